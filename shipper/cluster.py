@@ -1,0 +1,169 @@
+"""The connection to Elasticsearch: one client from the configuration, and its errors as sentences.
+
+Everything goes through the official client (its pools, TLS, API keys); only the compression is ours, because
+the client's own is gzip at level 9, which halves what a shipper can send (measured: 28 against 62 thousand
+documents a second).
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from typing import Any
+
+from elastic_transport import (
+    ApiError,
+    ConnectionTimeout,
+    HttpHeaders,
+    TlsError,
+    TransportError,
+    Urllib3HttpNode,
+)
+from elastic_transport import ConnectionError as TransportConnectionError
+from elastic_transport._node import NodeApiResponse  # public in signature only
+from elastic_transport.client_utils import DEFAULT, DefaultType
+from elasticsearch import Elasticsearch, OrjsonSerializer
+from elasticsearch.serializer import NdjsonSerializer
+
+from shipper.config import Elasticsearch as Settings
+
+try:
+    from isal import igzip
+
+    def compress(body: bytes) -> bytes:
+        """Gzip, fast: Intel's ISA-L does 1.6 GB/s where zlib's level 1 does 0.3."""
+        packed: bytes = igzip.compress(body, compresslevel=1, mtime=0)
+        return packed
+
+except ImportError:  # no wheel for this machine: zlib's fastest level does the same, slower
+
+    def compress(body: bytes) -> bytes:
+        """Gzip at zlib's fastest level."""
+        return gzip.compress(body, compresslevel=1, mtime=0)
+
+
+# Below this, compressing costs more than the bytes it saves on any network.
+COMPRESS_FROM = 4096
+
+
+class FastGzipNode(Urllib3HttpNode):
+    """A connection that compresses large bodies quickly."""
+
+    def perform_request(
+        self,
+        method: str,
+        target: str,
+        body: bytes | None = None,
+        headers: HttpHeaders | None = None,
+        request_timeout: DefaultType | float | None = DEFAULT,
+    ) -> NodeApiResponse:
+        """Send one request, its body gzipped when that pays."""
+        if body and len(body) >= COMPRESS_FROM:
+            body = compress(body)
+            headers = headers.copy() if headers else HttpHeaders()
+            headers["content-encoding"] = "gzip"
+        return super().perform_request(method, target, body, headers, request_timeout)
+
+
+class ReadyNdjson(NdjsonSerializer):
+    """Bulk bodies are bytes already; the client's own serializer would copy the megabytes twice."""
+
+    def dumps(self, data: Any) -> bytes:
+        """The body as it is, or serialised if it is not bytes."""
+        return data if isinstance(data, bytes) else super().dumps(data)
+
+
+# The client asks by the media types of its compatibility mode, and of none.
+_SERIALIZERS = {
+    f"application/{mode}{kind}": serializer
+    for mode in ("", "vnd.elasticsearch+")
+    for kind, serializer in (("json", OrjsonSerializer()), ("x-ndjson", ReadyNdjson()))
+}
+
+
+def connect(settings: Settings, connections: int = 4) -> Elasticsearch:
+    """A client for the configured cluster; nothing is sent yet.
+
+    Args:
+        settings: the ``elasticsearch`` section.
+        connections: how many requests may be under way to one node.
+
+    Retries are off: who sends decides what may be sent again, and waits in a way that a stop can wake.
+    """
+    options: dict[str, Any] = {
+        "node_class": FastGzipNode,
+        "request_timeout": settings.request_timeout,
+        "connections_per_node": connections,
+        "max_retries": 0,
+        "retry_on_timeout": False,
+        "serializers": _SERIALIZERS,
+    }
+    if settings.cloud_id:
+        options["cloud_id"] = settings.cloud_id
+    else:
+        options["hosts"] = settings.hosts
+    if settings.api_key:
+        options["api_key"] = settings.api_key
+    elif settings.username and settings.password:
+        options["basic_auth"] = (settings.username, settings.password)
+    secure = settings.cloud_id or any(host.startswith("https:") for host in settings.hosts)
+    if secure:
+        options["verify_certs"] = settings.verify_certs
+        if not settings.verify_certs:
+            options["ssl_show_warn"] = False
+        if settings.ca_certs:
+            options["ca_certs"] = settings.ca_certs
+        if settings.ca_fingerprint:
+            options["ssl_assert_fingerprint"] = settings.ca_fingerprint
+    return Elasticsearch(**options)
+
+
+def where(settings: Settings) -> str:
+    """The cluster's name for messages: its hosts or its cloud id's first part."""
+    if settings.cloud_id:
+        return settings.cloud_id.split(":", 1)[0]
+    return ", ".join(re.sub(r"//.*@", "//", host) for host in settings.hosts)
+
+
+def explain(error: Exception, settings: Settings) -> str:
+    """What went wrong between us and the cluster, as one sentence for the reader."""
+    place = where(settings)
+    if isinstance(error, ApiError):
+        status = error.meta.status
+        reason = reason_of(error.body)
+        if status == 401:
+            return f"{place} does not know us (401): check api_key or username and password; it said: {reason}"
+        if status == 403:
+            return f"{place} forbids this (403): the key lacks a privilege; it said: {reason}"
+        return f"{place} answered {status}: {reason}"
+    if isinstance(error, TlsError):
+        return f"{place}: TLS failed: {error.message}; check ca_certs, ca_fingerprint and the host's name"
+    if isinstance(error, ConnectionTimeout):
+        return f"{place} did not answer within {settings.request_timeout:g} s"
+    if isinstance(error, TransportConnectionError):
+        return f"{place} can't be reached: {_cause(error)}"
+    if isinstance(error, TransportError):
+        return f"{place}: {error.message}"
+    return f"{place}: {type(error).__name__}: {error}"
+
+
+def reason_of(body: Any) -> str:
+    """The reason inside an error answer of Elasticsearch, however deep it sits."""
+    if isinstance(body, dict):
+        error = body.get("error", body)
+        if isinstance(error, dict):
+            cause = error.get("root_cause") or [error]
+            first = cause[0] if isinstance(cause, list) and cause and isinstance(cause[0], dict) else error
+            kind, reason = first.get("type"), first.get("reason")
+            return f"{kind}: {reason}" if kind else str(reason)
+        return str(error)
+    return str(body)[:300]
+
+
+def _cause(error: TransportConnectionError) -> str:
+    text = str(error.message)
+    if "Connection refused" in text:
+        return "connection refused (is it running, is the port right?)"
+    if "Name or service not known" in text or "getaddrinfo" in text or "resolve" in text:
+        return "its name does not resolve"
+    return text.split(": ", 1)[-1] if "NewConnectionError" in text else text

@@ -1,0 +1,79 @@
+"""What the sidecar says of itself: counters and its own log."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+
+log = logging.getLogger("neuroflow-ship")
+NAMES = ("read", "acknowledged", "duplicate", "dead", "in_flight", "retried")
+
+
+class Counters:
+    """Documents by what became of them; read = acknowledged + duplicate + dead + in flight at any moment."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._acknowledged = 0
+        self._duplicate = 0
+        self._dead = 0
+        self._in_flight = 0
+        self._retried = 0
+
+    def begin(self, documents: int) -> None:
+        """Documents were read and are on their way."""
+        with self._lock:
+            self._in_flight += documents
+
+    def settle(self, acknowledged: int = 0, duplicate: int = 0, dead: int = 0) -> None:
+        """Documents under way have their outcome."""
+        with self._lock:
+            self._in_flight -= acknowledged + duplicate + dead
+            self._acknowledged += acknowledged
+            self._duplicate += duplicate
+            self._dead += dead
+
+    def retry(self, documents: int) -> None:
+        """Documents will be sent once more."""
+        with self._lock:
+            self._retried += documents
+
+    def resume(self, counters: dict[str, int]) -> None:
+        """Go on counting from what an earlier run settled."""
+        with self._lock:
+            self._acknowledged += counters.get("acknowledged", 0)
+            self._duplicate += counters.get("duplicate", 0)
+            self._dead += counters.get("dead", 0)
+            self._retried += counters.get("retried", 0)
+
+    def snapshot(self) -> dict[str, int]:
+        """All counters at one moment."""
+        with self._lock:
+            settled = self._acknowledged + self._duplicate + self._dead
+            return {
+                "read": settled + self._in_flight,
+                "acknowledged": self._acknowledged,
+                "duplicate": self._duplicate,
+                "dead": self._dead,
+                "in_flight": self._in_flight,
+                "retried": self._retried,
+            }
+
+    @property
+    def settled(self) -> int:
+        """Documents that have their outcome."""
+        with self._lock:
+            return self._acknowledged + self._duplicate + self._dead
+
+
+def configure_log() -> None:
+    """The sidecar's own log: one line a sentence on standard error, times in UTC."""
+    handler = logging.StreamHandler(sys.stderr)
+    formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%S")
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    log.handlers[:] = [handler]
+    log.setLevel(logging.INFO)
+    log.propagate = False

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import gzip
+import socket
+
+import pytest
+from elastic_transport import ApiResponseMeta, ConnectionTimeout, HttpHeaders, NodeConfig, TlsError, TransportError
+from elastic_transport import ConnectionError as TransportConnectionError
+from elasticsearch import ApiError
+
+from shipper.cluster import compress, connect, explain, reason_of, where
+from shipper.config import Elasticsearch
+
+SETTINGS = Elasticsearch(hosts=["https://elastic:hunter2@es.lab:9200"], request_timeout=30)
+
+
+def refusal(status: int, body: object) -> ApiError:
+    """An answer that is an error."""
+    meta = ApiResponseMeta(status, "1.1", HttpHeaders(), 0.1, NodeConfig("https", "es.lab", 9200))
+    return ApiError("refused", meta, body)
+
+
+REASON = {"error": {"root_cause": [{"type": "security_exception", "reason": "no"}], "type": "outer"}, "status": 401}
+
+
+@pytest.mark.parametrize(
+    ("sentence", "error"),
+    [
+        (
+            (
+                "https://es.lab:9200 does not know us (401): check api_key or username and password; "
+                "it said: security_exception: no"
+            ),
+            refusal(401, REASON),
+        ),
+        (
+            "https://es.lab:9200 forbids this (403): the key lacks a privilege; it said: security_exception: no",
+            refusal(403, REASON),
+        ),
+        ("https://es.lab:9200 answered 503: busy", refusal(503, "busy")),
+        (
+            "https://es.lab:9200: TLS failed: self-signed; check ca_certs, ca_fingerprint and the host's name",
+            TlsError("self-signed"),
+        ),
+        ("https://es.lab:9200 did not answer within 30 s", ConnectionTimeout("late")),
+        (
+            "https://es.lab:9200 can't be reached: connection refused (is it running, is the port right?)",
+            TransportConnectionError("<urllib3.connection.HTTPConnection object>: [Errno 111] Connection refused"),
+        ),
+        (
+            "https://es.lab:9200 can't be reached: its name does not resolve",
+            TransportConnectionError("[Errno -2] Name or service not known"),
+        ),
+        ("https://es.lab:9200 can't be reached: reset by peer", TransportConnectionError("reset by peer")),
+        ("https://es.lab:9200: strange", TransportError("strange")),
+        ("https://es.lab:9200: ValueError: other", ValueError("other")),
+    ],
+)  # fmt: skip
+def test_errors_are_sentences(sentence: str, error: Exception) -> None:
+    """Where, what, and what to look at; never the password of the URL."""
+    assert sentence == explain(error, SETTINGS)
+
+
+def test_real_refusal_is_explained() -> None:
+    """As the client itself words it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        settings = Elasticsearch(hosts=[f"http://elastic:hunter2@127.0.0.1:{free.getsockname()[1]}"])
+        client = connect(settings)
+        with pytest.raises(TransportConnectionError) as error:
+            client.perform_request("GET", "/")
+        client.close()
+    sentence = explain(error.value, settings)
+    assert "can't be reached: connection refused" in sentence
+    assert "hunter2" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("place", "settings"),
+    [
+        ("https://es.lab:9200", SETTINGS),
+        ("http://a:1, http://b:2", Elasticsearch(hosts=["http://a:1", "http://u:p@ss@b:2"])),
+        ("my-cluster", Elasticsearch(cloud_id="my-cluster:c2VjcmV0")),
+    ],
+)
+def test_places_have_no_credentials(place: str, settings: Elasticsearch) -> None:
+    """Hosts or the name of the cloud, with whatever precedes an @ left out."""
+    assert place == where(settings)
+
+
+@pytest.mark.parametrize(
+    ("reason", "body"),
+    [
+        ("security_exception: no", REASON),
+        ("t: r", {"error": {"type": "t", "reason": "r"}}),
+        ("plain", {"error": "plain"}),
+        ("r", {"reason": "r"}),
+        ("x" * 300, "x" * 1000),
+        ("None", None),
+    ],
+)
+def test_reasons_are_found(reason: str, body: object) -> None:
+    """However an error answer is shaped."""
+    assert reason == reason_of(body)
+
+
+def test_compression_is_gzip() -> None:
+    """Whatever library does it, anybody can unpack it, and equal bodies stay equal."""
+    body = b'{"a": 1}\n' * 1000
+    assert body == gzip.decompress(compress(body))
+    assert len(compress(body)) < len(body) / 10
+    assert compress(body) == compress(body)
+
+
+@pytest.mark.parametrize(
+    ("header", "settings"),
+    [
+        ("ApiKey abc", Elasticsearch(api_key="abc")),
+        ("Basic dTpw", Elasticsearch(username="u", password="p")),
+        (None, Elasticsearch()),
+    ],
+)
+def test_credentials_are_sent(header: str | None, settings: Elasticsearch) -> None:
+    """The key before the password, and no retries of the client's own."""
+    client = connect(settings)
+    assert header == client._headers.get("authorization")
+    assert (0, False) == (client._max_retries, client._retry_on_timeout)
+    client.close()

@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from shipper.config import Config, ConfigError, find, load
+
+Load = Callable[..., Config]
+
+
+@pytest.fixture
+def loaded(tmp_path: Path) -> Load:
+    """Loads a configuration of this text in this environment."""
+
+    def build(text: str, **environ: str) -> Config:
+        path = tmp_path / "neuroflow.yaml"
+        path.write_text(text)
+        return load(path, environ)
+
+    return build
+
+
+def problem(loaded: Load, text: str, **environ: str) -> str:
+    """What is said of a configuration that can't be used."""
+    with pytest.raises(ConfigError) as error:
+        loaded(text, **environ)
+    return str(error.value)
+
+
+def test_defaults(loaded: Load) -> None:
+    """An empty file is a complete configuration."""
+    config = loaded("")
+    assert Path("/var/log/neuroflow") == config.log_dir
+    assert {
+        "hosts": ["http://127.0.0.1:9200"], "cloud_id": None, "api_key": None, "username": None, "password": None,
+        "ca_certs": None, "ca_fingerprint": None, "verify_certs": True, "request_timeout": 30,
+    } == config.elasticsearch.model_dump()  # fmt: skip
+    assert {"url": None, "space": "default", "api_key": None} == config.kibana.model_dump()
+    assert {
+        "state_dir": Path("/var/lib/neuroflow-ship"), "namespace": "default", "environment": "production",
+        "host_name": "auto", "timezone": "local", "watch": "auto", "scan_interval": 5, "flush_interval": 1,
+        "partial_line_timeout": 5, "max_line_bytes": 1048576, "shutdown_timeout": 30,
+        "batch": {"max_bytes": 5242880, "max_events": 5000, "in_flight": 2},
+        "inputs": [], "exclude": [],
+        "redact": {"keys": ["password", "token", "secret", "authorization"], "hash": [], "hash_key": None},
+        "telemetry": {"listen": None},
+    } == config.shipper.model_dump()  # fmt: skip
+    assert socket.gethostname() == config.shipper.host
+
+
+def test_everything_can_be_set(loaded: Load) -> None:
+    """What is written is what is used."""
+    config = loaded("""
+        elasticsearch: {hosts: https://es:9200, username: u, password: p, request_timeout: 1.5}
+        shipper:
+          host_name: node-1
+          inputs: [{paths: /a/*.log, format: celery, dataset: celery}]
+          exclude: "*.tmp"
+    """)
+    assert (["https://es:9200"], 1.5) == (config.elasticsearch.hosts, config.elasticsearch.request_timeout)
+    assert ("node-1", ["*.tmp"]) == (config.shipper.host, config.shipper.exclude)
+    assert [(["/a/*.log"], "celery", "celery")] == [
+        (one.paths, one.format, one.dataset) for one in config.shipper.inputs
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "text"),
+    [
+        ("shipper.scan_intervall: unknown key; nearest valid key: scan_interval", "shipper: {scan_intervall: 1}"),
+        ("shipper.batch.max_byte: unknown key; nearest valid key: max_bytes", "shipper: {batch: {max_byte: 1}}"),
+        ("elasticsearch.host: unknown key; nearest valid key: hosts", "elasticsearch: {host: x}"),
+        ("shipper.inputs.0.path: unknown key; nearest valid key: paths", "shipper: {inputs: [{paths: a, path: b}]}"),
+        ("kibana.zpace: unknown key; nearest valid key: space", "kibana: {zpace: 1}"),
+        ("elasticsearch: give hosts or cloud_id", "elasticsearch: {hosts: []}"),
+        ("elasticsearch: username and password belong together", "elasticsearch: {username: u}"),
+        ("host 'es:9200' is not a URL; write it like http://127.0.0.1:9200", "elasticsearch: {hosts: 'es:9200'}"),
+        ("shipper.redact: this version can't hash ids yet", "shipper: {redact: {hash: [subject]}}"),
+        ("shipper.timezone: 'Mars/X' is neither an IANA time zone nor 'local'", "shipper: {timezone: Mars/X}"),
+        ("shipper.max_line_bytes: '1 parsec' is not a size", "shipper: {max_line_bytes: 1 parsec}"),
+        ("shipper.scan_interval: input should be greater than 0", "shipper: {scan_interval: 0}"),
+        ("shipper.scan_interval: ", "shipper: {scan_interval: .inf}"),
+        ("shipper.watch: input should be 'auto', 'inotify' or 'poll'", "shipper: {watch: never}"),
+        ("shipper.namespace: ", "shipper: {namespace: Not-Allowed}"),
+        ("shipper: ", "shipper: [1]"),
+        ("shipper.1", "shipper: {1: x}"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_sentences(loaded: Load, tmp_path: Path, sentence: str, text: str) -> None:
+    """File, key and what to do."""
+    said = problem(loaded, text)
+    assert said.startswith(f"{tmp_path}/neuroflow.yaml: ")
+    assert sentence in said
+
+
+def test_all_mistakes_are_told_at_once(loaded: Load) -> None:
+    """One line each."""
+    said = problem(loaded, "shipper: {a: 1, scan_interval: -1}\nkibana: {b: 2}")
+    assert 3 == len(said.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("value", "written", "environ"),
+    [
+        ("secret", "${KEY}", {"KEY": "secret"}),
+        ("secret", "${KEY:-other}", {"KEY": "secret"}),
+        ("other", "${KEY:-other}", {}),
+        ("other", "${KEY:-other}", {"KEY": ""}),
+        (None, "${KEY:-}", {}),
+        (None, "${KEY}", {"KEY": ""}),
+        ("a-x-b", "a-${KEY}-b", {"KEY": "x"}),
+        ("$KEY {}", "$KEY {}", {"KEY": "x"}),
+        ("${OTHER}", "${KEY}", {"KEY": "${OTHER}"}),
+    ],
+)
+def test_variables_expand(loaded: Load, value: str | None, written: str, environ: dict[str, str]) -> None:
+    """From the environment, once; empty and unset are alike where there is a default."""
+    assert value == loaded(f"elasticsearch: {{api_key: '{written}'}}", **environ).elasticsearch.api_key
+
+
+def test_missing_variable_is_named(loaded: Load) -> None:
+    """With the key that needs it; other sections may hold what they like."""
+    said = problem(loaded, "kibana: {api_key: '${NO_KEY}'}")
+    assert "kibana.api_key: environment variable NO_KEY is not set (write ${NO_KEY:-default} if it may be)" in said
+    assert loaded("app: {x: '${NO_KEY}'}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "elasticsearch: {hosts: ['user:hunter2@es:9200']}",
+        "elasticsearch: {api_key: [hunter2]}",
+        "elasticsearch: {password: hunter2}",
+        "elasticsearch: {api_key: {id: hunter2}}",
+        "shipper: {redact: {hash_key: [hunter2]}}",
+        "elasticsearch: {api_key: '${KEY}', x: 1}",
+        "elasticsearch: {verify_certs: hunter2}",
+    ],
+)
+def test_secrets_are_never_repeated(loaded: Load, text: str) -> None:
+    """Whatever is wrong with them or beside them."""
+    assert "hunter2" not in problem(loaded, text, KEY="hunter2")
+
+
+@pytest.mark.parametrize(
+    ("size", "written"),
+    [(512, "512"), (1024, "1KiB"), (1000, "1kB"), (5 * 2**20, "5MiB"), (2**30, "1 GiB"), (1536, "1.5kib"), (7, "7b")],
+)
+def test_sizes(loaded: Load, size: int, written: str) -> None:
+    """A number of bytes, or with a unit of 1000 or 1024."""
+    assert size == loaded(f"shipper: {{max_line_bytes: {written}}}").shipper.max_line_bytes
+
+
+@pytest.mark.parametrize(
+    ("directory", "text"),
+    [
+        ("/one", "logging: {log_dir: /one}\npaths: {log_dir: /two}"),
+        ("/two", "logging: {level: INFO}\npaths: {log_dir: /two}"),
+        ("/two", "logging: {log_dir: null}\npaths: {log_dir: /two, more: [1]}"),
+        ("/two", "logging: text\npaths: {log_dir: /two}"),
+        ("/var/log/neuroflow", "logging:\npaths: []"),
+    ],
+)
+def test_log_directory(loaded: Load, directory: str, text: str) -> None:
+    """The application's own setting in either of its sections, else the usual place."""
+    assert Path(directory) == loaded(text).log_dir
+
+
+def test_log_directory_must_be_one(loaded: Load) -> None:
+    """A number is no directory."""
+    assert "logging.log_dir: expected a directory, found 5" in problem(loaded, "logging: {log_dir: 5}")
+
+
+def test_other_sections_are_not_judged(loaded: Load) -> None:
+    """They are the application's; null sections of ours are the defaults."""
+    assert loaded("database: {url: 1, nested: {a: [b]}}\n7: x\nshipper:\nelasticsearch:\n") == loaded("")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "content"),
+    [
+        ("not valid YAML at line 2, column 5: ", b"a: 1\nb: [\x7d"),
+        ("not valid YAML at line 2, column 1: found character '\\t'", b"a:\n\tb: 1\n"),
+        ("not valid YAML: month must be in 1..12", b"app: {day: 2024-13-01}"),
+        ("not valid YAML", b"a: \x00"),
+        ("expected sections (a mapping), found a list", b"- a\n"),
+        ("not UTF-8 text (byte 3)", b"a: \xff"),
+    ],
+)
+def test_files_that_are_no_configuration(tmp_path: Path, sentence: str, content: bytes) -> None:
+    """Where it is wrong, as exactly as can be said."""
+    path = tmp_path / "neuroflow.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError) as error:
+        load(path)
+    assert str(error.value).startswith(f"{path}: {sentence}")
+
+
+def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Missing, a directory, or shut."""
+    with pytest.raises(ConfigError, match=r"no such file; name the application's neuroflow.yaml"):
+        load(tmp_path / "none.yaml")
+    with pytest.raises(ConfigError, match="can't be read: Is a directory"):
+        load(tmp_path)
+
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(ConfigError, match="can't be read: Permission denied"):
+        load(tmp_path / "x")
+
+
+def test_zones(loaded: Load) -> None:
+    """Any name of the IANA base."""
+    assert "Europe/Berlin" == loaded("shipper: {timezone: Europe/Berlin}").shipper.timezone
+
+
+def test_places_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line, the environment, here, the home directory; nothing anywhere is a sentence."""
+    monkeypatch.chdir(tmp_path)
+    home = tmp_path / "home"
+    with pytest.raises(ConfigError, match=r"name one with --config \(looked for neuroflow.yaml, "):
+        find(None, {}, home)
+    at_home = home / ".config/neuroflow/neuroflow.yaml"
+    at_home.parent.mkdir(parents=True)
+    at_home.touch()
+    assert at_home == find(None, {}, home)
+    Path("neuroflow.yaml").touch()
+    assert Path("neuroflow.yaml") == find(None, {"NEUROFLOW_CONFIG": ""}, home)
+    assert Path("/env.yaml") == find(None, {"NEUROFLOW_CONFIG": "/env.yaml"}, home)
+    assert Path("/given.yaml") == find("/given.yaml", {"NEUROFLOW_CONFIG": "/env.yaml"}, home)

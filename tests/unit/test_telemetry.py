@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import http.client
+import logging
+import threading
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shipper.health import Health
+from shipper.telemetry import NAMES, Counters, configure_log, log
+
+
+@given(steps=st.lists(st.tuples(st.integers(0, 9), st.floats(0, 1), st.floats(0, 1)), max_size=20))
+def test_read_is_the_sum_of_outcomes(steps: list[tuple[int, float, float]]) -> None:
+    """Whatever was begun and settled, read = acknowledged + duplicate + dead + in flight."""
+    counters = Counters()
+    begun = settled = 0
+    for count, share, dead in steps:
+        counters.begin(count)
+        begun += count
+        done = int((begun - settled) * share)
+        refused = int(done * dead)
+        counters.settle(acknowledged=done - refused, dead=refused)
+        settled += done
+        now = counters.snapshot()
+        assert begun == now["read"] == now["acknowledged"] + now["duplicate"] + now["dead"] + now["in_flight"]
+        assert settled == counters.settled
+        assert set(NAMES) == set(now)
+
+
+def test_counting_goes_on_after_a_restart() -> None:
+    """What was settled counts, what was under way is read again."""
+    counters = Counters()
+    counters.resume({"read": 99, "acknowledged": 5, "duplicate": 2, "dead": 1, "in_flight": 7, "retried": 3})
+    expected = {"read": 8, "acknowledged": 5, "duplicate": 2, "dead": 1, "in_flight": 0, "retried": 3}
+    assert expected == counters.snapshot()
+
+
+def test_threads_lose_no_count() -> None:
+    """Many senders settle at once."""
+    counters = Counters()
+
+    def work() -> None:
+        for _ in range(2000):
+            counters.begin(1)
+            counters.retry(1)
+            counters.settle(duplicate=1)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    now = counters.snapshot()
+    assert (8000, 8000, 0, 8000) == (now["read"], now["duplicate"], now["in_flight"], now["retried"])
+
+
+@pytest.fixture
+def health() -> Iterator[Health]:
+    """A server that is ready."""
+    counters = Counters()
+    counters.begin(3)
+    counters.settle(acknowledged=2)
+    server = Health("127.0.0.1:0", counters, lambda: True)
+    server.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def ask(server: Health, path: str) -> tuple[int, str]:
+    """Status and text."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=10)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def test_metrics_are_prometheus_text(health: Health) -> None:
+    """Every counter with its type; what is under way is a gauge."""
+    status, text = ask(health, "/metrics")
+    assert 200 == status
+    lines = text.splitlines()
+    assert "# TYPE neuroflow_ship_documents_acknowledged counter" in lines
+    assert "neuroflow_ship_documents_acknowledged 2" in lines
+    assert "# TYPE neuroflow_ship_documents_in_flight gauge" in lines
+    assert "neuroflow_ship_documents_in_flight 1" in lines
+    assert 2 * len(NAMES) == len(lines)
+
+
+def test_readiness_follows_the_cluster(health: Health) -> None:
+    """Alive is not ready; anything else is a hint."""
+    assert (200, "ready\n") == ask(health, "/readyz")
+    health.ready = lambda: False
+    assert (503, "the cluster does not take documents\n") == ask(health, "/readyz")
+    assert (200, "ok\n") == ask(health, "/healthz")
+    assert 404 == ask(health, "/")[0]
+
+
+@pytest.mark.parametrize("listen", ["nonsense", "127.0.0.1:", ":http"])
+def test_no_address_is_an_error(listen: str) -> None:
+    """A port is a number."""
+    with pytest.raises(ValueError, match="invalid literal"):
+        Health(listen, Counters(), lambda: True)
+
+
+def test_log_is_one_line_a_sentence(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """On standard error, in UTC, however often it is set up."""
+    monkeypatch.setattr(log, "handlers", [])
+    monkeypatch.setattr(log, "propagate", True)
+    monkeypatch.setattr(log, "level", logging.NOTSET)
+    configure_log()
+    configure_log()
+    log.warning("a %s", "sentence")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("Z WARNING a sentence")
