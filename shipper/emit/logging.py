@@ -1,0 +1,197 @@
+"""Structured logging of the application: structlog's and the standard library's events, in the same files.
+
+Whoever calls ``setup_logging`` decides for the process.  Loggers hold no configuration of their own, so those
+obtained before, or between two calls, follow the call that came last.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping, MutableMapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from shipper.emit.celery_signal import keep_celery_off
+from shipper.emit.context import WorkflowLogContext
+from shipper.emit.levels import Levels, levels
+from shipper.emit.output import Format, Output, complain
+from shipper.emit.plain import text
+from shipper.emit.rotating_file import Rotation
+from shipper.emit.stdlib_records import CELERY_TASKS, SERVICE, RecordHandler
+
+__all__ = ["WorkflowLogContext", "add_workflow_context", "get_logger", "setup_logging"]
+
+
+def setup_logging(
+    level: str = "INFO",
+    format: Format = "json",  # noqa: A002 - the name is the contract
+    log_file: Path | str | None = None,
+    log_dir: Path | str | None = None,
+    *,
+    rotation: Rotation | Mapping[str, Any] | None = None,
+    components: Mapping[str, str] | None = None,
+) -> None:
+    """Configure logging for this process; called again, it replaces the earlier configuration.
+
+    Without files, lines go to standard output.  With ``log_dir``, events named ``workflow.…`` and ``stage.…``
+    go to its ``workflow.log``, all others to its ``neuroflow.log``, and nothing to standard output.
+    ``log_file`` takes the place of ``neuroflow.log``; alone, it gets everything.  A Celery worker started
+    afterwards keeps to this too: its task processes write into the same files.
+
+    Args:
+        level: what is logged at all, by name.
+        format: ``json`` (one object a line) or ``console`` (for people; coloured only on a terminal).
+        log_file: the file for everything that does not go to ``workflow.log``.
+        log_dir: the folder of both files; missing folders are created.
+        rotation: when the files start again (``max_size_mb``, ``backup_count``); 100 MB and 10 unless given.
+        components: levels of single components (structlog's ``component``, or the names of standard library
+            loggers) and of their dotted children, louder or quieter than ``level``; celery, kombu and
+            sqlalchemy are at WARNING unless given.
+
+    Raises:
+        ValueError: a level, the format or the rotation is unknown.
+        OSError: a file can't be opened.  In both cases the earlier configuration stays in force.
+    """
+    output = Output(
+        levels(level, components),
+        format,
+        Path(log_file) if log_file else None,
+        Path(log_dir) if log_dir else None,
+        Rotation.of(rotation),
+    )
+    _state.replace(output)
+    keep_celery_off()
+
+
+def get_logger(name: str | None = None) -> FilteringBoundLogger:
+    """A logger whose events carry ``name`` as ``component``; may be obtained before ``setup_logging``."""
+    # Initial values, not bind(): that would fix the configuration of this moment.
+    initial = {"component": name} if name else {}
+    return cast("FilteringBoundLogger", structlog.get_logger(**initial))
+
+
+def add_workflow_context(
+    logger: Any,  # noqa: ARG001 - a structlog processor
+    method_name: str,  # noqa: ARG001 - the same
+    event_dict: MutableMapping[str, Any],
+) -> MutableMapping[str, Any]:
+    """Add, as a structlog processor, the time (UTC, microseconds) as ``@timestamp``, and the service."""
+    event_dict["@timestamp"] = datetime.now(UTC).isoformat(timespec="microseconds")
+    event_dict["service"] = SERVICE
+    return event_dict
+
+
+class _NamedLogger:
+    """What ``structlog.get_logger("name")`` wraps: it remembers the name, which structlog itself drops."""
+
+    def __init__(self, name: object = None) -> None:
+        self.name = name
+
+    def __getattr__(self, method: str) -> Any:
+        # Only reached if somebody configures other processors after us: then lines are printed, as usual.
+        return getattr(structlog.PrintLogger(), method)
+
+
+class _State:
+    """What is in force in this process, and the levels that it found, to be put back when it is replaced."""
+
+    def __init__(self) -> None:
+        self.output: Output | None = None
+        self._mutex = threading.Lock()
+        self._handler = RecordHandler(lambda: self.output)
+        self._found: dict[str | None, int] = {}  # by name of standard library logger; None is the root
+
+    def replace(self, output: Output) -> None:
+        """Put the output in force, then give the earlier one's files back: no event falls in between."""
+        with self._mutex:
+            earlier, self.output = self.output, output
+            self._restore()
+            for name, level in _stdlib_levels(output.levels).items():
+                logger = logging.getLogger(name)
+                self._found[name] = logger.level
+                logger.setLevel(level)
+            logging.getLogger().addHandler(self._handler)
+            _configure_structlog()
+            if earlier is not None:
+                earlier.close()
+
+    def remove(self) -> None:
+        """Undo ``replace`` for the standard library; structlog's events then go nowhere until reconfigured."""
+        with self._mutex:
+            logging.getLogger().removeHandler(self._handler)
+            self._restore()
+            earlier, self.output = self.output, None
+            if earlier is not None:
+                earlier.close()
+
+    def _restore(self) -> None:
+        while self._found:
+            name, level = self._found.popitem()  # last in, first out
+            logging.getLogger(name).setLevel(level)
+
+
+def _configure_structlog() -> None:
+    # In place, as structlog's own capture_logs does: loggers bound earlier hold this very list.
+    processors = structlog.get_config()["processors"]
+    if isinstance(processors, list):
+        processors[:] = [_process]
+    else:
+        processors = [_process]
+    structlog.configure(
+        processors=processors,
+        # Levels are looked up per event: components differ, and loggers outlive configurations.
+        wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),
+        context_class=dict,
+        logger_factory=_NamedLogger,
+        cache_logger_on_first_use=False,
+    )
+
+
+def _stdlib_levels(wanted: Levels) -> dict[str | None, int]:
+    # Below celery.task hang loggers of any name: it lets all through, and the handler decides by their names.
+    by_name: dict[str | None, int] = {None: wanted.default}
+    by_name.update(wanted.components)
+    by_name[CELERY_TASKS] = wanted.lowest
+    return by_name
+
+
+def _process(logger: Any, method_name: str, event_dict: MutableMapping[str, Any]) -> Any:
+    """The whole chain: level, context, time, exception, line.  It writes by itself and ends the event."""
+    try:
+        output = _state.output
+        if output is not None:
+            _log(output, logger, method_name, event_dict)
+    except Exception as error:  # noqa: BLE001 - a log line must not stop the work it tells of
+        complain(error, text(event_dict))
+    raise structlog.DropEvent
+
+
+def _log(output: Output, logger: Any, method_name: str, event: MutableMapping[str, Any]) -> None:
+    level = _LEVELS.get(method_name.upper(), logging.INFO)
+    if level < output.levels.lowest:
+        return
+    name = getattr(logger, "name", None)
+    if isinstance(name, str) and "component" not in event:
+        event = {"component": name, **event}
+    event = structlog.contextvars.merge_contextvars(logger, method_name, event)
+    component = event.get("component")
+    if level < output.levels.of(None if component is None else str(component)):
+        return
+    for step in _STEPS:
+        event = step(logger, method_name, event)
+    output.write(event)
+
+
+_LEVELS = logging.getLevelNamesMapping()
+_STEPS: tuple[Any, ...] = (
+    structlog.processors.add_log_level,
+    add_workflow_context,
+    structlog.processors.StackInfoRenderer(),
+    structlog.processors.format_exc_info,
+)
+_state = _State()

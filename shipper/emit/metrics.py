@@ -1,0 +1,117 @@
+"""Counts and durations of running workflows, logged as one event when a workflow ends."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from shipper.emit.events import metrics_workflow_completed
+from shipper.emit.logging import get_logger
+
+log = get_logger("metrics")
+
+
+@dataclass
+class WorkflowMetrics:
+    """Metrics of one workflow run; times in UTC, durations in seconds."""
+
+    workflow_run_id: int
+    started_at: datetime
+    completed_at: datetime | None = None
+
+    stages_executed: int = 0
+    stages_successful: int = 0
+    stages_failed: int = 0
+
+    pipelines_queued: int = 0
+    pipelines_completed: int = 0
+    pipelines_failed: int = 0
+
+    stage_durations: dict[str, float] = field(default_factory=dict)
+    total_duration_seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The metrics as plain values, times as ISO text; the caller may change them."""
+        return {
+            "workflow_run_id": self.workflow_run_id,
+            "started_at": self.started_at.isoformat(),
+            "completed_at": self.completed_at.isoformat() if self.completed_at else None,
+            "stages_executed": self.stages_executed,
+            "stages_successful": self.stages_successful,
+            "stages_failed": self.stages_failed,
+            "pipelines_queued": self.pipelines_queued,
+            "pipelines_completed": self.pipelines_completed,
+            "pipelines_failed": self.pipelines_failed,
+            "stage_durations": dict(self.stage_durations),
+            "total_duration_seconds": self.total_duration_seconds,
+        }
+
+
+class MetricsCollector:
+    """Collects the metrics of the workflows running in this process; safe for threads.
+
+    What is recorded for a workflow that is not running is ignored.
+    """
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._current_metrics: dict[int, WorkflowMetrics] = {}
+
+    def start_workflow(self, workflow_run_id: int) -> None:
+        """Begin to collect; for a workflow that already runs, what was counted stays."""
+        with self._mutex:
+            if workflow_run_id not in self._current_metrics:
+                self._current_metrics[workflow_run_id] = WorkflowMetrics(workflow_run_id, datetime.now(UTC))
+
+    def record_stage(
+        self,
+        workflow_run_id: int,
+        stage: str,
+        success: bool,
+        duration_seconds: float,
+        tasks_queued: int = 0,
+    ) -> None:
+        """Count a finished stage; of a stage that ran twice the last duration is kept."""
+        with self._mutex:
+            metrics = self._current_metrics.get(workflow_run_id)
+            if metrics is None:
+                return
+            metrics.stages_executed += 1
+            if success:
+                metrics.stages_successful += 1
+            else:
+                metrics.stages_failed += 1
+            metrics.stage_durations[stage] = duration_seconds
+            metrics.pipelines_queued += tasks_queued
+
+    def record_pipeline(self, workflow_run_id: int, success: bool) -> None:
+        """Count a finished pipeline run."""
+        with self._mutex:
+            metrics = self._current_metrics.get(workflow_run_id)
+            if metrics is None:
+                return
+            if success:
+                metrics.pipelines_completed += 1
+            else:
+                metrics.pipelines_failed += 1
+
+    def complete_workflow(self, workflow_run_id: int) -> WorkflowMetrics | None:
+        """Stop collecting, log ``metrics.workflow_completed``; gives None if the workflow is not running."""
+        with self._mutex:
+            metrics = self._current_metrics.pop(workflow_run_id, None)
+        if metrics is None:
+            return None
+        metrics.completed_at = datetime.now(UTC)
+        metrics.total_duration_seconds = (metrics.completed_at - metrics.started_at).total_seconds()
+        metrics_workflow_completed(log, metrics=metrics.to_dict())
+        return metrics
+
+
+_collector = MetricsCollector()
+
+
+def get_metrics_collector() -> MetricsCollector:
+    """The collector of this process."""
+    return _collector

@@ -1,0 +1,123 @@
+"""Where events go: made into a line, and the line into the one file (or the terminal) that it belongs to."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import structlog
+
+from shipper.emit.levels import Levels
+from shipper.emit.plain import json_line, plain, text
+from shipper.emit.rotating_file import RotatingFile, Rotation
+
+Format = Literal["json", "console"]
+_FORMATS = ("json", "console")
+_WORKFLOW_EVENTS = ("workflow.", "stage.")
+
+
+class _Sink(Protocol):
+    def write(self, record: bytes) -> None: ...
+    def close(self) -> None: ...
+
+
+class _Stdout:
+    """Standard output, looked up for every line, because test runners and workers replace it."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.RLock()  # re-entrant: a signal handler may log
+
+    def write(self, record: bytes) -> None:
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        line = record.decode("utf-8").encode(encoding, "backslashreplace").decode(encoding)
+        with self._mutex:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+
+    def close(self) -> None:
+        """Nothing to do: it is not ours."""
+
+
+class Output:
+    """Everything that one call of ``setup_logging`` decided: levels, form of the lines, files.
+
+    Args:
+        levels: which events are wanted.
+        form: ``json`` or ``console``.
+        log_file: takes the place of ``neuroflow.log``.
+        log_dir: holds ``neuroflow.log`` and ``workflow.log``.
+        rotation: of both files.
+
+    Raises:
+        ValueError: the form is unknown.
+        OSError: a file can't be opened.
+    """
+
+    def __init__(
+        self,
+        levels: Levels,
+        form: Format,
+        log_file: Path | None,
+        log_dir: Path | None,
+        rotation: Rotation,
+    ) -> None:
+        if form not in _FORMATS:
+            raise ValueError(f"format: {form!r} is not a log format; use one of {', '.join(_FORMATS)}")
+        self.levels = levels
+        main = log_file or (log_dir / "neuroflow.log" if log_dir else None)
+        self._main: _Sink = RotatingFile(main, rotation) if main else _Stdout()
+        self._workflow: _Sink = self._main
+        if log_dir:
+            try:
+                self._workflow = RotatingFile(log_dir / "workflow.log", rotation)
+            except OSError:
+                self._main.close()
+                raise
+        self._console: structlog.dev.ConsoleRenderer | None = None
+        if form == "console":
+            self._console = structlog.dev.ConsoleRenderer(
+                colors=main is None and sys.stdout is not None and sys.stdout.isatty(),
+                # Rich's boxes are for terminals, and show local values, which may be secrets.
+                exception_formatter=structlog.dev.plain_traceback,
+            )
+
+    def write(self, event: Mapping[str, Any]) -> None:
+        """Write the finished event to the one place it belongs to.  Never raises.
+
+        What can't be written where it belongs goes to standard error, which a service manager keeps.
+        """
+        line = repr(type(event))
+        try:
+            line = self._line(event)
+            name = text(event.get("event", ""))
+            sink = self._workflow if name.startswith(_WORKFLOW_EVENTS) else self._main
+            sink.write(f"{line}\n".encode())
+        except Exception as error:  # noqa: BLE001 - a log line must not stop the work it tells of
+            complain(error, line)
+
+    def close(self) -> None:
+        """Give the files back."""
+        self._main.close()
+        self._workflow.close()
+
+    def _line(self, event: Mapping[str, Any]) -> str:
+        shown = {**event, "event": text(event.get("event", ""))}
+        if self._console is None:
+            return json_line(shown)
+        shown = plain(shown)
+        if "timestamp" in shown:
+            shown["timestamp_"] = shown.pop("timestamp")
+        # The renderer puts "timestamp" first; the service is the same on every line and would only be noise.
+        shown["timestamp"] = str(shown.pop("@timestamp", "")).replace("+00:00", "Z")
+        shown.pop("service", None)
+        return self._console(None, "", shown)
+
+
+def complain(error: Exception, line: str) -> None:
+    """Say on standard error that a line could not be written, with the line; never raises."""
+    with contextlib.suppress(Exception):  # there is nobody left to tell
+        sys.stderr.write(f"logging failed ({type(error).__name__}: {error}); the line was: {line}\n")

@@ -1,0 +1,187 @@
+"""The output of one pipeline run, in a file that grows while the pipeline runs.
+
+The file reads ``=== STDOUT ===``, what was written there, an empty line or line end, ``=== STDERR ===``, and
+what was written there.  Where the two streams alternate, each further piece begins with a line
+``=== STDOUT (continued) ===`` or ``=== STDERR (continued) ===``, so the plain markers stay the first of their
+stream.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from shipper.emit.events import pipeline_log_capture_completed, pipeline_log_capture_started
+from shipper.emit.logging import get_logger
+
+log = get_logger("pipeline_output")
+
+_Stream = Literal["STDOUT", "STDERR"]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _bytes_again(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Codec error handler: undecodable bytes (surrogateescape) as they were, other surrogates as escapes."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    codes = (ord(char) for char in error.object[error.start : error.end])
+    parts = (bytes([code - 0xDC00]) if 0xDC80 <= code <= 0xDCFF else b"\\u%04x" % code for code in codes)
+    return b"".join(parts), error.end
+
+
+codecs.register_error("shipper.emit.bytes_again", _bytes_again)
+
+
+class PipelineLogCapture:
+    """Captures stdout and stderr of a pipeline run into ``{pipeline}_{run_id}_{YYYYmmdd_HHMMSS}.log`` (UTC).
+
+    Every write is in the file when it returns, so a crash leaves what was written.  If the disk refuses, the
+    text is kept and tried again with the next write: a full disk must not stop the pipeline whose output is
+    being pumped.  Safe for threads, e.g. one for each stream.
+
+    Args:
+        run_id: the pipeline run.
+        pipeline_name: part of the file's name.
+        log_dir: the folder of the file; missing folders are created.
+        clock: gives the time in the file's name.
+
+    Raises:
+        ValueError: the pipeline's name can't be part of a file name.
+    """
+
+    def __init__(
+        self,
+        run_id: int,
+        pipeline_name: str,
+        log_dir: Path,
+        *,
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
+        if "/" in pipeline_name or "\0" in pipeline_name:
+            raise ValueError(f"pipeline name {pipeline_name!r} can't be part of a file name")
+        self.run_id = run_id
+        self.pipeline_name = pipeline_name
+        self.log_dir = Path(log_dir)
+        self.log_file: Path | None = None
+        self._clock = clock
+        self._mutex = threading.Lock()
+        self._buffers: dict[_Stream, io.StringIO] = {"STDOUT": io.StringIO(), "STDERR": io.StringIO()}
+        self._fd = -1
+        self._stream: _Stream = "STDOUT"  # whose text comes last in the file
+        self._stderr_begun = False
+        self._at_line_start = True
+        self._pending = b""  # what the disk has refused so far
+
+    def __enter__(self) -> Self:
+        """Create the file.
+
+        Raises:
+            OSError: it can't be created.
+            ValueError: this capture was used before.
+        """
+        if self.log_file is not None:
+            raise ValueError(f"the capture of run {self.run_id} was used before; make a new one")
+        self.log_dir.mkdir(parents=True, exist_ok=True)
+        self._fd, self.log_file = self._create()
+        self._write("=== STDOUT ===\n")
+        pipeline_log_capture_started(log, run_id=self.run_id, log_file=self.log_file)
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Complete the file, also after an exception.
+
+        Raises:
+            OSError: the disk still refuses a part of the output (and the body itself raised nothing).
+        """
+        with self._mutex:
+            if not self._stderr_begun:
+                self._write("\n=== STDERR ===\n")
+            os.close(self._fd)
+            self._fd = -1
+            lost = len(self._pending)
+        if lost:
+            log.error("pipeline_log.incomplete", run_id=self.run_id, log_file=self.log_file, bytes=lost)
+            if exc is None:
+                raise OSError(f"{self.log_file}: the last {lost} bytes of the output could not be written")
+        pipeline_log_capture_completed(log, run_id=self.run_id)
+
+    def write_stdout(self, text: str) -> None:
+        """Append what the pipeline wrote to its standard output.
+
+        Raises:
+            ValueError: the capture is not running.
+        """
+        self._capture("STDOUT", text)
+
+    def write_stderr(self, text: str) -> None:
+        """Append what the pipeline wrote to its standard error.
+
+        Raises:
+            ValueError: the capture is not running.
+        """
+        self._capture("STDERR", text)
+
+    @property
+    def stdout(self) -> str:
+        """All of the standard output so far."""
+        with self._mutex:
+            return self._buffers["STDOUT"].getvalue()
+
+    @property
+    def stderr(self) -> str:
+        """All of the standard error so far."""
+        with self._mutex:
+            return self._buffers["STDERR"].getvalue()
+
+    def _create(self) -> tuple[int, Path]:
+        moment = self._clock()
+        while True:
+            name = f"{self.pipeline_name}_{self.run_id}_{moment:%Y%m%d_%H%M%S}.log"
+            try:
+                flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
+                return os.open(self.log_dir / name, flags, 0o666), self.log_dir / name
+            except FileExistsError:  # the same run again within a second: its output stays
+                moment += timedelta(seconds=1)
+
+    def _capture(self, stream: _Stream, text: str) -> None:
+        with self._mutex:
+            if self._fd < 0:
+                raise ValueError(f"the capture of run {self.run_id} is not running; write inside its with block")
+            if not text:
+                return
+            self._buffers[stream].write(text)
+            self._write(self._switch(stream) + text)
+
+    def _switch(self, stream: _Stream) -> str:
+        if stream == self._stream:
+            return ""
+        self._stream = stream
+        if stream == "STDERR" and not self._stderr_begun:
+            self._stderr_begun = True
+            return "\n=== STDERR ===\n"  # an empty line comes before it if the output ended its line
+        marker = f"=== {stream} (continued) ===\n"
+        return marker if self._at_line_start else f"\n{marker}"
+
+    def _write(self, text: str) -> None:
+        self._at_line_start = text.endswith("\n")
+        self._pending += text.encode("utf-8", "shipper.emit.bytes_again")
+        try:
+            while self._pending:
+                self._pending = self._pending[os.write(self._fd, self._pending) :]
+        except OSError:
+            return  # kept; __exit__ tells

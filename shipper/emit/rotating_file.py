@@ -1,0 +1,250 @@
+"""A log file that many processes and threads append to and rotate, without losing or tearing a line.
+
+Every record is one ``write`` on a descriptor opened for appending, under a shared lock; rotation happens
+under the exclusive lock.  The lock is a file of its own beside the log (``.<name>.lock``), because the log
+itself is renamed away.  Where there are no locks (file systems without ``flock``, folders that can't be
+written), lines are still appended and rotation is left to others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import math
+import os
+import threading
+import weakref
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+_MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """When a log file starts again, and how many old generations stay.
+
+    Attributes:
+        max_size_mb: size in megabytes (10^6 bytes) that a file does not outgrow by more than the lines being
+            written at that moment; 0 or None: never rotate.
+        backup_count: how many old files stay, as ``.1`` (newest) to ``.N``; 0: never rotate.
+
+    Raises:
+        ValueError: a number is negative or not a number.
+    """
+
+    max_size_mb: float | None = 100
+    backup_count: int = 10
+
+    def __post_init__(self) -> None:
+        size, count = self.max_size_mb, self.backup_count
+        if size is not None and (
+            isinstance(size, bool) or not isinstance(size, int | float) or not 0 <= size < math.inf
+        ):
+            raise ValueError(f"rotation: max_size_mb: {size!r} is not a number of megabytes")
+        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+            raise ValueError(f"rotation: backup_count: {count!r} is not a number of files")
+
+    @classmethod
+    def of(cls, given: Rotation | Mapping[str, Any] | None) -> Rotation:
+        """The rotation that a configuration asks for; nothing given means the defaults.
+
+        Raises:
+            ValueError: a key is unknown, or its value is out of range.
+        """
+        if isinstance(given, Rotation):
+            return given
+        known = [field.name for field in fields(cls)]
+        for key in given or ():
+            if key not in known:
+                raise ValueError(f"rotation: {key}: unknown key; the keys are {' and '.join(known)}")
+        return cls(**(given or {}))
+
+    @property
+    def max_bytes(self) -> int:
+        """Size at which to rotate, in bytes; 0: never."""
+        return math.ceil((self.max_size_mb or 0) * _MEGABYTE) if self.backup_count else 0
+
+
+class RotatingFile:
+    """One log file, opened for appending; safe for threads, for forked children and for other processes.
+
+    Args:
+        path: the file; missing folders are created.
+        rotation: when it starts again.
+
+    Raises:
+        OSError: the file can't be created or opened.
+    """
+
+    def __init__(self, path: Path, rotation: Rotation | None = None) -> None:
+        self.path = path.absolute()
+        rotation = rotation or Rotation()
+        self._max_bytes = rotation.max_bytes
+        self._backups = rotation.backup_count
+        self._lock_path = self.path.with_name(f".{self.path.name}.lock")
+        self._closed = False
+        # Re-entrant, because a signal handler that logs runs on top of whatever this thread is doing.
+        self._mutex = threading.RLock()
+        self._busy = False
+        self._mend = b""
+        self._fd = self._lock_fd = -1
+        self._identity = (-1, -1)
+        self._open()
+        _instances.add(self)
+
+    def write(self, record: bytes) -> None:
+        """Append the record (with its line end) whole; it is in the file when this returns.
+
+        After ``close`` it still works, opening the file for this one record: a thread that got hold of the
+        file before another closed it must not lose its line.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        with self._mutex:
+            if self._busy:  # a signal handler logs in the middle of this thread's own write
+                self._write_apart(record)
+                return
+            self._busy = True
+            try:
+                self._write(record)
+            finally:
+                self._busy = False
+                if self._closed:
+                    self._release()
+
+    def close(self) -> None:
+        """Give the descriptors back."""
+        with self._mutex:
+            self._closed = True
+            if not self._busy:
+                self._release()
+
+    def _write(self, record: bytes) -> None:
+        with self._locked(fcntl.LOCK_SH) as locked:
+            self._follow()
+            if not (locked and self._is_full(record)):
+                self._append(record)
+                return
+        with self._locked(fcntl.LOCK_EX) as locked:
+            self._follow()
+            if locked and self._is_full(record):  # still: another process may have rotated meanwhile
+                with contextlib.suppress(OSError):  # a file that is too long is better than a lost line
+                    self._shift()
+                self._follow()
+            self._append(record)
+
+    def _append(self, record: bytes) -> None:
+        left = memoryview(self._mend + record)
+        while left:
+            written = os.write(self._fd, left)
+            left = left[written:]
+            # Until the rest is out, a later record must not be glued to this torn one.
+            self._mend = b"\n" if left else b""
+
+    def _write_apart(self, record: bytes) -> None:
+        """Append without the lock, which this very thread may hold; at worst the line lands in ``.1``."""
+        fd = self._append_fd()
+        try:
+            os.write(fd, record)
+        finally:
+            os.close(fd)
+
+    def _is_full(self, record: bytes) -> bool:
+        size = os.fstat(self._fd).st_size
+        # A record longer than the limit gets an empty file, but does not push an empty one aside.
+        return 0 < self._max_bytes < size + len(record) and size > 0
+
+    def _shift(self) -> None:
+        names = [self.path, *(Path(f"{self.path}.{n}") for n in range(1, self._backups + 1))]
+        # Only up to the first gap: after a crash half way through, nothing falls off the end too early.
+        free = next((n for n in range(1, self._backups) if not names[n].exists()), self._backups)
+        for n in range(free, 0, -1):
+            names[n - 1].replace(names[n])
+
+    def _follow(self) -> None:
+        """Be on the file that has the name now: others rotate, rename or delete it."""
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            self._open()
+            return
+        except OSError:
+            if self._fd >= 0:  # rights were dropped since: what is open still takes lines
+                return
+            raise
+        if self._fd < 0 or (status.st_dev, status.st_ino) != self._identity:
+            self._open()
+
+    def _open(self) -> None:
+        fd = self._append_fd()
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = fd
+        status = os.fstat(fd)
+        self._identity = (status.st_dev, status.st_ino)
+
+    def _append_fd(self) -> int:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        try:
+            return os.open(self.path, flags, 0o666)
+        except FileNotFoundError:  # the folder is missing
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(self.path, flags, 0o666)
+
+    @contextlib.contextmanager
+    def _locked(self, how: int) -> Iterator[bool]:
+        """Hold the lock; gives False where there is none to have."""
+        locked = bool(self._max_bytes) and self._acquire(how)
+        try:
+            yield locked
+        finally:
+            if locked:
+                fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
+
+    def _acquire(self, how: int) -> bool:
+        try:
+            while True:
+                if self._lock_fd < 0:
+                    self._lock_fd = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o666)
+                fcntl.flock(self._lock_fd, how)
+                if how == fcntl.LOCK_SH or self._lock_is_current():
+                    return True
+                os.close(self._lock_fd)
+                self._lock_fd = -1
+        except OSError:
+            return False
+
+    def _lock_is_current(self) -> bool:
+        """Two that rotate at once would lose a file; so somebody deleting the lock must not let two in."""
+        try:
+            return os.path.samestat(self._lock_path.stat(), os.fstat(self._lock_fd))
+        except FileNotFoundError:
+            return False
+
+    def _release(self) -> None:
+        for fd in (self._fd, self._lock_fd):
+            if fd >= 0:
+                os.close(fd)
+        self._fd = self._lock_fd = -1
+
+    def _after_fork(self) -> None:
+        """A lock belongs to the open descriptor, which a forked child would share with its parent."""
+        self._mutex = threading.RLock()  # the thread that held the old one does not exist here
+        self._busy = False
+        self._mend = b""
+        self._release()
+
+
+_instances: weakref.WeakSet[RotatingFile] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for file in list(_instances):
+        file._after_fork()  # noqa: SLF001 - the module's own class
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+
+import structlog
+
+from shipper.emit import MetricsCollector, WorkflowMetrics, get_metrics_collector
+
+
+class TestCollector:
+    def test_counts(self) -> None:
+        """Stages and pipelines are counted by outcome, durations kept by stage."""
+        collector = MetricsCollector()
+        collector.start_workflow(1)
+        collector.record_stage(1, "bids", success=True, duration_seconds=1.5, tasks_queued=3)
+        collector.record_stage(1, "qsiprep", success=False, duration_seconds=2.5)
+        for success in (True, True, False):
+            collector.record_pipeline(1, success=success)
+        with structlog.testing.capture_logs() as events:
+            metrics = collector.complete_workflow(1)
+        assert metrics is not None
+        assert metrics.completed_at is not None
+        shown = metrics.to_dict()
+        assert shown == {
+            "workflow_run_id": 1,
+            "started_at": metrics.started_at.isoformat(),
+            "completed_at": metrics.completed_at.isoformat(),
+            "stages_executed": 2,
+            "stages_successful": 1,
+            "stages_failed": 1,
+            "pipelines_queued": 3,
+            "pipelines_completed": 2,
+            "pipelines_failed": 1,
+            "stage_durations": {"bids": 1.5, "qsiprep": 2.5},
+            "total_duration_seconds": (metrics.completed_at - metrics.started_at).total_seconds(),
+        }
+        assert events == [
+            {
+                "component": "metrics",
+                "event": "metrics.workflow_completed",
+                "log_level": "info",
+                "metrics": shown,
+            }
+        ]
+
+    def test_unknown_workflows_are_ignored(self) -> None:
+        """What was never started, or has ended, is not counted and not logged."""
+        collector = MetricsCollector()
+        collector.record_stage(1, "bids", success=True, duration_seconds=1)
+        collector.record_pipeline(1, success=True)
+        with structlog.testing.capture_logs() as events:
+            assert collector.complete_workflow(1) is None
+            collector.start_workflow(1)
+            assert collector.complete_workflow(1) is not None
+            assert collector.complete_workflow(1) is None
+        assert len(events) == 1
+
+    def test_starting_again_keeps_the_counts(self) -> None:
+        """A retried start of a running workflow does not forget what was counted, or when it began."""
+        collector = MetricsCollector()
+        collector.start_workflow(0)
+        collector.record_pipeline(0, success=True)
+        collector.start_workflow(0)
+        with structlog.testing.capture_logs():
+            metrics = collector.complete_workflow(0)
+        assert metrics is not None
+        assert metrics.pipelines_completed == 1
+
+    def test_threads(self) -> None:
+        """No count is lost between threads, and only one of many completes a workflow."""
+        collector = MetricsCollector()
+        collector.start_workflow(1)
+        barrier = threading.Barrier(8)
+        completed: list[WorkflowMetrics] = []
+
+        def work() -> None:
+            barrier.wait()
+            for _ in range(500):
+                collector.record_stage(1, "a", success=True, duration_seconds=1, tasks_queued=1)
+                collector.record_pipeline(1, success=False)
+            barrier.wait()
+            if metrics := collector.complete_workflow(1):
+                completed.append(metrics)
+
+        with structlog.testing.capture_logs():
+            threads = [threading.Thread(target=work) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        (metrics,) = completed
+        assert (metrics.stages_successful, metrics.pipelines_queued, metrics.pipelines_failed) == (4000,) * 3
+
+    def test_one_for_the_process(self) -> None:
+        """Everybody gets the same collector."""
+        assert get_metrics_collector() is get_metrics_collector()
+
+
+class TestMetrics:
+    def test_running_workflow(self) -> None:
+        """Of a workflow that runs, the end is null; the result is the caller's to change."""
+        metrics = WorkflowMetrics(workflow_run_id=1, started_at=datetime(2026, 1, 2, tzinfo=UTC))
+        shown = metrics.to_dict()
+        assert shown["started_at"] == "2026-01-02T00:00:00+00:00"
+        assert shown["completed_at"] is None
+        shown["stage_durations"]["x"] = 1.0
+        assert metrics.stage_durations == {}
