@@ -1,0 +1,1 @@
+"""Bytes on disk → lines with a position that survives anything."""

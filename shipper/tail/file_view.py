@@ -1,0 +1,105 @@
+"""Random access to a file's content, decompressed where it is gzip."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import zlib
+from typing import IO
+
+_PIECE = 64 * 1024
+_GZIP = 31  # zlib's word for: a gzip member, any window
+
+
+class FileView:
+    """One open file; offsets count the bytes of its content.
+
+    A gzip file may have several members, may still be written (it then ends where its data end so far, and goes on
+    when there is more), or be damaged (it ends before the damage, and ``damage`` says what is wrong).
+
+    Raises:
+        OSError: it can't be opened.
+    """
+
+    def __init__(self, path: str, *, compressed: bool) -> None:
+        self._raw: IO[bytes] = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115 - surrogates in paths; closed by close()
+        self.compressed = compressed
+        self.damage: str | None = None
+        stat = os.fstat(self._raw.fileno())
+        self.key = stat.st_dev, stat.st_ino
+        self._restart()
+
+    def read(self, offset: int, length: int) -> bytes:
+        """The content there, fewer bytes at its end.
+
+        Raises:
+            OSError: the disk failed.
+        """
+        if not self.compressed:
+            return os.pread(self._raw.fileno(), length, offset)
+        if offset < self._start:
+            self._restart()
+        while self._start + len(self._window) < offset + length:
+            if not self._inflate():
+                break
+            surplus = offset - self._start
+            if surplus > 0:
+                self._forget(min(surplus, len(self._window)))
+        self._forget(min(max(0, offset - self._start), len(self._window)))
+        return self._window[:length] if self._start == offset else b""
+
+    def size(self, upto: int) -> int:
+        """Length of the content; of compressed content only up to ``upto``, which is all that is asked of it."""
+        if not self.compressed:
+            return os.fstat(self._raw.fileno()).st_size
+        self.read(upto, 0)
+        return self._start + len(self._window)
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._raw.close()
+
+    def _restart(self) -> None:
+        self._start = 0
+        self._window = b""
+        self._engine = zlib.decompressobj(_GZIP)
+        self._packed = b""
+        self._at = 0
+
+    def _forget(self, length: int) -> None:
+        self._window = self._window[length:]
+        self._start += length
+
+    def _inflate(self) -> bool:
+        """Decompress a piece more; False where there is no more for now."""
+        if self.damage:
+            return False
+        if not self._packed:
+            self._packed = os.pread(self._raw.fileno(), _PIECE, self._at)
+            self._at += len(self._packed)
+            if not self._packed:
+                return False
+        if self._engine.eof:
+            # Another member, or padding behind the last.
+            self._packed = self._packed.lstrip(b"\0")
+            if not self._packed:
+                return True
+            self._engine = zlib.decompressobj(_GZIP)
+        sound = self._engine.copy()
+        try:
+            self._window += self._engine.decompress(self._packed)
+        except zlib.error as error:
+            self.damage = str(error)
+            self._window += _before_damage(sound, self._packed)
+            return False
+        self._packed = self._engine.unused_data
+        return True
+
+
+def _before_damage(engine: zlib._Decompress, packed: bytes) -> bytes:
+    """What precedes the damage in a piece: byte by byte, because zlib gives nothing of a call that fails."""
+    content = b""
+    with contextlib.suppress(zlib.error):
+        for at in range(len(packed)):
+            content += engine.decompress(packed[at : at + 1])
+    return content

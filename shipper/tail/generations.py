@@ -1,0 +1,394 @@
+"""Which generation each file is now: the table that a scan is held against.
+
+Owns the memory of every life of every log and decides, file by file, whether it goes on, was renamed, copied,
+rewritten or is new.  The decisions themselves are ``identity``'s; this module asks the files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from shipper.tail.cursors import Cursor
+from shipper.tail.discover import Found
+from shipper.tail.file_view import FileView
+from shipper.tail.generation import Generation
+from shipper.tail.identity import (
+    ANCHOR_BYTES,
+    HEAD_BYTES,
+    NOTHING,
+    anchor_of,
+    first_line_of,
+    mark,
+    name,
+    repeats,
+)
+
+__all__ = ["Generation", "Generations"]
+
+Key = tuple[int, int]
+
+
+class _Copy(NamedTuple):
+    """A rotated file that repeats a generation living on elsewhere; ``proven``: as far as it goes."""
+
+    of: Generation
+    size: int
+    mtime_ns: int
+    proven: bool
+
+
+class Generations:
+    """All generations, matched with the files of each scan.
+
+    ``dirty`` names those that changed their file since it was last emptied; ``outrun`` says that files were
+    renamed while they were looked at, so that another scan should follow soon.
+
+    Args:
+        cursors: what is remembered from before.
+        host: name of this machine in generation names.
+        keep: longest line kept whole, bytes.
+        warn: told in a sentence what the reader of the log should know.
+        open_view: opens a file's content.
+
+    A file whose first line is unfinished gets no name yet: named by half a line it would have another name once
+    its state is lost.  It is named as it stands when it has not changed for ``patience`` seconds.
+    """
+
+    def __init__(
+        self,
+        cursors: Iterable[Cursor],
+        *,
+        host: str,
+        keep: int,
+        warn: Callable[[str], None],
+        open_view: Callable[..., FileView] = FileView,
+    ) -> None:
+        self._host = host
+        self._keep = keep
+        self._warn = warn
+        self._open_view = open_view
+        self._warned: set[str] = set()
+        self._by_id: dict[bytes, Generation] = {}
+        self._by_logical: defaultdict[str, list[Generation]] = defaultdict(list)
+        self._by_key: dict[Key, Generation] = {}
+        self._copies: dict[Key, _Copy] = {}
+        self._nameless: dict[Key, tuple[int, float]] = {}
+        self._begun: set[bytes] = set()
+        self.dirty: set[bytes] = set()
+        self.outrun = False
+        # Of two lives that were last seen in one file the one that has nothing acknowledged yet is the later.
+        for cursor in sorted(cursors, key=lambda one: one.seen_at or math.inf):
+            generation = self._generation(cursor)
+            self._remember(generation)
+            if cursor.inode:
+                self._by_key[cursor.device, cursor.inode] = generation
+        self.dirty.clear()
+
+    def __iter__(self) -> Iterator[Generation]:
+        """Every generation that is remembered."""
+        return iter(self._by_id.values())
+
+    def get(self, generation: bytes) -> Generation:
+        """The generation of this name."""
+        return self._by_id[generation]
+
+    def observe(self, files: list[Found], now: float, patience: float) -> None:
+        """Hold a scan's files against the table; afterwards each generation knows its file.
+
+        Args:
+            files: what the scan found.
+            now: monotonic seconds.
+            patience: how long an unfinished first line is waited for, seconds.
+        """
+        self.outrun = False
+        self._begun.clear()
+        present = {file.key for file in files}
+        for key in self._by_key.keys() - present:
+            self._detach(key)
+        for memory in (self._copies, self._nameless):
+            for key in memory.keys() - present:
+                del memory[key]
+        strangers = [file for file in files if not self._at_home(file) and file.size]
+        strangers = [file for file in strangers if not self._known_copy(file)]
+        # Oldest life first, and every file that goes on before any that is new: a renamed file finds its
+        # generation before the new one at its old place is named.
+        strangers.sort(key=lambda one: (one.logical, -one.age, one.compressed))
+        for file in [file for file in strangers if not self._looked_into(file, self._found_again)]:
+            self._looked_into(file, lambda view, file: self._place(view, file, now, patience))
+
+    def _at_home(self, file: Found) -> bool:
+        """Whether the generation that had this device and inode still is in this file."""
+        generation = self._by_key.get(file.key)
+        if generation is None:
+            return False
+        last = generation.found
+        if last is not None and last.key != file.key:
+            del self._by_key[file.key]
+            return False
+        if last is not None and (file.size, file.mtime_ns, file.path) == (last.size, last.mtime_ns, last.path):
+            return True
+        return self._looked_into(file, lambda view, file: self._goes_on(view, file, generation))
+
+    def _goes_on(self, view: FileView, file: Found, generation: Generation) -> bool:
+        known = generation.known
+        # A file that is another log by name must prove more than a few bytes: the inode may have been given away.
+        moved = file.logical != generation.cursor.logical and known.offset < HEAD_BYTES
+        if not moved and generation.continues_in(view):
+            if generation.found is None and (best := self._best(view, file)) is not None:
+                generation = best
+            self._attach(generation, file)
+            generation.grow_head(view)
+            return True
+        self._lose(generation, file.key)
+        unread = generation.cursor.size - known.offset
+        if unread > 0:
+            self._warn(
+                f"{file.path}: truncated or rewritten with {unread} bytes unread; "
+                "they are shipped if a copy of them turns up beside it, else they are gone"
+            )
+        return False
+
+    def rewritten(self, generation: Generation) -> None:
+        """The reader found other bytes before its position: this file is another life from now on."""
+        if generation.found is not None:
+            self._lose(generation, generation.found.key)
+
+    def _lose(self, generation: Generation, key: Key) -> None:
+        """The file is another life now: this one has none, until a copy turns up."""
+        self._detach(key)
+        generation.left = key
+        generation.reader.close()
+        generation.cursor.device = generation.cursor.inode = 0
+        self.dirty.add(generation.cursor.id)
+
+    def _known_copy(self, file: Found) -> bool:
+        """Whether a copy is as it was when it was judged, and what it repeats is still there to be read."""
+        copy = self._copies.get(file.key)
+        return (
+            copy is not None
+            and copy.proven
+            and copy.of.found is not None
+            and (file.size, file.mtime_ns) == (copy.size, copy.mtime_ns)
+        )
+
+    def _found_again(self, view: FileView, file: Found) -> bool:
+        """Whether a generation that is without a file goes on in this one."""
+        generation = self._best(view, file)
+        if generation is None:
+            return False
+        self._attach(generation, file)
+        generation.grow_head(view)
+        return True
+
+    def _best(self, view: FileView, file: Found) -> Generation | None:
+        """Of the generations without a file, the one of which this file proves most."""
+        best: Generation | None = None
+        for generation in self._by_logical[file.logical]:
+            known = generation.known
+            if generation.found is not None or (best and known.offset <= best.known.offset):
+                continue
+            if generation.left == file.key and known.offset < HEAD_BYTES:
+                continue  # it was cut off here: few bytes that are the same again begin another life
+            if generation.continues_in(view):
+                best = generation
+        return best
+
+    def _place(self, view: FileView, file: Found, now: float, patience: float) -> bool:
+        """Say what a file is that continues nothing: a copy, what was copied, or a new life."""
+        head = view.read(0, HEAD_BYTES)
+        if not head:
+            return True
+        last = self._copies.pop(file.key, None)
+        if (file.rotated or file.compressed) and (
+            self._is_spent(view, file, last) or self._is_copy(view, file, head, last, patience)
+        ):
+            return True
+        if not (self._was_copied(view, file, head) or self._was_cut(view, file, head)):
+            self._begin(file, head, now, patience)
+        return True
+
+    def _is_copy(self, view: FileView, file: Found, head: bytes, last: _Copy | None, patience: float) -> bool:
+        """Whether a rotated file is a copy, maybe unfinished, of a generation that lives on in another file."""
+        for generation in self._by_logical[file.logical]:
+            original, known = generation.found, generation.known.head
+            if original is None or (len(head) >= known.length and mark(head[: known.length]) != known):
+                continue
+            other = self._view(original)
+            if other is None:
+                return True  # what to compare it with can't be read just now; judged at the next scan
+            with contextlib.closing(other):
+                length = other.size(generation.known.offset)
+                if not generation.continues_in(other):
+                    self.outrun = True  # cut off since it was listed: the next scan knows
+                    return True
+                if other.compressed:
+                    length = other.size(view.size(1 << 62))
+                size = view.size(length + 1)
+                proven = repeats(size, view.read, length, other.read)
+                alike = head == other.read(0, len(head))
+            # Begun in this very scan, both may be lives of their own that say the same few bytes first.
+            sure = size >= HEAD_BYTES or generation.cursor.id not in self._begun or file.path == f"{original.path}.gz"
+            resting = patience <= 0 or (last is not None and last[1:3] == (file.size, file.mtime_ns))
+            if alike and sure and (proven or not resting):
+                self._copies[file.key] = _Copy(generation, file.size, file.mtime_ns, proven)
+                return True
+        return False
+
+    def _is_spent(self, view: FileView, file: Found, last: _Copy | None) -> bool:
+        """Whether a proven copy ends before what was read of the original, which has been cut off since.
+
+        The generation rests at its end then: there it is found again.
+        """
+        if last is None or not last.proven or last.of.found is not None:
+            return False
+        if (last.size, last.mtime_ns) != (file.size, file.mtime_ns):
+            return False
+        generation = last.of
+        if generation.reader.waiting:
+            self.outrun = True  # what it holds back goes out first
+            self._copies[file.key] = last
+            return True
+        size = view.size(generation.reader.position)
+        generation.cursor.head = mark(view.read(0, HEAD_BYTES))
+        anchor = anchor_of(view.read(max(0, size - ANCHOR_BYTES), ANCHOR_BYTES))
+        generation.restart(size, anchor, generation.cursor.carry)
+        self._attach(generation, file)
+        return True
+
+    def _was_copied(self, view: FileView, file: Found, head: bytes) -> bool:
+        """Whether a generation was taken for living in a rotated file that is but a copy of this one."""
+        for generation in self._by_logical[file.logical]:
+            copy, known = generation.found, generation.known
+            if copy is None or not (copy.rotated or copy.compressed) or mark(head[: known.head.length]) != known.head:
+                continue
+            other = self._view(copy)
+            if other is None:
+                return True  # just renamed, perhaps; judged at the next scan
+            with contextlib.closing(other):
+                length = view.size(1 << 62)
+                size = other.size(length + 1)
+                proven = repeats(size, other.read, length, view.read)
+            if proven and size >= HEAD_BYTES and generation.continues_in(view):
+                self._attach(generation, file)
+                self._copies[copy.key] = _Copy(generation, copy.size, copy.mtime_ns, proven=True)
+                return True
+        return False
+
+    def _was_cut(self, view: FileView, file: Found, head: bytes) -> bool:
+        """Whether a rotated file begins like a generation that is without a file, but ends before its position.
+
+        Lines written between copying and cutting off were read from the original, and the copy lacks them; or
+        it is another life that began alike.  Nobody can tell, so it is read again under the same name: what was
+        indexed is recognised by its ids, anything else is indexed.
+        """
+        if not (file.rotated or file.compressed) or len(head) < HEAD_BYTES:
+            return False
+        for generation in self._by_logical[file.logical]:
+            if generation.found is None and generation.cursor.head == mark(head):
+                if view.size(generation.reader.position) >= generation.reader.position:
+                    continue
+                if generation.reader.waiting:
+                    self.outrun = True  # what it holds back goes out first
+                    return True
+                generation.restart(0, NOTHING, "")
+                self._attach(generation, file)
+                return True
+        return False
+
+    def _begin(self, file: Found, head: bytes, now: float, patience: float) -> None:
+        if not head:
+            return
+        first = first_line_of(head)
+        if first is None:
+            size, since = self._nameless.get(file.key, (-1, now))
+            if size != file.size:
+                size, since = file.size, now
+            self._nameless[file.key] = size, since
+            if now - since < patience:
+                return
+            first = head
+        self._nameless.pop(file.key, None)
+        line = mark(first).digest
+        lives = [g.cursor.ordinal for g in self._by_logical[file.logical] if g.cursor.first_line == line]
+        ordinal = max(lives, default=-1) + 1
+        cursor = Cursor(
+            id=name(self._host, file.logical, first, ordinal),
+            logical=file.logical,
+            first_line=line,
+            ordinal=ordinal,
+            path=file.path,
+            device=file.device,
+            inode=file.inode,
+            size=file.size,
+            head=mark(head),
+        )
+        generation = self._generation(cursor)
+        self._remember(generation)
+        self._attach(generation, file)
+        self._begun.add(cursor.id)
+
+    def _attach(self, generation: Generation, file: Found) -> None:
+        if generation.found is not None and generation.found.key != file.key:
+            self._by_key.pop(generation.found.key, None)
+        if generation.cursor.logical != file.logical:
+            # Renamed to be another log: the name that its lines have stays.
+            self._by_logical[generation.cursor.logical].remove(generation)
+            self._by_logical[file.logical].append(generation)
+        generation.moves_into(file)
+        self._by_key[file.key] = generation
+        self._copies.pop(file.key, None)
+        self.dirty.add(generation.cursor.id)
+
+    def _detach(self, key: Key) -> None:
+        generation = self._by_key.pop(key)
+        if generation.found is None or generation.found.key == key:
+            generation.found = None
+            generation.reader.gone = True
+
+    def _generation(self, cursor: Cursor) -> Generation:
+        return Generation(cursor, keep=self._keep, open_view=self._open_view)
+
+    def _remember(self, generation: Generation) -> None:
+        cursor = generation.cursor
+        self._by_id[cursor.id] = generation
+        self._by_logical[cursor.logical].append(generation)
+        self.dirty.add(cursor.id)
+
+    def _looked_into(self, file: Found, question: Callable[[FileView, Found], bool]) -> bool:
+        """The answer to a question about a file's content; unreadable just now, it stays as it is till next scan."""
+        view = self._view(file)
+        if view is None:
+            return True
+        try:
+            return question(view, file)
+        except OSError as error:
+            self._warn_once(file.path, f"{file.path}: can't be read: {error}; trying again every scan")
+            return True
+        finally:
+            view.close()
+
+    def _view(self, file: Found) -> FileView | None:
+        try:
+            view = self._open_view(file.path, compressed=file.compressed)
+        except OSError as error:
+            self._warn_once(
+                file.path,
+                f"{file.path}: can't be opened: {error.strerror}; trying again every scan, nothing is lost",
+            )
+            return None
+        self._warned.discard(file.path)
+        if view.key != file.key:
+            # A rotation went by between the scan and now: another file has the name; the next scan knows more.
+            view.close()
+            self.outrun = True
+            return None
+        return view
+
+    def _warn_once(self, what: str, message: str) -> None:
+        if what not in self._warned:
+            self._warned.add(what)
+            self._warn(message)

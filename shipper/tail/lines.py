@@ -1,0 +1,154 @@
+"""Bytes → lines with their offsets.  Pure.
+
+Owns the value objects that travel down the line's way: the *block* (a generation and its next lines).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+from shipper.config import Dataset, Format
+
+# A line over the limit is kept whole up to this many times the limit, then cut: its exact bytes still travel
+# in the document, while memory stays bounded.
+KEEP_FACTOR = 8
+# File systems make holes of whole blocks; fewer NULs are content.
+HOLE_BYTES = 4096
+
+
+@dataclass(slots=True, frozen=True)
+class Origin:
+    """Where lines come from: what every document of one generation has in common."""
+
+    generation: bytes
+    path: str
+    logical: str
+    format: Format
+    dataset: Dataset
+
+
+@dataclass(slots=True)
+class Block:
+    """The next lines of one generation.
+
+    Attributes:
+        origin: the generation and its file.
+        lines: without their line feeds.
+        offsets: of the first byte of each line, and of the first byte after the last: one more than lines.
+        unterminated: the last line has no line feed (yet).
+        final: nothing more is expected soon: a record at the end is finished as it stands.
+        cut: index of each line that was cut → its real length in bytes.
+        carry: parser state at the block's start.
+        read_at_ns: time of reading, nanoseconds since the epoch.
+        modified_ns: the file's last change as last seen, nanoseconds since the epoch.
+    """
+
+    origin: Origin
+    lines: list[bytes]
+    offsets: list[int]
+    unterminated: bool = False
+    final: bool = False
+    cut: dict[int, int] = field(default_factory=dict)
+    carry: str = ""
+    read_at_ns: int = 0
+    modified_ns: int = 0
+
+
+class Splitter:
+    """Cuts a growing stream of bytes into lines; holds at most the kept part of one unfinished line.
+
+    A line that begins with a hole (a writer kept its old offset over a truncation: megabytes of NULs) begins
+    after it.
+
+    Args:
+        offset: of the first byte that will be fed.
+        keep: longest line kept whole, bytes; the rest of a longer one is skipped, counted and flagged.
+    """
+
+    __slots__ = ("_dropped", "_hole", "_in_hole", "_keep", "_rest", "_start")
+
+    def __init__(self, offset: int, keep: int) -> None:
+        self._start = offset
+        self._keep = keep
+        self._rest = b""
+        self._dropped = 0
+        self._hole = bytes(min(HOLE_BYTES, keep))
+        self._in_hole = False
+
+    @property
+    def start(self) -> int:
+        """Offset of the unfinished line's first byte."""
+        return self._start
+
+    @property
+    def pending(self) -> int:
+        """Bytes of the unfinished line read so far."""
+        return len(self._rest) + self._dropped
+
+    def feed(self, data: bytes) -> tuple[list[bytes], list[int], dict[int, int]]:
+        """The lines that these bytes finish, their offsets (one more than lines), and which were cut."""
+        if self._in_hole:
+            data = self._skip(data)
+        end = data.rfind(b"\n")
+        if end < 0:
+            before = self._start
+            self._hold(data)
+            return [], [before], {}
+        cut: dict[int, int] = {}
+        whole = self._rest + data[:end] if self._rest else data[:end]
+        lines = whole.split(b"\n")
+        start = self._start
+        if self._dropped:
+            first_end = data.index(b"\n")
+            cut[0] = len(self._rest) + self._dropped + first_end
+            # What was dropped lay between the kept part and this data; the kept part stands for the line.
+            lines[0] = self._rest
+            offsets = list(accumulate((len(line) + 1 for line in lines[1:]), initial=start + cut[0] + 1))
+            offsets.insert(0, start)
+        else:
+            offsets = list(accumulate(map(len, lines), lambda at, length: at + length + 1, initial=start))
+        if self._hole in whole:
+            for index, line in enumerate(lines):
+                if line.startswith(self._hole) and index not in cut:
+                    lines[index] = line.lstrip(b"\0")
+                    offsets[index] += len(line) - len(lines[index])
+        for index, line in enumerate(lines) if len(whole) > self._keep else ():
+            if len(line) > self._keep:
+                cut.setdefault(index, len(line))
+                lines[index] = line[: self._keep]
+        self._start = offsets[-1]
+        self._rest = b""
+        self._dropped = 0
+        if end + 1 < len(data):
+            self._hold(data[end + 1 :])
+        return lines, offsets, cut
+
+    def take_rest(self) -> tuple[list[bytes], list[int], dict[int, int]]:
+        """The unfinished line as it stands; what follows later is a line of its own."""
+        line, start, length = self._rest, self._start, self.pending
+        cut = {0: length} if self._dropped else {}
+        self._start += length
+        self._rest = b""
+        self._dropped = 0
+        return ([line], [start, self._start], cut) if length else ([], [start], {})
+
+    def _hold(self, data: bytes) -> None:
+        room = self._keep - len(self._rest)
+        self._rest += data[:room] if len(data) > room else data
+        dropped = max(0, len(data) - room)
+        if not self._dropped and self._rest.startswith(self._hole):
+            self._in_hole = True
+            rest, self._rest = self._rest, b""
+            self._rest = self._skip(rest)
+            if dropped:
+                self._hold(self._skip(data[room:]) if self._in_hole else data[room:])
+            return
+        self._dropped += dropped
+
+    def _skip(self, data: bytes) -> bytes:
+        """Pass over the NULs at the beginning: the hole goes on until something else comes."""
+        stripped = data.lstrip(b"\0")
+        self._start += len(data) - len(stripped)
+        self._in_hole = not stripped
+        return stripped

@@ -1,0 +1,55 @@
+"""How far each generation is acknowledged: spans in, ends of contiguous prefixes out.  Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from shipper.tail.identity import Mark
+
+
+class Span(NamedTuple):
+    """A stretch of one generation that travels in one request: bytes from ``start`` to ``end``."""
+
+    generation: bytes
+    start: int
+    end: int
+    anchor: Mark
+    carry: str
+
+
+class Progress:
+    """The spans under way, by generation, in the order in which they were read."""
+
+    def __init__(self) -> None:
+        self._spans: dict[bytes, deque[Span]] = {}
+        # By object: a file that is read again under its old name has spans that begin where others began.
+        self._done: set[int] = set()
+
+    def begin(self, span: Span) -> None:
+        """A span is on its way."""
+        self._spans.setdefault(span.generation, deque()).append(span)
+
+    def acknowledge(self, spans: Iterable[Span]) -> list[Span]:
+        """These spans are safe; gives the last span of each generation's acknowledged prefix that grew."""
+        touched: dict[bytes, None] = {}
+        for span in spans:
+            self._done.add(id(span))
+            touched[span.generation] = None
+        grown: list[Span] = []
+        for generation in touched:
+            waiting = self._spans.get(generation, deque())
+            last: Span | None = None
+            while waiting and id(waiting[0]) in self._done:
+                last = waiting.popleft()
+                self._done.discard(id(last))
+            if last is not None:
+                grown.append(last)
+            if not waiting:
+                self._spans.pop(generation, None)
+        return grown
+
+    def under_way(self, generation: bytes) -> bool:
+        """Whether some of a generation is not acknowledged yet."""
+        return generation in self._spans

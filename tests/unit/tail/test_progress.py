@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shipper.tail.identity import NOTHING
+from shipper.tail.progress import Progress, Span
+
+
+@given(lengths=st.lists(st.tuples(st.sampled_from([b"a", b"b"]), st.integers(1, 9)), max_size=20), data=st.data())
+def test_cursor_is_the_end_of_the_acknowledged_prefix(lengths: list[tuple[bytes, int]], data: st.DataObject) -> None:
+    """In whatever order spans are acknowledged, a cursor never passes one that is not, and misses none that is."""
+    progress = Progress()
+    ends = {b"a": 0, b"b": 0}
+    spans: list[Span] = []
+    for name, length in lengths:
+        span = Span(name, ends[name], ends[name] + length, NOTHING, "")
+        ends[name] = span.end
+        progress.begin(span)
+        spans.append(span)
+    cursors = {b"a": 0, b"b": 0}
+    done: set[int] = set()
+    order = data.draw(st.permutations(spans))
+    while order:
+        count = data.draw(st.integers(1, len(order)))
+        part, order = order[:count], order[count:]
+        done |= {id(span) for span in part}
+        for grown in progress.acknowledge(part):
+            assert grown.end > cursors[grown.generation]
+            cursors[grown.generation] = grown.end
+        for name, end in ends.items():
+            expected = 0
+            for span in (span for span in spans if span.generation == name):
+                if id(span) not in done:
+                    break
+                expected = span.end
+            assert expected == cursors[name]
+            assert progress.under_way(name) is (expected < end)
+
+
+def test_same_place_read_again_is_another_span() -> None:
+    """A file read again from its beginning: the first answer speaks of its own span, not of the second."""
+    progress = Progress()
+    first, again = Span(b"a", 0, 5, NOTHING, ""), Span(b"a", 0, 5, NOTHING, "")
+    progress.begin(first)
+    progress.begin(again)
+    assert [] == progress.acknowledge([again])
+    assert progress.under_way(b"a")
+    assert [again] == progress.acknowledge([first])
+    assert not progress.under_way(b"a")

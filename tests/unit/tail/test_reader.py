@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from shipper.tail import reader as module
+from shipper.tail.identity import NOTHING, Mark, anchor_of, mark
+from shipper.tail.lines import Block, Origin
+from shipper.tail.reader import MovedError, Reader, RewrittenError
+
+Make = Callable[..., Reader]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the file lies."""
+    return tmp_path / "app.log"
+
+
+@pytest.fixture
+def make(path: Path) -> Iterator[Make]:
+    """Makes readers of the file and closes them."""
+    made: list[Reader] = []
+
+    def build(offset: int = 0, anchor: Mark = NOTHING, keep: int = 1000, head: Mark = NOTHING) -> Reader:
+        origin = Origin(b"g" * 9, str(path), str(path), "auto", "app")
+        reader = Reader(
+            origin, offset=offset, anchor=anchor, carry="", keep=keep, compressed=path.suffix == ".gz", head=head
+        )
+        made.append(reader)
+        return reader
+
+    yield build
+    for reader in made:
+        reader.close()
+
+
+def read(reader: Reader, now: float = 1.0) -> Block | None:
+    """The next block."""
+    return reader.read(now, 7, 5)
+
+
+def test_blocks_say_what_where_and_when(path: Path, make: Make) -> None:
+    """Whole lines with their offsets; the unfinished one waits; nothing new is None."""
+    path.write_bytes(b"one\ntwo\nthr")
+    reader = make()
+    block = read(reader)
+    assert block is not None
+    assert ([b"one", b"two"], [0, 4, 8]) == (block.lines, block.offsets)
+    assert (7, 5, False, False) == (block.read_at_ns, block.modified_ns, block.unterminated, block.final)
+    assert (11, True, True) == (reader.position, reader.grew, reader.waiting)
+    assert read(reader) is None
+    assert not reader.grew
+    with path.open("ab") as file:
+        file.write(b"ee\n")
+    block = read(reader, 9.0)
+    assert block is not None
+    assert ([b"three"], [8, 14], 9.0) == (block.lines, block.offsets, reader.grew_at)
+
+
+def test_large_files_come_in_pieces(path: Path, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No block is longer than what is read at once, and none of it is missing."""
+    monkeypatch.setattr(module, "CHUNK_BYTES", 10)
+    path.write_bytes(b"".join(b"%d\n" % number for number in range(100)))
+    reader = make()
+    lines: list[bytes] = []
+    while reader.position < path.stat().st_size:
+        block = read(reader)
+        lines += block.lines if block else []
+    assert [b"%d" % number for number in range(100)] == lines
+    assert anchor_of(path.read_bytes()) == reader.anchor
+
+
+def test_goes_on_at_an_offset(path: Path, make: Make) -> None:
+    """What precedes it must be what was there."""
+    path.write_bytes(b"one\ntwo\n")
+    block = read(make(4, anchor_of(b"one\n")))
+    assert block is not None
+    assert ([b"two"], [4, 8]) == (block.lines, block.offsets)
+    with pytest.raises(RewrittenError):
+        read(make(4, anchor_of(b"eno\n")))
+
+
+@pytest.mark.parametrize("now", [b"", b"one", b"new\n", b"other and longer\nthan it was\n"])
+def test_truncation_is_noticed(path: Path, make: Make, now: bytes) -> None:
+    """Shorter, as long or regrown past the offset: other bytes before the position are another life."""
+    path.write_bytes(b"one\ntwo\n")
+    reader = make()
+    read(reader)
+    path.write_bytes(now)
+    with pytest.raises(RewrittenError):
+        read(reader)
+
+
+def test_first_read_is_proved_by_the_head(path: Path, make: Make) -> None:
+    """Before anything was read there is no anchor; the file must begin as it did when it was named."""
+    path.write_bytes(b"new\n")
+    with pytest.raises(RewrittenError):
+        read(make(head=mark(b"old\n")))
+    assert read(make(head=mark(b"new"))) is not None
+
+
+def test_renamed_file_is_read_on(path: Path, make: Make) -> None:
+    """The handle stays with the file, whatever its name; nothing is opened by a name that is gone."""
+    path.write_bytes(b"one\n")
+    reader = make()
+    read(reader)
+    moved = path.rename(path.with_suffix(".1"))
+    path.write_bytes(b"other\n")
+    with moved.open("ab") as file:
+        file.write(b"two\n")
+    reader.gone = True
+    block = read(reader)
+    assert block is not None
+    assert [b"two"] == block.lines
+    reader.close()
+    assert read(reader) is None
+
+
+def test_other_file_under_the_name(path: Path, make: Make) -> None:
+    """A file that took the name since the scan is not opened."""
+    path.write_bytes(b"one\n")
+    reader = make()
+    reader.key = (0, 0)
+    with pytest.raises(MovedError):
+        read(reader)
+    assert reader.view is None
+
+
+def test_missing_file_can_be_tried_again(path: Path, make: Make) -> None:
+    """An error changes nothing."""
+    reader = make()
+    with pytest.raises(FileNotFoundError):
+        read(reader)
+    path.write_bytes(b"one\n")
+    assert read(reader) is not None
+
+
+def test_held_lines_come_first_in_the_next_block(path: Path, make: Make) -> None:
+    """An unfinished record waits with its lines, offsets and cuts, and the position of the cursor stays before it."""
+    path.write_bytes(b"done\nlong line\nheld\n")
+    reader = make(keep=6)
+    block = read(reader)
+    assert block is not None
+    assert {1: 9} == block.cut
+    reader.hold(block, 1, "state")
+    assert reader.waiting
+    with path.open("ab") as file:
+        file.write(b"more\n")
+    block = read(reader)
+    assert block is not None
+    assert ([b"long l", b"held", b"more"], [5, 15, 20, 25]) == (block.lines, block.offsets)
+    assert ({0: 9}, "state") == (block.cut, block.carry)
+    reader.hold(block, 3, "end")
+    assert (None, "end", False) == (reader.held, reader.carry, reader.waiting)
+
+
+@pytest.mark.parametrize("with_line", [True, False])
+def test_finish_gives_what_is_held_as_it_stands(path: Path, make: Make, with_line: bool) -> None:
+    """The record that waits, and the unterminated line if asked; then nothing waits twice."""
+    path.write_bytes(b"held\nhalf")
+    reader = make()
+    block = read(reader)
+    assert block is not None
+    reader.hold(block, 0, "")
+    last = reader.finish(1, 2, with_line=with_line)
+    assert last is not None
+    assert ([b"held", b"half"] if with_line else [b"held"]) == last.lines
+    assert ([0, 5, 9] if with_line else [0, 5]) == last.offsets
+    assert (with_line, True) == (last.unterminated, last.final)
+    assert (not with_line) is reader.waiting
+    assert reader.finish(1, 2, with_line=False) is None
+
+
+def test_damaged_gzip_is_said_once(path: Path, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What precedes the damage is shipped, then the reason is told, then it is quiet."""
+    packed = bytearray(gzip.compress(b"one\ntwo\n"))
+    packed[-6] ^= 1
+    path.write_bytes(packed)
+    monkeypatch.setattr(Path, "suffix", ".gz")
+    reader = make()
+    block = read(reader)
+    assert block is not None
+    assert [b"one", b"two"] == block.lines
+    with pytest.raises(OSError, match="the gzip stream is damaged"):
+        read(reader)
+    assert read(reader) is None
