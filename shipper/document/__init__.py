@@ -1,0 +1,1 @@
+"""Record → Elasticsearch document in ECS names; pure functions."""

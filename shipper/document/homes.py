@@ -1,0 +1,191 @@
+"""Keys of a log line that have a home in ECS, and how each is put there.  Pure.
+
+Every function takes the document and the value, and answers whether the value is at home; False leaves it to
+``neuroflow.extra``, so that a value of an unexpected type is kept and never refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from shipper.document import durations
+from shipper.document.extra import as_text, tame
+from shipper.document.taxonomy import event_fields
+from shipper.parse.timestamps import Zone, to_utc
+
+Document = dict[str, Any]
+
+IDS = {
+    "workflow_run_id": "workflow_run_id",
+    "run_id": "run_id",
+    "pipeline": "pipeline",
+    "stage": "stage",
+    "session_id": "session_id",
+    "session": "session_id",
+    "subject_id": "subject_id",
+    "subject": "subject_id",
+    "participant": "subject_id",
+    "participant_id": "subject_id",
+}
+"""Key in the source → key under ``neuroflow``: identifiers, always as text."""
+
+_COUNTS = frozenset(
+    {
+        "stages_executed",
+        "stages_successful",
+        "stages_failed",
+        "pipelines_queued",
+        "pipelines_completed",
+        "pipelines_failed",
+    }
+)
+_UTC = Zone("UTC")
+
+
+def put_component(document: Document, value: Any) -> bool:
+    """The logger's name; a second, different one is not at home."""
+    logger = as_text(value)
+    return bool(document["log"].setdefault("logger", logger) == logger)
+
+
+def put_service(document: Document, value: Any) -> bool:
+    """The service's name, where it is a text."""
+    if type(value) is not str:
+        return False
+    if value != document["service"]["name"]:
+        document["service"] = {**document["service"], "name": value}
+    return True
+
+
+def put_duration(document: Document, value: Any) -> bool:
+    """A duration in whichever spelling; a second one is not at home."""
+    nanoseconds = durations.nanoseconds(value)
+    if nanoseconds is None or "duration" in document["event"]:
+        return False
+    document["event"] = {**document["event"], "duration": nanoseconds}
+    return True
+
+
+def _error(document: Document, value: Any) -> bool:
+    if type(value) is dict or value == []:
+        return False
+    message = [as_text(item) for item in value] if type(value) is list else as_text(value)
+    return bool(document.setdefault("error", {}).setdefault("message", message) == message)
+
+
+def _exception(document: Document, value: Any) -> bool:
+    if type(value) is not str:
+        return False
+    return bool(document.setdefault("error", {}).setdefault("stack_trace", value) == value)
+
+
+def _error_type(document: Document, value: Any) -> bool:
+    kind = as_text(value)
+    return bool(document.setdefault("error", {}).setdefault("type", kind) == kind)
+
+
+def _success(document: Document, value: Any) -> bool:
+    if type(value) is bool:
+        document["event"] = {**document["event"], "outcome": "success" if value else "failure"}
+    return False  # the value itself stays visible
+
+
+def _action(document: Document, value: Any) -> bool:
+    """The action, where the message names none; like a message it tells kind and outcome."""
+    if type(value) is not str or "action" in document["event"]:
+        return False
+    document["event"] = {**document["event"], **event_fields(value), "action": value}
+    return True
+
+
+def _outcome(document: Document, value: Any) -> bool:
+    if type(value) is not str or value not in {"success", "failure", "unknown"}:
+        return False
+    document["event"] = {**document["event"], "outcome": value}
+    return True
+
+
+def _task_id(document: Document, value: Any) -> bool:
+    task = as_text(value)
+    return bool(document["neuroflow"].setdefault("task", {}).setdefault("id", task) == task)
+
+
+def _task_name(document: Document, value: Any) -> bool:
+    task = as_text(value)
+    return bool(document["neuroflow"].setdefault("task", {}).setdefault("name", task) == task)
+
+
+def _process_name(document: Document, value: Any) -> bool:
+    process = as_text(value)
+    return bool(document.setdefault("process", {}).setdefault("name", process) == process)
+
+
+def _pid(document: Document, value: Any) -> bool:
+    if type(value) is not int or not 0 <= value < 2**31:
+        return False
+    document.setdefault("process", {})["pid"] = value
+    return True
+
+
+def _metrics(document: Document, value: Any) -> bool:
+    """The metrics event: fixed numbers have fields, stage names are keys and stay in a flattened one."""
+    if type(value) is not dict:
+        return False
+    metrics: Document = {}
+    for key, item in list(value.items()):
+        kind = type(item)
+        if (
+            (key in _COUNTS and kind is int and -(2**63) <= item < 2**63)
+            or (key == "total_duration_seconds" and (kind is float or kind is int))
+            or item is None
+        ):
+            if item is not None:
+                metrics[key] = item
+        elif key in {"started_at", "completed_at"} and kind is str and (moment := _moment(item)):
+            metrics[key] = moment
+        elif key == "stage_durations" and kind is dict:
+            metrics[key] = tame(item)
+        elif key == "workflow_run_id" and kind is not dict:
+            if document["neuroflow"].setdefault("workflow_run_id", as_text(item)) != as_text(item):
+                continue
+        else:
+            continue
+        del value[key]  # what is left has no home
+    if metrics:
+        document["neuroflow"]["metrics"] = metrics
+    if "total_duration_seconds" in metrics and "duration" not in document["event"]:
+        put_duration(document, metrics["total_duration_seconds"])
+    return not value
+
+
+def _moment(text: str) -> str | None:
+    """A stamp that names its zone, as UTC; None for others: this place knows no zone for them."""
+    try:
+        moment, assumed = to_utc(text, _UTC)
+    except ValueError:
+        return None
+    return None if assumed else moment
+
+
+HOMES: dict[str, Callable[[Document, Any], bool]] = {
+    "logger": put_component,
+    "duration_seconds": put_duration,
+    "elapsed": put_duration,
+    "total_duration": put_duration,
+    "error": _error,
+    "errors": _error,
+    "error_message": _error,
+    "error_type": _error_type,
+    "exception": _exception,
+    "error_traceback": _exception,
+    "success": _success,
+    "action": _action,
+    "outcome": _outcome,
+    "task_id": _task_id,
+    "task_name": _task_name,
+    "process_name": _process_name,
+    "pid": _pid,
+    "metrics": _metrics,
+}
+"""Key in the source → what puts it home; False: it has no home after all and goes into ``extra``."""

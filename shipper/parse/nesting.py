@@ -1,0 +1,73 @@
+"""JSON that is nested deeper than recursive readers and writers go.  Pure.
+
+Such a line is no log line that anybody meant to write, but it must not cost the line, nor the sidecar.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+# What lies deeper is kept as text.  orjson writes 254 levels, the standard library reads about 900.
+MOST_DEPTH = 100
+# Reading token by token takes a second for some megabytes; a longer line stays text.
+_MOST_CHARACTERS = 2**20
+_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{]|[\]}]', re.DOTALL)
+
+
+class _Written(str):
+    """A part that is JSON already."""
+
+    __slots__ = ()
+
+
+def flattened(text: str) -> str | None:
+    """The same JSON with everything below ``MOST_DEPTH`` levels as JSON text in a string.
+
+    None if that cannot be said: it is too long, or its brackets do not match.
+    """
+    if len(text) > _MOST_CHARACTERS:
+        return None
+    parts: list[str] = []
+    depth = done = deep_from = 0
+    for token in _TOKEN.finditer(text):
+        first = text[token.start()]
+        if first in "[{":
+            depth += 1
+            if depth == MOST_DEPTH + 1:
+                deep_from = token.start()
+                parts.append(text[done:deep_from])
+        elif first in "]}":
+            if depth == MOST_DEPTH + 1:
+                done = token.end()
+                parts.append(json.dumps(text[deep_from:done]))
+            depth -= 1
+    return "".join([*parts, text[done:]]) if depth == 0 else None
+
+
+def written(value: Any) -> str:
+    """The JSON text of a value, however deep it is."""
+    parts: list[str] = []
+    todo: list[Any] = [value]
+    while todo:
+        item = todo.pop()
+        if type(item) is _Written:
+            parts.append(item)
+        elif isinstance(item, dict):
+            todo.append(_Written("}"))
+            for index, (key, below) in enumerate(reversed(item.items())):
+                todo += [below, _Written(json.dumps(str(key), ensure_ascii=False) + ":")]
+                if index < len(item) - 1:
+                    todo.append(_Written(","))
+            todo.append(_Written("{"))
+        elif isinstance(item, list):
+            todo.append(_Written("]"))
+            for index, below in enumerate(reversed(item)):
+                todo.append(below)
+                if index < len(item) - 1:
+                    todo.append(_Written(","))
+            todo.append(_Written("["))
+        else:
+            parts.append(json.dumps(item, ensure_ascii=False, default=str))
+    return "".join(parts)

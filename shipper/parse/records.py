@@ -1,0 +1,62 @@
+"""What the parsers give: the records of a block, where each began, and what is special about a few of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from shipper.tail.lines import Block
+
+Record = dict[str, Any]
+"""One record in its source's own words.
+
+Text formats use structlog's: ``timestamp``, ``level``, ``logger``, ``event``, ``exception``; beside these
+``process_name``, ``task_id``, ``task_name``, ``action``, ``outcome``, ``iostream`` where the line says so.
+"""
+
+
+@dataclass(slots=True)
+class Records:
+    """The records of one block.
+
+    Attributes:
+        block: where they come from.
+        records: one dict a record.
+        raws: the bytes of each record, without the final line feed.
+        starts: offset of each record's first byte.
+        end: offset of the first byte that belongs to none of them.
+        rest: index of the first line that is held back: its record may not be finished.
+        tags: index of a record → what is wrong with it.
+        flags: index of a record → what was done to its line.
+        originals: index of a record → its exact bytes, where ``message`` and a line feed would not give them.
+        carries: parser state after each record, for formats that have one.
+        carry: parser state at ``end``.
+    """
+
+    block: Block
+    records: list[Record] = field(default_factory=list)
+    raws: list[bytes] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    end: int = 0
+    rest: int = 0
+    tags: dict[int, list[str]] = field(default_factory=dict)
+    flags: dict[int, list[str]] = field(default_factory=dict)
+    originals: dict[int, bytes] = field(default_factory=dict)
+    carries: list[str] | None = None
+    carry: str = ""
+
+    def tag(self, index: int, tag: str) -> None:
+        """Note what is wrong with a record."""
+        self.tags.setdefault(index, []).append(tag)
+
+    def flag(self, index: int, flag: str) -> None:
+        """Note what was done to a record's line."""
+        self.flags.setdefault(index, []).append(flag)
+
+
+def text_of(line: bytes) -> tuple[str, bool]:
+    """A line's text, and whether its bytes were valid UTF-8; invalid ones become U+FFFD."""
+    try:
+        return line.decode(), True
+    except UnicodeDecodeError:
+        return line.decode("utf-8", "replace"), False

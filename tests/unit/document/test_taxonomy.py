@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shipper.document import taxonomy
+
+
+@pytest.mark.parametrize(
+    ("event", "more"),
+    [
+        ("workflow.started", {"type": ["start"]}),
+        ("pipeline.start", {"type": ["start"]}),
+        ("workflow.completed", {"type": ["end"], "outcome": "success"}),
+        ("adapter.voxelops_complete", {"type": ["end"], "outcome": "success"}),
+        ("task.succeeded", {"type": ["end"], "outcome": "success"}),
+        ("workflow.failed", {"type": ["end", "error"], "outcome": "failure"}),
+        ("workflow.master.error", {"type": ["end", "error"], "outcome": "failure"}),
+        ("pipeline.timeout", {"type": ["end", "error"], "outcome": "failure"}),
+        ("pipeline.queued", {}),
+        ("discovery.session_found", {}),
+        ("workflow.stage.bids.started", {"type": ["start"]}),
+        ("metrics.workflow_completed", {"kind": "metric"}),
+    ],
+)
+def test_names_of_the_taxonomy(event: str, more: dict[str, Any]) -> None:
+    """The name is the action; its last part tells kind, type and outcome."""
+    assert {"kind": "event", "category": ["process"], "type": ["info"], "action": event, **more} == (
+        taxonomy.event_fields(event)
+    )
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        "",
+        "completed",
+        "one. completed",
+        "a.failed ",
+        "a..b",
+        ".a",
+        "a.",
+        "1.2",
+        "http://a.b",
+        "a.\u00e9",
+        "a." + "b" * 126,
+    ],
+)
+def test_sentences_are_no_actions(event: str) -> None:
+    """They tell nothing but that something happened."""
+    assert taxonomy.event_fields(event) == {"kind": "event", "category": ["process"], "type": ["info"]}
+
+
+def test_long_texts_are_not_remembered() -> None:
+    """A text log has as many messages as lines; the memory is for names."""
+    before = taxonomy._fields.cache_info().currsize
+    for number in range(10):
+        taxonomy.event_fields(f"{number} " + "x" * 200)
+    assert taxonomy._fields.cache_info().currsize <= before + 1

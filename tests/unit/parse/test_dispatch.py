@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shipper.config import Format
+from shipper.parse import dispatch
+from shipper.parse.records import Records
+from shipper.tail.lines import Block, Origin
+
+CELERY = b"[2026-11-23 12:41:11,027: %s/MainProcess] %s"
+TRACE = b"Traceback (most recent call last):\n  File\nKeyError: 1"
+
+
+def parsed(data: bytes, of: Format = "auto", *, final: bool = True, **more: Any) -> Records:
+    """The records of these lines."""
+    lines = data.split(b"\n")
+    offsets = [0]
+    for line in lines:
+        offsets.append(offsets[-1] + len(line) + 1)
+    return dispatch.parse(Block(Origin(b"generation", "/p", "/p", of, "app"), lines, offsets, final=final, **more))
+
+
+def events(records: Records) -> list[str]:
+    """What each record says."""
+    return [record["event"] for record in records.records]
+
+
+def test_a_file_of_all_kinds() -> None:
+    """Each line is read by the format it has; nothing is told in advance."""
+    data = b'{"event": "a.b"}\n2026-11-23 12:44:12,289 - x - INFO - c\n' + CELERY % (b"INFO", b"d")
+    found = parsed(data + b"\n2026-11-23 12:42:04 [info     ] e\n\x1b[2m2026-11-23 12:42:04\x1b[0m [info     ] f\ng")
+    assert ["a.b", "c", "d", "e", "f", "g"] == events(found)
+    assert {5: ["parse_failure"]} == found.tags
+
+
+def test_blank_lines_say_nothing() -> None:
+    """Blanks and carriage returns between records become no documents, but are passed over."""
+    found = parsed(b'\n  \n\0\0 \r\n{"event": "a"}\n\r\n\t')
+    assert (["a"], [9], 28) == (events(found), found.starts, found.end)
+
+
+def test_nuls_alone_are_a_line() -> None:
+    """A line of nothing but NULs is a tagged document: nothing that was written is passed over."""
+    found = parsed(b'\0\n{"event": "a"}\n\0\0\r\n')
+    assert ["\0", "a", "\0\0"] == events(found)
+    assert {0: ["parse_failure"], 2: ["parse_failure"]} == found.tags
+
+
+def test_marks_around_json() -> None:
+    """A byte order mark, the rest of a hole, a carriage return: the line inside is read, its bytes stay whole."""
+    found = parsed(b'\xef\xbb\xbf{"event": "a"}\r\n\0\0{"event": "b"}\n{"event": "c"}\r')
+    assert ["a", "b", "c"] == events(found)
+    assert [b'\xef\xbb\xbf{"event": "a"}\r', b'\0\0{"event": "b"}', b'{"event": "c"}\r'] == found.raws
+    assert {} == found.tags
+
+
+def test_json_with_bytes_that_are_no_text() -> None:
+    """The line is still read; it says so, and its bytes are kept."""
+    found = parsed(b'{"event": "caf\xe9"}')
+    assert (["caf\ufffd"], {0: ["invalid_utf8"]}, {0: b'{"event": "caf\xe9"}\n'}) == (
+        events(found),
+        found.tags,
+        found.originals,
+    )
+
+
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n"])
+def test_a_chain_of_tracebacks_is_one_record(ending: bytes) -> None:
+    """With the line that logged it, over its blank lines, up to the next record."""
+    link = b"\n\nDuring handling of the above exception, another exception occurred:\n\n"
+    chain = TRACE + link + TRACE
+    data = b"2026-11-23 12:44:12,289 - x - ERROR - no\n" + chain + b'\n\n\nother\n{"event": "a"}'
+    found = parsed(data.replace(b"\n", ending))
+    assert ["no", "other", "a"] == events(found)
+    assert chain.decode() == found.records[0]["exception"]
+
+
+def test_a_traceback_by_itself() -> None:
+    """It is an error that says what its exception says."""
+    (record,) = parsed(TRACE).records
+    assert record == {"event": "KeyError: 1", "exception": TRACE.decode(), "level": "error"}
+
+
+def test_a_traceback_that_python_introduces() -> None:
+    """The line before it is the message."""
+    (record,) = parsed(b"Exception in thread T:\n" + TRACE).records
+    assert record == {"event": "Exception in thread T:", "exception": TRACE.decode(), "level": "error"}
+
+
+def test_indented_lines_belong_to_the_line_before() -> None:
+    """Also where nothing else is known about them; a JSON line is complete in itself."""
+    assert ["a\n  b\n\tc", "d"] == events(parsed(b"a\n  b\n\tc\nd"))
+    assert ["a", "  b"] == events(parsed(b'{"event": "a"}\n  b'))
+
+
+def test_errors_of_celery_take_all_lines_up_to_the_next_record() -> None:
+    """Their texts have blank lines, objects and lines at the margin; plain messages don't."""
+    below = b'one\n\n{}\n{"exchange": ""}\n{\'a\': 1}\nlast'
+    assert [below.decode(), "next"] == events(
+        parsed(CELERY % (b"ERROR", below) + b"\n" + CELERY % (b"INFO", b"next"))
+    )
+    assert ["one", "two"] == events(parsed(CELERY % (b"INFO", b"one\ntwo")))
+
+
+@pytest.mark.parametrize(
+    "next_", [b'{"event": "next"}', b'\0\0{"event": "next"}', b"2026-11-23 12:44:12 - x - INFO - next"]
+)
+def test_a_record_ends_an_error_of_celery(next_: bytes) -> None:
+    """Whatever begins a record of its own is not swallowed."""
+    assert ["no", "next"] == events(parsed(CELERY % (b"ERROR", b"no") + b"\n" + next_))
+
+
+def test_an_applications_line_inside_celerys_is_complete() -> None:
+    """Output of a child process behind it is not part of it."""
+    found = parsed(CELERY % (b"WARNING", b'{"event": "a.b"}') + b"\noutput")
+    assert ["a.b", "output"] == events(found)
+
+
+@pytest.mark.parametrize(
+    "line", [b"text", TRACE, CELERY % (b"ERROR", b"x"), b"2026-11-23 12:44:12 - x - INFO - y\n\n"]
+)
+def test_a_record_that_may_go_on_is_held_back(line: bytes) -> None:
+    """Its lines wait for the next block, unless nothing more is expected."""
+    found = parsed(b'{"event": "a"}\n' + line, final=False)
+    assert (["a"], 1, 15) == (events(found), found.rest, found.end)
+    assert len(parsed(b'{"event": "a"}\n' + line).records) == 2
+
+
+def test_a_record_has_an_end() -> None:
+    """A runaway writer is cut into records of two thousand lines, and not held back for ever."""
+    found = parsed(b"x\n" + b"  y\n" * 4500, final=False)
+    assert ([2000, 2000], 4000) == ([raw.count(b"\n") + 1 for raw in found.raws], found.rest)
+
+
+def test_an_audit_file_joins_nothing() -> None:
+    """A line is an entry or it is not."""
+    found = parsed(b'{"entity_type": "s", "action": "a"}\nbroken\n  line', "audit")
+    assert [{"entity_type": "s", "action": "a"}, {"event": "broken"}, {"event": "  line"}] == found.records
+
+
+def test_what_was_done_to_a_line_is_noted() -> None:
+    """A cut line tells its length, the last one that it had no end; a blank rest is nobody's last line."""
+    found = parsed(b'{"event": "a"}\ntext', cut={0: 9000, 1: 8000}, unterminated=True)
+    assert [{"event": "a", "line_bytes": 9000}, {"event": "text", "line_bytes": 8000}] == found.records
+    assert {0: ["truncated"], 1: ["truncated", "unterminated"]} == found.flags
+    assert {} == parsed(b'{"event": "a"}\n  ', unterminated=True).flags
