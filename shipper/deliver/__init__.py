@@ -1,0 +1,1 @@
+"""Documents → cluster, each acknowledged by itself."""

@@ -1,0 +1,127 @@
+"""Documents → bodies of bulk requests, and the spans that each covers.
+
+A document is serialised once.  A batch is bounded by bytes and by count; age is the sidecar's to watch.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from shipper.config import DATASETS
+from shipper.document.ids import ids_of
+from shipper.parse.records import Records
+from shipper.tail.identity import ANCHOR_BYTES, Mark, anchor_of
+from shipper.tail.progress import Span
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one bulk request carries.
+
+    Attributes:
+        items: action line and document, as bytes, one a document.
+        raws: the line of each item, for dead letters.
+        spans: what the cursors may move over when every item has its outcome.
+        size: bytes of all items.
+        doubtful: some of it may have been sent by an earlier run.
+    """
+
+    items: list[bytes] = field(default_factory=list)
+    raws: list[bytes] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
+    size: int = 0
+    doubtful: bool = False
+
+
+class Packer:
+    """Collects items until a batch is full.
+
+    Args:
+        namespace: of the data streams.
+        common: fields that every document has (host, agent, …), spliced in as bytes.
+        max_bytes: of a batch; a larger single document travels alone.
+        max_events: of a batch, documents.
+    """
+
+    def __init__(self, namespace: str, common: dict[str, Any], max_bytes: int, max_events: int) -> None:
+        self._max_bytes = max_bytes
+        self._max_events = max_events
+        self._heads = {}
+        self._tails = {}
+        for dataset in DATASETS:
+            stream = {"type": "logs", "dataset": f"neuroflow.{dataset}", "namespace": namespace}
+            index = f"logs-neuroflow.{dataset}-{namespace}"
+            self._heads[dataset] = b'{"create":{"_index":' + orjson.dumps(index) + b',"_id":"'
+            self._tails[dataset] = b"," + orjson.dumps({**common, "data_stream": stream})[1:] + b"\n"
+        self.batch = Batch()
+
+    def add(self, records: Records, documents: list[dict[str, Any]]) -> list[Batch]:
+        """Take in a block's documents; gives the batches that became full."""
+        origin = records.block.origin
+        head, tail = self._heads[origin.dataset], self._tails[origin.dataset]
+        dumps = orjson.dumps
+        items = [
+            b"".join((head, _id, b'"}}\n', dumps(document)[:-1], tail))
+            for _id, document in zip(ids_of(origin.generation, records.starts, records.raws), documents, strict=True)
+        ]
+        sizes = list(map(len, items))
+        full: list[Batch] = []
+        first, count = 0, len(items)
+        start = records.block.offsets[0]
+        while first < count:
+            last = self._fit(sizes, first)
+            if last == first:
+                full.append(self.take())
+                continue
+            end = records.starts[last] if last < count else records.end
+            carry = records.carry if last == count or records.carries is None else records.carries[last - 1]
+            self._put(items[first:last], records.raws[first:last], sum(sizes[first:last]))
+            self.batch.spans.append(Span(origin.generation, start, end, _anchor(records, end), carry))
+            first, start = last, end
+        if not count and records.end > start:
+            # Only blank lines: nothing to send, but the cursor moves over them in its turn.
+            anchor = _anchor(records, records.end)
+            self.batch.spans.append(Span(origin.generation, start, records.end, anchor, records.carry))
+        return full
+
+    def take(self) -> Batch:
+        """The batch as it stands; a new one begins."""
+        batch, self.batch = self.batch, Batch()
+        return batch
+
+    def _fit(self, sizes: list[int], first: int) -> int:
+        """How far the current batch has room for items from ``first`` on."""
+        room = self._max_events - len(self.batch.items)
+        space = self._max_bytes - self.batch.size
+        last = min(len(sizes), first + room)
+        if sum(sizes[first:last]) <= space:
+            return last
+        at = first
+        while at < last and sizes[at] <= space:
+            space -= sizes[at]
+            at += 1
+        return first + 1 if at == first and not self.batch.items else at
+
+    def _put(self, items: list[bytes], raws: list[bytes], size: int) -> None:
+        self.batch.items += items
+        self.batch.raws += raws
+        self.batch.size += size
+
+
+def _anchor(records: Records, end: int) -> Mark:
+    """The anchor of ``end``, from the block's own bytes; none where the line before it was cut."""
+    block = records.block
+    index = bisect_left(block.offsets, end) - 1
+    tail = b""
+    while index >= 0 and len(tail) < ANCHOR_BYTES:
+        length = block.offsets[index + 1] - block.offsets[index]
+        ending = b"\n" if length == len(block.lines[index]) + 1 else b""
+        if len(block.lines[index]) + len(ending) != length:
+            break
+        tail = block.lines[index] + ending + tail
+        index -= 1
+    return anchor_of(tail)

@@ -1,0 +1,206 @@
+"""Documents that the cluster will never take as they are: kept in a file, with their line and the reason.
+
+NDJSON under ``state_dir``; a line that is dead counts as dealt with, so that it does not hold up what follows.
+``replay`` sends them again, under the same ids, when the cause is mended.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from shipper.deliver.outcomes import Outcome, Verdict
+
+FILE_NAME = "dead-letters.ndjson"
+
+
+class Letter(NamedTuple):
+    """One dead document: when and why it died, where it came from, and what it was."""
+
+    time: str
+    status: int
+    kind: str
+    reason: str
+    stream: str
+    id: str
+    path: str
+    offset: int
+    line: str
+    document: dict[str, Any]
+
+    def item(self) -> bytes:
+        """The item of a bulk request that sends it again."""
+        action = {"create": {"_index": self.stream, "_id": self.id}}
+        return orjson.dumps(action) + b"\n" + orjson.dumps(self.document) + b"\n"
+
+
+class DeadLetters:
+    """The file of one state directory; several processes may append.
+
+    Args:
+        state_dir: where the file lies.
+        now: gives the time in ISO 8601.
+    """
+
+    def __init__(self, state_dir: Path, now: Callable[[], str]) -> None:
+        self.path = state_dir / FILE_NAME
+        self._now = now
+
+    def append(self, dead: list[tuple[bytes, bytes, Verdict]]) -> None:
+        """Keep these items (item, line, verdict); on the disk when this returns.
+
+        Raises:
+            OSError: they could not be written; they must not count as dealt with.
+        """
+        self._write(b"".join(orjson.dumps(_entry(*one, self._now())) + b"\n" for one in dead))
+
+    def __iter__(self) -> Iterator[Letter]:
+        """Every dead letter, oldest first; a line torn by a power failure is passed over."""
+        for path in (self._aside, self.path):
+            if path.exists():
+                with path.open("rb") as file:
+                    yield from filter(None, map(_letter, file))
+
+    def count(self) -> int:
+        """How many there are."""
+        return sum(1 for _ in self)
+
+    @property
+    def _aside(self) -> Path:
+        return self.path.with_suffix(".replaying")
+
+    def replay(self, send: Callable[[list[Letter]], list[Verdict]], at_once: int = 500) -> tuple[int, int]:
+        """Send them all again; gives how many are indexed now and how many stay dead.
+
+        Those that are refused again are kept with the new reason.  A replay that is interrupted goes on at the
+        next one; sending a document twice is harmless, its id is the same.
+
+        Args:
+            send: sends letters and gives the verdict of each; may raise, then everything stays.
+            at_once: how many letters go into one request.
+        """
+        if not self._aside.exists() and not self.path.exists():
+            return 0, 0
+        # The lock is held to the end: one replay at a time.  What dies meanwhile goes into a file of its own.
+        with _locked(self._aside) as aside:
+            with _locked(self.path) as current:
+                _append(aside, _content(current))
+                self.path.unlink()
+            letters: dict[tuple[str, str], Letter] = {}
+            unreadable = []
+            for line in _content(aside).splitlines(keepends=True):
+                letter = _letter(line)
+                if letter is not None:
+                    letters[letter.stream, letter.id] = letter
+                elif line.strip():
+                    unreadable.append(line)
+            self._write(b"".join(unreadable))
+            indexed, stayed = self._send(list(letters.values()), send, at_once)
+            self._aside.unlink()
+        return indexed, stayed
+
+    def _send(
+        self, letters: list[Letter], send: Callable[[list[Letter]], list[Verdict]], at_once: int
+    ) -> tuple[int, int]:
+        indexed = stayed = 0
+        for first in range(0, len(letters), at_once):
+            part = letters[first : first + at_once]
+            try:
+                verdicts = send(part)
+            except BaseException:
+                self._write_letters(letters[first:])
+                self._aside.unlink()
+                raise
+            again = []
+            for letter, verdict in zip(part, verdicts, strict=True):
+                if verdict.outcome in {Outcome.ACKNOWLEDGED, Outcome.DUPLICATE}:
+                    indexed += 1
+                else:
+                    stayed += 1
+                    again.append(letter._replace(status=verdict.status, kind=verdict.kind, reason=verdict.reason))
+            self._write_letters(again)
+        return indexed, stayed
+
+    def _write_letters(self, letters: list[Letter]) -> None:
+        self._write(b"".join(orjson.dumps(letter._asdict()) + b"\n" for letter in letters))
+
+    def _write(self, data: bytes) -> None:
+        if data:
+            with _locked(self.path) as descriptor:
+                _append(descriptor, data)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    """The file, made if missing and ours alone; one that lost its name while we waited for it is let go."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if _names(path, descriptor):
+                yield descriptor
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _names(path: Path, descriptor: int) -> bool:
+    try:
+        return path.stat().st_ino == os.fstat(descriptor).st_ino
+    except FileNotFoundError:
+        return False
+
+
+def _append(descriptor: int, data: bytes) -> None:
+    """Put whole lines behind what is there, on the disk when this returns; a torn last line is ended first."""
+    size = os.fstat(descriptor).st_size
+    if size and os.pread(descriptor, 1, size - 1) != b"\n":
+        data = b"\n" + data
+    while data:
+        data = data[os.write(descriptor, data) :]
+    os.fsync(descriptor)
+
+
+def _content(descriptor: int) -> bytes:
+    return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+
+
+def _entry(item: bytes, raw: bytes, verdict: Verdict, now: str) -> dict[str, Any]:
+    head, _, body = item.partition(b"\n")
+    action = orjson.loads(head)["create"]
+    document = orjson.loads(body)
+    log = document.get("log", {})
+    return {
+        "time": now,
+        "status": verdict.status,
+        "kind": verdict.kind,
+        "reason": verdict.reason,
+        "stream": action["_index"],
+        "id": action["_id"],
+        "path": log.get("file", {}).get("path", ""),
+        "offset": log.get("offset", -1),
+        "line": _line(raw),
+        "document": document,
+    }
+
+
+def _line(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return "base64:" + b64encode(raw).decode()
+
+
+def _letter(line: bytes) -> Letter | None:
+    try:
+        entry = orjson.loads(line)
+        return Letter(**entry)
+    except (orjson.JSONDecodeError, TypeError):
+        return None

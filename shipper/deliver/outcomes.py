@@ -1,0 +1,94 @@
+"""What Elasticsearch's answers mean for each document.  Pure.
+
+Rules 13-15 of what users of other shippers report: a 409 on create is a duplicate, not an error; a 429 inside a
+200 is retried and not dropped; a 201 that used the failure store is a rejected document.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, NamedTuple
+
+
+class Outcome(Enum):
+    """What became of one document."""
+
+    ACKNOWLEDGED = "acknowledged"
+    DUPLICATE = "duplicate"
+    """It was there already, under the same id."""
+    RETRY = "retry"
+    """Not now; the same may succeed later."""
+    PAUSE = "pause"
+    """Forbidden: later, when somebody has mended the key; never dropped."""
+    NO_STREAM = "no stream"
+    """The index template is missing; later, when it is back."""
+    DEAD = "dead"
+    """Never, as it is."""
+
+
+class Verdict(NamedTuple):
+    """An outcome and, unless all is well, the reason that the cluster gave."""
+
+    outcome: Outcome
+    status: int = 201
+    kind: str = ""
+    reason: str = ""
+
+
+WELL = Verdict(Outcome.ACKNOWLEDGED)
+"""Created."""
+_ALREADY = Verdict(Outcome.DUPLICATE, 409)
+# A block is put on an index by an operator or by the disk watermark, and is lifted again.
+_PASSING = frozenset({"cluster_block_exception", "unavailable_shards_exception", "index_closed_exception"})
+
+
+def judge(item: dict[str, Any]) -> Verdict:
+    """The outcome of one item of a bulk answer (the object under ``create``)."""
+    status = item.get("status", 0)
+    if status in {200, 201} and item.get("failure_store") != "used":
+        return WELL
+    if status == 409:
+        return _ALREADY
+    error = item.get("error")
+    kind, reason = (str(error.get("type")), _reason(error)) if isinstance(error, dict) else ("", str(error))
+    if status in {200, 201}:
+        return Verdict(Outcome.DEAD, status, "failure_store", "rejected into the failure store of its data stream")
+    if status in {401, 403}:
+        outcome = Outcome.RETRY if kind in _PASSING else Outcome.PAUSE
+    elif status == 404 and kind == "index_not_found_exception":
+        outcome = Outcome.NO_STREAM
+    elif status in {0, 408, 429} or status >= 500 or kind in _PASSING:
+        outcome = Outcome.RETRY
+    else:
+        outcome = Outcome.DEAD
+    return Verdict(outcome, status, kind, reason)
+
+
+def judge_request(status: int) -> Outcome:
+    """The outcome of a whole request that was refused; DEAD stands for: look at its items one by one."""
+    if status in {401, 403}:
+        return Outcome.PAUSE
+    if status in {400, 413, 406, 415, 422}:
+        return Outcome.DEAD
+    if status == 404:
+        return Outcome.NO_STREAM
+    return Outcome.RETRY
+
+
+def _reason(error: dict[str, Any]) -> str:
+    parts = [str(error.get("reason"))]
+    cause = error.get("caused_by")
+    while isinstance(cause, dict) and len(parts) < 4:
+        parts.append(str(cause.get("reason")))
+        cause = cause.get("caused_by")
+    return "; ".join(parts)
+
+
+def delay(attempt: int, chance: float) -> float:
+    """Seconds to wait before attempt ``attempt`` + 1: doubling from half a second to a minute, half of it by chance.
+
+    Args:
+        attempt: how often it has failed, from 1.
+        chance: between 0 and 1, so that many shippers don't come back in step.
+    """
+    return float(min(60.0, 0.5 * 2 ** min(attempt - 1, 10)) * (0.5 + chance / 2))

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shipper.deliver.batch import Batch, Packer
+from shipper.document.ids import ids_of
+from shipper.parse.records import Records
+from shipper.tail.identity import NOTHING, anchor_of
+from shipper.tail.lines import Block, Origin
+
+NAMES = (b"a" * 9, b"b" * 9)
+
+
+def records_of(name: bytes, content: bytes, start: int, *, carry: str = "end") -> Records:
+    """Every line that is not blank is a record; each line of the content ends."""
+    lines = content.split(b"\n")[:-1]
+    offsets = [start]
+    for line in lines:
+        offsets.append(offsets[-1] + len(line) + 1)
+    block = Block(Origin(name, "/a.log", "/a.log", "auto", "app"), lines, offsets)
+    said = [(at, line) for at, line in zip(offsets, lines, strict=False) if line.strip()]
+    return Records(
+        block,
+        records=[{} for _ in said],
+        raws=[line for _, line in said],
+        starts=[at for at, _ in said],
+        end=offsets[-1],
+        rest=len(lines),
+        carries=[f"after {at}" for at, _ in said],
+        carry=carry,
+    )
+
+
+def documents_of(records: Records) -> list[dict[str, Any]]:
+    """A document a record."""
+    return [{"message": raw.decode()} for raw in records.raws]
+
+
+LINES = st.lists(st.sampled_from(["", " ", "x", "word " * 10, "y" * 400]), min_size=1, max_size=8)
+
+
+@given(
+    blocks=st.lists(st.tuples(st.sampled_from(NAMES), LINES), max_size=8),
+    max_bytes=st.sampled_from([1, 300, 700, 10**6]),
+    max_events=st.integers(1, 6),
+)
+def test_batches_are_bounded_and_spans_have_no_gap(
+    blocks: list[tuple[bytes, list[str]]], max_bytes: int, max_events: int
+) -> None:
+    """Whatever is packed: all of it, in order, within the bounds; spans join and are proved by the file's bytes."""
+    packer = Packer("default", {"agent": {"type": "t"}}, max_bytes, max_events)
+    files = dict.fromkeys(NAMES, b"")
+    batches: list[Batch] = []
+    expected: list[bytes] = []
+    for name, lines in blocks:
+        content = "".join(f"{line}\n" for line in lines).encode()
+        records = records_of(name, content, len(files[name]))
+        files[name] += content
+        expected += ids_of(name, records.starts, records.raws)
+        batches += packer.add(records, documents_of(records))
+    batches.append(packer.take())
+    assert expected == [
+        orjson.loads(item.partition(b"\n")[0])["create"]["_id"].encode() for b in batches for item in b.items
+    ]
+    for batch in batches:
+        assert sum(map(len, batch.items)) == batch.size
+        assert len(batch.items) == len(batch.raws) <= max_events
+        assert batch.size <= max_bytes or len(batch.items) == 1
+    for name, content in files.items():
+        spans = [span for batch in batches for span in batch.spans if span.generation == name]
+        assert [0, *(span.end for span in spans)] == [*(span.start for span in spans), len(content)]
+        for span in spans:
+            proof = span.anchor
+            assert anchor_of(content[span.end - proof.length : span.end]) == proof
+            assert NOTHING != proof
+
+
+@given(max_events=st.integers(1, 5))
+def test_parser_state_travels_with_its_span(max_events: int) -> None:
+    """A span that ends within a block has the state after its last record; the block's last has that of its end."""
+    packer = Packer("default", {}, 10**6, max_events)
+    records = records_of(NAMES[0], b"1\n2\n3\n4\n5\n", 0)
+    batches = [*packer.add(records, documents_of(records)), packer.take()]
+    spans = [span for batch in batches for span in batch.spans]
+    assert [(f"after {span.end - 2}" if span.end < 10 else "end") for span in spans] == [span.carry for span in spans]
+    assert all(before.end == after.start for before, after in pairwise(spans))
+
+
+def test_items_are_bulk_lines() -> None:
+    """An action and a document on a line each; common fields and the stream's name are spliced in."""
+    packer = Packer("lab", {"host": {"name": "h"}}, 10**6, 10)
+    records = records_of(NAMES[0], b"one\n", 0)
+    packer.add(records, documents_of(records))
+    (item,) = packer.take().items
+    action, document, rest = item.split(b"\n")
+    assert {"_index": "logs-neuroflow.app-lab", "_id": ids_of(NAMES[0], [0], [b"one"])[0].decode()} == orjson.loads(
+        action
+    )["create"]
+    stream = {"type": "logs", "dataset": "neuroflow.app", "namespace": "lab"}
+    assert {"message": "one", "host": {"name": "h"}, "data_stream": stream} == orjson.loads(document)
+    assert b"" == rest
+
+
+def test_blank_lines_move_the_cursor() -> None:
+    """Nothing to send, but a span in its turn."""
+    packer = Packer("default", {}, 10**6, 10)
+    assert [] == packer.add(records_of(NAMES[0], b"\n \n", 0), [])
+    batch = packer.take()
+    assert ([], [(0, 3)]) == (batch.items, [(span.start, span.end) for span in batch.spans])
+
+
+def test_cut_lines_prove_nothing() -> None:
+    """Of a line that was cut not all bytes are at hand: the anchor covers what follows it, or nothing."""
+    packer = Packer("default", {}, 10**6, 10)
+    records = records_of(NAMES[0], b"cut\nwhole\n", 0)
+    records.block.offsets = [0, 1000, 1006]
+    records.starts, records.end = [0, 1000], 1006
+    packer.add(records, documents_of(records))
+    assert [anchor_of(b"whole\n")] == [span.anchor for span in packer.take().spans]
+    records = records_of(NAMES[0], b"cut\n", 0)
+    records.block.offsets, records.end = [0, 1000], 1000
+    packer.add(records, documents_of(records))
+    assert [NOTHING] == [span.anchor for span in packer.take().spans]

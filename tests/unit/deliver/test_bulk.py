@@ -1,0 +1,338 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from elastic_transport import TransportError
+
+from shipper.cluster import connect
+from shipper.config import Elasticsearch as Settings
+from shipper.deliver.batch import Batch
+from shipper.deliver.bulk import Sender, send_letters, verdicts_of
+from shipper.deliver.dead_letters import DeadLetters
+from shipper.deliver.outcomes import Outcome
+from shipper.deliver.recovery import Recovery
+from shipper.tail.identity import NOTHING
+from shipper.tail.progress import Span
+from shipper.telemetry import Counters
+
+FOREVER = float("inf")
+
+
+def batch(*names: str, size: int = 0) -> Batch:
+    """Documents of these ids, one span over all of them."""
+    items = [
+        orjson.dumps({"create": {"_index": "logs-x-y", "_id": name}})
+        + b"\n"
+        + orjson.dumps({"n": name, "x": "x" * size})
+        + b"\n"
+        for name in names
+    ]
+    return Batch(
+        items, [name.encode() for name in names], [Span(b"g", 0, len(names), NOTHING, "")], sum(map(len, items))
+    )
+
+
+class Desk:
+    """A sender with everything that it needs; its back-off takes no time unless told."""
+
+    def __init__(self, cluster: Any, root: Path) -> None:
+        self.cluster = cluster
+        settings = Settings(hosts=[cluster.url], request_timeout=0.3)
+        self.client = connect(settings)
+        self.counters = Counters()
+        self.letters = DeadLetters(root, lambda: "now")
+        self.wake = threading.Event()
+        self.restored = 0
+        self.can_restore = True
+        self.waits: list[int] = []
+        self.wait = 0.0
+        self.broken_invariants: list[dict[str, int]] = []
+        self.begun = 0
+        self.sender = Sender(
+            self.client, settings, in_flight=2, dead_letters=self.letters, counters=self.counters,
+            recovery=Recovery(self.client, pytest.fail), restore=self.restore, wake=self.wake, wait_for=self.wait_for,
+        )  # fmt: skip
+
+    def restore(self) -> bool:
+        """The templates are put back."""
+        self.restored += 1
+        return self.can_restore
+
+    def wait_for(self, attempt: int) -> float:
+        """Seconds; looks at the counters on the way."""
+        self.waits.append(attempt)
+        self.check()
+        return self.wait
+
+    def check(self) -> None:
+        """Note when the counters don't add up."""
+        now = self.counters.snapshot()
+        sum_of = now["acknowledged"] + now["duplicate"] + now["dead"] + now["in_flight"]
+        if not now["read"] == sum_of == self.begun or now["in_flight"] < 0:
+            self.broken_invariants.append(now)
+
+    def submit(self, *batches: Batch) -> None:
+        """Hand over."""
+        for one in batches:
+            self.begun += len(one.items)
+            self.counters.begin(len(one.items))
+            assert self.sender.submit(one, lambda: False)
+
+    def finish(self) -> list[Span]:
+        """The spans that are settled when nothing is under way any more."""
+        spans: list[Span] = []
+        deadline = time.monotonic() + 20
+        while not self.sender.idle and time.monotonic() < deadline:
+            self.wake.wait(0.05)
+            self.wake.clear()
+            spans += self.sender.acknowledged()
+            self.check()
+        assert self.sender.idle
+        assert [] == self.broken_invariants
+        return spans
+
+    def counted(self) -> tuple[int, int, int, int]:
+        """Acknowledged, duplicate, dead, in flight."""
+        now = self.counters.snapshot()
+        return now["acknowledged"], now["duplicate"], now["dead"], now["in_flight"]
+
+
+@pytest.fixture
+def desk(cluster: Any, tmp_path: Path) -> Iterator[Desk]:
+    """A sender to the fake cluster."""
+    desk = Desk(cluster, tmp_path)
+    yield desk
+    desk.sender.stop(0.0)
+    for thread in desk.sender._threads:
+        thread.join(10)
+    desk.client.close()
+
+
+def items(*statuses: int | dict[str, Any]) -> tuple[int, Any]:
+    """An answer with an outcome for each item."""
+    inner = [
+        one
+        if isinstance(one, dict)
+        else {"status": one, **({"error": {"type": f"e{one}", "reason": "why"}} if one >= 300 else {})}
+        for one in statuses
+    ]
+    return 200, {"errors": True, "items": [{"create": one} for one in inner]}
+
+
+def test_body_is_gzip_of_the_documents(desk: Desk) -> None:
+    """What arrives, unpacked, is what was handed over; small bodies travel as they are."""
+    desk.submit(batch("a", "b", size=5000))
+    desk.finish()
+    desk.submit(batch("c"))
+    desk.finish()
+    assert ["gzip", None] == desk.cluster.encodings
+    assert {name: name for name in "abc"} == {name: one["n"] for name, one in desk.cluster.documents.items()}
+
+
+def test_each_item_has_its_own_outcome(desk: Desk) -> None:
+    """Only what may succeed later is sent again; duplicates are done, refusals go to the dead letters."""
+    desk.cluster.answers.put(items(201, 409, 429, 400, 503, {"status": 201, "failure_store": "used"}))
+    desk.cluster.answers.put(items(201, 429))
+    desk.submit(batch(*"abcdef"))
+    assert 1 == len(desk.finish())
+    assert [list("abcdef"), ["c", "e"], ["e"]] == desk.cluster.requests
+    assert (3, 1, 2, 0) == desk.counted()
+    assert [("d", 400, "e400"), ("f", 201, "failure_store")] == [
+        (one.id, one.status, one.kind) for one in desk.letters
+    ]
+    assert ["d", "f"] == [one.line for one in desk.letters]
+    assert (3, [1, 2]) == (desk.counters.snapshot()["retried"], desk.waits)
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 401, 403, 408])
+def test_whole_request_is_tried_again(desk: Desk, status: int) -> None:
+    """Overloaded or forbidden, nothing is dropped; it goes on when the cluster does."""
+    for _ in range(3):
+        desk.cluster.answers.put((status, {"error": {"type": "t", "reason": "r"}}))
+    desk.submit(batch("a", "b"))
+    assert 1 == len(desk.finish())
+    assert [["a", "b"]] * 4 == desk.cluster.requests
+    assert (2, 0, 0, 0) == desk.counted()
+    assert not desk.sender.trouble
+
+
+@pytest.mark.parametrize(("status", "kind"), [(413, "request_too_large"), (400, "request_refused")])
+def test_refused_requests_are_halved(desk: Desk, status: int, kind: str) -> None:
+    """Down to the document that is to blame; the others are indexed."""
+
+    def decide(ids: list[str]) -> tuple[int, Any]:
+        if "bad" in ids:
+            return status, {"error": {"type": "t", "reason": "r"}}
+        return items(*[201] * len(ids))
+
+    desk.cluster.decide = decide
+    desk.submit(batch("a", "b", "bad", "c", "d"))
+    assert 1 == len(desk.finish())
+    assert (4, 0, 1, 0) == desk.counted()
+    assert [("bad", status, kind)] == [(one.id, one.status, one.kind) for one in desk.letters]
+
+
+def cut(handler: BaseHTTPRequestHandler) -> None:
+    """Begin an answer and end the connection."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{")
+    handler.close_connection = True
+
+
+def silence(handler: BaseHTTPRequestHandler) -> None:
+    """Say nothing until the client is gone."""
+    handler.connection.settimeout(10)
+    with suppress(OSError):
+        handler.connection.recv(1)
+    handler.close_connection = True
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        cut,
+        silence,
+        (200, "<html>a proxy</html>"),
+        (200, {"items": [{"create": {"status": 201}}]}),
+        (200, {"items": "none"}),
+        (200, ["no object"]),
+        items({}, {}),
+    ],
+    ids=["cut", "silence", "html", "too few", "no list", "no object", "no statuses"],
+)
+def test_no_answer_is_no_outcome(desk: Desk, answer: Any) -> None:
+    """Whatever it is that comes instead of outcomes, the documents are sent again."""
+    desk.cluster.answers.put(answer)
+    desk.submit(batch("a", "b"))
+    assert 1 == len(desk.finish())
+    assert [["a", "b"], ["a", "b"]] == desk.cluster.requests
+    assert (2, 0, 0, 0) == desk.counted()
+    assert not desk.sender.broken
+
+
+def test_missing_template_is_put_back(desk: Desk) -> None:
+    """A data stream that can't be made waits for its template, which is put back."""
+    desk.cluster.answers.put(
+        items({"status": 404, "error": {"type": "index_not_found_exception", "reason": "no stream"}})
+    )
+    desk.submit(batch("a"))
+    desk.finish()
+    assert (2, (1, 0, 0, 0)) == (desk.restored, desk.counted())
+
+
+class Noticed(threading.Event):
+    """An event that tells when somebody waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.awaited = threading.Event()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait, and say so."""
+        self.awaited.set()
+        return super().wait(timeout)
+
+
+def test_stop_wakes_a_long_pause(desk: Desk) -> None:
+    """An hour of back-off ends at once; where somebody answers it is tried once more at least."""
+    desk.wait = 3600.0
+    desk.sender._stop = stop = Noticed()
+    desk.cluster.answers.put((503, {"error": "busy"}))
+    desk.submit(batch("a"))
+    assert stop.awaited.wait(10)
+    desk.sender.stop(FOREVER)
+    assert 1 == len(desk.finish())
+    assert (1, 0, 0, 0) == desk.counted()
+
+
+def test_stop_gives_up_at_the_deadline(desk: Desk) -> None:
+    """What has no outcome then stays in flight: its cursor does not move, it is sent at the next start."""
+    desk.wait = 3600.0
+    desk.cluster.decide = lambda _: (503, {"error": "busy"})
+    desk.submit(batch("a"))
+    assert desk.cluster.asked.acquire(timeout=10)
+    desk.sender.stop(0.0)
+    assert [] == desk.finish()
+    assert (0, 0, 0, 1) == desk.counted()
+
+
+def test_slow_cluster_stops_the_reading(desk: Desk) -> None:
+    """With all requests under way and one more waiting there is no room, and whoever waits may give up."""
+    gate = threading.Event()
+
+    def decide(ids: list[str]) -> tuple[int, Any]:
+        gate.wait(10)
+        return items(*[201] * len(ids))
+
+    desk.cluster.decide = decide
+    desk.sender._client = desk.client.options(request_timeout=30)
+    desk.submit(batch("a"), batch("b"), batch("c"))
+    assert not desk.sender.submit(batch("d"), lambda: True)
+    gate.set()
+    assert 3 == len(desk.finish())
+
+
+def test_dead_letters_that_cannot_be_written_are_not_dead(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk holds the batch up, until it is not full."""
+    append: Callable[..., None] = desk.letters.append
+    refused = 2
+
+    def full(dead: Any) -> None:
+        nonlocal refused
+        refused -= 1
+        if refused >= 0:
+            raise OSError(28, "No space left on device")
+        append(dead)
+
+    monkeypatch.setattr(desk.letters, "append", full)
+    desk.cluster.answers.put(items(400))
+    desk.submit(batch("a"))
+    assert 1 == len(desk.finish())
+    assert ((0, 0, 1, 0), 1) == (desk.counted(), desk.letters.count())
+
+
+def test_bug_in_a_batch_does_not_end_the_thread(desk: Desk) -> None:
+    """It is said, nothing is acknowledged, and other batches go on."""
+    desk.counters.begin(1)
+    desk.begun += 1
+    assert desk.sender.submit(Batch([b"a"], [], [Span(b"g", 0, 1, NOTHING, "")]), lambda: False)
+    assert [] == desk.finish()
+    assert desk.sender.broken
+    desk.submit(batch("b"), batch("c"), batch("d"))
+    assert 3 == len(desk.finish())
+
+
+def test_letters_are_sent_like_documents(desk: Desk) -> None:
+    """A replay speaks to the cluster as the sender does."""
+    desk.cluster.answers.put(items(400))
+    desk.submit(batch("a"))
+    desk.finish()
+    (verdict,) = send_letters(desk.client, list(desk.letters))
+    assert Outcome.ACKNOWLEDGED is verdict.outcome
+    assert ["a"] == desk.cluster.requests[-1]
+
+
+def test_answers_must_speak_of_every_item() -> None:
+    """An item that says nothing is tried again; an answer with another number of items is none."""
+    answer = {"items": [{"create": None}, {}, None, {"create": {"status": 201}}]}
+    assert [Outcome.RETRY] * 3 + [Outcome.ACKNOWLEDGED] == [one.outcome for one in verdicts_of(answer, 4)]
+    with pytest.raises(TransportError, match="a proxy in between"):
+        verdicts_of(answer, 5)
+
+
+def test_nothing_is_sent_before_the_templates_are_there(desk: Desk) -> None:
+    """While the cluster can't be asked for them no document goes out; a stop ends the wait."""
+    desk.can_restore = False
+    desk.wait = 3600.0
+    desk.submit(batch("a"))
+    assert not desk.cluster.asked.acquire(timeout=0.2)
+    desk.sender.stop(0.0)
+    assert [] == desk.finish()
+    assert (0, 0, 0, 1) == desk.counted()

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+import pytest
+
+from shipper.deliver.dead_letters import DeadLetters, Letter
+from shipper.deliver.outcomes import Outcome, Verdict
+
+REFUSED = Verdict(Outcome.DEAD, 400, "document_parsing_exception", "why")
+Dead = tuple[bytes, bytes, Verdict]
+
+
+def dead(name: str, raw: bytes = b"the line") -> Dead:
+    """A document that was refused."""
+    document = {"message": "m", "log": {"file": {"path": "/a.log"}, "offset": 7}}
+    return (
+        orjson.dumps({"create": {"_index": "logs-x-y", "_id": name}}) + b"\n" + orjson.dumps(document) + b"\n",
+        raw,
+        REFUSED,
+    )
+
+
+@pytest.fixture
+def letters(tmp_path: Path) -> DeadLetters:
+    """The letters of an empty state directory."""
+    return DeadLetters(tmp_path, lambda: "2024-01-01T00:00:00Z")
+
+
+def judged(*refused: str) -> Callable[[list[Letter]], list[Verdict]]:
+    """A cluster that takes everything but these."""
+    return lambda part: [
+        Verdict(Outcome.DEAD, 400, "again", "still") if one.id in refused else Verdict(Outcome.DUPLICATE)
+        for one in part
+    ]
+
+
+def ids(letters: DeadLetters) -> list[str]:
+    """Which there are."""
+    return [one.id for one in letters]
+
+
+def test_letters_tell_everything(letters: DeadLetters) -> None:
+    """When, why, where and what; enough to send it again as it was; for its owner's eyes only."""
+    letters.append([dead("a"), dead("b", b"\xff")])
+    first, second = letters
+    assert ("2024-01-01T00:00:00Z", 400, "document_parsing_exception", "why") == first[:4]
+    assert ("logs-x-y", "a", "/a.log", 7, "the line") == first[4:9]
+    assert "base64:/w==" == second.line
+    assert dead("a")[0] == first.item()
+    assert 0o600 == letters.path.stat().st_mode & 0o777
+    assert 2 == letters.count()
+
+
+def test_nothing_to_replay(letters: DeadLetters) -> None:
+    """No file, no letters, no request."""
+    assert ([], (0, 0)) == (list(letters), letters.replay(lambda _: pytest.fail("sent")))
+
+
+def test_replay_keeps_what_is_refused_again(letters: DeadLetters) -> None:
+    """With the new reason; what was taken is gone."""
+    letters.append([dead(name) for name in "abcde"])
+    sizes: list[int] = []
+
+    def send(part: list[Letter]) -> list[Verdict]:
+        sizes.append(len(part))
+        return judged("b", "e")(part)
+
+    assert (3, 2) == letters.replay(send, at_once=2)
+    assert [2, 2, 1] == sizes
+    assert [("b", "again"), ("e", "again")] == [(one.id, one.kind) for one in letters]
+    assert (2, 0) == letters.replay(judged())
+    assert [] == list(letters)
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_failed_replay_keeps_the_rest(letters: DeadLetters, error: type[BaseException]) -> None:
+    """What had no answer stays, once."""
+    letters.append([dead(name) for name in "abcd"])
+    asked = 0
+
+    def send(part: list[Letter]) -> list[Verdict]:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            raise error
+        return judged("a")(part)
+
+    with pytest.raises(error):
+        letters.replay(send, at_once=2)
+    assert ["a", "c", "d"] == sorted(ids(letters))
+    assert (3, 0) == letters.replay(judged())
+
+
+def test_killed_replay_is_taken_up_with_what_died_since(letters: DeadLetters) -> None:
+    """What a killed process left aside is listed, and the next replay sends all there is, once."""
+    letters.append([dead("a"), dead("b")])
+    letters.path.rename(letters.path.with_suffix(".replaying"))
+    letters.append([dead("b"), dead("c")])
+    assert ["a", "b", "b", "c"] == ids(letters)
+    sent: list[str] = []
+
+    def send(part: list[Letter]) -> list[Verdict]:
+        sent.extend(one.id for one in part)
+        return judged("c")(part)
+
+    assert (2, 1) == letters.replay(send)
+    assert (["a", "b", "c"], ["c"]) == (sorted(sent), ids(letters))
+
+
+def test_torn_line_takes_no_other_with_it(letters: DeadLetters) -> None:
+    """A power failure in the middle of a letter: the next one begins on a line of its own."""
+    letters.append([dead("a")])
+    with letters.path.open("ab") as file:
+        file.write(b'{"time": "2024')
+    letters.append([dead("b")])
+    assert ["a", "b"] == ids(letters)
+
+
+def test_unreadable_lines_are_kept(letters: DeadLetters) -> None:
+    """A letter of another version can't be sent; it is not thrown away either."""
+    letters.path.write_bytes(b'{"future": "form"}\n')
+    letters.append([dead("a")])
+    assert (1, 0) == letters.replay(judged())
+    assert b'{"future": "form"}\n' == letters.path.read_bytes()
+
+
+def test_append_that_waited_for_a_replay_goes_to_the_new_file(letters: DeadLetters) -> None:
+    """It opened the file before it was set aside and writes after: the letter must not go down with the old file."""
+    letters.append([dead("a")])
+    held = os.open(letters.path, os.O_RDWR)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    opened = threading.Event()
+    real = fcntl.flock
+
+    def flock(descriptor: int, how: int) -> None:
+        opened.set()
+        real(descriptor, how)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fcntl, "flock", flock)
+        thread = threading.Thread(target=letters.append, args=([dead("b")],))
+        thread.start()
+        assert opened.wait(10)
+        letters.path.unlink()
+        os.close(held)
+        thread.join(10)
+    assert ["b"] == ids(letters)
+
+
+def test_nothing_is_lost_while_replaying(letters: DeadLetters) -> None:
+    """Letters that come from other threads during replays are all sent or still there."""
+    sent: set[str] = set()
+
+    def send(part: list[Letter]) -> list[Verdict]:
+        sent.update(one.id for one in part)
+        return judged()(part)
+
+    def append(thread: int) -> None:
+        for number in range(40):
+            letters.append([dead(f"{thread}-{number}")])
+
+    threads = [threading.Thread(target=append, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        letters.replay(send, at_once=5)
+    assert {f"{thread}-{number}" for thread in range(3) for number in range(40)} == sent | set(ids(letters))
+
+
+def test_letters_that_cannot_be_kept_are_an_error(letters: DeadLetters) -> None:
+    """They must not count as dealt with."""
+    letters.path.parent.rmdir()
+    with pytest.raises(FileNotFoundError):
+        letters.append([dead("a")])
