@@ -1,0 +1,1 @@
+"""The commands: thin shells of click around the stations."""

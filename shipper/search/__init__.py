@@ -1,0 +1,1 @@
+"""From the index back to the eye: the views of the command line."""

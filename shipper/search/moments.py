@@ -1,0 +1,52 @@
+"""What a person means by ``--since 1h`` or ``--until 2026-11-23``.  Pure functions."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+_AGO = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+# What a date_nanos field can hold; beyond, Elasticsearch answers with an error instead of with nothing.
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(2262, 4, 11, tzinfo=UTC)
+
+
+def moment(text: str, now: datetime, *, utc: bool = False) -> datetime:
+    """The moment that a text names, in UTC.
+
+    Args:
+        text: a time ago (``90s``, ``30m``, ``1h``, ``7d``, ``2w``), ``now``, or an ISO 8601 date or time.
+        now: the present, with a zone.
+        utc: a time without zone is UTC; otherwise it is this machine's local time, as the tables show it.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    text = text.strip()
+    if text == "now":
+        return _within(now)
+    if found := _AGO.fullmatch(text):
+        try:
+            return _within(now - timedelta(**{_UNITS[found[2]]: float(found[1])}))
+        except OverflowError:
+            return EARLIEST
+    try:
+        named = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is not a time; write a time ago like 90s, 30m, 1h, 7d, 2w, or a date like 2026-11-23 or "
+            "2026-11-23T12:00:00Z"
+        ) from None
+    if named.tzinfo is None and utc:
+        named = named.replace(tzinfo=UTC)
+    try:
+        return _within(named)
+    except (OverflowError, ValueError):
+        # The first and the last day of the calendar have no UTC in some zones.
+        return EARLIEST if named.year < EARLIEST.year else LATEST
+
+
+def _within(when: datetime) -> datetime:
+    return min(max(when.astimezone(UTC), EARLIEST), LATEST)

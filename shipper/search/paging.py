@@ -1,0 +1,153 @@
+"""Reading many documents in order with little memory: points in time, pages, and the tail of a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+from elasticsearch import ApiError, Elasticsearch, NotFoundError, TransportError
+
+from shipper.search.views import Query, Sort, View
+
+Hit = dict[str, Any]
+
+# Long enough for a reader who thinks before turning the page; when it isn't, the snapshot is taken again.
+KEEP_ALIVE = "5m"
+# A page is sized by the documents before it, so that 1 MiB lines and 40 byte lines cost about the same memory.
+PAGE_BYTES = 4 * 2**20
+FIRST_PAGE = 200
+LARGEST_PAGE = 2000
+# Without documents a hit is only an id and its place in the order; the cluster's own limit is this.
+KEYS_ONLY_PAGE = 10_000
+
+_LAST_LONG = 2**63 - 1
+
+
+def newest(client: Elasticsearch, index: Sequence[str], query: Query, order: Sort, size: int) -> list[Hit]:
+    """The first hits of an order in one request; a stream that does not exist has none."""
+    answer = client.search(
+        index=list(index),
+        query=query,
+        sort=order,
+        size=size,
+        ignore_unavailable=True,
+        # Half an answer would look like a whole one.
+        allow_partial_search_results=False,
+        track_total_hits=False,
+    )
+    hits: list[Hit] = answer["hits"]["hits"]
+    return hits
+
+
+class Snapshot:
+    """The documents as they were at one moment, to be read in pages.
+
+    A snapshot that the cluster gave up (the reader paused, a node restarted) is taken again and reading goes
+    on behind the last document given: the sort has to be one in which no two documents are equal.
+    """
+
+    def __init__(self, client: Elasticsearch, index: Sequence[str]) -> None:
+        self._client = client
+        self._index = list(index)
+        self._id = ""
+
+    def __enter__(self) -> Self:
+        self._open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._client.close_point_in_time(id=self._id)
+        except (ApiError, TransportError):
+            # It is closed by its own end a little later; what was read is good.
+            return
+
+    def pages(
+        self,
+        query: Query,
+        order: Sort,
+        *,
+        source: bool | list[str] = True,
+        after: list[Any] | None = None,
+        ascending: bool = True,
+    ) -> Iterator[list[Hit]]:
+        """The hits of a query, a page at a time.
+
+        Args:
+            query: which.
+            order: the sort, all fields in one direction.
+            source: the fields of each document to fetch; False for none.
+            after: the sort values of a hit of this snapshot; only what follows it is given.
+            ascending: the direction of the sort.
+
+        Raises:
+            elasticsearch.ApiError: the cluster refused.
+            elastic_transport.TransportError: the cluster can't be reached.
+        """
+        tie = {"_shard_doc": "asc" if ascending else "desc"}
+        size = KEYS_ONLY_PAGE if source is False else FIRST_PAGE
+        while True:
+            try:
+                hits = self._page(query, [*order, tie], size, source, after)
+            except NotFoundError:
+                self._open()
+                if after is not None:
+                    # The tie-breaker belongs to the lost snapshot; behind all ties is where we were.
+                    after = [*after[:-1], _LAST_LONG if ascending else -1]
+                hits = self._page(query, [*order, tie], size, source, after)
+            if not hits:
+                return
+            yield hits
+            if len(hits) < size:
+                return
+            after = hits[-1]["sort"]
+            if source is not False:
+                size = next_size(size, len(orjson.dumps(hits, option=orjson.OPT_NON_STR_KEYS)))
+
+    def _open(self) -> None:
+        answer = self._client.open_point_in_time(index=self._index, keep_alive=KEEP_ALIVE, ignore_unavailable=True)
+        self._id = answer["id"]
+
+    def _page(
+        self, query: Query, order: Sort, size: int, source: bool | list[str], after: list[Any] | None
+    ) -> list[Hit]:
+        answer = self._client.search(
+            pit={"id": self._id, "keep_alive": KEEP_ALIVE},
+            query=query,
+            sort=order,
+            size=size,
+            source=source if isinstance(source, bool) else {"includes": source},
+            search_after=after,
+            allow_partial_search_results=False,
+            track_total_hits=False,
+        )
+        self._id = answer.get("pit_id") or self._id
+        hits: list[Hit] = answer["hits"]["hits"]
+        return hits
+
+
+def next_size(size: int, taken: int) -> int:
+    """How many documents to ask for when ``size`` of them were ``taken`` bytes: carefully up, at once down."""
+    fitting = size * PAGE_BYTES // max(taken, 1)
+    return max(1, min(fitting, size * 4, LARGEST_PAGE))
+
+
+def tail(snapshot: Snapshot, view: View, query: Query, count: int) -> Iterator[list[Hit]]:
+    """The newest ``count`` documents of a view, oldest first, in pages.
+
+    However many they are, only a page is held: a first walk, without the documents, finds where they begin.
+    """
+    if count < 1:
+        return
+    before: list[Any] | None = None
+    left = count
+    for keys in snapshot.pages(query, view.sort(newest_first=True), source=False, ascending=False):
+        if len(keys) > left:
+            before = keys[left]["sort"]
+            break
+        left -= len(keys)
+    yield from snapshot.pages(query, view.sort(newest_first=False), after=before)

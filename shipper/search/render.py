@@ -1,0 +1,180 @@
+"""Documents to the reader: as a table for people, as JSON or NDJSON for programs.
+
+All three write page by page, so that neither a long tail nor a followed one has to fit into memory.  Nothing that
+a log says is taken for markup or for a terminal's control sequence.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Sequence
+from datetime import tzinfo
+from typing import BinaryIO, Literal, NoReturn, Protocol, TextIO
+
+import orjson
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from shipper.search.documents import Flat
+from shipper.search.views import Column
+
+GAP = 2
+# Where less than this is left of the line for the last column, it gets lines of its own.
+NARROWEST = 30
+
+_COLOURING = re.compile(r"\x1b\[[0-9;:]*m")
+# Control characters (but for tab and line feed), separators and marks that reorder what stands beside them,
+# and halves of characters, which no encoding can write.
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+class Output(Protocol):
+    """Takes documents as they come; `close` is called once at the end, with or without any."""
+
+    def write(self, docs: Iterable[Flat]) -> None:
+        """Show some more documents."""
+
+    def close(self) -> None:
+        """Nothing more will come."""
+
+
+class Ndjson:
+    """One object a line."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def write(self, docs: Iterable[Flat]) -> None:
+        """Write the lines and push them out, for whoever waits behind the pipe."""
+        self._stream.write(b"".join(_json(doc) + b"\n" for doc in docs))
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Nothing is left to say."""
+
+
+class JsonArray:
+    """One array of all objects."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._before = b"[\n"
+
+    def write(self, docs: Iterable[Flat]) -> None:
+        """Write some elements."""
+        for doc in docs:
+            self._stream.write(self._before + _json(doc))
+            self._before = b",\n"
+
+    def close(self) -> None:
+        """Write the end of the array, which is empty when nothing came."""
+        self._stream.write(b"[]\n" if self._before == b"[\n" else b"\n]\n")
+        self._stream.flush()
+
+
+class Lines:
+    """A table whose rows are written as they come: headings once, the last column wrapped under itself.
+
+    Args:
+        columns: what to show; the last one takes the rest of the line.
+        zone: of the times; None for the local one.
+        stream: text, a terminal or not.
+
+    On a terminal long texts are wrapped; anywhere else a record is one line (and those inside its message), for
+    grep.  Nothing is ever cut.
+    """
+
+    def __init__(self, columns: Sequence[Column], zone: tzinfo | None, stream: TextIO) -> None:
+        self._columns = columns
+        self._zone = zone
+        self._console = terminal(stream)
+        self._wrapped = stream.isatty()
+        self._widths: list[int] = []
+
+    def write(self, docs: Iterable[Flat]) -> None:
+        """Show some rows; the first ones decide how much room the columns before the last get."""
+        rows = [[self._cell(column, doc) for column in self._columns] for doc in docs]
+        if not rows:
+            return
+        if not self._widths:
+            self._widths = [
+                max(len(column.title), *(min(cell_len(row[at].plain), column.width or 0) for row in rows))
+                for at, column in enumerate(self._columns[:-1])
+            ]
+            rows.insert(0, [Text(column.title, "bold") for column in self._columns])
+        lines = [line for row in rows for line in self._lines(row)]
+        # Every line is made to measure already; rich shall neither wrap nor fill it.  One call a page, not a
+        # line: the call is what costs.
+        self._console.print(Text("\n").join(lines), soft_wrap=True)
+
+    def close(self) -> None:
+        """Nothing is left to say."""
+
+    def _cell(self, column: Column, doc: Flat) -> Text:
+        text = column.cell(doc, self._zone)
+        last = column is self._columns[-1]
+        return Text(safe(text, lines=last), column.style(text) if column.style else "")
+
+    def _lines(self, row: list[Text]) -> list[Text]:
+        *heads, last = row
+        line = Text()
+        for head, width in zip(heads, self._widths, strict=True):
+            line.append_text(head)
+            line.append(" " * (max(width - cell_len(head.plain), 0) + GAP))
+        done: list[Text] = []
+        indent = sum(self._widths) + GAP * len(self._widths)
+        if not self._wrapped:
+            pieces = list(last.split("\n", allow_blank=True))
+        else:
+            # A wide cell pushes the message to the right, on its own line only.
+            room = self._console.width - max(indent, cell_len(line.plain))
+            if room < NARROWEST:
+                done.append(line)
+                indent, room = GAP, max(self._console.width - GAP, 1)
+                line = Text(" " * indent)
+            pieces = list(last.wrap(self._console, room, overflow="fold", tab_size=4))
+        margin = Text(" " * indent)
+        done += [(margin if at else line) + piece for at, piece in enumerate(pieces or [Text()])]
+        for text in done:
+            text.rstrip()
+        return done
+
+
+class _Console(Console):
+    """A console that leaves a closed pipe to the caller; rich's own ends the process with status 1."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        raise BrokenPipeError
+
+
+def terminal(stream: TextIO) -> Console:
+    """A console that takes text as it is; colours only for a terminal, and none where NO_COLOR asks for it."""
+    # Where colours are not wanted, bold and dim are not either: NO_COLOR is set for what can't show escapes.
+    system: Literal["auto"] | None = None if os.environ.get("NO_COLOR") else "auto"
+    return _Console(file=stream, color_system=system, markup=False, highlight=False, emoji=False)
+
+
+def safe(text: str, *, lines: bool) -> str:
+    """The text without colouring and with every other control character spelled out.
+
+    Args:
+        text: anything a log may hold.
+        lines: whether line feeds may stay.
+    """
+    text = _UNSAFE.sub(_spelled, _COLOURING.sub("", text))
+    return text if lines else text.replace("\n", "\\n").replace("\t", "\\t")
+
+
+def _spelled(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode("ascii")
+
+
+def _json(doc: Flat) -> bytes:
+    try:
+        return orjson.dumps(doc)
+    except TypeError:
+        # Half a character or a number of more than 64 bits: orjson refuses what the standard library can write.
+        return json.dumps(doc).encode("ascii")
