@@ -1,0 +1,366 @@
+"""The command ``neuroflow-ship``: thin, every command wires what the stations do."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from shipper import __version__
+from shipper import config as configuration
+from shipper.config import Config, ConfigError
+from shipper.tail.cursors import CursorStore, StateError
+from shipper.telemetry import Counters, configure_log, log
+
+if TYPE_CHECKING:  # the client takes 0.4 s to import; commands that need no cluster don't wait for it
+    from elasticsearch import Elasticsearch
+
+    from shipper.deliver.dead_letters import DeadLetters
+    from shipper.health import Health
+
+OK, NOT_ALL, WRONG_USE, CLUSTER = 0, 1, 2, 3
+"""Exit codes: done; something was left or refused; usage or configuration; the cluster."""
+
+
+class Failure(click.ClickException):
+    """Ends a command with a sentence and an exit code."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override] # a class variable there, one per error here
+        """What the process exits with."""
+        return self.code
+
+    def show(self, file: Any = None) -> None:
+        """Print the sentence to standard error."""
+        click.echo(f"neuroflow-ship: {self.message}", file=file or sys.stderr)
+
+
+def _config(context: click.Context) -> Config:
+    try:
+        path = configuration.find(context.obj["config"], os.environ, Path.home())
+        return configuration.load(path)
+    except ConfigError as error:
+        raise Failure(str(error), WRONG_USE) from None
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--config", "-c", metavar="FILE", help="The application's neuroflow.yaml.")
+@click.option("--once", is_flag=True, help="Ship everything there is and exit 0 when all is acknowledged.")
+@click.option("--no-setup", is_flag=True, help="Leave the index templates alone at start.")
+@click.version_option(__version__, prog_name="neuroflow-ship")
+@click.pass_context
+def ship(context: click.Context, config: str | None, once: bool, no_setup: bool) -> None:
+    """Ship neuroflow's logs into Elasticsearch, each line exactly once.
+
+    Without a command it runs as a sidecar in the foreground: logs to standard error, SIGTERM drains and exits 0.
+    """
+    context.obj = {"config": config}
+    if context.invoked_subcommand is None:
+        sys.exit(_run(_config(context), once=once, setup=not no_setup))
+
+
+def _run(config: Config, *, once: bool, setup: bool) -> int:
+    configure_log()
+    counters = Counters()
+    try:
+        store = CursorStore(config.shipper.state_dir, lambda text: log.error("%s", text))
+    except StateError as error:
+        raise Failure(str(error), WRONG_USE) from None
+    code = CLUSTER
+    try:
+        code = _run_with(config, store, counters, once=once, setup=setup)
+    finally:
+        store.close(clean=code == OK)
+    return code
+
+
+def _run_with(config: Config, store: CursorStore, counters: Counters, *, once: bool, setup: bool) -> int:
+    from shipper.cli.progress import progress_bar
+    from shipper.cluster import connect, where
+    from shipper.deliver.bulk import Sender
+    from shipper.deliver.recovery import Recovery
+    from shipper.sidecar import Sidecar
+
+    client = connect(config.elasticsearch, connections=config.shipper.batch.in_flight + 1)
+    wake = threading.Event()
+    sender = Sender(
+        client,
+        config.elasticsearch,
+        in_flight=config.shipper.batch.in_flight,
+        dead_letters=_dead_letters(config),
+        counters=counters,
+        recovery=Recovery(client, lambda text: log.warning("%s", text)),
+        restore=_Templates(client, config).put if setup else (lambda: True),
+        wake=wake,
+    )
+    # Dicts come and go without cycles: looking for some every few hundred objects costs a fifth of the time.
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 100)
+    # A thread with an answer in hand should not wait five milliseconds for the reading one to make room.
+    sys.setswitchinterval(0.001)
+    sidecar = Sidecar(config, store=store, sender=sender, counters=counters, wake=wake)
+    before = counters.snapshot()
+    health = _health(config, counters, sender)
+    with _signals(sidecar):
+        sender.prepare()
+        if once:
+            if not config.log_dir.is_dir():
+                log.warning("%s: no such directory; there is nothing to ship from it", config.log_dir)
+            with progress_bar() as progress:
+                complete = sidecar.run_once(progress)
+        else:
+            log.info("shipping %s to %s", config.log_dir, where(config.elasticsearch))
+            if not config.log_dir.is_dir():
+                log.warning("%s: no such directory yet; waiting for it", config.log_dir)
+            from shipper.tail.watch import Watch
+
+            watch = Watch(sidecar.hint, config.shipper.watch, lambda text: log.warning("%s", text))
+            try:
+                complete = sidecar.run(watch.cover)
+            finally:
+                watch.stop()
+    if health is not None:
+        health.shutdown()
+    if complete:
+        _make_visible(client, config)
+    return _report(before, counters.snapshot(), complete=complete)
+
+
+def _make_visible(client: Elasticsearch, config: Config) -> None:
+    """Let a search right after us find everything; a key that may not refresh only makes it wait a second."""
+    from elastic_transport import ApiError, TransportError
+
+    with suppress(ApiError, TransportError):
+        client.options(request_timeout=10).indices.refresh(
+            index=f"logs-neuroflow.*-{config.shipper.namespace}", ignore_unavailable=True, allow_no_indices=True
+        )
+
+
+def _report(before: dict[str, int], after: dict[str, int], *, complete: bool) -> int:
+    this_run = {name: after[name] - before[name] for name in after}
+    log.info(
+        "read %(read)d, acknowledged %(acknowledged)d, duplicate %(duplicate)d, dead %(dead)d, "
+        "in flight %(in_flight)d",
+        this_run,
+    )
+    if complete:
+        return OK
+    log.error("%d documents are not acknowledged; their lines are sent again at the next start", after["in_flight"])
+    return CLUSTER
+
+
+def _health(config: Config, counters: Counters, sender: Any) -> Health | None:
+    listen = config.shipper.telemetry.listen
+    if listen is None:
+        return None
+    from shipper.health import Health
+
+    try:
+        health = Health(listen, counters, lambda: not sender.trouble)
+    except (OSError, ValueError) as error:
+        raise Failure(f"{config.path}: shipper.telemetry.listen: {listen}: {error}", WRONG_USE) from None
+    health.start()
+    return health
+
+
+@contextmanager
+def _signals(sidecar: Any) -> Iterator[None]:
+    def stop(_number: int, _frame: object) -> None:
+        sidecar.stop()
+
+    old = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+class _Templates:
+    """Puts the index templates when asked; the same hindrance is said once."""
+
+    def __init__(self, client: Elasticsearch, config: Config) -> None:
+        self._client = client
+        self._settings = config.elasticsearch
+        self._said = ""
+
+    def put(self) -> bool:
+        """Put them; False when the cluster could not be asked, so that it has to be tried again.
+
+        A key that may not is told what to do, and shipping goes on: somebody else may have put them.
+        """
+        from elastic_transport import ApiError, TransportError
+
+        from shipper.cluster import explain
+        from shipper.install.templates import install
+
+        try:
+            changed = [change for change in install(self._client) if change.action != "unchanged"]
+        except (ApiError, TransportError) as error:
+            status = error.meta.status if isinstance(error, ApiError) else 503
+            again = status in {408, 429} or status >= 500
+            advice = (
+                "the index templates have to be put first; trying again, nothing is lost"
+                if again
+                else "the index templates were not put: run `neuroflow-ship setup` with a key that may, "
+                "or start with --no-setup if they are there"
+            )
+            self._say(f"{explain(error, self._settings)}; {advice}")
+            return not again
+        self._said = ""
+        if changed:
+            log.info("put %d index and component templates", len(changed))
+        return True
+
+    def _say(self, message: str) -> None:
+        if message != self._said:
+            self._said = message
+            log.warning("%s", message)
+
+
+def _dead_letters(config: Config) -> DeadLetters:
+    from shipper.deliver.dead_letters import DeadLetters
+
+    return DeadLetters(config.shipper.state_dir, lambda: datetime.now(UTC).isoformat())
+
+
+@ship.command()
+@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+@click.pass_context
+def setup(context: click.Context, dry_run: bool) -> None:
+    """Put the index templates; a second time changes nothing."""
+    from shipper.cluster import connect
+    from shipper.install.templates import install
+
+    config = _config(context)
+    with _cluster_errors(config):
+        for change in install(connect(config.elasticsearch), dry_run=dry_run):
+            click.echo(f"{change.action:<10} {change.kind} {change.name}")
+
+
+@contextmanager
+def _cluster_errors(config: Config) -> Iterator[None]:
+    from elastic_transport import ApiError, TransportError
+
+    from shipper.cluster import explain
+
+    try:
+        yield
+    except (ApiError, TransportError) as error:
+        raise Failure(explain(error, config.elasticsearch), CLUSTER) from None
+
+
+@ship.command()
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.pass_context
+def status(context: click.Context, as_json: bool) -> None:
+    """Files, offsets, lag in bytes and seconds, counters, dead letters."""
+    from shipper.tail import state
+
+    config = _config(context)
+    try:
+        report = state.report(config.shipper.state_dir, now=time.time())
+    except StateError as error:
+        raise Failure(str(error), NOT_ALL) from None
+    report["dead_letters"] = _dead_letters(config).count()
+    if as_json:
+        click.echo(json.dumps(report, indent=2))
+        return
+    for file in report["files"]:
+        click.echo(
+            f"{file['path']}: {file['offset']} of {file['size']} bytes acknowledged, "
+            f"{file['lag_bytes']} bytes and {file['lag_seconds']:.0f} s behind"
+        )
+    click.echo(", ".join(f"{name} {value}" for name, value in report["counters"].items()))
+    click.echo(f"dead letters {report['dead_letters']}")
+
+
+@ship.command()
+@click.pass_context
+def check(context: click.Context) -> None:
+    """Configuration, files (what would be read, and from where), cluster."""
+    from shipper.cluster import connect, where
+    from shipper.sidecar import sources_of
+    from shipper.tail import state
+    from shipper.tail.discover import Scanner
+
+    config = _config(context)
+    click.echo(f"configuration: {config.path}: good")
+    click.echo(f"log directory: {config.log_dir}{'' if config.log_dir.is_dir() else ': not there yet'}")
+    files = Scanner(sources_of(config), config.shipper.exclude, click.echo).scan()
+    offsets = state.offsets(config.shipper.state_dir)
+    for file in sorted(files):
+        offset = offsets.get(file.key, 0)
+        readable = "" if os.access(file.path, os.R_OK) else ", not readable for this user"
+        click.echo(
+            f"file: {file.path} ({file.size} bytes, from {offset}{readable}): {file.source.format} → "
+            f"logs-neuroflow.{file.source.dataset}-{config.shipper.namespace}, matches {file.source.pattern}"
+        )
+    with _cluster_errors(config):
+        health = connect(config.elasticsearch).cluster.health(filter_path="status,number_of_nodes")
+        click.echo(f"cluster: {where(config.elasticsearch)}: {health['status']}, {health['number_of_nodes']} nodes")
+
+
+@ship.group("dead-letters")
+def dead_letters() -> None:
+    """Documents that the cluster refused for good."""
+
+
+@dead_letters.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.pass_context
+def list_dead(context: click.Context, as_json: bool) -> None:
+    """Every dead letter with reason, file and offset."""
+    for letter in _dead_letters(_config(context)):
+        if as_json:
+            click.echo(json.dumps(letter._asdict()))
+        else:
+            click.echo(f"{letter.time} {letter.path}:{letter.offset} {letter.status} {letter.kind}: {letter.reason}")
+            click.echo(f"    {letter.line[:500]}")
+
+
+@dead_letters.command()
+@click.pass_context
+def replay(context: click.Context) -> None:
+    """Send them again, under the same ids; what is refused again stays."""
+    from shipper.cluster import connect
+    from shipper.deliver.bulk import send_letters
+
+    config = _config(context)
+    client = connect(config.elasticsearch)
+    with _cluster_errors(config):
+        indexed, stayed = _dead_letters(config).replay(lambda letters: send_letters(client, letters))
+    click.echo(f"{indexed} indexed, {stayed} still refused")
+    sys.exit(NOT_ALL if stayed else OK)
+
+
+@ship.command()
+def demo() -> None:
+    """A real node, an application writing logs, the sidecar, the views."""
+    from shipper.demo.runner import run_demo
+
+    sys.exit(run_demo())
+
+
+def main() -> None:
+    """The console script."""
+    ship(prog_name="neuroflow-ship")
+
+
+if __name__ == "__main__":
+    main()
