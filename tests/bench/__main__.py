@@ -1,0 +1,192 @@
+"""``make bench``: what a line costs us, and how near we come to what the node can take.
+
+Every figure is a ratio of two things measured in one run: the whole process ``neuroflow-ship --once`` beside a
+plain client that only sends ready-made bodies of the same documents, in turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import random
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import orjson
+from elasticsearch import Elasticsearch
+
+from shipper.cluster import compress, connect
+from shipper.config import Elasticsearch as ElasticsearchSettings
+from shipper.config import Format, Shipper
+from shipper.deliver.batch import Packer
+from shipper.demo.node import running_node
+from shipper.document.ecs import Documents
+from shipper.install.templates import install
+from shipper.parse.dispatch import parse
+from shipper.tail.lines import Block, Origin, Splitter
+from shipper.tail.reader import CHUNK_BYTES
+
+EVENTS = ("pipeline.queued", "pipeline.started", "pipeline.completed", "stage.started", "stage.completed")
+
+
+def structlog_lines(count: int) -> bytes:
+    """Lines of about 270 bytes, as the application writes them."""
+    chance = random.Random(7)  # the same lines every time
+    lines = [
+        orjson.dumps(
+            {
+                "component": chance.choice(("workflow", "pipeline", "discovery")),
+                "workflow_run_id": number // 500,
+                "pipeline": ("bids_conversion", "qsiprep", "qsirecon", "qsiparc")[number // 20 % 4],
+                "run_id": number // 20,
+                "subject_id": number // 20 % 311,
+                "duration": round(chance.random() * 4000, 3),
+                "path": f"/data/neuroflow/derivatives/sub-{number % 311:04d}",
+                "event": chance.choice(EVENTS),
+                "level": "info",
+                "@timestamp": f"2026-11-23T12:{number // 10_000 % 60:02d}:00.{number:06d}+00:00",
+                "service": "neuroflow",
+            }
+        )
+        for number in range(count)
+    ]
+    return b"\n".join(lines) + b"\n"
+
+
+def celery_lines(count: int) -> bytes:
+    """Worker lines, three of four with the application's JSON inside the prefix."""
+    lines = []
+    for number in range(count):
+        stamp = f"[2026-11-23 12:{number // 6000 % 60:02d}:{number // 100 % 60:02d},{number % 1000:03d}"
+        task = f"neuroflow.workers.tasks.run_pipeline[{uuid.UUID(int=number)}]"
+        if number % 4:
+            inner = orjson.dumps({
+                "task_id": str(uuid.UUID(int=number)), "run_id": number, "pipeline": "mriqc",
+                "event": "pipeline.started", "level": "info", "timestamp": "2026-11-23T12:41:11.377476Z",
+            }).decode()  # fmt: skip
+            lines.append(f"{stamp}: WARNING/ForkPoolWorker-2] {inner}")
+        else:
+            lines.append(
+                f"{stamp}: INFO/ForkPoolWorker-1] Task {task} succeeded in 0.42293936900000517s: {{'success': True}}"
+            )
+    return "\n".join(lines).encode() + b"\n"
+
+
+def console_lines(count: int) -> bytes:
+    """Lines of structlog's console renderer."""
+    return b"".join(
+        b"2026-11-23 12:%02d:%02d [info     ] task.start                     participant=sub-%03d pipeline=qsiprep "
+        b"priority=10 session=ses-baseline task_id=%s\n"
+        % (number // 6000 % 60, number // 100 % 60, number % 311, str(uuid.UUID(int=number)).encode())
+        for number in range(count)
+    )
+
+
+def stages(data: bytes, line_format: Format) -> tuple[int, float, list[bytes]]:
+    """All stages before the network: (documents, CPU seconds, bodies), compression included in the time."""
+    origin = Origin(
+        b"benchmark", "/var/log/neuroflow/neuroflow.log", "/var/log/neuroflow/neuroflow.log", line_format, "app"
+    )
+    documents = Documents(Shipper(), "0")
+    packer = Packer("bench", documents.common, 5 * 2**20, 5000)
+    splitter = Splitter(0, 2**23)
+    bodies: list[bytes] = []
+    count = 0
+    began = time.process_time()
+    for at in range(0, len(data), CHUNK_BYTES):
+        lines, offsets, cut = splitter.feed(data[at : at + CHUNK_BYTES])
+        records = parse(Block(origin, lines, offsets, cut=cut, final=True, read_at_ns=time.time_ns()))
+        count += len(records.records)
+        for batch in packer.add(records, documents.of(records)):
+            bodies.append(b"".join(batch.items))
+            compress(bodies[-1])
+    spent = time.process_time() - began
+    bodies.append(b"".join(packer.take().items))
+    return count, spent, bodies
+
+
+def send(client: Elasticsearch, bodies: list[bytes], namespace: str) -> float:
+    """Wall seconds for a plain client, two requests in flight, to send ready-made bodies."""
+    ready = [body.replace(b"app-bench", b"app-" + namespace.encode()) for body in bodies]
+    began = time.perf_counter()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda body: client.bulk(operations=[body], filter_path="errors"), ready))
+    return time.perf_counter() - began
+
+
+def ship_once(url: str, folder: Path, namespace: str) -> tuple[float, float, int]:
+    """The whole process: (wall seconds, CPU seconds, peak resident KiB)."""
+    config = folder / f"{namespace}.yaml"
+    config.write_text(
+        f"logging: {{log_dir: {folder / 'logs'}}}\nelasticsearch: {{hosts: ['{url}']}}\n"
+        f"shipper: {{state_dir: {folder / namespace}, namespace: {namespace}}}\n"
+    )
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "shipper.cli.ship", "--config", str(config), "--once"], stderr=subprocess.DEVNULL
+    )
+    # Not ru_maxrss: that counts the moment before exec, when the child still is this process.
+    peak = 0
+    status_file = Path(f"/proc/{process.pid}/status")
+    while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
+        found = re.search(r"VmHWM:\s+(\d+)", status_file.read_text()) if status_file.exists() else None
+        peak = max(peak, int(found[1]) if found else 0)
+        time.sleep(0.02)
+    wall = time.perf_counter() - began
+    _, status, usage = ended
+    process.returncode = status
+    if status:
+        raise SystemExit(f"neuroflow-ship --once failed with status {status}")
+    return wall, usage.ru_utime + usage.ru_stime, peak
+
+
+def main() -> None:
+    """Measure and print."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--lines", type=int, default=200_000)
+    options.add_argument("--rounds", type=int, default=3)
+    asked = options.parse_args()
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 100)  # as the sidecar does
+    data = structlog_lines(asked.lines)
+    print(f"{asked.lines} structlog lines of {len(data) // asked.lines} bytes")
+    kinds: list[tuple[str, Format, bytes]] = [
+        ("structlog JSON", "auto", data),
+        ("Celery", "celery", celery_lines(60_000)),
+        ("console", "celery", console_lines(60_000)),
+    ]
+    for name, line_format, some in kinds:
+        stages(some[: len(some) // 10], line_format)
+        count, spent, _ = stages(some, line_format)
+        print(f"  before the network, {name}: {count / spent:,.0f} lines per CPU-second")
+    _, _, bodies = stages(data, "auto")
+    with tempfile.TemporaryDirectory() as name, running_node(say=print) as node:
+        folder = Path(name)
+        (folder / "logs").mkdir()
+        (folder / "logs" / "neuroflow.log").write_bytes(data)
+        client = connect(ElasticsearchSettings(hosts=[node.url]))
+        install(client)
+        send(client, bodies, f"warm{uuid.uuid4().hex[:8]}")
+        ratios = []
+        for _ in range(asked.rounds):
+            plain = send(client, bodies, f"plain{uuid.uuid4().hex[:8]}")
+            wall, cpu, peak = ship_once(node.url, folder, f"ship{uuid.uuid4().hex[:8]}")
+            ratios.append(plain / wall)
+            print(
+                f"  plain client {asked.lines / plain:,.0f}/s; neuroflow-ship --once {asked.lines / wall:,.0f}/s, "
+                f"{asked.lines / cpu:,.0f} per CPU-second of the whole process, peak {peak / 1024:.0f} MiB; "
+                f"ratio {plain / wall:.2f}"
+            )
+        print(f"median ratio {statistics.median(ratios):.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""The rig: a sidecar under test, with files and a namespace of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shipper.demo.node import Node
+from tests.conformance.rig import Rig
+
+
+@pytest.fixture
+def rig(tmp_path: Path, node: Node, namespace: str) -> Iterator[Rig]:
+    """A rig on the shared real node."""
+    one = Rig(tmp_path, node.url, namespace)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def lone_rig(tmp_path: Path) -> Iterator[Rig]:
+    """A rig whose cluster is not there: nothing listens on that port."""
+    one = Rig(tmp_path, "http://127.0.0.1:9", "nowhere")
+    one.configure(shutdown_timeout=1)
+    yield one
+    one.close()

@@ -1,0 +1,159 @@
+"""A sidecar to be looked at from outside: its command line, its files, and what the index holds."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from elasticsearch import Elasticsearch
+
+PATIENCE = 60.0
+
+
+class Rig:
+    """One log directory, one state directory, one namespace.
+
+    Args:
+        folder: where everything lies.
+        url: of the cluster.
+        namespace: of the data streams.
+    """
+
+    def __init__(self, folder: Path, url: str, namespace: str) -> None:
+        self.folder = folder
+        self.logs = folder / "logs"
+        self.state = folder / "state"
+        self.config = folder / "neuroflow.yaml"
+        self.url = url
+        self.namespace = namespace
+        self.logs.mkdir(exist_ok=True)
+        self._running: list[subprocess.Popen[str]] = []
+        self.configure()
+
+    def configure(self, **shipper: Any) -> None:
+        """Write the configuration; keyword arguments go into its ``shipper`` section."""
+        settings = {
+            "state_dir": str(self.state),
+            "namespace": self.namespace,
+            "timezone": "UTC",
+            "scan_interval": 0.5,
+            "flush_interval": 0.2,
+            "partial_line_timeout": 1,
+            "shutdown_timeout": 20,
+            **shipper,
+        }
+        # JSON is YAML.
+        document = {
+            "logging": {"log_dir": str(self.logs)},
+            "elasticsearch": {"hosts": [self.url], "request_timeout": 10},
+            "shipper": settings,
+            "pipelines": {"qsiprep": {"an": "application's own business"}},
+        }
+        self.config.write_text(json.dumps(document))
+
+    def command(self, *arguments: str, module: str = "shipper.cli.ship") -> list[str]:
+        """The command line of the installed program, by its module."""
+        return [sys.executable, "-m", module, "--config", str(self.config), *arguments]
+
+    def run(
+        self, *arguments: str, module: str = "shipper.cli.ship", timeout: float = PATIENCE
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return subprocess.run(
+            self.command(*arguments, module=module), capture_output=True, text=True, timeout=timeout, check=False
+        )
+
+    def once(self) -> subprocess.CompletedProcess[str]:
+        """Ship everything there is."""
+        return self.run("--once")
+
+    def start(self) -> subprocess.Popen[str]:
+        """Start the sidecar; it is ended with the rig."""
+        process = subprocess.Popen(self.command(), stderr=subprocess.PIPE, text=True)
+        self._running.append(process)
+        return process
+
+    def stop(self, process: subprocess.Popen[str]) -> tuple[int, str]:
+        """SIGTERM; gives the exit code and what was said."""
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=PATIENCE)
+        return process.returncode, said
+
+    def kill(self, process: subprocess.Popen[str]) -> None:
+        """SIGKILL."""
+        process.kill()
+        process.communicate(timeout=PATIENCE)
+
+    def close(self) -> None:
+        """End what still runs."""
+        for process in self._running:
+            if process.poll() is None:
+                self.kill(process)
+
+    def status(self) -> dict[str, Any]:
+        """What ``status --json`` says."""
+        answer: dict[str, Any] = json.loads(self.run("status", "--json").stdout)
+        return answer
+
+    def documents(self, es: Elasticsearch, dataset: str = "*") -> list[dict[str, Any]]:
+        """Every document of the namespace's streams, copies included, in the order of files and offsets."""
+        index = f"logs-neuroflow.{dataset}-{self.namespace}"
+        es.indices.refresh(index=index, ignore_unavailable=True)
+        found = [hit for page in _pages(es, index) for hit in page]
+        return sorted(
+            (hit["_source"] for hit in found), key=lambda one: (one["log"]["file"]["path"], one["log"]["offset"])
+        )
+
+    def messages(self, es: Elasticsearch, dataset: str = "*") -> Counter[str]:
+        """How often each message is there."""
+        return Counter(document["message"] for document in self.documents(es, dataset))
+
+    def count(self, es: Elasticsearch, dataset: str = "*") -> int:
+        """How many documents can be found now."""
+        index = f"logs-neuroflow.{dataset}-{self.namespace}"
+        es.indices.refresh(index=index, ignore_unavailable=True)
+        return int(es.count(index=index, ignore_unavailable=True)["count"])
+
+
+def _pages(es: Elasticsearch, index: str) -> Iterator[list[dict[str, Any]]]:
+    if not es.count(index=index, ignore_unavailable=True)["count"]:
+        return
+    point = es.open_point_in_time(index=index, keep_alive="1m")["id"]
+    after = None
+    while True:
+        body: dict[str, Any] = {"size": 5000, "pit": {"id": point}, "sort": [{"_shard_doc": "asc"}]}
+        if after:
+            body["search_after"] = after
+        hits = es.search(**body)["hits"]["hits"]
+        if not hits:
+            return
+        yield hits
+        after = hits[-1]["sort"]
+
+
+def eventually(wanted: Callable[[], bool], patience: float = PATIENCE) -> bool:
+    """Whether it comes true before the patience ends; a bound on hanging, not a measure of speed."""
+    ends = time.monotonic() + patience
+    while not wanted():
+        if time.monotonic() > ends:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def alive(process: subprocess.Popen[str]) -> bool:
+    """Whether a process still runs."""
+    return process.poll() is None
+
+
+def as_other_user() -> bool:
+    """Whether permissions bind this user: root may read everything."""
+    return os.geteuid() != 0

@@ -1,0 +1,115 @@
+"""What is wrong is said in a sentence; never a stack trace, and nothing is lost."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from tests.conformance.rig import Rig, as_other_user
+
+
+@pytest.fixture
+def forbidding() -> Iterator[str]:
+    """A cluster that answers everything with 403."""
+
+    class Page(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length") or 0))
+            body = b'{"error":{"type":"security_exception","reason":"action is unauthorized"},"status":403}'
+            self.send_response(403)
+            self.send_header("X-Elastic-Product", "Elasticsearch")
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def __getattr__(self, name: str) -> object:
+            if name.startswith("do_"):
+                return self._answer
+            raise AttributeError(name)
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+class TestConfiguration:
+    def test_missing_file(self, lone_rig: Rig) -> None:
+        """A configuration that is not there."""
+        lone_rig.config.unlink()
+        result = lone_rig.once()
+        assert result.returncode == 2
+        assert f"neuroflow-ship: {lone_rig.config}: no such file" in result.stderr
+        assert "Traceback" not in result.stderr
+
+    @pytest.mark.skipif(not as_other_user(), reason="root may read everything")
+    def test_unreadable_file(self, lone_rig: Rig) -> None:
+        """A configuration that may not be read."""
+        lone_rig.config.chmod(0)
+        result = lone_rig.once()
+        assert result.returncode == 2
+        assert "can't be read: Permission denied" in result.stderr
+
+    def test_a_directory(self, lone_rig: Rig) -> None:
+        """A directory in the configuration's place."""
+        lone_rig.config.unlink()
+        lone_rig.config.mkdir()
+        result = lone_rig.once()
+        assert result.returncode == 2
+        assert "can't be read: Is a directory" in result.stderr
+
+    def test_unknown_key(self, lone_rig: Rig) -> None:
+        """File, key and nearest valid key are named."""
+        lone_rig.configure(scan_intervall=3)
+        result = lone_rig.once()
+        assert result.returncode == 2
+        assert (
+            f"neuroflow-ship: {lone_rig.config}: shipper.scan_intervall: unknown key; "
+            "nearest valid key: scan_interval\n" == result.stderr
+        )
+
+
+class TestCluster:
+    def test_unreachable(self, lone_rig: Rig) -> None:
+        """Nobody listens: said, tried again, and given up after shutdown_timeout with the lines unshipped."""
+        (lone_rig.logs / "neuroflow.log").write_text('{"event": "x", "level": "info"}\n')
+        result = lone_rig.once()
+        assert result.returncode == 3
+        assert "http://127.0.0.1:9 can't be reached: connection refused" in result.stderr
+        assert "1 documents are not acknowledged; their lines are sent again at the next start" in result.stderr
+        assert "Traceback" not in result.stderr
+        assert lone_rig.status()["files"][0]["offset"] == 0
+
+    def test_forbidding(self, lone_rig: Rig, forbidding: str) -> None:
+        """A key that lacks the privilege: said, nothing dropped, the position stays."""
+        lone_rig.url = forbidding
+        lone_rig.configure(shutdown_timeout=1)
+        (lone_rig.logs / "neuroflow.log").write_text('{"event": "x", "level": "info"}\n')
+        result = lone_rig.once()
+        assert result.returncode == 3
+        assert f"{forbidding} forbids this (403)" in result.stderr
+        assert "waiting until that is mended, nothing is lost" in result.stderr
+        assert "Traceback" not in result.stderr
+        assert lone_rig.status()["files"][0]["offset"] == 0
+        assert lone_rig.run("dead-letters", "list").stdout == ""
+
+    def test_a_log_directory_that_does_not_exist(self, lone_rig: Rig) -> None:
+        """There is nothing to ship, and that is said."""
+        lone_rig.logs.rmdir()
+        result = lone_rig.once()
+        assert result.returncode == 0
+        assert f"{lone_rig.logs}: no such directory; there is nothing to ship from it" in result.stderr
+
+    def test_status_before_the_first_run(self, lone_rig: Rig) -> None:
+        """Without a state directory ``status`` says so."""
+        result = lone_rig.run("status")
+        assert result.returncode == 1
+        assert "the sidecar has not run with this state directory yet" in result.stderr
