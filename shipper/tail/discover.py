@@ -20,6 +20,8 @@ _ROTATION = re.compile(
     r"(?:[.-](?P<number>\d{1,3})|[.-](?P<date>\d{4}-?\d{2}-?\d{2}(?:[-_T.]?\d{2}[-:.]?\d{2}(?:[-:.]?\d{2})?)?|\d{10}))?"
     r"(?P<gz>\.gz)?\Z"
 )
+# Paths remembered from scan to scan; more than that and the memory is begun anew.
+MOST_REMEMBERED = 200_000
 _WILD = re.compile(r"[*?\[]")
 
 
@@ -99,18 +101,27 @@ class Scanner:
         self._exclude = [re.compile(fnmatch.translate(pattern)) for pattern in exclude]
         self._warn = warn
         self._warned: set[str] = set()
-        self._names: dict[tuple[int, str], tuple[str, int, bool] | None] = {}
+        # By source and path, what the name says; by path, the file as the last scan saw it.
+        self._names: list[dict[str, tuple[str, int, bool] | None]] = [{} for _ in sources]
+        self._seen: dict[str, Found] = {}
 
     def directories(self) -> list[str]:
         """The directories from which every input can be reached; those that a watch should cover."""
         return sorted({base for _, base, _ in self._sources})
 
     def scan(self) -> list[Found]:
-        """Every file that matches now, each once (by device and inode), in no order."""
+        """Every file that matches now, each once (by device and inode), in no order.
+
+        A file that is as it was is the very object of the last scan: ten thousand sleeping files cost a ``stat``
+        each and little more.
+        """
         listing: dict[str, list[os.DirEntry[str]]] = {}
         found: dict[tuple[int, int], Found] = {}
-        if len(self._names) > 200_000:
-            self._names.clear()
+        if len(self._seen) > MOST_REMEMBERED:
+            self._seen.clear()
+        for names in self._names:
+            if len(names) > MOST_REMEMBERED:
+                names.clear()
         for index, (source, base, parts) in enumerate(self._sources):
             for directory in self._directories(base, parts[:-1], listing):
                 self._match(index, source, directory, parts[-1], listing, found)
@@ -125,12 +136,13 @@ class Scanner:
         listing: dict[str, list[os.DirEntry[str]]],
         found: dict[tuple[int, int], Found],
     ) -> None:
+        names, seen = self._names[index], self._seen
         for entry in self._entries(directory, listing):
-            memo = (index, entry.path)
-            if memo in self._names:
-                name = self._names[memo]
-            else:
-                name = self._names[memo] = self._name(entry, pattern)
+            path = entry.path
+            try:
+                name = names[path]
+            except KeyError:
+                name = names[path] = self._name(entry, pattern)
             if name is None:
                 continue
             try:
@@ -140,27 +152,22 @@ class Scanner:
                 if entry.is_symlink():
                     self._warn_once(entry.path, f"{entry.path}: the link can't be followed: {error.strerror}")
                 continue
-            if (stat.st_mode & 0o170000) != 0o100000:
-                continue
-            logical, age, compressed = name
-            file = Found(
-                entry.path,
-                f"{directory}/{logical}",
-                source,
-                stat.st_dev,
-                stat.st_ino,
-                stat.st_size,
-                stat.st_mtime_ns,
-                age,
-                compressed,
-            )
-            other = found.get(file.key)
+            key = stat.st_dev, stat.st_ino
+            other = found.get(key)
+            file = seen.get(path)
+            if file is None or (*key, stat.st_size, stat.st_mtime_ns) != file[3:7] or file.source is not source:
+                if (stat.st_mode & 0o170000) != 0o100000:
+                    continue
+                logical, age, compressed = name
+                file = seen[path] = Found(
+                    path, f"{directory}/{logical}", source, *key, stat.st_size, stat.st_mtime_ns, age, compressed
+                )
             # Two names of one file (hard or symbolic link): the real and younger-looking name speaks for it.
             if other is None or (
                 other.source == source
-                and (entry.is_symlink(), age, entry.path) < (Path(other.path).is_symlink(), other.age, other.path)
+                and (entry.is_symlink(), file.age, path) < (Path(other.path).is_symlink(), other.age, other.path)
             ):
-                found[file.key] = file
+                found[key] = file
 
     def _name(self, entry: os.DirEntry[str], pattern: str) -> tuple[str, int, bool] | None:
         if any(wanted.match(entry.path) or wanted.match(entry.name) for wanted in self._exclude):

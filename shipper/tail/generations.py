@@ -126,6 +126,8 @@ class Generations:
         if generation is None:
             return False
         last = generation.found
+        if last is file:
+            return True  # the scan gives the same object for a file that is as it was
         if last is not None and last.key != file.key:
             del self._by_key[file.key]
             return False
