@@ -139,7 +139,7 @@ class Sidecar:
             if not self._hinted:
                 break  # else a rotation went by while the files were looked at
         for generation in list(self._active.values()):
-            self._finish(generation, with_line=True)
+            self._finish(generation, with_line=not _is_being_written(generation))
         self._flush()
         while not self._sender.idle and not self.stopping.is_set() and not self._stuck():
             self._wake.wait(0.05)
@@ -230,9 +230,10 @@ class Sidecar:
         for identity, generation in list(self._active.items()):
             if self.stopping.is_set():
                 break
-            reader = generation.reader
+            reader, found = generation.reader, generation.found
+            if self._once and found is not None and not found.compressed and reader.position >= found.size:
+                continue  # what is written meanwhile is for the next time, else a busy writer would keep us for ever
             try:
-                found = generation.found
                 block = reader.read(self._clock.monotonic(), self._clock.wall_ns(), found.mtime_ns if found else 0)
                 if block is not None:
                     self._ship(generation, block)
@@ -370,3 +371,14 @@ class Sidecar:
         for generation in self._generations:
             generation.reader.close()
         return self._counters.snapshot()["in_flight"] == 0
+
+
+def _is_being_written(generation: Generation) -> bool:
+    """Whether a file grew since the scan: its unterminated last line is no line yet."""
+    found = generation.found
+    if found is None or found.compressed:
+        return False
+    try:
+        return generation.reader.open().size(0) != found.size
+    except (OSError, MovedError):
+        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 from elasticsearch import Elasticsearch
@@ -124,6 +125,30 @@ class TestSidecar:
         documents = rig.documents(es, "pipeline")
         assert ["stdout"] * 3 + ["stderr"] * 5 == [one["log"]["iostream"] for one in documents]
         assert {("9", "qsiprep")} == {(one["neuroflow"]["run_id"], one["neuroflow"]["pipeline"]) for one in documents}
+
+    def test_once_ends_beside_a_busy_writer(self, rig: Rig, es: Elasticsearch) -> None:
+        """What is there at the start is shipped; what is written meanwhile is for the next time."""
+        log = rig.logs / "neuroflow.log"
+        write(log, 0, 1000)
+        done = threading.Event()
+
+        def keep_writing() -> None:
+            number = 1000
+            while not done.wait(0.001):
+                write(log, number, number + 1)
+                number += 1
+
+        writer = threading.Thread(target=keep_writing)
+        writer.start()
+        try:
+            result = rig.once()  # which the rig would end after its patience
+        finally:
+            done.set()
+            writer.join()
+        assert result.returncode == 0, result.stderr
+        assert rig.once().returncode == 0
+        messages = rig.messages(es, "app")
+        assert expected(len(log.read_text().splitlines())) == messages
 
     def test_a_second_process_is_refused(self, rig: Rig, es: Elasticsearch) -> None:
         """Two sidecars on one state directory: the second names the first and leaves."""
