@@ -33,6 +33,10 @@ START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 Doc = dict[str, Any]
 
 
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Bench:
     """One namespace of the node, its configuration, and the commands over both."""
 
@@ -78,6 +82,8 @@ class Bench:
             stderr=subprocess.PIPE,
             text=True,
             cwd=REPOSITORY,
+            # Tests that run in the background of a shell inherit a SIGINT that is ignored.
+            preexec_fn=_heed_interrupts,  # noqa: PLW1509 - sets one signal and returns
         )
         guard = threading.Timer(60, process.kill)
         guard.daemon = True
