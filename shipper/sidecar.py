@@ -1,16 +1,16 @@
 """Wires the stations: reads, parses, makes documents, delivers; back-pressure, signals, drain.
 
-One thread reads and makes documents, a few send; nothing flows back but outcomes.  The log files are the queue:
-when the cluster is slow, ``submit`` waits and the reading stops.
+One thread reads and makes documents, a few send; nothing flows back but outcomes.  The log files are the queue: as
+long as a batch finds no room at the sender nothing more is read, but files are still followed, so that what a
+rotation takes away meanwhile can be read afterwards.
 """
 
 from __future__ import annotations
 
 import json
 import threading
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable
 
 from shipper import __version__
 from shipper.config import Config
@@ -19,33 +19,15 @@ from shipper.deliver.bulk import Sender
 from shipper.document.ecs import Documents
 from shipper.parse.dispatch import parse
 from shipper.tail.cursors import CursorStore, StateError, counters_of
-from shipper.tail.discover import Scanner, Source, builtin_sources
-from shipper.tail.generations import Generation, Generations
-from shipper.tail.lines import KEEP_FACTOR, Block
-from shipper.tail.progress import Progress
-from shipper.tail.reader import MovedError, RewrittenError
+from shipper.tail.discover import Source, builtin_sources
+from shipper.tail.lines import Block
+from shipper.tail.tail import Clock, Tail
 from shipper.telemetry import Counters, log
 
-# A record that may go on is held back no longer than this, seconds.
-RECORD_PATIENCE = 1.0
 # After a hint, changes of this long are looked at together, seconds.
 HINT_PAUSE = 0.1
-# Handles are kept for files that grew within this time, seconds; a sleeping log costs none.
-HANDLE_PATIENCE = 30.0
 # How often --once looks again when files are renamed under it.
 MOST_RESCANS = 10
-# What is remembered of a generation whose file is gone is forgotten after this long, seconds.
-MEMORY = 90 * 86400.0
-# Longer than any log.
-MOST_BYTES = 2**62
-
-
-@dataclass(slots=True)
-class Clock:
-    """The clocks that the sidecar reads: monotonic seconds, wall clock nanoseconds."""
-
-    monotonic: Callable[[], float] = time.monotonic
-    wall_ns: Callable[[], int] = time.time_ns
 
 
 def sources_of(config: Config) -> list[Source]:
@@ -64,6 +46,7 @@ class Sidecar:
         counters: count the documents.
         wake: set by hints and outcomes.
         clock: what time it is.
+        once: ship what there is, and no more.
     """
 
     def __init__(
@@ -75,6 +58,7 @@ class Sidecar:
         counters: Counters,
         wake: threading.Event,
         clock: Clock | None = None,
+        once: bool = False,
     ) -> None:
         settings = config.shipper
         self._settings = settings
@@ -83,42 +67,62 @@ class Sidecar:
         self._counters = counters
         self._wake = wake
         self._clock = clock or Clock()
-        self._scanner = Scanner(sources_of(config), settings.exclude, lambda text: log.warning("%s", text))
-        keep = settings.max_line_bytes * KEEP_FACTOR
-        self._generations = Generations(
-            store.load(), host=settings.host, keep=keep, warn=lambda text: log.warning("%s", text)
+        self._once = once
+        self._tail = Tail(
+            sources_of(config),
+            settings.exclude,
+            store.load(),
+            host=settings.host,
+            longest=settings.max_line_bytes,
+            warn=lambda text: log.warning("%s", text),
+            clock=self._clock,
+            once=once,
         )
         self._documents = Documents(settings, __version__)
-        self._packer = Packer(
-            settings.namespace, self._documents.common, settings.batch.max_bytes, settings.batch.max_events
-        )
-        self._progress = Progress()
-        self._active: dict[bytes, Generation] = {}
+        self._packer = self._new_packer()
+        self._left: deque[Batch] = deque()
         self._batch_since = 0.0
         self._state_trouble = ""
         self._last_settled = 0
         self._settled_at = self._clock.monotonic()
         self._hinted = False
+        self._touched: deque[str] = deque()
         self._scan_seconds = 0.0
-        self._once = False
-        self._left: list[Batch] = []
         self._scanned = False
-        self._doubtful: dict[bytes, int] = {}
+        self._hurry = False
+        self._reload: Callable[[], Config | None] | None = None
         self.stopping = threading.Event()
         counters.resume(counters_of({"counters": store.fact("counters") or "{}"}))
 
     def directories(self) -> list[str]:
         """What a watch should cover."""
-        return self._scanner.directories()
+        return self._tail.directories()
 
-    def hint(self) -> None:
-        """Something under the watched directories changed."""
-        self._hinted = True
+    def hint(self, path: str | None) -> None:
+        """Something under the watched directories changed.
+
+        Args:
+            path: a file that was written to; None when something came, went or was renamed.
+        """
+        if path is None:
+            self._hinted = True
+        else:
+            self._touched.append(path)
         self._wake.set()
 
     def stop(self) -> None:
-        """Ask the run to end: what was read is delivered, positions are written."""
+        """Ask the run to end: what was read is delivered, positions are written; asked again, it ends at once."""
+        self._hurry = self.stopping.is_set()
         self.stopping.set()
+        self._wake.set()
+
+    def reload(self, load: Callable[[], Config | None]) -> None:
+        """Ask for another configuration; positions stay.
+
+        Args:
+            load: gives it, or None when it is no good and the old one is kept.
+        """
+        self._reload = load
         self._wake.set()
 
     def run_once(self, progress: Callable[[int, int], None] = lambda *_: None) -> bool:
@@ -129,159 +133,106 @@ class Sidecar:
         Args:
             progress: told bytes acknowledged and bytes in all, now and then.
         """
-        self._once = True
         for _ in range(MOST_RESCANS):
-            self._hinted = False
+            self._tail.hurried = False
             self._scan(patience=0.0)
-            while not self.stopping.is_set() and not self._left and self._read_all():
-                self._settle()
-                progress(*self._bytes())
-            if not self._hinted:
+            while not self.stopping.is_set() and not self._stuck():
+                read = self._read()
+                progress(*self._tail.progress())
+                if self._left:
+                    self._wait_for_outcomes()
+                elif not read:
+                    break
+            if not self._tail.hurried:
                 break  # else a rotation went by while the files were looked at
-        for generation in list(self._active.values()):
-            self._finish(generation, with_line=not _is_being_written(generation))
+        if not self._left:
+            self._ship_all(self._tail.rest())
         self._flush()
-        while not self._sender.idle and not self.stopping.is_set() and not self._stuck():
-            self._wake.wait(0.05)
-            self._wake.clear()
-            self._settle()
-            progress(*self._bytes())
+        while not (self._hand_over() and self._sender.idle) and not self.stopping.is_set() and not self._stuck():
+            self._wait_for_outcomes()
+            progress(*self._tail.progress())
         return self._drain()
 
-    def _bytes(self) -> tuple[int, int]:
-        """Bytes acknowledged and bytes in all, of the files that are there."""
-        done = total = 0
-        for generation in self._active.values():
-            size = generation.found.size if generation.found else generation.cursor.offset
-            total += max(size, generation.reader.position)
-            done += generation.cursor.offset
-        return done, total
-
-    def run(self, cover: Callable[[list[str]], None]) -> bool:
+    def run(self, cover: Callable[[list[str]], bool]) -> bool:
         """Ship until told to stop; gives whether everything that was read is acknowledged.
 
         Args:
-            cover: told the directories to watch, at every scan.
+            cover: told the directories to watch, at every scan; gives whether they are watched.
         """
         next_scan = 0.0
         while not self.stopping.is_set() and not self._sender.broken:
             self._wake.clear()
+            if self._reload is not None:
+                self._reconfigure()
+                next_scan = 0.0
+            touched = {self._touched.popleft() for _ in range(len(self._touched))}
             now = self._clock.monotonic()
-            if now >= next_scan or self._hinted:
-                self._hinted = False
-                cover(self.directories())
-                self._scan(self._settings.partial_line_timeout)
+            if now >= next_scan or self._hinted or (touched and not self._tail.is_awake(touched)):
+                self._hinted = self._tail.hurried = False
+                watched = cover(self.directories())
+                self._scan(self._settings.partial_line_timeout, sparing=watched, touched=touched)
                 next_scan = now + self._settings.scan_interval
-            progressed = self._read_all()
-            self._finish_the_quiet()
-            if self._packer.batch.spans and now - self._batch_since >= self._settings.flush_interval:
-                self._flush()
+            read = self._read()
+            if not self._left:
+                self._ship_all(self._tail.quiet(self._settings.partial_line_timeout))
+                if self._packer.batch.spans and now - self._batch_since >= self._settings.flush_interval:
+                    self._flush()
             self._settle()
-            if not progressed and not self.stopping.is_set():
+            if not read and not self.stopping.is_set():
                 self._sleep(next_scan)
         return self._drain()
 
     def _sleep(self, next_scan: float) -> None:
         """Wait for a hint, an outcome, or the next thing that is due."""
-        now = self._clock.monotonic()
-        due = next_scan
-        if self._packer.batch.spans:
-            due = min(due, self._batch_since + self._settings.flush_interval)
-        for generation in self._active.values():
-            if generation.reader.waiting:
-                due = min(due, self._patience_ends(generation))
-        if not self._hinted:
+        now, due = self._clock.monotonic(), next_scan
+        if not self._left:
+            due = min(due, self._tail.due(self._settings.partial_line_timeout))
+            if self._packer.batch.spans:
+                due = min(due, self._batch_since + self._settings.flush_interval)
+        if not self._hints():
             self._wake.wait(max(0.01, due - now))
-        if self._hinted:
+        if self._hints():
             # Ten thousand sleeping files beside a busy one: scanning takes a twentieth of the time at most.
-            self.stopping.wait(max(HINT_PAUSE, 20 * self._scan_seconds))
+            self.stopping.wait(max(HINT_PAUSE, 20 * self._scan_seconds) if self._hinted else HINT_PAUSE)
 
-    def _scan(self, patience: float) -> None:
+    def _hints(self) -> bool:
+        self._hinted = self._hinted or self._tail.hurried
+        return self._hinted or bool(self._touched)
+
+    def _scan(self, patience: float, *, sparing: bool = False, touched: Iterable[str] = ()) -> None:
         began = self._clock.monotonic()
-        self._generations.observe(self._scanner.scan(), began, patience)
+        self._tail.look(patience, sparing=sparing, touched=frozenset(touched))
         self._scan_seconds = self._clock.monotonic() - began
-        self._hinted = self._hinted or self._generations.outrun
-        now = self._clock.wall_ns() / 1e9
-        for identity in self._generations.dirty:
-            generation = self._generations.get(identity)
-            if generation.found is not None:
-                generation.cursor.seen_at = now
-                self._active[identity] = generation
         if not self._scanned:
             self._scanned = True
-            self._begin(now)
-        self._save(self._generations.dirty)
-        self._generations.dirty = set()
+            self._store.forget(self._tail.forgotten())
+            if not self._store.clean:
+                self._tail.doubt()
+        if self._left:
+            self._tail.secure()
+        self._save()
 
-    def _begin(self, now: float) -> None:
-        """After the first scan: forget what is long gone, and say how far lines may have been sent before."""
-        gone = [one.cursor for one in self._generations if one.found is None]
-        self._store.forget(cursor.id for cursor in gone if now - cursor.seen_at > MEMORY)
-        if not self._store.clean:
-            self._doubtful = {
-                one.cursor.id: MOST_BYTES if one.found.compressed else one.found.size
-                for one in self._generations
-                if one.found is not None
-            }
-
-    def _read_all(self) -> bool:
-        """One chunk of every file that has more: a huge file does not hold up the small ones."""
-        progressed = False
-        for identity, generation in list(self._active.items()):
-            if self.stopping.is_set():
+    def _read(self) -> bool:
+        """A round of reading, as far as the sender has room; gives whether another would find more."""
+        if not self._hand_over():
+            return False
+        for block in self._tail.blocks():
+            self._ship(block)
+            if self.stopping.is_set() or not self._hand_over():
                 break
-            reader, found = generation.reader, generation.found
-            if self._once and found is not None and not found.compressed and reader.position >= found.size:
-                continue  # what is written meanwhile is for the next time, else a busy writer would keep us for ever
-            try:
-                block = reader.read(self._clock.monotonic(), self._clock.wall_ns(), found.mtime_ns if found else 0)
-                if block is not None:
-                    self._ship(generation, block)
-                if reader.grew:
-                    progressed = True
-                    continue
-            except RewrittenError:
-                self._generations.rewritten(generation)
-                self._hinted = True
-            except MovedError:
-                self._hinted = True
-                if generation.found is not None:
-                    continue
-            except OSError as error:
-                log.warning("%s: can't be read: %s; trying again when it changes", reader.path, error)
-            self._rest(identity, generation)
-        return progressed
+        self._settle()
+        return self._tail.grew and not self._left
 
-    def _rest(self, identity: bytes, generation: Generation) -> None:
-        """A file that gave nothing new: finished if its place is gone, else asleep until it changes."""
-        reader = generation.reader
-        if reader.waiting:
-            return  # its patience runs out by itself; a file that is gone may turn up as a copy before
-        if generation.found is None or self._clock.monotonic() - reader.grew_at > HANDLE_PATIENCE:
-            reader.close()
-            del self._active[identity]
+    def _ship_all(self, blocks: list[Block]) -> None:
+        """Ship what was held back; where it ends is written first."""
+        if blocks:
+            self._save()
+        for block in blocks:
+            self._ship(block)
 
-    def _finish_the_quiet(self) -> None:
-        """Ship what was held back long enough: a record that did not go on, a line that did not end."""
-        now = self._clock.monotonic()
-        for generation in list(self._active.values()):
-            if generation.reader.waiting and now >= self._patience_ends(generation):
-                quiet = now - generation.reader.grew_at
-                self._finish(generation, with_line=quiet >= self._settings.partial_line_timeout)
-
-    def _patience_ends(self, generation: Generation) -> float:
-        held = generation.reader.held is not None
-        return generation.reader.grew_at + (RECORD_PATIENCE if held else self._settings.partial_line_timeout)
-
-    def _finish(self, generation: Generation, *, with_line: bool) -> None:
-        found = generation.found
-        block = generation.reader.finish(self._clock.wall_ns(), found.mtime_ns if found else 0, with_line=with_line)
-        if block is not None:
-            self._ship(generation, block)
-
-    def _ship(self, generation: Generation, block: Block) -> None:
+    def _ship(self, block: Block) -> None:
         records = parse(block)
-        generation.reader.hold(block, records.rest, records.carry)
+        self._tail.hold(block, records.rest, records.carry)
         if records.end == block.offsets[0]:
             return
         documents = self._documents.of(records)
@@ -297,53 +248,53 @@ class Sidecar:
             self._submit(batch)
 
     def _submit(self, batch: Batch) -> None:
-        self._take_along(batch)
-        if self._left or not self._sender.submit(batch, self._give_up):
-            self._left.append(batch)
-
-    def _take_along(self, batch: Batch) -> None:
-        """A batch goes out: its spans are under way, and those that an earlier run may have sent are doubtful."""
+        """A batch goes out, behind those that found no room yet."""
         for span in batch.spans:
-            self._progress.begin(span)
-            if span.start < self._doubtful.get(span.generation, 0):
+            if self._tail.begin(span):
                 batch.doubtful = True
+        self._left.append(batch)
+        self._hand_over()
 
-    def _give_up(self) -> bool:
-        """Asked while waiting for room: outcomes are taken in meanwhile."""
+    def _hand_over(self) -> bool:
+        """Give the sender what it has room for; answers whether nothing is left over."""
+        while self._left and self._sender.offer(self._left[0]):
+            self._left.popleft()
+        return not self._left
+
+    def _wait_for_outcomes(self) -> None:
+        self._wake.wait(0.05)
+        self._wake.clear()
         self._settle()
-        return self.stopping.is_set() or (self._once and self._stuck())
 
     def _stuck(self) -> bool:
-        """Whether nothing has been acknowledged for ``shutdown_timeout``."""
+        """Whether nothing has been acknowledged for ``shutdown_timeout`` though something waits for it."""
         now, settled = self._clock.monotonic(), self._counters.settled
-        if settled != self._last_settled:
+        if settled != self._last_settled or (self._sender.idle and not self._left):
             self._last_settled, self._settled_at = settled, now
         return self._sender.broken or now - self._settled_at > self._settings.shutdown_timeout
 
     def _settle(self) -> None:
         """Move the cursors over what was acknowledged."""
-        grown = self._progress.acknowledge(self._sender.acknowledged())
-        if not grown:
-            return
-        now = self._clock.wall_ns() / 1e9
-        for span in grown:
-            generation = self._generations.get(span.generation)
-            if span.end > generation.reader.position:
-                continue  # it was set back since: what comes again moves the cursor
-            cursor = generation.cursor
-            cursor.offset, cursor.anchor, cursor.carry, cursor.seen_at = span.end, span.anchor, span.carry, now
-        self._save({span.generation for span in grown})
+        spans = self._sender.acknowledged()
+        if spans:
+            self._tail.acknowledge(spans)
+            self._save()
 
-    def _save(self, identities: set[bytes]) -> None:
+    def _save(self) -> None:
         """Write cursors; a full disk does not stop the shipping, it only makes the next start send more again."""
+        if not self._tail.dirty:
+            return
         try:
-            self._store.save(self._generations.get(identity).cursor for identity in identities)
+            self._store.save(self._tail.cursors(self._tail.dirty))
             self._store.set_fact("counters", json.dumps(self._settled_counters()))
         except StateError as error:
             if str(error) != self._state_trouble:
                 self._state_trouble = str(error)
                 log.error("%s; shipping goes on, after a restart lines are sent again and recognised", error)
         else:
+            self._tail.dirty = set()
+            if self._state_trouble:
+                log.info("cursors can be written again")
             self._state_trouble = ""
 
     def _settled_counters(self) -> dict[str, int]:
@@ -352,33 +303,36 @@ class Sidecar:
         counters["read"] -= counters.pop("in_flight")
         return counters
 
+    def _reconfigure(self) -> None:
+        load, self._reload = self._reload, None
+        config = load() if load is not None else None
+        if config is None:
+            return
+        self._flush()
+        self._settings = config.shipper
+        self._documents = Documents(config.shipper, __version__, self._documents.runs)
+        self._packer = self._new_packer()
+        self._tail.reconfigure(sources_of(config), config.shipper.exclude, config.shipper.partial_line_timeout)
+        log.info("configuration read again; positions are kept")
+
+    def _new_packer(self) -> Packer:
+        batch = self._settings.batch
+        return Packer(self._settings.namespace, self._documents.common, batch.max_bytes, batch.max_events)
+
     def _drain(self) -> bool:
         """Deliver what was read, wait for the outcomes up to the deadline, write the cursors."""
         deadline = self._clock.monotonic() + self._settings.shutdown_timeout
-        batch = self._packer.take()
-        if batch.spans:
-            self._take_along(batch)
-            self._left.append(batch)
-        for batch in self._left:
-            if not self._sender.submit(batch, lambda: self._sender.trouble or self._clock.monotonic() >= deadline):
-                break
+
+        def waits() -> bool:
+            return self._clock.monotonic() < deadline and not self._hurry
+
+        self._flush()
+        while not self._hand_over() and not self._sender.trouble and not self._sender.broken and waits():
+            self._wait_for_outcomes()
         self._sender.stop(deadline)
-        while not self._sender.idle and self._clock.monotonic() < deadline:
-            self._wake.wait(0.05)
-            self._wake.clear()
-            self._settle()
+        while not self._sender.idle and waits():
+            self._wait_for_outcomes()
         self._settle()
-        for generation in self._generations:
-            generation.reader.close()
+        self._save()
+        self._tail.close()
         return self._counters.snapshot()["in_flight"] == 0
-
-
-def _is_being_written(generation: Generation) -> bool:
-    """Whether a file grew since the scan: its unterminated last line is no line yet."""
-    found = generation.found
-    if found is None or found.compressed:
-        return False
-    try:
-        return generation.reader.open().size(0) != found.size
-    except (OSError, MovedError):
-        return False

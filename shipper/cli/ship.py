@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,12 +113,12 @@ def _run_with(config: Config, store: CursorStore, counters: Counters, *, once: b
     gc.set_threshold(200_000, 20, 100)
     # A thread with an answer in hand should not wait five milliseconds for the reading one to make room.
     sys.setswitchinterval(0.001)
-    sidecar = Sidecar(config, store=store, sender=sender, counters=counters, wake=wake)
+    sidecar = Sidecar(config, store=store, sender=sender, counters=counters, wake=wake, once=once)
     before = counters.snapshot()
     health = _health(config, counters, sender)
-    with _signals(sidecar):
-        sender.prepare()
+    with _signals(sidecar, None if once else lambda: _read_again(config, sender, setup=setup)):
         if once:
+            sender.prepare()
             if not config.log_dir.is_dir():
                 log.warning("%s: no such directory; there is nothing to ship from it", config.log_dir)
             with progress_bar() as progress:
@@ -128,6 +128,9 @@ def _run_with(config: Config, store: CursorStore, counters: Counters, *, once: b
             if not config.log_dir.is_dir():
                 log.warning("%s: no such directory yet; waiting for it", config.log_dir)
             from shipper.tail.watch import Watch
+
+            # A cluster that never answers must not keep a signal waiting.
+            threading.Thread(target=sender.prepare, name="templates", daemon=True).start()
 
             watch = Watch(sidecar.hint, config.shipper.watch, lambda text: log.warning("%s", text))
             try:
@@ -178,12 +181,39 @@ def _health(config: Config, counters: Counters, sender: Any) -> Health | None:
     return health
 
 
+def _read_again(config: Config, sender: Any, *, setup: bool) -> Config | None:
+    """The configuration as its file says now, with the sender connected accordingly; None keeps the old one."""
+    from shipper.cluster import connect
+
+    try:
+        new = configuration.load(config.path)
+    except ConfigError as error:
+        log.error("%s; the configuration in use is kept", error)
+        return None
+    for key, was, now in (
+        ("state_dir", config.shipper.state_dir, new.shipper.state_dir),
+        ("watch", config.shipper.watch, new.shipper.watch),
+        ("telemetry.listen", config.shipper.telemetry.listen, new.shipper.telemetry.listen),
+        ("batch.in_flight", config.shipper.batch.in_flight, new.shipper.batch.in_flight),
+    ):
+        if was != now:
+            log.warning("%s: shipper.%s is changed by a restart only; it stays as it was", config.path, key)
+    client = connect(new.elasticsearch, connections=config.shipper.batch.in_flight + 1)
+    sender.reconnect(client, new.elasticsearch, _Templates(client, new).put if setup else (lambda: True))
+    return new
+
+
 @contextmanager
-def _signals(sidecar: Any) -> Iterator[None]:
+def _signals(sidecar: Any, load: Callable[[], Config | None] | None) -> Iterator[None]:
     def stop(_number: int, _frame: object) -> None:
         sidecar.stop()
 
-    old = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    def reload(_number: int, _frame: object) -> None:
+        if load is not None:
+            sidecar.reload(load)
+
+    handlers = {signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: reload}
+    old = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:

@@ -80,12 +80,16 @@ class Packer:
             end = records.starts[last] if last < count else records.end
             carry = records.carry if last == count or records.carries is None else records.carries[last - 1]
             self._put(items[first:last], records.raws[first:last], sum(sizes[first:last]))
-            self.batch.spans.append(Span(origin.generation, start, end, _anchor(records, end), carry))
+            self.batch.spans.append(
+                Span(origin.generation, start, end, _anchor(records, end), carry, origin.restarts)
+            )
             first, start = last, end
         if not count and records.end > start:
             # Only blank lines: nothing to send, but the cursor moves over them in its turn.
             anchor = _anchor(records, records.end)
-            self.batch.spans.append(Span(origin.generation, start, records.end, anchor, records.carry))
+            self.batch.spans.append(
+                Span(origin.generation, start, records.end, anchor, records.carry, origin.restarts)
+            )
         return full
 
     def take(self) -> Batch:

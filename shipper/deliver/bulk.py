@@ -117,6 +117,7 @@ class Sender:
         self._work: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[list[Span]] = queue.SimpleQueue()
         self._stop = threading.Event()
+        self._nudge = threading.Event()
         self._deadline = float("inf")
         self._under_way = 0
         self._lock = threading.Lock()
@@ -137,19 +138,10 @@ class Sender:
             self._prepared = self._prepared or self._restore()
             return self._prepared
 
-    def submit(self, batch: Batch, give_up: Callable[[], bool]) -> bool:
-        """Hand over a batch, waiting for room: a slow cluster stops the reading here.
-
-        Args:
-            batch: what to send.
-            give_up: asked twice a second whether to stop waiting.
-
-        Returns:
-            Whether it was taken.
-        """
-        while not self._room.acquire(timeout=0.5):
-            if give_up():
-                return False
+    def offer(self, batch: Batch) -> bool:
+        """Hand over a batch; answers whether there was room: a slow cluster stops the reading here."""
+        if not self._room.acquire(blocking=False):
+            return False
         with self._lock:
             self._under_way += 1
         self._work.put(batch)
@@ -172,8 +164,24 @@ class Sender:
         """Give up retrying at ``deadline`` (monotonic seconds), or at once where nobody answers."""
         self._deadline = deadline
         self._stop.set()
+        self._nudge.set()
         for _ in self._threads:
             self._work.put(None)
+
+    def reconnect(self, client: Elasticsearch, settings: Settings, restore: Callable[[], bool]) -> None:
+        """Send what waits and what comes to another cluster, or with another key; what is under way is asked again.
+
+        Args:
+            client: of the cluster from now on.
+            settings: for messages.
+            restore: puts the templates there.
+        """
+        with self._preparing:
+            self._client, self._settings, self._restore = client, settings, restore
+            self._recovery.reconnect(client)
+            self._prepared = False
+        self._said.clear()
+        self._nudge.set()
 
     def _run(self) -> None:
         while (batch := self._work.get()) is not None:
@@ -306,7 +314,9 @@ class Sender:
                 raise AbandonedError
             time.sleep(min(wait, max(0.0, self._deadline - time.monotonic())))
         else:
-            self._stop.wait(wait)
+            self._nudge.wait(wait)
+            if not self._stop.is_set():
+                self._nudge.clear()
 
     def _trouble(self, reason: str, outcome: Outcome) -> None:
         self.trouble = True

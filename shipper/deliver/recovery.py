@@ -40,6 +40,13 @@ class Recovery:
         self._single_until: dict[str, float] = {}
         self._forbidden = False
 
+    def reconnect(self, client: Elasticsearch) -> None:
+        """Ask this cluster from now on; what the other one said does not count."""
+        self._client = client
+        self._refreshed.clear()
+        self._single_until.clear()
+        self._forbidden = False
+
     def unknown(self, pairs: list[Pair]) -> list[Pair]:
         """Those of (item, line) that no backing index of their data stream holds yet.
 

@@ -47,14 +47,15 @@ class Documents:
     Args:
         settings: environment, host name, zone and limits are taken from here.
         version: of the agent.
+        runs: what earlier lines said about runs, if there were any.
     """
 
-    def __init__(self, settings: Shipper, version: str) -> None:
+    def __init__(self, settings: Shipper, version: str, runs: RunContext | None = None) -> None:
         self._zone = Zone(settings.timezone)
         self._utc = Zone("UTC")
         self._most = settings.max_line_bytes
         self._service = {"name": "neuroflow", "environment": settings.environment}
-        self._runs = RunContext()
+        self.runs = runs or RunContext()
         self.common: Document = {
             "host": {"name": settings.host},
             "agent": {"type": "neuroflow-ship", "version": version},
@@ -90,7 +91,7 @@ class Documents:
         dataset = f"neuroflow.{block.origin.dataset}"
         file = {"path": block.origin.path}
         generation = generation_text(block.origin.generation)
-        service, runs, levels, home_of = self._service, self._runs, _LEVELS, _HOME_OF.get
+        service, runs, levels, home_of = self._service, self.runs, _LEVELS, _HOME_OF.get
         plain, good_keys, raws = PLAIN, GOOD_KEYS, records.raws
         # Lines that say the same share one event object; what differs from it is added to a copy.
         events: dict[str, Document] = {}
@@ -224,7 +225,7 @@ class Documents:
         ids: Document = {"generation": generation_text(block.origin.generation)}
         if run:
             ids.update(run_id=run.run_id, pipeline=run.pipeline)
-            self._runs.complete(ids, None)
+            self.runs.complete(ids, None)
         event = {
             "kind": "event",
             "category": ["process"],

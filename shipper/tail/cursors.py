@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from shipper.tail.identity import NOTHING, Mark
 
-SCHEMA = 1
+SCHEMA = 2
 _TABLES = """
 CREATE TABLE IF NOT EXISTS generation (
   id BLOB PRIMARY KEY,          -- identity.name(): 9 bytes
@@ -37,13 +37,15 @@ CREATE TABLE IF NOT EXISTS generation (
   anchor_length INTEGER NOT NULL,
   anchor BLOB NOT NULL,         -- digest of the anchor_length bytes before offset
   carry TEXT NOT NULL,          -- parser state at offset
-  seen_at REAL NOT NULL         -- seconds since the epoch
+  seen_at REAL NOT NULL,        -- seconds since the epoch
+  cuts TEXT NOT NULL DEFAULT '',    -- offsets beyond offset at which what was held back was sent as it stood
+  rungs BLOB NOT NULL DEFAULT x''   -- digests along the second half of what is acknowledged: rungs.py
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 _COLUMNS = (
     "id, logical, first_line, ordinal, path, device, inode, size, head_length, head, "
-    "offset, anchor_length, anchor, carry, seen_at"
+    "offset, anchor_length, anchor, carry, seen_at, cuts, rungs"
 )
 
 
@@ -68,6 +70,8 @@ class Cursor:
     anchor: Mark = NOTHING
     carry: str = ""
     seen_at: float = 0.0
+    cuts: tuple[int, ...] = ()
+    rungs: bytes = b""
 
 
 class CursorStore:
@@ -114,11 +118,20 @@ class CursorStore:
         if answer != ("ok",):
             raise sqlite3.DatabaseError(str(answer[0]))
         schema = self.fact("schema")
+        if schema == "1":
+            schema = self._migrate()
         if schema is None:
             self.set_fact("schema", str(SCHEMA))
         elif schema != str(SCHEMA):
             raise sqlite3.DatabaseError(f"written in format {schema}, this version knows {SCHEMA}")
         self.load()
+
+    def _migrate(self) -> str:
+        """Bring a store of the first format to this one."""
+        self._db.execute("ALTER TABLE generation ADD COLUMN cuts TEXT NOT NULL DEFAULT ''")
+        self._db.execute("ALTER TABLE generation ADD COLUMN rungs BLOB NOT NULL DEFAULT x''")
+        self.set_fact("schema", str(SCHEMA))
+        return str(SCHEMA)
 
     def _set_aside(self) -> Path:
         with contextlib.suppress(AttributeError, sqlite3.Error):
@@ -271,6 +284,8 @@ def _row(cursor: Cursor) -> tuple[Any, ...]:
         *cursor.anchor,
         cursor.carry,
         cursor.seen_at,
+        " ".join(map(str, cursor.cuts)),
+        cursor.rungs,
     )
 
 
@@ -289,6 +304,8 @@ def _cursor(row: tuple[Any, ...]) -> Cursor:
         anchor=Mark(row[11], row[12]),
         carry=row[13],
         seen_at=row[14],
+        cuts=tuple(map(int, row[15].split())),
+        rungs=row[16],
     )
 
 

@@ -1,7 +1,7 @@
 """Which files there are: patterns → the files that match them now, with their rotated and gzipped siblings.
 
-Owns the built-in inputs and the names of rotations.  Never opens a file: one ``scandir`` a directory and one
-``stat`` a file is all that a scan costs.
+Owns the built-in inputs and the names of rotations.  Never opens a file: a ``stat`` a directory and a ``stat`` a
+file is what a scan costs, half of it where file system events help.
 """
 
 from __future__ import annotations
@@ -9,7 +9,10 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,8 +23,10 @@ _ROTATION = re.compile(
     r"(?:[.-](?P<number>\d{1,3})|[.-](?P<date>\d{4}-?\d{2}-?\d{2}(?:[-_T.]?\d{2}[-:.]?\d{2}(?:[-:.]?\d{2})?)?|\d{10}))?"
     r"(?P<gz>\.gz)?\Z"
 )
-# Paths remembered from scan to scan; more than that and the memory is begun anew.
-MOST_REMEMBERED = 200_000
+# A file that was not written to for this long sleeps.
+SLEEPING_NS = 60 * 10**9
+# A directory's time is trusted when it is older than this at the time of the listing.
+TICK_NS = 2 * 10**9
 _WILD = re.compile(r"[*?\[]")
 
 
@@ -34,7 +39,11 @@ class Source(NamedTuple):
 
 
 class Found(NamedTuple):
-    """One file as a scan saw it; ``age`` orders the lives of one log, oldest (greatest) first."""
+    """One file as a scan saw it.
+
+    ``age`` orders the lives of one log, oldest (greatest) first; ``real`` is the path with all links followed, by
+    which the file can still be read when a link has been pointed elsewhere.
+    """
 
     path: str
     logical: str
@@ -45,6 +54,7 @@ class Found(NamedTuple):
     mtime_ns: int
     age: int
     compressed: bool
+    real: str
 
     @property
     def key(self) -> tuple[int, int]:
@@ -93,83 +103,162 @@ def split_rotation(name: str) -> tuple[str, int, bool]:
     return base, 0, compressed
 
 
-class Scanner:
-    """Finds the files of the inputs; a directory that several patterns look at is read once a scan."""
+# The entries of every directory that is not there: the same list, so that nothing changed.
+_EMPTY: list[os.DirEntry[str]] = []
 
-    def __init__(self, sources: Sequence[Source], exclude: Sequence[str], warn: Callable[[str], None]) -> None:
+
+class _Listing(NamedTuple):
+    """A directory as it was last listed; ``reliable``: a change since would show in its time."""
+
+    key: tuple[int, int, int]
+    reliable: bool
+    entries: list[os.DirEntry[str]]
+
+
+@dataclass(slots=True)
+class _Table:
+    """The files of one directory that one source matches: their names, and what was last seen of each."""
+
+    entries: list[os.DirEntry[str]]
+    real: str
+    names: list[_Name]
+    found: list[Found | None]
+
+
+class _Name(NamedTuple):
+    """A file's path, the path with all links followed, and what its name says of it."""
+
+    path: str
+    real: str
+    linked: bool
+    logical: str
+    age: int
+    compressed: bool
+
+
+class Scanner:
+    """Finds the files of the inputs.
+
+    A directory is listed again only when its time says that something came, went or was renamed; every file is
+    looked at with one ``stat``.  A ``sparing`` scan looks at half of the files that have slept for a while, the
+    next one at the other half: for those who are also woken by file system events.
+
+    Args:
+        sources: what to look for.
+        exclude: patterns of names or paths that are passed over.
+        warn: told once, in a sentence, what can't be looked at.
+        wall_ns: the wall clock, nanoseconds.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        exclude: Sequence[str],
+        warn: Callable[[str], None],
+        wall_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
         self._sources = [(source, *_split(source.pattern)) for source in sources]
         self._exclude = [re.compile(fnmatch.translate(pattern)) for pattern in exclude]
         self._warn = warn
+        self._wall_ns = wall_ns
         self._warned: set[str] = set()
-        # By source and path, what the name says; by path, the file as the last scan saw it.
-        self._names: list[dict[str, tuple[str, int, bool] | None]] = [{} for _ in sources]
-        self._seen: dict[str, Found] = {}
+        self._listings: dict[str, _Listing] = {}
+        self._tables: dict[tuple[int, str], _Table] = {}
+        self._files: list[Found] = []
+        self._turn = 0
 
     def directories(self) -> list[str]:
         """The directories from which every input can be reached; those that a watch should cover."""
         return sorted({base for _, base, _ in self._sources})
 
-    def scan(self) -> list[Found]:
+    def scan(self, *, sparing: bool = False, touched: AbstractSet[str] = frozenset()) -> list[Found]:
         """Every file that matches now, each once (by device and inode), in no order.
 
-        A file that is as it was is the very object of the last scan: ten thousand sleeping files cost a ``stat``
-        each and little more.
-        """
-        listing: dict[str, list[os.DirEntry[str]]] = {}
-        found: dict[tuple[int, int], Found] = {}
-        if len(self._seen) > MOST_REMEMBERED:
-            self._seen.clear()
-        for names in self._names:
-            if len(names) > MOST_REMEMBERED:
-                names.clear()
-        for index, (source, base, parts) in enumerate(self._sources):
-            for directory in self._directories(base, parts[:-1], listing):
-                self._match(index, source, directory, parts[-1], listing, found)
-        return list(found.values())
+        The very list of the last scan when nothing changed, and in it the very object of a file that is as it was.
 
-    def _match(
-        self,
-        index: int,
-        source: Source,
-        directory: str,
-        pattern: str,
-        listing: dict[str, list[os.DirEntry[str]]],
-        found: dict[tuple[int, int], Found],
-    ) -> None:
-        names, seen = self._names[index], self._seen
-        for entry in self._entries(directory, listing):
-            path = entry.path
-            try:
-                name = names[path]
-            except KeyError:
-                name = names[path] = self._name(entry, pattern)
-            if name is None:
+        Args:
+            sparing: leave out every second look at what has slept for long, and trust the times of directories.
+            touched: paths that are looked at in any case.
+        """
+        self._turn += 1
+        now = self._wall_ns()
+        asleep = now - SLEEPING_NS if sparing else -1
+        listed: dict[str, list[os.DirEntry[str]]] = {}
+        tables: dict[tuple[int, str], _Table] = {}
+        changed = False
+        for index, (source, base, parts) in enumerate(self._sources):
+            for directory in self._directories(base, parts[:-1], listed, sparing=sparing):
+                entries = self._entries(directory, listed, sparing=sparing)
+                table = self._tables.get((index, directory))
+                if table is None or table.entries is not entries:
+                    table, changed = self._table(directory, entries, parts[-1], table), True
+                tables[index, directory] = table
+                changed = self._look(table, source, asleep, touched) or changed
+        if changed or tables.keys() != self._tables.keys():
+            self._files = _each_once(tables.values())
+        self._listings = {directory: one for directory, one in self._listings.items() if directory in listed}
+        self._tables = tables
+        return self._files
+
+    def _look(self, table: _Table, source: Source, asleep: int, touched: AbstractSet[str]) -> bool:
+        """Look at a table's files; gives whether one is other than it was."""
+        changed = False
+        found = table.found
+        turn = self._turn
+        for index, name in enumerate(table.names):
+            file = found[index]
+            if (
+                file is not None
+                and file.mtime_ns < asleep
+                and (file.inode + turn) & 1
+                and not name.linked
+                and name.path not in touched
+            ):
                 continue
             try:
-                stat = entry.stat()
+                stat = os.stat(name.path)  # noqa: PTH116 - a Path costs more than the stat
             except OSError as error:
                 # A dangling or looping link, or a file deleted since the listing; only the former is news.
-                if entry.is_symlink():
-                    self._warn_once(entry.path, f"{entry.path}: the link can't be followed: {error.strerror}")
+                if os.path.islink(name.path):  # noqa: PTH114 - text paths throughout the tail
+                    self._warn_once(name.path, f"{name.path}: the link can't be followed: {error.strerror}")
+                found[index] = None
+                changed = changed or file is not None
                 continue
-            key = stat.st_dev, stat.st_ino
-            other = found.get(key)
-            file = seen.get(path)
-            if file is None or (*key, stat.st_size, stat.st_mtime_ns) != file[3:7] or file.source is not source:
-                if (stat.st_mode & 0o170000) != 0o100000:
-                    continue
-                logical, age, compressed = name
-                file = seen[path] = Found(
-                    path, f"{directory}/{logical}", source, *key, stat.st_size, stat.st_mtime_ns, age, compressed
-                )
-            # Two names of one file (hard or symbolic link): the real and younger-looking name speaks for it.
-            if other is None or (
-                other.source == source
-                and (entry.is_symlink(), file.age, path) < (Path(other.path).is_symlink(), other.age, other.path)
+            if file is not None and (
+                file.size == stat.st_size
+                and file.mtime_ns == stat.st_mtime_ns
+                and file.inode == stat.st_ino
+                and file.device == stat.st_dev
             ):
-                found[key] = file
+                continue
+            new = _found(name, source, stat)
+            changed = changed or new is not None or file is not None
+            found[index] = new
+        return changed
 
-    def _name(self, entry: os.DirEntry[str], pattern: str) -> tuple[str, int, bool] | None:
+    def _table(self, directory: str, entries: list[os.DirEntry[str]], pattern: str, last: _Table | None) -> _Table:
+        """The files of a directory whose names match, with what is known of those that were there before."""
+        real = os.path.realpath(directory)
+        before: dict[str, tuple[_Name, Found | None]] = {}
+        if last is not None and last.real == real:
+            before = {name.path: (name, file) for name, file in zip(last.names, last.found, strict=True)}
+        names: list[_Name] = []
+        found: list[Found | None] = []
+        for entry in entries:
+            linked = entry.is_symlink()
+            name, file = before.get(entry.path, (None, None))
+            if name is None or linked or name.linked:
+                parts = self._parts(entry, pattern)
+                if parts is None:
+                    continue
+                name, file = _name(entry, directory, real, parts, linked=linked), None
+            if file is not None and file.inode != entry.inode():
+                file = None  # another file has the name now: the time of the old one says nothing of it
+            names.append(name)
+            found.append(file)
+        return _Table(entries, real, names, found)
+
+    def _parts(self, entry: os.DirEntry[str], pattern: str) -> tuple[str, int, bool] | None:
         if any(wanted.match(entry.path) or wanted.match(entry.name) for wanted in self._exclude):
             return None
         if fnmatch.fnmatchcase(entry.name, pattern):
@@ -180,44 +269,110 @@ class Scanner:
         return (base, age, compressed) if base != entry.name and fnmatch.fnmatchcase(base, pattern) else None
 
     def _directories(
-        self, base: str, parts: Sequence[str], listing: dict[str, list[os.DirEntry[str]]]
+        self, base: str, parts: Sequence[str], listed: dict[str, list[os.DirEntry[str]]], *, sparing: bool
     ) -> Iterator[str]:
         if not parts:
             yield base
             return
         head, rest = parts[0], parts[1:]
         if head == "**":
-            yield from self._directories(base, rest, listing)
-        for entry in self._entries(base, listing):
+            yield from self._directories(base, rest, listed, sparing=sparing)
+        for entry in self._entries(base, listed, sparing=sparing):
             try:
                 if not entry.is_dir() or (head == "**" and entry.is_symlink()):
                     continue
             except OSError:
                 continue
             if head == "**":
-                yield from self._directories(entry.path, parts, listing)
+                yield from self._directories(entry.path, parts, listed, sparing=sparing)
             elif fnmatch.fnmatchcase(entry.name, head):
-                yield from self._directories(entry.path, rest, listing)
+                yield from self._directories(entry.path, rest, listed, sparing=sparing)
 
-    def _entries(self, directory: str, listing: dict[str, list[os.DirEntry[str]]]) -> list[os.DirEntry[str]]:
-        known = listing.get(directory)
+    def _entries(
+        self, directory: str, listed: dict[str, list[os.DirEntry[str]]], *, sparing: bool
+    ) -> list[os.DirEntry[str]]:
+        """The entries of a directory, listed once a scan, and not at all where its time says that they stand."""
+        known = listed.get(directory)
         if known is not None:
             return known
+        entries = _EMPTY
         try:
-            with os.scandir(directory) as entries:
-                listing[directory] = list(entries)
+            stat = os.stat(directory)  # noqa: PTH116 - text paths throughout the tail
+            key = stat.st_dev, stat.st_ino, stat.st_mtime_ns
+            last = self._listings.get(directory)
+            if last is not None and last.key == key and last.reliable and sparing:
+                entries = last.entries
+            else:
+                # Clocks of file systems tick in milliseconds: a change within the same tick would not show.
+                reliable = self._wall_ns() - stat.st_mtime_ns > TICK_NS
+                with os.scandir(directory) as listing:
+                    entries = list(listing)
+                if last is not None and last.key == key and _alike(last.entries, entries):
+                    entries = last.entries
+                self._listings[directory] = _Listing(key, reliable, entries)
             self._warned.discard(directory)
-        except FileNotFoundError:
-            listing[directory] = []  # not there yet, or gone: the next scan looks again
+        except (FileNotFoundError, NotADirectoryError):
+            self._listings.pop(directory, None)  # not there yet, or gone: the next scan looks again
         except OSError as error:
-            listing[directory] = []
+            self._listings.pop(directory, None)
             self._warn_once(directory, f"{directory}: can't be listed: {error.strerror}; looking again every scan")
-        return listing[directory]
+        listed[directory] = entries
+        return entries
 
     def _warn_once(self, what: str, message: str) -> None:
         if what not in self._warned:
             self._warned.add(what)
             self._warn(message)
+
+
+def _alike(entries: list[os.DirEntry[str]], others: list[os.DirEntry[str]]) -> bool:
+    """Whether two listings say the same."""
+    return len(entries) == len(others) and all(
+        one.name == other.name and one.inode() == other.inode() for one, other in zip(entries, others, strict=True)
+    )
+
+
+def _name(entry: os.DirEntry[str], directory: str, real: str, parts: tuple[str, int, bool], *, linked: bool) -> _Name:
+    base, age, compressed = parts
+    path = entry.path
+    logical = path if base == entry.name else f"{directory}/{base}"
+    opens = os.path.realpath(path) if linked else path if real == directory else f"{real}/{entry.name}"
+    return _Name(path, opens, linked, logical, age, compressed)
+
+
+def _found(name: _Name, source: Source, stat: os.stat_result) -> Found | None:
+    """What a ``stat`` says of a file; None for what is no regular file."""
+    if (stat.st_mode & 0o170000) != 0o100000:
+        return None
+    return Found(
+        name.path,
+        name.logical,
+        source,
+        stat.st_dev,
+        stat.st_ino,
+        stat.st_size,
+        stat.st_mtime_ns,
+        name.age,
+        name.compressed,
+        name.real,
+    )
+
+
+def _each_once(tables: Iterable[_Table]) -> list[Found]:
+    """Every file once: of two names of one (hard or symbolic link) the real, younger-looking one speaks for it."""
+    each: dict[tuple[int, int], Found] = {}
+    for table in tables:
+        for file in table.found:
+            if file is None:
+                continue
+            other = each.setdefault(file.key, file)
+            if (
+                other is not file
+                and other.source == file.source
+                and (file.real != file.path, file.age, file.path) < (other.real != other.path, other.age, other.path)
+            ):
+                each[file.key] = file
+    return list(each.values())
 
 
 def _split(pattern: str) -> tuple[str, list[str]]:

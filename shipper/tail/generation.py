@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from shipper.tail import rungs
 from shipper.tail.cursors import Cursor
 from shipper.tail.discover import Found
 from shipper.tail.file_view import FileView
-from shipper.tail.identity import HEAD_BYTES, Known, Mark, Verdict, decide, mark
+from shipper.tail.identity import HEAD_BYTES, Known, Mark, Verdict, anchor_of, decide, mark
 from shipper.tail.lines import Origin
 from shipper.tail.reader import Reader
+
+# How far before the last rung that holds whole lines are looked for, bytes, and how many there must be.
+_LINES_WITHIN = 2**20
+_FEWEST_LINES = 4
 
 
 class Generation:
     """One life of one log.
 
-    ``found`` is its file, None while it has none; ``left`` the device and inode in which it was cut off.
+    ``found`` is its file, None while it has none; ``left`` the device and inode in which it was cut off;
+    ``doubtful`` the offset up to which its lines may have been sent before; ``restarts`` counts how often it was
+    set back.
 
     Args:
         cursor: what is remembered of it.
@@ -23,43 +30,125 @@ class Generation:
         open_view: opens a file's content.
     """
 
-    __slots__ = ("_keep", "_open_view", "cursor", "found", "left", "reader")
+    __slots__ = ("_keep", "_open_view", "_reader", "cursor", "doubtful", "found", "left", "restarts")
 
     def __init__(self, cursor: Cursor, *, keep: int, open_view: Callable[..., FileView]) -> None:
         self.cursor = cursor
         self.found: Found | None = None
         self.left: tuple[int, int] | None = None
+        self.doubtful = 0
+        self.restarts = 0
         self._keep = keep
         self._open_view = open_view
-        self.reader = self._reader(Origin(cursor.id, cursor.path, cursor.logical, "auto", "app"))
+        self._reader: Reader | None = None
+
+    @property
+    def reader(self) -> Reader:
+        """Reads its file; made when it is needed, since most logs sleep."""
+        if self._reader is None:
+            self._reader = self._awaken()
+        return self._reader
+
+    @property
+    def awake(self) -> Reader | None:
+        """The reader, if there is one."""
+        return self._reader
+
+    @property
+    def waiting(self) -> bool:
+        """Whether an unfinished line or record is held back."""
+        return self._reader is not None and self._reader.waiting
+
+    @property
+    def position(self) -> int:
+        """How far it was read."""
+        return self._reader.position if self._reader else self.cursor.offset
 
     @property
     def known(self) -> Known:
         """What the file must still say, at the position that was read."""
-        return Known(self.cursor.head, self.reader.position, self.reader.anchor)
+        anchor = self._reader.anchor if self._reader else self.cursor.anchor
+        return Known(self.cursor.head, self.position, anchor)
+
+    def doze(self) -> None:
+        """Let the reader go when all that it read is acknowledged and nothing is held back."""
+        reader = self._reader
+        if reader is not None and reader.restful and reader.position == self.cursor.offset:
+            self.cursor.rungs = reader.rungs
+            self._reader = None
 
     def continues_in(self, view: FileView) -> bool:
         """Whether this file says what was read, as far as it was read."""
         known = self.known
         return decide(known, view.size(max(known.offset, known.head.length)), view.read) is Verdict.SAME
 
+    def was_cut_in(self, view: FileView) -> bool:
+        """Whether this file lost its end and goes on as the same life; if so, it is read from there.
+
+        What comes after the last line that is surely as it was is read again: its ids tell what was sent.
+        """
+        known = self.known
+        size = view.size(known.offset)
+        kept = rungs.still_there(self._ladder, size, view.read)
+        pure = kept == rungs.top(rungs.below(self._ladder, size)) and size < known.offset
+        if not rungs.tells_a_cut(kept, known.offset, pure=pure):
+            return False
+        if known.head.length <= kept and mark(view.read(0, known.head.length)) != known.head:
+            return False
+        first = max(0, kept - _LINES_WITHIN)
+        sure = view.read(first, kept - first)
+        sure = sure[: sure.rfind(b"\n") + 1]
+        if sure.count(b"\n") < _FEWEST_LINES:
+            return False  # a few lines may be how every life begins
+        cursor = self.cursor
+        cursor.head = mark(view.read(0, min(kept, HEAD_BYTES)))
+        if first + len(sure) < cursor.offset:
+            self.restart(first + len(sure), anchor_of(sure), cursor.carry)
+        else:
+            self.restart(cursor.offset, cursor.anchor, cursor.carry)
+        return True
+
+    def was_rewritten_in(self, view: FileView) -> bool:
+        """Whether a file of the same length, with the same beginning and end, says something else in between."""
+        ladder = self._ladder
+        position = self.position
+        return rungs.still_there(ladder, position, view.read) != rungs.top(rungs.below(ladder, position))
+
+    @property
+    def _ladder(self) -> bytes:
+        return self._reader.rungs if self._reader else self.cursor.rungs
+
     def moves_into(self, file: Found) -> None:
         """This is its file from now on."""
-        cursor, reader = self.cursor, self.reader
-        if self.found is None or self.found.key != file.key:
-            reader.close()
+        cursor, reader = self.cursor, self._reader
+        if reader is not None:
+            if self.found is None or self.found.key != file.key:
+                reader.close()
+            reader.path, reader.key, reader.gone = file.real, file.key, False
+            reader.compressed = file.compressed
+            reader.origin = self._origin(file)
         self.found, self.left = file, None
-        reader.path, reader.key, reader.gone = file.path, file.key, False
-        reader.compressed = file.compressed
-        reader.origin = Origin(cursor.id, file.path, file.logical, file.source.format, file.source.dataset)
         cursor.path, cursor.logical = file.path, file.logical
         cursor.device, cursor.inode, cursor.size = file.device, file.inode, file.size
 
+    def loses_file(self) -> None:
+        """Its file is not where it was; what an open handle still gives, or the end of a link, can be read."""
+        if self.found is not None:
+            reachable = self.found.real != self.found.path
+            if reachable or self._reader is not None:
+                self.reader.gone = not reachable
+            self.found = None
+
     def restart(self, offset: int, anchor: Mark, carry: str) -> None:
         """Read from there on; nothing may be held back."""
-        self.cursor.offset, self.cursor.anchor, self.cursor.carry = offset, anchor, carry
-        self.reader.close()
-        self.reader = self._reader(self.reader.origin)
+        self.doubtful = max(self.doubtful, self.position)
+        self.restarts += 1
+        cursor = self.cursor
+        cursor.offset, cursor.anchor, cursor.carry = offset, anchor, carry
+        cursor.rungs = rungs.below(self._ladder, offset)
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
 
     def grow_head(self, view: FileView) -> None:
         """A head of few bytes proves little: take in what has been written since."""
@@ -70,15 +159,31 @@ class Generation:
             if mark(head[: known.length]) == known:
                 self.cursor.head = mark(head)
 
-    def _reader(self, origin: Origin) -> Reader:
-        cursor = self.cursor
-        return Reader(
+    def _origin(self, file: Found) -> Origin:
+        source = file.source
+        return Origin(self.cursor.id, file.path, file.logical, source.format, source.dataset, self.restarts)
+
+    def _awaken(self) -> Reader:
+        cursor, found = self.cursor, self.found
+        origin = (
+            self._origin(found)
+            if found
+            else Origin(cursor.id, cursor.path, cursor.logical, "auto", "app", self.restarts)
+        )
+        reader = Reader(
             origin,
             offset=cursor.offset,
             anchor=cursor.anchor,
             carry=cursor.carry,
             keep=self._keep,
-            compressed=cursor.path.endswith(".gz"),
+            compressed=found.compressed if found else cursor.path.endswith(".gz"),
+            cuts=tuple(cut for cut in cursor.cuts if cut > cursor.offset),
+            rungs=cursor.rungs,
             head=cursor.head,
             open_view=self._open_view,
         )
+        if found is not None:
+            reader.path, reader.key = found.real, found.key
+        else:
+            reader.gone = True
+        return reader

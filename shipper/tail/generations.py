@@ -26,6 +26,7 @@ from shipper.tail.identity import (
     name,
     repeats,
 )
+from shipper.tail.views import Views
 
 __all__ = ["Generation", "Generations"]
 
@@ -44,8 +45,7 @@ class _Copy(NamedTuple):
 class Generations:
     """All generations, matched with the files of each scan.
 
-    ``dirty`` names those that changed their file since it was last emptied; ``outrun`` says that files were
-    renamed while they were looked at, so that another scan should follow soon.
+    ``dirty`` names those that changed their file since it was last emptied.
 
     Args:
         cursors: what is remembered from before.
@@ -71,7 +71,7 @@ class Generations:
         self._keep = keep
         self._warn = warn
         self._open_view = open_view
-        self._warned: set[str] = set()
+        self._views = Views(open_view, warn)
         self._by_id: dict[bytes, Generation] = {}
         self._by_logical: defaultdict[str, list[Generation]] = defaultdict(list)
         self._by_key: dict[Key, Generation] = {}
@@ -79,7 +79,8 @@ class Generations:
         self._nameless: dict[Key, tuple[int, float]] = {}
         self._begun: set[bytes] = set()
         self.dirty: set[bytes] = set()
-        self.outrun = False
+        self._files: list[Found] | None = None
+        self._unsettled = False
         # Of two lives that were last seen in one file the one that has nothing acknowledged yet is the later.
         for cursor in sorted(cursors, key=lambda one: one.seen_at or math.inf):
             generation = self._generation(cursor)
@@ -104,7 +105,10 @@ class Generations:
             now: monotonic seconds.
             patience: how long an unfinished first line is waited for, seconds.
         """
-        self.outrun = False
+        if files is self._files and not self._unsettled:
+            return
+        self._files, self._unsettled = files, False
+        self._views.outrun = self._views.refused = False
         self._begun.clear()
         present = {file.key for file in files}
         for key in self._by_key.keys() - present:
@@ -117,8 +121,18 @@ class Generations:
         # Oldest life first, and every file that goes on before any that is new: a renamed file finds its
         # generation before the new one at its old place is named.
         strangers.sort(key=lambda one: (one.logical, -one.age, one.compressed))
-        for file in [file for file in strangers if not self._looked_into(file, self._found_again)]:
-            self._looked_into(file, lambda view, file: self._place(view, file, now, patience))
+        for file in [file for file in strangers if not self._views.ask(file, self._found_again)]:
+            self._views.ask(file, lambda view, file: self._place(view, file, now, patience))
+        self._unsettled |= (
+            self._views.outrun
+            or self._views.refused
+            or any(file.key not in self._by_key and not self._known_copy(file) for file in strangers)
+        )
+
+    @property
+    def outrun(self) -> bool:
+        """Whether files were renamed while the last scan's were looked at, so that another should follow soon."""
+        return self._views.outrun
 
     def _at_home(self, file: Found) -> bool:
         """Whether the generation that had this device and inode still is in this file."""
@@ -131,15 +145,24 @@ class Generations:
         if last is not None and last.key != file.key:
             del self._by_key[file.key]
             return False
-        if last is not None and (file.size, file.mtime_ns, file.path) == (last.size, last.mtime_ns, last.path):
+        if last is not None and last[:7] == file[:7]:
+            generation.found = file
             return True
-        return self._looked_into(file, lambda view, file: self._goes_on(view, file, generation))
+        return self._views.ask(file, lambda view, file: self._goes_on(view, file, generation))
 
     def _goes_on(self, view: FileView, file: Found, generation: Generation) -> bool:
         known = generation.known
         # A file that is another log by name must prove more than a few bytes: the inode may have been given away.
         moved = file.logical != generation.cursor.logical and known.offset < HEAD_BYTES
-        if not moved and generation.continues_in(view):
+        goes_on = not moved and generation.continues_in(view)
+        if goes_on and file.size == known.offset and generation.was_rewritten_in(view):
+            goes_on = False
+        elif not (goes_on or moved or file.compressed or file.source.format == "pipeline"):
+            # A pipeline's log is written anew by every attempt; every other log is only ever appended to.
+            goes_on = generation.was_cut_in(view)
+            if goes_on:
+                self._warn(f"{file.path}: its end is gone; what is left was shipped, it goes on from there")
+        if goes_on:
             if generation.found is None and (best := self._best(view, file)) is not None:
                 generation = best
             self._attach(generation, file)
@@ -158,12 +181,15 @@ class Generations:
         """The reader found other bytes before its position: this file is another life from now on."""
         if generation.found is not None:
             self._lose(generation, generation.found.key)
+            self._unsettled = True
 
     def _lose(self, generation: Generation, key: Key) -> None:
         """The file is another life now: this one has none, until a copy turns up."""
         self._detach(key)
         generation.left = key
-        generation.reader.close()
+        if generation.awake is not None:
+            generation.awake.close()
+            generation.awake.gone = True
         generation.cursor.device = generation.cursor.inode = 0
         self.dirty.add(generation.cursor.id)
 
@@ -219,13 +245,13 @@ class Generations:
             original, known = generation.found, generation.known.head
             if original is None or (len(head) >= known.length and mark(head[: known.length]) != known):
                 continue
-            other = self._view(original)
+            other = self._views.open(original)
             if other is None:
                 return True  # what to compare it with can't be read just now; judged at the next scan
             with contextlib.closing(other):
                 length = other.size(generation.known.offset)
                 if not generation.continues_in(other):
-                    self.outrun = True  # cut off since it was listed: the next scan knows
+                    self._views.outrun = True  # cut off since it was listed: the next scan knows
                     return True
                 if other.compressed:
                     length = other.size(view.size(1 << 62))
@@ -250,11 +276,11 @@ class Generations:
         if (last.size, last.mtime_ns) != (file.size, file.mtime_ns):
             return False
         generation = last.of
-        if generation.reader.waiting:
-            self.outrun = True  # what it holds back goes out first
+        if generation.waiting:
+            self._views.outrun = True  # what it holds back goes out first
             self._copies[file.key] = last
             return True
-        size = view.size(generation.reader.position)
+        size = view.size(generation.position)
         generation.cursor.head = mark(view.read(0, HEAD_BYTES))
         anchor = anchor_of(view.read(max(0, size - ANCHOR_BYTES), ANCHOR_BYTES))
         generation.restart(size, anchor, generation.cursor.carry)
@@ -267,7 +293,7 @@ class Generations:
             copy, known = generation.found, generation.known
             if copy is None or not (copy.rotated or copy.compressed) or mark(head[: known.head.length]) != known.head:
                 continue
-            other = self._view(copy)
+            other = self._views.open(copy)
             if other is None:
                 return True  # just renamed, perhaps; judged at the next scan
             with contextlib.closing(other):
@@ -291,10 +317,10 @@ class Generations:
             return False
         for generation in self._by_logical[file.logical]:
             if generation.found is None and generation.cursor.head == mark(head):
-                if view.size(generation.reader.position) >= generation.reader.position:
+                if view.size(generation.position) >= generation.position:
                     continue
-                if generation.reader.waiting:
-                    self.outrun = True  # what it holds back goes out first
+                if generation.waiting:
+                    self._views.outrun = True  # what it holds back goes out first
                     return True
                 generation.restart(0, NOTHING, "")
                 self._attach(generation, file)
@@ -336,6 +362,7 @@ class Generations:
     def _attach(self, generation: Generation, file: Found) -> None:
         if generation.found is not None and generation.found.key != file.key:
             self._by_key.pop(generation.found.key, None)
+            self._unsettled = True
         if generation.cursor.logical != file.logical:
             # Renamed to be another log: the name that its lines have stays.
             self._by_logical[generation.cursor.logical].remove(generation)
@@ -348,8 +375,9 @@ class Generations:
     def _detach(self, key: Key) -> None:
         generation = self._by_key.pop(key)
         if generation.found is None or generation.found.key == key:
-            generation.found = None
-            generation.reader.gone = True
+            generation.loses_file()
+            if generation.awake is not None:
+                self.dirty.add(generation.cursor.id)
 
     def _generation(self, cursor: Cursor) -> Generation:
         return Generation(cursor, keep=self._keep, open_view=self._open_view)
@@ -359,38 +387,3 @@ class Generations:
         self._by_id[cursor.id] = generation
         self._by_logical[cursor.logical].append(generation)
         self.dirty.add(cursor.id)
-
-    def _looked_into(self, file: Found, question: Callable[[FileView, Found], bool]) -> bool:
-        """The answer to a question about a file's content; unreadable just now, it stays as it is till next scan."""
-        view = self._view(file)
-        if view is None:
-            return True
-        try:
-            return question(view, file)
-        except OSError as error:
-            self._warn_once(file.path, f"{file.path}: can't be read: {error}; trying again every scan")
-            return True
-        finally:
-            view.close()
-
-    def _view(self, file: Found) -> FileView | None:
-        try:
-            view = self._open_view(file.path, compressed=file.compressed)
-        except OSError as error:
-            self._warn_once(
-                file.path,
-                f"{file.path}: can't be opened: {error.strerror}; trying again every scan, nothing is lost",
-            )
-            return None
-        self._warned.discard(file.path)
-        if view.key != file.key:
-            # A rotation went by between the scan and now: another file has the name; the next scan knows more.
-            view.close()
-            self.outrun = True
-            return None
-        return view
-
-    def _warn_once(self, what: str, message: str) -> None:
-        if what not in self._warned:
-            self._warned.add(what)
-            self._warn(message)

@@ -19,13 +19,17 @@ HOLE_BYTES = 4096
 
 @dataclass(slots=True, frozen=True)
 class Origin:
-    """Where lines come from: what every document of one generation has in common."""
+    """Where lines come from: what every document of one generation has in common.
+
+    ``restarts`` tells the readings apart when a generation is set back and read again.
+    """
 
     generation: bytes
     path: str
     logical: str
     format: Format
     dataset: Dataset
+    restarts: int = 0
 
 
 @dataclass(slots=True)

@@ -10,13 +10,17 @@ from shipper.tail.identity import Mark
 
 
 class Span(NamedTuple):
-    """A stretch of one generation that travels in one request: bytes from ``start`` to ``end``."""
+    """A stretch of one generation that travels in one request: bytes from ``start`` to ``end``.
+
+    ``restarts`` is that of the origin: a generation that was set back meanwhile does not move over it.
+    """
 
     generation: bytes
     start: int
     end: int
     anchor: Mark
     carry: str
+    restarts: int = 0
 
 
 class Progress:

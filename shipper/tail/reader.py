@@ -11,6 +11,8 @@ from collections.abc import Callable
 from shipper.tail.file_view import FileView
 from shipper.tail.identity import ANCHOR_BYTES, NOTHING, Mark, anchor_of, mark
 from shipper.tail.lines import Block, Origin, Splitter
+from shipper.tail.rungs import climb
+from shipper.tail.wide import WideSplitter, encoding_of
 
 # A block's documents should fit the processor's cache: 64 KiB does 145 thousand lines a second where 512 does 96.
 CHUNK_BYTES = 64 * 1024
@@ -18,6 +20,10 @@ CHUNK_BYTES = 64 * 1024
 
 class RewrittenError(Exception):
     """The file was truncated or rewritten under its reader."""
+
+
+class DamagedError(Exception):
+    """A compressed file ends in the middle; the message says what became of it."""
 
 
 class MovedError(Exception):
@@ -33,6 +39,8 @@ class Reader:
         anchor: of that offset.
         carry: parser state at that offset.
         keep: longest line kept whole, bytes.
+        cuts: offsets at which an earlier run ended what it held back: nothing is joined over them.
+        rungs: the ladder of what was read before.
         head: what the file begins with; it proves the first read, which has no anchor yet.
 
     ``gone`` says that the file's name is lost: what an open handle still gives is read, nothing is opened again.
@@ -40,13 +48,14 @@ class Reader:
 
     __slots__ = (
         "_head",
+        "_keep",
         "_open",
         "_splitter",
         "_tail",
-        "_unparsed",
         "anchor",
         "carry",
         "compressed",
+        "cuts",
         "gone",
         "grew",
         "grew_at",
@@ -55,6 +64,7 @@ class Reader:
         "origin",
         "path",
         "position",
+        "rungs",
         "said_damage",
         "view",
     )
@@ -68,6 +78,8 @@ class Reader:
         carry: str,
         keep: int,
         compressed: bool,
+        cuts: tuple[int, ...] = (),
+        rungs: bytes = b"",
         head: Mark = NOTHING,
         open_view: Callable[..., FileView] = FileView,
     ) -> None:
@@ -78,6 +90,8 @@ class Reader:
         self.position = offset
         self.anchor = anchor
         self.carry = carry
+        self.cuts = cuts
+        self.rungs = rungs
         self.gone = False
         self.grew = False
         self.said_damage = False
@@ -85,9 +99,15 @@ class Reader:
         self.view: FileView | None = None
         self.held: Block | None = None
         self._head = head
+        self._keep = keep
         self._open = open_view
-        self._splitter = Splitter(offset, keep)
+        self._splitter: Splitter | WideSplitter = Splitter(offset, keep)
         self._tail = b""
+
+    @property
+    def restful(self) -> bool:
+        """Whether it could be made anew from what is acknowledged up to here: nothing open, nothing held back."""
+        return self.view is None and not self.waiting
 
     @property
     def waiting(self) -> bool:
@@ -107,6 +127,8 @@ class Reader:
                 view.close()
                 raise MovedError(self.path)
             self.view = view
+            if self.position:
+                self._know_encoding(view.read(0, 2))
         return self.view
 
     def close(self) -> None:
@@ -125,6 +147,8 @@ class Reader:
 
         Raises:
             OSError: the file can't be opened or read; nothing is lost, the next call tries again.
+            DamagedError: the end of a compressed file can't be read; said once.
+            MovedError: another file has the name by now.
             RewrittenError: the bytes before the position are not those that were read.
         """
         self.grew = False
@@ -132,27 +156,54 @@ class Reader:
             return None
         view = self.open()
         before = 0 if view.compressed else self.anchor.length
-        data = view.read(self.position - before, before + CHUNK_BYTES)
+        # What was ended at a cut was sent as it stood: joined with what follows it would be sent again.
+        length = min(CHUNK_BYTES, self.cuts[0] - self.position) if self.cuts else CHUNK_BYTES
+        data = view.read(self.position - before, max(before + length, self._head.length))
         if before:
             # The anchor is read with the data, in one call: what follows it can be nothing but our file's.
             if mark(data[:before]) != self.anchor:
                 raise RewrittenError(self.path)
+            if not self._tail:
+                self._tail = data[:before]
             data = data[before:]
-        elif self.position == 0 and mark(data[: self._head.length]) != self._head:
-            raise RewrittenError(self.path)
+        elif self.position == 0:
+            if mark(data[: self._head.length]) != self._head:
+                raise RewrittenError(self.path)
+            self._know_encoding(data)
+        data = data[:length]
         if not data:
             if view.damage and not self.said_damage:
                 self.said_damage = True
-                raise OSError(f"the gzip stream is damaged ({view.damage}); what precedes the damage is shipped")
+                raise DamagedError(f"the gzip stream is damaged ({view.damage}); what precedes the damage is shipped")
             return None
         self.grew = True
         self.grew_at = now
+        self.rungs = climb(self.rungs, self.position, self._tail, data)
         self.position += len(data)
         self._remember(data)
         lines, offsets, cut = self._splitter.feed(data)
+        if self.cuts and self.position >= self.cuts[0]:
+            self.cuts = self.cuts[1:]
+            return self._end_here(lines, offsets, cut, now_ns, modified_ns)
         if not lines:
             return None
         return self._block(lines, offsets, cut, now_ns, modified_ns)
+
+    def _know_encoding(self, head: bytes) -> None:
+        encoding = encoding_of(head)
+        if encoding and isinstance(self._splitter, Splitter):
+            self._splitter = WideSplitter(self.position, self._keep, encoding)
+
+    def _end_here(
+        self, lines: list[bytes], offsets: list[int], cut: dict[int, int], now_ns: int, modified_ns: int
+    ) -> Block:
+        """The block that an earlier run ended here, with the part of a line that it sent."""
+        rest, ends, rest_cut = self._splitter.take_rest()
+        cut |= {len(lines) + index: length for index, length in rest_cut.items()}
+        block = self._block(lines + rest, offsets[:-1] + ends, cut, now_ns, modified_ns)
+        block.unterminated = bool(rest)
+        block.final = True
+        return block
 
     def finish(self, now_ns: int, modified_ns: int, *, with_line: bool) -> Block | None:
         """What is held back, as it stands: the unfinished record and, if asked, the unterminated line."""
@@ -190,7 +241,7 @@ class Reader:
             shift = len(held.lines)
             cut = {**held.cut, **{line + shift: length for line, length in cut.items()}}
             lines = held.lines + lines
-            offsets = held.offsets[:-1] + offsets if len(offsets) > 1 else held.offsets
+            offsets = held.offsets[:-1] + offsets
             self.held = None
         return Block(
             origin=self.origin,

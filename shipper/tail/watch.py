@@ -35,13 +35,16 @@ class Watch(FileSystemEventHandler):
     """Calls ``hint`` when something under the directories changes.
 
     Args:
-        hint: called on every change, from another thread.
+        hint: called on every change, from another thread, with the path of a file that was written to, or None.
         mode: ``poll`` watches nothing; ``auto`` and ``inotify`` fall back to polling when watches run out.
         warn: told in a sentence when they do.
     """
 
     def __init__(
-        self, hint: Callable[[], None], mode: Literal["auto", "inotify", "poll"], warn: Callable[[str], None]
+        self,
+        hint: Callable[[str | None], None],
+        mode: Literal["auto", "inotify", "poll"],
+        warn: Callable[[str], None],
     ) -> None:
         self._hint = hint
         self._warn = warn
@@ -53,11 +56,15 @@ class Watch(FileSystemEventHandler):
             except OSError as error:
                 self._give_up(error)
 
-    def cover(self, directories: Iterable[str]) -> None:
-        """Watch these directories and all below them; those that don't exist yet are tried again at each call."""
+    def cover(self, directories: Iterable[str]) -> bool:
+        """Watch these directories and all below them; those that don't exist yet are tried again at each call.
+
+        Returns:
+            Whether they are watched; False means that only scanning tells what happens.
+        """
         for directory in directories:
             if self._observer is None:
-                return
+                return False
             if directory in self._watched:
                 if not os.path.isdir(directory):  # noqa: PTH112 - text paths throughout the tail
                     self._watched.discard(directory)
@@ -71,10 +78,11 @@ class Watch(FileSystemEventHandler):
                 continue
             except OSError as error:
                 self._give_up(error)
+        return self._observer is not None
 
-    def on_any_event(self, event: FileSystemEvent) -> None:  # noqa: ARG002 - any event is the same hint
+    def on_any_event(self, event: FileSystemEvent) -> None:
         """A hint arrived."""
-        self._hint()
+        self._hint(os.fsdecode(event.src_path) if isinstance(event, FileModifiedEvent) else None)
 
     def stop(self) -> None:
         """End the watching thread."""

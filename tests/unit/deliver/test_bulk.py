@@ -84,7 +84,7 @@ class Desk:
         for one in batches:
             self.begun += len(one.items)
             self.counters.begin(len(one.items))
-            assert self.sender.submit(one, lambda: False)
+            assert self.sender.offer(one)
 
     def finish(self) -> list[Span]:
         """The spans that are settled when nothing is under way any more."""
@@ -243,10 +243,10 @@ class Noticed(threading.Event):
 def test_stop_wakes_a_long_pause(desk: Desk) -> None:
     """An hour of back-off ends at once; where somebody answers it is tried once more at least."""
     desk.wait = 3600.0
-    desk.sender._stop = stop = Noticed()
+    desk.sender._nudge = pause = Noticed()
     desk.cluster.answers.put((503, {"error": "busy"}))
     desk.submit(batch("a"))
-    assert stop.awaited.wait(10)
+    assert pause.awaited.wait(10)
     desk.sender.stop(FOREVER)
     assert 1 == len(desk.finish())
     assert (1, 0, 0, 0) == desk.counted()
@@ -264,7 +264,7 @@ def test_stop_gives_up_at_the_deadline(desk: Desk) -> None:
 
 
 def test_slow_cluster_stops_the_reading(desk: Desk) -> None:
-    """With all requests under way and one more waiting there is no room, and whoever waits may give up."""
+    """With all requests under way and one more waiting there is no room, and nobody is kept waiting."""
     gate = threading.Event()
 
     def decide(ids: list[str]) -> tuple[int, Any]:
@@ -274,7 +274,7 @@ def test_slow_cluster_stops_the_reading(desk: Desk) -> None:
     desk.cluster.decide = decide
     desk.sender._client = desk.client.options(request_timeout=30)
     desk.submit(batch("a"), batch("b"), batch("c"))
-    assert not desk.sender.submit(batch("d"), lambda: True)
+    assert not desk.sender.offer(batch("d"))
     gate.set()
     assert 3 == len(desk.finish())
 
@@ -302,7 +302,7 @@ def test_bug_in_a_batch_does_not_end_the_thread(desk: Desk) -> None:
     """It is said, nothing is acknowledged, and other batches go on."""
     desk.counters.begin(1)
     desk.begun += 1
-    assert desk.sender.submit(Batch([b"a"], [], [Span(b"g", 0, 1, NOTHING, "")]), lambda: False)
+    assert desk.sender.offer(Batch([b"a"], [], [Span(b"g", 0, 1, NOTHING, "")]))
     assert [] == desk.finish()
     assert desk.sender.broken
     desk.submit(batch("b"), batch("c"), batch("d"))

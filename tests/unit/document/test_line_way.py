@@ -123,7 +123,8 @@ def blank_of(gap: bytes) -> bytes:
 def records_in_chunks(data: bytes, chunks: list[int], what: Origin) -> list[Records]:
     """What a reader's blocks become when the file is read in these pieces."""
     reader = Reader(what, offset=0, anchor=NOTHING, carry="", keep=2**20, compressed=False)
-    splitter: Splitter = reader._splitter
+    splitter = reader._splitter
+    assert isinstance(splitter, Splitter)
     found = []
 
     def take(block: Block) -> None:

@@ -119,7 +119,7 @@ def test_other_format_is_set_aside(tmp_path: Path) -> None:
     store.close()
     said: list[str] = []
     CursorStore(tmp_path, said.append).close()
-    assert "written in format 99, this version knows 1" in said[0]
+    assert "written in format 99, this version knows 2" in said[0]
 
 
 @pytest.mark.parametrize("what", ["file", "below a file"])

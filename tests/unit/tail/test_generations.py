@@ -257,7 +257,7 @@ def test_truncated_between_listing_and_looking(logs: Logs) -> None:
         return view
 
     os.utime(logs.log, ns=(1, 1))
-    logs.generations._open_view = racing
+    logs.generations._views._open_view = racing
     logs.scan()
     assert len(opened) >= 2
     for _ in range(2):
@@ -335,7 +335,7 @@ def test_inode_given_to_another_file(logs: Logs) -> None:
         view.key = view.key[0], given
         return view
 
-    logs.generations._open_view = told
+    logs.generations._views._open_view = told
     logs.scan()
     new = logs.at(other)
     assert (str(other), 0) == (new.cursor.logical, new.reader.position)
@@ -462,7 +462,7 @@ def test_unreadable_file_is_looked_at_again(logs: Logs, known: bool) -> None:
     for generation in logs.generations:
         generation.reader.close()
         generation.reader._open = guarded
-    logs.generations._open_view = guarded
+    logs.generations._views._open_view = guarded
     with logs.log.open("ab") as file:
         file.write(lines(10, 20))
     logs.scan()

@@ -9,7 +9,7 @@ import pytest
 from shipper.tail import reader as module
 from shipper.tail.identity import NOTHING, Mark, anchor_of, mark
 from shipper.tail.lines import Block, Origin
-from shipper.tail.reader import MovedError, Reader, RewrittenError
+from shipper.tail.reader import DamagedError, MovedError, Reader, RewrittenError
 
 Make = Callable[..., Reader]
 
@@ -185,6 +185,6 @@ def test_damaged_gzip_is_said_once(path: Path, make: Make, monkeypatch: pytest.M
     block = read(reader)
     assert block is not None
     assert [b"one", b"two"] == block.lines
-    with pytest.raises(OSError, match="the gzip stream is damaged"):
+    with pytest.raises(DamagedError, match="the gzip stream is damaged"):
         read(reader)
     assert read(reader) is None

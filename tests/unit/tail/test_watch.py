@@ -47,7 +47,7 @@ class Stub:
 def test_poll_watches_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No observer is made at all."""
     monkeypatch.setattr(module, "Observer", lambda: pytest.fail("an observer"))
-    watch = Watch(lambda: None, "poll", pytest.fail)
+    watch = Watch(lambda _: None, "poll", pytest.fail)
     watch.cover([str(tmp_path)])
     watch.stop()
 
@@ -64,7 +64,7 @@ def test_falls_back_to_polling(
     stub = Stub(**{when: OSError(number, "refused")})
     monkeypatch.setattr(module, "Observer", lambda: stub)
     said: list[str] = []
-    watch = Watch(lambda: None, "auto", said.append)
+    watch = Watch(lambda _: None, "auto", said.append)
     for _ in range(2):
         watch.cover([str(tmp_path)])
     (sentence,) = said
@@ -78,7 +78,7 @@ def test_each_directory_is_watched_once(tmp_path: Path, monkeypatch: pytest.Monk
     """Those below a watched one are covered; missing ones are tried again; one made anew is watched anew."""
     stub = Stub()
     monkeypatch.setattr(module, "Observer", lambda: stub)
-    watch = Watch(lambda: None, "inotify", pytest.fail)
+    watch = Watch(lambda _: None, "inotify", pytest.fail)
     late, one = tmp_path / "late", tmp_path / "one"
     (one / "below").mkdir(parents=True)
     paths = [str(one), str(one / "below"), str(late)]
@@ -100,7 +100,7 @@ def test_each_directory_is_watched_once(tmp_path: Path, monkeypatch: pytest.Monk
 def test_changes_are_hinted(tmp_path: Path) -> None:
     """A write below a watched directory calls the hint, from whichever thread."""
     hinted = threading.Event()
-    watch = Watch(hinted.set, "auto", lambda _: hinted.set())
+    watch = Watch(lambda _: hinted.set(), "auto", lambda _: hinted.set())
     try:
         watch.cover([str(tmp_path)])
         (tmp_path / "app.log").write_text("line\n")

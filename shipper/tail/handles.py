@@ -1,0 +1,61 @@
+"""Which files are open: a sleeping log holds no descriptor, and a process with few of them goes on all the same."""
+
+from __future__ import annotations
+
+import resource
+
+from shipper.tail.generation import Generation
+
+# For the cluster, the cursors, the watch, the scan and what a file is compared with.
+RESERVE = 40
+_FEWEST, _MOST = 4, 512
+
+
+def limit() -> int:
+    """How many log files this process may hold open, by its limit of descriptors."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST if soft == resource.RLIM_INFINITY else max(_FEWEST, min(_MOST, soft - RESERVE))
+
+
+class Handles:
+    """The generations whose files are open, the longest unused first.
+
+    Args:
+        most: how many may be.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._open: dict[bytes, Generation] = {}
+
+    def used(self, generation: Generation) -> None:
+        """This one was read; beyond the limit the longest unused is closed, and opened again when it grows."""
+        self._open.pop(generation.cursor.id, None)
+        self._open[generation.cursor.id] = generation
+        if len(self._open) > self._most:
+            self._shut(len(self._open) - self._most)
+
+    def fewer(self) -> bool:
+        """There are no descriptors left: make do with half as many; gives whether that helps."""
+        self._shut(0)
+        if not self._open:
+            return False
+        self._most = max(_FEWEST, len(self._open) // 2)
+        self._shut(max(1, len(self._open) - self._most))
+        return True
+
+    def _shut(self, surplus: int) -> None:
+        """Forget what was closed elsewhere, and close so many: those first that can be opened again."""
+        for identity in [one for one, generation in self._open.items() if not _is_open(generation)]:
+            del self._open[identity]
+            surplus -= 1
+        if surplus <= 0:
+            return
+        for identity in sorted(self._open, key=lambda one: self._open[one].found is None)[:surplus]:
+            generation = self._open.pop(identity)
+            if generation.awake is not None:
+                generation.awake.close()
+
+
+def _is_open(generation: Generation) -> bool:
+    return generation.awake is not None and generation.awake.view is not None

@@ -1,0 +1,319 @@
+"""The station as a whole: files in, blocks out, positions kept.
+
+Every file that has more gives one chunk in its turn; what is unfinished is held back for a while; what is
+acknowledged moves the cursors.  Owns no thread and waits for nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from shipper.tail import rungs
+from shipper.tail.cursors import Cursor
+from shipper.tail.discover import Scanner, Source
+from shipper.tail.generation import Generation
+from shipper.tail.generations import Generations
+from shipper.tail.handles import Handles, limit
+from shipper.tail.lines import KEEP_FACTOR, Block
+from shipper.tail.progress import Progress, Span
+from shipper.tail.reader import DamagedError, MovedError, RewrittenError
+
+# A record that may go on is held back no longer than this, seconds.
+RECORD_PATIENCE = 1.0
+# A file is followed through its open handle for this long after it grew, also when its name is gone, seconds.
+HANDLE_PATIENCE = 30.0
+# What is remembered of a generation whose file is gone is forgotten after this long, seconds.
+MEMORY = 90 * 86400.0
+# So many unacknowledged ends of what was held back are remembered of one generation.
+_MOST_CUTS = 64
+# Longer than any log.
+_MOST_BYTES = 2**62
+
+
+@dataclass(slots=True)
+class Clock:
+    """The clocks that are read: monotonic seconds, wall clock nanoseconds."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    wall_ns: Callable[[], int] = time.time_ns
+
+
+class Tail:
+    """Follows the files of the inputs.
+
+    Attributes:
+        dirty: generations whose cursors changed since it was last emptied.
+        grew: whether the last round gave anything new.
+        hurried: something moved while it was looked at: another scan should follow soon.
+
+    Args:
+        sources: the inputs.
+        exclude: patterns of names or paths that are passed over.
+        cursors: what is remembered from before.
+        host: name of this machine in generation names.
+        longest: line kept whole in a document, bytes.
+        warn: told in a sentence what the reader of the log should know.
+        clock: what time it is.
+        once: what is written from the first scan on is left for the next time.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        exclude: Sequence[str],
+        cursors: Iterable[Cursor],
+        *,
+        host: str,
+        longest: int,
+        warn: Callable[[str], None],
+        clock: Clock,
+        once: bool = False,
+    ) -> None:
+        self._warn = warn
+        self._clock = clock
+        self._once = once
+        self._scanner = Scanner(sources, exclude, warn, clock.wall_ns)
+        self._generations = Generations(cursors, host=host, keep=longest * KEEP_FACTOR, warn=warn)
+        self._active: dict[bytes, Generation] = {}
+        self._turns: deque[bytes] = deque()
+        self._handles = Handles(limit())
+        self._progress = Progress()
+        self._warned: set[str] = set()
+        self.dirty: set[bytes] = set()
+        self.grew = False
+        self.hurried = False
+
+    def directories(self) -> list[str]:
+        """What a watch should cover."""
+        return self._scanner.directories()
+
+    def look(self, patience: float, *, sparing: bool = False, touched: AbstractSet[str] = frozenset()) -> None:
+        """Scan: find new files, and where the known ones are.
+
+        Args:
+            patience: how long an unfinished first line is waited for, seconds.
+            sparing: sleeping files may be looked at every other time.
+            touched: paths that are looked at in any case.
+        """
+        generations = self._generations
+        generations.observe(self._scanner.scan(sparing=sparing, touched=touched), self._clock.monotonic(), patience)
+        self.hurried = self.hurried or generations.outrun
+        now = self._clock.wall_ns() / 1e9
+        for identity in generations.dirty:
+            generation = generations.get(identity)
+            if generation.found is not None:
+                generation.cursor.seen_at = now
+                self._active[identity] = generation
+            elif generation.awake is not None and not generation.awake.gone:
+                self._active[identity] = generation  # a link was pointed elsewhere; what it led to is still there
+        self.dirty |= generations.dirty
+        generations.dirty = set()
+
+    def reconfigure(self, sources: Sequence[Source], exclude: Sequence[str], patience: float) -> None:
+        """Other inputs from now on: positions stay, and what is no input any more is let go at once."""
+        before = {identity for identity, one in self._active.items() if one.found is not None}
+        self._scanner = Scanner(sources, exclude, self._warn, self._clock.wall_ns)
+        self.look(patience)
+        for identity in before:
+            if self._active[identity].found is None:
+                self._release(self._active[identity])
+
+    def doubt(self) -> None:
+        """All that is there may have been sent by an earlier run that did not end cleanly."""
+        for generation in self._generations:
+            if generation.found is not None:
+                generation.doubtful = _MOST_BYTES if generation.found.compressed else generation.found.size
+
+    def forgotten(self) -> list[bytes]:
+        """Generations whose files have been gone for so long that nobody needs to know of them."""
+        now = self._clock.wall_ns() / 1e9
+        return [one.cursor.id for one in self._generations if one.found is None and now - one.cursor.seen_at > MEMORY]
+
+    def is_awake(self, paths: AbstractSet[str]) -> bool:
+        """Whether all these files are being followed, so that reading is enough and no scan is needed."""
+        return paths <= {generation.cursor.path for generation in self._active.values()}
+
+    def blocks(self) -> Iterator[Block]:
+        """One chunk of every file that has more: a huge file does not hold up the small ones.
+
+        Ended early, the next round goes on with the files whose turn did not come.
+        """
+        self.grew = False
+        if not self._turns:
+            self._turns.extend(self._active)
+        while self._turns:
+            generation = self._active.get(self._turns.popleft())
+            block = self._read(generation) if generation is not None else None
+            if block is not None:
+                yield block
+
+    def _read(self, generation: Generation) -> Block | None:
+        reader, found = generation.reader, generation.found
+        if self._once and found is not None and not found.compressed and reader.position >= found.size:
+            return None  # what is written meanwhile is for the next time, else a busy writer would keep us for ever
+        try:
+            modified = found.mtime_ns if found else 0
+            block = reader.read(self._clock.monotonic(), self._clock.wall_ns(), modified)
+            self._handles.used(generation)
+            if reader.grew:
+                self.grew = True
+                self._warned.discard(reader.path)
+                return block
+        except RewrittenError:
+            self._generations.rewritten(generation)
+            self.hurried = True
+        except MovedError:
+            self.hurried = True
+            if generation.found is not None:
+                return None
+        except DamagedError as error:
+            self._warn(f"{reader.path}: {error}")
+        except OSError as error:
+            reader.close()
+            if error.errno in {errno.EMFILE, errno.ENFILE} and self._handles.fewer():
+                self._turns.append(generation.cursor.id)
+            elif reader.path not in self._warned:
+                self._warned.add(reader.path)
+                self._warn(f"{reader.path}: can't be read: {error.strerror}; trying again, nothing is lost")
+            return None
+        self._rest(generation)
+        return None
+
+    def _rest(self, generation: Generation) -> None:
+        """A file that gave nothing new: let go if nothing more can come, or if it has slept for a while."""
+        reader, found = generation.reader, generation.found
+        if reader.waiting:
+            return  # its patience runs out by itself; a file that is gone may turn up as a copy before
+        quiet = self._clock.monotonic() - reader.grew_at > HANDLE_PATIENCE
+        if found is None:
+            # Whoever has it open may go on writing to it.
+            if quiet or self._once or (reader.gone and reader.view is None):
+                self._release(generation)
+        elif quiet or (
+            reader.position == found.size and self._clock.wall_ns() - found.mtime_ns > HANDLE_PATIENCE * 1e9
+        ):
+            self._release(generation)
+
+    def _release(self, generation: Generation) -> None:
+        if generation.awake is not None:
+            generation.awake.close()
+        del self._active[generation.cursor.id]
+        generation.doze()
+
+    def secure(self) -> None:
+        """Open what has more to read: while the cluster is away its name may go, but not its content."""
+        for generation in list(self._active.values()):
+            reader, found = generation.reader, generation.found
+            if reader.view is not None or found is None or reader.position == found.size:
+                continue
+            try:
+                reader.open()
+            except (OSError, MovedError):
+                continue
+            self._handles.used(generation)
+
+    def hold(self, block: Block, index: int, carry: str) -> None:
+        """The block's record that begins with line ``index`` may go on: it is held back."""
+        self._generations.get(block.origin.generation).reader.hold(block, index, carry)
+
+    def due(self, patience: float) -> float:
+        """When the next of what is held back has been held long enough, monotonic seconds."""
+        waiting = (one for one in self._active.values() if one.waiting)
+        return min((_patience_ends(one, patience) for one in waiting), default=float("inf"))
+
+    def quiet(self, patience: float) -> list[Block]:
+        """What was held back long enough: a record that did not go on, a line that did not end.
+
+        Its end is noted in the cursor, which has to be written before it is sent: else a crash, and what comes
+        after it, would make another record of it.
+
+        Args:
+            patience: how long an unterminated line is waited for, seconds.
+        """
+        now = self._clock.monotonic()
+        blocks = []
+        for generation in self._active.values():
+            if generation.waiting and now >= _patience_ends(generation, patience):
+                with_line = now - generation.reader.grew_at >= patience
+                blocks.append(self._finish(generation, with_line=with_line))
+        return [block for block in blocks if block is not None]
+
+    def rest(self) -> list[Block]:
+        """Everything that is held back, as it stands; but the line that is just being written."""
+        blocks = [self._finish(one, with_line=not _is_being_written(one)) for one in self._active.values()]
+        return [block for block in blocks if block is not None]
+
+    def _finish(self, generation: Generation, *, with_line: bool) -> Block | None:
+        found, cursor = generation.found, generation.cursor
+        modified = found.mtime_ns if found else 0
+        block = generation.reader.finish(self._clock.wall_ns(), modified, with_line=with_line)
+        if block is not None:
+            cursor.cuts = (*cursor.cuts, block.offsets[-1])[-_MOST_CUTS:]
+            self.dirty.add(cursor.id)
+        return block
+
+    def begin(self, span: Span) -> bool:
+        """A span is on its way; gives whether an earlier run may have sent it."""
+        self._progress.begin(span)
+        return span.start < self._generations.get(span.generation).doubtful
+
+    def acknowledge(self, spans: Iterable[Span]) -> None:
+        """Move the cursors over what was acknowledged."""
+        now = self._clock.wall_ns() / 1e9
+        for span in self._progress.acknowledge(spans):
+            generation = self._generations.get(span.generation)
+            if span.restarts != generation.restarts:
+                continue  # it was set back since: what comes again moves the cursor
+            cursor = generation.cursor
+            cursor.offset, cursor.anchor, cursor.carry, cursor.seen_at = span.end, span.anchor, span.carry, now
+            if cursor.cuts:
+                cursor.cuts = tuple(cut for cut in cursor.cuts if cut > span.end)
+            if generation.awake is not None:
+                cursor.rungs = rungs.below(generation.awake.rungs, span.end)
+            if cursor.id not in self._active:
+                generation.doze()
+            self.dirty.add(cursor.id)
+
+    def cursors(self, identities: Iterable[bytes]) -> Iterator[Cursor]:
+        """The cursors of these generations."""
+        return (self._generations.get(identity).cursor for identity in identities)
+
+    def all_cursors(self) -> Iterator[Cursor]:
+        """Every cursor there is."""
+        return (generation.cursor for generation in self._generations)
+
+    def progress(self) -> tuple[int, int]:
+        """Bytes acknowledged and bytes in all, of the files that are followed."""
+        done = total = 0
+        for generation in self._active.values():
+            size = generation.found.size if generation.found else generation.cursor.offset
+            total += max(size, generation.position)
+            done += generation.cursor.offset
+        return done, total
+
+    def close(self) -> None:
+        """Let every file go."""
+        for generation in self._generations:
+            if generation.awake is not None:
+                generation.awake.close()
+
+
+def _patience_ends(generation: Generation, patience: float) -> float:
+    reader = generation.reader
+    return reader.grew_at + (RECORD_PATIENCE if reader.held is not None else patience)
+
+
+def _is_being_written(generation: Generation) -> bool:
+    """Whether a file grew since the scan: its unterminated last line is no line yet."""
+    found = generation.found
+    if found is None or found.compressed:
+        return False
+    try:
+        return generation.reader.open().size(0) != found.size
+    except (OSError, MovedError):
+        return False

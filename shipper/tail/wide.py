@@ -1,0 +1,95 @@
+"""UTF-16 → lines in UTF-8 with their offsets in the file.  Pure.
+
+Windows programs write such logs; a byte order mark tells them apart.
+"""
+
+from __future__ import annotations
+
+from itertools import accumulate
+
+_MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+_UNIT = 2
+
+
+def encoding_of(head: bytes) -> str | None:
+    """The encoding that a file's first two bytes announce, if it is a wide one."""
+    return _MARKS.get(head[:_UNIT])
+
+
+class WideSplitter:
+    """Cuts a growing stream of UTF-16 into lines, as ``Splitter`` does with UTF-8.
+
+    Args:
+        offset: of the first byte that will be fed; even.
+        keep: longest line kept whole, bytes of the file; the rest of a longer one is skipped, counted and flagged.
+        encoding: ``utf-16-le`` or ``utf-16-be``.
+    """
+
+    __slots__ = ("_dropped", "_encoding", "_end", "_keep", "_rest", "_start")
+
+    def __init__(self, offset: int, keep: int, encoding: str) -> None:
+        self._start = offset
+        self._keep = keep
+        self._encoding = encoding
+        self._end = "\n".encode(encoding)
+        self._rest = b""
+        self._dropped = 0
+
+    @property
+    def start(self) -> int:
+        """Offset of the unfinished line's first byte."""
+        return self._start
+
+    @property
+    def pending(self) -> int:
+        """Bytes of the unfinished line read so far; half a unit is no line."""
+        length = len(self._rest) + self._dropped
+        return length - length % _UNIT
+
+    def feed(self, data: bytes) -> tuple[list[bytes], list[int], dict[int, int]]:
+        """The lines that these bytes finish, their offsets (one more than lines), and which were cut."""
+        dropped = self._dropped
+        whole = self._rest + data
+        raws = self._split(whole)
+        self._rest = raws.pop()
+        lengths = [len(raw) + _UNIT for raw in raws]
+        if raws:
+            lengths[0] += dropped
+            self._dropped = 0
+        offsets = list(accumulate(lengths, initial=self._start))
+        cut = {index: length - _UNIT for index, length in enumerate(lengths) if length - _UNIT > self._keep}
+        self._start = offsets[-1]
+        whole_units, room = len(self._rest) // _UNIT * _UNIT, self._keep // _UNIT * _UNIT
+        if whole_units > room:
+            # An odd byte at the end may be half of a line feed: it stays.
+            self._rest = self._rest[:room] + self._rest[whole_units:]
+            self._dropped += whole_units - room
+        return [self._text(raw) for raw in raws], offsets, cut
+
+    def take_rest(self) -> tuple[list[bytes], list[int], dict[int, int]]:
+        """The unfinished line as it stands; what follows later is a line of its own."""
+        length, start = self.pending, self._start
+        if not length:
+            return [], [start], {}
+        whole = len(self._rest) // _UNIT * _UNIT
+        line, self._rest = self._text(self._rest[:whole]), self._rest[whole:]
+        cut = {0: length} if self._dropped else {}
+        self._start += length
+        self._dropped = 0
+        return [line], [start, self._start], cut
+
+    def _split(self, whole: bytes) -> list[bytes]:
+        """Cut at line feeds, which begin at even places only."""
+        parts: list[bytes] = []
+        first = at = 0
+        while (at := whole.find(self._end, at)) >= 0:
+            if (at - first) % _UNIT:
+                at += 1
+                continue
+            parts.append(whole[first:at])
+            first = at = at + _UNIT
+        parts.append(whole[first:])
+        return parts
+
+    def _text(self, raw: bytes) -> bytes:
+        return raw[: self._keep].decode(self._encoding, "replace").encode()
