@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from shipper import __version__
+from shipper import __version__, memory
 from shipper.config import Config
 from shipper.deliver.batch import Batch, Packer
 from shipper.deliver.bulk import Sender
@@ -26,6 +26,8 @@ from shipper.telemetry import Counters, log
 
 # After a hint, changes of this long are looked at together, seconds.
 HINT_PAUSE = 0.1
+# So many documents leave memory behind that is worth giving back.
+BURST = 2000
 # How often --once looks again when files are renamed under it.
 MOST_RESCANS = 10
 
@@ -89,6 +91,7 @@ class Sidecar:
         self._touched: deque[str] = deque()
         self._scan_seconds = 0.0
         self._scanned = False
+        self._given_back_at = 0
         self._hurry = False
         self._reload: Callable[[], Config | None] | None = None
         self.stopping = threading.Event()
@@ -172,6 +175,7 @@ class Sidecar:
                 watched = cover(self.directories())
                 self._scan(self._settings.partial_line_timeout, sparing=watched, touched=touched)
                 next_scan = now + self._settings.scan_interval
+                self._give_back()
             read = self._read()
             if not self._left:
                 self._ship_all(self._tail.quiet(self._settings.partial_line_timeout))
@@ -181,6 +185,13 @@ class Sidecar:
             if not read and not self.stopping.is_set():
                 self._sleep(next_scan)
         return self._drain()
+
+    def _give_back(self) -> None:
+        """After a burst, when nothing is under way, its memory goes back to the system."""
+        settled = self._counters.settled
+        if settled - self._given_back_at > BURST and self._sender.idle:
+            self._given_back_at = settled
+            memory.give_back()
 
     def _sleep(self, next_scan: float) -> None:
         """Wait for a hint, an outcome, or the next thing that is due."""

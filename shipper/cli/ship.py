@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shipper import __version__
+from shipper import __version__, memory
 from shipper import config as configuration
 from shipper.config import Config, ConfigError
 from shipper.tail.cursors import CursorStore, StateError
@@ -111,6 +111,7 @@ def _run_with(config: Config, store: CursorStore, counters: Counters, *, once: b
     # Dicts come and go without cycles: looking for some every few hundred objects costs a fifth of the time.
     gc.freeze()
     gc.set_threshold(200_000, 20, 100)
+    memory.map_large_blocks()
     # A thread with an answer in hand should not wait five milliseconds for the reading one to make room.
     sys.setswitchinterval(0.001)
     sidecar = Sidecar(config, store=store, sender=sender, counters=counters, wake=wake, once=once)

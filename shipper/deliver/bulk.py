@@ -198,6 +198,7 @@ class Sender:
                     error,
                 )
             finally:
+                del batch  # waiting for the next one must not keep the megabytes of this one
                 with self._lock:
                     self._under_way -= 1
                 self._room.release()

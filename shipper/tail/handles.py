@@ -33,7 +33,7 @@ class Handles:
         self._open.pop(generation.cursor.id, None)
         self._open[generation.cursor.id] = generation
         if len(self._open) > self._most:
-            self._shut(len(self._open) - self._most)
+            self._shut(max(1, self._most // 4))  # several at once: looking for them costs more than closing
 
     def fewer(self) -> bool:
         """There are no descriptors left: make do with half as many; gives whether that helps."""

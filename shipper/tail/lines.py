@@ -15,6 +15,7 @@ from shipper.config import Dataset, Format
 KEEP_FACTOR = 8
 # File systems make holes of whole blocks; fewer NULs are content.
 HOLE_BYTES = 4096
+_HOLE = bytes(HOLE_BYTES)
 
 
 @dataclass(slots=True, frozen=True)
@@ -77,7 +78,7 @@ class Splitter:
         self._keep = keep
         self._rest = b""
         self._dropped = 0
-        self._hole = bytes(min(HOLE_BYTES, keep))
+        self._hole = _HOLE[:keep]
         self._in_hole = False
 
     @property

@@ -81,6 +81,8 @@ class Tail:
         self._generations = Generations(cursors, host=host, keep=longest * KEEP_FACTOR, warn=warn)
         self._active: dict[bytes, Generation] = {}
         self._turns: deque[bytes] = deque()
+        # What may hold something back: a superset, so that ten thousand others need not be asked.
+        self._waiting: dict[bytes, Generation] = {}
         self._handles = Handles(limit())
         self._progress = Progress()
         self._warned: set[str] = set()
@@ -160,6 +162,8 @@ class Tail:
             modified = found.mtime_ns if found else 0
             block = reader.read(self._clock.monotonic(), self._clock.wall_ns(), modified)
             self._handles.used(generation)
+            if reader.waiting:
+                self._waiting[generation.cursor.id] = generation
             if reader.grew:
                 self.grew = True
                 self._warned.discard(reader.path)
@@ -219,11 +223,14 @@ class Tail:
 
     def hold(self, block: Block, index: int, carry: str) -> None:
         """The block's record that begins with line ``index`` may go on: it is held back."""
-        self._generations.get(block.origin.generation).reader.hold(block, index, carry)
+        generation = self._generations.get(block.origin.generation)
+        generation.reader.hold(block, index, carry)
+        if generation.waiting:
+            self._waiting[generation.cursor.id] = generation
 
     def due(self, patience: float) -> float:
         """When the next of what is held back has been held long enough, monotonic seconds."""
-        waiting = (one for one in self._active.values() if one.waiting)
+        waiting = (one for one in self._waiting.values() if one.waiting)
         return min((_patience_ends(one, patience) for one in waiting), default=float("inf"))
 
     def quiet(self, patience: float) -> list[Block]:
@@ -236,9 +243,10 @@ class Tail:
             patience: how long an unterminated line is waited for, seconds.
         """
         now = self._clock.monotonic()
+        self._waiting = {identity: one for identity, one in self._waiting.items() if one.waiting}
         blocks = []
-        for generation in self._active.values():
-            if generation.waiting and now >= _patience_ends(generation, patience):
+        for generation in self._waiting.values():
+            if now >= _patience_ends(generation, patience):
                 with_line = now - generation.reader.grew_at >= patience
                 blocks.append(self._finish(generation, with_line=with_line))
         return [block for block in blocks if block is not None]
