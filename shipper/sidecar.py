@@ -89,6 +89,7 @@ class Sidecar:
         self._settled_at = self._clock.monotonic()
         self._hinted = False
         self._touched: deque[str] = deque()
+        self._next_scan = 0.0
         self._scan_seconds = 0.0
         self._scanned = False
         self._given_back_at = 0
@@ -154,7 +155,7 @@ class Sidecar:
         while not (self._hand_over() and self._sender.idle) and not self.stopping.is_set() and not self._stuck():
             self._wait_for_outcomes()
             progress(*self._tail.progress())
-        return self._drain()
+        return self.drain()
 
     def run(self, cover: Callable[[list[str]], bool]) -> bool:
         """Ship until told to stop; gives whether everything that was read is acknowledged.
@@ -162,29 +163,30 @@ class Sidecar:
         Args:
             cover: told the directories to watch, at every scan; gives whether they are watched.
         """
-        next_scan = 0.0
         while not self.stopping.is_set() and not self._sender.broken:
             self._wake.clear()
-            if self._reload is not None:
-                self._reconfigure()
-                next_scan = 0.0
-            touched = {self._touched.popleft() for _ in range(len(self._touched))}
-            now = self._clock.monotonic()
-            if now >= next_scan or self._hinted or (touched and not self._tail.is_awake(touched)):
-                self._hinted = self._tail.hurried = False
-                watched = cover(self.directories())
-                self._scan(self._settings.partial_line_timeout, sparing=watched, touched=touched)
-                next_scan = now + self._settings.scan_interval
-                self._give_back()
-            read = self._read()
-            if not self._left:
-                self._ship_all(self._tail.quiet(self._settings.partial_line_timeout))
-                if self._packer.batch.spans and now - self._batch_since >= self._settings.flush_interval:
-                    self._flush()
-            self._settle()
-            if not read and not self.stopping.is_set():
-                self._sleep(next_scan)
-        return self._drain()
+            if not self.turn(cover) and not self.stopping.is_set():
+                self._sleep()
+        return self.drain()
+
+    def turn(self, cover: Callable[[list[str]], bool]) -> bool:
+        """Do what is due now: scan, read, ship, settle; gives whether another turn would find more at once."""
+        settings, now = self._settings, self._clock.monotonic()
+        if self._reload is not None:
+            self._reconfigure()
+        touched = {self._touched.popleft() for _ in range(len(self._touched))}
+        if now >= self._next_scan or self._hinted or (touched and not self._tail.is_awake(touched)):
+            self._hinted = self._tail.hurried = False
+            self._scan(settings.partial_line_timeout, sparing=cover(self.directories()), touched=touched)
+            self._next_scan = now + settings.scan_interval
+            self._give_back()
+        read = self._read()
+        if not self._left:
+            self._ship_all(self._tail.quiet(settings.partial_line_timeout))
+            if self._packer.batch.spans and now - self._batch_since >= settings.flush_interval:
+                self._flush()
+        self._settle()
+        return read
 
     def _give_back(self) -> None:
         """After a burst, when nothing is under way, its memory goes back to the system."""
@@ -193,9 +195,9 @@ class Sidecar:
             self._given_back_at = settled
             memory.give_back()
 
-    def _sleep(self, next_scan: float) -> None:
+    def _sleep(self) -> None:
         """Wait for a hint, an outcome, or the next thing that is due."""
-        now, due = self._clock.monotonic(), next_scan
+        now, due = self._clock.monotonic(), self._next_scan
         if not self._left:
             due = min(due, self._tail.due(self._settings.partial_line_timeout))
             if self._packer.batch.spans:
@@ -320,6 +322,7 @@ class Sidecar:
         if config is None:
             return
         self._flush()
+        self._next_scan = 0.0
         self._settings = config.shipper
         self._documents = Documents(config.shipper, __version__, self._documents.runs)
         self._packer = self._new_packer()
@@ -330,7 +333,7 @@ class Sidecar:
         batch = self._settings.batch
         return Packer(self._settings.namespace, self._documents.common, batch.max_bytes, batch.max_events)
 
-    def _drain(self) -> bool:
+    def drain(self) -> bool:
         """Deliver what was read, wait for the outcomes up to the deadline, write the cursors."""
         deadline = self._clock.monotonic() + self._settings.shutdown_timeout
 
