@@ -2,23 +2,26 @@
 
 One process at a time (a lock names the other).  The database is in WAL mode: a cursor written before a SIGKILL is
 there afterwards; one lost to a power failure only means that lines are sent again, and their ids make that
-harmless.  A damaged store is set aside, said aloud and replaced.
+harmless.  A damaged store is set aside, said aloud and replaced: at start, and under way when it is deleted.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from shipper.tail.identity import NOTHING, Mark
+from shipper.tail.state_lock import StateError, StateLock, key_of, probe, same_file, sync
+
+__all__ = ["Cursor", "CursorStore", "StateError", "counters_of", "read_only"]
 
 SCHEMA = 2
 _TABLES = """
@@ -42,15 +45,22 @@ CREATE TABLE IF NOT EXISTS generation (
   rungs BLOB NOT NULL DEFAULT x''   -- digests along the second half of what is acknowledged: rungs.py
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS proof (  -- SQLite does not notice a flipped bit inside a value
+  id BLOB PRIMARY KEY,              -- of the generation
+  schema TEXT NOT NULL,             -- in which its row was written
+  digest BLOB NOT NULL              -- of that row
+) WITHOUT ROWID;
 """
 _COLUMNS = (
     "id, logical, first_line, ordinal, path, device, inode, size, head_length, head, "
     "offset, anchor_length, anchor, carry, seen_at, cuts, rungs"
 )
-
-
-class StateError(Exception):
-    """The state directory can't be used; the message says why and what to do."""
+# What SQLite raises over flipped bytes: they may stand in a length, or in the name that it complains of.
+_DAMAGE = (sqlite3.Error, UnicodeDecodeError, MemoryError)
+_INSERT = (
+    f"INSERT OR REPLACE INTO generation ({_COLUMNS}) "  # noqa: S608 - constant columns
+    f"VALUES ({', '.join('?' * (_COLUMNS.count(',') + 1))})"
+)
 
 
 @dataclass(slots=True)
@@ -79,7 +89,7 @@ class CursorStore:
 
     Args:
         state_dir: created (0700) if missing.
-        warn: told in a sentence when a damaged store had to be set aside.
+        warn: told in a sentence when a damaged store had to be set aside, or a lost one made anew.
 
     Raises:
         StateError: another process holds the directory, or it can't be written.
@@ -87,44 +97,103 @@ class CursorStore:
 
     def __init__(self, state_dir: Path, warn: Callable[[str], None]) -> None:
         self.path = state_dir / "cursors.sqlite"
-        self._lock = _take_lock(state_dir)
+        self._warn = warn
+        self._wal = Path(f"{self.path}-wal")
         self._seal = state_dir / "clean"
-        self.clean = self._take_seal()
-        self._unsaved = False
+        self._facts: dict[str, str] = {}
+        # Rows that could not be written: they are owed, and go with the next that can.
+        self._owed: dict[bytes, tuple[Any, ...]] = {}
+        self._keys: tuple[tuple[int, int], tuple[int, int]] | None = None
+        self._lock = StateLock(state_dir)
         try:
+            self._begin(state_dir)
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def _begin(self, state_dir: Path) -> None:
+        sealed = self._seal.exists()
+        self.clean = self._take_seal()
+        try:
+            self._look(sealed=sealed)
             self._db = self._open()
             self._check()
-        except sqlite3.DatabaseError as error:
-            if _is_full_or_read_only(error):
-                self._lock.close()
-                raise StateError(f"{self.path}: {error}; the state directory must be writable") from None
+        except _DAMAGE as error:
+            self._must_be_damage(error)
+            probe(state_dir)
             self.clean = False
             aside = self._set_aside()
-            warn(
+            self._warn(
                 f"{self.path}: the cursor store is damaged ({error}); set aside as {aside} and started anew: "
                 "lines already indexed will be recognised by their ids, nothing is lost"
             )
-            self._db = self._open()
+            self._begin_anew()
+
+    def _look(self, *, sealed: bool) -> None:
+        """See what needs no opening: SQLite takes an empty file for a new store, and says nothing.
+
+        Raises:
+            sqlite3.DatabaseError: there was a store, and this is none.
+        """
+        if self.path.is_dir():
+            raise sqlite3.DatabaseError("it is a directory")
+        if self.path.exists() and not self.path.stat().st_size:
+            raise sqlite3.DatabaseError("it is empty")
+        if not self.path.exists() and (sealed or key_of(self._wal)):
+            raise sqlite3.DatabaseError("it is gone")
+
+    def _must_be_damage(self, error: BaseException) -> None:
+        """A store that can't be read or written just now is sound: it is left where it is.
+
+        Raises:
+            StateError: that is so.
+        """
+        if any(word in str(error) for word in ("is full", "is locked")):
+            raise StateError(f"{self.path}: {error}; the state directory must be writable") from None
+        if self.path.exists() and not os.access(self.path, os.R_OK | os.W_OK):
+            raise StateError(f"{self.path}: Permission denied; it must be readable and writable for this user")
 
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.executescript(_TABLES)
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.executescript(_TABLES)
+        except BaseException:
+            db.close()
+            raise
         return db
+
+    def _begin_anew(self) -> None:
+        try:
+            self._db = self._open()
+            self._check()
+        except sqlite3.Error as error:
+            raise StateError(f"{self.path}: can't be made: {error}") from error
 
     def _check(self) -> None:
         answer = self._db.execute("PRAGMA quick_check").fetchone()
         if answer != ("ok",):
             raise sqlite3.DatabaseError(str(answer[0]))
+        self._facts.update(self._db.execute("SELECT name, value FROM fact").fetchall())
         schema = self.fact("schema")
         if schema == "1":
             schema = self._migrate()
-        if schema is None:
-            self.set_fact("schema", str(SCHEMA))
-        elif schema != str(SCHEMA):
+        if schema not in {None, str(SCHEMA)}:
             raise sqlite3.DatabaseError(f"written in format {schema}, this version knows {SCHEMA}")
-        self.load()
+        self._prove()
+        # Whether it can be written is to be known now, not when the first cursor has moved.
+        self._db.execute("INSERT OR REPLACE INTO fact VALUES ('schema', ?)", (str(SCHEMA),))
+        self._keys = _key(self.path), _key(self._wal)
+
+    def _prove(self) -> None:
+        rows = self._db.execute(f"SELECT {_COLUMNS} FROM generation").fetchall()  # noqa: S608 - constant columns
+        proofs = dict(self._db.execute("SELECT id, digest FROM proof WHERE schema = ?", (str(SCHEMA),)).fetchall())
+        for row in rows:
+            if proofs.pop(row[0], None) not in {None, _digest(row)}:
+                raise sqlite3.DatabaseError("a row is not as it was written")
+        if proofs:
+            raise sqlite3.DatabaseError("a row is missing")
 
     def _migrate(self) -> str:
         """Bring a store of the first format to this one."""
@@ -138,11 +207,61 @@ class CursorStore:
             self._db.close()
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         aside = self.path.with_name(f"{self.path.name}.damaged-{stamp}-{os.getpid()}")
-        for suffix in ("", "-wal", "-shm"):
-            part = Path(f"{self.path}{suffix}")
-            if part.exists():
-                part.rename(f"{aside}{suffix}")
+        try:
+            for suffix in ("", "-wal", "-shm"):
+                part = Path(f"{self.path}{suffix}")
+                if part.exists():
+                    part.rename(f"{aside}{suffix}")
+        except OSError as error:
+            raise StateError(f"{self.path}: damaged, and can't be set aside: {error.strerror}") from error
+        self._facts.clear()
         return aside
+
+    def present(self) -> bool:
+        """Whether lock and store still are what their paths name, and sound; costs three ``stat``."""
+        return self._lock.present() and self._is_ours()
+
+    def _is_ours(self) -> bool:
+        if self._keys is None:
+            return False
+        # An empty file is no store, whoever emptied it.
+        return key_of(self.path) == self._keys[0] and same_file(self._wal, self._keys[1])
+
+    def restore(self, cursors: Iterable[Cursor]) -> None:
+        """Make directory, lock and store anew under their paths, after they were deleted or replaced under way.
+
+        Args:
+            cursors: everything that is to be remembered.
+
+        Raises:
+            StateError: another process has taken the directory meanwhile, or it can't be written; ``present`` stays
+                False, so that the next scan tries again.
+        """
+        if not self._lock.present():
+            lock = StateLock(self.path.parent)
+            self._lock.close()
+            self._lock = lock
+        facts = dict(self._facts)
+        if not self._is_ours():
+            whole = self._keys is not None and key_of(self.path) == self._keys[0]
+            self._keys = None
+            with contextlib.suppress(sqlite3.Error):
+                self._db.close()  # what only the write-ahead log held goes into the main file, if that is ours
+            if not whole:
+                self._set_aside()
+            self._begin_anew()
+        for key, value in facts.items():
+            self.set_fact(key, value)
+        rows = list(cursors)
+        try:
+            self.save(rows)
+        except StateError:
+            self._keys = None
+            raise
+        self._warn(
+            f"{self.path.parent}: lock or cursor store were deleted or replaced under way; "
+            f"made anew with {len(rows)} positions, nothing is lost"
+        )
 
     def load(self) -> list[Cursor]:
         """Every generation that is remembered."""
@@ -155,32 +274,49 @@ class CursorStore:
         Raises:
             StateError: the disk is full or the directory became read-only; the old cursors stay.
         """
-        rows = [_row(cursor) for cursor in cursors]
-        if not rows:
+        rows = {cursor.id: _row(cursor) for cursor in cursors}
+        if not rows and not self._owed:
             return
-        marks = ", ".join("?" * len(rows[0]))
+        self._owed |= rows
+        proofs = [(row[0], str(SCHEMA), _digest(row)) for row in self._owed.values()]
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany(f"INSERT OR REPLACE INTO generation ({_COLUMNS}) VALUES ({marks})", rows)  # noqa: S608 - constant columns
+            self._db.executemany(_INSERT, self._owed.values())
+            self._db.executemany("INSERT OR REPLACE INTO proof VALUES (?, ?, ?)", proofs)
             self._db.execute("COMMIT")
-            self._unsaved = False
         except sqlite3.Error as error:
-            self._unsaved = True
             with contextlib.suppress(sqlite3.Error):
                 self._db.execute("ROLLBACK")
+            if not isinstance(error, sqlite3.OperationalError):
+                self._keys = None  # malformed, not for want of room: it has to be made anew
             raise StateError(f"{self.path}: cursors can't be written: {error}") from error
+        self._owed.clear()
 
     def forget(self, ids: Iterable[bytes]) -> None:
-        """Remove generations whose files are long gone."""
-        self._db.executemany("DELETE FROM generation WHERE id = ?", [(one,) for one in ids])
+        """Remove generations whose files are long gone; on a full disk they stay until the next time."""
+        keys = [(one,) for one in ids]
+        for (key,) in keys:
+            self._owed.pop(key, None)
+        with contextlib.suppress(sqlite3.Error):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._db.executemany("DELETE FROM generation WHERE id = ?", keys)
+                self._db.executemany("DELETE FROM proof WHERE id = ?", keys)
+                self._db.execute("COMMIT")
+            except sqlite3.Error:
+                self._db.execute("ROLLBACK")
 
     def fact(self, key: str) -> str | None:
         """A fact about the store as a whole, such as its counters."""
-        row = self._db.execute("SELECT value FROM fact WHERE name = ?", (key,)).fetchone()
-        return row[0] if row else None
+        return self._facts.get(key)
 
     def set_fact(self, key: str, value: str) -> None:
-        """Remember a fact about the store."""
+        """Remember a fact about the store.
+
+        Raises:
+            StateError: it can't be written.
+        """
+        self._facts[key] = value
         try:
             self._db.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (key, value))
         except sqlite3.Error as error:
@@ -191,6 +327,7 @@ class CursorStore:
         try:
             sealed = self._seal.read_text(encoding="ascii")
             self._seal.unlink()
+            sync(self.path.parent)  # or a power failure would bring the seal back
             return sealed == _signature(self.path)
         except (OSError, UnicodeDecodeError):
             return False
@@ -202,11 +339,14 @@ class CursorStore:
             clean: everything that was sent is acknowledged and its cursors are written; the store is sealed, so
                 that the next start knows it needs no look-ups, unless a copy has taken its place meanwhile.
         """
+        with contextlib.suppress(StateError):
+            self.save(())
+        ours = self._is_ours()
         with contextlib.suppress(sqlite3.Error):
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         with contextlib.suppress(sqlite3.Error):
             self._db.close()
-        if clean and not self._unsaved:
+        if clean and ours and not self._owed:
             with contextlib.suppress(OSError):
                 self._seal.write_text(_signature(self.path), encoding="ascii")
         self._lock.close()
@@ -228,34 +368,9 @@ def read_only(state_dir: Path) -> tuple[list[Cursor], dict[str, Any]]:
             facts = dict(db.execute("SELECT name, value FROM fact").fetchall())
         finally:
             db.close()
-    except sqlite3.Error as error:
+    except _DAMAGE as error:
         raise StateError(f"{path}: can't be read: {error}") from error
     return [_cursor(row) for row in rows], facts
-
-
-def _take_lock(state_dir: Path) -> IO[str]:
-    try:
-        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = (state_dir / "lock").open("a+", encoding="utf-8")
-    except OSError as error:
-        raise StateError(
-            f"{state_dir}: the state directory can't be used: {error.strerror}; "
-            "make it writable for this user or set shipper.state_dir"
-        ) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.seek(0)
-        other = lock.read().strip() or "another process"
-        lock.close()
-        raise StateError(
-            f"{state_dir}: in use by {other}; one sidecar at a time: stop it, or give this one its own state_dir"
-        ) from None
-    lock.seek(0)
-    lock.truncate()
-    lock.write(f"neuroflow-ship, process {os.getpid()}")
-    lock.flush()
-    return lock
 
 
 def _signature(path: Path) -> str:
@@ -264,9 +379,14 @@ def _signature(path: Path) -> str:
     return f"{stat.st_dev} {stat.st_ino} {stat.st_size} {stat.st_ctime_ns}"
 
 
-def _is_full_or_read_only(error: sqlite3.DatabaseError) -> bool:
-    text = str(error)
-    return "readonly" in text or "full" in text or "unable to open" in text or "disk I/O" in text
+def _key(path: Path) -> tuple[int, int]:
+    stat = path.stat()
+    return stat.st_dev, stat.st_ino
+
+
+def _digest(row: tuple[Any, ...]) -> bytes:
+    """What proves that a row is as it was written."""
+    return blake2b(ascii(row).encode(), digest_size=8).digest()
 
 
 def _row(cursor: Cursor) -> tuple[Any, ...]:
@@ -283,7 +403,7 @@ def _row(cursor: Cursor) -> tuple[Any, ...]:
         cursor.offset,
         *cursor.anchor,
         cursor.carry,
-        cursor.seen_at,
+        float(cursor.seen_at),  # as it comes back, or it would not be as it was written
         " ".join(map(str, cursor.cuts)),
         cursor.rungs,
     )

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import random
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -147,8 +149,10 @@ def test_read_only_database_is_not_set_aside(tmp_path: Path, monkeypatch: pytest
     def refuse(_: CursorStore) -> None:
         raise sqlite3.OperationalError("attempt to write a readonly database")
 
+    CursorStore(tmp_path, pytest.fail).close()
     monkeypatch.setattr(module.CursorStore, "_open", refuse)
-    with pytest.raises(StateError, match="attempt to write a readonly database"):
+    monkeypatch.setattr(os, "access", lambda *_: False)  # for root it is never so
+    with pytest.raises(StateError, match=r"cursors\.sqlite: Permission denied; it must be readable and writable"):
         CursorStore(tmp_path, pytest.fail)
     assert [] == list(tmp_path.glob("*.damaged-*"))
     monkeypatch.undo()
@@ -156,7 +160,7 @@ def test_read_only_database_is_not_set_aside(tmp_path: Path, monkeypatch: pytest
 
 
 def test_full_disk_keeps_the_old_cursors(open_store: Callable[[], CursorStore]) -> None:
-    """All or none: a write that fails leaves what was there, and the next may succeed."""
+    """All or none: a write that fails leaves what was there; what it owes is written with the next that succeeds."""
     store = open_store()
     store.save([cursor(1)])
     pages = store._db.execute("PRAGMA page_count").fetchone()[0]
@@ -165,8 +169,9 @@ def test_full_disk_keeps_the_old_cursors(open_store: Callable[[], CursorStore]) 
         store.save([cursor(number, 5, "/x" * 200) for number in range(200)])
     assert [cursor(1)] == store.load()
     store._db.execute("PRAGMA max_page_count = 100000")
-    store.save([cursor(1, 5)])
-    assert [cursor(1, 5)] == store.load()
+    store.save([cursor(1, 7)])
+    expected = dict.fromkeys(range(200), 5) | {1: 7}
+    assert expected == {one.ordinal: one.offset for one in store.load()}
 
 
 def test_killed_process_leaves_whole_rows(tmp_path: Path) -> None:
@@ -208,6 +213,258 @@ def test_counters_survive_nonsense(counters: dict[str, int], fact: str) -> None:
     """Counters that can't be read begin anew; they stop nothing."""
     assert counters == counters_of({"counters": fact})
     assert {} == counters_of({})
+
+
+@pytest.mark.parametrize("part", ["", "-wal", "both"])
+def test_power_loss_at_any_byte(tmp_path: Path, part: str) -> None:
+    """Main file or write-ahead log cut anywhere: every row that is left is one that was written."""
+    source = CursorStore(tmp_path / "source", pytest.fail)
+    source.save(cursor(number, 5) for number in range(60))
+    source._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    source.save(cursor(number, 9) for number in range(60))
+    content = {suffix: Path(f"{source.path}{suffix}").read_bytes() for suffix in ("", "-wal")}
+    source.close()
+    written = [cursor(number, offset) for number in range(60) for offset in (5, 9)]
+    for share in range(25):
+        state = tmp_path / str(share)
+        state.mkdir()
+        for suffix, data in content.items():
+            cut = len(data) * share // 25 if part in {suffix, "both"} else len(data)
+            (state / f"cursors.sqlite{suffix}").write_bytes(data[:cut])
+        said: list[str] = []
+        store = CursorStore(state, said.append)
+        rows = store.load()
+        assert (0 if said else 60) == len(rows)
+        assert all(row in written for row in rows)
+        store.save([cursor(99)])
+        store.close()
+
+
+def test_flipped_bytes_are_noticed(tmp_path: Path) -> None:
+    """A flipped bit inside a value, which SQLite does not notice: no row comes back that was not written."""
+    source = CursorStore(tmp_path / "source", pytest.fail)
+    source.save(cursor(number, 5) for number in range(60))
+    source.close()
+    content = source.path.read_bytes()
+    chance = random.Random(5)
+    noticed = 0
+    for turn in range(150):
+        state = tmp_path / str(turn)
+        state.mkdir()
+        damaged = bytearray(content)
+        for _ in range(1 + turn % 4):
+            damaged[chance.randrange(len(damaged))] ^= 1 << chance.randrange(8)
+        (state / "cursors.sqlite").write_bytes(damaged)
+        said: list[str] = []
+        store = CursorStore(state, said.append)
+        rows = sorted(store.load(), key=lambda one: one.ordinal)
+        assert ([] if said else [cursor(number, 5) for number in range(60)]) == rows
+        noticed += bool(said)
+        store.save([cursor(99)])
+        store.close()
+    assert 0 < noticed
+
+
+@pytest.mark.parametrize(
+    ("what", "why"),
+    [
+        ("empty", "it is empty"),
+        ("a directory", "it is a directory"),
+        ("gone", "it is gone"),
+        ("text", "not a database"),
+    ],
+)
+def test_something_else_in_its_place(tmp_path: Path, what: str, why: str) -> None:
+    """A store that is lost is said aloud, also where SQLite would silently begin a new one."""
+    store = CursorStore(tmp_path, pytest.fail)
+    store.save([cursor(1)])
+    store.close(clean=True)
+    store.path.unlink()
+    if what == "empty":
+        store.path.touch()
+    elif what == "text":
+        store.path.write_text("no database at all" * 100)
+    elif what == "a directory":
+        store.path.mkdir()
+        (store.path / "something").touch()
+    said: list[str] = []
+    store = CursorStore(tmp_path, said.append)
+    assert not store.clean
+    assert [] == store.load()
+    store.close(clean=True)
+    assert 1 == len(said)
+    assert why in said[0]
+    CursorStore(tmp_path, pytest.fail).close()
+
+
+@pytest.mark.parametrize("part", ["-wal", "-shm"])
+def test_a_directory_in_the_place_of_a_part(tmp_path: Path, part: str) -> None:
+    """It is moved out of the way together with the store."""
+    store = CursorStore(tmp_path, pytest.fail)
+    store.close()
+    Path(f"{store.path}{part}").mkdir()
+    said: list[str] = []
+    store = CursorStore(tmp_path, said.append)
+    store.save([cursor(1)])
+    store.close()
+    assert "set aside" in said[0]
+
+
+def test_a_full_disk_is_a_sentence(tmp_path: Path) -> None:
+    """Nothing can be written: neither a traceback nor a store set aside."""
+    script = textwrap.dedent("""
+        import resource, sys
+        from pathlib import Path
+        from shipper.tail.cursors import CursorStore, StateError
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
+        try:
+            CursorStore(Path(sys.argv[1]), print)
+        except StateError as error:
+            print("refused:", error)
+    """)
+    root = Path(__file__).parents[3]
+    for room in (0, 1000, 5000, 30_000):
+        state = tmp_path / str(room)
+        CursorStore(state, pytest.fail).close()
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(state), str(room)],
+            cwd=root, check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        assert "refused: " in done.stdout, room
+        assert [] == list(state.glob("*.damaged-*"))
+        CursorStore(state, pytest.fail).close()
+
+
+def test_what_is_owed_keeps_the_seal_away(tmp_path: Path) -> None:
+    """A cursor that could never be written: the next start looks up what it may send again."""
+    store = CursorStore(tmp_path, pytest.fail)
+    store.save([cursor(1)])
+    store._db.execute("PRAGMA query_only = ON")
+    with pytest.raises(StateError, match="cursors can't be written"):
+        store.save([cursor(1, 5)])
+    store.close(clean=True)
+    store = CursorStore(tmp_path, pytest.fail)
+    assert not store.clean
+    assert [cursor(1)] == store.load()
+    store.close()
+
+
+def test_what_is_owed_is_written_at_the_end(tmp_path: Path) -> None:
+    """A disk that has room again takes at the end what it refused before."""
+    store = CursorStore(tmp_path, pytest.fail)
+    store._db.execute("PRAGMA query_only = ON")
+    with pytest.raises(StateError):
+        store.save([cursor(1, 5)])
+    store.forget([cursor(2).id])
+    store._db.execute("PRAGMA query_only = OFF")
+    store.close(clean=True)
+    store = CursorStore(tmp_path, pytest.fail)
+    assert store.clean
+    assert [cursor(1, 5)] == store.load()
+    store.close()
+
+
+class TestUnderWay:
+    """The state directory is deleted or replaced while it is held."""
+
+    @pytest.mark.parametrize("what", ["directory", "lock", "cursors.sqlite", "cursors.sqlite-wal", "emptied"])
+    def test_deleted(self, tmp_path: Path, what: str) -> None:
+        """It is noticed, made anew with everything, said, and the lock holds again."""
+        state = tmp_path / "state"
+        said: list[str] = []
+        store = CursorStore(state, said.append)
+        store.save([cursor(1), cursor(2)])
+        store.set_fact("counters", '{"read": 3}')
+        assert store.present()
+        if what == "directory":
+            shutil.rmtree(state)
+        elif what == "emptied":
+            store.path.write_bytes(b"")
+        else:
+            (state / what).unlink()
+        assert not store.present()
+        store.restore([cursor(1, 7), cursor(2)])
+        assert store.present()
+        assert 1 == len(said)
+        assert "made anew with 2 positions" in said[0]
+        with pytest.raises(StateError, match=f"in use by neuroflow-ship, process {os.getpid()}"):
+            CursorStore(state, pytest.fail)
+        store.save([cursor(2, 8)])
+        store.close(clean=True)
+        store = CursorStore(state, pytest.fail)
+        assert store.clean
+        assert [cursor(1, 7), cursor(2, 8)] == sorted(store.load(), key=lambda one: one.ordinal)
+        assert '{"read": 3}' == store.fact("counters")
+        store.close()
+
+    def test_replaced_by_an_old_copy(self, tmp_path: Path) -> None:
+        """What is held is the truth, not what a backup put in its place."""
+        state, copy = tmp_path / "state", tmp_path / "copy"
+        store = CursorStore(state, lambda _: None)
+        store.save([cursor(1), cursor(3)])
+        shutil.copytree(state, copy)
+        shutil.rmtree(state)
+        shutil.copytree(copy, state)
+        assert not store.present()
+        store.restore([cursor(1, 9)])
+        assert [cursor(1, 9)] == store.load()
+        store.close()
+        store = CursorStore(state, pytest.fail)
+        assert [cursor(1, 9)] == store.load()
+        store.close()
+
+    def test_taken_by_another_process(self, tmp_path: Path) -> None:
+        """The directory is another's by now: refused, and the other's store is left as it is."""
+        state = tmp_path / "state"
+        store = CursorStore(state, pytest.fail)
+        store.save([cursor(1)])
+        shutil.rmtree(state)
+        other = CursorStore(state, pytest.fail)
+        other.save([cursor(2)])
+        with pytest.raises(StateError, match="in use by neuroflow-ship, process"):
+            store.restore([cursor(1)])
+        assert not store.present()
+        store.close(clean=True)
+        assert other.present()
+        other.close()
+        other = CursorStore(state, pytest.fail)
+        assert not other.clean
+        assert [cursor(2)] == other.load()
+        other.close()
+
+    def test_can_not_be_made_anew(self, tmp_path: Path) -> None:
+        """A file is in its place: a sentence each time, until the way is free."""
+        state = tmp_path / "state"
+        store = CursorStore(state, lambda _: None)
+        store.save([cursor(1)])
+        shutil.rmtree(state)
+        state.write_text("no directory")
+        with pytest.raises(StateError, match="can't be used"):
+            store.restore([cursor(1)])
+        assert not store.present()
+        state.unlink()
+        store.restore([cursor(1)])
+        assert store.present()
+        store.close()
+        store = CursorStore(state, pytest.fail)
+        assert [cursor(1)] == store.load()
+        store.close()
+
+    def test_damaged(self, tmp_path: Path) -> None:
+        """A store whose bytes are overwritten under way is set aside and made anew."""
+        store = CursorStore(tmp_path, lambda _: None)
+        store.save(cursor(number) for number in range(60))
+        store._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with store.path.open("r+b") as file:
+            file.write(b"overwritten" * 2000)
+        store._db.execute("PRAGMA cache_size = 0")
+        with pytest.raises(StateError, match="cursors can't be written"):
+            store.save(cursor(number, 5) for number in range(60))
+        assert not store.present()
+        store.restore(cursor(number, 5) for number in range(60))
+        assert store.present()
+        assert [5] * 60 == [one.offset for one in store.load()]
+        store.close()
 
 
 class TestSeal:
