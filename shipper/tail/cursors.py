@@ -11,15 +11,15 @@ import contextlib
 import json
 import os
 import sqlite3
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from shipper.tail.damage import DAMAGE, look, must_be_damage, set_aside, signature
 from shipper.tail.identity import NOTHING, Mark
-from shipper.tail.state_lock import StateError, StateLock, key_of, probe, same_file, sync
+from shipper.tail.state_lock import StateError, StateLock, key_of, same_file, sync
 
 __all__ = ["Cursor", "CursorStore", "StateError", "counters_of", "read_only"]
 
@@ -55,8 +55,6 @@ _COLUMNS = (
     "id, logical, first_line, ordinal, path, device, inode, size, head_length, head, "
     "offset, anchor_length, anchor, carry, seen_at, cuts, rungs"
 )
-# What SQLite raises over flipped bytes: they may stand in a length, or in the name that it complains of.
-_DAMAGE = (sqlite3.Error, UnicodeDecodeError, MemoryError)
 _INSERT = (
     f"INSERT OR REPLACE INTO generation ({_COLUMNS}) "  # noqa: S608 - constant columns
     f"VALUES ({', '.join('?' * (_COLUMNS.count(',') + 1))})"
@@ -106,21 +104,20 @@ class CursorStore:
         self._keys: tuple[tuple[int, int], tuple[int, int]] | None = None
         self._lock = StateLock(state_dir)
         try:
-            self._begin(state_dir)
+            self._begin()
         except BaseException:
             self._lock.close()
             raise
 
-    def _begin(self, state_dir: Path) -> None:
+    def _begin(self) -> None:
         sealed = self._seal.exists()
         self.clean = self._take_seal()
         try:
-            self._look(sealed=sealed)
+            look(self.path, sealed=sealed)
             self._db = self._open()
             self._check()
-        except _DAMAGE as error:
-            self._must_be_damage(error)
-            probe(state_dir)
+        except DAMAGE as error:
+            must_be_damage(self.path, error)
             self.clean = False
             aside = self._set_aside()
             self._warn(
@@ -128,30 +125,6 @@ class CursorStore:
                 "lines already indexed will be recognised by their ids, nothing is lost"
             )
             self._begin_anew()
-
-    def _look(self, *, sealed: bool) -> None:
-        """See what needs no opening: SQLite takes an empty file for a new store, and says nothing.
-
-        Raises:
-            sqlite3.DatabaseError: there was a store, and this is none.
-        """
-        if self.path.is_dir():
-            raise sqlite3.DatabaseError("it is a directory")
-        if self.path.exists() and not self.path.stat().st_size:
-            raise sqlite3.DatabaseError("it is empty")
-        if not self.path.exists() and (sealed or key_of(self._wal)):
-            raise sqlite3.DatabaseError("it is gone")
-
-    def _must_be_damage(self, error: BaseException) -> None:
-        """A store that can't be read or written just now is sound: it is left where it is.
-
-        Raises:
-            StateError: that is so.
-        """
-        if any(word in str(error) for word in ("is full", "is locked")):
-            raise StateError(f"{self.path}: {error}; the state directory must be writable") from None
-        if self.path.exists() and not os.access(self.path, os.R_OK | os.W_OK):
-            raise StateError(f"{self.path}: Permission denied; it must be readable and writable for this user")
 
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
@@ -168,7 +141,7 @@ class CursorStore:
         try:
             self._db = self._open()
             self._check()
-        except sqlite3.Error as error:
+        except (*DAMAGE, OSError) as error:
             raise StateError(f"{self.path}: can't be made: {error}") from error
 
     def _check(self) -> None:
@@ -205,17 +178,8 @@ class CursorStore:
     def _set_aside(self) -> Path:
         with contextlib.suppress(AttributeError, sqlite3.Error):
             self._db.close()
-        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        aside = self.path.with_name(f"{self.path.name}.damaged-{stamp}-{os.getpid()}")
-        try:
-            for suffix in ("", "-wal", "-shm"):
-                part = Path(f"{self.path}{suffix}")
-                if part.exists():
-                    part.rename(f"{aside}{suffix}")
-        except OSError as error:
-            raise StateError(f"{self.path}: damaged, and can't be set aside: {error.strerror}") from error
         self._facts.clear()
-        return aside
+        return set_aside(self.path)
 
     def present(self) -> bool:
         """Whether lock and store still are what their paths name, and sound; costs three ``stat``."""
@@ -250,10 +214,10 @@ class CursorStore:
             if not whole:
                 self._set_aside()
             self._begin_anew()
-        for key, value in facts.items():
-            self.set_fact(key, value)
         rows = list(cursors)
         try:
+            for key, value in facts.items():
+                self.set_fact(key, value)
             self.save(rows)
         except StateError:
             self._keys = None
@@ -328,7 +292,7 @@ class CursorStore:
             sealed = self._seal.read_text(encoding="ascii")
             self._seal.unlink()
             sync(self.path.parent)  # or a power failure would bring the seal back
-            return sealed == _signature(self.path)
+            return sealed == signature(self.path)
         except (OSError, UnicodeDecodeError):
             return False
 
@@ -348,7 +312,7 @@ class CursorStore:
             self._db.close()
         if clean and ours and not self._owed:
             with contextlib.suppress(OSError):
-                self._seal.write_text(_signature(self.path), encoding="ascii")
+                self._seal.write_text(signature(self.path), encoding="ascii")
         self._lock.close()
 
 
@@ -368,15 +332,9 @@ def read_only(state_dir: Path) -> tuple[list[Cursor], dict[str, Any]]:
             facts = dict(db.execute("SELECT name, value FROM fact").fetchall())
         finally:
             db.close()
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise StateError(f"{path}: can't be read: {error}") from error
     return [_cursor(row) for row in rows], facts
-
-
-def _signature(path: Path) -> str:
-    """What changes when a file is written or another takes its place: a restored backup has another ctime."""
-    stat = path.stat()
-    return f"{stat.st_dev} {stat.st_ino} {stat.st_size} {stat.st_ctime_ns}"
 
 
 def _key(path: Path) -> tuple[int, int]:
@@ -389,10 +347,19 @@ def _digest(row: tuple[Any, ...]) -> bytes:
     return blake2b(ascii(row).encode(), digest_size=8).digest()
 
 
+def _text(path: str) -> str | bytes:
+    """A path as SQLite can keep it: one that is no UTF-8 as its bytes."""
+    raw = path.encode("utf-8", "surrogateescape")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw
+
+
 def _row(cursor: Cursor) -> tuple[Any, ...]:
     return (
         cursor.id,
-        cursor.logical,
+        _text(cursor.logical),
         cursor.first_line,
         cursor.ordinal,
         os.fsencode(cursor.path).decode("utf-8", "backslashreplace"),
@@ -412,7 +379,7 @@ def _row(cursor: Cursor) -> tuple[Any, ...]:
 def _cursor(row: tuple[Any, ...]) -> Cursor:
     return Cursor(
         id=row[0],
-        logical=row[1],
+        logical=row[1] if isinstance(row[1], str) else os.fsdecode(row[1]),
         first_line=row[2],
         ordinal=row[3],
         path=row[4],
