@@ -1,0 +1,119 @@
+"""What stands between a sidecar and its cluster, and a look at the sidecar's memory."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import socket
+import subprocess
+import threading
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.conformance.rig import Rig
+
+
+class Relay:
+    """A TCP relay to the cluster that can swallow its answers, or be an outage.
+
+    ``swallow``: requests reach the cluster, nothing comes back.
+
+    Args:
+        url: of the cluster.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._target = (parts.hostname or "127.0.0.1", parts.port or 9200)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._out = False
+        self.swallow = False
+        self.swallowed = 0
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
+
+    @property
+    def url(self) -> str:
+        """Where to reach the cluster through it."""
+        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def cut(self) -> None:
+        """An outage: every connection ends, and every new one at once."""
+        self._out = True
+        self._hang_up()
+
+    def mend(self) -> None:
+        """The outage is over."""
+        self._out = False
+
+    def close(self) -> None:
+        """End it."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.cut()
+        for thread in self._threads:
+            thread.join(timeout=10)
+
+    def _hang_up(self) -> None:
+        with self._lock:
+            for one in self._open:
+                with contextlib.suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            if self._out:
+                near.close()
+                continue
+            try:
+                far = socket.create_connection(self._target)
+            except OSError:
+                near.close()
+                continue
+            with self._lock:
+                self._open |= {near, far}
+            ended = threading.Barrier(2)
+            for source, sink, answers in ((near, far, False), (far, near, True)):
+                thread = threading.Thread(target=self._pump, args=(source, sink, answers, ended), daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket, answers: bool, ended: threading.Barrier) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if answers and self.swallow:
+                    self.swallowed += len(data)
+                else:
+                    sink.sendall(data)
+        for one in (source, sink):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        ended.wait()
+        with self._lock:
+            self._open.discard(source)
+        source.close()
+
+
+def peak_memory(process: subprocess.Popen[str]) -> int:
+    """The most memory that a running process had, bytes."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    assert found is not None
+    return int(found[1]) * 1024
+
+
+def once_measured(rig: Rig) -> tuple[int, int]:
+    """Ship everything there is; gives the exit code and the most memory it took, bytes."""
+    with (rig.folder / "said").open("wb") as said:
+        process = subprocess.Popen(rig.command("--once"), stderr=said)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, usage.ru_maxrss * 1024
