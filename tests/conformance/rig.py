@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from elasticsearch import Elasticsearch
+from elasticsearch import ApiError, Elasticsearch
 
 PATIENCE = 60.0
 
@@ -120,7 +120,12 @@ class Rig:
         """How many documents can be found now."""
         index = f"logs-neuroflow.{dataset}-{self.namespace}"
         es.indices.refresh(index=index, ignore_unavailable=True)
-        return int(es.count(index=index, ignore_unavailable=True)["count"])
+        try:
+            return int(es.count(index=index, ignore_unavailable=True)["count"])
+        except ApiError as error:
+            if error.meta.status != 503:
+                raise
+            return 0  # a backing index was made just now, and can't be searched yet
 
 
 def _pages(es: Elasticsearch, index: str) -> Iterator[list[dict[str, Any]]]:

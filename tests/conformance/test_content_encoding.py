@@ -38,7 +38,9 @@ class TestUtf8:
         (rig.logs / "neuroflow.log").write_bytes(b"\n".join(lines) + b"\n")
         assert 0 == rig.once().returncode
         documents = rig.documents(es, "app")
-        assert ["caf\ufffd", "text \ufffd\ufffd\ufffd text", "\ufffd", "good"] == [one["message"] for one in documents]
+        assert ["caf\ufffd", "text \ufffd\ufffd\ufffd text", "\ufffd", "good"] == [
+            one["message"] for one in documents
+        ]
         assert [sum(len(line) + 1 for line in lines[:at]) for at in range(4)] == [
             one["log"]["offset"] for one in documents
         ]

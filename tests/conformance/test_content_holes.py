@@ -1,0 +1,151 @@
+"""NULs and other bytes that are no text: holes of a truncation, binary files, files of nothing."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from elasticsearch import Elasticsearch
+
+from tests.conformance.relay import once_measured, peak_memory
+from tests.conformance.rig import Rig, eventually
+
+MOST_MEMORY = 300 * 2**20
+MB = 2**20
+
+
+def append(path: Path, text: str) -> None:
+    """Append to a log."""
+    with path.open("a") as file:
+        file.write(text)
+
+
+def grow(path: Path, size: int) -> None:
+    """Let a file end there; what was not written is a hole."""
+    with path.open("ab") as file:
+        file.truncate(size)
+
+
+def found(rig: Rig, es: Elasticsearch) -> list[tuple[str, int]]:
+    """Messages and offsets."""
+    return [(one["message"], one["log"]["offset"]) for one in rig.documents(es, "app")]
+
+
+@pytest.mark.parametrize("megabytes", [1, 100])
+class TestHole:
+    def test_at_the_beginning(self, rig: Rig, es: Elasticsearch, megabytes: int) -> None:
+        """A writer that kept its offset over a truncation: its next line begins after the hole."""
+        log = rig.logs / "neuroflow.log"
+        grow(log, megabytes * MB)
+        append(log, "one\ntwo\n")
+        code, memory = once_measured(rig)
+        assert code == 0, (rig.folder / "said").read_text()
+        assert [("one", megabytes * MB), ("two", megabytes * MB + 4)] == found(rig, es)
+        assert memory < MOST_MEMORY
+        append(log, "three\n")
+        assert 0 == rig.once().returncode
+        assert [("one", megabytes * MB), ("two", megabytes * MB + 4), ("three", megabytes * MB + 8)] == found(rig, es)
+
+    def test_in_the_middle(self, rig: Rig, es: Elasticsearch, megabytes: int) -> None:
+        """Lines before and after it are whole; memory stays bounded."""
+        log = rig.logs / "neuroflow.log"
+        append(log, "one\ntwo\n")
+        grow(log, 8 + megabytes * MB)
+        append(log, "three\nfour\n")
+        code, memory = once_measured(rig)
+        assert code == 0, (rig.folder / "said").read_text()
+        end = 8 + megabytes * MB
+        assert [("one", 0), ("two", 4), ("three", end), ("four", end + 6)] == found(rig, es)
+        assert memory < MOST_MEMORY
+
+    def test_while_running(self, rig: Rig, es: Elasticsearch, megabytes: int) -> None:
+        """A truncation to nothing under a writer that goes on at its offset: its lines are there once."""
+        rig.configure(partial_line_timeout=60)
+        log = rig.logs / "neuroflow.log"
+        process = rig.start()
+        with log.open("wb", buffering=0) as file:
+            file.write(b"one\ntwo\n")
+            assert eventually(lambda: rig.count(es) == 2)
+            file.seek(megabytes * MB)
+            log.write_bytes(b"")
+            file.write(b"three\n")
+            file.write(b"four\n")
+        assert eventually(lambda: rig.count(es) >= 4)
+        memory = peak_memory(process)
+        assert 0 == rig.stop(process)[0]
+        assert {"one": 1, "two": 1, "three": 1, "four": 1} == rig.messages(es, "app")
+        assert memory < MOST_MEMORY
+
+    def test_killed_after_it_was_passed(self, rig: Rig, es: Elasticsearch, megabytes: int) -> None:
+        """The hole is nothing to ship again: after SIGKILL what follows is there once."""
+        log = rig.logs / "neuroflow.log"
+        process = rig.start()
+        append(log, "one\n")
+        assert eventually(lambda: rig.count(es) == 1)
+        grow(log, 4 + megabytes * MB)
+        append(log, "two\n")
+        assert eventually(lambda: rig.count(es) == 2)
+        rig.kill(process)
+        append(log, "three\n")
+        assert 0 == rig.once().returncode
+        assert [("one", 0), ("two", 4 + megabytes * MB), ("three", 8 + megabytes * MB)] == found(rig, es)
+
+
+class TestNothingButNuls:
+    @pytest.mark.parametrize("size", [5000, MB, 100 * MB])
+    def test_is_no_document(self, rig: Rig, es: Elasticsearch, size: int) -> None:
+        """A file that is only a hole gives no document, ends, and is read on when something follows."""
+        log = rig.logs / "neuroflow.log"
+        grow(log, size)
+        assert 0 == rig.once().returncode
+        assert 0 == rig.count(es)
+        append(log, "one\n")
+        assert 0 == rig.once().returncode
+        assert ["one"] == [message for message, _ in found(rig, es)]
+
+    def test_under_a_running_sidecar(self, rig: Rig, es: Elasticsearch) -> None:
+        """The same while it runs: the hole grows, and then a line comes."""
+        log = rig.logs / "neuroflow.log"
+        process = rig.start()
+        append(rig.logs / "workflow.log", "other\n")
+        for size in (5000, MB, 3 * MB):
+            grow(log, size)
+            assert eventually(lambda: rig.count(es, "workflow") == 1)
+        append(log, "one\n")
+        assert eventually(lambda: rig.count(es, "app") >= 1)
+        assert 0 == rig.stop(process)[0]
+        assert [("one", 3 * MB)] == found(rig, es)
+
+    def test_a_few_are_content(self, rig: Rig, es: Elasticsearch) -> None:
+        """NULs inside a line stay where they are."""
+        (rig.logs / "neuroflow.log").write_bytes(b"a\0b\nnext\n")
+        assert 0 == rig.once().returncode
+        assert {"a\0b": 1, "next": 1} == rig.messages(es)
+
+
+class TestBinary:
+    def test_a_binary_file(self, rig: Rig, es: Elasticsearch) -> None:
+        """Every piece between line feeds is there once; nothing is refused, and a second run adds nothing."""
+        content = random.Random(7).randbytes(200_000)
+        (rig.logs / "neuroflow.log").write_bytes(content)
+        assert 0 == rig.once().returncode
+        documents = rig.documents(es, "app")
+        offsets = [one["log"]["offset"] for one in documents]
+        assert len(offsets) == len(set(offsets))
+        pieces = content.split(b"\n")
+        starts = [sum(len(piece) + 1 for piece in pieces[:at]) for at in range(len(pieces))]
+        # An indented piece goes on with the one before it.
+        alone = {at for at, piece in zip(starts, pieces, strict=True) if piece.strip() and piece[:1] not in b" \t"}
+        assert alone == set(offsets)
+        counters = rig.status()["counters"]
+        assert (0, len(documents)) == (counters["dead"], counters["acknowledged"])
+        assert 0 == rig.once().returncode
+        assert len(documents) == rig.count(es)
+
+    def test_every_byte(self, rig: Rig, es: Elasticsearch) -> None:
+        """Each single byte as a line of its own: those that say something are documents."""
+        lines = [bytes([byte]) for byte in range(256) if byte not in b"\n\r\t\v\f "]
+        (rig.logs / "neuroflow.log").write_bytes(b"\n".join(lines) + b"\n")
+        assert 0 == rig.once().returncode
+        assert [2 * at for at in range(len(lines))] == [one["log"]["offset"] for one in rig.documents(es)]
