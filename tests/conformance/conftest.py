@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from shipper.demo.node import Node
+from tests.conformance.relay import Relay
 from tests.conformance.rig import Rig
 
 
@@ -24,5 +25,13 @@ def lone_rig(tmp_path: Path) -> Iterator[Rig]:
     """A rig whose cluster is not there: nothing listens on that port."""
     one = Rig(tmp_path, "http://127.0.0.1:9", "nowhere")
     one.configure(shutdown_timeout=1)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def relay(node: Node) -> Iterator[Relay]:
+    """A relay to the shared real node."""
+    one = Relay(node.url)
     yield one
     one.close()

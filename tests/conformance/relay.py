@@ -1,17 +1,11 @@
-"""What stands between a sidecar and its cluster, and a look at the sidecar's memory."""
+"""What stands between a sidecar and its cluster."""
 
 from __future__ import annotations
 
 import contextlib
-import re
 import socket
-import subprocess
 import threading
-import time
-from pathlib import Path
 from urllib.parse import urlsplit
-
-from tests.conformance.rig import PATIENCE, Rig
 
 
 class Relay:
@@ -100,26 +94,3 @@ class Relay:
         with self._lock:
             self._open.discard(source)
         source.close()
-
-
-def peak_memory(process: subprocess.Popen[str]) -> int:
-    """The most memory that a running process had, bytes; 0 when it is over."""
-    try:
-        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())
-    except OSError:
-        return 0
-    return int(found[1]) * 1024 if found else 0
-
-
-def once_measured(rig: Rig) -> tuple[int, int]:
-    """Ship everything there is; gives the exit code and the most memory it was seen to have, bytes."""
-    memory = 0
-    with (rig.folder / "said").open("w") as said:
-        process = subprocess.Popen(rig.command("--once"), stderr=said, text=True)
-        ends = time.monotonic() + PATIENCE
-        while process.poll() is None and time.monotonic() < ends:
-            memory = max(memory, peak_memory(process))
-            time.sleep(0.02)
-        process.kill()
-        process.wait()
-    return process.returncode, memory

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from elasticsearch import Elasticsearch
 
-from tests.conformance.relay import once_measured, peak_memory
 from tests.conformance.rig import Rig, eventually
+from tests.conformance.watched import once_measured, peak_memory
 
 MOST_MEMORY = 300 * 2**20
 MB = 2**20

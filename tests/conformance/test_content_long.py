@@ -6,8 +6,8 @@ import json
 
 from elasticsearch import Elasticsearch
 
-from tests.conformance.relay import once_measured, peak_memory
 from tests.conformance.rig import Rig, eventually
+from tests.conformance.watched import once_measured, peak_memory
 
 # What the process takes for its code, its batches and one line of eight times the limit, with room to spare.
 MOST_MEMORY = 400 * 2**20

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from elasticsearch import Elasticsearch
 
-from shipper.demo.node import Node
 from tests.conformance.relay import Relay
 from tests.conformance.rig import Rig, eventually
 
 CELERY = "[2026-03-01 10:00:00,300: ERROR/ForkPoolWorker-1] scan failed\n"
 STDLIB = "2026-03-01 10:00:07,125 - app - ERROR - scan failed\n"
 TRACE = 'Traceback (most recent call last):\n  File "x.py", line 1, in f\n    g()\nKeyError: 7\n'
-
-
-@pytest.fixture
-def relay(node: Node) -> Iterator[Relay]:
-    """A relay to the node."""
-    one = Relay(node.url)
-    yield one
-    one.close()
 
 
 def append(path: Path, text: str) -> None:
@@ -64,6 +54,25 @@ def kill_acknowledged(rig: Rig, es: Elasticsearch, log: Path, part: str) -> None
     append(log, part)
     assert eventually(lambda: acknowledged(rig, log) == len("begin\n" + part))
     rig.kill(process)
+
+
+class TestSlowCluster:
+    def test_an_outage_cuts_no_line(self, rig: Rig, es: Elasticsearch, relay: Relay) -> None:
+        """Lines that wait unread behind an outage longer than any patience are whole, and so are records."""
+        rig.url = relay.url
+        rig.configure(batch={"max_events": 100, "in_flight": 1})
+        append(rig.logs / "neuroflow.log", "begin\n")
+        process = rig.start()
+        assert eventually(lambda: rig.count(es) == 1)
+        relay.cut()
+        append(rig.logs / "neuroflow.log", "".join(f"line {number} of many\n" for number in range(20_000)))
+        append(rig.logs / "celery" / "worker.log", (CELERY + TRACE) * 3000)
+        time.sleep(3)  # longer than either patience
+        relay.mend()
+        assert eventually(lambda: rig.count(es) >= 23_001)
+        assert 0 == rig.stop(process)[0]
+        assert {"begin": 1} | {f"line {number} of many": 1 for number in range(20_000)} == rig.messages(es, "app")
+        assert {"scan failed": 3000} == rig.messages(es, "celery")
 
 
 class TestUnterminatedLine:

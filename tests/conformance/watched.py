@@ -1,0 +1,76 @@
+"""A sidecar that is looked at while it runs: what it says, and what memory it takes."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tests.conformance.rig import PATIENCE, Rig, alive, eventually
+
+
+class Watched:
+    """A running sidecar whose words go into a file; it is ended with the rig.
+
+    Args:
+        rig: where it runs.
+        before: what its command line is put behind, such as a shell that sets limits.
+    """
+
+    def __init__(self, rig: Rig, before: Sequence[str] = ()) -> None:
+        self._file = rig.folder / f"said-{time.monotonic_ns()}"
+        with self._file.open("w") as said:
+            self.process = subprocess.Popen([*before, *rig.command()], stderr=said, text=True)
+        rig._running.append(self.process)
+
+    @property
+    def said(self) -> str:
+        """What it has said so far."""
+        return self._file.read_text()
+
+    def comes(self, wanted: Callable[[], bool]) -> bool:
+        """Whether it comes true while the sidecar lives."""
+        return eventually(lambda: wanted() or not alive(self.process)) and wanted()
+
+    def says(self, words: str) -> bool:
+        """Whether it says so."""
+        return self.comes(lambda: words in self.said)
+
+    def send(self, number: int) -> None:
+        """Send a signal, if it still lives."""
+        if alive(self.process):
+            self.process.send_signal(number)
+
+    def wait(self, timeout: float = PATIENCE) -> int:
+        """Its exit code, when it ends by itself."""
+        return self.process.wait(timeout)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.process.kill()
+        self.process.wait(PATIENCE)
+
+
+def peak_memory(process: subprocess.Popen[str]) -> int:
+    """The most memory that a running process had, bytes; 0 when it is over."""
+    try:
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())
+    except OSError:
+        return 0
+    return int(found[1]) * 1024 if found else 0
+
+
+def once_measured(rig: Rig) -> tuple[int, int]:
+    """Ship everything there is; gives the exit code and the most memory it was seen to have, bytes."""
+    memory = 0
+    with (rig.folder / "said").open("w") as said:
+        process = subprocess.Popen(rig.command("--once"), stderr=said, text=True)
+        ends = time.monotonic() + PATIENCE
+        while process.poll() is None and time.monotonic() < ends:
+            memory = max(memory, peak_memory(process))
+            time.sleep(0.02)
+        process.kill()
+        process.wait()
+    return process.returncode, memory
