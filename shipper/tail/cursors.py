@@ -251,6 +251,7 @@ class CursorStore:
         except sqlite3.Error as error:
             with contextlib.suppress(sqlite3.Error):
                 self._db.execute("ROLLBACK")
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # on a full disk it gives room back
             if not isinstance(error, sqlite3.OperationalError):
                 self._keys = None  # malformed, not for want of room: it has to be made anew
             raise StateError(f"{self.path}: cursors can't be written: {error}") from error

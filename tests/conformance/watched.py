@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,23 +14,37 @@ from tests.conformance.rig import PATIENCE, Rig, alive, eventually
 
 
 class Watched:
-    """A running sidecar whose words go into a file; it is ended with the rig.
+    """A running sidecar whose words are kept; it is ended with the rig.
 
     Args:
         rig: where it runs.
         before: what its command line is put behind, such as a shell that sets limits.
+        arguments: of the command.
     """
 
-    def __init__(self, rig: Rig, before: Sequence[str] = ()) -> None:
-        self._file = rig.folder / f"said-{time.monotonic_ns()}"
-        with self._file.open("w") as said:
-            self.process = subprocess.Popen([*before, *rig.command()], stderr=said, text=True)
+    def __init__(self, rig: Rig, before: Sequence[str] = (), arguments: Sequence[str] = ()) -> None:
+        # A pipe of our own: the rig, when it ends the process, would listen to one of the process's too.
+        ear, mouth = os.pipe()
+        try:
+            self.process = subprocess.Popen([*before, *rig.command(*arguments)], stderr=mouth, text=True)
+        finally:
+            os.close(mouth)
         rig._running.append(self.process)
+        self._lines: list[str] = []
+        self._listener = threading.Thread(target=self._listen, args=(ear,), daemon=True)
+        self._listener.start()
+
+    def _listen(self, ear: int) -> None:
+        with os.fdopen(ear) as stream:
+            for line in stream:
+                self._lines.append(line)
 
     @property
     def said(self) -> str:
-        """What it has said so far."""
-        return self._file.read_text()
+        """What it has said so far; all of it when it has ended."""
+        if not alive(self.process):
+            self._listener.join(PATIENCE)
+        return "".join(self._lines)
 
     def comes(self, wanted: Callable[[], bool]) -> bool:
         """Whether it comes true while the sidecar lives."""
