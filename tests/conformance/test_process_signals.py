@@ -45,7 +45,7 @@ class TestStop:
         assert expected(30_000) == rig.messages(es, "app")
 
     def test_in_an_outage(self, rig: Rig, es: Elasticsearch, relay: Relay) -> None:
-        """Nobody answers: it ends within ``shutdown_timeout``, exit code 3, says how much is left; that ships next."""
+        """Nobody answers: it ends within ``shutdown_timeout``, exit code 3, says what is left; that ships next."""
         direct = rig.url
         rig.url = relay.url
         rig.configure(shutdown_timeout=2)
