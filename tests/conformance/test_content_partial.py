@@ -60,19 +60,19 @@ class TestSlowCluster:
     def test_an_outage_cuts_no_line(self, rig: Rig, es: Elasticsearch, relay: Relay) -> None:
         """Lines that wait unread behind an outage longer than any patience are whole, and so are records."""
         rig.url = relay.url
-        rig.configure(batch={"max_events": 100, "in_flight": 1})
+        rig.configure(batch={"max_events": 200, "in_flight": 1})
         append(rig.logs / "neuroflow.log", "begin\n")
         process = rig.start()
         assert eventually(lambda: rig.count(es) == 1)
         relay.cut()
-        append(rig.logs / "neuroflow.log", "".join(f"line {number} of many\n" for number in range(20_000)))
-        append(rig.logs / "celery" / "worker.log", (CELERY + TRACE) * 3000)
+        append(rig.logs / "neuroflow.log", "".join(f"line {number} of many\n" for number in range(6000)))
+        append(rig.logs / "celery" / "worker.log", (CELERY + TRACE) * 800)
         time.sleep(3)  # longer than either patience
         relay.mend()
-        assert eventually(lambda: rig.count(es) >= 23_001)
+        assert eventually(lambda: rig.count(es) >= 6801)
         assert 0 == rig.stop(process)[0]
-        assert {"begin": 1} | {f"line {number} of many": 1 for number in range(20_000)} == rig.messages(es, "app")
-        assert {"scan failed": 3000} == rig.messages(es, "celery")
+        assert {"begin": 1} | {f"line {number} of many": 1 for number in range(6000)} == rig.messages(es, "app")
+        assert {"scan failed": 800} == rig.messages(es, "celery")
 
 
 class TestUnterminatedLine:
