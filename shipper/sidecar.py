@@ -18,9 +18,10 @@ from shipper.deliver.batch import Batch, Packer
 from shipper.deliver.bulk import Sender
 from shipper.document.ecs import Documents
 from shipper.parse.dispatch import parse
-from shipper.tail.cursors import CursorStore, StateError, counters_of
+from shipper.tail.cursors import CursorStore, StateError
 from shipper.tail.discover import Source, builtin_sources
 from shipper.tail.lines import Block
+from shipper.tail.state import counters_of
 from shipper.tail.tail import Clock, Tail
 from shipper.telemetry import Counters, log
 
@@ -84,7 +85,7 @@ class Sidecar:
         self._packer = self._new_packer()
         self._left: deque[Batch] = deque()
         self._batch_since = 0.0
-        self._state_trouble = ""
+        self._state_trouble = self._store_trouble = ""
         self._last_settled = 0
         self._settled_at = self._clock.monotonic()
         self._hinted = False
@@ -149,7 +150,7 @@ class Sidecar:
                     break
             if not self._tail.hurried:
                 break  # else a rotation went by while the files were looked at
-        if not self._left:
+        if not (self._left or self.stopping.is_set()):
             self._ship_all(self._tail.rest())
         self._flush()
         while not (self._hand_over() and self._sender.idle) and not self.stopping.is_set() and not self._stuck():
@@ -223,6 +224,7 @@ class Sidecar:
                 self._tail.doubt()
         if self._left:
             self._tail.secure()
+        self._keep_store()
         self._save()
 
     def _read(self) -> bool:
@@ -293,6 +295,18 @@ class Sidecar:
             self._tail.acknowledge(spans)
             self._save()
 
+    def _keep_store(self) -> None:
+        """Make the state directory anew when it was deleted under way."""
+        if self._store.present():
+            self._store_trouble = ""
+            return
+        try:
+            self._store.restore(self._tail.all_cursors())
+        except StateError as error:
+            if str(error) != self._store_trouble:
+                self._store_trouble = str(error)
+                log.error("%s; shipping goes on, trying again at every scan", error)
+
     def _save(self) -> None:
         """Write cursors; a full disk does not stop the shipping, it only makes the next start send more again."""
         if not self._tail.dirty:
@@ -347,6 +361,7 @@ class Sidecar:
         while not self._sender.idle and waits():
             self._wait_for_outcomes()
         self._settle()
+        self._keep_store()
         self._save()
         self._tail.close()
         return self._counters.snapshot()["in_flight"] == 0

@@ -76,6 +76,8 @@ def ship(context: click.Context, config: str | None, once: bool, no_setup: bool)
 
 def _run(config: Config, *, once: bool, setup: bool) -> int:
     configure_log()
+    # Until there is something to reload, a SIGHUP has nothing to say; it must not end the process.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     counters = Counters()
     try:
         store = CursorStore(config.shipper.state_dir, lambda text: log.error("%s", text))

@@ -8,7 +8,6 @@ harmless.  A damaged store is set aside, said aloud and replaced: at start, and 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterable
@@ -21,7 +20,7 @@ from shipper.tail.damage import DAMAGE, look, must_be_damage, set_aside, signatu
 from shipper.tail.identity import NOTHING, Mark
 from shipper.tail.state_lock import StateError, StateLock, key_of, same_file, sync
 
-__all__ = ["Cursor", "CursorStore", "StateError", "counters_of", "read_only"]
+__all__ = ["Cursor", "CursorStore", "StateError"]
 
 SCHEMA = 2
 _TABLES = """
@@ -42,19 +41,17 @@ CREATE TABLE IF NOT EXISTS generation (
   carry TEXT NOT NULL,          -- parser state at offset
   seen_at REAL NOT NULL,        -- seconds since the epoch
   cuts TEXT NOT NULL DEFAULT '',    -- offsets beyond offset at which what was held back was sent as it stood
-  rungs BLOB NOT NULL DEFAULT x''   -- digests along the second half of what is acknowledged: rungs.py
+  rungs BLOB NOT NULL DEFAULT x'',  -- digests along the second half of what is acknowledged: rungs.py
+  digest BLOB                       -- of all the above: SQLite does not notice a flipped bit inside a value
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS proof (  -- SQLite does not notice a flipped bit inside a value
-  id BLOB PRIMARY KEY,              -- of the generation
-  schema TEXT NOT NULL,             -- in which its row was written
-  digest BLOB NOT NULL              -- of that row
-) WITHOUT ROWID;
 """
 _COLUMNS = (
     "id, logical, first_line, ordinal, path, device, inode, size, head_length, head, "
-    "offset, anchor_length, anchor, carry, seen_at, cuts, rungs"
+    "offset, anchor_length, anchor, carry, seen_at, cuts, rungs, digest"
 )
+ALL = f"SELECT {_COLUMNS} FROM generation"  # noqa: S608 - constant columns
+"""Gives every row, for ``cursor_of``."""
 _INSERT = (
     f"INSERT OR REPLACE INTO generation ({_COLUMNS}) "  # noqa: S608 - constant columns
     f"VALUES ({', '.join('?' * (_COLUMNS.count(',') + 1))})"
@@ -160,18 +157,15 @@ class CursorStore:
         self._keys = _key(self.path), _key(self._wal)
 
     def _prove(self) -> None:
-        rows = self._db.execute(f"SELECT {_COLUMNS} FROM generation").fetchall()  # noqa: S608 - constant columns
-        proofs = dict(self._db.execute("SELECT id, digest FROM proof WHERE schema = ?", (str(SCHEMA),)).fetchall())
-        for row in rows:
-            if proofs.pop(row[0], None) not in {None, _digest(row)}:
-                raise sqlite3.DatabaseError("a row is not as it was written")
-        if proofs:
-            raise sqlite3.DatabaseError("a row is missing")
+        rows = self._db.execute(ALL).fetchall()
+        if any(digest not in {None, _digest(row)} for *row, digest in rows):
+            raise sqlite3.DatabaseError("a row is not as it was written")
 
     def _migrate(self) -> str:
         """Bring a store of the first format to this one."""
         self._db.execute("ALTER TABLE generation ADD COLUMN cuts TEXT NOT NULL DEFAULT ''")
         self._db.execute("ALTER TABLE generation ADD COLUMN rungs BLOB NOT NULL DEFAULT x''")
+        self._db.execute("ALTER TABLE generation ADD COLUMN digest BLOB")
         self.set_fact("schema", str(SCHEMA))
         return str(SCHEMA)
 
@@ -229,8 +223,8 @@ class CursorStore:
 
     def load(self) -> list[Cursor]:
         """Every generation that is remembered."""
-        rows = self._db.execute(f"SELECT {_COLUMNS} FROM generation").fetchall()  # noqa: S608 - constant columns
-        return [_cursor(row) for row in rows]
+        rows = self._db.execute(ALL).fetchall()
+        return [cursor_of(row) for row in rows]
 
     def save(self, cursors: Iterable[Cursor]) -> None:
         """Write these cursors, all or none.
@@ -242,11 +236,9 @@ class CursorStore:
         if not rows and not self._owed:
             return
         self._owed |= rows
-        proofs = [(row[0], str(SCHEMA), _digest(row)) for row in self._owed.values()]
         try:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany(_INSERT, self._owed.values())
-            self._db.executemany("INSERT OR REPLACE INTO proof VALUES (?, ?, ?)", proofs)
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             with contextlib.suppress(sqlite3.Error):
@@ -263,13 +255,7 @@ class CursorStore:
         for (key,) in keys:
             self._owed.pop(key, None)
         with contextlib.suppress(sqlite3.Error):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                self._db.executemany("DELETE FROM generation WHERE id = ?", keys)
-                self._db.executemany("DELETE FROM proof WHERE id = ?", keys)
-                self._db.execute("COMMIT")
-            except sqlite3.Error:
-                self._db.execute("ROLLBACK")
+            self._db.executemany("DELETE FROM generation WHERE id = ?", keys)
 
     def fact(self, key: str) -> str | None:
         """A fact about the store as a whole, such as its counters."""
@@ -317,35 +303,14 @@ class CursorStore:
         self._lock.close()
 
 
-def read_only(state_dir: Path) -> tuple[list[Cursor], dict[str, Any]]:
-    """The cursors and facts as they stand, for ``status``, without holding the directory.
-
-    Raises:
-        StateError: there is no readable store.
-    """
-    path = state_dir / "cursors.sqlite"
-    if not path.exists():
-        raise StateError(f"{path}: no such file; the sidecar has not run with this state directory yet")
-    try:
-        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-        try:
-            rows = db.execute(f"SELECT {_COLUMNS} FROM generation").fetchall()  # noqa: S608 - constant columns
-            facts = dict(db.execute("SELECT name, value FROM fact").fetchall())
-        finally:
-            db.close()
-    except DAMAGE as error:
-        raise StateError(f"{path}: can't be read: {error}") from error
-    return [_cursor(row) for row in rows], facts
-
-
 def _key(path: Path) -> tuple[int, int]:
     stat = path.stat()
     return stat.st_dev, stat.st_ino
 
 
-def _digest(row: tuple[Any, ...]) -> bytes:
+def _digest(row: Iterable[Any]) -> bytes:
     """What proves that a row is as it was written."""
-    return blake2b(ascii(row).encode(), digest_size=8).digest()
+    return blake2b(ascii(tuple(row)).encode(), digest_size=8).digest()
 
 
 def _text(path: str) -> str | bytes:
@@ -358,7 +323,7 @@ def _text(path: str) -> str | bytes:
 
 
 def _row(cursor: Cursor) -> tuple[Any, ...]:
-    return (
+    row = (
         cursor.id,
         _text(cursor.logical),
         cursor.first_line,
@@ -375,9 +340,11 @@ def _row(cursor: Cursor) -> tuple[Any, ...]:
         " ".join(map(str, cursor.cuts)),
         cursor.rungs,
     )
+    return (*row, _digest(row))
 
 
-def _cursor(row: tuple[Any, ...]) -> Cursor:
+def cursor_of(row: tuple[Any, ...]) -> Cursor:
+    """A row as a cursor."""
     return Cursor(
         id=row[0],
         logical=row[1] if isinstance(row[1], str) else os.fsdecode(row[1]),
@@ -395,12 +362,3 @@ def _cursor(row: tuple[Any, ...]) -> Cursor:
         cuts=tuple(map(int, row[15].split())),
         rungs=row[16],
     )
-
-
-def counters_of(facts: dict[str, Any]) -> dict[str, int]:
-    """The counters that the sidecar left in the store's facts."""
-    try:
-        counters = json.loads(facts.get("counters", "{}"))
-        return {str(key): int(value) for key, value in counters.items()} if isinstance(counters, dict) else {}
-    except (ValueError, TypeError):
-        return {}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sqlite3
 from pathlib import Path
 from typing import Any
 
-from shipper.tail.cursors import StateError, counters_of, read_only
+from shipper.tail.cursors import ALL, Cursor, StateError, cursor_of
+from shipper.tail.damage import DAMAGE
 
 
 def report(state_dir: Path, now: float) -> dict[str, Any]:
@@ -48,3 +51,33 @@ def offsets(state_dir: Path) -> dict[tuple[int, int], int]:
     except StateError:
         return {}
     return {(cursor.device, cursor.inode): cursor.offset for cursor in cursors}
+
+
+def read_only(state_dir: Path) -> tuple[list[Cursor], dict[str, Any]]:
+    """The cursors and facts as they stand, for ``status``, without holding the directory.
+
+    Raises:
+        StateError: there is no readable store.
+    """
+    path = state_dir / "cursors.sqlite"
+    if not path.exists():
+        raise StateError(f"{path}: no such file; the sidecar has not run with this state directory yet")
+    try:
+        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        try:
+            rows = db.execute(ALL).fetchall()
+            facts = dict(db.execute("SELECT name, value FROM fact").fetchall())
+        finally:
+            db.close()
+    except DAMAGE as error:
+        raise StateError(f"{path}: can't be read: {error}") from error
+    return [cursor_of(row) for row in rows], facts
+
+
+def counters_of(facts: dict[str, Any]) -> dict[str, int]:
+    """The counters that the sidecar left in the store's facts."""
+    try:
+        counters = json.loads(facts.get("counters", "{}"))
+        return {str(key): int(value) for key, value in counters.items()} if isinstance(counters, dict) else {}
+    except (ValueError, TypeError):
+        return {}

@@ -230,7 +230,7 @@ class Tail:
 
     def due(self, patience: float) -> float:
         """When the next of what is held back has been held long enough, monotonic seconds."""
-        waiting = (one for one in self._waiting.values() if one.waiting)
+        waiting = (one for one in self._waiting.values() if one.waiting and not one.reader.grew)
         return min((_patience_ends(one, patience) for one in waiting), default=float("inf"))
 
     def quiet(self, patience: float) -> list[Block]:
@@ -246,6 +246,8 @@ class Tail:
         self._waiting = {identity: one for identity, one in self._waiting.items() if one.waiting}
         blocks = []
         for generation in self._waiting.values():
+            if generation.reader.grew:
+                continue  # its end has not been seen: the rest of the line may be in the file already
             if now >= _patience_ends(generation, patience):
                 with_line = now - generation.reader.grew_at >= patience
                 blocks.append(self._finish(generation, with_line=with_line))
@@ -253,7 +255,11 @@ class Tail:
 
     def rest(self) -> list[Block]:
         """Everything that is held back, as it stands; but the line that is just being written."""
-        blocks = [self._finish(one, with_line=not _is_being_written(one)) for one in self._active.values()]
+        blocks = [
+            self._finish(one, with_line=not _is_being_written(one))
+            for one in self._active.values()
+            if one.found is None or one.found.compressed or one.position >= one.found.size
+        ]
         return [block for block in blocks if block is not None]
 
     def _finish(self, generation: Generation, *, with_line: bool) -> Block | None:

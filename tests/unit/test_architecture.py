@@ -15,13 +15,14 @@ FILES = {
     for path in sorted((ROOT / "shipper").rglob("*.py"))
 }
 FLOW = ("tail", "parse", "document", "deliver", "install", "search", "demo")
-SHARED = {"config", "cluster", "telemetry", ""}
+SHARED = {"config", "cluster", "telemetry", "memory", ""}
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),
     "emit": set(),
     "config": set(),
     "cluster": {"config"},
     "telemetry": {"config", "cluster"},
+    "memory": set(),
     "health": {"telemetry", ""},
     **{station: {*FLOW[:at], *SHARED} for at, station in enumerate(FLOW)},
     "sidecar": {*FLOW, "emit", *SHARED},

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from shipper.tail import cursors as module
-from shipper.tail.cursors import Cursor, CursorStore, StateError, counters_of, read_only
+from shipper.tail.cursors import Cursor, CursorStore, StateError
 from shipper.tail.identity import mark
+from shipper.tail.state import counters_of, read_only
 
 
 def cursor(number: int, offset: int = 0, path: str = "/logs/app.log") -> Cursor:
