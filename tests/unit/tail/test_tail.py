@@ -1,0 +1,277 @@
+"""The station as a whole: blocks in turns, what is held back, positions."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shipper.tail import handles as handles_module
+from shipper.tail.cursors import Cursor
+from shipper.tail.discover import Source
+from shipper.tail.identity import anchor_of
+from shipper.tail.progress import Span
+from shipper.tail.tail import HANDLE_PATIENCE, RECORD_PATIENCE, Clock, Tail
+
+PATIENCE = 5.0
+
+
+def descriptors() -> list[str]:
+    """The numbers of what this process has open."""
+    return [path.name for path in Path("/proc/self/fd").iterdir()]
+
+
+class Files:
+    """A directory of logs, a tail, and a clock that is moved by hand."""
+
+    def __init__(self, root: Path, cursors: list[Cursor], *, once: bool = False) -> None:
+        self.root = root
+        self.now = 1000.0
+        self.warned: list[str] = []
+        self.tail = Tail(
+            [Source(f"{root}/*.log", "auto", "app")],
+            [],
+            cursors,
+            host="h",
+            longest=100_000,
+            warn=self.warned.append,
+            clock=Clock(lambda: self.now, lambda: int(self.now * 1e9)),
+            once=once,
+        )
+
+    def write(self, text: str, name: str = "app.log") -> Path:
+        """Append, at the time of the clock."""
+        path = self.root / name
+        with path.open("a") as file:
+            file.write(text)
+        os.utime(path, (self.now, self.now))
+        return path
+
+    def read(self) -> list[bytes]:
+        """One round over every file, everything acknowledged at once."""
+        lines: list[bytes] = []
+        for block in self.tail.blocks():
+            lines += block.lines
+            self.tail.hold(block, len(block.lines), "")
+            last = block.lines[-1] + b"\n" if block.lines else b""
+            span = Span(block.origin.generation, block.offsets[0], block.offsets[-1], anchor_of(last), "")
+            self.tail.begin(span)
+            self.tail.acknowledge([span])
+        return lines
+
+    def step(self) -> list[bytes]:
+        """Scan, and read until nothing comes."""
+        self.tail.look(PATIENCE)
+        lines = self.read()
+        while self.tail.grew:
+            lines += self.read()
+        return lines
+
+    def open_files(self) -> int:
+        """How many logs are open in this process."""
+        return sum(os.path.realpath(f"/proc/self/fd/{number}").startswith(str(self.root)) for number in descriptors())
+
+    def close(self) -> None:
+        """Let every file go."""
+        self.tail.close()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Iterator[Files]:
+    """An empty directory."""
+    files = Files(tmp_path, [])
+    yield files
+    files.close()
+
+
+def test_sleeping_file_holds_no_descriptor(files: Files) -> None:
+    """Some time after it grew the handle is let go, and when it grows again it is read."""
+    files.write("one\n")
+    assert [b"one"] == files.step()
+    assert files.open_files() == 1
+    files.now += HANDLE_PATIENCE + 1
+    files.step()
+    assert files.open_files() == 0
+    files.write("two\n")
+    assert [b"two"] == files.step()
+
+
+def test_old_file_is_let_go_when_it_is_read(files: Files) -> None:
+    """A log that nobody writes to any more does not wait for the patience to end."""
+    os.utime(files.write("one\n"), (1, 1))
+    files.step()
+    assert files.open_files() == 0
+
+
+def test_deleted_file_is_read_on(files: Files) -> None:
+    """Whoever has it open may go on writing to it for a while, and then some more."""
+    path = files.write("one\n")
+    files.step()
+    with path.open("a") as writer:
+        path.unlink()
+        for number in range(3):
+            files.now += HANDLE_PATIENCE - 1
+            writer.write(f"late {number}\n")
+            writer.flush()
+            assert [b"late %d" % number] == files.step()
+    files.now += HANDLE_PATIENCE + 1
+    files.step()
+    assert files.open_files() == 0
+
+
+def test_link_pointed_elsewhere(files: Files, tmp_path: Path) -> None:
+    """What is unread in the old target is read, and the new one from its beginning."""
+    (tmp_path / "old").write_text("one\n")
+    (tmp_path / "new").write_text("three\n")
+    link = tmp_path / "app.log"
+    link.symlink_to("old")
+    files.step()
+    files.now += HANDLE_PATIENCE + 1
+    files.step()
+    with (tmp_path / "old").open("a") as file:
+        file.write("two\n")
+    files.step()
+    with (tmp_path / "old").open("a") as file:
+        file.write("last\n")
+    link.unlink()
+    link.symlink_to("new")
+    assert {b"last", b"three"} == set(files.step())
+
+
+def test_line_whose_end_was_not_looked_for_is_not_ended(files: Files) -> None:
+    """A chunk ends in mid-line and then nobody reads for long: the rest of the line is in the file all the same."""
+    files.write("a" * 10 + "\n" + "b" * 70_000 + "\n")
+    files.tail.look(PATIENCE)
+    assert [b"a" * 10] == files.read()
+    files.now += 10 * PATIENCE
+    assert [] == files.tail.quiet(PATIENCE)
+    assert files.tail.due(PATIENCE) == float("inf")
+    assert [70_000] == [len(line) for line in files.read()]
+
+
+def test_end_of_what_was_held_back_is_noted_before_it_is_sent(files: Files) -> None:
+    """A crash in between must not join the part that was sent with what comes after it."""
+    files.write("whole\npart")
+    assert [b"whole"] == files.step()
+    files.now += PATIENCE
+    assert files.now == files.tail.due(PATIENCE)
+    (block,) = files.tail.quiet(PATIENCE)
+    assert ([b"part"], True, True) == (block.lines, block.unterminated, block.final)
+    (cursor,) = files.tail.cursors(files.tail.dirty)
+    assert ((10,), 6) == (cursor.cuts, cursor.offset)
+    files.write(" and rest\nnext\n")
+    again = Files(files.root, [cursor])
+    assert [b"part", b" and rest", b"next"] == again.step()
+    again.close()
+    (cursor,) = again.tail.cursors(again.tail.dirty)
+    assert () == cursor.cuts
+
+
+def test_held_record_is_given_after_a_second(files: Files) -> None:
+    """A record that may go on waits a second, an unfinished line as long as is configured."""
+    files.write("one\ntwo\npart")
+    files.tail.look(PATIENCE)
+    (block,) = files.tail.blocks()
+    files.tail.hold(block, 1, "")
+    while list(files.tail.blocks()):
+        pass
+    files.now += RECORD_PATIENCE
+    assert [[b"two"]] == [block.lines for block in files.tail.quiet(PATIENCE)]
+    files.now += PATIENCE
+    assert [[b"part"]] == [block.lines for block in files.tail.quiet(PATIENCE)]
+
+
+def test_round_goes_on_where_it_was_broken_off(files: Files) -> None:
+    """With room for one block at a time every file has its turn, the huge one too."""
+    files.write("x" * 99 + "\n", "a.log")
+    files.write(("y" * 99 + "\n") * 5000, "b.log")
+    files.write("z" * 99 + "\n", "c.log")
+    files.tail.look(PATIENCE)
+    order = []
+    for _ in range(4):
+        for block in files.tail.blocks():
+            order.append(Path(block.origin.path).name)
+            break
+    assert {"a.log", "b.log", "c.log"} == set(order[:3])
+    assert order[3] == "b.log"
+
+
+def test_few_descriptors_serve_many_files(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The longest unused is closed, and opened again when it grows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    monkeypatch.setattr(handles_module, "RESERVE", soft - 8)
+    limited = Files(files.root, [])
+    for turn in range(3):
+        for number in range(50):
+            limited.write(f"{turn} {number}\n", f"{number}.log")
+        assert len(limited.step()) == 50
+        assert limited.open_files() <= 8
+    assert (soft, hard) == resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert [] == limited.warned
+    limited.close()
+
+
+def test_no_descriptors_left(files: Files) -> None:
+    """Files that can't be opened for want of descriptors are read with fewer handles, nothing is given up."""
+    for number in range(30):
+        files.write(f"{number}\n", f"{number}.log")
+    files.tail.look(PATIENCE)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(descriptors()) + 10, hard))
+    try:
+        lines = files.read()
+        while files.tail.grew:
+            lines += files.read()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert 30 == len(lines)
+    assert [] == files.warned
+
+
+def test_inputs_that_are_taken_away(files: Files) -> None:
+    """Reconfigured, a file that is no input any more is let go at once; positions stay."""
+    files.write("one\n")
+    files.write("two\n", "debug.log")
+    files.step()
+    files.write("more\n", "debug.log")
+    files.tail.reconfigure([Source(f"{files.root}/*.log", "auto", "app")], ["debug*"], PATIENCE)
+    assert [] == files.step()
+    files.tail.reconfigure([Source(f"{files.root}/*.log", "auto", "app")], [], PATIENCE)
+    assert [b"more"] == files.step()
+
+
+def test_deleted_file_stays_when_inputs_change(files: Files) -> None:
+    """What was deleted before is read to its end all the same."""
+    path = files.write("one\n")
+    files.step()
+    with path.open("a") as writer:
+        path.unlink()
+        files.step()
+        writer.write("late\n")
+        writer.flush()
+        files.tail.reconfigure([Source(f"{files.root}/*.log", "auto", "app")], ["x"], PATIENCE)
+        assert [b"late"] == files.step()
+
+
+def test_files_are_opened_while_nothing_can_be_sent(files: Files) -> None:
+    """A file that goes away in an outage can be read afterwards."""
+    path = files.write("one\n")
+    files.tail.look(PATIENCE)
+    files.tail.secure()
+    path.unlink()
+    assert [b"one"] == files.step()
+
+
+def test_once_leaves_what_is_written_meanwhile(tmp_path: Path) -> None:
+    """A busy writer does not keep it for ever."""
+    files = Files(tmp_path, [], once=True)
+    files.write("one\npart")
+    files.tail.look(0.0)
+    assert [b"one"] == files.read()
+    files.write(" goes on\ntwo\n")
+    assert [] == files.read()
+    assert [] == files.tail.rest()
+    files.close()
