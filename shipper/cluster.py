@@ -13,6 +13,7 @@ from typing import Any
 
 from elastic_transport import (
     ApiError,
+    ApiResponse,
     ConnectionTimeout,
     HttpHeaders,
     TlsError,
@@ -131,9 +132,13 @@ def explain(error: Exception, settings: Settings) -> str:
     if isinstance(error, ApiError):
         status = error.meta.status
         reason = reason_of(error.body)
+        if not is_genuine(error):
+            moved = error.meta.headers.get("location")
+            text = f"go to {moved}" if moved else " ".join(re.sub(r"<[^>]*>", " ", reason).split())
+            reason = f"{text} (that was a proxy or another service, not Elasticsearch)"
         if status == 401:
             return f"{place} does not know us (401): check api_key or username and password; it said: {reason}"
-        if status == 403:
+        if status == 403 and "cluster_block_exception" not in reason:
             return f"{place} forbids this (403): the key lacks a privilege; it said: {reason}"
         return f"{place} answered {status}: {reason}"
     if isinstance(error, TlsError):
@@ -145,6 +150,11 @@ def explain(error: Exception, settings: Settings) -> str:
     if isinstance(error, TransportError):
         return f"{place}: {error.message}"
     return f"{place}: {type(error).__name__}: {error}"
+
+
+def is_genuine(error: ApiError | ApiResponse[Any]) -> bool:
+    """Whether Elasticsearch itself gave this answer: all of its answers are marked."""
+    return error.meta.headers.get("x-elastic-product") == "Elasticsearch"
 
 
 def reason_of(body: Any) -> str:

@@ -30,6 +30,9 @@ class Health(ThreadingHTTPServer):
         self.ready = ready
         super().__init__((host.strip("[]") or "127.0.0.1", int(port)), _Page)
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Who hangs up while we answer is no news."""
+
     def start(self) -> None:
         """Serve in the background."""
         threading.Thread(target=self.serve_forever, name="telemetry", daemon=True).start()
@@ -37,18 +40,21 @@ class Health(ThreadingHTTPServer):
 
 class _Page(BaseHTTPRequestHandler):
     server: Health
+    # Whoever connects and asks nothing does not keep a thread.
+    timeout = 10.0
 
     def do_GET(self) -> None:
-        if self.path == "/metrics":
+        path = self.path.partition("?")[0]
+        if path == "/metrics":
             lines = []
             for name, value in self.server.counters.snapshot().items():
                 kind = "gauge" if name == "in_flight" else "counter"
                 lines.append(f"# TYPE neuroflow_ship_documents_{name} {kind}")
                 lines.append(f"neuroflow_ship_documents_{name} {value}")
             self._answer(200, "\n".join(lines) + "\n")
-        elif self.path == "/healthz":
+        elif path == "/healthz":
             self._answer(200, "ok\n")
-        elif self.path == "/readyz":
+        elif path == "/readyz":
             ready = self.server.ready()
             self._answer(200 if ready else 503, "ready\n" if ready else "the cluster does not take documents\n")
         else:

@@ -93,6 +93,7 @@ def _run(config: Config, *, once: bool, setup: bool) -> int:
 
 def _run_with(config: Config, store: CursorStore, counters: Counters, *, once: bool, setup: bool) -> int:
     from shipper.cli.progress import progress_bar
+    from shipper.cli.templates import Templates
     from shipper.cluster import connect, where
     from shipper.deliver.bulk import Sender
     from shipper.deliver.recovery import Recovery
@@ -107,7 +108,7 @@ def _run_with(config: Config, store: CursorStore, counters: Counters, *, once: b
         dead_letters=_dead_letters(config),
         counters=counters,
         recovery=Recovery(client, lambda text: log.warning("%s", text)),
-        restore=_Templates(client, config).put if setup else (lambda: True),
+        restore=Templates(client, config.elasticsearch).put if setup else (lambda: True),
         wake=wake,
     )
     # Dicts come and go without cycles: looking for some every few hundred objects costs a fifth of the time.
@@ -222,48 +223,6 @@ def _signals(sidecar: Any, load: Callable[[], Config | None] | None) -> Iterator
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)
-
-
-class _Templates:
-    """Puts the index templates when asked; the same hindrance is said once."""
-
-    def __init__(self, client: Elasticsearch, config: Config) -> None:
-        self._client = client
-        self._settings = config.elasticsearch
-        self._said = ""
-
-    def put(self) -> bool:
-        """Put them; False when the cluster could not be asked, so that it has to be tried again.
-
-        A key that may not is told what to do, and shipping goes on: somebody else may have put them.
-        """
-        from elastic_transport import ApiError, TransportError
-
-        from shipper.cluster import explain
-        from shipper.install.templates import install
-
-        try:
-            changed = [change for change in install(self._client) if change.action != "unchanged"]
-        except (ApiError, TransportError) as error:
-            status = error.meta.status if isinstance(error, ApiError) else 503
-            again = status in {408, 429} or status >= 500
-            advice = (
-                "the index templates have to be put first; trying again, nothing is lost"
-                if again
-                else "the index templates were not put: run `neuroflow-ship setup` with a key that may, "
-                "or start with --no-setup if they are there"
-            )
-            self._say(f"{explain(error, self._settings)}; {advice}")
-            return not again
-        self._said = ""
-        if changed:
-            log.info("put %d index and component templates", len(changed))
-        return True
-
-    def _say(self, message: str) -> None:
-        if message != self._said:
-            self._said = message
-            log.warning("%s", message)
 
 
 def _dead_letters(config: Config) -> DeadLetters:

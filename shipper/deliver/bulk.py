@@ -10,65 +10,81 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from functools import lru_cache
+from typing import NamedTuple
 
-import orjson
-from elastic_transport import ApiError, TransportError
+from elastic_transport import ApiError
 from elasticsearch import Elasticsearch
-from elasticsearch.exceptions import SerializationError
 
-from shipper.cluster import explain, reason_of
+from shipper.cluster import explain, is_genuine
 from shipper.config import Elasticsearch as Settings
 from shipper.deliver.batch import Batch
 from shipper.deliver.dead_letters import DeadLetters, Letter
-from shipper.deliver.outcomes import WELL, Outcome, Verdict, delay, judge, judge_request
-from shipper.deliver.recovery import Recovery
+from shipper.deliver.outcomes import ALREADY, WELL, Outcome, Verdict, delay, is_unclear, judge_request
+from shipper.deliver.recovery import Pair, Recovery
+from shipper.deliver.request import NO_ANSWER, refusal_of, send
 from shipper.tail.progress import Span
 from shipper.telemetry import Counters, log
 
-_PARAMS = {
-    # Without a template no plain index may be made in the data stream's place.
-    "require_data_stream": "true",
-    # Every item keeps its status, so that outcomes can be matched with items by their place.
-    "filter_path": "errors,items.*.status,items.*.error,items.*.failure_store",
-}
-_CREATED = {"create": {"status": 201}}
-_HEADERS = {"content-type": "application/x-ndjson", "accept": "application/json"}
+# How often it is looked whether the templates are still there, while documents are sent, seconds.
+LOOK_EVERY = 60.0
+# How long a start waits for the templates before it begins to read, seconds.
+PREPARE_PATIENCE = 5.0
 
 
 class AbandonedError(Exception):
     """A stop ended the retries before the cluster had answered."""
 
 
+class _Part(NamedTuple):
+    """Documents that go out together; if ``since`` is set, an attempt before then may have indexed them."""
+
+    pairs: list[Pair]
+    since: float | None = None
+
+
+class _Trouble(NamedTuple):
+    """Why an attempt has to be made again; without a reason somebody else has said it."""
+
+    outcome: Outcome
+    kind: str = ""
+    reason: str = ""
+    answered: bool = True
+
+
 def send_letters(client: Elasticsearch, letters: list[Letter]) -> list[Verdict]:
     """Send dead letters again; gives the verdict on each.
+
+    They may have been indexed since, perhaps before a rollover, so all are looked up first.
 
     Raises:
         ApiError, TransportError: the request as a whole failed.
     """
-    body = b"".join(letter.item() for letter in letters)
-    answer = client.perform_request("POST", "/_bulk", params=_PARAMS, headers=_HEADERS, body=body).body
-    return verdicts_of(answer, len(letters))
+    items = [letter.item() for letter in letters]
+    unknown = [item for item, _ in _recovery_of(client).unknown([(item, b"") for item in items], time.monotonic())]
+    verdicts = dict(zip(unknown, _send_apart(client, unknown), strict=True))
+    return [verdicts.get(item, ALREADY) for item in items]
 
 
-def verdicts_of(answer: Any, expected: int) -> list[Verdict]:
-    """The verdict on each item of a bulk answer.
-
-    Raises:
-        TransportError: it does not speak of every item; all are sent again, which is harmless.
-    """
-    items = answer.get("items") if isinstance(answer, dict) else None
-    if not isinstance(items, list) or len(items) != expected:
-        raise TransportError("the answer to a bulk request is not one (a proxy in between?)")
-    if items.count(_CREATED) == expected:
-        return [WELL] * expected
-    return [judge(_inner(item)) for item in items]
+@lru_cache(maxsize=1)
+def _recovery_of(client: Elasticsearch) -> Recovery:
+    return Recovery(client, lambda text: log.warning("%s", text))
 
 
-def _inner(item: Any) -> dict[str, Any]:
-    """What an item of the answer says under its action; nothing known where it is no object."""
-    inner = next(iter(item.values()), None) if isinstance(item, dict) else None
-    return inner if isinstance(inner, dict) else {}
+def _send_apart(client: Elasticsearch, items: list[bytes]) -> list[Verdict]:
+    """The verdicts on items, sent in halves where they are refused whole."""
+    if not items:
+        return []
+    try:
+        return send(client, items)
+    except ApiError as error:
+        status = error.meta.status
+        if judge_request(status, genuine=is_genuine(error)) is not Outcome.DEAD:
+            raise
+        if len(items) == 1:
+            return [refusal_of(error)]
+    middle = len(items) // 2
+    return _send_apart(client, items[:middle]) + _send_apart(client, items[middle:])
 
 
 def _jittered(attempt: int) -> float:
@@ -85,10 +101,11 @@ class Sender:
         dead_letters: takes what will never be accepted.
         counters: are told every outcome.
         recovery: knows which documents of a doubtful batch are there already.
-        restore: puts the templates, before the first request and again when a data stream can't be made for want
-            of one; answers False when the cluster could not be asked.
+        restore: puts the templates, before the first request, now and then while documents are sent, and when a
+            data stream can't be made for want of one; answers False when the cluster could not be asked.
         wake: set whenever outcomes are ready.
         wait_for: seconds to wait after so many failed attempts.
+        look_every: seconds from one look after the templates to the next.
     """
 
     def __init__(
@@ -103,6 +120,7 @@ class Sender:
         restore: Callable[[], bool],
         wake: threading.Event,
         wait_for: Callable[[int], float] | None = None,
+        look_every: float | None = None,
     ) -> None:
         self._client = client
         self._settings = settings
@@ -122,9 +140,13 @@ class Sender:
         self._under_way = 0
         self._lock = threading.Lock()
         self._said: dict[str, float] = {}
+        self._complained = False
+        self._troubled: set[int] = set()
+        self._taken = False
         self._prepared = False
         self._preparing = threading.Lock()
-        self.trouble = False
+        self._look_every = LOOK_EVERY if look_every is None else look_every
+        self._look_at = 0.0
         self.broken = False
         self._threads = [
             threading.Thread(target=self._run, name=f"bulk-{number}", daemon=True) for number in range(in_flight)
@@ -132,11 +154,31 @@ class Sender:
         for thread in self._threads:
             thread.start()
 
-    def prepare(self) -> bool:
+    @property
+    def trouble(self) -> bool:
+        """Whether some documents can't be delivered at the moment."""
+        return bool(self._troubled)
+
+    def prepare(self) -> None:
+        """Put the templates; a cluster that takes its time over it does not hold up the reading, nor a stop."""
+        thread = threading.Thread(target=self._prepare, name="prepare", daemon=True)
+        thread.start()
+        thread.join(PREPARE_PATIENCE)
+
+    def _prepare(self) -> bool:
         """Whether the templates are there: without them a stream would be made after somebody else's."""
-        with self._preparing:
-            self._prepared = self._prepared or self._restore()
+        if self._prepared and time.monotonic() < self._look_at:
+            return True
+        # Nobody waits for the one who only looks whether they still are there.
+        if not self._preparing.acquire(blocking=not self._prepared):
+            return True
+        try:
+            if not self._prepared or time.monotonic() >= self._look_at:
+                self._prepared = self._restore() or self._prepared
+                self._look_at = time.monotonic() + self._look_every
             return self._prepared
+        finally:
+            self._preparing.release()
 
     def offer(self, batch: Batch) -> bool:
         """Hand over a batch; answers whether there was room: a slow cluster stops the reading here."""
@@ -205,58 +247,68 @@ class Sender:
                 self._wake.set()
 
     def _deliver(self, batch: Batch) -> None:
-        pending = list(zip(batch.items, batch.raws, strict=True))
-        doubtful = batch.doubtful
+        parts = [_Part(list(zip(batch.items, batch.raws, strict=True)), 0.0 if batch.doubtful else None)]
         attempt = 0
-        while pending:
-            if not self.prepare():
-                attempt += 1
-                self.trouble = True
-                self._pause(attempt, len(pending), answered=False)
+        while parts:
+            more, trouble = self._attempt(parts.pop()) if batch.items else ([], None)
+            if trouble is None:
+                parts += more
                 continue
-            try:
-                if doubtful:
-                    unknown = self._recovery.unknown(pending)
-                    self._counters.settle(duplicate=len(pending) - len(unknown))
-                    pending, doubtful = unknown, False
-                    continue
-                body = b"".join([item for item, _ in pending])
-                answer = self._client.perform_request(
-                    "POST", "/_bulk", params=_PARAMS, headers=_HEADERS, body=body
-                ).body
-                verdicts = verdicts_of(answer, len(pending))
-            except ApiError as error:
-                outcome = judge_request(error.meta.status)
-                if outcome is Outcome.DEAD:
-                    self._take_apart(pending, error)
-                    return
-                attempt += 1
-                self._trouble(explain(error, self._settings), outcome)
-                self._pause(attempt, len(pending), answered=True)
-                continue
-            except (TransportError, SerializationError, orjson.JSONDecodeError, UnicodeDecodeError) as error:
-                attempt += 1
-                self._trouble(explain(error, self._settings), Outcome.RETRY)
-                self._pause(attempt, len(pending), answered=False)
-                continue
-            pending, reason = self._settle(pending, verdicts)
-            if pending:
-                attempt += 1
-                self._trouble(reason[1], reason[0])
-                self._pause(attempt, len(pending), answered=True)
+            # Behind the others: these may tell whether the documents or the cluster is to blame.
+            parts[:0] = more
+            attempt += 1
+            self._trouble(trouble)
+            self._pause(attempt, sum(len(part.pairs) for part in more), answered=trouble.answered)
         self._recovered()
 
-    def _settle(
-        self, pending: list[tuple[bytes, bytes]], verdicts: list[Verdict]
-    ) -> tuple[list[tuple[bytes, bytes]], tuple[Outcome, str]]:
+    def _attempt(self, part: _Part) -> tuple[list[_Part], _Trouble | None]:
+        """Send documents once; gives what has to be sent again, and why unless that is at once."""
+        if not self._prepare():
+            return [part], _Trouble(Outcome.RETRY, answered=False)
+        try:
+            if part.since is not None:
+                unknown = self._recovery.unknown(part.pairs, part.since)
+                self._counters.settle(duplicate=len(part.pairs) - len(unknown))
+                return ([_Part(unknown)] if unknown else []), None
+            verdicts = send(self._client, [item for item, _ in part.pairs])
+        except ApiError as error:
+            return self._refused(part, error)
+        except NO_ANSWER as error:
+            trouble = _Trouble(Outcome.RETRY, type(error).__name__, explain(error, self._settings), answered=False)
+            # They may have been taken all the same, and the stream may be rolled over before the next attempt.
+            return [part._replace(since=time.monotonic())], trouble
+        self._taken = True
+        return self._settle(part.pairs, verdicts)
+
+    def _refused(self, part: _Part, error: ApiError) -> tuple[list[_Part], _Trouble | None]:
+        """A request refused whole: later again, or in halves, until the item that is to blame stands alone."""
+        status = error.meta.status
+        outcome = judge_request(status, genuine=is_genuine(error))
+        kind, reason = f"request {status}", explain(error, self._settings)
+        if outcome is Outcome.DEAD:
+            if len(part.pairs) > 1:
+                self._say(f"{kind} in halves", f"{reason}; sending {len(part.pairs)} documents in halves")
+                middle = len(part.pairs) // 2
+                return [_Part(half, part.since) for half in (part.pairs[middle:], part.pairs[:middle])], None
+            # A cluster that has never taken a request says nothing about the document by refusing this one.
+            if part.since is None and (status == 413 or self._taken):
+                self._bury([(*part.pairs[0], refusal_of(error))])
+                return [], None
+            outcome = Outcome.RETRY
+        elif part.since is None and is_unclear(status):
+            part = part._replace(since=time.monotonic())
+        return [part], _Trouble(outcome, kind, reason)
+
+    def _settle(self, pairs: list[Pair], verdicts: list[Verdict]) -> tuple[list[_Part], _Trouble | None]:
         if verdicts[0] is WELL and verdicts.count(WELL) == len(verdicts):
             self._counters.settle(acknowledged=len(verdicts))
-            return [], (Outcome.RETRY, "")
-        again: list[tuple[bytes, bytes]] = []
+            return [], None
+        again: list[Pair] = []
+        since = None
         dead: list[tuple[bytes, bytes, Verdict]] = []
         acknowledged = duplicate = 0
-        reason = (Outcome.RETRY, "")
-        for pair, verdict in zip(pending, verdicts, strict=True):
+        trouble = None
+        for pair, verdict in zip(pairs, verdicts, strict=True):
             outcome = verdict.outcome
             if outcome is Outcome.ACKNOWLEDGED:
                 acknowledged += 1
@@ -266,10 +318,12 @@ class Sender:
                 dead.append((*pair, verdict))
             else:
                 again.append(pair)
-                reason = (outcome, f"{verdict.status} {verdict.kind}: {verdict.reason}")
+                since = time.monotonic() if is_unclear(verdict.status) else since
+                kind = f"{verdict.status} {verdict.kind}"
+                trouble = _Trouble(outcome, kind, f"{kind}: {verdict.reason}")
         self._counters.settle(acknowledged=acknowledged, duplicate=duplicate)
         self._bury(dead)
-        return again, reason
+        return [_Part(again, since)] if again else [], trouble
 
     def _bury(self, dead: list[tuple[bytes, bytes, Verdict]]) -> None:
         attempt = 0
@@ -278,29 +332,19 @@ class Sender:
                 self._dead_letters.append(dead)
             except OSError as error:
                 attempt += 1
-                self._say(f"{self._dead_letters.path}: dead letters can't be written: {error.strerror}; trying again")
+                where = self._dead_letters.path
+                self._say("disk", f"{where}: dead letters can't be written: {error.strerror}; trying again")
                 self._pause(attempt, 0, answered=True)
                 continue
             self._counters.settle(dead=len(dead))
             verdict = dead[0][2]
-            log.error(
-                "%d documents were refused for good (%d %s: %s); kept in %s: mend the cause, then "
-                "`neuroflow-ship dead-letters replay`",
-                len(dead), verdict.status, verdict.kind, verdict.reason, self._dead_letters.path,
-            )  # fmt: skip
+            self._say(
+                f"dead {verdict.status} {verdict.kind}",
+                f"{len(dead)} documents were refused for good ({verdict.status} {verdict.kind}: {verdict.reason}); "
+                f"kept in {self._dead_letters.path}: mend the cause, then `neuroflow-ship dead-letters replay`",
+                log.error,
+            )
             return
-
-    def _take_apart(self, pending: list[tuple[bytes, bytes]], error: ApiError) -> None:
-        """A request refused whole: halves, until the item that is to blame stands alone."""
-        if len(pending) == 1:
-            status = error.meta.status
-            kind = "request_too_large" if status == 413 else "request_refused"
-            self._bury([(*pending[0], Verdict(Outcome.DEAD, status, kind, reason_of(error.body)))])
-            return
-        self._say(f"{explain(error, self._settings)}; sending {len(pending)} documents in halves")
-        middle = len(pending) // 2
-        for part in (pending[:middle], pending[middle:]):
-            self._deliver(Batch([item for item, _ in part], [raw for _, raw in part]))
 
     def _pause(self, attempt: int, documents: int, *, answered: bool) -> None:
         """Wait before the next attempt; a stop wakes it.
@@ -319,25 +363,32 @@ class Sender:
             if not self._stop.is_set():
                 self._nudge.clear()
 
-    def _trouble(self, reason: str, outcome: Outcome) -> None:
-        self.trouble = True
-        what = {
-            Outcome.PAUSE: "waiting until that is mended",
-            Outcome.NO_STREAM: "putting the index templates back",
-        }.get(outcome, "trying again")
-        self._say(f"{reason}; {what}, nothing is lost")
-        if outcome is Outcome.NO_STREAM:
+    def _trouble(self, trouble: _Trouble) -> None:
+        with self._lock:
+            self._troubled.add(threading.get_ident())
+        if trouble.reason:
+            what = {
+                Outcome.PAUSE: "waiting until that is mended",
+                Outcome.NO_STREAM: "putting the index templates back",
+            }.get(trouble.outcome, "trying again")
+            self._say(trouble.kind, f"{trouble.reason}; {what}, nothing is lost")
+            self._complained = True
+        if trouble.outcome is Outcome.NO_STREAM:
             self._restore()
 
     def _recovered(self) -> None:
-        if self.trouble:
-            self.trouble = False
-            self._said.clear()
+        with self._lock:
+            self._troubled.discard(threading.get_ident())
+            better = self._complained and not self._troubled
+            self._complained = self._complained and not better
+        if better:
             log.info("the cluster takes documents again")
 
-    def _say(self, message: str) -> None:
-        """Once a minute is enough for the same sentence."""
+    def _say(self, kind: str, message: str, say: Callable[..., None] = log.warning) -> None:
+        """Once a minute is enough for the same, however its numbers change and whatever recovers in between."""
         now = time.monotonic()
-        if now - self._said.get(message, -60.0) >= 60:
-            self._said[message] = now
-            log.warning("%s", message)
+        with self._lock:
+            if now - self._said.get(kind, -60.0) < 60:
+                return
+            self._said[kind] = now
+        say("%s", message)

@@ -2,6 +2,9 @@
 
 NDJSON under ``state_dir``; a line that is dead counts as dealt with, so that it does not hold up what follows.
 ``replay`` sends them again, under the same ids, when the cause is mended.
+
+A document that dies twice (its batch was abandoned after it was written here) is in the file twice, and told once.
+However many there are, a few are in memory at a time.
 """
 
 from __future__ import annotations
@@ -11,14 +14,18 @@ import os
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from hashlib import blake2b
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import orjson
 
 from shipper.deliver.outcomes import Outcome, Verdict
 
 FILE_NAME = "dead-letters.ndjson"
+CHUNK_BYTES = 2**20
+# Of the letters that go into one request; a larger one goes alone.
+MOST_BYTES = 4 * 2**20
 
 
 class Letter(NamedTuple):
@@ -39,6 +46,12 @@ class Letter(NamedTuple):
         """The item of a bulk request that sends it again."""
         action = {"create": {"_index": self.stream, "_id": self.id}}
         return orjson.dumps(action) + b"\n" + orjson.dumps(self.document) + b"\n"
+
+    def judged(self, verdict: Verdict) -> Letter:
+        """The letter with the reason why it is refused now; a cluster that is only busy gives no new one."""
+        if verdict.outcome is not Outcome.DEAD:
+            return self
+        return self._replace(status=verdict.status, kind=verdict.kind, reason=verdict.reason)
 
 
 class DeadLetters:
@@ -62,11 +75,17 @@ class DeadLetters:
         self._write(b"".join(orjson.dumps(_entry(*one, self._now())) + b"\n" for one in dead))
 
     def __iter__(self) -> Iterator[Letter]:
-        """Every dead letter, oldest first; a line torn by a power failure is passed over."""
+        """Every dead letter, oldest first, each once; a line torn by a power failure is passed over."""
+        told: set[bytes] = set()
         for path in (self._aside, self.path):
-            if path.exists():
-                with path.open("rb") as file:
-                    yield from filter(None, map(_letter, file))
+            try:
+                file = path.open("rb")
+            except FileNotFoundError:
+                continue
+            with file:
+                for letter in filter(None, map(_letter, file)):
+                    if _is_new(letter, told):
+                        yield letter
 
     def count(self) -> int:
         """How many there are."""
@@ -83,53 +102,34 @@ class DeadLetters:
         next one; sending a document twice is harmless, its id is the same.
 
         Args:
-            send: sends letters and gives the verdict of each; may raise, then everything stays.
+            send: sends letters and gives the verdict of each; may raise, then what it was given stays.
             at_once: how many letters go into one request.
         """
         if not self._aside.exists() and not self.path.exists():
             return 0, 0
+        indexed = stayed = 0
+        told: set[bytes] = set()
         # The lock is held to the end: one replay at a time.  What dies meanwhile goes into a file of its own.
         with _locked(self._aside) as aside:
             with _locked(self.path) as current:
-                _append(aside, _content(current))
+                for data in _chunks(current):
+                    _append(aside, data)
                 self.path.unlink()
-            letters: dict[tuple[str, str], Letter] = {}
-            unreadable = []
-            for line in _content(aside).splitlines(keepends=True):
-                letter = _letter(line)
-                if letter is not None:
-                    letters[letter.stream, letter.id] = letter
-                elif line.strip():
-                    unreadable.append(line)
-            self._write(b"".join(unreadable))
-            indexed, stayed = self._send(list(letters.values()), send, at_once)
+            with self._aside.open("rb+") as file:
+                while part := _next_part(file, at_once):
+                    lines = [(line, _letter(line)) for line in part]
+                    letters = [letter for _, letter in lines if letter is not None and _is_new(letter, told)]
+                    kept = [line for line, letter in lines if letter is None and line.strip()]
+                    for letter, verdict in zip(letters, send(letters) if letters else [], strict=True):
+                        if verdict.outcome in {Outcome.ACKNOWLEDGED, Outcome.DUPLICATE}:
+                            indexed += 1
+                            continue
+                        stayed += 1
+                        kept.append(orjson.dumps(letter.judged(verdict)._asdict()) + b"\n")
+                    self._write(b"".join(kept))
+                    _blank(file, sum(map(len, part)))
             self._aside.unlink()
         return indexed, stayed
-
-    def _send(
-        self, letters: list[Letter], send: Callable[[list[Letter]], list[Verdict]], at_once: int
-    ) -> tuple[int, int]:
-        indexed = stayed = 0
-        for first in range(0, len(letters), at_once):
-            part = letters[first : first + at_once]
-            try:
-                verdicts = send(part)
-            except BaseException:
-                self._write_letters(letters[first:])
-                self._aside.unlink()
-                raise
-            again = []
-            for letter, verdict in zip(part, verdicts, strict=True):
-                if verdict.outcome in {Outcome.ACKNOWLEDGED, Outcome.DUPLICATE}:
-                    indexed += 1
-                else:
-                    stayed += 1
-                    again.append(letter._replace(status=verdict.status, kind=verdict.kind, reason=verdict.reason))
-            self._write_letters(again)
-        return indexed, stayed
-
-    def _write_letters(self, letters: list[Letter]) -> None:
-        self._write(b"".join(orjson.dumps(letter._asdict()) + b"\n" for letter in letters))
 
     def _write(self, data: bytes) -> None:
         if data:
@@ -168,8 +168,37 @@ def _append(descriptor: int, data: bytes) -> None:
     os.fsync(descriptor)
 
 
-def _content(descriptor: int) -> bytes:
-    return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+def _chunks(descriptor: int) -> Iterator[bytes]:
+    """All of a file, in whole lines as far as there are such; a torn last line is ended by who appends next."""
+    with open(descriptor, "rb", closefd=False) as file:
+        while data := file.read(CHUNK_BYTES):
+            yield data + file.readline()
+
+
+def _next_part(file: IO[bytes], most: int) -> list[bytes]:
+    """The next lines that go into one request."""
+    lines: list[bytes] = []
+    size = 0
+    while len(lines) < most and size < MOST_BYTES and (line := file.readline()):
+        lines.append(line)
+        size += len(line)
+    return lines
+
+
+def _blank(file: IO[bytes], length: int) -> None:
+    """Wipe the bytes before the position, which are dealt with: what is there is what is left, whenever we end."""
+    file.seek(-length, os.SEEK_CUR)
+    file.write(b" " * (length - 1) + b"\n")
+    file.flush()
+
+
+def _is_new(letter: Letter, told: set[bytes]) -> bool:
+    """Whether the letter was not told before; remembers it."""
+    name = blake2b(f"{letter.stream} {letter.id}".encode(), digest_size=16).digest()
+    if name in told:
+        return False
+    told.add(name)
+    return True
 
 
 def _entry(item: bytes, raw: bytes, verdict: Verdict, now: str) -> dict[str, Any]:

@@ -37,18 +37,24 @@ class Verdict(NamedTuple):
 
 WELL = Verdict(Outcome.ACKNOWLEDGED)
 """Created."""
-_ALREADY = Verdict(Outcome.DUPLICATE, 409)
-# A block is put on an index by an operator or by the disk watermark, and is lifted again.
-_PASSING = frozenset({"cluster_block_exception", "unavailable_shards_exception", "index_closed_exception"})
+ALREADY = Verdict(Outcome.DUPLICATE, 409)
+"""There, under this id."""
+# A block is put on an index by an operator or by the disk watermark, and is lifted again; validation_exception is
+# what a cluster that has all the shards it may have says when a data stream is to be made.
+_PASSING = frozenset({
+    "cluster_block_exception", "unavailable_shards_exception", "index_closed_exception", "validation_exception",
+})  # fmt: skip
 
 
 def judge(item: dict[str, Any]) -> Verdict:
     """The outcome of one item of a bulk answer (the object under ``create``)."""
     status = item.get("status", 0)
+    if not isinstance(status, int):
+        return Verdict(Outcome.RETRY, 0, "no_status", f"the item's status is {status!r}")
     if status in {200, 201} and item.get("failure_store") != "used":
         return WELL
     if status == 409:
-        return _ALREADY
+        return ALREADY
     error = item.get("error")
     kind, reason = (str(error.get("type")), _reason(error)) if isinstance(error, dict) else ("", str(error))
     if status in {200, 201}:
@@ -57,22 +63,33 @@ def judge(item: dict[str, Any]) -> Verdict:
         outcome = Outcome.RETRY if kind in _PASSING else Outcome.PAUSE
     elif status == 404 and kind == "index_not_found_exception":
         outcome = Outcome.NO_STREAM
-    elif status in {0, 408, 429} or status >= 500 or kind in _PASSING:
-        outcome = Outcome.RETRY
-    else:
+    elif 400 <= status < 500 and status not in {408, 429} and kind not in _PASSING:
         outcome = Outcome.DEAD
+    else:
+        outcome = Outcome.RETRY
     return Verdict(outcome, status, kind, reason)
 
 
-def judge_request(status: int) -> Outcome:
-    """The outcome of a whole request that was refused; DEAD stands for: look at its items one by one."""
+def judge_request(status: int, *, genuine: bool = True) -> Outcome:
+    """The outcome of a whole request that was refused; DEAD stands for: look at its items one by one.
+
+    Args:
+        status: of the answer.
+        genuine: Elasticsearch said it, and not a proxy, a load balancer or whoever else listens there: these know
+            what is too large for them, and nothing else about documents.
+    """
     if status in {401, 403}:
         return Outcome.PAUSE
-    if status in {400, 413, 406, 415, 422}:
+    if status == 413 or (genuine and status in {400, 422}):
         return Outcome.DEAD
-    if status == 404:
+    if status == 404 and genuine:
         return Outcome.NO_STREAM
     return Outcome.RETRY
+
+
+def is_unclear(status: int) -> bool:
+    """Whether documents may have been taken although this was the answer."""
+    return status in {0, 408} or status >= 500 or status < 300
 
 
 def _reason(error: dict[str, Any]) -> str:

@@ -1,9 +1,9 @@
 """Which documents are there already, in a backing index that is no longer written to.
 
 ``_id`` is unique only inside one backing index: after a rollover the same id can be created again
-(elastic/elasticsearch#44794).  So what may have been sent before an unclean stop, or before the state was lost,
-is looked up across the data stream first.  Steady state pays nothing, and a stream that never rolled over pays
-next to nothing: there the conflict on create says the same.
+(elastic/elasticsearch#44794).  So what may have been sent before an unclean stop, before the state was lost, or
+in a request that had no clear answer, is looked up across the data stream first.  Steady state pays nothing, and a
+stream that never rolled over pays next to nothing: there the conflict on create says the same.
 """
 
 from __future__ import annotations
@@ -36,19 +36,23 @@ class Recovery:
         self._client = client
         self._warn = warn
         self._clock = clock
-        self._refreshed: set[str] = set()
-        self._single_until: dict[str, float] = {}
+        self._refreshed: dict[str, float] = {}
+        self._single: dict[str, float] = {}
         self._forbidden = False
 
     def reconnect(self, client: Elasticsearch) -> None:
         """Ask this cluster from now on; what the other one said does not count."""
         self._client = client
         self._refreshed.clear()
-        self._single_until.clear()
+        self._single.clear()
         self._forbidden = False
 
-    def unknown(self, pairs: list[Pair]) -> list[Pair]:
+    def unknown(self, pairs: list[Pair], since: float = 0.0) -> list[Pair]:
         """Those of (item, line) that no backing index of their data stream holds yet.
+
+        Args:
+            pairs: what may be there.
+            since: until when they may have been indexed (of the clock): nothing found out before that counts.
 
         Raises:
             ApiError, TransportError: the cluster can't be asked just now.
@@ -58,41 +62,47 @@ class Recovery:
         try:
             # What stands before the id in {"create":{"_index":"…","_id":"…"}} names the stream.
             streams = {item[: item.index(b',"_id"')] for item, _ in pairs}
-            rolled_over = {head for head in streams if self._rolled_over(_stream(head))}
+            rolled_over = {head for head in streams if self._rolled_over(_stream(head), since)}
             if not rolled_over:
                 return pairs
             wanted: defaultdict[str, list[str]] = defaultdict(list)
             names = [_name(item) for item, _ in pairs]
             for stream, identity in names:
                 wanted[stream].append(identity)
-            there = {stream: self._there(stream, ids) for stream, ids in wanted.items()}
+            there = {stream: self._there(stream, ids, since) for stream, ids in wanted.items()}
         except ApiError as error:
             if error.meta.status not in {401, 403}:
                 raise
             self._forbidden = True
             self._warn(
-                "the key may not read the data streams: lines sent again after this restart can't be looked up, "
+                "the key may not read the data streams: lines that are sent again can't be looked up, "
                 "so those indexed before a rollover would be there twice (grant `read` on logs-neuroflow.*-*)"
             )
             return pairs
         return [pair for pair, (stream, identity) in zip(pairs, names, strict=True) if identity not in there[stream]]
 
-    def _rolled_over(self, stream: str) -> bool:
+    def _rolled_over(self, stream: str, since: float) -> bool:
         """Whether a data stream has more than one backing index."""
-        if self._clock() < self._single_until.get(stream, 0.0):
+        seen = self._single.get(stream, -SINGLE_FOR)
+        if seen >= since and self._clock() < seen + SINGLE_FOR:
             return False
-        quiet = self._client.options(ignore_status=404)
-        backing = quiet.indices.get_settings(index=stream, filter_path="*.settings.index.uuid").body
-        if len(backing) < 2 or "error" in backing:
-            self._single_until[stream] = self._clock() + SINGLE_FOR
+        asked_at = self._clock()
+        quiet = self._client.options(ignore_status=[403, 404])
+        answer = quiet.indices.get_settings(index=stream, filter_path="*.settings.index.uuid,status")
+        if answer.meta.status == 403:
+            return True  # who may not ask for this may read all the same
+        if answer.meta.status == 404 or len(answer.body) < 2:
+            self._single[stream] = asked_at
             return False
         return True
 
-    def _there(self, stream: str, ids: list[str]) -> set[str]:
-        if stream not in self._refreshed:
+    def _there(self, stream: str, ids: list[str], since: float) -> set[str]:
+        if self._refreshed.get(stream, -1.0) < since:
             # A search sees what was refreshed; what is in flight to the newest index conflicts on create.
-            self._client.options(ignore_status=404).indices.refresh(index=stream, ignore_unavailable=True)
-            self._refreshed.add(stream)
+            asked_at = self._clock()
+            quiet = self._client.options(ignore_status=[403, 404])
+            quiet.indices.refresh(index=stream, ignore_unavailable=True)
+            self._refreshed[stream] = asked_at
         found: set[str] = set()
         for first in range(0, len(ids), MOST_IDS):
             part = ids[first : first + MOST_IDS]
@@ -104,6 +114,8 @@ class Recovery:
                 sort="_doc",
                 track_total_hits=False,
                 ignore_unavailable=True,
+                # What is in a shard that is not there just now would be taken for missing.
+                allow_partial_search_results=False,
                 filter_path="hits.hits._id",
             )
             found.update(hit["_id"] for hit in answer.body.get("hits", {}).get("hits", ()))

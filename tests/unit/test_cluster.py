@@ -14,9 +14,12 @@ from shipper.config import Elasticsearch
 SETTINGS = Elasticsearch(hosts=["https://elastic:hunter2@es.lab:9200"], request_timeout=30)
 
 
-def refusal(status: int, body: object) -> ApiError:
+ELASTIC = {"x-elastic-product": "Elasticsearch"}
+
+
+def refusal(status: int, body: object, headers: dict[str, str] = ELASTIC) -> ApiError:
     """An answer that is an error."""
-    meta = ApiResponseMeta(status, "1.1", HttpHeaders(), 0.1, NodeConfig("https", "es.lab", 9200))
+    meta = ApiResponseMeta(status, "1.1", HttpHeaders(headers), 0.1, NodeConfig("https", "es.lab", 9200))
     return ApiError("refused", meta, body)
 
 
@@ -38,6 +41,18 @@ REASON = {"error": {"root_cause": [{"type": "security_exception", "reason": "no"
             refusal(403, REASON),
         ),
         ("https://es.lab:9200 answered 503: busy", refusal(503, "busy")),
+        (
+            "https://es.lab:9200 answered 403: cluster_block_exception: read-only",
+            refusal(403, {"error": {"type": "cluster_block_exception", "reason": "read-only"}}),
+        ),
+        (
+            "https://es.lab:9200 answered 502: Bad gateway (that was a proxy or another service, not Elasticsearch)",
+            refusal(502, "<html><h1>Bad gateway</h1></html>", {}),
+        ),
+        (
+            "https://es.lab:9200 answered 302: go to /login (that was a proxy or another service, not Elasticsearch)",
+            refusal(302, None, {"location": "/login"}),
+        ),
         (
             "https://es.lab:9200: TLS failed: self-signed; check ca_certs, ca_fingerprint and the host's name",
             TlsError("self-signed"),

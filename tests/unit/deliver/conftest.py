@@ -65,7 +65,13 @@ class _Handler(BaseHTTPRequestHandler):
         if callable(answer):
             answer(self)
             return
-        status, content = answer
+        self._send(*answer)
+
+    def do_GET(self) -> None:
+        """No data stream is there that could be rolled over."""
+        self._send(404, {"error": {"type": "index_not_found_exception", "reason": "no such index"}, "status": 404})
+
+    def _send(self, status: int, content: Any) -> None:
         text = content.encode() if isinstance(content, str) else json.dumps(content).encode()
         self.send_response(status)
         self.send_header("x-elastic-product", "Elasticsearch")

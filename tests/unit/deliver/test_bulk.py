@@ -15,10 +15,11 @@ from elastic_transport import TransportError
 from shipper.cluster import connect
 from shipper.config import Elasticsearch as Settings
 from shipper.deliver.batch import Batch
-from shipper.deliver.bulk import Sender, send_letters, verdicts_of
+from shipper.deliver.bulk import Sender, send_letters
 from shipper.deliver.dead_letters import DeadLetters
 from shipper.deliver.outcomes import Outcome
 from shipper.deliver.recovery import Recovery
+from shipper.deliver.request import verdicts_of
 from shipper.tail.identity import NOTHING
 from shipper.tail.progress import Span
 from shipper.telemetry import Counters

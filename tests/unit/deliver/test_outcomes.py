@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipper.deliver.outcomes import Outcome, delay, judge, judge_request
+from shipper.deliver.outcomes import Outcome, delay, is_unclear, judge, judge_request
 
 
 def item(status: int, kind: str = "some_exception") -> dict[str, Any]:
@@ -28,7 +28,11 @@ def item(status: int, kind: str = "some_exception") -> dict[str, Any]:
         (Outcome.RETRY, item(408)),
         (Outcome.RETRY, item(403, "cluster_block_exception")),
         (Outcome.RETRY, item(400, "index_closed_exception")),
+        (Outcome.RETRY, item(400, "validation_exception")),
         (Outcome.RETRY, {}),
+        (Outcome.RETRY, {"status": "201"}),
+        (Outcome.RETRY, {"status": [201]}),
+        (Outcome.RETRY, {"status": 302}),
         (Outcome.PAUSE, item(401, "security_exception")),
         (Outcome.PAUSE, item(403, "security_exception")),
         (Outcome.NO_STREAM, item(404, "index_not_found_exception")),
@@ -54,14 +58,25 @@ def test_reasons_go_to_the_cause() -> None:
     ("outcome", "statuses"),
     [
         (Outcome.PAUSE, (401, 403)),
-        (Outcome.DEAD, (400, 413, 406, 415, 422)),
+        (Outcome.DEAD, (400, 413, 422)),
         (Outcome.NO_STREAM, (404,)),
-        (Outcome.RETRY, (408, 429, 500, 502, 503, 504, 507)),
+        (Outcome.RETRY, (408, 429, 500, 502, 503, 504, 507, 301, 405, 406, 415)),
     ],
 )
 def test_requests_are_judged_as_a_whole(outcome: Outcome, statuses: tuple[int, ...]) -> None:
     """Nothing but a refusal of the body is looked at item by item."""
     assert {outcome} == {judge_request(status) for status in statuses}
+
+
+def test_only_elasticsearch_judges_documents() -> None:
+    """A proxy that answers 400 knows nothing of them; what is too large for it is too large."""
+    assert [Outcome.RETRY, Outcome.DEAD] == [judge_request(status, genuine=False) for status in (400, 413)]
+
+
+@pytest.mark.parametrize(("status", "unclear"), [(200, True), (408, True), (504, True), (429, False), (403, False)])
+def test_some_answers_leave_open_what_became_of_the_documents(status: int, *, unclear: bool) -> None:
+    """A gateway that gave up waiting does not know whether they were taken."""
+    assert unclear is is_unclear(status)
 
 
 @given(attempt=st.integers(1, 10**6), chance=st.floats(0, 1))

@@ -1,0 +1,63 @@
+"""One bulk request: how it is asked, and what its answer says of each item."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from elastic_transport import ApiError, TransportError
+from elasticsearch import Elasticsearch
+from elasticsearch.exceptions import SerializationError
+
+from shipper.cluster import reason_of
+from shipper.deliver.outcomes import WELL, Outcome, Verdict, judge
+
+_PARAMS = {
+    # Without a template no plain index may be made in the data stream's place.
+    "require_data_stream": "true",
+    # Every item keeps its status, so that outcomes can be matched with items by their place.
+    "filter_path": "errors,items.*.status,items.*.error,items.*.failure_store",
+}
+_CREATED = {"create": {"status": 201}}
+_HEADERS = {"content-type": "application/x-ndjson", "accept": "application/json"}
+# What an answer that can't be made sense of raises, beside ApiError.
+NO_ANSWER = (TransportError, SerializationError, orjson.JSONDecodeError, UnicodeDecodeError)
+
+
+def send(client: Elasticsearch, items: list[bytes]) -> list[Verdict]:
+    """Send items; gives the verdict on each.
+
+    Raises:
+        ApiError: the request was refused as a whole.
+        TransportError: or any of ``NO_ANSWER``: there was no answer, or none that makes sense.
+    """
+    body = b"".join(items)
+    answer = client.perform_request("POST", "/_bulk", params=_PARAMS, headers=_HEADERS, body=body).body
+    return verdicts_of(answer, len(items))
+
+
+def verdicts_of(answer: Any, expected: int) -> list[Verdict]:
+    """The verdict on each item of a bulk answer.
+
+    Raises:
+        TransportError: it does not speak of every item; all are sent again, which is harmless.
+    """
+    items = answer.get("items") if isinstance(answer, dict) else None
+    if not isinstance(items, list) or len(items) != expected:
+        raise TransportError("the answer to a bulk request is not one (a proxy in between?)")
+    if items.count(_CREATED) == expected:
+        return [WELL] * expected
+    return [judge(_inner(item)) for item in items]
+
+
+def _inner(item: Any) -> dict[str, Any]:
+    """What an item of the answer says under its action; nothing known where it is no object."""
+    inner = next(iter(item.values()), None) if isinstance(item, dict) else None
+    return inner if isinstance(inner, dict) else {}
+
+
+def refusal_of(error: ApiError) -> Verdict:
+    """The verdict on a document that can't even be asked for."""
+    status = error.meta.status
+    kind = "request_too_large" if status == 413 else "request_refused"
+    return Verdict(Outcome.DEAD, status, kind, reason_of(error.body))
