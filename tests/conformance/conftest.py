@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from shipper.demo.node import Node
+from tests.conformance.fake import Fake, running_fake
+from tests.conformance.faked import FakedRig
 from tests.conformance.relay import Relay
 from tests.conformance.rig import Rig
 
@@ -33,5 +35,20 @@ def lone_rig(tmp_path: Path) -> Iterator[Rig]:
 def relay(node: Node) -> Iterator[Relay]:
     """A relay to the shared real node."""
     one = Relay(node.url)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def fake() -> Iterator[Fake]:
+    """A cluster that does as the test says."""
+    with running_fake() as one:
+        yield one
+
+
+@pytest.fixture
+def faked(tmp_path: Path, fake: Fake) -> Iterator[FakedRig]:
+    """A rig on the fake cluster."""
+    one = FakedRig(tmp_path, fake)
     yield one
     one.close()

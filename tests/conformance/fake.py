@@ -1,0 +1,368 @@
+"""A programmable Elasticsearch on loopback: truthful unless a test asks for a fault.
+
+Truthful means what the shipper relies on: ``create`` is unique inside one backing index only, ``require_data_stream``
+wants a template, ids are found across the backing indices, every answer carries the product's header.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from fnmatch import fnmatch
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+MODULES = ("mapper-extras", "constant-keyword", "wildcard", "data-streams")
+PRODUCT = {"X-Elastic-Product": "Elasticsearch"}
+
+
+class Exchange:
+    """One request and the ways to answer it."""
+
+    def __init__(self, fake: Fake, handler: BaseHTTPRequestHandler, body: bytes) -> None:
+        parts = urlsplit(handler.path)
+        self.fake = fake
+        self.method = handler.command
+        self.path = unquote(parts.path)
+        self.params = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        self.body = body
+        self._handler = handler
+
+    @property
+    def items(self) -> list[tuple[str, str, dict[str, Any]]]:
+        """Data stream, id and document of each item of a bulk request."""
+        lines = [json.loads(line) for line in self.body.splitlines()]
+        return [
+            (action["create"]["_index"], action["create"]["_id"], document)
+            for action, document in zip(lines[::2], lines[1::2], strict=True)
+        ]
+
+    def send(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
+        """Answer; text and bytes as they are, everything else as JSON under the request's ``filter_path``."""
+        if not isinstance(body, str | bytes):
+            wanted = self.params.get("filter_path")
+            if wanted and status < 300:
+                body = _keep(body, [one.split(".") for one in wanted.split(",")]) or {}
+            body = json.dumps(body)
+        data = body.encode() if isinstance(body, str) else body
+        self._handler.send_response(status)
+        for name, value in {"Content-Type": "application/json", **(PRODUCT if headers is None else headers)}.items():
+            self._handler.send_header(name, value)
+        self._handler.send_header("Content-Length", str(len(data)))
+        self._handler.end_headers()
+        self._handler.wfile.write(data)
+
+    def send_raw(self, data: bytes) -> None:
+        """Answer with these bytes, whatever protocol that is, and end the connection."""
+        self._handler.wfile.write(data)
+        self._handler.close_connection = True
+
+    def hold(self) -> None:
+        """Say nothing until the other side or the fake goes away."""
+        self._handler.connection.settimeout(60)
+        with suppress(OSError):
+            self._handler.connection.recv(1)
+        self._handler.close_connection = True
+
+
+Answer = Callable[[Exchange], None]
+# What becomes of one document: a status (201 is stored), or all that its item of the answer says.
+Decide = Callable[[str, dict[str, Any]], int | dict[str, Any]]
+
+
+def refuse(status: int, kind: str = "an_exception", reason: str = "because") -> Answer:
+    """Elasticsearch refuses the whole request."""
+    error = {"type": kind, "reason": reason}
+    return lambda one: one.send(status, {"error": {"root_cause": [error], **error}, "status": status})
+
+
+def say(status: int, body: Any, **headers: str) -> Answer:
+    """Any answer; without the product's header unless it is given."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda one: one.send(status, body, named)
+
+
+def product(status: int, body: Any) -> Answer:
+    """Any answer, in the name of Elasticsearch."""
+    return lambda one: one.send(status, body)
+
+
+def page(status: int) -> Answer:
+    """What a proxy in between says."""
+    return say(status, f"<html><h1>{status} from a proxy</h1></html>", Content_Type="text/html")
+
+
+def raw(data: bytes) -> Answer:
+    """Bytes of some other protocol, or half an answer; then the connection ends."""
+    return lambda one: one.send_raw(data)
+
+
+def silence(one: Exchange) -> None:
+    """Never answer."""
+    one.hold()
+
+
+def accepted_but(answer: Answer) -> Answer:
+    """The documents are taken, but the answer is another."""
+
+    def act(one: Exchange) -> None:
+        one.fake.index(one.items)
+        answer(one)
+
+    return act
+
+
+def slow(seconds: float) -> Answer:
+    """The truth, late."""
+
+    def act(one: Exchange) -> None:
+        time.sleep(seconds)
+        one.fake.answer(one)
+
+    return act
+
+
+CUT = raw(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+NO_ANSWER = raw(b"")
+
+
+class Fake:
+    """The cluster.
+
+    Attributes:
+        next: what the coming bulk requests get, one each.
+        always: what every bulk request gets that ``next`` has nothing for; None is the truth.
+        otherwise: the same for requests by the beginning of ``METHOD /path``, bulk requests among them.
+        decide: what becomes of each document.
+        max_body: larger bodies (unpacked) are refused with 413, bytes.
+        templates: by ``/_index_template/name`` and ``/_component_template/name``.
+        streams: the backing indices of each data stream, documents by id.
+        journal: ``METHOD /path`` of every request.
+        bulks: the ids of every bulk request.
+        together: the most bulk requests that were under way at once.
+        largest: the largest body, unpacked, bytes.
+    """
+
+    def __init__(self) -> None:
+        self.next: deque[Answer] = deque()
+        self.always: Answer | None = None
+        self.otherwise: dict[str, Answer] = {}
+        self.decide: Decide = lambda _id, _document: 201
+        self.max_body = 100 * 2**20
+        self.templates: dict[str, Any] = {}
+        self.streams: dict[str, list[dict[str, dict[str, Any]]]] = {}
+        self.journal: list[str] = []
+        self.bulks: list[list[str]] = []
+        self.together = 0
+        self.largest = 0
+        self._under_way = 0
+        self._lock = threading.RLock()
+        self._server: _Server | None = None
+        self._port = 0
+        self.up()
+
+    @property
+    def url(self) -> str:
+        """Where it listens, or did and will again."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def up(self) -> None:
+        """Listen, on the port of before."""
+        self._server = _Server(self, self._port)
+        self._port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def down(self) -> None:
+        """Refuse connections, and cut those that there are."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server.cut()
+            self._server = None
+
+    def rollover(self, stream: str) -> None:
+        """A new backing index; what is in the older ones is found, and no longer in the way of a ``create``."""
+        with self._lock:
+            self.streams[stream].append({})
+
+    def messages(self) -> Counter[str]:
+        """How often each message is there, in all streams and backing indices."""
+        with self._lock:
+            return Counter(
+                document["message"]
+                for backing in self.streams.values()
+                for index in backing
+                for document in index.values()
+            )
+
+    @property
+    def documents(self) -> int:
+        """How many there are."""
+        return self.messages().total()
+
+    def handle(self, one: Exchange) -> None:
+        """Answer a request: by a fault that the test asked for, else truthfully."""
+        line = f"{one.method} {one.path}"
+        fault = next((answer for start, answer in self.otherwise.items() if line.startswith(start)), None)
+        bulk = one.path == "/_bulk"
+        with self._lock:
+            self.journal.append(line)
+            if bulk:
+                self.bulks.append([name for _, name, _ in one.items])
+                self.largest = max(self.largest, len(one.body))
+                self._under_way += 1
+                self.together = max(self.together, self._under_way)
+                if fault is None:
+                    fault = self.next.popleft() if self.next else self.always
+        try:
+            (fault or self.answer)(one)
+        finally:
+            if bulk:
+                with self._lock:
+                    self._under_way -= 1
+
+    def answer(self, one: Exchange) -> None:
+        """The truth."""
+        name, _, action = one.path.removeprefix("/").partition("/")
+        if one.path == "/_bulk":
+            if len(one.body) > self.max_body:
+                return refuse(413, "content_too_long_exception", "too large")(one)
+            return one.send(200, self.index(one.items))
+        if name in {"_index_template", "_component_template"}:
+            return self._template(one, name.removeprefix("_"), action)
+        if one.path == "/_nodes/plugins":
+            return one.send(
+                200, {"nodes": {"n": {"version": "9.5.3", "modules": [{"name": name} for name in MODULES]}}}
+            )
+        if one.path == "/_cluster/health":
+            return one.send(200, {"status": "green", "number_of_nodes": 1})
+        backing = [index for stream, part in self.streams.items() if fnmatch(stream, name) for index in part]
+        if action == "_refresh":
+            return one.send(200, {"_shards": {"failed": 0}})
+        if action == "_settings" and backing:
+            return one.send(200, {f".ds-{n}": {"settings": {"index": {"uuid": str(n)}}} for n in range(len(backing))})
+        if action == "_search":
+            wanted = json.loads(one.body)["query"]["ids"]["values"]
+            return one.send(200, {"hits": {"hits": [{"_id": i} for index in backing for i in wanted if i in index]}})
+        # Among what is not there: GET /, which a key of few privileges may not call.
+        return refuse(405 if one.path == "/" else 404, "index_not_found_exception", f"no such index [{name}]")(one)
+
+    def index(self, items: list[tuple[str, str, dict[str, Any]]]) -> dict[str, Any]:
+        """Take what can be taken; gives the answer to the bulk request."""
+        with self._lock:
+            outcomes = [self._item(*item) for item in items]
+        errors = any(outcome["status"] > 201 for outcome in outcomes)
+        return {"took": 1, "errors": errors, "items": [{"create": outcome} for outcome in outcomes]}
+
+    def _item(self, stream: str, name: str, document: dict[str, Any]) -> dict[str, Any]:
+        patterns = [
+            pattern
+            for path, body in self.templates.items()
+            if path.startswith("/_index_template/")
+            for pattern in body["index_patterns"]
+        ]
+        if stream not in self.streams and not any(fnmatch(stream, pattern) for pattern in patterns):
+            return _error(404, "index_not_found_exception", f"no such index [{stream}] and it is no data stream")
+        decided = self.decide(name, document)
+        if not isinstance(decided, int):
+            return decided
+        newest = self.streams.setdefault(stream, [{}])[-1]
+        if decided == 201 and name in newest:
+            return _error(409, "version_conflict_engine_exception", "document already exists")
+        if decided == 201:
+            newest[name] = document
+            return {"_index": stream, "_id": name, "result": "created", "status": 201}
+        return _error(decided, f"error_{decided}", "because")
+
+    def _template(self, one: Exchange, kind: str, name: str) -> None:
+        start = f"/_{kind}/"
+        with self._lock:
+            if one.method == "PUT":
+                self.templates[one.path] = json.loads(one.body)
+                return one.send(200, {"acknowledged": True})
+            found = [
+                {"name": path.removeprefix(start), kind: body}
+                for path, body in self.templates.items()
+                if path.startswith(start) and fnmatch(path.removeprefix(start), name)
+            ]
+        return one.send(200 if found else 404, {f"{kind}s": found})
+
+
+def _error(status: int, kind: str, reason: str) -> dict[str, Any]:
+    return {"status": status, "error": {"type": kind, "reason": reason}}
+
+
+def _keep(node: Any, wanted: list[list[str]]) -> Any:
+    """What ``filter_path`` leaves of an answer; None when nothing."""
+    if [] in wanted:
+        return node
+    if isinstance(node, list):
+        return [kept for one in node if (kept := _keep(one, wanted)) is not None] or None
+    if not isinstance(node, dict):
+        return None
+    left = {key: _keep(value, [one[1:] for one in wanted if one[0] in {key, "*"}]) for key, value in node.items()}
+    return {key: value for key, value in left.items() if value is not None} or None
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    allow_reuse_address = True
+    request_queue_size = 64
+
+    def __init__(self, fake: Fake, port: int) -> None:
+        self.fake = fake
+        self._open: set[socket.socket] = set()
+        super().__init__(("127.0.0.1", port), _Handler)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        self._open.add(connection)
+        return connection, address
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def cut(self) -> None:
+        """End every connection."""
+        for connection in list(self._open):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Who is killed hangs up in the middle: no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def _handle(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
+        self.server.fake.handle(Exchange(self.server.fake, self, body))
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _handle  # noqa: N815 - the parent's names
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parent's name
+        """Nobody reads it."""
+
+
+@contextmanager
+def running_fake() -> Iterator[Fake]:
+    """A fake for the time of a test."""
+    fake = Fake()
+    try:
+        yield fake
+    finally:
+        fake.down()

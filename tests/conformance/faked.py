@@ -1,0 +1,139 @@
+"""A rig whose cluster is the fake, and what outages need beside it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import IO, Any
+
+from tests.conformance.fake import Fake
+from tests.conformance.rig import Rig, eventually
+
+
+class FakedRig(Rig):
+    """A rig on the fake cluster; the keyword ``elasticsearch`` of ``configure`` goes into that section."""
+
+    def __init__(self, folder: Path, fake: Fake) -> None:
+        self.fake = fake
+        self.listen = f"127.0.0.1:{_free_port()}"
+        super().__init__(folder, fake.url, "fake")
+
+    @property
+    def log(self) -> Path:
+        """The application's log."""
+        return self.logs / "neuroflow.log"
+
+    @property
+    def stream(self) -> str:
+        """The data stream of the application's log."""
+        return f"logs-neuroflow.app-{self.namespace}"
+
+    def configure(self, elasticsearch: dict[str, Any] | None = None, **shipper: Any) -> None:
+        """Write the configuration; a request waits two seconds for its answer unless told."""
+        super().configure(**{"telemetry": {"listen": self.listen}, **shipper})
+        document = json.loads(self.config.read_text())
+        document["elasticsearch"] |= {"request_timeout": 2, **(elasticsearch or {})}
+        self.config.write_text(json.dumps(document))
+
+    def begin(self, look_every: float | None = None) -> Running:
+        """Start the sidecar, and listen to what it says.
+
+        Args:
+            look_every: seconds from one look after the templates to the next, which is a minute otherwise.
+        """
+        if look_every is None:
+            return Running(self.start())
+        code = (
+            f"from shipper.deliver import bulk\nbulk.LOOK_EVERY = {look_every}\n"
+            "from shipper.cli.ship import main\nmain()"
+        )
+        command = [sys.executable, "-c", code, "--config", str(self.config)]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        self._running.append(process)
+        return Running(process)
+
+    def metrics(self) -> dict[str, int] | None:
+        """The counters as /metrics shows them now; None when nobody answers."""
+        try:
+            with urllib.request.urlopen(f"http://{self.listen}/metrics", timeout=10) as page:
+                lines = page.read().decode().splitlines()
+        except OSError:
+            return None
+        return {
+            name.removeprefix("neuroflow_ship_documents_"): int(value)
+            for name, value in (line.split() for line in lines if not line.startswith("#"))
+        }
+
+    def page(self, path: str) -> int:
+        """The status of a page of the telemetry; 0 when nobody answers."""
+        try:
+            with urllib.request.urlopen(f"http://{self.listen}{path}", timeout=10) as page:
+                return int(page.status)
+        except urllib.error.HTTPError as error:
+            error.close()
+            return error.code
+        except OSError:
+            return 0
+
+    def letters(self) -> list[dict[str, Any]]:
+        """What ``dead-letters list --json`` says."""
+        return [json.loads(line) for line in self.run("dead-letters", "list", "--json").stdout.splitlines()]
+
+
+class Running:
+    """A sidecar that runs; what it says is read as it comes, so that its pipe never fills."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stderr is not None
+        self.process = process
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, args=(process.stderr,), daemon=True)
+        self._reader.start()
+
+    def _read(self, stream: IO[str]) -> None:
+        self.lines.extend(iter(stream.readline, ""))
+
+    @property
+    def said(self) -> str:
+        """All that it said."""
+        return "".join(self.lines)
+
+    def says(self, text: str) -> bool:
+        """Whether it says this before the patience ends."""
+        return eventually(lambda: text in self.said)
+
+    def stop(self) -> int:
+        """SIGTERM; gives the exit code."""
+        self.process.terminate()
+        return self._end()
+
+    def kill(self) -> int:
+        """SIGKILL."""
+        self.process.kill()
+        return self._end()
+
+    def _end(self) -> int:
+        code = self.process.wait(60)
+        self._reader.join(10)
+        if self.process.stderr is not None:
+            self.process.stderr.close()
+        return code
+
+
+def holds(counters: dict[str, int]) -> bool:
+    """Whether every document that was read is accounted for."""
+    parts = [counters[name] for name in ("acknowledged", "duplicate", "dead", "in_flight")]
+    return counters["read"] == sum(parts) and min(parts) >= 0
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port

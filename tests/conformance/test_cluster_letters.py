@@ -1,0 +1,183 @@
+"""Dead letters: counted, listed, and indexed once when the cause is mended."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.conformance.fake import CUT, Fake, accepted_but, page, refuse, silence
+from tests.conformance.faked import FakedRig
+from tests.conformance.rig import eventually
+from tests.conformance.test_cluster_faults import number
+from tests.conformance.test_cluster_outage import resident
+from tests.conformance.test_sidecar import expected, line, write
+
+MIB = 2**20
+
+
+def poison(fake: Fake, *numbers: int) -> None:
+    """These documents are refused for good."""
+    fake.decide = lambda _, document: 400 if number(document) in numbers else 201
+
+
+def bury(rig: FakedRig, count: int, *numbers: int) -> None:
+    """Ship ``count`` lines, of which these die."""
+    poison(rig.fake, *numbers)
+    write(rig.log, 0, count)
+    result = rig.once()
+    assert 0 == result.returncode, result.stderr
+    assert len(numbers) == len(rig.letters())
+
+
+def replay(rig: FakedRig, code: int, said: str) -> None:
+    """Replay, which has to end and to speak like this."""
+    result = rig.run("dead-letters", "replay")
+    assert (code, said) == (result.returncode, (result.stdout + result.stderr).strip())
+
+
+class TestLetters:
+    def test_they_are_listed(self, faked: FakedRig) -> None:
+        """With reason, file and offset, as text and as JSON; status counts them."""
+        bury(faked, 6, 2, 4)
+        at = [sum(len(line(n)) for n in range(k)) for k in (2, 4)]
+        assert [(str(faked.log), at[0], 400, "error_400"), (str(faked.log), at[1], 400, "error_400")] == [
+            (one["path"], one["offset"], one["status"], one["kind"]) for one in faked.letters()
+        ]
+        text = faked.run("dead-letters", "list").stdout
+        assert f"{faked.log}:{at[1]} 400 error_400: because" in text
+        assert line(4).strip() in text
+        status = faked.status()
+        assert (2, 2) == (status["dead_letters"], status["counters"]["dead"])
+        assert "dead letters 2" in faked.run("status").stdout
+
+    def test_replay_after_the_cause_is_mended(self, faked: FakedRig, fake: Fake) -> None:
+        """Indexed once; what is refused again stays; a second replay has nothing to do."""
+        bury(faked, 10, 3, 5, 7)
+        poison(fake, 5)
+        replay(faked, 1, "2 indexed, 1 still refused")
+        assert {name: 1 for name in expected(10) if name != "n5"} == fake.messages()
+        assert [5] == [number(one["document"]) for one in faked.letters()]
+        poison(fake)
+        replay(faked, 0, "1 indexed, 0 still refused")
+        replay(faked, 0, "0 indexed, 0 still refused")
+        assert expected(10) == fake.messages()
+        assert 0 == faked.status()["dead_letters"]
+
+    def test_replay_of_what_is_there_already(self, faked: FakedRig, fake: Fake) -> None:
+        """Indexed meanwhile from the log itself, then rolled over: the replay finds it and makes no copy."""
+        bury(faked, 10, 3, 5)
+        poison(fake)
+        letters = (faked.state / "dead-letters.ndjson").read_bytes()
+        replay(faked, 0, "2 indexed, 0 still refused")
+        fake.rollover(faked.stream)
+        (faked.state / "dead-letters.ndjson").write_bytes(letters)
+        replay(faked, 0, "2 indexed, 0 still refused")
+        assert expected(10) == fake.messages()
+
+    def test_replay_while_the_sidecar_runs(self, faked: FakedRig, fake: Fake) -> None:
+        """What dies during a replay is neither lost nor sent with it."""
+        poison(fake, *range(0, 200, 2))
+        sidecar = faked.begin()
+        write(faked.log, 0, 50)
+        assert eventually(lambda: faked.status()["dead_letters"] == 25)
+        write(faked.log, 50, 200)
+        replayed = faked.run("dead-letters", "replay")
+        assert 1 == replayed.returncode
+        assert eventually(lambda: (faked.metrics() or {}).get("dead") == 100)
+        assert 100 == faked.status()["dead_letters"]
+        poison(fake)
+        assert 0 == faked.run("dead-letters", "replay").returncode
+        assert 0 == sidecar.stop()
+        assert expected(200) == fake.messages()
+        assert [] == faked.letters()
+
+    @pytest.mark.parametrize("outage", ["down", "503", "cut", "proxy", "look-up"])
+    def test_replay_during_an_outage(self, faked: FakedRig, fake: Fake, outage: str) -> None:
+        """A sentence and exit code 3; every letter is kept, also when the documents were taken."""
+        bury(faked, 10, 3, 5)
+        poison(fake)
+        fake.rollover(faked.stream)
+        if outage == "down":
+            fake.down()
+        elif outage == "look-up":
+            fake.otherwise["POST /logs"] = refuse(503)
+        else:
+            fake.always = {"503": refuse(503), "cut": accepted_but(CUT), "proxy": page(400)}[outage]
+        result = faked.run("dead-letters", "replay")
+        assert 3 == result.returncode
+        assert result.stderr.startswith("neuroflow-ship: http://127.0.0.1:")
+        assert "Traceback" not in result.stderr
+        assert [3, 5] == [number(one["document"]) for one in faked.letters()]
+        if outage == "down":
+            fake.up()
+        fake.always = None
+        fake.otherwise.clear()
+        fake.rollover(faked.stream)
+        replay(faked, 0, "2 indexed, 0 still refused")
+        assert expected(10) == fake.messages()
+
+    def test_a_busy_cluster_is_no_new_reason(self, faked: FakedRig, fake: Fake) -> None:
+        """What can't be taken just now stays with the reason that it died of."""
+        bury(faked, 10, 3, 5)
+        fake.decide = lambda *_: 429
+        replay(faked, 1, "0 indexed, 2 still refused")
+        assert {(400, "error_400")} == {(one["status"], one["kind"]) for one in faked.letters()}
+
+    def test_replay_of_what_was_too_large(self, faked: FakedRig, fake: Fake) -> None:
+        """A limit that holds for one document of many holds up no other."""
+        bury(faked, 30, *range(30))
+        poison(fake)
+        fake.max_body = 2000
+        replay(faked, 0, "30 indexed, 0 still refused")
+        assert expected(30) == fake.messages()
+
+
+class TestManyLetters:
+    def test_a_hundred_thousand(self, faked: FakedRig, fake: Fake) -> None:
+        """Killed in the middle and started again: each is indexed once, and memory stays bounded."""
+        count = 100_000
+        bury(faked, 1, 0)
+        poison(fake)
+        (letter,) = faked.letters()
+        path = faked.state / "dead-letters.ndjson"
+        with path.open("w") as file:
+            for n in range(count):
+                document: dict[str, Any] = letter["document"] | {"message": f"n{n}"}
+                file.write(json.dumps(letter | {"id": f"id-{n}", "document": document, "line": "x" * 500}) + "\n")
+        held = 0
+
+        def hold(one: Any) -> None:
+            nonlocal held
+            held += 1
+            (fake.answer if held < 100 else accepted_but(silence))(one)
+
+        fake.always = hold
+        faked.configure(elasticsearch={"request_timeout": 600})
+        process = subprocess.Popen(faked.command("dead-letters", "replay"), stderr=subprocess.DEVNULL)
+        try:
+            assert eventually(lambda: held == 100)
+            assert 0 < resident(process.pid) < 250 * MIB
+        finally:
+            process.kill()
+            process.wait(60)
+        fake.always = None
+        # What was dealt with is gone; what was sent and not answered for is still there.
+        assert 49_500 < faked.status()["dead_letters"] < 50_501
+        fake.rollover(faked.stream)
+        measured = (
+            "import sys; from shipper.cli.ship import ship\n"
+            "try:\n    ship(sys.argv[1:])\n"
+            "finally:\n    print([one for one in open('/proc/self/status') if 'VmHWM' in one][0], file=sys.stderr)"
+        )
+        result = subprocess.run(
+            [sys.executable, "-c", measured, "--config", str(faked.config), "dead-letters", "replay"],
+            capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+        assert (0, "50500 indexed, 0 still refused\n") == (result.returncode, result.stdout), result.stderr
+        assert 0 < int(result.stderr.split()[1]) * 1024 < 250 * MIB
+        assert expected(count) == fake.messages()
+        assert 0 == faked.status()["dead_letters"]

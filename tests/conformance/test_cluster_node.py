@@ -1,0 +1,89 @@
+"""What only a real node can tell: its blocks, its rollovers, its reasons."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from elasticsearch import Elasticsearch
+
+from tests.conformance.faked import Running
+from tests.conformance.rig import Rig, eventually
+from tests.conformance.test_sidecar import expected, write
+
+
+def newest(es: Elasticsearch, stream: str) -> str:
+    """The backing index that is written to."""
+    names: dict[str, Any] = es.indices.get_settings(index=stream).body
+    return max(names)
+
+
+class TestNode:
+    @pytest.mark.parametrize("block", ["index.blocks.read_only_allow_delete", "index.blocks.write"])
+    def test_a_block_is_waited_out(self, rig: Rig, es: Elasticsearch, block: str) -> None:
+        """Full disk or an operator's hand: what can't be written waits until the block is lifted."""
+        log = rig.logs / "neuroflow.log"
+        sidecar = Running(rig.start())
+        write(log, 0, 10)
+        assert eventually(lambda: rig.count(es, "app") == 10)
+        index = newest(es, f"logs-neuroflow.app-{rig.namespace}")
+        es.indices.put_settings(index=index, settings={block: True})
+        write(log, 10, 30)
+        assert sidecar.says("cluster_block_exception")
+        es.indices.put_settings(index=index, settings={block: None})
+        assert eventually(lambda: rig.count(es, "app") == 30)
+        assert sidecar.says("the cluster takes documents again")
+        assert 0 == sidecar.stop()
+        assert expected(30) == rig.messages(es, "app")
+        assert 0 == rig.status()["dead_letters"]
+
+    def test_rolled_over_under_way(self, rig: Rig, es: Elasticsearch) -> None:
+        """Rollovers while it ships: every line is in one of the backing indices, once."""
+        stream = f"logs-neuroflow.app-{rig.namespace}"
+        rig.configure(batch={"max_events": 50})
+        log = rig.logs / "neuroflow.log"
+        sidecar = Running(rig.start())
+        write(log, 0, 10)
+        assert eventually(lambda: rig.count(es, "app") == 10)
+        for first in range(10, 2010, 500):
+            write(log, first, first + 500)
+            es.indices.rollover(alias=stream)
+        assert eventually(lambda: rig.count(es, "app") >= 2010)
+        assert 0 == sidecar.stop()
+        assert expected(2010) == rig.messages(es, "app")
+        assert 5 == len(es.indices.get_settings(index=stream))
+
+    def test_killed_between_rollovers(self, rig: Rig, es: Elasticsearch) -> None:
+        """SIGKILL while it ships, a rollover, again: the ids of the older indices are looked up."""
+        stream = f"logs-neuroflow.app-{rig.namespace}"
+        rig.configure(batch={"max_events": 100}, partial_line_timeout=60)
+        log = rig.logs / "neuroflow.log"
+        for first in range(0, 15_000, 5000):
+            write(log, first, first + 5000)
+            sidecar = Running(rig.start())
+            assert eventually(lambda first=first: rig.count(es, "app") > first + 300)  # type: ignore[misc]
+            sidecar.kill()
+            es.indices.rollover(alias=stream)
+        assert 0 == rig.once().returncode
+        assert expected(15_000) == rig.messages(es, "app")
+
+    def test_letters_replayed_after_a_rollover(self, rig: Rig, es: Elasticsearch) -> None:
+        """Refused by the index of that day, taken by the next one, once; also when it is replayed again."""
+        stream = f"logs-neuroflow.app-{rig.namespace}"
+        log = rig.logs / "neuroflow.log"
+        write(log, 0, 5)
+        assert 0 == rig.once().returncode
+        es.indices.put_settings(index=newest(es, stream), settings={"index.final_pipeline": "nobody-made-it"})
+        write(log, 5, 8)
+        assert 0 == rig.once().returncode
+        assert expected(5) == rig.messages(es, "app")
+        assert 3 == rig.status()["dead_letters"]
+        path = rig.state / "dead-letters.ndjson"
+        letters = path.read_bytes()
+        es.indices.rollover(alias=stream)
+        for _ in range(2):
+            result = rig.run("dead-letters", "replay")
+            assert (0, "3 indexed, 0 still refused\n") == (result.returncode, result.stdout), result.stderr
+            es.indices.rollover(alias=stream)
+            path.write_bytes(letters)
+        assert expected(8) == rig.messages(es, "app")
