@@ -75,8 +75,8 @@ class Templates:
                 if not is_genuine(answer):
                     return False
                 there.update((kind, one["name"]) for one in answer.body.get(f"{kind}s", ()))
-        except (ApiError, TransportError) as error:
-            if isinstance(error, ApiError) and error.meta.status == 403:
+        except Exception as error:  # noqa: BLE001 - the answers may be anything, a proxy's page among them
+            if isinstance(error, ApiError) and error.meta.status == 403 and is_genuine(error):
                 self._forbid(explain(error, self._settings))
             return False  # another time
         return any((asset.kind, asset.name) not in there for asset in assets())

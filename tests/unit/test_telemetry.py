@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import http.client
 import logging
+import socket
+import struct
 import threading
 from collections.abc import Iterator
 
@@ -100,7 +102,18 @@ def test_readiness_follows_the_cluster(health: Health) -> None:
     health.ready = lambda: False
     assert (503, "the cluster does not take documents\n") == ask(health, "/readyz")
     assert (200, "ok\n") == ask(health, "/healthz")
+    assert (200, "ok\n") == ask(health, "/healthz?from=probe")
     assert 404 == ask(health, "/")[0]
+
+
+def test_who_hangs_up_is_no_news(health: Health, capsys: pytest.CaptureFixture[str]) -> None:
+    """A reset in the middle of a question prints no stack trace, and the next one is answered."""
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", health.server_address[1]), 10) as one:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            one.sendall(b"GET /metrics HTTP/1.0\r\n")
+    assert 200 == ask(health, "/metrics")[0]
+    assert "Traceback" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("listen", ["nonsense", "127.0.0.1:", ":http"])

@@ -181,6 +181,52 @@ def test_refused_requests_are_halved(desk: Desk, status: int, kind: str) -> None
     assert [("bad", status, kind)] == [(one.id, one.status, one.kind) for one in desk.letters]
 
 
+def test_a_cluster_that_takes_nothing_blames_nobody(desk: Desk) -> None:
+    """A lone document that is refused waits until another is taken: only then the refusal is its own fault."""
+
+    def decide(ids: list[str]) -> tuple[int, Any]:
+        return (400, {"error": {"type": "t", "reason": "r"}}) if "bad" in ids else items(*[201] * len(ids))
+
+    desk.cluster.decide = decide
+    desk.wait = 0.01
+    desk.submit(batch("bad"))
+    for _ in range(5):
+        assert desk.cluster.asked.acquire(timeout=10)
+    assert (0, 0, 0, 1) == desk.counted()
+    assert desk.sender.trouble
+    desk.submit(batch("a"))
+    assert 2 == len(desk.finish())
+    assert (1, 0, 1, 0) == desk.counted()
+    assert not desk.sender.trouble
+
+
+def test_templates_are_looked_after_while_sending(desk: Desk) -> None:
+    """Now and then, and a look that fails holds nothing up."""
+    desk.submit(batch("a"))
+    desk.finish()
+    assert 1 == desk.restored
+    desk.submit(batch("b"))
+    desk.finish()
+    assert 1 == desk.restored
+    desk.sender._look_at = 0.0
+    desk.can_restore = False
+    desk.submit(batch("c"))
+    desk.finish()
+    assert (2, (3, 0, 0, 0)) == (desk.restored, desk.counted())
+
+
+def test_preparing_waits_for_no_silent_cluster(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The start goes on after a while; documents still wait for the templates."""
+    monkeypatch.setattr("shipper.deliver.bulk.PREPARE_PATIENCE", 0.01)
+    gate = threading.Event()
+    desk.sender._restore = lambda: gate.wait(20)
+    desk.sender.prepare()
+    desk.submit(batch("a"))
+    assert not desk.cluster.asked.acquire(timeout=0.2)
+    gate.set()
+    assert 1 == len(desk.finish())
+
+
 def cut(handler: BaseHTTPRequestHandler) -> None:
     """Begin an answer and end the connection."""
     handler.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{")

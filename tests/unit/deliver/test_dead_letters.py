@@ -178,3 +178,50 @@ def test_letters_that_cannot_be_kept_are_an_error(letters: DeadLetters) -> None:
     letters.path.parent.rmdir()
     with pytest.raises(FileNotFoundError):
         letters.append([dead("a")])
+
+
+def test_a_replay_holds_few_letters_at_a_time(letters: DeadLetters, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many and so many bytes go into one request; a letter larger than that goes alone."""
+    monkeypatch.setattr("shipper.deliver.dead_letters.MOST_BYTES", 3000)
+    monkeypatch.setattr("shipper.deliver.dead_letters.CHUNK_BYTES", 1000)
+    letters.append([dead(f"{n}", b"x" * (5000 if n == 4 else 800)) for n in range(12)])
+    parts: list[int] = []
+
+    def send(part: list[Letter]) -> list[Verdict]:
+        parts.append(len(part))
+        return judged()(part)
+
+    assert (12, 0) == letters.replay(send, at_once=4)
+    assert 12 == sum(parts)
+    assert max(parts) <= 4
+    assert len(parts) >= 4
+    assert [] == list(letters)
+
+
+def test_what_is_dealt_with_is_gone_at_once(letters: DeadLetters) -> None:
+    """Killed at any moment, a replay has left what it had no answer for, and little more."""
+    letters.append([dead(f"{n}") for n in range(6)])
+    left: list[list[str]] = []
+
+    def send(part: list[Letter]) -> list[Verdict]:
+        left.append(ids(letters))
+        return judged("1", "4")(part)
+
+    assert (4, 2) == letters.replay(send, at_once=2)
+    assert [["0", "1", "2", "3", "4", "5"], ["2", "3", "4", "5", "1"], ["4", "5", "1"]] == left
+    assert ["1", "4"] == ids(letters)
+
+
+def test_a_busy_cluster_changes_no_reason(letters: DeadLetters) -> None:
+    """The letter says why it died, not that the replay came at a bad time."""
+    letters.append([dead("a")])
+    assert (0, 1) == letters.replay(lambda part: [Verdict(Outcome.RETRY, 429, "busy", "later")] * len(part))
+    assert [("document_parsing_exception", "why")] == [(one.kind, one.reason) for one in letters]
+
+
+def test_who_dies_twice_is_told_once(letters: DeadLetters) -> None:
+    """A batch that was abandoned after its refusals were written is refused again at the next start."""
+    letters.append([dead("a"), dead("b")])
+    letters.append([dead("a"), dead("c")])
+    assert (["a", "b", "c"], 3) == (ids(letters), letters.count())
+    assert (3, 0) == letters.replay(judged())
