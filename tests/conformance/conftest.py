@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shipper.demo.node import Node
-from tests.conformance.fake import Fake, running_fake
+from tests.conformance.fake import Fake
 from tests.conformance.faked import FakedRig
 from tests.conformance.relay import Relay
 from tests.conformance.rig import Rig
@@ -42,8 +42,9 @@ def relay(node: Node) -> Iterator[Relay]:
 @pytest.fixture
 def fake() -> Iterator[Fake]:
     """A cluster that does as the test says."""
-    with running_fake() as one:
-        yield one
+    one = Fake()
+    yield one
+    one.down()
 
 
 @pytest.fixture

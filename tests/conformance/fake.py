@@ -12,14 +12,15 @@ import socket
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from fnmatch import fnmatch
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 MODULES = ("mapper-extras", "constant-keyword", "wildcard", "data-streams")
+NODE = {"version": "9.5.3", "modules": [{"name": name} for name in MODULES]}
 PRODUCT = {"X-Elastic-Product": "Elasticsearch"}
 
 
@@ -238,9 +239,7 @@ class Fake:
         if name in {"_index_template", "_component_template"}:
             return self._template(one, name.removeprefix("_"), action)
         if one.path == "/_nodes/plugins":
-            return one.send(
-                200, {"nodes": {"n": {"version": "9.5.3", "modules": [{"name": name} for name in MODULES]}}}
-            )
+            return one.send(200, {"nodes": {"n": NODE}})
         if one.path == "/_cluster/health":
             return one.send(200, {"status": "green", "number_of_nodes": 1})
         backing = [index for stream, part in self.streams.items() if fnmatch(stream, name) for index in part]
@@ -262,13 +261,8 @@ class Fake:
         return {"took": 1, "errors": errors, "items": [{"create": outcome} for outcome in outcomes]}
 
     def _item(self, stream: str, name: str, document: dict[str, Any]) -> dict[str, Any]:
-        patterns = [
-            pattern
-            for path, body in self.templates.items()
-            if path.startswith("/_index_template/")
-            for pattern in body["index_patterns"]
-        ]
-        if stream not in self.streams and not any(fnmatch(stream, pattern) for pattern in patterns):
+        wanted = [body["index_patterns"] for path, body in self.templates.items() if "_index_template" in path]
+        if stream not in self.streams and not any(fnmatch(stream, one) for patterns in wanted for one in patterns):
             return _error(404, "index_not_found_exception", f"no such index [{stream}] and it is no data stream")
         decided = self.decide(name, document)
         if not isinstance(decided, int):
@@ -356,13 +350,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parent's name
         """Nobody reads it."""
-
-
-@contextmanager
-def running_fake() -> Iterator[Fake]:
-    """A fake for the time of a test."""
-    fake = Fake()
-    try:
-        yield fake
-    finally:
-        fake.down()

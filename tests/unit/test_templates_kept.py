@@ -10,14 +10,15 @@ import pytest
 from shipper.cli.templates import FORBIDDEN_FOR, Templates
 from shipper.cluster import connect
 from shipper.config import Elasticsearch as Settings
-from tests.conformance.fake import Answer, Fake, page, product, raw, refuse, running_fake
+from tests.conformance.fake import Answer, Fake, page, product, raw, refuse
 
 
 @pytest.fixture
 def fake() -> Iterator[Fake]:
     """A cluster without templates."""
-    with running_fake() as one:
-        yield one
+    one = Fake()
+    yield one
+    one.down()
 
 
 @pytest.fixture

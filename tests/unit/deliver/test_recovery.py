@@ -9,7 +9,7 @@ from elasticsearch import ApiError
 from shipper.cluster import connect
 from shipper.config import Elasticsearch as Settings
 from shipper.deliver.recovery import SINGLE_FOR, Pair, Recovery
-from tests.conformance.fake import Exchange, Fake, refuse, running_fake
+from tests.conformance.fake import Exchange, Fake, refuse
 
 STREAM = "logs-neuroflow.app-x"
 
@@ -41,10 +41,10 @@ def pair(name: str) -> Pair:
 @pytest.fixture
 def desk() -> Iterator[Desk]:
     """A recovery at the fake."""
-    with running_fake() as fake:
-        desk = Desk(fake)
-        yield desk
-        desk.client.close()
+    desk = Desk(Fake())
+    yield desk
+    desk.client.close()
+    desk.fake.down()
 
 
 def test_one_backing_index_needs_no_look_up(desk: Desk) -> None:
