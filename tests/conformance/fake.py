@@ -19,8 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-MODULES = ("mapper-extras", "constant-keyword", "wildcard", "data-streams")
-NODE = {"version": "9.5.3", "modules": [{"name": name} for name in MODULES]}
+MODULES = [{"name": name} for name in ("mapper-extras", "constant-keyword", "wildcard", "data-streams")]
 PRODUCT = {"X-Elastic-Product": "Elasticsearch"}
 
 
@@ -205,7 +204,7 @@ class Fake:
 
     @property
     def documents(self) -> int:
-        """How many there are."""
+        """How many there are, copies included."""
         return self.messages().total()
 
     def handle(self, one: Exchange) -> None:
@@ -239,7 +238,7 @@ class Fake:
         if name in {"_index_template", "_component_template"}:
             return self._template(one, name.removeprefix("_"), action)
         if one.path == "/_nodes/plugins":
-            return one.send(200, {"nodes": {"n": NODE}})
+            return one.send(200, {"nodes": {"n": {"version": "9.5.3", "modules": MODULES}}})
         if one.path == "/_cluster/health":
             return one.send(200, {"status": "green", "number_of_nodes": 1})
         backing = [index for stream, part in self.streams.items() if fnmatch(stream, name) for index in part]
