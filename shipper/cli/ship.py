@@ -121,8 +121,8 @@ def _run_with(config: Config, store: CursorStore, counters: Counters, *, once: b
     before = counters.snapshot()
     health = _health(config, counters, sender)
     with _signals(sidecar, None if once else lambda: _read_again(config, sender, setup=setup)):
+        sender.prepare()
         if once:
-            sender.prepare()
             if not config.log_dir.is_dir():
                 log.warning("%s: no such directory; there is nothing to ship from it", config.log_dir)
             with progress_bar() as progress:
@@ -132,9 +132,6 @@ def _run_with(config: Config, store: CursorStore, counters: Counters, *, once: b
             if not config.log_dir.is_dir():
                 log.warning("%s: no such directory yet; waiting for it", config.log_dir)
             from shipper.tail.watch import Watch
-
-            # A cluster that never answers must not keep a signal waiting.
-            threading.Thread(target=sender.prepare, name="templates", daemon=True).start()
 
             watch = Watch(sidecar.hint, config.shipper.watch, lambda text: log.warning("%s", text))
             try:
@@ -187,6 +184,7 @@ def _health(config: Config, counters: Counters, sender: Any) -> Health | None:
 
 def _read_again(config: Config, sender: Any, *, setup: bool) -> Config | None:
     """The configuration as its file says now, with the sender connected accordingly; None keeps the old one."""
+    from shipper.cli.templates import Templates
     from shipper.cluster import connect
 
     try:
@@ -203,7 +201,7 @@ def _read_again(config: Config, sender: Any, *, setup: bool) -> Config | None:
         if was != now:
             log.warning("%s: shipper.%s is changed by a restart only; it stays as it was", config.path, key)
     client = connect(new.elasticsearch, connections=config.shipper.batch.in_flight + 1)
-    sender.reconnect(client, new.elasticsearch, _Templates(client, new).put if setup else (lambda: True))
+    sender.reconnect(client, new.elasticsearch, Templates(client, new.elasticsearch).put if setup else (lambda: True))
     return new
 
 

@@ -174,7 +174,10 @@ class Sender:
             return True
         try:
             if not self._prepared or time.monotonic() >= self._look_at:
-                self._prepared = self._restore() or self._prepared
+                restore = self._restore
+                prepared = restore() or self._prepared
+                if restore is self._restore:  # else it was another cluster's answer
+                    self._prepared = prepared
                 self._look_at = time.monotonic() + self._look_every
             return self._prepared
         finally:
@@ -218,11 +221,11 @@ class Sender:
             settings: for messages.
             restore: puts the templates there.
         """
-        with self._preparing:
-            self._client, self._settings, self._restore = client, settings, restore
-            self._recovery.reconnect(client)
-            self._prepared = False
-        self._said.clear()
+        self._client, self._settings, self._restore = client, settings, restore
+        self._recovery.reconnect(client)
+        self._prepared = self._taken = False
+        with self._lock:
+            self._said.clear()
         self._nudge.set()
 
     def _run(self) -> None:

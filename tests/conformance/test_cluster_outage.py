@@ -97,9 +97,6 @@ class TestOutage:
         counters = faked.status()["counters"]
         assert (40, 40) == (counters["read"], counters["acknowledged"])
 
-    @pytest.mark.xfail(
-        strict=False, reason="the sidecar takes a reader that waits for the cluster for one whose file is quiet"
-    )
     def test_no_line_is_torn_by_waiting(self, faked: FakedRig, fake: Fake) -> None:
         """More lines than one read gives, and an outage longer than partial_line_timeout: none is cut in two.
 
