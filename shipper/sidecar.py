@@ -355,6 +355,11 @@ class Sidecar:
             return self._clock.monotonic() < deadline and not self._hurry
 
         self._flush()
+        if self.stopping.is_set() and not (self._hand_over() and self._sender.idle):
+            log.info(
+                "stopping: what was read is delivered first, within %g s; told again, it ends at once",
+                self._settings.shutdown_timeout,
+            )
         while not self._hand_over() and not self._sender.trouble and not self._sender.broken and waits():
             self._wait_for_outcomes()
         self._sender.stop(deadline)

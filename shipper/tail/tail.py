@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from pathlib import Path
 
 from shipper.tail import rungs
 from shipper.tail.cursors import Cursor
@@ -22,6 +23,7 @@ from shipper.tail.handles import Handles, limit
 from shipper.tail.lines import KEEP_FACTOR, Block
 from shipper.tail.progress import Progress, Span
 from shipper.tail.reader import DamagedError, MovedError, RewrittenError
+from shipper.tail.state_lock import same_file
 
 # A record that may go on is held back no longer than this, seconds.
 RECORD_PATIENCE = 1.0
@@ -118,12 +120,12 @@ class Tail:
 
     def reconfigure(self, sources: Sequence[Source], exclude: Sequence[str], patience: float) -> None:
         """Other inputs from now on: positions stay, and what is no input any more is let go at once."""
-        before = {identity for identity, one in self._active.items() if one.found is not None}
+        before = {identity: one.found for identity, one in self._active.items() if one.found is not None}
         self._scanner = Scanner(sources, exclude, self._warn, self._clock.wall_ns)
         self.look(patience)
-        for identity in before:
-            if self._active[identity].found is None:
-                self._release(self._active[identity])
+        for identity, found in before.items():
+            if self._active[identity].found is None and same_file(Path(found.path), found.key):
+                self._release(self._active[identity])  # there, but not for us; one that was deleted is read on
 
     def doubt(self) -> None:
         """All that is there may have been sent by an earlier run that did not end cleanly."""

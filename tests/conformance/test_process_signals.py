@@ -79,6 +79,8 @@ class TestStop:
         write(log, 10, 500)
         assert sidecar.comes(lambda: rig.count(es) == 500)
         sidecar.send(signal.SIGTERM)
+        # Two signals of one kind that come together are one.
+        assert sidecar.says("told again, it ends at once")
         return sidecar
 
     @pytest.mark.parametrize("rolled_over", [False, True], ids=["same index", "rolled over"])
@@ -119,7 +121,7 @@ class TestReload:
     def _running(self, rig: Rig, es: Elasticsearch) -> Watched:
         sidecar = Watched(rig)
         write(rig.logs / "neuroflow.log", 0, 10)
-        assert sidecar.comes(lambda: rig.count(es) == 10)
+        assert sidecar.comes(lambda: rig.count(es, "app") == 10)
         return sidecar
 
     def _ends_well(self, sidecar: Watched) -> None:
