@@ -10,12 +10,16 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from elasticsearch import ApiError, Elasticsearch
 
 PATIENCE = 60.0
+
+When = Literal["running", "stopped", "killed"]
+"""What the sidecar is while something happens to its files."""
 
 
 class Rig:
@@ -75,9 +79,13 @@ class Rig:
         """Ship everything there is."""
         return self.run("--once")
 
-    def start(self) -> subprocess.Popen[str]:
-        """Start the sidecar; it is ended with the rig."""
-        process = subprocess.Popen(self.command(), stderr=subprocess.PIPE, text=True)
+    def start(self, **options: Any) -> subprocess.Popen[str]:
+        """Start the sidecar; it is ended with the rig.
+
+        Args:
+            options: of ``Popen``, such as its environment or limits.
+        """
+        process = subprocess.Popen(self.command(), stderr=subprocess.PIPE, text=True, **options)
         self._running.append(process)
         return process
 
@@ -126,6 +134,91 @@ class Rig:
             if error.meta.status != 503:
                 raise
             return 0  # a backing index was made just now, and can't be searched yet
+
+
+class Shipping:
+    """A sidecar that ships a rig's logs while things happen to them.
+
+    Args:
+        rig: its configuration and files.
+        es: to look into the index.
+        when: whether it runs while they happen, or was stopped or killed and is started again afterwards.
+        options: of ``Popen``, at every start.
+    """
+
+    def __init__(self, rig: Rig, es: Elasticsearch, when: When = "running", **options: Any) -> None:
+        self.rig = rig
+        self._es = es
+        self._when = when
+        self._options = options
+        self._looks = 0
+        self.process = rig.start(**options)
+        self.said = ""
+
+    def shipped(self, expected: Counter[str], dataset: str) -> None:
+        """Wait until as many lines are in the index."""
+        count = 0
+
+        def there() -> bool:
+            nonlocal count
+            count = self.rig.count(self._es, dataset)
+            return count >= expected.total() or not alive(self.process)
+
+        assert eventually(there), f"{count} of {expected.total()} lines came"
+        assert alive(self.process), self.process.communicate()[1]
+
+    def looks(self, times: int = 1) -> None:
+        """Wait until it has looked at every file: a line in a log beside them is in the index."""
+        for _ in range(times):
+            self._looks += 1
+            with (self.rig.logs / "workflow.log").open("a") as file:
+                file.write(json.dumps({"event": f"look {self._looks}", "level": "info"}) + "\n")
+            self.shipped(Counter({"looks": self._looks}), "workflow")
+
+    @contextmanager
+    def meanwhile(self) -> Iterator[None]:
+        """What is done inside happens while it runs, or while it is down."""
+        if self._when == "stopped":
+            self._stop()
+        elif self._when == "killed":
+            self.process.kill()
+            self.said += self.process.communicate(timeout=PATIENCE)[1]
+        yield
+        if self._when != "running":
+            self.process = self.rig.start(**self._options)
+
+    @contextmanager
+    def between_two_looks(self) -> Iterator[None]:
+        """What is done inside it sees at once: it stands still, or is down."""
+        if self._when != "running":
+            with self.meanwhile():
+                yield
+            return
+        self.process.send_signal(signal.SIGSTOP)
+        yield
+        self.process.send_signal(signal.SIGCONT)
+
+    def ends_with(self, expected: Counter[str], dataset: str) -> None:
+        """Wait for these messages, stop, look once more: each is there as often as it should be, nothing else is."""
+        self.shipped(expected, dataset)
+        self._stop()
+        again = self.rig.once()
+        self.said += again.stderr
+        assert again.returncode == 0, again.stderr
+        messages = self.rig.messages(self._es, dataset)
+        assert {} == difference(expected, messages), self.said
+        assert "Traceback" not in self.said, self.said
+
+    def _stop(self) -> None:
+        code, said = self.rig.stop(self.process)
+        self.said += said
+        assert code == 0, said
+
+
+def difference(expected: Counter[str], found: Counter[str]) -> dict[str, str]:
+    """What is there too often or too seldom; a few of them are enough to see what went wrong."""
+    wrong = sorted(text for text in expected | found if expected[text] != found[text])
+    return {text: f"{found[text]} times instead of {expected[text]}" for text in wrong[:20]}
 
 
 def _pages(es: Elasticsearch, index: str) -> Iterator[list[dict[str, Any]]]:

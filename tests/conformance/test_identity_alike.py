@@ -1,0 +1,186 @@
+"""Files of which there is little to tell one from another: tiny, empty, or alike."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+
+import pytest
+from elasticsearch import Elasticsearch
+
+from tests.conformance.rig import Rig, Shipping, When, difference
+from tests.conformance.writers import Log
+
+WHEN: tuple[When, ...] = ("running", "stopped", "killed")
+PREAMBLE = "".join(f"preamble {number:04} {'=' * 30}\n" for number in range(50))
+NAMES = [f"pipelines/qsiprep/qsiprep_{run}_20260301_100000.log" for run in range(5)]
+
+
+class TestTiny:
+    @pytest.mark.parametrize(
+        ("kind", "content", "expected"),
+        [
+            ("app", "x", {"x": 1}),
+            ("app", "x\n", {"x": 1}),
+            ("pipeline", "x", {"x": 1}),
+            ("pipeline", "x\n", {"x": 1}),
+            ("pipeline", "\n", {"": 1}),
+        ],
+    )
+    def test_one_byte_of_content(
+        self, rig: Rig, es: Elasticsearch, kind: str, content: str, expected: dict[str, int]
+    ) -> None:
+        """A file of one byte, with or without an end of line, is indexed once."""
+        log = Log(rig, kind)
+        shipping = Shipping(rig, es)
+        log.path.write_text(content)
+        shipping.ends_with(Counter(expected), log.dataset)
+
+    def test_an_end_of_line_alone(self, rig: Rig, es: Elasticsearch) -> None:
+        """An empty line in a log of records says nothing, and what follows it is read."""
+        log = Log(rig)
+        log.path.write_text("\n")
+        shipping = Shipping(rig, es)
+        shipping.looks(2)
+        log.write(2)
+        shipping.ends_with(log.expected, log.dataset)
+
+    @pytest.mark.parametrize("when", WHEN)
+    def test_one_byte_that_grows(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+        """A file whose first line comes byte by byte, quicker than patience ends, is one line."""
+        log = Log(rig, "pipeline")
+        shipping = Shipping(rig, es, when)
+        shipping.looks()
+        text = log.text(3)
+        with log.path.open("w", buffering=1) as file:
+            file.write(text[:1])
+            file.flush()
+            with shipping.meanwhile():
+                file.write(text[1:])
+        shipping.ends_with(log.expected, log.dataset)
+
+    @pytest.mark.parametrize("when", WHEN)
+    def test_rotated_lines_of_one_byte(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+        """A chain of files that hold one and the same short line: each counts."""
+        log = Log(rig)
+        shipping = Shipping(rig, es, when)
+        log.path.write_text("x\n")
+        shipping.shipped(Counter({"x": 1}), log.dataset)
+        for count in (2, 3):
+            with shipping.meanwhile():
+                log.rotate()
+                log.path.write_text("x\n")
+            shipping.shipped(Counter({"x": count}), log.dataset)
+        shipping.ends_with(Counter({"x": 3}), log.dataset)
+
+
+class TestEmpty:
+    @pytest.mark.parametrize("when", WHEN)
+    def test_hundreds_of_empty_files(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+        """Among three hundred empty files one gets a line, and later another one."""
+        logs = [Log(rig, "pipeline", f"pipelines/qsiprep/qsiprep_{n}_20260301_100000.log") for n in range(300)]
+        for log in logs:
+            log.path.touch()
+        shipping = Shipping(rig, es, when)
+        shipping.looks()
+        expected: Counter[str] = Counter()
+        for number in (150, 7, 150):
+            with shipping.meanwhile():
+                logs[number].write(1)
+            expected = logs[150].expected + logs[7].expected
+            shipping.shipped(expected, "pipeline")
+        shipping.ends_with(expected, "pipeline")
+
+    @pytest.mark.parametrize("when", WHEN)
+    def test_an_empty_file_is_rotated(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+        """A day without a line: the empty file is renamed, and written by a worker that woke up late."""
+        log = Log(rig)
+        log.path.touch()
+        shipping = Shipping(rig, es, when)
+        shipping.looks()
+        with shipping.meanwhile():
+            log.rotate()
+            log.path.touch()
+        shipping.looks()
+        log.write(2, log.sibling(".1"))
+        log.write(2)
+        shipping.ends_with(log.expected, log.dataset)
+
+
+class TestAlike:
+    @pytest.mark.parametrize("when", WHEN)
+    def test_the_same_preamble(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+        """Five pipeline logs begin with the same two kilobytes: every line of each is there."""
+        logs = [Log(rig, "pipeline", name) for name in NAMES]
+        common: Counter[str] = Counter()
+        shipping = Shipping(rig, es, when)
+        for log in logs[:3]:
+            log.path.write_text(PREAMBLE)
+            common.update(PREAMBLE.splitlines())
+        shipping.shipped(common, "pipeline")
+        with shipping.meanwhile():
+            for log in logs[3:]:
+                log.path.write_text(PREAMBLE)
+                common.update(PREAMBLE.splitlines())
+            for log in logs:
+                log.write(3)
+        expected = sum((log.expected for log in logs), start=common)
+        shipping.ends_with(expected, "pipeline")
+
+    def test_the_same_preamble_without_state(self, rig: Rig, es: Elasticsearch) -> None:
+        """The same with the state directory lost: nothing is there twice."""
+        logs = [Log(rig, "pipeline", name) for name in NAMES]
+        common: Counter[str] = Counter()
+        for log in logs:
+            log.path.write_text(PREAMBLE)
+            common.update(PREAMBLE.splitlines())
+            log.write(2)
+        expected = sum((log.expected for log in logs), start=common)
+        for _ in range(2):
+            assert rig.once().returncode == 0
+            assert {} == difference(expected, rig.messages(es, "pipeline"))
+            shutil.rmtree(rig.state)
+
+    @pytest.mark.parametrize("when", WHEN)
+    @pytest.mark.parametrize("lines", [1, 60])
+    def test_the_same_content(self, rig: Rig, es: Elasticsearch, lines: int, when: When) -> None:
+        """Three logs with the very same content are three logs, and grow apart or stay alike."""
+        logs = [Log(rig, "pipeline", name) for name in NAMES[:3]]
+        shipping = Shipping(rig, es, when)
+        for log in logs[:2]:
+            log.write(lines)
+        shipping.shipped(logs[0].expected + logs[1].expected, "pipeline")
+        with shipping.meanwhile():
+            logs[2].write(lines)
+            logs[0].write(2)
+            logs[1].write(1)
+        shipping.ends_with(sum((log.expected for log in logs), start=Counter()), "pipeline")
+
+    @pytest.mark.parametrize("when", WHEN)
+    @pytest.mark.parametrize("lines", [1, 60])
+    def test_a_run_deleted_and_another_alike(self, rig: Rig, es: Elasticsearch, lines: int, when: When) -> None:
+        """A run's log is deleted while another run's log with the same content appears: both count."""
+        gone, come = Log(rig, "pipeline", NAMES[0]), Log(rig, "pipeline", NAMES[1])
+        shipping = Shipping(rig, es, when)
+        gone.write(lines)
+        shipping.shipped(gone.expected, "pipeline")
+        with shipping.meanwhile():
+            gone.path.unlink()
+            come.write(lines)
+        shipping.ends_with(gone.expected + come.expected, "pipeline")
+
+    @pytest.mark.parametrize("when", WHEN)
+    def test_equal_lines(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+        """A log that says the same all the time, over two rotations: each line counts."""
+        log = Log(rig)
+        line = log.text(1)
+        log.path.write_text(line)
+        shipping = Shipping(rig, es, when)
+        shipping.shipped(log.expected, log.dataset)
+        with shipping.meanwhile():
+            for count in (50, 60):
+                with log.path.open("a") as file:
+                    file.write(log.again(line * count))
+                log.rotate()
+            log.path.write_text(log.again(line * 70))
+        shipping.ends_with(log.expected, log.dataset)

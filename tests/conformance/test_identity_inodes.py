@@ -1,0 +1,212 @@
+"""Device and inode only help to find a file: numbers that are given away again, and files with several names."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from elasticsearch import Elasticsearch
+
+from tests.conformance.rig import Rig, Shipping, When
+from tests.conformance.writers import Log
+
+WHEN: tuple[When, ...] = ("running", "stopped", "killed")
+MOST_TRIES = 300
+
+
+def with_inode(inode: int, path: Path, text: str) -> None:
+    """Create a file that has this inode, which was given back before."""
+    spare = path.parent / "spare"
+    spare.mkdir()
+    for number in range(MOST_TRIES):
+        one = spare / f"{number}"
+        one.touch()
+        if one.stat().st_ino == inode:
+            one.write_text(text)
+            one.rename(path)
+            shutil.rmtree(spare)
+            return
+    pytest.skip("this file system does not give the same inode again soon")
+
+
+class TestReusedInode:
+    @pytest.mark.parametrize("when", WHEN)
+    @pytest.mark.parametrize("lines", [3, 200])
+    @pytest.mark.parametrize("before", [6, 40])
+    def test_by_the_same_log(self, rig: Rig, es: Elasticsearch, before: int, lines: int, when: When) -> None:
+        """A new file with the deleted one's inode, shorter or longer, is read from its beginning."""
+        log = Log(rig)
+        shipping = Shipping(rig, es, when)
+        log.write(before)
+        shipping.shipped(log.expected, log.dataset)
+        inode = log.path.stat().st_ino
+        with shipping.meanwhile():
+            log.path.unlink()
+            if when == "running":
+                shipping.looks(2)
+            with_inode(inode, log.path, log.text(lines))
+        shipping.ends_with(log.expected, log.dataset)
+
+    @pytest.mark.parametrize("when", WHEN)
+    def test_by_another_log(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+        """The inode of a deleted log is given to another log, which is read from its beginning."""
+        log, other = Log(rig), Log(rig, "celery")
+        shipping = Shipping(rig, es, when)
+        log.write(20)
+        shipping.shipped(log.expected, log.dataset)
+        inode = log.path.stat().st_ino
+        with shipping.meanwhile():
+            log.path.unlink()
+            if when == "running":
+                shipping.looks(2)
+            with_inode(inode, other.path, other.text(30))
+            log.write(4)
+        shipping.shipped(log.expected, log.dataset)
+        shipping.ends_with(other.expected, other.dataset)
+        assert log.expected == rig.messages(es, log.dataset)
+
+    @pytest.mark.parametrize("when", WHEN)
+    def test_after_a_rotation(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+        """The oldest file of the chain is deleted and the new log has its inode."""
+        log = Log(rig)
+        shipping = Shipping(rig, es, when)
+        for _ in range(2):
+            log.write(20)
+            shipping.shipped(log.expected, log.dataset)
+            log.rotate()
+        log.write(20)
+        shipping.shipped(log.expected, log.dataset)
+        inode = log.sibling(".2").stat().st_ino
+        with shipping.meanwhile():
+            log.write(5)
+            log.rotate(most=2)
+            if when == "running":
+                shipping.looks(2)
+            with_inode(inode, log.path, log.text(50))
+        shipping.ends_with(log.expected, log.dataset)
+
+
+class TestHardLinks:
+    @pytest.mark.parametrize("when", WHEN)
+    def test_two_names_of_one_file(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+        """Two names that both match are one log; each line is there once, whichever name goes first."""
+        log = Log(rig, "celery")
+        log.write(20)
+        second = log.path.with_name("second.log")
+        os.link(log.path, second)
+        shipping = Shipping(rig, es, when)
+        shipping.shipped(log.expected, log.dataset)
+        with shipping.meanwhile():
+            log.write(3)
+            log.path.unlink()
+            log.write(3, second)
+        shipping.ends_with(log.expected, log.dataset)
+
+    def test_the_log_and_its_rotated_name(self, rig: Rig, es: Elasticsearch) -> None:
+        """A rotation by link and unlink: for a moment the log and ``.1`` are one file."""
+        log = Log(rig)
+        shipping = Shipping(rig, es)
+        log.write(20)
+        shipping.shipped(log.expected, log.dataset)
+        os.link(log.path, log.sibling(".1"))
+        shipping.looks(2)
+        log.path.unlink()
+        log.write(3)
+        shipping.ends_with(log.expected, log.dataset)
+
+
+class TestSymbolicLinks:
+    def test_to_a_file_elsewhere(self, rig: Rig, es: Elasticsearch) -> None:
+        """The log is a link to a file on another disk: the file is read, and what is appended to it."""
+        log = Log(rig)
+        target = rig.folder / "target"
+        log.write(5, target)
+        log.path.symlink_to(target)
+        shipping = Shipping(rig, es)
+        shipping.shipped(log.expected, log.dataset)
+        log.write(5, target)
+        shipping.ends_with(log.expected, log.dataset)
+
+    @pytest.mark.parametrize("rest", [0, 3])
+    @pytest.mark.parametrize("when", ["running"])
+    def test_to_another_target(self, rig: Rig, es: Elasticsearch, rest: int, when: When) -> None:
+        """The link is set to a new target: the new one is read, and what was left unread in the old one too."""
+        log = Log(rig)
+        old, new = rig.folder / "old", rig.folder / "new"
+        log.write(20, old)
+        log.path.symlink_to(old)
+        shipping = Shipping(rig, es, when)
+        shipping.shipped(log.expected, log.dataset)
+        with shipping.between_two_looks():
+            if rest:
+                log.write(rest, old)
+            log.write(20, new)
+            spare = log.sibling(".link")
+            spare.symlink_to(new)
+            spare.rename(log.path)
+        shipping.shipped(log.expected, log.dataset)
+        log.write(2, new)
+        shipping.ends_with(log.expected, log.dataset)
+
+    @pytest.mark.parametrize("when", ["stopped", "killed"])
+    def test_to_another_target_while_down(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+        """The link is set to a new target, which is read from its beginning, and back to the old one."""
+        log = Log(rig)
+        old, new = rig.folder / "old", rig.folder / "new"
+        log.write(20, old)
+        log.path.symlink_to(old)
+        shipping = Shipping(rig, es, when)
+        shipping.shipped(log.expected, log.dataset)
+        for target in (new, old):
+            with shipping.meanwhile():
+                log.write(20, target)
+                log.path.unlink()
+                log.path.symlink_to(target)
+            shipping.shipped(log.expected, log.dataset)
+        shipping.ends_with(log.expected, log.dataset)
+
+    @pytest.mark.parametrize("where", ["missing", "itself"])
+    def test_that_leads_nowhere(self, rig: Rig, es: Elasticsearch, where: str) -> None:
+        """A dangling or looping link is named once; the logs beside it go on, and so does it once it leads somewhere."""
+        log, other = Log(rig), Log(rig, "celery")
+        target = rig.folder / "target" if where == "missing" else log.path
+        log.path.symlink_to(target)
+        shipping = Shipping(rig, es)
+        other.write(5)
+        shipping.shipped(other.expected, other.dataset)
+        shipping.looks(2)
+        if where == "itself":
+            log.path.unlink()
+        log.write(4, target)
+        shipping.ends_with(log.expected, log.dataset)
+        assert other.expected == rig.messages(es, other.dataset)
+        assert shipping.said.count(f"{log.path}: the link can't be followed") == 1, shipping.said
+
+    def test_to_a_directory_of_pipelines(self, rig: Rig, es: Elasticsearch) -> None:
+        """A folder under ``pipelines`` that is a link to a scratch disk is looked into."""
+        log = Log(rig, "pipeline")
+        scratch = rig.folder / "scratch"
+        log.path.parent.rename(scratch)
+        log.path.parent.symlink_to(scratch)
+        shipping = Shipping(rig, es)
+        log.write(5)
+        shipping.shipped(log.expected, log.dataset)
+        log.write(5)
+        shipping.ends_with(log.expected, log.dataset)
+
+    def test_to_a_log_that_matches_itself(self, rig: Rig, es: Elasticsearch) -> None:
+        """``current.log`` beside the file that it leads to: one log, also when it leads to the next file."""
+        first, second = Log(rig, "celery", "celery/a.log"), Log(rig, "celery", "celery/b.log", width=6)
+        current = first.path.with_name("current.log")
+        first.write(5)
+        current.symlink_to(first.path.name)
+        shipping = Shipping(rig, es)
+        shipping.shipped(first.expected, first.dataset)
+        second.write(5)
+        current.unlink()
+        current.symlink_to(second.path.name)
+        first.write(1)
+        second.write(1)
+        shipping.ends_with(first.expected + second.expected, first.dataset)

@@ -1,0 +1,255 @@
+"""Rotated logs that are compressed, at once or while somebody looks."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+from pathlib import Path
+
+import pytest
+from elasticsearch import Elasticsearch
+
+from tests.conformance.rig import Rig, Shipping, When, eventually
+from tests.conformance.writers import Log
+
+WHEN: tuple[When, ...] = ("running", "stopped", "killed")
+# Below and above the kilobyte by which a file's beginning is known.
+FEW, MANY = 6, 40
+
+
+def compress(path: Path) -> None:
+    """What gzip does, but with a file that is whole from the beginning."""
+    whole = path.with_name(f"{path.name}.part")
+    whole.write_bytes(gzip.compress(path.read_bytes()))
+    whole.rename(f"{path}.gz")
+    path.unlink()
+
+
+def rotate(log: Log) -> None:
+    """logrotate with ``compress`` and ``delaycompress``: ``.1`` stays as it is, what follows is gzip."""
+    for number in range(9, 1, -1):
+        if (old := log.sibling(f".{number}.gz")).exists():
+            old.rename(log.sibling(f".{number + 1}.gz"))
+    if (last := log.sibling(".1")).exists():
+        last.rename(log.sibling(".2"))
+        compress(log.sibling(".2"))
+    log.path.rename(last)
+
+
+class TestWhole:
+    @pytest.mark.parametrize("when", WHEN)
+    @pytest.mark.parametrize("lines", [FEW, MANY])
+    @pytest.mark.parametrize("kind", ["app", "celery", "audit"])
+    def test_rotated_and_compressed(self, rig: Rig, es: Elasticsearch, kind: str, lines: int, when: When) -> None:
+        """A rotated file that was read is not read again as gzip."""
+        log = Log(rig, kind)
+        shipping = Shipping(rig, es, when)
+        log.write(lines)
+        log.rotate()
+        log.write(3)
+        shipping.shipped(log.expected, log.dataset)
+        with shipping.meanwhile():
+            compress(log.sibling(".1"))
+            log.write(2)
+        shipping.ends_with(log.expected, log.dataset)
+
+    @pytest.mark.parametrize("when", WHEN)
+    @pytest.mark.parametrize("lines", [FEW, MANY])
+    def test_with_an_unread_rest(self, rig: Rig, es: Elasticsearch, lines: int, when: When) -> None:
+        """Rotated and compressed before it was read to its end: the rest is read from the gzip file."""
+        log = Log(rig)
+        shipping = Shipping(rig, es, when)
+        log.write(lines)
+        shipping.shipped(log.expected, log.dataset)
+        with shipping.between_two_looks():
+            log.write(3000)
+            log.rotate()
+            compress(log.sibling(".1"))
+            log.write(2)
+        shipping.ends_with(log.expected, log.dataset)
+
+    @pytest.mark.parametrize("when", WHEN)
+    def test_a_chain(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+        """``.1``, ``.2.gz``, ``.3.gz`` and so on, moving on at every rotation."""
+        log = Log(rig)
+        shipping = Shipping(rig, es, when)
+        for _ in range(4):
+            log.write(MANY)
+            shipping.shipped(log.expected, log.dataset)
+            with shipping.meanwhile():
+                log.write(2)
+                rotate(log)
+                log.write(1)
+        shipping.ends_with(log.expected, log.dataset)
+
+    @pytest.mark.parametrize("when", WHEN)
+    def test_several_rotations_at_once(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+        """Three rotations between two looks, the last lines of each unread."""
+        log = Log(rig)
+        shipping = Shipping(rig, es, when)
+        log.write(MANY)
+        shipping.shipped(log.expected, log.dataset)
+        with shipping.between_two_looks():
+            for _ in range(3):
+                log.write(5)
+                rotate(log)
+            log.write(2)
+        shipping.ends_with(log.expected, log.dataset)
+
+    @pytest.mark.parametrize("suffix", [".3.gz", ".2026-03-01.gz", "-20260301.gz", ".gz"])
+    def test_never_seen_before(self, rig: Rig, es: Elasticsearch, suffix: str) -> None:
+        """A gzip file of a log that nobody saw uncompressed is read like any other."""
+        log = Log(rig)
+        shipping = Shipping(rig, es)
+        log.write(3)
+        shipping.shipped(log.expected, log.dataset)
+        whole = log.sibling(".part")
+        whole.write_bytes(gzip.compress(log.text(500).encode()))
+        whole.rename(log.sibling(suffix))
+        shipping.ends_with(log.expected, log.dataset)
+
+    def test_without_state(self, rig: Rig, es: Elasticsearch) -> None:
+        """The state directory is lost while a chain lies there, partly compressed: nothing is there twice."""
+        log = Log(rig)
+        shipping = Shipping(rig, es)
+        for _ in range(4):
+            log.write(MANY)
+            shipping.shipped(log.expected, log.dataset)
+            rotate(log)
+        log.write(5)
+        shipping.ends_with(log.expected, log.dataset)
+        shutil.rmtree(rig.state)
+        assert rig.once().returncode == 0
+        assert log.expected == rig.messages(es, log.dataset)
+        assert log.expected.total() == rig.status()["counters"]["duplicate"]
+
+
+class TestInTheMaking:
+    @pytest.mark.parametrize("read", ["all", "some"])
+    def test_half_written_beside_the_original(self, rig: Rig, es: Elasticsearch, read: str) -> None:
+        """gzip writes for some looks while the original is there, then deletes it: every line once."""
+        log = Log(rig)
+        shipping = Shipping(rig, es)
+        log.write(2000)
+        shipping.shipped(log.expected, log.dataset)
+        with shipping.between_two_looks():
+            if read == "some":
+                log.write(2000)
+            log.rotate()
+            log.write(3)
+            packed = gzip.compress(log.sibling(".1").read_bytes())
+            half = log.sibling(".1.gz").open("wb", buffering=0)
+            half.write(packed[:9])
+        with half:
+            for part in range(4):
+                shipping.looks()
+                half.write(packed[9:][part * len(packed) // 4 : (part + 1) * len(packed) // 4])
+        shipping.looks()
+        log.sibling(".1").unlink()
+        shipping.looks()
+        log.write(2)
+        shipping.ends_with(log.expected, log.dataset)
+
+    def test_growing_with_content_never_seen(self, rig: Rig, es: Elasticsearch) -> None:
+        """A gzip file that is copied in slowly gives its lines once, as they come or at the end."""
+        log = Log(rig)
+        packed = gzip.compress(log.text(20_000).encode())
+        shipping = Shipping(rig, es)
+        with log.sibling(".4.gz").open("wb", buffering=0) as file:
+            for part in range(4):
+                file.write(packed[part * len(packed) // 4 : (part + 1) * len(packed) // 4])
+                shipping.looks()
+        shipping.ends_with(log.expected, log.dataset)
+
+
+class TestMembers:
+    @pytest.mark.parametrize("when", WHEN)
+    def test_concatenated(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+        """Several members one behind the other are one log; lines may go over from one to the next."""
+        log = Log(rig)
+        shipping = Shipping(rig, es, when)
+        log.write(MANY)
+        shipping.shipped(log.expected, log.dataset)
+        with shipping.between_two_looks():
+            log.write(MANY)
+            content = log.path.read_bytes()
+            middle = len(content) // 3 + 7
+            whole = log.sibling(".part")
+            whole.write_bytes(gzip.compress(content[:middle]) + gzip.compress(content[middle:]))
+            whole.rename(log.sibling(".1.gz"))
+            log.path.unlink()
+            log.write(2)
+        shipping.ends_with(log.expected, log.dataset)
+
+    def test_appended_later(self, rig: Rig, es: Elasticsearch) -> None:
+        """A member appended to a gzip file that was read (``gzip >>``) is read too."""
+        log = Log(rig)
+        log.sibling(".1.gz").write_bytes(gzip.compress(log.text(MANY).encode()))
+        shipping = Shipping(rig, es)
+        shipping.shipped(log.expected, log.dataset)
+        with log.sibling(".1.gz").open("ab") as file:
+            file.write(gzip.compress(log.text(5).encode()))
+        shipping.ends_with(log.expected, log.dataset)
+
+
+class TestDamaged:
+    def test_what_precedes_the_damage_is_shipped(self, rig: Rig, es: Elasticsearch) -> None:
+        """A member that is rubbish: the one before it is indexed, and one sentence names the file and the damage."""
+        log = Log(rig)
+        rubbish = gzip.compress(b"x" * 1000)[:10] + b"\xff" * 500
+        log.sibling(".2.gz").write_bytes(gzip.compress(log.text(200).encode()) + rubbish)
+        shipping = Shipping(rig, es)
+        shipping.shipped(log.expected, log.dataset)
+        for _ in range(3):
+            log.write(1)
+            shipping.looks()
+        # The look that is done when it starts again may say it once more.
+        code, said = rig.stop(shipping.process)
+        assert code == 0, said
+        about = [line for line in said.splitlines() if str(log.sibling(".2.gz")) in line]
+        assert len(about) == 1, said
+        assert "damaged" in about[0]
+        assert log.expected == rig.messages(es, log.dataset)
+
+    def test_a_wrong_checksum(self, rig: Rig, es: Elasticsearch) -> None:
+        """Only the checksum at the end is wrong: every line is indexed, and one sentence says it."""
+        log = Log(rig)
+        packed = bytearray(gzip.compress(log.text(200).encode()))
+        packed[-6] ^= 0xFF
+        log.sibling(".2.gz").write_bytes(packed)
+        process = rig.start()
+        assert eventually(lambda: rig.count(es, "app") == log.expected.total())
+        log.write(1)
+        assert eventually(lambda: rig.count(es, "app") == log.expected.total())
+        code, said = rig.stop(process)
+        assert code == 0, said
+        assert said.count(str(log.sibling(".2.gz"))) == 1, said
+        assert log.expected == rig.messages(es, log.dataset)
+
+    def test_no_gzip_at_all(self, rig: Rig, es: Elasticsearch) -> None:
+        """A text that is called ``.gz`` is named as such once; the logs beside it go on."""
+        log = Log(rig)
+        log.sibling(".3.gz").write_text("no gzip\n" * 100)
+        shipping = Shipping(rig, es)
+        for _ in range(3):
+            log.write(2)
+            shipping.shipped(log.expected, log.dataset)
+            shipping.looks()
+        code, said = rig.stop(shipping.process)
+        assert code == 0, said
+        assert said.count(str(log.sibling(".3.gz"))) == 1, said
+        assert log.expected == rig.messages(es, log.dataset)
+
+    def test_mended_later(self, rig: Rig, es: Elasticsearch) -> None:
+        """A damaged file is replaced by a sound one: what the damage hid is indexed, the rest is not repeated."""
+        log = Log(rig)
+        first, rest = log.text(MANY).encode(), log.text(20).encode()
+        sound = gzip.compress(first) + gzip.compress(rest)
+        before = len(gzip.compress(first))
+        log.sibling(".2.gz").write_bytes(sound[: before + 10] + b"\xff" * 300)
+        shipping = Shipping(rig, es)
+        assert eventually(lambda: rig.count(es, "app") == MANY)
+        whole = log.sibling(".part")
+        whole.write_bytes(sound)
+        whole.rename(log.sibling(".2.gz"))
+        shipping.ends_with(log.expected, log.dataset)

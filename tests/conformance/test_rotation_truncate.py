@@ -1,0 +1,209 @@
+"""Logs that are cut off or written anew in their own place, without a copy."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+import pytest
+from elasticsearch import Elasticsearch
+
+from tests.conformance.rig import Rig, Shipping, When
+from tests.conformance.writers import Log, pipeline_line
+
+WHEN: tuple[When, ...] = ("running", "stopped", "killed")
+# Below and above the kilobyte by which a file's beginning is known.
+FEW, MANY = 6, 40
+
+
+def with_beginning(log: Log, at_least: int) -> str:
+    """The whole lines with which the log begins, as many as make up so many bytes."""
+    beginning = ""
+    for line in log.path.read_text().splitlines(keepends=True):
+        if len(beginning) >= at_least:
+            break
+        beginning += line
+    return beginning
+
+
+class TestCutToNothing:
+    @pytest.mark.parametrize("when", WHEN)
+    @pytest.mark.parametrize("kind", ["app", "celery", "pipeline", "audit"])
+    def test_and_written_anew(self, rig: Rig, es: Elasticsearch, kind: str, when: When) -> None:
+        """What is written after the cut is read from the beginning."""
+        log = Log(rig, kind)
+        shipping = Shipping(rig, es, when)
+        log.write(MANY)
+        shipping.shipped(log.expected, log.dataset)
+        with shipping.meanwhile():
+            os.truncate(log.path, 0)
+            log.write(4)
+        shipping.ends_with(log.expected, log.dataset)
+
+    @pytest.mark.parametrize("lines", [FEW, MANY])
+    def test_seen_empty(self, rig: Rig, es: Elasticsearch, lines: int) -> None:
+        """It lies empty for some looks before it is written again."""
+        log = Log(rig)
+        shipping = Shipping(rig, es)
+        for _ in range(3):
+            log.write(lines)
+            shipping.shipped(log.expected, log.dataset)
+            os.truncate(log.path, 0)
+            shipping.looks(2)
+        log.write(lines)
+        shipping.ends_with(log.expected, log.dataset)
+
+    @pytest.mark.parametrize("when", WHEN)
+    @pytest.mark.parametrize("kind", ["app", "pipeline"])
+    @pytest.mark.parametrize("lines", [FEW, MANY])
+    def test_grown_past_where_it_was(self, rig: Rig, es: Elasticsearch, lines: int, kind: str, when: When) -> None:
+        """Cut off and longer than before by the next look: nothing of the new content is skipped."""
+        log = Log(rig, kind)
+        shipping = Shipping(rig, es, when)
+        log.write(lines)
+        shipping.shipped(log.expected, log.dataset)
+        with shipping.between_two_looks():
+            os.truncate(log.path, 0)
+            log.write(3 * lines)
+        shipping.ends_with(log.expected, log.dataset)
+
+    @pytest.mark.parametrize("lines", [FEW, MANY])
+    def test_with_the_same_lines(self, rig: Rig, es: Elasticsearch, lines: int) -> None:
+        """Seen empty, then written anew with the lines it had before: they were written twice and count twice."""
+        log = Log(rig)
+        shipping = Shipping(rig, es)
+        log.write(lines)
+        shipping.shipped(log.expected, log.dataset)
+        content = log.path.read_text()
+        os.truncate(log.path, 0)
+        shipping.looks()
+        log.path.write_text(log.again(content))
+        log.write(2)
+        shipping.ends_with(log.expected, log.dataset)
+
+
+class TestCutToHalf:
+    @pytest.mark.parametrize("when", WHEN)
+    @pytest.mark.parametrize("kind", ["app", "celery", "pipeline"])
+    @pytest.mark.parametrize("lines", [FEW, MANY, 400])
+    def test_at_the_end_of_a_line(self, rig: Rig, es: Elasticsearch, lines: int, kind: str, when: When) -> None:
+        """The lines that are kept are not indexed a second time; what is appended at once is indexed."""
+        log = Log(rig, kind)
+        shipping = Shipping(rig, es, when)
+        log.write(lines)
+        shipping.shipped(log.expected, log.dataset)
+        with shipping.between_two_looks():
+            os.truncate(log.path, len("".join(log.path.read_text().splitlines(keepends=True)[: lines // 2])))
+            log.write(4)
+        shipping.ends_with(log.expected, log.dataset)
+
+    @pytest.mark.parametrize("when", WHEN)
+    def test_and_grown_past_where_it_was(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+        """The half that is kept is followed by more than was cut off."""
+        log = Log(rig)
+        shipping = Shipping(rig, es, when)
+        log.write(MANY)
+        shipping.shipped(log.expected, log.dataset)
+        with shipping.between_two_looks():
+            os.truncate(log.path, log.path.stat().st_size // 2)
+            log.write(2 * MANY)
+        shipping.ends_with(log.expected, log.dataset)
+
+    @pytest.mark.parametrize("lines", [FEW, MANY])
+    def test_seen_so(self, rig: Rig, es: Elasticsearch, lines: int) -> None:
+        """The half is seen as it is before anything is appended."""
+        log = Log(rig)
+        shipping = Shipping(rig, es)
+        log.write(lines)
+        shipping.shipped(log.expected, log.dataset)
+        os.truncate(log.path, log.path.stat().st_size // 2)
+        shipping.looks(2)
+        log.write(4)
+        shipping.ends_with(log.expected, log.dataset)
+
+    @pytest.mark.parametrize("when", WHEN)
+    @pytest.mark.parametrize("lines", [FEW, MANY])
+    def test_inside_a_line(self, rig: Rig, es: Elasticsearch, lines: int, when: When) -> None:
+        """The line that was cut becomes another one with what is appended to it; the others are not repeated."""
+        log = Log(rig, "pipeline", width=60)
+        shipping = Shipping(rig, es, when)
+        log.write(lines)
+        shipping.shipped(log.expected, log.dataset)
+        with shipping.between_two_looks():
+            length = len(pipeline_line("n" + "0" * 60))
+            os.truncate(log.path, lines // 2 * length + 20)
+            with log.path.open("a") as file:
+                file.write(" goes on otherwise\n")
+            log.write(3)
+        log.expected[f"n{lines // 2:060}"[:20] + " goes on otherwise"] += 1
+        shipping.ends_with(log.expected, log.dataset)
+
+
+class TestRewritten:
+    @pytest.mark.parametrize("when", WHEN)
+    @pytest.mark.parametrize("share", [0.6, 1.5])
+    @pytest.mark.parametrize(("common", "lines"), [(1, 20), (3000, 120)])
+    def test_with_the_same_beginning(
+        self, rig: Rig, es: Elasticsearch, common: int, lines: int, share: float, when: When
+    ) -> None:
+        """A new run writes the file anew, shorter or longer: all its lines count, those that it repeats as well."""
+        log = Log(rig)
+        shipping = Shipping(rig, es, when)
+        log.write(lines)
+        shipping.shipped(log.expected, log.dataset)
+        beginning = with_beginning(log, common)
+        with shipping.between_two_looks():
+            log.path.write_text(log.again(beginning))
+            log.write(int(share * lines) - beginning.count("\n"))
+        shipping.ends_with(log.expected, log.dataset)
+
+    @pytest.mark.parametrize("when", WHEN)
+    @pytest.mark.parametrize("lines", [1, FEW, MANY, 400])
+    def test_with_the_same_size(self, rig: Rig, es: Elasticsearch, lines: int, when: When) -> None:
+        """Another content of the very same length."""
+        log = Log(rig)
+        shipping = Shipping(rig, es, when)
+        log.write(lines)
+        shipping.shipped(log.expected, log.dataset)
+        with shipping.between_two_looks():
+            log.path.write_text(log.text(lines))
+        shipping.ends_with(log.expected, log.dataset)
+
+    @pytest.mark.parametrize("when", WHEN)
+    def test_with_the_same_size_and_beginning(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+        """It begins like the old one and is just as long: all its lines count."""
+        log = Log(rig)
+        shipping = Shipping(rig, es, when)
+        log.write(MANY)
+        shipping.shipped(log.expected, log.dataset)
+        beginning = with_beginning(log, log.path.stat().st_size // 10)
+        with shipping.between_two_looks():
+            log.path.write_text(log.again(beginning))
+            log.write(MANY - beginning.count("\n"))
+        shipping.ends_with(log.expected, log.dataset)
+
+    @pytest.mark.parametrize("when", WHEN)
+    @pytest.mark.parametrize("lines", [2, 30])
+    def test_by_a_second_run_of_a_pipeline(self, rig: Rig, es: Elasticsearch, lines: int, when: When) -> None:
+        """A pipeline that is run again under the same number writes its log anew; both outputs are there."""
+        log = Log(rig, "pipeline")
+        shipping = Shipping(rig, es, when)
+        marks = Counter({"=== STDOUT ===": 1, "": 1, "=== STDERR ===": 1})
+        for count in (20, lines):
+            with shipping.between_two_looks():
+                log.path.write_text(f"=== STDOUT ===\n{log.text(count)}\n=== STDERR ===\n{log.text(2)}")
+            log.expected += marks
+            shipping.shipped(log.expected, log.dataset)
+        shipping.ends_with(log.expected, log.dataset)
+
+    def test_and_deleted_with_an_unread_rest(self, rig: Rig, es: Elasticsearch) -> None:
+        """Replaced by a new file (written beside it and renamed over it): the old one is read to its end."""
+        log = Log(rig)
+        shipping = Shipping(rig, es)
+        log.write(MANY)
+        shipping.shipped(log.expected, log.dataset)
+        with shipping.between_two_looks():
+            log.write(2000)
+            log.write(5, log.sibling(".new"))
+            log.sibling(".new").rename(log.path)
+        shipping.ends_with(log.expected, log.dataset)

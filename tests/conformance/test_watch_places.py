@@ -1,0 +1,206 @@
+"""Directories that come, go and move; files that may not be read; names of any bytes."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from elasticsearch import Elasticsearch
+
+from tests.conformance.rig import Rig, Shipping, When, as_other_user
+from tests.conformance.writers import Log
+
+WHEN: tuple[When, ...] = ("running", "stopped", "killed")
+
+
+class TestUnreadable:
+    @pytest.mark.skipif(not as_other_user(), reason="root may read everything")
+    def test_a_file(self, rig: Rig, es: Elasticsearch) -> None:
+        """A file that may not be read is named once, the others go on; once it may be read it is."""
+        log, other = Log(rig), Log(rig, "celery")
+        log.write(5)
+        log.path.chmod(0)
+        shipping = Shipping(rig, es)
+        other.write(5)
+        shipping.shipped(other.expected, other.dataset)
+        shipping.looks(2)
+        log.path.chmod(0o600)
+        shipping.ends_with(log.expected, log.dataset)
+        assert shipping.said.count(f"{log.path}: can't be opened: Permission denied") == 1, shipping.said
+
+    @pytest.mark.skipif(not as_other_user(), reason="root may read everything")
+    def test_a_directory(self, rig: Rig, es: Elasticsearch) -> None:
+        """A directory that may not be listed is named once, and read once it may be."""
+        log = Log(rig, "celery")
+        log.write(5)
+        log.path.parent.chmod(0)
+        shipping = Shipping(rig, es)
+        shipping.looks(2)
+        log.path.parent.chmod(0o700)
+        shipping.ends_with(log.expected, log.dataset)
+        assert shipping.said.count(f"{log.path.parent}: can't be listed: Permission denied") == 1, shipping.said
+
+    def test_a_directory_in_a_log_s_place(self, rig: Rig, es: Elasticsearch) -> None:
+        """A directory that is called like a log harms nothing, nor does a pipe that nobody writes."""
+        log = Log(rig, "celery")
+        (rig.logs / "neuroflow.log").mkdir()
+        os.mkfifo(log.path.with_name("pipe.log"))
+        shipping = Shipping(rig, es)
+        log.write(5)
+        shipping.ends_with(log.expected, log.dataset)
+
+
+class TestDirectories:
+    @pytest.mark.parametrize("kind", ["celery", "pipeline", "audit"])
+    def test_that_appear_late(self, rig: Rig, es: Elasticsearch, kind: str) -> None:
+        """A directory made while it runs is found with what is in it."""
+        shipping = Shipping(rig, es)
+        shipping.looks()
+        log = Log(rig, kind)
+        log.write(5)
+        shipping.shipped(log.expected, log.dataset)
+        log.write(5)
+        shipping.ends_with(log.expected, log.dataset)
+
+    @pytest.mark.parametrize("when", WHEN)
+    @pytest.mark.parametrize("kind", ["app", "celery", "pipeline"])
+    def test_that_move_away_and_come_back(self, rig: Rig, es: Elasticsearch, kind: str, when: When) -> None:
+        """A log's directory (an unmounted disk) goes and comes back with its files grown: they are gone on with."""
+        log = Log(rig, kind)
+        shipping = Shipping(rig, es, when)
+        log.write(20)
+        shipping.shipped(log.expected, log.dataset)
+        place, away = log.path.parent, rig.folder / "away"
+        with shipping.meanwhile():
+            place.rename(away)
+            if when == "running" and kind != "app":
+                shipping.looks()
+            log.write(3, away / log.path.name)
+            away.rename(place)
+            log.write(2)
+        shipping.ends_with(log.expected, log.dataset)
+
+    @pytest.mark.parametrize("kind", ["app", "celery", "pipeline"])
+    def test_that_are_deleted_and_made_anew(self, rig: Rig, es: Elasticsearch, kind: str) -> None:
+        """Cleaned up with all that was in them, and made anew by the next run."""
+        log = Log(rig, kind)
+        shipping = Shipping(rig, es)
+        for count in (20, 3, 40):
+            log.path.parent.mkdir(exist_ok=True)
+            log.write(count)
+            shipping.shipped(log.expected, log.dataset)
+            for file in log.path.parent.iterdir():
+                file.unlink()
+            log.path.parent.rmdir()
+        log.path.parent.mkdir()
+        log.write(4)
+        shipping.ends_with(log.expected, log.dataset)
+
+    def test_with_an_unread_rest(self, rig: Rig, es: Elasticsearch) -> None:
+        """The whole log directory is moved away while lines in it are unread: they are read through open handles."""
+        log = Log(rig)
+        shipping = Shipping(rig, es)
+        log.write(20)
+        shipping.shipped(log.expected, log.dataset)
+        with shipping.between_two_looks():
+            log.write(500)
+            rig.logs.rename(rig.folder / "away")
+        shipping.shipped(log.expected, log.dataset)
+        rig.logs.mkdir()
+        log.write(2)
+        shipping.ends_with(log.expected, log.dataset)
+
+    @pytest.mark.parametrize("when", WHEN)
+    def test_behind_a_link_that_moves_on(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+        """The log directory is a link to a release's own, and is set to the next release's."""
+        first, second = rig.folder / "release-1", rig.folder / "release-2"
+        rig.logs.rmdir()
+        first.mkdir()
+        second.mkdir()
+        rig.logs.symlink_to(first)
+        log = Log(rig)
+        shipping = Shipping(rig, es, when)
+        log.write(20)
+        shipping.shipped(log.expected, log.dataset)
+        with shipping.meanwhile():
+            rig.logs.unlink()
+            rig.logs.symlink_to(second)
+            log.write(10)
+        shipping.shipped(log.expected, log.dataset)
+        for _ in range(3):
+            log.write(1)
+            shipping.shipped(log.expected, log.dataset)
+        shipping.ends_with(log.expected, log.dataset)
+
+    def test_behind_a_link_with_an_unread_rest(self, rig: Rig, es: Elasticsearch) -> None:
+        """What was unread in the old release's log when the link moved on is read as well."""
+        first, second = rig.folder / "release-1", rig.folder / "release-2"
+        rig.logs.rmdir()
+        first.mkdir()
+        second.mkdir()
+        rig.logs.symlink_to(first)
+        log = Log(rig)
+        shipping = Shipping(rig, es)
+        log.write(20)
+        shipping.shipped(log.expected, log.dataset)
+        with shipping.between_two_looks():
+            log.write(300)
+            rig.logs.unlink()
+            rig.logs.symlink_to(second)
+            log.write(10)
+        shipping.ends_with(log.expected, log.dataset)
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        "name",
+        [b"my worker.log", "wörker-脳.log".encode(), b"\xff\xfe\x80.log", b"two\nlines.log", b"[a*b?].log", b"-.log"],
+    )
+    @pytest.mark.parametrize("when", ["running", "killed"])
+    def test_of_any_bytes(self, rig: Rig, es: Elasticsearch, name: bytes, when: When) -> None:
+        """Blanks, other scripts, bytes that are no UTF-8, line feeds, wildcards: shipped and rotated like any."""
+        log = Log(rig, "celery", f"celery/{os.fsdecode(name)}")
+        shipping = Shipping(rig, es, when)
+        log.write(20)
+        shipping.shipped(log.expected, log.dataset)
+        with shipping.meanwhile():
+            log.write(3)
+            log.rotate()
+            log.write(4)
+        shipping.ends_with(log.expected, log.dataset)
+        paths = {one["log"]["file"]["path"] for one in rig.documents(es, log.dataset)}
+        assert len(paths) <= 2
+
+    def test_a_directory_of_any_bytes(self, rig: Rig, es: Elasticsearch) -> None:
+        """The same in a pipeline's folder."""
+        folder = os.fsdecode(b"qsi \xff\nprep")
+        logs = [Log(rig, "pipeline", f"pipelines/{folder}/x_{run}_20260301_100000.log") for run in (1, 2)]
+        shipping = Shipping(rig, es)
+        for log in logs:
+            log.write(5)
+        shipping.ends_with(sum((log.expected for log in logs), start=Counter()), "pipeline")
+
+    def test_the_log_directory_of_any_letters(self, rig: Rig, es: Elasticsearch) -> None:
+        """A log directory whose own name has blanks, other scripts and wildcards in it."""
+        rig.logs.rmdir()
+        rig.logs = rig.folder / "Łogs [of] the *neuro?flow*"
+        rig.configure()
+        rig.logs.mkdir()
+        log = Log(rig)
+        shipping = Shipping(rig, es)
+        log.write(5)
+        shipping.shipped(log.expected, log.dataset)
+        log.rotate()
+        log.write(5)
+        shipping.ends_with(log.expected, log.dataset)
+
+
+def test_a_name_as_long_as_can_be(rig: Rig, es: Elasticsearch) -> None:
+    """A file name of 255 bytes."""
+    log = Log(rig, "celery", f"celery/{'w' * 251}.log")
+    shipping = Shipping(rig, es)
+    log.write(5)
+    assert Path(log.path).exists()
+    shipping.ends_with(log.expected, log.dataset)

@@ -1,0 +1,105 @@
+"""What writes the logs of a case: numbered lines in the formats of the application, and ways to rotate them."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from shipper.config import Dataset
+from tests.conformance.rig import Rig
+
+
+def app_line(text: str) -> str:
+    """A line of structlog."""
+    return json.dumps({"event": text, "level": "info", "timestamp": "2026-03-01T10:00:00.000001Z"}) + "\n"
+
+
+def celery_line(text: str) -> str:
+    """A line of a Celery worker."""
+    return f"[2026-03-01 10:00:00,100: INFO/MainProcess] {text}\n"
+
+
+def pipeline_line(text: str) -> str:
+    """A line of a pipeline's output."""
+    return f"{text}\n"
+
+
+def audit_line(text: str) -> str:
+    """An audit record."""
+    entry = {"timestamp": "2026-03-01 10:00:00", "entity_type": "session", "entity_id": 1, "action": "created"}
+    return json.dumps({**entry, "message": text}) + "\n"
+
+
+class Kind(NamedTuple):
+    """One of the application's logs: where it lies, where it goes, how a line is written."""
+
+    path: str
+    dataset: Dataset
+    line: Callable[[str], str]
+
+
+KINDS = {
+    "app": Kind("neuroflow.log", "app", app_line),
+    "celery": Kind("celery/worker.log", "celery", celery_line),
+    "pipeline": Kind("pipelines/qsiprep/qsiprep_9_20260301_100000.log", "pipeline", pipeline_line),
+    "audit": Kind("audit/audit_2026_03.jsonl", "audit", audit_line),
+}
+
+
+class Log:
+    """A log whose lines are numbered.
+
+    ``path`` is where it is written, ``expected`` how often each message should be in the index.
+
+    Args:
+        rig: whose log directory it lies in.
+        kind: which of the application's logs it is.
+        path: another place below the log directory than the kind's own.
+        width: digits of a number; more make longer lines.
+    """
+
+    def __init__(self, rig: Rig, kind: str = "app", path: str | None = None, width: int = 4) -> None:
+        self.kind = KINDS[kind]
+        self.dataset = self.kind.dataset
+        self.path = rig.logs / (path or self.kind.path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.expected: Counter[str] = Counter()
+        self._width = width
+        self._next = 0
+
+    def text(self, count: int) -> str:
+        """The next so many lines, counted as to be indexed."""
+        messages = [f"n{number:0{self._width}}" for number in range(self._next, self._next + count)]
+        self._next += count
+        self.expected.update(messages)
+        return "".join(map(self.kind.line, messages))
+
+    def write(self, count: int, path: Path | None = None) -> None:
+        """Append the next so many lines."""
+        with (path or self.path).open("a") as file:
+            file.write(self.text(count))
+
+    def again(self, text: str) -> str:
+        """The same text once more, counted once more for each of its lines."""
+        of = {self.kind.line(message): message for message in self.expected}
+        self.expected.update(of[line] for line in text.splitlines(keepends=True))
+        return text
+
+    def sibling(self, suffix: str) -> Path:
+        """The path of a rotated life."""
+        return self.path.with_name(self.path.name + suffix)
+
+    def shift(self, most: int = 10) -> None:
+        """Rename ``.1`` to ``.2`` and so on; what would be beyond ``most`` is deleted."""
+        self.sibling(f".{most}").unlink(missing_ok=True)
+        for number in range(most - 1, 0, -1):
+            if (old := self.sibling(f".{number}")).exists():
+                old.rename(self.sibling(f".{number + 1}"))
+
+    def rotate(self, most: int = 10) -> None:
+        """What RotatingFileHandler does: the chain shifts and the log becomes ``.1``."""
+        self.shift(most)
+        self.path.rename(self.sibling(".1"))
