@@ -9,10 +9,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from elasticsearch import ApiError, Elasticsearch
 
@@ -79,13 +79,15 @@ class Rig:
         """Ship everything there is."""
         return self.run("--once")
 
-    def start(self, **options: Any) -> subprocess.Popen[str]:
+    def start(self, *before: str, said: IO[str] | None = None, **options: Any) -> subprocess.Popen[str]:
         """Start the sidecar; it is ended with the rig.
 
         Args:
-            options: of ``Popen``, such as its environment or limits.
+            before: what its command line is put behind, such as ``unshare``.
+            said: a file for what it says, instead of a pipe that ``stop`` empties.
+            options: of ``Popen``, such as limits.
         """
-        process = subprocess.Popen(self.command(), stderr=subprocess.PIPE, text=True, **options)
+        process = subprocess.Popen([*before, *self.command()], stderr=said or subprocess.PIPE, text=True, **options)
         self._running.append(process)
         return process
 
@@ -93,7 +95,7 @@ class Rig:
         """SIGTERM; gives the exit code and what was said."""
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=PATIENCE)
-        return process.returncode, said
+        return process.returncode, said or ""
 
     def kill(self, process: subprocess.Popen[str]) -> None:
         """SIGKILL."""
@@ -143,17 +145,26 @@ class Shipping:
         rig: its configuration and files.
         es: to look into the index.
         when: whether it runs while they happen, or was stopped or killed and is started again afterwards.
-        options: of ``Popen``, at every start.
+        before: what its command line is put behind.
+        options: of ``Popen``.
     """
 
-    def __init__(self, rig: Rig, es: Elasticsearch, when: When = "running", **options: Any) -> None:
+    def __init__(
+        self, rig: Rig, es: Elasticsearch, when: When = "running", before: Sequence[str] = (), **options: Any
+    ) -> None:
         self.rig = rig
         self._es = es
         self._when = when
+        self._before = before
         self._options = options
         self._looks = 0
-        self.process = rig.start(**options)
-        self.said = ""
+        self._said = rig.folder / "said"
+        self.process = self._start()
+
+    @property
+    def said(self) -> str:
+        """All that was said, over all starts."""
+        return self._said.read_text()
 
     def shipped(self, expected: Counter[str], dataset: str) -> None:
         """Wait until as many lines are in the index."""
@@ -164,8 +175,8 @@ class Shipping:
             count = self.rig.count(self._es, dataset)
             return count >= expected.total() or not alive(self.process)
 
-        assert eventually(there), f"{count} of {expected.total()} lines came"
-        assert alive(self.process), self.process.communicate()[1]
+        assert eventually(there), f"{count} of {expected.total()} lines came\n{self.said}"
+        assert alive(self.process), self.said
 
     def looks(self, times: int = 1) -> None:
         """Wait until it has looked at every file: a line in a log beside them is in the index."""
@@ -179,13 +190,12 @@ class Shipping:
     def meanwhile(self) -> Iterator[None]:
         """What is done inside happens while it runs, or while it is down."""
         if self._when == "stopped":
-            self._stop()
+            self.stop()
         elif self._when == "killed":
-            self.process.kill()
-            self.said += self.process.communicate(timeout=PATIENCE)[1]
+            self.rig.kill(self.process)
         yield
         if self._when != "running":
-            self.process = self.rig.start(**self._options)
+            self.process = self._start()
 
     @contextmanager
     def between_two_looks(self) -> Iterator[None]:
@@ -201,18 +211,22 @@ class Shipping:
     def ends_with(self, expected: Counter[str], dataset: str) -> None:
         """Wait for these messages, stop, look once more: each is there as often as it should be, nothing else is."""
         self.shipped(expected, dataset)
-        self._stop()
+        self.stop()
         again = self.rig.once()
-        self.said += again.stderr
         assert again.returncode == 0, again.stderr
         messages = self.rig.messages(self._es, dataset)
-        assert {} == difference(expected, messages), self.said
+        wrong = difference(expected, messages)
+        assert not wrong, f"{wrong}\n{self.said}"
         assert "Traceback" not in self.said, self.said
 
-    def _stop(self) -> None:
-        code, said = self.rig.stop(self.process)
-        self.said += said
-        assert code == 0, said
+    def stop(self) -> None:
+        """SIGTERM; it has to end well."""
+        code, _ = self.rig.stop(self.process)
+        assert code == 0, self.said
+
+    def _start(self) -> subprocess.Popen[str]:
+        with self._said.open("a") as said:
+            return self.rig.start(*self._before, said=said, **self._options)
 
 
 def difference(expected: Counter[str], found: Counter[str]) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -16,19 +15,23 @@ WHEN: tuple[When, ...] = ("running", "stopped", "killed")
 MOST_TRIES = 300
 
 
-def with_inode(inode: int, path: Path, text: str) -> None:
-    """Create a file that has this inode, which was given back before."""
-    spare = path.parent / "spare"
-    spare.mkdir()
-    for number in range(MOST_TRIES):
-        one = spare / f"{number}"
-        one.touch()
-        if one.stat().st_ino == inode:
-            one.write_text(text)
-            one.rename(path)
-            shutil.rmtree(spare)
-            return
-    pytest.skip("this file system does not give the same inode again soon")
+class Inode:
+    """A file's inode, kept by a name out of sight, so that nobody else gets it when the file is deleted.
+
+    Args:
+        path: of the file, which is deleted.
+        spare: the name out of sight.
+    """
+
+    def __init__(self, path: Path, spare: Path) -> None:
+        os.link(path, spare)
+        path.unlink()
+        self._spare = spare
+
+    def give(self, path: Path, text: str) -> None:
+        """A new file has it."""
+        self._spare.write_text(text)
+        self._spare.rename(path)
 
 
 class TestReusedInode:
@@ -41,12 +44,11 @@ class TestReusedInode:
         shipping = Shipping(rig, es, when)
         log.write(before)
         shipping.shipped(log.expected, log.dataset)
-        inode = log.path.stat().st_ino
         with shipping.meanwhile():
-            log.path.unlink()
+            inode = Inode(log.path, rig.folder / "spare")
             if when == "running":
                 shipping.looks(2)
-            with_inode(inode, log.path, log.text(lines))
+            inode.give(log.path, log.text(lines))
         shipping.ends_with(log.expected, log.dataset)
 
     @pytest.mark.parametrize("when", WHEN)
@@ -56,12 +58,11 @@ class TestReusedInode:
         shipping = Shipping(rig, es, when)
         log.write(20)
         shipping.shipped(log.expected, log.dataset)
-        inode = log.path.stat().st_ino
         with shipping.meanwhile():
-            log.path.unlink()
+            inode = Inode(log.path, rig.folder / "spare")
             if when == "running":
                 shipping.looks(2)
-            with_inode(inode, other.path, other.text(30))
+            inode.give(other.path, other.text(30))
             log.write(4)
         shipping.shipped(log.expected, log.dataset)
         shipping.ends_with(other.expected, other.dataset)
@@ -78,13 +79,34 @@ class TestReusedInode:
             log.rotate()
         log.write(20)
         shipping.shipped(log.expected, log.dataset)
-        inode = log.sibling(".2").stat().st_ino
         with shipping.meanwhile():
             log.write(5)
-            log.rotate(most=2)
+            inode = Inode(log.sibling(".2"), rig.folder / "spare")
+            log.rotate()
             if when == "running":
                 shipping.looks(2)
-            with_inode(inode, log.path, log.text(50))
+            inode.give(log.path, log.text(50))
+        shipping.ends_with(log.expected, log.dataset)
+
+    @pytest.mark.parametrize("when", ["stopped", "killed"])
+    def test_by_the_file_system_itself(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+        """The same with a file system that gives the lowest free number: deleted, and created with that number."""
+        log = Log(rig)
+        shipping = Shipping(rig, es, when)
+        log.write(20)
+        shipping.shipped(log.expected, log.dataset)
+        tried = [log.path.with_name(f"spare-{number}") for number in range(MOST_TRIES)]
+        with shipping.meanwhile():
+            inode = log.path.stat().st_ino
+            log.path.unlink()
+            for one in tried:
+                one.touch()
+                if one.stat().st_ino == inode:
+                    break
+            else:
+                pytest.skip("this file system does not give the same inode again soon")
+            one.write_text(log.text(50))
+            one.rename(log.path)
         shipping.ends_with(log.expected, log.dataset)
 
 
@@ -169,7 +191,7 @@ class TestSymbolicLinks:
 
     @pytest.mark.parametrize("where", ["missing", "itself"])
     def test_that_leads_nowhere(self, rig: Rig, es: Elasticsearch, where: str) -> None:
-        """A dangling or looping link is named once; the logs beside it go on, and so does it once it leads somewhere."""
+        """A dangling or looping link is named once and harms nothing; once it leads somewhere it is read."""
         log, other = Log(rig), Log(rig, "celery")
         target = rig.folder / "target" if where == "missing" else log.path
         log.path.symlink_to(target)

@@ -189,6 +189,7 @@ class TestRewritten:
         log = Log(rig, "pipeline")
         shipping = Shipping(rig, es, when)
         marks = Counter({"=== STDOUT ===": 1, "": 1, "=== STDERR ===": 1})
+        shipping.looks()
         for count in (20, lines):
             with shipping.between_two_looks():
                 log.path.write_text(f"=== STDOUT ===\n{log.text(count)}\n=== STDERR ===\n{log.text(2)}")
