@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import subprocess
 from collections import Counter
 from pathlib import Path
 
@@ -15,14 +17,27 @@ from tests.conformance.writers import Log
 WHEN: tuple[When, ...] = ("running", "stopped", "killed")
 
 
+def without_privilege() -> list[str]:
+    """What a command is put behind so that permissions bind it, which root may pass over."""
+    if as_other_user():
+        return []
+    before = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+    try:
+        tried = subprocess.run([*before, "true"], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("root may read everything, and there is no setpriv")
+    if tried.returncode:
+        pytest.skip(f"root may read everything, and: {tried.stderr.strip()}")
+    return before
+
+
 class TestUnreadable:
-    @pytest.mark.skipif(not as_other_user(), reason="root may read everything")
     def test_a_file(self, rig: Rig, es: Elasticsearch) -> None:
         """A file that may not be read is named once, the others go on; once it may be read it is."""
         log, other = Log(rig), Log(rig, "celery")
         log.write(5)
         log.path.chmod(0)
-        shipping = Shipping(rig, es)
+        shipping = Shipping(rig, es, before=without_privilege())
         other.write(5)
         shipping.shipped(other.expected, other.dataset)
         shipping.looks(2)
@@ -30,17 +45,46 @@ class TestUnreadable:
         shipping.ends_with(log.expected, log.dataset)
         assert shipping.said.count(f"{log.path}: can't be opened: Permission denied") == 1, shipping.said
 
-    @pytest.mark.skipif(not as_other_user(), reason="root may read everything")
+    def test_a_file_while_it_grows(self, rig: Rig, es: Elasticsearch) -> None:
+        """Its permission is taken away and given back while it grows: it is gone on with."""
+        log = Log(rig)
+        log.write(20)
+        shipping = Shipping(rig, es, "stopped", before=without_privilege())
+        shipping.shipped(log.expected, log.dataset)
+        with shipping.meanwhile():
+            log.write(3)
+            log.path.chmod(0)
+        shipping.looks(2)
+        log.path.chmod(0o600)
+        log.write(2)
+        shipping.ends_with(log.expected, log.dataset)
+
     def test_a_directory(self, rig: Rig, es: Elasticsearch) -> None:
         """A directory that may not be listed is named once, and read once it may be."""
         log = Log(rig, "celery")
         log.write(5)
         log.path.parent.chmod(0)
-        shipping = Shipping(rig, es)
+        shipping = Shipping(rig, es, before=without_privilege())
         shipping.looks(2)
         log.path.parent.chmod(0o700)
         shipping.ends_with(log.expected, log.dataset)
         assert shipping.said.count(f"{log.path.parent}: can't be listed: Permission denied") == 1, shipping.said
+
+    def test_a_gzip_file(self, rig: Rig, es: Elasticsearch) -> None:
+        """A rotated gzip file that may not be read yet does not make its log be read twice."""
+        log = Log(rig)
+        shipping = Shipping(rig, es, before=without_privilege())
+        log.write(40)
+        shipping.shipped(log.expected, log.dataset)
+        with shipping.between_two_looks():
+            log.write(3)
+            log.sibling(".1.gz").write_bytes(gzip.compress(log.path.read_bytes()))
+            log.sibling(".1.gz").chmod(0)
+            log.path.unlink()
+            log.write(5)
+        shipping.looks(2)
+        log.sibling(".1.gz").chmod(0o600)
+        shipping.ends_with(log.expected, log.dataset)
 
     def test_a_directory_in_a_log_s_place(self, rig: Rig, es: Elasticsearch) -> None:
         """A directory that is called like a log harms nothing, nor does a pipe that nobody writes."""

@@ -1,0 +1,83 @@
+"""The state directory is lost after rotations: every file is found to be what it was by its content alone."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+from collections.abc import Callable
+
+import pytest
+from elasticsearch import Elasticsearch
+
+from tests.conformance.rig import Rig, Shipping, difference
+from tests.conformance.writers import Log
+
+
+def renamed(log: Log, _: int) -> None:
+    """A chain of numbers."""
+    log.rotate()
+
+
+def dated(log: Log, day: int) -> None:
+    """A date for each day."""
+    log.path.rename(log.sibling(f".2026-03-0{day}"))
+
+
+def copied(log: Log, _: int) -> None:
+    """A chain of copies."""
+    log.shift()
+    shutil.copyfile(log.path, log.sibling(".1"))
+    os.truncate(log.path, 0)
+
+
+def compressed(log: Log, day: int) -> None:
+    """Compressed at once, with a date."""
+    whole = log.sibling(".part")
+    whole.write_bytes(gzip.compress(log.path.read_bytes()))
+    whole.rename(log.sibling(f"-2026030{day}.gz"))
+    log.path.unlink()
+
+
+class TestLostState:
+    @pytest.mark.parametrize("rotate", [renamed, dated, copied, compressed])
+    @pytest.mark.parametrize("lines", [6, 40])
+    @pytest.mark.parametrize("banner", [False, True])
+    def test_after_rotations(
+        self, rig: Rig, es: Elasticsearch, rotate: Callable[[Log, int], None], lines: int, banner: bool
+    ) -> None:
+        """Three rotations were followed, with a first line that is the same in each life or not: nothing twice."""
+        log = Log(rig)
+        first = log.text(1) if banner else ""
+        log.expected.clear()
+        shipping = Shipping(rig, es)
+        for day in (1, 2, 3):
+            if banner:
+                log.expected["n0000"] += 1
+            with log.path.open("a") as file:
+                file.write(first + log.text(lines))
+            shipping.shipped(log.expected, log.dataset)
+            rotate(log, day)
+        log.write(lines)
+        shipping.ends_with(log.expected, log.dataset)
+        shutil.rmtree(rig.state)
+        assert rig.once().returncode == 0
+        wrong = difference(log.expected, rig.messages(es, log.dataset))
+        assert not wrong, wrong
+
+    @pytest.mark.parametrize("rotate", [renamed, dated, copied, compressed])
+    def test_between_rotations(self, rig: Rig, es: Elasticsearch, rotate: Callable[[Log, int], None]) -> None:
+        """It is lost, then the log is rotated with an unread rest, then it starts again."""
+        log = Log(rig)
+        log.write(40)
+        assert rig.once().returncode == 0
+        rotate(log, 1)
+        log.write(40)
+        assert rig.once().returncode == 0
+        shutil.rmtree(rig.state)
+        log.write(5)
+        rotate(log, 2)
+        log.write(3)
+        assert rig.once().returncode == 0
+        wrong = difference(log.expected, rig.messages(es, log.dataset))
+        assert not wrong, wrong
