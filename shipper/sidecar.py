@@ -312,8 +312,8 @@ class Sidecar:
         if not self._tail.dirty:
             return
         try:
-            self._store.save(self._tail.cursors(self._tail.dirty))
-            self._store.set_fact("counters", json.dumps(self._settled_counters()))
+            counters = json.dumps(self._settled_counters())
+            self._store.save(self._tail.cursors(self._tail.dirty), counters=counters)
         except StateError as error:
             if str(error) != self._state_trouble:
                 self._state_trouble = str(error)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from elastic_transport import TransportError
 from elasticsearch import ApiError, BadRequestError, Elasticsearch
 
 from shipper.install.assets import Asset, Kind, assets
@@ -98,6 +99,8 @@ def _installed(client: Elasticsearch) -> dict[tuple[Kind, str], dict[str, Any]]:
     components = quiet.cluster.get_component_template(name=PATTERNS["component_template"]).body
     indices = quiet.indices.get_index_template(name=PATTERNS["index_template"]).body
     found: dict[tuple[Kind, str], dict[str, Any]] = {}
+    if not (isinstance(components, Mapping) and isinstance(indices, Mapping)):
+        raise TransportError("the answer about templates is none (a proxy in between?)")
     for entry in components.get("component_templates", ()):
         found["component_template", entry["name"]] = entry["component_template"]
     for entry in indices.get("index_templates", ()):

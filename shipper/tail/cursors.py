@@ -226,12 +226,13 @@ class CursorStore:
         rows = self._db.execute(ALL).fetchall()
         return [cursor_of(row) for row in rows]
 
-    def save(self, cursors: Iterable[Cursor]) -> None:
-        """Write these cursors, all or none.
+    def save(self, cursors: Iterable[Cursor], **facts: str) -> None:
+        """Write these cursors, all or none, and facts that belong to them.
 
         Raises:
             StateError: the disk is full or the directory became read-only; the old cursors stay.
         """
+        self._facts |= facts
         rows = {cursor.id: _row(cursor) for cursor in cursors}
         if not rows and not self._owed:
             return
@@ -239,6 +240,7 @@ class CursorStore:
         try:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany(_INSERT, self._owed.values())
+            self._db.executemany("INSERT OR REPLACE INTO fact VALUES (?, ?)", facts.items())
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             with contextlib.suppress(sqlite3.Error):
@@ -328,7 +330,7 @@ def _row(cursor: Cursor) -> tuple[Any, ...]:
         _text(cursor.logical),
         cursor.first_line,
         cursor.ordinal,
-        os.fsencode(cursor.path).decode("utf-8", "backslashreplace"),
+        _text(cursor.path),
         cursor.device & (2**63 - 1),
         cursor.inode & (2**63 - 1),
         cursor.size,
@@ -350,7 +352,7 @@ def cursor_of(row: tuple[Any, ...]) -> Cursor:
         logical=row[1] if isinstance(row[1], str) else os.fsdecode(row[1]),
         first_line=row[2],
         ordinal=row[3],
-        path=row[4],
+        path=row[4] if isinstance(row[4], str) else os.fsdecode(row[4]),
         device=row[5],
         inode=row[6],
         size=row[7],

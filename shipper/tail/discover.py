@@ -7,6 +7,7 @@ file is what a scan costs, half of it where file system events help.
 from __future__ import annotations
 
 import fnmatch
+import glob
 import os
 import re
 import time
@@ -28,6 +29,7 @@ SLEEPING_NS = 60 * 10**9
 # A directory's time is trusted when it is older than this at the time of the listing.
 TICK_NS = 2 * 10**9
 _WILD = re.compile(r"[*?\[]")
+_ESCAPED = re.compile(r"\[([*?\[])\]")
 
 
 class Source(NamedTuple):
@@ -69,7 +71,7 @@ class Found(NamedTuple):
 
 def builtin_sources(log_dir: Path) -> list[Source]:
     """The files that neuroflow writes under its log directory."""
-    root = str(log_dir)
+    root = glob.escape(str(log_dir))
     return [
         Source(f"{root}/neuroflow.log", "auto", "app"),
         Source(f"{root}/workflow.log", "auto", "workflow"),
@@ -378,5 +380,5 @@ def _each_once(tables: Iterable[_Table]) -> list[Found]:
 def _split(pattern: str) -> tuple[str, list[str]]:
     """A pattern as (directory without wildcards, remaining parts); the last part names files."""
     parts = os.path.abspath(os.path.expanduser(pattern)).split("/")  # noqa: PTH100, PTH111 - text, not a Path: the pattern's wildcards must survive
-    wild = next((i for i, part in enumerate(parts[:-1]) if _WILD.search(part)), len(parts) - 1)
-    return "/".join(parts[:wild]) or "/", parts[wild:]
+    wild = next((i for i, part in enumerate(parts[:-1]) if _WILD.search(_ESCAPED.sub("", part))), len(parts) - 1)
+    return _ESCAPED.sub(r"\1", "/".join(parts[:wild])) or "/", parts[wild:]

@@ -29,6 +29,11 @@ class FileView:
         self.key = stat.st_dev, stat.st_ino
         self._restart()
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether a compressed file ends, so far, in the middle of a member."""
+        return self.compressed and not self.damage and not self._engine.eof
+
     def read(self, offset: int, length: int) -> bytes:
         """The content there, fewer bytes at its end.
 

@@ -21,8 +21,9 @@ class Generation:
     """One life of one log.
 
     ``found`` is its file, None while it has none; ``left`` the device and inode in which it was cut off;
-    ``doubtful`` the offset up to which its lines may have been sent before; ``restarts`` counts how often it was
-    set back.
+    ``emptied`` says that nothing was left there.  ``doubtful`` is the offset up to which its lines may have been sent
+    before; ``restarts`` counts how often it was set back; ``begun_aside`` says that it was met in a rotated file
+    first, which may be a copy of what lives on.
 
     Args:
         cursor: what is remembered of it.
@@ -30,12 +31,24 @@ class Generation:
         open_view: opens a file's content.
     """
 
-    __slots__ = ("_keep", "_open_view", "_reader", "cursor", "doubtful", "found", "left", "restarts")
+    __slots__ = (
+        "_keep",
+        "_open_view",
+        "_reader",
+        "begun_aside",
+        "cursor",
+        "doubtful",
+        "emptied",
+        "found",
+        "left",
+        "restarts",
+    )
 
     def __init__(self, cursor: Cursor, *, keep: int, open_view: Callable[..., FileView]) -> None:
         self.cursor = cursor
         self.found: Found | None = None
         self.left: tuple[int, int] | None = None
+        self.emptied = self.begun_aside = False
         self.doubtful = 0
         self.restarts = 0
         self._keep = keep
@@ -127,7 +140,7 @@ class Generation:
             reader.path, reader.key, reader.gone = file.real, file.key, False
             reader.compressed = file.compressed
             reader.origin = self._origin(file)
-        self.found, self.left = file, None
+        self.found, self.left, self.emptied = file, None, False
         cursor.path, cursor.logical = file.path, file.logical
         cursor.device, cursor.inode, cursor.size = file.device, file.inode, file.size
 

@@ -169,6 +169,7 @@ class Generations:
             generation.grow_head(view)
             return True
         self._lose(generation, file.key)
+        generation.emptied = not view.size(1)
         unread = generation.cursor.size - known.offset
         if unread > 0:
             self._warn(
@@ -178,10 +179,11 @@ class Generations:
         return False
 
     def rewritten(self, generation: Generation) -> None:
-        """The reader found other bytes before its position: this file is another life from now on."""
-        if generation.found is not None:
-            self._lose(generation, generation.found.key)
+        """The reader found other bytes before its position: this file was cut, or is another life from now on."""
+        file = generation.found
+        if file is not None:
             self._unsettled = True
+            self._views.ask(file, lambda view, file: self._goes_on(view, file, generation))
 
     def _lose(self, generation: Generation, key: Key) -> None:
         """The file is another life now: this one has none, until a copy turns up."""
@@ -219,8 +221,8 @@ class Generations:
             known = generation.known
             if generation.found is not None or (best and known.offset <= best.known.offset):
                 continue
-            if generation.left == file.key and known.offset < HEAD_BYTES:
-                continue  # it was cut off here: few bytes that are the same again begin another life
+            if generation.left == file.key and (known.offset < HEAD_BYTES or generation.emptied):
+                continue  # it was cut off here: what begins as it did is another life
             if generation.continues_in(view):
                 best = generation
         return best
@@ -229,6 +231,7 @@ class Generations:
         """Say what a file is that continues nothing: a copy, what was copied, or a new life."""
         head = view.read(0, HEAD_BYTES)
         if not head:
+            self._views.say_damage(file, view)
             return True
         last = self._copies.pop(file.key, None)
         if (file.rotated or file.compressed) and (
@@ -291,7 +294,7 @@ class Generations:
         """Whether a generation was taken for living in a rotated file that is but a copy of this one."""
         for generation in self._by_logical[file.logical]:
             copy, known = generation.found, generation.known
-            if copy is None or not (copy.rotated or copy.compressed) or mark(head[: known.head.length]) != known.head:
+            if copy is None or not generation.begun_aside or mark(head[: known.head.length]) != known.head:
                 continue
             other = self._views.open(copy)
             if other is None:
@@ -355,6 +358,7 @@ class Generations:
             head=mark(head),
         )
         generation = self._generation(cursor)
+        generation.begun_aside = file.rotated or file.compressed
         self._remember(generation)
         self._attach(generation, file)
         self._begun.add(cursor.id)

@@ -110,6 +110,11 @@ class Reader:
         return self.view is None and not self.waiting
 
     @property
+    def unpacking(self) -> bool:
+        """Whether it is a compressed file that is still being written: its last line is not there yet."""
+        return self.view is not None and self.view.unfinished
+
+    @property
     def waiting(self) -> bool:
         """Whether an unfinished line or record is held back."""
         return self.held is not None or self._splitter.pending > 0

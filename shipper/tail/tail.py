@@ -251,7 +251,7 @@ class Tail:
             if generation.reader.grew:
                 continue  # its end has not been seen: the rest of the line may be in the file already
             if now >= _patience_ends(generation, patience):
-                with_line = now - generation.reader.grew_at >= patience
+                with_line = now - generation.reader.grew_at >= patience and not generation.reader.unpacking
                 blocks.append(self._finish(generation, with_line=with_line))
         return [block for block in blocks if block is not None]
 
@@ -321,7 +321,9 @@ class Tail:
 
 def _patience_ends(generation: Generation, patience: float) -> float:
     reader = generation.reader
-    return reader.grew_at + (RECORD_PATIENCE if reader.held is not None else patience)
+    if reader.held is not None:
+        return reader.grew_at + RECORD_PATIENCE
+    return float("inf") if reader.unpacking else reader.grew_at + patience
 
 
 def _is_being_written(generation: Generation) -> bool:

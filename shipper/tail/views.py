@@ -53,6 +53,11 @@ class Views:
             return None
         return view
 
+    def say_damage(self, file: Found, view: FileView) -> None:
+        """Say once what is wrong with a compressed file of which nothing can be read."""
+        if view.damage:
+            self._refuse(file, f"not gzip, or damaged from its beginning ({view.damage})")
+
     def _refuse(self, file: Found, reason: str) -> None:
         self.refused = True
         if file.path not in self._warned:

@@ -21,6 +21,7 @@ from watchdog.events import (
     FileSystemEventHandler,
 )
 from watchdog.observers import Observer
+from watchdog.observers.api import BaseObserver
 
 _EVENTS: list[type[FileSystemEvent]] = [
     # Without a filter watchdog reports our own reads (opened, closed) as well: a storm of our own making.
@@ -48,10 +49,12 @@ class Watch(FileSystemEventHandler):
     ) -> None:
         self._hint = hint
         self._warn = warn
-        self._observer = None if mode == "poll" else Observer()
+        self._observer: BaseObserver | None = None
         self._watched: set[str] = set()
-        if self._observer is not None:
+        if mode != "poll":
             try:
+                # Some versions of watchdog ask for the inotify instance here, others when it is started.
+                self._observer = Observer()
                 self._observer.start()
             except OSError as error:
                 self._give_up(error)
