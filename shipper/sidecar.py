@@ -27,6 +27,8 @@ from shipper.telemetry import Counters, log
 
 # After a hint, changes of this long are looked at together, seconds.
 HINT_PAUSE = 0.1
+# The drain's part of shutdown_timeout; the rest is for letting go of everything.
+DRAIN_PART = 0.9
 # So many documents leave memory behind that is worth giving back.
 BURST = 2000
 # How often --once looks again when files are renamed under it.
@@ -349,7 +351,7 @@ class Sidecar:
 
     def drain(self) -> bool:
         """Deliver what was read, wait for the outcomes up to the deadline, write the cursors."""
-        deadline = self._clock.monotonic() + self._settings.shutdown_timeout
+        deadline = self._clock.monotonic() + DRAIN_PART * self._settings.shutdown_timeout
 
         def waits() -> bool:
             return self._clock.monotonic() < deadline and not self._hurry

@@ -121,7 +121,7 @@ def _run_with(config: Config, store: CursorStore, counters: Counters, *, once: b
     before = counters.snapshot()
     health = _health(config, counters, sender)
     with _signals(sidecar, None if once else lambda: _read_again(config, sender, setup=setup)):
-        sender.prepare()
+        sender.prepare(sidecar.stopping)
         if once:
             if not config.log_dir.is_dir():
                 log.warning("%s: no such directory; there is nothing to ship from it", config.log_dir)

@@ -159,11 +159,13 @@ class Sender:
         """Whether some documents can't be delivered at the moment."""
         return bool(self._troubled)
 
-    def prepare(self) -> None:
+    def prepare(self, stopping: threading.Event) -> None:
         """Put the templates; a cluster that takes its time over it does not hold up the reading, nor a stop."""
         thread = threading.Thread(target=self._prepare, name="prepare", daemon=True)
         thread.start()
-        thread.join(PREPARE_PATIENCE)
+        patience = time.monotonic() + PREPARE_PATIENCE
+        while thread.is_alive() and time.monotonic() < patience and not stopping.is_set():
+            thread.join(0.05)
 
     def _prepare(self) -> bool:
         """Whether the templates are there: without them a stream would be made after somebody else's."""

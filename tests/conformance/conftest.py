@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
@@ -12,6 +14,26 @@ from tests.conformance.fake import Fake
 from tests.conformance.faked import FakedRig
 from tests.conformance.relay import Relay
 from tests.conformance.rig import Rig
+
+
+HERE = Path(__file__).parent
+# Variants of one behaviour that every run tries; the others are for `make conformance`.
+VARIANTS = 2
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m deselects by the mark
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what only a thorough run does: all but a few variants of each case, spread over the whole list of them."""
+    cases: defaultdict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        if HERE in item.path.parents:
+            cases[item.nodeid.partition("[")[0]].append(item)
+    for name, variants in cases.items():
+        first, count = crc32(name.encode()), len(variants)
+        chosen = {(first + number * count // VARIANTS) % count for number in range(VARIANTS)}
+        for index, item in enumerate(variants):
+            if index not in chosen:
+                item.add_marker(pytest.mark.thorough)
 
 
 @pytest.fixture

@@ -220,7 +220,7 @@ def test_preparing_waits_for_no_silent_cluster(desk: Desk, monkeypatch: pytest.M
     monkeypatch.setattr("shipper.deliver.bulk.PREPARE_PATIENCE", 0.01)
     gate = threading.Event()
     desk.sender._restore = lambda: gate.wait(20)
-    desk.sender.prepare()
+    desk.sender.prepare(threading.Event())
     desk.submit(batch("a"))
     assert not desk.cluster.asked.acquire(timeout=0.2)
     gate.set()
