@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Test processes: more than cores, for most of a black-box test is waiting.
+WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint bench clean
@@ -31,7 +33,7 @@ lint: $(READY) ## Style and types
 	$(BIN)/mypy
 
 test: lint ## Everything: style, types, unit, golden, conformance, a real Elasticsearch
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup
 
 bench: $(READY) ## How fast it is, beside what it is compared with
 	$(BIN)/python -m tests.bench

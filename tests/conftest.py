@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 
@@ -10,29 +11,73 @@ from elasticsearch import BadRequestError, Elasticsearch
 
 from shipper.cluster import connect
 from shipper.config import Elasticsearch as Settings
-from shipper.demo.node import Node, NodeError, running_node
+from shipper.demo.lifecycle import Say
+from shipper.demo.node import URL_VARIABLE, Node, NodeError, running_node
+from tests.shared_node import KEEPER_VARIABLE, Asked, Keeper
+
+# Fixtures that start nodes.  Their tests come one after the other, in one process, wherever they stand:
+# two nodes booting side by side take the time of three.
+_STARTING = ("own", "three_nodes")
+
+_KEEPER = pytest.StashKey[Keeper]()
+_ASKED = pytest.StashKey[Asked]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where this process only starts others that test: keep their node."""
+    starts_others = config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
+    if starts_others and URL_VARIABLE not in os.environ:
+        config.stash[_KEEPER] = Keeper(_aloud(config))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Let the node go; where this process kept it, everybody else is gone."""
+    if asked := config.stash.get(_ASKED, None):
+        asked.close()
+    if keeper := config.stash.get(_KEEPER, None):
+        keeper.close()
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m deselects by the mark
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs the node, so that ``-m "not elasticsearch"`` leaves it out."""
+    """Mark what needs a node, so that ``-m "not elasticsearch"`` leaves it out, and put it last: it boots."""
     for item in items:
-        if "node" in getattr(item, "fixturenames", ()):
+        fixtures = getattr(item, "fixturenames", ())
+        if {"node", *_STARTING}.intersection(fixtures):
             item.add_marker(pytest.mark.elasticsearch)
+        if set(_STARTING).intersection(fixtures):
+            item.add_marker(pytest.mark.xdist_group("nodes"))
+    items.sort(key=lambda item: item.get_closest_marker("elasticsearch") is not None)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Ask for the node now: it boots while tests run that need none."""
+    if KEEPER_VARIABLE in os.environ and any("node" in getattr(item, "fixturenames", ()) for item in session.items):
+        session.config.stash[_ASKED] = Asked()
 
 
 @pytest.fixture(scope="session")
 def node(request: pytest.FixtureRequest) -> Iterator[Node]:
     """The shared node.  Without one the tests fail, saying what lacks: a skip would look like success."""
-    capture = request.config.pluginmanager.getplugin("capturemanager")
-
-    def say(line: str) -> None:
-        with capture.global_and_fixture_disabled():
-            print(f"\n{line}", flush=True)  # noqa: T201 - a download of a minute must not look like a hang
-
     try:
-        with running_node(say=say) as running:
+        if asked := request.config.stash.get(_ASKED, None):
+            yield asked.node()
+            return
+        with running_node(say=(say := _aloud(request.config))) as running:
             say(f"Elasticsearch: {running.origin}")
+            yield running
+            return
+    except NodeError as error:
+        missing = str(error)
+    pytest.fail(missing, pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def own(request: pytest.FixtureRequest) -> Iterator[Node]:
+    """A second node, to be rough with, for tests that would disturb others on the shared one."""
+    try:
+        say, settings = _aloud(request.config), {"node.attr.rough": True}
+        with running_node(heap="512m", settings=settings, say=say) as running:
             yield running
             return
     except NodeError as error:
@@ -63,3 +108,14 @@ def namespace(es: Elasticsearch) -> Iterator[str]:
         if "no handler found" not in str(error):
             raise
     es.indices.delete(index=f"neuroflow-runs-{name}", ignore_unavailable=True)
+
+
+def _aloud(config: pytest.Config) -> Say:
+    """What prints at once: a download of a minute must not look like a hang."""
+    capture = config.pluginmanager.getplugin("capturemanager")
+
+    def say(line: str) -> None:
+        with capture.global_and_fixture_disabled():
+            print(f"\n{line}", flush=True)  # noqa: T201 - into the run's own output
+
+    return say

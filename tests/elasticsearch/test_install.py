@@ -1,14 +1,18 @@
-"""Templates on a real node."""
+"""Templates on a real node; not the shared one, for here they are tampered with."""
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from elastic_transport import Transport
 from elasticsearch import Elasticsearch
 
+from shipper.cluster import connect
+from shipper.config import Elasticsearch as Settings
+from shipper.demo.node import Node
 from shipper.install.assets import assets
 from shipper.install.templates import install
 from shipper.search.documents import flat
@@ -77,6 +81,14 @@ EXAMPLE: dict[str, Any] = {
         "extra": {"tasks_queued": "5", "nested": {"path": "€" * 20_000}},
     },
 }
+
+
+@pytest.fixture(scope="module")
+def es(own: Node) -> Iterator[Elasticsearch]:
+    """A client of a node on which nobody else's streams are made after these templates."""
+    client = connect(Settings(hosts=[own.url]))
+    yield client
+    client.close()
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ from shipper.config import Elasticsearch as Settings
 from shipper.demo.lifecycle import health
 from shipper.demo.node import Node, NodeError, running_node
 
-pytestmark = pytest.mark.elasticsearch
+pytestmark = [pytest.mark.elasticsearch, pytest.mark.xdist_group("nodes")]
 
 PARENT = """
 import signal, time
@@ -29,13 +29,6 @@ with running_node(own=True, heap="512m") as node:
     print(node.url, node.pid, node.data if hasattr(node, "data") else "", flush=True)
     time.sleep(600)
 """
-
-
-@pytest.fixture(scope="module")
-def own() -> Iterator[Node]:
-    """A node of our own to be rough with."""
-    with running_node(own=True, heap="512m", settings={"node.attr.colour": "blue"}) as node:
-        yield node
 
 
 @pytest.fixture
@@ -73,7 +66,7 @@ def test_a_namespace_is_cleared_afterwards(es: Elasticsearch, namespace: str, re
 def test_settings_reach_the_node(client: Elasticsearch) -> None:
     """What ``settings`` says is in the node's configuration."""
     (found,) = client.nodes.info()["nodes"].values()
-    assert found["attributes"]["colour"] == "blue"
+    assert found["attributes"]["rough"] == "true"
 
 
 def test_data_and_address_survive_a_kill(own: Node, client: Elasticsearch) -> None:

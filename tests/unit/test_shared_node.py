@@ -1,0 +1,78 @@
+"""One node for all processes of a parallel run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from shipper.demo.lifecycle import GivenNode, Node, NodeError
+from tests import shared_node
+from tests.shared_node import Asked, Keeper
+
+URL = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What happened to nodes, in place of a real one."""
+    happened: list[str] = []
+
+    @contextmanager
+    def running_node(**_: object) -> Iterator[Node]:
+        happened.append("started")
+        yield GivenNode(URL, "a test")
+        happened.append("ended")
+
+    monkeypatch.setattr(shared_node, "running_node", running_node)
+    return happened
+
+
+@pytest.fixture(autouse=True)
+def _apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside the keeper of the run that we are part of; what a keeper sets is put back as well."""
+    monkeypatch.setenv(shared_node.KEEPER_VARIABLE, "")
+
+
+def test_one_node_for_all_who_ask(told: list[str]) -> None:
+    """The first who asks makes it start, the second gets the same, and it ends with the keeper."""
+    with Keeper(print):
+        asked = [Asked(), Asked()]
+        assert [one.node().url for one in asked] == [URL, URL]
+        for one in asked:
+            one.close()
+        assert told == ["started"]
+    assert told == ["started", "ended"]
+
+
+def test_nobody_asks(told: list[str]) -> None:
+    """A run that needs no node starts none."""
+    with Keeper(print):
+        pass
+    assert told == []
+
+
+def test_none_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody who asks is told what is missing, not only the first."""
+
+    def running_node(**_: object) -> object:
+        raise NodeError("install Java")
+
+    monkeypatch.setattr(shared_node, "running_node", running_node)
+    with Keeper(print):
+        for _ in range(2):
+            asked = Asked()
+            with pytest.raises(NodeError, match="install Java"):
+                asked.node()
+            asked.close()
+
+
+def test_who_left_again_harms_nobody(told: list[str]) -> None:
+    """A process that dies before its answer does not keep the others from theirs."""
+    with Keeper(print):
+        Asked().close()
+        asked = Asked()
+        assert asked.node().url == URL
+        asked.close()
+    assert told == ["started", "ended"]
