@@ -11,8 +11,9 @@ from elasticsearch import BadRequestError, Elasticsearch
 
 from shipper.cluster import connect
 from shipper.config import Elasticsearch as Settings
+from shipper.demo import container
 from shipper.demo.lifecycle import Say
-from shipper.demo.node import URL_VARIABLE, Node, NodeError, running_node
+from shipper.demo.node import URL_VARIABLE, Cluster, Node, NodeError, running_cluster, running_node
 from tests.shared_node import KEEPER_VARIABLE, Asked, Keeper
 
 # Fixtures that start nodes.  Their tests come one after the other, in one process, wherever they stand:
@@ -77,11 +78,25 @@ def own(request: pytest.FixtureRequest) -> Iterator[Node]:
     """A second node, to be rough with, for tests that would disturb others on the shared one."""
     try:
         say, settings = _aloud(request.config), {"node.attr.rough": True}
-        with running_node(heap="512m", settings=settings, say=say) as running:
+        with running_node(heap="512m", brief=True, settings=settings, say=say) as running:
             yield running
             return
     except NodeError as error:
         missing = str(error)
+    pytest.fail(missing, pytrace=False)
+
+
+@pytest.fixture(scope="module")
+def three_nodes(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A cluster of three nodes; whoever breaks it mends it."""
+    try:
+        with running_cluster(3, say=_aloud(request.config)) as running:
+            yield running
+            return
+    except NodeError as error:
+        missing = str(error)
+    if container.missing() is None:
+        pytest.skip(f"Docker would run one node, but several need Elastic's test distribution: {missing}")
     pytest.fail(missing, pytrace=False)
 
 

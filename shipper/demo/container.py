@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from shipper.demo.distribution import VERSIONS
-from shipper.demo.lifecycle import Node, NodeError, Say, health
+from shipper.demo.lifecycle import Node, NodeError, Say, health, jvm_options
 from shipper.demo.process import free_port
 
 _BOOT_SECONDS = 300
@@ -51,7 +51,9 @@ def _knock(host: str) -> None:
 class ContainerNode(Node):
     """One node of the official image; its data lives as long as the container."""
 
-    def __init__(self, *, heap: str = "1g", settings: Mapping[str, Any] | None = None, say: Say) -> None:
+    def __init__(
+        self, *, heap: str = "1g", brief: bool = False, settings: Mapping[str, Any] | None = None, say: Say
+    ) -> None:
         from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - an extra: may be absent
 
         version = VERSIONS[0][0]
@@ -72,7 +74,7 @@ class ContainerNode(Node):
             "cluster.routing.allocation.disk.threshold_enabled": False,
             "action.destructive_requires_name": False,
             "ingest.geoip.downloader.enabled": False,
-            "ES_JAVA_OPTS": f"-Xms{heap} -Xmx{heap}",
+            "ES_JAVA_OPTS": jvm_options(heap, brief=brief),
             **(settings or {}),
         }
         for name, value in environ.items():

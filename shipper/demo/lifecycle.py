@@ -71,8 +71,23 @@ class GivenNode(Node):
         """Nothing: what somebody else runs stays."""
 
 
+def jvm_options(heap: str, *, brief: bool) -> str:
+    """The options of Elasticsearch's Java.
+
+    Args:
+        heap: its memory, as in ``512m``.
+        brief: it will not live long: compiled without much optimisation, which halves the work of booting.
+    """
+    return f"-Xms{heap} -Xmx{heap}" + (" -XX:TieredStopAtLevel=1" if brief else "")
+
+
 def health(url: str, timeout: float = 5) -> dict[str, Any] | None:
-    """The cluster's health, or None while nothing (or not yet Elasticsearch) answers there.
+    """The cluster's health, or None while nothing (or not yet Elasticsearch) answers there."""
+    return ask(url, "/_cluster/health", timeout)
+
+
+def ask(url: str, path: str, timeout: float = 5) -> dict[str, Any] | None:
+    """What the node at ``url`` answers to a GET of ``path``; None when it does not.
 
     Straight to the address, past any proxy of the environment: a proxy answers for machines that are not up.
     """
@@ -80,7 +95,7 @@ def health(url: str, timeout: float = 5) -> dict[str, Any] | None:
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=timeout)
     try:
-        connection.request("GET", f"{parts.path}/_cluster/health")
+        connection.request("GET", f"{parts.path}{path}")
         answer = connection.getresponse()
         body = answer.read()
         found = json.loads(body) if answer.status == http.client.OK else None

@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,9 +17,10 @@ from shipper.demo import container, distribution, java
 from shipper.demo.container import ContainerNode
 from shipper.demo.java import Java
 from shipper.demo.lifecycle import GivenNode, Node, NodeError, Say
+from shipper.demo.members import Cluster, running
 from shipper.demo.process import ProcessNode
 
-__all__ = ["URL_VARIABLE", "Node", "NodeError", "running_node"]
+__all__ = ["URL_VARIABLE", "Cluster", "Node", "NodeError", "running_cluster", "running_node"]
 
 #: Names a node to use as it is.
 URL_VARIABLE = "NEUROFLOW_TEST_ES_URL"
@@ -31,6 +32,7 @@ def running_node(
     own: bool = False,
     settings: Mapping[str, Any] | None = None,
     heap: str = "1g",
+    brief: bool = False,
     say: Say | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Iterator[Node]:
@@ -40,6 +42,7 @@ def running_node(
         own: a node that the caller may kill and restart, so not one that somebody else runs.
         settings: more of ``elasticsearch.yml``; implies ``own``.
         heap: memory of the JVM, as in ``512m``.
+        brief: it will not live long: compiled without much optimisation, which halves the work of booting.
         say: told what goes on, a line at a time.
         environ: the process's environment unless given.
 
@@ -50,6 +53,7 @@ def running_node(
         own=own or bool(settings),
         settings=settings,
         heap=heap,
+        brief=brief,
         say=say or (lambda _: None),
         environ=os.environ if environ is None else environ,
     )
@@ -88,24 +92,56 @@ def advice(javas: Sequence[Java], cached: Collection[str], *, maven: bool, docke
     )
 
 
-def _found(*, own: bool, settings: Mapping[str, Any] | None, heap: str, say: Say, environ: Mapping[str, str]) -> Node:
+def running_cluster(
+    count: int = 3, *, heap: str = "512m", say: Say | None = None, environ: Mapping[str, str] | None = None
+) -> AbstractContextManager[Cluster]:
+    """A cluster of several nodes of Elastic's test distribution on this machine, for as long as the block runs.
+
+    Args:
+        count: how many nodes.
+        heap: memory of each one's JVM.
+        say: told what goes on, a line at a time.
+        environ: the process's environment unless given.
+
+    Raises:
+        NodeError: there is none to be had (with what is missing), or it did not come up.
+    """
+    environ = os.environ if environ is None else environ
+    version, on = _distribution(environ, "Docker: not used for several nodes")
+    return running(
+        count, version, on, cache=distribution.cache_folder(environ), heap=heap, say=say or (lambda _: None)
+    )
+
+
+def _found(
+    *, own: bool, settings: Mapping[str, Any] | None, heap: str, brief: bool, say: Say, environ: Mapping[str, str]
+) -> Node:
     if not own and (url := environ.get(URL_VARIABLE)):
         return _given(url)
     docker = container.missing()
     if docker is None:
         try:
-            return _started(ContainerNode(heap=heap, settings=settings, say=say))
+            return _started(ContainerNode(heap=heap, brief=brief, settings=settings, say=say))
         except Exception as error:  # noqa: BLE001 - no image, no memory, …: whatever it is, the next way may do
             docker = f"Docker: {error}"
             say(f"{docker}; trying without")
-    javas = java.installed(environ, others_must_reach=os.geteuid() == 0)
+    version, on = _distribution(environ, docker)
     cache = distribution.cache_folder(environ)
-    cached, maven = distribution.cached_versions(cache), shutil.which("mvn") is not None
+    return _started(ProcessNode(version, on, cache=cache, heap=heap, brief=brief, settings=settings, say=say))
+
+
+def _distribution(environ: Mapping[str, str], docker: str) -> tuple[str, Java]:
+    """The version that can run here, and the Java for it.
+
+    Raises:
+        NodeError: none can, with what is missing.
+    """
+    javas = java.installed(environ, others_must_reach=os.geteuid() == 0)
+    cached, maven = distribution.cached_versions(distribution.cache_folder(environ)), shutil.which("mvn") is not None
     chosen = distribution.choose(javas, cached, maven=maven)
     if chosen is None:
         raise NodeError(advice(javas, cached, maven=maven, docker=docker))
-    version, on = chosen
-    return _started(ProcessNode(version, on, cache=cache, heap=heap, settings=settings, say=say))
+    return chosen
 
 
 def _started(node: Node) -> Node:

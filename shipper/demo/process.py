@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +17,47 @@ import yaml
 
 from shipper.demo import distribution
 from shipper.demo.java import Java
-from shipper.demo.lifecycle import Node, NodeError, Say, health
+from shipper.demo.lifecycle import Node, NodeError, Say, health, jvm_options
 from shipper.demo.sandbox import Sandbox
 
 # Below the range that systems take the ports of outgoing connections from, so that a node that was killed
 # finds its ports free when it comes back.
 _PORTS = range(20000, 32000)
-_TAKEN = ("BindHttpException", "BindTransportException", "Address already in use")
+#: What a node says that dies because somebody else has its port.
+TAKEN = ("BindHttpException", "BindTransportException", "Address already in use")
 _BOOT_SECONDS = 300
 _STOP_SECONDS = 60
 
 
+@dataclass(frozen=True)
+class Ports:
+    """Where a node answers, and where other nodes reach it."""
+
+    http: int
+    transport: int
+
+    @classmethod
+    def free(cls) -> Ports:
+        """Two ports that nobody listens on just now."""
+        http, transport = free_port(), free_port()
+        while transport == http:
+            transport = free_port()
+        return cls(http, transport)
+
+
 class ProcessNode(Node):
-    """One node of the test distribution in a sandbox of its own."""
+    """One node of the test distribution in a sandbox of its own.
+
+    Args:
+        version: of the distribution.
+        java: what it runs on.
+        cache: where fetched distributions are kept.
+        heap: memory of the JVM, as in ``512m``.
+        brief: it will not live long: compiled without much optimisation, which halves the work of booting.
+        settings: more of ``elasticsearch.yml``.
+        ports: those that it must have, for other nodes know them; else any free ones.
+        say: told what goes on, a line at a time.
+    """
 
     def __init__(
         self,
@@ -37,13 +66,16 @@ class ProcessNode(Node):
         *,
         cache: Path,
         heap: str = "1g",
+        brief: bool = False,
         settings: Mapping[str, Any] | None = None,
+        ports: Ports | None = None,
         say: Say,
     ) -> None:
         self.origin = f"Elastic's test distribution {version} on {java}"
-        self._java, self._heap, self._settings, self._say = java, heap, dict(settings or {}), say
+        self._java, self._settings, self._say = java, dict(settings or {}), say
+        self._options = jvm_options(heap, brief=brief)
         self._process: subprocess.Popen[bytes] | None = None
-        self._placed = False
+        self._placed = ports is not None
         self._sandbox = Sandbox()
         try:
             self._home = distribution.provide(version, cache, self._sandbox.node, java=java, say=say)
@@ -55,7 +87,7 @@ class ProcessNode(Node):
             raise
         self._console = self._sandbox.node / "logs/console.log"
         self._pid_file = self._sandbox.node / "pid"
-        self._take_ports()
+        self._take(ports or Ports.free())
 
     @property
     def data(self) -> Path:
@@ -76,10 +108,10 @@ class ProcessNode(Node):
                 self._wait()
             except NodeError as error:
                 self.kill()
-                taken = any(sign in str(error) for sign in _TAKEN)
+                taken = any(sign in str(error) for sign in TAKEN)
                 if not taken or self._placed or attempt == 4:
                     raise
-                self._take_ports()  # somebody was quicker
+                self._take(Ports.free())  # somebody was quicker
             else:
                 self._placed = True
                 return
@@ -109,30 +141,10 @@ class ProcessNode(Node):
         finally:
             self._sandbox.remove()
 
-    def _take_ports(self) -> None:
-        http, transport = free_port(), free_port()
-        while transport == http:
-            transport = free_port()
-        self._port = http
-        # The name tells our node from another one that got the port first.
-        self._cluster = f"neuroflow-{http}-{os.getpid()}"
-        self.url = f"http://127.0.0.1:{http}"
-        folder = self._sandbox.node
-        document = {
-            "cluster.name": self._cluster,
-            "network.host": "127.0.0.1",
-            "http.port": http,
-            "transport.port": transport,
-            "path.data": str(folder / "data"),
-            "path.logs": str(folder / "logs"),
-            "discovery.type": "single-node",  # no bootstrap checks, no search for others
-            "xpack.security.enabled": False,
-            "cluster.routing.allocation.disk.threshold_enabled": False,  # a full laptop is no reason to stop
-            "action.destructive_requires_name": False,  # tests clean up by pattern
-            # This distribution can't delete data streams, so those of all tests pile up until it is deleted.
-            "cluster.max_shards_per_node": 20000,
-            **self._settings,
-        }
+    def _take(self, ports: Ports) -> None:
+        self.url = f"http://127.0.0.1:{ports.http}"
+        document = configuration(self._sandbox.node, ports, self._settings)
+        self._cluster = document["cluster.name"]
         (self._home / "config/elasticsearch.yml").write_text(yaml.safe_dump(document), encoding="utf-8")
 
     def _launch(self) -> None:
@@ -148,7 +160,7 @@ class ProcessNode(Node):
         }
         environ |= {
             "ES_JAVA_HOME": str(self._java.home),
-            "ES_JAVA_OPTS": f"-Xms{self._heap} -Xmx{self._heap} -XX:-UsePerfData",
+            "ES_JAVA_OPTS": f"{self._options} -XX:-UsePerfData",
             "ES_TMPDIR": str(folder / "tmp"),
             "CLI_JAVA_OPTS": f"-XX:-UsePerfData -Djava.io.tmpdir={folder / 'tmp'}",
             "HOME": str(folder),
@@ -186,6 +198,33 @@ class ProcessNode(Node):
         except OSError as error:
             return f"(none: {error})"
         return "\n".join(text.splitlines()[-lines:])
+
+
+def configuration(folder: Path, ports: Ports, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What stands in ``elasticsearch.yml``.
+
+    Args:
+        folder: the node's own.
+        ports: the node's own.
+        settings: more, which wins; a node that looks for others (``discovery.seed_hosts``) is not alone.
+    """
+    found = {
+        # The name tells our node from another one that got the port first.
+        "cluster.name": f"neuroflow-{ports.http}-{os.getpid()}",
+        "network.host": "127.0.0.1",
+        "http.port": ports.http,
+        "transport.port": ports.transport,
+        "path.data": str(folder / "data"),
+        "path.logs": str(folder / "logs"),
+        "xpack.security.enabled": False,
+        "cluster.routing.allocation.disk.threshold_enabled": False,  # a full laptop is no reason to stop
+        "action.destructive_requires_name": False,  # tests clean up by pattern
+        # This distribution can't delete data streams, so those of all tests pile up until it is deleted.
+        "cluster.max_shards_per_node": 20000,
+    }
+    if "discovery.seed_hosts" not in settings:
+        found["discovery.type"] = "single-node"  # no bootstrap checks, no search for others
+    return found | dict(settings)
 
 
 def free_port() -> int:

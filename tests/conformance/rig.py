@@ -129,8 +129,8 @@ class Rig:
     def count(self, es: Elasticsearch, dataset: str = "*") -> int:
         """How many documents can be found now."""
         index = f"logs-neuroflow.{dataset}-{self.namespace}"
-        es.indices.refresh(index=index, ignore_unavailable=True)
         try:
+            es.indices.refresh(index=index, ignore_unavailable=True)
             return int(es.count(index=index, ignore_unavailable=True)["count"])
         except ApiError as error:
             if error.meta.status != 503:

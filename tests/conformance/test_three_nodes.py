@@ -1,0 +1,149 @@
+"""Three real nodes, each of which may go away: every line once, for the copies take over and the sidecar asks on."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import pytest
+from elasticsearch import Elasticsearch
+
+from shipper.cluster import connect
+from shipper.config import Elasticsearch as Settings
+from shipper.demo.members import Cluster
+from tests.conformance.rig import PATIENCE, Rig, eventually
+from tests.conformance.test_sidecar import expected, write
+
+# A bound on hanging: an election, a boot and a recovery on a machine that does much else.
+LONG = 3 * PATIENCE
+# A hundred lines at a time, ten times a second; a new file every two seconds; no more than this in all.
+STEP, PAUSE, ROTATE_EVERY, MOST = 100, 0.1, 2_000, 15_000
+
+
+class Writer:
+    """Appends numbered lines to a log, renames it now and then, until it is told to end."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._write)
+        self.written = 0
+        self._thread.start()
+
+    def _write(self) -> None:
+        rotated = count(1)
+        while not self._ended.wait(PAUSE) and self.written < MOST:
+            if self.written % ROTATE_EVERY == 0 and self._log.exists():
+                self._log.rename(self._log.with_name(f"{self._log.name}.{next(rotated)}"))
+            write(self._log, self.written, self.written + STEP)
+            self.written += STEP
+
+    def beyond(self, lines: int) -> bool:
+        """Whether so many lines more than now are written, or as many as there will ever be."""
+        goal = min(self.written + lines, MOST)
+        return eventually(lambda: self.written >= goal, LONG)
+
+    def end(self) -> int:
+        """How many lines were written in all."""
+        self._ended.set()
+        self._thread.join()
+        return self.written
+
+
+@pytest.fixture
+def cluster(three_nodes: Cluster) -> Cluster:
+    """The three nodes, all of them up whatever the case before did to them."""
+    three_nodes.start()
+    assert eventually(three_nodes.whole, LONG)
+    return three_nodes
+
+
+@pytest.fixture
+def es(cluster: Cluster) -> Iterator[Elasticsearch]:
+    """A client that asks the next node when one is away."""
+    client = connect(Settings(hosts=cluster.urls))
+    yield client.options(max_retries=5, retry_on_timeout=True)
+    client.close()
+
+
+@pytest.fixture
+def rig(tmp_path: Path, cluster: Cluster) -> Iterator[Rig]:
+    """A rig that knows all three nodes."""
+    one = Rig(tmp_path, cluster.urls, f"t{uuid.uuid4().hex[:10]}")
+    yield one
+    one.close()
+
+
+@contextmanager
+def stream(rig: Rig, es: Elasticsearch) -> Iterator[Writer]:
+    """A sidecar under a steady stream of lines with rotations; afterwards every line is there, once."""
+    process = rig.start()
+    writer = Writer(rig.logs / "neuroflow.log")
+    try:
+        assert eventually(lambda: rig.count(es, "app") >= 1_000, LONG)
+        yield writer
+    finally:
+        written = writer.end()
+    assert eventually(lambda: rig.count(es, "app") >= written, LONG)
+    code, said = rig.stop(process)
+    assert code == 0, said
+    assert expected(written) == rig.messages(es, "app")
+    counters = rig.status()["counters"]
+    assert (written, 0, 0) == (counters["read"], counters["dead"], counters["in_flight"])
+
+
+def primary(es: Elasticsearch, rig: Rig) -> int:
+    """Number of the node that holds the first copy of the stream's shard."""
+    answer = es.search_shards(index=f"logs-neuroflow.app-{rig.namespace}")
+    ((shard, *others),) = answer["shards"]
+    assert len(others) == 1, "the templates give a replica where there are several nodes"
+    names = {identity: node["name"] for identity, node in answer["nodes"].items()}
+    held = next(copy["node"] for copy in (shard, *others) if copy["primary"])
+    return int(names[held].removeprefix("node-"))
+
+
+class TestThreeNodes:
+    def test_a_node_is_killed_and_comes_back(self, rig: Rig, es: Elasticsearch, cluster: Cluster) -> None:
+        """The node that takes the writes dies: its replica takes over, and it comes back under the stream."""
+        with stream(rig, es) as writer:
+            node = cluster.nodes[primary(es, rig)]
+            node.kill()
+            assert writer.beyond(3_000)
+            node.start()
+            assert eventually(cluster.whole, LONG)
+
+    def test_the_elected_master_is_killed(self, rig: Rig, es: Elasticsearch, cluster: Cluster) -> None:
+        """The others elect another one; meanwhile nothing is dropped, and it is not needed back."""
+        with stream(rig, es) as writer:
+            master = cluster.elected()
+            assert master is not None
+            master.kill()
+            assert eventually(lambda: cluster.elected() not in {None, master}, LONG)
+            assert writer.beyond(2_000)
+
+    def test_a_rolling_restart(self, rig: Rig, es: Elasticsearch, cluster: Cluster) -> None:
+        """All three restart in order, one after the other, each when the cluster is whole again."""
+        with stream(rig, es):
+            for node in cluster.nodes:
+                node.restart()
+                assert eventually(cluster.whole, LONG)
+
+    def test_two_of_three_are_killed(self, rig: Rig, es: Elasticsearch, cluster: Cluster) -> None:
+        """Without a majority the cluster takes nothing: the sidecar waits until one is back."""
+        with stream(rig, es) as writer:
+            for node in cluster.nodes[1:]:
+                node.kill()
+            assert writer.beyond(2_000)
+            cluster.nodes[1].start()
+
+    def test_the_first_host_is_down_at_the_start(self, rig: Rig, es: Elasticsearch, cluster: Cluster) -> None:
+        """The other hosts of the configuration serve as well: ``--once`` ships everything and exits 0."""
+        cluster.nodes[0].stop()
+        write(rig.logs / "neuroflow.log", 0, 1_000)
+        result = rig.once()
+        assert result.returncode == 0, result.stderr
+        assert expected(1_000) == rig.messages(es, "app")
