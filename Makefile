@@ -6,9 +6,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Test processes: more than cores, for most of a black-box test is waiting.
 WORKERS ?= 3
+MINUTES ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test lint bench soak clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 16
@@ -37,6 +38,9 @@ test: lint ## Everything: style, types, unit, golden, conformance, a real Elasti
 
 bench: $(READY) ## How fast it is, beside what it is compared with
 	$(BIN)/python -m tests.bench
+
+soak: $(READY) ## Half an hour (MINUTES=, SEED=) of kills, rotations and outages, then every line counted
+	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 clean: ## Remove what the above made
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
