@@ -34,7 +34,7 @@ lint: $(READY) ## Style and types
 	$(BIN)/mypy
 
 test: lint ## Everything: style, types, unit, golden, conformance, a real Elasticsearch
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses $(WORKERS)
 
 bench: $(READY) ## How fast it is, beside what it is compared with
 	$(BIN)/python -m tests.bench

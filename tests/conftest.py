@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from elasticsearch import BadRequestError, Elasticsearch
@@ -16,9 +17,14 @@ from shipper.demo.lifecycle import Say
 from shipper.demo.node import URL_VARIABLE, Cluster, Node, NodeError, running_cluster, running_node
 from tests.shared_node import KEEPER_VARIABLE, Asked, Keeper
 
-# Fixtures that start nodes.  Their tests come one after the other, in one process, wherever they stand:
-# two nodes booting side by side take the time of three.
-_STARTING = ("own", "three_nodes")
+# Fixtures that start nodes, and the modules that use them or start some by themselves.  Their tests come one after
+# the other, in one process: clusters booting side by side are slow enough to be waited for in vain.
+_STARTING = {"own", "three_nodes"}
+_STARTERS = (
+    "tests/conformance/test_three_nodes.py",
+    "tests/elasticsearch/test_install.py",
+    "tests/elasticsearch/test_node.py",
+)
 
 _KEEPER = pytest.StashKey[Keeper]()
 _ASKED = pytest.StashKey[Asked]()
@@ -39,15 +45,30 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         keeper.close()
 
 
+@pytest.hookimpl(optionalhook=True)  # xdist's
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Whoever is free takes the next test; what starts nodes is taken by one, as a whole, and first of all.
+
+    ``--dist loadgroup`` would say the same, but xdist 3.8 can't tell the groups apart under pytest 9.
+    """
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - nobody else needs xdist
+
+    class Scheduling(LoadScopeScheduling):  # type: ignore[misc] # published without types
+        def _split_scope(self, nodeid: str) -> str:
+            return "nodes" if nodeid.startswith(_STARTERS) else nodeid
+
+    return Scheduling(config, log)
+
+
 @pytest.hookimpl(tryfirst=True)  # before -m deselects by the mark
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs a node, so that ``-m "not elasticsearch"`` leaves it out, and put it last: it boots."""
     for item in items:
-        fixtures = getattr(item, "fixturenames", ())
-        if {"node", *_STARTING}.intersection(fixtures):
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if fixtures & {"node", *_STARTING}:
             item.add_marker(pytest.mark.elasticsearch)
-        if set(_STARTING).intersection(fixtures):
-            item.add_marker(pytest.mark.xdist_group("nodes"))
+        if fixtures & _STARTING and not item.nodeid.startswith(_STARTERS):
+            raise pytest.UsageError(f"{item.nodeid} starts a node: name its module in _STARTERS, tests/conftest.py")
     items.sort(key=lambda item: item.get_closest_marker("elasticsearch") is not None)
 
 

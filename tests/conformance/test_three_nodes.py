@@ -88,10 +88,14 @@ def stream(rig: Rig, es: Elasticsearch) -> Iterator[Writer]:
         yield writer
     finally:
         written = writer.end()
-    assert eventually(lambda: rig.count(es, "app") >= written, LONG)
+    shipped = eventually(lambda: rig.count(es, "app") >= written, LONG)
     code, said = rig.stop(process)
+    messages = rig.messages(es, "app")
+    assert {} == {text: count for text, count in messages.items() if count > 1}
+    assert set() == messages.keys() - expected(written).keys()
+    assert set() == expected(written).keys() - messages.keys(), said
+    assert shipped
     assert code == 0, said
-    assert expected(written) == rig.messages(es, "app")
     counters = rig.status()["counters"]
     assert (written, 0, 0) == (counters["read"], counters["dead"], counters["in_flight"])
 

@@ -19,7 +19,7 @@ from shipper.config import Elasticsearch as Settings
 from shipper.demo.lifecycle import health
 from shipper.demo.node import Node, NodeError, running_node
 
-pytestmark = [pytest.mark.elasticsearch, pytest.mark.xdist_group("nodes")]
+pytestmark = pytest.mark.elasticsearch
 
 PARENT = """
 import signal, time
