@@ -9,7 +9,7 @@ WORKERS ?= 3
 MINUTES ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench soak clean
+.PHONY: help setup demo test lint conformance bench soak clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 16
@@ -34,7 +34,10 @@ lint: $(READY) ## Style and types
 	$(BIN)/mypy
 
 test: lint ## Everything: style, types, unit, golden, conformance, a real Elasticsearch
-	$(BIN)/python -m pytest --numprocesses $(WORKERS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) -m "not thorough"
+
+conformance: $(READY) ## Every variant of every case of the conformance suite
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) tests/conformance
 
 bench: $(READY) ## How fast it is, beside what it is compared with
 	$(BIN)/python -m tests.bench
