@@ -15,7 +15,6 @@ from tests.conformance.faked import FakedRig
 from tests.conformance.relay import Relay
 from tests.conformance.rig import Rig
 
-
 HERE = Path(__file__).parent
 # Variants of one behaviour that every run tries; the others are for `make conformance`.
 VARIANTS = 2

@@ -27,11 +27,11 @@ class Rig:
 
     Args:
         folder: where everything lies.
-        url: of the cluster.
+        url: of the cluster, or several of its nodes.
         namespace: of the data streams.
     """
 
-    def __init__(self, folder: Path, url: str, namespace: str) -> None:
+    def __init__(self, folder: Path, url: str | list[str], namespace: str) -> None:
         self.folder = folder
         self.logs = folder / "logs"
         self.state = folder / "state"
@@ -57,7 +57,7 @@ class Rig:
         # JSON is YAML.
         document = {
             "logging": {"log_dir": str(self.logs)},
-            "elasticsearch": {"hosts": [self.url], "request_timeout": 10},
+            "elasticsearch": {"hosts": self.url, "request_timeout": 10},
             "shipper": settings,
             "pipelines": {"qsiprep": {"an": "application's own business"}},
         }
