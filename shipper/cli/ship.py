@@ -298,7 +298,7 @@ def check(context: click.Context) -> None:
         offset = offsets.get(file.key, 0)
         readable = "" if os.access(file.path, os.R_OK) else ", not readable for this user"
         click.echo(
-            f"file: {file.path} ({file.size} bytes, from {offset}{readable}): {file.source.format} → "
+            f"file: {file.shown} ({file.size} bytes, from {offset}{readable}): {file.source.format} → "
             f"logs-neuroflow.{file.source.dataset}-{config.shipper.namespace}, matches {file.source.pattern}"
         )
     with _cluster_errors(config):

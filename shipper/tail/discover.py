@@ -64,9 +64,19 @@ class Found(NamedTuple):
         return self.device, self.inode
 
     @property
+    def shown(self) -> str:
+        """The path for documents and people."""
+        return shown(self.path)
+
+    @property
     def rotated(self) -> bool:
         """Whether the name is that of an earlier life, not of the log being written."""
         return self.age > 0
+
+
+def shown(path: str) -> str:
+    """A path as text that can be printed and sent: bytes that are no UTF-8 are spelled out."""
+    return path if path.isascii() else os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def builtin_sources(log_dir: Path) -> list[Source]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from shipper.tail import rungs
 from shipper.tail.cursors import Cursor
-from shipper.tail.discover import Found
+from shipper.tail.discover import Found, shown
 from shipper.tail.file_view import FileView
 from shipper.tail.identity import HEAD_BYTES, Known, Mark, Verdict, anchor_of, decide, mark
 from shipper.tail.lines import Origin
@@ -22,8 +22,8 @@ class Generation:
 
     ``found`` is its file, None while it has none; ``left`` the device and inode in which it was cut off;
     ``emptied`` says that nothing was left there.  ``doubtful`` is the offset up to which its lines may have been sent
-    before; ``restarts`` counts how often it was set back; ``begun_aside`` says that it was met in a rotated file
-    first, which may be a copy of what lives on.
+    before; ``restarts`` counts how often it was set back; ``begun_at`` is the number of the scan that
+    met it, ``begun_aside`` says that it was met in a rotated file first, which may be a copy of what lives on.
 
     Args:
         cursor: what is remembered of it.
@@ -36,6 +36,7 @@ class Generation:
         "_open_view",
         "_reader",
         "begun_aside",
+        "begun_at",
         "cursor",
         "doubtful",
         "emptied",
@@ -49,6 +50,7 @@ class Generation:
         self.found: Found | None = None
         self.left: tuple[int, int] | None = None
         self.emptied = self.begun_aside = False
+        self.begun_at = 0
         self.doubtful = 0
         self.restarts = 0
         self._keep = keep
@@ -174,14 +176,14 @@ class Generation:
 
     def _origin(self, file: Found) -> Origin:
         source = file.source
-        return Origin(self.cursor.id, file.path, file.logical, source.format, source.dataset, self.restarts)
+        return Origin(self.cursor.id, file.shown, shown(file.logical), source.format, source.dataset, self.restarts)
 
     def _awaken(self) -> Reader:
         cursor, found = self.cursor, self.found
         origin = (
             self._origin(found)
             if found
-            else Origin(cursor.id, cursor.path, cursor.logical, "auto", "app", self.restarts)
+            else Origin(cursor.id, shown(cursor.path), shown(cursor.logical), "auto", "app", self.restarts)
         )
         reader = Reader(
             origin,

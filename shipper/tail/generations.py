@@ -77,7 +77,11 @@ class Generations:
         self._by_key: dict[Key, Generation] = {}
         self._copies: dict[Key, _Copy] = {}
         self._nameless: dict[Key, tuple[int, float]] = {}
-        self._begun: set[bytes] = set()
+        # When a file without a generation was met, and how many scans there were.
+        self._met: dict[Key, int] = {}
+        self._scans = 0
+        # Logs that were renamed since the last scan: what is new beside them are lives, not copies.
+        self._renamed: set[str] = set()
         self.dirty: set[bytes] = set()
         self._files: list[Found] | None = None
         self._unsettled = False
@@ -109,15 +113,18 @@ class Generations:
             return
         self._files, self._unsettled = files, False
         self._views.outrun = self._views.refused = False
-        self._begun.clear()
+        self._scans += 1
+        self._renamed.clear()
         present = {file.key for file in files}
         for key in self._by_key.keys() - present:
             self._detach(key)
-        for memory in (self._copies, self._nameless):
+        for memory in (self._copies, self._nameless, self._met):
             for key in memory.keys() - present:
                 del memory[key]
         strangers = [file for file in files if not self._at_home(file) and file.size]
         strangers = [file for file in strangers if not self._known_copy(file)]
+        for file in strangers:
+            self._met.setdefault(file.key, self._scans)
         # Oldest life first, and every file that goes on before any that is new: a renamed file finds its
         # generation before the new one at its old place is named.
         strangers.sort(key=lambda one: (one.logical, -one.age, one.compressed))
@@ -261,8 +268,8 @@ class Generations:
                 size = view.size(length + 1)
                 proven = repeats(size, view.read, length, other.read)
                 alike = head == other.read(0, len(head))
-            # Begun in this very scan, both may be lives of their own that say the same few bytes first.
-            sure = size >= HEAD_BYTES or generation.cursor.id not in self._begun or file.path == f"{original.path}.gz"
+            # A copy is met after what it repeats; met in one scan both may be lives that say the same at first.
+            sure = generation.begun_at < self._met[file.key] or file.path == f"{original.path}.gz"
             resting = patience <= 0 or (last is not None and last[1:3] == (file.size, file.mtime_ns))
             if alike and sure and (proven or not resting):
                 self._copies[file.key] = _Copy(generation, file.size, file.mtime_ns, proven)
@@ -292,6 +299,8 @@ class Generations:
 
     def _was_copied(self, view: FileView, file: Found, head: bytes) -> bool:
         """Whether a generation was taken for living in a rotated file that is but a copy of this one."""
+        if file.logical in self._renamed:
+            return False
         for generation in self._by_logical[file.logical]:
             copy, known = generation.found, generation.known
             if copy is None or not generation.begun_aside or mark(head[: known.head.length]) != known.head:
@@ -358,10 +367,10 @@ class Generations:
             head=mark(head),
         )
         generation = self._generation(cursor)
+        generation.begun_at = self._scans
         generation.begun_aside = file.rotated or file.compressed
         self._remember(generation)
         self._attach(generation, file)
-        self._begun.add(cursor.id)
 
     def _attach(self, generation: Generation, file: Found) -> None:
         if generation.found is not None and generation.found.key != file.key:
@@ -371,9 +380,12 @@ class Generations:
             # Renamed to be another log: the name that its lines have stays.
             self._by_logical[generation.cursor.logical].remove(generation)
             self._by_logical[file.logical].append(generation)
+        if file.rotated and generation.cursor.path == generation.cursor.logical:
+            self._renamed.add(file.logical)
         generation.moves_into(file)
         self._by_key[file.key] = generation
         self._copies.pop(file.key, None)
+        self._met.pop(file.key, None)
         self.dirty.add(generation.cursor.id)
 
     def _detach(self, key: Key) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from shipper.tail.cursors import ALL, Cursor, StateError, cursor_of
 from shipper.tail.damage import DAMAGE
+from shipper.tail.discover import shown
 
 
 def report(state_dir: Path, now: float) -> dict[str, Any]:
@@ -34,7 +35,7 @@ def report(state_dir: Path, now: float) -> dict[str, Any]:
         size = cursor.offset if cursor.path.endswith(".gz") else stat.st_size
         lag = max(0, size - cursor.offset)
         files.append({
-            "path": cursor.path,
+            "path": shown(cursor.path),
             "offset": cursor.offset,
             "size": size,
             "lag_bytes": lag,

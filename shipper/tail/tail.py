@@ -145,10 +145,11 @@ class Tail:
     def blocks(self) -> Iterator[Block]:
         """One chunk of every file that has more: a huge file does not hold up the small ones.
 
-        Ended early, the next round goes on with the files whose turn did not come.
+        Ended early, the next round goes on with the files whose turn did not come, and counts as the same: a file
+        that gave a chunk before may have more.
         """
-        self.grew = False
         if not self._turns:
+            self.grew = False
             self._turns.extend(self._active)
         while self._turns:
             generation = self._active.get(self._turns.popleft())

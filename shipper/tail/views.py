@@ -21,7 +21,7 @@ class Views:
     def __init__(self, open_view: Callable[..., FileView], warn: Callable[[str], None]) -> None:
         self._open_view = open_view
         self._warn = warn
-        self._warned: set[str] = set()
+        self._warned: set[tuple[str, str]] = set()
         self.outrun = False
         self.refused = False
 
@@ -33,7 +33,7 @@ class Views:
         try:
             return question(view, file)
         except OSError as error:
-            self._refuse(file, f"can't be read: {error}")
+            self._refuse(file, "read", f"can't be read: {error}")
             return True
         finally:
             view.close()
@@ -43,9 +43,9 @@ class Views:
         try:
             view = self._open_view(file.real, compressed=file.compressed)
         except OSError as error:
-            self._refuse(file, f"can't be opened: {error.strerror}")
+            self._refuse(file, "open", f"can't be opened: {error.strerror}")
             return None
-        self._warned.discard(file.path)
+        self._warned.discard(("open", file.path))
         if view.key != file.key:
             # A rotation went by between the scan and now: another file has the name; the next scan knows more.
             view.close()
@@ -56,10 +56,10 @@ class Views:
     def say_damage(self, file: Found, view: FileView) -> None:
         """Say once what is wrong with a compressed file of which nothing can be read."""
         if view.damage:
-            self._refuse(file, f"not gzip, or damaged from its beginning ({view.damage})")
+            self._refuse(file, "damage", f"not gzip, or damaged from its beginning ({view.damage})")
 
-    def _refuse(self, file: Found, reason: str) -> None:
+    def _refuse(self, file: Found, what: str, reason: str) -> None:
         self.refused = True
-        if file.path not in self._warned:
-            self._warned.add(file.path)
+        if (what, file.path) not in self._warned:
+            self._warned.add((what, file.path))
             self._warn(f"{file.path}: {reason}; trying again every scan, nothing is lost")

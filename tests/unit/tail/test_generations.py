@@ -127,6 +127,21 @@ def maybe_restart(logs: Logs, restart: float | None) -> None:
         logs.restart(acknowledged=restart)
 
 
+def test_lives_that_say_the_same_line_only(logs: Logs) -> None:
+    """Renamed twice between two looks, each life has its own lines, though one is a beginning of the other."""
+    line = b"the same line again and again\n"
+    logs.log.write_bytes(line * 51)
+    logs.step()
+    logs.log.rename(logs.rotated(2))
+    logs.rotated(1).write_bytes(line * 60)
+    logs.log.write_bytes(line * 70)
+    for _ in range(3):
+        logs.now += 10
+        logs.step()
+    assert 51 + 60 + 70 == len(logs.out)
+    assert 3 == len({generation for generation, _, _ in logs.out})
+
+
 @RESTARTS
 def test_rename_chain(logs: Logs, restart: float | None) -> None:
     """Every file keeps its life while all of them move on by one, running or not."""

@@ -199,6 +199,19 @@ def test_round_goes_on_where_it_was_broken_off(files: Files) -> None:
     assert order[3] == "b.log"
 
 
+def test_rest_of_a_broken_round_is_no_round(files: Files) -> None:
+    """Files that have nothing more don't hide that one whose turn came before they did has."""
+    files.write("a\n", "a.log")
+    files.step()
+    files.write(("b" * 99 + "\n") * 2000, "b.log")
+    files.tail.look(PATIENCE)
+    for _ in files.tail.blocks():
+        break
+    assert files.tail.grew
+    assert 2000 == len(files.step()) + len(b"".join(files.read())) + 655
+    assert not files.tail.grew
+
+
 def test_few_descriptors_serve_many_files(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     """The longest unused is closed, and opened again when it grows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
