@@ -87,12 +87,14 @@ def found(rig: Rig, es: Elasticsearch) -> int:
 
 
 @contextmanager
-def stream(rig: Rig, es: Elasticsearch) -> Iterator[Writer]:
+def stream(rig: Rig, es: Elasticsearch, cluster: Cluster) -> Iterator[Writer]:
     """A sidecar under a steady stream of lines with rotations; afterwards every line is there, once."""
     process = rig.start()
     writer = Writer(rig.logs / "neuroflow.log")
     try:
         assert eventually(lambda: found(rig, es) >= 1_000, LONG)
+        # The new stream has its replica: until then its one copy may be where the blow falls.
+        assert eventually(cluster.whole, LONG)
         yield writer
     finally:
         written = writer.end()
@@ -121,7 +123,7 @@ def primary(es: Elasticsearch, rig: Rig) -> int:
 class TestThreeNodes:
     def test_a_node_is_killed_and_comes_back(self, rig: Rig, es: Elasticsearch, cluster: Cluster) -> None:
         """The node that takes the writes dies: its replica takes over, and it comes back under the stream."""
-        with stream(rig, es) as writer:
+        with stream(rig, es, cluster) as writer:
             node = cluster.nodes[primary(es, rig)]
             node.kill()
             assert writer.beyond(3_000)
@@ -130,7 +132,7 @@ class TestThreeNodes:
 
     def test_the_elected_master_is_killed(self, rig: Rig, es: Elasticsearch, cluster: Cluster) -> None:
         """The others elect another one; meanwhile nothing is dropped, and it is not needed back."""
-        with stream(rig, es) as writer:
+        with stream(rig, es, cluster) as writer:
             master = cluster.elected()
             assert master is not None
             master.kill()
@@ -139,14 +141,14 @@ class TestThreeNodes:
 
     def test_a_rolling_restart(self, rig: Rig, es: Elasticsearch, cluster: Cluster) -> None:
         """All three restart in order, one after the other, each when the cluster is whole again."""
-        with stream(rig, es):
+        with stream(rig, es, cluster):
             for node in cluster.nodes:
                 node.restart()
                 assert eventually(cluster.whole, LONG)
 
     def test_two_of_three_are_killed(self, rig: Rig, es: Elasticsearch, cluster: Cluster) -> None:
         """Without a majority the cluster takes nothing: the sidecar waits until they are back."""
-        with stream(rig, es) as writer:
+        with stream(rig, es, cluster) as writer:
             for node in cluster.nodes[1:]:
                 node.kill()
             assert writer.beyond(2_000)
