@@ -370,5 +370,6 @@ class Sidecar:
         self._settle()
         self._keep_store()
         self._save()
+        self._store.certain = self._tail.certain
         self._tail.close()
         return self._counters.snapshot()["in_flight"] == 0

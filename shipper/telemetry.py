@@ -8,7 +8,6 @@ import threading
 import time
 
 log = logging.getLogger("neuroflow-ship")
-NAMES = ("read", "acknowledged", "duplicate", "dead", "in_flight", "retried")
 
 
 class Counters:

@@ -82,6 +82,8 @@ class Cursor:
 class CursorStore:
     """The cursors of one state directory, held by one process.
 
+    ``clean`` says that the last run ended well; ``certain`` has to be unset when this one can't say so of itself.
+
     Args:
         state_dir: created (0700) if missing.
         warn: told in a sentence when a damaged store had to be set aside, or a lost one made anew.
@@ -96,6 +98,7 @@ class CursorStore:
         self._wal = Path(f"{self.path}-wal")
         self._seal = state_dir / "clean"
         self._facts: dict[str, str] = {}
+        self.certain = True
         # Rows that could not be written: they are owed, and go with the next that can.
         self._owed: dict[bytes, tuple[Any, ...]] = {}
         self._keys: tuple[tuple[int, int], tuple[int, int]] | None = None
@@ -299,7 +302,7 @@ class CursorStore:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         with contextlib.suppress(sqlite3.Error):
             self._db.close()
-        if clean and ours and not self._owed:
+        if clean and ours and self.certain and not self._owed:
             with contextlib.suppress(OSError):
                 self._seal.write_text(signature(self.path), encoding="ascii")
         self._lock.close()

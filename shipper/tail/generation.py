@@ -121,6 +121,7 @@ class Generation:
             self.restart(first + len(sure), anchor_of(sure), cursor.carry)
         else:
             self.restart(cursor.offset, cursor.anchor, cursor.carry)
+        cursor.rungs = rungs.measure(cursor.offset, view.read)
         return True
 
     def was_rewritten_in(self, view: FileView) -> bool:

@@ -53,7 +53,3 @@ class Progress:
             if not waiting:
                 self._spans.pop(generation, None)
         return grown
-
-    def under_way(self, generation: bytes) -> bool:
-        """Whether some of a generation is not acknowledged yet."""
-        return generation in self._spans

@@ -57,6 +57,15 @@ def climb(rungs: bytes, start: int, before: bytes, data: bytes) -> bytes:
     return b"".join(rung for rung in _each(rungs) if _place(rung) >= lowest) + new
 
 
+def measure(offset: int, read: Read) -> bytes:
+    """The ladder of what a file holds up to an offset, looked up in the file itself."""
+    first, last = bisect_right(_GRID, int(offset * _LOWEST)), bisect_right(_GRID, offset)
+    return b"".join(
+        place.to_bytes(_PLACE, "big") + _digest(read(start := max(0, place - ANCHOR_BYTES), place - start))
+        for place in _GRID[first:last]
+    )
+
+
 def below(rungs: bytes, offset: int) -> bytes:
     """The part of a ladder that ends at an offset."""
     return b"".join(rung for rung in _each(rungs) if _place(rung) <= offset)

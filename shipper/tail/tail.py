@@ -133,6 +133,15 @@ class Tail:
             if generation.found is not None:
                 generation.doubtful = _MOST_BYTES if generation.found.compressed else generation.found.size
 
+    @property
+    def certain(self) -> bool:
+        """Whether nothing is left of what may have been sent before: a clean end may say so."""
+        return all(
+            one.awake is None if one.found.compressed else one.cursor.offset >= one.doubtful
+            for one in self._generations
+            if one.doubtful and one.found is not None
+        )
+
     def forgotten(self) -> list[bytes]:
         """Generations whose files have been gone for so long that nobody needs to know of them."""
         now = self._clock.wall_ns() / 1e9

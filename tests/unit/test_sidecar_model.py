@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import gzip
 import shutil
-import tempfile
 import threading
 from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import orjson
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import precondition, rule
 
 from shipper.config import Config, Shipper
 from shipper.deliver.batch import Batch
@@ -26,8 +27,11 @@ from shipper.tail.cursors import CursorStore
 from shipper.tail.progress import Span
 from shipper.tail.tail import Clock
 from shipper.telemetry import Counters
+from tests.unit.rotated_log import RotatedLog
 
 ROOM = 2
+# So many lines may be how every life begins.
+FEW = 6
 PARTIAL = 5.0
 
 
@@ -99,25 +103,11 @@ class Cluster:
         self.waiting.clear()
 
 
-def content(path: Path) -> bytes:
-    """The bytes of a file, unpacked; of a half-written one as far as they go."""
-    if path.suffix != ".gz":
-        return path.read_bytes()
-    try:
-        return gzip.decompress(path.read_bytes())
-    except EOFError:
-        return b""
-
-
-class Weather(RuleBasedStateMachine):
+class Weather(RotatedLog):
     """One log, one sidecar, one data stream, and everything that can happen to them."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.root = Path(tempfile.mkdtemp())
-        self.log = self.root / "logs" / "neuroflow.log"
-        self.log.parent.mkdir()
-        self.log.touch()
+        super().__init__("logs/neuroflow.log")
         self.config = Config(
             path=self.root / "neuroflow.yaml",
             log_dir=self.log.parent,
@@ -129,9 +119,6 @@ class Weather(RuleBasedStateMachine):
         )  # fmt: skip
         self.now = 1000.0
         self.stream = Stream()
-        self.number = 0
-        self.rest = ""
-        self.must: set[str] = set()
         self.away = False
         self.start()
 
@@ -153,13 +140,13 @@ class Weather(RuleBasedStateMachine):
     def teardown(self) -> None:
         """In the end the cluster is there, and every line that a scan could see is in the index, once."""
         try:
-            self._see()
+            self.see()
             self.returns()
             self._settle()
             self.now += PARTIAL
             self._settle()
             there = self.stream.messages()
-            assert sorted(one for one in self.must if not self._is_there_once(one, there)) == []
+            assert sorted(one for one in self.must if not self._is_there_once(one.decode(), there)) == []
             assert [message for message, times in there.items() if times > 1] == []
             state = self.counters.snapshot()
             assert state["read"] == state["acknowledged"] + state["duplicate"] + state["dead"]
@@ -176,39 +163,13 @@ class Weather(RuleBasedStateMachine):
         whole, parts = there[line], (there[first], there[f"|{second}"])
         return (whole, parts) in {(1, (0, 0)), (0, (1, 1))}
 
-    def _see(self) -> None:
-        """What is in complete lines now must be in the index in the end."""
-        for path in self.log.parent.iterdir():
-            self.must.update(content(path).decode().split("\n")[:-1])
-
     def _settle(self) -> None:
         """Let the sidecar work until it finds nothing more to do."""
-        self._see()
+        self.see()
         for _ in range(4):
             self.now += 0.3
             while self.sidecar.turn(lambda _: False):
                 pass
-
-    def _rotated(self) -> list[tuple[int, Path]]:
-        """Rotated files, the oldest first."""
-        names = [(int(path.name.split(".")[2]), path) for path in self.log.parent.iterdir() if path != self.log]
-        return sorted(names, reverse=True)
-
-    def _shift(self) -> None:
-        for number, path in self._rotated():
-            path.rename(str(path).replace(f"log.{number}", f"log.{number + 1}"))
-
-    @rule(count=st.integers(1, 12), width=st.sampled_from([1, 40, 200]), part=st.booleans())
-    def write(self, count: int, width: int, part: bool) -> None:
-        """The application writes lines, the last of them perhaps only in part."""
-        with self.log.open("a") as file:
-            for _ in range(count):
-                self.number += 1
-                file.write(f"{self.rest}a{self.number:05}{'-' * width}")
-                self.rest = f"|b{self.number:05}{'-' * width}\n"
-            if not part:
-                file.write(self.rest)
-                self.rest = ""
 
     @rule()
     def ship(self) -> None:
@@ -218,7 +179,7 @@ class Weather(RuleBasedStateMachine):
     @rule()
     def glance(self) -> None:
         """One turn only."""
-        self._see()
+        self.see()
         self.now += 0.3
         self.sidecar.turn(lambda _: True)
 
@@ -269,27 +230,20 @@ class Weather(RuleBasedStateMachine):
     @rule()
     def rename(self) -> None:
         """Rotation by renaming."""
-        self._see()
+        self.see()
         self._settle_files()
-        self._shift()
-        self.log.rename(f"{self.log}.1")
-        self.log.touch()
-        # A half line goes on in the new file only after copytruncate; a logger that renames writes whole lines.
-        self.rest = ""
+        self.rename_log()
 
     @rule()
     def copytruncate(self) -> None:
         """Rotation by copying and truncating, at once."""
-        self._shift()
-        shutil.copy(self.log, f"{self.log}.1")
-        with self.log.open("r+b") as file:
-            file.truncate(0)
+        self.copytruncate_log()
 
-    @precondition(lambda self: any(path.suffix != ".gz" for _, path in self._rotated()))
+    @precondition(lambda self: self.plain())
     @rule(seen=st.booleans())
     def compress(self, seen: bool) -> None:
         """The oldest plain rotated file is gzipped; ``seen``: half-written, it is looked at."""
-        path = next(path for _, path in self._rotated() if path.suffix != ".gz")
+        path = self.plain()[0]
         packed = gzip.compress(path.read_bytes())
         target = Path(f"{path}.gz")
         if seen:
@@ -298,16 +252,51 @@ class Weather(RuleBasedStateMachine):
         target.write_bytes(packed)
         path.unlink()
 
-    @precondition(lambda self: len(self._rotated()) > 1)
+    @precondition(lambda self: len(self.rotated()) > 1)
     @rule()
     def delete(self) -> None:
         """The oldest file is deleted after it was read."""
-        self._see()
+        with self._all_shipped():
+            self.rotated()[0][1].unlink()
+
+    @rule()
+    def truncate(self) -> None:
+        """The log is cut off after it was read."""
+        with self._all_shipped():
+            self.truncate_log()
+            self.rest = b""
+
+    @precondition(lambda self: self._half().count(b"\n") > FEW)
+    @rule()
+    def lose_end(self) -> None:
+        """A crash takes the end of the log after it was read; it is looked at before it goes on."""
+        with self._all_shipped():
+            with self.log.open("r+b") as file:
+                file.truncate(len(self._half()))
+            self.rest = b""
+        self._settle_files()
+
+    def _half(self) -> bytes:
+        """The lines of the log's first half, and the one in the middle."""
+        data = self.log.read_bytes()
+        return data[: data.find(b"\n", len(data) // 2) + 1]
+
+    @rule()
+    def recreate(self) -> None:
+        """The log is deleted after it was read, and another made."""
+        with self._all_shipped():
+            self.log.unlink()
+            self.log.touch()
+            self.rest = b""
+
+    @contextmanager
+    def _all_shipped(self) -> Iterator[None]:
+        """Before something is taken away it is in the index: the files are the queue."""
         away = self.away
         if away:
             self.returns()
         self.wait()
-        self._rotated()[0][1].unlink()
+        yield
         if away:
             self.outage()
 

@@ -28,14 +28,13 @@ def test_cursor_is_the_end_of_the_acknowledged_prefix(lengths: list[tuple[bytes,
         for grown in progress.acknowledge(part):
             assert grown.end > cursors[grown.generation]
             cursors[grown.generation] = grown.end
-        for name, end in ends.items():
+        for name in ends:
             expected = 0
             for span in (span for span in spans if span.generation == name):
                 if id(span) not in done:
                     break
                 expected = span.end
             assert expected == cursors[name]
-            assert progress.under_way(name) is (expected < end)
 
 
 def test_same_place_read_again_is_another_span() -> None:
@@ -45,6 +44,4 @@ def test_same_place_read_again_is_another_span() -> None:
     progress.begin(first)
     progress.begin(again)
     assert [] == progress.acknowledge([again])
-    assert progress.under_way(b"a")
     assert [again] == progress.acknowledge([first])
-    assert not progress.under_way(b"a")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import copy
 import gzip
 import shutil
-import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import precondition, rule
 
 from shipper.document.ids import ids_of
 from shipper.tail import reader as reader_module
@@ -22,6 +21,7 @@ from shipper.tail.identity import ANCHOR_BYTES, anchor_of
 from shipper.tail.lines import Block
 from shipper.tail.progress import Progress, Span
 from shipper.tail.reader import MovedError, RewrittenError
+from tests.unit.rotated_log import RotatedLog
 
 # Small reads (but a whole head at once), so that a file of a few lines takes several.
 CHUNK = 1100
@@ -125,27 +125,11 @@ class Tail:
             self.save({span.generation})
 
 
-def content(path: Path) -> bytes:
-    """The bytes of a file, unpacked; of a half-written one as far as they go."""
-    if path.suffix != ".gz":
-        return path.read_bytes()
-    try:
-        return gzip.decompress(path.read_bytes())
-    except EOFError:
-        return b""
-
-
-class Rotations(RuleBasedStateMachine):
+class Rotations(RotatedLog):
     """A log that is written, rotated and shipped, in any order."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.root = Path(tempfile.mkdtemp())
-        self.log = self.root / "app.log"
-        self.log.touch()
-        self.number = 0
-        self.rest = b""
-        self.must: set[bytes] = set()
+        super().__init__("app.log")
         self.copied: int | None = None
         self.tail = Tail(self.root)
 
@@ -164,32 +148,8 @@ class Rotations(RuleBasedStateMachine):
         return line in self.tail.ids or {first, b"|" + second} <= self.tail.ids.keys()
 
     def _look(self) -> None:
-        for path in self.root.iterdir():
-            self.must.update(content(path).split(b"\n")[:-1])
+        self.see()
         self.tail.settle()
-
-    def _rotated(self) -> list[tuple[int, Path]]:
-        """Rotated files, the oldest first."""
-        names = [(int(path.name.split(".")[2]), path) for path in self.root.iterdir() if path != self.log]
-        return sorted(names, reverse=True)
-
-    def _shift(self) -> None:
-        for number, path in self._rotated():
-            path.rename(str(path).replace(f"log.{number}", f"log.{number + 1}"))
-
-    @rule(count=st.integers(1, 12), width=st.sampled_from([1, 40, 200]), part=st.booleans())
-    def write(self, count: int, width: int, part: bool) -> None:
-        """The application writes lines, the last of them perhaps only in part."""
-        with self.log.open("ab") as file:
-            for _ in range(count):
-                self.number += 1
-                name = f"{self.number:05}".encode()
-                file.write(self.rest)
-                file.write(b"a" + name + b"-" * width)
-                self.rest = b"|b" + name + b"-" * width + b"\n"
-            if not part:
-                file.write(self.rest)
-                self.rest = b""
 
     @rule()
     def ship(self) -> None:
@@ -199,8 +159,7 @@ class Rotations(RuleBasedStateMachine):
     @rule()
     def glance(self) -> None:
         """A scan, and one chunk of each file."""
-        for path in self.root.iterdir():
-            self.must.update(content(path).split(b"\n")[:-1])
+        self.see()
         self.tail.scan()
         self.tail.read()
 
@@ -227,26 +186,20 @@ class Rotations(RuleBasedStateMachine):
     @rule()
     def rename(self) -> None:
         """Rotation by renaming."""
-        self._shift()
-        self.log.rename(f"{self.log}.1")
-        self.log.touch()
-        # A half line goes on in the new file only after copytruncate; a logger that renames writes whole lines.
-        self.rest = b""
+        self.rename_log()
 
     @precondition(lambda self: self.copied is None)
     @rule()
     def copytruncate(self) -> None:
         """Rotation by copying and truncating, at once."""
-        self._shift()
-        shutil.copy(self.log, f"{self.log}.1")
-        self._truncate()
+        self.copytruncate_log()
 
     @precondition(lambda self: self.copied is None and self.log.stat().st_size > 0)
     @rule(half=st.booleans())
     def copy(self, half: bool) -> None:
         """A copy is being written; it is looked at meanwhile."""
         self._look()
-        self._shift()
+        self.shift()
         whole = self.log.read_bytes()
         self.copied = len(whole) // 2 if half else len(whole)
         Path(f"{self.log}.1").write_bytes(whole[: self.copied])
@@ -261,18 +214,14 @@ class Rotations(RuleBasedStateMachine):
             Path(f"{self.log}.1").write_bytes(self.log.read_bytes())
         else:
             self._look()
-        self._truncate()
+        self.truncate_log()
         self.copied = None
 
-    def _truncate(self) -> None:
-        with self.log.open("r+b") as file:
-            file.truncate(0)
-
-    @precondition(lambda self: self.copied is None and any(path.suffix != ".gz" for _, path in self._rotated()))
+    @precondition(lambda self: self.copied is None and self.plain())
     @rule(seen=st.booleans())
     def compress(self, seen: bool) -> None:
         """The oldest plain rotated file is gzipped; ``seen``: half-written, it is looked at."""
-        path = next(path for _, path in self._rotated() if path.suffix != ".gz")
+        path = self.plain()[0]
         packed = gzip.compress(path.read_bytes())
         target = Path(f"{path}.gz")
         if seen:
@@ -281,12 +230,12 @@ class Rotations(RuleBasedStateMachine):
         target.write_bytes(packed)
         path.unlink()
 
-    @precondition(lambda self: self.copied is None and len(self._rotated()) > 1)
+    @precondition(lambda self: self.copied is None and len(self.rotated()) > 1)
     @rule()
     def delete(self) -> None:
         """The oldest file is deleted after it was seen."""
         self._look()
-        self._rotated()[0][1].unlink()
+        self.rotated()[0][1].unlink()
 
 
 Rotations.TestCase.settings = settings(

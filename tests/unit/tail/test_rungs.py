@@ -37,6 +37,13 @@ def test_ladder_does_not_depend_on_the_reading(length: int, chunk: int) -> None:
     assert rungs.top(ladder) == rungs.still_there(ladder, length, reader_of(data))
 
 
+@given(st.integers(100, 40_000))
+def test_ladder_can_be_measured_afterwards(length: int) -> None:
+    """It is what reading would have made of it."""
+    data = content(length)
+    assert ladder_of(data, length) == rungs.measure(length, reader_of(data))
+
+
 @given(st.integers(400, 40_000), st.floats(0.4, 1.0))
 def test_cut_file_holds_what_is_left(length: int, part: float) -> None:
     """Of a file that was cut, it says how much is there: at most a tenth, or a few bytes, too little."""

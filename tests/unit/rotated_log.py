@@ -1,0 +1,93 @@
+"""A log that is written and rotated: what the models of the tail and of the whole sidecar have in common."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import tempfile
+from pathlib import Path
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
+
+
+def content(path: Path) -> bytes:
+    """The bytes of a file, unpacked; of a half-written one as far as they go."""
+    if path.suffix != ".gz":
+        return path.read_bytes()
+    try:
+        return gzip.decompress(path.read_bytes())
+    except EOFError:
+        return b""
+
+
+class RotatedLog(RuleBasedStateMachine):
+    """One log with its rotated files.
+
+    A line has two halves with a bar between them, so that what is written in two parts is known by either.
+
+    Args:
+        name: of the log.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.root = Path(tempfile.mkdtemp())
+        self.log = self.root / name
+        self.log.parent.mkdir(exist_ok=True)
+        self.log.touch()
+        self.number = 0
+        self.rest = b""
+        self.must: set[bytes] = set()
+
+    def see(self) -> None:
+        """What is in complete lines now has to arrive."""
+        for path in self.log.parent.iterdir():
+            self.must.update(content(path).split(b"\n")[:-1])
+
+    def rotated(self) -> list[tuple[int, Path]]:
+        """Rotated files, the oldest first."""
+        names = [(int(path.name.split(".")[2]), path) for path in self.log.parent.iterdir() if path != self.log]
+        return sorted(names, reverse=True)
+
+    def shift(self) -> None:
+        """Every rotated file becomes one older."""
+        for number, path in self.rotated():
+            path.rename(str(path).replace(f"log.{number}", f"log.{number + 1}"))
+
+    def rename_log(self) -> None:
+        """Rotate by renaming."""
+        self.shift()
+        self.log.rename(f"{self.log}.1")
+        self.log.touch()
+        # A half line goes on in the new file only after copytruncate; a logger that renames writes whole lines.
+        self.rest = b""
+
+    def truncate_log(self) -> None:
+        """Cut the log off."""
+        with self.log.open("r+b") as file:
+            file.truncate(0)
+
+    def copytruncate_log(self) -> None:
+        """Rotate by copying and truncating, at once."""
+        self.shift()
+        shutil.copy(self.log, f"{self.log}.1")
+        self.truncate_log()
+
+    def plain(self) -> list[Path]:
+        """Rotated files that are not compressed, the oldest first."""
+        return [path for _, path in self.rotated() if path.suffix != ".gz"]
+
+    @rule(count=st.integers(1, 12), width=st.sampled_from([1, 40, 200]), part=st.booleans())
+    def write(self, count: int, width: int, part: bool) -> None:
+        """The application writes lines, the last of them perhaps only in part."""
+        with self.log.open("ab") as file:
+            for _ in range(count):
+                self.number += 1
+                name = f"{self.number:05}".encode()
+                file.write(self.rest)
+                file.write(b"a" + name + b"-" * width)
+                self.rest = b"|b" + name + b"-" * width + b"\n"
+            if not part:
+                file.write(self.rest)
+                self.rest = b""
