@@ -370,6 +370,6 @@ class Sidecar:
         self._settle()
         self._keep_store()
         self._save()
-        self._store.certain = self._tail.certain
+        self._store.certain = self._tail.certain and (self._scanned or self._store.clean)
         self._tail.close()
         return self._counters.snapshot()["in_flight"] == 0
