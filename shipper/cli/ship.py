@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import queue
 import signal
 import sys
 import threading
@@ -207,20 +208,26 @@ def _read_again(config: Config, sender: Any, *, setup: bool) -> Config | None:
 
 @contextmanager
 def _signals(sidecar: Any, load: Callable[[], Config | None] | None) -> Iterator[None]:
-    def stop(_number: int, _frame: object) -> None:
-        sidecar.stop()
+    # A handler runs between any two instructions of the main thread, which may hold the very lock that telling the
+    # sidecar takes: a thread tells it, and what hands the signal over is re-entrant.
+    arrived: queue.SimpleQueue[int | None] = queue.SimpleQueue()
 
-    def reload(_number: int, _frame: object) -> None:
-        if load is not None:
-            sidecar.reload(load)
+    def tell() -> None:
+        while (number := arrived.get()) is not None:
+            if number != signal.SIGHUP:
+                sidecar.stop()
+            elif load is not None:
+                sidecar.reload(load)
 
-    handlers = {signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: reload}
-    old = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    threading.Thread(target=tell, name="signals", daemon=True).start()
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    old = {number: signal.signal(number, lambda number, _frame: arrived.put(number)) for number in numbers}
     try:
         yield
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)
+        arrived.put(None)
 
 
 def _dead_letters(config: Config) -> DeadLetters:
