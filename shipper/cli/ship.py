@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # the client takes 0.4 s to import; commands that need no clu
     from elasticsearch import Elasticsearch
 
     from shipper.deliver.dead_letters import DeadLetters
+    from shipper.deliver.run_documents import RunDocuments
     from shipper.health import Health
 
 OK, NOT_ALL, WRONG_USE, CLUSTER = 0, 1, 2, 3
@@ -109,6 +110,7 @@ def _run_with(config: Config, store: CursorStore, counters: Counters, *, once: b
         dead_letters=_dead_letters(config),
         counters=counters,
         recovery=Recovery(client, lambda text: log.warning("%s", text)),
+        runs=_run_documents(client, config),
         restore=Templates(client, config.elasticsearch).put if setup else (lambda: True),
         wake=wake,
     )
@@ -150,9 +152,12 @@ def _make_visible(client: Elasticsearch, config: Config) -> None:
     """Let a search right after us find everything; a key that may not refresh only makes it wait a second."""
     from elastic_transport import ApiError, TransportError
 
+    from shipper.install.run_index import run_index
+
     with suppress(ApiError, TransportError):
+        names = f"logs-neuroflow.*-{config.shipper.namespace},{run_index(config.shipper.namespace)}"
         client.options(request_timeout=10).indices.refresh(
-            index=f"logs-neuroflow.*-{config.shipper.namespace}", ignore_unavailable=True, allow_no_indices=True
+            index=names, ignore_unavailable=True, allow_no_indices=True
         )
 
 
@@ -202,8 +207,17 @@ def _read_again(config: Config, sender: Any, *, setup: bool) -> Config | None:
         if was != now:
             log.warning("%s: shipper.%s is changed by a restart only; it stays as it was", config.path, key)
     client = connect(new.elasticsearch, connections=config.shipper.batch.in_flight + 1)
-    sender.reconnect(client, new.elasticsearch, Templates(client, new.elasticsearch).put if setup else (lambda: True))
+    put = Templates(client, new.elasticsearch).put if setup else (lambda: True)
+    sender.reconnect(client, new.elasticsearch, _run_documents(client, new), put)
     return new
+
+
+def _run_documents(client: Elasticsearch, config: Config) -> RunDocuments:
+    from shipper.deliver.run_documents import RunDocuments
+    from shipper.install.run_index import make_run_index, run_index
+
+    index = run_index(config.shipper.namespace)
+    return RunDocuments(client, index, lambda: make_run_index(client, index))
 
 
 @contextmanager
@@ -336,7 +350,7 @@ def list_dead(context: click.Context, as_json: bool) -> None:
 def replay(context: click.Context) -> None:
     """Send them again, under the same ids; what is refused again stays."""
     from shipper.cluster import connect
-    from shipper.deliver.bulk import send_letters
+    from shipper.deliver.replay import send_letters
 
     config = _config(context)
     client = connect(config.elasticsearch)
@@ -344,6 +358,27 @@ def replay(context: click.Context) -> None:
         indexed, stayed = _dead_letters(config).replay(lambda letters: send_letters(client, letters))
     click.echo(f"{indexed} indexed, {stayed} still refused")
     sys.exit(NOT_ALL if stayed else OK)
+
+
+@ship.command("rebuild-runs")
+@click.pass_context
+def rebuild_runs(context: click.Context) -> None:
+    """Make the run documents again, from the data streams."""
+    from shipper.cluster import connect
+    from shipper.search.rebuild import RefusedError, rebuild
+
+    config = _config(context)
+    client = connect(config.elasticsearch)
+
+    def say(text: str) -> None:
+        click.echo(f"neuroflow-ship: {text}", err=True)
+
+    try:
+        with _cluster_errors(config):
+            told, runs = rebuild(client, config.shipper.namespace, _run_documents(client, config), say)
+    except RefusedError as error:
+        raise Failure(f"{error}; run it again when that is mended", NOT_ALL) from None
+    click.echo(f"{told} log documents tell of {runs} workflow runs, pipeline runs and sessions")
 
 
 @ship.command()
