@@ -17,6 +17,9 @@ from shipper.document.durations import MOST_SECONDS
 from shipper.document.extra import GOOD_KEYS, PLAIN, as_text, tame
 from shipper.document.homes import HOMES, IDS, put_component, put_duration, put_service
 from shipper.document.ids import generation_text
+from shipper.document.labels import LABELS, Label, labelled
+from shipper.document.places import NOWHERE, Place, place_of
+from shipper.document.redact import Redactor
 from shipper.document.taxonomy import event_fields
 from shipper.parse import structlog, traceback
 from shipper.parse.audit import is_entry
@@ -37,8 +40,8 @@ _LEVELS = {
     "exception": "error",
 }
 
-_HOME_OF: dict[str, Any] = {**IDS, **HOMES}
-"""Key in the source → where an identifier goes (text), or what puts it home (a function)."""
+_HOME_OF: dict[str, Any] = {**IDS, **LABELS, **HOMES}
+"""Key in the source → where an identifier goes (text), what it names (a label), or what puts it home (a function)."""
 
 
 class Documents:

@@ -154,8 +154,8 @@ def _event(document: dict[str, Any], neuroflow: dict[str, Any], action: str, fou
         _add(found, f"pipeline_run:{run}", verb, document, {**told, **_run_details(document, neuroflow)})
     verb = _SESSION.get(action)
     subject, session = told.get("subject_id"), told.get("session_id")
-    # Numbers are keys of the application's database: what becomes of those sessions the audit trail tells.
-    if verb and session and subject and not session.isdecimal():
+    # Others are keys of the application's database: what becomes of those sessions the audit trail tells.
+    if verb and subject and session and session.startswith("ses-"):
         _add(found, f"session:{subject}_{session}", verb, document, {"subject_id": subject, "session_id": session})
 
 

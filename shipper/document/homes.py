@@ -19,16 +19,12 @@ Document = dict[str, Any]
 IDS = {
     "workflow_run_id": "workflow_run_id",
     "run_id": "run_id",
+    "pipeline_run_id": "run_id",
     "pipeline": "pipeline",
+    "pipeline_name": "pipeline",
     "stage": "stage",
-    "session_id": "session_id",
-    "session": "session_id",
-    "subject_id": "subject_id",
-    "subject": "subject_id",
-    "participant": "subject_id",
-    "participant_id": "subject_id",
 }
-"""Key in the source → key under ``neuroflow``: identifiers, always as text."""
+"""Key in the source → key under ``neuroflow``: identifiers, always as text.  Names of people are ``labels``'."""
 
 _COUNTS = frozenset(
     {
@@ -40,6 +36,7 @@ _COUNTS = frozenset(
         "pipelines_failed",
     }
 )
+_BAD = frozenset({"failed", "failure", "error"})
 _UTC = Zone("UTC")
 
 
@@ -88,6 +85,13 @@ def _error_type(document: Document, value: Any) -> bool:
 def _success(document: Document, value: Any) -> bool:
     if type(value) is bool:
         document["event"] = {**document["event"], "outcome": "success" if value else "failure"}
+    return False  # the value itself stays visible
+
+
+def _status(document: Document, value: Any) -> bool:
+    """``workflow.completed`` says that it has ended, its status how."""
+    if type(value) is str and document["event"].get("outcome") == "success" and value.lower() in _BAD:
+        document["event"] = {**document["event"], "outcome": "failure", "type": ["end", "error"]}
     return False  # the value itself stays visible
 
 
@@ -180,6 +184,7 @@ HOMES: dict[str, Callable[[Document, Any], bool]] = {
     "exception": _exception,
     "error_traceback": _exception,
     "success": _success,
+    "status": _status,
     "action": _action,
     "outcome": _outcome,
     "task_id": _task_id,
