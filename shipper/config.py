@@ -29,6 +29,7 @@ from pydantic import (
 
 OUR_SECTIONS = ("elasticsearch", "kibana", "shipper")
 DEFAULT_LOG_DIR = Path("/var/log/neuroflow")
+FEWEST_HASH_KEY = 16
 
 Dataset = Literal["app", "workflow", "celery", "pipeline", "audit"]
 DATASETS: tuple[Dataset, ...] = get_args(Dataset)
@@ -138,9 +139,14 @@ class Redact(_Section):
 
     @model_validator(mode="after")
     def _keyed(self) -> Redact:
-        if self.hash:
-            # Better not to start than to send ids that somebody believes to be hashed.
-            raise ValueError("this version can't hash ids yet; leave hash empty, or don't ship these logs")
+        # Better not to start than to send ids that somebody believes to be hashed, or hashes that can be guessed.
+        if self.hash and self.hash_key is None:
+            raise ValueError("hash needs a hash_key; without one anybody could compute the hashes of all ids")
+        if self.hash_key is not None and len(self.hash_key) < FEWEST_HASH_KEY:
+            raise ValueError(f"hash_key is too short to keep a secret; give it {FEWEST_HASH_KEY} characters or more")
+        for name in (*self.keys, *self.hash):
+            if not any(map(str.isalnum, name)):
+                raise ValueError(f"{name!r} is no key's name")
         return self
 
 
