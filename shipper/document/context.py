@@ -25,6 +25,7 @@ _ENDS = frozenset({
 })  # fmt: skip
 _AGAIN = "pipeline.retry_scheduled"
 _NAMES = frozenset({"sub-", "ses-"})
+_TURNS = frozenset({*_BIRTHS, *_STARTS, *_ENDS, _AGAIN})
 _MOST_LIVES = 4
 # Moments are compared as UTC texts down to the microsecond; how they name UTC differs.
 _MICROSECONDS = 26
@@ -43,9 +44,18 @@ class _Life:
 
     __slots__ = ("begun", "born", "ended", "known", "since", "until")
 
-    def __init__(self, since: str, until: str, ended: str, born: bool, begun: bool, *known: str | None) -> None:  # noqa: FBT001 - in the order of its row
-        self.since, self.until, self.ended, self.born, self.begun = since, until, ended, born, begun
-        self.known: _Known = known
+    def __init__(self, since: str, until: str, known: Iterable[str | None]) -> None:
+        self.since, self.until = since, until
+        self.ended = ""
+        self.born = self.begun = False
+        self.known: _Known = tuple(known)
+
+    @classmethod
+    def of(cls, row: list[Any]) -> _Life:
+        """One that was remembered."""
+        life = cls(row[0], row[1], row[5:])
+        life.ended, life.born, life.begun = row[2:5]
+        return life
 
     def row(self) -> list[Any]:
         """What it can be made from again."""
@@ -55,9 +65,11 @@ class _Life:
         """Whether a line of this moment may speak of this run."""
         if moment < self.since:
             return _seconds(moment, self.since) <= (_SLACK if self.born else _LONGEST_RUN)
-        if self.ended and moment > self.ended:
+        if moment <= self.until or moment[:10] == self.until[:10]:
+            return True
+        if self.ended:
             return _seconds(self.ended, moment) <= _AFTER_END
-        return moment <= self.until or _seconds(self.until, moment) <= _SILENCE
+        return _seconds(self.until, moment) <= _SILENCE
 
     def takes(self, action: str | None, moment: str) -> bool:
         """Whether an event of this run can happen now; else it begins another life."""
@@ -67,8 +79,12 @@ class _Life:
 
     def hears(self, action: str | None, moment: str) -> bool:
         """It was spoken of; gives whether that is worth remembering over a restart."""
-        news = moment < self.since or moment[:10] != self.until[:10]
-        self.since, self.until = min(self.since, moment), max(self.until, moment)
+        news = False
+        if moment > self.until:
+            news = moment[:10] != self.until[:10]
+            self.until = moment
+        elif moment < self.since:
+            self.since, news = moment, True
         if action in _BIRTHS:
             news |= not self.born
             self.born = True
@@ -98,7 +114,7 @@ class RunContext:
         for key, value in rows:
             kind, _, name = key.partition(":")
             if kind == "run":
-                self._runs[name] = [_Life(*row) for row in orjson.loads(value)]
+                self._runs[name] = [_Life.of(row) for row in orjson.loads(value)]
             elif kind == "task":
                 self._tasks[name] = tuple(orjson.loads(value))
 
@@ -116,7 +132,7 @@ class RunContext:
         self._changed = {}
         return rows
 
-    def complete(self, fields: dict[str, Any], action: str | None, moment: str) -> None:
+    def complete(self, fields: dict[str, Any], action: str | None, moment: str, *, learn: bool = True) -> None:
         """Fill in what a line leaves out about its run, and learn what it says.
 
         Args:
@@ -124,23 +140,34 @@ class RunContext:
                 under ``context``.
             action: what happened.
             moment: when, in UTC; empty if the line does not say.
+            learn: it says something new of the run, and is not only to be filled in.
         """
         run, get = fields["run_id"], fields.get
         said = (get("pipeline"), get("subject_id"), get("session_id"), get("workflow_run_id"))
         moment = moment[:_MICROSECONDS]
         lives = self._runs.get(run)
-        life = _life_of(lives, said, action, moment) if lives is not None else None
+        life = None
+        if lives is not None:
+            life = lives[-1]
+            # Nearly every line goes on with what is known of the run.
+            if not (
+                said == life.known
+                and life.since <= moment
+                and (action not in _TURNS or (life.begun and action in _ENDS))
+                and life.covers(moment)
+            ):
+                life = _life_of(lives, said, action, moment)
         if life is None:
-            if moment and (any(said) or action in _BIRTHS):
-                self._begin(run, _Life(moment, moment, "", action in _BIRTHS, False, *said), action, moment)
+            if learn and moment and (any(said) or action in _BIRTHS):
+                self._begin(run, _Life(moment, moment, said), action, moment)
             return
-        if moment and life.hears(action, moment):
+        if learn and moment and life.hears(action, moment):
             self._changed[f"run:{run}"] = None
         known = life.known
         if said == known:
             return
         merged = tuple(old if new is None else new for new, old in zip(said, known, strict=True))
-        if merged != known:
+        if learn and merged != known:
             life.known = merged
             self._changed[f"run:{run}"] = None
         if merged != said:
@@ -192,9 +219,7 @@ class RunContext:
 def _life_of(lives: list[_Life], said: _Known, action: str | None, moment: str) -> _Life | None:
     """The life that a line speaks of, or None: of another that is not known yet, or of one that nobody can tell."""
     for life in reversed(lives):
-        if moment and not life.covers(moment):
-            continue
-        if _contradicts(said, life.known):
+        if (moment and not life.covers(moment)) or (said != life.known and _contradicts(said, life.known)):
             continue
         if moment and not life.takes(action, moment):
             return None
@@ -204,10 +229,10 @@ def _life_of(lives: list[_Life], said: _Known, action: str | None, moment: str) 
 
 def _contradicts(said: _Known, known: _Known) -> bool:
     """Whether a line speaks of something else; a key of the database and a name do not contradict each other."""
-    return any(
-        new != old and new is not None and old is not None and (new[:4] in _NAMES) == (old[:4] in _NAMES)
-        for new, old in zip(said, known, strict=True)
-    )
+    for new, old in zip(said, known, strict=True):
+        if new != old and new is not None and old is not None and (new[:4] in _NAMES) == (old[:4] in _NAMES):
+            return True
+    return False
 
 
 def _fill(fields: dict[str, Any], names: tuple[str, ...], said: _Known, merged: _Known) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 from zlib import crc32
 
-import orjson
+from orjson import dumps
 
 from shipper.document.extra import tame
 
@@ -96,6 +96,7 @@ TELLING = frozenset({*_PIPELINE, *_TASK, *_WORKFLOW, *_SESSION})
 """Actions that tell of runs and sessions; those of stages are told apart by how they begin."""
 _QUEUED_TEXT = re.compile(r"Pipeline (?P<pipeline>\S+) (?:\(attempt (?P<attempt>\d+)\) )?queued")
 _TRIGGER_TEXT = re.compile(r"Workflow run started \((?P<trigger>[^)]+)\)")
+_IDS = ("pipeline", "subject_id", "session_id", "workflow_run_id")
 _NO_EVENT: dict[str, Any] = {}
 _MOST_ERROR = 8191
 # Elasticsearch takes ids of up to 512 bytes.
@@ -130,33 +131,36 @@ def unite(facts: RunFacts, more: RunFacts) -> None:
 
 
 def _event(document: dict[str, Any], neuroflow: dict[str, Any], action: str, found: RunFacts) -> None:
-    inherited = neuroflow.get("context", ())
-    told: Fact = {
-        key: neuroflow[key]
-        for key in ("pipeline", "subject_id", "session_id", "workflow_run_id")
-        if key in neuroflow and key not in inherited
-    }
-    verb = _WORKFLOW.get(action)
-    if verb is not None:
+    told: Fact = {key: neuroflow[key] for key in _IDS if key in neuroflow}
+    inherited = neuroflow.get("context")
+    if inherited:
+        for key in inherited:
+            told.pop(key, None)
+    verb = _PIPELINE.get(action)
+    if verb is not None and "run_id" in neuroflow and not (inherited and "run_id" in inherited):
+        _add(
+            found,
+            f"pipeline_run:{neuroflow['run_id']}",
+            verb,
+            document,
+            {**told, **_run_details(document, neuroflow)},
+        )
+    elif action in _TASK and "pipeline" in told and "id" in (task := neuroflow.get("task", _NO_EVENT)):
+        run = neuroflow["run_id"] if "run_id" in neuroflow and "run_id" not in (inherited or ()) else task["id"]
+        _add(found, f"pipeline_run:{run}", _TASK[action], document, {**told, **_run_details(document, neuroflow)})
+    elif action in _WORKFLOW:
         if "workflow_run_id" in told:
-            _add(
-                found,
-                f"workflow_run:{told['workflow_run_id']}",
-                verb,
-                document,
-                _workflow_details(document, neuroflow),
-            )
+            details = _workflow_details(document, neuroflow)
+            _add(found, f"workflow_run:{told['workflow_run_id']}", _WORKFLOW[action], document, details)
         return
-    verb, run = _PIPELINE.get(action), neuroflow.get("run_id")
-    if run is None and (verb := _TASK.get(action)) and "pipeline" in told:
-        run = neuroflow.get("task", {}).get("id")
-    if verb is not None and run is not None and "run_id" not in inherited:
-        _add(found, f"pipeline_run:{run}", verb, document, {**told, **_run_details(document, neuroflow)})
-    verb = _SESSION.get(action)
-    subject, session = told.get("subject_id"), told.get("session_id")
+    session = told.get("session_id")
     # Others are keys of the application's database: what becomes of those sessions the audit trail tells.
-    if verb and subject and session and session.startswith("ses-"):
-        _add(found, f"session:{subject}_{session}", verb, document, {"subject_id": subject, "session_id": session})
+    if session and session[:4] == "ses-" and "subject_id" in told and action in _SESSION:
+        subject = told["subject_id"]
+        details = {"subject_id": subject, "session_id": session}
+        if "outcome" in document["event"]:
+            details["outcome"] = document["event"]["outcome"]
+        _add(found, f"session:{subject}_{session}", _SESSION[action], document, details)
 
 
 def _stage(document: dict[str, Any], neuroflow: dict[str, Any], stage: re.Match[str], found: RunFacts) -> None:
@@ -233,13 +237,13 @@ def _common(document: dict[str, Any]) -> Fact:
 
 def _run_details(document: dict[str, Any], neuroflow: dict[str, Any]) -> Fact:
     told = _common(document)
-    outcome = document["event"].get("outcome")
-    if outcome is not None:
-        told["outcome"] = outcome
+    if "outcome" in document["event"]:
+        told["outcome"] = document["event"]["outcome"]
     extra = neuroflow.get("extra")
     if extra:
         for key in ("attempt", "exit_code"):
-            _put_number(told, key, extra.get(key))
+            if key in extra:
+                _put_number(told, key, extra[key])
     return told
 
 
@@ -261,11 +265,12 @@ def _workflow_details(document: dict[str, Any], neuroflow: dict[str, Any]) -> Fa
 
 
 def _numbers(metrics: dict[str, Any]) -> dict[str, Any]:
-    """The metrics with numbers as numbers: a synthetic source gives those of a flattened field back as text."""
+    """The metrics as they always are: a synthetic source sorts keys and makes text of a flattened field's numbers."""
+    ordered = {key: metrics[key] for key in sorted(metrics)}
     durations = metrics.get("stage_durations")
-    if not isinstance(durations, dict):
-        return metrics
-    return {**metrics, "stage_durations": tame({stage: _float(value) for stage, value in durations.items()})}
+    if isinstance(durations, dict):
+        ordered["stage_durations"] = tame({stage: _float(durations[stage]) for stage in sorted(durations)})
+    return ordered
 
 
 def _float(value: Any) -> Any:
@@ -288,12 +293,22 @@ def _put_number(told: Fact, key: str, value: Any) -> None:
 def _add(found: RunFacts, identity: str, verb: str, document: dict[str, Any], told: Fact) -> None:
     if len(identity) > _MOST_ID // 4 and len(identity.encode()) > _MOST_ID:
         return
-    fact: Fact = {"verb": verb, "source": "audit" if "audit" in document["neuroflow"] else "events", **told}
+    told["verb"] = verb
+    told["source"] = "audit" if "audit" in document["neuroflow"] else "events"
     moment = UNTIMED
-    if "no_timestamp" not in document.get("tags", ()):
+    if "tags" not in document or "no_timestamp" not in document["tags"]:
         stamp = document["@timestamp"]
         fraction = stamp[20:-1] if stamp[-1] == "Z" else stamp[20:-6]
-        moment = f"{stamp[:19]}{fraction:0<9}"
-        fact["at"] = f"{stamp[:19]}.{fraction.rstrip('0'):0<6}Z"
-    digest = crc32(orjson.dumps(fact, option=orjson.OPT_SORT_KEYS))
-    found.setdefault(identity, {})[f"{moment} {verb} {digest:08x}"] = fact
+        seconds = stamp[:19]
+        if len(fraction) == 6:
+            moment, told["at"] = f"{seconds}{fraction}000", f"{seconds}.{fraction}Z"
+        else:
+            moment, told["at"] = f"{seconds}{fraction:0<9}", f"{seconds}.{fraction.rstrip('0'):0<6}Z"
+    # Whoever makes this fact puts its parts in this order.
+    digest = crc32(dumps(told))
+    key = f"{moment} {verb} {digest:08x}"
+    known = found.get(identity)
+    if known is None:
+        found[identity] = {key: told}
+    else:
+        known[key] = told

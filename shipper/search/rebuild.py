@@ -1,6 +1,6 @@
 """Run documents again, from what the data streams hold.
 
-While sidecars go on: the index is emptied first, then everything that was ever said is read in one snapshot and united
+While sidecars go on: the index is emptied first, then everything ever said is read in one snapshot and united
 with what is said meanwhile.  What a sidecar wrote before was indexed before, so the snapshot has it.
 """
 
