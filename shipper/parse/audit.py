@@ -5,11 +5,14 @@ Times are UTC where they name no zone; ``details`` may be an object, JSON text o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 
 from shipper.parse import structlog, voxelops
 from shipper.parse.records import Record
+
+_NAIVE = re.compile(r"[0-9-]{10}[ T][0-9:]{8}(?:[.,][0-9]{1,9})?")
 
 
 def parse(line: bytes, read: Callable[[bytes], Record | None] = structlog.parse) -> Record | None:
@@ -30,8 +33,15 @@ def entry(record: Record) -> Record:
 
 
 def exported(record: Record) -> Record:
-    """The same from ``export audit``, which writes nothing for null."""
-    return entry({key: None if value == "" else value for key, value in record.items()})
+    """The same from ``export audit``, which writes nothing for null and no zone for UTC.
+
+    It can be printed into any file, where a stamp without a zone would be taken for local time.
+    """
+    found = {key: None if value == "" else value for key, value in record.items()}
+    stamp = found.get("timestamp")
+    if isinstance(stamp, str) and _NAIVE.fullmatch(stamp):
+        found["timestamp"] = f"{stamp}+00:00"
+    return entry(found)
 
 
 def is_entry(record: Record) -> bool:

@@ -15,7 +15,7 @@ from shipper.parse.records import Record
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _LIFE = re.compile(
-    r"Task (?P<name>\S+?)\[(?P<id>[^\]\s]+)\] "
+    r"Task (?P<name>[^\s\[]++)\[(?P<id>[^\]\s]++)\] "
     r"(?:(?P<received>received)|succeeded in (?P<seconds>[0-9.e+-]+)s: (?P<result>.*)"
     r"|(?P<retried>retry: .*)|(?:raised (?:un)?expected|INTERNAL ERROR): (?P<raised>.*)"
     r"|(?P<rejected>reject(?: requeue=\w+)?): (?P<reason>.*)|(?P<ignored>ignored)|(?P<other>.*))",
@@ -36,7 +36,7 @@ _IN_TASK = re.compile(
     r" (?P<message>.*)",
     re.DOTALL,
 )
-_DUE = re.compile(r"Scheduler: Sending due task (?P<entry>\S+) \((?P<name>[^)]+)\)")
+_DUE = re.compile(r"Scheduler: Sending due task (?P<entry>\S++) \((?P<name>[^)]++)\)")
 _ERROR_CALL = re.compile(r"(?P<type>[A-Za-z_][\w.]*+)\((?P<args>.*)\)", re.DOTALL)
 Reader = Callable[[str], Record | None]
 

@@ -136,10 +136,10 @@ def _end_of_value(rest: str, start: int, openings: list[int]) -> int:
         at = _end_of_bare(rest, at)
         if at == len(rest) or rest[at].isspace():
             return at
-        if rest[at] == "<":
-            shut = rest.find(">", at) if at == start else -1
-            # ``<Foo object at 0x7f>``; elsewhere it is a character like others.
-            after = shut + 1 if shut > 0 else at + 1
+        if rest[at] == "<" and at > start:
+            after = at + 1  # a character like others
+        elif rest[at] == "<":
+            after = rest.find(">", at) + 1  # ``<Foo object at 0x7f>``
         elif rest[at] in "'\"":
             quoted = QUOTED.match(rest, at)
             after = quoted.end() if quoted else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shipper.config import Format
-from shipper.parse import mixed, pipeline
+from shipper.parse import mixed, pipeline, session
 from shipper.parse.records import Records
 from shipper.tail.lines import Block, Origin
 
@@ -17,8 +17,11 @@ def parse(block: Block) -> Records:
     """
     if block.origin.format == "pipeline":
         return pipeline.parse(block)
-    out = Records(block, end=block.offsets[0], carry=block.carry)
-    out.rest = mixed.read(out, 0, len(block.lines), final=block.final)
+    out = Records(block, carry=block.carry)
+    if block.origin.format == "console":
+        session.read(out)
+    else:
+        out.rest = mixed.read(out, 0, len(block.lines), final=block.final)
     out.end = block.offsets[out.rest]
     if block.unterminated and out.rest == len(block.lines) and out.raws and block.lines[-1].strip():
         out.flag(len(out.records) - 1, "unterminated")
@@ -26,7 +29,7 @@ def parse(block: Block) -> Records:
 
 
 def continuation(held: Sequence[bytes], lines: Sequence[bytes], line_format: Format, carry: str = "") -> int:
-    """How many of these lines go on with the record that begins in the lines held back.  Pure.
+    """How many of these lines go on with the record that begins last in the lines held back.  Pure.
 
     Args:
         held: lines held back at the end of a file that was rotated away in the middle of a record.
@@ -46,7 +49,9 @@ def continuation(held: Sequence[bytes], lines: Sequence[bytes], line_format: For
     for line in both:
         offsets.append(offsets[-1] + len(line) + 1)
     found = parse(Block(Origin(b"", "", "", line_format, "app"), both, offsets, carry=carry))
-    if not found.records:
-        return len(lines)
-    end = offsets.index(found.starts[0]) + found.raws[0].count(b"\n") + 1
+    if found.rest < len(held) or not found.records:
+        return len(lines)  # it is still open
+    # Where all that was held back is an export's bracket, its first element.
+    at = max((at for at, start in enumerate(found.starts) if start < offsets[len(held)]), default=0)
+    end = offsets.index(found.starts[at]) + found.raws[at].count(b"\n") + 1
     return max(0, end - len(held))

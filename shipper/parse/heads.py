@@ -31,12 +31,12 @@ _APART = re.compile(
     rb" -------------- \S+@|celery beat v|worker: (?:Warm|Cold|Soft|Hitting|Initiating)|Waiting gracefully for cold"
     rb"|Restarting celery worker|\S[^\n]{0,400}?:\d{1,9}: SecurityWarning: "
 )
-# What VoxelOps and the application print around a run, and what Python says before the traceback of a thread or a
-# child process: never a part of a traceback before it.
-_PRINTED = re.compile(
+# What VoxelOps and the application print around a run.
+_OUTPUT = re.compile(
     rb"=++\s*\Z|Docker image|Running |Command:|\xe2\x9c[\x93\x97]|Duration:|Execution log saved|\+ \S++\s*\Z"
-    rb"|[{\[]\s*\Z|Exception in thread |Exception ignored in|Process \S++:\s*\Z"
 )
+# What Python says before the traceback of a thread or a child process, and the beginning of indented JSON.
+_OTHER = re.compile(rb"[{\[]\s*\Z|Exception in thread |Exception ignored in|Process \S++:\s*\Z")
 
 
 def begins(line: bytes) -> bool:
@@ -53,9 +53,14 @@ def begins_apart(line: bytes) -> bool:
     return _APART.match(line) is not None
 
 
-def is_printed(line: bytes) -> bool:
-    """Whether a line is known output of a run, which belongs to no traceback above it."""
-    return _PRINTED.match(line) is not None
+def is_output(line: bytes) -> bool:
+    """Whether a line is known output of a run, which neither goes on with a record nor begins a longer one."""
+    return _OUTPUT.match(line) is not None
+
+
+def ends_notes(line: bytes) -> bool:
+    """Whether a line behind an exception's name is no note of it."""
+    return is_output(line) or _OTHER.match(line) is not None
 
 
 def colourless(line: bytes) -> bytes:

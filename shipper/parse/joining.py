@@ -42,6 +42,8 @@ def extent(lines: Sequence[bytes], index: int, stop: int, body: bytes) -> tuple[
     found = HEAD.match(body[:400].decode("latin-1")) if body[:1] in heads.PREFIXED else None
     if found is None and heads.begins_apart(body):
         return _extent_apart(lines, index, stop, body)
+    if found is None and heads.is_output(body):
+        return index + 1, False
     kind = found.lastgroup if found else None
     eager = found is not None and is_eager(found, body)
     listed = kind == "huey" and body.rstrip().endswith(_COMMANDS)
@@ -62,7 +64,7 @@ def extent(lines: Sequence[bytes], index: int, stop: int, body: bytes) -> tuple[
                 continue
             if state is State.NONE and kind in _QUIET and traceback.state_of(line) is State.NONE:
                 return end, False  # indented output of a run, not the record's
-            if state is State.NAMED and heads.is_printed(line):
+            if state is State.NAMED and heads.ends_notes(line):
                 return end, False
             after = traceback.step(state, line, previous)
             if after is None:

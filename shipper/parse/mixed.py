@@ -17,7 +17,6 @@ from shipper.parse.records import Record, Records, text_of
 from shipper.tail.lines import HOLE_BYTES
 
 _BOM = b"\xef\xbb\xbf"
-_INVALID = "invalid_utf8"
 Reader = Callable[[bytes], Record | None]
 
 
@@ -58,7 +57,8 @@ def read(out: Records, index: int, stop: int, *, final: bool) -> int:
                 raws.append(line)
                 starts.append(offsets[index])
                 if index in cut:
-                    _note_cut(out, cut[index])
+                    out.flag(len(records) - 1, "truncated")
+                    record.setdefault("line_bytes", cut[index])
                 index += 1
                 continue
         elif first in PREFIXED and not of_audit and index + 1 < stop and line[-1:] != b"\r" and index not in cut:
@@ -101,19 +101,17 @@ def read(out: Records, index: int, stop: int, *, final: bool) -> int:
             continue
         if body[:1] == b"{":
             if body is not line and (record := read_json(body)) is not None:
-                _add(out, record, index, index + 1, [line])
+                out.add(record, index, index + 1)
                 index += 1
                 continue
             if (record := _json_of_invalid(body, read_json)) is not None:
-                at = _add(out, record, index, index + 1, [line])
-                out.tag(at, _INVALID)
-                out.originals[at] = line + b"\n"
+                out.mark_invalid(out.add(record, index, index + 1))
                 index += 1
                 continue
         if indented.opens(body) and (found := indented.find(lines, index, stop, final=final)) is not None:
             if found.record is None:
                 break  # its end is not there yet
-            _add(out, found.record, found.first, found.end, lines[found.first : found.end])
+            out.add(found.record, found.first, found.end)
             index = found.rest
             continue
         if of_audit:
@@ -147,31 +145,14 @@ def _json_of_invalid(body: bytes, read_json: Reader) -> Record | None:
 
 
 def _add_text(out: Records, index: int, end: int, body: bytes) -> None:
-    lines = out.block.lines[index:end]
-    while len(lines) > 1 and not lines[-1].strip():
-        lines.pop()
-    joined = b"\n".join([body, *(line.removesuffix(b"\r") for line in lines[1:])])
+    lines = out.block.lines
+    while end > index + 1 and not lines[end - 1].strip():
+        end -= 1
+    joined = b"\n".join([body, *(line.removesuffix(b"\r") for line in lines[index + 1 : end])])
     said, valid = text_of(joined)
     record = text.parse(said)
-    at = _add(out, record or {"event": said}, index, end, lines)
+    at = out.add(record or {"event": said}, index, end)
     if record is None:
         out.tag(at, "parse_failure")
     if not valid:
-        out.tag(at, _INVALID)
-        out.originals[at] = b"\n".join(lines) + b"\n"
-
-
-def _add(out: Records, record: Record, index: int, end: int, lines: list[bytes]) -> int:
-    out.records.append(record)
-    out.raws.append(lines[0] if len(lines) == 1 else b"\n".join(lines))
-    out.starts.append(out.block.offsets[index])
-    for line in range(index, end):
-        if line in out.block.cut:
-            _note_cut(out, out.block.cut[line])
-    return len(out.records) - 1
-
-
-def _note_cut(out: Records, length: int) -> None:
-    at = len(out.records) - 1
-    out.flag(at, "truncated")
-    out.records[at].setdefault("line_bytes", length)
+        out.mark_invalid(at)

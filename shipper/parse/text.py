@@ -38,7 +38,12 @@ def _unprefixed(text: str, plain: str) -> Record | None:
         return {"event": text, "level": "warning", "logger": "py.warnings"}
     if _BANNER.match(plain):
         return {"event": text, "level": "info", "logger": "celery.beat" if plain[:7] == "celery " else "celery"}
-    said, trace = traceback.split(plain)
+    return of_traceback(plain)
+
+
+def of_traceback(text: str) -> Record | None:
+    """The record of a text with a traceback that no prefix introduces; None if there is none in it."""
+    said, trace = traceback.split(text)
     if trace is None:
         return None
     # Python or somebody's print may have said a line before it.
