@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 from shipper.parse import audit, celery, indented, structlog, text, voxelops
-from shipper.parse.heads import HEAD, PREFIXED
+from shipper.parse.heads import ANSI, HEAD, PREFIXED
 from shipper.parse.joining import MAY_GO_ON, extent, is_eager
 from shipper.parse.records import Record, Records, text_of
 from shipper.tail.lines import HOLE_BYTES
@@ -42,8 +42,9 @@ def read(out: Records, index: int, stop: int, *, final: bool) -> int:
     read_json: Reader = partial(audit.parse, read=read_quickly) if of_audit else read_quickly
     readers, head_of, may_go_on = text.READERS, HEAD.match, MAY_GO_ON
     records, raws, starts = out.records, out.raws, out.starts
-    # What the line before this one had to know of it.
-    known = ""
+    usual = {*PREFIXED, b"\x1b"}
+    # What the line before had to know of the one at ``known_at``.
+    known_at, known = -1, ""
     known_head: re.Match[str] | None = None
     while index < stop:
         line = lines[index]
@@ -61,27 +62,30 @@ def read(out: Records, index: int, stop: int, *, final: bool) -> int:
                     record.setdefault("line_bytes", cut[index])
                 index += 1
                 continue
-        elif first in PREFIXED and not of_audit and index + 1 < stop and line[-1:] != b"\r" and index not in cut:
+        elif first in usual and not of_audit and index + 1 < stop and line[-1:] != b"\r" and index not in cut:
             # The usual line: a prefix, and behind it a line that cannot go on with it.
-            said, head = known, known_head
-            known_head = None
-            if head is None:
+            if known_at == index:
+                said, head = known, known_head
+            else:
                 try:
                     said = line.decode()
                 except UnicodeDecodeError:
                     said = ""
+                if first == b"\x1b":
+                    said = ANSI.sub("", said)
                 head = head_of(said)
             if head is not None:
                 after = lines[index + 1]
                 kind = head.lastgroup
                 if kind == "celery" and is_eager(head, line):
+                    alone = False
                     if after[:1] in PREFIXED:
                         try:
                             known = after.decode()
                         except UnicodeDecodeError:
                             known = ""
-                        known_head = head_of(known)
-                    alone = known_head is not None
+                        known_at, known_head = index + 1, head_of(known)
+                        alone = known_head is not None
                 else:
                     alone = not after or not may_go_on[after[0]] or (after[0] == 27 and after[4:6] == b"20")
                 if alone:
@@ -94,7 +98,6 @@ def read(out: Records, index: int, stop: int, *, final: bool) -> int:
                     starts.append(offsets[index])
                     index += 1
                     continue
-                known_head = None
         body = _bare(line, offsets[index])
         if not body.strip():
             index += 1  # blank lines between records say nothing

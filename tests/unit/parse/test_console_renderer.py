@@ -107,7 +107,7 @@ def test_texts_come_back_as_they_were(values: dict[str, Any], event: str, *, col
 def fails(how: str) -> None:
     """Raise an exception of some shape."""
     try:
-        {}["missing"]
+        dict[str, str]()["missing"]
     except KeyError as error:
         error.add_note("a note\nof two lines")
         if how == "chained":

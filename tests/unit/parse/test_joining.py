@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -114,13 +115,13 @@ def told(blocks: list[Records]) -> list[tuple[Any, ...]]:
     parts=st.lists(st.sampled_from(PARTS), min_size=1, max_size=8),
     cuts=st.lists(st.integers(0, 80), max_size=6),
     of=st.sampled_from(FORMATS),
-    ending=st.sampled_from([b"", b"\r"]),
+    endings=st.lists(st.sampled_from([b"", b"", b"\r"]), min_size=1, max_size=5),
 )
 def test_blocks_give_the_same_records_wherever_they_end(
-    parts: list[bytes], cuts: list[int], of: Format, ending: bytes
+    parts: list[bytes], cuts: list[int], of: Format, endings: list[bytes]
 ) -> None:
     """What a record is depends on its lines alone."""
-    lines = [line + ending for line in b"\n".join(parts).split(b"\n")]
+    lines = [line + ending for line, ending in zip(b"\n".join(parts).split(b"\n"), cycle(endings), strict=False)]
     whole = told(blocks_of(lines, [], of))
     assert whole == told(blocks_of(lines, cuts, of))
 
