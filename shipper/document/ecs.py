@@ -25,7 +25,7 @@ from shipper.document.taxonomy import event_fields
 from shipper.parse import structlog, traceback
 from shipper.parse.audit import is_entry
 from shipper.parse.records import Record, Records
-from shipper.parse.timestamps import FIRST_YEAR, LAST_YEAR, Zone, from_ns, to_utc
+from shipper.parse.timestamps import FIRST_YEAR, LAST_YEAR, Zone, from_ns, later, to_utc
 
 Document = dict[str, Any]
 Suspects = Callable[[bytes], bool]
@@ -91,6 +91,8 @@ class Documents:
             documents = self._mixed(records, path, suspects)
         else:
             documents = self._events(records, path, suspects)
+        for index, nanoseconds in records.after.items():
+            documents[index]["@timestamp"] = later(documents[index]["@timestamp"], nanoseconds)
         for index, tags in records.tags.items():
             known = documents[index].setdefault("tags", [])
             known.extend(tag for tag in tags if tag not in known)

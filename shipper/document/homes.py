@@ -132,6 +132,13 @@ def _pid(document: Document, value: Any) -> bool:
     return True
 
 
+def _iostream(document: Document, value: Any) -> bool:
+    if value not in ("stdout", "stderr"):
+        return False
+    document["log"]["iostream"] = value
+    return True
+
+
 def _metrics(document: Document, value: Any) -> bool:
     """The metrics event: fixed numbers have fields, stage names are keys and stay in a flattened one."""
     if type(value) is not dict:
@@ -189,6 +196,7 @@ HOMES: dict[str, Callable[[Document, Any], bool]] = {
     "outcome": _outcome,
     "task_id": _task_id,
     "task_name": _task_name,
+    "iostream": _iostream,
     "process_name": _process_name,
     "pid": _pid,
     "metrics": _metrics,

@@ -248,7 +248,7 @@ def _add(out: Records, record: Record, index: int, end: int, state: State) -> in
     at = out.add(record, index, end)
     if state.stamp and "timestamp" not in record:
         record["timestamp"] = state.stamp
-        record["after"] = out.starts[at] - state.offset
+        out.after[at] = out.starts[at] - state.offset
         out.tag(at, "no_timestamp")
     return at
 

@@ -62,7 +62,8 @@ class Desk:
         self.sender = Sender(
             self.client, settings, in_flight=2, dead_letters=self.letters, counters=self.counters,
             recovery=Recovery(self.client, pytest.fail), restore=self.restore,
-            runs=RunDocuments(self.client, "neuroflow-runs-test", lambda: None), wake=self.wake, wait_for=self.wait_for,
+            runs=RunDocuments(self.client, "neuroflow-runs-test", lambda: None),
+            wake=self.wake, wait_for=self.wait_for,
         )  # fmt: skip
 
     def restore(self) -> bool:

@@ -22,7 +22,7 @@ def filled(context: RunContext, action: str | None = None, at: str = "10:00:00",
 
 
 def test_what_queued_a_run_names_it_for_later_lines() -> None:
-    """Pipeline, subject, session and workflow come back for a line that has only the id, and it is said that they do."""
+    """Pipeline, subject, session and workflow come back for a line that has only the id, named as such."""
     context = RunContext()
     said = {"run_id": "1", "pipeline": "p", "subject_id": "s", "session_id": "t", "workflow_run_id": "w"}
     assert said == completed(context, "pipeline.queued", **said)

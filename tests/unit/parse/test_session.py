@@ -65,9 +65,9 @@ def test_lines_without_a_stamp_follow_the_last_one() -> None:
     """They are as many nanoseconds behind it as bytes, and say so."""
     found = parsed(OWN + framed("STDOUT", "one\ntwo"))
     for place, record in enumerate(found.records[1:], 1):
-        assert (STAMP, found.starts[place]) == (record["timestamp"], record["after"])
+        assert (STAMP, found.starts[place]) == (record["timestamp"], found.after[place])
     assert {1: ["no_timestamp"], 2: ["no_timestamp"], 3: ["no_timestamp"]} == found.tags
-    assert found.records[1]["after"] > 0
+    assert found.after[1] > 0
 
 
 def test_without_a_stamp_before_nothing_is_made_up() -> None:
