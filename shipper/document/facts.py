@@ -131,13 +131,10 @@ def unite(facts: RunFacts, more: RunFacts) -> None:
 
 
 def _event(document: dict[str, Any], neuroflow: dict[str, Any], action: str, found: RunFacts) -> None:
-    told: Fact = {key: neuroflow[key] for key in _IDS if key in neuroflow}
-    inherited = neuroflow.get("context")
-    if inherited:
-        for key in inherited:
-            told.pop(key, None)
+    told = _said(neuroflow)
+    inherited = _inherited(neuroflow)
     verb = _PIPELINE.get(action)
-    if verb is not None and "run_id" in neuroflow and not (inherited and "run_id" in inherited):
+    if verb is not None and "run_id" in neuroflow and "run_id" not in inherited:
         _add(
             found,
             f"pipeline_run:{neuroflow['run_id']}",
@@ -146,7 +143,7 @@ def _event(document: dict[str, Any], neuroflow: dict[str, Any], action: str, fou
             {**told, **_run_details(document, neuroflow)},
         )
     elif action in _TASK and "pipeline" in told and "id" in (task := neuroflow.get("task", _NO_EVENT)):
-        run = neuroflow["run_id"] if "run_id" in neuroflow and "run_id" not in (inherited or ()) else task["id"]
+        run = neuroflow["run_id"] if "run_id" in neuroflow and "run_id" not in inherited else task["id"]
         _add(found, f"pipeline_run:{run}", _TASK[action], document, {**told, **_run_details(document, neuroflow)})
     elif action in _WORKFLOW:
         if "workflow_run_id" in told:
@@ -165,7 +162,7 @@ def _event(document: dict[str, Any], neuroflow: dict[str, Any], action: str, fou
 
 def _stage(document: dict[str, Any], neuroflow: dict[str, Any], stage: re.Match[str], found: RunFacts) -> None:
     name = stage[1] or neuroflow.get("stage")
-    if name is None or "workflow_run_id" in neuroflow.get("context", ()):
+    if name is None or "workflow_run_id" in _inherited(neuroflow):
         return
     told = {"stage": name, **_common(document)}
     _add(found, f"workflow_run:{neuroflow['workflow_run_id']}", _STAGE_VERB[stage[2]], document, told)
@@ -180,9 +177,9 @@ def _audit(document: dict[str, Any], neuroflow: dict[str, Any], action: str, fou
     status = new.lower() if new else None
     extra = neuroflow.get("extra", {})
     details = extra.get("details")
-    told: Fact = {key: neuroflow[key] for key in ("subject_id", "workflow_run_id") if key in neuroflow}
+    told = _said(neuroflow)
     if kind == "session":
-        told.pop("workflow_run_id", None)
+        told = {"subject_id": told["subject_id"]} if "subject_id" in told else {}
         if action == "created":
             status = "discovered"
             if new:
@@ -195,16 +192,13 @@ def _audit(document: dict[str, Any], neuroflow: dict[str, Any], action: str, fou
         return
     message = document.get("message", "")
     if kind == "workflow_run":
+        told = {}
         trigger = _TRIGGER_TEXT.match(message)
         if trigger:
             told["trigger"] = trigger["trigger"]
         elif verb == "created" and new and status not in _STATUS_VERB:
             told["trigger"] = new
-        told.pop("subject_id", None)
-        told.pop("workflow_run_id", None)
     else:
-        if "session_id" in neuroflow:
-            told["session_id"] = neuroflow["session_id"]
         queued = _QUEUED_TEXT.match(message)
         if queued:
             told["pipeline"] = queued["pipeline"]
@@ -215,6 +209,20 @@ def _audit(document: dict[str, Any], neuroflow: dict[str, Any], action: str, fou
     if isinstance(details, dict):
         _put_number(told, "exit_code", details.get("exit_code"))
     _add(found, f"{kind}:{number}", verb, document, told)
+
+
+def _said(neuroflow: dict[str, Any]) -> Fact:
+    """What the line itself says of whose run it is."""
+    said: Fact = {key: neuroflow[key] for key in _IDS if key in neuroflow}
+    for key in _inherited(neuroflow):
+        said.pop(key, None)
+    return said
+
+
+def _inherited(neuroflow: dict[str, Any]) -> list[str]:
+    """The fields that were filled in; a synthetic source gives one alone without its list."""
+    names = neuroflow.get("context", [])
+    return [names] if isinstance(names, str) else names
 
 
 def _common(document: dict[str, Any]) -> Fact:
