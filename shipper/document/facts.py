@@ -16,6 +16,7 @@ from zlib import crc32
 from orjson import dumps
 
 from shipper.document.extra import tame
+from shipper.document.labels import LABELS, labelled
 
 Fact = dict[str, Any]
 """What was said: ``verb``, ``source``, ``at`` (UTC; missing where the line had no usable stamp), and what it told."""
@@ -97,6 +98,7 @@ TELLING = frozenset({*_PIPELINE, *_TASK, *_WORKFLOW, *_SESSION})
 _QUEUED_TEXT = re.compile(r"Pipeline (?P<pipeline>\S+) (?:\(attempt (?P<attempt>\d+)\) )?queued")
 _TRIGGER_TEXT = re.compile(r"Workflow run started \((?P<trigger>[^)]+)\)")
 _IDS = ("pipeline", "subject_id", "session_id", "workflow_run_id")
+_PLACE_TEXT = re.compile(r" discovered at \S*?/(?P<subject>sub-[^/\s]+)")
 _NO_EVENT: dict[str, Any] = {}
 _MOST_ERROR = 8191
 # Elasticsearch takes ids of up to 512 bytes.
@@ -184,6 +186,7 @@ def _audit(document: dict[str, Any], neuroflow: dict[str, Any], action: str, fou
             status = "discovered"
             if new:
                 told["label"] = new
+                _named(document, new, number, found)
         if action in {"created", "validated", "status_changed"} and status:
             _add(found, f"session:{number}", "status", document, {**told, "session_id": number, "status": status})
         return
@@ -209,6 +212,14 @@ def _audit(document: dict[str, Any], neuroflow: dict[str, Any], action: str, fou
     if isinstance(details, dict):
         _put_number(told, "exit_code", details.get("exit_code"))
     _add(found, f"{kind}:{number}", verb, document, told)
+
+
+def _named(document: dict[str, Any], label: str, number: str, found: RunFacts) -> None:
+    """A row of the database was made for a session that the event stream knows by its name only."""
+    place = _PLACE_TEXT.search(document.get("message", ""))
+    if place:
+        name = f"{place['subject']}_{labelled(label, LABELS['session'])}"
+        _add(found, f"session:{name}", "row", document, {"subject_id": place["subject"], "row": number})
 
 
 def _said(neuroflow: dict[str, Any]) -> Fact:

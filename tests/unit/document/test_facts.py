@@ -153,6 +153,19 @@ def audit(entity_type: str, entity_id: int, action: str, **more: Any) -> dict[st
                 ]
             },
         ),
+        (
+            audit(
+                "session", 12, "created", new_value="01", message="Session 01 discovered at /data/dicom/sub-001/01",
+            ),
+            {
+                "session:sub-001_ses-01": [
+                    {"verb": "row", "source": "audit", "subject_id": "sub-001", "row": "12"},
+                ],
+                "session:12": [
+                    {"verb": "status", "source": "audit", "status": "discovered", "label": "01", "session_id": "12"},
+                ],
+            },
+        ),
         (audit("subject", 1, "created", new_value="sub-001"), {}),
         (audit("session", 12, "marked_for_rerun"), {}),
         (audit("pipeline_run", 5, "status_changed", new_value="confused"), {}),

@@ -180,6 +180,16 @@ def test_sessions() -> None:
     assert ("failed", at(3), "ses-a") == (found["status"], found["failed_at"], found["label"])
 
 
+def test_a_session_with_a_row_is_counted_once() -> None:
+    """What only knows its name leads to the row."""
+    name = {"session_id": "ses-01", "subject_id": "sub-1"}
+    facts = [fact(1, "discovered", **name), fact(2, "row", "audit", subject_id="sub-1", row="12")]
+    found = run(*facts, identity="session:sub-1_ses-01")
+    assert ("session_name", "12", "discovered", name) == (
+        found["kind"], found["row"], found["status"], found["neuroflow"],
+    )  # fmt: skip
+
+
 VERBS = ["created", "queued", "started", "completed", "failed", "finished", "requeued", "called_back", "cancelled"]
 many = st.lists(
     st.builds(
