@@ -99,7 +99,7 @@ _QUEUED_TEXT = re.compile(r"Pipeline (?P<pipeline>\S+) (?:\(attempt (?P<attempt>
 _TRIGGER_TEXT = re.compile(r"Workflow run started \((?P<trigger>[^)]+)\)")
 _IDS = ("pipeline", "subject_id", "session_id", "workflow_run_id")
 _PLACE_TEXT = re.compile(r" discovered at \S*?/(?P<subject>sub-[^/\s]+)")
-_NO_EVENT: dict[str, Any] = {}
+_NOTHING: dict[str, Any] = {}
 _MOST_ERROR = 8191
 # Elasticsearch takes ids of up to 512 bytes.
 _MOST_ID = 512
@@ -109,7 +109,7 @@ def facts_of(documents: Iterable[dict[str, Any]]) -> RunFacts:
     """The facts in these log documents, by the run documents that they belong to."""
     found: RunFacts = {}
     for document in documents:
-        action = document.get("event", _NO_EVENT).get("action")
+        action = document.get("event", _NOTHING).get("action")
         if action is None:
             continue
         neuroflow = document["neuroflow"]
@@ -133,25 +133,24 @@ def unite(facts: RunFacts, more: RunFacts) -> None:
 
 
 def _event(document: dict[str, Any], neuroflow: dict[str, Any], action: str, found: RunFacts) -> None:
-    told = _said(neuroflow)
-    inherited = _inherited(neuroflow)
-    verb = _PIPELINE.get(action)
-    if verb is not None and "run_id" in neuroflow and "run_id" not in inherited:
-        _add(
-            found,
-            f"pipeline_run:{neuroflow['run_id']}",
-            verb,
-            document,
-            {**told, **_run_details(document, neuroflow)},
-        )
-    elif action in _TASK and "pipeline" in told and "id" in (task := neuroflow.get("task", _NO_EVENT)):
-        run = neuroflow["run_id"] if "run_id" in neuroflow and "run_id" not in inherited else task["id"]
-        _add(found, f"pipeline_run:{run}", _TASK[action], document, {**told, **_run_details(document, neuroflow)})
-    elif action in _WORKFLOW:
-        if "workflow_run_id" in told:
+    inherited = _inherited(neuroflow) if "context" in neuroflow else ()
+    if action in _WORKFLOW:
+        if "workflow_run_id" in neuroflow and "workflow_run_id" not in inherited:
             details = _workflow_details(document, neuroflow)
-            _add(found, f"workflow_run:{told['workflow_run_id']}", _WORKFLOW[action], document, details)
+            _add(found, f"workflow_run:{neuroflow['workflow_run_id']}", _WORKFLOW[action], document, details)
         return
+    told: Fact = {}
+    for key in _IDS:
+        if key in neuroflow and key not in inherited:
+            told[key] = neuroflow[key]
+    verb, run = _PIPELINE.get(action), neuroflow.get("run_id")
+    if "run_id" in inherited:
+        run = None
+    if verb is None and "pipeline" in told and action in _TASK:
+        verb = _TASK[action]
+        run = run or neuroflow.get("task", _NOTHING).get("id")
+    if verb is not None and run is not None:
+        _add(found, f"pipeline_run:{run}", verb, document, _run_details(document, neuroflow, told))
     session = told.get("session_id")
     # Others are keys of the application's database: what becomes of those sessions the audit trail tells.
     if session and session[:4] == "ses-" and "subject_id" in told and action in _SESSION:
@@ -166,7 +165,7 @@ def _stage(document: dict[str, Any], neuroflow: dict[str, Any], stage: re.Match[
     name = stage[1] or neuroflow.get("stage")
     if name is None or "workflow_run_id" in _inherited(neuroflow):
         return
-    told = {"stage": name, **_common(document)}
+    told = _common(document, {"stage": name})
     _add(found, f"workflow_run:{neuroflow['workflow_run_id']}", _STAGE_VERB[stage[2]], document, told)
 
 
@@ -208,7 +207,7 @@ def _audit(document: dict[str, Any], neuroflow: dict[str, Any], action: str, fou
             _put_number(told, "attempt", queued["attempt"])
         elif verb == "created" and new and status not in _STATUS_VERB:
             told["pipeline"] = new
-    told.update(_common(document))
+    _common(document, told)
     if isinstance(details, dict):
         _put_number(told, "exit_code", details.get("exit_code"))
     _add(found, f"{kind}:{number}", verb, document, told)
@@ -236,14 +235,13 @@ def _inherited(neuroflow: dict[str, Any]) -> list[str]:
     return [names] if isinstance(names, str) else names
 
 
-def _common(document: dict[str, Any]) -> Fact:
-    """What any event may tell: how long it took, what went wrong."""
-    told: Fact = {}
-    duration = document["event"].get("duration")
-    if duration is not None:
-        told["duration"] = int(duration)
-    error = document.get("error")
-    if error:
+def _common(document: dict[str, Any], told: Fact) -> Fact:
+    """What any event may tell beside: how long it took, what went wrong."""
+    event = document["event"]
+    if "duration" in event:
+        told["duration"] = event["duration"]
+    if "error" in document:
+        error = document["error"]
         message = error.get("message")
         if isinstance(message, list):
             message = "; ".join(map(str, message))
@@ -254,12 +252,12 @@ def _common(document: dict[str, Any]) -> Fact:
     return told
 
 
-def _run_details(document: dict[str, Any], neuroflow: dict[str, Any]) -> Fact:
-    told = _common(document)
+def _run_details(document: dict[str, Any], neuroflow: dict[str, Any], said: Fact) -> Fact:
+    told = _common(document, dict(said))
     if "outcome" in document["event"]:
         told["outcome"] = document["event"]["outcome"]
-    extra = neuroflow.get("extra")
-    if extra:
+    if "extra" in neuroflow:
+        extra = neuroflow["extra"]
         for key in ("attempt", "exit_code"):
             if key in extra:
                 _put_number(told, key, extra[key])
@@ -267,7 +265,7 @@ def _run_details(document: dict[str, Any], neuroflow: dict[str, Any]) -> Fact:
 
 
 def _workflow_details(document: dict[str, Any], neuroflow: dict[str, Any]) -> Fact:
-    told = _common(document)
+    told = _common(document, {})
     outcome = document["event"].get("outcome")
     if outcome is not None:
         told["outcome"] = outcome
