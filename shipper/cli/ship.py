@@ -28,7 +28,9 @@ if TYPE_CHECKING:  # the client takes 0.4 s to import; commands that need no clu
     from elasticsearch import Elasticsearch
 
     from shipper.deliver.dead_letters import DeadLetters
+    from shipper.document.redact import Redactor
     from shipper.health import Health
+    from shipper.tail.discover import Found
 
 OK, NOT_ALL, WRONG_USE, CLUSTER = 0, 1, 2, 3
 """Exit codes: done; something was left or refused; usage or configuration; the cluster."""
@@ -76,23 +78,29 @@ def ship(context: click.Context, config: str | None, once: bool, no_setup: bool)
 
 
 def _run(config: Config, *, once: bool, setup: bool) -> int:
-    configure_log()
+    from shipper.document.redact import Redactor
+
+    redactor = Redactor(config.shipper.redact)
+    configure_log(redactor.text)
     # Until there is something to reload, a SIGHUP has nothing to say; it must not end the process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     counters = Counters()
     try:
-        store = CursorStore(config.shipper.state_dir, lambda text: log.error("%s", text))
+        store = CursorStore(config.shipper.state_dir, lambda text: log.error("%s", text), redactor.conceal)
     except StateError as error:
         raise Failure(str(error), WRONG_USE) from None
+    redactor.recall(store.known())
     code = CLUSTER
     try:
-        code = _run_with(config, store, counters, once=once, setup=setup)
+        code = _run_with(config, store, counters, redactor, once=once, setup=setup)
     finally:
         store.close(clean=code == OK)
     return code
 
 
-def _run_with(config: Config, store: CursorStore, counters: Counters, *, once: bool, setup: bool) -> int:
+def _run_with(
+    config: Config, store: CursorStore, counters: Counters, redactor: Redactor, *, once: bool, setup: bool
+) -> int:
     from shipper.cli.progress import progress_bar
     from shipper.cli.templates import Templates
     from shipper.cluster import connect, where
@@ -106,7 +114,7 @@ def _run_with(config: Config, store: CursorStore, counters: Counters, *, once: b
         client,
         config.elasticsearch,
         in_flight=config.shipper.batch.in_flight,
-        dead_letters=_dead_letters(config),
+        dead_letters=_dead_letters(config, redactor),
         counters=counters,
         recovery=Recovery(client, lambda text: log.warning("%s", text)),
         restore=Templates(client, config.elasticsearch).put if setup else (lambda: True),
@@ -118,7 +126,7 @@ def _run_with(config: Config, store: CursorStore, counters: Counters, *, once: b
     memory.map_large_blocks()
     # A thread with an answer in hand should not wait five milliseconds for the reading one to make room.
     sys.setswitchinterval(0.001)
-    sidecar = Sidecar(config, store=store, sender=sender, counters=counters, wake=wake, once=once)
+    sidecar = Sidecar(config, store=store, sender=sender, counters=counters, wake=wake, once=once, redactor=redactor)
     before = counters.snapshot()
     health = _health(config, counters, sender)
     with _signals(sidecar, None if once else lambda: _read_again(config, sender, setup=setup)):
@@ -195,6 +203,7 @@ def _read_again(config: Config, sender: Any, *, setup: bool) -> Config | None:
         return None
     for key, was, now in (
         ("state_dir", config.shipper.state_dir, new.shipper.state_dir),
+        ("redact", config.shipper.redact, new.shipper.redact),
         ("watch", config.shipper.watch, new.shipper.watch),
         ("telemetry.listen", config.shipper.telemetry.listen, new.shipper.telemetry.listen),
         ("batch.in_flight", config.shipper.batch.in_flight, new.shipper.batch.in_flight),
@@ -230,10 +239,18 @@ def _signals(sidecar: Any, load: Callable[[], Config | None] | None) -> Iterator
         arrived.put(None)
 
 
-def _dead_letters(config: Config) -> DeadLetters:
+def _dead_letters(config: Config, redactor: Redactor) -> DeadLetters:
     from shipper.deliver.dead_letters import DeadLetters
 
-    return DeadLetters(config.shipper.state_dir, lambda: datetime.now(UTC).isoformat())
+    return DeadLetters(config.shipper.state_dir, lambda: datetime.now(UTC).isoformat(), redactor)
+
+
+def _redactor(config: Config) -> Redactor:
+    """For commands beside the sidecar: with the ids that it has met so far."""
+    from shipper.document.redact import Redactor
+    from shipper.tail import state
+
+    return Redactor(config.shipper.redact, state.known(config.shipper.state_dir))
 
 
 @ship.command()
@@ -270,11 +287,15 @@ def status(context: click.Context, as_json: bool) -> None:
     from shipper.tail import state
 
     config = _config(context)
+    redactor = _redactor(config)
+    places = {file.key: file.path for file in _files(config, lambda _: None)} if config.shipper.redact.hash else {}
     try:
-        report = state.report(config.shipper.state_dir, now=time.time())
+        report = state.report(config.shipper.state_dir, now=time.time(), places=places)
     except StateError as error:
         raise Failure(str(error), NOT_ALL) from None
-    report["dead_letters"] = _dead_letters(config).count()
+    for file in report["files"]:
+        file["path"] = redactor.path(file["path"])
+    report["dead_letters"] = _dead_letters(config, redactor).count()
     if as_json:
         click.echo(json.dumps(report, indent=2))
         return
@@ -287,26 +308,32 @@ def status(context: click.Context, as_json: bool) -> None:
     click.echo(f"dead letters {report['dead_letters']}")
 
 
+def _files(config: Config, warn: Callable[[str], None]) -> list[Found]:
+    from shipper.sidecar import sources_of
+    from shipper.tail.discover import Scanner
+
+    return Scanner(sources_of(config), config.shipper.exclude, warn).scan()
+
+
 @ship.command()
 @click.pass_context
 def check(context: click.Context) -> None:
     """Configuration, files (what would be read, and from where), cluster."""
     from shipper.cluster import connect, where
-    from shipper.sidecar import sources_of
     from shipper.tail import state
-    from shipper.tail.discover import Scanner
 
     config = _config(context)
+    show = _redactor(config).path
     click.echo(f"configuration: {config.path}: good")
     click.echo(f"log directory: {config.log_dir}{'' if config.log_dir.is_dir() else ': not there yet'}")
-    files = Scanner(sources_of(config), config.shipper.exclude, click.echo).scan()
+    files = _files(config, lambda text: click.echo(show(text)))
     offsets = state.offsets(config.shipper.state_dir)
     for file in sorted(files):
         offset = offsets.get(file.key, 0)
         readable = "" if os.access(file.path, os.R_OK) else ", not readable for this user"
         click.echo(
-            f"file: {file.shown} ({file.size} bytes, from {offset}{readable}): {file.source.format} → "
-            f"logs-neuroflow.{file.source.dataset}-{config.shipper.namespace}, matches {file.source.pattern}"
+            f"file: {show(file.shown)} ({file.size} bytes, from {offset}{readable}): {file.source.format} → "
+            f"logs-neuroflow.{file.source.dataset}-{config.shipper.namespace}, matches {show(file.source.pattern)}"
         )
     with _cluster_errors(config):
         health = connect(config.elasticsearch).cluster.health(filter_path="status,number_of_nodes")
@@ -323,7 +350,8 @@ def dead_letters() -> None:
 @click.pass_context
 def list_dead(context: click.Context, as_json: bool) -> None:
     """Every dead letter with reason, file and offset."""
-    for letter in _dead_letters(_config(context)):
+    config = _config(context)
+    for letter in _dead_letters(config, _redactor(config)):
         if as_json:
             click.echo(json.dumps(letter._asdict()))
         else:
@@ -341,7 +369,9 @@ def replay(context: click.Context) -> None:
     config = _config(context)
     client = connect(config.elasticsearch)
     with _cluster_errors(config):
-        indexed, stayed = _dead_letters(config).replay(lambda letters: send_letters(client, letters))
+        indexed, stayed = _dead_letters(config, _redactor(config)).replay(
+            lambda letters: send_letters(client, letters)
+        )
     click.echo(f"{indexed} indexed, {stayed} still refused")
     sys.exit(NOT_ALL if stayed else OK)
 

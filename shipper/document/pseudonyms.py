@@ -107,10 +107,14 @@ class Pseudonyms:
         # Whether each is one piece with a digit in it: then only such pieces of a text are looked up.
         self._plain = True
         self.new: set[str] = set()
-        for one in known:
-            self._remember(one)
+        self.recall(known)
         self.digest = lru_cache(maxsize=2**16)(self._digest)
         self.kind_of = lru_cache(maxsize=2**14)(self._kind_of)
+
+    def recall(self, known: Iterable[str]) -> None:
+        """Take in what earlier runs learned."""
+        for one in known:
+            self._remember(one)
 
     @property
     def known(self) -> int:

@@ -101,6 +101,19 @@ class Redactor:
         """A file's path as it may be shown and stored."""
         return self.text(path)
 
+    def conceal(self, path: str) -> str:
+        """What stands for a path in the state directory: where ids are hashed a digest, the same for ever.
+
+        What was concealed already, and is no absolute path any more, stays as it is.
+        """
+        if not self._hashes or not path.startswith("/"):
+            return path
+        return f"~{self._ids.digest(path)}{'.gz' if path.endswith('.gz') else ''}"
+
+    def recall(self, known: Iterable[str]) -> None:
+        """Take in what earlier runs learned."""
+        self._ids.recall(known)
+
     def line(self, raw: bytes) -> bytes:
         """A raw line as it may be kept; bytes that are no UTF-8 stay as they are."""
         said: set[str] = set()
@@ -117,7 +130,8 @@ class Redactor:
     def document(self, document: dict[str, Any]) -> None:
         """Redact a document in place."""
         said: set[str] = set()
-        original = document["neuroflow"].get("original")
+        neuroflow = document.setdefault("neuroflow", {})
+        original = neuroflow.get("original")
         # First what keys say, which teaches the ids; then the texts.
         for key, value in document.items():
             if key not in _UNTOUCHED:
@@ -229,7 +243,7 @@ class Redactor:
     def _audited(self, neuroflow: dict[str, Any], said: set[str]) -> dict[str, Any]:
         """An audit record: its entity is an id where the type says so, its values where another field names them."""
         entity = dict(neuroflow["audit"])
-        kind = self._ids.kind_of(entity["entity_type"]) if self._hashes else None
+        kind = self._ids.kind_of(entity.get("entity_type", "")) if self._hashes else None
         if kind is not None and "entity_id" in entity:
             hashed = self._ids.value(kind, entity["entity_id"])
             entity.update(entity_id=hashed, entity=f"{entity['entity_type']}:{hashed}")
