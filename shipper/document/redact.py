@@ -301,7 +301,7 @@ def _without(text: str, secrets: set[str]) -> str:
             continue
         for spelled in {
             secret,
-            orjson.dumps(secret).decode()[1:-1],
+            json.dumps(secret, ensure_ascii=False)[1:-1],
             json.dumps(secret)[1:-1],
             secret.encode("unicode_escape").decode(),
         }:
