@@ -88,7 +88,7 @@ class Sidecar:
             once=once,
             conceal=self._redactor.conceal,
         )
-        self._documents = Documents(settings, __version__)
+        self._documents = Documents(settings, __version__, redactor=self._redactor)
         self._packer = self._new_packer()
         self._left: deque[Batch] = deque()
         self._batch_since = 0.0
@@ -258,6 +258,9 @@ class Sidecar:
         if records.end == block.offsets[0]:
             return
         documents = self._documents.of(records)
+        if self._redactor.new:
+            learned, self._redactor.new = self._redactor.new, set()
+            self._store.learn(learned)
         self._counters.begin(len(documents))
         if not self._packer.batch.spans:
             self._batch_since = self._clock.monotonic()
@@ -345,7 +348,7 @@ class Sidecar:
         self._flush()
         self._next_scan = 0.0
         self._settings = config.shipper
-        self._documents = Documents(config.shipper, __version__, self._documents.runs)
+        self._documents = Documents(config.shipper, __version__, self._documents.runs, self._redactor)
         self._packer = self._new_packer()
         self._tail.reconfigure(sources_of(config), config.shipper.exclude, config.shipper.partial_line_timeout)
         log.info("configuration read again; positions are kept")

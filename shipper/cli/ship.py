@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ import click
 
 from shipper import __version__, memory
 from shipper import config as configuration
+from shipper.cli.parts import dead_letters_of, files_of, redactor_of, run_documents_of
 from shipper.config import Config, ConfigError
 from shipper.tail.cursors import CursorStore, StateError
 from shipper.telemetry import Counters, configure_log, log
@@ -27,10 +27,8 @@ from shipper.telemetry import Counters, configure_log, log
 if TYPE_CHECKING:  # the client takes 0.4 s to import; commands that need no cluster don't wait for it
     from elasticsearch import Elasticsearch
 
-    from shipper.deliver.dead_letters import DeadLetters
     from shipper.document.redact import Redactor
     from shipper.health import Health
-    from shipper.tail.discover import Found
 
 OK, NOT_ALL, WRONG_USE, CLUSTER = 0, 1, 2, 3
 """Exit codes: done; something was left or refused; usage or configuration; the cluster."""
@@ -114,9 +112,10 @@ def _run_with(
         client,
         config.elasticsearch,
         in_flight=config.shipper.batch.in_flight,
-        dead_letters=_dead_letters(config, redactor),
+        dead_letters=dead_letters_of(config, redactor),
         counters=counters,
         recovery=Recovery(client, lambda text: log.warning("%s", text)),
+        runs=run_documents_of(client, config),
         restore=Templates(client, config.elasticsearch).put if setup else (lambda: True),
         wake=wake,
     )
@@ -158,9 +157,12 @@ def _make_visible(client: Elasticsearch, config: Config) -> None:
     """Let a search right after us find everything; a key that may not refresh only makes it wait a second."""
     from elastic_transport import ApiError, TransportError
 
+    from shipper.install.run_index import run_index
+
     with suppress(ApiError, TransportError):
+        names = f"logs-neuroflow.*-{config.shipper.namespace},{run_index(config.shipper.namespace)}"
         client.options(request_timeout=10).indices.refresh(
-            index=f"logs-neuroflow.*-{config.shipper.namespace}", ignore_unavailable=True, allow_no_indices=True
+            index=names, ignore_unavailable=True, allow_no_indices=True
         )
 
 
@@ -211,7 +213,8 @@ def _read_again(config: Config, sender: Any, *, setup: bool) -> Config | None:
         if was != now:
             log.warning("%s: shipper.%s is changed by a restart only; it stays as it was", config.path, key)
     client = connect(new.elasticsearch, connections=config.shipper.batch.in_flight + 1)
-    sender.reconnect(client, new.elasticsearch, Templates(client, new.elasticsearch).put if setup else (lambda: True))
+    put = Templates(client, new.elasticsearch).put if setup else (lambda: True)
+    sender.reconnect(client, new.elasticsearch, run_documents_of(client, new), put)
     return new
 
 
@@ -237,20 +240,6 @@ def _signals(sidecar: Any, load: Callable[[], Config | None] | None) -> Iterator
         for number, handler in old.items():
             signal.signal(number, handler)
         arrived.put(None)
-
-
-def _dead_letters(config: Config, redactor: Redactor) -> DeadLetters:
-    from shipper.deliver.dead_letters import DeadLetters
-
-    return DeadLetters(config.shipper.state_dir, lambda: datetime.now(UTC).isoformat(), redactor)
-
-
-def _redactor(config: Config) -> Redactor:
-    """For commands beside the sidecar: with the ids that it has met so far."""
-    from shipper.document.redact import Redactor
-    from shipper.tail import state
-
-    return Redactor(config.shipper.redact, state.known(config.shipper.state_dir))
 
 
 @ship.command()
@@ -287,15 +276,15 @@ def status(context: click.Context, as_json: bool) -> None:
     from shipper.tail import state
 
     config = _config(context)
-    redactor = _redactor(config)
-    places = {file.key: file.path for file in _files(config, lambda _: None)} if config.shipper.redact.hash else {}
+    redactor = redactor_of(config)
+    places = {file.key: file.path for file in files_of(config, lambda _: None)} if config.shipper.redact.hash else {}
     try:
         report = state.report(config.shipper.state_dir, now=time.time(), places=places)
     except StateError as error:
         raise Failure(str(error), NOT_ALL) from None
     for file in report["files"]:
         file["path"] = redactor.path(file["path"])
-    report["dead_letters"] = _dead_letters(config, redactor).count()
+    report["dead_letters"] = dead_letters_of(config, redactor).count()
     if as_json:
         click.echo(json.dumps(report, indent=2))
         return
@@ -308,13 +297,6 @@ def status(context: click.Context, as_json: bool) -> None:
     click.echo(f"dead letters {report['dead_letters']}")
 
 
-def _files(config: Config, warn: Callable[[str], None]) -> list[Found]:
-    from shipper.sidecar import sources_of
-    from shipper.tail.discover import Scanner
-
-    return Scanner(sources_of(config), config.shipper.exclude, warn).scan()
-
-
 @ship.command()
 @click.pass_context
 def check(context: click.Context) -> None:
@@ -323,10 +305,10 @@ def check(context: click.Context) -> None:
     from shipper.tail import state
 
     config = _config(context)
-    show = _redactor(config).path
+    show = redactor_of(config).path
     click.echo(f"configuration: {config.path}: good")
     click.echo(f"log directory: {config.log_dir}{'' if config.log_dir.is_dir() else ': not there yet'}")
-    files = _files(config, lambda text: click.echo(show(text)))
+    files = files_of(config, lambda text: click.echo(show(text)))
     offsets = state.offsets(config.shipper.state_dir)
     for file in sorted(files):
         offset = offsets.get(file.key, 0)
@@ -351,7 +333,7 @@ def dead_letters() -> None:
 def list_dead(context: click.Context, as_json: bool) -> None:
     """Every dead letter with reason, file and offset."""
     config = _config(context)
-    for letter in _dead_letters(config, _redactor(config)):
+    for letter in dead_letters_of(config, redactor_of(config)):
         if as_json:
             click.echo(json.dumps(letter._asdict()))
         else:
@@ -364,16 +346,37 @@ def list_dead(context: click.Context, as_json: bool) -> None:
 def replay(context: click.Context) -> None:
     """Send them again, under the same ids; what is refused again stays."""
     from shipper.cluster import connect
-    from shipper.deliver.bulk import send_letters
+    from shipper.deliver.replay import send_letters
 
     config = _config(context)
     client = connect(config.elasticsearch)
     with _cluster_errors(config):
-        indexed, stayed = _dead_letters(config, _redactor(config)).replay(
+        indexed, stayed = dead_letters_of(config, redactor_of(config)).replay(
             lambda letters: send_letters(client, letters)
         )
     click.echo(f"{indexed} indexed, {stayed} still refused")
     sys.exit(NOT_ALL if stayed else OK)
+
+
+@ship.command("rebuild-runs")
+@click.pass_context
+def rebuild_runs(context: click.Context) -> None:
+    """Make the run documents again, from the data streams."""
+    from shipper.cluster import connect
+    from shipper.search.rebuild import RefusedError, rebuild
+
+    config = _config(context)
+    client = connect(config.elasticsearch)
+
+    def say(text: str) -> None:
+        click.echo(f"neuroflow-ship: {text}", err=True)
+
+    try:
+        with _cluster_errors(config):
+            told, runs = rebuild(client, config.shipper.namespace, run_documents_of(client, config), say)
+    except RefusedError as error:
+        raise Failure(f"{error}; run it again when that is mended", NOT_ALL) from None
+    click.echo(f"{told} log documents tell of {runs} workflow runs, pipeline runs and sessions")
 
 
 @ship.command()

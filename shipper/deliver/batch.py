@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from shipper.config import DATASETS
+from shipper.document.facts import RunFacts, facts_of, unite
 from shipper.document.ids import ids_of
 from shipper.parse.records import Records
 from shipper.tail.identity import ANCHOR_BYTES, Mark, anchor_of
@@ -28,6 +29,7 @@ class Batch:
         spans: what the cursors may move over when every item has its outcome.
         size: bytes of all items.
         doubtful: some of it may have been sent by an earlier run.
+        facts: what its documents say of runs.
     """
 
     items: list[bytes] = field(default_factory=list)
@@ -35,6 +37,7 @@ class Batch:
     spans: list[Span] = field(default_factory=list)
     size: int = 0
     doubtful: bool = False
+    facts: RunFacts = field(default_factory=dict)
 
 
 class Packer:
@@ -80,6 +83,7 @@ class Packer:
             end = records.starts[last] if last < count else records.end
             carry = records.carry if last == count or records.carries is None else records.carries[last - 1]
             self._put(items[first:last], records.raws[first:last], sum(sizes[first:last]))
+            unite(self.batch.facts, facts_of(documents[first:last]))
             self.batch.spans.append(
                 Span(origin.generation, start, end, _anchor(records, end), carry, origin.restarts)
             )

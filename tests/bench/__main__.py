@@ -90,6 +90,24 @@ def console_lines(count: int) -> bytes:
     )
 
 
+def session_lines(count: int) -> bytes:
+    """A per-session log: lines of the application, and nine times as many of its pipelines' output."""
+    rule = b"=" * 72
+    lines = []
+    for number in range(count // 50):
+        lines += [
+            b"2026-11-23T12:%02d:%02d.%06dZ [info     ] adapter.complete               duration=0.055727 "
+            b"participant=sub-%03d pipeline=qsiprep success=True" % (number // 60 % 60, number % 60, at, number % 311)
+            for at in range(5)
+        ]
+        lines += [b"", rule, b"  STDOUT", rule]
+        lines += [
+            b'260101-12:00:%02d,007 nipype.workflow INFO: [Node] Setting-up "wf.%d"' % (at, number)
+            for at in range(45)
+        ]
+    return b"\n".join(lines) + b"\n"
+
+
 def stages(data: bytes, line_format: Format) -> tuple[int, float, list[bytes]]:
     """All stages before the network: (documents, CPU seconds, bodies), compression included in the time."""
     origin = Origin(
@@ -162,6 +180,7 @@ def main() -> None:
         ("structlog JSON", "auto", data),
         ("Celery", "celery", celery_lines(60_000)),
         ("console", "celery", console_lines(60_000)),
+        ("per-session", "console", session_lines(60_000)),
     ]
     for name, line_format, some in kinds:
         stages(some[: len(some) // 10], line_format)
