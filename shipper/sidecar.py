@@ -16,6 +16,7 @@ from shipper import __version__, memory
 from shipper.config import Config
 from shipper.deliver.batch import Batch, Packer
 from shipper.deliver.bulk import Sender
+from shipper.document.context import RunContext
 from shipper.document.ecs import Documents
 from shipper.document.redact import Redactor
 from shipper.parse.dispatch import parse
@@ -88,7 +89,8 @@ class Sidecar:
             once=once,
             conceal=self._redactor.conceal,
         )
-        self._documents = Documents(settings, __version__, redactor=self._redactor)
+        runs = RunContext(rows=store.recollected())
+        self._documents = Documents(settings, __version__, runs, self._redactor)
         self._packer = self._new_packer()
         self._left: deque[Batch] = deque()
         self._batch_since = 0.0
@@ -323,7 +325,8 @@ class Sidecar:
             return
         try:
             counters = json.dumps(self._settled_counters())
-            self._store.save(self._tail.cursors(self._tail.dirty), counters=counters)
+            learned = self._documents.runs.changes()
+            self._store.save(self._tail.cursors(self._tail.dirty), learned, counters=counters)
         except StateError as error:
             if str(error) != self._state_trouble:
                 self._state_trouble = str(error)
@@ -380,4 +383,5 @@ class Sidecar:
         self._save()
         self._store.certain = self._tail.certain and (self._scanned or self._store.clean)
         self._tail.close()
-        return self._counters.snapshot()["in_flight"] == 0
+        # Documents may be indexed whose runs could not be told of: these lines come again.
+        return self._tail.settled and self._counters.snapshot()["in_flight"] == 0

@@ -145,6 +145,11 @@ class Tail:
             if one.doubtful and one.found is not None
         )
 
+    @property
+    def settled(self) -> bool:
+        """Whether nothing that was read waits for its outcome."""
+        return self._progress.settled
+
     def forgotten(self) -> list[bytes]:
         """Generations whose files have been gone for so long that nobody needs to know of them."""
         now = self._clock.wall_ns() / 1e9
