@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from shipper.config import Format
 from shipper.parse import audit, celery, console, huey, pipeline, stdlib, structlog, traceback
 from shipper.parse.records import Record, Records, text_of
 from shipper.tail.lines import HOLE_BYTES, Block
@@ -72,6 +73,28 @@ def parse(block: Block) -> Records:
     if block.unterminated and index == count and raws and lines[-1].strip():
         out.flag(len(records) - 1, "unterminated")
     return out
+
+
+def orphan(line: bytes, kind: Format) -> bool:
+    """Whether a file's first line begins no record: it may go on with the one that the file before ended with."""
+    body = _bare(line, 0)
+    return kind not in {"pipeline", "audit"} and not (
+        _begins(body) or (body[:1] == b"{" and structlog.parse(body) is not None)
+    )
+
+
+def continuation(held: list[bytes], lines: list[bytes], kind: Format) -> int:
+    """How many of a file's first lines go on with the record that the file before it ended with.
+
+    Args:
+        held: the lines of that record.
+        lines: the first lines of the file.
+        kind: the format of both.
+    """
+    if not lines or not orphan(lines[0], kind):
+        return 0
+    whole = [*held, _bare(lines[0], 0), *lines[1:MAX_JOINED_LINES]]
+    return max(0, _end_of_record(whole, 0, _bare(held[0], 1)) - len(held))
 
 
 def _bare(line: bytes, offset: int) -> bytes:

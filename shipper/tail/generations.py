@@ -101,6 +101,10 @@ class Generations:
         """The generation of this name."""
         return self._by_id[generation]
 
+    def lives(self, generation: Generation) -> list[Generation]:
+        """All that is remembered of the same log."""
+        return self._by_logical[generation.cursor.logical]
+
     def observe(self, files: list[Found], now: float, patience: float) -> None:
         """Hold a scan's files against the table; afterwards each generation knows its file.
 

@@ -118,6 +118,7 @@ class Weather(RotatedLog):
             }),
         )  # fmt: skip
         self.now = 1000.0
+        self.records: set[str] = set()
         self.stream = Stream()
         self.away = False
         self.start()
@@ -146,6 +147,7 @@ class Weather(RotatedLog):
             self.now += PARTIAL
             self._settle()
             there = self.stream.messages()
+            assert sorted(one for one in self.records if there[one] != 1) == []
             assert sorted(one for one in self.must if not self._is_there_once(one.decode(), there)) == []
             assert [message for message, times in there.items() if times > 1] == []
             state = self.counters.snapshot()
@@ -155,6 +157,11 @@ class Weather(RotatedLog):
             self.sidecar.drain()
             self.store.close()
             shutil.rmtree(self.root)
+
+    def see(self) -> None:
+        """Lines of torn records count as a whole."""
+        super().see()
+        self.must = {line for line in self.must if line[:1] not in {b"t", b" "}}
 
     def _is_there_once(self, line: str, there: Counter[str]) -> bool:
         if line.startswith("|"):
@@ -238,6 +245,38 @@ class Weather(RotatedLog):
     def copytruncate(self) -> None:
         """Rotation by copying and truncating, at once."""
         self.copytruncate_log()
+
+    @rule(
+        before=st.integers(1, 3),
+        after=st.integers(1, 3),
+        copied=st.booleans(),
+        seen=st.booleans(),
+        more=st.booleans(),
+        width=st.sampled_from([1, 300]),
+    )
+    def tear(self, *, before: int, after: int, copied: bool, seen: bool, more: bool, width: int) -> None:
+        """A rotation in the midst of a record: looked at in between or not, its lines come together again."""
+        self.number += 1
+        head = f"t{self.number:05}"
+        lines = [head, *(f"  {head}.{number}{'-' * width}" for number in range(before + after))]
+        with self.log.open("a") as file:
+            file.write(self.rest.decode() + "".join(f"{line}\n" for line in lines[: before + 1]))
+        self.rest = b""
+        if seen:
+            self._settle_files()
+        if copied:
+            self.copytruncate_log()
+        else:
+            self.rename_log()
+        if seen:
+            self._settle_files()
+        with self.log.open("a") as file:
+            file.write("".join(f"{line}\n" for line in lines[before + 1 :]))
+            if more:
+                file.write(f"t{self.number:05}|next\n")
+        self.records.add("\n".join(lines))
+        if seen:
+            self._settle_files()
 
     @precondition(lambda self: self.plain())
     @rule(seen=st.booleans())
