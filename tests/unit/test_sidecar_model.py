@@ -147,9 +147,10 @@ class Weather(RotatedLog):
             self.now += PARTIAL
             self._settle()
             there = self.stream.messages()
-            assert sorted(one for one in self.records if there[one] != 1) == []
-            assert sorted(one for one in self.must if not self._is_there_once(one.decode(), there)) == []
+            lines = Counter(line for message in there.elements() for line in message.split("\n"))
+            assert sorted(one for one in self.must if not self._is_there_once(one.decode(), lines)) == []
             assert [message for message, times in there.items() if times > 1] == []
+            assert sorted(one for one in self.records if not _is_whole(one, there)) == []
             state = self.counters.snapshot()
             assert state["read"] == state["acknowledged"] + state["duplicate"] + state["dead"]
         finally:
@@ -158,14 +159,9 @@ class Weather(RotatedLog):
             self.store.close()
             shutil.rmtree(self.root)
 
-    def see(self) -> None:
-        """Lines of torn records count as a whole."""
-        super().see()
-        self.must = {line for line in self.must if line[:1] not in {b"t", b" "}}
-
     def _is_there_once(self, line: str, there: Counter[str]) -> bool:
-        if line.startswith("|"):
-            return there[line] == 1  # its beginning was rotated away
+        if line.startswith(("|", "t", " ")):
+            return there[line] == 1  # its beginning was rotated away, or it was written at once
         first, _, second = line.partition("|")
         whole, parts = there[line], (there[first], there[f"|{second}"])
         return (whole, parts) in {(1, (0, 0)), (0, (1, 1))}
@@ -278,6 +274,24 @@ class Weather(RotatedLog):
         if seen:
             self._settle_files()
 
+    @rule()
+    def go_on(self) -> None:
+        """Another line of whatever record is the last."""
+        self.number += 1
+        with self.log.open("a") as file:
+            file.write(f"{self.rest.decode()}  go on {self.number}\n")
+        self.rest = b""
+
+    @precondition(lambda self: self.plain())
+    @rule()
+    def write_late(self) -> None:
+        """Somebody who has the youngest rotated file open writes to it: what is torn there may stay so."""
+        self.number += 1
+        there = self.stream.messages()
+        self.records = {one for one in self.records if _is_whole(one, there)}
+        with self.plain()[-1].open("ab") as file:
+            file.write(f"t{self.number:05}|late\n".encode())
+
     @precondition(lambda self: self.plain())
     @rule(seen=st.booleans())
     def compress(self, seen: bool) -> None:
@@ -343,6 +357,11 @@ class Weather(RotatedLog):
         """The files are scanned, whatever the cluster does."""
         self.now += 0.3
         self.sidecar.turn(lambda _: False)
+
+
+def _is_whole(record: str, there: Counter[str]) -> bool:
+    """Whether all lines of a record came together, perhaps with more that was written below them."""
+    return sum(times for one, times in there.items() if one == record or one.startswith(f"{record}\n")) == 1
 
 
 Weather.TestCase.settings = settings(
