@@ -22,7 +22,7 @@ from shipper.parse import structlog, traceback
 from shipper.parse.audit import is_entry
 from shipper.parse.pipeline import run_of
 from shipper.parse.records import Record, Records
-from shipper.parse.timestamps import FIRST_YEAR, LAST_YEAR, Zone, from_ns, to_utc
+from shipper.parse.timestamps import FIRST_YEAR, LAST_YEAR, Reading, Zone, from_ns, to_utc
 
 Document = dict[str, Any]
 ECS_VERSION = "8.17.0"
@@ -53,6 +53,7 @@ class Documents:
     def __init__(self, settings: Shipper, version: str, runs: RunContext | None = None) -> None:
         self._zone = Zone(settings.timezone)
         self._utc = Zone("UTC")
+        self._last_ns: dict[bytes, int] = {}
         self._most = settings.max_line_bytes
         self._service = {"name": "neuroflow", "environment": settings.environment}
         self.runs = runs or RunContext()
@@ -87,6 +88,7 @@ class Documents:
         One flat loop: at a hundred thousand lines a second a call costs more than the work in it.
         """
         block = records.block
+        reading = Reading(block.origin.generation, block.read_at_ns, block.modified_ns, self._last_ns)
         created = from_ns(block.read_at_ns)
         dataset = f"neuroflow.{block.origin.dataset}"
         file = {"path": block.origin.path}
@@ -127,7 +129,7 @@ class Documents:
                         raise ValueError(stamp)  # noqa: TRY301 - one way out for all unusable stamps
                     document["@timestamp"] = stamp
                 else:
-                    document["@timestamp"], assumed = to_utc(stamp, self._zone)
+                    document["@timestamp"], assumed = to_utc(stamp, self._zone, reading)
                     if assumed:
                         document["event"] = {**event, "timezone": assumed}
             except (ValueError, TypeError, LookupError, AttributeError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from shipper.tail.identity import Mark
@@ -24,6 +24,13 @@ class Span(NamedTuple):
     restarts: int = 0
     torn: Span | None = None
 
+    def parts(self) -> Iterator[Span]:
+        """This one, and those that travel with it."""
+        part: Span | None = self
+        while part is not None:
+            yield part
+            part = part.torn
+
 
 class Progress:
     """The spans under way, by generation, in the order in which they were read."""
@@ -35,9 +42,8 @@ class Progress:
 
     def begin(self, span: Span) -> None:
         """A span is on its way."""
-        self._spans.setdefault(span.generation, deque()).append(span)
-        if span.torn is not None:
-            self.begin(span.torn)
+        for part in span.parts():
+            self._spans.setdefault(part.generation, deque()).append(part)
 
     def acknowledge(self, spans: Iterable[Span]) -> list[Span]:
         """These spans are safe; gives the last span of each generation's acknowledged prefix that grew."""

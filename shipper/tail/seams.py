@@ -146,41 +146,66 @@ class Seams:
 
     def _join(self, before: Generation, after: Generation, block: Block) -> Block | None:
         """The record that the life before holds back, with the lines that go on with it; without any the block."""
-        count = self._count(before, after, block)
+        parts = self._parts(before)
+        count = self._count([part for _, part in parts], after, block)
         if count == len(block.lines) and not block.final:
             return None
-        self._ties.pop(after.cursor.id, None)
-        self._expected.pop(after.cursor.id, None)
-        reader = before.reader
-        held = reader.held
-        if not count or held is None:
+        self._forget(after)
+        if not count:
             return block
-        reader.take_held()
-        before.seam = 0
-        shift, end, upto = len(held.lines), held.offsets[-1], block.offsets[count]
+        upto = block.offsets[count]
+        torn = Span(after.cursor.id, 0, upto, block.anchor(upto), block.carry, block.origin.restarts)
         rest = block.after(count) if count < len(block.lines) else None
-        self._under_way[before.cursor.id] = _Seam(end, after.cursor.id, upto)
+        for one, part in reversed(parts):
+            end = part.offsets[-1]
+            self._under_way[one.cursor.id] = _Seam(end, torn.generation, torn.end)
+            one.reader.take_held()
+            one.seam = 0
+            if one is not parts[0][0]:
+                self._forget(one)
+                torn = Span(one.cursor.id, 0, end, part.anchor(end), part.carry, part.origin.restarts, torn)
+        first, held = parts[0]
+        own = len(held.lines)
+        lines, cut = held.lines, held.cut
+        for part in [*(part for _, part in parts[1:]), block]:
+            cut = cut | {line + len(lines): length for line, length in part.cut.items()}
+            lines = lines + (part.lines if part is not block else block.lines[:count])
         return Block(
-            origin=reader.origin,
-            lines=held.lines + block.lines[:count],
-            offsets=held.offsets[:-1] + [end] * (count + 1),
+            origin=first.reader.origin,
+            lines=lines,
+            offsets=held.offsets[:-1] + [held.offsets[-1]] * (len(lines) - own + 1),
             unterminated=block.unterminated and rest is None,
             final=True,
-            cut=held.cut | {line + shift: length for line, length in block.cut.items() if line < count},
+            cut={line: length for line, length in cut.items() if line < len(lines)},
             carry=held.carry,
             read_at_ns=block.read_at_ns,
             modified_ns=block.modified_ns,
-            torn=Torn(Span(after.cursor.id, 0, upto, block.anchor(upto), block.carry, block.origin.restarts), rest),
+            torn=Torn(torn, rest),
         )
 
-    def _count(self, before: Generation, after: Generation, block: Block) -> int:
-        reader = before.awake
-        if self._joints is None or reader is None or reader.held is None or reader.ragged:
+    def _parts(self, before: Generation) -> list[tuple[Generation, Block]]:
+        """What is held back of the record that a life ends with: of several lives, if it consists of nothing else."""
+        parts: list[tuple[Generation, Block]] = []
+        one: Generation | None = before
+        while one is not None and one.awake is not None and one.awake.held is not None and not one.awake.ragged:
+            parts.insert(0, (one, one.awake.held))
+            tie = self._ties.get(one.cursor.id) if one.awake.unbegun else None
+            one = tie.before if tie is not None else None
+        return parts
+
+    def _count(self, parts: list[Block], after: Generation, block: Block) -> int:
+        if self._joints is None or not parts:
             return 0
-        seam = self._under_way.get(before.cursor.id)
+        seam = self._under_way.get(parts[-1].origin.generation)
         if after.cursor.id in self._expected and seam is not None and block.offsets[-1] == seam.upto:
             return len(block.lines)  # as it was sent before
-        return self._joints.continuation(reader.held.lines, block.lines, block.origin.format)
+        held = [line for part in parts for line in part.lines]
+        return self._joints.continuation(held, block.lines, block.origin.format)
+
+    def _forget(self, after: Generation) -> None:
+        """Its first block is decided."""
+        self._ties.pop(after.cursor.id, None)
+        self._expected.pop(after.cursor.id, None)
 
     def may_be_rotated(self, generation: Generation) -> bool:
         """Whether a record may go on in a file that no scan has met yet; said once, for the next scan tells."""

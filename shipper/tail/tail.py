@@ -193,7 +193,8 @@ class Tail:
         self.grew = True
         if given.torn is not None:
             self._cut(self._generations.get(given.origin.generation), given.offsets[-1])
-            self._cut(generation, given.torn.span.end)
+            for part in given.torn.span.parts():
+                self._cut(self._generations.get(part.generation), part.end)
         return given
 
     def seams(self) -> str:
@@ -342,8 +343,7 @@ class Tail:
     def begin(self, span: Span) -> bool:
         """A span is on its way; gives whether an earlier run may have sent it."""
         self._progress.begin(span)
-        parts = (span, span.torn) if span.torn is not None else (span,)
-        return any(part.start < self._generations.get(part.generation).doubtful for part in parts)
+        return any(part.start < self._generations.get(part.generation).doubtful for part in span.parts())
 
     def acknowledge(self, spans: Iterable[Span]) -> None:
         """Move the cursors over what was acknowledged."""

@@ -286,6 +286,8 @@ class Weather(RotatedLog):
     @rule()
     def write_late(self) -> None:
         """Somebody who has the youngest rotated file open writes to it: what is torn there may stay so."""
+        if self.plain()[-1].read_bytes()[-1:] not in {b"", b"\n"}:
+            return  # a copy that was made in the midst of a line
         self.number += 1
         there = self.stream.messages()
         self.records = {one for one in self.records if _is_whole(one, there)}

@@ -1,0 +1,376 @@
+"""The whole line's way in any weather, against a model: every line is in the index, and none twice.
+
+Files are real and so are tail, parse, document, packing and the cursor store; the cluster is a few dictionaries
+that answer when they are told to, and the clock stands until it is moved.
+"""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import threading
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from shipper.config import Config, Shipper
+from shipper.deliver.batch import Batch
+from shipper.sidecar import Sidecar
+from shipper.tail.cursors import CursorStore
+from shipper.tail.progress import Span
+from shipper.tail.tail import Clock
+from shipper.telemetry import Counters
+from tests.unit.rotated_log import RotatedLog
+
+ROOM = 2
+# So many lines may be how every life begins.
+FEW = 6
+PARTIAL = 5.0
+
+
+class Stream:
+    """A data stream: ids are unique inside each backing index only, as in Elasticsearch."""
+
+    def __init__(self) -> None:
+        self.backing: list[dict[str, str]] = [{}]
+
+    def take(self, batch: Batch) -> tuple[int, int]:
+        """Create every item, a doubtful batch's after looking its ids up; gives how many were new, and were not."""
+        created = 0
+        for item in batch.items:
+            action, document = (orjson.loads(part) for part in item.splitlines())
+            name, message = action["create"]["_id"], orjson.loads(item.splitlines()[1])["message"]
+            assert document["log"]["offset"] >= 0
+            if name in self.backing[-1] or (batch.doubtful and any(name in one for one in self.backing)):
+                continue
+            self.backing[-1][name] = message
+            created += 1
+        return created, len(batch.items) - created
+
+    def messages(self) -> Counter[str]:
+        """How often each message is there."""
+        return Counter(message for one in self.backing for message in one.values())
+
+
+class Cluster:
+    """What a sidecar sends to; answers at once, or keeps what it got while it is away."""
+
+    def __init__(self, stream: Stream, counters: Counters) -> None:
+        self.stream = stream
+        self.counters = counters
+        self.away = False
+        self.trouble = False
+        self.broken = False
+        self.waiting: deque[Batch] = deque()
+        self.done: list[Span] = []
+
+    def offer(self, batch: Batch) -> bool:
+        """Take a batch if there is room."""
+        if len(self.waiting) >= ROOM:
+            return False
+        self.waiting.append(batch)
+        self.work()
+        return True
+
+    def work(self) -> None:
+        """Answer what waits, unless the cluster is away."""
+        while self.waiting and not self.away:
+            batch = self.waiting.popleft()
+            created, there = self.stream.take(batch)
+            self.counters.settle(acknowledged=created, duplicate=there)
+            self.done += batch.spans
+
+    def acknowledged(self) -> list[Span]:
+        """What was settled since."""
+        done, self.done = self.done, []
+        return done
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way."""
+        return not self.waiting and not self.done
+
+    def stop(self, deadline: float) -> None:
+        """Nobody answers any more: what waits stays unacknowledged."""
+        assert deadline > 0
+        self.waiting.clear()
+
+
+class Weather(RotatedLog):
+    """One log, one sidecar, one data stream, and everything that can happen to them."""
+
+    def __init__(self) -> None:
+        super().__init__("logs/neuroflow.log")
+        self.config = Config(
+            path=self.root / "neuroflow.yaml",
+            log_dir=self.log.parent,
+            shipper=Shipper.model_validate({
+                "state_dir": str(self.root / "state"), "timezone": "UTC", "host_name": "h", "flush_interval": 0.1,
+                "scan_interval": 0.2, "partial_line_timeout": PARTIAL, "shutdown_timeout": 1,
+                "batch": {"max_events": 7},
+            }),
+        )  # fmt: skip
+        self.now = 1000.0
+        self.records: set[str] = set()
+        self.stream = Stream()
+        self.away = False
+        self.start()
+
+    def start(self) -> None:
+        """Start a sidecar."""
+        self.store = CursorStore(self.config.shipper.state_dir, pytest.fail)
+        self.counters = Counters()
+        self.cluster = Cluster(self.stream, self.counters)
+        self.cluster.away = self.cluster.trouble = self.away
+        self.sidecar = Sidecar(
+            self.config,
+            store=self.store,
+            sender=self.cluster,  # type: ignore[arg-type] # what of a Sender is asked, without threads
+            counters=self.counters,
+            wake=threading.Event(),
+            clock=Clock(lambda: self.now, lambda: int(self.now * 1e9)),
+        )
+
+    def teardown(self) -> None:
+        """In the end the cluster is there, and every line that a scan could see is in the index, once."""
+        try:
+            self.see()
+            self.returns()
+            self._settle()
+            self.now += PARTIAL
+            self._settle()
+            there = self.stream.messages()
+            lines = Counter(line for message in there.elements() for line in message.split("\n"))
+            assert sorted(one for one in self.must if not self._is_there_once(one.decode(), lines)) == []
+            assert [message for message, times in there.items() if times > 1] == []
+            assert sorted(one for one in self.records if not _is_whole(one, there)) == []
+            state = self.counters.snapshot()
+            assert state["read"] == state["acknowledged"] + state["duplicate"] + state["dead"]
+        finally:
+            self.sidecar.stop()
+            self.sidecar.drain()
+            self.store.close()
+            shutil.rmtree(self.root)
+
+    def _is_there_once(self, line: str, there: Counter[str]) -> bool:
+        if line.startswith(("|", "t", " ")):
+            return there[line] == 1  # its beginning was rotated away, or it was written at once
+        first, _, second = line.partition("|")
+        whole, parts = there[line], (there[first], there[f"|{second}"])
+        return (whole, parts) in {(1, (0, 0)), (0, (1, 1))}
+
+    def _settle(self) -> None:
+        """Let the sidecar work until it finds nothing more to do."""
+        self.see()
+        for _ in range(4):
+            self.now += 0.3
+            while self.sidecar.turn(lambda _: False):
+                pass
+
+    @rule()
+    def ship(self) -> None:
+        """The sidecar does what it finds to do."""
+        self._settle()
+
+    @rule()
+    def glance(self) -> None:
+        """One turn only."""
+        self.see()
+        self.now += 0.3
+        self.sidecar.turn(lambda _: True)
+
+    @rule()
+    def wait(self) -> None:
+        """Nothing happens for so long that an unfinished line is shipped as it is."""
+        self._settle()
+        self.now += PARTIAL
+        self._settle()
+
+    @precondition(lambda self: not self.away)
+    @rule()
+    def outage(self) -> None:
+        """The cluster goes away."""
+        self.away = self.cluster.away = self.cluster.trouble = True
+
+    @precondition(lambda self: self.away)
+    @rule()
+    def returns(self) -> None:
+        """The cluster is back."""
+        self.away = self.cluster.away = self.cluster.trouble = False
+        self.cluster.work()
+
+    @rule()
+    def roll_over(self) -> None:
+        """The data stream gets another backing index."""
+        self.stream.backing.append({})
+
+    @rule(accepted=st.booleans())
+    def kill(self, accepted: bool) -> None:
+        """SIGKILL; what was under way was accepted or not, in any case nobody heard the answer."""
+        if accepted:
+            for batch in self.cluster.waiting:
+                self.stream.take(batch)
+        for one in self.sidecar._tail._generations:
+            if one.awake is not None:
+                one.awake.close()
+        self.store.close()
+        self.start()
+
+    @rule()
+    def stop(self) -> None:
+        """SIGTERM, and another start."""
+        self.sidecar.stop()
+        self.store.close(clean=self.sidecar.drain())
+        self.start()
+
+    @rule()
+    def rename(self) -> None:
+        """Rotation by renaming."""
+        self.see()
+        self._settle_files()
+        self.rename_log()
+
+    @rule()
+    def copytruncate(self) -> None:
+        """Rotation by copying and truncating, at once."""
+        self.copytruncate_log()
+
+    @rule(
+        before=st.integers(1, 3),
+        after=st.integers(1, 3),
+        copied=st.booleans(),
+        seen=st.booleans(),
+        more=st.booleans(),
+        width=st.sampled_from([1, 300]),
+    )
+    def tear(self, *, before: int, after: int, copied: bool, seen: bool, more: bool, width: int) -> None:
+        """A rotation in the midst of a record: looked at in between or not, its lines come together again."""
+        self.number += 1
+        head = f"t{self.number:05}"
+        lines = [head, *(f"  {head}.{number}{'-' * width}" for number in range(before + after))]
+        with self.log.open("a") as file:
+            file.write(self.rest.decode() + "".join(f"{line}\n" for line in lines[: before + 1]))
+        self.rest = b""
+        if seen:
+            self._settle_files()
+        if copied:
+            self.copytruncate_log()
+        else:
+            self.rename_log()
+        if seen:
+            self._settle_files()
+        with self.log.open("a") as file:
+            file.write("".join(f"{line}\n" for line in lines[before + 1 :]))
+            if more:
+                file.write(f"t{self.number:05}|next\n")
+        self.records.add("\n".join(lines))
+        if seen:
+            self._settle_files()
+
+    @rule()
+    def go_on(self) -> None:
+        """Another line of whatever record is the last."""
+        self.number += 1
+        with self.log.open("a") as file:
+            file.write(f"{self.rest.decode()}  go on {self.number}\n")
+        self.rest = b""
+
+    @precondition(lambda self: self.plain())
+    @rule()
+    def write_late(self) -> None:
+        """Somebody who has the youngest rotated file open writes to it: what is torn there may stay so."""
+        if self.plain()[-1].read_bytes()[-1:] not in {b"", b"\n"}:
+            return  # a copy that was made in the midst of a line
+        self.number += 1
+        there = self.stream.messages()
+        self.records = {one for one in self.records if _is_whole(one, there)}
+        with self.plain()[-1].open("ab") as file:
+            file.write(f"t{self.number:05}|late\n".encode())
+
+    @precondition(lambda self: self.plain())
+    @rule(seen=st.booleans())
+    def compress(self, seen: bool) -> None:
+        """The oldest plain rotated file is gzipped; ``seen``: half-written, it is looked at."""
+        path = self.plain()[0]
+        packed = gzip.compress(path.read_bytes())
+        target = Path(f"{path}.gz")
+        if seen:
+            target.write_bytes(packed[: len(packed) // 2])
+            self._settle_files()
+        target.write_bytes(packed)
+        path.unlink()
+
+    @precondition(lambda self: len(self.rotated()) > 1)
+    @rule()
+    def delete(self) -> None:
+        """The oldest file is deleted after it was read."""
+        with self._all_shipped():
+            self.rotated()[0][1].unlink()
+
+    @rule()
+    def truncate(self) -> None:
+        """The log is cut off after it was read."""
+        with self._all_shipped():
+            self.truncate_log()
+            self.rest = b""
+
+    @precondition(lambda self: self._half().count(b"\n") > 10**9)
+    @rule()
+    def lose_end(self) -> None:
+        """A crash takes the end of the log after it was read; it is looked at before it goes on."""
+        with self._all_shipped():
+            with self.log.open("r+b") as file:
+                file.truncate(len(self._half()))
+            self.rest = b""
+        self._settle_files()
+
+    def _half(self) -> bytes:
+        """The lines of the log's first half, and the one in the middle."""
+        data = self.log.read_bytes()
+        return data[: data.find(b"\n", len(data) // 2) + 1]
+
+    @rule()
+    def recreate(self) -> None:
+        """The log is deleted after it was read, and another made."""
+        with self._all_shipped():
+            self.log.unlink()
+            self.log.touch()
+            self.rest = b""
+
+    @contextmanager
+    def _all_shipped(self) -> Iterator[None]:
+        """Before something is taken away it is in the index: the files are the queue."""
+        away = self.away
+        if away:
+            self.returns()
+        self.wait()
+        yield
+        if away:
+            self.outage()
+
+    def _settle_files(self) -> None:
+        """The files are scanned, whatever the cluster does."""
+        self.now += 0.3
+        self.sidecar.turn(lambda _: False)
+
+
+def _is_whole(record: str, there: Counter[str]) -> bool:
+    """Whether all lines of a record came together, perhaps with more that was written below them."""
+    return sum(times for one, times in there.items() if one == record or one.startswith(f"{record}\n")) == 1
+
+
+Weather.TestCase.settings = settings(
+    max_examples=2500,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    report_multiple_bugs=False,
+)
+TestWeather = Weather.TestCase
