@@ -46,6 +46,7 @@ class Reader:
         head: what the file begins with; it proves the first read, which has no anchor yet.
 
     ``gone`` says that the file's name is lost: what an open handle still gives is read, nothing is opened again.
+    ``begun`` says that it is decided whether the file's first lines go on with another life's record.
     """
 
     __slots__ = (
@@ -56,6 +57,7 @@ class Reader:
         "_splitter",
         "_tail",
         "anchor",
+        "begun",
         "carry",
         "compressed",
         "cuts",
@@ -98,7 +100,7 @@ class Reader:
         self.cuts = cuts
         self.seam = seam
         self.rungs = rungs
-        self.gone = False
+        self.gone = self.begun = False
         self.grew = False
         self.said_damage = False
         self.grew_at = 0.0

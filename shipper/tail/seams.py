@@ -109,7 +109,7 @@ class Seams:
         return joined
 
     def _before(self, generation: Generation, block: Block, lives: Iterable[Generation]) -> Generation | None:
-        if self._joints is None:
+        if self._joints is None or generation.reader.begun:
             return None
         expected = self._expected.get(generation.cursor.id)
         if expected is None and not self._joints.orphan(block.lines[0], block.origin.format):
@@ -204,6 +204,7 @@ class Seams:
 
     def _forget(self, after: Generation) -> None:
         """Its first block is decided."""
+        after.reader.begun = True
         self._ties.pop(after.cursor.id, None)
         self._expected.pop(after.cursor.id, None)
 
