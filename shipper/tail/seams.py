@@ -122,7 +122,7 @@ class Seams:
             found = before.found
             # A fixed mark: what a writer goes on adding there must not hold up the new file for ever.
             upto = found.size if found is not None and not found.compressed else None
-            tie = self._ties[generation.cursor.id] = _Tie(generation, before, before.seam or upto)
+            tie = self._ties[generation.cursor.id] = _Tie(generation, before, upto)
         return tie.upto
 
     def holds(self, generation: Generation, active: Container[bytes]) -> bool:

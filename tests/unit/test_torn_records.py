@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from shipper.config import Config, Shipper
+from shipper.deliver.batch import Batch
 from shipper.sidecar import Sidecar
 from shipper.tail.cursors import CursorStore
 from shipper.tail.tail import RECORD_PATIENCE, Clock
@@ -257,6 +258,26 @@ def test_both_cursors_move_at_once(ship: Ship) -> None:
     whole(ship)
     assert all(cursor.offset and not cursor.cuts for cursor in ship.store.load())
     assert not ship.store.fact("seams")
+
+
+def test_what_is_joined_is_written_before_it_is_sent(ship: Ship, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the batch goes out the store knows where both lives' parts end, and that they belong together."""
+    ship.write(NEXT)
+    ship.settle()
+    known: list[object] = []
+    offer = ship.cluster.offer
+
+    def look(batch: Batch) -> bool:
+        known.append((sorted(cursor.cuts for cursor in ship.store.load()), ship.store.fact("seams") != ""))
+        return offer(batch)
+
+    monkeypatch.setattr(ship.cluster, "offer", look)
+    ship.write(*RECORD[:3])
+    ship.rename()
+    ship.write(*RECORD[3:], *[NEXT] * 6000)
+    ship.look(0.3)
+    before, after = (sum(len(line) + 1 for line in lines) for lines in (RECORD[:3], RECORD[3:]))
+    assert (sorted([(after,), (len(NEXT) + 1 + before,)]), True) == known[0]
 
 
 def test_what_goes_on_slowly_is_waited_for(ship: Ship) -> None:
