@@ -29,6 +29,7 @@ from pydantic import (
 
 OUR_SECTIONS = ("elasticsearch", "kibana", "shipper")
 DEFAULT_LOG_DIR = Path("/var/log/neuroflow")
+FEWEST_HASH_KEY = 16
 
 Dataset = Literal["app", "workflow", "celery", "pipeline", "audit"]
 DATASETS: tuple[Dataset, ...] = get_args(Dataset)
@@ -36,6 +37,8 @@ Format = Literal["auto", "structlog", "stdlib", "console", "celery", "huey", "pi
 
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmg]i?b|b|)\s*", re.IGNORECASE)
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+# What the YAML parser quotes may be a part of a password: "found undefined alias 'hunter2'".
+_QUOTED = re.compile(r"""'(?!<|\\.')[^']{2,}'|"(?!<|\\.")[^"]{2,}\"""")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
@@ -138,9 +141,14 @@ class Redact(_Section):
 
     @model_validator(mode="after")
     def _keyed(self) -> Redact:
-        if self.hash:
-            # Better not to start than to send ids that somebody believes to be hashed.
-            raise ValueError("this version can't hash ids yet; leave hash empty, or don't ship these logs")
+        # Better not to start than to send ids that somebody believes to be hashed, or hashes that can be guessed.
+        if self.hash and self.hash_key is None:
+            raise ValueError("hash needs a hash_key; without one anybody could compute the hashes of all ids")
+        if self.hash_key is not None and len(self.hash_key) < FEWEST_HASH_KEY:
+            raise ValueError(f"hash_key is too short to keep a secret; give it {FEWEST_HASH_KEY} characters or more")
+        for name in (*self.keys, *self.hash):
+            if not any(map(str.isalnum, name)):
+                raise ValueError(f"{name!r} is no key's name")
         return self
 
 
@@ -264,9 +272,9 @@ def _document(path: Path) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "it can't be parsed"
-        raise ConfigError(f"{path}: not valid YAML{where}: {problem}") from None
+        raise ConfigError(f"{path}: not valid YAML{where}: {_QUOTED.sub('…', problem)}") from None
     except ValueError as error:  # "2024-13-01" looks like a date to YAML, and is none
-        raise ConfigError(f"{path}: not valid YAML: {error}") from None
+        raise ConfigError(f"{path}: not valid YAML: {_QUOTED.sub('…', str(error))}") from None
     if document is None:
         return {}
     if not isinstance(document, dict):

@@ -16,7 +16,9 @@ from shipper import __version__, memory
 from shipper.config import Config
 from shipper.deliver.batch import Batch, Packer
 from shipper.deliver.bulk import Sender
+from shipper.document.context import RunContext
 from shipper.document.ecs import Documents
+from shipper.document.redact import Redactor
 from shipper.parse.dispatch import continuation, orphan, parse
 from shipper.tail.cursors import CursorStore, StateError
 from shipper.tail.discover import Source, builtin_sources
@@ -53,6 +55,7 @@ class Sidecar:
         wake: set by hints and outcomes.
         clock: what time it is.
         once: ship what there is, and no more.
+        redactor: takes out what must not leave the machine; made from the configuration where none is given.
     """
 
     def __init__(
@@ -65,8 +68,10 @@ class Sidecar:
         wake: threading.Event,
         clock: Clock | None = None,
         once: bool = False,
+        redactor: Redactor | None = None,
     ) -> None:
         settings = config.shipper
+        self._redactor = redactor or Redactor(settings.redact, store.known())
         self._settings = settings
         self._store = store
         self._sender = sender
@@ -85,8 +90,10 @@ class Sidecar:
             once=once,
             joints=Joints(orphan, continuation),
             seams=store.fact("seams") or "",
+            conceal=self._redactor.conceal,
         )
-        self._documents = Documents(settings, __version__)
+        runs = RunContext(rows=store.recollected())
+        self._documents = Documents(settings, __version__, runs, self._redactor)
         self._packer = self._new_packer()
         self._left: deque[Batch] = deque()
         self._batch_since = 0.0
@@ -258,6 +265,9 @@ class Sidecar:
         if records.end == block.offsets[0]:
             return
         documents = self._documents.of(records)
+        if self._redactor.new:
+            learned, self._redactor.new = self._redactor.new, set()
+            self._store.learn(learned)
         self._counters.begin(len(documents))
         if not self._packer.batch.spans:
             self._batch_since = self._clock.monotonic()
@@ -322,7 +332,10 @@ class Sidecar:
             return
         try:
             counters = json.dumps(self._settled_counters())
-            self._store.save(self._tail.cursors(self._tail.dirty), counters=counters, seams=self._tail.seams())
+            learned = self._documents.runs.changes()
+            self._store.save(
+                self._tail.cursors(self._tail.dirty), learned, counters=counters, seams=self._tail.seams()
+            )
         except StateError as error:
             if str(error) != self._state_trouble:
                 self._state_trouble = str(error)
@@ -347,7 +360,7 @@ class Sidecar:
         self._flush()
         self._next_scan = 0.0
         self._settings = config.shipper
-        self._documents = Documents(config.shipper, __version__, self._documents.runs)
+        self._documents = Documents(config.shipper, __version__, self._documents.runs, self._redactor)
         self._packer = self._new_packer()
         self._tail.reconfigure(sources_of(config), config.shipper.exclude, config.shipper.partial_line_timeout)
         log.info("configuration read again; positions are kept")
@@ -379,4 +392,5 @@ class Sidecar:
         self._save()
         self._store.certain = self._tail.certain and (self._scanned or self._store.clean)
         self._tail.close()
-        return self._counters.snapshot()["in_flight"] == 0
+        # Documents may be indexed whose runs could not be told of: these lines come again.
+        return self._tail.settled and self._counters.snapshot()["in_flight"] == 0

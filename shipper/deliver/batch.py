@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from shipper.config import DATASETS
+from shipper.document.facts import RunFacts, facts_of, unite
 from shipper.document.ids import ids_of
 from shipper.parse.records import Records
 from shipper.tail.progress import Span
@@ -26,6 +27,7 @@ class Batch:
         spans: what the cursors may move over when every item has its outcome.
         size: bytes of all items.
         doubtful: some of it may have been sent by an earlier run.
+        facts: what its documents say of runs.
     """
 
     items: list[bytes] = field(default_factory=list)
@@ -33,6 +35,7 @@ class Batch:
     spans: list[Span] = field(default_factory=list)
     size: int = 0
     doubtful: bool = False
+    facts: RunFacts = field(default_factory=dict)
 
 
 class Packer:
@@ -79,6 +82,7 @@ class Packer:
             end = records.starts[last] if last < count else records.end
             carry = records.carry if last == count or records.carries is None else records.carries[last - 1]
             self._put(items[first:last], records.raws[first:last], sum(sizes[first:last]))
+            unite(self.batch.facts, facts_of(documents[first:last]))
             torn = block.torn.span if block.torn is not None and last == count else None
             self.batch.spans.append(
                 Span(origin.generation, start, end, block.anchor(end), carry, origin.restarts, torn)

@@ -10,7 +10,6 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from functools import lru_cache
 from typing import NamedTuple
 
 from elastic_transport import ApiError
@@ -19,10 +18,12 @@ from elasticsearch import Elasticsearch
 from shipper.cluster import explain, is_genuine
 from shipper.config import Elasticsearch as Settings
 from shipper.deliver.batch import Batch
-from shipper.deliver.dead_letters import DeadLetters, Letter
-from shipper.deliver.outcomes import ALREADY, WELL, Outcome, Verdict, delay, is_unclear, judge_request
+from shipper.deliver.dead_letters import DeadLetters
+from shipper.deliver.outcomes import WELL, Outcome, Verdict, delay, is_unclear, judge_request
 from shipper.deliver.recovery import Pair, Recovery
 from shipper.deliver.request import NO_ANSWER, refusal_of, send
+from shipper.deliver.run_documents import RunDocuments
+from shipper.document.facts import RunFacts
 from shipper.tail.progress import Span
 from shipper.telemetry import Counters, log
 
@@ -52,41 +53,6 @@ class _Trouble(NamedTuple):
     answered: bool = True
 
 
-def send_letters(client: Elasticsearch, letters: list[Letter]) -> list[Verdict]:
-    """Send dead letters again; gives the verdict on each.
-
-    They may have been indexed since, perhaps before a rollover, so all are looked up first.
-
-    Raises:
-        ApiError, TransportError: the request as a whole failed.
-    """
-    items = [letter.item() for letter in letters]
-    unknown = [item for item, _ in _recovery_of(client).unknown([(item, b"") for item in items], time.monotonic())]
-    verdicts = dict(zip(unknown, _send_apart(client, unknown), strict=True))
-    return [verdicts.get(item, ALREADY) for item in items]
-
-
-@lru_cache(maxsize=1)
-def _recovery_of(client: Elasticsearch) -> Recovery:
-    return Recovery(client, lambda text: log.warning("%s", text))
-
-
-def _send_apart(client: Elasticsearch, items: list[bytes]) -> list[Verdict]:
-    """The verdicts on items, sent in halves where they are refused whole."""
-    if not items:
-        return []
-    try:
-        return send(client, items)
-    except ApiError as error:
-        status = error.meta.status
-        if judge_request(status, genuine=is_genuine(error)) is not Outcome.DEAD:
-            raise
-        if len(items) == 1:
-            return [refusal_of(error)]
-    middle = len(items) // 2
-    return _send_apart(client, items[:middle]) + _send_apart(client, items[middle:])
-
-
 def _jittered(attempt: int) -> float:
     return delay(attempt, random.random())  # noqa: S311 - jitter, no secret
 
@@ -101,6 +67,7 @@ class Sender:
         dead_letters: takes what will never be accepted.
         counters: are told every outcome.
         recovery: knows which documents of a doubtful batch are there already.
+        runs: takes what the documents say of runs, once they are delivered.
         restore: puts the templates, before the first request, now and then while documents are sent, and when a
             data stream can't be made for want of one; answers False when the cluster could not be asked.
         wake: set whenever outcomes are ready.
@@ -117,6 +84,7 @@ class Sender:
         dead_letters: DeadLetters,
         counters: Counters,
         recovery: Recovery,
+        runs: RunDocuments,
         restore: Callable[[], bool],
         wake: threading.Event,
         wait_for: Callable[[int], float] | None = None,
@@ -127,6 +95,7 @@ class Sender:
         self._dead_letters = dead_letters
         self._counters = counters
         self._recovery = recovery
+        self._runs = runs
         self._restore = restore
         self._wake = wake
         self._wait_for = wait_for or _jittered
@@ -215,15 +184,18 @@ class Sender:
         for _ in self._threads:
             self._work.put(None)
 
-    def reconnect(self, client: Elasticsearch, settings: Settings, restore: Callable[[], bool]) -> None:
+    def reconnect(
+        self, client: Elasticsearch, settings: Settings, runs: RunDocuments, restore: Callable[[], bool]
+    ) -> None:
         """Send what waits and what comes to another cluster, or with another key; what is under way is asked again.
 
         Args:
             client: of the cluster from now on.
             settings: for messages.
+            runs: takes what the documents say of runs, there.
             restore: puts the templates there.
         """
-        self._client, self._settings, self._restore = client, settings, restore
+        self._client, self._settings, self._runs, self._restore = client, settings, runs, restore
         self._recovery.reconnect(client)
         self._prepared = self._taken = False
         with self._lock:
@@ -265,6 +237,46 @@ class Sender:
             self._trouble(trouble)
             self._pause(attempt, sum(len(part.pairs) for part in more), answered=trouble.answered)
         self._recovered()
+        if batch.facts:
+            self._tell_runs(batch.facts)
+
+    def _tell_runs(self, facts: RunFacts) -> None:
+        """Bring the run documents up to date, before the cursors move over the lines that tell of them."""
+        attempt = 0
+        while facts:
+            try:
+                written = self._runs.write(facts)
+            except ApiError as error:
+                outcome = judge_request(error.meta.status, genuine=is_genuine(error))
+                if error.meta.status == 403 or outcome is Outcome.DEAD:
+                    self._runs_lack(explain(error, self._settings))
+                    return
+                trouble = _Trouble(outcome, f"runs {error.meta.status}", explain(error, self._settings))
+            except NO_ANSWER as error:
+                reason = explain(error, self._settings)
+                trouble = _Trouble(Outcome.RETRY, type(error).__name__, reason, answered=False)
+            else:
+                for identity, verdict in written.refused[:1]:
+                    self._runs_lack(f"{identity}: {verdict.status} {verdict.kind}: {verdict.reason}")
+                facts, why = written.again, written.why
+                if why is not None and why.outcome is Outcome.PAUSE:
+                    self._runs_lack(f"{why.status} {why.kind}: {why.reason}")
+                    return
+                reason = f"{self._runs.index}: {why.status} {why.kind}: {why.reason}" if why else ""
+                trouble = _Trouble(Outcome.RETRY, "runs", reason)
+            if facts:
+                attempt += 1
+                self._trouble(trouble)
+                self._pause(attempt, 0, answered=trouble.answered)
+        self._recovered()
+
+    def _runs_lack(self, reason: str) -> None:
+        """Logs go before: what can't be told to the run documents is in the data streams, and can be told again."""
+        self._say(
+            "runs lack",
+            f"{reason}; run documents in {self._runs.index} are not kept up to date, logs are shipped all the same: "
+            "grant `write`, `create_index` and `view_index_metadata` on it, then `neuroflow-ship rebuild-runs`",
+        )
 
     def _attempt(self, part: _Part) -> tuple[list[_Part], _Trouble | None]:
         """Send documents once; gives what has to be sent again, and why unless that is at once."""

@@ -7,24 +7,29 @@ with it, and every value that gets a home has its type by then.
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from shipper.config import Shipper
-from shipper.document import audit
+from shipper.document import audit, output
 from shipper.document.context import RunContext
 from shipper.document.durations import MOST_SECONDS
 from shipper.document.extra import GOOD_KEYS, PLAIN, as_text, tame
 from shipper.document.homes import HOMES, IDS, put_component, put_duration, put_service
 from shipper.document.ids import generation_text
+from shipper.document.labels import LABELS, Label, labelled
+from shipper.document.places import place_of
+from shipper.document.redact import Redactor
 from shipper.document.taxonomy import event_fields
 from shipper.parse import structlog, traceback
 from shipper.parse.audit import is_entry
-from shipper.parse.pipeline import run_of
 from shipper.parse.records import Record, Records
-from shipper.parse.timestamps import FIRST_YEAR, LAST_YEAR, Reading, Zone, from_ns, to_utc
+from shipper.parse.timestamps import FIRST_YEAR, LAST_YEAR, Reading, Zone, from_ns, later, to_utc
 
 Document = dict[str, Any]
+Suspects = Callable[[bytes], bool]
+"""Whether a line may hold what has to be taken out."""
 ECS_VERSION = "8.17.0"
 _LEVELS = {
     "debug": "debug",
@@ -37,8 +42,11 @@ _LEVELS = {
     "exception": "error",
 }
 
-_HOME_OF: dict[str, Any] = {**IDS, **HOMES}
-"""Key in the source → where an identifier goes (text), or what puts it home (a function)."""
+# Larger numbers are names: dates, numbers of the scanner.
+_LEAST_NAME = 10**7
+
+_HOME_OF: dict[str, Any] = {**IDS, **LABELS, **HOMES}
+"""Key in the source → where an identifier goes (text), what it names (a label), or what puts it home (a function)."""
 
 
 class Documents:
@@ -48,15 +56,20 @@ class Documents:
         settings: environment, host name, zone and limits are taken from here.
         version: of the agent.
         runs: what earlier lines said about runs, if there were any.
+        redactor: takes out what must not leave the machine.
     """
 
-    def __init__(self, settings: Shipper, version: str, runs: RunContext | None = None) -> None:
+    def __init__(
+        self, settings: Shipper, version: str, runs: RunContext | None = None, redactor: Redactor | None = None
+    ) -> None:
         self._zone = Zone(settings.timezone)
         self._utc = Zone("UTC")
         self._last_ns: dict[bytes, int] = {}
         self._most = settings.max_line_bytes
         self._service = {"name": "neuroflow", "environment": settings.environment}
         self.runs = runs or RunContext()
+        self._redactor = redactor or Redactor(settings.redact)
+        self._untimed_at = 0
         self.common: Document = {
             "host": {"name": settings.host},
             "agent": {"type": "neuroflow-ship", "version": version},
@@ -65,24 +78,35 @@ class Documents:
 
     def of(self, records: Records) -> list[Document]:
         """One document a record, in order, without what all documents of the stream have in common."""
-        origin = records.block.origin
+        origin, redactor = records.block.origin, self._redactor
+        joined = b"\n".join(records.raws)
+        # Most blocks hold nothing that has to be taken out, and of the others most lines don't.
+        suspects = redactor.suspects if redactor.active and redactor.suspects(joined) else _nothing
+        path = redactor.path(origin.path)
         if origin.format == "pipeline":
-            documents = self._lines(records)
-        elif origin.format == "audit":
-            documents = self._audit(records)
+            documents = output.documents_of(records, path, self._service, self.runs)
+            for document, raw in zip(documents, records.raws, strict=True):
+                if suspects(raw):
+                    redactor.document(document)
+        elif b'"entity_type"' in joined:
+            documents = self._mixed(records, path, suspects)
         else:
-            documents = self._events(records)
+            documents = self._events(records, path, suspects)
+        for index, nanoseconds in records.after.items():
+            documents[index]["@timestamp"] = later(documents[index]["@timestamp"], nanoseconds)
         for index, tags in records.tags.items():
-            documents[index].setdefault("tags", []).extend(tags)
+            known = documents[index].setdefault("tags", [])
+            known.extend(tag for tag in tags if tag not in known)
         for index, flags in records.flags.items():
             documents[index]["log"]["flags"] = sorted(set(flags))
         if max(map(len, records.raws), default=0) > self._most:
             self._cut(documents, records)
         for index, original in records.originals.items():
-            documents[index]["neuroflow"]["original"] = b64encode(original).decode()
+            kept = redactor.line(original) if suspects(original) else original
+            documents[index]["neuroflow"]["original"] = b64encode(kept).decode()
         return documents
 
-    def _events(self, records: Records) -> list[Document]:
+    def _events(self, records: Records, path: str, suspects: Suspects) -> list[Document]:
         """Application events: structlog's keys, from whichever format they came.
 
         One flat loop: at a hundred thousand lines a second a call costs more than the work in it.
@@ -91,10 +115,11 @@ class Documents:
         reading = Reading(block.origin.generation, block.read_at_ns, block.modified_ns, self._last_ns)
         created = from_ns(block.read_at_ns)
         dataset = f"neuroflow.{block.origin.dataset}"
-        file = {"path": block.origin.path}
+        file = {"path": path}
+        place = place_of(self._redactor.path(block.origin.logical)) if block.origin.format == "console" else None
         generation = generation_text(block.origin.generation)
         service, runs, levels, home_of = self._service, self.runs, _LEVELS, _HOME_OF.get
-        plain, good_keys, raws = PLAIN, GOOD_KEYS, records.raws
+        plain, good_keys, raws, redact = PLAIN, GOOD_KEYS, records.raws, self._redactor.document
         # Lines that say the same share one event object; what differs from it is added to a copy.
         events: dict[str, Document] = {}
         documents: list[Document] = []
@@ -133,8 +158,7 @@ class Documents:
                     if assumed:
                         document["event"] = {**event, "timezone": assumed}
             except (ValueError, TypeError, LookupError, AttributeError):
-                # Lines that say no time get the time they were read, a nanosecond apart, which keeps their order.
-                document["@timestamp"] = from_ns(block.read_at_ns + index)
+                document["@timestamp"] = self._time_read(block.read_at_ns)
                 document["tags"] = ["no_timestamp"]
                 if stamp is not None:
                     extra["timestamp" if "timestamp" not in record else "@timestamp"], odd = stamp, True
@@ -176,81 +200,70 @@ class Documents:
                         neuroflow[home] = text
                     elif neuroflow.get(home) != text:
                         extra[key], odd = value, True
+                elif type(home) is Label:
+                    if value is None:
+                        continue
+                    kind = type(value)
+                    if kind is str:
+                        text = labelled(value, home)
+                    elif kind is int and not home.always and -_LEAST_NAME < value < _LEAST_NAME:
+                        text = str(value)
+                    else:
+                        text = labelled(_id(value, key, raws[index]), home)
+                    if neuroflow.setdefault(home.home, text) != text:
+                        extra[key], odd = value, True
                 elif value is not None and not home(document, value):
                     extra[key], odd = value, True
-            if "run_id" in neuroflow:
-                runs.complete(neuroflow, document["event"].get("action"))
             if "error" in document:
                 _name_the_error(document["error"])
             if extra:
                 neuroflow["extra"] = tame(extra) if odd else extra
+            # What others learn from this line has to be redacted by then.
+            if suspects(raws[index]):
+                redact(document)
+                neuroflow = document["neuroflow"]
+            if place is not None:
+                place.complete(neuroflow)
+            if "task" in neuroflow:
+                runs.complete_task(neuroflow)
+            if "run_id" in neuroflow:
+                said_at = document["@timestamp"] if "tags" not in document else ""
+                runs.complete(neuroflow, document["event"].get("action"), said_at)
         return documents
 
-    def _audit(self, records: Records) -> list[Document]:
-        """Audit records; a line that is none is an event like any other."""
-        if not all(map(is_entry, records.records)):
-            return self._mixed_audit(records)
+    def _time_read(self, read_at_ns: int) -> str:
+        """The time of a line that says none: when it was read, a nanosecond apart, which keeps their order.
+
+        Also when the clock is set back.
+        """
+        self._untimed_at = max(read_at_ns, self._untimed_at + 1)
+        return from_ns(self._untimed_at)
+
+    def _mixed(self, records: Records, path: str, suspects: Suspects) -> list[Document]:
+        """Audit records, wherever they stand; a line that is none is an event like any other."""
         block = records.block
-        created = from_ns(block.read_at_ns)
-        file = {"path": block.origin.path}
+        common = {"created": from_ns(block.read_at_ns), "dataset": f"neuroflow.{block.origin.dataset}"}
         generation = generation_text(block.origin.generation)
         documents = []
-        for index, (record, start) in enumerate(zip(records.records, records.starts, strict=True)):
+        for record, raw, start in zip(records.records, records.raws, records.starts, strict=True):
+            if not is_entry(record):
+                documents += self._events(Records(block, [record], [raw], [start]), path, suspects)
+                continue
             document = audit.document_of(record, self._utc)
-            document["event"].update(created=created, dataset="neuroflow.audit")
+            document["event"].update(common)
             document["service"] = self._service
-            document["log"] = {"offset": start, "file": file}
+            document["log"] = {"offset": start, "file": {"path": path}}
             document["neuroflow"]["generation"] = generation
             if "@timestamp" not in document:
-                document["@timestamp"] = from_ns(block.read_at_ns + index)
+                document["@timestamp"] = self._time_read(block.read_at_ns)
                 document["tags"] = ["no_timestamp"]
+            if suspects(raw):
+                self._redactor.document(document)
+            neuroflow = document["neuroflow"]
+            if "run_id" in neuroflow:
+                born = "pipeline_run.created" if document["event"]["action"] == "created" else None
+                self.runs.complete(neuroflow, born, document["@timestamp"] if "tags" not in document else "")
             documents.append(document)
-        return documents
-
-    def _mixed_audit(self, records: Records) -> list[Document]:
-        documents = []
-        for index, (record, raw, start) in enumerate(zip(records.records, records.raws, records.starts, strict=True)):
-            one = Records(records.block, [record], [raw], [start])
-            (document,) = self._audit(one) if is_entry(record) else self._events(one)
-            if "no_timestamp" in document.get("tags", ()):
-                document["@timestamp"] = from_ns(records.block.read_at_ns + index)
-            documents.append(document)
-        return documents
-
-    def _lines(self, records: Records) -> list[Document]:
-        """Lines of a pipeline log carry no stamps: the file's last change is the nearest that is known.
-
-        A nanosecond more from line to line keeps their order in every view that sorts by time.
-        """
-        block = records.block
-        run = run_of(block.origin.logical)
-        ids: Document = {"generation": generation_text(block.origin.generation)}
-        if run:
-            ids.update(run_id=run.run_id, pipeline=run.pipeline)
-            self.runs.complete(ids, None)
-        event = {
-            "kind": "event",
-            "category": ["process"],
-            "type": ["info"],
-            "created": from_ns(block.read_at_ns),
-            "dataset": "neuroflow.pipeline",
-        }
-        file = {"path": block.origin.path}
-        base = min(block.modified_ns or block.read_at_ns, block.read_at_ns)
-        documents = []
-        for index, (record, start) in enumerate(zip(records.records, records.starts, strict=True)):
-            log: Document = {"offset": start, "file": file}
-            stream = record["iostream"]
-            if stream:
-                log["iostream"] = stream
-            documents.append({
-                "@timestamp": from_ns(base + index),
-                "message": record["event"],
-                "event": event,
-                "log": log,
-                "service": self._service,
-                "neuroflow": dict(ids),
-            })  # fmt: skip
         return documents
 
     def _cut(self, documents: list[Document], records: Records) -> None:
@@ -264,6 +277,11 @@ class Documents:
             if len(message) > self._most:
                 documents[index]["message"] = message[: self._most].decode("utf-8", "ignore")
             records.originals.setdefault(index, raw + b"\n")
+
+
+def _nothing(_: bytes) -> bool:
+    """Suspects no line."""
+    return False
 
 
 def _level(text: str) -> str:

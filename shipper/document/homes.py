@@ -19,16 +19,12 @@ Document = dict[str, Any]
 IDS = {
     "workflow_run_id": "workflow_run_id",
     "run_id": "run_id",
+    "pipeline_run_id": "run_id",
     "pipeline": "pipeline",
+    "pipeline_name": "pipeline",
     "stage": "stage",
-    "session_id": "session_id",
-    "session": "session_id",
-    "subject_id": "subject_id",
-    "subject": "subject_id",
-    "participant": "subject_id",
-    "participant_id": "subject_id",
 }
-"""Key in the source → key under ``neuroflow``: identifiers, always as text."""
+"""Key in the source → key under ``neuroflow``: identifiers, always as text.  Names of people are ``labels``'."""
 
 _COUNTS = frozenset(
     {
@@ -40,6 +36,7 @@ _COUNTS = frozenset(
         "pipelines_failed",
     }
 )
+_BAD = frozenset({"failed", "failure", "error"})
 _UTC = Zone("UTC")
 
 
@@ -91,6 +88,13 @@ def _success(document: Document, value: Any) -> bool:
     return False  # the value itself stays visible
 
 
+def _status(document: Document, value: Any) -> bool:
+    """``workflow.completed`` says that it has ended, its status how."""
+    if type(value) is str and document["event"].get("outcome") == "success" and value.lower() in _BAD:
+        document["event"] = {**document["event"], "outcome": "failure", "type": ["end", "error"]}
+    return False  # the value itself stays visible
+
+
 def _action(document: Document, value: Any) -> bool:
     """The action, where the message names none; like a message it tells kind and outcome."""
     if type(value) is not str or "action" in document["event"]:
@@ -125,6 +129,13 @@ def _pid(document: Document, value: Any) -> bool:
     if type(value) is not int or not 0 <= value < 2**31:
         return False
     document.setdefault("process", {})["pid"] = value
+    return True
+
+
+def _iostream(document: Document, value: Any) -> bool:
+    if value not in ("stdout", "stderr"):
+        return False
+    document["log"]["iostream"] = value
     return True
 
 
@@ -180,10 +191,12 @@ HOMES: dict[str, Callable[[Document, Any], bool]] = {
     "exception": _exception,
     "error_traceback": _exception,
     "success": _success,
+    "status": _status,
     "action": _action,
     "outcome": _outcome,
     "task_id": _task_id,
     "task_name": _task_name,
+    "iostream": _iostream,
     "process_name": _process_name,
     "pid": _pid,
     "metrics": _metrics,

@@ -52,7 +52,7 @@ def install(client: Elasticsearch, *, dry_run: bool = False) -> list[Change]:
         elasticsearch.ApiError: the cluster refused (401, 403: the privilege ``manage_index_templates``).
         elastic_transport.TransportError: the cluster can't be reached.
     """
-    able = _capabilities(client)
+    able = capabilities_of(client)
     installed = _installed(client)
     changes: list[Change] = []
     for asset in assets():
@@ -82,7 +82,8 @@ def same(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
     )
 
 
-def _capabilities(client: Elasticsearch) -> Capabilities:
+def capabilities_of(client: Elasticsearch) -> Capabilities:
+    """What the cluster's nodes can do, as far as they say."""
     try:
         answer = client.nodes.info(metric="plugins", filter_path=["nodes.*.version", "nodes.*.modules.name"])
     except ApiError as error:

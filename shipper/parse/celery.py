@@ -7,81 +7,109 @@ relabelled WARNING: the inner line decides level and time.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from shipper.parse import console, structlog, traceback
+from shipper.parse.heads import ANSI, HEAD
 from shipper.parse.records import Record
 
-_LINE = re.compile(
-    r"\[(?P<timestamp>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}): "
-    r"(?P<level>[A-Z]+)/(?P<process>[^\]]*)\] ?(?P<message>.*)",
-    re.DOTALL,
-)
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _LIFE = re.compile(
-    r"Task (?P<name>\S+?)\[(?P<id>[^\]\s]+)\] "
+    r"Task (?P<name>[^\s\[]++)\[(?P<id>[^\]\s]++)\] "
     r"(?:(?P<received>received)|succeeded in (?P<seconds>[0-9.e+-]+)s: (?P<result>.*)"
-    r"|(?P<retried>retry: .*)|raised (?:un)?expected: (?P<raised>.*)|(?P<other>.*))",
+    r"|(?P<retried>retry: .*)|(?:raised (?:un)?expected|INTERNAL ERROR): (?P<raised>.*)"
+    r"|(?P<rejected>reject(?: requeue=\w+)?): (?P<reason>.*)|(?P<ignored>ignored)|(?P<other>.*))",
     re.DOTALL,
 )
 _RETRY = re.compile(r"retry: Retry (?:in \S+?s|at .+?): (?P<error>.*)", re.DOTALL)
-_IN_TASK = re.compile(rf"(?P<name>[A-Za-z_][\w.]*)\[(?P<id>{_UUID})\]: (?P<message>.*)", re.DOTALL)
-_DUE = re.compile(r"Scheduler: Sending due task (?P<entry>\S+) \((?P<name>[^)]+)\)")
-_QUOTED = re.compile(r"""'[^'\\]*(?:\\.[^'\\]*)*'|"[^"\\]*(?:\\.[^"\\]*)*\"""", re.DOTALL)
-_ERROR_CALL = re.compile(r"(?P<type>[A-Za-z_][\w.]*)\((?P<args>.*)\)", re.DOTALL)
+_REVOKED = re.compile(r"Discarding revoked task: (?P<name>[^\s\[]++)\[(?P<id>[^\]\s]++)\]")
+_LIMIT = re.compile(
+    r"(?P<kind>Soft|Hard) time limit \((?P<limit>[0-9.]++)s\) exceeded for (?P<name>[^\s\[]++)\[(?P<id>[^\]\s]++)\]"
+)
+_HANDLER = re.compile(r"Task handler raised error: (?P<raised>.*)", re.DOTALL)
+_UNREGISTERED = "Received unregistered task of type "
+_NAME_IN_HEADERS = re.compile(r"'task': '(?P<name>[^']++)'")
+_ID_IN_HEADERS = re.compile(r"'id': '(?P<id>[^']++)'")
+# Task loggers: as today's Celery writes it, and in brackets of its own as older ones did.
+_IN_TASK = re.compile(
+    rf"(?:(?P<name>[A-Za-z_][\w.]*+)\[(?P<id>{_UUID})\]:|\[(?P<old_name>[A-Za-z_][\w.]*+)\((?P<old_id>[^)\s]++)\)\]:?)"
+    r" (?P<message>.*)",
+    re.DOTALL,
+)
+_DUE = re.compile(r"Scheduler: Sending due task (?P<entry>\S++) \((?P<name>[^)]++)\)")
+_ERROR_CALL = re.compile(r"(?P<type>[A-Za-z_][\w.]*+)\((?P<args>.*)\)", re.DOTALL)
+Reader = Callable[[str], Record | None]
 
 
-def begins(line: bytes) -> bool:
-    """Whether a line begins a Celery record."""
-    return line.startswith(b"[") and line[5:6] == b"-" and _LINE.match(line[:200].decode("latin-1")) is not None
+def record(head: re.Match[str], first: str, below: str, read_json: Reader = structlog.parse) -> Record:
+    """The record of a line with this head, and of the lines joined to it.
+
+    Args:
+        head: the prefix.
+        first: what follows it.
+        below: the lines joined to it.
+        read_json: how the application's own line is read.
+    """
+    stamp, level, process = head.group("at", "celery_level", "celery")
+    found = _unwrapped(first, read_json)
+    if found is None:
+        found = _said(first, below, level, read_json)
+    elif below:
+        console.add_below(found, ANSI.sub("", below))
+    if "timestamp" not in found and "@timestamp" not in found:
+        found["timestamp"] = stamp
+    found.setdefault("level", level)
+    found.setdefault("process_name", process)
+    return found
 
 
-def parse(text: str) -> Record | None:
-    """The record of a Celery line and the lines joined to it, or None."""
-    found = _LINE.fullmatch(text)
-    if not found:
-        return None
-    message = found["message"]
-    first, _, below = message.partition("\n")
-    record = _unwrapped(first)
-    if record is not None:
-        console.add_below(record, below)
-    else:
-        said, trace = traceback.split(message) if below else (message, None)
-        record = {"event": said, "level": found["level"], "logger": "celery"}
-        if trace:
-            record["exception"] = trace
-        if life := _LIFE.fullmatch(first):
-            _life(record, life)
-        elif inside := _IN_TASK.fullmatch(first):
-            inner = _unwrapped(inside["message"])
-            if inner is not None:
-                record = inner
-                console.add_below(record, below)
-            record.update(task_name=inside["name"], task_id=inside["id"])
-        elif due := _DUE.match(first):
-            record.update(task_name=due["name"], schedule_entry=due["entry"], action="task.due", logger="celery.beat")
-        elif first.startswith("beat: "):
-            record["logger"] = "celery.beat"
-    if "@timestamp" not in record:
-        record.setdefault("timestamp", found["timestamp"])
-    record.setdefault("level", found["level"])
-    record.setdefault("process_name", found["process"])
-    return record
+def _said(first: str, below: str, level: str, read_json: Reader) -> Record:
+    """What Celery itself, or somebody's print, says."""
+    message = f"{first}\n{below}" if below else first
+    said, trace = traceback.split(message) if below else (message, None)
+    found: Record = {"event": said, "level": level, "logger": "celery"}
+    if trace:
+        found["exception"] = trace
+    if first.startswith("Task ") and (life := _LIFE.fullmatch(first)):
+        _life(found, life)
+    elif inside := _IN_TASK.fullmatch(first):
+        inner = _unwrapped(inside["message"], read_json)
+        if inner is not None:
+            found = inner
+            console.add_below(found, ANSI.sub("", below))
+        found.update(task_name=inside["name"] or inside["old_name"], task_id=inside["id"] or inside["old_id"])
+    elif first.startswith("Scheduler: ") and (due := _DUE.match(first)):
+        found.update(task_name=due["name"], schedule_entry=due["entry"], action="task.due", logger="celery.beat")
+    elif first.startswith("beat: "):
+        found["logger"] = "celery.beat"
+    elif first.startswith(_UNREGISTERED):
+        _unregistered(found, message)
+    elif revoked := _REVOKED.match(first):
+        found.update(task_name=revoked["name"], task_id=revoked["id"], action="task.revoked")
+    elif limit := _LIMIT.match(first):
+        found.update(task_name=limit["name"], task_id=limit["id"], timeout_seconds=float(limit["limit"]))
+        if limit["kind"] == "Hard":
+            found.update(action="task.timeout", outcome="failure")
+        else:
+            found["action"] = "task.soft_timeout"
+    elif handler := _HANDLER.fullmatch(first):
+        found.update(action="task.failed", outcome="failure")
+        _error(found, handler["raised"])
+    return found
 
 
-def wraps(line: bytes) -> bool:
-    """Whether a Celery line has a whole JSON object behind its prefix."""
-    return line.endswith(b"}") and b"] {" in line[:200]
-
-
-def _unwrapped(message: str) -> Record | None:
+def _unwrapped(message: str, read_json: Reader) -> Record | None:
     """The application's own record inside the prefix."""
-    if message.startswith("{"):
-        inner = structlog.parse(message.encode())
+    if message[:1] == "{":
+        inner = read_json(message)
         if inner is not None and ("event" in inner or "level" in inner):
             return inner
-    elif message[:2] in {"20", "19"} or message.startswith("\x1b"):
-        return console.parse(message)
+    elif message[:2] in {"20", "19"} or message[:1] == "\x1b":
+        if message[0] == "\x1b":
+            message = ANSI.sub("", message)
+        head = HEAD.match(message)
+        if head and head.lastgroup == "console":
+            return console.record(head, message[head.end() :], "")
     return None
 
 
@@ -100,9 +128,23 @@ def _life(record: Record, life: re.Match[str]) -> None:
         record["action"] = "task.retried"
         if retry := _RETRY.fullmatch(life["retried"]):
             _error(record, retry["error"])
-    elif life["raised"]:
+    elif life["raised"] is not None:
         record.update(action="task.failed", outcome="failure")
         _error(record, life["raised"])
+    elif life["rejected"]:
+        record.update(action="task.rejected", outcome="failure", error=life["reason"])
+    elif life["ignored"]:
+        record["action"] = "task.ignored"
+
+
+def _unregistered(record: Record, message: str) -> None:
+    """Name and id of a task that the worker does not know stand in the headers it shows."""
+    record.update(action="task.unregistered", outcome="failure")
+    shown = message.partition("The full contents of the message headers:\n")[2].partition("\n")[0]
+    if name := _NAME_IN_HEADERS.search(shown) or re.match(r"'(?P<name>[^'\n]++)'", message[len(_UNREGISTERED) :]):
+        record["task_name"] = name["name"]
+    if id_ := _ID_IN_HEADERS.search(shown):
+        record["task_id"] = id_["id"]
 
 
 def _error(record: Record, text: str) -> None:
@@ -113,4 +155,4 @@ def _error(record: Record, text: str) -> None:
         return
     record["error_type"] = call["type"]
     arguments = call["args"].strip().removesuffix(",")
-    record["error"] = console.unquoted(arguments) if _QUOTED.fullmatch(arguments) else arguments
+    record["error"] = console.unquoted(arguments) if console.QUOTED.fullmatch(arguments) else arguments

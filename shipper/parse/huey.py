@@ -7,40 +7,47 @@ import re
 from shipper.parse import traceback
 from shipper.parse.records import Record
 
-_LINE = re.compile(
-    r"\[(?P<timestamp>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3})\] "
-    r"(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL):(?P<logger>[\w.]+):(?P<pid>\d+):(?P<message>.*)",
-    re.DOTALL,
-)
 _TASK = re.compile(r"(?P<before>Executing )?(?P<name>[A-Za-z_][\w.]*): (?P<id>[0-9a-f-]{36})(?P<after>.*)", re.DOTALL)
 _DONE = re.compile(r".* executed in (?P<seconds>\d+(?:\.\d+)?)s", re.DOTALL)
+_ABOUT = re.compile(
+    r"(?:Unhandled exception in task|Task|Requeueing|Received exit signal,|Added task) "
+    r"(?:(?P<name>[A-Za-z_][\w.]*+): )?(?P<id>[0-9a-f-]{36})"
+)
+# What is said of a task → what happened to it.
+_ACTIONS = (
+    ("Unhandled exception in task", "task.failed"),
+    ("Requeueing ", "task.retried"),
+    (" raised RetryTask", "task.retried"),
+    (" timed out after ", "task.timeout"),
+    (" did not finish", "task.interrupted"),
+    (" was revoked", "task.revoked"),
+    (" expired, not executing", "task.expired"),
+    (" raised CancelExecution", "task.cancelled"),
+    ("Added task ", "task.scheduled"),
+)
+_FAILURES = frozenset({"task.failed", "task.timeout", "task.interrupted"})
 
 
-def begins(line: bytes) -> bool:
-    """Whether a line begins a Huey record."""
-    return line[24:26] == b"] " and _LINE.match(line[:200].decode("latin-1")) is not None
-
-
-def parse(text: str) -> Record | None:
-    """The record of a Huey line and the lines joined to it, or None."""
-    found = _LINE.fullmatch(text)
-    if not found:
-        return None
-    message = found["message"]
-    said, trace = traceback.split(message)
-    record: Record = {
-        "timestamp": found["timestamp"],
-        "level": found["level"],
-        "logger": found["logger"],
-        "pid": int(found["pid"]),
-        "event": said,
-    }
+def record(head: re.Match[str], first: str, below: str) -> Record:
+    """The record of a line with this head, and of the lines joined to it."""
+    stamp, level, logger, pid = head.group("at", "huey_level", "huey_logger", "huey")
+    said, trace = traceback.split(f"{first}\n{below}") if below else (first, None)
+    found: Record = {"timestamp": stamp, "level": level, "logger": logger, "pid": int(pid[:18]), "event": said}
     if trace:
-        record["exception"] = trace
-    if task := _TASK.fullmatch(message):
-        record.update(task_name=task["name"], task_id=task["id"])
+        found["exception"] = trace
+    if task := _TASK.fullmatch(first):
+        found.update(task_name=task["name"], task_id=task["id"])
         if task["before"]:
-            record["action"] = "task.started"
+            found["action"] = "task.started"
         elif done := _DONE.fullmatch(task["after"]):
-            record.update(action="task.succeeded", outcome="success", duration=float(done["seconds"]))
-    return record
+            found.update(action="task.succeeded", outcome="success", duration=float(done["seconds"]))
+    elif about := _ABOUT.match(first):
+        found["task_id"] = about["id"]
+        if about["name"]:
+            found["task_name"] = about["name"]
+        action = next((action for part, action in _ACTIONS if part in first), None)
+        if action:
+            found["action"] = action
+        if action in _FAILURES:
+            found["outcome"] = "failure"
+    return found

@@ -19,10 +19,11 @@ OUT, ERR, LATE = "stdout", "stderr", "stdout+"
 
 
 class Run(NamedTuple):
-    """What a pipeline log's name says."""
+    """What a pipeline log's name says; ``begun``: when it was begun, as digits (UTC)."""
 
     run_id: str
     pipeline: str
+    begun: str
 
 
 def run_of(path: str) -> Run | None:
@@ -37,7 +38,7 @@ def run_of(path: str) -> Run | None:
         return None
     parent = folder.rpartition("/")[2]
     pipeline = parent if found["prefix"] == "run" and parent else found["prefix"]
-    return Run(found["run"], pipeline)
+    return Run(found["run"], pipeline, f"{found['date']}_{found['time']}")
 
 
 def parse(block: Block) -> Records:

@@ -12,6 +12,7 @@ Record = dict[str, Any]
 
 Text formats use structlog's: ``timestamp``, ``level``, ``logger``, ``event``, ``exception``; beside these
 ``process_name``, ``task_id``, ``task_name``, ``action``, ``outcome``, ``iostream`` where the line says so.
+``after`` is a number of nanoseconds behind ``timestamp``: of lines that have no stamp of their own.
 """
 
 
@@ -29,6 +30,7 @@ class Records:
         tags: index of a record → what is wrong with it.
         flags: index of a record → what was done to its line.
         originals: index of a record → its exact bytes, where ``message`` and a line feed would not give them.
+        after: index of a record without a stamp of its own → nanoseconds behind the one that it was given.
         carries: parser state after each record, for formats that have one.
         carry: parser state at ``end``.
     """
@@ -42,8 +44,27 @@ class Records:
     tags: dict[int, list[str]] = field(default_factory=dict)
     flags: dict[int, list[str]] = field(default_factory=dict)
     originals: dict[int, bytes] = field(default_factory=dict)
+    after: dict[int, int] = field(default_factory=dict)
     carries: list[str] | None = None
     carry: str = ""
+
+    def add(self, record: Record, index: int, end: int) -> int:
+        """Take in the record of the block's lines from ``index`` to before ``end``; gives its place."""
+        lines, cut = self.block.lines, self.block.cut
+        self.records.append(record)
+        self.raws.append(lines[index] if end == index + 1 else b"\n".join(lines[index:end]))
+        self.starts.append(self.block.offsets[index])
+        at = len(self.records) - 1
+        for line in range(index, end) if cut else ():
+            if line in cut:
+                self.flag(at, "truncated")
+                record.setdefault("line_bytes", cut[line])
+        return at
+
+    def mark_invalid(self, at: int) -> None:
+        """Note that a record's bytes were no valid UTF-8, and keep them."""
+        self.tag(at, "invalid_utf8")
+        self.originals[at] = self.raws[at] + b"\n"
 
     def tag(self, index: int, tag: str) -> None:
         """Note what is wrong with a record."""

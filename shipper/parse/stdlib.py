@@ -7,20 +7,12 @@ import re
 from shipper.parse import traceback
 from shipper.parse.records import Record
 
-_LINE = re.compile(
-    r"(?P<timestamp>\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?) - (?P<logger>\S+) - "
-    r"(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL|FATAL|NOTSET|Level \d+) - (?P<event>.*)",
-    re.DOTALL,
-)
 
-
-def parse(text: str) -> Record | None:
-    """The record of a line in ``basicConfig``'s format and the lines joined to it, or None."""
-    found = _LINE.fullmatch(text)
-    if not found:
-        return None
-    record: Record = found.groupdict()
-    record["event"], trace = traceback.split(record["event"])
+def record(head: re.Match[str], first: str, below: str) -> Record:
+    """The record of a line with this head (``basicConfig``'s format), and of the lines joined to it."""
+    stamp, logger, level = head.group("stamp", "stdlib_logger", "stdlib")
+    said, trace = traceback.split(f"{first}\n{below}") if below else (first, None)
+    found: Record = {"timestamp": stamp, "logger": logger, "level": level, "event": said}
     if trace:
-        record["exception"] = trace
-    return record
+        found["exception"] = trace
+    return found

@@ -211,3 +211,11 @@ def from_ns(nanoseconds: int) -> str:
     """A clock reading in nanoseconds since the epoch as UTC in ISO 8601 with nine digits."""
     seconds, fraction = divmod(nanoseconds, 10**9)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{fraction:09d}Z"
+
+
+def later(stamp: str, nanoseconds: int) -> str:
+    """So many nanoseconds after a stamp that ``to_utc`` gave."""
+    fraction = stamp[20:].partition("+")[0].rstrip("Z")
+    total = int(f"{fraction:0<9}") + nanoseconds
+    moment = datetime.fromisoformat(f"{stamp[:19]}+00:00") + timedelta(seconds=total // 10**9)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{total % 10**9:09d}Z"

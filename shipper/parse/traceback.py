@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from enum import IntEnum
 
 START = "Traceback (most recent call last):"
+GROUP_START = "  + Exception Group Traceback (most recent call last):"
+STACK_START = "Stack (most recent call last):"
 _LINKS = (
     "During handling of the above exception, another exception occurred:",
     "The above exception was the direct cause of the following exception:",
@@ -13,62 +16,120 @@ _BYTE_LINKS = frozenset(link.encode() for link in _LINKS)
 # Between the tracebacks of a chain; the last one is the exception that got out.
 _CHAINED = re.compile(rf"\n\s*\n(?:{'|'.join(map(re.escape, _LINKS))})\n\s*\n")
 _EXCEPTION = re.compile(r"(?P<type>[A-Za-z_][\w.<>]*)(?:: (?P<message>.*))?", re.DOTALL)
+# In the box that a group of exceptions has of its own.
+_OF_GROUP = re.compile(r"^  \| (?P<type>[A-Za-z_][\w.<>]*)(?:: (?P<message>.*))?$", re.MULTILINE)
 # Rich draws a box around the frames and names the exception below it.
 _BOX = ("╭", "│", "╰")
 _BYTE_BOX = tuple(side.encode() for side in _BOX)
+_RULE = b"=" * 79  # structlog's, between a stack and the traceback below it
+_BEGINNINGS = re.compile(
+    rf"^(?:{re.escape(START)}|{re.escape(GROUP_START)}|{re.escape(STACK_START)}|╭[^\n]*Traceback \(most recent)",
+    re.MULTILINE,
+)
 
 
-def continues(line: bytes, previous: bytes, *, inside: bool) -> bool:
-    """Whether a line goes on with the record that ``previous`` belongs to.
+class State(IntEnum):
+    """How far a record's traceback is after one of its lines."""
+
+    NONE = 0
+    """There was none so far."""
+    FRAMES = 1
+    """Its exception has not been named yet."""
+    NAMED = 2
+    """The exception was named; what follows without a blank goes on with its message, or is a note."""
+    PAST = 3
+    """After the blank behind it."""
+    LINKED = 4
+    """After the sentence that links two tracebacks."""
+    GROUP = 5
+    """In the boxes of an exception group, which name their exceptions themselves."""
+    STACK = 6
+    """In the frames of a stack, which has no exception."""
+
+
+def state_of(line: bytes) -> State:
+    """The state after a record's first line."""
+    if line.startswith((b"Traceback (most recent call last):", _BYTE_BOX[0])):
+        return State.FRAMES if line[:1] == b"T" or b"Traceback (most recent" in line else State.NONE
+    if line.startswith(b"  + Exception Group Traceback (most recent call last):"):
+        return State.GROUP
+    if line.startswith(b"Stack (most recent call last):"):
+        return State.STACK
+    return State.LINKED if line.rstrip() in _BYTE_LINKS else State.NONE
+
+
+def step(state: State, line: bytes, previous: bytes) -> State | None:
+    """The state after one more line, or None if the line does not go on with the record.
 
     Args:
-        line: the line in question.
+        state: before the line.
+        line: the line in question, without colours.
         previous: the line before it.
-        inside: a traceback has begun and its exception has not been named yet.
     """
     if not line.strip():
-        return True  # a blank inside a record; at its end it is dropped again
-    if line[:1] in {b" ", b"\t"} or line.startswith(_BYTE_BOX):
-        return True
-    if begins(line) or line.rstrip() in _BYTE_LINKS:
-        return True
-    return inside and (previous[:1] in {b" ", b"\t"} or previous.startswith(_BYTE_BOX) or begins(previous))
+        if state is State.NONE:
+            return None
+        return State.PAST if state in _ENDED else state
+    begun = state_of(line)
+    if begun is State.LINKED:
+        return None if state is State.NONE else begun
+    if begun is not State.NONE:
+        # Another traceback without a link is another record, unless the message quotes it.
+        quoted = state is State.NAMED and previous.rstrip().endswith((b'"""', b":"))
+        return begun if quoted or state not in _COMPLETE else None
+    if line[:1] in {b" ", b"\t"}:
+        return state
+    if line.startswith(_BYTE_BOX):
+        if state is State.NONE:
+            return None
+        return State.FRAMES if state is State.FRAMES else _boxed(state, line)
+    if state is State.FRAMES:
+        above = previous[:1] in {b" ", b"\t"} or previous.startswith(_BYTE_BOX) or state_of(previous) is State.FRAMES
+        return State.NAMED if above else None
+    if state is State.STACK:
+        return state if line.rstrip() == _RULE else None
+    return state if state is State.NAMED else None
 
 
-def begins(line: bytes) -> bool:
-    """Whether a traceback begins with a line."""
-    return line.startswith((b"Traceback (most recent call last):", _BYTE_BOX[0]))
+_ENDED = frozenset({State.NAMED, State.PAST, State.GROUP})
+_COMPLETE = frozenset({State.NAMED, State.PAST, State.GROUP})
 
 
-def still_inside(line: bytes, *, inside: bool) -> bool:
-    """Whether after a line of a record a traceback's exception is still to be named."""
-    if begins(line):
-        return True
-    return inside and (not line.strip() or line[:1] in {b" ", b"\t"} or line.startswith(_BYTE_BOX))
+def _boxed(state: State, line: bytes) -> State | None:
+    """Rich shows the exceptions of a group in boxes below the group's own."""
+    if line.startswith(_BYTE_BOX[0]):
+        return State.PAST if b"Sub-exception #" in line and state in _ENDED else None
+    return state
 
 
 def split(text: str) -> tuple[str, str | None]:
     """What a record of several lines says, and the traceback below it, if there is one."""
-    places = [
-        at + 1 if at else 0
-        for start in (START, _BOX[0])
-        if (at := 0 if text.startswith(start) else text.find(f"\n{start}")) >= 0
-    ]
-    if not places:
+    found = _BEGINNINGS.search(text)
+    if found is None:
         return text, None
-    return text[: min(places)].rstrip(), text[min(places) :]
+    return text[: found.start()].rstrip(), text[found.start() :]
 
 
 def exception_of(text: str) -> tuple[str | None, str | None]:
-    """The type and message of the exception that a traceback ends with, or (None, None)."""
-    lines = _CHAINED.split(text.rstrip())[-1].split("\n")
+    """The type and message of the exception that a traceback ends with, or (None, None).
+
+    Of a group it is the group itself, without its notes and the exceptions in it.
+    """
+    last = _CHAINED.split(text.rstrip())[-1]
+    lines = last.split("\n")
+    if lines[0].startswith(GROUP_START) or f"\n{GROUP_START}" in last:
+        group = _OF_GROUP.search(last, last.index(GROUP_START))
+        return (group["type"], group["message"] or "") if group else (None, None)
     first = next((at + 1 for at, line in enumerate(lines) if line.startswith(START)), 0)
     for at in range(first, len(lines)):
         line = lines[at]
-        if line and line[0] not in " \t|" and not line.startswith(_BOX):
+        if line and line[0] not in " \t|" and not line.startswith((*_BOX, STACK_START, "=" * 79)):
             # The message may go on over several lines: all that follows is its.
             found = _EXCEPTION.fullmatch("\n".join(lines[at:]))
             if found is None or found["type"] == "NoneType":  # exc_info where there was no exception
                 return None, None
-            return found["type"], found["message"] or ""
+            message = found["message"] or ""
+            if found["type"].endswith("ExceptionGroup"):
+                message = message.partition("\n")[0]
+            return found["type"], message
     return None, None

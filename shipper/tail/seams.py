@@ -23,11 +23,11 @@ class Joints(NamedTuple):
     """What the formats say about lines at the beginning of a file.
 
     ``orphan``: whether a first line begins no record, so that it may go on with one; ``continuation``: how many of
-    the second lines go on with the record that the first ones are.
+    the second lines go on with the record that the first ones are, given the parser's state before these.
     """
 
     orphan: Callable[[bytes, Format], bool]
-    continuation: Callable[[list[bytes], list[bytes], Format], int]
+    continuation: Callable[[list[bytes], list[bytes], Format, str], int]
 
 
 class _Seam(NamedTuple):
@@ -200,7 +200,7 @@ class Seams:
         if after.cursor.id in self._expected and seam is not None and block.offsets[-1] == seam.upto:
             return len(block.lines)  # as it was sent before
         held = [line for part in parts for line in part.lines]
-        return self._joints.continuation(held, block.lines, block.origin.format)
+        return self._joints.continuation(held, block.lines, block.origin.format, parts[0].carry)
 
     def _forget(self, after: Generation) -> None:
         """Its first block is decided."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shipper.tail import rungs
+from shipper.tail.concealment import Conceal, plain
 from shipper.tail.cursors import Cursor
 from shipper.tail.discover import Scanner, Source
 from shipper.tail.generation import Generation
@@ -65,6 +66,7 @@ class Tail:
         once: what is written from the first scan on is left for the next time.
         joints: how records torn by a rotation are told; without it they stay torn.
         seams: what an earlier run was joining, as ``seams`` gave it.
+        conceal: what stands for a path in the cursors.
     """
 
     def __init__(
@@ -80,12 +82,13 @@ class Tail:
         once: bool = False,
         joints: Joints | None = None,
         seams: str = "",
+        conceal: Conceal = plain,
     ) -> None:
         self._warn = warn
         self._clock = clock
         self._once = once
         self._scanner = Scanner(sources, exclude, warn, clock.wall_ns)
-        self._generations = Generations(cursors, host=host, keep=longest * KEEP_FACTOR, warn=warn)
+        self._generations = Generations(cursors, host=host, keep=longest * KEEP_FACTOR, warn=warn, conceal=conceal)
         self._active: dict[bytes, Generation] = {}
         self._turns: deque[bytes] = deque()
         # What may hold something back: a superset, so that ten thousand others need not be asked.
@@ -151,6 +154,11 @@ class Tail:
             if one.doubtful and one.found is not None
         )
 
+    @property
+    def settled(self) -> bool:
+        """Whether nothing that was read waits for its outcome."""
+        return self._progress.settled
+
     def forgotten(self) -> list[bytes]:
         """Generations whose files have been gone for so long that nobody needs to know of them."""
         now = self._clock.wall_ns() / 1e9
@@ -181,7 +189,7 @@ class Tail:
 
     def _begin_with(self, generation: Generation, block: Block) -> Block | None:
         """A life's first block; None while it may go on with what the life before has not given yet."""
-        lives = self._generations.lives(generation)
+        lives = self._generations.lives(generation.cursor.logical)
         given = self._seams.first(generation, block, lives, self._active, self._silent)
         identity = generation.cursor.id
         if given is None:

@@ -22,6 +22,8 @@ KINDS: dict[str, tuple[Format, Dataset, str]] = {
     "stdlib": ("structlog", "app", "/var/log/neuroflow"),
     "console": ("console", "pipeline", "/var/log/neuroflow/qsiprep"),
     "celery": ("celery", "celery", "/var/log/neuroflow/celery"),
+    "huey": ("celery", "celery", "/var/log/neuroflow"),
+    "voxelops": ("voxelops", "pipeline", "/data/derivatives/logs"),
     "pipeline": ("pipeline", "pipeline", "/var/log/neuroflow/pipelines/mriqc"),
     "audit": ("audit", "audit", "/var/log/neuroflow/audit"),
 }

@@ -14,6 +14,7 @@ import pytest
 
 from shipper.config import Config, Shipper
 from shipper.deliver.batch import Batch
+from shipper.document.redact import Redactor
 from shipper.sidecar import Sidecar
 from shipper.tail.cursors import CursorStore
 from shipper.tail.tail import RECORD_PATIENCE, Clock
@@ -54,7 +55,8 @@ class Ship:
                 "scan_interval": 0.2, "shutdown_timeout": 1, **settings,
             }),
         )  # fmt: skip
-        self.store = CursorStore(config.shipper.state_dir, pytest.fail)
+        redactor = Redactor(config.shipper.redact)
+        self.store = CursorStore(config.shipper.state_dir, pytest.fail, redactor.conceal)
         self.counters = Counters()
         self.cluster = Cluster(self.stream, self.counters)
         self.sidecar = Sidecar(
@@ -65,6 +67,7 @@ class Ship:
             wake=threading.Event(),
             clock=Clock(lambda: self.now, lambda: int(self.now * 1e9)),
             once=once,
+            redactor=redactor,
         )
 
     def kill(self, *, accepted: bool = False, **settings: Any) -> None:
@@ -438,6 +441,19 @@ def test_lines_at_their_limit_stay_bounded(ship: Ship) -> None:
     found = ship.settle()
     assert 3001 == sum(message.count("\n") + 1 for message in found if message != "next")
     assert 2000 == max(message.count("\n") + 1 for message in found)
+
+
+def test_torn_where_paths_are_hidden(ship: Ship) -> None:
+    """Where ids are hashed the store knows no path, and the life before is found all the same."""
+    ship.stop()
+    hidden: dict[str, Any] = {"redact": {"hash": ["subject_id"], "hash_key": "a key of thirty-two characters ..."}}
+    ship.start(**hidden)
+    ship.write(NEXT, *RECORD[:3])
+    ship.look()
+    ship.kill(**hidden)
+    ship.rename()
+    ship.write(*RECORD[3:], NEXT)
+    whole(ship)
 
 
 def test_killed_in_the_midst_of_a_record(ship: Ship) -> None:

@@ -15,11 +15,13 @@ from elastic_transport import TransportError
 from shipper.cluster import connect
 from shipper.config import Elasticsearch as Settings
 from shipper.deliver.batch import Batch
-from shipper.deliver.bulk import Sender, send_letters
+from shipper.deliver.bulk import Sender
 from shipper.deliver.dead_letters import DeadLetters
 from shipper.deliver.outcomes import Outcome
 from shipper.deliver.recovery import Recovery
+from shipper.deliver.replay import send_letters
 from shipper.deliver.request import verdicts_of
+from shipper.deliver.run_documents import RunDocuments
 from shipper.tail.identity import NOTHING
 from shipper.tail.progress import Span
 from shipper.telemetry import Counters
@@ -59,7 +61,9 @@ class Desk:
         self.begun = 0
         self.sender = Sender(
             self.client, settings, in_flight=2, dead_letters=self.letters, counters=self.counters,
-            recovery=Recovery(self.client, pytest.fail), restore=self.restore, wake=self.wake, wait_for=self.wait_for,
+            recovery=Recovery(self.client, pytest.fail), restore=self.restore,
+            runs=RunDocuments(self.client, "neuroflow-runs-test", lambda: None),
+            wake=self.wake, wait_for=self.wait_for,
         )  # fmt: skip
 
     def restore(self) -> bool:

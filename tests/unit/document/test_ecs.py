@@ -142,8 +142,14 @@ def test_messages(line: bytes, message: str, rest: Any) -> None:
     ("line", "ids", "rest"),
     [
         (b'{"run_id": 7, "session_id": "ses-01"}', {"run_id": "7", "session_id": "ses-01"}, None),
-        (b'{"session": "a", "session_id": 3}', {"session_id": "a"}, {"session_id": 3}),
-        (b'{"participant": "a", "subject": "a"}', {"subject_id": "a"}, None),
+        (b'{"session": "a", "session_id": 3}', {"session_id": "ses-a"}, {"session_id": 3}),
+        (b'{"participant": "a", "subject": "sub-a"}', {"subject_id": "sub-a"}, None),
+        (
+            b'{"subject_id": 12, "session_id": 202007141404}',
+            {"subject_id": "12", "session_id": "ses-202007141404"},
+            None,
+        ),
+        (b'{"participant_id": 12}', {"subject_id": "sub-12"}, None),
         (b'{"run_id": null, "stage": true}', {"stage": "true"}, None),
         (b'{"run_id": [1], "pipeline": {"a": 1}}', {"run_id": "[1]"}, {"pipeline": {"a": 1}}),
         (b'{"run_id": 123456789012345678901234567890}', {"run_id": "123456789012345678901234567890"}, None),
@@ -216,12 +222,17 @@ def test_long_lines_are_cut_and_whole() -> None:
 def test_a_pipelines_lines() -> None:
     """Run and pipeline from the name, facts from what was said of the run, times from the file's change."""
     by = maker()
-    documents_of(b'{"event": "pipeline.queued", "run_id": 45, "pipeline": "qsiprep", "subject_id": 3}', by=by)
+    documents_of(
+        b'{"event": "pipeline.queued", "run_id": 45, "pipeline": "qsiprep", "subject_id": 3, '
+        b'"timestamp": "2026-11-23T12:00:00Z"}',
+        by=by,
+    )
     first, second = documents_of(
         b"=== STDOUT ===", b"caf\xe9", of="pipeline", dataset="pipeline", by=by,
         logical="/log/pipelines/qsiprep/run_45_20261123_124412.log", modified_ns=NOW - 5,
     )  # fmt: skip
-    ids = {"generation": "Z29sZGVuLTAx", "run_id": "45", "pipeline": "qsiprep", "subject_id": "3"}
+    ids: dict[str, Any] = {"generation": "Z29sZGVuLTAx", "run_id": "45", "pipeline": "qsiprep", "subject_id": "3"}
+    ids["context"] = ["subject_id"]
     assert ("2026-11-23T12:59:59.999999995Z", ids) == (first["@timestamp"], first["neuroflow"])
     assert ("2026-11-23T12:59:59.999999996Z", "caf\ufffd") == (second["@timestamp"], second["message"])
     assert {**ids, "original": "Y2Fm6Qo="} == second["neuroflow"]

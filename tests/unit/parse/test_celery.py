@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from shipper.parse import celery
+from shipper.parse import heads, text
 from shipper.parse.records import Record
 
 HEAD = "[2026-11-23 12:41:11,027: INFO/MainProcess] "
@@ -21,7 +21,8 @@ def of_task(rest: str) -> str:
     [
         (HEAD.encode() + b"x", True),
         (b"[2026-11-23 12:41:11,027: INFO/MainProcess]", True),
-        (b"[2026-11-23 12:41:11,027] INFO:huey:27717:x", False),
+        (b"[2026-11-23 12:41:11,027: INFO/] x", True),
+        (b"[2026-11-23 12:41:11: INFO/MainProcess] x", False),
         (b"[2026-11-23 12:41:11,027: Info/MainProcess] x", False),
         (b"[tasks]", False),
         (b"", False),
@@ -29,7 +30,7 @@ def of_task(rest: str) -> str:
 )
 def test_what_begins_a_record(line: bytes, *, is_one: bool) -> None:
     """Only the whole prefix does."""
-    assert is_one is celery.begins(line)
+    assert is_one is heads.begins(line)
 
 
 @pytest.mark.parametrize(
@@ -61,19 +62,25 @@ def test_what_begins_a_record(line: bytes, *, is_one: bool) -> None:
             {"action": "task.failed", "outcome": "failure", "error_type": "KeyError", "error": "'a', 'b'"},
         ),
         ("raised unexpected: odd", {"action": "task.failed", "outcome": "failure", "error": "odd"}),
-        ("reject requeue=False: x", {}),
+        ("reject requeue=False: x", {"action": "task.rejected", "outcome": "failure", "error": "x"}),
+        ("ignored", {"action": "task.ignored"}),
+        (
+            "INTERNAL ERROR: OSError(2, 'no')",
+            {"action": "task.failed", "outcome": "failure", "error_type": "OSError", "error": "2, 'no'"},
+        ),
+        ("succeeded before the worker was lost: X()", {}),
     ],
 )
 def test_the_life_of_a_task(rest: str, more: Record) -> None:
     """Name, id and what happened, with its duration or its error."""
     line = of_task(rest)
-    assert {**TASK, "event": line.removeprefix(HEAD), **more} == celery.parse(line)
+    assert {**TASK, "event": line.removeprefix(HEAD), **more} == text.parse(line)
 
 
 def test_the_applications_json_decides() -> None:
     """Level and time are those of the inner line; the prefix adds only the process."""
     line = HEAD + '{"event": "a.b", "level": "debug", "timestamp": "2026-11-23T10:41:11.000001Z"}'
-    assert celery.parse(line) == {
+    assert text.parse(line) == {
         "event": "a.b",
         "level": "debug",
         "timestamp": "2026-11-23T10:41:11.000001Z",
@@ -83,8 +90,8 @@ def test_the_applications_json_decides() -> None:
 
 def test_the_prefix_fills_in_what_the_inner_line_lacks() -> None:
     """An inner line without time or level gets the prefix's; one with ``@timestamp`` gets no second time."""
-    assert celery.parse(HEAD + '{"event": "a.b"}') == {**BASE, "event": "a.b"}
-    assert celery.parse(HEAD + '{"event": "a.b", "@timestamp": "t", "level": "info"}') == {
+    assert text.parse(HEAD + '{"event": "a.b"}') == {**BASE, "event": "a.b"}
+    assert text.parse(HEAD + '{"event": "a.b", "@timestamp": "t", "level": "info"}') == {
         "event": "a.b",
         "@timestamp": "t",
         "level": "info",
@@ -95,7 +102,7 @@ def test_the_prefix_fills_in_what_the_inner_line_lacks() -> None:
 def test_a_console_line_inside() -> None:
     """Structlog that nobody configured, with the colours of a terminal."""
     line = HEAD + "\x1b[2m2026-11-23 12:42:04\x1b[0m [\x1b[32mwarning  \x1b[0m] scan.started   path=/x"
-    assert celery.parse(line) == {
+    assert text.parse(line) == {
         "event": "scan.started",
         "level": "warning",
         "timestamp": "2026-11-23 12:42:04",
@@ -106,13 +113,13 @@ def test_a_console_line_inside() -> None:
 
 def test_json_that_is_no_event_is_a_message() -> None:
     """A printed object is what the line says."""
-    assert celery.parse(HEAD + '{"a": 1}') == {**BASE, "logger": "celery", "event": '{"a": 1}'}
+    assert text.parse(HEAD + '{"a": 1}') == {**BASE, "logger": "celery", "event": '{"a": 1}'}
 
 
 def test_task_loggers() -> None:
     """Lines of a task's own logger belong to the task, whatever they hold."""
-    assert celery.parse(f"{HEAD}app.tasks.run[{ID}]: hello") == {**TASK, "event": f"app.tasks.run[{ID}]: hello"}
-    assert celery.parse(f'{HEAD}app.tasks.run[{ID}]: {{"event": "a.b"}}') == {
+    assert text.parse(f"{HEAD}app.tasks.run[{ID}]: hello") == {**TASK, "event": f"app.tasks.run[{ID}]: hello"}
+    assert text.parse(f'{HEAD}app.tasks.run[{ID}]: {{"event": "a.b"}}') == {
         **BASE,
         "event": "a.b",
         "task_name": "app.tasks.run",
@@ -123,16 +130,16 @@ def test_task_loggers() -> None:
 def test_lines_below() -> None:
     """A traceback is cut off the message; other lines stay in it, or beside an inner record."""
     trace = "Traceback (most recent call last):\n  File\nKeyError: 1"
-    found = celery.parse(f"{HEAD}first\nsecond\n\n{trace}")
+    found = text.parse(f"{HEAD}first\nsecond\n\n{trace}")
     assert found == {**BASE, "logger": "celery", "event": "first\nsecond", "exception": trace}
-    found = celery.parse(f'{HEAD}{{"event": "a.b"}}\nbelow\n{trace}')
+    found = text.parse(f'{HEAD}{{"event": "a.b"}}\nbelow\n{trace}')
     assert found == {**BASE, "event": "a.b", "continuation": "below", "exception": trace}
 
 
 def test_beat() -> None:
     """The scheduler's lines have their own logger, and a due task its name."""
-    assert celery.parse(HEAD + "beat: Starting...") == {**BASE, "logger": "celery.beat", "event": "beat: Starting..."}
-    assert celery.parse(HEAD + "Scheduler: Sending due task hourly (app.tasks.scan)") == {
+    assert text.parse(HEAD + "beat: Starting...") == {**BASE, "logger": "celery.beat", "event": "beat: Starting..."}
+    assert text.parse(HEAD + "Scheduler: Sending due task hourly (app.tasks.scan)") == {
         **BASE,
         "logger": "celery.beat",
         "event": "Scheduler: Sending due task hourly (app.tasks.scan)",
@@ -142,6 +149,65 @@ def test_beat() -> None:
     }
 
 
+def test_other_ways_to_speak_of_a_task() -> None:
+    """Time limits, revoked tasks and lost workers say it in their own words."""
+    task = {**BASE, "logger": "celery", "task_name": "app.tasks.run", "task_id": ID}
+    told: list[tuple[str, Record]] = [
+        (f"Discarding revoked task: app.tasks.run[{ID}]", {"action": "task.revoked"}),
+        (
+            f"Soft time limit (300s) exceeded for app.tasks.run[{ID}]",
+            {"action": "task.soft_timeout", "timeout_seconds": 300.0},
+        ),
+        (
+            f"Hard time limit (0.5s) exceeded for app.tasks.run[{ID}]",
+            {"action": "task.timeout", "timeout_seconds": 0.5, "outcome": "failure"},
+        ),
+        (f"[app.tasks.run({ID})] hello", {}),
+    ]
+    for said, more in told:
+        assert {**task, "event": said, **more} == text.parse(HEAD + said)
+    lost = text.parse(HEAD + "Task handler raised error: WorkerLostError('exited prematurely')")
+    assert lost is not None
+    assert ("task.failed", "WorkerLostError", "exited prematurely") == (
+        lost["action"],
+        lost["error_type"],
+        lost["error"],
+    )
+
+
+def test_a_task_that_nobody_knows() -> None:
+    """Its name and id stand in the headers that Celery shows, or the name at least in what it says."""
+    said = (
+        "Received unregistered task of type 'app.gone'.\nThe message has been ignored and discarded.\n\n"
+        "The full contents of the message headers:\n"
+        f"{{'lang': 'py', 'task': 'app.gone', 'id': '{ID}', 'root_id': 'other', 'argsrepr': \"'id': 'no'\"}}"
+    )
+    trace = "Traceback (most recent call last):\n  File x\nKeyError: 'app.gone'"
+    assert {
+        **BASE,
+        "logger": "celery",
+        "event": said,
+        "exception": trace,
+        "action": "task.unregistered",
+        "outcome": "failure",
+        "task_name": "app.gone",
+        "task_id": ID,
+    } == text.parse(f"{HEAD}{said}\n{trace}")
+    short = text.parse(HEAD + "Received unregistered task of type 'app.gone'.")
+    assert short is not None
+    assert ("app.gone", False) == (short["task_name"], "task_id" in short)
+
+
+def test_what_is_printed_past_the_log() -> None:
+    """Banners and warnings are records of their own, which need no prefix."""
+    banner = " -------------- celery@node v5.6.2 (x)\n--- ***** -----"
+    assert {"event": banner, "level": "info", "logger": "celery"} == text.parse(banner)
+    beat = "celery beat v5.6.2 (x) is starting."
+    assert {"event": beat, "level": "info", "logger": "celery.beat"} == text.parse(beat)
+    warning = "/x/platforms.py:841: SecurityWarning: You're\n  warnings.warn("
+    assert {"event": warning, "level": "warning", "logger": "py.warnings"} == text.parse(warning)
+
+
 def test_other_lines_are_not_celerys() -> None:
     """A line without the prefix is none."""
-    assert celery.parse("[2026-11-23 12:41:11,027] INFO:huey:1:x") is None
+    assert text.parse("[2026-11-23 12:41:11,027: x] y") is None

@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from shipper.parse import console
+from shipper.parse import text
 
 HEAD = "2026-11-23T12:40:14.007446Z [info     ] "
 
 
 def parsed(rest: str) -> dict[str, Any]:
     """What a line says beside its time and level."""
-    record = console.parse(HEAD + rest)
+    record = text.parse(HEAD + rest)
     assert record is not None
     assert ("2026-11-23T12:40:14.007446Z", "info") == (record.pop("timestamp"), record.pop("level"))
     return record
@@ -74,7 +74,7 @@ def test_values(shown: str, value: object) -> None:
 def test_colours_and_local_times() -> None:
     """Escape codes are no content; a time without a zone is taken as it is."""
     line = "\x1b[2m2026-11-23 12:38:43\x1b[0m [\x1b[32mwarning  \x1b[0m] \x1b[1mtask.start\x1b[0m \x1b[36mn\x1b[0m=1"
-    assert console.parse(line) == {
+    assert text.parse(line) == {
         "timestamp": "2026-11-23 12:38:43",
         "level": "warning",
         "event": "task.start",
@@ -94,7 +94,7 @@ def test_lines_below() -> None:
 )
 def test_other_lines_are_none(line: str) -> None:
     """Without time and level it is no console line."""
-    assert console.parse(line) is None
+    assert text.parse(line) is None
 
 
 def test_long_runs_of_pairs_take_no_long_time() -> None:

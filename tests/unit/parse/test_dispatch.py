@@ -118,9 +118,7 @@ def test_an_applications_line_inside_celerys_is_complete() -> None:
     assert ["a.b", "output"] == events(found)
 
 
-@pytest.mark.parametrize(
-    "line", [b"text", TRACE, CELERY % (b"ERROR", b"x"), b"2026-11-23 12:44:12 - x - INFO - y\n\n"]
-)
+@pytest.mark.parametrize("line", [b"text", TRACE, CELERY % (b"ERROR", b"x"), b"2026-11-23 12:44:12 - x - INFO - y"])
 def test_a_record_that_may_go_on_is_held_back(line: bytes) -> None:
     """Its lines wait for the next block, unless nothing more is expected."""
     found = parsed(b'{"event": "a"}\n' + line, final=False)
@@ -130,8 +128,54 @@ def test_a_record_that_may_go_on_is_held_back(line: bytes) -> None:
 
 def test_a_record_has_an_end() -> None:
     """A runaway writer is cut into records of two thousand lines, and not held back for ever."""
-    found = parsed(b"x\n" + b"  y\n" * 4500, final=False)
+    found = parsed(b"x" + b"\n  y" * 4500, final=False)
     assert ([2000, 2000], 4000) == ([raw.count(b"\n") + 1 for raw in found.raws], found.rest)
+
+
+def test_a_record_has_an_end_in_bytes() -> None:
+    """A megabyte is enough, counted from its own first byte."""
+    line = b"  " + b"y" * 998
+    found = parsed(b"x" + (b"\n" + line) * 2500, final=True)
+    assert [True, True, True] == [len(raw) <= 2**20 for raw in found.raws]
+    assert 2500 == sum(raw.count(line) for raw in found.raws)
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        b"=" * 80,
+        b"Docker image found locally: x",
+        b"Running qsiprep for participant 001",
+        b"Command: docker run",
+        "✓ done".encode(),
+        "✗ failed".encode(),
+        b"Duration: 0:00:01",
+        b"Execution log saved: /x.json",
+        b"+ app.run",
+        b"{",
+        b"Exception in thread Thread-1:",
+    ],
+)
+def test_output_of_a_run_is_no_note_of_an_exception(printed: bytes) -> None:
+    """Other lines right behind an exception's name are."""
+    data = b"2026-11-23 12:44:12,289 - x - ERROR - no\n" + TRACE + b"\na note\n"
+    found = parsed(data + printed)
+    assert ["no", printed.decode()] == events(found)
+    assert TRACE.decode() + "\na note" == found.records[0]["exception"]
+
+
+def test_indented_output_is_not_glued_to_a_line_of_the_log() -> None:
+    """A task's print between lines of the log stays a record of its own; so does what follows a blank."""
+    for line in (b"2026-11-23 12:42:04 [info     ] a.b", b"[2026-11-23 12:38:42,361] INFO:huey:7:a.b"):
+        assert ["a.b", "  output"] == events(parsed(line + b"\n  output"))
+    assert ["a", "  b"] == events(parsed(b"a\n\n  b"))
+
+
+def test_hueys_commands_are_one_record() -> None:
+    """The list below belongs to the line that announces it."""
+    head = b"[2026-11-23 12:38:42,361] INFO:huey.consumer:7:"
+    found = parsed(head + b"The following commands are available:\n+ a.b\n+ c.d\n" + head + b"next\n+ e.f")
+    assert ["The following commands are available:\n+ a.b\n+ c.d", "next", "+ e.f"] == events(found)
 
 
 def test_an_audit_file_joins_nothing() -> None:

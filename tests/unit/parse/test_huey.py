@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shipper.parse import huey
+from shipper.parse import heads, text
 
 UUID = "6c83fab3-d064-4ba7-b365-689826337f17"
 
@@ -15,13 +15,13 @@ def test_consumer_line() -> None:
         "logger": "huey.consumer",
         "pid": 29499,
         "event": "Scheduler runs every 1 second(s).",
-    } == huey.parse("[2026-11-23 12:38:37,542] INFO:huey.consumer:29499:Scheduler runs every 1 second(s).")
+    } == text.parse("[2026-11-23 12:38:37,542] INFO:huey.consumer:29499:Scheduler runs every 1 second(s).")
 
 
 def test_task_begins_and_ends() -> None:
     """A task's name, id and duration are told apart from the message, which stays whole."""
-    begun = huey.parse(f"[2026-11-23 12:38:42,361] INFO:huey:2:Executing app.run: {UUID} @2026-11-23 12:38:41.8 p=10")
-    done = huey.parse(
+    begun = text.parse(f"[2026-11-23 12:38:42,361] INFO:huey:2:Executing app.run: {UUID} @2026-11-23 12:38:41.8 p=10")
+    done = text.parse(
         f"[2026-11-23 12:38:50,387] INFO:huey:2:app.run: {UUID} @2026-11-23 12:38:41.8 executed in 8.006s"
     )
     assert begun is not None
@@ -35,14 +35,33 @@ def test_task_begins_and_ends() -> None:
 def test_traceback_below() -> None:
     """The lines of a traceback are the exception, not the message."""
     trace = 'Traceback (most recent call last):\n  File "x", line 1\nKeyError: 5'
-    record = huey.parse(f"[2026-11-23 12:38:42,361] ERROR:huey:2:Unhandled exception in task {UUID}.\n{trace}")
+    record = text.parse(f"[2026-11-23 12:38:42,361] ERROR:huey:2:Unhandled exception in task {UUID}.\n{trace}")
     assert record is not None
     assert (f"Unhandled exception in task {UUID}.", trace) == (record["event"], record["exception"])
 
 
+def test_what_becomes_of_a_task() -> None:
+    """Failures, retries and the rest name the task in their own ways."""
+    for level, said, more in [
+        ("ERROR", f"Unhandled exception in task {UUID}.", ("task.failed", "failure", None)),
+        ("INFO", f"Requeueing {UUID}, 2 retries", ("task.retried", None, None)),
+        ("WARNING", f"Task {UUID} timed out after 5s.", ("task.timeout", "failure", None)),
+        ("WARNING", f"Task app.run: {UUID} @x was revoked, not executing", ("task.revoked", None, "app.run")),
+        ("WARNING", f"Task {UUID} not run, locked.", (None, None, None)),
+    ]:
+        record = text.parse(f"[2026-11-23 12:38:42,361] {level}:huey:2:{said}")
+        assert record is not None
+        assert (UUID, *more) == (
+            record["task_id"],
+            record.get("action"),
+            record.get("outcome"),
+            record.get("task_name"),
+        )
+
+
 def test_other_lines() -> None:
     """What only looks like one is none."""
-    assert huey.parse("[2026-11-23 12:38:42,361] no level") is None
-    assert huey.parse("[2026-11-23 12:38:42,361: INFO/MainProcess] Celery") is None
-    assert not huey.begins(b"[2026-11-23 12:38:42,361: INFO/MainProcess] Celery")
-    assert huey.begins(b"[2026-11-23 12:38:42,361] INFO:huey:2:x")
+    assert text.parse("[2026-11-23 12:38:42,361] no level") is None
+    assert text.parse("[2026-11-23 12:38:42,361] INFO:hu-ey:1:x") is None
+    assert not heads.begins(b"[2026-11-23 12:38:42,361] no level")
+    assert heads.begins(b"[2026-11-23 12:38:42,361] INFO:huey:2:x")

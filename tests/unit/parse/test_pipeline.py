@@ -18,11 +18,11 @@ def block(*lines: bytes, carry: str = "", unterminated: bool = False) -> Block:
 @pytest.mark.parametrize(
     ("path", "run"),
     [
-        ("/log/pipelines/qsiprep/qsiprep_456_20240102_160000.log", ("456", "qsiprep")),
-        ("/log/pipelines/qsiprep/run_456_20240102_160000.log", ("456", "qsiprep")),
-        ("bids_conversion_7_20240102_160000.log", ("7", "bids_conversion")),
-        ("run_7_20240102_160000.log", ("7", "run")),
-        ("/log/odd_12_34_5_20240102_160000.log", ("5", "odd_12_34")),
+        ("/log/pipelines/qsiprep/qsiprep_456_20240102_160000.log", ("456", "qsiprep", "20240102_160000")),
+        ("/log/pipelines/qsiprep/run_456_20240102_160000.log", ("456", "qsiprep", "20240102_160000")),
+        ("bids_conversion_7_20240102_160000.log", ("7", "bids_conversion", "20240102_160000")),
+        ("run_7_20240102_160000.log", ("7", "run", "20240102_160000")),
+        ("/log/odd_12_34_5_20240102_160000.log", ("5", "odd_12_34", "20240102_160000")),
         ("/log/qsiprep_456_20240102_160000.log.1", None),
         ("/log/qsiprep_20240102_160000.log", None),
         ("/log/qsiprep_456_20240102.log", None),
@@ -30,7 +30,7 @@ def block(*lines: bytes, carry: str = "", unterminated: bool = False) -> Block:
         ("", None),
     ],
 )
-def test_run_and_pipeline_from_the_name(path: str, run: tuple[str, str] | None) -> None:
+def test_run_and_pipeline_from_the_name(path: str, run: tuple[str, str, str] | None) -> None:
     """Both shapes of the name; anything else names no run."""
     assert run == pipeline.run_of(path)
 

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from shipper.parse import stdlib
+from shipper.parse import text
 
 
 @pytest.mark.parametrize("stamp", ["2026-11-23 12:44:12,289", "2026-11-23 12:44:12", "2026-11-23T12:44:12.123456"])
 def test_a_line_of_basic_config(stamp: str) -> None:
     """Time, logger, level and the message, which may hold the separator."""
-    assert stdlib.parse(f"{stamp} - celery.worker - WARNING - a - b") == {
+    assert text.parse(f"{stamp} - celery.worker - WARNING - a - b") == {
         "timestamp": stamp,
         "logger": "celery.worker",
         "level": "WARNING",
@@ -19,7 +19,7 @@ def test_a_line_of_basic_config(stamp: str) -> None:
 def test_lines_below() -> None:
     """They belong to the message, a traceback is the exception."""
     trace = "Traceback (most recent call last):\n  File\nKeyError: 1"
-    assert stdlib.parse(f"2026-11-23 12:44:12,289 - x - ERROR - one\n  two\n{trace}\n") == {
+    assert text.parse(f"2026-11-23 12:44:12,289 - x - ERROR - one\n  two\n{trace}\n") == {
         "timestamp": "2026-11-23 12:44:12,289",
         "logger": "x",
         "level": "ERROR",
@@ -39,4 +39,4 @@ def test_lines_below() -> None:
 )
 def test_other_lines_are_none(line: str) -> None:
     """Without the whole prefix it is another format."""
-    assert stdlib.parse(line) is None
+    assert text.parse(line) is None

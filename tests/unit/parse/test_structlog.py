@@ -68,3 +68,25 @@ def test_the_last_of_two_equal_keys_counts() -> None:
     """As everywhere in Python, and the same on both ways."""
     assert structlog.parse(b'{"a": 1, "a": 2}') == {"a": 2}
     assert structlog.parse(b'{"a": 1, "n": NaN, "a": 2}') == {"a": 2, "n": None}
+
+
+@pytest.mark.parametrize("before", range(5))
+def test_long_integers_keep_their_digits_wherever_they_are(before: int) -> None:
+    """The fast parser would make floats of them; where they stand in a block does not matter."""
+    lines = [b" " * before, b'{"a": {"b": [123456789012345678901234567890, -9223372036854775809, 1]}}']
+    assert structlog.has_long_numbers(lines)
+    assert {"a": {"b": ["123456789012345678901234567890", "-9223372036854775809", 1]}} == structlog.parse(lines[1])
+
+
+def test_usual_lines_have_no_long_numbers() -> None:
+    """Stamps, ids and floats are shorter; nothing slower is done for them."""
+    line = b'{"timestamp": "2026-11-23T12:34:30.626608+00:00", "id": "c47fda2d-212d-44c5-9e5b-c59c02b8fe6b", "d": %s}'
+    assert not structlog.has_long_numbers([line % b"0.42293936900000517", line % b"123456789012345678"])
+
+
+def test_ten_thousand_keys() -> None:
+    """A line may have any number of keys, dotted and empty ones too."""
+    line = b"{" + b", ".join(b'"k.%d": %d' % (number, number) for number in range(10_000)) + b', "": 1}'
+    record = structlog.parse(line)
+    assert record is not None
+    assert (10_001, 9_999, 1) == (len(record), record["k.9999"], record[""])

@@ -16,7 +16,7 @@ from shipper.tail.seams import Joints, Seams, predecessor
 
 JOINTS = Joints(
     orphan=lambda line, _: line.startswith(b" "),
-    continuation=lambda _, lines, __: next((at for at, line in enumerate(lines) if line[:1] != b" "), len(lines)),
+    continuation=lambda _, lines, *__: next((at for at, line in enumerate(lines) if line[:1] != b" "), len(lines)),
 )
 
 

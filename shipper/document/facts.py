@@ -1,0 +1,331 @@
+"""What a log document says of a run: *facts*, from which the run's own document is made (``runs``).  Pure.
+
+A fact is one thing that happened to one workflow run, pipeline run or session at one moment, in the words of the line
+itself: nothing that was filled in from other lines, and nothing of when or by whom it was read.  So a line gives the
+same fact whenever and by however many sidecars it is read, and the same again from the index (``rebuild-runs``).
+Its key says when, what, and a digest of the rest: facts of one run form a set, and sets can be united in any order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+from zlib import crc32
+
+from orjson import dumps
+
+from shipper.document.extra import tame
+from shipper.document.labels import LABELS, labelled
+
+Fact = dict[str, Any]
+"""What was said: ``verb``, ``source``, ``at`` (UTC; missing where the line had no usable stamp), and what it told."""
+RunFacts = dict[str, dict[str, Fact]]
+"""Id of a run document → key of a fact → the fact."""
+
+UNTIMED = "0000-00-00T00:00:00000000000"
+"""What keys of facts without a time begin with, to the nanosecond: they count as the oldest."""
+_PIPELINE = {
+    "pipeline.queued": "queued",
+    "pipeline_run.created": "created",
+    "pipeline.started": "started",
+    "bids_conversion.started": "started",
+    "pipeline.completed": "completed",
+    "pipeline.failed": "failed",
+    "pipeline.exception": "failed",
+    "pipeline.timeout": "failed",
+    "pipeline.failed_permanently": "failed",
+    "pipeline.finished": "finished",
+    "pipeline.retry_scheduled": "requeued",
+    "pipeline.cancelled": "cancelled",
+    "callback.success": "called_back",
+    "callback.failure": "failed",
+}
+# Today's application has no run ids: a run is its task, and only these lines say whose it is.
+_TASK = {
+    "task.enqueued": "queued",
+    "task.start": "started",
+    "task.complete": "finished",
+    "task.failed": "failed",
+    "task.timeout": "failed",
+}
+_WORKFLOW = {
+    "workflow_run.created": "created",
+    "workflow.started": "started",
+    "workflow.master.started": "started",
+    "workflow.completed": "finished",
+    "workflow.master.completed": "finished",
+    "workflow.failed": "failed",
+    "workflow.error": "failed",
+    "workflow.master.error": "failed",
+    "metrics.workflow_completed": "measured",
+}
+# stage.completed, stage.qsiprep.completed, workflow.stage.starting, workflow.stage.qsiprep.started
+_STAGE = re.compile(r"(?:workflow\.)?stage\.(?:(\w+)\.)?(starting|started|completed|failed|error)")
+_STAGE_VERB = {
+    "starting": "stage_started",
+    "started": "stage_started",
+    "completed": "stage_completed",
+    "failed": "stage_failed",
+    "error": "stage_failed",
+}
+_SESSION = {
+    "discovery.session_found": "discovered",
+    "session.registered": "discovered",
+    "task.start": "processing",
+    "pipeline.start": "processing",
+    "task.complete": "finished",
+    "runner.completed": "finished",
+    "runner.failed": "finished",
+    "pipeline.completed": "finished",
+    "pipeline.failed": "finished",
+    "pipeline.exception": "finished",
+    "task.failed": "finished",
+    "task.timeout": "finished",
+}
+_STATUS_VERB = {
+    "pending": "created",
+    "queued": "queued",
+    "running": "started",
+    "completed": "completed",
+    "failed": "failed",
+    "cancelled": "cancelled",
+    "skipped": "skipped",
+}
+_ACTION_VERB = {**_STATUS_VERB, "created": "created", "started": "started", "retried": "requeued"}
+TELLING = frozenset({*_PIPELINE, *_TASK, *_WORKFLOW, *_SESSION})
+"""Actions that tell of runs and sessions; those of stages are told apart by how they begin."""
+_QUEUED_TEXT = re.compile(r"Pipeline (?P<pipeline>\S+) (?:\(attempt (?P<attempt>\d+)\) )?queued")
+_TRIGGER_TEXT = re.compile(r"Workflow run started \((?P<trigger>[^)]+)\)")
+_IDS = ("pipeline", "subject_id", "session_id", "workflow_run_id")
+_PLACE_TEXT = re.compile(r" discovered at \S*?/(?P<subject>sub-[^/\s]+)")
+_NOTHING: dict[str, Any] = {}
+_MOST_ERROR = 8191
+# Elasticsearch takes ids of up to 512 bytes.
+_MOST_ID = 512
+
+
+def facts_of(documents: Iterable[dict[str, Any]]) -> RunFacts:
+    """The facts in these log documents, by the run documents that they belong to."""
+    found: RunFacts = {}
+    for document in documents:
+        action = document.get("event", _NOTHING).get("action")
+        if action is None:
+            continue
+        neuroflow = document["neuroflow"]
+        if "audit" in neuroflow:
+            _audit(document, neuroflow, action, found)
+        elif action in TELLING:
+            _event(document, neuroflow, action, found)
+        elif "stage." in action and "workflow_run_id" in neuroflow and (stage := _STAGE.fullmatch(action)):
+            _stage(document, neuroflow, stage, found)
+    return found
+
+
+def unite(facts: RunFacts, more: RunFacts) -> None:
+    """Add facts to facts, in place."""
+    for identity, some in more.items():
+        known = facts.get(identity)
+        if known is None:
+            facts[identity] = some
+        else:
+            known.update(some)
+
+
+def _event(document: dict[str, Any], neuroflow: dict[str, Any], action: str, found: RunFacts) -> None:
+    inherited = _inherited(neuroflow) if "context" in neuroflow else ()
+    if action in _WORKFLOW:
+        if "workflow_run_id" in neuroflow and "workflow_run_id" not in inherited:
+            details = _workflow_details(document, neuroflow)
+            _add(found, f"workflow_run:{neuroflow['workflow_run_id']}", _WORKFLOW[action], document, details)
+        return
+    told: Fact = {}
+    for key in _IDS:
+        if key in neuroflow and key not in inherited:
+            told[key] = neuroflow[key]
+    verb, run = _PIPELINE.get(action), neuroflow.get("run_id")
+    if "run_id" in inherited:
+        run = None
+    if verb is None and "pipeline" in told and action in _TASK:
+        verb = _TASK[action]
+        run = run or neuroflow.get("task", _NOTHING).get("id")
+    if verb is not None and run is not None:
+        _add(found, f"pipeline_run:{run}", verb, document, _run_details(document, neuroflow, told))
+    session = told.get("session_id")
+    # Others are keys of the application's database: what becomes of those sessions the audit trail tells.
+    if session and session[:4] == "ses-" and "subject_id" in told and action in _SESSION:
+        subject = told["subject_id"]
+        details = {"subject_id": subject, "session_id": session}
+        if "outcome" in document["event"]:
+            details["outcome"] = document["event"]["outcome"]
+        _add(found, f"session:{subject}_{session}", _SESSION[action], document, details)
+
+
+def _stage(document: dict[str, Any], neuroflow: dict[str, Any], stage: re.Match[str], found: RunFacts) -> None:
+    name = stage[1] or neuroflow.get("stage")
+    if name is None or "workflow_run_id" in _inherited(neuroflow):
+        return
+    told = _common(document, {"stage": name})
+    _add(found, f"workflow_run:{neuroflow['workflow_run_id']}", _STAGE_VERB[stage[2]], document, told)
+
+
+def _audit(document: dict[str, Any], neuroflow: dict[str, Any], action: str, found: RunFacts) -> None:
+    audit = neuroflow["audit"]
+    kind, number = audit["entity_type"], audit.get("entity_id")
+    if number is None or kind not in {"pipeline_run", "workflow_run", "session"}:
+        return
+    new = audit.get("new_value")
+    status = new.lower() if new else None
+    extra = neuroflow.get("extra", {})
+    details = extra.get("details")
+    told = _said(neuroflow)
+    if kind == "session":
+        told = {"subject_id": told["subject_id"]} if "subject_id" in told else {}
+        if action == "created":
+            status = "discovered"
+            if new:
+                told["label"] = new
+                _named(document, new, number, found)
+        if action in {"created", "validated", "status_changed"} and status:
+            _add(found, f"session:{number}", "status", document, {**told, "session_id": number, "status": status})
+        return
+    verb = _STATUS_VERB.get(status or "") if action == "status_changed" else _ACTION_VERB.get(action)
+    if verb is None:
+        return
+    message = document.get("message", "")
+    if kind == "workflow_run":
+        told = {}
+        trigger = _TRIGGER_TEXT.match(message)
+        if trigger:
+            told["trigger"] = trigger["trigger"]
+        elif verb == "created" and new and status not in _STATUS_VERB:
+            told["trigger"] = new
+    else:
+        queued = _QUEUED_TEXT.match(message)
+        if queued:
+            told["pipeline"] = queued["pipeline"]
+            _put_number(told, "attempt", queued["attempt"])
+        elif verb == "created" and new and status not in _STATUS_VERB:
+            told["pipeline"] = new
+    _common(document, told)
+    if isinstance(details, dict):
+        _put_number(told, "exit_code", details.get("exit_code"))
+    _add(found, f"{kind}:{number}", verb, document, told)
+
+
+def _named(document: dict[str, Any], label: str, number: str, found: RunFacts) -> None:
+    """A row of the database was made for a session that the event stream knows by its name only."""
+    place = _PLACE_TEXT.search(document.get("message", ""))
+    if place:
+        name = f"{place['subject']}_{labelled(label, LABELS['session'])}"
+        _add(found, f"session:{name}", "row", document, {"subject_id": place["subject"], "row": number})
+
+
+def _said(neuroflow: dict[str, Any]) -> Fact:
+    """What the line itself says of whose run it is."""
+    said: Fact = {key: neuroflow[key] for key in _IDS if key in neuroflow}
+    for key in _inherited(neuroflow):
+        said.pop(key, None)
+    return said
+
+
+def _inherited(neuroflow: dict[str, Any]) -> list[str]:
+    """The fields that were filled in; a synthetic source gives one alone without its list."""
+    names = neuroflow.get("context", [])
+    return [names] if isinstance(names, str) else names
+
+
+def _common(document: dict[str, Any], told: Fact) -> Fact:
+    """What any event may tell beside: how long it took, what went wrong."""
+    event = document["event"]
+    if "duration" in event:
+        told["duration"] = event["duration"]
+    if "error" in document:
+        error = document["error"]
+        message = error.get("message")
+        if isinstance(message, list):
+            message = "; ".join(map(str, message))
+        if message:
+            told["error"] = message[:_MOST_ERROR]
+        if "type" in error:
+            told["error_type"] = error["type"]
+    return told
+
+
+def _run_details(document: dict[str, Any], neuroflow: dict[str, Any], said: Fact) -> Fact:
+    told = _common(document, dict(said))
+    if "outcome" in document["event"]:
+        told["outcome"] = document["event"]["outcome"]
+    if "extra" in neuroflow:
+        extra = neuroflow["extra"]
+        for key in ("attempt", "exit_code"):
+            if key in extra:
+                _put_number(told, key, extra[key])
+    return told
+
+
+def _workflow_details(document: dict[str, Any], neuroflow: dict[str, Any]) -> Fact:
+    told = _common(document, {})
+    outcome = document["event"].get("outcome")
+    if outcome is not None:
+        told["outcome"] = outcome
+    extra = neuroflow.get("extra", {})
+    for key in ("stages", "stages_completed"):
+        _put_number(told, "stages", extra.get(key))
+    for key in ("trigger", "trigger_type"):
+        if isinstance(extra.get(key), str):
+            told["trigger"] = extra[key]
+    metrics = neuroflow.get("metrics")
+    if metrics:
+        told["metrics"] = _numbers(metrics)
+    return told
+
+
+def _numbers(metrics: dict[str, Any]) -> dict[str, Any]:
+    """The metrics as they always are: a synthetic source sorts keys and makes text of a flattened field's numbers."""
+    ordered = {key: metrics[key] for key in sorted(metrics)}
+    durations = metrics.get("stage_durations")
+    if isinstance(durations, dict):
+        ordered["stage_durations"] = tame({stage: _float(durations[stage]) for stage in sorted(durations)})
+    return ordered
+
+
+def _float(value: Any) -> Any:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return value
+
+
+def _put_number(told: Fact, key: str, value: Any) -> None:
+    """A whole number that a long can hold, also where it comes as text; anything else is not told."""
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        return
+    if -(2**63) <= number < 2**63 and not isinstance(value, bool):
+        told[key] = number
+
+
+def _add(found: RunFacts, identity: str, verb: str, document: dict[str, Any], told: Fact) -> None:
+    if len(identity) > _MOST_ID // 4 and len(identity.encode()) > _MOST_ID:
+        return
+    told["verb"] = verb
+    told["source"] = "audit" if "audit" in document["neuroflow"] else "events"
+    moment = UNTIMED
+    if "tags" not in document or "no_timestamp" not in document["tags"]:
+        stamp = document["@timestamp"]
+        fraction = stamp[20:-1] if stamp[-1] == "Z" else stamp[20:-6]
+        seconds = stamp[:19]
+        if len(fraction) == 6:
+            moment, told["at"] = f"{seconds}{fraction}000", f"{seconds}.{fraction}Z"
+        else:
+            moment, told["at"] = f"{seconds}{fraction:0<9}", f"{seconds}.{fraction.rstrip('0'):0<6}Z"
+    # Whoever makes this fact puts its parts in this order.
+    digest = crc32(dumps(told))
+    key = f"{moment} {verb} {digest:08x}"
+    known = found.get(identity)
+    if known is None:
+        found[identity] = {key: told}
+    else:
+        known[key] = told

@@ -1,0 +1,69 @@
+"""Lines of a pipeline's log → documents: what a container printed.  Pure but for what the context learns."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from shipper.document.context import RunContext
+from shipper.document.ids import generation_text
+from shipper.parse.pipeline import run_of
+from shipper.parse.records import Records
+from shipper.parse.timestamps import from_ns
+
+Document = dict[str, Any]
+
+
+def documents_of(records: Records, path: str, service: Document, runs: RunContext) -> list[Document]:
+    """The documents of a pipeline log's lines.
+
+    They carry no stamps: the file's last change is the nearest that is known.  A nanosecond more from line to line
+    keeps their order in every view that sorts by time.
+
+    Args:
+        records: the lines.
+        path: of their file, as it may be shown.
+        service: of every document.
+        runs: completes what the file's name says.
+    """
+    block = records.block
+    base = min(block.modified_ns or block.read_at_ns, block.read_at_ns)
+    ids: Document = {"generation": generation_text(block.origin.generation)}
+    run = run_of(block.origin.logical)
+    if run:
+        ids.update(run_id=run.run_id, pipeline=run.pipeline)
+        # The run that was under way when the file was begun; a name that tells no such time leaves the last change.
+        for moment in (_moment(run.begun), from_ns(base)):
+            if moment and "context" not in ids:
+                runs.complete(ids, None, moment, learn=False)
+    event = {
+        "kind": "event",
+        "category": ["process"],
+        "type": ["info"],
+        "created": from_ns(block.read_at_ns),
+        "dataset": "neuroflow.pipeline",
+    }
+    file = {"path": path}
+    documents = []
+    for index, (record, start) in enumerate(zip(records.records, records.starts, strict=True)):
+        log: Document = {"offset": start, "file": file}
+        stream = record["iostream"]
+        if stream:
+            log["iostream"] = stream
+        documents.append({
+            "@timestamp": from_ns(base + index),
+            "message": record["event"],
+            "event": event,
+            "log": log,
+            "service": service,
+            "neuroflow": dict(ids),
+        })  # fmt: skip
+    return documents
+
+
+def _moment(digits: str) -> str:
+    """The time in a file's name (UTC) as the context takes it; empty if it is none."""
+    try:
+        return datetime.strptime(digits, "%Y%m%d_%H%M%S").replace(tzinfo=UTC).isoformat(timespec="microseconds")
+    except ValueError:
+        return ""

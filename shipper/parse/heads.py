@@ -1,0 +1,68 @@
+"""What the first line of a record looks like, in every format that has a prefix.  Pure.
+
+One expression for all of them: to try a line costs one match, and what it found is used to read the record.
+"""
+
+from __future__ import annotations
+
+import re
+
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_ANSI_BYTES = re.compile(rb"\x1b\[[0-9;]*m")
+_TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"
+# Named by what only one format has: its last group tells which it is.  Each part ends for good where its
+# characters end (possessive), so that no line takes longer than its length.
+HEAD = re.compile(
+    rf"\[(?P<at>{_TIME})"
+    r"(?:: (?P<celery_level>[A-Z]+)/(?P<celery>[^\]\n]*+)\] ?"
+    r"|\] (?P<huey_level>DEBUG|INFO|WARNING|ERROR|CRITICAL):(?P<huey_logger>[\w.]++):(?P<huey>\d++):)"
+    r"|(?P<stamp>\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)"
+    r"(?: \[(?P<console>[a-z]++) *+\](?: |\Z)"
+    r"| - (?P<stdlib_logger>\S++) - (?P<stdlib>DEBUG|INFO|WARNING|ERROR|CRITICAL|FATAL|NOTSET|Level \d++) - )",
+    re.ASCII,
+)
+PREFIXED = frozenset({b"[", b"2", b"1"})
+"""What such a line begins with: a bracket, or the century."""
+PREFIXED_TEXT = frozenset({"[", "2", "1"})
+# Longer is no prefix.
+_MOST_HEAD = 400
+# Celery prints these past its log: what a worker says when it starts and when it stops.
+_APART = re.compile(
+    rb" -------------- \S+@|celery beat v|worker: (?:Warm|Cold|Soft|Hitting|Initiating)|Waiting gracefully for cold"
+    rb"|Restarting celery worker|\S[^\n]{0,400}?:\d{1,9}: SecurityWarning: "
+)
+# What VoxelOps and the application print around a run.
+_OUTPUT = re.compile(
+    rb"=++\s*\Z|Docker image|Running |Command:|\xe2\x9c[\x93\x97]|Duration:|Execution log saved|\+ \S++\s*\Z"
+)
+# What Python says before the traceback of a thread or a child process, and the beginning of indented JSON.
+_OTHER = re.compile(rb"[{\[]\s*\Z|Exception in thread |Exception ignored in|Process \S++:\s*\Z")
+
+
+def begins(line: bytes) -> bool:
+    """Whether a line begins a record in a format that has a prefix; colours do not matter."""
+    if line[:1] == b"\x1b":
+        line = _ANSI_BYTES.sub(b"", line[:_MOST_HEAD])
+    if line[:1] in PREFIXED:
+        return HEAD.match(line[:_MOST_HEAD].decode("latin-1")) is not None
+    return False
+
+
+def begins_apart(line: bytes) -> bool:
+    """Whether a line begins what is printed past the log, and belongs to no record before it."""
+    return _APART.match(line) is not None
+
+
+def is_output(line: bytes) -> bool:
+    """Whether a line is known output of a run, which neither goes on with a record nor begins a longer one."""
+    return _OUTPUT.match(line) is not None
+
+
+def ends_notes(line: bytes) -> bool:
+    """Whether a line behind an exception's name is no note of it."""
+    return is_output(line) or _OTHER.match(line) is not None
+
+
+def colourless(line: bytes) -> bytes:
+    """A line without the codes of a terminal's colours."""
+    return _ANSI_BYTES.sub(b"", line) if b"\x1b" in line else line

@@ -1,0 +1,117 @@
+"""Which lines are one record.  Pure.
+
+A record's extent is decided by its own lines and the one behind them, never by where a block happens to end: a
+record that reaches the end of a block is *open*, and held back until more is known.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from shipper.parse import heads, structlog, traceback
+from shipper.parse.heads import HEAD
+from shipper.parse.traceback import State
+
+# A record joined from lines ends here at the latest: a runaway writer must not hold the reader.
+MAX_JOINED_LINES = 2000
+MAX_JOINED_BYTES = 2**20
+# A JSON line with none of these may be part of what another record says.
+_MARKS = frozenset({"event", "level", "timestamp", "@timestamp", "entity_type", "event_type"})
+_COMMANDS = b"The following commands are available:"
+_MOST_WARNING = 12
+_QUIET = frozenset({"console", "huey"})
+
+MAY_GO_ON = [
+    bytes([first]) in {b" ", b"\t", b"\r", b"\x0b", b"\x0c", b"T", b"S", b"\xe2", b"\x1b", b"+", b"\0"}
+    for first in range(256)
+]
+"""First byte of a line → whether it can go on with a record that has no traceback yet and is not *eager*."""
+
+
+def extent(lines: Sequence[bytes], index: int, stop: int, body: bytes) -> tuple[int, bool]:
+    """Where the text record beginning at ``index`` ends, blank tails included, and whether it may go on there.
+
+    Args:
+        lines: of a block.
+        index: of the record's first line.
+        stop: how far to look.
+        body: the first line without what is not content.
+    """
+    body = heads.colourless(body)
+    found = HEAD.match(body[:400].decode("latin-1")) if body[:1] in heads.PREFIXED else None
+    if found is None and heads.begins_apart(body):
+        return _extent_apart(lines, index, stop, body)
+    if found is None and heads.is_output(body):
+        return index + 1, False
+    kind = found.lastgroup if found else None
+    eager = found is not None and is_eager(found, body)
+    listed = kind == "huey" and body.rstrip().endswith(_COMMANDS)
+    state = State.NONE if found else traceback.state_of(body)
+    limit = min(stop, index + MAX_JOINED_LINES)
+    size, previous, end = len(lines[index]), body, index + 1
+    while end < limit:
+        line = lines[end]
+        size += len(line) + 1
+        if size > MAX_JOINED_BYTES:
+            return end, False
+        line = heads.colourless(line.removesuffix(b"\r")).lstrip(b"\0")
+        if begins_record(line) or heads.begins_apart(line):
+            return end, False
+        if not eager:
+            if listed and line.startswith(b"+ "):
+                end += 1
+                continue
+            if state is State.NONE and kind in _QUIET and traceback.state_of(line) is State.NONE:
+                return end, False  # indented output of a run, not the record's
+            if state is State.NAMED and heads.ends_notes(line):
+                return end, False
+            after = traceback.step(state, line, previous)
+            if after is None:
+                return end, False
+            state = after
+        previous = line
+        end += 1
+    return end, end == stop and end - index < MAX_JOINED_LINES
+
+
+def is_eager(head: re.Match[str], body: bytes) -> bool:
+    """Whether a record takes all lines up to the next record: Celery's warnings and errors do.
+
+    Their texts have blank lines, objects and lines at the margin; a whole object of the application behind the
+    prefix is complete.
+    """
+    if head.lastgroup != "celery" or head["celery_level"] in {"INFO", "DEBUG"}:
+        return False
+    return not (body.endswith(b"}") and body[head.end() : head.end() + 1] == b"{")
+
+
+def begins_record(line: bytes) -> bool:
+    """Whether a line begins a record of its own in a format that says so."""
+    if line[:1] == b"{":
+        record = structlog.parse(line)
+        return record is not None and not _MARKS.isdisjoint(record)
+    return heads.begins(line)
+
+
+def _extent_apart(lines: Sequence[bytes], index: int, stop: int, body: bytes) -> tuple[int, bool]:
+    """The same for a banner (boxes, lists, blank lines) and a warning (up to the line of source it shows)."""
+    warning = b": SecurityWarning: " in body[:500]
+    if not warning and not body.startswith((b" ---", b"celery beat v")):
+        return index + 1, False  # said in one line
+    limit = min(stop, index + (_MOST_WARNING if warning else MAX_JOINED_LINES))
+    end = index + 1
+    while end < limit:
+        line = heads.colourless(lines[end].removesuffix(b"\r"))
+        if begins_record(line) or heads.begins_apart(line):
+            return end, False
+        end += 1
+        if warning:
+            if line[:1] == b" " and line.strip():
+                return end, False
+        elif line.strip() and not line.startswith(_OF_BANNER):
+            return end - 1, False
+    return end, end == stop and end - index < (_MOST_WARNING if warning else MAX_JOINED_LINES)
+
+
+_OF_BANNER = (b" ", b"-", b"[tasks]", b"[queues]", b"[config]", b"__", b"LocalTime ->", b"Configuration ->")

@@ -1,0 +1,161 @@
+"""Lines → records: the parser is chosen line by line, and lines that are one record are joined.
+
+A file holds what its writers put there: JSON beside text beside tracebacks.  One flat loop: at a hundred thousand
+lines a second a call costs more than the work in it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+
+from shipper.parse import audit, celery, indented, structlog, text, voxelops
+from shipper.parse.heads import ANSI, HEAD, PREFIXED
+from shipper.parse.joining import MAY_GO_ON, extent, is_eager
+from shipper.parse.records import Record, Records, text_of
+from shipper.tail.lines import HOLE_BYTES
+
+_BOM = b"\xef\xbb\xbf"
+Reader = Callable[[bytes], Record | None]
+
+
+def read(out: Records, index: int, stop: int, *, final: bool) -> int:
+    """Add the records of the block's lines from ``index`` to before ``stop``.
+
+    Args:
+        out: of the block.
+        index: of the first line.
+        stop: of the line behind the last.
+        final: the last record ends with the last line; else it may go on, and is held back.
+
+    Returns:
+        The first line that is held back; ``stop`` if none is.
+    """
+    block = out.block
+    lines, offsets, cut = block.lines, block.offsets, block.cut
+    of_audit = block.origin.format == "audit"
+    read_quickly = structlog.parse_quickly
+    exact = structlog.has_long_numbers(lines)
+    if exact:
+        read_quickly = structlog.parse
+    read_json: Reader = partial(audit.parse, read=read_quickly) if of_audit else read_quickly
+    readers, head_of, may_go_on = text.READERS, HEAD.match, MAY_GO_ON
+    records, raws, starts = out.records, out.raws, out.starts
+    usual = {*PREFIXED, b"\x1b"}
+    # What the line before had to know of the one at ``known_at``.
+    known_at, known = -1, ""
+    known_head: re.Match[str] | None = None
+    while index < stop:
+        line = lines[index]
+        first = line[:1]
+        if first == b"{":
+            record = read_json(line)
+            if record is not None:
+                if "procedure" in record:
+                    record = voxelops.adapted(record)
+                records.append(record)
+                raws.append(line)
+                starts.append(offsets[index])
+                if index in cut:
+                    out.flag(len(records) - 1, "truncated")
+                    record.setdefault("line_bytes", cut[index])
+                index += 1
+                continue
+        elif first in usual and not of_audit and index + 1 < stop and line[-1:] != b"\r" and index not in cut:
+            # The usual line: a prefix, and behind it a line that cannot go on with it.
+            if known_at == index:
+                said, head = known, known_head
+            else:
+                try:
+                    said = line.decode()
+                except UnicodeDecodeError:
+                    said = ""
+                if first == b"\x1b":
+                    said = ANSI.sub("", said)
+                head = head_of(said)
+            if head is not None:
+                after = lines[index + 1]
+                kind = head.lastgroup
+                if kind == "celery" and is_eager(head, line):
+                    alone = False
+                    if after[:1] in PREFIXED:
+                        try:
+                            known = after.decode()
+                        except UnicodeDecodeError:
+                            known = ""
+                        known_at, known_head = index + 1, head_of(known)
+                        alone = known_head is not None
+                else:
+                    alone = not after or not may_go_on[after[0]] or (after[0] == 27 and after[4:6] == b"20")
+                if alone:
+                    if kind == "celery":
+                        record = celery.record(head, said[head.end() :], "", read_quickly)
+                    else:
+                        record = readers[kind](head, said[head.end() :], "")
+                    records.append(record)
+                    raws.append(line)
+                    starts.append(offsets[index])
+                    index += 1
+                    continue
+        body = bare(line, offsets[index])
+        if not body.strip():
+            index += 1  # blank lines between records say nothing
+            continue
+        if body[:1] == b"{":
+            if body is not line and (record := read_json(body)) is not None:
+                out.add(record, index, index + 1)
+                index += 1
+                continue
+            if (record := _json_of_invalid(body, read_json)) is not None:
+                out.mark_invalid(out.add(record, index, index + 1))
+                index += 1
+                continue
+        if indented.opens(body) and (found := indented.find(lines, index, stop, final=final)) is not None:
+            if found.record is None:
+                break  # its end is not there yet
+            out.add(found.record, found.first, found.end)
+            index = found.rest
+            continue
+        if of_audit:
+            end = index + 1
+        else:
+            end, is_open = extent(lines, index, stop, body)
+            if is_open and not final:
+                break  # the next lines may belong to it
+        _add_text(out, index, end, body)
+        index = end
+    return index
+
+
+def bare(line: bytes, offset: int) -> bytes:
+    """A line without what is not content: the byte order mark, NULs of a hole, the CR of CRLF.
+
+    A few NULs that are all of a line are content: there is no saying what they were meant for.
+    """
+    if offset == 0 and line.startswith(_BOM):
+        line = line[3:]
+    line = line.removesuffix(b"\r")
+    if line.startswith(b"\0"):
+        return line.lstrip(b"\0") or line[:HOLE_BYTES]
+    return line
+
+
+def _json_of_invalid(body: bytes, read_json: Reader) -> Record | None:
+    """The record of a JSON line with bytes in it that are no UTF-8, or None."""
+    said, valid = text_of(body)
+    return None if valid else read_json(said.encode())
+
+
+def _add_text(out: Records, index: int, end: int, body: bytes) -> None:
+    lines = out.block.lines
+    while end > index + 1 and not lines[end - 1].strip():
+        end -= 1
+    joined = b"\n".join([body, *(line.removesuffix(b"\r") for line in lines[index + 1 : end])])
+    said, valid = text_of(joined)
+    record = text.parse(said)
+    at = out.add(record or {"event": said}, index, end)
+    if record is None:
+        out.tag(at, "parse_failure")
+    if not valid:
+        out.mark_invalid(at)

@@ -1,0 +1,258 @@
+"""Per-session logs: console lines of the application, and framed sections with the output of each run.
+
+A section (STDOUT, ERROR, METRICS, TRACEBACK) ends at the next frame or at a console line of the application, which
+appends without a blank line.  Inside there is no stamp: lines of a section follow the last console line, a
+nanosecond a byte.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from shipper.parse import mixed, structlog, text, traceback
+from shipper.parse.joining import MAX_JOINED_BYTES, MAX_JOINED_LINES
+from shipper.parse.records import Record, Records, text_of
+
+_RULE = b"=" * 72
+_NAMES = {b"  STDOUT": "STDOUT", b"  ERROR": "ERROR", b"  METRICS": "METRICS", b"  TRACEBACK": "TRACEBACK"}
+_FRAME_LINES = 3
+# A line of the application itself: other programs' lines inside a section are content, whatever they look like.
+_OWN = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z \[[a-z ]{9}\](?: |\Z)")
+_UNDECIDED = "?"
+
+
+@dataclass(slots=True, frozen=True)
+class State:
+    """What is known between two lines; travels as text.
+
+    Attributes:
+        section: the name of the open section; empty among console lines.
+        stamp: of the last console line, empty before the first.
+        offset: of that line.
+    """
+
+    section: str = ""
+    stamp: str = ""
+    offset: int = 0
+
+    @classmethod
+    def of(cls, carry: str) -> State:
+        """The state that was kept as this text."""
+        section, _, rest = carry.partition("|")
+        stamp, _, offset = rest.partition("|")
+        return cls(section, stamp, int(offset or 0))
+
+    def __str__(self) -> str:
+        return f"{self.section}|{self.stamp}|{self.offset}" if self.section or self.stamp else ""
+
+
+class _Section(NamedTuple):
+    """Lines of a section that are one record, and whether the section ends with them."""
+
+    end: int
+    ended: bool
+
+
+def read(out: Records) -> None:
+    """Fill in the records of a block of such a file."""
+    lines = out.block.lines
+    out.carries = []
+    state = State.of(out.block.carry)
+    index, count = 0, len(lines)
+    while index < count:
+        name = _frame_at(lines, index, final=out.block.final)
+        if name == _UNDECIDED:
+            break
+        if name:
+            after = _read_framed(out, index, name, state)
+        elif not state.section:
+            after = _read_console(out, index, state)
+        elif _OWN.match(lines[index]):
+            state = replace(state, section="")
+            continue
+        elif state.section == "STDOUT":
+            after = _read_output(out, index, state)
+        else:
+            after = _read_more(out, index, state)
+        if after is None:
+            break
+        at, (index, state) = index, after
+        if index == at and not state.section:
+            break
+    out.rest, out.carry = index, str(state)
+
+
+_After = tuple[int, State]
+
+
+def _frame_at(lines: list[bytes], index: int, *, final: bool) -> str | None:
+    """The section whose frame begins with this line, None if none does, or that more lines are needed to say."""
+    if lines[index][:72] != _RULE or lines[index].rstrip(b"\r") != _RULE:
+        return None
+    if index + 1 == len(lines):
+        return None if final else _UNDECIDED
+    name = _NAMES.get(lines[index + 1].rstrip(b"\r"))
+    if name is None:
+        return None
+    if index + 2 == len(lines):
+        return None if final else _UNDECIDED
+    return name if lines[index + 2].rstrip(b"\r") == _RULE else None
+
+
+def _read_console(out: Records, index: int, state: State) -> _After:
+    """Lines up to the next frame, read like those of any other file."""
+    lines, final = out.block.lines, out.block.final
+    stop, framed = len(lines), False
+    for at in range(index, stop):
+        if lines[at][:1] == b"=" and (name := _frame_at(lines, at, final=final)):
+            stop, framed = at, name != _UNDECIDED
+            break
+    first = len(out.records)
+    rest = mixed.read(out, index, stop, final=final or framed)
+    assert out.carries is not None
+    for record, raw, start in zip(out.records[first:], out.raws[first:], out.starts[first:], strict=True):
+        if raw[:1] in {b"2", b"1", b"\x1b"} and "timestamp" in record:
+            state = State("", record["timestamp"], start)
+        out.carries.append(str(state))
+    return rest, state
+
+
+def _read_output(out: Records, index: int, state: State) -> _After:
+    """Every line of a program's output as a record, up to the end of its section."""
+    lines, final = out.block.lines, out.block.final
+    first, count = len(out.records), len(lines)
+    while index < count:
+        line = lines[index]
+        if line[:1] == b"=" and _frame_at(lines, index, final=final):
+            break
+        if line[:2] == b"20" and _OWN.match(line):
+            break
+        if line.strip():
+            said, valid = text_of(line.removesuffix(b"\r"))
+            at = _add(out, {"event": said, "iostream": "stdout"}, index, index + 1, state)
+            if not valid:
+                out.mark_invalid(at)
+        index += 1
+    assert out.carries is not None
+    out.carries += [str(state)] * (len(out.records) - first)
+    return index, state
+
+
+def _read_framed(out: Records, index: int, name: str, state: State) -> _After | None:
+    """A frame and the section's first record; None if its end is not there yet."""
+    lines = out.block.lines
+    begins = index + _FRAME_LINES
+    if name == "STDOUT":
+        frame = b"\n".join(line.rstrip(b"\r") for line in lines[index:begins]).decode()
+        state = replace(state, section=name)
+        _add(out, {"event": frame}, index, begins, state)
+        _note(out, state)
+        return begins, state
+    if name == "METRICS" and (end := _end_of_object(lines, begins)):
+        record = structlog.parse(b"\n".join(lines[begins:end]))
+        if record is not None:
+            _add(out, _metrics(record), index, end, state)
+            state = replace(state, section="")
+            _note(out, state)
+            return end, state
+    section = _extent(out, index, begins)
+    if section is None:
+        return None
+    return _add_section(out, index, begins, section, replace(state, section=name))
+
+
+def _read_more(out: Records, index: int, state: State) -> _After | None:
+    """What goes on with a section whose record was ended before."""
+    if not out.block.lines[index].strip():
+        return index + 1, state
+    section = _extent(out, index, index)
+    return None if section is None else _add_section(out, index, index, section, state)
+
+
+def _add_section(out: Records, index: int, begins: int, section: _Section, state: State) -> _After:
+    lines = out.block.lines
+    last = section.end
+    while last > max(begins, index + 1) and not lines[last - 1].strip():
+        last -= 1
+    said, valid = text_of(b"\n".join(line.removesuffix(b"\r") for line in lines[begins:last]))
+    if not said:  # nothing but its frame
+        said = b"\n".join(line.rstrip(b"\r") for line in lines[index:begins]).decode()
+    at = _add(out, _section_record(state.section, said), index, last, state)
+    if not valid:
+        out.mark_invalid(at)
+    if section.ended:
+        state = replace(state, section="")
+    _note(out, state)
+    return section.end, state
+
+
+def _section_record(name: str, said: str) -> Record:
+    if name == "METRICS":
+        return {"event": said}
+    record = text.of_traceback(said)
+    if name == "TRACEBACK":
+        return record or {"event": said, "level": "error"}
+    error, _ = traceback.split(said)
+    record = record or {"event": said, "level": "error"}
+    if error:
+        record["error"] = error
+    return record
+
+
+def _metrics(said: Record) -> Record:
+    """The metrics of a run, in the words of other records; what has no name there keeps its own."""
+    record: Record = {"event": "session.metrics"}
+    if isinstance(said.get("end_time"), str):
+        record["timestamp"] = said.pop("end_time")
+    if "tool" in said and "pipeline" not in said:
+        record["pipeline"] = said.pop("tool")
+    return record | {key if key not in record else f"metrics.{key}": value for key, value in said.items()}
+
+
+def _extent(out: Records, index: int, at: int) -> _Section | None:
+    """Where the section's record that begins at ``index`` ends, looking from ``at`` on; None if not here yet."""
+    lines, final = out.block.lines, out.block.final
+    size = sum(map(len, lines[index:at]))
+    begins = at
+    while at < len(lines):
+        name = _frame_at(lines, at, final=final)
+        if name == _UNDECIDED:
+            return None
+        if name or _OWN.match(lines[at]):
+            return _Section(at, ended=True)
+        size += len(lines[at]) + 1
+        if at - index >= MAX_JOINED_LINES or (size > MAX_JOINED_BYTES and at > begins):
+            return _Section(at, ended=False)
+        at += 1
+    return _Section(at, ended=False) if final else None
+
+
+def _end_of_object(lines: list[bytes], begins: int) -> int:
+    """The line behind the JSON object that begins here, in one line or indented; 0 if there is none."""
+    if begins == len(lines) or lines[begins][:1] != b"{":
+        return 0
+    if lines[begins].rstrip() != b"{":
+        return begins + 1
+    for at in range(begins + 1, min(len(lines), begins + MAX_JOINED_LINES)):
+        if lines[at].rstrip() == b"}":
+            return at + 1
+        if lines[at][:1] not in {b" ", b"\t"}:
+            return 0
+    return 0
+
+
+def _add(out: Records, record: Record, index: int, end: int, state: State) -> int:
+    """Take in a record; what has no stamp of its own follows the last console line."""
+    at = out.add(record, index, end)
+    if state.stamp and "timestamp" not in record:
+        record["timestamp"] = state.stamp
+        out.after[at] = out.starts[at] - state.offset
+        out.tag(at, "no_timestamp")
+    return at
+
+
+def _note(out: Records, state: State) -> None:
+    assert out.carries is not None
+    out.carries.append(str(state))

@@ -1,0 +1,53 @@
+"""Text → record, in whichever of the text formats its first line is.  Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from shipper.parse import celery, console, huey, stdlib, traceback
+from shipper.parse.heads import ANSI, HEAD, PREFIXED_TEXT
+from shipper.parse.records import Record
+
+READERS: dict[str | None, Callable[[re.Match[str], str, str], Record]] = {
+    "celery": celery.record,
+    "console": console.record,
+    "huey": huey.record,
+    "stdlib": stdlib.record,
+}
+"""What a head is called → what reads its record: from the head, what follows it, and the lines below."""
+_WARNED = re.compile(r"\S[^\n]{0,400}?:\d{1,9}: \w*Warning: ")
+_BANNER = re.compile(r" -------------- \S+@|celery beat v|worker: |Waiting gracefully|Restarting celery worker")
+
+
+def parse(text: str) -> Record | None:
+    """The record of a line and the lines joined to it; None if it is in none of the formats."""
+    plain = ANSI.sub("", text) if text[:1] == "\x1b" else text
+    head = HEAD.match(plain) if plain[:1] in PREFIXED_TEXT else None
+    if head is None:
+        return _unprefixed(text, plain)
+    first, _, below = plain[head.end() :].partition("\n")
+    if "\x1b" in below and head.lastgroup == "console":
+        below = ANSI.sub("", below)
+    return READERS[head.lastgroup](head, first, below)
+
+
+def _unprefixed(text: str, plain: str) -> Record | None:
+    """A warning, a banner, or a traceback that no prefix introduces."""
+    if _WARNED.match(plain):
+        return {"event": text, "level": "warning", "logger": "py.warnings"}
+    if _BANNER.match(plain):
+        return {"event": text, "level": "info", "logger": "celery.beat" if plain[:7] == "celery " else "celery"}
+    return of_traceback(plain)
+
+
+def of_traceback(text: str) -> Record | None:
+    """The record of a text with a traceback that no prefix introduces; None if there is none in it."""
+    said, trace = traceback.split(text)
+    if trace is None:
+        return None
+    # Python or somebody's print may have said a line before it.
+    if not said:
+        kind, message = traceback.exception_of(trace)
+        said = (f"{kind}: {message}" if message else kind) or trace.partition("\n")[0].strip()
+    return {"event": said, "exception": trace, "level": "error"}

@@ -1,0 +1,66 @@
+"""What VoxelOps and the scheduler that succeeds the application write: execution logs and audit lines.  Pure.
+
+An execution log is one indented JSON object a file; audit lines are JSON, one a line.  Times without a zone are
+local.
+"""
+
+from __future__ import annotations
+
+from shipper.parse.records import Record
+
+_SUCCESS = frozenset({"execution_success", "procedure_complete"})
+
+
+def is_execution(record: Record) -> bool:
+    """Whether an object tells of one run of a tool in a container."""
+    return "tool" in record and "exit_code" in record and "end_time" in record
+
+
+def execution(record: Record) -> Record:
+    """The record of an execution log; what has no name of ours keeps its own."""
+    said = dict(record)
+    success = said.get("success")
+    good = success if isinstance(success, bool) else said.get("exit_code") == 0
+    found: Record = {
+        "event": "voxelops.completed" if good else "voxelops.failed",
+        "level": "info" if good else "error",
+        "logger": "voxelops",
+        "timestamp": said.pop("end_time"),
+        "pipeline": said.pop("tool"),
+    }
+    return found | {key: value for key, value in said.items() if key not in found}
+
+
+def adapted(record: Record) -> Record:
+    """A JSON line with a ``procedure`` in the words of the other records; others as they are."""
+    if "procedure" not in record:
+        return record
+    if "event_type" in record:
+        return _audited(record)
+    if "event" in record and "job_id" in record:
+        return _scheduled(record)
+    return record
+
+
+def _audited(record: Record) -> Record:
+    """VoxelOps' own audit: what happened to a procedure."""
+    event = record.pop("event_type")
+    text = event if isinstance(event, str) else ""
+    failed = text.endswith("_failed")
+    record.update(event=event, action=event, level="error" if failed else "info", logger="voxelops")
+    if failed or text in _SUCCESS:
+        record["outcome"] = "failure" if failed else "success"
+    record.setdefault("pipeline", record.pop("procedure"))
+    data = record.get("data")
+    error = data.get("error") if isinstance(data, dict) else None
+    if error is not None and record.get("error") is None:
+        record["error"] = error
+    return record
+
+
+def _scheduled(record: Record) -> Record:
+    """The scheduler's audit: what became of a job."""
+    record["action"] = record["event"]
+    record.setdefault("level", "error" if record["event"] == "error" else "info")
+    record.setdefault("pipeline", record.pop("procedure"))
+    return record

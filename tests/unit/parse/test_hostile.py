@@ -1,0 +1,66 @@
+"""Lines made to take long: a megabyte of what an expression might try again and again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+MEGABYTE = 2**20
+PREFIX = "2026-11-23 12:38:43 [info     ] "
+CELERY = "[2026-11-23 12:41:11,027: INFO/MainProcess] "
+ID = "c47fda2d-212d-44c5-9e5b-c59c02b8fe6b"
+HOSTILE = {
+    "brackets": PREFIX + "e " + "a=[ " * (MEGABYTE // 4),
+    "nested brackets": PREFIX + "e a=" + "[" * MEGABYTE,
+    "closed brackets": PREFIX + "e " + "a=[] " * (MEGABYTE // 5),
+    "angles": PREFIX + "e " + "a=< " * (MEGABYTE // 4),
+    "quotes": PREFIX + "e " + "a=' " * (MEGABYTE // 4),
+    "escapes": PREFIX + "e a='" + "\\" * MEGABYTE,
+    "pairs and an end": PREFIX + "a=b " * (MEGABYTE // 4) + "end",
+    "blanks": PREFIX + " " * MEGABYTE + "x",
+    "key": PREFIX + "x " + "a" * MEGABYTE,
+    "equals": PREFIX + "=" * MEGABYTE,
+    "level": "2026-11-23 12:38:43 [" + "a" * MEGABYTE,
+    "level's blanks": "2026-11-23 12:38:43 [info" + " " * MEGABYTE,
+    "process": "[2026-11-23 12:41:11,027: INFO/" + "x" * MEGABYTE,
+    "stdlib": "2026-11-23 12:44:12,289 - " + "x" * MEGABYTE,
+    "stdlib dashes": "2026-11-23 12:44:12,289 - " + "x - " * (MEGABYTE // 4),
+    "task": CELERY + "Task " + "x[" * (MEGABYTE // 2),
+    "retry": CELERY + f"Task a[{ID}] retry: Retry at " + "x: " * (MEGABYTE // 3),
+    "error": CELERY + f"Task a[{ID}] raised unexpected: " + "E(" * (MEGABYTE // 2),
+    "in a task": CELERY + "a." * (MEGABYTE // 2),
+    "due": CELERY + "Scheduler: Sending due task " + "x (" * (MEGABYTE // 3),
+    "huey": f"[2026-11-23 12:38:42,361] INFO:huey:2:a: {ID} " + "x executed in 1" * (MEGABYTE // 15),
+    "huey's logger": "[2026-11-23 12:38:42,361] INFO:" + "a." * (MEGABYTE // 2),
+    "warning": "a:1" * (MEGABYTE // 3) + ": SecurityWarning: ",
+    "colours": "\\x1b[" * (MEGABYTE // 4),
+    "rule": "=" * MEGABYTE + "x",
+    "boxes": "╭" * (MEGABYTE // 3),
+    "json": "{" * MEGABYTE,
+    "digits": '{"a": ' + "1" * MEGABYTE,
+    "traceback": "Traceback (most recent call last):\\n" + "  x\\n" * 1000 + "A." * (MEGABYTE // 2),
+}
+PROGRAM = """
+import sys
+from shipper.config import Shipper
+from shipper.document.ecs import Documents
+from shipper.parse.dispatch import parse
+from shipper.tail.lines import Block, Origin
+for of in ("auto", "console"):
+    lines = sys.stdin.buffer.read().split(b"\\n") if of == "auto" else lines
+    offsets = [0]
+    for line in lines:
+        offsets.append(offsets[-1] + len(line) + 1)
+    found = parse(Block(Origin(b"g", "/p", "/p", of, "app"), lines, offsets, final=True))
+    assert found.rest == len(lines)
+    Documents(Shipper(), "0").of(found)
+"""
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_line_takes_for_ever(name: str) -> None:
+    """Each is read in about its length: an expression that tries again and again would not end in this life."""
+    data = HOSTILE[name].replace("\\n", "\n").replace("\\x1b", "\x1b").encode()
+    subprocess.run([sys.executable, "-c", PROGRAM], input=data, check=True, timeout=60)

@@ -1,0 +1,184 @@
+"""Per-session logs: console lines, and framed sections of output."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shipper.parse import dispatch
+from shipper.parse.joining import MAX_JOINED_LINES
+from shipper.parse.records import Records
+from shipper.parse.session import State
+from shipper.tail.lines import Block, Origin
+
+RULE = "=" * 72
+OWN = "2026-11-23T12:40:14.007446Z [info     ] pipeline.start"
+STAMP = "2026-11-23T12:40:14.007446Z"
+
+
+def framed(name: str, text: str) -> str:
+    """A section as the application writes it."""
+    return f"\n{RULE}\n  {name}\n{RULE}\n{text}\n"
+
+
+def parsed(text: str, *, carry: str = "", final: bool = True, at: int = 0) -> Records:
+    """The records of a per-session log."""
+    lines = text.encode().split(b"\n")
+    offsets = [at]
+    for line in lines:
+        offsets.append(offsets[-1] + len(line) + 1)
+    origin = Origin(b"generation", "/log/qsiprep/s.log", "/log/qsiprep/s.log", "console", "pipeline")
+    return dispatch.parse(Block(origin, lines, offsets, final=final, carry=carry))
+
+
+def said(records: Records) -> list[tuple[Any, ...]]:
+    """What each record says, and where it comes from."""
+    return [(record["event"], record.get("iostream")) for record in records.records]
+
+
+def test_output_is_a_record_a_line() -> None:
+    """The frame is one, every line that is not blank another, whatever it looks like."""
+    output = [
+        '{"event": "a.b", "level": "info"}',
+        "2026-11-23 12:44:12,289 - x - INFO - no line of ours",
+        "[2026-11-23 12:41:11,027: INFO/MainProcess] nor this",
+        "2026-11-23 12:38:43 [info     ] nor this",
+        "=" * 80,
+        RULE,
+        "  STDERR",
+        RULE,
+        "Traceback (most recent call last):",
+        "  File x",
+    ]
+    found = parsed(OWN + framed("STDOUT", "\n\n".join(output)) + OWN)
+    assert [
+        ("pipeline.start", None),
+        (f"{RULE}\n  STDOUT\n{RULE}", None),
+        *((line, "stdout") for line in output),
+        ("pipeline.start", None),
+    ] == said(found)
+    assert {"stdout", None} == {record.get("iostream") for record in found.records}
+
+
+def test_lines_without_a_stamp_follow_the_last_one() -> None:
+    """They are as many nanoseconds behind it as bytes, and say so."""
+    found = parsed(OWN + framed("STDOUT", "one\ntwo"))
+    for place, record in enumerate(found.records[1:], 1):
+        assert (STAMP, found.starts[place]) == (record["timestamp"], found.after[place])
+    assert {1: ["no_timestamp"], 2: ["no_timestamp"], 3: ["no_timestamp"]} == found.tags
+    assert found.after[1] > 0
+
+
+def test_without_a_stamp_before_nothing_is_made_up() -> None:
+    """A file that begins with a section has no time to give."""
+    found = parsed(framed("STDOUT", "one"))
+    assert {"event": "one", "iostream": "stdout"} == found.records[1]
+    assert {} == found.tags
+
+
+def test_an_error_is_one_record() -> None:
+    """Its text is the message and the error; a traceback in it is the exception."""
+    text = "exited with code 137\n\nStderr:"
+    trace = "Traceback (most recent call last):\n  File x\nMemoryError: no\n\nstderr: again"
+    _, record, after = parsed(OWN + framed("ERROR", f"{text}\n{trace}") + OWN).records
+    assert ("error", text, text, trace) == (record["level"], record["event"], record["error"], record["exception"])
+    assert "pipeline.start" == after["event"]
+    (only,) = parsed(framed("ERROR", "no\n\nspace")).records
+    assert {"event": "no\n\nspace", "error": "no\n\nspace", "level": "error"} == only
+
+
+def test_a_traceback_is_one_record() -> None:
+    """It says what its exception says; text that is none is kept as it is."""
+    trace = "Traceback (most recent call last):\n  File x\nKeyError: 1"
+    (record,) = parsed(framed("TRACEBACK", trace)).records
+    assert {"event": "KeyError: 1", "exception": trace, "level": "error"} == record
+    (record,) = parsed(framed("TRACEBACK", "none")).records
+    assert {"event": "none", "level": "error"} == record
+
+
+def test_metrics_are_read() -> None:
+    """Tool, participant and times have the names of other records; the run's end is the record's time."""
+    text = '{\n  "tool": "qsiprep",\n  "participant": "001",\n  "end_time": "2026-11-23T14:00:00",\n  "event": 1\n}'
+    first, after = parsed(framed("METRICS", text) + OWN).records
+    assert {
+        "event": "session.metrics",
+        "timestamp": "2026-11-23T14:00:00",
+        "pipeline": "qsiprep",
+        "participant": "001",
+        "metrics.event": 1,
+    } == first
+    assert "pipeline.start" == after["event"]
+    (record,) = parsed(framed("METRICS", '{"a": 1}')).records
+    assert {"event": "session.metrics", "a": 1} == record
+
+
+@pytest.mark.parametrize("text", ['{\n  "tool": oh\n}', "none", '{\n  "tool": 1,\nmore', '{\n  "tool": 1'])
+def test_metrics_that_can_not_be_read_are_text(text: str) -> None:
+    """Nothing of it is lost."""
+    first, after = parsed(framed("METRICS", text) + OWN).records
+    assert {"event": text} == first
+    assert "pipeline.start" == after["event"]
+
+
+def test_an_empty_section_is_its_frame() -> None:
+    """A frame with nothing below is still what was written."""
+    (record,) = parsed(framed("ERROR", "")).records
+    assert f"{RULE}\n  ERROR\n{RULE}" == record["event"]
+
+
+@pytest.mark.parametrize("cut", [1, 2])
+def test_half_a_frame_is_held_back(cut: int) -> None:
+    """Whether it is one, only the next lines say; the line before waits with it."""
+    head = f"{OWN}\n" + "\n".join([RULE, "  STDOUT", RULE][:cut])
+    found = parsed(head, final=False)
+    assert (0, 0) == (len(found.records), found.rest)
+    assert [RULE] == [record["event"] for record in parsed(f"{OWN}\n{RULE}").records[1:]]
+
+
+def test_a_section_is_held_back_until_it_ends() -> None:
+    """An error's text may go on; output is passed on at once."""
+    assert 1 == len(parsed(OWN + framed("ERROR", "text"), final=False).records)
+    found = parsed(OWN + framed("STDOUT", "text"), final=False)
+    assert (3, len(found.block.lines)) == (len(found.records), found.rest)
+
+
+def test_state_travels_as_text() -> None:
+    """Reading goes on in the middle of a section as if it had never stopped."""
+    text = OWN + framed("STDOUT", "one\ntwo")
+    whole = parsed(text)
+    assert whole.carries is not None
+    again = parsed(text[whole.starts[3] :], carry=whole.carries[2], at=whole.starts[3])
+    assert whole.records[3:] == again.records
+    assert State("STDOUT", STAMP, 0) == State.of(whole.carries[2])
+    assert ("", State()) == (str(State()), State.of(""))
+
+
+def test_a_long_error_ends_somewhere() -> None:
+    """What is beyond the cap is a record of its own, and no text is lost."""
+    lines = [f"line {number}" for number in range(MAX_JOINED_LINES + 10)]
+    first, second, after = parsed(framed("ERROR", "\n".join(lines)) + OWN).records
+    assert "\n".join(lines) == first["event"] + "\n" + second["event"]
+    assert "pipeline.start" == after["event"]
+
+
+def test_bytes_that_are_no_text() -> None:
+    """They are kept beside what could be read."""
+    data = framed("STDOUT", "caf\udce9").encode("utf-8", "surrogateescape")
+    lines = data.split(b"\n")
+    offsets = [0]
+    for line in lines:
+        offsets.append(offsets[-1] + len(line) + 1)
+    found = dispatch.parse(Block(Origin(b"g", "/p", "/p", "console", "pipeline"), lines, offsets, final=True))
+    assert ("caf\ufffd", b"caf\xe9\n") == (found.records[1]["event"], found.originals[1])
+
+
+def test_frames_mean_nothing_elsewhere() -> None:
+    """In other files they are lines like others."""
+    lines = framed("STDOUT", "one").encode().split(b"\n")
+    offsets = [0]
+    for line in lines:
+        offsets.append(offsets[-1] + len(line) + 1)
+    found = dispatch.parse(Block(Origin(b"g", "/p", "/p", "celery", "celery"), lines, offsets, final=True))
+    assert "one" == found.records[-1]["event"]
+    assert found.carries is None

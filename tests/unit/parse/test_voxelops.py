@@ -1,0 +1,97 @@
+"""VoxelOps' execution logs and audit, and the scheduler's audit."""
+
+from __future__ import annotations
+
+import pytest
+
+from shipper.parse import voxelops
+from shipper.parse.records import Record
+
+RUN: Record = {
+    "tool": "qsiprep",
+    "participant": "001",
+    "exit_code": 0,
+    "end_time": "2026-11-23T14:46:53",
+    "stdout": "x",
+}
+
+
+@pytest.mark.parametrize(
+    ("more", "event", "level"),
+    [
+        ({"success": True}, "voxelops.completed", "info"),
+        ({"success": False, "error": "no"}, "voxelops.failed", "error"),
+        ({}, "voxelops.completed", "info"),
+        ({"exit_code": 1}, "voxelops.failed", "error"),
+    ],
+)
+def test_an_execution(more: Record, event: str, level: str) -> None:
+    """It ended when it ended, is about its tool, and keeps everything else."""
+    assert {
+        "event": event,
+        "level": level,
+        "logger": "voxelops",
+        "timestamp": "2026-11-23T14:46:53",
+        "pipeline": "qsiprep",
+        "participant": "001",
+        "exit_code": 0,
+        "stdout": "x",
+        **more,
+    } == voxelops.execution({**RUN, **more})
+
+
+def test_what_is_an_execution() -> None:
+    """Tool, exit code and end make one."""
+    assert voxelops.is_execution(RUN)
+    assert not voxelops.is_execution({"tool": "x", "end_time": "y"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "level", "outcome"),
+    [
+        ("procedure_start", "info", None),
+        ("pre_validation_failed", "error", "failure"),
+        ("execution_success", "info", "success"),
+        ("execution_failed", "error", "failure"),
+        ("procedure_complete", "info", "success"),
+    ],
+)
+def test_audit_lines(kind: str, level: str, outcome: str | None) -> None:
+    """The event is the type, word for word; its error is found in its data."""
+    record = voxelops.adapted({"event_type": kind, "procedure": "qsiprep", "data": {"error": "no"}, "run_id": "u"})
+    assert (kind, kind, level, "qsiprep", outcome, "no", "u", {"error": "no"}) == (
+        record["event"],
+        record["action"],
+        record["level"],
+        record["pipeline"],
+        record.get("outcome"),
+        record["error"],
+        record["run_id"],
+        record["data"],
+    )
+
+
+def test_an_error_of_the_line_itself_counts() -> None:
+    """What its data says is kept there."""
+    record = voxelops.adapted({"event_type": "x", "procedure": "p", "data": {"error": "no"}, "error": "yes"})
+    assert "yes" == record["error"]
+
+
+@pytest.mark.parametrize(("event", "level"), [("submitted", "info"), ("error", "error")])
+def test_the_schedulers_audit(event: str, level: str) -> None:
+    """Its event is kept, and is its action."""
+    record = voxelops.adapted({"event": event, "procedure": "bids", "job_id": "1", "detail": None})
+    assert {
+        "event": event,
+        "action": event,
+        "level": level,
+        "pipeline": "bids",
+        "job_id": "1",
+        "detail": None,
+    } == record
+
+
+def test_other_lines_are_left_alone() -> None:
+    """A procedure alone makes none of these."""
+    for record in ({"event": "a.b", "procedure": "x"}, {"event_type": "a"}, {"a": 1}):
+        assert record == voxelops.adapted(dict(record))
