@@ -87,6 +87,7 @@ class Tail:
         self._warn = warn
         self._clock = clock
         self._once = once
+        self._ranks = {source: rank for rank, source in enumerate(sources)}
         self._scanner = Scanner(sources, exclude, warn, clock.wall_ns)
         self._generations = Generations(cursors, host=host, keep=longest * KEEP_FACTOR, warn=warn, conceal=conceal)
         self._active: dict[bytes, Generation] = {}
@@ -120,8 +121,9 @@ class Tail:
         generations.observe(self._scanner.scan(sparing=sparing, touched=touched), self._clock.monotonic(), patience)
         self.hurried = self.hurried or generations.outrun
         now = self._clock.wall_ns() / 1e9
-        for identity in generations.dirty:
-            generation = generations.get(identity)
+        # Runs are named in the first inputs, and in the oldest files, for those that come after.
+        for generation in sorted(map(generations.get, generations.dirty), key=self._turn_of):
+            identity = generation.cursor.id
             if generation.found is not None:
                 generation.cursor.seen_at = now
                 self._active[identity] = generation
@@ -130,9 +132,14 @@ class Tail:
         self.dirty |= generations.dirty
         generations.dirty = set()
 
+    def _turn_of(self, generation: Generation) -> tuple[int, int]:
+        found = generation.found
+        return (self._ranks.get(found.source, 0), -found.age) if found is not None else (0, 0)
+
     def reconfigure(self, sources: Sequence[Source], exclude: Sequence[str], patience: float) -> None:
         """Other inputs from now on: positions stay, and what is no input any more is let go at once."""
         before = {identity: one.found for identity, one in self._active.items() if one.found is not None}
+        self._ranks = {source: rank for rank, source in enumerate(sources)}
         self._scanner = Scanner(sources, exclude, self._warn, self._clock.wall_ns)
         self.look(patience)
         for identity, found in before.items():
