@@ -101,12 +101,13 @@ def _said(first: str, below: str, level: str, read_json: Reader) -> Record:
 
 def _unwrapped(message: str, below: str, read_json: Reader) -> Record | None:
     """The application's own record inside the prefix, with the lines joined to it."""
-    if "\x1b" in below:
+    if below and "\x1b" in below:
         below = ANSI.sub("", below)
     if message[:1] == "{":
         inner = read_json(message)
         if inner is not None and ("event" in inner or "level" in inner):
-            console.add_below(inner, below)
+            if below:
+                console.add_below(inner, below)
             return inner
     elif message[:2] in {"20", "19"} or message[:1] in {"\x1b", "["}:
         if "\x1b" in message[:2]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from shipper.parse import pairs, traceback
-from shipper.parse.pairs import Pairs
+from shipper.parse.pairs import Pairs, read_plain
 from shipper.parse.records import Record
 
 # The event is padded to this many characters; what follows a shorter one begins at a known place.
@@ -27,7 +27,17 @@ _KEY_AT_MARGIN = re.compile(r"^ (?P<key>[a-z_]\w*+)=[^\n]*+", re.MULTILINE)
 def record(head: re.Match[str], first: str, below: str) -> Record:
     """The record of a line with this head, and of the lines joined to it."""
     stamp, level = head.group("stamp", "console")
-    return _read({"event": "", "level": level, "timestamp": stamp}, first, below)
+    if below:
+        return _read({"event": "", "level": level, "timestamp": stamp}, first, below)
+    # The usual line: an event of one word or with padding behind it, and pairs without quotes or brackets.
+    if first[29:31] == "  ":
+        event, tail = first[:30].rstrip(), first[31:]
+    else:
+        event, _, tail = first.partition(" ")
+    found: Record = {"event": event, "level": level, "timestamp": stamp}
+    if not tail or read_plain(tail, found):
+        return found
+    return _read({"event": "", "level": level, "timestamp": stamp}, first, "")
 
 
 def of_pairs(head: re.Match[str], first: str, below: str) -> Record:
@@ -49,23 +59,12 @@ def add_below(record: Record, below: str) -> None:
 def _read(found: Record, first: str, below: str) -> Record:
     if below and (more := _end_of_pairs(first, below)):
         first, below = f"{first}\n{below[:more]}", below[more + 1 :]
-    # The usual line: an event of one word or with padding behind it, and pairs without quotes or brackets.
-    if first[29:31] == "  ":
-        event, tail = first[:30].rstrip(), first[31:]
-    else:
-        event, _, tail = first.partition(" ")
-    found["event"] = event
-    known = len(found)
-    if tail and not pairs.read_plain(tail, found):
-        for key in [*found][known:]:
-            del found[key]
-        found["event"], logger, shown = _split(first)
-        if logger:
-            found["logger"] = logger
-        for key, text in shown:
-            found.setdefault(key, pairs.value(text))
-    if below:
-        add_below(found, below)
+    found["event"], logger, shown = _split(first)
+    if logger:
+        found["logger"] = logger
+    for key, text in shown:
+        found.setdefault(key, pairs.value(text))
+    add_below(found, below)
     return found
 
 

@@ -72,25 +72,26 @@ def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool 
                     said = line.decode()
                 except UnicodeDecodeError:
                     said = ""
-                if first == b"\x1b" or line[1:2] == b"\x1b":
+                if first == b"\x1b" or (first == b"[" and line[1:2] == b"\x1b"):
                     said = ANSI.sub("", said)
                 head = head_of(said)
             if head is not None:
                 after = lines[index + 1]
                 kind = head.lastgroup
-                if undisturbed if kind != "celery" else is_eager(head, line):
-                    alone = False
+                alone = not after or not may_go_on[after[0]] or (after[0] == 27 and after[4:6] == b"20")
+                if undisturbed or kind == "celery":
+                    # It may take whatever is no record; that the next line is one is known by its prefix.
+                    known_head = None
                     if after[:1] in PREFIXED:
                         try:
                             known = after.decode()
                         except UnicodeDecodeError:
                             known = ""
                         known_at, known_head = index + 1, head_of(known)
-                        alone = known_head is not None
-                elif kind == "celery" and is_unfinished(line):
-                    alone = False
-                else:
-                    alone = not after or not may_go_on[after[0]] or (after[0] == 27 and after[4:6] == b"20")
+                    if known_head is not None:
+                        alone = True
+                    elif kind != "celery" or is_eager(head, line) or is_unfinished(line):
+                        alone = False
                 if alone:
                     if kind == "celery":
                         record = celery.record(head, said[head.end() :], "", read_quickly)

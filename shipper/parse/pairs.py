@@ -73,31 +73,42 @@ def loosely(rest: str, at: int, openings: list[int]) -> Pairs:
     The renderer sorts the keys: of all that could be one, those are taken that make the longest run in order.
     """
     keys: list[re.Match[str]] = []
+    firm: list[bool] = []  # behind a value of one word, where a key is expected
     while key := _NEXT.search(rest, at):
         keys.append(key)
+        firm.append(not rest[at : key.start()].strip())
         at = _end_of_value(rest, key.end(), openings)
-    chosen = _in_order(keys)
+    chosen = [keys[place] for place in _in_order([key["key"] for key in keys], firm)]
     ends = [key.start() for key in chosen[1:]] + [len(rest)]
     return [(key["key"], rest[key.end() : end].strip()) for key, end in zip(chosen, ends, strict=True)]
 
 
-def _in_order(keys: list[re.Match[str]]) -> list[re.Match[str]]:
-    """The longest run of keys in the alphabet's order that begins with the first."""
-    names = [key["key"] for key in keys]
-    smallest: list[str] = []  # of the last keys of all runs of a length
-    places: list[int] = []
+def _in_order(names: list[str], firm: list[bool]) -> list[int]:
+    """The places of the longest run of names in the alphabet's order that begins with the first.
+
+    Of runs of a length, firm names are preferred.
+    """
+    smallest: list[str] = []  # the least name that ends a run, by length
+    places: list[int] = []  # of these names
+    best: list[int] = []  # the place to come from, by length
     before: list[int] = []
     for place, name in enumerate(names):
-        length = bisect_left(smallest, name) if name > names[0] else 0
-        before.append(places[length - 1] if length else -1)
-        if place and not length:
+        length = bisect_left(smallest, name) if place and name > names[0] else 0
+        before.append(-1)
+        if length:
+            before[place] = best[length - 1] if names[best[length - 1]] < name else places[length - 1]
+        elif place:
             continue
+        if length == len(best):
+            best.append(place)
+        elif not firm[best[length]]:
+            best[length] = place
         smallest[length : length + 1] = [name]
         places[length : length + 1] = [place]
-    run: list[re.Match[str]] = []
-    place = places[-1] if places else -1
+    run: list[int] = []
+    place = best[-1] if best else -1
     while place >= 0:
-        run.append(keys[place])
+        run.append(place)
         place = before[place]
     return run[::-1]
 
