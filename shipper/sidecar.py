@@ -16,12 +16,14 @@ from shipper import __version__, memory
 from shipper.config import Config
 from shipper.deliver.batch import Batch, Packer
 from shipper.deliver.bulk import Sender
+from shipper.document.context import RunContext
 from shipper.document.ecs import Documents
 from shipper.document.redact import Redactor
-from shipper.parse.dispatch import parse
+from shipper.parse.dispatch import continuation, orphan, parse
 from shipper.tail.cursors import CursorStore, StateError
 from shipper.tail.discover import Source, builtin_sources
 from shipper.tail.lines import Block
+from shipper.tail.seams import Joints
 from shipper.tail.state import counters_of
 from shipper.tail.tail import Clock, Tail
 from shipper.telemetry import Counters, log
@@ -86,9 +88,12 @@ class Sidecar:
             warn=lambda text: log.warning("%s", text),
             clock=self._clock,
             once=once,
+            joints=Joints(orphan, continuation),
+            seams=store.fact("seams") or "",
             conceal=self._redactor.conceal,
         )
-        self._documents = Documents(settings, __version__, redactor=self._redactor)
+        runs = RunContext(rows=store.recollected())
+        self._documents = Documents(settings, __version__, runs, self._redactor)
         self._packer = self._new_packer()
         self._left: deque[Batch] = deque()
         self._batch_since = 0.0
@@ -253,6 +258,8 @@ class Sidecar:
             self._ship(block)
 
     def _ship(self, block: Block) -> None:
+        if block.torn is not None:
+            self._save()  # where a torn record ends is known before it is sent
         records = parse(block)
         self._tail.hold(block, records.rest, records.carry)
         if records.end == block.offsets[0]:
@@ -266,6 +273,8 @@ class Sidecar:
             self._batch_since = self._clock.monotonic()
         for batch in self._packer.add(records, documents):
             self._submit(batch)
+        if block.torn is not None and block.torn.rest is not None:
+            self._ship(block.torn.rest)
 
     def _flush(self) -> None:
         batch = self._packer.take()
@@ -323,7 +332,10 @@ class Sidecar:
             return
         try:
             counters = json.dumps(self._settled_counters())
-            self._store.save(self._tail.cursors(self._tail.dirty), counters=counters)
+            learned = self._documents.runs.changes()
+            self._store.save(
+                self._tail.cursors(self._tail.dirty), learned, counters=counters, seams=self._tail.seams()
+            )
         except StateError as error:
             if str(error) != self._state_trouble:
                 self._state_trouble = str(error)
@@ -380,4 +392,5 @@ class Sidecar:
         self._save()
         self._store.certain = self._tail.certain and (self._scanned or self._store.clean)
         self._tail.close()
-        return self._counters.snapshot()["in_flight"] == 0
+        # Documents may be indexed whose runs could not be told of: these lines come again.
+        return self._tail.settled and self._counters.snapshot()["in_flight"] == 0

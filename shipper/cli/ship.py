@@ -175,7 +175,12 @@ def _report(before: dict[str, int], after: dict[str, int], *, complete: bool) ->
     )
     if complete:
         return OK
-    log.error("%d documents are not acknowledged; their lines are sent again at the next start", after["in_flight"])
+    if after["in_flight"]:
+        log.error(
+            "%d documents are not acknowledged; their lines are sent again at the next start", after["in_flight"]
+        )
+    else:
+        log.error("run documents are not up to date; the lines that tell of them are sent again at the next start")
     return CLUSTER
 
 

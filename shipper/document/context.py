@@ -214,12 +214,14 @@ class RunContext:
 
 def _life_of(lives: list[_Life], said: _Known, action: str | None, moment: str) -> _Life | None:
     """The life that a line speaks of, or None: of another that is not known yet, or of one that nobody can tell."""
+    if moment:
+        # One that is known to have been spoken of then, before one that may have been.
+        lives = [one for one in lives if one.since <= moment <= one.until] or [
+            one for one in lives if one.covers(moment)
+        ]
     for life in reversed(lives):
-        if (moment and not life.covers(moment)) or (said != life.known and _contradicts(said, life.known)):
-            continue
-        if moment and not life.takes(action, moment):
-            return None
-        return life
+        if said == life.known or not _contradicts(said, life.known):
+            return None if moment and not life.takes(action, moment) else life
     return None
 
 

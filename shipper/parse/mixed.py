@@ -102,7 +102,7 @@ def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool 
                     starts.append(offsets[index])
                     index += 1
                     continue
-        body = _bare(line, offsets[index])
+        body = bare(line, offsets[index])
         if not body.strip():
             index += 1  # blank lines between records say nothing
             continue
@@ -132,7 +132,7 @@ def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool 
     return index
 
 
-def _bare(line: bytes, offset: int) -> bytes:
+def bare(line: bytes, offset: int) -> bytes:
     """A line without what is not content: the byte order mark, NULs of a hole, the CR of CRLF.
 
     A few NULs that are all of a line are content: there is no saying what they were meant for.

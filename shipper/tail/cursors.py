@@ -15,6 +15,7 @@ from typing import Any
 
 from shipper.tail.concealment import FACT, TABLE, Conceal, Known, fingerprint, plain, wipe
 from shipper.tail.damage import DAMAGE, look, must_be_damage, set_aside, signature
+from shipper.tail.recollection import RECOLLECTION, Recollection, Rows
 from shipper.tail.rows import ALL, INSERT, Cursor, cursor_of, digest_of, row_of
 from shipper.tail.state_lock import StateError, StateLock, key_of, same_file, sync
 
@@ -65,6 +66,7 @@ class CursorStore:
         self._warn = warn
         self._conceal = conceal
         self._known = Known()
+        self._recollection = Recollection()
         self._wal = Path(f"{self.path}-wal")
         self._seal = state_dir / "clean"
         self._facts: dict[str, str] = {}
@@ -103,7 +105,7 @@ class CursorStore:
             db.execute("PRAGMA synchronous = NORMAL")
             if fingerprint(self._conceal):
                 db.execute("PRAGMA secure_delete = ON")
-            db.executescript(_TABLES + TABLE)
+            db.executescript(_TABLES + TABLE + RECOLLECTION)
         except BaseException:
             db.close()
             raise
@@ -129,6 +131,7 @@ class CursorStore:
         self._prove()
         self._agree()
         self._known.load(self._db)
+        self._recollection.load(self._db)
         # Whether it can be written is to be known now, not when the first cursor has moved.
         self._db.execute("INSERT OR REPLACE INTO fact VALUES ('schema', ?)", (str(SCHEMA),))
         self._keys = _key(self.path), _key(self._wal)
@@ -143,6 +146,7 @@ class CursorStore:
         was, wanted = self.fact(FACT) or "", fingerprint(self._conceal)
         if was == wanted:
             return
+        self._recollection.clear(self._db)
         if was:
             self._db.execute("DELETE FROM generation")
             self._known.clear(self._db)
@@ -223,21 +227,23 @@ class CursorStore:
         rows = self._db.execute(ALL).fetchall()
         return [cursor_of(row) for row in rows]
 
-    def save(self, cursors: Iterable[Cursor], **facts: str) -> None:
-        """Write these cursors, all or none, and facts that belong to them.
+    def save(self, cursors: Iterable[Cursor], learned: Rows = (), **facts: str) -> None:
+        """Write these cursors, all or none, with what was learned on the way and facts that belong to them.
 
         Raises:
             StateError: the disk is full or the directory became read-only; the old cursors stay.
         """
         self._facts |= facts
         rows = {cursor.id: self._row(cursor) for cursor in cursors}
-        if not rows and not self._owed:
+        learns = self._recollection.owe(learned)
+        if not (rows or self._owed or learns):
             return
         self._owed |= rows
         try:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany(INSERT, self._owed.values())
             self._db.executemany("INSERT OR REPLACE INTO fact VALUES (?, ?)", facts.items())
+            self._recollection.write(self._db)
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             with contextlib.suppress(sqlite3.Error):
@@ -247,9 +253,14 @@ class CursorStore:
                 self._keys = None  # malformed, not for want of room: it has to be made anew
             raise StateError(f"{self.path}: cursors can't be written: {error}") from error
         self._owed.clear()
+        self._recollection.written()
 
     def _row(self, cursor: Cursor) -> tuple[Any, ...]:
         return row_of(cursor, self._conceal)
+
+    def recollected(self) -> list[tuple[str, str]]:
+        """What was learned and is remembered."""
+        return list(self._recollection.all.items())
 
     def known(self) -> set[str]:
         """The hashes of ids that were met, for who redacts."""

@@ -108,6 +108,15 @@ def test_lines_get_what_belongs_to_their_own_time() -> None:
     assert [] == filled(context, None, "2025-12-01 10:00:00", run_id="1")
 
 
+def test_a_line_belongs_to_the_run_that_was_there_rather_than_to_one_that_may_have_been() -> None:
+    """The later run's beginning was not seen; the earlier line is of the run that was spoken of then."""
+    context = RunContext()
+    completed(context, "pipeline.queued", "10:00:00", run_id="1", pipeline="p", subject_id="s")
+    completed(context, "pipeline.completed", "10:00:05", run_id="1")
+    completed(context, "pipeline.started", "12:00:00", run_id="1", pipeline="q")
+    assert "p" == completed(context, None, "10:00:03", run_id="1")["pipeline"]
+
+
 def test_a_line_read_before_the_birth_belongs_to_it() -> None:
     """The worker's log is read before the application's."""
     context = RunContext()
