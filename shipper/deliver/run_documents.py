@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import orjson
 from elastic_transport import TransportError
@@ -82,13 +83,13 @@ class RunDocuments:
         """Unite and put once; gives what others have changed in between."""
         stale: RunFacts = {}
         puts: list[tuple[str, bytes]] = []
-        updates = [(identity, _update(self.index, identity, some)) for identity, some in facts.items()]
+        updates = [(identity, _update(identity, some)) for identity, some in facts.items()]
         for identity, item, verdict in self._send(updates):
             if verdict.outcome is Outcome.ACKNOWLEDGED:
                 source = item["get"]["_source"]
                 whole = run_document(identity, source["facts"])
                 if whole != source:
-                    puts.append((identity, _put(self.index, identity, item, whole)))
+                    puts.append((identity, _put(identity, item, whole)))
             elif verdict.outcome is Outcome.DUPLICATE:
                 stale[identity] = facts[identity]
             else:
@@ -114,7 +115,8 @@ class RunDocuments:
         if not actions:
             return
         body = b"".join(action for _, action in actions)
-        answer = self._client.perform_request("POST", "/_bulk", params=_PARAMS, headers=_HEADERS, body=body).body
+        path = f"/{quote(self.index)}/_bulk"
+        answer = self._client.perform_request("POST", path, params=_PARAMS, headers=_HEADERS, body=body).body
         items = answer.get("items") if isinstance(answer, dict) else None
         if not isinstance(items, list) or len(items) != len(actions):
             raise TransportError("the answer to a bulk request is not one (a proxy in between?)")
@@ -123,15 +125,15 @@ class RunDocuments:
             yield identity, inner, judge(inner)
 
 
-def _update(index: str, identity: str, facts: dict[str, Fact]) -> bytes:
+def _update(identity: str, facts: dict[str, Fact]) -> bytes:
     # A conflict with another writer is asked again by the cluster itself.
-    action = {"update": {"_index": index, "_id": identity, "retry_on_conflict": 5}}
+    action = {"update": {"_id": identity, "retry_on_conflict": 5}}
     return _lines(action, {"doc": {"facts": facts}, "doc_as_upsert": True, "_source": True})
 
 
-def _put(index: str, identity: str, item: dict[str, Any], document: dict[str, Any]) -> bytes:
+def _put(identity: str, item: dict[str, Any], document: dict[str, Any]) -> bytes:
     seen = {"if_seq_no": item["_seq_no"], "if_primary_term": item["_primary_term"]}
-    return _lines({"index": {"_index": index, "_id": identity, **seen}}, document)
+    return _lines({"index": {"_id": identity, **seen}}, document)
 
 
 def _lines(action: dict[str, Any], body: dict[str, Any]) -> bytes:

@@ -16,6 +16,7 @@ from zlib import crc32
 from orjson import dumps
 
 from shipper.document.extra import tame
+from shipper.document.labels import LABELS, labelled
 
 Fact = dict[str, Any]
 """What was said: ``verb``, ``source``, ``at`` (UTC; missing where the line had no usable stamp), and what it told."""
@@ -97,7 +98,8 @@ TELLING = frozenset({*_PIPELINE, *_TASK, *_WORKFLOW, *_SESSION})
 _QUEUED_TEXT = re.compile(r"Pipeline (?P<pipeline>\S+) (?:\(attempt (?P<attempt>\d+)\) )?queued")
 _TRIGGER_TEXT = re.compile(r"Workflow run started \((?P<trigger>[^)]+)\)")
 _IDS = ("pipeline", "subject_id", "session_id", "workflow_run_id")
-_NO_EVENT: dict[str, Any] = {}
+_PLACE_TEXT = re.compile(r" discovered at \S*?/(?P<subject>sub-[^/\s]+)")
+_NOTHING: dict[str, Any] = {}
 _MOST_ERROR = 8191
 # Elasticsearch takes ids of up to 512 bytes.
 _MOST_ID = 512
@@ -107,7 +109,7 @@ def facts_of(documents: Iterable[dict[str, Any]]) -> RunFacts:
     """The facts in these log documents, by the run documents that they belong to."""
     found: RunFacts = {}
     for document in documents:
-        action = document.get("event", _NO_EVENT).get("action")
+        action = document.get("event", _NOTHING).get("action")
         if action is None:
             continue
         neuroflow = document["neuroflow"]
@@ -131,28 +133,24 @@ def unite(facts: RunFacts, more: RunFacts) -> None:
 
 
 def _event(document: dict[str, Any], neuroflow: dict[str, Any], action: str, found: RunFacts) -> None:
-    told: Fact = {key: neuroflow[key] for key in _IDS if key in neuroflow}
-    inherited = neuroflow.get("context")
-    if inherited:
-        for key in inherited:
-            told.pop(key, None)
-    verb = _PIPELINE.get(action)
-    if verb is not None and "run_id" in neuroflow and not (inherited and "run_id" in inherited):
-        _add(
-            found,
-            f"pipeline_run:{neuroflow['run_id']}",
-            verb,
-            document,
-            {**told, **_run_details(document, neuroflow)},
-        )
-    elif action in _TASK and "pipeline" in told and "id" in (task := neuroflow.get("task", _NO_EVENT)):
-        run = neuroflow["run_id"] if "run_id" in neuroflow and "run_id" not in (inherited or ()) else task["id"]
-        _add(found, f"pipeline_run:{run}", _TASK[action], document, {**told, **_run_details(document, neuroflow)})
-    elif action in _WORKFLOW:
-        if "workflow_run_id" in told:
+    inherited = _inherited(neuroflow) if "context" in neuroflow else ()
+    if action in _WORKFLOW:
+        if "workflow_run_id" in neuroflow and "workflow_run_id" not in inherited:
             details = _workflow_details(document, neuroflow)
-            _add(found, f"workflow_run:{told['workflow_run_id']}", _WORKFLOW[action], document, details)
+            _add(found, f"workflow_run:{neuroflow['workflow_run_id']}", _WORKFLOW[action], document, details)
         return
+    told: Fact = {}
+    for key in _IDS:
+        if key in neuroflow and key not in inherited:
+            told[key] = neuroflow[key]
+    verb, run = _PIPELINE.get(action), neuroflow.get("run_id")
+    if "run_id" in inherited:
+        run = None
+    if verb is None and "pipeline" in told and action in _TASK:
+        verb = _TASK[action]
+        run = run or neuroflow.get("task", _NOTHING).get("id")
+    if verb is not None and run is not None:
+        _add(found, f"pipeline_run:{run}", verb, document, _run_details(document, neuroflow, told))
     session = told.get("session_id")
     # Others are keys of the application's database: what becomes of those sessions the audit trail tells.
     if session and session[:4] == "ses-" and "subject_id" in told and action in _SESSION:
@@ -165,9 +163,9 @@ def _event(document: dict[str, Any], neuroflow: dict[str, Any], action: str, fou
 
 def _stage(document: dict[str, Any], neuroflow: dict[str, Any], stage: re.Match[str], found: RunFacts) -> None:
     name = stage[1] or neuroflow.get("stage")
-    if name is None or "workflow_run_id" in neuroflow.get("context", ()):
+    if name is None or "workflow_run_id" in _inherited(neuroflow):
         return
-    told = {"stage": name, **_common(document)}
+    told = _common(document, {"stage": name})
     _add(found, f"workflow_run:{neuroflow['workflow_run_id']}", _STAGE_VERB[stage[2]], document, told)
 
 
@@ -180,13 +178,14 @@ def _audit(document: dict[str, Any], neuroflow: dict[str, Any], action: str, fou
     status = new.lower() if new else None
     extra = neuroflow.get("extra", {})
     details = extra.get("details")
-    told: Fact = {key: neuroflow[key] for key in ("subject_id", "workflow_run_id") if key in neuroflow}
+    told = _said(neuroflow)
     if kind == "session":
-        told.pop("workflow_run_id", None)
+        told = {"subject_id": told["subject_id"]} if "subject_id" in told else {}
         if action == "created":
             status = "discovered"
             if new:
                 told["label"] = new
+                _named(document, new, number, found)
         if action in {"created", "validated", "status_changed"} and status:
             _add(found, f"session:{number}", "status", document, {**told, "session_id": number, "status": status})
         return
@@ -195,36 +194,54 @@ def _audit(document: dict[str, Any], neuroflow: dict[str, Any], action: str, fou
         return
     message = document.get("message", "")
     if kind == "workflow_run":
+        told = {}
         trigger = _TRIGGER_TEXT.match(message)
         if trigger:
             told["trigger"] = trigger["trigger"]
         elif verb == "created" and new and status not in _STATUS_VERB:
             told["trigger"] = new
-        told.pop("subject_id", None)
-        told.pop("workflow_run_id", None)
     else:
-        if "session_id" in neuroflow:
-            told["session_id"] = neuroflow["session_id"]
         queued = _QUEUED_TEXT.match(message)
         if queued:
             told["pipeline"] = queued["pipeline"]
             _put_number(told, "attempt", queued["attempt"])
         elif verb == "created" and new and status not in _STATUS_VERB:
             told["pipeline"] = new
-    told.update(_common(document))
+    _common(document, told)
     if isinstance(details, dict):
         _put_number(told, "exit_code", details.get("exit_code"))
     _add(found, f"{kind}:{number}", verb, document, told)
 
 
-def _common(document: dict[str, Any]) -> Fact:
-    """What any event may tell: how long it took, what went wrong."""
-    told: Fact = {}
-    duration = document["event"].get("duration")
-    if duration is not None:
-        told["duration"] = int(duration)
-    error = document.get("error")
-    if error:
+def _named(document: dict[str, Any], label: str, number: str, found: RunFacts) -> None:
+    """A row of the database was made for a session that the event stream knows by its name only."""
+    place = _PLACE_TEXT.search(document.get("message", ""))
+    if place:
+        name = f"{place['subject']}_{labelled(label, LABELS['session'])}"
+        _add(found, f"session:{name}", "row", document, {"subject_id": place["subject"], "row": number})
+
+
+def _said(neuroflow: dict[str, Any]) -> Fact:
+    """What the line itself says of whose run it is."""
+    said: Fact = {key: neuroflow[key] for key in _IDS if key in neuroflow}
+    for key in _inherited(neuroflow):
+        said.pop(key, None)
+    return said
+
+
+def _inherited(neuroflow: dict[str, Any]) -> list[str]:
+    """The fields that were filled in; a synthetic source gives one alone without its list."""
+    names = neuroflow.get("context", [])
+    return [names] if isinstance(names, str) else names
+
+
+def _common(document: dict[str, Any], told: Fact) -> Fact:
+    """What any event may tell beside: how long it took, what went wrong."""
+    event = document["event"]
+    if "duration" in event:
+        told["duration"] = event["duration"]
+    if "error" in document:
+        error = document["error"]
         message = error.get("message")
         if isinstance(message, list):
             message = "; ".join(map(str, message))
@@ -235,12 +252,12 @@ def _common(document: dict[str, Any]) -> Fact:
     return told
 
 
-def _run_details(document: dict[str, Any], neuroflow: dict[str, Any]) -> Fact:
-    told = _common(document)
+def _run_details(document: dict[str, Any], neuroflow: dict[str, Any], said: Fact) -> Fact:
+    told = _common(document, dict(said))
     if "outcome" in document["event"]:
         told["outcome"] = document["event"]["outcome"]
-    extra = neuroflow.get("extra")
-    if extra:
+    if "extra" in neuroflow:
+        extra = neuroflow["extra"]
         for key in ("attempt", "exit_code"):
             if key in extra:
                 _put_number(told, key, extra[key])
@@ -248,7 +265,7 @@ def _run_details(document: dict[str, Any], neuroflow: dict[str, Any]) -> Fact:
 
 
 def _workflow_details(document: dict[str, Any], neuroflow: dict[str, Any]) -> Fact:
-    told = _common(document)
+    told = _common(document, {})
     outcome = document["event"].get("outcome")
     if outcome is not None:
         told["outcome"] = outcome

@@ -1,5 +1,8 @@
 """Facts → the document of a workflow run, a pipeline run or a session.  Pure.
 
+A session that has a row in the application's database is known by the row's number, and the events that only know its
+name make a document of kind ``session_name``, which names the row.
+
 The same facts give the same document, in whichever order they came in.  An id that is used again begins a new *life*
 (a run is queued again after it had begun): the document tells the newest.  Within a life a run may have several
 *attempts* (it is started again after it had ended): the document tells the newest of these as well.
@@ -150,14 +153,19 @@ def _workflow_run(number: str, life: list[Fact]) -> dict[str, Any]:
 
 
 def _session(number: str, life: list[Fact]) -> dict[str, Any]:
+    row = _last(life, "row")
     last = {"status": "unknown"}
     for fact in life:
+        if fact["verb"] == "row":
+            continue
         status = fact.get("status") or fact["verb"]
         if status == "finished":
             status = "failed" if fact.get("outcome") == "failure" else "completed"
         last = {**fact, "status": status}
     ids = _ids(life)
     return {
+        # Its document is that of the row; counted as a session of its own it would count twice.
+        **({"kind": "session_name", "row": row} if row else {}),
         "status": last["status"],
         "label": _last(life, "label") or (ids.get("session_id") if not number.isdecimal() else None),
         "completed_at": last.get("at") if last["status"] == "completed" else None,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import gc
 import os
-import random
 import re
 import statistics
 import subprocess
@@ -20,7 +19,6 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import orjson
 from elasticsearch import Elasticsearch
 
 from shipper.cluster import compress, connect
@@ -33,79 +31,7 @@ from shipper.install.templates import install
 from shipper.parse.dispatch import parse
 from shipper.tail.lines import Block, Origin, Splitter
 from shipper.tail.reader import CHUNK_BYTES
-
-EVENTS = ("pipeline.queued", "pipeline.started", "pipeline.completed", "stage.started", "stage.completed")
-
-
-def structlog_lines(count: int) -> bytes:
-    """Lines of about 270 bytes, as the application writes them."""
-    chance = random.Random(7)  # the same lines every time
-    lines = [
-        orjson.dumps(
-            {
-                "component": chance.choice(("workflow", "pipeline", "discovery")),
-                "workflow_run_id": number // 500,
-                "pipeline": ("bids_conversion", "qsiprep", "qsirecon", "qsiparc")[number // 20 % 4],
-                "run_id": number // 20,
-                "subject_id": number // 20 % 311,
-                "duration": round(chance.random() * 4000, 3),
-                "path": f"/data/neuroflow/derivatives/sub-{number % 311:04d}",
-                "event": chance.choice(EVENTS),
-                "level": "info",
-                "@timestamp": f"2026-11-23T12:{number // 10_000 % 60:02d}:00.{number:06d}+00:00",
-                "service": "neuroflow",
-            }
-        )
-        for number in range(count)
-    ]
-    return b"\n".join(lines) + b"\n"
-
-
-def celery_lines(count: int) -> bytes:
-    """Worker lines, three of four with the application's JSON inside the prefix."""
-    lines = []
-    for number in range(count):
-        stamp = f"[2026-11-23 12:{number // 6000 % 60:02d}:{number // 100 % 60:02d},{number % 1000:03d}"
-        task = f"neuroflow.workers.tasks.run_pipeline[{uuid.UUID(int=number)}]"
-        if number % 4:
-            inner = orjson.dumps({
-                "task_id": str(uuid.UUID(int=number)), "run_id": number, "pipeline": "mriqc",
-                "event": "pipeline.started", "level": "info", "timestamp": "2026-11-23T12:41:11.377476Z",
-            }).decode()  # fmt: skip
-            lines.append(f"{stamp}: WARNING/ForkPoolWorker-2] {inner}")
-        else:
-            lines.append(
-                f"{stamp}: INFO/ForkPoolWorker-1] Task {task} succeeded in 0.42293936900000517s: {{'success': True}}"
-            )
-    return "\n".join(lines).encode() + b"\n"
-
-
-def console_lines(count: int) -> bytes:
-    """Lines of structlog's console renderer."""
-    return b"".join(
-        b"2026-11-23 12:%02d:%02d [info     ] task.start                     participant=sub-%03d pipeline=qsiprep "
-        b"priority=10 session=ses-baseline task_id=%s\n"
-        % (number // 6000 % 60, number // 100 % 60, number % 311, str(uuid.UUID(int=number)).encode())
-        for number in range(count)
-    )
-
-
-def session_lines(count: int) -> bytes:
-    """A per-session log: lines of the application, and nine times as many of its pipelines' output."""
-    rule = b"=" * 72
-    lines = []
-    for number in range(count // 50):
-        lines += [
-            b"2026-11-23T12:%02d:%02d.%06dZ [info     ] adapter.complete               duration=0.055727 "
-            b"participant=sub-%03d pipeline=qsiprep success=True" % (number // 60 % 60, number % 60, at, number % 311)
-            for at in range(5)
-        ]
-        lines += [b"", rule, b"  STDOUT", rule]
-        lines += [
-            b'260101-12:00:%02d,007 nipype.workflow INFO: [Node] Setting-up "wf.%d"' % (at, number)
-            for at in range(45)
-        ]
-    return b"\n".join(lines) + b"\n"
+from tests.bench.lines import celery_lines, console_lines, session_lines, structlog_lines, structlog_turns
 
 
 def stages(data: bytes, line_format: Format) -> tuple[int, float, list[bytes]]:
@@ -178,6 +104,7 @@ def main() -> None:
     print(f"{asked.lines} structlog lines of {len(data) // asked.lines} bytes")
     kinds: list[tuple[str, Format, bytes]] = [
         ("structlog JSON", "auto", data),
+        ("structlog JSON, every line a turn of a run", "auto", structlog_turns(60_000)),
         ("Celery", "celery", celery_lines(60_000)),
         ("console", "celery", console_lines(60_000)),
         ("per-session", "console", session_lines(60_000)),

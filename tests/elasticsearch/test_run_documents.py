@@ -1,0 +1,235 @@
+"""Run documents in a real node: several writers, replays, any order, and made again from the streams."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from elasticsearch import Elasticsearch
+
+from shipper.cli.ship import ship
+from shipper.deliver.run_documents import RunDocuments
+from shipper.demo.node import Node
+from shipper.document.facts import RunFacts
+from shipper.document.runs import run_document
+from shipper.install.run_index import make_run_index, run_index
+
+Lines = list[dict[str, Any]]
+
+
+def at(second: int) -> str:
+    """A second of an hour."""
+    return f"2026-03-02T10:{second // 60:02d}:{second % 60:02d}.000000Z"
+
+
+def story(runs: int) -> tuple[Lines, Lines]:
+    """Workflows with their runs, as the event stream and the audit trail tell of them; every third run fails."""
+    events: Lines = []
+    audit: Lines = []
+    for run in range(runs):
+        workflow, second = run // 4, run * 20
+        failed = run % 3 == 2
+        ids = {"run_id": run, "workflow_run_id": workflow}
+        if run % 4 == 0:
+            events.append(
+                {"event": "workflow.started", "workflow_run_id": workflow, "trigger": "scheduled", "at": second}
+            )
+        events += [
+            {
+                "event": "pipeline.queued",
+                "pipeline": "qsiprep",
+                "subject_id": run,
+                "session_id": run,
+                **ids,
+                "at": second,
+            },
+            {"event": "pipeline.started", "run_id": run, "at": second + 1},
+            {"event": "pipeline.failed", "run_id": run, "error": "Memory limit", "at": second + 9}
+            if failed
+            else {"event": "pipeline.completed", "run_id": run, "duration": 7.5, "at": second + 9},
+        ]
+        rows = [
+            ("created", None),
+            ("status_changed", "running"),
+            ("status_changed", "failed" if failed else "completed"),
+        ]
+        audit += [
+            {
+                "entity_type": "pipeline_run", "entity_id": run, "action": action, "new_value": new or "qsiprep",
+                "message": "" if new else f"Pipeline qsiprep (attempt {run % 3 + 1}) queued", "at": second + place,
+            }
+            for place, (action, new) in enumerate(rows)
+        ]  # fmt: skip
+        audit.append({
+            "entity_type": "session", "entity_id": run, "action": "status_changed",
+            "new_value": "failed" if failed else "completed", "at": second + 10,
+        })  # fmt: skip
+        if run % 4 == 3:
+            metrics = {"workflow_run_id": workflow, "stages_successful": 5, "stage_durations": {"qsiprep": 12.5}}
+            events += [
+                {"event": "metrics.workflow_completed", "metrics": metrics, "at": second + 11},
+                {
+                    "event": "workflow.completed",
+                    "workflow_run_id": workflow,
+                    "duration": 80,
+                    "stages": 5,
+                    "at": second + 12,
+                },
+            ]
+    return events, audit
+
+
+class Lab:
+    """Log directories, their sidecars, and what became of the runs."""
+
+    def __init__(self, es: Elasticsearch, url: str, namespace: str, folder: Path) -> None:
+        self.es, self.url, self.namespace, self.folder = es, url, namespace, folder
+        self.index = run_index(namespace)
+
+    def command(self, name: str, *arguments: str) -> str:
+        """Run the command over one log directory; gives what it printed."""
+        config = self.folder / f"{name}.yaml"
+        config.write_text(
+            f"logging: {{log_dir: {self.folder / name}}}\nelasticsearch: {{hosts: ['{self.url}']}}\n"
+            f"shipper: {{namespace: {self.namespace}, state_dir: {self.folder / name}-state, host_name: {name}}}\n"
+        )
+        result = CliRunner().invoke(ship, ["--config", str(config), *arguments])
+        assert 0 == result.exit_code, result.output
+        return result.output
+
+    def ship(self, name: str, events: Lines, audit: Lines) -> None:
+        """Write the logs and ship them."""
+        for path, lines in (("neuroflow.log", events), ("audit/audit_2026_03.jsonl", audit)):
+            file = self.folder / name / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("a") as log:
+                for line in lines:
+                    said = {key: value for key, value in line.items() if key != "at"}
+                    log.write(json.dumps({**said, "timestamp": at(line["at"])}) + "\n")
+        self.command(name, "--once")
+
+    def runs(self) -> dict[str, Any]:
+        """Every run document."""
+        self.es.indices.refresh(index=self.index)
+        hits = self.es.search(index=self.index, size=1000)["hits"]["hits"]
+        return {hit["_id"]: hit["_source"] for hit in hits}
+
+    def forget(self) -> None:
+        """Delete them all."""
+        self.es.indices.delete(index=self.index, ignore_unavailable=True)
+
+
+@pytest.fixture
+def lab(es: Elasticsearch, node: Node, namespace: str, tmp_path: Path) -> Lab:
+    """An empty one."""
+    return Lab(es, node.url, namespace, tmp_path)
+
+
+def test_whatever_comes_in_whatever_order(lab: Lab) -> None:
+    """Shuffled, doubled, by several sidecars, and from the streams: always the same documents."""
+    events, audit = story(12)
+    lab.ship("clean", events, audit)
+    clean = lab.runs()
+    assert {"pipeline_run": 12, "workflow_run": 3, "session": 12} == {
+        kind: sum(one["kind"] == kind for one in clean.values())
+        for kind in ("pipeline_run", "workflow_run", "session")
+    }
+    run = {key: value for key, value in clean["pipeline_run:5"].items() if key not in {"facts", "event"}}
+    assert {
+        "kind": "pipeline_run", "status": "failed",
+        "@timestamp": at(100), "created_at": at(100), "queued_at": at(100),
+        "started_at": at(101), "failed_at": at(102), "updated_at": at(109), "duration_seconds": 1.0, "attempt": 3,
+        "error": {"message": "Memory limit"},
+        "neuroflow": {
+            "run_id": "5", "pipeline": "qsiprep", "subject_id": "5", "session_id": "5", "workflow_run_id": "1",
+        },
+    } == run  # fmt: skip
+    assert "27 workflow runs, pipeline runs and sessions" in lab.command("clean", "rebuild-runs")
+    assert clean == lab.runs()
+
+    lab.forget()
+    chance = random.Random(5)
+    for name in ("one", "two"):
+        some = [line for line in events for _ in range(2)]
+        rows = [line for line in audit for _ in range(2)]
+        chance.shuffle(some)
+        chance.shuffle(rows)
+        half = len(some) // 2 if name == "one" else 0
+        lab.ship(name, some[half:], rows)
+    assert clean == lab.runs()
+    lab.command("one", "rebuild-runs")
+    assert clean == lab.runs()
+
+
+def test_only_a_part_of_it_came(lab: Lab) -> None:
+    """The audit trail alone tells how runs and sessions stand; what it does not know stays open."""
+    _, audit = story(3)
+    lab.ship("audit", [], audit)
+    assert ["completed", "completed", "failed"] == [lab.runs()[f"pipeline_run:{run}"]["status"] for run in range(3)]
+    assert ["completed", "completed", "failed"] == [lab.runs()[f"session:{run}"]["status"] for run in range(3)]
+
+
+def facts_of_many(runs: int) -> RunFacts:
+    """Several turns of each of some runs."""
+    return {
+        f"pipeline_run:{run}": {
+            f"{at(second)[:19]}000000000 {verb} {run:08x}": {"verb": verb, "source": "events", "at": at(second)}
+            for second, verb in enumerate(("queued", "started", "completed"))
+        }
+        for run in range(runs)
+    }
+
+
+def test_writers_at_the_same_time_come_to_the_same(es: Elasticsearch, namespace: str) -> None:
+    """Six at once, each with other turns of the same runs."""
+    index = run_index(namespace)
+    facts = facts_of_many(30)
+    parts: list[RunFacts] = [
+        {identity: {key: one}} for identity, some in facts.items() for key, one in some.items() for _ in range(2)
+    ]
+    random.Random(3).shuffle(parts)
+
+    def write(part: RunFacts) -> None:
+        runs = RunDocuments(es, index, lambda: make_run_index(es, index))
+        while part:
+            written = runs.write(part)
+            assert [] == written.refused
+            part = written.again
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(write, parts))
+    es.indices.refresh(index=index)
+    found = {hit["_id"]: hit["_source"] for hit in es.search(index=index, size=100)["hits"]["hits"]}
+    assert {identity: run_document(identity, some) for identity, some in facts.items()} == found
+
+
+def test_a_second_time_writes_nothing(es: Elasticsearch, namespace: str) -> None:
+    """Replays leave every document in its version."""
+    index = run_index(namespace)
+    runs = RunDocuments(es, index, lambda: make_run_index(es, index))
+    version: Callable[[], int] = lambda: es.get(index=index, id="pipeline_run:0")["_version"]  # noqa: E731 - short
+    runs.write(facts_of_many(2))
+    first = version()
+    runs.write(facts_of_many(2))
+    assert first == version()
+
+
+def test_an_index_without_our_template_is_made_with_its_mapping(es: Elasticsearch, namespace: str) -> None:
+    """Facts are no fields: a thousand of them make none."""
+    index = run_index(f"{namespace}.bare")
+    runs = RunDocuments(es, index, lambda: make_run_index(es, index))
+    before = None
+    try:
+        for count in (1, 50):
+            assert [] == runs.write(facts_of_many(count)).refused
+            mapping = es.indices.get_mapping(index=index).body
+            assert before in {None, json.dumps(mapping, sort_keys=True)}
+            before = json.dumps(mapping, sort_keys=True)
+    finally:
+        es.indices.delete(index=index, ignore_unavailable=True)
