@@ -18,7 +18,7 @@ from shipper.document.durations import MOST_SECONDS
 from shipper.document.extra import GOOD_KEYS, PLAIN, as_text, tame
 from shipper.document.homes import HOMES, IDS, put_component, put_duration, put_service
 from shipper.document.ids import generation_text
-from shipper.document.labels import LABELS, Label, labelled
+from shipper.document.labels import LABELS, MOST_LABEL, Label, labelled
 from shipper.document.places import place_of
 from shipper.document.redact import Redactor
 from shipper.document.taxonomy import event_fields
@@ -280,7 +280,8 @@ def _name_under(label: Label, value: Any, key: str, raw: bytes) -> str:
     """The name of a subject or session in its one spelling."""
     if type(value) is int and not label.always and -_LEAST_NAME < value < _LEAST_NAME:
         return str(value)
-    return labelled(value if type(value) is str else _id(value, key, raw), label)
+    text = value if type(value) is str else _id(value, key, raw)
+    return labelled(text, label) if len(text) <= MOST_LABEL else text
 
 
 def _level(text: str) -> str:

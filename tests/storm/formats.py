@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -188,19 +189,23 @@ def golden(kinds: tuple[str, ...]) -> list[bytes]:
     lines: list[bytes] = []
     for path in sorted(GOLDEN.glob("*.log")):
         if path.name.startswith(kinds):
-            lines += [line for line in path.read_bytes().split(b"\n") if line.strip()]
+            # A password in a URL is taken out, and a mark in it as well.
+            lines += [line for line in path.read_bytes().split(b"\n") if line.strip() and b"://" not in line]
     return lines
 
 
-def says_twice(line: bytes) -> bool:
-    """Whether a JSON line has a key twice: what the first one says is nobody's to find."""
+def hides(line: bytes, mark: str) -> bool:
+    """Whether JSON itself takes away what a line says: a key that comes twice has its last value, and a key of null,
+    or of what is no number, says nothing.
+    """
     found: list[bool] = []
 
     def look(pairs: list[tuple[str, Any]]) -> None:
         found.append(len({key for key, _ in pairs}) < len(pairs))
+        found.extend(mark in key and (value is None or value in (inf, -inf)) for key, value in pairs)
 
     try:
-        json.loads(line[max(0, line.find(b"{")) :], object_pairs_hook=look)
-    except ValueError:
+        json.loads(line[max(0, line.find(b"{")) :].decode("utf-8", "replace"), object_pairs_hook=look, parse_constant=lambda _: None, strict=False)
+    except (ValueError, RecursionError):
         return False
     return any(found)

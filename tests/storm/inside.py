@@ -34,7 +34,7 @@ def blocks(data: bytes, place: Place) -> Iterator[Records]:
     """The records of a file, block by block as a reader gives them."""
     path = f"/var/log/neuroflow/{split_rotation(place.path)[0]}"
     origin = Origin(b"123456789", path, path, place.format, place.dataset)
-    reader = Reader(origin, offset=0, anchor=NOTHING, carry="", keep=2**20, compressed=False)
+    reader = Reader(origin, offset=0, anchor=NOTHING, carry="", keep=8 * 2**20, compressed=False)
     splitter = reader._splitter
     assert isinstance(splitter, Splitter)
 
@@ -101,8 +101,14 @@ class Inside:
 
 def marks_in(source: dict[str, Any]) -> set[str]:
     """The marks that a document bears, also those in bytes that it keeps."""
+    neuroflow = source.get("neuroflow", {})
+    if "context" in neuroflow:
+        # What was filled in from other lines is theirs.
+        names = neuroflow["context"] if isinstance(neuroflow["context"], list) else [neuroflow["context"]]
+        neuroflow = {key: value for key, value in neuroflow.items() if key not in names}
+        source = {**source, "neuroflow": neuroflow}
     found = set(MARK.findall(json.dumps(source, ensure_ascii=False)))
-    original = source.get("neuroflow", {}).get("original")
+    original = neuroflow.get("original")
     if original:
         found.update(mark.decode() for mark in BYTE_MARK.findall(b64decode(original)))
     return found

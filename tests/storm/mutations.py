@@ -106,8 +106,13 @@ def _restamp(dice: random.Random, pairs: Pairs) -> None:
     pairs.append((key, dice.choice(odd.STAMPS)))
 
 
+def _confide(dice: random.Random, pairs: Pairs) -> None:
+    pairs.insert(0, dice.choice(odd.SECRETS))
+
+
 _OF_OBJECTS: tuple[Callable[[random.Random, Pairs], None], ...] = (
     _replace, _replace, _rename, _add, _add, _double, _delete, _shuffle, _name_a_run, _measure, _restamp,
+    _confide,
 )  # fmt: skip
 
 
@@ -129,7 +134,7 @@ def _beside(_: random.Random, pairs: Pairs, mark: str) -> None:
 
 
 def _under_a_known_key(dice: random.Random, pairs: Pairs, mark: str) -> None:
-    key = dice.choice(odd.OUR_NAMES[:-2])  # what is under a secret's name is taken out
+    key = dice.choice(odd.OUR_NAMES)
     value: Any = dice.choice((mark, mark, f"{odd.text(dice)} {mark}", [mark], [None, {"a": mark}], {"id": mark}))
     _put(pairs, key, value)
 
@@ -140,7 +145,8 @@ def _under_an_odd_key(dice: random.Random, pairs: Pairs, mark: str) -> None:
 
 def _as_a_key(dice: random.Random, pairs: Pairs, mark: str) -> None:
     before = dice.choice(("", "a.", "k" * 300, odd.BRAIN * 100, "\0"))
-    pairs.append((before + mark, odd.value(dice)))
+    value = odd.value(dice)
+    pairs.append((before + mark, mark if value is None or isinstance(value, Raw) else value))
 
 
 def _in_the_deep(dice: random.Random, pairs: Pairs, mark: str) -> None:

@@ -51,7 +51,7 @@ OUR_NAMES = (
     "subject_id", "subject", "participant", "participant_id", "message", "msg", "entity_type", "entity_id",
     "old_value", "new_value", "triggered_by", "user_id", "details", "attempt", "exit_code", "stages",
     "stages_completed", "trigger", "trigger_type", "line_bytes", "continuation", "procedure", "event_type", "job_id",
-    "tool", "end_time", "password", "api_token",
+    "tool", "end_time",
 )  # fmt: skip
 RUN_NAMES = ("run_id", "workflow_run_id", "task_id", "stage", "session_id", "subject_id", "pipeline", "entity_id")
 """What names the documents of runs."""
@@ -91,14 +91,18 @@ NUMBERS: tuple[Any, ...] = (
     Raw("NaN"), Raw("Infinity"), Raw("-Infinity"), Raw("1e400"), Raw("-1E+400"), Raw("1E5"), Raw("00"), Raw("0x1"),
     Raw("-"), Raw("+1"), Raw(".5"), Raw("1."), Raw("9" * 400), Raw("9" * 5000), Raw("0." + "1" * 5000), Raw("1_000"),
 )  # fmt: skip
+SECRETS = (
+    ("password", "hunter2secret"), ("api_token", ["hunter2secret", None]), ("secret", {"a": "hunter2secret"}),
+    ("url", "https://u:hunter2secret@h/"), ("said", "Authorization: Bearer hunter2secret"),
+)  # fmt: skip
 TEXTS = (
     "", " ", "\0", "a\0b", "\n", "a\nb\r\nc", "\r", "\t", "\x1b[31mred\x1b[0m", "\x1b", "\x07\x08\x7f", "\x85\u2028\u2029",
     "\ud800", "\udc00\ud800", "a\udfff", "\ufffe\uffff", "\ufeff", BRAIN, "é", "e\u0301" * 50, "İ", "ß", "\u202e", "null",
     "true", "NaN", "0", "-1", "1e400", "12.3s", "2026-11-23T12:44:12Z", "{}", "[]", '{"a": 1}', "[1, [2]]", "{'a': 1}",
-    "'", '"', "\\", "\\ud800", "\\u0000", "%s %d", "{}{0}", "${HOME}", "../../etc/passwd", "a/b", "a b", "sub-001",
+    "'", '"', "\\", "\\ud800", "\\u0000", "%s %d", "{}{0}", "${HOME}", "../../etc/hosts", "a/b", "a b", "sub-001",
     "ses-01", "ses-", "sub-", "success", "failure", "stdout", "stderr", "neuroflow", "workflow.completed", "a.failed",
     "pipeline.queued", "Traceback (most recent call last):\n  File \"x\"\nKeyError: 'x'",
-    "=== STDERR ===", "password=hunter2secret", "https://u:p4sswordlong@h/", "Bearer abcdefghijklmnop123456",
+    "=== STDERR ===",
     "a" * 255, "a" * 256, "a" * 257, "a" * 1024, "a" * 1025,
 )  # fmt: skip
 _RUN_TEXTS = (
@@ -156,6 +160,8 @@ def value_for(dice: random.Random, name: str) -> Any:
         return metrics(dice)
     if name == "stage_durations":
         return Pairs((key(dice), value(dice)) for _ in range(dice.randrange(6)))
+    if dice.random() < 0.01:
+        return _long_way(dice)
     if name in RUN_NAMES and dice.random() < 0.7:
         return dice.choice(_RUN_TEXTS)
     return value(dice)
@@ -195,6 +201,15 @@ def _deep(dice: random.Random) -> Raw:
 
 def _deepest(dice: random.Random) -> Raw:
     return deep(dice.choice((500, 1000, 1024, 2000)), of=dice.choice(("list", "dict", "both")))
+
+
+def _long_way(dice: random.Random) -> Pairs:
+    """Keys that are long together, above a value that is as long as a value may be."""
+    sign = dice.choice(("k", "€", BRAIN))
+    inner: Any = dice.choice(("€", "v")) * 8191
+    for _ in range(dice.choice((1, 5, 6, 7, 8, 9, 10))):
+        inner = Pairs([(sign * dice.choice((200, 255, 256)), inner)])
+    return Pairs([("way", inner)])
 
 
 def _many_keys(dice: random.Random) -> Pairs:

@@ -98,7 +98,11 @@ class Storm:
         return mark_of(self._number)
 
     def _maybe_damaged(self, line: bytes, chance: float = 0.15) -> bytes:
-        return damaged(self._dice, line) if self._dice.random() < chance else line
+        """What hides nothing of its own is damaged now and then; a secret is not: who knows where it would end."""
+        if self._dice.random() >= chance or b"hunter2" in line:
+            return line
+        broken = damaged(self._dice, line)
+        return line if any(formats.hides(broken, mark.decode()) for mark in BYTE_MARK.findall(line)) else broken
 
     def _log(self) -> bytes:
         """Of the application's log: mostly JSON, and what strays into it."""
@@ -167,8 +171,8 @@ class Storm:
     def _of_golden(self, *kinds: str) -> bytes:
         lines = self._golden.setdefault(kinds, formats.golden(kinds))
         line, mark = self._dice.choice(lines), self._mark()
-        marked = line + mark.encode() if formats.says_twice(line) else insert(self._dice, line, mark)
-        return self._maybe_damaged(marked, 0.6)
+        marked = insert(self._dice, line, mark)
+        return self._maybe_damaged(line + mark.encode() if formats.hides(marked, mark) else marked, 0.6)
 
     def _traceback(self) -> bytes:
         lines = formats.traceback_lines(self._dice, self._mark())
