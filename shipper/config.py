@@ -37,6 +37,8 @@ Format = Literal["auto", "structlog", "stdlib", "console", "celery", "huey", "pi
 
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmg]i?b|b|)\s*", re.IGNORECASE)
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+# What the YAML parser quotes may be a part of a password: "found undefined alias 'hunter2'".
+_QUOTED = re.compile(r"""'(?!<|\\.')[^']{2,}'|"(?!<|\\.")[^"]{2,}\"""")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
@@ -270,9 +272,9 @@ def _document(path: Path) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "it can't be parsed"
-        raise ConfigError(f"{path}: not valid YAML{where}: {problem}") from None
+        raise ConfigError(f"{path}: not valid YAML{where}: {_QUOTED.sub('…', problem)}") from None
     except ValueError as error:  # "2024-13-01" looks like a date to YAML, and is none
-        raise ConfigError(f"{path}: not valid YAML: {error}") from None
+        raise ConfigError(f"{path}: not valid YAML: {_QUOTED.sub('…', str(error))}") from None
     if document is None:
         return {}
     if not isinstance(document, dict):

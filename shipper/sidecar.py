@@ -16,7 +16,9 @@ from shipper import __version__, memory
 from shipper.config import Config
 from shipper.deliver.batch import Batch, Packer
 from shipper.deliver.bulk import Sender
+from shipper.document.context import RunContext
 from shipper.document.ecs import Documents
+from shipper.document.redact import Redactor
 from shipper.parse.dispatch import parse
 from shipper.tail.cursors import CursorStore, StateError
 from shipper.tail.discover import Source, builtin_sources
@@ -52,6 +54,7 @@ class Sidecar:
         wake: set by hints and outcomes.
         clock: what time it is.
         once: ship what there is, and no more.
+        redactor: takes out what must not leave the machine; made from the configuration where none is given.
     """
 
     def __init__(
@@ -64,8 +67,10 @@ class Sidecar:
         wake: threading.Event,
         clock: Clock | None = None,
         once: bool = False,
+        redactor: Redactor | None = None,
     ) -> None:
         settings = config.shipper
+        self._redactor = redactor or Redactor(settings.redact, store.known())
         self._settings = settings
         self._store = store
         self._sender = sender
@@ -82,8 +87,10 @@ class Sidecar:
             warn=lambda text: log.warning("%s", text),
             clock=self._clock,
             once=once,
+            conceal=self._redactor.conceal,
         )
-        self._documents = Documents(settings, __version__)
+        runs = RunContext(rows=store.recollected())
+        self._documents = Documents(settings, __version__, runs, self._redactor)
         self._packer = self._new_packer()
         self._left: deque[Batch] = deque()
         self._batch_since = 0.0
@@ -253,6 +260,9 @@ class Sidecar:
         if records.end == block.offsets[0]:
             return
         documents = self._documents.of(records)
+        if self._redactor.new:
+            learned, self._redactor.new = self._redactor.new, set()
+            self._store.learn(learned)
         self._counters.begin(len(documents))
         if not self._packer.batch.spans:
             self._batch_since = self._clock.monotonic()
@@ -315,7 +325,8 @@ class Sidecar:
             return
         try:
             counters = json.dumps(self._settled_counters())
-            self._store.save(self._tail.cursors(self._tail.dirty), counters=counters)
+            learned = self._documents.runs.changes()
+            self._store.save(self._tail.cursors(self._tail.dirty), learned, counters=counters)
         except StateError as error:
             if str(error) != self._state_trouble:
                 self._state_trouble = str(error)
@@ -340,7 +351,7 @@ class Sidecar:
         self._flush()
         self._next_scan = 0.0
         self._settings = config.shipper
-        self._documents = Documents(config.shipper, __version__, self._documents.runs)
+        self._documents = Documents(config.shipper, __version__, self._documents.runs, self._redactor)
         self._packer = self._new_packer()
         self._tail.reconfigure(sources_of(config), config.shipper.exclude, config.shipper.partial_line_timeout)
         log.info("configuration read again; positions are kept")
@@ -372,4 +383,5 @@ class Sidecar:
         self._save()
         self._store.certain = self._tail.certain and (self._scanned or self._store.clean)
         self._tail.close()
-        return self._counters.snapshot()["in_flight"] == 0
+        # Documents may be indexed whose runs could not be told of: these lines come again.
+        return self._tail.settled and self._counters.snapshot()["in_flight"] == 0

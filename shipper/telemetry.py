@@ -6,6 +6,7 @@ import logging
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 log = logging.getLogger("neuroflow-ship")
 
@@ -67,12 +68,25 @@ class Counters:
             return self._acknowledged + self._duplicate + self._dead
 
 
-def configure_log() -> None:
-    """The sidecar's own log: one line a sentence on standard error, times in UTC."""
+def configure_log(redact: Callable[[str], str] = str) -> None:
+    """The sidecar's own log: one line a sentence on standard error, times in UTC.
+
+    Args:
+        redact: what may be said of a sentence, or of a traceback.
+    """
     handler = logging.StreamHandler(sys.stderr)
-    formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%S")
-    formatter.converter = time.gmtime
-    handler.setFormatter(formatter)
+    handler.setFormatter(_Formatter(redact))
     log.handlers[:] = [handler]
     log.setLevel(logging.INFO)
     log.propagate = False
+
+
+class _Formatter(logging.Formatter):
+    converter = staticmethod(time.gmtime)
+
+    def __init__(self, redact: Callable[[str], str]) -> None:
+        super().__init__("%(asctime)s.%(msecs)03dZ %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%S")
+        self._redact = redact
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._redact(super().format(record))

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ import click
 
 from shipper import __version__, memory
 from shipper import config as configuration
+from shipper.cli.parts import dead_letters_of, files_of, redactor_of, run_documents_of
 from shipper.config import Config, ConfigError
 from shipper.tail.cursors import CursorStore, StateError
 from shipper.telemetry import Counters, configure_log, log
@@ -27,8 +27,7 @@ from shipper.telemetry import Counters, configure_log, log
 if TYPE_CHECKING:  # the client takes 0.4 s to import; commands that need no cluster don't wait for it
     from elasticsearch import Elasticsearch
 
-    from shipper.deliver.dead_letters import DeadLetters
-    from shipper.deliver.run_documents import RunDocuments
+    from shipper.document.redact import Redactor
     from shipper.health import Health
 
 OK, NOT_ALL, WRONG_USE, CLUSTER = 0, 1, 2, 3
@@ -77,23 +76,29 @@ def ship(context: click.Context, config: str | None, once: bool, no_setup: bool)
 
 
 def _run(config: Config, *, once: bool, setup: bool) -> int:
-    configure_log()
+    from shipper.document.redact import Redactor
+
+    redactor = Redactor(config.shipper.redact)
+    configure_log(redactor.text)
     # Until there is something to reload, a SIGHUP has nothing to say; it must not end the process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     counters = Counters()
     try:
-        store = CursorStore(config.shipper.state_dir, lambda text: log.error("%s", text))
+        store = CursorStore(config.shipper.state_dir, lambda text: log.error("%s", text), redactor.conceal)
     except StateError as error:
         raise Failure(str(error), WRONG_USE) from None
+    redactor.recall(store.known())
     code = CLUSTER
     try:
-        code = _run_with(config, store, counters, once=once, setup=setup)
+        code = _run_with(config, store, counters, redactor, once=once, setup=setup)
     finally:
         store.close(clean=code == OK)
     return code
 
 
-def _run_with(config: Config, store: CursorStore, counters: Counters, *, once: bool, setup: bool) -> int:
+def _run_with(
+    config: Config, store: CursorStore, counters: Counters, redactor: Redactor, *, once: bool, setup: bool
+) -> int:
     from shipper.cli.progress import progress_bar
     from shipper.cli.templates import Templates
     from shipper.cluster import connect, where
@@ -107,10 +112,10 @@ def _run_with(config: Config, store: CursorStore, counters: Counters, *, once: b
         client,
         config.elasticsearch,
         in_flight=config.shipper.batch.in_flight,
-        dead_letters=_dead_letters(config),
+        dead_letters=dead_letters_of(config, redactor),
         counters=counters,
         recovery=Recovery(client, lambda text: log.warning("%s", text)),
-        runs=_run_documents(client, config),
+        runs=run_documents_of(client, config),
         restore=Templates(client, config.elasticsearch).put if setup else (lambda: True),
         wake=wake,
     )
@@ -120,7 +125,7 @@ def _run_with(config: Config, store: CursorStore, counters: Counters, *, once: b
     memory.map_large_blocks()
     # A thread with an answer in hand should not wait five milliseconds for the reading one to make room.
     sys.setswitchinterval(0.001)
-    sidecar = Sidecar(config, store=store, sender=sender, counters=counters, wake=wake, once=once)
+    sidecar = Sidecar(config, store=store, sender=sender, counters=counters, wake=wake, once=once, redactor=redactor)
     before = counters.snapshot()
     health = _health(config, counters, sender)
     with _signals(sidecar, None if once else lambda: _read_again(config, sender, setup=setup)):
@@ -170,7 +175,12 @@ def _report(before: dict[str, int], after: dict[str, int], *, complete: bool) ->
     )
     if complete:
         return OK
-    log.error("%d documents are not acknowledged; their lines are sent again at the next start", after["in_flight"])
+    if after["in_flight"]:
+        log.error(
+            "%d documents are not acknowledged; their lines are sent again at the next start", after["in_flight"]
+        )
+    else:
+        log.error("run documents are not up to date; the lines that tell of them are sent again at the next start")
     return CLUSTER
 
 
@@ -200,6 +210,7 @@ def _read_again(config: Config, sender: Any, *, setup: bool) -> Config | None:
         return None
     for key, was, now in (
         ("state_dir", config.shipper.state_dir, new.shipper.state_dir),
+        ("redact", config.shipper.redact, new.shipper.redact),
         ("watch", config.shipper.watch, new.shipper.watch),
         ("telemetry.listen", config.shipper.telemetry.listen, new.shipper.telemetry.listen),
         ("batch.in_flight", config.shipper.batch.in_flight, new.shipper.batch.in_flight),
@@ -208,16 +219,8 @@ def _read_again(config: Config, sender: Any, *, setup: bool) -> Config | None:
             log.warning("%s: shipper.%s is changed by a restart only; it stays as it was", config.path, key)
     client = connect(new.elasticsearch, connections=config.shipper.batch.in_flight + 1)
     put = Templates(client, new.elasticsearch).put if setup else (lambda: True)
-    sender.reconnect(client, new.elasticsearch, _run_documents(client, new), put)
+    sender.reconnect(client, new.elasticsearch, run_documents_of(client, new), put)
     return new
-
-
-def _run_documents(client: Elasticsearch, config: Config) -> RunDocuments:
-    from shipper.deliver.run_documents import RunDocuments
-    from shipper.install.run_index import make_run_index, run_index
-
-    index = run_index(config.shipper.namespace)
-    return RunDocuments(client, index, lambda: make_run_index(client, index))
 
 
 @contextmanager
@@ -242,12 +245,6 @@ def _signals(sidecar: Any, load: Callable[[], Config | None] | None) -> Iterator
         for number, handler in old.items():
             signal.signal(number, handler)
         arrived.put(None)
-
-
-def _dead_letters(config: Config) -> DeadLetters:
-    from shipper.deliver.dead_letters import DeadLetters
-
-    return DeadLetters(config.shipper.state_dir, lambda: datetime.now(UTC).isoformat())
 
 
 @ship.command()
@@ -284,11 +281,15 @@ def status(context: click.Context, as_json: bool) -> None:
     from shipper.tail import state
 
     config = _config(context)
+    redactor = redactor_of(config)
+    places = {file.key: file.path for file in files_of(config, lambda _: None)} if config.shipper.redact.hash else {}
     try:
-        report = state.report(config.shipper.state_dir, now=time.time())
+        report = state.report(config.shipper.state_dir, now=time.time(), places=places)
     except StateError as error:
         raise Failure(str(error), NOT_ALL) from None
-    report["dead_letters"] = _dead_letters(config).count()
+    for file in report["files"]:
+        file["path"] = redactor.path(file["path"])
+    report["dead_letters"] = dead_letters_of(config, redactor).count()
     if as_json:
         click.echo(json.dumps(report, indent=2))
         return
@@ -306,21 +307,20 @@ def status(context: click.Context, as_json: bool) -> None:
 def check(context: click.Context) -> None:
     """Configuration, files (what would be read, and from where), cluster."""
     from shipper.cluster import connect, where
-    from shipper.sidecar import sources_of
     from shipper.tail import state
-    from shipper.tail.discover import Scanner
 
     config = _config(context)
+    show = redactor_of(config).path
     click.echo(f"configuration: {config.path}: good")
     click.echo(f"log directory: {config.log_dir}{'' if config.log_dir.is_dir() else ': not there yet'}")
-    files = Scanner(sources_of(config), config.shipper.exclude, click.echo).scan()
+    files = files_of(config, lambda text: click.echo(show(text)))
     offsets = state.offsets(config.shipper.state_dir)
     for file in sorted(files):
         offset = offsets.get(file.key, 0)
         readable = "" if os.access(file.path, os.R_OK) else ", not readable for this user"
         click.echo(
-            f"file: {file.shown} ({file.size} bytes, from {offset}{readable}): {file.source.format} → "
-            f"logs-neuroflow.{file.source.dataset}-{config.shipper.namespace}, matches {file.source.pattern}"
+            f"file: {show(file.shown)} ({file.size} bytes, from {offset}{readable}): {file.source.format} → "
+            f"logs-neuroflow.{file.source.dataset}-{config.shipper.namespace}, matches {show(file.source.pattern)}"
         )
     with _cluster_errors(config):
         health = connect(config.elasticsearch).cluster.health(filter_path="status,number_of_nodes")
@@ -337,7 +337,8 @@ def dead_letters() -> None:
 @click.pass_context
 def list_dead(context: click.Context, as_json: bool) -> None:
     """Every dead letter with reason, file and offset."""
-    for letter in _dead_letters(_config(context)):
+    config = _config(context)
+    for letter in dead_letters_of(config, redactor_of(config)):
         if as_json:
             click.echo(json.dumps(letter._asdict()))
         else:
@@ -355,7 +356,9 @@ def replay(context: click.Context) -> None:
     config = _config(context)
     client = connect(config.elasticsearch)
     with _cluster_errors(config):
-        indexed, stayed = _dead_letters(config).replay(lambda letters: send_letters(client, letters))
+        indexed, stayed = dead_letters_of(config, redactor_of(config)).replay(
+            lambda letters: send_letters(client, letters)
+        )
     click.echo(f"{indexed} indexed, {stayed} still refused")
     sys.exit(NOT_ALL if stayed else OK)
 
@@ -375,7 +378,7 @@ def rebuild_runs(context: click.Context) -> None:
 
     try:
         with _cluster_errors(config):
-            told, runs = rebuild(client, config.shipper.namespace, _run_documents(client, config), say)
+            told, runs = rebuild(client, config.shipper.namespace, run_documents_of(client, config), say)
     except RefusedError as error:
         raise Failure(f"{error}; run it again when that is mended", NOT_ALL) from None
     click.echo(f"{told} log documents tell of {runs} workflow runs, pipeline runs and sessions")

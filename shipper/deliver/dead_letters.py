@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
@@ -21,9 +21,11 @@ from typing import IO, Any, NamedTuple
 import orjson
 
 from shipper.deliver.outcomes import Outcome, Verdict
+from shipper.document.redact import Redactor
 
 FILE_NAME = "dead-letters.ndjson"
 CHUNK_BYTES = 2**20
+_BASE64 = "base64:"
 # Of the letters that go into one request; a larger one goes alone.
 MOST_BYTES = 4 * 2**20
 
@@ -60,11 +62,13 @@ class DeadLetters:
     Args:
         state_dir: where the file lies.
         now: gives the time in ISO 8601.
+        redactor: takes out what must not be kept, also of letters that were written without it.
     """
 
-    def __init__(self, state_dir: Path, now: Callable[[], str]) -> None:
+    def __init__(self, state_dir: Path, now: Callable[[], str], redactor: Redactor | None = None) -> None:
         self.path = state_dir / FILE_NAME
         self._now = now
+        self._redactor = redactor
 
     def append(self, dead: list[tuple[bytes, bytes, Verdict]]) -> None:
         """Keep these items (item, line, verdict); on the disk when this returns.
@@ -72,7 +76,8 @@ class DeadLetters:
         Raises:
             OSError: they could not be written; they must not count as dealt with.
         """
-        self._write(b"".join(orjson.dumps(_entry(*one, self._now())) + b"\n" for one in dead))
+        letters = (self._redacted(_entry(*one, self._now())) for one in dead)
+        self._write(b"".join(orjson.dumps(letter._asdict()) + b"\n" for letter in letters))
 
     def __iter__(self) -> Iterator[Letter]:
         """Every dead letter, oldest first, each once; a line torn by a power failure is passed over."""
@@ -83,7 +88,7 @@ class DeadLetters:
             except FileNotFoundError:
                 continue
             with file:
-                for letter in filter(None, map(_letter, file)):
+                for letter in filter(None, map(self._letter, file)):
                     if _is_new(letter, told):
                         yield letter
 
@@ -117,7 +122,7 @@ class DeadLetters:
                 self.path.unlink()
             with self._aside.open("rb+") as file:
                 while part := _next_part(file, at_once):
-                    lines = [(line, _letter(line)) for line in part]
+                    lines = [(line, self._letter(line)) for line in part]
                     letters = [letter for _, letter in lines if letter is not None and _is_new(letter, told)]
                     kept = [line for line, letter in lines if letter is None and line.strip()]
                     for letter, verdict in zip(letters, send(letters) if letters else [], strict=True):
@@ -130,6 +135,23 @@ class DeadLetters:
                     _blank(file, sum(map(len, part)))
             self._aside.unlink()
         return indexed, stayed
+
+    def _letter(self, line: bytes) -> Letter | None:
+        try:
+            return self._redacted(Letter(**orjson.loads(line)))
+        except (orjson.JSONDecodeError, TypeError):
+            return None
+
+    def _redacted(self, letter: Letter) -> Letter:
+        redactor = self._redactor
+        if redactor is None or not redactor.active:
+            return letter
+        redactor.document(letter.document)  # first: it teaches the ids that the line holds
+        return letter._replace(
+            reason=redactor.text(letter.reason),
+            path=redactor.path(letter.path),
+            line=_line(redactor.line(_raw(letter.line))),
+        )
 
     def _write(self, data: bytes) -> None:
         if data:
@@ -201,35 +223,31 @@ def _is_new(letter: Letter, told: set[bytes]) -> bool:
     return True
 
 
-def _entry(item: bytes, raw: bytes, verdict: Verdict, now: str) -> dict[str, Any]:
+def _entry(item: bytes, raw: bytes, verdict: Verdict, now: str) -> Letter:
     head, _, body = item.partition(b"\n")
     action = orjson.loads(head)["create"]
     document = orjson.loads(body)
     log = document.get("log", {})
-    return {
-        "time": now,
-        "status": verdict.status,
-        "kind": verdict.kind,
-        "reason": verdict.reason,
-        "stream": action["_index"],
-        "id": action["_id"],
-        "path": log.get("file", {}).get("path", ""),
-        "offset": log.get("offset", -1),
-        "line": _line(raw),
-        "document": document,
-    }
+    return Letter(
+        time=now,
+        status=verdict.status,
+        kind=verdict.kind,
+        reason=verdict.reason,
+        stream=action["_index"],
+        id=action["_id"],
+        path=log.get("file", {}).get("path", ""),
+        offset=log.get("offset", -1),
+        line=_line(raw),
+        document=document,
+    )
 
 
 def _line(raw: bytes) -> str:
     try:
         return raw.decode()
     except UnicodeDecodeError:
-        return "base64:" + b64encode(raw).decode()
+        return _BASE64 + b64encode(raw).decode()
 
 
-def _letter(line: bytes) -> Letter | None:
-    try:
-        entry = orjson.loads(line)
-        return Letter(**entry)
-    except (orjson.JSONDecodeError, TypeError):
-        return None
+def _raw(line: str) -> bytes:
+    return b64decode(line[len(_BASE64) :]) if line.startswith(_BASE64) else line.encode()

@@ -17,6 +17,7 @@ import orjson
 
 FIELDS = ("pipeline", "subject_id", "session_id", "workflow_run_id")
 """What a line may get from earlier ones, by its last name under ``neuroflow``."""
+_OF_TASK = ("run_id", *FIELDS)
 _BIRTHS = frozenset({"pipeline.queued", "pipeline_run.created"})
 _STARTS = frozenset({"pipeline.started", "bids_conversion.started"})
 _ENDS = frozenset({
@@ -112,7 +113,7 @@ class RunContext:
         self._most = most
         self._runs: dict[str, list[_Life]] = {}
         self._tasks: dict[str, _Known] = {}
-        self._changed: dict[str, None] = {}
+        self._changed: dict[tuple[str, str], None] = {}
         for key, value in rows:
             kind, _, name = key.partition(":")
             if kind == "run":
@@ -123,8 +124,8 @@ class RunContext:
     def changes(self) -> list[tuple[str, str | None]]:
         """What has to be remembered over a restart since this was last asked: keys and values, None for forgotten."""
         rows: list[tuple[str, str | None]] = []
-        for key in self._changed:
-            kind, _, name = key.partition(":")
+        for kind, name in self._changed:
+            key = f"{kind}:{name}"
             if kind == "run":
                 lives = self._runs.get(name)
                 rows.append((key, orjson.dumps([life.row() for life in lives]).decode() if lives else None))
@@ -152,11 +153,11 @@ class RunContext:
         if lives is not None:
             life = lives[-1]
             # Nearly every line goes on with what is known of the run.
-            if not (
-                said == life.known
-                and life.since <= moment
-                and (action not in _TURNS or (life.begun and action in _ENDS))
-                and life.covers(moment)
+            if (
+                said != life.known
+                or life.since > moment
+                or (action in _TURNS and not (life.begun and action in _ENDS))
+                or not life.covers(moment)
             ):
                 life = _life_of(lives, said, action, moment)
         if life is None:
@@ -164,16 +165,13 @@ class RunContext:
                 self._begin(run, _Life(moment, moment, said), action, moment)
             return
         if learn and moment and life.hears(action, moment):
-            self._changed[f"run:{run}"] = None
-        known = life.known
-        if said == known:
+            self._changed["run", run] = None
+        if said == life.known:
             return
-        merged = tuple(old if new is None else new for new, old in zip(said, known, strict=True))
-        if learn and merged != known and _is_memorable(said):
+        merged = _fill(fields, FIELDS, said, life.known)
+        if learn and merged != life.known and _is_memorable(said):
             life.known = merged
-            self._changed[f"run:{run}"] = None
-        if merged != said:
-            _fill(fields, FIELDS, said, merged)
+            self._changed["run", run] = None
 
     def complete_task(self, fields: dict[str, Any]) -> None:
         """The same for a line that names its task; ids of tasks are never used again.
@@ -189,17 +187,15 @@ class RunContext:
         if known is None:
             if any(said) and _is_memorable((task, *said)):
                 self._tasks[task] = said
-                self._changed[f"task:{task}"] = None
+                self._changed["task", task] = None
                 self._forget(self._tasks, "task")
             return
         if said == known or _contradicts(said, known):
             return
-        merged = tuple(old if new is None else new for new, old in zip(said, known, strict=True))
+        merged = _fill(fields, _OF_TASK, said, known)
         if merged != known and _is_memorable(said):
             self._tasks[task] = merged
-            self._changed[f"task:{task}"] = None
-        if merged != said:
-            _fill(fields, ("run_id", *FIELDS), said, merged)
+            self._changed["task", task] = None
 
     def _begin(self, run: str, life: _Life, action: str | None, moment: str) -> None:
         life.hears(action, moment)
@@ -207,7 +203,7 @@ class RunContext:
         lives.append(life)
         lives.sort(key=lambda one: one.since)
         del lives[:-_MOST_LIVES]
-        self._changed[f"run:{run}"] = None
+        self._changed["run", run] = None
         self._forget(self._runs, "run")
 
     def _forget(self, memory: dict[str, Any], kind: str) -> None:
@@ -215,7 +211,7 @@ class RunContext:
             # A run lives hours, the memory holds days of them.
             for old in list(islice(memory, max(1, self._most // 10))):
                 del memory[old]
-                self._changed[f"{kind}:{old}"] = None
+                self._changed[kind, old] = None
 
 
 def _life_of(lives: list[_Life], said: _Known, action: str | None, moment: str) -> _Life | None:
@@ -241,12 +237,17 @@ def _is_memorable(texts: _Known) -> bool:
     return all(text is None or len(text) <= _MOST_TEXT for text in texts)
 
 
-def _fill(fields: dict[str, Any], names: tuple[str, ...], said: _Known, merged: _Known) -> None:
-    filled = [name for name, new, value in zip(names, said, merged, strict=True) if new is None and value is not None]
-    for name in filled:
-        fields[name] = merged[names.index(name)]
+def _fill(fields: dict[str, Any], names: tuple[str, ...], said: _Known, known: _Known) -> _Known:
+    """Fill in what a line leaves out; gives all that is known with it."""
+    merged = list(said)
+    filled = []
+    for index, new in enumerate(said):
+        if new is None and (old := known[index]) is not None:
+            merged[index] = fields[names[index]] = old
+            filled.append(names[index])
     if filled:
-        fields["context"] = fields.get("context", []) + filled
+        fields["context"] = fields["context"] + filled if "context" in fields else filled
+    return tuple(merged)
 
 
 def _seconds(first: str, last: str) -> float:

@@ -201,7 +201,14 @@ class Documents:
                 elif type(home) is Label:
                     if value is None:
                         continue
-                    text = _name_under(home, value, key, raws[index])
+                    kind = type(value)
+                    if kind is str:
+                        text = labelled(value, home) if len(value) <= MOST_LABEL else value
+                    elif kind is int and not home.always and -_LEAST_NAME < value < _LEAST_NAME:
+                        text = str(value)
+                    else:
+                        text = _id(value, key, raws[index])
+                        text = labelled(text, home) if len(text) <= MOST_LABEL else text
                     if neuroflow.setdefault(home.home, text) != text:
                         extra[key], odd = value, True
                 elif value is not None and not home(document, value):
@@ -274,14 +281,6 @@ class Documents:
 def _nothing(_: bytes) -> bool:
     """Suspects no line."""
     return False
-
-
-def _name_under(label: Label, value: Any, key: str, raw: bytes) -> str:
-    """The name of a subject or session in its one spelling."""
-    if type(value) is int and not label.always and -_LEAST_NAME < value < _LEAST_NAME:
-        return str(value)
-    text = value if type(value) is str else _id(value, key, raw)
-    return labelled(text, label) if len(text) <= MOST_LABEL else text
 
 
 def _level(text: str) -> str:

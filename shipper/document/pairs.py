@@ -7,6 +7,7 @@ bounded way and never turns back, so a hostile line costs what its length costs.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -39,6 +40,7 @@ _BARE = re.compile(
     )[^\s\x1b])+""",
     re.VERBOSE,
 )
+_INNER_NAME = re.compile(r"[\w.\-]{1,64}(?=[=:])")
 _SCHEME = re.compile(
     r"""(?:bearer|basic|token|apikey|key|negotiate)[ \t]{1,4}(?=[^\s"'])
     | (?:digest|oauth|hawk|signature|aws4-hmac-sha256)[ \t]
@@ -83,8 +85,15 @@ def name_around(text: str, start: int, end: int) -> tuple[int, int]:
     return first, _NAME_END.match(text, end).end()  # type: ignore[union-attr] # matches nothing, too
 
 
-def value_after(text: str, first: int, end: int) -> Value | None:
-    """The value of the name ``text[first:end]``, or None where none follows."""
+def value_after(text: str, first: int, end: int, is_name: Callable[[str], object]) -> Value | None:
+    """The value of the name ``text[first:end]``, or None where none follows.
+
+    Args:
+        text: where to look.
+        first: where the name begins.
+        end: where it ends.
+        is_name: whether a word is such a name itself: of ``token: token: x`` the second one has the value.
+    """
     link = _LINK.match(text, end)
     if link is None:
         return None
@@ -103,7 +112,7 @@ def value_after(text: str, first: int, end: int) -> Value | None:
             return value if value.end - value.start >= 4 or text[first] == "-" else None
         if text[first] != "-" and link["close"] is not None:
             return None
-        return _bare(text, at, " ")
+        return _bare(text, at, " ", is_name)
     if sign == ">":
         if not first or text[first - 1] != "<":
             return None
@@ -118,7 +127,7 @@ def value_after(text: str, first: int, end: int) -> Value | None:
         return quoted(text, opening, tie)
     if text[at : at + 1] in _CLOSING and text[at : at + 1]:
         return Value(at, _balanced(text, at), tie, "brackets")
-    return _bare(text, at, tie)
+    return _bare(text, at, tie, is_name)
 
 
 def quoted(text: str, opening: re.Match[str], link: str) -> Value:
@@ -168,8 +177,11 @@ def _balanced(text: str, start: int) -> int:
     return _line_end(text, start)
 
 
-def _bare(text: str, at: int, link: str) -> Value | None:
+def _bare(text: str, at: int, link: str, is_name: Callable[[str], object]) -> Value | None:
     """A value without quotes; of ``Bearer x`` both words."""
+    inner = _INNER_NAME.match(text, at)
+    if inner and is_name(inner[0]):
+        return None
     start = at
     if scheme := _SCHEME.match(text, at):
         at = scheme.end()

@@ -17,6 +17,7 @@ MOST_KNOWN = 100_000
 _HEX = 12
 _CHECK = 4
 _MOST_PIECES = 6
+_MOST_DEPTH = 3
 _MOST_ID = 128
 _SYNONYMS = {
     "subject": ("subject", "participant"),
@@ -50,9 +51,11 @@ _NO_LABEL = frozenset(
     )
 )
 _EDGES = re.compile(r"^[\W_]+|[\W_]+\Z")
+_SEVERAL = re.compile(r"[^,;]+(?=[,;])|(?<=[,;])[^,;]+")
 _DIGIT = re.compile(r"\d")
 # What is no word: the letter of an escape, a colour, a percent-escape.
 _PIECE = re.compile(r"\\[nrt]|\[[0-9;]{0,20}m|%[0-9A-Fa-f]{2}|[^\W_]+")
+_NUMBERED = re.compile(r"(?:\\[nrt]|\[[0-9;]{0,20}m|%[0-9A-Fa-f]{2}|(?<![^\W_]))([^\W\d_]*\d[^\W_]*)")
 _LABEL = re.compile(
     r"(?:(?<![^\W_])|(?<=\\[nrt])|(?<=%2[Ff])|(?P<glued>))(?P<prefix>sub-|ses-)(?P<label>[^\W_]+)", re.IGNORECASE
 )
@@ -60,7 +63,7 @@ _NAMED_FILE = re.compile(r"(?:(?<=/)|\A)(?!sub-)(?P<id>[^/\s\"'_=:]{1,128})(?=_s
 _NEAR = re.compile(r"""(?:[ \t]{0,4}[#/][ \t]{0,4}|[ \t]{1,4})(?P<id>[^\s/"'\\,;:()\[\]{}<>=\x1b]{1,128})""")
 _MORE = re.compile(r"[ \t]{1,4}(?P<id>(?!-)[^\s\"'\\,;:()\[\]{}<>=\x1b]{1,128})")
 _ITEM = re.compile(
-    r"""["'](?P<quoted>[^"'\\]{1,128})(?=\\{0,8}["'](?!\s{0,4}:))|(?<![\w"'.\-])(?P<bare>[\w.\-]{1,128})"""
+    r"""["'](?P<quoted>[^"'\\]{1,128})(?=\\{0,8}(?:["'](?!\s{0,4}:)|\Z))|(?<![\w"'.\-])(?P<bare>[\w.\-]{1,128})"""
 )
 _ENTITY_TYPE = re.compile(r"entity_type[^\w\s]{0,8}[\s:=]{1,4}[^\w\s]{0,8}(\w{1,64})")
 _ENTITY_ID = re.compile(r"(entity_id[^\w\s]{0,8}[\s:=]{1,4}[^\w\s]{0,8})([^\s\"'\\,;:()\[\]{}<>=]{1,128})")
@@ -99,12 +102,19 @@ class Pseudonyms:
         spelled += [r"[ _.\-]?".join(map(re.escape, name)) for name in self._exact]
         self._finder = re.compile("|".join(sorted(spelled, key=len, reverse=True)) or r"(?!)", re.IGNORECASE)
         self._known: set[str] = set()
+        self._digests: set[tuple[str, int]] = set()
         self._lengths: tuple[int, ...] = ()
+        # Whether each is one piece with a digit in it: then only such pieces of a text are looked up.
+        self._plain = True
         self.new: set[str] = set()
-        for one in known:
-            self._remember(one)
+        self.recall(known)
         self.digest = lru_cache(maxsize=2**16)(self._digest)
         self.kind_of = lru_cache(maxsize=2**14)(self._kind_of)
+
+    def recall(self, known: Iterable[str]) -> None:
+        """Take in what earlier runs learned."""
+        for one in known:
+            self._remember(one)
 
     @property
     def known(self) -> int:
@@ -141,6 +151,8 @@ class Pseudonyms:
             text: the value.
             learn: whether it is looked for in texts from now on.
         """
+        if kind in _PREFIXES and _SEVERAL.search(text):
+            return _SEVERAL.sub(lambda found: self.value(kind, found[0], learn=learn), text)
         prefix, canonical = self._split(kind, text)
         if not canonical or canonical.lower() in _NO_ID or self.is_ours(canonical):
             return text
@@ -165,17 +177,19 @@ class Pseudonyms:
         if not 0 < len(pieces) <= _MOST_PIECES:
             return
         digest = self.digest(canonical)
-        one = digest if len(pieces) == 1 else f"{digest}.{len(pieces)}"
+        one = f"{digest}.{len(pieces)}" if _DIGIT.search(canonical) else f"{digest}.{len(pieces)}w"
         if one not in self._known:
             self._remember(one)
             self.new.add(one)
 
     def _remember(self, one: str) -> None:
-        pieces = one.partition(".")[2]
-        count = int(pieces) if pieces.isdigit() else 1
+        """Take in what was learned: hash, how many pieces the id has, and ``w`` if it is words without a digit."""
+        digest, _, shape = one.partition(".")
+        count = int(shape.rstrip("w") or 1)
         self._known.add(one)
-        if count not in self._lengths:
-            self._lengths = tuple(sorted({*self._lengths, count}, reverse=True))
+        self._digests.add((digest, count))
+        self._lengths = tuple(sorted({*self._lengths, count}, reverse=True))
+        self._plain = self._plain and shape == "1"
 
     def text(self, text: str) -> str:
         """The text with its ids replaced."""
@@ -222,8 +236,10 @@ class Pseudonyms:
 
     def _met(self, text: str) -> str:
         """Replace what was met before, longest first; words are looked up by their hashes."""
+        if self._plain:
+            return _NUMBERED.sub(self._met_one, text)
         pieces = [found for found in _PIECE.finditer(text) if found[0][0].isalnum()]
-        lengths, known, digest = self._lengths, self._known, self.digest
+        lengths, digests, digest = self._lengths, self._digests, self.digest
         parts: list[str] = []
         done = at = 0
         while at < len(pieces):
@@ -237,14 +253,20 @@ class Pseudonyms:
                 if end - start > _MOST_ID or not _is_distinctive(one):
                     continue
                 pseudonym = digest(one)
-                if (pseudonym if count == 1 else f"{pseudonym}.{count}") in known:
+                if (pseudonym, count) in digests:
                     parts += text[done:start], pseudonym
                     done, step = end, count
                     break
             at += step
         return "".join(parts) + text[done:] if parts else text
 
-    def _named(self, text: str) -> str:
+    def _met_one(self, found: re.Match[str]) -> str:
+        one = found[1]
+        if not _is_distinctive(one) or ((pseudonym := self.digest(one)), 1) not in self._digests:
+            return found[0]
+        return found[0][: -len(one)] + pseudonym
+
+    def _named(self, text: str, depth: int = 0) -> str:
         """Replace what stands behind a chosen name: ``participant=0421``, ``--participant-label 0421``."""
         parts: list[str] = []
         done = at = 0
@@ -254,7 +276,14 @@ class Pseudonyms:
             kind = self.kind_of(text[first:at].strip(".-"))
             if kind is None:
                 continue
-            for start, end in self._spans(text, first, at):
+            value = value_after(text, first, at, self._is_kind)
+            if value is not None and value.form == "brackets":
+                inner = text[value.start : value.end]
+                inner = self.items(kind, self._named(inner, depth + 1) if depth < _MOST_DEPTH else inner)
+                parts += text[done : value.start], inner
+                done = at = value.end
+                continue
+            for start, end in self._spans(text, first, at, value):
                 said = text[start:end]
                 learn = _DIGIT.search(said) is not None
                 pseudonym = self.value(kind, said, learn=learn)
@@ -264,31 +293,22 @@ class Pseudonyms:
                 at = max(at, end)
         return "".join(parts) + text[done:] if parts else text
 
-    def _spans(self, text: str, first: int, end: int) -> list[tuple[int, int]]:
-        """Where the values of the name are."""
-        value = value_after(text, first, end)
+    def _spans(self, text: str, first: int, end: int, value: Value | None) -> list[tuple[int, int]]:
+        """Where the ids behind a name are."""
         if value is None or (value.link == " " and value.form == "bare"):
             return self._near(text, first, end)
         said = text[value.start : value.end]
-        if value.form == "brackets":
-            return [
-                found.span("quoted" if found["quoted"] else "bare")
-                for found in _ITEM.finditer(text, value.start + 1, max(value.start + 1, value.end - 1))
-                if _DIGIT.search(found["quoted"] or found["bare"])
-            ]
         has_digit = _DIGIT.search(said) is not None
         if not said or (value.link == "," and not has_digit):
             return []
         if said.isdigit() and not _is_distinctive(said) and text[first:end].rstrip(".-").lower().endswith("s"):
             return []  # how many there are
-        if value.form == "bare" and value.link == ":" and self._is_other_name(said):
-            return []
         if value.form == "bare":
             return [_until_session(text, value)]
         return [(value.start, value.end)]
 
-    def _is_other_name(self, said: str) -> bool:
-        return self.kind_of(said.strip(".-:")) is not None
+    def _is_kind(self, name: str) -> bool:
+        return self.kind_of(name.strip(".-")) is not None
 
     @staticmethod
     def _near(text: str, first: int, end: int) -> list[tuple[int, int]]:

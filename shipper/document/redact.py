@@ -6,8 +6,9 @@ log.  Documents are copied where they change, since those of a block share parts
 
 from __future__ import annotations
 
+import json
 from base64 import b64decode, b64encode
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ import orjson
 
 from shipper import config
 from shipper.document.pseudonyms import Pseudonyms
-from shipper.document.secrets import REDACTED, Secrets
+from shipper.document.secrets import FEWEST_SECRET, REDACTED, Secrets
 
 _UNTOUCHED = frozenset({"@timestamp", "host", "agent", "ecs", "data_stream", "tags"})
 """What no line has a say in, at a document's top."""
@@ -37,8 +38,10 @@ _NAMED = ("value", "old_value", "new_value", "old", "new", "default", "previous"
 """``{"key": "api_token", "value": …}``: the one names what the other holds."""
 _ID_KEYS = frozenset({"id", "label", "name", "code", "value"})
 """``{"subject": {"id": …}}``."""
-_FEWEST_SECRET = 6
-"""A shorter secret may be any word: it is not looked for elsewhere in its document."""
+
+_SHORT = 128
+_MOST_SAID = 64
+_MOST_SHORTS = 20_000
 
 
 class _Under(NamedTuple):
@@ -68,6 +71,8 @@ class Redactor:
         self._secrets = Secrets(settings.keys)
         self._ids = Pseudonyms(settings.hash, settings.hash_key or "", known)
         self._hashes = self._ids.active
+        self._shorts: dict[str, str] = {}
+        self._shorts_at = 0
         self.active = self._secrets.active or self._hashes
 
     @property
@@ -85,12 +90,29 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """A sentence without secrets, its ids hashed."""
-        text = self._secrets.text(text)
+        said: set[str] = set()
+        return _without(self._text(text, said), said)
+
+    def _text(self, text: str, said: set[str]) -> str:
+        text = self._secrets.text(text, said)
         return self._ids.text(text) if self._hashes else text
 
     def path(self, path: str) -> str:
         """A file's path as it may be shown and stored."""
         return self.text(path)
+
+    def conceal(self, path: str) -> str:
+        """What stands for a path in the state directory: where ids are hashed a digest, the same for ever.
+
+        What was concealed already, and is no absolute path any more, stays as it is.
+        """
+        if not self._hashes or not path.startswith("/"):
+            return path
+        return f"~{self._ids.digest(path)}{'.gz' if path.endswith('.gz') else ''}"
+
+    def recall(self, known: Iterable[str]) -> None:
+        """Take in what earlier runs learned."""
+        self._ids.recall(known)
 
     def line(self, raw: bytes) -> bytes:
         """A raw line as it may be kept; bytes that are no UTF-8 stay as they are."""
@@ -102,13 +124,14 @@ class Redactor:
 
     def _line(self, raw: bytes, said: set[str]) -> bytes:
         text = raw.decode("utf-8", "surrogateescape")
-        new = self._text(text, said)
-        return raw if new is text else new.encode("utf-8", "surrogateescape")
+        new = _without(self._text(text, said), said)
+        return raw if new == text else new.encode("utf-8", "surrogateescape")
 
     def document(self, document: dict[str, Any]) -> None:
         """Redact a document in place."""
         said: set[str] = set()
-        original = document["neuroflow"].get("original")
+        neuroflow = document.setdefault("neuroflow", {})
+        original = neuroflow.get("original")
         # First what keys say, which teaches the ids; then the texts.
         for key, value in document.items():
             if key not in _UNTOUCHED:
@@ -116,14 +139,20 @@ class Redactor:
         neuroflow = document["neuroflow"]
         if "audit" in neuroflow:
             neuroflow = document["neuroflow"] = self._audited(neuroflow, said)
-        for key, value in document.items():
-            if key not in _UNTOUCHED:
-                document[key] = self._texts(value, said, top=True)
+        self._each_text(document, lambda text: self._short(text, said))
         if original is not None:
             raw = b64decode(original)
             new = self._line(raw, said)
             if new is not raw:
                 document["neuroflow"] = {**document["neuroflow"], "original": b64encode(new).decode()}
+        if said:
+            self._each_text(document, lambda text: _without(text, said))
+
+    @staticmethod
+    def _each_text(document: dict[str, Any], change: Callable[[str], str]) -> None:
+        for key, value in document.items():
+            if key not in _UNTOUCHED:
+                document[key] = _texts(value, change, top=True)
 
     def _under(self, key: str) -> _Under:
         secret = self._secrets.active and self._secrets.names(key)
@@ -146,8 +175,7 @@ class Redactor:
         if not under or value is None or isinstance(value, bool):
             return value
         if under.secret:
-            if isinstance(value, str):
-                said.add(value)
+            _collect(value, said)
             return value if value == REDACTED else REDACTED
         return self._id(under.kind or "", where, value)
 
@@ -215,7 +243,7 @@ class Redactor:
     def _audited(self, neuroflow: dict[str, Any], said: set[str]) -> dict[str, Any]:
         """An audit record: its entity is an id where the type says so, its values where another field names them."""
         entity = dict(neuroflow["audit"])
-        kind = self._ids.kind_of(entity["entity_type"]) if self._hashes else None
+        kind = self._ids.kind_of(entity.get("entity_type", "")) if self._hashes else None
         if kind is not None and "entity_id" in entity:
             hashed = self._ids.value(kind, entity["entity_id"])
             entity.update(entity_id=hashed, entity=f"{entity['entity_type']}:{hashed}")
@@ -227,46 +255,66 @@ class Redactor:
                         entity[one] = self._structure(entity[one], named, said, one)
         return {**neuroflow, "audit": entity}
 
-    def _texts(self, value: Any, said: set[str], *, top: bool = False) -> Any:
-        """Redact every text, keys too; gives the same object where nothing had to be."""
-        if isinstance(value, str):
-            return self._text(value, said)
-        if isinstance(value, dict):
-            changed = False
-            new: dict[str, Any] = {}
-            for key, item in value.items():
-                if top and key in _FIXED:
-                    new[key] = item
-                    continue
-                name = key if top else self._text(key, said)
-                while name in new:
-                    name += "_"
-                new[name] = self._texts(item, said)
-                changed = changed or name is not key or new[name] is not item
-            return new if changed else value
-        if isinstance(value, list):
-            items = [self._texts(item, said) for item in value]
-            return items if any(one is not other for one, other in zip(items, value, strict=True)) else value
-        return value
+    def _short(self, text: str, said: set[str]) -> str:
+        """Names, words and paths come again and again: what became of them is kept until another id is met."""
+        if len(text) > _SHORT:
+            return self._text(text, said)
+        if self._ids.known != self._shorts_at or len(self._shorts) > _MOST_SHORTS:
+            self._shorts, self._shorts_at = {}, self._ids.known
+        new = self._shorts.get(text)
+        if new is None:
+            before = len(said)
+            new = self._text(text, said)
+            if len(said) == before:  # else what it tells would be lost the next time
+                self._shorts[text] = new
+        return new
 
-    def _text(self, text: str, said: set[str]) -> str:
-        new = self.text(text)
-        for secret in said:
-            if len(secret) >= _FEWEST_SECRET and secret != REDACTED:
-                for spelled in {
-                    secret,
-                    orjson.dumps(secret).decode()[1:-1],
-                    secret.encode("unicode_escape").decode(),
-                }:
-                    if spelled in new:
-                        new = new.replace(spelled, REDACTED)
-        return text if new == text else new
+
+def _texts(value: Any, change: Callable[[str], str], *, top: bool = False) -> Any:
+    """Change every text, keys too; gives the same object where nothing had to be."""
+    if isinstance(value, str):
+        new_text = change(value)
+        return value if new_text == value else new_text
+    if isinstance(value, dict):
+        changed = False
+        new: dict[str, Any] = {}
+        for key, item in value.items():
+            if top and key in _FIXED:
+                new[key] = item
+                continue
+            name = key if top else change(key)
+            while name in new:
+                name += "_"  # two keys that differed in a secret alone
+            new[name] = _texts(item, change)
+            changed = changed or name != key or new[name] is not item
+        return new if changed else value
+    if isinstance(value, list):
+        items = [_texts(item, change) for item in value]
+        return items if any(one is not other for one, other in zip(items, value, strict=True)) else value
+    return value
+
+
+def _without(text: str, secrets: set[str]) -> str:
+    """The text without these secrets, in whichever way they are spelled."""
+    for secret in secrets:
+        if len(secret) < FEWEST_SECRET or secret in REDACTED:
+            continue
+        for spelled in {
+            secret,
+            json.dumps(secret, ensure_ascii=False)[1:-1],
+            json.dumps(secret)[1:-1],
+            secret.encode("unicode_escape").decode(),
+        }:
+            if spelled in text:
+                text = text.replace(spelled, REDACTED)
+    return text
 
 
 def _collect(value: Any, said: set[str]) -> None:
     """Every text in a secret value is a secret."""
     if isinstance(value, str):
-        said.add(value)
+        if len(said) < _MOST_SAID:
+            said.add(value)
     elif isinstance(value, dict):
         for item in value.values():
             _collect(item, said)

@@ -9,11 +9,16 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 
 from shipper.document.pairs import Value, name_around, value_after, words
 
 REDACTED = "[redacted]"
+FEWEST_SECRET = 6
+"""A shorter secret may be any word: it is not looked for elsewhere in its document."""
+_MOST_SECRET = 4096
+_MOST_NOTED = 32
 _KIN = (
     ("password",),
     ("passwords",),
@@ -41,11 +46,16 @@ _VALUE_NEXT = re.compile(
 )
 _SLASHES = re.compile(r":(?:\\?/){2}")
 _AUTHORITY = re.compile(r"""(?:(?!:\\?/\\?/)[^\s"'\x1b]|["'](?![,:;}\])\s\\]|\Z)){1,2048}""")
-_INNER_NAME = re.compile(r"[\w.\-]{1,64}(?=[=:])")
 _PORT = re.compile(r"\d{1,5}(?:[/?#,;)\]}]|\Z)")
 _CREDENTIALS = re.compile(r"\b(bearer|basic)[ \t]{1,4}([A-Za-z0-9._~+/=\-]{6,})", re.IGNORECASE)
 _LONG_USER = 20
+_URL = re.compile(rb"/(?:(?<=:/)/|(?<=:\\/)\\/)")
 _CUT_URL = re.compile(rb""":\\?/\\?/[^\s/:@"']{0,256}:(?!\d)""")
+
+
+# Letters by which a name is looked for: rare ones first, and few in all, for every search goes over all bytes.
+_ANCHORS = "kpcz"
+_Search = Callable[[bytes], object]
 
 
 class Secrets:
@@ -67,29 +77,21 @@ class Secrets:
         # Where a mark is in another, the shorter one is enough; names of two words are asked for by their last.
         single = sorted({name[-1] for name in names}, key=len)
         self._marks = [one for at, one in enumerate(single) if not any(other in one for other in single[:at])]
-        self._byte_marks = [mark.encode() for mark in self._marks if mark != "key"]
-        self._key_marks = [
-            sign.join(name).encode()
-            for name in names
-            if name[-1] == "key" and len(name) > 1
-            for sign in ("", *" _.-")
-        ]
-        if ("key",) in names:
-            self._byte_marks.append(b"key")
+        # JSON may spell what is not ASCII in its own way: then nothing is ruled out.
+        self._always = not all(map(str.isascii, map("".join, names)))
+        self._searches = _searches([*names, ("basic",)])
 
     def suspects(self, data: bytes) -> bool:
         """Whether there may be a secret in a block's bytes."""
         if not self.active:
             return False
+        if self._always:
+            return True
         data = data.lower()
-        for mark in self._byte_marks:
-            if mark in data:
+        for search in self._searches:
+            if search(data):
                 return True
-        if b"key" in data and any(mark in data for mark in self._key_marks):
-            return True
-        if b"basic " in data:
-            return True
-        return (b"://" in data or b":\\/\\/" in data) and (b"@" in data or _CUT_URL.search(data) is not None)
+        return _URL.search(data) is not None and (b"@" in data or _CUT_URL.search(data) is not None)
 
     def names(self, key: str) -> bool:
         """Whether a key of this name holds a secret."""
@@ -106,20 +108,20 @@ class Secrets:
             return True
         return any(name == said[at : at + len(name)] for name in self._names for at in range(len(said)))
 
-    def text(self, text: str) -> str:
-        """The text without its secrets."""
+    def text(self, text: str, found: set[str]) -> str:
+        """The text without its secrets; what may be one wherever it stands is added to ``found``."""
         if not self.active:
             return text
         if "://" in text or ":\\/\\/" in text:
-            text = self._without_passwords(text)
+            text = self._without_passwords(text, found)
         low = text.lower()
         if any(mark in low for mark in self._marks):
-            text = self._without_values(text)
+            text = self._without_values(text, found)
         if "bearer" in low or "basic" in low:
             text = _CREDENTIALS.sub(_credentials, text)
         return text
 
-    def _without_values(self, text: str) -> str:
+    def _without_values(self, text: str, secrets: set[str]) -> str:
         parts: list[str] = []
         done = at = 0
         while found := self._finder.search(text, at):
@@ -130,6 +132,8 @@ class Secrets:
             value = self._value(text, first, at)
             if value is None:
                 continue
+            if value.form != "brackets":
+                _note(text[value.start : value.end], secrets)
             parts += text[done : value.start], REDACTED
             done = at = value.end
         return "".join(parts) + text[done:] if parts else text
@@ -138,19 +142,15 @@ class Secrets:
         follows = _VALUE_NEXT.match(text, end)
         if follows:
             first, end = follows.end() - 5, follows.end()
-        value = value_after(text, first, end)
+        value = value_after(text, first, end, self.names)
         if value is None or text.startswith(REDACTED, value.start):
             return None
         said = text[value.start : value.end]
-        if value.form == "bare":
-            if said.lower() in _HARMLESS or (value.link == " " and not _is_flags(text, first, said)):
-                return None
-            inner = _INNER_NAME.match(text, value.start)
-            if inner and self.names(inner[0]):
-                return None  # "Token: token: x": the inner one has the value
+        if value.form == "bare" and value.link == " " and not _is_flags(text, first, said):
+            return None
         return value if said.lower() not in _HARMLESS else None
 
-    def _without_passwords(self, text: str) -> str:
+    def _without_passwords(self, text: str, secrets: set[str]) -> str:
         parts: list[str] = []
         done = at = 0
         while slashes := _SLASHES.search(text, at):
@@ -167,9 +167,42 @@ class Secrets:
                 cut=token.end() == len(text),
             )
             if span and said[span[0] : span[1]] != REDACTED:
+                _note(said[span[0] : span[1]], secrets)
                 parts += text[done : at + span[0]], REDACTED
                 done = at = at + span[1]
         return "".join(parts) + text[done:] if parts else text
+
+
+def _note(secret: str, secrets: set[str]) -> None:
+    """Remember a secret that can't be taken for a word."""
+    if len(secrets) < _MOST_NOTED and FEWEST_SECRET <= len(secret) <= _MOST_SECRET and not secret.isalpha():
+        secrets.add(secret)
+
+
+def _searches(names: Iterable[tuple[str, ...]]) -> list[_Search]:
+    """What finds any of these names in lower-case bytes.
+
+    One search for all names that share a letter: it runs from letter to letter and looks around each, which costs
+    half of asking for every name by itself.
+    """
+    around: defaultdict[str, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for name in names:
+        *before, last = name
+        anchor = next((letter for letter in _ANCHORS if letter in last), last[0])
+        tail = last[last.index(anchor) + 1 :]
+        for sign in ("", r"[ _.\-]") if before else ("",):
+            around[anchor][tail].append("".join(f"{re.escape(word)}{sign}" for word in before) + re.escape(last))
+    patterns = [
+        re.escape(anchor)
+        + "(?:"
+        + "|".join(
+            re.escape(tail) + "(?:" + "|".join(f"(?<={name})" for name in whole) + ")"
+            for tail, whole in tails.items()
+        )
+        + ")"
+        for anchor, tails in around.items()
+    ]
+    return [re.compile(pattern.encode()).search for pattern in patterns]
 
 
 def _is_flags(text: str, first: int, said: str) -> bool:

@@ -8,16 +8,15 @@ harmless.  A damaged store is set aside, said aloud and replaced: at start, and 
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from shipper.tail.concealment import FACT, TABLE, Conceal, Known, fingerprint, plain, wipe
 from shipper.tail.damage import DAMAGE, look, must_be_damage, set_aside, signature
-from shipper.tail.identity import NOTHING, Mark
+from shipper.tail.recollection import RECOLLECTION, Recollection, Rows
+from shipper.tail.rows import ALL, INSERT, Cursor, cursor_of, digest_of, row_of
 from shipper.tail.state_lock import StateError, StateLock, key_of, same_file, sync
 
 __all__ = ["Cursor", "CursorStore", "StateError"]
@@ -46,37 +45,6 @@ CREATE TABLE IF NOT EXISTS generation (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
-_COLUMNS = (
-    "id, logical, first_line, ordinal, path, device, inode, size, head_length, head, "
-    "offset, anchor_length, anchor, carry, seen_at, cuts, rungs, digest"
-)
-ALL = f"SELECT {_COLUMNS} FROM generation"  # noqa: S608 - constant columns
-"""Gives every row, for ``cursor_of``."""
-_INSERT = (
-    f"INSERT OR REPLACE INTO generation ({_COLUMNS}) "  # noqa: S608 - constant columns
-    f"VALUES ({', '.join('?' * (_COLUMNS.count(',') + 1))})"
-)
-
-
-@dataclass(slots=True)
-class Cursor:
-    """One row: a generation, where its file was last seen, and how far it is acknowledged."""
-
-    id: bytes
-    logical: str
-    first_line: bytes
-    ordinal: int
-    path: str
-    device: int
-    inode: int
-    size: int
-    head: Mark
-    offset: int = 0
-    anchor: Mark = NOTHING
-    carry: str = ""
-    seen_at: float = 0.0
-    cuts: tuple[int, ...] = ()
-    rungs: bytes = b""
 
 
 class CursorStore:
@@ -87,14 +55,18 @@ class CursorStore:
     Args:
         state_dir: created (0700) if missing.
         warn: told in a sentence when a damaged store had to be set aside, or a lost one made anew.
+        conceal: what stands for a path, where paths must not be kept.
 
     Raises:
         StateError: another process holds the directory, or it can't be written.
     """
 
-    def __init__(self, state_dir: Path, warn: Callable[[str], None]) -> None:
+    def __init__(self, state_dir: Path, warn: Callable[[str], None], conceal: Conceal = plain) -> None:
         self.path = state_dir / "cursors.sqlite"
         self._warn = warn
+        self._conceal = conceal
+        self._known = Known()
+        self._recollection = Recollection()
         self._wal = Path(f"{self.path}-wal")
         self._seal = state_dir / "clean"
         self._facts: dict[str, str] = {}
@@ -131,7 +103,9 @@ class CursorStore:
         try:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = NORMAL")
-            db.executescript(_TABLES)
+            if fingerprint(self._conceal):
+                db.execute("PRAGMA secure_delete = ON")
+            db.executescript(_TABLES + TABLE + RECOLLECTION)
         except BaseException:
             db.close()
             raise
@@ -155,14 +129,38 @@ class CursorStore:
         if schema not in {None, str(SCHEMA)}:
             raise sqlite3.DatabaseError(f"written in format {schema}, this version knows {SCHEMA}")
         self._prove()
+        self._agree()
+        self._known.load(self._db)
+        self._recollection.load(self._db)
         # Whether it can be written is to be known now, not when the first cursor has moved.
         self._db.execute("INSERT OR REPLACE INTO fact VALUES ('schema', ?)", (str(SCHEMA),))
         self._keys = _key(self.path), _key(self._wal)
 
     def _prove(self) -> None:
         rows = self._db.execute(ALL).fetchall()
-        if any(digest not in {None, _digest(row)} for *row, digest in rows):
+        if any(digest not in {None, digest_of(row)} for *row, digest in rows):
             raise sqlite3.DatabaseError("a row is not as it was written")
+
+    def _agree(self) -> None:
+        """Bring the rows to the way in which this run keeps paths."""
+        was, wanted = self.fact(FACT) or "", fingerprint(self._conceal)
+        if was == wanted:
+            return
+        self._recollection.clear(self._db)
+        if was:
+            self._db.execute("DELETE FROM generation")
+            self._known.clear(self._db)
+            self.clean = False
+            self._warn(
+                f"{self.path}: its paths were hidden with another shipper.redact.hash_key, or need no hiding now; "
+                "files are read again, lines already indexed are recognised by their ids"
+            )
+        rows = [self._row(cursor) for cursor in self.load()]
+        self._db.execute("BEGIN IMMEDIATE")
+        self._db.executemany(INSERT, rows)
+        self._db.execute("COMMIT")
+        wipe(self._db)
+        self.set_fact(FACT, wanted)  # last: what was broken off is done again
 
     def _migrate(self) -> str:
         """Bring a store of the first format to this one."""
@@ -229,21 +227,23 @@ class CursorStore:
         rows = self._db.execute(ALL).fetchall()
         return [cursor_of(row) for row in rows]
 
-    def save(self, cursors: Iterable[Cursor], **facts: str) -> None:
-        """Write these cursors, all or none, and facts that belong to them.
+    def save(self, cursors: Iterable[Cursor], learned: Rows = (), **facts: str) -> None:
+        """Write these cursors, all or none, with what was learned on the way and facts that belong to them.
 
         Raises:
             StateError: the disk is full or the directory became read-only; the old cursors stay.
         """
         self._facts |= facts
-        rows = {cursor.id: _row(cursor) for cursor in cursors}
-        if not rows and not self._owed:
+        rows = {cursor.id: self._row(cursor) for cursor in cursors}
+        learns = self._recollection.owe(learned)
+        if not (rows or self._owed or learns):
             return
         self._owed |= rows
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany(_INSERT, self._owed.values())
+            self._db.executemany(INSERT, self._owed.values())
             self._db.executemany("INSERT OR REPLACE INTO fact VALUES (?, ?)", facts.items())
+            self._recollection.write(self._db)
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             with contextlib.suppress(sqlite3.Error):
@@ -253,6 +253,22 @@ class CursorStore:
                 self._keys = None  # malformed, not for want of room: it has to be made anew
             raise StateError(f"{self.path}: cursors can't be written: {error}") from error
         self._owed.clear()
+        self._recollection.written()
+
+    def _row(self, cursor: Cursor) -> tuple[Any, ...]:
+        return row_of(cursor, self._conceal)
+
+    def recollected(self) -> list[tuple[str, str]]:
+        """What was learned and is remembered."""
+        return list(self._recollection.all.items())
+
+    def known(self) -> set[str]:
+        """The hashes of ids that were met, for who redacts."""
+        return self._known.all
+
+    def learn(self, ids: Iterable[str]) -> None:
+        """Remember more of them."""
+        self._known.add(self._db, ids)
 
     def forget(self, ids: Iterable[bytes]) -> None:
         """Remove generations whose files are long gone; on a full disk they stay until the next time."""
@@ -311,59 +327,3 @@ class CursorStore:
 def _key(path: Path) -> tuple[int, int]:
     stat = path.stat()
     return stat.st_dev, stat.st_ino
-
-
-def _digest(row: Iterable[Any]) -> bytes:
-    """What proves that a row is as it was written."""
-    return blake2b(ascii(tuple(row)).encode(), digest_size=8).digest()
-
-
-def _text(path: str) -> str | bytes:
-    """A path as SQLite can keep it: one that is no UTF-8 as its bytes."""
-    raw = path.encode("utf-8", "surrogateescape")
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw
-
-
-def _row(cursor: Cursor) -> tuple[Any, ...]:
-    row = (
-        cursor.id,
-        _text(cursor.logical),
-        cursor.first_line,
-        cursor.ordinal,
-        _text(cursor.path),
-        cursor.device & (2**63 - 1),
-        cursor.inode & (2**63 - 1),
-        cursor.size,
-        *cursor.head,
-        cursor.offset,
-        *cursor.anchor,
-        cursor.carry,
-        float(cursor.seen_at),  # as it comes back, or it would not be as it was written
-        " ".join(map(str, cursor.cuts)),
-        cursor.rungs,
-    )
-    return (*row, _digest(row))
-
-
-def cursor_of(row: tuple[Any, ...]) -> Cursor:
-    """A row as a cursor."""
-    return Cursor(
-        id=row[0],
-        logical=row[1] if isinstance(row[1], str) else os.fsdecode(row[1]),
-        first_line=row[2],
-        ordinal=row[3],
-        path=row[4] if isinstance(row[4], str) else os.fsdecode(row[4]),
-        device=row[5],
-        inode=row[6],
-        size=row[7],
-        head=Mark(row[8], row[9]),
-        offset=row[10],
-        anchor=Mark(row[11], row[12]),
-        carry=row[13],
-        seen_at=row[14],
-        cuts=tuple(map(int, row[15].split())),
-        rungs=row[16],
-    )

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from shipper.tail.concealment import Conceal, plain
 from shipper.tail.cursors import Cursor
 from shipper.tail.discover import Found
 from shipper.tail.file_view import FileView
@@ -53,6 +54,7 @@ class Generations:
         keep: longest line kept whole, bytes.
         warn: told in a sentence what the reader of the log should know.
         open_view: opens a file's content.
+        conceal: what stands for a path in cursors that come from the store.
 
     A file whose first line is unfinished gets no name yet: named by half a line it would have another name once
     its state is lost.  It is named as it stands when it has not changed for ``patience`` seconds.
@@ -66,7 +68,9 @@ class Generations:
         keep: int,
         warn: Callable[[str], None],
         open_view: Callable[..., FileView] = FileView,
+        conceal: Conceal = plain,
     ) -> None:
+        self._conceal = conceal
         self._host = host
         self._keep = keep
         self._warn = warn
@@ -160,7 +164,7 @@ class Generations:
     def _goes_on(self, view: FileView, file: Found, generation: Generation) -> bool:
         known = generation.known
         # A file that is another log by name must prove more than a few bytes: the inode may have been given away.
-        moved = file.logical != generation.cursor.logical and known.offset < HEAD_BYTES
+        moved = not self._is_log(generation, file) and known.offset < HEAD_BYTES
         goes_on = not moved and generation.continues_in(view)
         if goes_on and file.size == known.offset and generation.was_rewritten_in(view):
             goes_on = False
@@ -224,7 +228,7 @@ class Generations:
     def _best(self, view: FileView, file: Found) -> Generation | None:
         """Of the generations without a file, the one of which this file proves most."""
         best: Generation | None = None
-        for generation in self._by_logical[file.logical]:
+        for generation in self._lives(file):
             known = generation.known
             if generation.found is not None or (best and known.offset <= best.known.offset):
                 continue
@@ -251,7 +255,7 @@ class Generations:
 
     def _is_copy(self, view: FileView, file: Found, head: bytes, last: _Copy | None, patience: float) -> bool:
         """Whether a rotated file is a copy, maybe unfinished, of a generation that lives on in another file."""
-        for generation in self._by_logical[file.logical]:
+        for generation in self._lives(file):
             original, known = generation.found, generation.known.head
             if original is None or (len(head) >= known.length and mark(head[: known.length]) != known):
                 continue
@@ -301,7 +305,7 @@ class Generations:
         """Whether a generation was taken for living in a rotated file that is but a copy of this one."""
         if file.logical in self._renamed:
             return False
-        for generation in self._by_logical[file.logical]:
+        for generation in self._lives(file):
             copy, known = generation.found, generation.known
             if copy is None or not generation.begun_aside or mark(head[: known.head.length]) != known.head:
                 continue
@@ -327,7 +331,7 @@ class Generations:
         """
         if not (file.rotated or file.compressed) or len(head) < HEAD_BYTES:
             return False
-        for generation in self._by_logical[file.logical]:
+        for generation in self._lives(file):
             if generation.found is None and generation.cursor.head == mark(head):
                 if view.size(generation.position) >= generation.position:
                     continue
@@ -353,7 +357,7 @@ class Generations:
             first = head
         self._nameless.pop(file.key, None)
         line = mark(first).digest
-        lives = [g.cursor.ordinal for g in self._by_logical[file.logical] if g.cursor.first_line == line]
+        lives = [g.cursor.ordinal for g in self._lives(file) if g.cursor.first_line == line]
         ordinal = max(lives, default=-1) + 1
         cursor = Cursor(
             id=name(self._host, file.logical, first, ordinal),
@@ -376,10 +380,10 @@ class Generations:
         if generation.found is not None and generation.found.key != file.key:
             self._by_key.pop(generation.found.key, None)
             self._unsettled = True
-        if generation.cursor.logical != file.logical:
+        if not self._is_log(generation, file):
             # Renamed to be another log: the name that its lines have stays.
-            self._by_logical[generation.cursor.logical].remove(generation)
-            self._by_logical[file.logical].append(generation)
+            self._by_logical[self._conceal(generation.cursor.logical)].remove(generation)
+            self._lives(file).append(generation)
         if file.rotated and generation.cursor.path == generation.cursor.logical:
             self._renamed.add(file.logical)
         generation.moves_into(file)
@@ -387,6 +391,14 @@ class Generations:
         self._copies.pop(file.key, None)
         self._met.pop(file.key, None)
         self.dirty.add(generation.cursor.id)
+
+    def _lives(self, file: Found) -> list[Generation]:
+        """Every life that is remembered of this file's log."""
+        return self._by_logical[self._conceal(file.logical)]
+
+    def _is_log(self, generation: Generation, file: Found) -> bool:
+        logical = generation.cursor.logical
+        return logical == file.logical or self._conceal(logical) == self._conceal(file.logical)
 
     def _detach(self, key: Key) -> None:
         generation = self._by_key.pop(key)
@@ -401,5 +413,5 @@ class Generations:
     def _remember(self, generation: Generation) -> None:
         cursor = generation.cursor
         self._by_id[cursor.id] = generation
-        self._by_logical[cursor.logical].append(generation)
+        self._by_logical[self._conceal(cursor.logical)].append(generation)
         self.dirty.add(cursor.id)

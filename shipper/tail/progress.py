@@ -31,6 +31,11 @@ class Progress:
         # By object: a file that is read again under its old name has spans that begin where others began.
         self._done: set[int] = set()
 
+    @property
+    def settled(self) -> bool:
+        """Whether no span is under way."""
+        return not self._spans
+
     def begin(self, span: Span) -> None:
         """A span is on its way."""
         self._spans.setdefault(span.generation, deque()).append(span)

@@ -5,26 +5,34 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from shipper.tail.cursors import ALL, Cursor, StateError, cursor_of
+from shipper.tail.concealment import is_concealed
 from shipper.tail.damage import DAMAGE
 from shipper.tail.discover import shown
+from shipper.tail.rows import ALL, Cursor, cursor_of
+from shipper.tail.state_lock import StateError
 
 
-def report(state_dir: Path, now: float) -> dict[str, Any]:
+def report(state_dir: Path, now: float, places: Mapping[tuple[int, int], str] | None = None) -> dict[str, Any]:
     """Files with their offsets and lag, and the counters of everything that was settled.
 
     Args:
         state_dir: of the sidecar, running or not.
         now: seconds since the epoch.
+        places: path by device and inode, for a store that does not tell paths.
 
     Raises:
         StateError: there is no readable store.
     """
     cursors, facts = read_only(state_dir)
     files = []
+    for cursor in cursors:
+        if is_concealed(cursor.path):
+            cursor.path = (places or {}).get((cursor.device, cursor.inode), cursor.path)
     for cursor in sorted(cursors, key=lambda one: one.path):
         try:
             stat = os.stat(cursor.path)  # noqa: PTH116 - text paths throughout the tail
@@ -54,6 +62,19 @@ def offsets(state_dir: Path) -> dict[tuple[int, int], int]:
     return {(cursor.device, cursor.inode): cursor.offset for cursor in cursors}
 
 
+def known(state_dir: Path) -> list[str]:
+    """The hashes of ids that were met; none where there is no readable store."""
+    try:
+        with closing(_connect(state_dir / "cursors.sqlite")) as db:
+            return [one for (one,) in db.execute("SELECT id FROM known")]
+    except (*DAMAGE, OSError):
+        return []
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+
+
 def read_only(state_dir: Path) -> tuple[list[Cursor], dict[str, Any]]:
     """The cursors and facts as they stand, for ``status``, without holding the directory.
 
@@ -64,7 +85,7 @@ def read_only(state_dir: Path) -> tuple[list[Cursor], dict[str, Any]]:
     if not path.exists():
         raise StateError(f"{path}: no such file; the sidecar has not run with this state directory yet")
     try:
-        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        db = _connect(path)
         try:
             rows = db.execute(ALL).fetchall()
             facts = dict(db.execute("SELECT name, value FROM fact").fetchall())

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shipper.tail import rungs
+from shipper.tail.concealment import Conceal, plain
 from shipper.tail.cursors import Cursor
 from shipper.tail.discover import Scanner, Source
 from shipper.tail.generation import Generation
@@ -62,6 +63,7 @@ class Tail:
         warn: told in a sentence what the reader of the log should know.
         clock: what time it is.
         once: what is written from the first scan on is left for the next time.
+        conceal: what stands for a path in the cursors.
     """
 
     def __init__(
@@ -75,12 +77,13 @@ class Tail:
         warn: Callable[[str], None],
         clock: Clock,
         once: bool = False,
+        conceal: Conceal = plain,
     ) -> None:
         self._warn = warn
         self._clock = clock
         self._once = once
         self._scanner = Scanner(sources, exclude, warn, clock.wall_ns)
-        self._generations = Generations(cursors, host=host, keep=longest * KEEP_FACTOR, warn=warn)
+        self._generations = Generations(cursors, host=host, keep=longest * KEEP_FACTOR, warn=warn, conceal=conceal)
         self._active: dict[bytes, Generation] = {}
         self._turns: deque[bytes] = deque()
         # What may hold something back: a superset, so that ten thousand others need not be asked.
@@ -141,6 +144,11 @@ class Tail:
             for one in self._generations
             if one.doubtful and one.found is not None
         )
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing that was read waits for its outcome."""
+        return self._progress.settled
 
     def forgotten(self) -> list[bytes]:
         """Generations whose files have been gone for so long that nobody needs to know of them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import uuid
+from typing import Any
 
 import orjson
 
@@ -74,13 +75,14 @@ def celery_lines(count: int) -> bytes:
         at = f"2026-11-23 12:{number // 6000 % 60:02d}:{number // 100 % 60:02d}"
         stamp = f"[{at},{number % 1000:03d}"
         name = f"Task neuroflow.workers.tasks.run_pipeline[{task}]"
-        said = {
+        story: dict[int, dict[str, Any]] = {
             1: {"message": "VoxelOps not installed, will use container mode", "event": "voxelops.not_available"},
             2: {"task_id": str(task), "run_id": run, "pipeline": "mriqc", "event": "pipeline.started"},
             3: {"pipeline": "mriqc", "session_id": run % 311, "subject_id": None, "event": "adapter.run"},
             4: {"task_id": str(task), "run_id": run, "pipeline": "mriqc", "success": True, "exit_code": 0,
                 "event": "pipeline.finished"},
-        }.get(turn)  # fmt: skip
+        }  # fmt: skip
+        said = story.get(turn)
         if said:
             inner = {**said, "level": "info", "timestamp": f"{at.replace(' ', 'T')}.{number % 10**6:06d}Z"}
             lines.append(f"{stamp}: WARNING/ForkPoolWorker-2] {orjson.dumps(inner).decode()}")

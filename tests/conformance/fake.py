@@ -37,12 +37,18 @@ class Exchange:
 
     @property
     def items(self) -> list[tuple[str, str, dict[str, Any]]]:
-        """Data stream, id and document of each item of a bulk request."""
-        lines = [json.loads(line) for line in self.body.splitlines()]
+        """Data stream, id and document of each item of a bulk request; run documents are not among them."""
         return [
             (action["create"]["_index"], action["create"]["_id"], document)
-            for action, document in zip(lines[::2], lines[1::2], strict=True)
+            for action, document in self.pairs
+            if "create" in action
         ]
+
+    @property
+    def pairs(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        """Action and body of each item."""
+        lines = [json.loads(line) for line in self.body.splitlines()]
+        return list(zip(lines[::2], lines[1::2], strict=True))
 
     def send(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
         """Answer; text and bytes as they are, everything else as JSON under the request's ``filter_path``."""
@@ -144,6 +150,7 @@ class Fake:
         max_body: larger bodies (unpacked) are refused with 413, bytes.
         templates: by ``/_index_template/name`` and ``/_component_template/name``.
         streams: the backing indices of each data stream, documents by id.
+        runs: the run documents by id.
         journal: ``METHOD /path`` of every request.
         bulks: the ids of every bulk request.
         together: the most bulk requests that were under way at once.
@@ -158,6 +165,7 @@ class Fake:
         self.max_body = 100 * 2**20
         self.templates: dict[str, Any] = {}
         self.streams: dict[str, list[dict[str, dict[str, Any]]]] = {}
+        self.runs: dict[str, dict[str, Any]] = {}
         self.journal: list[str] = []
         self.bulks: list[list[str]] = []
         self.together = 0
@@ -234,7 +242,8 @@ class Fake:
         if one.path == "/_bulk":
             if len(one.body) > self.max_body:
                 return refuse(413, "content_too_long_exception", "too large")(one)
-            return one.send(200, self.index(one.items))
+            runs = [pair for pair in one.pairs if "create" not in pair[0]]
+            return one.send(200, self._write_runs(runs) if runs else self.index(one.items))
         if name in {"_index_template", "_component_template"}:
             return self._template(one, name.removeprefix("_"), action)
         if one.path == "/_nodes/plugins":
@@ -273,6 +282,21 @@ class Fake:
             newest[name] = document
             return {"_index": stream, "_id": name, "result": "created", "status": 201}
         return _error(decided, f"error_{decided}", "because")
+
+    def _write_runs(self, pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, Any]:
+        """Unite facts, or put a document over what is there."""
+        items = []
+        with self._lock:
+            for action, body in pairs:
+                ((kind, about),) = action.items()
+                if kind == "update":
+                    source = self.runs.setdefault(about["_id"], {"facts": {}})
+                    source["facts"] |= body["doc"]["facts"]
+                else:
+                    self.runs[about["_id"]] = body
+                source = self.runs[about["_id"]]
+                items.append({kind: {"status": 200, "_seq_no": 1, "_primary_term": 1, "get": {"_source": source}}})
+        return {"took": 1, "errors": False, "items": items}
 
     def _template(self, one: Exchange, kind: str, name: str) -> None:
         start = f"/_{kind}/"

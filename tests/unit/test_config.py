@@ -78,7 +78,9 @@ def test_everything_can_be_set(loaded: Load) -> None:
         ("elasticsearch: give hosts or cloud_id", "elasticsearch: {hosts: []}"),
         ("elasticsearch: username and password belong together", "elasticsearch: {username: u}"),
         ("host 'es:9200' is not a URL; write it like http://127.0.0.1:9200", "elasticsearch: {hosts: 'es:9200'}"),
-        ("shipper.redact: this version can't hash ids yet", "shipper: {redact: {hash: [subject]}}"),
+        ("shipper.redact: hash needs a hash_key", "shipper: {redact: {hash: [subject]}}"),
+        ("shipper.redact: hash_key is too short", "shipper: {redact: {hash: [subject], hash_key: fifteen letters}}"),
+        ("shipper.redact: '-' is no key's name", "shipper: {redact: {keys: ['-']}}"),
         ("shipper.timezone: 'Mars/X' is neither an IANA time zone nor 'local'", "shipper: {timezone: Mars/X}"),
         ("shipper.max_line_bytes: '1 parsec' is not a size", "shipper: {max_line_bytes: 1 parsec}"),
         ("shipper.scan_interval: input should be greater than 0", "shipper: {scan_interval: 0}"),
@@ -138,6 +140,9 @@ def test_missing_variable_is_named(loaded: Load) -> None:
         "shipper: {redact: {hash_key: [hunter2]}}",
         "elasticsearch: {api_key: '${KEY}', x: 1}",
         "elasticsearch: {verify_certs: hunter2}",
+        "shipper: {redact: {hash: [subject], hash_key: hunter2}}",
+        "elasticsearch: {password: *hunter2}",
+        "elasticsearch: {password: !hunter2 x}",
     ],
 )
 def test_secrets_are_never_repeated(loaded: Load, text: str) -> None:

@@ -132,3 +132,19 @@ def test_log_is_one_line_a_sentence(capsys: pytest.CaptureFixture[str], monkeypa
     log.warning("a %s", "sentence")
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith("Z WARNING a sentence")
+
+
+def test_log_says_what_may_be_said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a sentence, of its arguments and of a traceback."""
+    monkeypatch.setattr(log, "handlers", [])
+    monkeypatch.setattr(log, "propagate", True)
+    monkeypatch.setattr(log, "level", logging.NOTSET)
+    configure_log(lambda text: text.replace("hunter2", "***"))
+    try:
+        int("hunter2")
+    except ValueError:
+        log.exception("hunter2 and %s", "hunter2")
+    said = capsys.readouterr().err
+    assert "hunter2" not in said
+    assert "*** and ***" in said
+    assert "ValueError: invalid literal for int() with base 10: '***'" in said

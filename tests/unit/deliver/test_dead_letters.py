@@ -3,14 +3,17 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 
 import orjson
 import pytest
 
+from shipper.config import Redact
 from shipper.deliver.dead_letters import DeadLetters, Letter
 from shipper.deliver.outcomes import Outcome, Verdict
+from shipper.document.redact import Redactor
 
 REFUSED = Verdict(Outcome.DEAD, 400, "document_parsing_exception", "why")
 Dead = tuple[bytes, bytes, Verdict]
@@ -225,3 +228,36 @@ def test_who_dies_twice_is_told_once(letters: DeadLetters) -> None:
     letters.append([dead("a"), dead("c")])
     assert (["a", "b", "c"], 3) == (ids(letters), letters.count())
     assert (3, 0) == letters.replay(judged())
+
+
+SECRETS = ("hunter2", "0421")
+
+
+def told(letters: DeadLetters, raw: bytes) -> None:
+    """A letter that holds what must not be kept, in every part of it."""
+    document = {
+        "message": "password=hunter2 participant=0421",
+        "log": {"file": {"path": "/logs/sub-0421.log"}, "offset": 7},
+        "neuroflow": {"extra": {"token": "hunter2"}, "subject_id": "0421"},
+    }
+    item = orjson.dumps({"create": {"_index": "logs-x-y", "_id": "a"}}) + b"\n" + orjson.dumps(document) + b"\n"
+    letters.append([(item, raw, REFUSED._replace(reason="can't parse '0421', token: hunter2"))])
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["written", "written before"])
+@pytest.mark.parametrize("raw", [b"0421 password=hunter2", b"sub-0421 \xff token: 'hunter2'"])
+def test_letters_hold_nothing_that_must_not_be_kept(tmp_path: Path, raw: bytes, before: bool) -> None:
+    """Neither secrets nor ids; those of letters from before are not told or sent any more."""
+    redactor = Redactor(Redact(hash=["subject"], hash_key="sixteen letters!"))
+    letters = DeadLetters(tmp_path, lambda: "now", redactor)
+    told(DeadLetters(tmp_path, lambda: "now") if before else letters, raw)
+    kept = letters.path.read_text()
+    assert before == any(secret in kept for secret in SECRETS)
+    (letter,) = letters
+    line = b64decode(letter.line[7:]) if letter.line.startswith("base64:") else letter.line.encode()
+    for secret in SECRETS:
+        assert secret not in repr(letter)
+        assert secret.encode() not in line
+    assert b"[redacted]" in line
+    assert (0, 1) == letters.replay(judged("a"))
+    assert not any(secret in letters.path.read_text() for secret in SECRETS)

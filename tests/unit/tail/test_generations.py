@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from shipper.tail.concealment import Conceal, plain
 from shipper.tail.cursors import Cursor
 from shipper.tail.discover import Found, Scanner, Source
 from shipper.tail.file_view import FileView
 from shipper.tail.generations import Generation, Generations
-from shipper.tail.identity import anchor_of, name
+from shipper.tail.identity import anchor_of, mark, name
 from shipper.tail.reader import MovedError, RewrittenError
 
 
@@ -35,6 +36,7 @@ class Logs:
     warned: list[str] = field(default_factory=list)
     out: list[tuple[bytes, int, bytes]] = field(default_factory=list)
     listed: Callable[[list[Found]], list[Found]] = list
+    conceal: Conceal = plain
 
     def __post_init__(self) -> None:
         """Nothing is remembered."""
@@ -50,7 +52,12 @@ class Logs:
     def begin(self, cursors: list[Cursor]) -> None:
         """Start with these cursors."""
         self.generations = Generations(
-            copy.deepcopy(cursors), host="h", keep=10**6, warn=self.warned.append, open_view=FileView
+            copy.deepcopy(cursors),
+            host="h",
+            keep=10**6,
+            warn=self.warned.append,
+            open_view=FileView,
+            conceal=self.conceal,
         )
 
     def restart(self, *, acknowledged: float = 1.0) -> None:
@@ -64,6 +71,7 @@ class Logs:
                 cursor.anchor = anchor_of(said[: cursor.offset])
             else:
                 cursor.offset, cursor.anchor = position, generation.reader.anchor
+            cursor.path, cursor.logical = self.conceal(cursor.path), self.conceal(cursor.logical)
             cursors.append(cursor)
         self.close()
         self.begin(cursors)
@@ -110,10 +118,15 @@ class Logs:
         return names
 
 
-@pytest.fixture
-def logs(tmp_path: Path) -> Iterator[Logs]:
-    """A directory with nothing in it."""
-    logs = Logs(tmp_path)
+def hidden(path: str) -> str:
+    """A path as a store holds it that must not tell paths."""
+    return f"~{mark(path.encode()).digest.hex()}" if path.startswith("/") else path
+
+
+@pytest.fixture(params=[plain, hidden])
+def logs(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Logs]:
+    """A directory with nothing in it; what is remembered tells paths, or hides them."""
+    logs = Logs(tmp_path, conceal=request.param)
     yield logs
     logs.close()
 

@@ -1,0 +1,49 @@
+"""Parts of the shipper as the configuration wants them, for commands that need some of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from shipper.config import Config
+
+if TYPE_CHECKING:  # commands that need no cluster don't wait for the client
+    from elasticsearch import Elasticsearch
+
+    from shipper.deliver.dead_letters import DeadLetters
+    from shipper.deliver.run_documents import RunDocuments
+    from shipper.document.redact import Redactor
+    from shipper.tail.discover import Found
+
+
+def run_documents_of(client: Elasticsearch, config: Config) -> RunDocuments:
+    """The index of run documents."""
+    from shipper.deliver.run_documents import RunDocuments
+    from shipper.install.run_index import make_run_index, run_index
+
+    index = run_index(config.shipper.namespace)
+    return RunDocuments(client, index, lambda: make_run_index(client, index))
+
+
+def dead_letters_of(config: Config, redactor: Redactor) -> DeadLetters:
+    """The letters of the state directory."""
+    from shipper.deliver.dead_letters import DeadLetters
+
+    return DeadLetters(config.shipper.state_dir, lambda: datetime.now(UTC).isoformat(), redactor)
+
+
+def redactor_of(config: Config) -> Redactor:
+    """For commands beside the sidecar: with the ids that it has met so far."""
+    from shipper.document.redact import Redactor
+    from shipper.tail import state
+
+    return Redactor(config.shipper.redact, state.known(config.shipper.state_dir))
+
+
+def files_of(config: Config, warn: Callable[[str], None]) -> list[Found]:
+    """The files that are inputs now."""
+    from shipper.sidecar import sources_of
+    from shipper.tail.discover import Scanner
+
+    return Scanner(sources_of(config), config.shipper.exclude, warn).scan()

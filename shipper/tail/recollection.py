@@ -1,0 +1,54 @@
+"""What was learned from lines and has to survive a restart, kept beside the cursors that moved over these lines.
+
+Keys and values of whoever learns; here they are only texts.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+RECOLLECTION = "CREATE TABLE IF NOT EXISTS recollection (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
+Rows = Iterable[tuple[str, str | None]]
+"""Keys and their values; None for what may be forgotten."""
+
+
+class Recollection:
+    """The rows of one store; ``all`` holds every one of them, so that a store can be made anew."""
+
+    def __init__(self) -> None:
+        self.all: dict[str, str] = {}
+        self._owed: dict[str, str | None] = {}
+
+    def load(self, db: sqlite3.Connection) -> None:
+        """Take in what the store holds; what it lacks is owed to it."""
+        held = dict(db.execute("SELECT key, value FROM recollection").fetchall())
+        self._owed = {key: value for key, value in self.all.items() if held.get(key) != value}
+        self.all = {**held, **self.all}
+
+    def owe(self, rows: Rows) -> bool:
+        """These are to be written; gives whether anything is."""
+        for key, value in rows:
+            self._owed[key] = value
+            if value is None:
+                self.all.pop(key, None)
+            else:
+                self.all[key] = value
+        return bool(self._owed)
+
+    def write(self, db: sqlite3.Connection) -> None:
+        """Write what is owed, in the transaction that is open; it is owed until ``written``."""
+        gone = [(key,) for key, value in self._owed.items() if value is None]
+        kept = [(key, value) for key, value in self._owed.items() if value is not None]
+        db.executemany("DELETE FROM recollection WHERE key = ?", gone)
+        db.executemany("INSERT OR REPLACE INTO recollection VALUES (?, ?)", kept)
+
+    def written(self) -> None:
+        """The transaction was committed."""
+        self._owed.clear()
+
+    def clear(self, db: sqlite3.Connection) -> None:
+        """Forget everything."""
+        db.execute("DELETE FROM recollection")
+        self.all.clear()
+        self._owed.clear()
