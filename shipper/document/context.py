@@ -28,6 +28,8 @@ _AGAIN = "pipeline.retry_scheduled"
 _NAMES = frozenset({"sub-", "ses-"})
 _TURNS = frozenset({*_BIRTHS, *_STARTS, *_ENDS, _AGAIN})
 _MOST_LIVES = 4
+# A longer text is nobody's id, and thousands of megabytes of them must not be remembered.
+_MOST_TEXT = 512
 # Moments are compared as UTC texts down to the microsecond; how they name UTC differs.
 _MICROSECONDS = 26
 # Seconds: clocks of several workers differ; a birth is told twice; what a run can take; how long after its end it is
@@ -159,7 +161,7 @@ class RunContext:
             ):
                 life = _life_of(lives, said, action, moment)
         if life is None:
-            if learn and moment and (any(said) or action in _BIRTHS):
+            if learn and moment and (any(said) or action in _BIRTHS) and _is_memorable((run, *said)):
                 self._begin(run, _Life(moment, moment, said), action, moment)
             return
         if learn and moment and life.hears(action, moment):
@@ -167,7 +169,7 @@ class RunContext:
         if said == life.known:
             return
         merged = _fill(fields, FIELDS, said, life.known)
-        if learn and merged != life.known:
+        if learn and merged != life.known and _is_memorable(said):
             life.known = merged
             self._changed["run", run] = None
 
@@ -183,7 +185,7 @@ class RunContext:
         said = (get("run_id"), get("pipeline"), get("subject_id"), get("session_id"), get("workflow_run_id"))
         known = self._tasks.get(task)
         if known is None:
-            if any(said):
+            if any(said) and _is_memorable((task, *said)):
                 self._tasks[task] = said
                 self._changed["task", task] = None
                 self._forget(self._tasks, "task")
@@ -191,7 +193,7 @@ class RunContext:
         if said == known or _contradicts(said, known):
             return
         merged = _fill(fields, _OF_TASK, said, known)
-        if merged != known:
+        if merged != known and _is_memorable(said):
             self._tasks[task] = merged
             self._changed["task", task] = None
 
@@ -231,6 +233,10 @@ def _contradicts(said: _Known, known: _Known) -> bool:
         if new != old and new is not None and old is not None and (new[:4] in _NAMES) == (old[:4] in _NAMES):
             return True
     return False
+
+
+def _is_memorable(texts: _Known) -> bool:
+    return all(text is None or len(text) <= _MOST_TEXT for text in texts)
 
 
 def _fill(fields: dict[str, Any], names: tuple[str, ...], said: _Known, known: _Known) -> _Known:

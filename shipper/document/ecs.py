@@ -18,7 +18,7 @@ from shipper.document.durations import MOST_SECONDS
 from shipper.document.extra import GOOD_KEYS, PLAIN, as_text, tame
 from shipper.document.homes import HOMES, IDS, put_component, put_duration, put_service
 from shipper.document.ids import generation_text
-from shipper.document.labels import LABELS, Label, labelled
+from shipper.document.labels import LABELS, MOST_LABEL, Label, labelled
 from shipper.document.places import place_of
 from shipper.document.redact import Redactor
 from shipper.document.taxonomy import event_fields
@@ -205,11 +205,12 @@ class Documents:
                         continue
                     kind = type(value)
                     if kind is str:
-                        text = labelled(value, home)
+                        text = labelled(value, home) if len(value) <= MOST_LABEL else value
                     elif kind is int and not home.always and -_LEAST_NAME < value < _LEAST_NAME:
                         text = str(value)
                     else:
-                        text = labelled(_id(value, key, raws[index]), home)
+                        text = _id(value, key, raws[index])
+                        text = labelled(text, home) if len(text) <= MOST_LABEL else text
                     if neuroflow.setdefault(home.home, text) != text:
                         extra[key], odd = value, True
                 elif value is not None and not home(document, value):

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from math import isfinite
 from typing import Any
 from zlib import crc32
 
 from orjson import dumps
 
-from shipper.document.extra import tame
-from shipper.document.labels import LABELS, labelled
+from shipper.document.labels import LABELS, MOST_LABEL, labelled
 
 Fact = dict[str, Any]
 """What was said: ``verb``, ``source``, ``at`` (UTC; missing where the line had no usable stamp), and what it told."""
@@ -101,6 +101,9 @@ _IDS = ("pipeline", "subject_id", "session_id", "workflow_run_id")
 _PLACE_TEXT = re.compile(r" discovered at \S*?/(?P<subject>sub-[^/\s]+)")
 _NOTHING: dict[str, Any] = {}
 _MOST_ERROR = 8191
+# Of any other text: no more is indexed, and a run's document holds hundreds of facts.
+_MOST_TEXT = 1024
+_MOST_STAGES = 100
 # Elasticsearch takes ids of up to 512 bytes.
 _MOST_ID = 512
 
@@ -216,7 +219,7 @@ def _audit(document: dict[str, Any], neuroflow: dict[str, Any], action: str, fou
 def _named(document: dict[str, Any], label: str, number: str, found: RunFacts) -> None:
     """A row of the database was made for a session that the event stream knows by its name only."""
     place = _PLACE_TEXT.search(document.get("message", ""))
-    if place:
+    if place and len(label) <= MOST_LABEL:
         name = f"{place['subject']}_{labelled(label, LABELS['session'])}"
         _add(found, f"session:{name}", "row", document, {"subject_id": place["subject"], "row": number})
 
@@ -286,15 +289,19 @@ def _numbers(metrics: dict[str, Any]) -> dict[str, Any]:
     ordered = {key: metrics[key] for key in sorted(metrics)}
     durations = metrics.get("stage_durations")
     if isinstance(durations, dict):
-        ordered["stage_durations"] = tame({stage: _float(durations[stage]) for stage in sorted(durations)})
+        seconds = {stage: _float(durations[stage]) for stage in sorted(durations) if len(stage) <= MOST_LABEL}
+        known = [(stage, number) for stage, number in seconds.items() if number is not None]
+        ordered["stage_durations"] = dict(known[:_MOST_STAGES])
     return ordered
 
 
-def _float(value: Any) -> Any:
+def _float(value: Any) -> float | None:
+    """A number that JSON can carry, also where it comes as text."""
     try:
-        return float(value)
-    except (TypeError, ValueError):
-        return value
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if isfinite(number) else None
 
 
 def _put_number(told: Fact, key: str, value: Any) -> None:
@@ -310,6 +317,9 @@ def _put_number(told: Fact, key: str, value: Any) -> None:
 def _add(found: RunFacts, identity: str, verb: str, document: dict[str, Any], told: Fact) -> None:
     if len(identity) > _MOST_ID // 4 and len(identity.encode()) > _MOST_ID:
         return
+    for name, text in told.items():
+        if type(text) is str and len(text) > _MOST_TEXT and name != "error":
+            told[name] = text[:_MOST_TEXT]
     told["verb"] = verb
     told["source"] = "audit" if "audit" in document["neuroflow"] else "events"
     moment = UNTIMED

@@ -14,6 +14,8 @@ from typing import NamedTuple
 _WORD = re.compile(r"[\w.+-]+")
 # The database counts from one; a name of digits is padded with zeros, or a date, or a long number of the scanner.
 _MOST_KEY_DIGITS = 7
+MOST_LABEL = 256
+"""Longer texts are no names, nor are they worth remembering: they are left as they were said."""
 
 
 class Label(NamedTuple):

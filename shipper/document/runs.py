@@ -14,6 +14,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from shipper.document.durations import MOST_SECONDS
+from shipper.document.extra import tame
 from shipper.document.facts import Fact
 
 MOST_FACTS = 200
@@ -142,13 +144,14 @@ def _workflow_run(number: str, life: list[Fact]) -> dict[str, Any]:
         "trigger": _last(life, "trigger"),
         "stages_completed": max(len(done), measured.get("stages_successful") or 0, *counted, 0),
         "stages_failed": max(len(failed), measured.get("stages_failed") or 0),
-        "stage_durations": durations or None,
+        "stage_durations": tame(durations) or None,
         "current_stage": under_way[-1] if under_way and not verb else None,
         "neuroflow": {"workflow_run_id": number, **({"metrics": measured} if measured else {})},
         **_ending(verb, start, end),
     }
     if not (end and "duration" in end) and "total_duration_seconds" in measured:
-        document["duration_seconds"] = measured["total_duration_seconds"]
+        seconds = measured["total_duration_seconds"]
+        document["duration_seconds"] = seconds if 0 <= seconds < MOST_SECONDS else None
     return document
 
 

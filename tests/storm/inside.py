@@ -1,0 +1,114 @@
+"""A storm without a sidecar or a node: bytes through the same stations, in this process."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64decode
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from shipper.config import Shipper
+from shipper.document.ecs import Documents
+from shipper.document.facts import RunFacts, facts_of, unite
+from shipper.document.runs import run_document
+from shipper.parse.dispatch import parse
+from shipper.parse.records import Records
+from shipper.tail.discover import split_rotation
+from shipper.tail.identity import NOTHING
+from shipper.tail.lines import Block, Origin, Splitter
+from shipper.tail.reader import CHUNK_BYTES, Reader
+from tests.storm.limits import MOST_ID, fields_of_logs, fields_of_runs, faults
+from tests.storm.mutations import BYTE_MARK, MARK
+from tests.storm.storm import Place
+
+NOW = 1_795_437_000 * 10**9
+_LOGS, _RUNS = fields_of_logs(), fields_of_runs()
+_FACTS = frozenset({"facts"})
+
+
+def blocks(data: bytes, place: Place) -> Iterator[Records]:
+    """The records of a file, block by block as a reader gives them."""
+    path = f"/var/log/neuroflow/{split_rotation(place.path)[0]}"
+    origin = Origin(b"123456789", path, path, place.format, place.dataset)
+    reader = Reader(origin, offset=0, anchor=NOTHING, carry="", keep=8 * 2**20, compressed=False)
+    splitter = reader._splitter
+    assert isinstance(splitter, Splitter)
+
+    def taken(block: Block) -> Records:
+        records = parse(block)
+        reader.hold(block, records.rest, records.carry)
+        return records
+
+    for at in range(0, len(data), CHUNK_BYTES):
+        lines, offsets, cut = splitter.feed(data[at : at + CHUNK_BYTES])
+        if lines:
+            yield taken(reader._block(lines, offsets, cut, NOW, NOW))
+    last = reader.finish(NOW, NOW, with_line=True)
+    if last is not None:
+        yield taken(last)
+
+
+class Inside:
+    """What becomes of files, and what would go wrong with it.
+
+    Attributes:
+        faults: what the cluster would refuse, each by an example.
+        marks: how often each was found in a document.
+        documents: how many were made.
+    """
+
+    def __init__(self) -> None:
+        self._documents = Documents(Shipper(host_name="h", timezone="Asia/Jerusalem"), "1")
+        self._facts: RunFacts = {}
+        self.faults: Counter[str] = Counter()
+        self.marks: Counter[str] = Counter()
+        self.documents = 0
+
+    def take(self, place: Place, data: bytes) -> None:
+        """Take in a file."""
+        for records in blocks(data, place):
+            documents = self._documents.of(records)
+            assert len(documents) == len(records.records)
+            self.documents += len(documents)
+            for document in documents:
+                sent = orjson.loads(orjson.dumps(document))
+                self._note(faults(sent, _LOGS), place.path)
+                self.marks.update(marks_in(sent))
+            unite(self._facts, facts_of(documents))
+
+    def runs(self) -> dict[str, dict[str, Any]]:
+        """The documents of the runs that were spoken of."""
+        found = {}
+        for identity, facts in self._facts.items():
+            kept = orjson.loads(orjson.dumps(facts))
+            document = orjson.loads(orjson.dumps(run_document(identity, kept)))
+            self._note(faults(document, _RUNS, unmapped=_FACTS), "run document")
+            if len(identity.encode()) > MOST_ID:
+                self._note([f"_id of {len(identity.encode())} bytes"], "run document")
+            # Made of what the cluster gives back it must be the same, else it would be written for ever.
+            if orjson.loads(orjson.dumps(run_document(identity, document["facts"]))) != document:
+                self._note([f"{identity!r:.200} never comes to rest"], "run document")
+            found[identity] = document
+        return found
+
+    def _note(self, found: list[str], where: str) -> None:
+        self.faults.update(f"{where}: {re.sub(r'storm[0-9]+', '…', fault)}" for fault in found)
+
+
+def marks_in(source: dict[str, Any]) -> set[str]:
+    """The marks that a document bears, also those in bytes that it keeps."""
+    neuroflow = source.get("neuroflow", {})
+    if "context" in neuroflow:
+        # What was filled in from other lines is theirs.
+        names = neuroflow["context"] if isinstance(neuroflow["context"], list) else [neuroflow["context"]]
+        neuroflow = {key: value for key, value in neuroflow.items() if key not in names}
+        source = {**source, "neuroflow": neuroflow}
+    found = set(MARK.findall(json.dumps(source, ensure_ascii=False)))
+    original = neuroflow.get("original")
+    if original:
+        found.update(mark.decode() for mark in BYTE_MARK.findall(b64decode(original)))
+    return found
