@@ -22,11 +22,22 @@ def test_ordinary_fields_stay_as_they_are() -> None:
 
 @pytest.mark.parametrize(
     ("key", "safe"),
-    [("", "_"), ("\0", "\ufffd"), ("a\0b", "a\ufffdb"), ("k" * 257, "k" * 256), ("k" * 256, "k" * 256)],
+    [("", "_"), ("\0", "\ufffd"), ("a\0b", "a\ufffdb"), ("k" * 256, "k" * 256)],
 )
 def test_keys_that_would_cost_the_document(key: str, safe: str) -> None:
     """They are mended, on top and below."""
     assert tame({key: {key: [{key: 1}]}}) == {safe: {safe: [{safe: 1}]}}
+
+
+def test_a_key_that_is_too_long_is_whole_in_the_text_below_it() -> None:
+    """Cut, it would say something else."""
+    long = "k" * 257
+    assert {"k" * 256: f'{{"{long}":[1]}}'} == tame({long: [1]})
+
+
+def test_keys_that_become_the_same_share_a_list() -> None:
+    """Neither takes the other's place."""
+    assert {"\ufffd": [1, 2], "_": 3} == tame({"\0": 1, "\ufffd": 2, "": 3})
 
 
 def test_deep_values_end_in_text() -> None:
@@ -45,7 +56,7 @@ def test_long_ways_end_in_text() -> None:
     found, depth = tame(value), 0
     while isinstance(found, dict):
         found, depth = found[long], depth + 1
-    assert (8, f'{{"{long}":{{"{long}":1}}}}') == (depth, found)
+    assert (6, f'{{"{long}":{{"{long}":{{"{long}":{{"{long}":1}}}}}}}}') == (depth, found)
 
 
 @pytest.mark.parametrize(
