@@ -125,6 +125,13 @@ def test_a_line_read_before_the_birth_belongs_to_it() -> None:
     assert ["pipeline", "subject_id"] == filled(context, None, "10:00:06", run_id="1")
 
 
+def test_an_earlier_line_is_not_of_a_run_that_was_heard_of_later() -> None:
+    """Only its birth may come late: any other line may be of a run before it."""
+    context = RunContext()
+    completed(context, "pipeline.started", "10:00:00", run_id="1", subject_id="s")
+    assert [] == filled(context, None, "09:00:00", run_id="1")
+
+
 def test_lines_that_are_read_again_change_nothing() -> None:
     """After a crash lines come again that were learned from."""
     context = RunContext()
