@@ -285,14 +285,23 @@ def _workflow_details(document: dict[str, Any], neuroflow: dict[str, Any]) -> Fa
 
 
 def _numbers(metrics: dict[str, Any]) -> dict[str, Any]:
-    """The metrics as they always are: a synthetic source sorts keys and makes text of a flattened field's numbers."""
+    """The metrics as they always are: a synthetic source sorts keys, and spells moments and numbers in its own way."""
     ordered = {key: metrics[key] for key in sorted(metrics)}
+    for key in ("started_at", "completed_at"):
+        if key in ordered:
+            ordered[key] = _canonical(ordered[key])
     durations = metrics.get("stage_durations")
     if isinstance(durations, dict):
         seconds = {stage: _float(durations[stage]) for stage in sorted(durations) if len(stage) <= MOST_LABEL}
         known = [(stage, number) for stage, number in seconds.items() if number is not None]
         ordered["stage_durations"] = dict(known[:_MOST_STAGES])
     return ordered
+
+
+def _canonical(stamp: str) -> str:
+    """A moment in UTC in one spelling: microseconds, and more where there is more."""
+    fraction = stamp[20:-1] if stamp[-1] == "Z" else stamp[20:-6]
+    return f"{stamp[:19]}.{fraction.rstrip('0'):0<6}Z"
 
 
 def _float(value: Any) -> float | None:
@@ -330,7 +339,7 @@ def _add(found: RunFacts, identity: str, verb: str, document: dict[str, Any], to
         if len(fraction) == 6:
             moment, told["at"] = f"{seconds}{fraction}000", f"{seconds}.{fraction}Z"
         else:
-            moment, told["at"] = f"{seconds}{fraction:0<9}", f"{seconds}.{fraction.rstrip('0'):0<6}Z"
+            moment, told["at"] = f"{seconds}{fraction:0<9}", _canonical(stamp)
     # Whoever makes this fact puts its parts in this order.
     digest = crc32(dumps(told))
     key = f"{moment} {verb} {digest:08x}"
