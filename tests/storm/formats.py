@@ -195,17 +195,30 @@ def golden(kinds: tuple[str, ...]) -> list[bytes]:
 
 
 def hides(line: bytes, mark: str) -> bool:
-    """Whether JSON itself takes away what a line says: a key that comes twice has its last value, and a key of null,
-    or of what is no number, says nothing.
+    """Whether JSON itself takes away what a line says: a key that comes twice has its last value, and a key says
+    nothing without a value (null, no finite number, an empty list or object).
     """
     found: list[bool] = []
 
-    def look(pairs: list[tuple[str, Any]]) -> None:
+    def look(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found.append(len({key for key, _ in pairs}) < len(pairs))
-        found.extend(mark in key and (value is None or value in (inf, -inf)) for key, value in pairs)
+        found.extend(mark in key and is_empty(value) for key, value in pairs)
+        return dict(pairs)
 
     try:
-        json.loads(line[max(0, line.find(b"{")) :].decode("utf-8", "replace"), object_pairs_hook=look, parse_constant=lambda _: None, strict=False)
+        json.loads(
+            line[max(0, line.find(b"{")) :].decode("utf-8", "replace"),
+            object_pairs_hook=look,
+            parse_constant=lambda _: None,
+            strict=False,
+        )
     except (ValueError, RecursionError):
         return False
     return any(found)
+
+
+def is_empty(value: Any) -> bool:
+    """Whether a value says nothing that an index would keep."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    return all(map(is_empty, value)) if isinstance(value, list) else value is None or value in {inf, -inf}
