@@ -14,7 +14,8 @@ MARK = re.compile(r"storm\d{7}")
 BYTE_MARK = re.compile(rb"storm\d{7}")
 _JUNK = (
     b"\xff", b"\xfe\xff", b"\xc3(", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xc0\x80", b"\xe2\x82", b"\x00",
-    b"\x00" * 64, b"\x01\x02\x03", b"\x07", b"\x08", b"\x0b", b"\x0c", b"\x7f", b"\r", b"\x1b[31m", b"\x1b[0m", b"\x1b",
+    b"\x00" * 64, b"\x01\x02\x03", b"\x07", b"\x08", b"\x0b", b"\x0c", b"\x7f", b"\r", b"\x1b[31m", b"\x1b[0m",
+    b"\x1b",
     b"\x1b]0;t\x07", b"\x85", "\x85".encode(), "\u2028".encode(), "\ufeff".encode(), "\ufffd".encode(),
     odd.BRAIN.encode(), b'"', b"'", b"\\", b"{", b"}", b"[", b"]", b",", b":", b"=", b" ", b"\t", b"%", b"NaN",
     b"\\ud800", b"\\u0000", b"\\x", b"/*", b"//",
@@ -226,7 +227,8 @@ def _cut_left(dice: random.Random, line: bytes) -> bytes:
 
 def _wrap(dice: random.Random, line: bytes) -> bytes:
     before, after = dice.choice((
-        (b" ", b" "), (b"\t", b""), (b"'", b"'"), (b'"', b'"'), (b"[", b"]"), (b"{", b"}"), (b"{{", b"}}"), (b"", b"}"),
+        (b" ", b" "), (b"\t", b""), (b"'", b"'"), (b'"', b'"'), (b"[", b"]"), (b"{", b"}"), (b"{{", b"}}"), (b"",
+        b"}"),
         (b"\xef\xbb\xbf", b""), (b"\x00" * 4096, b""), (b"", b"\x00" * 16), (b"data: ", b""), (b"  File ", b""),
         (b"[2026-11-23 12:41:11,377: WARNING/X-1] ", b""), (b"2026-11-23 12:42:04 [info     ] ", b""), (b"", b"\r"),
         (b"Traceback (most recent call last): ", b""), (b"=== STDERR ===", b""), (b"=" * 72, b""), (b"", b" " * 5000),

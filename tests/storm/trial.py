@@ -22,7 +22,7 @@ MOST_MEMORY_KIB = 400 * 1024
 _PATIENCE = 1800.0
 _SHOWN = 5
 # One sound line for each stream and for the run documents: these are there, then, before the storm.
-_CALM = {
+_CALM: dict[str, dict[str, object]] = {
     "neuroflow.log.9": {"event": "pipeline.queued", "run_id": 1, "pipeline": "qsiprep"},
     "workflow.log.9": {"event": "workflow.started", "workflow_run_id": 1},
     "celery/calm.log": {"event": "worker.ready"},
@@ -133,7 +133,8 @@ def _peak_kib(pid: int) -> int:
 
 
 def _count(found: dict[str, dict[str, dict[str, object]]]) -> str:
-    return ", ".join(f"{name.removeprefix('.ds-').partition('-2')[0]} {len(one)}" for name, one in sorted(found.items()))
+    counts = {name.removeprefix(".ds-").removeprefix("logs-").partition("-")[0]: len(found[name]) for name in found}
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
 
 
 def _blame(report: Report, what: str, examples: list[str]) -> None:
