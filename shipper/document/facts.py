@@ -285,11 +285,13 @@ def _workflow_details(document: dict[str, Any], neuroflow: dict[str, Any]) -> Fa
 
 
 def _numbers(metrics: dict[str, Any]) -> dict[str, Any]:
-    """The metrics as they always are: a synthetic source sorts keys, and spells moments and numbers in its own way."""
+    """The metrics as they always are: a synthetic source sorts keys, and spells moments and numbers its way."""
     ordered = {key: metrics[key] for key in sorted(metrics)}
     for key in ("started_at", "completed_at"):
         if key in ordered:
             ordered[key] = _canonical(ordered[key])
+    if "total_duration_seconds" in ordered:
+        ordered["total_duration_seconds"] = float(ordered["total_duration_seconds"])
     durations = metrics.get("stage_durations")
     if isinstance(durations, dict):
         seconds = {stage: _float(durations[stage]) for stage in sorted(durations) if len(stage) <= MOST_LABEL}

@@ -156,9 +156,14 @@ def text_line(dice: random.Random, said: str) -> str:
     if kind == 1:
         return f"[{stamp},027: {level}/ForkPoolWorker-2] {said}"
     if kind == 2:
-        outcome = dice.choice(("received", f"succeeded in 0.42s: {{'success': {said!r}}}", f"retry: Retry in 30s: {said}",
-                               f"raised unexpected: TypeError({said!r})", f"reject requeue=False: {said}"))  # fmt: skip
-        return f"[{stamp},377: {level}/ForkPoolWorker-2] Task {_TASK}[{uuid(dice)}] {outcome}"
+        outcomes = (
+            "received",
+            f"succeeded in 0.42s: {{'success': {said!r}}}",
+            f"retry: Retry in 30s: {said}",
+            f"raised unexpected: TypeError({said!r})",
+            f"reject requeue=False: {said}",
+        )
+        return f"[{stamp},377: {level}/ForkPoolWorker-2] Task {_TASK}[{uuid(dice)}] {dice.choice(outcomes)}"
     if kind == 3:
         return f"[{stamp},542] {level}:huey:29558:{said}"
     if kind == 4:
@@ -169,7 +174,8 @@ def text_line(dice: random.Random, said: str) -> str:
         prefix = stamp if kind == 5 else moment(dice) + "Z"
         return f"{prefix} [{dice.choice(_LEVELS):9}] {name:30} {pairs}"
     if kind == 7:
-        return f"\x1b[2m{moment(dice)}Z\x1b[0m [\x1b[32m\x1b[1minfo     \x1b[0m] \x1b[1m{said:30}\x1b[0m \x1b[36mn\x1b[0m=1"
+        head = f"\x1b[2m{moment(dice)}Z\x1b[0m [\x1b[32m\x1b[1minfo     \x1b[0m]"
+        return f"{head} \x1b[1m{said:30}\x1b[0m \x1b[36mn\x1b[0m=1"
     return said
 
 
@@ -195,17 +201,30 @@ def golden(kinds: tuple[str, ...]) -> list[bytes]:
 
 
 def hides(line: bytes, mark: str) -> bool:
-    """Whether JSON itself takes away what a line says: a key that comes twice has its last value, and a key of null,
-    or of what is no number, says nothing.
+    """Whether JSON itself takes away what a line says: a key that comes twice has its last value, and a key says
+    nothing without a value (null, no finite number, an empty list or object).
     """
     found: list[bool] = []
 
-    def look(pairs: list[tuple[str, Any]]) -> None:
+    def look(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found.append(len({key for key, _ in pairs}) < len(pairs))
-        found.extend(mark in key and (value is None or value in (inf, -inf)) for key, value in pairs)
+        found.extend(mark in key and is_empty(value) for key, value in pairs)
+        return dict(pairs)
 
     try:
-        json.loads(line[max(0, line.find(b"{")) :].decode("utf-8", "replace"), object_pairs_hook=look, parse_constant=lambda _: None, strict=False)
+        json.loads(
+            line[max(0, line.find(b"{")) :].decode("utf-8", "replace"),
+            object_pairs_hook=look,
+            parse_constant=lambda _: None,
+            strict=False,
+        )
     except (ValueError, RecursionError):
         return False
     return any(found)
+
+
+def is_empty(value: Any) -> bool:
+    """Whether a value says nothing that an index would keep."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    return all(map(is_empty, value)) if isinstance(value, list) else value is None or value in {inf, -inf}

@@ -21,7 +21,7 @@ from shipper.tail.discover import split_rotation
 from shipper.tail.identity import NOTHING
 from shipper.tail.lines import Block, Origin, Splitter
 from shipper.tail.reader import CHUNK_BYTES, Reader
-from tests.storm.limits import MOST_ID, fields_of_logs, fields_of_runs, faults
+from tests.storm.limits import MOST_ID, faults, fields_of_logs, fields_of_runs
 from tests.storm.mutations import BYTE_MARK, MARK
 from tests.storm.storm import Place
 

@@ -61,7 +61,8 @@ METRICS = (
 )  # fmt: skip
 
 ODD_KEYS = (
-    "", " ", ".", "..", ".a", "a.", "a..b", "a.b", "error.message", "neuroflow.run_id", "event.duration", "a\0b", "\0",
+    "", " ", ".", "..", ".a", "a.", "a..b", "a.b", "error.message", "neuroflow.run_id", "event.duration", "a\0b",
+    "\0",
     "\n", "\t", "\x1b[31m", "\x7f", "\u2028", "\ufeff", "\ud800", BRAIN, BRAIN * 300, "€" * 300, "k" * 256, "k" * 257,
     "k" * 4096, "_id", "__proto__", "constructor", "*", "a*", "<script>", "%{x}", "${HOME}", "{{x}}", "null", "true",
     "0", "-1", "{", "[", '"', "\\", "/", "//", "é", "e\u0301", "İ",
@@ -80,8 +81,10 @@ STAMPS: tuple[Any, ...] = (
     10**30, True, ["2026-11-23T12:44:12Z"], {"$date": "2026-11-23T12:44:12Z"}, [], {},
 )  # fmt: skip
 DURATIONS: tuple[Any, ...] = (
-    -1, -0.0, -1e-9, 1e-12, 0, 2**31, 2**53, 9223372036, 9223372037, 9223372036.854775, 2**63 - 1, 2**63, 2**64, 1e300,
-    -1e300, "-1s", "0s", "1e9s", "NaN", "NaNs", "inf", "Infinitys", "12.3", "12,3s", "1h 7m", "1d 2h 3m 4.5s", "s", "",
+    -1, -0.0, -1e-9, 1e-12, 0, 2**31, 2**53, 9223372036, 9223372037, 9223372036.854775, 2**63 - 1, 2**63, 2**64,
+    1e300,
+    -1e300, "-1s", "0s", "1e9s", "NaN", "NaNs", "inf", "Infinitys", "12.3", "12,3s", "1h 7m", "1d 2h 3m 4.5s", "s",
+    "",
     "9223372036s", "9223372037s", "9" * 400 + "s", "9" * 5000 + "d", "1.1.1s", "1m1m", "٣s", "0x10", "1:02:03",
     [1], {"seconds": 1}, True, None, Raw("NaN"), Raw("Infinity"), Raw("-Infinity"), Raw("1e400"), Raw("-1e400"),
 )  # fmt: skip
@@ -96,9 +99,11 @@ SECRETS = (
     ("url", "https://u:hunter2secret@h/"), ("said", "Authorization: Bearer hunter2secret"),
 )  # fmt: skip
 TEXTS = (
-    "", " ", "\0", "a\0b", "\n", "a\nb\r\nc", "\r", "\t", "\x1b[31mred\x1b[0m", "\x1b", "\x07\x08\x7f", "\x85\u2028\u2029",
-    "\ud800", "\udc00\ud800", "a\udfff", "\ufffe\uffff", "\ufeff", BRAIN, "é", "e\u0301" * 50, "İ", "ß", "\u202e", "null",
-    "true", "NaN", "0", "-1", "1e400", "12.3s", "2026-11-23T12:44:12Z", "{}", "[]", '{"a": 1}', "[1, [2]]", "{'a': 1}",
+    "", " ", "\0", "a\0b", "\n", "a\nb\r\nc", "\r", "\t", "\x1b[31mred\x1b[0m", "\x1b", "\x07\x08\x7f",
+    "\x85\u2028\u2029",
+    "\ud800", "\udc00\ud800", "a\udfff", "\ufffe\uffff", "\ufeff", BRAIN, "é", "e\u0301" * 50, "İ", "ß", "\u202e",
+    "null", "true", "NaN", "0", "-1", "1e400", "12.3s", "2026-11-23T12:44:12Z", "{}", "[]", '{"a": 1}', "[1, [2]]",
+    "{'a': 1}",
     "'", '"', "\\", "\\ud800", "\\u0000", "%s %d", "{}{0}", "${HOME}", "../../etc/hosts", "a/b", "a b", "sub-001",
     "ses-01", "ses-", "sub-", "success", "failure", "stdout", "stderr", "neuroflow", "workflow.completed", "a.failed",
     "pipeline.queued", "Traceback (most recent call last):\n  File \"x\"\nKeyError: 'x'",
@@ -106,7 +111,8 @@ TEXTS = (
     "a" * 255, "a" * 256, "a" * 257, "a" * 1024, "a" * 1025,
 )  # fmt: skip
 _RUN_TEXTS = (
-    "", "\n", "a\nb", "a/b", "/", "..", "a\0b", "_x", "-1", "a b", "#", "?", "%2F", "é" * 300, BRAIN * 128, BRAIN * 200,
+    "", "\n", "a\nb", "a/b", "/", "..", "a\0b", "_x", "-1", "a b", "#", "?", "%2F", "é" * 300, BRAIN * 128,
+    BRAIN * 200,
     "r" * 498, "r" * 499, "r" * 500, "r" * 501, "r" * 512, "r" * 513, "r" * 1024, "r" * 1025, ":", "a:b", '"', "\\",
     "\ud800", "{}", "null",
 )  # fmt: skip
@@ -196,7 +202,8 @@ def _small(dice: random.Random) -> Any:
 
 
 def _deep(dice: random.Random) -> Raw:
-    return deep(dice.choice((5, 11, 12, 13, 20, 21, 99, 100, 101, 254, 255)), of=dice.choice(("list", "dict", "both")))
+    depth = dice.choice((5, 11, 12, 13, 20, 21, 99, 100, 101, 254, 255))
+    return deep(depth, of=dice.choice(("list", "dict", "both")))
 
 
 def _deepest(dice: random.Random) -> Raw:

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from shipper.document.extra import as_text, tame
+from shipper.document.extra import GOOD_KEYS, as_text, tame
 
 
 def nested(depth: int, value: Any) -> Any:
@@ -29,15 +30,26 @@ def test_keys_that_would_cost_the_document(key: str, safe: str) -> None:
     assert tame({key: {key: [{key: 1}]}}) == {safe: {safe: [{safe: 1}]}}
 
 
-def test_a_key_that_is_too_long_is_whole_in_the_text_below_it() -> None:
-    """Cut, it would say something else."""
-    long = "k" * 257
-    assert {"k" * 256: f'{{"{long}":[1]}}'} == tame({long: [1]})
+def test_long_keys_are_cut_and_kept_in_the_text_below() -> None:
+    """What a key of four kilobytes says is there, with its value."""
+    assert tame({"k" * 257: [1]}) == {"k" * 256: f'{{"{"k" * 257}":[1]}}'}
+    assert tame({"a": {"k" * 257: "v"}}) == {"a": {"k" * 256: f'{{"{"k" * 257}":"v"}}'}}
 
 
 def test_keys_that_become_the_same_share_a_list() -> None:
-    """Neither takes the other's place."""
-    assert {"\ufffd": [1, 2], "_": 3} == tame({"\0": 1, "\ufffd": 2, "": 3})
+    """None of their values is lost."""
+    assert tame({"": 1, "_": [2], "a": 3}) == {"_": [1, [2]], "a": 3}
+    assert tame({"\0": 1, "\ufffd": 2, "a": {"": 3, "_": 4}}) == {"\ufffd": [1, 2], "a": {"_": [3, 4]}}
+    long = {f"{'k' * 300}{number}": number for number in range(3)}
+    assert [{key: long[key]} for key in long] == [json.loads(text) for text in tame(long)["k" * 256]]
+
+
+def test_keys_that_are_used_once_keep_none_out() -> None:
+    """Ten thousand keys of one line are forgotten again."""
+    tame({f"k{number}": number for number in range(10_500)})
+    assert len(GOOD_KEYS) <= 10_000
+    tame({"usual": 1})
+    assert "usual" in GOOD_KEYS
 
 
 def test_deep_values_end_in_text() -> None:

@@ -1,0 +1,126 @@
+"""Storms of broken lines inside this process: nothing stops or is lost, nothing that the cluster would refuse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.storm.inside import Inside
+from tests.storm.limits import Fields, faults, fields_of_logs
+from tests.storm.mutations import BYTE_MARK
+from tests.storm.storm import PLACES, Storm
+
+FIELDS: Fields = {
+    "at": {"type": "date_nanos"},
+    "n": {"type": "long"},
+    "x": {"type": "double"},
+    "k": {"type": "keyword", "ignore_above": 32766},
+    "short": {"type": "keyword", "ignore_above": 1024},
+    "f": {"type": "flattened", "ignore_above": 8191, "depth_limit": 20},
+    "m": {"type": "match_only_text"},
+}
+
+
+def pass_through(storm: Storm) -> None:
+    """Let a storm pass, and look at what it leaves."""
+    inside = Inside()
+    marks: set[str] = set()
+    for place, data in storm.files():
+        inside.take(place, data)
+        marks.update(found.decode() for found in BYTE_MARK.findall(data))
+    inside.runs()
+    assert not inside.faults
+    assert marks == inside.marks.keys()
+    assert {1} == set(inside.marks.values())
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_every_line_becomes_a_document_that_the_cluster_takes(seed: int) -> None:
+    """No crash; each mark is in one document; logs and runs stay within their mappings' limits."""
+    pass_through(Storm(3000, seed))
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 2**32))
+def test_any_small_storm_passes(seed: int) -> None:
+    """The same for whatever dice."""
+    pass_through(Storm(60, seed))
+
+
+def test_the_same_seed_is_the_same_storm() -> None:
+    """A fault can be looked at again; other dice give other lines."""
+    first = list(Storm(200, 3).files())
+    assert first == list(Storm(200, 3).files())
+    assert first != list(Storm(200, 4).files())
+
+
+def test_a_storm_has_everything_in_it() -> None:
+    """Every kind of file, each mark in one of them only, and what it is for: it would be calm without."""
+    files = dict(Storm(3000, 5).files())
+    assert files.keys() >= set(PLACES)
+    data = b"\n".join(files.values())
+    marks = BYTE_MARK.findall(data)
+    assert 2500 < len(marks) == len(set(marks))
+    for wanted in (
+        b"NaN",
+        b"1e400",
+        b"\0",
+        b"\xff",
+        b"\\ud800",
+        b"[" * 2000,
+        b"k" * 4096,
+        b'"": ',
+        b"\r\n",
+        b"=== STD",
+    ):
+        assert wanted in data
+    assert max(map(len, data.split(b"\n"))) > 2**18
+
+
+@pytest.mark.parametrize(
+    ("document", "name"),
+    [
+        ({"at": "2262-04-12T00:00:00Z"[:4] + "x"}, "at"),
+        ({"at": 0}, "at"),
+        ({"n": 2**63}, "n"),
+        ({"n": True}, "n"),
+        ({"n": [1, "2"]}, "n"),
+        ({"x": "1"}, "x"),
+        ({"k": "€" * 11_000}, "k"),
+        ({"k": {"a": 1}}, "k"),
+        ({"m": 1}, "m"),
+        ({"f": "text"}, "f"),
+        ({"f": {"a\0b": 1}}, "f"),
+        ({"f": {"a" * 9000: "€" * 8191}}, "f"),
+        ({"strange": 1}, "strange"),
+    ],
+)
+def test_what_the_cluster_would_refuse_is_seen(document: dict[str, Any], name: str) -> None:
+    """Else a storm that passes would say nothing."""
+    [fault] = faults(document, FIELDS)
+    assert fault.startswith(f"{name}: ")
+
+
+def test_what_the_cluster_takes_is_no_fault() -> None:
+    """Values that are only too long to be searched for among them."""
+    document = {
+        "at": "2026-11-23T12:44:12.123456789Z",
+        "n": [1, -(2**63)],
+        "x": 1e300,
+        "k": "€" * 10_000,
+        "short": "€" * 40_000,
+        "f": {"a": ["€" * 40_000, {"b": None}], "c" * 256: "€" * 8191},
+        "m": "€" * 40_000,
+    }
+    assert [] == faults(document, FIELDS)
+
+
+def test_mappings_are_read_to_their_leaves() -> None:
+    """The fields that documents are held against are those of the mapping files."""
+    fields = fields_of_logs()
+    assert "flattened" == fields["neuroflow.extra"]["type"]
+    assert "date_nanos" == fields["@timestamp"]["type"]
+    assert "neuroflow" not in fields
