@@ -328,9 +328,6 @@ def _put_number(told: Fact, key: str, value: Any) -> None:
 def _add(found: RunFacts, identity: str, verb: str, document: dict[str, Any], told: Fact) -> None:
     if len(identity) > _MOST_ID // 4 and len(identity.encode()) > _MOST_ID:
         return
-    for name, text in told.items():
-        if type(text) is str and len(text) > _MOST_TEXT and name != "error":
-            told[name] = text[:_MOST_TEXT]
     told["verb"] = verb
     told["source"] = "audit" if "audit" in document["neuroflow"] else "events"
     moment = UNTIMED
@@ -343,7 +340,13 @@ def _add(found: RunFacts, identity: str, verb: str, document: dict[str, Any], to
         else:
             moment, told["at"] = f"{seconds}{fraction:0<9}", _canonical(stamp)
     # Whoever makes this fact puts its parts in this order.
-    digest = crc32(dumps(told))
+    said = dumps(told)
+    if len(said) > _MOST_TEXT:
+        for name, text in told.items():
+            if type(text) is str and len(text) > _MOST_TEXT and name != "error":
+                told[name] = text[:_MOST_TEXT]
+        said = dumps(told)
+    digest = crc32(said)
     key = f"{moment} {verb} {digest:08x}"
     known = found.get(identity)
     if known is None:
