@@ -93,8 +93,8 @@ class _Tamer:
     def _value(self, value: Any, depth: int, path: int) -> Any:
         if type(value) in PLAIN:
             return value
-        if depth >= MOST_DEPTH or path > MOST_PATH:
-            return as_text(value)
+        if not value or depth >= MOST_DEPTH or path > MOST_PATH:
+            return as_text(value)  # what is empty would not come back, nor its key
         if isinstance(value, dict):
             return self.fields(value, depth + 1, path)
         if isinstance(value, list):
