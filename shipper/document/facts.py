@@ -16,6 +16,7 @@ from zlib import crc32
 
 from orjson import dumps
 
+from shipper.document.extra import as_text
 from shipper.document.labels import LABELS, MOST_LABEL, labelled
 
 Fact = dict[str, Any]
@@ -276,22 +277,31 @@ def _workflow_details(document: dict[str, Any], neuroflow: dict[str, Any]) -> Fa
     for key in ("stages", "stages_completed"):
         _put_number(told, "stages", extra.get(key))
     for key in ("trigger", "trigger_type"):
-        if isinstance(extra.get(key), str):
-            told["trigger"] = extra[key]
+        if isinstance(extra.get(key), str | int | float):
+            told["trigger"] = as_text(extra[key])
     metrics = neuroflow.get("metrics")
-    if metrics:
-        told["metrics"] = _numbers(metrics)
+    if metrics and (numbers := _numbers(metrics)):
+        told["metrics"] = numbers
     return told
 
 
 def _numbers(metrics: dict[str, Any]) -> dict[str, Any]:
-    """The metrics as they always are: a synthetic source sorts keys and makes text of a flattened field's numbers."""
+    """The metrics as they always are: a synthetic source sorts keys, makes text of a flattened field's numbers, and
+    has dates in milliseconds and doubles with a point.
+    """
     ordered = {key: metrics[key] for key in sorted(metrics)}
+    for key in ("started_at", "completed_at"):
+        if key in ordered:
+            ordered[key] = f"{ordered[key][:23]}Z"
+    if "total_duration_seconds" in ordered:
+        ordered["total_duration_seconds"] = float(ordered["total_duration_seconds"])
     durations = metrics.get("stage_durations")
     if isinstance(durations, dict):
         seconds = {stage: _float(durations[stage]) for stage in sorted(durations) if len(stage) <= MOST_LABEL}
         known = [(stage, number) for stage, number in seconds.items() if number is not None]
         ordered["stage_durations"] = dict(known[:_MOST_STAGES])
+        if not known:
+            del ordered["stage_durations"]
     return ordered
 
 
@@ -306,11 +316,13 @@ def _float(value: Any) -> float | None:
 
 def _put_number(told: Fact, key: str, value: Any) -> None:
     """A whole number that a long can hold, also where it comes as text; anything else is not told."""
+    if isinstance(value, float | bool):
+        return  # as text, from the index, it is none
     try:
         number = int(value)
     except (TypeError, ValueError, OverflowError):
         return
-    if -(2**63) <= number < 2**63 and not isinstance(value, bool):
+    if -(2**63) <= number < 2**63:
         told[key] = number
 
 

@@ -27,10 +27,29 @@ def test_longest_terms_are_taken(es: Elasticsearch, namespace: str) -> None:
         value = {"\U0001f9e0" * 250: value}
     stamp = {"@timestamp": "2026-11-23T12:44:12Z", "message": "x"}
     docs = [{**stamp, "neuroflow": {"extra": extra}} for extra in (value, tame(value))]
+    assert [400, 201] == put(es, f"logs-neuroflow.app-{namespace}", docs)
+
+
+def put(es: Elasticsearch, index: str, docs: list[dict[str, Any]]) -> list[int]:
+    """Create documents; gives what became of each."""
     create: dict[str, Any] = {"create": {}}
-    answer = es.bulk(
-        index=f"logs-neuroflow.app-{namespace}",
-        operations=[part for doc in docs for part in (create, doc)],
-        require_data_stream=True,
-    )
-    assert [400, 201] == [item["create"]["status"] for item in answer["items"]]
+    operations = [part for doc in docs for part in (create, doc)]
+    answer = es.bulk(index=index, operations=operations, require_data_stream=True, refresh=True)
+    return [item["create"]["status"] for item in answer["items"]]
+
+
+def test_source_can_be_read(es: Elasticsearch, namespace: str) -> None:
+    """What the node puts together from a flattened field is JSON from which fields can be picked."""
+    install(es)
+    odd: list[dict[str, Any]] = [
+        {"status": 1, "status-code": 2, "status.text": "x"},
+        {"a": [1, {"b": 2}], "a-": 3},
+        {"": 1, " ": 2, ".a": 3, "a..b": 4, "..": 5},
+        {"k": {"\U0001f9e0": {"n": None, "u": 1}, "\uff41": 2}},
+        {"k": [{"\U0001f9e0": {"n": "x" * 9000}}, {"\U0001f9e0": {"u": 1}, "\ue000": 2}]},
+    ]
+    stamp = {"@timestamp": "2026-11-23T12:44:12Z", "message": "x"}
+    index = f"logs-neuroflow.app-{namespace}"
+    assert [201] * len(odd) == put(es, index, [{**stamp, "neuroflow": {"extra": tame(extra)}} for extra in odd])
+    hits = es.search(index=index, source_includes=["neuroflow.extra"], sort="_doc")["hits"]["hits"]
+    assert len(odd) == len(hits)

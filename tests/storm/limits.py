@@ -15,6 +15,7 @@ MOST_ID = 512
 """Bytes of an ``_id``."""
 # The only form that every Elasticsearch takes for a date with nanoseconds.
 _STAMP = re.compile(r"(19[7-9]\d|2[01]\d\d|22[0-5]\d|226[0-2])-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|\+00:00)")
+_MISPLACED = re.compile("[\ue000-\uffff]")
 Fields = dict[str, dict[str, Any]]
 
 
@@ -95,6 +96,8 @@ def _is_immense(value: str, term: str, definition: dict[str, Any]) -> bool:
 def _flattened(value: Any, definition: dict[str, Any]) -> str | None:
     if not isinstance(value, dict):
         return f"{value!r:.200} is no object"
+    values: set[str] = set()
+    objects: set[str] = set()
     todo: list[tuple[str, int, Any]] = [("", 0, value)]
     while todo:
         path, depth, item = todo.pop()
@@ -102,11 +105,27 @@ def _flattened(value: Any, definition: dict[str, Any]) -> str | None:
             return "too deep"
         if isinstance(item, dict):
             for key, inner in item.items():
-                if "\0" in key:
-                    return f"NUL in {key!r:.200}"
-                todo.append((f"{path}.{key}" if path else key, depth + 1, inner))
+                if fault := _key_fault(key, inner):
+                    return fault
+                name = f"{path}.{key}" if path else key
+                objects.update(name[:at] for at, sign in enumerate(name) if sign == ".")
+                todo.append((name, depth + 1, inner))
         elif isinstance(item, list):
             todo += [(path, depth, inner) for inner in item]
-        elif item is not None and _is_immense(said := str(item), f"{path}\0{said}", definition):
-            return f"{path!r:.100} with its value is an immense term"
-    return None
+        else:
+            values.add(path)
+            if item is not None and _is_immense(said := str(item), f"{path}\0{said}", definition):
+                return f"{path!r:.100} with its value is an immense term"
+    both = values & objects
+    return f"{min(both)!r:.100} is a value and an object" if both else None
+
+
+def _key_fault(key: str, value: Any) -> str | None:
+    """What is wrong with a key of a flattened field: it is refused, or may come back twice in a synthetic source."""
+    if "\0" in key:
+        return f"NUL in {key!r:.200}"
+    if "" in key.split("."):
+        return f"an empty part in {key!r:.200}"
+    if _MISPLACED.search(key):
+        return f"UTF-8 and UTF-16 do not agree where {key!r:.200} belongs"
+    return f"{key!r:.200} holds null" if value is None else None

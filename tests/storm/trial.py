@@ -99,6 +99,9 @@ def trial(folder: Path, es: Elasticsearch, url: str, namespace: str, lines: int,
         report.faults.append(f"shipped again there are {again.documents} documents instead of {verdict.documents}")
     if again.runs != verdict.runs:
         report.faults.append(f"shipped again there are {again.runs} run documents instead of {verdict.runs}")
+    rebuilt = rig.run("rebuild-runs", timeout=_PATIENCE)
+    if rebuilt.returncode or f" of {verdict.runs} " not in rebuilt.stdout:
+        report.faults.append(f"rebuild-runs made not {verdict.runs}: {rebuilt.stdout}{rebuilt.stderr}")
     return report
 
 

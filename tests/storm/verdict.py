@@ -74,6 +74,8 @@ def hits(es: Elasticsearch, index: str) -> Iterator[dict[str, Any]]:
     try:
         while True:
             body: dict[str, Any] = {"size": _PAGE, "pit": {"id": point, "keep_alive": "5m"}, "sort": ["_shard_doc"]}
+            # To pick from the source it has to be read, and a synthetic one may be no JSON that can be.
+            body["source_excludes"] = ["nothing"]
             if after:
                 body["search_after"] = after
             answer = es.search(**body)

@@ -95,6 +95,11 @@ def test_a_storm_has_everything_in_it() -> None:
         ({"f": "text"}, "f"),
         ({"f": {"a\0b": 1}}, "f"),
         ({"f": {"a" * 9000: "€" * 8191}}, "f"),
+        ({"f": {"a.": 1}}, "f"),
+        ({"f": {"a": {"b": None}}}, "f"),
+        ({"f": {"a": 1, "b": [{"c": 1}, "x"]}}, "f"),
+        ({"f": {"a": 1, "a.b": 1}}, "f"),
+        ({"f": {"\uff41": 1}}, "f"),
         ({"strange": 1}, "strange"),
     ],
 )
@@ -112,7 +117,7 @@ def test_what_the_cluster_takes_is_no_fault() -> None:
         "x": 1e300,
         "k": "€" * 10_000,
         "short": "€" * 40_000,
-        "f": {"a": ["€" * 40_000, {"b": None}], "c" * 256: "€" * 8191},
+        "f": {"a": ["€" * 40_000, None], "b": [{"c": {}}], "c" * 256: "€" * 8191},
         "m": "€" * 40_000,
     }
     assert [] == faults(document, FIELDS)

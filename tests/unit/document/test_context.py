@@ -191,3 +191,17 @@ def test_no_line_gets_the_patient_of_another_life(lines: list[tuple[str, int, bo
         said = {"subject_id": patient} if names and patient else {}
         found = completed(context, action, at, run_id="1", **said)
         assert found.get("subject_id") in {None, patient}
+
+
+def test_long_texts_are_not_remembered() -> None:
+    """Thousands of megabytes that somebody takes for ids must not stay in memory, nor go into the state."""
+    context, long = RunContext(), "x" * 10_000
+    completed(context, "pipeline.queued", run_id=long, pipeline="qsiprep")
+    completed(context, "pipeline.queued", run_id="4", pipeline=long)
+    context.complete_task({"task": {"id": long}, "run_id": "4"})
+    context.complete_task({"task": {"id": "t"}, "run_id": long})
+    assert [] == context.changes()
+    completed(context, "pipeline.queued", run_id="5", pipeline="qsiprep")
+    completed(context, run_id="5", subject_id=long)
+    assert [] == filled(context, run_id="5", pipeline="qsiprep", subject_id="sub-1")
+    assert 1000 > sum(len(value or "") for _, value in context.changes())

@@ -17,13 +17,22 @@ def nested(depth: int, value: Any) -> Any:
 
 def test_ordinary_fields_stay_as_they_are() -> None:
     """Plain values, short lists and objects, keys with dots and blanks."""
-    fields: dict[str, Any] = {"a": 1, "a.b": None, "service ": True, "c": [1.5, {"d": "e"}], "f": {}}
+    fields: dict[str, Any] = {"a": 1, "b.c": "d", "service ": True, "c": [1.5, None], "d": [{"e": 1}], "f": {}}
     assert tame(dict(fields)) == fields
 
 
 @pytest.mark.parametrize(
     ("key", "safe"),
-    [("", "_"), ("\0", "\ufffd"), ("a\0b", "a\ufffdb"), ("k" * 256, "k" * 256)],
+    [
+        ("", "_"),
+        ("\0", "\u2400"),
+        ("a\0b", "a\u2400b"),
+        ("k" * 256, "k" * 256),
+        (".", "_._"),
+        ("a..b", "a._.b"),
+        ("a" * 255 + ".", "a" * 255 + "_"),
+        ("a.b.c.d.e.f.g.h.i.j", "a_b_c_d_e_f_g_h_i_j"),
+    ],
 )
 def test_keys_that_would_cost_the_document(key: str, safe: str) -> None:
     """They are mended, on top and below."""
@@ -39,9 +48,43 @@ def test_long_keys_are_cut_and_kept_in_the_text_below() -> None:
 def test_keys_that_become_the_same_share_a_list() -> None:
     """None of their values is lost."""
     assert tame({"": 1, "_": [2], "a": 3}) == {"_": [1, [2]], "a": 3}
-    assert tame({"\0": 1, "\ufffd": 2, "a": {"": 3, "_": 4}}) == {"\ufffd": [1, 2], "a": {"_": [3, 4]}}
+    assert tame({"\0": 1, "\u2400": 2, "a": {"": 3, "_": 4}}) == {"\u2400": [1, 2], "a": {"_": [3, 4]}}
     long = {f"{'k' * 300}{number}": number for number in range(3)}
     assert [{key: long[key]} for key in long] == [json.loads(text) for text in tame(long)["k" * 256]]
+
+
+@pytest.mark.parametrize(
+    ("fields", "tamed"),
+    [
+        ({"a": 1, "a-": 2, "a.b": 3}, {"a": {"_": 1}, "a-": 2, "a.b": 3}),
+        ({"a": 1, "a.b.c": 3}, {"a": {"_": 1}, "a.b.c": 3}),
+        ({"a": {"b": 1}, "a.b.c": 3}, {"a": {"b": {"_": 1}}, "a.b.c": 3}),
+        ({"a": ["x", {"b": 1}]}, {"a": [{"_": "x"}, {"b": 1}]}),
+        ({"a": [{"b": 1}, {"b": [{"c": 2}]}]}, {"a": [{"b": {"_": 1}}, {"b": [{"c": 2}]}]}),
+        ({"a": 1, "a._": 2, "a._._": 3, "a._._._": 4}, {"_": '{"a":{"_":{"_":{"_":1}}},"a._":{"_":{"_":2}}'}),
+        ({"a": {"b": 1}, "a.b": "2"}, {"a": {"b": 1}, "a.b": "2"}),
+        ({"a": [{"b": 1}, {"b": 2}]}, {"a": [{"b": 1}, {"b": 2}]}),
+    ],
+)
+def test_no_value_stands_beside_an_object_of_its_name(fields: dict[str, Any], tamed: dict[str, Any]) -> None:
+    """It goes into the object; names that come twice without being both stay as they are."""
+    found = tame(fields)
+    if "_" in found:
+        found["_"] = found["_"][: len(tamed["_"])]
+    assert found == tamed
+
+
+def test_nulls_say_nothing() -> None:
+    """Keys of null are left out; in a list null has a place."""
+    assert tame({"a": {"b": None, "c": [1, None]}, "d": [None, {"e": None}], "f": None}) == {
+        "a": {"c": [1, None]},
+        "d": [{}],
+    }
+
+
+def test_keys_with_misplaced_characters_are_kept_in_the_text_below() -> None:
+    """Full-width letters and the like do not name a key, but what they say is there."""
+    assert tame({"\uff41\ufffd": 1}) == {"\u25a1\u25a1": '{"\uff41\ufffd":1}'}
 
 
 def test_keys_that_are_used_once_keep_none_out() -> None:

@@ -217,3 +217,44 @@ def test_facts_are_united_once() -> None:
     united = {identity: dict(some) for identity, some in facts.items()}
     unite(united, facts)
     assert facts == united
+
+
+def test_facts_stay_small() -> None:
+    """Long texts are cut to what is searched for, of the error more is kept; of thousands of stages some are told."""
+    long = "x" * 100_000
+    [fact] = told({"event": "pipeline.failed", "run_id": 4, "pipeline": long, "error": long})["pipeline_run:4"]
+    assert (1024, 8191) == (len(fact["pipeline"]), len(fact["error"]))
+    durations = {f"stage{number}": 1.5 for number in range(5000)} | {long: 2.5}
+    record = {"event": "metrics.workflow_completed", "workflow_run_id": 4, "metrics": {"stage_durations": durations}}
+    [fact] = told(record)["workflow_run:4"]
+    assert 100 == len(fact["metrics"]["stage_durations"])
+
+
+def test_durations_that_are_none_are_not_told() -> None:
+    """Only numbers that JSON can carry: no text, no object, nothing infinite; without one nothing is told."""
+    odd = {"a": "soon", "b": {"c": 1}, "d": "inf", "e": [1], "f": None, "": 2.5}
+    record = {"event": "metrics.workflow_completed", "workflow_run_id": 4, "metrics": {"stage_durations": odd}}
+    [fact] = told(record)["workflow_run:4"]
+    assert {"_": 2.5} == fact["metrics"]["stage_durations"]
+    del odd[""]
+    [fact] = told(record)["workflow_run:4"]
+    assert "metrics" not in fact
+
+
+def test_metrics_are_told_as_the_index_gives_them_back() -> None:
+    """Milliseconds and doubles, so that the fact is the same when it is made again from the streams."""
+    metrics = {"started_at": "2026-03-02T08:00:00.123456+00:00", "total_duration_seconds": 3600}
+    record = {"event": "metrics.workflow_completed", "workflow_run_id": 4, "metrics": metrics}
+    [live] = facts_of(documents := documents_of(record))["workflow_run:4"].items()
+    documents[0]["neuroflow"]["metrics"] = {
+        "started_at": "2026-03-02T08:00:00.123Z",
+        "total_duration_seconds": 3600.0,
+    }
+    [again] = facts_of(documents)["workflow_run:4"].items()
+    assert live == again
+
+
+def test_no_number_is_no_exit_code() -> None:
+    """A fraction comes back from the index as text: it is told in neither case."""
+    [fact] = told({"event": "pipeline.failed", "run_id": 4, "exit_code": 0.5, "attempt": True})["pipeline_run:4"]
+    assert not {"exit_code", "attempt"} & fact.keys()

@@ -222,3 +222,17 @@ def test_the_newest_facts_are_kept() -> None:
     document = run_document("pipeline_run:4", facts)
     assert MOST_FACTS == len(document["facts"])
     assert at(299) == document["updated_at"]
+
+
+def test_a_duration_that_nothing_can_take_is_left_out() -> None:
+    """Metrics may hold any number; one that is no duration must not cost the document."""
+    for seconds in (1e308, -1.0, 2.0**63):
+        document = run(fact(9, "measured", metrics={"total_duration_seconds": seconds}), identity="workflow_run:4")
+        assert "duration_seconds" not in document
+        assert "event" not in document
+
+
+def test_stages_of_any_name_are_tamed() -> None:
+    """Their names are keys in the document, which refuses some."""
+    odd = fact(9, "stage_completed", stage="a\0b", duration=10**9)
+    assert {"a\u2400b": 1.0} == run(odd, identity="workflow_run:4")["stage_durations"]
