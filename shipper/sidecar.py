@@ -19,10 +19,11 @@ from shipper.deliver.bulk import Sender
 from shipper.document.context import RunContext
 from shipper.document.ecs import Documents
 from shipper.document.redact import Redactor
-from shipper.parse.dispatch import parse
+from shipper.parse.dispatch import continuation, orphan, parse
 from shipper.tail.cursors import CursorStore, StateError
 from shipper.tail.discover import Source, builtin_sources
 from shipper.tail.lines import Block
+from shipper.tail.seams import Joints
 from shipper.tail.state import counters_of
 from shipper.tail.tail import Clock, Tail
 from shipper.telemetry import Counters, log
@@ -87,6 +88,8 @@ class Sidecar:
             warn=lambda text: log.warning("%s", text),
             clock=self._clock,
             once=once,
+            joints=Joints(orphan, continuation),
+            seams=store.fact("seams") or "",
             conceal=self._redactor.conceal,
         )
         runs = RunContext(rows=store.recollected())
@@ -255,6 +258,8 @@ class Sidecar:
             self._ship(block)
 
     def _ship(self, block: Block) -> None:
+        if block.torn is not None:
+            self._save()  # where a torn record ends is known before it is sent
         records = parse(block)
         self._tail.hold(block, records.rest, records.carry)
         if records.end == block.offsets[0]:
@@ -268,6 +273,8 @@ class Sidecar:
             self._batch_since = self._clock.monotonic()
         for batch in self._packer.add(records, documents):
             self._submit(batch)
+        if block.torn is not None and block.torn.rest is not None:
+            self._ship(block.torn.rest)
 
     def _flush(self) -> None:
         batch = self._packer.take()
@@ -326,7 +333,9 @@ class Sidecar:
         try:
             counters = json.dumps(self._settled_counters())
             learned = self._documents.runs.changes()
-            self._store.save(self._tail.cursors(self._tail.dirty), learned, counters=counters)
+            self._store.save(
+                self._tail.cursors(self._tail.dirty), learned, counters=counters, seams=self._tail.seams()
+            )
         except StateError as error:
             if str(error) != self._state_trouble:
                 self._state_trouble = str(error)

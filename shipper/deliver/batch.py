@@ -5,7 +5,6 @@ A document is serialised once.  A batch is bounded by bytes and by count; age is
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +14,6 @@ from shipper.config import DATASETS
 from shipper.document.facts import RunFacts, facts_of, unite
 from shipper.document.ids import ids_of
 from shipper.parse.records import Records
-from shipper.tail.identity import ANCHOR_BYTES, Mark, anchor_of
 from shipper.tail.progress import Span
 
 
@@ -74,7 +72,8 @@ class Packer:
         sizes = list(map(len, items))
         full: list[Batch] = []
         first, count = 0, len(items)
-        start = records.block.offsets[0]
+        block = records.block
+        start = block.offsets[0]
         while first < count:
             last = self._fit(sizes, first)
             if last == first:
@@ -84,13 +83,14 @@ class Packer:
             carry = records.carry if last == count or records.carries is None else records.carries[last - 1]
             self._put(items[first:last], records.raws[first:last], sum(sizes[first:last]))
             unite(self.batch.facts, facts_of(documents[first:last]))
+            torn = block.torn.span if block.torn is not None and last == count else None
             self.batch.spans.append(
-                Span(origin.generation, start, end, _anchor(records, end), carry, origin.restarts)
+                Span(origin.generation, start, end, block.anchor(end), carry, origin.restarts, torn)
             )
             first, start = last, end
         if not count and records.end > start:
             # Only blank lines: nothing to send, but the cursor moves over them in its turn.
-            anchor = _anchor(records, records.end)
+            anchor = block.anchor(records.end)
             self.batch.spans.append(
                 Span(origin.generation, start, records.end, anchor, records.carry, origin.restarts)
             )
@@ -118,18 +118,3 @@ class Packer:
         self.batch.items += items
         self.batch.raws += raws
         self.batch.size += size
-
-
-def _anchor(records: Records, end: int) -> Mark:
-    """The anchor of ``end``, from the block's own bytes; none where the line before it was cut."""
-    block = records.block
-    index = bisect_left(block.offsets, end) - 1
-    tail = b""
-    while index >= 0 and len(tail) < ANCHOR_BYTES:
-        length = block.offsets[index + 1] - block.offsets[index]
-        ending = b"\n" if length == len(block.lines[index]) + 1 else b""
-        if len(block.lines[index]) + len(ending) != length:
-            break
-        tail = block.lines[index] + ending + tail
-        index -= 1
-    return anchor_of(tail)

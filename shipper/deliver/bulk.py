@@ -224,10 +224,12 @@ class Sender:
                 self._wake.set()
 
     def _deliver(self, batch: Batch) -> None:
-        parts = [_Part(list(zip(batch.items, batch.raws, strict=True)), 0.0 if batch.doubtful else None)]
+        pairs = list(zip(batch.items, batch.raws, strict=True))
+        # Blank lines make no documents, only a span.
+        parts = [_Part(pairs, 0.0 if batch.doubtful else None)] if pairs else []
         attempt = 0
         while parts:
-            more, trouble = self._attempt(parts.pop()) if batch.items else ([], None)
+            more, trouble = self._attempt(parts.pop())
             if trouble is None:
                 parts += more
                 continue

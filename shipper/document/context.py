@@ -64,10 +64,12 @@ class _Life:
         """What it can be made from again."""
         return [self.since, self.until, self.ended, self.born, self.begun, *self.known]
 
-    def covers(self, moment: str) -> bool:
+    def covers(self, action: str | None, moment: str) -> bool:
         """Whether a line of this moment may speak of this run."""
         if moment < self.since:
-            return _seconds(moment, self.since) <= (_SLACK if self.born else _LONGEST_RUN)
+            # Its beginning may be read after what followed it, in another file.
+            awaited = action in _BIRTHS and not self.born
+            return _seconds(moment, self.since) <= (_LONGEST_RUN if awaited else _SLACK)
         if moment <= self.until or moment[:10] == self.until[:10]:
             return True
         if self.ended:
@@ -157,7 +159,7 @@ class RunContext:
                 said != life.known
                 or life.since > moment
                 or (action in _TURNS and not (life.begun and action in _ENDS))
-                or not life.covers(moment)
+                or not life.covers(action, moment)
             ):
                 life = _life_of(lives, said, action, moment)
         if life is None:
@@ -216,12 +218,14 @@ class RunContext:
 
 def _life_of(lives: list[_Life], said: _Known, action: str | None, moment: str) -> _Life | None:
     """The life that a line speaks of, or None: of another that is not known yet, or of one that nobody can tell."""
+    if moment:
+        # One that is known to have been spoken of then, before one that may have been.
+        lives = [one for one in lives if one.since <= moment <= one.until] or [
+            one for one in lives if one.covers(action, moment)
+        ]
     for life in reversed(lives):
-        if (moment and not life.covers(moment)) or (said != life.known and _contradicts(said, life.known)):
-            continue
-        if moment and not life.takes(action, moment):
-            return None
-        return life
+        if said == life.known or not _contradicts(said, life.known):
+            return None if moment and not life.takes(action, moment) else life
     return None
 
 

@@ -25,7 +25,7 @@ from shipper.document.taxonomy import event_fields
 from shipper.parse import structlog, traceback
 from shipper.parse.audit import is_entry
 from shipper.parse.records import Record, Records
-from shipper.parse.timestamps import FIRST_YEAR, LAST_YEAR, Zone, from_ns, later, to_utc
+from shipper.parse.timestamps import FIRST_YEAR, LAST_YEAR, Reading, Zone, from_ns, later, to_utc
 
 Document = dict[str, Any]
 Suspects = Callable[[bytes], bool]
@@ -64,6 +64,7 @@ class Documents:
     ) -> None:
         self._zone = Zone(settings.timezone)
         self._utc = Zone("UTC")
+        self._last_ns: dict[bytes, int] = {}
         self._most = settings.max_line_bytes
         self._service = {"name": "neuroflow", "environment": settings.environment}
         self.runs = runs or RunContext()
@@ -111,6 +112,7 @@ class Documents:
         One flat loop: at a hundred thousand lines a second a call costs more than the work in it.
         """
         block = records.block
+        reading = Reading(block.origin.generation, block.read_at_ns, block.modified_ns, self._last_ns)
         created = from_ns(block.read_at_ns)
         dataset = f"neuroflow.{block.origin.dataset}"
         file = {"path": path}
@@ -152,7 +154,7 @@ class Documents:
                         raise ValueError(stamp)  # noqa: TRY301 - one way out for all unusable stamps
                     document["@timestamp"] = stamp
                 else:
-                    document["@timestamp"], assumed = to_utc(stamp, self._zone)
+                    document["@timestamp"], assumed = to_utc(stamp, self._zone, reading)
                     if assumed:
                         document["event"] = {**event, "timezone": assumed}
             except (ValueError, TypeError, LookupError, AttributeError):

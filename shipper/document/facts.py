@@ -16,7 +16,6 @@ from zlib import crc32
 
 from orjson import dumps
 
-from shipper.document.extra import as_text
 from shipper.document.labels import LABELS, MOST_LABEL, labelled
 
 Fact = dict[str, Any]
@@ -277,22 +276,20 @@ def _workflow_details(document: dict[str, Any], neuroflow: dict[str, Any]) -> Fa
     for key in ("stages", "stages_completed"):
         _put_number(told, "stages", extra.get(key))
     for key in ("trigger", "trigger_type"):
-        if isinstance(extra.get(key), str | int | float):
-            told["trigger"] = as_text(extra[key])
+        if isinstance(extra.get(key), str):
+            told["trigger"] = extra[key]
     metrics = neuroflow.get("metrics")
-    if metrics and (numbers := _numbers(metrics)):
-        told["metrics"] = numbers
+    if metrics:
+        told["metrics"] = _numbers(metrics)
     return told
 
 
 def _numbers(metrics: dict[str, Any]) -> dict[str, Any]:
-    """The metrics as they always are: a synthetic source sorts keys, makes text of a flattened field's numbers, and
-    has dates in milliseconds and doubles with a point.
-    """
+    """The metrics as they always are: a synthetic source sorts keys, and spells moments and numbers its way."""
     ordered = {key: metrics[key] for key in sorted(metrics)}
     for key in ("started_at", "completed_at"):
         if key in ordered:
-            ordered[key] = f"{ordered[key][:23]}Z"
+            ordered[key] = _canonical(ordered[key])
     if "total_duration_seconds" in ordered:
         ordered["total_duration_seconds"] = float(ordered["total_duration_seconds"])
     durations = metrics.get("stage_durations")
@@ -300,9 +297,13 @@ def _numbers(metrics: dict[str, Any]) -> dict[str, Any]:
         seconds = {stage: _float(durations[stage]) for stage in sorted(durations) if len(stage) <= MOST_LABEL}
         known = [(stage, number) for stage, number in seconds.items() if number is not None]
         ordered["stage_durations"] = dict(known[:_MOST_STAGES])
-        if not known:
-            del ordered["stage_durations"]
     return ordered
+
+
+def _canonical(stamp: str) -> str:
+    """A moment in UTC in one spelling: microseconds, and more where there is more."""
+    fraction = stamp[20:-1] if stamp[-1] == "Z" else stamp[20:-6]
+    return f"{stamp[:19]}.{fraction.rstrip('0'):0<6}Z"
 
 
 def _float(value: Any) -> float | None:
@@ -316,22 +317,17 @@ def _float(value: Any) -> float | None:
 
 def _put_number(told: Fact, key: str, value: Any) -> None:
     """A whole number that a long can hold, also where it comes as text; anything else is not told."""
-    if isinstance(value, float | bool):
-        return  # as text, from the index, it is none
     try:
         number = int(value)
     except (TypeError, ValueError, OverflowError):
         return
-    if -(2**63) <= number < 2**63:
+    if -(2**63) <= number < 2**63 and not isinstance(value, bool):
         told[key] = number
 
 
 def _add(found: RunFacts, identity: str, verb: str, document: dict[str, Any], told: Fact) -> None:
     if len(identity) > _MOST_ID // 4 and len(identity.encode()) > _MOST_ID:
         return
-    for name, text in told.items():
-        if type(text) is str and len(text) > _MOST_TEXT and name != "error":
-            told[name] = text[:_MOST_TEXT]
     told["verb"] = verb
     told["source"] = "audit" if "audit" in document["neuroflow"] else "events"
     moment = UNTIMED
@@ -342,9 +338,15 @@ def _add(found: RunFacts, identity: str, verb: str, document: dict[str, Any], to
         if len(fraction) == 6:
             moment, told["at"] = f"{seconds}{fraction}000", f"{seconds}.{fraction}Z"
         else:
-            moment, told["at"] = f"{seconds}{fraction:0<9}", f"{seconds}.{fraction.rstrip('0'):0<6}Z"
+            moment, told["at"] = f"{seconds}{fraction:0<9}", _canonical(stamp)
     # Whoever makes this fact puts its parts in this order.
-    digest = crc32(dumps(told))
+    said = dumps(told)
+    if len(said) > _MOST_TEXT:
+        for name, text in told.items():
+            if type(text) is str and len(text) > _MOST_TEXT and name != "error":
+                told[name] = text[:_MOST_TEXT]
+        said = dumps(told)
+    digest = crc32(said)
     key = f"{moment} {verb} {digest:08x}"
     known = found.get(identity)
     if known is None:

@@ -47,7 +47,7 @@ LABELS = {
 def labelled(text: str, label: Label) -> str:
     """A name with its prefix; the key of a row in the application's database as it is."""
     prefix = label.prefix
-    if text.startswith(prefix) or not _WORD.fullmatch(text):
+    if text.startswith(("sub-", "ses-")) or not _WORD.fullmatch(text):
         return text
     if not label.always and text.isdecimal() and text[0] != "0" and len(text) <= _MOST_KEY_DIGITS:
         return text

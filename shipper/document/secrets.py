@@ -166,8 +166,9 @@ class Secrets:
                 .endswith(("http", "https", "ws", "wss")),
                 cut=token.end() == len(text),
             )
-            if span and said[span[0] : span[1]] != REDACTED:
-                _note(said[span[0] : span[1]], secrets)
+            # Celery puts stars in its place itself.
+            if span and (password := said[span[0] : span[1]]) != REDACTED and password.strip("*"):
+                _note(password, secrets)
                 parts += text[done : at + span[0]], REDACTED
                 done = at = at + span[1]
         return "".join(parts) + text[done:] if parts else text

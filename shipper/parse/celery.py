@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from shipper.parse import console, structlog, traceback
+from shipper.parse import console, pairs, structlog, traceback
 from shipper.parse.heads import ANSI, HEAD
 from shipper.parse.records import Record
 
@@ -39,6 +39,10 @@ _IN_TASK = re.compile(
 _DUE = re.compile(r"Scheduler: Sending due task (?P<entry>\S++) \((?P<name>[^)]++)\)")
 _ERROR_CALL = re.compile(r"(?P<type>[A-Za-z_][\w.]*+)\((?P<args>.*)\)", re.DOTALL)
 Reader = Callable[[str], Record | None]
+_INNER: dict[str | None, Callable[[re.Match[str], str, str], Record]] = {
+    "console": console.record,
+    "design": console.of_pairs,
+}
 
 
 def record(head: re.Match[str], first: str, below: str, read_json: Reader = structlog.parse) -> Record:
@@ -51,11 +55,9 @@ def record(head: re.Match[str], first: str, below: str, read_json: Reader = stru
         read_json: how the application's own line is read.
     """
     stamp, level, process = head.group("at", "celery_level", "celery")
-    found = _unwrapped(first, read_json)
+    found = _unwrapped(first, below, read_json)
     if found is None:
         found = _said(first, below, level, read_json)
-    elif below:
-        console.add_below(found, ANSI.sub("", below))
     if "timestamp" not in found and "@timestamp" not in found:
         found["timestamp"] = stamp
     found.setdefault("level", level)
@@ -73,10 +75,9 @@ def _said(first: str, below: str, level: str, read_json: Reader) -> Record:
     if first.startswith("Task ") and (life := _LIFE.fullmatch(first)):
         _life(found, life)
     elif inside := _IN_TASK.fullmatch(first):
-        inner = _unwrapped(inside["message"], read_json)
+        inner = _unwrapped(inside["message"], below, read_json)
         if inner is not None:
             found = inner
-            console.add_below(found, ANSI.sub("", below))
         found.update(task_name=inside["name"] or inside["old_name"], task_id=inside["id"] or inside["old_id"])
     elif first.startswith("Scheduler: ") and (due := _DUE.match(first)):
         found.update(task_name=due["name"], schedule_entry=due["entry"], action="task.due", logger="celery.beat")
@@ -98,18 +99,22 @@ def _said(first: str, below: str, level: str, read_json: Reader) -> Record:
     return found
 
 
-def _unwrapped(message: str, read_json: Reader) -> Record | None:
-    """The application's own record inside the prefix."""
+def _unwrapped(message: str, below: str, read_json: Reader) -> Record | None:
+    """The application's own record inside the prefix, with the lines joined to it."""
+    if below and "\x1b" in below:
+        below = ANSI.sub("", below)
     if message[:1] == "{":
         inner = read_json(message)
         if inner is not None and ("event" in inner or "level" in inner):
+            if below:
+                console.add_below(inner, below)
             return inner
-    elif message[:2] in {"20", "19"} or message[:1] == "\x1b":
-        if message[0] == "\x1b":
+    elif message[:2] in {"20", "19"} or message[:1] in {"\x1b", "["}:
+        if "\x1b" in message[:2]:
             message = ANSI.sub("", message)
         head = HEAD.match(message)
-        if head and head.lastgroup == "console":
-            return console.record(head, message[head.end() :], "")
+        if head and (read := _INNER.get(head.lastgroup)):
+            return read(head, message[head.end() :], below)
     return None
 
 
@@ -155,4 +160,4 @@ def _error(record: Record, text: str) -> None:
         return
     record["error_type"] = call["type"]
     arguments = call["args"].strip().removesuffix(",")
-    record["error"] = console.unquoted(arguments) if console.QUOTED.fullmatch(arguments) else arguments
+    record["error"] = pairs.unquoted(arguments) if pairs.QUOTED.fullmatch(arguments) else arguments

@@ -1,57 +1,48 @@
 """Structlog's console lines: ``2026-11-23T12:40:14.007446Z [info     ] scan.started   path=/x``.
 
-Coloured or not; with a zone (configured) or without (structlog that nobody configured).
+Coloured or not; with a zone (configured) or without (structlog that nobody configured); with the time among the
+pairs, as the document's own configuration has it: ``[info     ] scan.started   @timestamp=… path=/x``.
 """
 
 from __future__ import annotations
 
 import re
 
-from shipper.parse import traceback
+from shipper.parse import pairs, traceback
+from shipper.parse.pairs import Pairs, read_plain
 from shipper.parse.records import Record
-from shipper.parse.structlog import without_surrogates
 
 # The event is padded to this many characters; what follows a shorter one begins at a known place.
 _EVENT_WIDTH = 30
 _NAME = re.compile(r"\[(?P<name>[A-Za-z_][\w.]*)\](?: |\Z)")
+_DOTTED = re.compile(r"(?P<event>[A-Za-z_]\w*+(?:\.\w++)++)\s++")
 _PAIRS_BEGIN = re.compile(r"(?:^|\s)(?=[^\s=]+=)")
-_KEY = re.compile(r"(?P<key>[^\s=]++)=")
-_BARE = re.compile(r"[^\s'\"(\[{<]*+")
-_WORD = re.compile(r"\S*+")
-_GAP = re.compile(r"\s+|\Z")
-QUOTED = re.compile(r"""'[^'\\]*+(?:\\.[^'\\]*+)*+'|"[^"\\]*+(?:\\.[^"\\]*+)*+\"""", re.DOTALL)
-# What counts inside brackets: texts, which may hold brackets, and brackets.
-_MARK = re.compile(rf"{QUOTED.pattern}|[(\[{{]|[)\]}}]|['\"]", re.DOTALL)
-_CLOSES = {"(": ")", "[": "]", "{": "}"}
-# Values that look like this are texts: most are, and need no second look.
-_TEXT = frozenset("abcdefghijklmnopqrstuvwxyzABCDEGHIJKLMOPQRSUVWXYZ/_~.")
-# So often a line may open brackets that never close, before they count as characters like others.
-_MOST_OPEN = 3
-_ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|(.))", re.DOTALL)
-_ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", "'": "'", '"': '"'}
-_CONSTANTS: dict[str, object] = {"None": None, "True": True, "False": False}
-Pairs = list[tuple[str, str]]
+# Texts of people and programs, which older renderers write as they are, over several lines if need be.
+_TEXTS = frozenset({"error", "message", "reason", "detail", "cmd"})
+_KEY_BELOW = re.compile(r"(?<!\S)(?P<key>[a-z_]\w*+)=[^\n]*+")
+# A text that ended in a line feed, and the key behind it: the lines of a traceback are indented deeper.
+_KEY_AT_MARGIN = re.compile(r"^ (?P<key>[a-z_]\w*+)=[^\n]*+", re.MULTILINE)
 
 
 def record(head: re.Match[str], first: str, below: str) -> Record:
     """The record of a line with this head, and of the lines joined to it."""
     stamp, level = head.group("stamp", "console")
+    if below:
+        return _read({"event": "", "level": level, "timestamp": stamp}, first, below)
     # The usual line: an event of one word or with padding behind it, and pairs without quotes or brackets.
     if first[29:31] == "  ":
         event, tail = first[:30].rstrip(), first[31:]
     else:
         event, _, tail = first.partition(" ")
     found: Record = {"event": event, "level": level, "timestamp": stamp}
-    if tail and not _read_plain(tail, found):
-        event, logger, pairs = _split(first)
-        found = {"event": event, "level": level, "timestamp": stamp}
-        if logger:
-            found["logger"] = logger
-        for key, value in pairs:
-            found.setdefault(key, _value(value))
-    if below:
-        add_below(found, below)
-    return found
+    if not tail or read_plain(tail, found):
+        return found
+    return _read({"event": "", "level": level, "timestamp": stamp}, first, "")
+
+
+def of_pairs(head: re.Match[str], first: str, below: str) -> Record:
+    """The same for a line that says its time among its pairs."""
+    return _read({"event": "", "level": head["design"]}, first, below)
 
 
 def add_below(record: Record, below: str) -> None:
@@ -65,131 +56,68 @@ def add_below(record: Record, below: str) -> None:
         record.setdefault("exception", trace)
 
 
-def unquoted(text: str) -> str:
-    """The text that Python shows as this literal in quotes."""
-    return without_surrogates(_ESCAPE.sub(_unescaped, text[1:-1]) if "\\" in text else text[1:-1])
-
-
-def _unescaped(found: re.Match[str]) -> str:
-    code = found[1] or found[2] or found[3]
-    if code is None:
-        return _ESCAPED.get(found[4], found[0])
-    number = int(code, 16)
-    return chr(number) if number < 0x110000 else found[0]
-
-
-def _read_plain(tail: str, record: Record) -> bool:
-    """Put pairs that need no second look into the record; False if there is anything else."""
-    if "'" in tail or '"' in tail or "[" in tail or "(" in tail or "{" in tail or "<" in tail or "\t" in tail:
-        return False
-    for token in tail.split(" "):
-        key, equals, value = token.partition("=")
-        if not equals or not key:
-            return False
-        if key not in record:
-            record[key] = value if value[:1] in _TEXT else _value(value)
-    return True
+def _read(found: Record, first: str, below: str) -> Record:
+    if below and (more := _end_of_pairs(first, below)):
+        first, below = f"{first}\n{below[:more]}", below[more + 1 :]
+    found["event"], logger, shown = _split(first)
+    if logger:
+        found["logger"] = logger
+    for key, text in shown:
+        found.setdefault(key, pairs.value(text))
+    add_below(found, below)
+    return found
 
 
 def _split(rest: str) -> tuple[str, str | None, Pairs]:
     """Event, logger's name and the key=value pairs behind them.
 
-    The pairs are what stands behind the padding, or else the longest run that reaches the end.
+    Where the event's end is certain, all behind it are pairs; else the longest run of them that reaches the end.
     """
-    openings = [_MOST_OPEN]
-    if rest[29:31] == "  ":
-        pairs, at = _pairs(rest, 31, openings)
-        if at >= len(rest):
-            return rest[:_EVENT_WIDTH].rstrip(), None, pairs
-    named = _NAME.match(rest, _EVENT_WIDTH + 1) if rest[_EVENT_WIDTH : _EVENT_WIDTH + 1] == " " else None
-    if named is None and (blank := rest.find(" ")) > _EVENT_WIDTH:
-        named = _NAME.match(rest, blank + 1)  # behind a longer event of one word
-    if named:
-        pairs, at = _pairs(rest, named.end(), openings)
-        if at >= len(rest):
-            return rest[: named.start()].rstrip(), named["name"], pairs
+    openings = [pairs.MOST_OPEN]
+    if begin := _begin_of_pairs(rest):
+        event, logger, at = begin
+        shown, end = pairs.strictly(rest, at, openings)
+        return event, logger, shown if end >= len(rest) else pairs.loosely(rest, at, openings)
     at = 0
     for found in _PAIRS_BEGIN.finditer(rest):
         if found.end() < at:
             continue  # inside a run that was tried: it would end where that one ended
-        pairs, at = _pairs(rest, found.end(), openings)
-        if at >= len(rest) and pairs:
-            return rest[: found.start()].rstrip(), None, pairs
+        shown, at = pairs.strictly(rest, found.end(), openings)
+        if at >= len(rest) and shown:
+            return rest[: found.start()].rstrip(), None, shown
     return rest.rstrip(), None, []
 
 
-def _pairs(rest: str, at: int, openings: list[int]) -> tuple[Pairs, int]:
-    """The pairs from here on, and where they end."""
-    pairs: Pairs = []
-    while at < len(rest) and (key := _KEY.match(rest, at)):
-        end = _end_of_value(rest, key.end(), openings)
-        pairs.append((key["key"], rest[key.end() : end]))
-        gap = _GAP.match(rest, end)
-        at = gap.end() if gap else end
-    return pairs, at
+def _begin_of_pairs(rest: str) -> tuple[str, str | None, int] | None:
+    """Event, logger's name and where the pairs begin, if that is certain: by padding, a name, or a dotted event."""
+    if rest[29:31] == "  " and pairs.begins(rest, 31):
+        return rest[:_EVENT_WIDTH].rstrip(), None, 31
+    named = _NAME.match(rest, _EVENT_WIDTH + 1) if rest[_EVENT_WIDTH : _EVENT_WIDTH + 1] == " " else None
+    if named is None and (blank := rest.find(" ")) > _EVENT_WIDTH:
+        named = _NAME.match(rest, blank + 1)  # behind a longer event of one word
+    if named and (named.end() >= len(rest) or pairs.begins(rest, named.end())):
+        return rest[: named.start()].rstrip(), named["name"], named.end()
+    dotted = _DOTTED.match(rest)
+    if dotted and pairs.begins(rest, dotted.end()):
+        return dotted["event"], None, dotted.end()
+    return None
 
 
-def _end_of_value(rest: str, start: int, openings: list[int]) -> int:
-    """Where a value ends: at the first blank that stands in no quotes and no brackets."""
-    at = start
-    while openings[0]:
-        at = _end_of_bare(rest, at)
-        if at == len(rest) or rest[at].isspace():
-            return at
-        if rest[at] == "<" and at > start:
-            after = at + 1  # a character like others
-        elif rest[at] == "<":
-            after = rest.find(">", at) + 1  # ``<Foo object at 0x7f>``
-        elif rest[at] in "'\"":
-            quoted = QUOTED.match(rest, at)
-            after = quoted.end() if quoted else 0
-        else:
-            after = _end_of_brackets(rest, at)
-        if not after:
-            openings[0] -= 1
-            break
-        at = after
-    return _end_of_word(rest, start)
+def _end_of_pairs(first: str, below: str) -> int:
+    """How many characters of the lines below go on with the pairs, as an event or a text among them holds lines.
 
-
-def _end_of_bare(rest: str, at: int) -> int:
-    found = _BARE.match(rest, at)
-    return found.end() if found else at
-
-
-def _end_of_word(rest: str, at: int) -> int:
-    found = _WORD.match(rest, at)
-    return found.end() if found else at
-
-
-def _end_of_brackets(rest: str, start: int) -> int:
-    """The place behind the bracket that closes the one at ``start``, or 0."""
-    awaited: list[str] = []
-    for mark in _MARK.finditer(rest, start):
-        sign = mark[0]
-        if sign in _CLOSES:
-            awaited.append(_CLOSES[sign])
-        elif sign in ")]}":
-            if awaited.pop() != sign:
-                return 0
-            if not awaited:
-                return mark.end()
-        elif len(sign) == 1:
-            return 0  # a quote that nothing closes
-    return 0
-
-
-def _value(text: str) -> object:
-    """A value as it was before it was shown; what may have been a text (``001``, ``1_0``) is one."""
-    if text[:1] in {"'", '"'} and len(text) > 1 and QUOTED.fullmatch(text):
-        return unquoted(text)
-    if text in _CONSTANTS:
-        return _CONSTANTS[text]
-    for kind in (int, float) if len(text) < 19 else ():
-        try:
-            number = kind(text)
-        except ValueError:
-            continue
-        if str(number) == text and number - number == 0:
-            return number
-    return text
+    They do where more pairs follow: what stands behind the last of these was not the renderer's line any more.
+    """
+    said, _ = traceback.split(below)
+    if "=" not in first:
+        over = f"{first}\n{said}"
+        if over[29:31] != "  " or not pairs.begins(over, 31):
+            return 0
+        return max(found.end() for found in _KEY_BELOW.finditer(said))
+    begin = _begin_of_pairs(first)
+    shown = pairs.loosely(first, begin[2], [pairs.MOST_OPEN]) if begin else []
+    if not shown or shown[-1][0] not in _TEXTS or shown[-1][1][:1] in {"'", '"'}:
+        return 0
+    ends = [found.end() for found in _KEY_BELOW.finditer(said) if found["key"] > shown[-1][0]]
+    ends += [found.end() for found in _KEY_AT_MARGIN.finditer(below) if found["key"] > shown[-1][0]]
+    return max(ends, default=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shipper.config import Format
-from shipper.parse import mixed, pipeline, session
+from shipper.parse import heads, joining, mixed, pipeline, session, structlog
 from shipper.parse.records import Records
 from shipper.tail.lines import Block, Origin
 
@@ -26,6 +26,15 @@ def parse(block: Block) -> Records:
     if block.unterminated and out.rest == len(block.lines) and out.raws and block.lines[-1].strip():
         out.flag(len(out.records) - 1, "unterminated")
     return out
+
+
+def orphan(line: bytes, line_format: Format) -> bool:
+    """Whether a file's first line begins no record: it may go on with the one that the file before ended with."""
+    if line_format in {"pipeline", "audit"}:
+        return False
+    body = mixed.bare(line, 0)
+    begins = joining.begins_record(body) or heads.begins_apart(body)
+    return not begins and (body[:1] != b"{" or structlog.parse(body) is None)
 
 
 def continuation(held: Sequence[bytes], lines: Sequence[bytes], line_format: Format, carry: str = "") -> int:

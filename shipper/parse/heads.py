@@ -18,7 +18,10 @@ HEAD = re.compile(
     r"|\] (?P<huey_level>DEBUG|INFO|WARNING|ERROR|CRITICAL):(?P<huey_logger>[\w.]++):(?P<huey>\d++):)"
     r"|(?P<stamp>\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)"
     r"(?: \[(?P<console>[a-z]++) *+\](?: |\Z)"
-    r"| - (?P<stdlib_logger>\S++) - (?P<stdlib>DEBUG|INFO|WARNING|ERROR|CRITICAL|FATAL|NOTSET|Level \d++) - )",
+    r"| - (?P<stdlib_logger>\S{1,150}+(?: \S{1,20}+){0,6}?)"
+    r" - (?P<stdlib>DEBUG|INFO|WARNING|ERROR|CRITICAL|FATAL|NOTSET|Level \d++) - )"
+    # The time stands among the pairs there; no further away than _MOST_HEAD.
+    r"|\[(?P<design>[a-z]{4,9}+) *+\] (?=[^\n]{0,350}? @timestamp=\d{4}-)",
     re.ASCII,
 )
 PREFIXED = frozenset({b"[", b"2", b"1"})
@@ -35,14 +38,17 @@ _APART = re.compile(
 _OUTPUT = re.compile(
     rb"=++\s*\Z|Docker image|Running |Command:|\xe2\x9c[\x93\x97]|Duration:|Execution log saved|\+ \S++\s*\Z"
 )
-# What Python says before the traceback of a thread or a child process, and the beginning of indented JSON.
-_OTHER = re.compile(rb"[{\[]\s*\Z|Exception in thread |Exception ignored in|Process \S++:\s*\Z")
+# What Python says before the traceback of a thread or a child process, what the application's command line says of
+# its workers, and the beginning of indented JSON.
+_OTHER = re.compile(
+    rb"[{\[]\s*\Z|Exception in thread |Exception ignored in|Process \S++:\s*\Z|Stopping worker |Starting "
+)
 
 
 def begins(line: bytes) -> bool:
     """Whether a line begins a record in a format that has a prefix; colours do not matter."""
-    if line[:1] == b"\x1b":
-        line = _ANSI_BYTES.sub(b"", line[:_MOST_HEAD])
+    if b"\x1b" in line[:2]:
+        line = _ANSI_BYTES.sub(b"", line[: 2 * _MOST_HEAD])
     if line[:1] in PREFIXED:
         return HEAD.match(line[:_MOST_HEAD].decode("latin-1")) is not None
     return False

@@ -20,7 +20,10 @@ MAX_JOINED_BYTES = 2**20
 _MARKS = frozenset({"event", "level", "timestamp", "@timestamp", "entity_type", "event_type"})
 _COMMANDS = b"The following commands are available:"
 _MOST_WARNING = 12
-_QUIET = frozenset({"console", "huey"})
+_OF_APPLICATION = frozenset({"console", "design"})
+_QUIET = _OF_APPLICATION | {"huey"}
+_CLOSING = {b"{": b"}", b"[": b"]", b"(": b")", b"'": b"'", b'"': b'"'}
+_RESULT = b"s: "
 
 MAY_GO_ON = [
     bytes([first]) in {b" ", b"\t", b"\r", b"\x0b", b"\x0c", b"T", b"S", b"\xe2", b"\x1b", b"+", b"\0"}
@@ -29,7 +32,9 @@ MAY_GO_ON = [
 """First byte of a line → whether it can go on with a record that has no traceback yet and is not *eager*."""
 
 
-def extent(lines: Sequence[bytes], index: int, stop: int, body: bytes) -> tuple[int, bool]:
+def extent(
+    lines: Sequence[bytes], index: int, stop: int, body: bytes, *, undisturbed: bool = False
+) -> tuple[int, bool]:
     """Where the text record beginning at ``index`` ends, blank tails included, and whether it may go on there.
 
     Args:
@@ -37,6 +42,7 @@ def extent(lines: Sequence[bytes], index: int, stop: int, body: bytes) -> tuple[
         index: of the record's first line.
         stop: how far to look.
         body: the first line without what is not content.
+        undisturbed: nobody prints between the application's lines.
     """
     body = heads.colourless(body)
     found = HEAD.match(body[:400].decode("latin-1")) if body[:1] in heads.PREFIXED else None
@@ -45,11 +51,12 @@ def extent(lines: Sequence[bytes], index: int, stop: int, body: bytes) -> tuple[
     if found is None and heads.is_output(body):
         return index + 1, False
     kind = found.lastgroup if found else None
-    eager = found is not None and is_eager(found, body)
+    eager = found is not None and (is_eager(found, body) or (undisturbed and kind in _OF_APPLICATION))
+    closing = is_unfinished(body) if kind == "celery" and not eager else b""
     listed = kind == "huey" and body.rstrip().endswith(_COMMANDS)
     state = State.NONE if found else traceback.state_of(body)
     limit = min(stop, index + MAX_JOINED_LINES)
-    size, previous, end = len(lines[index]), body, index + 1
+    size, previous, end, noted = len(lines[index]), body, index + 1, False
     while end < limit:
         line = lines[end]
         size += len(line) + 1
@@ -58,6 +65,11 @@ def extent(lines: Sequence[bytes], index: int, stop: int, body: bytes) -> tuple[
         line = heads.colourless(line.removesuffix(b"\r")).lstrip(b"\0")
         if begins_record(line) or heads.begins_apart(line):
             return end, False
+        if closing:
+            end += 1
+            if line.rstrip().endswith(closing):
+                return end, False
+            continue
         if not eager:
             if listed and line.startswith(b"+ "):
                 end += 1
@@ -67,8 +79,13 @@ def extent(lines: Sequence[bytes], index: int, stop: int, body: bytes) -> tuple[
             if state is State.NAMED and heads.ends_notes(line):
                 return end, False
             after = traceback.step(state, line, previous)
+            if after is None and state is State.PAST and kind in _OF_APPLICATION and _is_announced(line, body):
+                after = State.NAMED
             if after is None:
-                return end, False
+                # A line right before the next traceback introduces that one.
+                introduced = noted and traceback.state_of(line) is not State.NONE
+                return end - 1 if introduced else end, False
+            noted = found is None and state is after is State.NAMED and line[:1] not in {b" ", b"\t"}
             state = after
         previous = line
         end += 1
@@ -84,6 +101,24 @@ def is_eager(head: re.Match[str], body: bytes) -> bool:
     if head.lastgroup != "celery" or head["celery_level"] in {"INFO", "DEBUG"}:
         return False
     return not (body.endswith(b"}") and body[head.end() : head.end() + 1] == b"{")
+
+
+def is_unfinished(body: bytes) -> bytes:
+    """What ends the result of a task that Celery shows over several lines; nothing if it ends with its line.
+
+    Celery quotes the texts in it, but leaves their line feeds.
+    """
+    before, told, after = body.partition(b" succeeded in ")
+    if not told or b" Task " not in before:
+        return b""
+    result = after.partition(_RESULT)[2]
+    closing = _CLOSING.get(result[:1], b"")
+    return closing if len(result) < 2 or not result.rstrip().endswith(closing) else b""
+
+
+def _is_announced(line: bytes, body: bytes) -> bool:
+    """Whether the record's own line shows this one, as part of the message of its exception."""
+    return b"\\n" + line.rstrip() in body
 
 
 def begins_record(line: bytes) -> bool:

@@ -12,7 +12,7 @@ from functools import partial
 
 from shipper.parse import audit, celery, indented, structlog, text, voxelops
 from shipper.parse.heads import ANSI, HEAD, PREFIXED
-from shipper.parse.joining import MAY_GO_ON, extent, is_eager
+from shipper.parse.joining import MAY_GO_ON, extent, is_eager, is_unfinished
 from shipper.parse.records import Record, Records, text_of
 from shipper.tail.lines import HOLE_BYTES
 
@@ -20,7 +20,7 @@ _BOM = b"\xef\xbb\xbf"
 Reader = Callable[[bytes], Record | None]
 
 
-def read(out: Records, index: int, stop: int, *, final: bool) -> int:
+def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool = False) -> int:
     """Add the records of the block's lines from ``index`` to before ``stop``.
 
     Args:
@@ -28,6 +28,7 @@ def read(out: Records, index: int, stop: int, *, final: bool) -> int:
         index: of the first line.
         stop: of the line behind the last.
         final: the last record ends with the last line; else it may go on, and is held back.
+        undisturbed: nobody prints between the application's lines: what stands behind one belongs to it.
 
     Returns:
         The first line that is held back; ``stop`` if none is.
@@ -71,23 +72,26 @@ def read(out: Records, index: int, stop: int, *, final: bool) -> int:
                     said = line.decode()
                 except UnicodeDecodeError:
                     said = ""
-                if first == b"\x1b":
+                if first == b"\x1b" or (first == b"[" and line[1:2] == b"\x1b"):
                     said = ANSI.sub("", said)
                 head = head_of(said)
             if head is not None:
                 after = lines[index + 1]
                 kind = head.lastgroup
-                if kind == "celery" and is_eager(head, line):
-                    alone = False
+                alone = not after or not may_go_on[after[0]] or (after[0] == 27 and after[4:6] == b"20")
+                if undisturbed or kind == "celery":
+                    # It may take whatever is no record; that the next line is one is known by its prefix.
+                    known_head = None
                     if after[:1] in PREFIXED:
                         try:
                             known = after.decode()
                         except UnicodeDecodeError:
                             known = ""
                         known_at, known_head = index + 1, head_of(known)
-                        alone = known_head is not None
-                else:
-                    alone = not after or not may_go_on[after[0]] or (after[0] == 27 and after[4:6] == b"20")
+                    if known_head is not None:
+                        alone = True
+                    elif kind != "celery" or is_eager(head, line) or is_unfinished(line):
+                        alone = False
                 if alone:
                     if kind == "celery":
                         record = celery.record(head, said[head.end() :], "", read_quickly)
@@ -98,7 +102,7 @@ def read(out: Records, index: int, stop: int, *, final: bool) -> int:
                     starts.append(offsets[index])
                     index += 1
                     continue
-        body = _bare(line, offsets[index])
+        body = bare(line, offsets[index])
         if not body.strip():
             index += 1  # blank lines between records say nothing
             continue
@@ -120,7 +124,7 @@ def read(out: Records, index: int, stop: int, *, final: bool) -> int:
         if of_audit:
             end = index + 1
         else:
-            end, is_open = extent(lines, index, stop, body)
+            end, is_open = extent(lines, index, stop, body, undisturbed=undisturbed)
             if is_open and not final:
                 break  # the next lines may belong to it
         _add_text(out, index, end, body)
@@ -128,7 +132,7 @@ def read(out: Records, index: int, stop: int, *, final: bool) -> int:
     return index
 
 
-def _bare(line: bytes, offset: int) -> bytes:
+def bare(line: bytes, offset: int) -> bytes:
     """A line without what is not content: the byte order mark, NULs of a hole, the CR of CRLF.
 
     A few NULs that are all of a line are content: there is no saying what they were meant for.

@@ -110,7 +110,7 @@ def _read_console(out: Records, index: int, state: State) -> _After:
             stop, framed = at, name != _UNDECIDED
             break
     first = len(out.records)
-    rest = mixed.read(out, index, stop, final=final or framed)
+    rest = mixed.read(out, index, stop, final=final or framed, undisturbed=True)
     assert out.carries is not None
     for record, raw, start in zip(out.records[first:], out.raws[first:], out.starts[first:], strict=True):
         if raw[:1] in {b"2", b"1", b"\x1b"} and "timestamp" in record:

@@ -12,6 +12,7 @@ from shipper.parse.records import Record
 READERS: dict[str | None, Callable[[re.Match[str], str, str], Record]] = {
     "celery": celery.record,
     "console": console.record,
+    "design": console.of_pairs,
     "huey": huey.record,
     "stdlib": stdlib.record,
 }
@@ -22,12 +23,12 @@ _BANNER = re.compile(r" -------------- \S+@|celery beat v|worker: |Waiting grace
 
 def parse(text: str) -> Record | None:
     """The record of a line and the lines joined to it; None if it is in none of the formats."""
-    plain = ANSI.sub("", text) if text[:1] == "\x1b" else text
+    plain = ANSI.sub("", text) if "\x1b" in text[:2] else text
     head = HEAD.match(plain) if plain[:1] in PREFIXED_TEXT else None
     if head is None:
-        return _unprefixed(text, plain)
+        return _unprefixed(text, ANSI.sub("", text) if "\x1b" in text else text)
     first, _, below = plain[head.end() :].partition("\n")
-    if "\x1b" in below and head.lastgroup == "console":
+    if "\x1b" in below and head.lastgroup in {"console", "design"}:
         below = ANSI.sub("", below)
     return READERS[head.lastgroup](head, first, below)
 

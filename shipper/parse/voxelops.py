@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from shipper.parse.records import Record
 
+_OF_SCHEDULER = frozenset({"submitted", "status_change", "error", "dry_run", "retry_cleared"})
 _SUCCESS = frozenset({"execution_success", "procedure_complete"})
 
 
@@ -37,8 +38,9 @@ def adapted(record: Record) -> Record:
         return record
     if "event_type" in record:
         return _audited(record)
-    if "event" in record and "job_id" in record:
-        return _scheduled(record)
+    event = record.get("event")
+    if isinstance(event, str) and ("job_id" in record or event in _OF_SCHEDULER):
+        return _scheduled(record, event)
     return record
 
 
@@ -58,9 +60,14 @@ def _audited(record: Record) -> Record:
     return record
 
 
-def _scheduled(record: Record) -> Record:
-    """The scheduler's audit: what became of a job."""
-    record["action"] = record["event"]
-    record.setdefault("level", "error" if record["event"] == "error" else "info")
+def _scheduled(record: Record, event: str) -> Record:
+    """The scheduler's audit: what became of a job, or of the attempt to submit one."""
+    failed = event == "error"
+    record["action"] = event
+    record.setdefault("level", "error" if failed else "info")
+    if failed:
+        record.setdefault("outcome", "failure")
+        if isinstance(record.get("detail"), str) and "error" not in record:
+            record["error"] = record.pop("detail")
     record.setdefault("pipeline", record.pop("procedure"))
     return record

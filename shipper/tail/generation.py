@@ -20,10 +20,11 @@ _FEWEST_LINES = 4
 class Generation:
     """One life of one log.
 
-    ``found`` is its file, None while it has none; ``left`` the device and inode in which it was cut off;
-    ``emptied`` says that nothing was left there.  ``doubtful`` is the offset up to which its lines may have been sent
-    before; ``restarts`` counts how often it was set back; ``begun_at`` is the number of the scan that
-    met it, ``begun_aside`` says that it was met in a rotated file first, which may be a copy of what lives on.
+    ``found`` is its file, None while it has none, and ``age`` that of the last it had; ``left`` the device and inode
+    in which it was cut off; ``emptied`` says that nothing was left there.  ``doubtful`` is the offset up to which its
+    lines may have been sent before; ``restarts`` counts how often it was set back; ``seam`` is where an earlier run
+    joined its last record with the next life's first lines.  ``begun_at`` is the number of the scan that met it,
+    ``begun_aside`` says that it was met in a rotated file first, which may be a copy of what lives on.
 
     Args:
         cursor: what is remembered of it.
@@ -35,6 +36,7 @@ class Generation:
         "_keep",
         "_open_view",
         "_reader",
+        "age",
         "begun_aside",
         "begun_at",
         "cursor",
@@ -43,6 +45,7 @@ class Generation:
         "found",
         "left",
         "restarts",
+        "seam",
     )
 
     def __init__(self, cursor: Cursor, *, keep: int, open_view: Callable[..., FileView]) -> None:
@@ -50,9 +53,10 @@ class Generation:
         self.found: Found | None = None
         self.left: tuple[int, int] | None = None
         self.emptied = self.begun_aside = False
-        self.begun_at = 0
+        self.begun_at = self.age = 0
         self.doubtful = 0
         self.restarts = 0
+        self.seam = 0
         self._keep = keep
         self._open_view = open_view
         self._reader: Reader | None = None
@@ -143,7 +147,7 @@ class Generation:
             reader.path, reader.key, reader.gone = file.real, file.key, False
             reader.compressed = file.compressed
             reader.origin = self._origin(file)
-        self.found, self.left, self.emptied = file, None, False
+        self.found, self.left, self.emptied, self.age = file, None, False, file.age
         cursor.path, cursor.logical = file.path, file.logical
         cursor.device, cursor.inode, cursor.size = file.device, file.inode, file.size
 
@@ -159,6 +163,7 @@ class Generation:
         """Read from there on; nothing may be held back."""
         self.doubtful = max(self.doubtful, self.position)
         self.restarts += 1
+        self.seam = 0
         cursor = self.cursor
         cursor.offset, cursor.anchor, cursor.carry = offset, anchor, carry
         cursor.rungs = rungs.below(self._ladder, offset)
@@ -194,6 +199,7 @@ class Generation:
             keep=self._keep,
             compressed=found.compressed if found else cursor.path.endswith(".gz"),
             cuts=tuple(cut for cut in cursor.cuts if cut > cursor.offset),
+            seam=self.seam,
             rungs=cursor.rungs,
             head=cursor.head,
             open_view=self._open_view,

@@ -105,6 +105,10 @@ class Generations:
         """The generation of this name."""
         return self._by_id[generation]
 
+    def lives(self, logical: str) -> list[Generation]:
+        """Every life that is remembered of the log with this path."""
+        return self._by_logical[self._conceal(logical)]
+
     def observe(self, files: list[Found], now: float, patience: float) -> None:
         """Hold a scan's files against the table; afterwards each generation knows its file.
 
@@ -228,7 +232,7 @@ class Generations:
     def _best(self, view: FileView, file: Found) -> Generation | None:
         """Of the generations without a file, the one of which this file proves most."""
         best: Generation | None = None
-        for generation in self._lives(file):
+        for generation in self.lives(file.logical):
             known = generation.known
             if generation.found is not None or (best and known.offset <= best.known.offset):
                 continue
@@ -255,7 +259,7 @@ class Generations:
 
     def _is_copy(self, view: FileView, file: Found, head: bytes, last: _Copy | None, patience: float) -> bool:
         """Whether a rotated file is a copy, maybe unfinished, of a generation that lives on in another file."""
-        for generation in self._lives(file):
+        for generation in self.lives(file.logical):
             original, known = generation.found, generation.known.head
             if original is None or (len(head) >= known.length and mark(head[: known.length]) != known):
                 continue
@@ -305,7 +309,7 @@ class Generations:
         """Whether a generation was taken for living in a rotated file that is but a copy of this one."""
         if file.logical in self._renamed:
             return False
-        for generation in self._lives(file):
+        for generation in self.lives(file.logical):
             copy, known = generation.found, generation.known
             if copy is None or not generation.begun_aside or mark(head[: known.head.length]) != known.head:
                 continue
@@ -331,7 +335,7 @@ class Generations:
         """
         if not (file.rotated or file.compressed) or len(head) < HEAD_BYTES:
             return False
-        for generation in self._lives(file):
+        for generation in self.lives(file.logical):
             if generation.found is None and generation.cursor.head == mark(head):
                 if view.size(generation.position) >= generation.position:
                     continue
@@ -357,7 +361,7 @@ class Generations:
             first = head
         self._nameless.pop(file.key, None)
         line = mark(first).digest
-        lives = [g.cursor.ordinal for g in self._lives(file) if g.cursor.first_line == line]
+        lives = [g.cursor.ordinal for g in self.lives(file.logical) if g.cursor.first_line == line]
         ordinal = max(lives, default=-1) + 1
         cursor = Cursor(
             id=name(self._host, file.logical, first, ordinal),
@@ -382,8 +386,8 @@ class Generations:
             self._unsettled = True
         if not self._is_log(generation, file):
             # Renamed to be another log: the name that its lines have stays.
-            self._by_logical[self._conceal(generation.cursor.logical)].remove(generation)
-            self._lives(file).append(generation)
+            self.lives(generation.cursor.logical).remove(generation)
+            self.lives(file.logical).append(generation)
         if file.rotated and generation.cursor.path == generation.cursor.logical:
             self._renamed.add(file.logical)
         generation.moves_into(file)
@@ -391,10 +395,6 @@ class Generations:
         self._copies.pop(file.key, None)
         self._met.pop(file.key, None)
         self.dirty.add(generation.cursor.id)
-
-    def _lives(self, file: Found) -> list[Generation]:
-        """Every life that is remembered of this file's log."""
-        return self._by_logical[self._conceal(file.logical)]
 
     def _is_log(self, generation: Generation, file: Found) -> bool:
         logical = generation.cursor.logical
@@ -413,5 +413,5 @@ class Generations:
     def _remember(self, generation: Generation) -> None:
         cursor = generation.cursor
         self._by_id[cursor.id] = generation
-        self._by_logical[self._conceal(cursor.logical)].append(generation)
+        self.lives(cursor.logical).append(generation)
         self.dirty.add(cursor.id)

@@ -5,10 +5,14 @@ Owns the value objects that travel down the line's way: the *block* (a generatio
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from itertools import accumulate
+from typing import NamedTuple
 
 from shipper.config import Dataset, Format
+from shipper.tail.identity import ANCHOR_BYTES, Mark, anchor_of
+from shipper.tail.progress import Span
 
 # A line over the limit is kept whole up to this many times the limit, then cut: its exact bytes still travel
 # in the document, while memory stays bounded.
@@ -33,6 +37,17 @@ class Origin:
     restarts: int = 0
 
 
+class Torn(NamedTuple):
+    """What a block takes from the log's next life, whose first lines go on with its last record.
+
+    ``span`` is what the next life's cursor moves over together with that record; ``rest`` are the lines after it,
+    to be shipped next.
+    """
+
+    span: Span
+    rest: Block | None
+
+
 @dataclass(slots=True)
 class Block:
     """The next lines of one generation.
@@ -47,6 +62,8 @@ class Block:
         carry: parser state at the block's start.
         read_at_ns: time of reading, nanoseconds since the epoch.
         modified_ns: the file's last change as last seen, nanoseconds since the epoch.
+        torn: its last record was torn by a rotation, and its last lines are the next life's: they take no room here,
+            all of them have the offset of this block's end.
     """
 
     origin: Origin
@@ -58,6 +75,35 @@ class Block:
     carry: str = ""
     read_at_ns: int = 0
     modified_ns: int = 0
+    torn: Torn | None = None
+
+    def anchor(self, end: int) -> Mark:
+        """The anchor of ``end``, from the block's own bytes; none where the line before it was cut."""
+        lines, offsets = self.lines, self.offsets
+        index = bisect_left(offsets, end) - 1
+        tail = b""
+        while index >= 0 and len(tail) < ANCHOR_BYTES:
+            length = offsets[index + 1] - offsets[index]
+            ending = b"\n" if length == len(lines[index]) + 1 else b""
+            if len(lines[index]) + len(ending) != length:
+                break
+            tail = lines[index] + ending + tail
+            index -= 1
+        return anchor_of(tail)
+
+    def after(self, index: int) -> Block:
+        """Its lines from ``index`` on."""
+        return Block(
+            origin=self.origin,
+            lines=self.lines[index:],
+            offsets=self.offsets[index:],
+            unterminated=self.unterminated,
+            final=self.final,
+            cut={line - index: length for line, length in self.cut.items() if line >= index},
+            carry=self.carry,
+            read_at_ns=self.read_at_ns,
+            modified_ns=self.modified_ns,
+        )
 
 
 class Splitter:

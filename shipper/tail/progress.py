@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from shipper.tail.identity import Mark
@@ -12,7 +12,8 @@ from shipper.tail.identity import Mark
 class Span(NamedTuple):
     """A stretch of one generation that travels in one request: bytes from ``start`` to ``end``.
 
-    ``restarts`` is that of the origin: a generation that was set back meanwhile does not move over it.
+    ``restarts`` is that of the origin: a generation that was set back meanwhile does not move over it.  ``torn`` is
+    the stretch of the log's next life whose lines travel in this one's last document: both cursors move at once.
     """
 
     generation: bytes
@@ -21,6 +22,14 @@ class Span(NamedTuple):
     anchor: Mark
     carry: str
     restarts: int = 0
+    torn: Span | None = None
+
+    def parts(self) -> Iterator[Span]:
+        """This one, and those that travel with it."""
+        part: Span | None = self
+        while part is not None:
+            yield part
+            part = part.torn
 
 
 class Progress:
@@ -38,7 +47,8 @@ class Progress:
 
     def begin(self, span: Span) -> None:
         """A span is on its way."""
-        self._spans.setdefault(span.generation, deque()).append(span)
+        for part in span.parts():
+            self._spans.setdefault(part.generation, deque()).append(part)
 
     def acknowledge(self, spans: Iterable[Span]) -> list[Span]:
         """These spans are safe; gives the last span of each generation's acknowledged prefix that grew."""
@@ -46,15 +56,18 @@ class Progress:
         for span in spans:
             self._done.add(id(span))
             touched[span.generation] = None
-        grown: list[Span] = []
-        for generation in touched:
+        grown: dict[bytes, Span] = {}
+        generations = deque(touched)
+        while generations:
+            generation = generations.popleft()
             waiting = self._spans.get(generation, deque())
-            last: Span | None = None
             while waiting and id(waiting[0]) in self._done:
-                last = waiting.popleft()
+                last = grown[generation] = waiting.popleft()
                 self._done.discard(id(last))
-            if last is not None:
-                grown.append(last)
+                if last.torn is not None:
+                    # Safe only with the record's beginning: moved alone, a crash would part the two.
+                    self._done.add(id(last.torn))
+                    generations.append(last.torn.generation)
             if not waiting:
                 self._spans.pop(generation, None)
-        return grown
+        return list(grown.values())

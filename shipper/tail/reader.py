@@ -40,19 +40,24 @@ class Reader:
         carry: parser state at that offset.
         keep: longest line kept whole, bytes.
         cuts: offsets at which an earlier run ended what it held back: nothing is joined over them.
+        seam: the one of them at which a record went on in the log's next life: it is held back there, and nothing is
+            read on until it is joined or given up.
         rungs: the ladder of what was read before.
         head: what the file begins with; it proves the first read, which has no anchor yet.
 
     ``gone`` says that the file's name is lost: what an open handle still gives is read, nothing is opened again.
+    ``begun`` says that it is decided whether the file's first lines go on with another life's record.
     """
 
     __slots__ = (
         "_head",
         "_keep",
         "_open",
+        "_returned",
         "_splitter",
         "_tail",
         "anchor",
+        "begun",
         "carry",
         "compressed",
         "cuts",
@@ -66,6 +71,7 @@ class Reader:
         "position",
         "rungs",
         "said_damage",
+        "seam",
         "view",
     )
 
@@ -79,6 +85,7 @@ class Reader:
         keep: int,
         compressed: bool,
         cuts: tuple[int, ...] = (),
+        seam: int = 0,
         rungs: bytes = b"",
         head: Mark = NOTHING,
         open_view: Callable[..., FileView] = FileView,
@@ -91,13 +98,15 @@ class Reader:
         self.anchor = anchor
         self.carry = carry
         self.cuts = cuts
+        self.seam = seam
         self.rungs = rungs
-        self.gone = False
+        self.gone = self.begun = False
         self.grew = False
         self.said_damage = False
         self.grew_at = 0.0
         self.view: FileView | None = None
         self.held: Block | None = None
+        self._returned: Block | None = None
         self._head = head
         self._keep = keep
         self._open = open_view
@@ -116,8 +125,29 @@ class Reader:
 
     @property
     def waiting(self) -> bool:
-        """Whether an unfinished line or record is held back."""
-        return self.held is not None or self._splitter.pending > 0
+        """Whether an unfinished line or record is held back, or a whole block."""
+        return self.held is not None or self.ragged or self._returned is not None
+
+    @property
+    def ragged(self) -> bool:
+        """Whether what was read ends with an unfinished line."""
+        return self._splitter.pending > 0
+
+    @property
+    def at_seam(self) -> bool:
+        """Whether the record held back here goes on in the next life."""
+        return self.held is not None and self.position == self.seam
+
+    @property
+    def returned(self) -> bool:
+        """Whether a block was given back, and is the next to be given again."""
+        return self._returned is not None
+
+    @property
+    def unbegun(self) -> bool:
+        """Whether the file's first lines have been read, and not been given yet."""
+        block = self._returned or self.held
+        return block is not None and not block.offsets[0]
 
     def open(self) -> FileView:
         """The file, opened if it was not.
@@ -156,8 +186,11 @@ class Reader:
             MovedError: another file has the name by now.
             RewrittenError: the bytes before the position are not those that were read.
         """
-        self.grew = False
-        if self.gone and self.view is None:
+        self.grew = self._returned is not None
+        if self._returned is not None:
+            block, self._returned = self._returned, None
+            return block
+        if self.at_seam or (self.gone and self.view is None):
             return None
         view = self.open()
         before = 0 if view.compressed else self.anchor.length
@@ -189,7 +222,9 @@ class Reader:
         lines, offsets, cut = self._splitter.feed(data)
         if self.cuts and self.position >= self.cuts[0]:
             self.cuts = self.cuts[1:]
-            return self._end_here(lines, offsets, cut, now_ns, modified_ns)
+            block = self._end_here(lines, offsets, cut, now_ns, modified_ns)
+            block.final = self.position != self.seam
+            return block
         if not lines:
             return None
         return self._block(lines, offsets, cut, now_ns, modified_ns)
@@ -212,6 +247,9 @@ class Reader:
 
     def finish(self, now_ns: int, modified_ns: int, *, with_line: bool) -> Block | None:
         """What is held back, as it stands: the unfinished record and, if asked, the unterminated line."""
+        if self._returned is not None:
+            return None  # it comes first, and whole
+        self.seam = 0 if self.at_seam else self.seam
         if with_line:
             lines, offsets, cut = self._splitter.take_rest()
         else:
@@ -237,6 +275,15 @@ class Reader:
             cut={line - index: length for line, length in block.cut.items() if line >= index},
             carry=carry,
         )
+
+    def give_back(self, block: Block) -> None:
+        """Keep a whole block: the next reading gives it again, and nothing is read on before."""
+        self._returned = block
+
+    def take_held(self) -> Block | None:
+        """The record that is held back, to be finished elsewhere."""
+        held, self.held, self.seam = self.held, None, 0
+        return held
 
     def _block(
         self, lines: list[bytes], offsets: list[int], cut: dict[int, int], now_ns: int, modified_ns: int

@@ -24,6 +24,7 @@ from shipper.tail.handles import Handles, limit
 from shipper.tail.lines import KEEP_FACTOR, Block
 from shipper.tail.progress import Progress, Span
 from shipper.tail.reader import DamagedError, MovedError, RewrittenError
+from shipper.tail.seams import Joints, Seams
 from shipper.tail.state_lock import same_file
 
 # A record that may go on is held back no longer than this, seconds.
@@ -63,6 +64,8 @@ class Tail:
         warn: told in a sentence what the reader of the log should know.
         clock: what time it is.
         once: what is written from the first scan on is left for the next time.
+        joints: how records torn by a rotation are told; without it they stay torn.
+        seams: what an earlier run was joining, as ``seams`` gave it.
         conceal: what stands for a path in the cursors.
     """
 
@@ -77,17 +80,24 @@ class Tail:
         warn: Callable[[str], None],
         clock: Clock,
         once: bool = False,
+        joints: Joints | None = None,
+        seams: str = "",
         conceal: Conceal = plain,
     ) -> None:
         self._warn = warn
         self._clock = clock
         self._once = once
+        self._ranks = {source: rank for rank, source in enumerate(sources)}
         self._scanner = Scanner(sources, exclude, warn, clock.wall_ns)
         self._generations = Generations(cursors, host=host, keep=longest * KEEP_FACTOR, warn=warn, conceal=conceal)
         self._active: dict[bytes, Generation] = {}
         self._turns: deque[bytes] = deque()
         # What may hold something back: a superset, so that ten thousand others need not be asked.
         self._waiting: dict[bytes, Generation] = {}
+        self._seams = Seams(joints, self._generations, seams)
+        # In this round: what gave nothing, and first blocks that wait for another life and were looked at once more.
+        self._silent: set[bytes] = set()
+        self._again: set[bytes] = set()
         self._handles = Handles(limit())
         self._progress = Progress()
         self._warned: set[str] = set()
@@ -111,8 +121,9 @@ class Tail:
         generations.observe(self._scanner.scan(sparing=sparing, touched=touched), self._clock.monotonic(), patience)
         self.hurried = self.hurried or generations.outrun
         now = self._clock.wall_ns() / 1e9
-        for identity in generations.dirty:
-            generation = generations.get(identity)
+        # Runs are named in the first inputs, and in the oldest files, for those that come after.
+        for generation in sorted(map(generations.get, generations.dirty), key=self._turn_of):
+            identity = generation.cursor.id
             if generation.found is not None:
                 generation.cursor.seen_at = now
                 self._active[identity] = generation
@@ -121,9 +132,14 @@ class Tail:
         self.dirty |= generations.dirty
         generations.dirty = set()
 
+    def _turn_of(self, generation: Generation) -> tuple[int, int]:
+        found = generation.found
+        return (self._ranks.get(found.source, 0), -found.age) if found is not None else (0, 0)
+
     def reconfigure(self, sources: Sequence[Source], exclude: Sequence[str], patience: float) -> None:
         """Other inputs from now on: positions stay, and what is no input any more is let go at once."""
         before = {identity: one.found for identity, one in self._active.items() if one.found is not None}
+        self._ranks = {source: rank for rank, source in enumerate(sources)}
         self._scanner = Scanner(sources, exclude, self._warn, self._clock.wall_ns)
         self.look(patience)
         for identity, found in before.items():
@@ -167,16 +183,45 @@ class Tail:
         """
         if not self._turns:
             self.grew = False
+            self._silent.clear()
+            self._again.clear()
             self._turns.extend(self._active)
         while self._turns:
             generation = self._active.get(self._turns.popleft())
             block = self._read(generation) if generation is not None else None
+            if block is not None and generation is not None and not block.offsets[0]:
+                block = self._begin_with(generation, block)
             if block is not None:
                 yield block
 
+    def _begin_with(self, generation: Generation, block: Block) -> Block | None:
+        """A life's first block; None while it may go on with what the life before has not given yet."""
+        lives = self._generations.lives(generation.cursor.logical)
+        given = self._seams.first(generation, block, lives, self._active, self._silent)
+        identity = generation.cursor.id
+        if given is None:
+            self._waiting[identity] = generation
+            if generation.reader.returned and identity not in self._again:
+                self._again.add(identity)
+                self._turns.append(identity)  # once more, when the life before has had its turn
+            return None
+        self.grew = True
+        if given.torn is not None:
+            self._cut(self._generations.get(given.origin.generation), given.offsets[-1])
+            for part in given.torn.span.parts():
+                self._cut(self._generations.get(part.generation), part.end)
+        return given
+
+    def seams(self) -> str:
+        """What is being joined over rotations, as text for the store: to be written with the cursors."""
+        return self._seams.written()
+
     def _read(self, generation: Generation) -> Block | None:
         reader, found = generation.reader, generation.found
+        if reader.returned:
+            return reader.read(0.0, 0, 0)
         if self._once and found is not None and not found.compressed and reader.position >= found.size:
+            self._silent.add(generation.cursor.id)
             return None  # what is written meanwhile is for the next time, else a busy writer would keep us for ever
         try:
             modified = found.mtime_ns if found else 0
@@ -188,6 +233,7 @@ class Tail:
                 self.grew = True
                 self._warned.discard(reader.path)
                 return block
+            self._silent.add(generation.cursor.id)
         except RewrittenError:
             self._generations.rewritten(generation)
             self.hurried = True
@@ -196,12 +242,15 @@ class Tail:
             if generation.found is not None:
                 return None
         except DamagedError as error:
+            self._silent.add(generation.cursor.id)
             self._warn(f"{reader.path}: {error}")
         except OSError as error:
             reader.close()
             if error.errno in {errno.EMFILE, errno.ENFILE} and self._handles.fewer():
                 self._turns.append(generation.cursor.id)
-            elif reader.path not in self._warned:
+                return None
+            self._silent.add(generation.cursor.id)
+            if reader.path not in self._warned:
                 self._warned.add(reader.path)
                 self._warn(f"{reader.path}: can't be read: {error.strerror}; trying again, nothing is lost")
             return None
@@ -250,7 +299,7 @@ class Tail:
 
     def due(self, patience: float) -> float:
         """When the next of what is held back has been held long enough, monotonic seconds."""
-        waiting = (one for one in self._waiting.values() if one.waiting and not one.reader.grew)
+        waiting = (one for one in self._waiting.values() if self._is_quiet(one))
         return min((_patience_ends(one, patience) for one in waiting), default=float("inf"))
 
     def quiet(self, patience: float) -> list[Block]:
@@ -265,36 +314,51 @@ class Tail:
         now = self._clock.monotonic()
         self._waiting = {identity: one for identity, one in self._waiting.items() if one.waiting}
         blocks = []
-        for generation in self._waiting.values():
-            if generation.reader.grew:
-                continue  # its end has not been seen: the rest of the line may be in the file already
-            if now >= _patience_ends(generation, patience):
-                with_line = now - generation.reader.grew_at >= patience and not generation.reader.unpacking
-                blocks.append(self._finish(generation, with_line=with_line))
+        for generation in list(self._waiting.values()):
+            if not self._is_quiet(generation) or now < _patience_ends(generation, patience):
+                continue
+            if self._seams.may_be_rotated(generation):
+                self.hurried = True
+                continue
+            with_line = now - generation.reader.grew_at >= patience and not generation.reader.unpacking
+            blocks.append(self._finish(generation, with_line=with_line))
         return [block for block in blocks if block is not None]
+
+    def _is_quiet(self, generation: Generation) -> bool:
+        """Whether only time can tell that nothing more comes to what is held back."""
+        # Where its end has not been seen, the rest of the line may be in the file already.
+        return generation.waiting and not generation.reader.grew and not self._seams.holds(generation, self._active)
 
     def rest(self) -> list[Block]:
         """Everything that is held back, as it stands; but the line that is just being written."""
         blocks = [
             self._finish(one, with_line=not _is_being_written(one))
-            for one in self._active.values()
+            # First what may go on with another's record, which is not finished before.
+            for one in sorted(self._active.values(), key=self._seams.waits, reverse=True)
             if one.found is None or one.found.compressed or one.position >= one.found.size
         ]
         return [block for block in blocks if block is not None]
 
     def _finish(self, generation: Generation, *, with_line: bool) -> Block | None:
-        found, cursor = generation.found, generation.cursor
+        found = generation.found
         modified = found.mtime_ns if found else 0
+        self._seams.give_up(generation)
         block = generation.reader.finish(self._clock.wall_ns(), modified, with_line=with_line)
-        if block is not None:
-            cursor.cuts = (*cursor.cuts, block.offsets[-1])[-_MOST_CUTS:]
-            self.dirty.add(cursor.id)
-        return block
+        if block is None:
+            return None
+        self._cut(generation, block.offsets[-1])
+        return block if block.offsets[0] else self._begin_with(generation, block)
+
+    def _cut(self, generation: Generation, end: int) -> None:
+        """Note that what was held back was ended here."""
+        cursor = generation.cursor
+        cursor.cuts = tuple(sorted({*cursor.cuts, end})[-_MOST_CUTS:])
+        self.dirty.add(cursor.id)
 
     def begin(self, span: Span) -> bool:
         """A span is on its way; gives whether an earlier run may have sent it."""
         self._progress.begin(span)
-        return span.start < self._generations.get(span.generation).doubtful
+        return any(part.start < self._generations.get(part.generation).doubtful for part in span.parts())
 
     def acknowledge(self, spans: Iterable[Span]) -> None:
         """Move the cursors over what was acknowledged."""
@@ -311,6 +375,7 @@ class Tail:
                 cursor.rungs = rungs.below(generation.awake.rungs, span.end)
             if cursor.id not in self._active:
                 generation.doze()
+            self._seams.settle(generation)
             self.dirty.add(cursor.id)
 
     def cursors(self, identities: Iterable[bytes]) -> Iterator[Cursor]:

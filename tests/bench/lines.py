@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -21,30 +22,16 @@ _STORY = (
 
 def structlog_lines(count: int) -> bytes:
     """Lines of about 270 bytes: twenty of each run."""
-    chance = random.Random(7)  # the same lines every time
-    lines = [
-        orjson.dumps(
-            {
-                "component": chance.choice(("workflow", "pipeline", "discovery")),
-                "workflow_run_id": number // 500,
-                "pipeline": _PIPELINES[number // 20 % 4],
-                "run_id": number // 20,
-                "subject_id": number // 20 % 311,
-                "duration": round(chance.random() * 4000, 3),
-                "path": f"/data/neuroflow/derivatives/sub-{number % 311:04d}",
-                "event": _STORY[number % 20],
-                "level": "info",
-                "@timestamp": f"2026-11-23T12:{number // 10_000 % 60:02d}:00.{number:06d}+00:00",
-                "service": "neuroflow",
-            }
-        )
-        for number in range(count)
-    ]
-    return b"\n".join(lines) + b"\n"
+    return _structlog(_STORY[number % 20] for number in range(count))
 
 
 def structlog_turns(count: int) -> bytes:
     """The dearest lines there are: every one is a turn in the life of a run or a stage, in no order."""
+    chance = random.Random(8)
+    return _structlog(chance.choice(_TURNS) for _ in range(count))
+
+
+def _structlog(events: Iterable[str]) -> bytes:
     chance = random.Random(7)  # the same lines every time
     lines = [
         orjson.dumps(
@@ -56,13 +43,13 @@ def structlog_turns(count: int) -> bytes:
                 "subject_id": number // 20 % 311,
                 "duration": round(chance.random() * 4000, 3),
                 "path": f"/data/neuroflow/derivatives/sub-{number % 311:04d}",
-                "event": chance.choice(_TURNS),
+                "event": event,
                 "level": "info",
                 "@timestamp": f"2026-11-23T12:{number // 10_000 % 60:02d}:00.{number:06d}+00:00",
                 "service": "neuroflow",
             }
         )
-        for number in range(count)
+        for number, event in enumerate(events)
     ]
     return b"\n".join(lines) + b"\n"
 

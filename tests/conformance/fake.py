@@ -242,8 +242,9 @@ class Fake:
         if one.path == "/_bulk":
             if len(one.body) > self.max_body:
                 return refuse(413, "content_too_long_exception", "too large")(one)
-            runs = [pair for pair in one.pairs if "create" not in pair[0]]
-            return one.send(200, self._write_runs(runs) if runs else self.index(one.items))
+            return one.send(200, self.index(one.items))
+        if action == "_bulk":
+            return one.send(200, self._write_runs(one.pairs))
         if name in {"_index_template", "_component_template"}:
             return self._template(one, name.removeprefix("_"), action)
         if one.path == "/_nodes/plugins":

@@ -110,6 +110,7 @@ class TestOnce:
             "pipeline": "qsirecon",
             "subject_id": "5",
             "session_id": "9",
+            "context": ["pipeline", "subject_id", "session_id"],
         }
         assert app["workflow.started"]["service"]["name"] == "neuroflow"
         assert app["pool exhausted"]["log"]["logger"] == "sqlalchemy.engine"

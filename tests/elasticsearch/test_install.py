@@ -55,6 +55,7 @@ EXAMPLE: dict[str, Any] = {
         "stage": "qsiprep",
         "session_id": "ses-01",
         "subject_id": "789",
+        "context": ["pipeline", "subject_id"],
         "task": {"id": "c47fda2d", "name": "neuroflow.workers.tasks.run_pipeline"},
         "generation": "g1",
         "original": base64.b64encode(b"\xff\x00\r\n").decode(),

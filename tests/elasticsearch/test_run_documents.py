@@ -71,7 +71,10 @@ def story(runs: int) -> tuple[Lines, Lines]:
             "new_value": "failed" if failed else "completed", "at": second + 10,
         })  # fmt: skip
         if run % 4 == 3:
-            metrics = {"workflow_run_id": workflow, "stages_successful": 5, "stage_durations": {"qsiprep": 12.5}}
+            metrics = {
+                "workflow_run_id": workflow, "stages_successful": 5, "stage_durations": {"qsiprep": 12.5},
+                "started_at": "2026-03-02T10:00:00.123456+00:00",
+            }  # fmt: skip
             events += [
                 {"event": "metrics.workflow_completed", "metrics": metrics, "at": second + 11},
                 {

@@ -9,98 +9,27 @@ from __future__ import annotations
 import gzip
 import shutil
 import threading
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import orjson
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from shipper.config import Config, Shipper
-from shipper.deliver.batch import Batch
 from shipper.sidecar import Sidecar
 from shipper.tail.cursors import CursorStore
-from shipper.tail.progress import Span
 from shipper.tail.tail import Clock
 from shipper.telemetry import Counters
+from tests.unit.cluster_stand_in import Cluster, Stream
 from tests.unit.rotated_log import RotatedLog
 
-ROOM = 2
 # So many lines may be how every life begins.
 FEW = 6
 PARTIAL = 5.0
-
-
-class Stream:
-    """A data stream: ids are unique inside each backing index only, as in Elasticsearch."""
-
-    def __init__(self) -> None:
-        self.backing: list[dict[str, str]] = [{}]
-
-    def take(self, batch: Batch) -> tuple[int, int]:
-        """Create every item, a doubtful batch's after looking its ids up; gives how many were new, and were not."""
-        created = 0
-        for item in batch.items:
-            action, document = (orjson.loads(part) for part in item.splitlines())
-            name, message = action["create"]["_id"], orjson.loads(item.splitlines()[1])["message"]
-            assert document["log"]["offset"] >= 0
-            if name in self.backing[-1] or (batch.doubtful and any(name in one for one in self.backing)):
-                continue
-            self.backing[-1][name] = message
-            created += 1
-        return created, len(batch.items) - created
-
-    def messages(self) -> Counter[str]:
-        """How often each message is there."""
-        return Counter(message for one in self.backing for message in one.values())
-
-
-class Cluster:
-    """What a sidecar sends to; answers at once, or keeps what it got while it is away."""
-
-    def __init__(self, stream: Stream, counters: Counters) -> None:
-        self.stream = stream
-        self.counters = counters
-        self.away = False
-        self.trouble = False
-        self.broken = False
-        self.waiting: deque[Batch] = deque()
-        self.done: list[Span] = []
-
-    def offer(self, batch: Batch) -> bool:
-        """Take a batch if there is room."""
-        if len(self.waiting) >= ROOM:
-            return False
-        self.waiting.append(batch)
-        self.work()
-        return True
-
-    def work(self) -> None:
-        """Answer what waits, unless the cluster is away."""
-        while self.waiting and not self.away:
-            batch = self.waiting.popleft()
-            created, there = self.stream.take(batch)
-            self.counters.settle(acknowledged=created, duplicate=there)
-            self.done += batch.spans
-
-    def acknowledged(self) -> list[Span]:
-        """What was settled since."""
-        done, self.done = self.done, []
-        return done
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is under way."""
-        return not self.waiting and not self.done
-
-    def stop(self, deadline: float) -> None:
-        """Nobody answers any more: what waits stays unacknowledged."""
-        assert deadline > 0
-        self.waiting.clear()
 
 
 class Weather(RotatedLog):
@@ -118,6 +47,7 @@ class Weather(RotatedLog):
             }),
         )  # fmt: skip
         self.now = 1000.0
+        self.records: set[str] = set()
         self.stream = Stream()
         self.away = False
         self.start()
@@ -146,8 +76,10 @@ class Weather(RotatedLog):
             self.now += PARTIAL
             self._settle()
             there = self.stream.messages()
-            assert sorted(one for one in self.must if not self._is_there_once(one.decode(), there)) == []
+            lines = Counter(line for message in there.elements() for line in message.split("\n"))
+            assert sorted(one for one in self.must if not self._is_there_once(one.decode(), lines)) == []
             assert [message for message, times in there.items() if times > 1] == []
+            assert sorted(one for one in self.records if not _is_whole(one, there)) == []
             state = self.counters.snapshot()
             assert state["read"] == state["acknowledged"] + state["duplicate"] + state["dead"]
         finally:
@@ -157,8 +89,8 @@ class Weather(RotatedLog):
             shutil.rmtree(self.root)
 
     def _is_there_once(self, line: str, there: Counter[str]) -> bool:
-        if line.startswith("|"):
-            return there[line] == 1  # its beginning was rotated away
+        if line.startswith(("|", "t", " ")):
+            return there[line] == 1  # its beginning was rotated away, or it was written at once
         first, _, second = line.partition("|")
         whole, parts = there[line], (there[first], there[f"|{second}"])
         return (whole, parts) in {(1, (0, 0)), (0, (1, 1))}
@@ -239,6 +171,58 @@ class Weather(RotatedLog):
         """Rotation by copying and truncating, at once."""
         self.copytruncate_log()
 
+    @rule(
+        before=st.integers(1, 3),
+        after=st.integers(1, 3),
+        copied=st.booleans(),
+        seen=st.booleans(),
+        more=st.booleans(),
+        width=st.sampled_from([1, 300]),
+    )
+    def tear(self, *, before: int, after: int, copied: bool, seen: bool, more: bool, width: int) -> None:
+        """A rotation in the midst of a record: looked at in between or not, its lines come together again."""
+        self.number += 1
+        head = f"t{self.number:05}"
+        lines = [head, *(f"  {head}.{number}{'-' * width}" for number in range(before + after))]
+        with self.log.open("a") as file:
+            file.write(self.rest.decode() + "".join(f"{line}\n" for line in lines[: before + 1]))
+        self.rest = b""
+        if seen:
+            self._settle_files()
+        if copied:
+            self.copytruncate_log()
+        else:
+            self.rename_log()
+        if seen:
+            self._settle_files()
+        with self.log.open("a") as file:
+            file.write("".join(f"{line}\n" for line in lines[before + 1 :]))
+            if more:
+                file.write(f"t{self.number:05}|next\n")
+        self.records.add("\n".join(lines))
+        if seen:
+            self._settle_files()
+
+    @rule()
+    def go_on(self) -> None:
+        """Another line of whatever record is the last."""
+        self.number += 1
+        with self.log.open("a") as file:
+            file.write(f"{self.rest.decode()}  go on {self.number}\n")
+        self.rest = b""
+
+    @precondition(lambda self: self.plain())
+    @rule()
+    def write_late(self) -> None:
+        """Somebody who has the youngest rotated file open writes to it: what is torn there may stay so."""
+        if self.plain()[-1].read_bytes()[-1:] not in {b"", b"\n"}:
+            return  # a copy that was made in the midst of a line
+        self.number += 1
+        there = self.stream.messages()
+        self.records = {one for one in self.records if _is_whole(one, there)}
+        with self.plain()[-1].open("ab") as file:
+            file.write(f"t{self.number:05}|late\n".encode())
+
     @precondition(lambda self: self.plain())
     @rule(seen=st.booleans())
     def compress(self, seen: bool) -> None:
@@ -304,6 +288,11 @@ class Weather(RotatedLog):
         """The files are scanned, whatever the cluster does."""
         self.now += 0.3
         self.sidecar.turn(lambda _: False)
+
+
+def _is_whole(record: str, there: Counter[str]) -> bool:
+    """Whether all lines of a record came together, perhaps with more that was written below them."""
+    return sum(times for one, times in there.items() if one == record or one.startswith(f"{record}\n")) == 1
 
 
 Weather.TestCase.settings = settings(

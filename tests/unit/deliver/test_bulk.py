@@ -2,26 +2,28 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import pytest
-from elastic_transport import TransportError
+from elastic_transport import ConnectionTimeout, TransportError
 
 from shipper.cluster import connect
 from shipper.config import Elasticsearch as Settings
 from shipper.deliver.batch import Batch
 from shipper.deliver.bulk import Sender
 from shipper.deliver.dead_letters import DeadLetters
-from shipper.deliver.outcomes import Outcome
+from shipper.deliver.outcomes import Outcome, Verdict
 from shipper.deliver.recovery import Recovery
 from shipper.deliver.replay import send_letters
 from shipper.deliver.request import verdicts_of
-from shipper.deliver.run_documents import RunDocuments
+from shipper.deliver.run_documents import RunDocuments, Written
+from shipper.document.facts import RunFacts
 from shipper.tail.identity import NOTHING
 from shipper.tail.progress import Span
 from shipper.telemetry import Counters
@@ -387,3 +389,80 @@ def test_nothing_is_sent_before_the_templates_are_there(desk: Desk) -> None:
     desk.sender.stop(0.0)
     assert [] == desk.finish()
     assert (0, 0, 0, 1) == desk.counted()
+
+
+class Runs:
+    """Stands in for the run documents; each attempt gets what is said."""
+
+    index = "neuroflow-runs-test"
+
+    def __init__(self, *answers: Written | Exception) -> None:
+        self.answers = deque(answers)
+        self.asked: list[RunFacts] = []
+
+    def write(self, facts: RunFacts) -> Written:
+        """The next answer; when there is none left, all is well."""
+        self.asked.append(facts)
+        answer = self.answers.popleft() if self.answers else Written({}, None, [])
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+FACTS: RunFacts = {"pipeline_run:1": {"k": {"verb": "started"}}}
+
+
+def told(desk: Desk, runs: Runs) -> list[Span]:
+    """Deliver a batch that tells of a run."""
+    desk.sender._runs = cast("RunDocuments", runs)
+    one = batch("a")
+    one.facts = FACTS
+    desk.submit(one)
+    return desk.finish()
+
+
+def test_blank_lines_are_settled_without_a_request(desk: Desk) -> None:
+    """A span without documents is acknowledged; the thread that had it takes the next."""
+    blank = Batch(spans=[Span(b"g", 0, 7, NOTHING, "")])
+    desk.submit(blank)
+    assert blank.spans == desk.finish()
+    desk.submit(batch("a"))
+    desk.finish()
+    assert (1, 0, 0, 0) == desk.counted()
+    assert 1 == len(desk.cluster.requests)
+
+
+def test_cursors_move_when_the_runs_are_told_of(desk: Desk) -> None:
+    """Not before: what could not be written is tried again, and only that."""
+    runs = Runs(
+        ConnectionTimeout("slow"),
+        Written(FACTS, Verdict(Outcome.RETRY, 429, "busy", "later"), []),
+    )
+    assert 1 == len(told(desk, runs))
+    assert [FACTS] * 3 == runs.asked
+    assert [1, 2] == desk.waits
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Written(FACTS, Verdict(Outcome.PAUSE, 403, "security_exception", "no"), []),
+        Written({}, None, [("pipeline_run:1", Verdict(Outcome.DEAD, 400, "document_parsing_exception", "no"))]),
+    ],
+)
+def test_logs_go_before_run_documents(desk: Desk, caplog: pytest.LogCaptureFixture, answer: Written) -> None:
+    """A key that may not write them, or one that is refused, is said once; shipping goes on."""
+    with caplog.at_level("WARNING"):
+        assert 1 == len(told(desk, Runs(answer)))
+    assert ["rebuild-runs" in record.message for record in caplog.records] == [True]
+
+
+def test_a_stop_does_not_wait_for_run_documents_for_ever(desk: Desk) -> None:
+    """The lines are not acknowledged: they tell of the run again at the next start."""
+    desk.sender._runs = cast("RunDocuments", Runs(*[ConnectionTimeout("slow")] * 99))
+    one = batch("a")
+    one.facts = FACTS
+    desk.wait = 60.0
+    desk.submit(one)
+    desk.sender.stop(time.monotonic())
+    assert [] == desk.finish()

@@ -108,12 +108,28 @@ def test_lines_get_what_belongs_to_their_own_time() -> None:
     assert [] == filled(context, None, "2025-12-01 10:00:00", run_id="1")
 
 
+def test_a_line_belongs_to_the_run_that_was_there_rather_than_to_one_that_may_have_been() -> None:
+    """The later run's beginning was not seen; the earlier line is of the run that was spoken of then."""
+    context = RunContext()
+    completed(context, "pipeline.queued", "10:00:00", run_id="1", pipeline="p", subject_id="s")
+    completed(context, "pipeline.completed", "10:00:05", run_id="1")
+    completed(context, "pipeline.started", "12:00:00", run_id="1", pipeline="q")
+    assert "p" == completed(context, None, "10:00:03", run_id="1")["pipeline"]
+
+
 def test_a_line_read_before_the_birth_belongs_to_it() -> None:
     """The worker's log is read before the application's."""
     context = RunContext()
     completed(context, "pipeline.started", "10:00:05", run_id="1", pipeline="p")
     completed(context, "pipeline.queued", "10:00:00", run_id="1", pipeline="p", subject_id="s")
     assert ["pipeline", "subject_id"] == filled(context, None, "10:00:06", run_id="1")
+
+
+def test_an_earlier_line_is_not_of_a_run_that_was_heard_of_later() -> None:
+    """Only its birth may come late: any other line may be of a run before it."""
+    context = RunContext()
+    completed(context, "pipeline.started", "10:00:00", run_id="1", subject_id="s")
+    assert [] == filled(context, None, "09:00:00", run_id="1")
 
 
 def test_lines_that_are_read_again_change_nothing() -> None:

@@ -201,10 +201,12 @@ def test_the_same_from_a_synthetic_source() -> None:
     (document,) = documents_of(
         {"event": "metrics.workflow_completed", "metrics": {
             "workflow_run_id": 9, "stages_failed": 1, "stage_durations": {"b": 2, "a": 1.5},
+            "started_at": "2026-03-02T09:00:00.120000+00:00",
         }}
     )  # fmt: skip
     again = json.loads(json.dumps(document, sort_keys=True))
     again["neuroflow"]["metrics"]["stage_durations"] = {"a": "1.5", "b": "2"}
+    again["neuroflow"]["metrics"]["started_at"] = "2026-03-02T09:00:00.12Z"
     again["@timestamp"] = "2026-03-02T10:00:00Z"
     assert facts_of([document]) == facts_of([again])
 

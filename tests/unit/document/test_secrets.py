@@ -99,3 +99,9 @@ def test_secrets_are_told() -> None:
     found: set[str] = set()
     SECRETS.text("password=hunter2 token: incorrect secret='a' redis://:pass2word@h", found)
     assert {"hunter2", "pass2word"} == found
+
+
+def test_stars_are_no_password() -> None:
+    """Who masked it before us is left alone."""
+    said = "Connected to redis://:**@127.0.0.1:6379/0"
+    assert said == Secrets(["password"]).text(said, set())

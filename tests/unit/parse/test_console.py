@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shipper.parse import text
+from shipper.parse import heads, text
 
 HEAD = "2026-11-23T12:40:14.007446Z [info     ] "
 
@@ -95,6 +95,100 @@ def test_lines_below() -> None:
 def test_other_lines_are_none(line: str) -> None:
     """Without time and level it is no console line."""
     assert text.parse(line) is None
+
+
+@pytest.mark.parametrize(
+    ("rest", "record"),
+    [
+        (
+            "pipeline.failed                duration=0.4s error=x is missing. Try: pip x exit_code=-1 session=ses-1",
+            {
+                "event": "pipeline.failed",
+                "duration": "0.4s",
+                "error": "x is missing. Try: pip x",
+                "exit_code": -1,
+                "session": "ses-1",
+            },
+        ),
+        (
+            "a.name.that.is.longer.than.its.padding cmd=docker run x",
+            {"event": "a.name.that.is.longer.than.its.padding", "cmd": "docker run x"},
+        ),
+        (
+            "two words                      message=of its own run_id=1",
+            {"event": "two words", "message": "of its own", "run_id": 1},
+        ),
+        (
+            "a.b                            [app.x] error=no room",
+            {"event": "a.b", "logger": "app.x", "error": "no room"},
+        ),
+        ("a.b x=it's y", {"event": "a.b", "x": "it's y"}),
+        ("no event x=it's y", {"event": "no event x=it's y"}),
+    ],
+)
+def test_texts_without_quotes(rest: str, record: dict[str, Any]) -> None:
+    """Older renderers write them bare: behind a certain event all is pairs."""
+    assert record == parsed(rest)
+
+
+STDERR = "Stderr:\nTraceback (most recent call last):\n  File x\n    f(a, b=1)\nMemoryError\n"
+
+
+@pytest.mark.parametrize(
+    ("rest", "record"),
+    [
+        ("multi\nline event               a='b\\nc' d=1", {"event": "multi\nline event", "a": "b\nc", "d": 1}),
+        ("multi\nline event               a=b\nc d=1", {"event": "multi\nline event", "a": "b\nc", "d": 1}),
+        ("a.b  error=one\ntwo three run_id=7", {"event": "a.b", "error": "one\ntwo three", "run_id": 7}),
+        (
+            f"a.b  duration=3.2s error=code 137\n\n{STDERR} exit_code=137 session=s",
+            {
+                "event": "a.b",
+                "duration": "3.2s",
+                "error": f"code 137\n\n{STDERR[:-1]}",
+                "exit_code": 137,
+                "session": "s",
+            },
+        ),
+        (
+            f"a.b  error=one\ntwo run_id=7\n{STDERR[8:-1]}",
+            {"event": "a.b", "error": "one\ntwo", "run_id": 7, "exception": STDERR[8:-1]},
+        ),
+        ("a.b  error=one\ntwo", {"event": "a.b", "error": "one", "continuation": "two"}),
+        ("a.b  error='one'\ntwo run_id=7", {"event": "a.b", "error": "one", "continuation": "two run_id=7"}),
+        ("a.b  session=s\nRunning x tool=y", {"event": "a.b", "session": "s", "continuation": "Running x tool=y"}),
+        ("a.b\nRunning x tool=y", {"event": "a.b", "continuation": "Running x tool=y"}),
+    ],
+)
+def test_pairs_over_several_lines(rest: str, record: dict[str, Any]) -> None:
+    """An event may hold lines, and a text of older renderers, if more pairs follow; an id never does."""
+    assert record == parsed(rest)
+
+
+COLOURED = (
+    "[\x1b[32m\x1b[1minfo     \x1b[0m] \x1b[1mworkflow.started              \x1b[0m \x1b[36m@timestamp\x1b[0m="
+    "\x1b[35m2026-11-25T03:45:05.756651+00:00\x1b[0m \x1b[36mcomponent\x1b[0m=\x1b[35mworkflow\x1b[0m"
+)
+DESIGN = "[info     ] workflow.started               @timestamp=2026-11-25T03:45:05.756651+00:00 component=workflow"
+
+
+@pytest.mark.parametrize("line", [DESIGN, COLOURED])
+def test_the_time_among_the_pairs(line: str) -> None:
+    """The document's own configuration sets no stamp in front; colours or not."""
+    assert heads.begins(line.encode())
+    assert text.parse(line) == {
+        "event": "workflow.started",
+        "level": "info",
+        "@timestamp": "2026-11-25T03:45:05.756651+00:00",
+        "component": "workflow",
+    }
+
+
+@pytest.mark.parametrize("line", ["[info     ] a.b  c=1", "[tasks] @timestamp=x", "[1] x @timestamp=2026-11-25"])
+def test_a_bracket_alone_is_no_prefix(line: str) -> None:
+    """Without such a time it may be anybody's."""
+    assert text.parse(line) is None
+    assert not heads.begins(line.encode())
 
 
 def test_long_runs_of_pairs_take_no_long_time() -> None:

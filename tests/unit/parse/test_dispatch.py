@@ -118,6 +118,96 @@ def test_an_applications_line_inside_celerys_is_complete() -> None:
     assert ["a.b", "output"] == events(found)
 
 
+@pytest.mark.parametrize(
+    "result",
+    [
+        b"{'ok': True, 'text': 'multi (1)\nline', 'list': [1, 2]}",
+        b"[1,\n\n 'x\n[2026']",
+        b"'one\n\ntwo'",
+        b'"it\'s\none"',
+        b"(1,\n)",
+    ],
+)
+def test_a_result_of_several_lines(result: bytes) -> None:
+    """Celery leaves the line feeds in it: the record ends with what closes it."""
+    line = CELERY % (b"INFO", b"Task a.b[c47fda2d] succeeded in 0.0049s: " + result)
+    (first, second) = parsed(line + b"\nprinted").records
+    assert ("task.succeeded", 0.0049, "printed") == (first["action"], first["duration"], second["event"])
+    assert first["event"].endswith(result.decode())
+    assert 1 == parsed(line + b"\nprinted", final=False).rest - result.count(b"\n")
+
+
+def test_a_result_that_never_ends() -> None:
+    """The next record ends it; other messages of Celery have no result."""
+    start = CELERY % (b"INFO", b"Task a.b[c47fda2d] succeeded in 1s: {'a")
+    assert [start[44:].decode() + "\nb", "c"] == events(parsed(start + b"\nb\n" + CELERY % (b"INFO", b"c")))
+    assert ["it succeeded in 1s: {", "b"] == events(parsed(CELERY % (b"INFO", b"it succeeded in 1s: {") + b"\nb"))
+
+
+@pytest.mark.parametrize("link", [b"", b"\x1b[2m"])
+@pytest.mark.parametrize(
+    "head", [b"2026-11-23 12:42:04 [error    ] a.failed ", b"[error    ] a.failed  @timestamp=2026-11-23T12:42:04Z"]
+)
+def test_a_message_that_the_record_itself_shows(head: bytes, link: bytes) -> None:
+    """Behind a blank line of an exception's message goes on what the event's own line announces, and nothing else."""
+    trace = b"Traceback (most recent call last):\n  File x\nRuntimeError: line one\n\nline three\n  four"
+    data = link + head + b" error='line one\\n\\nline three\\n  four'\n" + trace + b"\n\nprinted"
+    first, second = parsed(data).records
+    assert (trace.decode(), "printed") == (first["exception"], second["event"])
+    assert 3 == len(parsed(data.replace(b"\\nline three", b"")).records)
+
+
+def test_a_line_that_introduces_a_traceback() -> None:
+    """Printed right behind another one it belongs to the next; a note or a quoted traceback does not."""
+    data = b"Unable to read.\n" + TRACE
+    assert ["Unable to read.", "Unable to read.", "x"] == events(parsed(data + b"\n" + data + b"\n\nx"))
+    assert 2 == parsed(data + b"\n" + b"Unable to read.", final=False).rest + 2
+    assert ["KeyError: 1\nnote", "KeyError: 1"] == events(parsed(TRACE + b"\nnote\n\n" + TRACE))
+    assert 1 == len(parsed(TRACE + b"\nstderr:\n" + TRACE).records)
+
+
+def test_lines_with_their_time_among_the_pairs() -> None:
+    """They are records in any file, by themselves or behind Celery's prefix, with their tracebacks."""
+    line = b"[error    ] a.failed                       @timestamp=2026-11-25T03:45:05+00:00 run_id=7"
+    found = parsed(line + b"\n" + TRACE + b"\n\n" + line + b"\n" + CELERY % (b"WARNING", line) + b"\nmore\n" + line)
+    assert ["a.failed"] * 4 == events(found)
+    assert {"2026-11-25T03:45:05+00:00"} == {record["@timestamp"] for record in found.records}
+    assert (TRACE.decode(), "more") == (found.records[0]["exception"], found.records[2]["continuation"])
+
+
+def test_a_boxed_traceback_in_colours_behind_a_print() -> None:
+    """It is found where the line above it has no colour."""
+    box = "said\n  more\n\x1b[31m╭─ Traceback (most recent call last) ─╮\x1b[0m\n\x1b[31m╰──╯\x1b[0m\nKeyError: 1"
+    (record,) = parsed(box.encode()).records
+    assert ("error", "said\n  more") == (record["level"], record["event"])
+    assert record["exception"].endswith("╯\nKeyError: 1")
+
+
+def test_json_cut_in_the_middle_stays_whole() -> None:
+    """What a crashed writer left and the next one's line behind it are one line of text."""
+    line = '{"event": "a", "lev{"event": "b", "level": "info"}'
+    found = parsed(line.encode() + b'\n{"event": "c"}')
+    assert ([line, "c"], {0: ["parse_failure"]}) == (events(found), found.tags)
+
+
+def test_blank_lines_inside_an_error_and_json_behind_it() -> None:
+    """The application's own line, printed without a prefix, ends it."""
+    below = b"no\n\nmore\n\n\n"
+    found = parsed(CELERY % (b"ERROR", below) + b'{"event": "a.b", "level": "info"}\n\n' + CELERY % (b"INFO", b"c"))
+    assert ["no\n\nmore", "a.b", "c"] == events(found)
+
+
+@pytest.mark.parametrize("final", [False, True])
+def test_a_record_of_exactly_the_caps(*, final: bool) -> None:
+    """Two thousand lines, or a megabyte to the byte, are one record; with one more the rest begins anew."""
+    lines = b"x" + b"\n  y" * 1999
+    assert [lines] == parsed(lines + b"\nz", final=final).raws[:1]
+    assert [lines, b"  y"] == parsed(lines + b"\n  y\nz", final=final).raws[:2]
+    size = b"x\n" + b" " + b"y" * (2**20 - 3)
+    assert [size] == parsed(size + b"\nz", final=final).raws[:1]
+    assert [b"x", size[2:] + b"y"] == parsed(size + b"y\nz", final=final).raws[:2]
+
+
 @pytest.mark.parametrize("line", [b"text", TRACE, CELERY % (b"ERROR", b"x"), b"2026-11-23 12:44:12 - x - INFO - y"])
 def test_a_record_that_may_go_on_is_held_back(line: bytes) -> None:
     """Its lines wait for the next block, unless nothing more is expected."""

@@ -10,6 +10,7 @@ import pytest
 MEGABYTE = 2**20
 PREFIX = "2026-11-23 12:38:43 [info     ] "
 CELERY = "[2026-11-23 12:41:11,027: INFO/MainProcess] "
+IN_CELERY = "[2026-11-23 12:41:11,027: WARNING/MainProcess] " + PREFIX
 ID = "c47fda2d-212d-44c5-9e5b-c59c02b8fe6b"
 HOSTILE = {
     "brackets": PREFIX + "e " + "a=[ " * (MEGABYTE // 4),
@@ -20,12 +21,23 @@ HOSTILE = {
     "escapes": PREFIX + "e a='" + "\\" * MEGABYTE,
     "pairs and an end": PREFIX + "a=b " * (MEGABYTE // 4) + "end",
     "blanks": PREFIX + " " * MEGABYTE + "x",
+    "words": PREFIX + "a.b  c=" + "d e" * (MEGABYTE // 3),
+    "keys": PREFIX + "a.b  c=d e " + " ".join(f"k{number:07}=v w" for number in range(MEGABYTE // 14)),
+    "keys out of order": PREFIX + "a.b  c=d e " + " ".join(f"k{number:07}=v w" for number in range(70_000, 0, -1)),
+    "words and quotes": PREFIX + "a.b  c=d e " + "k='l m " * (MEGABYTE // 7),
+    "dots": PREFIX + "a." * (MEGABYTE // 2) + " b=c d",
+    "lines below": IN_CELERY + "a.b  cmd=d e" + f"\\n z=1 {'y=' * 200}" * 1990,
+    "an event of lines": IN_CELERY + "a\\n" + " " * 29 + "b=c d\\ne=f" * 1990,
+    "time far away": "[info     ] " + "a" * MEGABYTE + " @timestamp=2026-11-23",
+    "times": "[info     ] a.b " + " @timestamp=202" * (MEGABYTE // 15),
+    "result": CELERY + "Task a[b] succeeded in 1s: {" + f"\\n{'{' * 500}" * 1990,
     "key": PREFIX + "x " + "a" * MEGABYTE,
     "equals": PREFIX + "=" * MEGABYTE,
     "level": "2026-11-23 12:38:43 [" + "a" * MEGABYTE,
     "level's blanks": "2026-11-23 12:38:43 [info" + " " * MEGABYTE,
     "process": "[2026-11-23 12:41:11,027: INFO/" + "x" * MEGABYTE,
     "stdlib": "2026-11-23 12:44:12,289 - " + "x" * MEGABYTE,
+    "stdlib words": "2026-11-23 12:44:12,289 - " + "x " * (MEGABYTE // 2),
     "stdlib dashes": "2026-11-23 12:44:12,289 - " + "x - " * (MEGABYTE // 4),
     "task": CELERY + "Task " + "x[" * (MEGABYTE // 2),
     "retry": CELERY + f"Task a[{ID}] retry: Retry at " + "x: " * (MEGABYTE // 3),

@@ -34,6 +34,7 @@ WARNING = (
 )
 UNKNOWN = CELERY % (b"ERROR", b"Received unregistered task of type 'x'.\n\nThe headers:\n{'a': 1}\n" + TRACE)
 RULE = b"=" * 80
+DESIGN = b"[error    ] a.failed    @timestamp=2026-11-25T03:45:05+00:00 component=x"
 FRAME = b"=" * 72 + b"\n  %s\n" + b"=" * 72
 EXECUTION = (
     b'{\n  "tool": "qsiprep",\n  "command": [\n    "docker"\n  ],\n  "exit_code": 0,\n'
@@ -76,6 +77,16 @@ PARTS = [
     b"}",
     b"]",
     b"caf\xe9",
+    DESIGN,
+    DESIGN + b"\n" + TRACE,
+    DESIGN + b" error='1\\n\\ntext'\n" + TRACE + b"\n\ntext",
+    b"\x1b[2m" + CONSOLE % b"a.failed   error='1\\n\\ntext'\n" + TRACE + b"\n\ntext\n  more\n",
+    CELERY % (b"INFO", b"Task a.b[c47f] succeeded in 0.1s: {'a': 'b\n\n"),
+    CELERY % (b"INFO", b"Task a.b[c47f] succeeded in 0.1s: {'a': 'b\n\nc'}"),
+    CELERY % (b"WARNING", DESIGN + b" error=a\nb c=d"),
+    CONSOLE % b"a.failed   error=one two\n\nthree x=1",
+    CONSOLE % b"multi\nline event               a=b",
+    b"2026-11-23 12:44:12,289 - x - y - ERROR - no",
     b"worker: Warm shutdown (MainProcess)",
 ]
 FORMATS: list[Format] = ["auto", "celery", "huey", "console", "audit", "voxelops"]

@@ -133,7 +133,20 @@ def test_half_a_frame_is_held_back(cut: int) -> None:
     head = f"{OWN}\n" + "\n".join([RULE, "  STDOUT", RULE][:cut])
     found = parsed(head, final=False)
     assert (0, 0) == (len(found.records), found.rest)
-    assert [RULE] == [record["event"] for record in parsed(f"{OWN}\n{RULE}").records[1:]]
+    (record,) = parsed(f"{OWN}\n{RULE}").records
+    assert RULE == record["continuation"]
+
+
+def test_nobody_else_prints_between_the_lines() -> None:
+    """All that stands between two of them belongs to the first: an exception's message may have blank lines."""
+    message = "RuntimeError: line one\n\nline three\n  indented four\n\n/x:1"
+    trace = f"Traceback (most recent call last):\n  File x\n{message}"
+    first, second, third = parsed(f"{OWN}\n{trace}\n{OWN}\nb\n\nc\n{OWN}" + framed("ERROR", "") * 0).records
+    assert trace == first["exception"]
+    assert ("pipeline.start", "b\n\nc") == (second["event"], second["continuation"])
+    assert "pipeline.start" == third["event"]
+    (_, frame, *_) = parsed(f"{OWN}\n{trace}\n" + framed("STDOUT", "b")).records
+    assert f"{RULE}\n  STDOUT\n{RULE}" == frame["event"]
 
 
 def test_a_section_is_held_back_until_it_ends() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from shipper.parse import text
+from shipper.parse import heads, text
 
 
 @pytest.mark.parametrize("stamp", ["2026-11-23 12:44:12,289", "2026-11-23 12:44:12", "2026-11-23T12:44:12.123456"])
@@ -28,11 +28,20 @@ def test_lines_below() -> None:
     }
 
 
+@pytest.mark.parametrize("logger", ["two words", "root - odd", "a b c d e f g"])
+def test_a_loggers_name_may_hold_blanks(logger: str) -> None:
+    """It ends at the first level between dashes; such a line begins a record like any other."""
+    line = f"2026-11-23 12:44:12,289 - {logger} - WARNING - x - ERROR - y"
+    record = text.parse(line)
+    assert record is not None
+    assert (logger, "WARNING", "x - ERROR - y") == (record["logger"], record["level"], record["event"])
+    assert heads.begins(line.encode())
+
+
 @pytest.mark.parametrize(
     "line",
     [
         "",
-        "2026-11-23 12:44:12,289 - two words - INFO - x",
         "2026-11-23 12:44:12 - x - Info - y",
         "12:44 - x - INFO - y",
     ],

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shipper.parse import timestamps
-from shipper.parse.timestamps import Zone, from_ns, to_utc
+from shipper.parse.timestamps import Reading, Zone, from_ns, second_time, to_utc
 
 JERUSALEM = Zone("Asia/Jerusalem")
+ZONES = ("Asia/Jerusalem", "Asia/Kolkata", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC")
+SECOND, MINUTE, HOUR = 10**9, 60 * 10**9, 3600 * 10**9
 VALID = re.compile(r"[12]\d{3}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|\+00:00)")
 
 
@@ -160,3 +165,172 @@ def test_the_machines_zone_has_its_name(monkeypatch: pytest.MonkeyPatch) -> None
     assert Zone("local").name(datetime(2026, 1, 1).astimezone()) == "Europe/Berlin"
     monkeypatch.setattr(timestamps, "_local_name", lambda: None)
     assert Zone("local").name(datetime.fromisoformat("2026-01-01T00:00:00-03:30")) == "-03:30"
+
+
+def changes(zone: str) -> list[datetime]:
+    """The UTC hours of some years in which a zone's clock was set, or some hours where it never is."""
+    info = ZoneInfo(zone)
+    hours = [datetime(2020, 1, 1, tzinfo=UTC) + timedelta(hours=hour) for hour in range(6 * 366 * 24)]
+    offsets = [hour.astimezone(info).utcoffset() for hour in hours]
+    return [
+        hour for hour, before, after in zip(hours[1:], offsets, offsets[1:], strict=False) if before != after
+    ] or [hours[1000]]
+
+
+CHANGES = [(zone, hour) for zone in ZONES for hour in changes(zone)]
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    change=st.sampled_from(CHANGES),
+    seconds=st.integers(-3 * 3600, 3 * 3600),
+    fraction=st.sampled_from(["", ",5", ",377", ".377123", ",123456789"]),
+    blank=st.sampled_from(" T"),
+)
+def test_every_moment_around_a_clock_change_is_found_again(
+    change: tuple[str, datetime], seconds: int, fraction: str, blank: str
+) -> None:
+    """Written by the wall clock and read at once, it is that moment, whichever side it is on; asked again too."""
+    name, hour = change
+    utc = hour + timedelta(seconds=seconds)
+    text = f"{utc.astimezone(ZoneInfo(name)):%Y-%m-%d{blank}%H:%M:%S}{fraction}"
+    reading = Reading(b"g", int(utc.timestamp()) * SECOND + SECOND, 0, {})
+    zone = Zone(name)
+    expected = f"{utc:%Y-%m-%dT%H:%M:%S}.{fraction[1:]:0<6}Z"
+    for _ in range(2):
+        assert (expected, name) == to_utc(text, zone, reading)
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_a_log_over_a_clock_change_keeps_its_order(zone: str) -> None:
+    """Read as a whole months later, lines of every minute follow each other as they were written."""
+    known = Zone(zone)
+    for hour in changes(zone):
+        reading = Reading(b"g", int(hour.timestamp() + 10**7) * SECOND, 0, {})
+        written = [hour + timedelta(minutes=minute) for minute in range(-180, 180)]
+        texts = [f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M:%S},250" for moment in written]
+        assert [f"{moment:%Y-%m-%dT%H:%M:%S}.250000Z" for moment in written] == [
+            to_utc(text, known, reading)[0] for text in texts
+        ]
+
+
+@pytest.mark.parametrize(
+    ("read_at", "modified", "last", "second"),
+    [
+        (0, 0, None, False),  # the second time has not come yet
+        (HOUR - 5 * SECOND, 0, None, True),  # it may be there when the writer's clock is ahead
+        (HOUR - 6 * SECOND, 0, None, False),
+        (HOUR, HOUR, None, True),  # followed live
+        (HOUR + 10 * MINUTE, HOUR, None, True),
+        (HOUR + 11 * MINUTE, HOUR, None, False),  # nothing says that it is the second
+        (HOUR + MINUTE, 20 * MINUTE, None, False),  # the file was at rest by then
+        (HOUR + MINUTE, 31 * MINUTE, None, True),  # what the scan saw may be older than the line
+        (100 * HOUR, 0, 61 * SECOND, True),  # it would go back in time
+        (100 * HOUR, 0, 60 * SECOND, False),  # writers of one file are out of order by a little
+        (100 * HOUR, 0, -HOUR, False),
+        (100 * HOUR, 20 * MINUTE, 61 * SECOND, False),
+    ],
+)
+def test_which_of_two_moments_is_meant(read_at: int, modified: int, last: int | None, second: bool) -> None:
+    """A stamp that was shown at 0 and an hour later: what is known of the reading decides, else it is the first."""
+    assert second == second_time(0, HOUR, read_at, modified, last)
+
+
+def test_jumbled_lines_at_the_change() -> None:
+    """A line of the first time that comes after one of the second stays the first; the second goes on."""
+    reading = Reading(b"g", 2 * 10**18, 0, {})
+    stamps = ["2026-10-25 01:59:59,9", "2026-10-25 01:59:59,8", "2026-10-25 01:00:00,1", "2026-10-25 01:59:59,95"]
+    hours = [to_utc(stamp, JERUSALEM, reading)[0][11:13] for stamp in [*stamps, "2026-10-25 01:00:01"]]
+    assert ["22", "22", "23", "22", "23"] == hours
+
+
+def test_logs_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one log was last at says nothing of another; of many, those that were asked for last are remembered."""
+    monkeypatch.setattr(timestamps, "MOST_GENERATIONS", 2)
+    last: dict[bytes, int] = {}
+    readings = [Reading(name, 2 * 10**18, 0, last) for name in (b"a", b"b", b"c")]
+    to_utc("2026-10-25 01:30:00", JERUSALEM, readings[0])
+    assert "2026-10-24T23:10:00.000000Z" == to_utc("2026-10-25 01:10:00", JERUSALEM, readings[0])[0]
+    assert "2026-10-24T22:10:00.000000Z" == to_utc("2026-10-25 01:10:00", JERUSALEM, readings[1])[0]
+    to_utc("2026-10-25 01:20:00", JERUSALEM, readings[0])
+    to_utc("2026-10-25 01:10:00", JERUSALEM, readings[2])
+    assert [b"a", b"c"] == list(last)
+
+
+def test_hours_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another stamp of an hour costs no conversion, and an hour in which a clock was set is never remembered."""
+    monkeypatch.setattr(timestamps, "MOST_HOURS", 3)
+    zone = Zone("Asia/Jerusalem")
+    for hour in range(10, 24):
+        to_utc(f"2026-11-23 {hour}:41:11,377", zone)
+        assert 0 < len(zone.hours) <= 3
+    zone.hours.clear()
+    to_utc("2026-10-25 01:30:00", zone)
+    to_utc("1972-01-01 00:10:00", Zone("Africa/Monrovia"))
+    assert {} == zone.hours
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [":60,377", ":1", ":11,", ":11,37\N{SUPERSCRIPT TWO}", ":11;377", ":11,377 ", ":11,377x", "x11,377", ":11,-37"],
+)
+def test_a_remembered_hour_makes_no_stamp_of_what_is_none(rest: str) -> None:
+    """What Python refuses in an hour met for the first time is refused in one that is known."""
+    outcomes: list[tuple[str, str | None]] = []
+    for zone in (Zone("Asia/Jerusalem"), Zone("Asia/Jerusalem")):
+        if outcomes:
+            to_utc("2026-11-23 12:59:00", zone)
+        try:
+            outcomes.append(to_utc(f"2026-11-23 12:41{rest}", zone))
+        except ValueError:
+            outcomes.append(("refused", None))
+    assert outcomes[0] == outcomes[1]
+
+
+@settings(max_examples=300, deadline=None)
+@given(stamp=stamps, zone=st.sampled_from(ZONES))
+def test_a_remembered_hour_changes_nothing(stamp: str, zone: str) -> None:
+    """Any text comes out the same whether its hour was met before or not."""
+    known = Zone(zone)
+    outcomes: list[object] = []
+    for _ in range(2):
+        try:
+            outcomes.append(to_utc(stamp, known))
+        except ValueError:
+            outcomes.append("refused")
+    assert outcomes[0] == outcomes[1]
+
+
+@pytest.fixture
+def in_lord_howe(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The machine's clock is set by half an hour twice a year, and no IANA name says so."""
+    monkeypatch.setenv("TZ", "LHST-10:30LHDT-11,M10.1.0,M4.1.0")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_lord_howe")
+def test_the_machines_clock_is_set_too() -> None:
+    """``local`` without a name knows both sides of a change as well, and tells the offset."""
+    zone = Zone("local")
+    reading = Reading(b"g", 2 * 10**18, 0, {})
+    texts = ["2026-04-05 01:20:00", "2026-04-05 01:45:00", "2026-04-05 01:31:00", "2026-04-05 02:00:00"]
+    assert [
+        ("2026-04-04T14:20:00.000000Z", "+11:00"),
+        ("2026-04-04T14:45:00.000000Z", "+11:00"),
+        ("2026-04-04T15:01:00.000000Z", "+10:30"),
+        ("2026-04-04T15:30:00.000000Z", "+10:30"),
+    ] == [to_utc(text, zone, reading) for text in texts]
+
+
+def test_a_stale_name_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file that names the machine's zone may have been left behind when the zone was changed."""
+    monkeypatch.setattr("os.path.realpath", lambda path: path)
+    monkeypatch.delenv("TZ", raising=False)
+    monkeypatch.setattr("pathlib.Path.read_text", lambda *_, **__: "Australia/Lord_Howe\n")
+    monkeypatch.setattr("time.localtime", time.gmtime)
+    assert timestamps._local_name() is None
+    monkeypatch.setattr("pathlib.Path.read_text", lambda *_, **__: "Etc/UTC\n")
+    assert "Etc/UTC" == timestamps._local_name()

@@ -77,21 +77,36 @@ def test_an_error_of_the_line_itself_counts() -> None:
     assert "yes" == record["error"]
 
 
-@pytest.mark.parametrize(("event", "level"), [("submitted", "info"), ("error", "error")])
-def test_the_schedulers_audit(event: str, level: str) -> None:
-    """Its event is kept, and is its action."""
-    record = voxelops.adapted({"event": event, "procedure": "bids", "job_id": "1", "detail": None})
+@pytest.mark.parametrize("job", [{}, {"job_id": None}, {"job_id": "1"}])
+@pytest.mark.parametrize("event", ["submitted", "status_change", "dry_run", "retry_cleared"])
+def test_the_schedulers_audit(event: str, job: Record) -> None:
+    """Its event is kept, and is its action; it may know of no job yet."""
+    record = voxelops.adapted({"event": event, "procedure": "bids", "detail": None, **job})
+    assert {"event": event, "action": event, "level": "info", "pipeline": "bids", "detail": None, **job} == record
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"), [("sbatch: error: x", {"error": "sbatch: error: x"}), (None, {"detail": None})]
+)
+def test_an_error_of_the_scheduler(said: str | None, kept: Record) -> None:
+    """It is a failure, and its detail the message."""
+    record = voxelops.adapted({"event": "error", "procedure": "bids", "detail": said})
     assert {
-        "event": event,
-        "action": event,
-        "level": level,
+        "event": "error",
+        "action": "error",
+        "level": "error",
+        "outcome": "failure",
         "pipeline": "bids",
-        "job_id": "1",
-        "detail": None,
+        **kept,
     } == record
 
 
 def test_other_lines_are_left_alone() -> None:
     """A procedure alone makes none of these."""
-    for record in ({"event": "a.b", "procedure": "x"}, {"event_type": "a"}, {"a": 1}):
+    for record in (
+        {"event": "a.b", "procedure": "x"},
+        {"event": ["error"], "procedure": "x"},
+        {"event_type": "a"},
+        {"a": 1},
+    ):
         assert record == voxelops.adapted(dict(record))

@@ -1,0 +1,152 @@
+"""Records of several lines that a rotation or a restart tears: one document each, with all of their lines."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from elasticsearch import Elasticsearch
+
+from tests.conformance.rig import Rig, Shipping, When
+from tests.conformance.writers import Log
+
+WHEN: tuple[When, ...] = ("running", "stopped", "killed")
+
+
+def rename(log: Log) -> None:
+    """As RotatingFileHandler does."""
+    log.rotate()
+
+
+def copytruncate(log: Log) -> None:
+    """As logrotate does for who never opens its log again."""
+    log.shift()
+    shutil.copy(log.path, log.sibling(".1"))
+    os.truncate(log.path, 0)
+
+
+def pack(log: Log) -> None:
+    """Renamed, and gzipped at once."""
+    log.rotate()
+    for old in sorted(log.path.parent.glob(f"{log.path.name}.*.gz"), reverse=True):
+        number = int(old.name.split(".")[-2])
+        old.rename(log.sibling(f".{number + 1}.gz"))
+    plain = log.sibling(".1")
+    half = log.sibling(".1.gz.tmp")
+    half.write_bytes(gzip.compress(plain.read_bytes()))
+    half.rename(log.sibling(".1.gz"))
+    plain.unlink()
+
+
+class Torn:
+    """A Celery log with failures in it, each a record with a traceback and a blank line inside."""
+
+    def __init__(self, rig: Rig, es: Elasticsearch) -> None:
+        self.log = Log(rig, "celery")
+        self.rig = rig
+        self._es = es
+        self._traces: list[str] = []
+
+    def failure(self) -> list[str]:
+        """The next one's lines, counted as to be indexed."""
+        number = len(self._traces)
+        trace = [
+            "Traceback (most recent call last):",
+            f'  File "worker.py", line {number + 1}, in run',
+            "    stage(1)",
+            f"ValueError: the first\nof {number}",
+            "",
+            "During handling of the above exception, another exception occurred:",
+            "",
+            "Traceback (most recent call last):",
+            '  File "worker.py", line 9, in run',
+            "    raise RuntimeError from None",
+            f"RuntimeError: failure {number}",
+        ]
+        self._traces.append("\n".join(trace))
+        self.log.expected[f"it failed {number}"] += 1
+        lines = [f"[2026-03-01 10:00:00,100: ERROR/ForkPoolWorker-2] it failed {number}", *trace]
+        return "\n".join(lines).split("\n")
+
+    def write(self, lines: list[str], path: Path | None = None) -> None:
+        """Append lines."""
+        with (path or self.log.path).open("a") as file:
+            file.write("".join(f"{line}\n" for line in lines))
+
+    def are_whole(self, shipping: Shipping) -> None:
+        """Every failure came whole, and nothing came that was not written."""
+        shipping.ends_with(self.log.expected, self.log.dataset)
+        self.traces_are_whole()
+
+    def traces_are_whole(self) -> None:
+        """Every failure that is in the index has all of its traceback."""
+        found = [one["error"] for one in self.rig.documents(self._es, self.log.dataset) if "error" in one]
+        assert sorted(self._traces) == sorted(one["stack_trace"] for one in found)
+        assert {"RuntimeError"} == {one["type"] for one in found}
+
+
+@pytest.mark.parametrize("when", WHEN)
+@pytest.mark.parametrize("rotate", [rename, copytruncate, pack])
+def test_at_every_line(rig: Rig, es: Elasticsearch, rotate: Callable[[Log], None], when: When) -> None:
+    """Rotated after each of its lines in turn, a failure is one document."""
+    torn = Torn(rig, es)
+    shipping = Shipping(rig, es, when)
+    torn.log.write(5)
+    shipping.shipped(torn.log.expected, torn.log.dataset)
+    with shipping.between_two_looks():
+        for line in range(1, 6):
+            failure = torn.failure()
+            torn.write(failure[: 2 * line])
+            rotate(torn.log)
+            torn.write(failure[2 * line :])
+            torn.log.write(3)
+    torn.are_whole(shipping)
+
+
+@pytest.mark.parametrize("rotate", [rename, copytruncate, pack])
+def test_under_its_eyes(rig: Rig, es: Elasticsearch, rotate: Callable[[Log], None]) -> None:
+    """Running, it may look at any instant: before the rotation, in it, or after."""
+    torn = Torn(rig, es)
+    shipping = Shipping(rig, es)
+    for line in range(1, 11):
+        failure = torn.failure()
+        torn.log.write(2)
+        torn.write(failure[:line])
+        rotate(torn.log)
+        torn.write(failure[line:])
+        shipping.shipped(torn.log.expected, torn.log.dataset)
+    torn.are_whole(shipping)
+
+
+def test_once(rig: Rig, es: Elasticsearch) -> None:
+    """``--once`` with a failure torn between two files, and the whole record again when the state is lost."""
+    torn = Torn(rig, es)
+    failure = torn.failure()
+    torn.log.write(3)
+    torn.write(failure[:4])
+    rename(torn.log)
+    torn.write(failure[4:])
+    for _ in range(2):
+        assert 0 == rig.once().returncode
+        assert torn.log.expected == rig.messages(es, torn.log.dataset)
+        torn.traces_are_whole()
+        shutil.rmtree(rig.state)
+
+
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+def test_restarted_amid_a_record(rig: Rig, es: Elasticsearch, how: When) -> None:
+    """What is held back when it ends is read again at the next start, and goes on with what was written since."""
+    torn = Torn(rig, es)
+    shipping = Shipping(rig, es, how)
+    for line in range(1, 12, 2):
+        torn.log.write(3)
+        shipping.shipped(torn.log.expected, torn.log.dataset)
+        failure = torn.failure()
+        torn.write(failure[:line])
+        with shipping.meanwhile():
+            torn.write(failure[line:])
+    torn.are_whole(shipping)

@@ -1,0 +1,82 @@
+"""What earlier lines said of a run comes to later ones: in other files, after a restart, never to the wrong ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from elasticsearch import Elasticsearch
+
+from tests.conformance.rig import Rig, eventually
+
+Said = dict[str, Any]
+NOTHING = (None, None, None, None)
+
+
+def line(at: str, event: str, **said: Any) -> str:
+    """A line of the application at a time of day."""
+    return json.dumps({**said, "event": event, "level": "info", "timestamp": f"2026-03-01T{at}Z"}) + "\n"
+
+
+def append(path: Path, *lines: str) -> None:
+    """Write on."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as log:
+        log.writelines(lines)
+
+
+def known(rig: Rig, es: Elasticsearch) -> dict[str, tuple[Any, ...]]:
+    """What each message's document says of its run."""
+    fields = ("pipeline", "subject_id", "session_id", "workflow_run_id")
+    return {
+        document["message"]: tuple(document["neuroflow"].get(field) for field in fields)
+        for document in rig.documents(es)
+    }
+
+
+QUEUED = {"run_id": 31, "pipeline": "qsiprep", "subject_id": 5, "session_id": 9, "workflow_run_id": 7}
+WHOLE = ("qsiprep", "5", "9", "7")
+
+
+@pytest.mark.parametrize("end", ["once", "killed", "stopped"])
+def test_over_files_and_a_restart(rig: Rig, es: Elasticsearch, end: str) -> None:
+    """A worker's line, and the output of the run, are of the patient that another file named in an earlier life."""
+    append(rig.logs / "neuroflow.log", line("10:00:00", "pipeline.queued", **QUEUED))
+    if end == "once":
+        assert 0 == rig.once().returncode
+    else:
+        sidecar = rig.start()
+        assert eventually(lambda: rig.count(es) == 1)
+        rig.kill(sidecar) if end == "killed" else rig.stop(sidecar)
+    append(
+        rig.logs / "celery/worker.log",
+        "[2026-03-01 10:00:01,000: WARNING/X-1] " + line("10:00:01", "said", run_id=31),
+    )
+    append(rig.logs / "pipelines/qsiprep/qsiprep_31_20260301_100001.log", "=== STDOUT ===\n", "printed\n")
+    append(rig.logs / "workflow.log", line("10:00:02", "of another", run_id=32))
+    assert 0 == rig.once().returncode
+    found = known(rig, es)
+    assert (WHOLE, WHOLE, NOTHING) == (found["said"], found["printed"], found["of another"])
+
+
+def test_an_id_that_was_used_before(rig: Rig, es: Elasticsearch) -> None:
+    """Lines of an older log get nothing of a new run, and the other way round."""
+    append(
+        rig.logs / "neuroflow.log",
+        line("10:00:00", "pipeline.queued", **QUEUED),
+        line("10:00:05", "pipeline.completed", run_id=31),
+        line("12:00:00", "pipeline.started", run_id=31, pipeline="qsiprep"),
+        line("12:00:01", "new", run_id=31),
+    )
+    append(
+        rig.logs / "workflow.log",
+        line("10:00:03", "old", run_id=31),
+        json.dumps({"event": "older", "run_id": 31, "timestamp": "2025-03-01T10:00:00Z"}) + "\n",
+    )
+    append(rig.logs / "pipelines/qsiprep/qsiprep_31_20250301_100001.log", "of last year\n")
+    assert 0 == rig.once().returncode
+    found = known(rig, es)
+    assert (WHOLE, ("qsiprep", None, None, None), NOTHING) == (found["old"], found["new"], found["older"])
+    assert ("qsiprep", None, None, None) == found["of last year"]
