@@ -16,6 +16,7 @@ from zlib import crc32
 
 from orjson import dumps
 
+from shipper.document.extra import as_text
 from shipper.document.labels import LABELS, MOST_LABEL, labelled
 
 Fact = dict[str, Any]
@@ -276,11 +277,11 @@ def _workflow_details(document: dict[str, Any], neuroflow: dict[str, Any]) -> Fa
     for key in ("stages", "stages_completed"):
         _put_number(told, "stages", extra.get(key))
     for key in ("trigger", "trigger_type"):
-        if isinstance(extra.get(key), str):
-            told["trigger"] = extra[key]
+        if isinstance(extra.get(key), str | int | float):
+            told["trigger"] = as_text(extra[key])
     metrics = neuroflow.get("metrics")
-    if metrics:
-        told["metrics"] = _numbers(metrics)
+    if metrics and (numbers := _numbers(metrics)):
+        told["metrics"] = numbers
     return told
 
 
@@ -297,6 +298,8 @@ def _numbers(metrics: dict[str, Any]) -> dict[str, Any]:
         seconds = {stage: _float(durations[stage]) for stage in sorted(durations) if len(stage) <= MOST_LABEL}
         known = [(stage, number) for stage, number in seconds.items() if number is not None]
         ordered["stage_durations"] = dict(known[:_MOST_STAGES])
+        if not known:
+            del ordered["stage_durations"]
     return ordered
 
 
@@ -317,11 +320,13 @@ def _float(value: Any) -> float | None:
 
 def _put_number(told: Fact, key: str, value: Any) -> None:
     """A whole number that a long can hold, also where it comes as text; anything else is not told."""
+    if isinstance(value, float | bool):
+        return  # as text, from the index, it is none
     try:
         number = int(value)
     except (TypeError, ValueError, OverflowError):
         return
-    if -(2**63) <= number < 2**63 and not isinstance(value, bool):
+    if -(2**63) <= number < 2**63:
         told[key] = number
 
 

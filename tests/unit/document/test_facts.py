@@ -244,12 +244,12 @@ def test_durations_that_are_none_are_not_told() -> None:
 
 
 def test_metrics_are_told_as_the_index_gives_them_back() -> None:
-    """Milliseconds and doubles, so that the fact is the same when it is made again from the streams."""
+    """Moments and doubles, so that the fact is the same when it is made again from the streams."""
     metrics = {"started_at": "2026-03-02T08:00:00.123456+00:00", "total_duration_seconds": 3600}
     record = {"event": "metrics.workflow_completed", "workflow_run_id": 4, "metrics": metrics}
     [live] = facts_of(documents := documents_of(record))["workflow_run:4"].items()
     documents[0]["neuroflow"]["metrics"] = {
-        "started_at": "2026-03-02T08:00:00.123Z",
+        "started_at": "2026-03-02T08:00:00.123456Z",
         "total_duration_seconds": 3600.0,
     }
     [again] = facts_of(documents)["workflow_run:4"].items()
