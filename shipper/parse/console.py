@@ -51,9 +51,15 @@ def add_below(record: Record, below: str) -> None:
         return
     said, trace = traceback.split(below)
     if said:
-        record.setdefault("continuation", said)
+        _put(record, "continuation", said)
     if trace:
-        record.setdefault("exception", trace)
+        _put(record, "exception", trace)
+
+
+def _put(record: Record, key: str, text: str) -> None:
+    """Put a text beside what the line itself says under this key."""
+    there = record.get(key)
+    record[key] = text if there is None else f"{there}\n{text}" if isinstance(there, str) else [there, text]
 
 
 def _read(found: Record, first: str, below: str) -> Record:
@@ -62,8 +68,14 @@ def _read(found: Record, first: str, below: str) -> Record:
     found["event"], logger, shown = _split(first)
     if logger:
         found["logger"] = logger
+    again = []
     for key, text in shown:
-        found.setdefault(key, pairs.value(text))
+        if key in found:
+            again.append(f"{key}={text}")
+        else:
+            found[key] = pairs.value(text)
+    if again:
+        _put(found, "continuation", " ".join(again))
     add_below(found, below)
     return found
 

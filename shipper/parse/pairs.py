@@ -40,8 +40,9 @@ def read_plain(tail: str, record: dict[str, object]) -> bool:
         key, equals, shown = token.partition("=")
         if not equals or not key:
             return False
-        if key not in record:
-            record[key] = shown if shown[:1] in _TEXT else value(shown)
+        if key in record:
+            return False
+        record[key] = shown if shown[:1] in _TEXT else value(shown)
     return True
 
 

@@ -16,6 +16,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 # The fraction of the seconds, which stands before the offset; that may have one of its own.
 _FRACTION = re.compile(r"[^+Z-]*?[.,]([0-9]+)")
+# What may stand behind it: the standard library takes anything there from the seventh digit on.
+_OFFSET = re.compile(r" ?(?:[Zz]|[+-][0-9:.]+)?")
 _WRITTEN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}(?:Z|\+00:00)")
 # What may be remembered by its hour.
 _PLAIN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:")
@@ -197,6 +199,8 @@ def to_utc(text: str, zone: Zone, reading: Reading | None = None) -> tuple[str, 
     if utc.year < FIRST_YEAR:
         raise ValueError(f"{text!r} lies before {FIRST_YEAR}")
     fraction = _FRACTION.match(text, 10)
+    if fraction and not _OFFSET.fullmatch(text, fraction.end()):
+        raise ValueError(f"{text!r} holds more than a time")
     digits = fraction[1][:9] if fraction else ""
     if len(digits) > 6:
         return f"{utc:%Y-%m-%dT%H:%M:%S}.{digits}Z", assumed

@@ -9,12 +9,16 @@ from __future__ import annotations
 from shipper.parse.records import Record
 
 _OF_SCHEDULER = frozenset({"submitted", "status_change", "error", "dry_run", "retry_cleared"})
+# What they become: an object that says one of these itself is none of theirs.
+_EXECUTION = frozenset({"event", "level", "logger", "timestamp", "pipeline"})
+_AUDIT = frozenset({"event", "action", "level", "logger", "outcome", "pipeline"})
+_SCHEDULE = frozenset({"action", "pipeline"})
 _SUCCESS = frozenset({"execution_success", "procedure_complete"})
 
 
 def is_execution(record: Record) -> bool:
     """Whether an object tells of one run of a tool in a container."""
-    return "tool" in record and "exit_code" in record and "end_time" in record
+    return "tool" in record and "exit_code" in record and "end_time" in record and not _EXECUTION & record.keys()
 
 
 def execution(record: Record) -> Record:
@@ -37,7 +41,9 @@ def adapted(record: Record) -> Record:
     if "procedure" not in record:
         return record
     if "event_type" in record:
-        return _audited(record)
+        return record if _AUDIT & record.keys() else _audited(record)
+    if _SCHEDULE & record.keys():
+        return record
     event = record.get("event")
     if isinstance(event, str) and ("job_id" in record or event in _OF_SCHEDULER):
         return _scheduled(record, event)

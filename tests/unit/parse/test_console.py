@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shipper.parse import heads, text
+from shipper.parse import console, heads, text
 
 HEAD = "2026-11-23T12:40:14.007446Z [info     ] "
 
@@ -29,7 +29,8 @@ def parsed(rest: str) -> dict[str, Any]:
         ("e  a='x=1 y' b=\"it's\"", {"event": "e", "a": "x=1 y", "b": "it's"}),
         ("e  a='open", {"event": "e", "a": "'open"}),
         ("e  k=['a b', 'c'] d={'x': 1} t=(1,)", {"event": "e", "k": "['a b', 'c']", "d": "{'x': 1}", "t": "(1,)"}),
-        ("e  event=other level=7", {"event": "e", "level": 7}),
+        ("e  event=other level=7", {"event": "e", "level": 7, "continuation": "event=other level=7"}),
+        ("e a=1 a=2 b='c' a=3", {"event": "e", "a": 1, "b": "c", "continuation": "a=2 a=3"}),
     ],
 )  # fmt: skip
 def test_event_and_pairs(rest: str, record: dict[str, Any]) -> None:
@@ -195,3 +196,13 @@ def test_long_runs_of_pairs_take_no_long_time() -> None:
     """A run that breaks off at its end is tried once and not again from each of its pairs."""
     rest = "a=b " * 20_000 + "end"
     assert parsed(rest) == {"event": rest}
+
+
+def test_lines_below_one_that_says_their_keys() -> None:
+    """What they say stands beside what the line itself says there."""
+    record: dict[str, Any] = {"continuation": "more", "exception": 5}
+    console.add_below(record, "below\nTraceback (most recent call last):\nKeyError: 1")
+    assert {
+        "continuation": "more\nbelow",
+        "exception": [5, "Traceback (most recent call last):\nKeyError: 1"],
+    } == record

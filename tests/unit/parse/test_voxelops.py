@@ -110,3 +110,17 @@ def test_other_lines_are_left_alone() -> None:
         {"a": 1},
     ):
         assert record == voxelops.adapted(dict(record))
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"event_type": "procedure_start", "procedure": "qsiprep", "event": "mine"},
+        {"event_type": "procedure_start", "procedure": "qsiprep", "pipeline": "mine"},
+        {"event": "submitted", "procedure": "bids", "job_id": "1", "action": "mine"},
+    ],
+)
+def test_lines_that_say_our_keys_themselves_are_left_alone(record: Record) -> None:
+    """They are not theirs; what they say there would be lost."""
+    assert record == voxelops.adapted(dict(record))
+    assert not voxelops.is_execution({**RUN, "pipeline": "mine"})
