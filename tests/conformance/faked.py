@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 import subprocess
@@ -63,7 +64,7 @@ class FakedRig(Rig):
         try:
             with urllib.request.urlopen(f"http://{self.listen}/metrics", timeout=10) as page:
                 lines = page.read().decode().splitlines()
-        except OSError:
+        except (OSError, http.client.HTTPException):  # a page may end in the middle when the process does
             return None
         return {
             name.removeprefix("neuroflow_ship_documents_"): int(value)
