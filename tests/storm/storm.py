@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import random
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -44,6 +45,7 @@ PLACES = (
 )
 EXECUTIONS = "executions/*.json*"
 """What is read beside the built-in files, as ``voxelops``."""
+_SECRET = re.compile(rb"hunter2|\"(?:password|api_token|secret)\"")
 _SECTION = "\n" + "=" * 72 + "\n  %s\n" + "=" * 72
 
 
@@ -99,7 +101,7 @@ class Storm:
 
     def _maybe_damaged(self, line: bytes, chance: float = 0.15) -> bytes:
         """What hides nothing of its own is damaged now and then; a secret is not: who knows where it would end."""
-        if self._dice.random() >= chance or b"hunter2" in line:
+        if self._dice.random() >= chance or _SECRET.search(line):
             return line
         broken = damaged(self._dice, line)
         return line if any(formats.hides(broken, mark.decode()) for mark in BYTE_MARK.findall(line)) else broken
