@@ -118,7 +118,7 @@ class Redactor:
         """A raw line as it may be kept; bytes that are no UTF-8 stay as they are."""
         said: set[str] = set()
         if raw.lstrip()[:1] == b"{":
-            with suppress(orjson.JSONDecodeError):
+            with suppress(orjson.JSONDecodeError, RecursionError):
                 self._structure(orjson.loads(raw), _NOTHING, said)  # for what it tells and teaches
         return self._line(raw, said)
 

@@ -68,7 +68,8 @@ def mappings(es: Elasticsearch, index: str) -> dict[str, Fields]:
 
 def hits(es: Elasticsearch, index: str) -> Iterator[dict[str, Any]]:
     """Every document, copies included."""
-    es.indices.refresh(index=index)
+    refreshed = es.indices.refresh(index=index)["_shards"]
+    assert not refreshed["failed"], refreshed
     point = es.open_point_in_time(index=index, keep_alive="5m")["id"]
     after = None
     try:
@@ -78,7 +79,8 @@ def hits(es: Elasticsearch, index: str) -> Iterator[dict[str, Any]]:
             body["source_excludes"] = ["nothing"]
             if after:
                 body["search_after"] = after
-            answer = es.search(**body)
+            # A shard that fails would look like one that has no more.
+            answer = es.search(**body, allow_partial_search_results=False)
             found = answer["hits"]["hits"]
             if not found:
                 return

@@ -332,3 +332,10 @@ def test_paths_are_concealed_for_good() -> None:
     assert "0421" not in hidden
     assert redactor.conceal(f"{path}.gz").endswith(".gz")
     assert hidden != Redactor(Redact(hash=["subject"], hash_key=KEY + "!")).conceal(path)
+
+
+def test_a_line_nested_deeper_than_python_goes_is_redacted_as_text() -> None:
+    """It must not end the sidecar, nor keep its secret."""
+    nested = b'{"a":' * 500 + b"1" + b"}" * 500
+    line = Redactor(Redact()).line(b'{"password": "hunter2hunter2", "deep": ' + nested + b"}")
+    assert b"hunter2" not in line
