@@ -42,18 +42,28 @@ def verdicts_of(answer: Any, expected: int) -> list[Verdict]:
     Raises:
         TransportError: it does not speak of every item; all are sent again, which is harmless.
     """
+    items = items_of(answer, expected)
+    if items.count(_CREATED) == expected:
+        return [WELL] * expected
+    return [judge(inner(item)) for item in items]
+
+
+def items_of(answer: Any, expected: int) -> list[Any]:
+    """The items of a bulk answer, one for each that was sent.
+
+    Raises:
+        TransportError: it does not speak of every item.
+    """
     items = answer.get("items") if isinstance(answer, dict) else None
     if not isinstance(items, list) or len(items) != expected:
         raise TransportError("the answer to a bulk request is not one (a proxy in between?)")
-    if items.count(_CREATED) == expected:
-        return [WELL] * expected
-    return [judge(_inner(item)) for item in items]
+    return items
 
 
-def _inner(item: Any) -> dict[str, Any]:
+def inner(item: Any) -> dict[str, Any]:
     """What an item of the answer says under its action; nothing known where it is no object."""
-    inner = next(iter(item.values()), None) if isinstance(item, dict) else None
-    return inner if isinstance(inner, dict) else {}
+    said = next(iter(item.values()), None) if isinstance(item, dict) else None
+    return said if isinstance(said, dict) else {}
 
 
 def refusal_of(error: ApiError) -> Verdict:

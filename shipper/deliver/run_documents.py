@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import orjson
-from elastic_transport import TransportError
 from elasticsearch import Elasticsearch
 
 from shipper.deliver.outcomes import Outcome, Verdict, judge
+from shipper.deliver.request import inner, items_of
 from shipper.document.facts import Fact, RunFacts
 from shipper.document.runs import run_document
 
@@ -117,12 +117,9 @@ class RunDocuments:
         body = b"".join(action for _, action in actions)
         path = f"/{quote(self.index)}/_bulk"
         answer = self._client.perform_request("POST", path, params=_PARAMS, headers=_HEADERS, body=body).body
-        items = answer.get("items") if isinstance(answer, dict) else None
-        if not isinstance(items, list) or len(items) != len(actions):
-            raise TransportError("the answer to a bulk request is not one (a proxy in between?)")
-        for (identity, _), item in zip(actions, items, strict=True):
-            inner = next(iter(item.values()))
-            yield identity, inner, judge(inner)
+        for (identity, _), item in zip(actions, items_of(answer, len(actions)), strict=True):
+            said = inner(item)
+            yield identity, said, judge(said)
 
 
 def _update(identity: str, facts: dict[str, Fact]) -> bytes:

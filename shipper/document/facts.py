@@ -143,10 +143,7 @@ def _event(document: dict[str, Any], neuroflow: dict[str, Any], action: str, fou
             details = _workflow_details(document, neuroflow)
             _add(found, f"workflow_run:{neuroflow['workflow_run_id']}", _WORKFLOW[action], document, details)
         return
-    told: Fact = {}
-    for key in _IDS:
-        if key in neuroflow and key not in inherited:
-            told[key] = neuroflow[key]
+    told = _said(neuroflow)
     verb, run = _PIPELINE.get(action), neuroflow.get("run_id")
     if "run_id" in inherited:
         run = None
