@@ -5,7 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from shipper.search.views import SHOW, between, lines_of, sort, streams, timestamp, told
+from shipper.search.cells import timestamp, told
+from shipper.search.conditions import between
+from shipper.search.views import SHOW, lines_of, sort, streams
 
 
 def test_streams_have_their_contract_names() -> None:
