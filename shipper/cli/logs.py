@@ -24,6 +24,7 @@ from shipper.cli.reading import (
     show_pages,
     span_of,
 )
+from shipper.cli.searching import search_logs
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -179,6 +180,7 @@ def show_workflow_log(
     return FOUND if found or limit == 0 else nothing(WORKFLOWS.nothing)
 
 
+logs.add_command(search_logs)
 logs.add_command(show_tasks)
 
 

@@ -97,6 +97,16 @@ def text(field: str) -> Cell:
     return cell
 
 
+def after(field: str, prefix: str) -> Cell:
+    """The value without what all values of the field begin with."""
+
+    def cell(doc: Flat, _zone: tzinfo | None) -> str:
+        value = doc.get(field)
+        return "" if value is None else _plain(value).removeprefix(prefix)
+
+    return cell
+
+
 def _moment(value: Any, zone: tzinfo | None) -> datetime | None:
     try:
         return datetime.fromisoformat(str(value)).astimezone(zone)

@@ -26,13 +26,16 @@ KEYS_ONLY_PAGE = 10_000
 _LAST_LONG = 2**63 - 1
 
 
-def newest(client: Elasticsearch, index: Sequence[str], query: Query, order: Sort, size: int) -> list[Hit]:
-    """The first hits of an order in one request; a stream that does not exist has none."""
+def newest(
+    client: Elasticsearch, index: Sequence[str], query: Query, order: Sort, size: int, *, source: bool = True
+) -> list[Hit]:
+    """The first hits of an order in one request, with or without documents; a stream that is not there has none."""
     answer = client.search(
         index=list(index),
         query=query,
         sort=order,
         size=size,
+        source=source,
         ignore_unavailable=True,
         # Half an answer would look like a whole one.
         allow_partial_search_results=False,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import tzinfo
 from typing import BinaryIO, Literal, NoReturn, Protocol, TextIO
 
@@ -18,10 +18,12 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from shipper.search.context_lines import ContextLine
 from shipper.search.documents import Flat
 from shipper.search.views import Column
 
 GAP = 2
+GAP_LINE = "--"  # as grep has it
 # Where less than this is left of the line for the last column, it gets lines of its own.
 NARROWEST = 30
 
@@ -39,6 +41,16 @@ class Output(Protocol):
 
     def close(self) -> None:
         """Nothing more will come."""
+
+
+class Marking(Protocol):
+    """Knows the marks around words that shall stand out."""
+
+    def plain(self, text: str) -> str:
+        """The text without marks."""
+
+    def text(self, text: str, style: str) -> Text:
+        """The text as it is shown."""
 
 
 class Ndjson:
@@ -82,30 +94,55 @@ class Lines:
         columns: what to show; the last one takes the rest of the line.
         zone: of the times; None for the local one.
         stream: text, a terminal or not.
+        marks: of words that shall stand out, if the documents hold such.
 
     On a terminal long texts are wrapped; anywhere else a record is one line (and those inside its message), for
     grep.  Nothing is ever cut.
     """
 
-    def __init__(self, columns: Sequence[Column], zone: tzinfo | None, stream: TextIO) -> None:
+    def __init__(
+        self, columns: Sequence[Column], zone: tzinfo | None, stream: TextIO, marks: Marking | None = None
+    ) -> None:
         self._columns = columns
         self._zone = zone
+        self._marks = marks
         self._console = terminal(stream)
         self._wrapped = stream.isatty()
         self._widths: list[int] = []
 
+    @property
+    def coloured(self) -> bool:
+        """Whether what it shows may stand out."""
+        return self._console.color_system is not None
+
     def write(self, docs: Iterable[Flat]) -> None:
         """Show some rows; the first ones decide how much room the columns before the last get."""
-        rows = [[self._cell(column, doc) for column in self._columns] for doc in docs]
+        self._write([[self._cell(column, doc) for column in self._columns] for doc in docs], ())
+
+    def write_context(self, lines: Iterable[ContextLine]) -> None:
+        """Show matches, and paler what stands around them; where lines were left out, a line says so."""
+        rows, gaps = [], []
+        for line in lines:
+            row = [self._cell(column, line.doc) for column in self._columns]
+            rows.append(row if line.matched else [Text(text.plain, "dim") for text in row])
+            if line.apart:
+                gaps.append(len(rows) - 1)
+        self._write(rows, gaps)
+
+    def _write(self, rows: list[list[Text]], gaps: Collection[int]) -> None:
         if not rows:
             return
+        lines: list[Text] = []
         if not self._widths:
             self._widths = [
                 max(len(column.title), *(min(cell_len(row[at].plain), column.width or 0) for row in rows))
                 for at, column in enumerate(self._columns[:-1])
             ]
-            rows.insert(0, [Text(column.title, "bold") for column in self._columns])
-        lines = [line for row in rows for line in self._lines(row)]
+            lines += self._lines([Text(column.title, "bold") for column in self._columns])
+        for at, row in enumerate(rows):
+            if at in gaps:
+                lines.append(Text(GAP_LINE, "dim"))
+            lines += self._lines(row)
         # Every line is made to measure already; rich shall neither wrap nor fill it.  One call a page, not a
         # line: the call is what costs.
         self._console.print(Text("\n").join(lines), soft_wrap=True)
@@ -116,7 +153,10 @@ class Lines:
     def _cell(self, column: Column, doc: Flat) -> Text:
         text = column.cell(doc, self._zone)
         last = column is self._columns[-1]
-        return Text(safe(text, lines=last), column.style(text) if column.style else "")
+        if self._marks is None:
+            return Text(safe(text, lines=last), column.style(text) if column.style else "")
+        style = column.style(self._marks.plain(text)) if column.style else ""
+        return self._marks.text(safe(text, lines=last), style)
 
     def _lines(self, row: list[Text]) -> list[Text]:
         *heads, last = row

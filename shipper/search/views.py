@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from shipper.config import Dataset
-from shipper.search.cells import Cell, hours, seconds, text, timestamp, told, when
+from shipper.search.cells import Cell, after, hours, seconds, text, timestamp, told, when
 from shipper.search.conditions import Begins, Condition, Exists, Is, OneOf, Query, queries
 
 Sort = list[dict[str, Any]]
@@ -162,6 +162,29 @@ SHOW = View(
     nothing="No log lines found",
 )
 
+SEARCH = View(
+    name="search",
+    title="All Logs",
+    about="Every line of every log, to be searched: the lines of `neuroflow-logs search`.",
+    datasets=("app", "workflow", "celery", "pipeline", "audit"),
+    conditions=(),
+    order=NEWEST_LINE_FIRST,
+    columns=(
+        _TIMESTAMP,
+        Column("Dataset", "event.dataset", after("event.dataset", "neuroflow."), 8, dim),
+        _LEVEL,
+        Column("Component", "log.logger", text("log.logger"), 24),
+        _MESSAGE,
+    ),
+    nothing="No log lines found",
+)
+IN_FILES: tuple[tuple[str, Direction], ...] = (
+    ("log.file.path", "asc"),
+    ("neuroflow.generation", "asc"),
+    ("log.offset", "asc"),
+)
+"""The order of files, and in each of its lines: of a search that shows what stands around its matches."""
+
 PIPELINE = View(
     name="pipeline",
     title="Pipeline Log",
@@ -250,4 +273,4 @@ SESSIONS = Is("kind", "session")
 WAITING = OneOf("status", ("pending", "queued", "running"))
 """The states that make up the depth of the queue."""
 
-VIEWS = (SHOW, PIPELINE, AUDIT, WORKFLOWS, FAILURES, TASKS)
+VIEWS = (SHOW, SEARCH, PIPELINE, AUDIT, WORKFLOWS, FAILURES, TASKS)

@@ -1,0 +1,204 @@
+"""``neuroflow-logs search``: grep over all logs."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from shipper.cli.following import show_new
+from shipper.cli.reading import (
+    FOUND,
+    Format,
+    Session,
+    answering,
+    nothing,
+    output_of,
+    output_options,
+    show_pages,
+    span_of,
+    zone_of,
+)
+
+if TYPE_CHECKING:  # each costs a good part of a second that --help need not wait for
+    from collections.abc import Iterator
+
+    from shipper.config import Dataset
+    from shipper.search.conditions import Query
+    from shipper.search.paging import Hit
+    from shipper.search.render import Output
+
+# Lines shown before -f waits for new ones, unless --tail says how many.
+BEFORE_FOLLOWING = 50
+# The newest matches are named one by one when they are shown file by file.
+MOST_NEWEST = 10_000
+# As `shipper.search.context_lines` has it, which --help need not load.
+MOST_AROUND = 1000
+
+_AROUND = click.IntRange(0, MOST_AROUND)
+
+
+@click.command("search")
+@click.argument("words", metavar="QUERY", nargs=-1, required=True)
+@click.option(
+    "--dataset",
+    "datasets",
+    multiple=True,
+    type=click.Choice(["app", "workflow", "celery", "pipeline", "audit"]),
+    help="Only this kind of log",
+)
+@click.option("--tail", "count", type=click.IntRange(0), help="Only the newest N matches  [default: all]")
+@click.option(
+    "--after-context", "-A", "after", type=_AROUND, metavar="N", help="N lines of the file after each match"
+)
+@click.option("--before-context", "-B", "before", type=_AROUND, metavar="N", help="N lines before each match")
+@click.option("--context", "-C", "around", type=_AROUND, metavar="N", help="N lines before and after each match")
+@click.option("--follow", "-f", is_flag=True, help="Follow what matches")
+@output_options
+@answering
+def search_logs(
+    session: Session,
+    *,
+    words: tuple[str, ...],
+    datasets: tuple[Dataset, ...],
+    count: int | None,
+    after: int | None,
+    before: int | None,
+    around: int | None,
+    follow: bool,
+    since: str | None,
+    until: str | None,
+    utc: bool,
+    form: Format,
+) -> int:
+    """Search all logs, the oldest match first.
+
+    QUERY is words that a line holds all of, in its message or in any field, in any case; "in quotes" as they follow
+    each other.  field:value looks into one field (level:error, run_id:456, neuroflow.extra.exit_code:1), with
+    * and ? for other characters, /regular expressions/, [from TO to], >1000 and word~ for alike ones.  AND, OR, NOT
+    and ( ) combine; - in front excludes (after --, so that it is no option).  * finds every line.
+    """
+    before, after = (around or 0) if before is None else before, (around or 0) if after is None else after
+    _check(follow=follow, form=form, until=until, around=before + after, count=count)
+    span = span_of(since, until, utc=utc)
+
+    from shipper.search.views import SEARCH, streams
+
+    index = streams(datasets or SEARCH.datasets, session.namespace)
+    matching = _matching(session, index, " ".join(words), utc=utc)
+    query = SEARCH.query([matching, *span])
+    output = _output(session, index, matching, form, utc=utc)
+    if follow:
+        return show_new(session, index, query, BEFORE_FOLLOWING if count is None else count, output)
+    if before or after:
+        found = _show_around(session, index, query, count, (before, after), output)
+    else:
+        found = show_pages(_pages(session, index, query, count), output)
+    return FOUND if found or count == 0 else nothing(SEARCH.nothing)
+
+
+def _check(*, follow: bool, form: Format, until: str | None, around: int, count: int | None) -> None:
+    if follow and form == "json":
+        raise click.UsageError("an array that is followed never ends; use --format ndjson")
+    if follow and until is not None:
+        raise click.UsageError("--follow goes on for ever and --until ends; use one of them")
+    if follow and around:
+        raise click.UsageError(
+            "--follow shows lines as they come, what follows them is not there yet; leave out -A, -B, -C"
+        )
+    if around and count is not None and count > MOST_NEWEST:
+        raise click.UsageError(f"with -A, -B or -C --tail is {MOST_NEWEST} at most; leave it out to see all")
+
+
+def _matching(session: Session, index: list[str], text: str, *, utc: bool) -> Query:
+    """The query that a text is, tried out.
+
+    Raises:
+        click.BadParameter: it can't be read, here or by the cluster.
+    """
+    from elasticsearch import BadRequestError
+
+    from shipper.cluster import reason_of
+    from shipper.search.lucene import QueryError, parse
+    from shipper.search.matching import Matching, remarks
+    from shipper.search.trying import has_key, refused_as_too_wide, try_out
+
+    try:
+        node = parse(text)
+        now, zone = datetime.now(UTC), zone_of(utc=utc)
+        query = Matching(now, zone).query(node)
+        try:
+            try_out(session.client, index, query)
+        except BadRequestError as error:
+            if not refused_as_too_wide(error):
+                raise
+            query = Matching(now, zone, joined=False).query(node)
+            try_out(session.client, index, query)
+    except QueryError as error:
+        raise click.BadParameter(f"{text!r} can't be read: {error}.{_ADVICE}", param_hint="QUERY") from None
+    except BadRequestError as error:
+        raise click.BadParameter(f"{text!r} was refused: {reason_of(error.body)}", param_hint="QUERY") from None
+    for remark in remarks(node, lambda field: has_key(session.client, index, field)):
+        click.echo(remark, err=True)
+    return query
+
+
+_ADVICE = "  What is to be found as it stands goes into quotes, or gets a \\ before each special character."
+
+
+def _output(session: Session, index: list[str], query: Query, form: Format, *, utc: bool) -> Output:
+    from shipper.search.views import SEARCH
+
+    if form != "table" or not sys.stdout.isatty():
+        return output_of(form, SEARCH, utc=utc)
+    from shipper.search.highlight import Highlighted, new_marks
+    from shipper.search.render import Lines
+
+    marks = new_marks()
+    lines = Lines(SEARCH.columns, zone_of(utc=utc), sys.stdout, marks)
+    return Highlighted(session.client, index, query, lines, marks) if lines.coloured else lines
+
+
+def _pages(session: Session, index: list[str], query: Query, count: int | None) -> Iterator[list[Hit]]:
+    from shipper.search import paging
+    from shipper.search.views import SEARCH
+
+    if count is not None:
+        yield from paging.tail(session.client, index, SEARCH, query, count)
+        return
+    with paging.Snapshot(session.client, index) as snapshot:
+        yield from snapshot.pages(query, SEARCH.sort(mirrored=True))
+
+
+def _show_around(
+    session: Session, index: list[str], query: Query, count: int | None, around: tuple[int, int], output: Output
+) -> bool:
+    from shipper.search.context_lines import Contexts
+    from shipper.search.highlight import Highlighted
+    from shipper.search.render import Lines
+
+    before, after = around
+    contexts = Contexts(session.client, index, before=before, after=after)
+    found = False
+    for lines in contexts.around(_in_files(session, index, query, count)):
+        found = found or bool(lines)
+        if isinstance(output, (Lines, Highlighted)):
+            output.write_context(lines)
+        else:
+            output.write(line.doc for line in lines)
+    output.close()
+    return found
+
+
+def _in_files(session: Session, index: list[str], query: Query, count: int | None) -> Iterator[list[Hit]]:
+    from shipper.search import paging
+    from shipper.search.conditions import every
+    from shipper.search.views import IN_FILES, SEARCH, sort
+
+    if count is not None:
+        newest = paging.newest(session.client, index, query, SEARCH.sort(), count, source=False) if count else []
+        query = every([{"ids": {"values": [hit["_id"] for hit in newest]}}])
+    with paging.Snapshot(session.client, index) as snapshot:
+        yield from snapshot.pages(query, sort([field for field, _ in IN_FILES], newest_first=False))
