@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from shipper.config import Dataset
+from shipper.document.levels import level_of
 from shipper.search.cells import Cell, hours, seconds, text, timestamp, told, when
 from shipper.search.conditions import Begins, Condition, Exists, Is, OneOf, Query, queries
 
@@ -112,7 +113,7 @@ def lines_of(component: str | None, level: str | None) -> list[Query]:
         below = Begins("log.logger", f"{component}.").query()
         conditions.append({"bool": {"should": [itself, below], "minimum_should_match": 1}})
     if level is not None:
-        conditions.append(Is("log.level", level.lower()).query())
+        conditions.append(Is("log.level", level_of(level.lower())).query())
     return conditions
 
 
