@@ -118,6 +118,7 @@ def lines_of(component: str | None, level: str | None) -> list[Query]:
 
 
 _LEVEL_STYLES = {"debug": "dim", "info": "green", "warning": "yellow", "error": "red", "critical": "bold red"}
+_BAD_ENDS = frozenset({"task.failed", "task.rejected", "task.timeout", "task.unregistered"})
 _STATUS_STYLES = {"completed": "green", "running": "blue", "failed": "red"}
 
 
@@ -129,6 +130,11 @@ def level_style(level: str) -> str:
 def status_style(status: str) -> str:
     """The look of a run's status."""
     return _STATUS_STYLES.get(status, "white")
+
+
+def outcome_style(action: str) -> str:
+    """The look of what became of a task."""
+    return "green" if action == "task.succeeded" else "red" if action in _BAD_ENDS else ""
 
 
 def dim(_text: str) -> str:
@@ -200,12 +206,11 @@ TASKS = View(
     order=NEWEST_LINE_FIRST,
     columns=(
         _TIMESTAMP,
-        _LEVEL,
-        Column("Action", "event.action", text("event.action"), 18),
-        Column("Task", "neuroflow.task.name", text("neuroflow.task.name"), 40),
-        Column("Task ID", "neuroflow.task.id", text("neuroflow.task.id"), 36),
+        Column("Action", "event.action", text("event.action"), 18, outcome_style),
         Column("Runtime", "event.duration", seconds("event.duration"), 10),
-        Column("Message", "message", text("message")),
+        Column("Task ID", "neuroflow.task.id", text("neuroflow.task.id"), 36),
+        Column("Task", "neuroflow.task.name", text("neuroflow.task.name"), 60),
+        Column("Error", "error.message", text("error.message")),
     ),
     nothing="No tasks found",
 )
