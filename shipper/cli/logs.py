@@ -10,9 +10,10 @@ import sys
 from typing import Literal
 
 import click
+from click.shell_completion import get_completion_class
 
 from shipper.cli.following import show_new
-from shipper.cli.questions import show_tasks
+from shipper.cli.questions import show_stats, show_tasks
 from shipper.cli.reading import (
     FOUND,
     Format,
@@ -22,9 +23,12 @@ from shipper.cli.reading import (
     output_of,
     output_options,
     show_pages,
+    show_value,
     span_of,
+    zone_of,
 )
 from shipper.cli.searching import search_logs
+from shipper.document.levels import LEVELS
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -35,9 +39,14 @@ def logs(ctx: click.Context, config_path: str | None) -> None:
     ctx.obj = Session(config_path)
 
 
+def _levels(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Levels to choose from, for the shell's completion."""
+    return [level for level in LEVELS if level.startswith(begun.lower())]
+
+
 @logs.command("show")
 @click.option("--component", help="Filter by component")
-@click.option("--level", help="Filter by log level")
+@click.option("--level", help="Filter by log level", shell_complete=_levels)
 @click.option("--tail", "count", default=50, show_default=True, type=click.IntRange(0), help="Number of lines")
 @click.option("--follow", "-f", is_flag=True, help="Follow log output")
 @click.option(
@@ -170,6 +179,8 @@ def show_workflow_log(
     With an id: that run, its stages, its pipelines, how long they took and what went wrong.
     """
     span = span_of(since, until, utc=utc)
+    if workflow_run_id is not None and not list_runs:
+        return _show_workflow(session, workflow_run_id, form, utc=utc)
 
     from shipper.search import paging
     from shipper.search.views import WORKFLOWS
@@ -180,8 +191,36 @@ def show_workflow_log(
     return FOUND if found or limit == 0 else nothing(WORKFLOWS.nothing)
 
 
-logs.add_command(search_logs)
-logs.add_command(show_tasks)
+def _show_workflow(session: Session, workflow_run_id: int, form: Format, *, utc: bool) -> int:
+    from shipper.search.workflow import workflow_detail, write_detail
+
+    detail = workflow_detail(session.client, session.namespace, workflow_run_id)
+    if form == "table" and detail is not None:
+        write_detail(detail, zone_of(utc=utc), sys.stdout)
+    elif form != "table":
+        show_value(detail)
+    return FOUND if detail is not None else nothing(f"Workflow run {workflow_run_id} not found", "red")
+
+
+@logs.command("completion")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def show_completion(ctx: click.Context, shell: str) -> None:
+    """Print a script that lets a shell complete commands and options.
+
+    For bash: eval "$(neuroflow-logs completion bash)" in ~/.bashrc.
+    """
+    root = ctx.find_root()
+    program = root.info_name or "neuroflow-logs"
+    variable = f"_{program}_COMPLETE".replace("-", "_").upper()
+    found = get_completion_class(shell)
+    if found is None:
+        raise click.UsageError(f"click knows no completion for {shell}")
+    click.echo(found(root.command, {}, program, variable).source())
+
+
+for command in (search_logs, show_stats, show_tasks):
+    logs.add_command(command)
 
 
 def main() -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
 
+from shipper.document.levels import level_of
+
 Kind = Literal["text", "keyword", "trace", "number", "duration", "date", "flattened", "key"]
 """text: analysed, found by words.  keyword: one value.  trace: one long value, found by parts.  duration:
 nanoseconds.  flattened: an object whose values are found whatever their key; key: what it has under one key."""
@@ -139,7 +141,9 @@ def nearest(name: str) -> str | None:
 
 
 def spellings(field: str, value: str) -> list[str]:
-    """The values that a person may mean with this one: ids with and without their prefix."""
+    """The values that a person may mean with this one: ids with and without their prefix, levels by any name."""
+    if field == "log.level":
+        return [level_of(value.lower())]
     prefix = _PREFIXES.get(field)
     if prefix is None:
         return [value]
