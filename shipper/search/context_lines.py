@@ -66,6 +66,7 @@ class Hole:
         behind: lines wanted at its beginning.
         ahead: lines wanted at its end.
         opens: whether another file begins with it.
+        above: lines up to this offset have been shown.
     """
 
     generation: str
@@ -74,6 +75,7 @@ class Hole:
     behind: int
     ahead: int
     opens: bool = False
+    above: int = -1
 
     @property
     def inner(self) -> bool:
@@ -133,11 +135,16 @@ class Plan:
             return [*self.end(), line]
         if last is not None and (last.generation, last.offset) == (generation, offset):
             return []  # a copy in another backing index
-        if last is not None and last.generation == generation and last.offset < offset:
-            return self._to(line, [Hole(generation, last.offset, offset, self._after, self._before)])
-        tail = self.end()
         matched, shown = self._shown.get(generation, (-1, -1))
+        if last is not None and last.generation == generation and last.offset < offset:
+            if offset <= shown:  # beside the last match under the log's other name
+                self._last = line
+                return []
+            hole = Hole(generation, last.offset, offset, self._after, self._before, above=shown)
+            return self._to(line, [hole])
+        tail = self.end()
         if matched < offset <= shown:
+            self._last = line
             return tail
         low = shown if 0 <= shown < offset else None
         return self._to(line, [*tail, Hole(generation, low, offset, 0, self._before, opens=True)])
@@ -145,7 +152,10 @@ class Plan:
     def end(self) -> list[Step]:
         """The steps behind the last match."""
         last, self._last = self._last, None
-        return [] if last is None else [Hole(last.generation, last.offset, None, self._after, 0)]
+        if last is None:
+            return []
+        above = self._shown.get(last.generation, (-1, -1))[1]
+        return [Hole(last.generation, last.offset, None, self._after, 0, above=above)]
 
     def shown(self, line: Line) -> None:
         """Take notice of a line that is shown."""
@@ -213,10 +223,12 @@ class Contexts:
             behind, ahead, gap = looked[id(step)]
             self._apart = self._apart or step.opens
             for line in behind:
-                self._show(line, shown, matched=False)
+                if line.offset > step.above:
+                    self._show(line, shown, matched=False)
             self._apart = self._apart or gap
             for line in ahead:
-                self._show(line, shown, matched=False)
+                if line.offset > step.above:
+                    self._show(line, shown, matched=False)
         return shown
 
     def _show(self, line: Line, shown: list[ContextLine], *, matched: bool) -> None:

@@ -66,6 +66,7 @@ SHORT: Mapping[str, tuple[str, ...]] = {
     "path": ("log.file.path",),
     "pid": ("process.pid",),
     "pipeline": ("neuroflow.pipeline",),
+    "pipeline_run": ("neuroflow.run_id",),
     "process": ("process.name",),
     "run": ("neuroflow.run_id",),
     "run_id": ("neuroflow.run_id",),
@@ -90,6 +91,9 @@ SHORT: Mapping[str, tuple[str, ...]] = {
     "workflow_run": ("neuroflow.workflow_run_id",),
     "workflow_run_id": ("neuroflow.workflow_run_id",),
 }
+
+ENTITIES = frozenset({"session", "subject", "pipeline_run", "workflow_run"})
+"""Short names that the audit trail's entities (``session:12``) begin with."""
 
 # Ids that some lines write with their prefix and some without.
 _PREFIXES = {"neuroflow.subject_id": "sub-", "neuroflow.session_id": "ses-", "event.dataset": "neuroflow."}

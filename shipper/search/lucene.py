@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from shipper.search.fields import is_known
+from shipper.search.fields import ENTITIES, is_known
 
 
 class QueryError(ValueError):
@@ -97,6 +97,8 @@ Node = Leaf | And | Or | Not
 # Elasticsearch nests bool queries 30 deep at most; each of ours may cost two, and a word takes some itself.
 DEEPEST = 10
 FUZZIEST = 2
+# Each is looked for in many fields and every index; a cluster is busy with a hundred words for seconds.
+MOST = 64
 
 _OPERATOR = re.compile(r"(?:(?:AND|OR|NOT)(?=[\s()\"]|$)|(?:&&|\|\|)(?=\s|$))")
 _SIGN = re.compile(r"(?:!(?![\s)]|$)|[+-](?![\s)+-]|$))")
@@ -132,6 +134,7 @@ class _Reader:
         self._text = text
         self._at = 0
         self._depth = 0
+        self._leaves = 0
         self._before = ""
 
     def all(self) -> Node:
@@ -184,11 +187,14 @@ class _Reader:
             field = name
         if self._text.startswith("(", self._at):
             return self._group(field)
+        self._leaves += 1
+        if self._leaves > MOST:
+            raise QueryError(f"it names more than {MOST} things to find")
         value = self._value(field)
         leaf = Leaf(field, value)
         if not (found and field == name and isinstance(value, Word)) or value.wild:
             return leaf
-        if found[0].endswith(":") and is_known(name or ""):
+        if found[0].endswith(":") and is_known(name or "") and name not in ENTITIES:
             return leaf
         # Pasted as a table shows it, or a text with a colon in it: either will do.
         leaf = Leaf(field, value, pasted=found[0].endswith("="))

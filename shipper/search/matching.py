@@ -18,25 +18,29 @@ from shipper.search.quantities import date_query, nanoseconds, number, number_qu
 from shipper.search.word_parts import BEGINNINGS, ENDINGS, Part, has_letters, parts_of, whole_words, wildcard_of
 
 TEXTS = ("message", "error.message")
-VALUES = (
+# Names of several words, of which any is looked for; each costs the cluster about as much as ten of the values below.
+NAMES = (
     "error.stack_trace",
     "error.type",
     "event.action",
+    "log.logger",
+    "neuroflow.pipeline",
+    "neuroflow.stage",
+    "neuroflow.task.name",
+)
+# Found as a whole.
+VALUES = (
     "host.name",
     "log.level",
-    "log.logger",
     "neuroflow.audit.entity",
     "neuroflow.audit.new_value",
     "neuroflow.audit.old_value",
     "neuroflow.audit.triggered_by",
     "neuroflow.context",
-    "neuroflow.pipeline",
     "neuroflow.run_id",
     "neuroflow.session_id",
-    "neuroflow.stage",
     "neuroflow.subject_id",
     "neuroflow.task.id",
-    "neuroflow.task.name",
     "neuroflow.workflow_run_id",
     "process.name",
     "tags",
@@ -94,8 +98,8 @@ class Matching:
         if isinstance(value, Word) and not has_letters(value):
             return None
         found = [clause for field in TEXTS for clause in self._text(field, value)]
-        found += [clause for field in VALUES for clause in _part_of(field, value)]
-        found += _part_of(EXTRA, value)
+        found += [clause for field in (*NAMES, EXTRA) for clause in _part_of(field, value)]
+        found += [clause for field in VALUES for clause in _whole(field, value, short=False)]
         if isinstance(value, Word) and ("/" in value.text or "." in value.text):
             # A word like "workflow" is in the path of far too many lines that say nothing of it.
             found += _part_of(_PATH, value)
@@ -108,10 +112,15 @@ class Matching:
         if isinstance(leaf.value, Range) and len(fields) > 1:
             # Under a line's own key everything is text, which has another order.
             fields = tuple((field, kind) for field, kind in fields if kind != "key")
-        found = [
-            clause for field, kind in fields for clause in self._field(field, kind, leaf.value, short=target.short)
-        ]
-        return _any(found) if found else None
+        found: list[Query] = []
+        for field, kind in fields:
+            try:
+                found += self._field(field, kind, leaf.value, short=target.short)
+            except QueryError:
+                # A pattern of names takes in fields of every kind; what can't hold the value doesn't.
+                if "*" not in (leaf.field or ""):
+                    raise
+        return _any(found) if found else {"match_none": {}}
 
     def _field(self, field: str, kind: Kind, value: Word | Regex | Range, *, short: bool) -> list[Query]:
         if isinstance(value, Word) and value.anything:

@@ -95,7 +95,7 @@ def _end(field: str, side: str, text: str, now: datetime, zone: tzinfo | None) -
     if _AGO.fullmatch(text):
         text = f"now-{text}"
     if _NOW.fullmatch(text):
-        return {"range": {field: {side: text, "time_zone": _offset(now.astimezone(zone))}}}
+        return _limit(field, side, text, now.astimezone(zone))
     found = _DATE.fullmatch(text)
     day = found and _day(found)
     if not (found and day):
@@ -104,9 +104,17 @@ def _end(field: str, side: str, text: str, now: datetime, zone: tzinfo | None) -
         )
     text = text.replace(" ", "T")
     if found["zone"]:
-        return {"range": {field: {side: text}}}
+        return _limit(field, side, text, None)
     local = day.replace(tzinfo=zone) if zone else day.astimezone()
-    return {"range": {field: {side: text, "time_zone": _offset(local)}}}
+    return _limit(field, side, text, local)
+
+
+def _limit(field: str, side: str, text: str, local: datetime | None) -> Query:
+    # The field's own format wants a time to the second.
+    limit = {side: text, "format": "strict_date_optional_time"}
+    if local is not None:
+        limit["time_zone"] = _offset(local)
+    return {"range": {field: limit}}
 
 
 def _day(found: re.Match[str]) -> datetime | None:

@@ -1,0 +1,517 @@
+"""``neuroflow-logs search`` over a real node: every form of a query, many matches, marks, and lines around matches."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from elasticsearch import Elasticsearch
+
+from shipper.cli.logs import logs
+from shipper.demo.node import Node
+from shipper.install.templates import install
+from tests.conformance.rig import Rig
+from tests.elasticsearch.screens import Laboratory
+from tests.elasticsearch.test_search import START, Bench, line
+
+FAILED = line(
+    1,
+    "pipeline.failed",
+    event={"action": "pipeline.failed", "duration": 12_300_000_000, "dataset": "neuroflow.app"},
+    log={"level": "error", "logger": "neuroflow.workers"},
+    error={"message": "Memory limit exceeded", "type": "MemoryError", "stack_trace": 'File "x.py", line 3\nKeyError'},
+    neuroflow={
+        "run_id": "456",
+        "pipeline": "qsiprep",
+        "session_id": "ses-01",
+        "extra": {"exit_code": 137, "cmd": "docker run -v /data:/in Deep/Image", "nested": {"key": "Deep Value"}},
+    },
+)
+DOCS = {
+    "failed": ("app", FAILED),
+    "bold": ("pipeline", line(2, "wrote /out/sub-001_ses-01_run-02_bold.nii.gz in 3.5 s", generation="p", path="/p")),
+    "oom": ("pipeline", line(3, "Container OOMKilled, ses-02: 01 of 2", generation="p", path="/p")),
+    "audit": ("audit", line(4, "Session status: a -> b", neuroflow={"audit": {"entity": "session:12"}})),
+    "task": (
+        "celery",
+        line(
+            5,
+            "task.failed",
+            log={"level": "warning", "logger": "neuroflow.workers.tasks"},
+            event={"action": "task.failed"},
+            neuroflow={"task": {"name": "neuroflow.run_bids", "id": "ab12-cd34"}, "run_id": "45"},
+        ),
+    ),
+    "plain": ("workflow", line(6, "Größe it's C:\\x [Node] 12:30:01 1,234.5 a=b 100% done!", log={"level": "info"})),
+    "late": ("workflow", line(7, "Memory was freed.  No limit", at=7200, path="/var/log/neuroflow/workflow.log")),
+}
+
+
+class Finder:
+    """The command over a few known lines."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+
+    def find(self, *args: str) -> set[str]:
+        """Names of the lines that are found."""
+        result = self.bench.run("search", "--format", "ndjson", *args, code=None)
+        assert result.exit_code == (0 if result.stdout else 1), result.output
+        offsets = {json.loads(row)["log.offset"] for row in result.stdout.splitlines()}
+        return {name for name, (_, doc) in DOCS.items() if doc["log"]["offset"] in offsets}
+
+
+@pytest.fixture(scope="module")
+def finder(es: Elasticsearch, node: Node, tmp_path_factory: pytest.TempPathFactory) -> Finder:
+    """The lines in a namespace of their own."""
+    install(es)
+    bench = Bench(es, node.url, f"find{os.getpid()}", tmp_path_factory.mktemp("find"))
+    for dataset, doc in DOCS.values():
+        bench.put(dataset, doc)
+    return Finder(bench)
+
+
+@pytest.fixture
+def bench(es: Elasticsearch, node: Node, namespace: str, tmp_path: Path) -> Bench:
+    """A fresh namespace with its templates."""
+    install(es)
+    return Bench(es, node.url, namespace, tmp_path)
+
+
+EVERY = set(DOCS)
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        # Plain words: whole ones, in any case, parts of names, in whichever field, all of them.
+        ("failed", {"failed", "task"}),
+        ("FAILED qsiprep", {"failed"}),
+        ("pipeline.failed", {"failed"}),
+        ("456", {"failed"}),
+        ("45", {"task"}),
+        ("fail", set()),
+        ("memory limit", {"failed", "late"}),
+        ("memory exceeded qsiprep deep docker", {"failed"}),
+        ("keyerror", {"failed"}),
+        ("run_bids", {"task"}),
+        ("bids", {"task"}),
+        ("ab12-cd34", {"task"}),
+        ("ab12", set()),
+        ("session:12", {"audit"}),
+        ("workers", {"failed", "task"}),
+        ("exit_code", {"failed"}),
+        ("137", {"failed"}),
+        ("workflow.log", {"late"}),
+        ("nothing-like-it", set()),
+        # Names of several words, also inside of longer ones, never across.
+        ("sub-001", {"bold"}),
+        ("ses-01", {"failed", "bold"}),
+        ("ses-02", {"oom"}),
+        ("run-02", {"bold"}),
+        ("sub-001_ses-01", {"bold"}),
+        ("ses-01_run", {"bold"}),
+        ("ses-0", set()),
+        ("001", {"bold"}),
+        ("bold.nii.gz", {"bold"}),
+        ("nii.gz", {"bold"}),
+        ("/out/sub-001_ses-01_run-02_bold.nii.gz", {"bold"}),
+        # Quotes.
+        ('"Memory limit"', {"failed"}),
+        ('"limit memory"', set()),
+        ('"Memory limit"~3', {"failed", "late"}),
+        ('"docker run"', {"failed"}),
+        # As it is pasted from a log.
+        ("run_id=456", {"failed"}),
+        ('error="Memory limit exceeded"', {"failed"}),
+        ("a=b", {"plain", "audit"}),
+        ("[Node]", {"plain"}),
+        ("12:30:01", {"plain"}),
+        ("1,234.5", {"plain"}),
+        ("C:\\\\x", {"plain"}),
+        ("it's", {"plain"}),
+        ("GRÖSSE OR größe", {"plain"}),
+        ("done!", {"plain"}),
+        ("ses-02: 01", {"oom"}),
+        ("-> status", {"audit"}),
+        # Patterns.
+        ("OOM*", {"oom"}),
+        ("*killed", {"oom"}),
+        ("oom?illed", {"oom"}),
+        ("s?s-0*", {"failed", "bold", "oom"}),
+        ("ses-*_run-02", {"bold"}),
+        ("/OOM(Killed|ed)/", {"oom"}),
+        ("memry~", {"failed", "late"}),
+        ("memoyr~1^3", {"failed", "late"}),
+        ("*", EVERY),
+        ("*:*", EVERY),
+        # Fields.
+        ("log.level:error", {"failed"}),
+        ("level:ERROR", {"failed"}),
+        ("level:warn", {"task"}),
+        ("level:(error OR info)", {"failed", "plain"}),
+        ("level: error", {"failed"}),
+        ("neuroflow.run_id:456", {"failed"}),
+        ("run_id:45", {"task"}),
+        ("run_id:4*", {"failed", "task"}),
+        ("run_id:(45 OR 456) -level:error", {"task"}),
+        ("component:neuroflow.workers", {"failed", "task"}),
+        ("log.logger:neuroflow.workers", {"failed"}),
+        ("component:*tasks", {"task"}),
+        ("component:/neuroflow\\.work.*/", {"failed", "task"}),
+        ("pipeline:qsipre~", {"failed"}),
+        ("session_id:01", {"failed"}),
+        ("session:ses-01", {"failed"}),
+        ("neuroflow.session_id:01", set()),
+        ("event:task.failed", {"task"}),
+        ("action:*.failed", {"failed", "task"}),
+        ("task:neuroflow.run_bids", {"task"}),
+        ("task_id:AB12-CD34", {"task"}),
+        ("entity:session\\:12", {"audit"}),
+        ("entity:session:12", {"audit"}),
+        ("dataset:app", {"failed"}),
+        ("error:memory", {"failed"}),
+        ('error.message:"limit exceeded"', {"failed"}),
+        ("error.stack_trace:KeyError", {"failed"}),
+        ("message:failed", {"failed", "task"}),
+        ("message:memory", {"late"}),
+        ("file:*workflow.log", {"late"}),
+        ("error:*", {"failed"}),
+        ("_exists_:task", {"task"}),
+        ("NOT neuroflow.run_id:*", EVERY - {"failed", "task"}),
+        ("neuroflow.*:qsiprep", {"failed"}),
+        # What lines say under keys of their own.
+        ("neuroflow.extra.exit_code:137", {"failed"}),
+        ("exit_code:137", {"failed"}),
+        ("exit_code:*", {"failed"}),
+        ("exit_code:[100 TO 200]", {"failed"}),
+        ('extra.nested.key:"deep value"', {"failed"}),
+        ("cmd:*docker*", {"failed"}),
+        ("neuroflow.extra:docker", {"failed"}),
+        # Ranges.
+        ("event.duration:>1000000000", {"failed"}),
+        ("duration:>12s duration:<=12.3s", {"failed"}),
+        ("event.duration:{12300000000 TO *]", set()),
+        ("log.offset:[2 TO 4}", {"bold", "oom"}),
+        ("log.offset:3", {"oom"}),
+        ("@timestamp:[2026-11-23T12:00:02Z TO 2026-11-23T12:00:03Z]", {"bold", "oom"}),
+        ("@timestamp:>2026-11-23T13:00Z", {"late"}),
+        ('@timestamp:>="2026-11-23 14:00"', {"late"}),
+        ("@timestamp:2026-11-23", EVERY),
+        ("@timestamp:[2026-11-23T12:00:01Z TO now+100y]", EVERY),
+        ("timestamp:<now-500d", set()),
+        # Combined.
+        ("failed AND qsiprep", {"failed"}),
+        ("failed && NOT qsiprep", {"task"}),
+        ("failed -qsiprep", {"task"}),
+        ("failed !qsiprep", {"task"}),
+        ("+failed +bids", {"task"}),
+        ("qsiprep OR bids", {"failed", "task"}),
+        ("qsiprep || oomkilled", {"failed", "oom"}),
+        ("oomkilled OR failed bids", {"oom", "task"}),
+        ("(oomkilled OR failed) bids", {"task"}),
+        ("(memory limit) OR level:info", {"failed", "late", "plain"}),
+        ("NOT (failed OR ses-01)", {"oom", "audit", "plain", "late"}),
+        ("and", set()),
+    ],
+)
+def test_query(finder: Finder, query: str, found: set[str]) -> None:
+    """What a person types finds what that person means."""
+    assert found == finder.find("--utc", "--", query)
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("foo AND", "nothing follows AND"),
+        ("OR foo", "nothing stands before OR"),
+        ("a AND OR b", "nothing stands between AND and OR"),
+        ("(a", "a ( is never closed"),
+        ("a)", "a ) closes what was never opened"),
+        ("()", "nothing stands inside ()"),
+        ('"a b', 'a " is never closed'),
+        ("[1 TO", "a range is not whole"),
+        ("[1 TO 2]", "needs a field"),
+        ("log.offset:[1 TO", "a range is not whole"),
+        ("log.offset:abc", "log.offset holds numbers, and 'abc' is none"),
+        ("log.offset:>", "nothing follows >"),
+        ("duration:>soon", "event.duration holds durations, and 'soon' is none"),
+        ("@timestamp:tomorrow", "@timestamp holds times, and 'tomorrow' is none"),
+        ("@timestamp:2026-13-01", "@timestamp holds times, and '2026-13-01' is none"),
+        ("level:", "nothing follows level:"),
+        ("word~7", "0, 1 or 2 changed letters"),
+        ("NOT", "nothing follows NOT"),
+        ("--", "no letter and no digit to look for"),
+        ("  ", "it is empty; * finds every line"),
+        ("a " * 65, "more than 64 things to find"),
+        ("(" * 11 + "a" + ")" * 11, "nested more than 10 deep"),
+    ],
+)
+def test_query_that_cannot_be_read(finder: Finder, tmp_path: Path, query: str, said: str) -> None:
+    """Exit code 2 and what is wrong with it, whether or not there are logs at all."""
+    config = tmp_path / "neuroflow.yaml"
+    config.write_text(finder.bench.config.read_text().replace(finder.bench.namespace, "nowhere"))
+    for place in (finder.bench.config, config):
+        result = CliRunner().invoke(logs, ["--config", str(place), "search", "--", query], catch_exceptions=False)
+        assert (2, "") == (result.exit_code, result.stdout)
+        assert said in result.stderr
+
+
+@pytest.mark.parametrize("query", ["/(/", "message:/[/", "@timestamp:2026-02-30"])
+def test_query_that_the_cluster_refuses(finder: Finder, query: str) -> None:
+    """What only Elasticsearch can judge ends with its reason, and code 2."""
+    result = finder.bench.run("search", query, code=2)
+    assert "" == result.stdout
+    assert "Invalid value for QUERY" in result.stderr
+
+
+def test_unknown_field_is_said(finder: Finder) -> None:
+    """A name that neither the mapping nor any line has is named beside the nearest one; known ones are not."""
+    result = finder.bench.run("search", "levle:error", code=1)
+    assert "no line has a field levle; the nearest field is level\nNo log lines found\n" == result.stderr
+    assert "no line has a field xyzzy\nNo log lines found\n" == finder.bench.run("search", "xyzzy:1", code=1).stderr
+    assert "no line has a field log.*x\nNo log lines found\n" == finder.bench.run("search", "log.*x:1", code=1).stderr
+    for known in ("exit_code:137", "level:error", "nested.key:*", "extra.cmd:*deep*"):
+        assert "" == finder.bench.run("search", known).stderr
+    assert "letter by letter" in finder.bench.run("search", "run_id:>4").stderr
+
+
+def test_order_and_tail(finder: Finder) -> None:
+    """All matches by time, the oldest first; with --tail the newest of them; other options narrow."""
+    run = finder.bench.run
+
+    def offsets(*args: str) -> list[int]:
+        return [
+            json.loads(row)["log.offset"] for row in run("search", *args, "--format", "ndjson").stdout.splitlines()
+        ]
+
+    assert [1, 2, 3, 4, 5, 6, 7] == offsets("*")
+    assert [5, 6, 7] == offsets("*", "--tail", "3")
+    assert [2, 3, 4] == offsets("*", "--dataset", "pipeline", "--dataset", "audit")
+    assert [3, 4] == offsets("*", "--since", "2026-11-23T12:00:03Z", "--until", "2026-11-23T12:00:04Z")
+    assert [1] == offsets("failed", "qsiprep")
+    assert "" == run("search", "*", "--tail", "0").stdout
+    assert [] == json.loads(run("search", "nothing", "--format", "json", code=1).stdout)
+
+
+def test_table(finder: Finder) -> None:
+    """The columns of `show` and the kind of log; piped there are no escapes in it."""
+    head, row = finder.bench.run("search", "qsiprep", "--utc").stdout.splitlines()
+    assert ["Timestamp", "Dataset", "Level", "Component", "Message"] == head.split()
+    assert row.startswith("2026-11-23 12:00:01.000  app      error  neuroflow.workers  pipeline.failed run_id=456")
+
+
+@pytest.mark.parametrize("extra", [["--until", "now"], ["--format", "json"], ["-C", "3"], ["-A", "1"]])
+def test_following_has_no_end(finder: Finder, extra: list[str]) -> None:
+    """What needs an end, or what comes later, is refused with -f."""
+    result = finder.bench.run("search", "*", "-f", *extra, code=2)
+    assert "Error: " in result.stderr
+
+
+def test_many_matches_come_in_pages(bench: Bench) -> None:
+    """More matches than a search may give at once: all, once, by time."""
+    bench.put("app", *(line(at, f"needle {at}" if at % 2 else f"straw {at}", at=at // 700) for at in range(25_000)))
+    found = bench.run("search", "needle", "--format", "ndjson").stdout.splitlines()
+    assert [f"needle {at}" for at in range(1, 25_000, 2)] == [json.loads(row)["message"] for row in found]
+    found = bench.run("search", "needle", "--tail", "11000", "--format", "ndjson").stdout.splitlines()
+    assert [f"needle {at}" for at in range(3001, 25_000, 2)] == [json.loads(row)["message"] for row in found]
+
+
+def test_word_that_is_part_of_very_many(bench: Bench) -> None:
+    """A name in more long names than a pattern may stand for is still found where it stands by itself."""
+    bench.put("app", *(line(at, f"sub-{at:05}_ses-01 x") for at in range(30_000)), line(99_999, "at ses-01 now"))
+    found = bench.run("search", "ses-01", "--format", "ndjson").stdout.splitlines()
+    assert len(found) in {1, 30_001}
+    assert "at ses-01 now" in {json.loads(row)["message"] for row in found}
+
+
+def test_follow(bench: Bench) -> None:
+    """What matches among new lines is shown as it comes, until Ctrl-C."""
+    now = (datetime.now(UTC) - START).total_seconds()
+    bench.put("app", line(1, "needle one", created=now))
+    process = bench.start("search", "needle", "-f", "--format", "ndjson")
+    assert process.stdout is not None
+    assert "needle one" == json.loads(process.stdout.readline())["message"]
+    bench.put("celery", line(2, "straw", created=now), line(3, "second Needle", created=now))
+    assert "second Needle" == json.loads(process.stdout.readline())["message"]
+    process.send_signal(signal.SIGINT)
+    rest, errors = process.communicate()
+    assert ("", "", 0) == (rest, errors, process.returncode)
+
+
+def test_closed_pipe_is_quiet(bench: Bench) -> None:
+    """``| head -1`` of many matches is no error, with lines around them or without."""
+    bench.put("app", *(line(at, f"needle {at}") for at in range(8000)))
+    for args in (["needle"], ["needle", "-C", "1"]):
+        process = bench.start("search", *args, "--format", "ndjson")
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert "" == process.stderr.read()
+        assert 0 == process.wait()
+        process.stderr.close()
+
+
+NEEDLE, STRAW = "needle", "straw"
+
+
+class Haystack:
+    """Log files with needles in them, shipped by the real sidecar."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
+        self.view = Laboratory(rig)
+        self.files: dict[str, list[str]] = {}
+
+    def write(self, name: str, needles: list[bool]) -> None:
+        """One file, a line for each flag."""
+        lines = [f"{name} {at} {NEEDLE if found else STRAW}" for at, found in enumerate(needles)]
+        path = self.rig.logs / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if "pipelines" in name:
+            path.write_text("".join(f"{text}\n" for text in lines))
+        else:
+            stamp = "2026-11-23T12:00:00Z"
+            rows = [json.dumps({"event": text, "timestamp": stamp, "level": "info"}) for text in lines]
+            path.write_text("".join(f"{row}\n" for row in rows))
+        self.files[str(path)] = lines
+
+    def grep(self, before: int, after: int) -> list[str]:
+        """What ``grep -h`` prints, over the files by their names."""
+        shown: list[str] = []
+        for _, lines in sorted(self.files.items()):
+            last = -1
+            for at, text in enumerate(lines):
+                around = lines[max(0, at - after) : at + before + 1]
+                if not any(NEEDLE in each for each in around):
+                    continue
+                if shown and (last < 0 or at != last + 1):
+                    shown.append("--")
+                shown.append(text)
+                last = at
+        return shown
+
+
+@pytest.fixture(scope="module")
+def haystack(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Haystack]:
+    """Files with few, many, only and no needles, rotated ones among them."""
+    rig = Rig(tmp_path_factory.mktemp("hay"), node.url, f"hay{os.getpid()}")
+    hay, dice = Haystack(rig), random.Random(7)
+    hay.write("neuroflow.log", [dice.random() < 0.02 for _ in range(900)])
+    hay.write("neuroflow.log.1", [dice.random() < 0.3 for _ in range(500)])
+    hay.write("workflow.log", [True] * 300)
+    hay.write("celery/worker.log", [False] * 20)
+    hay.write("pipelines/mriqc/mriqc_4_20261123_124412.log", [dice.random() < 0.1 for _ in range(700)])
+    hay.write("pipelines/mriqc/mriqc_5_20261123_124412.log", [True])
+    hay.write("pipelines/mriqc/mriqc_6_20261123_124412.log", [False, False, True, False])
+    rig.once()
+    yield hay
+    rig.close()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(0, 1), (1, 0), (2, 1), (3, 3), (0, 7), (12, 0), (1, 9), (40, 40), (1000, 1000)]
+)
+def test_lines_around_matches(haystack: Haystack, before: int, after: int) -> None:
+    """What grep prints over the files themselves, file by file, no line twice, and a line where some are left out."""
+    printed = haystack.view.run("search", NEEDLE, "-B", str(before), "-A", str(after), columns=1000).stdout.decode()
+    shown = [text if text == "--" else re.sub(r".*  ", "", text) for text in printed.splitlines()[1:]]
+    assert haystack.grep(before, after) == [re.sub(r" run_id=.*", "", text) for text in shown]
+    rows = haystack.view.rows("search", NEEDLE, "-B", str(before), "-A", str(after))
+    assert [text for text in haystack.grep(before, after) if text != "--"] == [row["message"] for row in rows]
+
+
+def test_lines_around_the_newest(haystack: Haystack) -> None:
+    """With --tail the newest matches are shown with their contexts."""
+    rows = haystack.view.rows("search", NEEDLE, "--dataset", "workflow", "--tail", "2", "-B", "1")
+    assert [f"workflow.log {at} {NEEDLE}" for at in (297, 298, 299)] == [row["message"] for row in rows]
+    haystack.view.run("search", NEEDLE, "--tail", "10001", "-C", "1", code=2)
+
+
+def test_lines_around_a_log_that_was_renamed(bench: Bench) -> None:
+    """A log whose later lines were read under its next name is one log: nothing is lost, nothing shown twice."""
+    lines = [
+        line(at, f"{NEEDLE if at in {3, 6, 7, 9, 15} else STRAW} {at}", path="/log.1" if at > 7 else "/log")
+        for at in range(20)
+    ]
+    bench.put("app", *lines, line(1, f"{NEEDLE} other", path="/log", generation="h"))
+    found = bench.run("search", NEEDLE, "-C", "3", "--format", "ndjson").stdout.splitlines()
+    shown = [(row["neuroflow.generation"], row["log.offset"]) for row in map(json.loads, found)]
+    assert sorted([("h", 1), *(("g", at) for at in range(19))]) == sorted(shown)
+
+
+def test_copy_over_a_rollover_counts_once(bench: Bench) -> None:
+    """A line that is in two backing indices is one line, as a match and beside one."""
+    lines = [line(at, f"{NEEDLE if at == 2 else STRAW} {at}") for at in range(6)]
+    bench.put("app", *lines)
+    bench.es.indices.rollover(alias=bench.stream("app"))
+    bench.put("app", *lines)
+    found = bench.run("search", NEEDLE, "-B", "1", "-A", "2", "--format", "ndjson").stdout.splitlines()
+    assert [1, 2, 3, 4] == [json.loads(row)["log.offset"] for row in found]
+
+
+class TestMarks:
+    """Words that were found stand out on a terminal."""
+
+    @pytest.fixture(scope="class")
+    def view(self, es: Elasticsearch, node: Node, tmp_path_factory: pytest.TempPathFactory) -> Laboratory:
+        """Lines that would like to be taken for marks, markup or colours."""
+        install(es)
+        rig = Rig(tmp_path_factory.mktemp("marks"), node.url, f"marks{os.getpid()}")
+        bench = Bench(es, node.url, rig.namespace, tmp_path_factory.mktemp("bench"))
+        bench.put(
+            "app",
+            line(1, "pipeline.failed [bold]", log={"level": "error"}, neuroflow={"run_id": "456"}),
+            line(2, "\ue000deadbeef\ue001failed\ue000deadbeef\ue002 <em>failed</em> [/red]"),
+            line(3, "\x1b[31mfailed\x1b[0m and failed"),
+            line(4, "failed " + "x " * 600_000),
+            line(5, "task", error={"message": "failed: it"}),
+            line(6, "it failed twice", error={"message": "failed"}),
+        )
+        return Laboratory(rig)
+
+    def test_words_stand_out(self, view: Laboratory) -> None:
+        """Each word that was found, and nothing else, in reverse; texts are otherwise as they are."""
+        shown = view.screen("search", "failed", "--until", "2026-11-23T12:00:03Z", columns=300).decode()
+        assert ["pipeline.failed", "failed", "failed", "failed", "failed"] == re.findall(
+            r"\x1b\[7m(.*?)\x1b\[0m", shown
+        )
+        plain = view.screen("search", "failed", "--until", "2026-11-23T12:00:03Z", columns=300, NO_COLOR="1").decode()
+        assert plain == re.sub(r"\x1b\[[0-9;]*m", "", shown)
+        assert "\ue000deadbeef\ue001failed\ue000deadbeef\ue002 <em>failed</em> [/red]" in plain
+
+    def test_fields_stand_out(self, view: Laboratory) -> None:
+        """A value that was asked for stands out where the row shows it, in the column's own look."""
+        shown = view.screen("search", "run_id:456 level:error", columns=300).decode()
+        assert "\x1b[7;31merror\x1b[0m" in shown
+        assert "run_id=\x1b[7m456\x1b[0m" in shown
+
+    def test_long_and_shared_texts(self, view: Laboratory) -> None:
+        """A message of a mebibyte is shown whole; an error that the message tells is not told again."""
+        shown = view.screen("search", "failed", "--since", "2026-11-23T12:00:04Z", columns=300).decode()
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
+        assert 600_000 == len(re.findall(r"\bx\b", plain))
+        assert 'error="\x1b[7mfailed\x1b[0m: it"' in shown
+        assert "it failed twice\n" in plain
+
+    def test_lines_around_are_paler(self, view: Laboratory) -> None:
+        """A match as always, what stands beside it dim and without marks."""
+        shown = view.screen("search", "456", "-A", "1", columns=300).decode()
+        match, beside = shown.splitlines()[1:]
+        assert "\x1b[7m456\x1b[0m" in match
+        assert "\x1b[7m" not in beside
+        assert "\x1b[2m" in beside
+
+    def test_pipes_get_none(self, view: Laboratory) -> None:
+        """Not on a terminal, or with NO_COLOR, nothing is marked."""
+        assert b"\x1b" not in view.run("search", "failed").stdout
+        assert b"\x1b" not in view.screen("search", "failed", columns=200, NO_COLOR="1")
