@@ -15,7 +15,16 @@ from shipper.search.conditions import Query, every
 from shipper.search.fields import EXTRA, Kind, Named, named, nearest, spellings
 from shipper.search.lucene import And, Leaf, Node, Not, QueryError, Range, Regex, Word
 from shipper.search.quantities import date_query, nanoseconds, number, number_query
-from shipper.search.word_parts import BEGINNINGS, ENDINGS, Part, has_letters, parts_of, whole_words, wildcard_of
+from shipper.search.word_parts import (
+    BEGINNINGS,
+    ENDINGS,
+    Part,
+    has_letters,
+    in_tokens,
+    parts_of,
+    whole_words,
+    wildcard_of,
+)
 
 TEXTS = ("message", "error.message")
 # Names of several words, of which any is looked for; each costs the cluster about as much as ten of the values below.
@@ -151,11 +160,11 @@ class Matching:
             found.append({"match_phrase": {field: value.text}})
         parts = parts_of(value)
         if len(parts) == 1:
-            found += _regexps(field, whole_words(parts[0]))
+            found += _regexps(field, in_tokens(parts[0]))
         elif parts and self._joined:
             found.append(_side_by_side(field, parts))
         elif parts and value.wild:
-            found.append(every(clause for part in parts for clause in _regexps(field, whole_words(part))))
+            found.append(every(clause for part in parts for clause in _regexps(field, in_tokens(part))))
         return found
 
 
@@ -231,7 +240,7 @@ def _side_by_side(field: str, parts: list[Part]) -> Query:
     ordered.append(_interval(last, (), ENDINGS))
     near = {"all_of": {"ordered": True, "max_gaps": 0, "intervals": ordered}}
     # Cheap conditions lead: match_only_text has no positions and reads each text that meets them.
-    cheap = [clause for part in (first, last) for clause in _regexps(field, whole_words(part))]
+    cheap = [clause for part in (first, last) for clause in _regexps(field, in_tokens(part))]
     cheap += [{"match": {field: {"query": part.text, "operator": "and"}}} for part in middle if not part.wild]
     return every([*cheap, {"intervals": {field: near}}])
 

@@ -65,7 +65,17 @@ def _cut(word: Word, start: int, end: int) -> Part:
 
 def whole_words(word: Word) -> str:
     """A regular expression for values in which a text stands as a whole word: no letter or digit beside it."""
-    before = "(.*[^0-9A-Za-z])?" if word.text[:1].isalnum() else ".*"
+    return _between("(.*[^0-9A-Za-z])?", word)
+
+
+def in_tokens(part: Part) -> str:
+    """The same for tokens of a text, where the code of a colour may be glued to a word: ``0;31mfailed``."""
+    return _between("(.*[^0-9A-Za-z]|[0-9;]*[0-9]m)?", part)
+
+
+def _between(before: str, word: Word) -> str:
+    # A text that ends with a sign of its own ends there, whatever follows.
+    before = before if word.text[:1].isalnum() else ".*"
     behind = "([^0-9A-Za-z].*)?" if word.text[-1:].isalnum() else ".*"
     return before + regex_of(word) + behind
 

@@ -1,14 +1,9 @@
-"""``neuroflow-logs search`` over a real node: every form of a query, many matches, marks, and lines around matches."""
+"""``neuroflow-logs search`` over a real node: what each form of a query finds, and what is no query."""
 
 from __future__ import annotations
 
 import json
 import os
-import random
-import re
-import signal
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,9 +13,7 @@ from elasticsearch import Elasticsearch
 from shipper.cli.logs import logs
 from shipper.demo.node import Node
 from shipper.install.templates import install
-from tests.conformance.rig import Rig
-from tests.elasticsearch.screens import Laboratory
-from tests.elasticsearch.test_search import START, Bench, line
+from tests.elasticsearch.test_search import Bench, line
 
 FAILED = line(
     1,
@@ -77,13 +70,6 @@ def finder(es: Elasticsearch, node: Node, tmp_path_factory: pytest.TempPathFacto
     for dataset, doc in DOCS.values():
         bench.put(dataset, doc)
     return Finder(bench)
-
-
-@pytest.fixture
-def bench(es: Elasticsearch, node: Node, namespace: str, tmp_path: Path) -> Bench:
-    """A fresh namespace with its templates."""
-    install(es)
-    return Bench(es, node.url, namespace, tmp_path)
 
 
 EVERY = set(DOCS)
@@ -314,204 +300,3 @@ def test_following_has_no_end(finder: Finder, extra: list[str]) -> None:
     """What needs an end, or what comes later, is refused with -f."""
     result = finder.bench.run("search", "*", "-f", *extra, code=2)
     assert "Error: " in result.stderr
-
-
-def test_many_matches_come_in_pages(bench: Bench) -> None:
-    """More matches than a search may give at once: all, once, by time."""
-    bench.put("app", *(line(at, f"needle {at}" if at % 2 else f"straw {at}", at=at // 700) for at in range(25_000)))
-    found = bench.run("search", "needle", "--format", "ndjson").stdout.splitlines()
-    assert [f"needle {at}" for at in range(1, 25_000, 2)] == [json.loads(row)["message"] for row in found]
-    found = bench.run("search", "needle", "--tail", "11000", "--format", "ndjson").stdout.splitlines()
-    assert [f"needle {at}" for at in range(3001, 25_000, 2)] == [json.loads(row)["message"] for row in found]
-
-
-def test_word_that_is_part_of_very_many(bench: Bench) -> None:
-    """A name in more long names than a pattern may stand for is still found where it stands by itself."""
-    bench.put("app", *(line(at, f"sub-{at:05}_ses-01 x") for at in range(30_000)), line(99_999, "at ses-01 now"))
-    found = bench.run("search", "ses-01", "--format", "ndjson").stdout.splitlines()
-    assert len(found) in {1, 30_001}
-    assert "at ses-01 now" in {json.loads(row)["message"] for row in found}
-
-
-def test_follow(bench: Bench) -> None:
-    """What matches among new lines is shown as it comes, until Ctrl-C."""
-    now = (datetime.now(UTC) - START).total_seconds()
-    bench.put("app", line(1, "needle one", created=now))
-    process = bench.start("search", "needle", "-f", "--format", "ndjson")
-    assert process.stdout is not None
-    assert "needle one" == json.loads(process.stdout.readline())["message"]
-    bench.put("celery", line(2, "straw", created=now), line(3, "second Needle", created=now))
-    assert "second Needle" == json.loads(process.stdout.readline())["message"]
-    process.send_signal(signal.SIGINT)
-    rest, errors = process.communicate()
-    assert ("", "", 0) == (rest, errors, process.returncode)
-
-
-def test_closed_pipe_is_quiet(bench: Bench) -> None:
-    """``| head -1`` of many matches is no error, with lines around them or without."""
-    bench.put("app", *(line(at, f"needle {at}") for at in range(8000)))
-    for args in (["needle"], ["needle", "-C", "1"]):
-        process = bench.start("search", *args, "--format", "ndjson")
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.readline()
-        process.stdout.close()
-        assert "" == process.stderr.read()
-        assert 0 == process.wait()
-        process.stderr.close()
-
-
-NEEDLE, STRAW = "needle", "straw"
-
-
-class Haystack:
-    """Log files with needles in them, shipped by the real sidecar."""
-
-    def __init__(self, rig: Rig) -> None:
-        self.rig = rig
-        self.view = Laboratory(rig)
-        self.files: dict[str, list[str]] = {}
-
-    def write(self, name: str, needles: list[bool]) -> None:
-        """One file, a line for each flag."""
-        lines = [f"{name} {at} {NEEDLE if found else STRAW}" for at, found in enumerate(needles)]
-        path = self.rig.logs / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if "pipelines" in name:
-            path.write_text("".join(f"{text}\n" for text in lines))
-        else:
-            stamp = "2026-11-23T12:00:00Z"
-            rows = [json.dumps({"event": text, "timestamp": stamp, "level": "info"}) for text in lines]
-            path.write_text("".join(f"{row}\n" for row in rows))
-        self.files[str(path)] = lines
-
-    def grep(self, before: int, after: int) -> list[str]:
-        """What ``grep -h`` prints, over the files by their names."""
-        shown: list[str] = []
-        for _, lines in sorted(self.files.items()):
-            last = -1
-            for at, text in enumerate(lines):
-                around = lines[max(0, at - after) : at + before + 1]
-                if not any(NEEDLE in each for each in around):
-                    continue
-                if shown and (last < 0 or at != last + 1):
-                    shown.append("--")
-                shown.append(text)
-                last = at
-        return shown
-
-
-@pytest.fixture(scope="module")
-def haystack(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Haystack]:
-    """Files with few, many, only and no needles, rotated ones among them."""
-    rig = Rig(tmp_path_factory.mktemp("hay"), node.url, f"hay{os.getpid()}")
-    hay, dice = Haystack(rig), random.Random(7)
-    hay.write("neuroflow.log", [dice.random() < 0.02 for _ in range(900)])
-    hay.write("neuroflow.log.1", [dice.random() < 0.3 for _ in range(500)])
-    hay.write("workflow.log", [True] * 300)
-    hay.write("celery/worker.log", [False] * 20)
-    hay.write("pipelines/mriqc/mriqc_4_20261123_124412.log", [dice.random() < 0.1 for _ in range(700)])
-    hay.write("pipelines/mriqc/mriqc_5_20261123_124412.log", [True])
-    hay.write("pipelines/mriqc/mriqc_6_20261123_124412.log", [False, False, True, False])
-    rig.once()
-    yield hay
-    rig.close()
-
-
-@pytest.mark.parametrize(
-    ("before", "after"), [(0, 1), (1, 0), (2, 1), (3, 3), (0, 7), (12, 0), (1, 9), (40, 40), (1000, 1000)]
-)
-def test_lines_around_matches(haystack: Haystack, before: int, after: int) -> None:
-    """What grep prints over the files themselves, file by file, no line twice, and a line where some are left out."""
-    printed = haystack.view.run("search", NEEDLE, "-B", str(before), "-A", str(after), columns=1000).stdout.decode()
-    shown = [text if text == "--" else re.sub(r".*  ", "", text) for text in printed.splitlines()[1:]]
-    assert haystack.grep(before, after) == [re.sub(r" run_id=.*", "", text) for text in shown]
-    rows = haystack.view.rows("search", NEEDLE, "-B", str(before), "-A", str(after))
-    assert [text for text in haystack.grep(before, after) if text != "--"] == [row["message"] for row in rows]
-
-
-def test_lines_around_the_newest(haystack: Haystack) -> None:
-    """With --tail the newest matches are shown with their contexts."""
-    rows = haystack.view.rows("search", NEEDLE, "--dataset", "workflow", "--tail", "2", "-B", "1")
-    assert [f"workflow.log {at} {NEEDLE}" for at in (297, 298, 299)] == [row["message"] for row in rows]
-    haystack.view.run("search", NEEDLE, "--tail", "10001", "-C", "1", code=2)
-
-
-def test_lines_around_a_log_that_was_renamed(bench: Bench) -> None:
-    """A log whose later lines were read under its next name is one log: nothing is lost, nothing shown twice."""
-    lines = [
-        line(at, f"{NEEDLE if at in {3, 6, 7, 9, 15} else STRAW} {at}", path="/log.1" if at > 7 else "/log")
-        for at in range(20)
-    ]
-    bench.put("app", *lines, line(1, f"{NEEDLE} other", path="/log", generation="h"))
-    found = bench.run("search", NEEDLE, "-C", "3", "--format", "ndjson").stdout.splitlines()
-    shown = [(row["neuroflow.generation"], row["log.offset"]) for row in map(json.loads, found)]
-    assert sorted([("h", 1), *(("g", at) for at in range(19))]) == sorted(shown)
-
-
-def test_copy_over_a_rollover_counts_once(bench: Bench) -> None:
-    """A line that is in two backing indices is one line, as a match and beside one."""
-    lines = [line(at, f"{NEEDLE if at == 2 else STRAW} {at}") for at in range(6)]
-    bench.put("app", *lines)
-    bench.es.indices.rollover(alias=bench.stream("app"))
-    bench.put("app", *lines)
-    found = bench.run("search", NEEDLE, "-B", "1", "-A", "2", "--format", "ndjson").stdout.splitlines()
-    assert [1, 2, 3, 4] == [json.loads(row)["log.offset"] for row in found]
-
-
-class TestMarks:
-    """Words that were found stand out on a terminal."""
-
-    @pytest.fixture(scope="class")
-    def view(self, es: Elasticsearch, node: Node, tmp_path_factory: pytest.TempPathFactory) -> Laboratory:
-        """Lines that would like to be taken for marks, markup or colours."""
-        install(es)
-        rig = Rig(tmp_path_factory.mktemp("marks"), node.url, f"marks{os.getpid()}")
-        bench = Bench(es, node.url, rig.namespace, tmp_path_factory.mktemp("bench"))
-        bench.put(
-            "app",
-            line(1, "pipeline.failed [bold]", log={"level": "error"}, neuroflow={"run_id": "456"}),
-            line(2, "\ue000deadbeef\ue001failed\ue000deadbeef\ue002 <em>failed</em> [/red]"),
-            line(3, "\x1b[31mfailed\x1b[0m and failed"),
-            line(4, "failed " + "x " * 600_000),
-            line(5, "task", error={"message": "failed: it"}),
-            line(6, "it failed twice", error={"message": "failed"}),
-        )
-        return Laboratory(rig)
-
-    def test_words_stand_out(self, view: Laboratory) -> None:
-        """Each word that was found, and nothing else, in reverse; texts are otherwise as they are."""
-        shown = view.screen("search", "failed", "--until", "2026-11-23T12:00:03Z", columns=300).decode()
-        assert ["pipeline.failed", "failed", "failed", "failed", "failed"] == re.findall(
-            r"\x1b\[7m(.*?)\x1b\[0m", shown
-        )
-        plain = view.screen("search", "failed", "--until", "2026-11-23T12:00:03Z", columns=300, NO_COLOR="1").decode()
-        assert plain == re.sub(r"\x1b\[[0-9;]*m", "", shown)
-        assert "\ue000deadbeef\ue001failed\ue000deadbeef\ue002 <em>failed</em> [/red]" in plain
-
-    def test_fields_stand_out(self, view: Laboratory) -> None:
-        """A value that was asked for stands out where the row shows it, in the column's own look."""
-        shown = view.screen("search", "run_id:456 level:error", columns=300).decode()
-        assert "\x1b[7;31merror\x1b[0m" in shown
-        assert "run_id=\x1b[7m456\x1b[0m" in shown
-
-    def test_long_and_shared_texts(self, view: Laboratory) -> None:
-        """A message of a mebibyte is shown whole; an error that the message tells is not told again."""
-        shown = view.screen("search", "failed", "--since", "2026-11-23T12:00:04Z", columns=300).decode()
-        plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
-        assert 600_000 == len(re.findall(r"\bx\b", plain))
-        assert 'error="\x1b[7mfailed\x1b[0m: it"' in shown
-        assert "it failed twice\n" in plain
-
-    def test_lines_around_are_paler(self, view: Laboratory) -> None:
-        """A match as always, what stands beside it dim and without marks."""
-        shown = view.screen("search", "456", "-A", "1", columns=300).decode()
-        match, beside = shown.splitlines()[1:]
-        assert "\x1b[7m456\x1b[0m" in match
-        assert "\x1b[7m" not in beside
-        assert "\x1b[2m" in beside
-
-    def test_pipes_get_none(self, view: Laboratory) -> None:
-        """Not on a terminal, or with NO_COLOR, nothing is marked."""
-        assert b"\x1b" not in view.run("search", "failed").stdout
-        assert b"\x1b" not in view.screen("search", "failed", columns=200, NO_COLOR="1")

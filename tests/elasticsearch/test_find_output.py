@@ -1,0 +1,132 @@
+"""How ``neuroflow-logs search`` gives its matches: in pages, as they come, and with their words marked."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from elasticsearch import Elasticsearch
+
+from shipper.demo.node import Node
+from shipper.install.templates import install
+from tests.conformance.rig import Rig
+from tests.elasticsearch.screens import Laboratory
+from tests.elasticsearch.test_search import START, Bench, line
+
+
+@pytest.fixture
+def bench(es: Elasticsearch, node: Node, namespace: str, tmp_path: Path) -> Bench:
+    """A fresh namespace with its templates."""
+    install(es)
+    return Bench(es, node.url, namespace, tmp_path)
+
+
+def test_many_matches_come_in_pages(bench: Bench) -> None:
+    """More matches than a search may give at once: all, once, by time."""
+    bench.put("app", *(line(at, f"needle {at}" if at % 2 else f"straw {at}", at=at // 700) for at in range(25_000)))
+    found = bench.run("search", "needle", "--format", "ndjson").stdout.splitlines()
+    assert [f"needle {at}" for at in range(1, 25_000, 2)] == [json.loads(row)["message"] for row in found]
+    found = bench.run("search", "needle", "--tail", "11000", "--format", "ndjson").stdout.splitlines()
+    assert [f"needle {at}" for at in range(3001, 25_000, 2)] == [json.loads(row)["message"] for row in found]
+
+
+def test_word_that_is_part_of_very_many(bench: Bench) -> None:
+    """A name in more long names than a pattern may stand for is still found where it stands by itself."""
+    bench.put("app", *(line(at, f"sub-{at:05}_ses-01 x") for at in range(30_000)), line(99_999, "at ses-01 now"))
+    found = bench.run("search", "ses-01", "--format", "ndjson").stdout.splitlines()
+    assert len(found) in {1, 30_001}
+    assert "at ses-01 now" in {json.loads(row)["message"] for row in found}
+
+
+def test_follow(bench: Bench) -> None:
+    """What matches among new lines is shown as it comes, until Ctrl-C."""
+    now = (datetime.now(UTC) - START).total_seconds()
+    bench.put("app", line(1, "needle one", created=now))
+    process = bench.start("search", "needle", "-f", "--format", "ndjson")
+    assert process.stdout is not None
+    assert "needle one" == json.loads(process.stdout.readline())["message"]
+    bench.put("celery", line(2, "straw", created=now), line(3, "second Needle", created=now))
+    assert "second Needle" == json.loads(process.stdout.readline())["message"]
+    process.send_signal(signal.SIGINT)
+    rest, errors = process.communicate()
+    assert ("", "", 0) == (rest, errors, process.returncode)
+
+
+def test_closed_pipe_is_quiet(bench: Bench) -> None:
+    """``| head -1`` of many matches is no error, with lines around them or without."""
+    bench.put("app", *(line(at, f"needle {at}") for at in range(8000)))
+    for args in (["needle"], ["needle", "-C", "1"]):
+        process = bench.start("search", *args, "--format", "ndjson")
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert "" == process.stderr.read()
+        assert 0 == process.wait()
+        process.stderr.close()
+
+
+@pytest.fixture(scope="module")
+def marked(es: Elasticsearch, node: Node, tmp_path_factory: pytest.TempPathFactory) -> Laboratory:
+    """Lines that would like to be taken for marks, markup or colours."""
+    install(es)
+    rig = Rig(tmp_path_factory.mktemp("marks"), node.url, f"marks{os.getpid()}")
+    bench = Bench(es, node.url, rig.namespace, tmp_path_factory.mktemp("bench"))
+    bench.put(
+        "app",
+        line(1, "pipeline.failed [bold]", log={"level": "error"}, neuroflow={"run_id": "456"}),
+        line(2, "\ue000deadbeef\ue001failed\ue000deadbeef\ue002 <em>failed</em> [/red]"),
+        line(3, "\x1b[31mfailed\x1b[0m and failed"),
+        line(4, "failed " + "x " * 600_000),
+        line(5, "task", error={"message": "failed: it"}),
+        line(6, "it failed twice", error={"message": "failed"}),
+    )
+    return Laboratory(rig)
+
+
+class TestMarks:
+    """Words that were found stand out on a terminal."""
+
+    def test_words_stand_out(self, marked: Laboratory) -> None:
+        """Each word that was found, and nothing else, in reverse; texts are otherwise as they are."""
+        shown = marked.screen("search", "failed", "--until", "2026-11-23T12:00:03Z", columns=300).decode()
+        assert ["pipeline.failed", "failed", "failed", "failed", "failed"] == re.findall(
+            r"\x1b\[7m(.*?)\x1b\[0m", shown
+        )
+        plain = marked.screen(
+            "search", "failed", "--until", "2026-11-23T12:00:03Z", columns=300, NO_COLOR="1"
+        ).decode()
+        assert plain == re.sub(r"\x1b\[[0-9;]*m", "", shown)
+        assert "\ue000deadbeef\ue001failed\ue000deadbeef\ue002 <em>failed</em> [/red]" in plain
+
+    def test_fields_stand_out(self, marked: Laboratory) -> None:
+        """A value that was asked for stands out where the row shows it, in the column's own look."""
+        shown = marked.screen("search", "run_id:456 level:error", columns=300).decode()
+        assert "\x1b[7;31merror\x1b[0m" in shown
+        assert "run_id=\x1b[7m456\x1b[0m" in shown
+
+    def test_long_and_shared_texts(self, marked: Laboratory) -> None:
+        """A message of a mebibyte is shown whole; an error that the message tells is not told again."""
+        shown = marked.screen("search", "failed", "--since", "2026-11-23T12:00:04Z", columns=300).decode()
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
+        assert 600_000 == len(re.findall(r"\bx\b", plain))
+        assert 'error="\x1b[7mfailed\x1b[0m: it"' in shown
+        assert "it failed twice\n" in plain
+
+    def test_lines_around_are_paler(self, marked: Laboratory) -> None:
+        """A match as always, what stands beside it dim and without marks."""
+        shown = marked.screen("search", "456", "-A", "1", columns=300).decode()
+        match, beside = shown.splitlines()[1:]
+        assert "\x1b[7m456\x1b[0m" in match
+        assert "\x1b[7m" not in beside
+        assert "\x1b[2m" in beside
+
+    def test_pipes_get_none(self, marked: Laboratory) -> None:
+        """Not on a terminal, or with NO_COLOR, nothing is marked."""
+        assert b"\x1b" not in marked.run("search", "failed").stdout
+        assert b"\x1b" not in marked.screen("search", "failed", columns=200, NO_COLOR="1")
