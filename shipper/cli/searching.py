@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from shipper.cli.reading import (
 )
 
 if TYPE_CHECKING:  # each costs a good part of a second that --help need not wait for
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from shipper.config import Dataset
     from shipper.search.conditions import Query
@@ -87,16 +88,19 @@ def search_logs(
     from shipper.search.views import SEARCH, streams
 
     index = streams(datasets or SEARCH.datasets, session.namespace)
-    matching = _matching(session, index, " ".join(words), utc=utc)
-    query = SEARCH.query([matching, *span])
-    output = _output(session, index, matching, form, utc=utc)
-    if follow:
-        return show_new(session, index, query, BEFORE_FOLLOWING if count is None else count, output)
-    if before or after:
-        found = _show_around(session, index, query, count, (before, after), output)
-    else:
-        found = show_pages(_pages(session, index, query, count), output)
-    return FOUND if found or count == 0 else nothing(SEARCH.nothing)
+
+    def show(matching: Query) -> int:
+        query = SEARCH.query([matching, *span])
+        output = _output(session, index, matching, form, utc=utc)
+        if follow:
+            return show_new(session, index, query, BEFORE_FOLLOWING if count is None else count, output)
+        if before or after:
+            found = _show_around(session, index, query, count, (before, after), output)
+        else:
+            found = show_pages(_pages(session, index, query, count), output)
+        return FOUND if found or count == 0 else nothing(SEARCH.nothing)
+
+    return _with_query(session, index, " ".join(words), show, utc=utc)
 
 
 def _check(*, follow: bool, form: Format, until: str | None, around: int, count: int | None) -> None:
@@ -112,39 +116,41 @@ def _check(*, follow: bool, form: Format, until: str | None, around: int, count:
         raise click.UsageError(f"with -A, -B or -C --tail is {MOST_NEWEST} at most; leave it out to see all")
 
 
-def _matching(session: Session, index: list[str], text: str, *, utc: bool) -> Query:
-    """The query that a text is, tried out.
+def _with_query(session: Session, index: list[str], text: str, show: Callable[[Query], int], *, utc: bool) -> int:
+    """Do something with the query that a text is.
 
     Raises:
         click.BadParameter: it can't be read, here or by the cluster.
     """
-    from elasticsearch import BadRequestError
+    from elasticsearch import ApiError, BadRequestError
 
     from shipper.cluster import reason_of
     from shipper.search.lucene import QueryError, parse
     from shipper.search.matching import Matching, remarks
-    from shipper.search.trying import has_key, refused_as_too_wide, try_out
+    from shipper.search.own_keys import has_key
 
+    now, zone = datetime.now(UTC), zone_of(utc=utc)
     try:
         node = parse(text)
-        now, zone = datetime.now(UTC), zone_of(utc=utc)
         query = Matching(now, zone).query(node)
-        try:
-            try_out(session.client, index, query)
-        except BadRequestError as error:
-            if not refused_as_too_wide(error):
-                raise
-            query = Matching(now, zone, joined=False).query(node)
-            try_out(session.client, index, query)
     except QueryError as error:
         raise click.BadParameter(f"{text!r} can't be read: {error}.{_ADVICE}", param_hint="QUERY") from None
-    except BadRequestError as error:
-        raise click.BadParameter(f"{text!r} was refused: {reason_of(error.body)}", param_hint="QUERY") from None
     for remark in remarks(node, lambda field: has_key(session.client, index, field)):
         click.echo(remark, err=True)
-    return query
+    try:
+        try:
+            return show(query)
+        except ApiError as error:
+            # Said to the first request, before anything is shown: a search in order looks into all of the index.
+            if not _TOO_WIDE.search(reason_of(error.body)):
+                raise
+            return show(Matching(now, zone, joined=False).query(node))
+    except BadRequestError as error:
+        raise click.BadParameter(f"{text!r} was refused: {reason_of(error.body)}", param_hint="QUERY") from None
 
 
+# A pattern in the query stands for more words than the cluster allows; by release a mistake of ours or of its own.
+_TOO_WIDE = re.compile("too[ _]many")
 _ADVICE = "  What is to be found as it stands goes into quotes, or gets a \\ before each special character."
 
 

@@ -13,6 +13,8 @@ from elasticsearch import Elasticsearch
 from shipper.cli.logs import logs
 from shipper.demo.node import Node
 from shipper.install.templates import install
+from shipper.search.lucene import Word
+from shipper.search.word_parts import parts_of
 from tests.elasticsearch.test_search import Bench, line
 
 FAILED = line(
@@ -300,3 +302,16 @@ def test_following_has_no_end(finder: Finder, extra: list[str]) -> None:
     """What needs an end, or what comes later, is refused with -f."""
     result = finder.bench.run("search", "*", "-f", *extra, code=2)
     assert "Error: " in result.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sub-001_ses-01.nii.gz a:b it's 12:30:01 1,234.5 foo@bar.org x;y 1;2 run_id=7 /opt/my.file [Node]",
+        "001.nii abc.1 a_b.c-d _x_ __ ' . a..b 1.a a.1 1,a 1'2 GRÖSSE Straße über·x e.g. 3.5s 10:20",
+    ],
+)
+def test_words_are_cut_as_the_analyzer_does(es: Elasticsearch, text: str) -> None:
+    """What is taken for one word is one token of the index."""
+    tokens = [token["token"] for token in es.indices.analyze(analyzer="standard", text=text)["tokens"]]
+    assert [token for token in tokens if token.strip("_")] == [part.text for part in parts_of(Word(text))]

@@ -19,6 +19,11 @@ def quoted(text: str, field: str | None = None) -> Leaf:
     return Leaf(field, Word(text, quoted=True))
 
 
+def near(text: str, changed: int) -> Leaf:
+    """A word or one like it."""
+    return Leaf(None, Word(text, near=changed))
+
+
 A, B, C = word("a"), word("b"), word("c")
 
 
@@ -46,7 +51,10 @@ A, B, C = word("a"), word("b"), word("c")
         ('"a \\"b\\" \\\\ c"', quoted('a "b" \\ c')),
         ('"a b"~3^2', Leaf(None, Word("a b", quoted=True, near=3))),
         ('a"b c"', And((A, quoted("b c")))),
-        ("a~ b~1 c~2^3", And((Leaf(None, Word("a", near=-1)), Leaf(None, Word("b", near=1)), Leaf(None, Word("c", near=2))))),
+        (
+            "a~ b~1 c~2^3",
+            And((near("a", -1), near("b", 1), near("c", 2))),
+        ),
         ("a^2 (b)^3", And((A, B))),
         ("a* ?b", And((Leaf(None, Word("a*", frozenset({1}))), Leaf(None, Word("?b", frozenset({0})))))),
         ("a\\*\\ b\\:c\\", word("a* b:c\\")),
@@ -83,19 +91,25 @@ def test_what_is_read(text: str, tree: Node) -> None:
     assert tree == parse(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["", " ", "(", ")", "()", "a AND", "OR", "NOT", "a OR OR b", '"', "level:", "level: OR b", "[1 TO", "a:[b",
-             "[1 TO 2]", "log.offset:>", "_exists_:", "(a", "a)", "a~3", "NOT " * 11 + "a", "+" "+a )"]
-)  # fmt: skip
+REFUSED = (
+    *("", " ", "(", ")", "()", "(a", "a)", "++a )", "a AND", "OR", "NOT", "a OR OR b", "NOT " * 11 + "a"),
+    *('"', "level:", "level: OR b", "[1 TO", "a:[b", "[1 TO 2]", "log.offset:>", "_exists_:", "a~3"),
+)
+
+
+@pytest.mark.parametrize("text", REFUSED)
 def test_what_cannot_be_read(text: str) -> None:
     """Said in a sentence without a full stop, for it stands inside of another."""
-    with pytest.raises(QueryError, match=r"^[a-zA-Z(\[][^.]*|.*like event") as error:
+    with pytest.raises(QueryError) as error:
         parse(text)
-    assert str(error.value)
+    assert not str(error.value).endswith(".")
+    assert " " in str(error.value)
 
 
 WORDS = st.text("abzö09_.:/*?~^!+-&|=<>[]{}'\\", min_size=1, max_size=6)
-TEXTS = st.lists(st.one_of(WORDS, st.sampled_from(["AND", "OR", "NOT", "(", ")", '"', "a:", "level:", "TO"])), max_size=12)
+TEXTS = st.lists(
+    st.one_of(WORDS, st.sampled_from(["AND", "OR", "NOT", "(", ")", '"', "a:", "level:", "TO"])), max_size=12
+)
 
 
 @given(st.one_of(st.text(max_size=30), TEXTS.map(" ".join), TEXTS.map("".join)))
