@@ -120,7 +120,7 @@ class Kibana(_Section):
         if self.url is None:
             return self
         shown = self.url.split("@")[-1]
-        if not re.match(r"https?://[^/\s]+[^\s?#]*$", self.url):
+        if not re.match(r"https?://[^/\s?#]+[^\s?#]*$", self.url):
             raise ValueError(f"url {shown!r} is not Kibana's address; write it like http://127.0.0.1:5601")
         if re.search(r"[^/:]/(app|s)(/|$)", self.url):
             raise ValueError(f"url {shown!r} leads into Kibana; leave out /app and /s (the space goes into space)")

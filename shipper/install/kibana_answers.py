@@ -38,6 +38,12 @@ class Answer:
         return 200 <= self.status < 300
 
     @property
+    def from_kibana(self) -> bool:
+        """Whether Kibana itself gave it: its name is on all of them; where a proxy took that away, errors tell."""
+        body = self.json
+        return "kbn-name" in self.headers or (isinstance(body, dict) and "statusCode" in body)
+
+    @property
     def json(self) -> Any:
         """The body if it is JSON, else None."""
         try:
@@ -84,7 +90,7 @@ def refusal(answer: Answer, place: str, *, needs: str) -> str:
         return f"{place} has too much to do (429): try again in some minutes{_quoted(said)}"
     if status == 503:
         return f"{place} is not ready (503), also after waiting: look at Kibana's log{_quoted(said)}"
-    if not _from_kibana(answer):
+    if not answer.from_kibana:
         what = "a web page" if _is_page(answer) else "something else"
         return (
             f"{place} answered {status} with {what} instead of Kibana's JSON: a proxy, a login page or another "
@@ -102,6 +108,8 @@ def refusal(answer: Answer, place: str, *, needs: str) -> str:
             f"{place} takes no body of this size (413): raise savedObjects.maxImportPayloadBytes, or the limit of "
             f"the proxy before it{_quoted(said)}"
         )
+    if status == 422:
+        return f"{place} can't take these objects (422), mostly because it is too old for them{_quoted(said)}"
     if status >= 500:
         return f"{place} failed ({status}): look at Kibana's log{_quoted(said)}"
     return f"{place} answered {status}{_quoted(said)}"
@@ -150,12 +158,6 @@ def _quoted(said: str) -> str:
     return f"; it said: {said}" if said else ""
 
 
-def _from_kibana(answer: Answer) -> bool:
-    # Every answer of Kibana's carries its name; a proxy may take headers away, but makes no such bodies.
-    body = answer.json
-    return "kbn-name" in answer.headers or (isinstance(body, dict) and "statusCode" in body)
-
-
 def _is_page(answer: Answer) -> bool:
     return "html" in answer.headers.get("content-type", "") or answer.raw.lstrip()[:1] == b"<"
 
@@ -178,6 +180,7 @@ def _refused(entry: Mapping[str, Any]) -> str:
         case "unsupported_type":
             return f"{what}: this Kibana imports no objects of this type (is it older, or the feature off?)"
         case "unknown":
-            return f"{what}: {error.get('message') or error.get('error')} (status {error.get('statusCode')})"
+            inner = (error.get("output") or {}).get("payload") or error
+            return f"{what}: {inner.get('message') or inner.get('error')} (status {inner.get('statusCode')})"
         case other:
             return f"{what}: {other}: {orjson.dumps(error).decode()}"

@@ -71,9 +71,12 @@ class KibanaClient:
         if self.space == "default":
             return
         answer = self._send("GET", f"/api/spaces/space/{quote(self.space, safe='')}", None, {})
-        if answer.status == 404 and answer.json is not None:
+        if answer.status == 404 and answer.from_kibana:
+            # A base path that is wrong is answered in the same way.
+            path = ", or its path in kibana.url is wrong" if self._node.path_prefix else ""
             raise KibanaError(
-                f"{self.place} has no space {self.space!r}: make it in Kibana under Spaces, or change kibana.space"
+                f"{self.place} has no space {self.space!r}{path}: make it in Kibana under Spaces, "
+                "or change kibana.space"
             )
         if not answer.ok and answer.status != 403:
             raise KibanaError(refusal(answer, self.place, needs="access to the space"))

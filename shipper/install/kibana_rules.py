@@ -84,8 +84,7 @@ class _RefusedError(Exception):
 def _install(client: KibanaClient, rule: Object, *, dry_run: bool) -> Action:
     path = f"/api/alerting/rule/{rule_id(rule['id'], client.space)}"
     there = client.ask("GET", path)
-    # A path that leads to no Kibana is answered by 404 as well; the objects before the rules have shown that it does.
-    if there.status == 404 and there.json is not None:
+    if there.status == 404 and there.from_kibana:
         if not dry_run:
             body = {key: value for key, value in rule.items() if key != "id"}
             _check(client, client.ask("POST", path, body))
