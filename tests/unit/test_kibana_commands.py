@@ -59,7 +59,7 @@ def test_dry_run_is_handed_on(place: Path, kibana: KibanaStandIn) -> None:
     """To both."""
     ended = setup(place, kibana.url, "--kibana", "--dry-run")
     assert ["unchanged"] * 2 + ["created"] * 5 == [line.split()[0] for line in ended.stdout.splitlines()]
-    assert {} == kibana.objects == kibana.rules
+    assert ({}, {}) == (kibana.objects, kibana.rules)
 
 
 def test_without_an_address_nothing_is_begun(place: Path) -> None:

