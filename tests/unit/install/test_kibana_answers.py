@@ -87,8 +87,8 @@ def test_refusals_are_sentences(sentence: str, answer: Answer) -> None:
         ),
         (
             (
-                f"{PLACE}: TLS failed: self-signed; check the scheme in kibana.url, and ca_certs and verify_certs under "
-                "elasticsearch, which are Kibana's as well"
+                f"{PLACE}: TLS failed: self-signed; check the scheme in kibana.url, and ca_certs and verify_certs "
+                "under elasticsearch, which are Kibana's as well"
             ),
             TlsError("self-signed"),
         ),
