@@ -72,7 +72,7 @@ SHEETS = (
         ask=lambda queries, _limit: queries.get_overview_stats(),
         rows=lambda stats: [{"title": count.title, "count": stats[count.name]} for count in OVERVIEW],
         columns=(Column("What", "title", text("title")), Column("Count", "count", text("count"), None, bold)),
-        nothing="",
+        nothing="No runs found",
     ),
     Sheet(
         name="pipelines",
