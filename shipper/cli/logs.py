@@ -2,178 +2,35 @@
 
 The group ``logs`` can be mounted in another click application; it keeps its own state in its own context.  What
 takes long to import is imported by the commands that need it.
-
-Exit codes: 0 found, 1 nothing found, 2 usage or configuration, 3 the cluster.
 """
 
 from __future__ import annotations
 
-import functools
-import os
-import select
 import sys
-import time
-from collections.abc import Callable
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 import click
+from click.shell_completion import get_completion_class
 
-if TYPE_CHECKING:  # each costs a good part of a second that --help need not wait for
-    from elasticsearch import Elasticsearch
-
-    from shipper.config import Config
-    from shipper.search.render import Output
-    from shipper.search.views import View
-
-FOUND, NOTHING, USAGE, CLUSTER = 0, 1, 2, 3
-INTERRUPTED = 130
-
-# How long between two looks for new lines, in seconds: Elasticsearch makes new documents visible once a second.
-PAUSE = 1.0
-
-Format = Literal["table", "json", "ndjson"]
-
-
-class Session:
-    """The configuration and the cluster, each when first asked for."""
-
-    def __init__(self, config_path: str | None) -> None:
-        self._config_path = config_path
-
-    @functools.cached_property
-    def config(self) -> Config:
-        """The configuration.
-
-        Raises:
-            ConfigError: there is none, or it is wrong.
-        """
-        from shipper.config import find, load
-
-        return load(find(self._config_path, os.environ, Path.home()))
-
-    @functools.cached_property
-    def client(self) -> Elasticsearch:
-        """The configured cluster; nothing is sent yet."""
-        from shipper.cluster import connect
-
-        return connect(self.config.elasticsearch)
-
-    @property
-    def namespace(self) -> str:
-        """The last part of the data streams' names."""
-        return self.config.shipper.namespace
-
-    def explain(self, error: Exception) -> str | None:
-        """An error of the cluster as a sentence; None for any other."""
-        from elasticsearch import ApiError, TransportError
-
-        from shipper.cluster import explain
-
-        if isinstance(error, (ApiError, TransportError)):
-            return explain(error, self.config.elasticsearch)
-        return None
-
-
-def answering(command: Callable[..., int]) -> Callable[..., None]:
-    """Give a command its session, and turn what it returns or raises into an exit code and a sentence."""
-
-    @click.pass_context
-    @functools.wraps(command)
-    def run(ctx: click.Context, /, *args: Any, **kwargs: Any) -> None:
-        session = ctx.find_object(Session) or Session(None)
-        # What the terminal can't write is spelled out rather than an error in the middle of a log.
-        if reconfigure := getattr(sys.stdout, "reconfigure", None):
-            reconfigure(errors="backslashreplace")
-        ctx.exit(_outcome(command, session, *args, **kwargs))
-
-    return run
-
-
-def _outcome(command: Callable[..., int], session: Session, *args: Any, **kwargs: Any) -> int:
-    try:
-        code = command(session, *args, **kwargs)
-        # Here, where a closed pipe is still ours to handle, and not when the interpreter ends.
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _abandon_output()
-        return FOUND
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except click.ClickException:
-        raise
-    except Exception as error:
-        from shipper.config import ConfigError
-
-        if isinstance(error, ConfigError):
-            click.echo(str(error), err=True)
-            return USAGE
-        if sentence := session.explain(error):
-            click.echo(sentence, err=True)
-            return CLUSTER
-        raise
-    return code
-
-
-def _abandon_output() -> None:
-    """Let nothing that is still buffered complain about the closed pipe at exit."""
-    try:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-    except (OSError, ValueError):
-        return
-
-
-_OUTPUT_OPTIONS: tuple[Callable[[Callable[..., None]], Callable[..., None]], ...] = (
-    click.option(
-        "--format",
-        "form",
-        type=click.Choice(["table", "json", "ndjson"]),
-        default="table",
-        show_default=True,
-        help="A table for people, one JSON array, or one JSON object a line",
-    ),
-    click.option("--utc", is_flag=True, help="Times in UTC instead of local time"),
-    click.option("--until", metavar="TIME", help="Only up to this time"),
-    click.option("--since", metavar="TIME", help="Only from this time: 90s, 30m, 1h, 7d ago, or an ISO date or time"),
+from shipper.cli.following import show_new
+from shipper.cli.questions import show_stats, show_tasks
+from shipper.cli.reading import (
+    FOUND,
+    Format,
+    Session,
+    answering,
+    nothing,
+    output_of,
+    output_options,
+    show_pages,
+    show_value,
+    span_of,
+    zone_of,
 )
+from shipper.document.levels import LEVELS
 
 
-def output_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that every command has."""
-    for option in _OUTPUT_OPTIONS:
-        command = option(command)
-    return command
-
-
-def _moment(name: str, text: str | None, *, utc: bool) -> datetime | None:
-    from shipper.search.moments import moment
-
-    if text is None:
-        return None
-    try:
-        return moment(text, datetime.now(UTC), utc=utc)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint=f"--{name}") from None
-
-
-def _output(form: Format, view: View, *, utc: bool) -> Output:
-    from shipper.search.render import JsonArray, Lines, Ndjson
-
-    if form == "table":
-        return Lines(view.columns, UTC if utc else None, sys.stdout)
-    binary = sys.stdout.buffer
-    return JsonArray(binary) if form == "json" else Ndjson(binary)
-
-
-def _nothing(message: str, colour: str) -> int:
-    # Beside the output and not in it: what is piped on stays what it claims to be.
-    click.secho(message, fg=None if os.environ.get("NO_COLOR") else colour, err=True)
-    return NOTHING
-
-
-@click.group()
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--config", "config_path", metavar="PATH", help="The application's neuroflow.yaml")
 @click.pass_context
 def logs(ctx: click.Context, config_path: str | None) -> None:
@@ -181,9 +38,14 @@ def logs(ctx: click.Context, config_path: str | None) -> None:
     ctx.obj = Session(config_path)
 
 
+def _levels(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Levels to choose from, for the shell's completion."""
+    return [level for level in LEVELS if level.startswith(begun.lower())]
+
+
 @logs.command("show")
 @click.option("--component", help="Filter by component")
-@click.option("--level", help="Filter by log level")
+@click.option("--level", help="Filter by log level", shell_complete=_levels)
 @click.option("--tail", "count", default=50, show_default=True, type=click.IntRange(0), help="Number of lines")
 @click.option("--follow", "-f", is_flag=True, help="Follow log output")
 @click.option(
@@ -213,73 +75,18 @@ def show_logs(
         raise click.UsageError("an array that is followed never ends; use --format ndjson")
     if follow and until is not None:
         raise click.UsageError("--follow goes on for ever and --until ends; use one of them")
-    span = (_moment("since", since, utc=utc), _moment("until", until, utc=utc))
+    span = span_of(since, until, utc=utc)
 
     from shipper.search import paging
-    from shipper.search.documents import flat_hits
-    from shipper.search.views import (
-        SHOW,
-        between,
-        every,
-        lines_of,
-        streams,
-    )
+    from shipper.search.views import SHOW, lines_of, streams
 
     index = streams(datasets or SHOW.datasets, session.namespace)
-    query = every([*lines_of(component, level), *between(*span)])
-    output = _output(form, SHOW, utc=utc)
+    query = SHOW.query([*lines_of(component, level), *span])
+    output = output_of(form, SHOW, utc=utc)
     if follow:
-        return _follow(session, index, query, count, output)
-    found = False
-    if count <= paging.LARGEST_PAGE:
-        hits = paging.newest(session.client, index, query, SHOW.sort(newest_first=True), count)
-        found = bool(hits)
-        output.write(flat_hits(hits[::-1]))
-    else:
-        with paging.Snapshot(session.client, index) as snapshot:
-            for hits in paging.tail(snapshot, SHOW, query, count):
-                found = True
-                output.write(flat_hits(hits))
-    output.close()
-    return FOUND if found or count == 0 else _nothing(SHOW.nothing, "yellow")
-
-
-def _follow(session: Session, index: list[str], query: dict[str, Any], count: int, output: Output) -> int:
-    from shipper.search.documents import flat_hits
-    from shipper.search.follow import Follower, follow
-    from shipper.search.paging import Snapshot, tail
-    from shipper.search.views import SHOW
-
-    def notice(error: Exception | None) -> None:
-        text = "it is back" if error is None else f"{session.explain(error)}; waiting for it"
-        click.echo(f"neuroflow-logs: {text}", err=True)
-
-    try:
-        follower = Follower(session.client, index, query)
-        # One snapshot for both, so that nothing falls between the tail and what follows it.
-        with Snapshot(session.client, index) as snapshot:
-            for hits in tail(snapshot, SHOW, query, count):
-                output.write(flat_hits(hits))
-            follower.start(snapshot)
-        for hits in follow(follower, _pause, notice):
-            output.write(flat_hits(hits))
-    except KeyboardInterrupt:
-        # The way to end it, so nothing went wrong.
-        output.close()
-        return FOUND
-    return FOUND
-
-
-def _pause() -> bool:
-    """Wait for the next look; False, at once, when nobody reads our output any more."""
-    try:
-        fd = sys.stdout.fileno()
-    except (OSError, ValueError):
-        time.sleep(PAUSE)
-        return True
-    gone = select.poll()
-    gone.register(fd, 0)  # no event is asked for: errors and hang-ups are reported anyway
-    return not gone.poll(PAUSE * 1000)
+        return show_new(session, index, query, count, output)
+    found = show_pages(paging.tail(session.client, index, SHOW, query, count), output)
+    return FOUND if found or count == 0 else nothing(SHOW.nothing)
 
 
 @logs.command("pipeline")
@@ -294,34 +101,125 @@ def show_pipeline_log(
     The log file of the newest attempt, byte for byte; as json or ndjson, its documents.  With --since and
     --until the newest attempt that has lines in that time.
     """
-    span = (_moment("since", since, utc=utc), _moment("until", until, utc=utc))
+    span = span_of(since, until, utc=utc)
 
     from shipper.search import pipeline_log
-    from shipper.search.views import between
+    from shipper.search.views import PIPELINE
 
     client, namespace = session.client, session.namespace
-    attempt = pipeline_log.latest(pipeline_log.attempts(client, namespace, run_id, between(*span)), run_id)
+    attempt = pipeline_log.latest(pipeline_log.attempts(client, namespace, run_id, span), run_id)
     if attempt is None:
         if form == "json":
             click.echo("[]")
         if pipeline_log.known(client, namespace, run_id):
-            return _nothing(f"No log file found for run {run_id}", "yellow")
-        return _nothing(f"Pipeline run {run_id} not found", "red")
+            return nothing(f"No log file found for run {run_id}")
+        return nothing(f"Pipeline run {run_id} not found", "red")
     if form == "table":
         binary = sys.stdout.buffer
         for hits in pipeline_log.documents(client, namespace, attempt, run_id, source=pipeline_log.CONTENT_FIELDS):
             binary.write(pipeline_log.content(hits))
         binary.flush()
         return FOUND
-
-    from shipper.search.documents import flat_hits
-    from shipper.search.views import SHOW
-
-    output = _output(form, SHOW, utc=utc)
-    for hits in pipeline_log.documents(client, namespace, attempt, run_id):
-        output.write(flat_hits(hits))
-    output.close()
+    show_pages(pipeline_log.documents(client, namespace, attempt, run_id), output_of(form, PIPELINE, utc=utc))
     return FOUND
+
+
+@logs.command("audit")
+@click.option("--entity", help="Entity type")
+@click.option("--entity-id", type=int, help="Entity ID")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(0), help="Number of entries")
+@output_options
+@answering
+def show_audit_log(
+    session: Session,
+    *,
+    entity: str | None,
+    entity_id: int | None,
+    limit: int,
+    since: str | None,
+    until: str | None,
+    utc: bool,
+    form: Format,
+) -> int:
+    """Show audit log entries, the newest first."""
+    span = span_of(since, until, utc=utc)
+
+    from shipper.search import paging
+    from shipper.search.conditions import Is
+    from shipper.search.views import AUDIT
+
+    wanted = [Is("neuroflow.audit.entity_type", entity).query()] if entity is not None else []
+    if entity_id is not None:
+        wanted.append(Is("neuroflow.audit.entity_id", str(entity_id)).query())
+    pages = paging.head(session.client, AUDIT.index(session.namespace), AUDIT, AUDIT.query([*wanted, *span]), limit)
+    found = show_pages(pages, output_of(form, AUDIT, utc=utc, boxed=True))
+    return FOUND if found or limit == 0 else nothing(AUDIT.nothing)
+
+
+@logs.command("workflow")
+@click.argument("workflow_run_id", type=int, required=False)
+@click.option("--list", "-l", "list_runs", is_flag=True, help="List recent workflow runs")
+@click.option("--limit", default=10, show_default=True, type=click.IntRange(0), help="Number of runs in the list")
+@output_options
+@answering
+def show_workflow_log(
+    session: Session,
+    *,
+    workflow_run_id: int | None,
+    list_runs: bool,
+    limit: int,
+    since: str | None,
+    until: str | None,
+    utc: bool,
+    form: Format,
+) -> int:
+    """Show workflow run history and details.
+
+    With an id: that run, its stages, its pipelines, how long they took and what went wrong.
+    """
+    span = span_of(since, until, utc=utc)
+    if workflow_run_id is not None and not list_runs:
+        return _show_workflow(session, workflow_run_id, form, utc=utc)
+
+    from shipper.search import paging
+    from shipper.search.views import WORKFLOWS
+
+    index = WORKFLOWS.index(session.namespace)
+    pages = paging.head(session.client, index, WORKFLOWS, WORKFLOWS.query(span), limit)
+    found = show_pages(pages, output_of(form, WORKFLOWS, utc=utc, boxed=True))
+    return FOUND if found or limit == 0 else nothing(WORKFLOWS.nothing)
+
+
+def _show_workflow(session: Session, workflow_run_id: int, form: Format, *, utc: bool) -> int:
+    from shipper.search.workflow import workflow_detail, write_detail
+
+    detail = workflow_detail(session.client, session.namespace, workflow_run_id)
+    if form == "table" and detail is not None:
+        write_detail(detail, zone_of(utc=utc), sys.stdout)
+    elif form != "table":
+        show_value(detail)
+    return FOUND if detail is not None else nothing(f"Workflow run {workflow_run_id} not found", "red")
+
+
+@logs.command("completion")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def show_completion(ctx: click.Context, shell: str) -> None:
+    """Print a script that lets a shell complete commands and options.
+
+    For bash: eval "$(neuroflow-logs completion bash)" in ~/.bashrc.
+    """
+    root = ctx.find_root()
+    program = root.info_name or "neuroflow-logs"
+    variable = f"_{program}_COMPLETE".replace("-", "_").upper()
+    found = get_completion_class(shell)
+    if found is None:
+        raise click.UsageError(f"click knows no completion for {shell}")
+    click.echo(found(root.command, {}, program, variable).source())
+
+
+for command in (show_stats, show_tasks):
+    logs.add_command(command)
 
 
 def main() -> None:

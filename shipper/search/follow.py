@@ -13,8 +13,9 @@ from typing import Any
 
 from elasticsearch import ApiError, Elasticsearch, TransportError
 
+from shipper.search.conditions import Query, every
 from shipper.search.paging import Hit, Snapshot, newest
-from shipper.search.views import Query, every, sort
+from shipper.search.views import sort
 
 # How far a line may lag behind the others and still be shown, in milliseconds: the longest pause between two
 # attempts of a sidecar to deliver, twice.

@@ -9,7 +9,8 @@ from typing import Any, Self
 import orjson
 from elasticsearch import ApiError, Elasticsearch, NotFoundError, TransportError
 
-from shipper.search.views import Query, Sort, View
+from shipper.search.conditions import Query
+from shipper.search.views import Sort, View
 
 Hit = dict[str, Any]
 
@@ -136,8 +137,31 @@ def next_size(size: int, taken: int) -> int:
     return max(1, min(fitting, size * 4, LARGEST_PAGE))
 
 
-def tail(snapshot: Snapshot, view: View, query: Query, count: int) -> Iterator[list[Hit]]:
-    """The newest ``count`` documents of a view, oldest first, in pages.
+def head(client: Elasticsearch, index: Sequence[str], view: View, query: Query, count: int) -> Iterator[list[Hit]]:
+    """The first ``count`` documents of a view in its order, in pages."""
+    if 0 < count <= FIRST_PAGE:
+        yield newest(client, index, query, view.sort(), count)
+    elif count:
+        with Snapshot(client, index) as snapshot:
+            left = count
+            for hits in snapshot.pages(query, view.sort()):
+                yield hits[:left]
+                left -= len(hits)
+                if left <= 0:
+                    return
+
+
+def tail(client: Elasticsearch, index: Sequence[str], view: View, query: Query, count: int) -> Iterator[list[Hit]]:
+    """The first ``count`` documents of a view, the last of them first, in pages."""
+    if 0 < count <= FIRST_PAGE:
+        yield newest(client, index, query, view.sort(), count)[::-1]
+    elif count:
+        with Snapshot(client, index) as snapshot:
+            yield from tail_of(snapshot, view, query, count)
+
+
+def tail_of(snapshot: Snapshot, view: View, query: Query, count: int) -> Iterator[list[Hit]]:
+    """The tail of a view as it is in a snapshot.
 
     However many they are, only a page is held: a first walk, without the documents, finds where they begin.
     """
@@ -145,9 +169,9 @@ def tail(snapshot: Snapshot, view: View, query: Query, count: int) -> Iterator[l
         return
     before: list[Any] | None = None
     left = count
-    for keys in snapshot.pages(query, view.sort(newest_first=True), source=False, ascending=False):
+    for keys in snapshot.pages(query, view.sort(), source=False, ascending=False):
         if len(keys) > left:
             before = keys[left]["sort"]
             break
         left -= len(keys)
-    yield from snapshot.pages(query, view.sort(newest_first=False), after=before)
+    yield from snapshot.pages(query, view.sort(mirrored=True), after=before)

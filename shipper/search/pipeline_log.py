@@ -10,8 +10,9 @@ from typing import Any
 
 from elasticsearch import Elasticsearch
 
+from shipper.search.conditions import Query, every
 from shipper.search.paging import Hit, Snapshot
-from shipper.search.views import Query, every, sort, streams
+from shipper.search.views import sort, streams
 
 # {pipeline}_{run}_{date}_{time}.log and run_{run}_{date}_{time}.log, with whatever rotation put behind it.
 _NAME = re.compile(r"_(?P<run>\d+)_(?P<stamp>\d{8}_\d{6})\.log")

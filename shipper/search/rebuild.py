@@ -13,8 +13,9 @@ from elasticsearch import ApiError, Elasticsearch
 from shipper.config import DATASETS
 from shipper.deliver.run_documents import RunDocuments, Written
 from shipper.document.facts import TELLING, RunFacts, facts_of, unite
+from shipper.search.conditions import Query
 from shipper.search.paging import Snapshot
-from shipper.search.views import Query, sort, streams
+from shipper.search.views import sort, streams
 
 _ORDER = ("@timestamp", "log.file.path", "log.offset")
 _FIELDS = ["@timestamp", "tags", "message", "event", "error.message", "error.type", "neuroflow"]

@@ -1,27 +1,35 @@
-"""The views, each declared once: which streams, which documents, in which order, and what a row shows.
+"""The views, each declared once: which documents, in which order, and what a row shows.
 
-Queries are Query DSL that every node understands.  Functions here are pure.
+The commands of ``neuroflow-logs``, the saved searches of Kibana and the JSON for scripts are made from these
+declarations.  Queries are Query DSL that every node understands.  Functions here are pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
-from typing import Any
+from typing import Any, Literal
 
 from shipper.config import Dataset
-from shipper.search.documents import Flat
+from shipper.document.levels import level_of
+from shipper.search.cells import Cell, hours, seconds, text, timestamp, told, when
+from shipper.search.conditions import Begins, Condition, Exists, Is, OneOf, Query, queries
 
-Query = dict[str, Any]
 Sort = list[dict[str, Any]]
+Direction = Literal["asc", "desc"]
 
 # What a sort has to know of each field to work over streams that (still) lack it or map it otherwise.
-_SORTED_AS = {
+_SORTED_AS: Mapping[str, dict[str, Any]] = {
     "@timestamp": {"unmapped_type": "date_nanos", "numeric_type": "date_nanos"},
     "event.created": {"unmapped_type": "date", "numeric_type": "date"},
+    "failed_at": {"unmapped_type": "date"},
     "log.file.path": {"unmapped_type": "keyword"},
     "log.offset": {"unmapped_type": "long"},
+    "neuroflow.generation": {"unmapped_type": "keyword"},
+    "neuroflow.run_id.number": {"unmapped_type": "long"},
+    "neuroflow.workflow_run_id.number": {"unmapped_type": "long"},
+    "started_at": {"unmapped_type": "date"},
+    "updated_at": {"unmapped_type": "date"},
 }
 
 
@@ -31,13 +39,15 @@ class Column:
 
     Attributes:
         title: its heading.
-        cell: the text of a document's cell; the zone is the reader's (None: local).
+        field: the field that it shows, by which Kibana shows the same.
+        cell: the text of a document's cell.
         width: at most this many character cells are set aside; None for the last, which takes the rest.
         style: the look of a text.
     """
 
     title: str
-    cell: Callable[[Flat, tzinfo | None], str]
+    field: str
+    cell: Cell
     width: int | None = None
     style: Callable[[str], str] | None = None
 
@@ -47,26 +57,47 @@ class View:
     """What a command looks at and how it shows it.
 
     Attributes:
-        datasets: the data streams.
+        name: of the command, and of the saved search (``neuroflow-<name>``).
+        title: of the table and of the saved search.
+        about: what it shows, in a sentence.
+        datasets: the data streams; none: the index of run documents.
+        conditions: what a document has to meet.
         order: fields that put its documents in order, the first deciding.
         columns: of the table.
         nothing: what is said when nothing was found.
     """
 
+    name: str
+    title: str
+    about: str
     datasets: tuple[Dataset, ...]
-    order: tuple[str, ...]
+    conditions: tuple[Condition, ...]
+    order: tuple[tuple[str, Direction], ...]
     columns: tuple[Column, ...]
     nothing: str
 
-    def sort(self, *, newest_first: bool) -> Sort:
-        """The order as Elasticsearch takes it; the two directions are exact mirrors of each other."""
-        return sort(self.order, newest_first=newest_first)
+    def index(self, namespace: str) -> list[str]:
+        """Where its documents are."""
+        return streams(self.datasets, namespace) if self.datasets else [f"neuroflow-runs-{namespace}"]
+
+    def query(self, more: Iterable[Query] = ()) -> Query:
+        """Its documents that meet some more conditions; nothing is scored."""
+        return {"bool": {"filter": [*queries(self.conditions), *more]}}
+
+    def sort(self, *, mirrored: bool = False) -> Sort:
+        """The order as Elasticsearch takes it, or its exact mirror."""
+        turned: dict[Direction, Direction] = {"asc": "desc", "desc": "asc"}
+        return [_by(field, turned[way] if mirrored else way) for field, way in self.order]
 
 
 def sort(fields: Iterable[str], *, newest_first: bool) -> Sort:
     """A sort by these fields; documents without a value count as the oldest."""
-    order, missing = ("desc", "_last") if newest_first else ("asc", "_first")
-    return [{field: {"order": order, "missing": missing, **_SORTED_AS[field]}} for field in fields]
+    return [_by(field, "desc" if newest_first else "asc") for field in fields]
+
+
+def _by(field: str, way: Direction) -> dict[str, Any]:
+    missing = "_last" if way == "desc" else "_first"
+    return {field: {"order": way, "missing": missing, **_SORTED_AS[field]}}
 
 
 def streams(datasets: Iterable[Dataset], namespace: str) -> list[str]:
@@ -74,117 +105,155 @@ def streams(datasets: Iterable[Dataset], namespace: str) -> list[str]:
     return [f"logs-neuroflow.{dataset}-{namespace}" for dataset in datasets]
 
 
-def every(conditions: Iterable[Query]) -> Query:
-    """Documents that meet all conditions; nothing is scored."""
-    return {"bool": {"filter": list(conditions)}}
-
-
-def between(since: datetime | None, until: datetime | None) -> list[Query]:
-    """The condition that an event lies in a span of time, both ends included; none when neither is given."""
-    limits = {name: when.isoformat() for name, when in (("gte", since), ("lte", until)) if when is not None}
-    return [{"range": {"@timestamp": limits}}] if limits else []
-
-
 def lines_of(component: str | None, level: str | None) -> list[Query]:
     """The conditions of ``show``: a component and all below it, a level in any case."""
     conditions: list[Query] = []
     if component is not None:
-        itself = {"term": {"log.logger": component}}
-        below = {"prefix": {"log.logger": f"{component}."}}
+        itself = Is("log.logger", component).query()
+        below = Begins("log.logger", f"{component}.").query()
         conditions.append({"bool": {"should": [itself, below], "minimum_should_match": 1}})
     if level is not None:
-        conditions.append({"term": {"log.level": level.lower()}})
+        conditions.append(Is("log.level", level_of(level.lower())).query())
     return conditions
 
 
-def timestamp(doc: Flat, zone: tzinfo | None) -> str:
-    """The time of the event to the millisecond, in the reader's zone."""
-    text = str(doc.get("@timestamp") or "")
-    try:
-        when = datetime.fromisoformat(text).astimezone(zone)
-    except (ValueError, OverflowError):
-        return text
-    return f"{when:%Y-%m-%d %H:%M:%S}.{when.microsecond // 1000:03d}"
+_LEVEL_STYLES = {"debug": "dim", "info": "green", "warning": "yellow", "error": "red", "critical": "bold red"}
+_BAD_ENDS = frozenset({"task.failed", "task.rejected", "task.timeout", "task.unregistered"})
+_STATUS_STYLES = {"completed": "green", "running": "blue", "failed": "red"}
 
 
-def told(doc: Flat, _zone: tzinfo | None = None) -> str:
-    """The message and, behind it, the fields that tell most, as key=value."""
-    message = str(doc.get("message") or "")
-    pairs = [f"{name}={_value(doc[field])}" for field, name in _TELLING.items() if field in doc]
-    if "event.duration" in doc:
-        pairs.append(f"duration={_seconds(doc['event.duration'])}")
-    reason = doc.get("error.message")
-    if reason and str(reason) not in message:
-        pairs.append(f"error={_value(reason)}")
-    pairs += [
-        f"{field.removeprefix(_EXTRA)}={_value(value)}" for field, value in doc.items() if field.startswith(_EXTRA)
-    ]
-    return " ".join([message, *pairs] if message else pairs)
+def level_style(level: str) -> str:
+    """The look of a log level."""
+    return _LEVEL_STYLES.get(level, "")
 
 
-_EXTRA = "neuroflow.extra."
-_TELLING = {
-    "neuroflow.workflow_run_id": "workflow_run_id",
-    "neuroflow.run_id": "run_id",
-    "neuroflow.pipeline": "pipeline",
-    "neuroflow.stage": "stage",
-    "neuroflow.subject_id": "subject_id",
-    "neuroflow.session_id": "session_id",
-    "neuroflow.task.name": "task",
-    "neuroflow.task.id": "task_id",
-    "error.type": "error_type",
-}
-
-_LEVEL_STYLES: Mapping[str, str] = {
-    "debug": "dim",
-    "info": "green",
-    "warning": "yellow",
-    "error": "red",
-    "critical": "bold red",
-}
+def status_style(status: str) -> str:
+    """The look of a run's status."""
+    return _STATUS_STYLES.get(status, "white")
 
 
-def _text(field: str) -> Callable[[Flat, tzinfo | None], str]:
-    def cell(doc: Flat, _zone: tzinfo | None) -> str:
-        value = doc.get(field)
-        return "" if value is None else _plain(value)
-
-    return cell
+def outcome_style(action: str) -> str:
+    """The look of what became of a task."""
+    return "green" if action == "task.succeeded" else "red" if action in _BAD_ENDS else ""
 
 
-def _plain(value: Any) -> str:
-    if isinstance(value, (list, tuple)):
-        return ",".join(_plain(item) for item in value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "null" if value is None else str(value)
+def dim(_text: str) -> str:
+    """The look of what stands back."""
+    return "dim"
 
 
-def _value(value: Any) -> str:
-    text = _plain(value)
-    if text and not any(char.isspace() or char in '"=' for char in text):
-        return text
-    quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{quoted}"'
+def bold(_text: str) -> str:
+    """The look of a name."""
+    return "bold"
 
 
-def _seconds(nanoseconds: Any) -> str:
-    try:
-        return f"{float(nanoseconds) / 1e9:.12g}s"
-    except (TypeError, ValueError):
-        return _value(nanoseconds)
-
-
-LINE_COLUMNS: Sequence[Column] = (
-    Column("Timestamp", timestamp, 23, lambda _: "dim"),
-    Column("Level", _text("log.level"), 8, lambda level: _LEVEL_STYLES.get(level, "")),
-    Column("Component", _text("log.logger"), 24),
-    Column("Message", told),
+NEWEST_LINE_FIRST: tuple[tuple[str, Direction], ...] = (
+    ("@timestamp", "desc"),
+    ("log.file.path", "desc"),
+    ("log.offset", "desc"),
 )
+"""The mirror of it is the order of a tail: by time, and lines of one moment as they stand in their file."""
+
+_TIMESTAMP = Column("Timestamp", "@timestamp", timestamp, 23, dim)
+_LEVEL = Column("Level", "log.level", text("log.level"), 8, level_style)
+_MESSAGE = Column("Message", "message", told)
 
 SHOW = View(
+    name="show",
+    title="Logs",
+    about="What the application, its workflows and its workers log: the lines of `neuroflow-logs show`.",
     datasets=("app", "workflow", "celery"),
-    order=("@timestamp", "log.file.path", "log.offset"),
-    columns=tuple(LINE_COLUMNS),
+    conditions=(),
+    order=NEWEST_LINE_FIRST,
+    columns=(_TIMESTAMP, _LEVEL, Column("Component", "log.logger", text("log.logger"), 24), _MESSAGE),
     nothing="No log lines found",
 )
+
+PIPELINE = View(
+    name="pipeline",
+    title="Pipeline Log",
+    about="The log files of pipeline runs, line by line: `neuroflow-logs pipeline RUN_ID`. "
+    "Filter by neuroflow.run_id; the newest attempt comes first.",
+    datasets=("pipeline",),
+    conditions=(),
+    order=(("log.file.path", "desc"), ("neuroflow.generation", "asc"), ("log.offset", "asc")),
+    columns=(Column("Message", "message", text("message")),),
+    nothing="No log file found",
+)
+
+AUDIT = View(
+    name="audit",
+    title="Audit Log",
+    about="Who changed what: the entries of `neuroflow-logs audit`.",
+    datasets=("audit",),
+    conditions=(Exists("neuroflow.audit.entity_type"),),
+    order=NEWEST_LINE_FIRST,
+    columns=(
+        Column("Timestamp", "@timestamp", when("@timestamp", "%Y-%m-%d %H:%M:%S"), None, dim),
+        Column("Entity", "neuroflow.audit.entity", text("neuroflow.audit.entity")),
+        Column("Action", "event.action", text("event.action")),
+        Column("Message", "message", text("message")),
+    ),
+    nothing="No audit log entries found",
+)
+
+TASKS = View(
+    name="tasks",
+    title="Celery Tasks",
+    about="What became of the workers' tasks: received, succeeded, retried, failed (`neuroflow-logs tasks`).",
+    datasets=("celery",),
+    conditions=(Begins("event.action", "task."), Exists("neuroflow.task.id")),
+    order=NEWEST_LINE_FIRST,
+    columns=(
+        _TIMESTAMP,
+        Column("Action", "event.action", text("event.action"), 18, outcome_style),
+        Column("Runtime", "event.duration", seconds("event.duration"), 10),
+        Column("Task ID", "neuroflow.task.id", text("neuroflow.task.id"), 36),
+        Column("Task", "neuroflow.task.name", text("neuroflow.task.name"), 60),
+        Column("Error", "error.message", text("error.message")),
+    ),
+    nothing="No tasks found",
+)
+
+PIPELINE_RUNS = Is("kind", "pipeline_run")
+FAILED = Is("status", "failed")
+
+WORKFLOWS = View(
+    name="workflow",
+    title="Recent Workflow Runs",
+    about="Workflow runs, the latest first: `neuroflow-logs workflow --list`.",
+    datasets=(),
+    conditions=(Is("kind", "workflow_run"),),
+    order=(("started_at", "desc"), ("@timestamp", "desc"), ("neuroflow.workflow_run_id.number", "desc")),
+    columns=(
+        Column("ID", "neuroflow.workflow_run_id", text("neuroflow.workflow_run_id"), None, bold),
+        Column("Status", "status", text("status"), None, status_style),
+        Column("Started", "started_at", when("started_at", "%Y-%m-%d %H:%M", "-")),
+        Column("Duration", "duration_seconds", hours("duration_seconds")),
+        Column("Stages", "stages_completed", text("stages_completed")),
+    ),
+    nothing="No workflow runs found",
+)
+
+FAILURES = View(
+    name="failures",
+    title="Recent Failures",
+    about="Pipeline runs that failed, the latest first: `neuroflow-logs stats failures`.",
+    datasets=(),
+    conditions=(PIPELINE_RUNS, FAILED),
+    order=(("failed_at", "desc"), ("updated_at", "desc"), ("neuroflow.run_id.number", "desc")),
+    columns=(
+        Column("Run", "neuroflow.run_id", text("neuroflow.run_id"), None, bold),
+        Column("Pipeline", "neuroflow.pipeline", text("neuroflow.pipeline")),
+        Column("Session", "neuroflow.session_id", text("neuroflow.session_id")),
+        Column("Error", "error.message", text("error.message")),
+        Column("Failed", "failed_at", when("failed_at", "%Y-%m-%d %H:%M:%S", "-")),
+    ),
+    nothing="No failures found",
+)
+
+SESSIONS = Is("kind", "session")
+WAITING = OneOf("status", ("pending", "queued", "running"))
+"""The states that make up the depth of the queue."""
+
+VIEWS = (SHOW, PIPELINE, AUDIT, WORKFLOWS, FAILURES, TASKS)

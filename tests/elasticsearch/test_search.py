@@ -22,10 +22,11 @@ from shipper.cli.logs import logs
 from shipper.demo.node import Node
 from shipper.install.templates import install
 from shipper.search import follow as following
+from shipper.search.conditions import every
 from shipper.search.documents import flat
 from shipper.search.follow import Follower
 from shipper.search.paging import Snapshot
-from shipper.search.views import every, sort
+from shipper.search.views import sort
 
 REPOSITORY = Path(__file__).parents[2]
 START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

@@ -1,0 +1,58 @@
+"""What ``-f`` does: the tail, and then what is new, until nobody reads it any more."""
+
+from __future__ import annotations
+
+import select
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from shipper.cli.reading import FOUND, Session
+
+if TYPE_CHECKING:  # each costs a good part of a second that --help need not wait for
+    from shipper.search.conditions import Query
+    from shipper.search.render import Output
+
+# How long between two looks for new lines, in seconds: Elasticsearch makes new documents visible once a second.
+PAUSE = 1.0
+
+
+def show_new(session: Session, index: list[str], query: Query, count: int, output: Output) -> int:
+    """Print the tail of the log lines, and then every new one as it becomes searchable."""
+    from shipper.search.documents import flat_hits
+    from shipper.search.follow import Follower, follow
+    from shipper.search.paging import Snapshot, tail_of
+    from shipper.search.views import SHOW
+
+    def notice(error: Exception | None) -> None:
+        text = "it is back" if error is None else f"{session.explain(error)}; waiting for it"
+        click.echo(f"neuroflow-logs: {text}", err=True)
+
+    try:
+        follower = Follower(session.client, index, query)
+        # One snapshot for both, so that nothing falls between the tail and what follows it.
+        with Snapshot(session.client, index) as snapshot:
+            for hits in tail_of(snapshot, SHOW, query, count):
+                output.write(flat_hits(hits))
+            follower.start(snapshot)
+        for hits in follow(follower, _pause, notice):
+            output.write(flat_hits(hits))
+    except KeyboardInterrupt:
+        # The way to end it, so nothing went wrong.
+        output.close()
+        return FOUND
+    return FOUND
+
+
+def _pause() -> bool:
+    """Wait for the next look; False, at once, when nobody reads our output any more."""
+    try:
+        fd = sys.stdout.fileno()
+    except (OSError, ValueError):
+        time.sleep(PAUSE)
+        return True
+    gone = select.poll()
+    gone.register(fd, 0)  # no event is asked for: errors and hang-ups are reported anyway
+    return not gone.poll(PAUSE * 1000)

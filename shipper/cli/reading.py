@@ -1,0 +1,216 @@
+"""What all commands of ``neuroflow-logs`` share: the session, their options, exit codes, and how they print.
+
+Exit codes: 0 found, 1 nothing found, 2 usage or configuration, 3 the cluster.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+if TYPE_CHECKING:  # each costs a good part of a second that --help need not wait for
+    from elasticsearch import Elasticsearch
+
+    from shipper.config import Config
+    from shipper.search.conditions import Query
+    from shipper.search.paging import Hit
+    from shipper.search.render import Output
+    from shipper.search.views import View
+
+FOUND, NOTHING, USAGE, CLUSTER = 0, 1, 2, 3
+INTERRUPTED = 130
+
+Format = Literal["table", "json", "ndjson"]
+
+
+class Session:
+    """The configuration and the cluster, each when first asked for."""
+
+    def __init__(self, config_path: str | None) -> None:
+        self._config_path = config_path
+
+    @functools.cached_property
+    def config(self) -> Config:
+        """The configuration.
+
+        Raises:
+            ConfigError: there is none, or it is wrong.
+        """
+        from shipper.config import find, load
+
+        return load(find(self._config_path, os.environ, Path.home()))
+
+    @functools.cached_property
+    def client(self) -> Elasticsearch:
+        """The configured cluster; nothing is sent yet."""
+        from shipper.cluster import connect
+
+        return connect(self.config.elasticsearch)
+
+    @property
+    def namespace(self) -> str:
+        """The last part of the data streams' names."""
+        return self.config.shipper.namespace
+
+    def explain(self, error: Exception) -> str | None:
+        """An error of the cluster as a sentence; None for any other."""
+        from elasticsearch import ApiError, TransportError
+
+        from shipper.cluster import explain
+
+        if isinstance(error, (ApiError, TransportError)):
+            return explain(error, self.config.elasticsearch)
+        return None
+
+
+def answering(command: Callable[..., int]) -> Callable[..., None]:
+    """Give a command its session, and turn what it returns or raises into an exit code and a sentence."""
+
+    @click.pass_context
+    @functools.wraps(command)
+    def run(ctx: click.Context, /, *args: Any, **kwargs: Any) -> None:
+        session = ctx.find_object(Session) or Session(None)
+        # What the terminal can't write is spelled out rather than an error in the middle of a log.
+        if reconfigure := getattr(sys.stdout, "reconfigure", None):
+            reconfigure(errors="backslashreplace")
+        ctx.exit(_outcome(command, session, *args, **kwargs))
+
+    return run
+
+
+def _outcome(command: Callable[..., int], session: Session, *args: Any, **kwargs: Any) -> int:
+    try:
+        code = command(session, *args, **kwargs)
+        # Here, where a closed pipe is still ours to handle, and not when the interpreter ends.
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _abandon_output()
+        return FOUND
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except click.ClickException:
+        raise
+    except Exception as error:
+        from shipper.config import ConfigError
+
+        if isinstance(error, ConfigError):
+            click.echo(str(error), err=True)
+            return USAGE
+        if sentence := session.explain(error):
+            click.echo(sentence, err=True)
+            return CLUSTER
+        raise
+    return code
+
+
+def _abandon_output() -> None:
+    """Let nothing that is still buffered complain about the closed pipe at exit."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+    except (OSError, ValueError):
+        return
+
+
+_OUTPUT_OPTIONS: tuple[Callable[[Callable[..., None]], Callable[..., None]], ...] = (
+    click.option(
+        "--format",
+        "form",
+        type=click.Choice(["table", "json", "ndjson"]),
+        default="table",
+        show_default=True,
+        help="A table for people, one JSON array, or one JSON object a line",
+    ),
+    click.option("--utc", is_flag=True, help="Times in UTC instead of local time"),
+    click.option("--until", metavar="TIME", help="Only up to this time"),
+    click.option("--since", metavar="TIME", help="Only from this time: 90s, 30m, 1h, 7d ago, or an ISO date or time"),
+)
+
+
+def output_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that every command has."""
+    for option in _OUTPUT_OPTIONS:
+        command = option(command)
+    return command
+
+
+def moments_of(since: str | None, until: str | None, *, utc: bool) -> tuple[datetime | None, datetime | None]:
+    """The moments that ``--since`` and ``--until`` name.
+
+    Raises:
+        click.BadParameter: one of them is no time.
+    """
+    return _moment("since", since, utc=utc), _moment("until", until, utc=utc)
+
+
+def span_of(since: str | None, until: str | None, *, utc: bool) -> list[Query]:
+    """The condition that ``--since`` and ``--until`` are.
+
+    Raises:
+        click.BadParameter: one of them is no time.
+    """
+    from shipper.search.conditions import between
+
+    return between(*moments_of(since, until, utc=utc))
+
+
+def _moment(name: str, text: str | None, *, utc: bool) -> datetime | None:
+    from shipper.search.moments import moment
+
+    if text is None:
+        return None
+    try:
+        return moment(text, datetime.now(UTC), utc=utc)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=f"--{name}") from None
+
+
+def zone_of(*, utc: bool) -> tzinfo | None:
+    """The reader's zone; None is the local one."""
+    return UTC if utc else None
+
+
+def output_of(form: Format, view: View, *, utc: bool, boxed: bool = False) -> Output:
+    """Where documents of a view go."""
+    from shipper.search.boxed import Boxed
+    from shipper.search.render import JsonArray, Lines, Ndjson
+
+    if form == "table" and boxed:
+        return Boxed(view.title, view.columns, zone_of(utc=utc), sys.stdout)
+    if form == "table":
+        return Lines(view.columns, zone_of(utc=utc), sys.stdout)
+    binary = sys.stdout.buffer
+    return JsonArray(binary) if form == "json" else Ndjson(binary)
+
+
+def show_pages(pages: Iterable[list[Hit]], output: Output) -> bool:
+    """Print documents page by page; whether there were any."""
+    from shipper.search.documents import flat_hits
+
+    found = False
+    for hits in pages:
+        found = found or bool(hits)
+        output.write(flat_hits(hits))
+    output.close()
+    return found
+
+
+def show_value(value: Any) -> None:
+    """Print one answer as one line of JSON."""
+    import orjson
+
+    click.echo(orjson.dumps(value))
+
+
+def nothing(message: str, colour: str = "yellow") -> int:
+    """Say that nothing was found."""
+    # Beside the output and not in it: what is piped on stays what it claims to be.
+    click.secho(message, fg=None if os.environ.get("NO_COLOR") else colour, err=True)
+    return NOTHING
