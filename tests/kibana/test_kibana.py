@@ -137,27 +137,21 @@ def test_objects_of_this_release_are_taken_and_open(client: Clients, space: str)
         assert len({(ref["type"], ref["id"]) for ref in one["references"]}) < len(found)
 
 
-def test_searches_of_this_release_run(client: Clients, space: str) -> None:
+@pytest.mark.parametrize(
+    "one", [one for one in kibana_objects() if one["type"] == "search"], ids=lambda one: one["id"]
+)
+def test_searches_of_this_release_run(client: Clients, one: Object) -> None:
     """Each asks its data view's indices, with its filters and in its order, as Discover would."""
-    kibana, objects = client(space), kibana_objects()
-    actions(put(kibana))
-    titles = {one["id"]: one["attributes"]["title"] for one in objects if one["type"] == "index-pattern"}
-    for one in objects:
-        if one["type"] != "search":
-            continue
-        source = json.loads(one["attributes"]["kibanaSavedObjectMeta"]["searchSourceJSON"])
-        (view,) = (ref["id"] for ref in one["references"] if ref["name"] == source["indexRefName"])
-        body = {
-            "size": 1,
-            "query": {
-                "bool": {"filter": [query for each in source.get("filter", ()) if (query := each.get("query"))]}
-            },
-            "sort": [
-                {field: {"order": order, "unmapped_type": "date"}} for field, order in one["attributes"]["sort"]
-            ],
-        }
-        answer = search(kibana, titles[view], body)
-        assert (False, 0) == (answer["timed_out"], answer["_shards"]["failed"])
+    titles = {one["id"]: one["attributes"]["title"] for one in kibana_objects() if one["type"] == "index-pattern"}
+    source = json.loads(one["attributes"]["kibanaSavedObjectMeta"]["searchSourceJSON"])
+    (view,) = (ref["id"] for ref in one["references"] if ref["name"] == source["indexRefName"])
+    body = {
+        "size": 1,
+        "query": {"bool": {"filter": [query for each in source.get("filter", ()) if (query := each.get("query"))]}},
+        "sort": [{name: {"order": order, "unmapped_type": "date"}} for name, order in one["attributes"]["sort"]],
+    }
+    answer = search(client("default"), titles[view], body)
+    assert (False, 0) == (answer["timed_out"], answer["_shards"]["failed"])
 
 
 def search(kibana: KibanaClient, index: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from shipper.install.kibana_objects import (
     stamped,
     unpacked,
 )
-from tests.kibana_files import edit, write_files
+from tests.kibana_files import RULE, edit, write_files
 
 TAG_DESCRIPTION = 100  # characters: more can't be edited in Kibana
 
@@ -118,6 +118,13 @@ def test_rules_are_no_objects(files: Path) -> None:
     """They go another way, and keep their id apart from the body."""
     assert {"alert", "rule"}.isdisjoint(one["type"] for one in kibana_objects(files))
     assert ["small errors"] == [rule["name"] for rule in kibana_rules(files)]
+
+
+def test_rules_have_the_ids_that_kibana_takes(files: Path) -> None:
+    """UUIDs only, for what is encrypted is bound to them; a readable id in a file has one that is always the same."""
+    assert [RULE] == [rule["id"] for rule in kibana_rules(files)]
+    edit(files / "rules" / "small-errors.json", id="small-errors")
+    assert ["61d6f478-7404-5ebc-8f0f-470adc85d841"] == [rule["id"] for rule in kibana_rules(files)]
 
 
 def test_files_of_this_release_are_whole() -> None:
