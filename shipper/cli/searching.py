@@ -35,7 +35,7 @@ if TYPE_CHECKING:  # each costs a good part of a second that --help need not wai
 BEFORE_FOLLOWING = 50
 # The newest matches are named one by one when they are shown file by file.
 MOST_NEWEST = 10_000
-# As `shipper.search.context_lines` has it, which --help need not load.
+# On either side; more of a log is what `pipeline` and the file itself are for.
 MOST_AROUND = 1000
 
 _AROUND = click.IntRange(0, MOST_AROUND)

@@ -7,8 +7,9 @@ sides, it is shown whole; else the lines behind the one and before the other, wi
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import orjson
@@ -19,9 +20,6 @@ from elasticsearch.exceptions import HTTP_EXCEPTIONS
 from shipper.search.conditions import Query, every
 from shipper.search.documents import Flat, flat
 from shipper.search.paging import FIRST_PAGE, Hit, next_size
-
-# Of one side; more of a log is what `pipeline` and the file itself are for.
-MOST = 1000
 
 
 class ContextLine(NamedTuple):
@@ -87,6 +85,16 @@ class Hole:
         """Lines to ask for: one more than is wanted shows that there is a gap."""
         return self.behind + self.ahead + self.inner
 
+    def within(self, lines: Sequence[Line]) -> Seen:
+        """What is seen of it, given all lines of its part of the log in their order."""
+        assert self.low is not None
+        assert self.high is not None
+        begin = bisect_right(lines, self.low, key=_offset)
+        inside = list(lines[begin : bisect_left(lines, self.high, begin, key=_offset)])
+        if len(inside) < self.most:
+            return Seen(inside, [], gap=False)
+        return Seen(inside[: self.behind], inside[len(inside) - self.ahead :], gap=True)
+
     def search(self, size: int, *, backwards: bool) -> dict[str, Any]:
         """The body of a search for some of its lines."""
         limits = {name: end for name, end in (("gt", self.low), ("lt", self.high)) if end is not None}
@@ -101,6 +109,32 @@ class Hole:
             "collapse": {"field": "log.offset"},
             "track_total_hits": False,
         }
+
+
+def _offset(line: Line) -> int:
+    return line.offset
+
+
+class Seen(NamedTuple):
+    """The lines of a hole that are shown: at its beginning, at its end, and whether there are more between them."""
+
+    behind: list[Line]
+    ahead: list[Line]
+    gap: bool
+
+
+def rows_of(holes: Sequence[Hole]) -> list[list[Hole]]:
+    """Holes of one log that follow each other, with nothing but a match between them; at least three."""
+    rows: list[list[Hole]] = []
+    for hole in holes:
+        if not hole.inner or hole.opens:
+            continue
+        before = rows[-1][-1] if rows else None
+        if before and (before.generation, before.high) == (hole.generation, hole.low):
+            rows[-1].append(hole)
+        else:
+            rows.append([hole])
+    return [row for row in rows if len(row) >= 3]
 
 
 Step = Hole | Line
@@ -186,6 +220,8 @@ class Contexts:
         self._chunk = FIRST_PAGE
         self._any = False
         self._apart = False
+        self._missed = 0
+        self._pause = 0
 
     def around(self, pages: Iterable[list[Hit]]) -> Iterator[list[ContextLine]]:
         """Matches with their contexts, in pages; no line twice.
@@ -213,7 +249,7 @@ class Contexts:
 
     def _lines(self, steps: list[Step]) -> list[ContextLine]:
         holes = [step for step in steps if isinstance(step, Hole)]
-        looked = dict(zip(map(id, holes), self._look_at(holes), strict=True))
+        looked = self._look_at(holes)
         shown: list[ContextLine] = []
         for step in steps:
             if isinstance(step, Line):
@@ -236,24 +272,43 @@ class Contexts:
         self._plan.shown(line)
         self._any, self._apart = True, False
 
-    def _look_at(self, holes: list[Hole]) -> list[tuple[list[Line], list[Line], bool]]:
-        """For each hole the lines at its beginning and at its end, and whether there are more between them."""
-        first = self._ask([(hole, hole.most, hole.low is None) for hole in holes])
+    def _look_at(self, holes: list[Hole]) -> dict[int, Seen]:
+        """What is seen of each hole, by its identity."""
+        seen = self._look_at_rows(holes)
+        left = [hole for hole in holes if id(hole) not in seen]
+        first = self._ask([(hole, hole.most, hole.low is None) for hole in left])
         wide = [
             hole
-            for hole, lines in zip(holes, first, strict=True)
+            for hole, lines in zip(left, first, strict=True)
             if hole.inner and len(lines) == hole.most and hole.ahead
         ]
         ends = iter(self._ask([(hole, hole.ahead, True) for hole in wide]))
-        found: list[tuple[list[Line], list[Line], bool]] = []
-        for hole, lines in zip(holes, first, strict=True):
+        for hole, lines in zip(left, first, strict=True):
             if hole.low is None:
-                found.append(([], lines[::-1], False))
+                seen[id(hole)] = Seen([], lines[::-1], gap=False)
             elif not hole.inner or len(lines) < hole.most:
-                found.append((lines, [], False))
+                seen[id(hole)] = Seen(lines, [], gap=False)
             else:
-                found.append((lines[: hole.behind], next(ends)[::-1] if hole.ahead else [], True))
-        return found
+                seen[id(hole)] = Seen(lines[: hole.behind], next(ends)[::-1] if hole.ahead else [], gap=True)
+        return seen
+
+    def _look_at_rows(self, holes: list[Hole]) -> dict[int, Seen]:
+        """What is seen of holes that follow each other closely: their piece of the log is read as a whole."""
+        if self._pause:
+            self._pause -= 1
+            return {}
+        rows = rows_of(holes)
+        whole = [(replace(row[0], high=row[-1].high), sum(hole.most + 1 for hole in row)) for row in rows]
+        seen: dict[int, Seen] = {}
+        for row, (_, size), lines in zip(
+            rows, whole, self._ask([(hole, size, False) for hole, size in whole]), strict=True
+        ):
+            if len(lines) < size:
+                seen.update((id(hole), hole.within(lines)) for hole in row)
+        # Where matches are far apart this was for nothing; it is tried again now and then.
+        self._missed = 0 if seen or not rows else min(2 * self._missed + 1, 63)
+        self._pause = self._missed
+        return seen
 
     def _ask(self, wanted: list[tuple[Hole, int, bool]]) -> list[list[Line]]:
         """The lines of several holes in one request: how many of each, and from which end."""

@@ -273,8 +273,8 @@ def remarks(node: Node, has_key: Callable[[str], bool]) -> Iterator[str]:
         own = target.fields and all(kind == "key" for _, kind in target.fields)
         if not target.fields or (own and not has_key(target.fields[0][0])):
             close = nearest(name)
-            hint = f"; the nearest field is {close}" if close else ""
-            yield f"no line has a field {name}{hint}"
+            hint = f"; the nearest is {close}" if close else ""
+            yield f"No line has a field {name}{hint}"
         elif isinstance(leaf.value, Range) and (
             texts := [f for f, kind in target.fields if kind in {"key", "keyword"}]
         ):

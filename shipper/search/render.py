@@ -121,12 +121,13 @@ class Lines:
 
     def write_context(self, lines: Iterable[ContextLine]) -> None:
         """Show matches, and paler what stands around them; where lines were left out, a line says so."""
-        rows, gaps = [], []
+        rows: list[list[Text]] = []
+        gaps: set[int] = set()
         for line in lines:
             row = [self._cell(column, line.doc) for column in self._columns]
             rows.append(row if line.matched else [Text(text.plain, "dim") for text in row])
             if line.apart:
-                gaps.append(len(rows) - 1)
+                gaps.add(len(rows) - 1)
         self._write(rows, gaps)
 
     def _write(self, rows: list[list[Text]], gaps: Collection[int]) -> None:

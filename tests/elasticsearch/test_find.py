@@ -264,9 +264,9 @@ def test_query_that_the_cluster_refuses(finder: Finder, query: str) -> None:
 def test_unknown_field_is_said(finder: Finder) -> None:
     """A name that neither the mapping nor any line has is named beside the nearest one; known ones are not."""
     result = finder.bench.run("search", "levle:error", code=1)
-    assert "no line has a field levle; the nearest field is level\nNo log lines found\n" == result.stderr
-    assert "no line has a field xyzzy\nNo log lines found\n" == finder.bench.run("search", "xyzzy:1", code=1).stderr
-    assert "no line has a field log.*x\nNo log lines found\n" == finder.bench.run("search", "log.*x:1", code=1).stderr
+    assert "No line has a field levle; the nearest is level\nNo log lines found\n" == result.stderr
+    assert "No line has a field xyzzy\nNo log lines found\n" == finder.bench.run("search", "xyzzy:1", code=1).stderr
+    assert "No line has a field log.*x\nNo log lines found\n" == finder.bench.run("search", "log.*x:1", code=1).stderr
     for known in ("exit_code:137", "level:error", "nested.key:*", "extra.cmd:*deep*"):
         assert "" == finder.bench.run("search", known).stderr
     assert "letter by letter" in finder.bench.run("search", "run_id:>4").stderr
