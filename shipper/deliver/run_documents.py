@@ -48,7 +48,7 @@ class RunDocuments:
 
     Args:
         client: of the cluster.
-        index: its name.
+        index: its name, which ends with the namespace.
         make: makes the index if it is not there; may raise ApiError and TransportError.
     """
 
@@ -56,6 +56,8 @@ class RunDocuments:
         self._client = client
         self._make = make
         self._there = False
+        # No namespace has a hyphen.
+        self._place = {"data_stream": {"namespace": index.rpartition("-")[2]}}
         self.index = index
 
     def write(self, facts: RunFacts) -> Written:
@@ -87,7 +89,7 @@ class RunDocuments:
         for identity, item, verdict in self._send(updates):
             if verdict.outcome is Outcome.ACKNOWLEDGED:
                 source = item["get"]["_source"]
-                whole = run_document(identity, source["facts"])
+                whole = {**run_document(identity, source["facts"]), **self._place}
                 if whole != source:
                     puts.append((identity, _put(identity, item, whole)))
             elif verdict.outcome is Outcome.DUPLICATE:

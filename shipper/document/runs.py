@@ -54,7 +54,7 @@ def run_document(identity: str, facts: dict[str, Fact]) -> dict[str, Any]:
     kind, _, number = identity.partition(":")
     life = _last_life(kept.values(), _BIRTHS[kind])
     make = {"pipeline_run": _pipeline_run, "workflow_run": _workflow_run, "session": _session}[kind]
-    document: dict[str, Any] = {"kind": kind, **make(number, life)}
+    document: dict[str, Any] = {"kind": kind, "service": {"name": "neuroflow"}, **make(number, life)}
     times = [fact["at"] for fact in life if "at" in fact]
     if times:
         document["@timestamp"] = document["created_at"] = times[0]

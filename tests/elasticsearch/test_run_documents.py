@@ -18,7 +18,10 @@ from shipper.deliver.run_documents import RunDocuments
 from shipper.demo.node import Node
 from shipper.document.facts import RunFacts
 from shipper.document.runs import run_document
+from shipper.install.assets import assets
+from shipper.install.capabilities import adapt
 from shipper.install.run_index import make_run_index, run_index
+from shipper.install.templates import capabilities_of
 
 Lines = list[dict[str, Any]]
 
@@ -146,6 +149,7 @@ def test_whatever_comes_in_whatever_order(lab: Lab) -> None:
     run = {key: value for key, value in clean["pipeline_run:5"].items() if key not in {"facts", "event"}}
     assert {
         "kind": "pipeline_run", "status": "failed",
+        "data_stream": {"namespace": lab.namespace}, "service": {"name": "neuroflow"},
         "@timestamp": at(100), "created_at": at(100), "queued_at": at(100),
         "started_at": at(101), "failed_at": at(102), "updated_at": at(109), "duration_seconds": 1.0, "attempt": 3,
         "error": {"message": "Memory limit"},
@@ -209,7 +213,8 @@ def test_writers_at_the_same_time_come_to_the_same(es: Elasticsearch, namespace:
         list(pool.map(write, parts))
     es.indices.refresh(index=index)
     found = {hit["_id"]: hit["_source"] for hit in es.search(index=index, size=100)["hits"]["hits"]}
-    assert {identity: run_document(identity, some) for identity, some in facts.items()} == found
+    place = {"data_stream": {"namespace": namespace}}
+    assert {identity: {**run_document(identity, some), **place} for identity, some in facts.items()} == found
 
 
 def test_a_second_time_writes_nothing(es: Elasticsearch, namespace: str) -> None:
@@ -236,3 +241,46 @@ def test_an_index_without_our_template_is_made_with_its_mapping(es: Elasticsearc
             before = json.dumps(mapping, sort_keys=True)
     finally:
         es.indices.delete(index=index, ignore_unavailable=True)
+
+
+def test_an_index_of_an_older_release_gets_what_it_lacks(es: Elasticsearch, namespace: str) -> None:
+    """Its documents stay and can be sorted as before; what is written from then on is found by the new fields."""
+    index = f"old-runs-{namespace}"  # a name that no template adds to
+    (asset,) = (asset for asset in assets() if asset.name == "neuroflow-runs")
+    old = adapt(asset.body, capabilities_of(es))["template"]["mappings"]
+    del old["properties"]["data_stream"], old["properties"]["neuroflow"]["properties"]["run_id"]["fields"]
+    es.indices.create(index=index, mappings=old)
+    es.index(index=index, id="pipeline_run:77", document={"kind": "pipeline_run", "neuroflow": {"run_id": "77"}})
+
+    def numbers() -> list[Any]:
+        es.indices.refresh(index=index)
+        order = {"neuroflow.run_id.number": {"order": "desc", "missing": "_last", "unmapped_type": "long"}}
+        return [hit["_source"]["neuroflow"]["run_id"] for hit in es.search(index=index, sort=[order])["hits"]["hits"]]
+
+    try:
+        assert ["77"] == numbers()
+        mappings = []
+        for _ in range(2):
+            runs = RunDocuments(es, index, lambda: make_run_index(es, index))
+            assert [] == runs.write(facts_of_many(3)).refused
+            mappings.append(es.indices.get_mapping(index=index)[index]["mappings"])
+        assert mappings[0] == mappings[1]
+        assert asset.body["version"] == mappings[0]["_meta"]["version"]
+        assert ["2", "1", "0", "77"] == numbers()
+        found = es.search(index=index, query={"term": {"data_stream.namespace": namespace}})["hits"]["hits"]
+        assert {"pipeline_run:0", "pipeline_run:1", "pipeline_run:2"} == {hit["_id"] for hit in found}
+    finally:
+        es.indices.delete(index=index, ignore_unavailable=True)
+
+
+def test_ids_that_are_no_numbers_have_none(es: Elasticsearch, namespace: str) -> None:
+    """Today's application names runs by their tasks; they are documents like others, behind the numbered ones."""
+    index = run_index(namespace)
+    runs = RunDocuments(es, index, lambda: make_run_index(es, index))
+    fact = {f"{at(1)[:19]}000000000 queued 0": {"verb": "queued", "source": "events", "at": at(1)}}
+    names = ["2", "10", "6c83fab3-d064", str(2**63), "NaN"]
+    assert [] == runs.write({f"pipeline_run:{name}": fact for name in names}).refused
+    es.indices.refresh(index=index)
+    order = {"neuroflow.run_id.number": {"order": "desc", "missing": "_last"}}
+    found = [hit["_source"]["neuroflow"]["run_id"] for hit in es.search(index=index, sort=[order])["hits"]["hits"]]
+    assert ["10", "2", "6c83fab3-d064", str(2**63), "NaN"] == [*found[:2], *sorted(found[2:], key=names.index)]

@@ -18,9 +18,10 @@ def fact(at: int, verb: str, source: str = "events", **said: Any) -> Facts:
 
 
 def run(*facts: Facts, identity: str = "pipeline_run:4") -> dict[str, Any]:
-    """The document without its facts."""
+    """The document without its facts and without whose run it is: the application's, always."""
     document = run_document(identity, {key: value for some in facts for key, value in some.items()})
     del document["facts"]
+    assert {"name": "neuroflow"} == document.pop("service")
     return document
 
 
