@@ -10,6 +10,7 @@ import sys
 from typing import Literal
 
 import click
+from click.shell_completion import get_completion_class
 
 from shipper.cli.following import show_new
 from shipper.cli.questions import show_tasks
@@ -24,6 +25,7 @@ from shipper.cli.reading import (
     show_pages,
     span_of,
 )
+from shipper.document.levels import LEVELS
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -34,9 +36,14 @@ def logs(ctx: click.Context, config_path: str | None) -> None:
     ctx.obj = Session(config_path)
 
 
+def _levels(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Levels to choose from, for the shell's completion."""
+    return [level for level in LEVELS if level.startswith(begun.lower())]
+
+
 @logs.command("show")
 @click.option("--component", help="Filter by component")
-@click.option("--level", help="Filter by log level")
+@click.option("--level", help="Filter by log level", shell_complete=_levels)
 @click.option("--tail", "count", default=50, show_default=True, type=click.IntRange(0), help="Number of lines")
 @click.option("--follow", "-f", is_flag=True, help="Follow log output")
 @click.option(
@@ -177,6 +184,23 @@ def show_workflow_log(
     pages = paging.head(session.client, index, WORKFLOWS, WORKFLOWS.query(span), limit)
     found = show_pages(pages, output_of(form, WORKFLOWS, utc=utc, boxed=True))
     return FOUND if found or limit == 0 else nothing(WORKFLOWS.nothing)
+
+
+@logs.command("completion")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def show_completion(ctx: click.Context, shell: str) -> None:
+    """Print a script that lets a shell complete commands and options.
+
+    For bash: eval "$(neuroflow-logs completion bash)" in ~/.bashrc.
+    """
+    root = ctx.find_root()
+    program = root.info_name or "neuroflow-logs"
+    variable = f"_{program}_COMPLETE".replace("-", "_").upper()
+    found = get_completion_class(shell)
+    if found is None:
+        raise click.UsageError(f"click knows no completion for {shell}")
+    click.echo(found(root.command, {}, program, variable).source())
 
 
 logs.add_command(show_tasks)

@@ -19,6 +19,7 @@ from shipper.document.extra import GOOD_KEYS, PLAIN, as_text, tame
 from shipper.document.homes import HOMES, IDS, put_component, put_duration, put_service
 from shipper.document.ids import generation_text
 from shipper.document.labels import LABELS, MOST_LABEL, Label, labelled
+from shipper.document.levels import SPELLINGS, level_of
 from shipper.document.places import place_of
 from shipper.document.redact import Redactor
 from shipper.document.taxonomy import event_fields
@@ -31,16 +32,6 @@ Document = dict[str, Any]
 Suspects = Callable[[bytes], bool]
 """Whether a line may hold what has to be taken out."""
 ECS_VERSION = "8.17.0"
-_LEVELS = {
-    "debug": "debug",
-    "info": "info",
-    "warning": "warning",
-    "error": "error",
-    "critical": "critical",
-    "warn": "warning",
-    "fatal": "critical",
-    "exception": "error",
-}
 
 # Larger numbers are names: dates, numbers of the scanner.
 _LEAST_NAME = 10**7
@@ -118,7 +109,7 @@ class Documents:
         file = {"path": path}
         place = place_of(self._redactor.path(block.origin.logical)) if block.origin.format == "console" else None
         generation = generation_text(block.origin.generation)
-        service, runs, levels, home_of = self._service, self.runs, _LEVELS, _HOME_OF.get
+        service, runs, levels, home_of = self._service, self.runs, SPELLINGS, _HOME_OF.get
         plain, good_keys, raws, redact = PLAIN, GOOD_KEYS, records.raws, self._redactor.document
         # Lines that say the same share one event object; what differs from it is added to a copy.
         events: dict[str, Document] = {}
@@ -166,7 +157,7 @@ class Documents:
             level = pop("level", None)
             if level is not None:
                 known = levels.get(level) if type(level) is str else None
-                log["level"] = known or _level(as_text(level).lower())
+                log["level"] = known or level_of(as_text(level).lower())
             component = pop("component", None)
             if component is not None:
                 if type(component) is str:
@@ -283,10 +274,6 @@ class Documents:
 def _nothing(_: bytes) -> bool:
     """Suspects no line."""
     return False
-
-
-def _level(text: str) -> str:
-    return _LEVELS.get(text, text)
 
 
 def _id(value: Any, key: str, raw: bytes) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from shipper.config import Dataset
+from shipper.document.levels import level_of
 from shipper.search.cells import Cell, hours, seconds, text, timestamp, told, when
 from shipper.search.conditions import Begins, Condition, Exists, Is, OneOf, Query, queries
 
@@ -112,11 +113,12 @@ def lines_of(component: str | None, level: str | None) -> list[Query]:
         below = Begins("log.logger", f"{component}.").query()
         conditions.append({"bool": {"should": [itself, below], "minimum_should_match": 1}})
     if level is not None:
-        conditions.append(Is("log.level", level.lower()).query())
+        conditions.append(Is("log.level", level_of(level.lower())).query())
     return conditions
 
 
 _LEVEL_STYLES = {"debug": "dim", "info": "green", "warning": "yellow", "error": "red", "critical": "bold red"}
+_BAD_ENDS = frozenset({"task.failed", "task.rejected", "task.timeout", "task.unregistered"})
 _STATUS_STYLES = {"completed": "green", "running": "blue", "failed": "red"}
 
 
@@ -128,6 +130,11 @@ def level_style(level: str) -> str:
 def status_style(status: str) -> str:
     """The look of a run's status."""
     return _STATUS_STYLES.get(status, "white")
+
+
+def outcome_style(action: str) -> str:
+    """The look of what became of a task."""
+    return "green" if action == "task.succeeded" else "red" if action in _BAD_ENDS else ""
 
 
 def dim(_text: str) -> str:
@@ -199,12 +206,11 @@ TASKS = View(
     order=NEWEST_LINE_FIRST,
     columns=(
         _TIMESTAMP,
-        _LEVEL,
-        Column("Action", "event.action", text("event.action"), 18),
-        Column("Task", "neuroflow.task.name", text("neuroflow.task.name"), 40),
-        Column("Task ID", "neuroflow.task.id", text("neuroflow.task.id"), 36),
+        Column("Action", "event.action", text("event.action"), 18, outcome_style),
         Column("Runtime", "event.duration", seconds("event.duration"), 10),
-        Column("Message", "message", text("message")),
+        Column("Task ID", "neuroflow.task.id", text("neuroflow.task.id"), 36),
+        Column("Task", "neuroflow.task.name", text("neuroflow.task.name"), 60),
+        Column("Error", "error.message", text("error.message")),
     ),
     nothing="No tasks found",
 )

@@ -20,10 +20,11 @@ def test_streams_have_their_contract_names() -> None:
 
 
 def test_conditions_appear_only_when_asked_for() -> None:
-    """Without options nothing is filtered; a level is compared in lower case."""
+    """Without options nothing is filtered; a level is compared as it is indexed."""
     assert lines_of(None, None) == []
     assert between(None, None) == []
     assert lines_of(None, "ERROR") == [{"term": {"log.level": "error"}}]
+    assert lines_of(None, "Warn") == [{"term": {"log.level": "warning"}}]
 
 
 def test_directions_mirror_each_other() -> None:

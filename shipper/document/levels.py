@@ -1,0 +1,23 @@
+"""Names of log levels, in one spelling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+SPELLINGS: Mapping[str, str] = {
+    "debug": "debug",
+    "info": "info",
+    "warning": "warning",
+    "error": "error",
+    "critical": "critical",
+    "warn": "warning",
+    "fatal": "critical",
+    "exception": "error",
+}
+LEVELS = tuple(dict.fromkeys(SPELLINGS.values()))
+"""The usual ones, the least first."""
+
+
+def level_of(text: str) -> str:
+    """The level that a word in lower case means; a word that means none is itself."""
+    return SPELLINGS.get(text, text)
