@@ -10,7 +10,7 @@ MINUTES ?= 30
 LINES ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint conformance bench soak storm clean
+.PHONY: help setup demo test lint conformance bench soak storm pictures clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 16
@@ -48,6 +48,9 @@ soak: $(READY) ## Half an hour (MINUTES=, SEED=) of kills, rotations and outages
 
 storm: $(READY) ## A hundred thousand (LINES=, SEED=) broken lines of every format, each looked for in the index
 	$(BIN)/python -m tests.storm --lines $(LINES) $(if $(SEED),--seed $(SEED))
+
+pictures: $(READY) ## Draw the terminal pictures of the README anew
+	$(BIN)/python -m tests.pictures
 
 clean: ## Remove what the above made
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -146,7 +146,7 @@ def explain(error: Exception, settings: Settings) -> str:
     if isinstance(error, ConnectionTimeout):
         return f"{place} did not answer within {settings.request_timeout:g} s"
     if isinstance(error, TransportConnectionError):
-        return f"{place} can't be reached: {_cause(error)}"
+        return f"{place} can't be reached: {cause_of(error)}"
     if isinstance(error, TransportError):
         return f"{place}: {error.message}"
     return f"{place}: {type(error).__name__}: {error}"
@@ -170,7 +170,8 @@ def reason_of(body: Any) -> str:
     return str(body)[:300]
 
 
-def _cause(error: TransportConnectionError) -> str:
+def cause_of(error: TransportConnectionError) -> str:
+    """Why there is no connection, in words."""
     text = str(error.message)
     if "Connection refused" in text:
         return "connection refused (is it running, is the port right?)"

@@ -112,8 +112,19 @@ class Kibana(_Section):
     """Where the saved objects go."""
 
     url: Text = None
-    space: str = "default"
+    space: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")] = "default"
     api_key: Text = None
+
+    @model_validator(mode="after")
+    def _address(self) -> Kibana:
+        if self.url is None:
+            return self
+        shown = self.url.split("@")[-1]
+        if not re.match(r"https?://[^/\s?#]+[^\s?#]*$", self.url):
+            raise ValueError(f"url {shown!r} is not Kibana's address; write it like http://127.0.0.1:5601")
+        if re.search(r"[^/:]/(app|s)(/|$)", self.url):
+            raise ValueError(f"url {shown!r} leads into Kibana; leave out /app and /s (the space goes into space)")
+        return self
 
 
 class Batch(_Section):

@@ -24,6 +24,7 @@ _STARTERS = (
     "tests/conformance/test_three_nodes.py",
     "tests/elasticsearch/test_install.py",
     "tests/elasticsearch/test_node.py",
+    "tests/kibana/test_kibana.py",
 )
 
 _KEEPER = pytest.StashKey[Keeper]()

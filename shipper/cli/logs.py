@@ -13,7 +13,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from shipper.cli.following import show_new
-from shipper.cli.questions import show_tasks
+from shipper.cli.questions import show_stats, show_tasks
 from shipper.cli.reading import (
     FOUND,
     Format,
@@ -23,7 +23,9 @@ from shipper.cli.reading import (
     output_of,
     output_options,
     show_pages,
+    show_value,
     span_of,
+    zone_of,
 )
 from shipper.document.levels import LEVELS
 
@@ -176,6 +178,8 @@ def show_workflow_log(
     With an id: that run, its stages, its pipelines, how long they took and what went wrong.
     """
     span = span_of(since, until, utc=utc)
+    if workflow_run_id is not None and not list_runs:
+        return _show_workflow(session, workflow_run_id, form, utc=utc)
 
     from shipper.search import paging
     from shipper.search.views import WORKFLOWS
@@ -184,6 +188,17 @@ def show_workflow_log(
     pages = paging.head(session.client, index, WORKFLOWS, WORKFLOWS.query(span), limit)
     found = show_pages(pages, output_of(form, WORKFLOWS, utc=utc, boxed=True))
     return FOUND if found or limit == 0 else nothing(WORKFLOWS.nothing)
+
+
+def _show_workflow(session: Session, workflow_run_id: int, form: Format, *, utc: bool) -> int:
+    from shipper.search.workflow import workflow_detail, write_detail
+
+    detail = workflow_detail(session.client, session.namespace, workflow_run_id)
+    if form == "table" and detail is not None:
+        write_detail(detail, zone_of(utc=utc), sys.stdout)
+    elif form != "table":
+        show_value(detail)
+    return FOUND if detail is not None else nothing(f"Workflow run {workflow_run_id} not found", "red")
 
 
 @logs.command("completion")
@@ -203,7 +218,8 @@ def show_completion(ctx: click.Context, shell: str) -> None:
     click.echo(found(root.command, {}, program, variable).source())
 
 
-logs.add_command(show_tasks)
+for command in (show_stats, show_tasks):
+    logs.add_command(command)
 
 
 def main() -> None:

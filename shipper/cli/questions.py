@@ -1,6 +1,9 @@
-"""Commands of ``neuroflow-logs`` beyond the application's own: what became of tasks."""
+"""Questions that ``neuroflow-logs`` answers beyond the application's own commands: statistics, and workers' tasks."""
 
 from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,12 +12,72 @@ from shipper.cli.reading import (
     Format,
     Session,
     answering,
+    moments_of,
     nothing,
     output_of,
     output_options,
     show_pages,
+    show_value,
     span_of,
+    zone_of,
 )
+
+if TYPE_CHECKING:  # each costs a good part of a second that --help need not wait for
+    from shipper.search.stats_tables import Sheet
+
+
+@click.command("stats")
+@click.argument("what", type=click.Choice(["overview", "pipelines", "failures", "queue"]), required=False)
+@click.option("--limit", default=10, show_default=True, type=click.IntRange(0), help="Number of failures")
+@output_options
+@answering
+def show_stats(
+    session: Session, *, what: str | None, limit: int, since: str | None, until: str | None, utc: bool, form: Format
+) -> int:
+    """Show the dashboard's figures: overview, pipelines by type, recent failures, queue depth.
+
+    All four, or the one that is named.  With --since and --until only runs and sessions that came into being in
+    that time.
+    """
+    earliest, latest = moments_of(since, until, utc=utc)
+
+    from shipper.search.stats import DashboardQueries
+    from shipper.search.stats_tables import SHEETS
+
+    queries = DashboardQueries(session.client, session.namespace, since=earliest, until=latest)
+    answers = {sheet: sheet.ask(queries, limit) for sheet in SHEETS if what in (None, sheet.name)}
+    if form == "table":
+        for at, (sheet, answer) in enumerate(answers.items()):
+            if at:
+                click.echo()
+            _show_sheet(sheet, answer, beside_others=what is None, utc=utc)
+    elif what is not None:
+        [answer] = answers.values()
+        for part in answer if form == "ndjson" and isinstance(answer, list) else [answer]:
+            show_value(part)
+    else:
+        named = {sheet.name: answer for sheet, answer in answers.items()}
+        for part in [{name: answer} for name, answer in named.items()] if form == "ndjson" else [named]:
+            show_value(part)
+    if any(map(_says_something, answers.values())):
+        return FOUND
+    [reason] = {sheet.nothing for sheet in answers} if what is not None else {SHEETS[0].nothing}
+    return nothing(reason)
+
+
+def _show_sheet(sheet: Sheet, answer: Any, *, beside_others: bool, utc: bool) -> None:
+    from shipper.search.boxed import Boxed
+
+    rows = sheet.rows(answer)
+    table = Boxed(sheet.title, sheet.columns, zone_of(utc=utc), sys.stdout)
+    table.write(rows)
+    table.close()
+    if not rows and beside_others:
+        click.echo(f"{sheet.title}: {sheet.nothing[:1].lower()}{sheet.nothing[1:]}")
+
+
+def _says_something(answer: Any) -> bool:
+    return any(answer.values()) if isinstance(answer, dict) else bool(answer)
 
 
 @click.command("tasks")

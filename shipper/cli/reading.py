@@ -141,6 +141,15 @@ def output_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def moments_of(since: str | None, until: str | None, *, utc: bool) -> tuple[datetime | None, datetime | None]:
+    """The moments that ``--since`` and ``--until`` name.
+
+    Raises:
+        click.BadParameter: one of them is no time.
+    """
+    return _moment("since", since, utc=utc), _moment("until", until, utc=utc)
+
+
 def span_of(since: str | None, until: str | None, *, utc: bool) -> list[Query]:
     """The condition that ``--since`` and ``--until`` are.
 
@@ -149,7 +158,7 @@ def span_of(since: str | None, until: str | None, *, utc: bool) -> list[Query]:
     """
     from shipper.search.conditions import between
 
-    return between(_moment("since", since, utc=utc), _moment("until", until, utc=utc))
+    return between(*moments_of(since, until, utc=utc))
 
 
 def _moment(name: str, text: str | None, *, utc: bool) -> datetime | None:
@@ -191,6 +200,13 @@ def show_pages(pages: Iterable[list[Hit]], output: Output) -> bool:
         output.write(flat_hits(hits))
     output.close()
     return found
+
+
+def show_value(value: Any) -> None:
+    """Print one answer as one line of JSON."""
+    import orjson
+
+    click.echo(orjson.dumps(value))
 
 
 def nothing(message: str, colour: str = "yellow") -> int:

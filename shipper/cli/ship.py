@@ -19,6 +19,8 @@ import click
 
 from shipper import __version__, memory
 from shipper import config as configuration
+from shipper.cli.failure import CLUSTER, NOT_ALL, OK, WRONG_USE, Failure
+from shipper.cli.kibana import export, kibana_client, set_up_kibana
 from shipper.cli.parts import dead_letters_of, files_of, redactor_of, run_documents_of
 from shipper.config import Config, ConfigError
 from shipper.tail.cursors import CursorStore, StateError
@@ -29,26 +31,6 @@ if TYPE_CHECKING:  # the client takes 0.4 s to import; commands that need no clu
 
     from shipper.document.redact import Redactor
     from shipper.health import Health
-
-OK, NOT_ALL, WRONG_USE, CLUSTER = 0, 1, 2, 3
-"""Exit codes: done; something was left or refused; usage or configuration; the cluster."""
-
-
-class Failure(click.ClickException):
-    """Ends a command with a sentence and an exit code."""
-
-    def __init__(self, message: str, code: int) -> None:
-        super().__init__(message)
-        self.code = code
-
-    @property
-    def exit_code(self) -> int:  # type: ignore[override] # a class variable there, one per error here
-        """What the process exits with."""
-        return self.code
-
-    def show(self, file: Any = None) -> None:
-        """Print the sentence to standard error."""
-        click.echo(f"neuroflow-ship: {self.message}", file=file or sys.stderr)
 
 
 def _config(context: click.Context) -> Config:
@@ -248,17 +230,24 @@ def _signals(sidecar: Any, load: Callable[[], Config | None] | None) -> Iterator
 
 
 @ship.command()
+@click.option("--kibana", is_flag=True, help="Kibana's data views, searches, dashboards and alert rules as well.")
 @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
 @click.pass_context
-def setup(context: click.Context, dry_run: bool) -> None:
-    """Put the index templates; a second time changes nothing."""
+def setup(context: click.Context, kibana: bool, dry_run: bool) -> None:
+    """Put the index templates, and Kibana's objects; a second time changes nothing."""
     from shipper.cluster import connect
     from shipper.install.templates import install
 
     config = _config(context)
+    to_kibana = kibana_client(config) if kibana else None
     with _cluster_errors(config):
         for change in install(connect(config.elasticsearch), dry_run=dry_run):
             click.echo(f"{change.action:<10} {change.kind} {change.name}")
+    if to_kibana is not None and not set_up_kibana(to_kibana, dry_run=dry_run):
+        sys.exit(NOT_ALL)
+
+
+ship.add_command(export)
 
 
 @contextmanager

@@ -162,12 +162,24 @@ def _views(config: Path, log_dir: Path, seconds: float, seed: int, console: Cons
     """The commands that read it back; the log of a failed run must come back byte for byte."""
     failed = next(run for workflow in plan.make(seed, seconds) for run in workflow.runs if run.end == "failed")
     (log_file,) = (log_dir / "pipelines" / failed.pipeline).glob(f"*_{failed.run_id}_*.log")
+    workflow = next(one for one in plan.make(seed, seconds) if failed in one.runs)
     found = []
-    for words in (["show", "--tail", "15"], ["pipeline", str(failed.run_id)]):
+    for words in (
+        ["show", "--tail", "12"],
+        ["audit", "--limit", "8"],
+        ["workflow"],
+        ["workflow", str(workflow.workflow_run_id)],
+        ["stats"],
+        ["pipeline", str(failed.run_id)],
+    ):
         command = ["neuroflow-logs", *words]
         console.print(f"\n$ {' '.join(command)}", style="bold", markup=False)
         answer = subprocess.run(  # noqa: S603 - our own command
-            [*_LOGS, "--config", str(config), *words], capture_output=True, check=False, timeout=_PATIENCE
+            [*_LOGS, "--config", str(config), *words],
+            env={**os.environ, "COLUMNS": str(console.width)},
+            capture_output=True,
+            check=False,
+            timeout=_PATIENCE,
         )
         console.file.write(answer.stdout.decode(errors="replace"))
         console.file.flush()

@@ -152,6 +152,7 @@ def _workflow(job: Job, workflow: WorkflowRun, pool: ProcessPoolExecutor) -> Non
             emit.workflow_completed(
                 log, workflow_run_id=number, duration=round(time.monotonic() - began, 3), stages=stages
             )
+        _settle(job, workflow)
         metrics.complete_workflow(number)
         audit.record(
             "workflow_run",
@@ -161,6 +162,23 @@ def _workflow(job: Job, workflow: WorkflowRun, pool: ProcessPoolExecutor) -> Non
             new_value=workflow.end,
             triggered_by="workflow",
             message=f"Workflow status: running -> {workflow.end}",
+        )
+
+
+def _settle(job: Job, workflow: WorkflowRun) -> None:
+    """What has become of the sessions of a workflow run that is over."""
+    for session in workflow.sessions:
+        end = "failed" if any(run.end == "failed" for run in workflow.runs if run.session == session) else "completed"
+        emit.AuditLog(job.log_dir).record(
+            "session",
+            session.id,
+            "status_changed",
+            old_value="processing",
+            new_value=end,
+            triggered_by="workflow",
+            message=f"Session status: processing -> {end}",
+            subject_id=session.subject_id,
+            session_id=session.id,
         )
 
 

@@ -22,9 +22,8 @@ MOST_FACTS = 200
 """So many facts of one run are kept, the newest."""
 _TIME = slice(0, 28)  # of a key
 # At one moment: a run is queued before it starts, and starts before it ends.
-_RANK = {
-    verb: rank for rank, verb in enumerate(("created", "discovered", "queued", "requeued", "started", "processing"))
-}
+_TURNS = ("created", "discovered", "queued", "requeued", "started", "processing", "stage_started")
+_RANK = {verb: rank for rank, verb in enumerate(_TURNS)}
 _LATER = len(_RANK)
 _BIRTHS = {
     "pipeline_run": frozenset({"created", "queued"}),
@@ -52,7 +51,7 @@ def run_document(identity: str, facts: dict[str, Fact]) -> dict[str, Any]:
     """
     kept = newest(facts)
     kind, _, number = identity.partition(":")
-    life = _last_life(kept.values(), _BIRTHS[kind])
+    life = newest_life(kind, kept.values())
     make = {"pipeline_run": _pipeline_run, "workflow_run": _workflow_run, "session": _session}[kind]
     document: dict[str, Any] = {"kind": kind, "service": {"name": "neuroflow"}, **make(number, life)}
     times = [fact["at"] for fact in life if "at" in fact]
@@ -65,7 +64,9 @@ def run_document(identity: str, facts: dict[str, Fact]) -> dict[str, Any]:
     return {**document, "facts": kept}
 
 
-def _last_life(facts: Iterable[Fact], births: frozenset[str]) -> list[Fact]:
+def newest_life(kind: str, facts: Iterable[Fact]) -> list[Fact]:
+    """Of facts in order of time those since the id was last begun anew."""
+    births = _BIRTHS[kind]
     life: list[Fact] = []
     for fact in facts:
         if fact["verb"] in births and _begins_anew(life, fact, births):
@@ -93,7 +94,8 @@ def _between(first: Fact, last: Fact) -> float | None:
     return (datetime.fromisoformat(last["at"]) - datetime.fromisoformat(first["at"])).total_seconds()
 
 
-def _pipeline_run(number: str, life: list[Fact]) -> dict[str, Any]:
+def newest_attempt(life: Iterable[Fact]) -> tuple[Fact | None, Fact | None, str]:
+    """How the last of several attempts began and ended, and the verb of its end; empty while it has none."""
     start: Fact | None = None
     end: Fact | None = None
     verb = ""
@@ -105,6 +107,11 @@ def _pipeline_run(number: str, life: list[Fact]) -> dict[str, Any]:
             end = {**fact, **end}  # told twice: the first moment, and all that either says
         elif said and not (fact["verb"] == "called_back" and end is not None):
             end, verb = fact, said
+    return start, end, verb
+
+
+def _pipeline_run(number: str, life: list[Fact]) -> dict[str, Any]:
+    start, end, verb = newest_attempt(life)
     queued = _first(life, "queued") or _first(life, "created")
     status = verb or ("running" if start else "queued" if queued or _first(life, "requeued") else "unknown")
     return {
@@ -113,7 +120,7 @@ def _pipeline_run(number: str, life: list[Fact]) -> dict[str, Any]:
         "started_at": start and start.get("at"),
         "attempt": _last(life, "attempt"),
         "neuroflow": {"run_id": number, **_ids(life)},
-        **_ending(verb, start, end),
+        **ending(verb, start, end),
     }
 
 
@@ -147,7 +154,7 @@ def _workflow_run(number: str, life: list[Fact]) -> dict[str, Any]:
         "stage_durations": tame(durations) or None,
         "current_stage": under_way[-1] if under_way and not verb else None,
         "neuroflow": {"workflow_run_id": number, **({"metrics": measured} if measured else {})},
-        **_ending(verb, start, end),
+        **ending(verb, start, end),
     }
     if not (end and "duration" in end) and "total_duration_seconds" in measured:
         seconds = measured["total_duration_seconds"]
@@ -187,20 +194,20 @@ def _end_of(fact: Fact) -> str:
     return verb if verb in _ENDS else ""
 
 
-def _ending(verb: str, start: Fact | None, end: Fact | None) -> dict[str, Any]:
-    """When and how a run ended."""
+def ending(verb: str, start: Fact | None, end: Fact | None) -> dict[str, Any]:
+    """When and how it ended; None for what is not known."""
     if end is None:
         return {}
     duration = end["duration"] / 10**9 if "duration" in end else _between(start, end) if start else None
-    ending: dict[str, Any] = {
+    found: dict[str, Any] = {
         "completed_at" if verb == "completed" else "failed_at" if verb == "failed" else "ended_at": end.get("at"),
         "duration_seconds": duration if duration is not None and duration >= 0 else None,
         "exit_code": end.get("exit_code"),
     }
     if verb != "completed":
         error = {"message": end.get("error"), "type": end.get("error_type")}
-        ending["error"] = {key: value for key, value in error.items() if value is not None} or None
-    return ending
+        found["error"] = {key: value for key, value in error.items() if value is not None} or None
+    return found
 
 
 def _first(life: list[Fact], verb: str) -> Fact | None:

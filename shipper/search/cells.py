@@ -34,6 +34,21 @@ def hours(field: str) -> Cell:
     return cell
 
 
+def lasted(field: str) -> Cell:
+    """Seconds as ``1h 7m``, ``7m 12s`` or ``12.3s``, whatever they need; a dash for none."""
+
+    def cell(doc: Flat, _zone: tzinfo | None) -> str:
+        duration = doc.get(field)
+        if duration is None:
+            return "-"
+        if duration >= 3600:
+            return hours_and_minutes(duration)
+        minutes, rest = divmod(int(duration), 60)
+        return f"{minutes}m {rest}s" if minutes else f"{round(duration, 1):g}s"
+
+    return cell
+
+
 def seconds(field: str) -> Cell:
     """Nanoseconds as ``12.3s``."""
 

@@ -12,10 +12,11 @@ def flat(source: Mapping[str, Any]) -> Flat:
     """The leaves of a document under their full names, ``@timestamp`` first, the others sorted.
 
     Elasticsearch may give ``{"a.b": 1}`` back as ``{"a": {"b": 1}}`` or the other way round, and both at once;
-    then the values stand side by side in a list, so none is lost.
+    then the values stand side by side in a list, so none is lost.  The ``facts`` that a run document is made of are
+    left out: they are for machines, and say nothing that its other fields don't.
     """
     leaves: Flat = {}
-    _collect(source, "", leaves)
+    _collect({key: value for key, value in source.items() if key != "facts"}, "", leaves)
     ordered = {key: leaves[key] for key in sorted(leaves) if key != "@timestamp"}
     return {"@timestamp": leaves["@timestamp"], **ordered} if "@timestamp" in leaves else ordered
 

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import os
-import pty
-import struct
-import subprocess
-import sys
-import termios
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from shipper.demo.node import Node
 from tests.conformance.rig import Rig
 from tests.elasticsearch import lab
+from tests.elasticsearch.screens import Laboratory
 
 SCREENS = Path(__file__).parents[1] / "golden" / "screens"
-ROOT = Path(__file__).parents[2]
 
 # Every screen that is kept: its name and the command that shows it.
 COMMANDS = {
@@ -32,52 +24,13 @@ COMMANDS = {
     "audit_entity": ["audit", "--entity", "session", "--entity-id", "1"],
     "audit_limit3": ["audit", "--limit", "3"],
     "workflow": ["workflow"],
+    "workflow_1": ["workflow", "1"],
+    "workflow_2": ["workflow", "2"],
+    "stats": ["stats"],
+    "stats_queue": ["stats", "queue"],
     "tasks": ["tasks"],
     "pipeline_2": ["pipeline", "2"],
 }
-
-
-class Laboratory:
-    """The shipped logs, and the command over them."""
-
-    def __init__(self, rig: Rig) -> None:
-        self._rig = rig
-
-    def run(
-        self, *args: str, columns: int = 80, zone: str = "UTC", code: int = 0, **environment: str
-    ) -> subprocess.CompletedProcess[bytes]:
-        """Run the command as a process, so many columns wide."""
-        result = subprocess.run(
-            [sys.executable, "-m", "shipper.cli.logs", "--config", str(self._rig.config), *args],
-            capture_output=True,
-            env={**os.environ, "COLUMNS": str(columns), "TZ": zone, **environment},
-            cwd=ROOT,
-            timeout=60,
-            check=False,
-        )
-        assert code == result.returncode, result.stderr.decode()
-        return result
-
-    def screen(self, *args: str, columns: int, **environment: str) -> bytes:
-        """What a terminal of so many columns gets to show."""
-        ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-        environment = {**os.environ, "TZ": "UTC", "TERM": "xterm-256color", **environment}
-        environment.pop("COLUMNS", None)
-        command = [sys.executable, "-m", "shipper.cli.logs", "--config", str(self._rig.config), *args]
-        with subprocess.Popen(command, stdin=theirs, stdout=theirs, env=environment, cwd=ROOT) as process:
-            os.close(theirs)
-            shown = b""
-            with contextlib.suppress(OSError):  # the other end is closed
-                while part := os.read(ours, 65536):
-                    shown += part
-            os.close(ours)
-            assert 0 == process.wait(60)
-        return shown.replace(b"\r\n", b"\n")
-
-    def rows(self, *args: str) -> list[dict[str, Any]]:
-        """The documents that a command gives."""
-        return [json.loads(line) for line in self.run(*args, "--format", "ndjson").stdout.splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +81,33 @@ def test_workflow_list(laboratory: Laboratory) -> None:
     assert ["10", "2", "1"] == [row["neuroflow.workflow_run_id"] for row in laboratory.rows("workflow")]
     assert ["10"] == [row["neuroflow.workflow_run_id"] for row in laboratory.rows("workflow", "--limit", "1")]
     assert 3 == len(laboratory.rows("workflow", "1", "--list"))
+    assert not [key for row in laboratory.rows("workflow") for key in row if key.startswith("facts")]
+
+
+def test_one_workflow_run(laboratory: Laboratory) -> None:
+    """Its document, its stages and its pipelines in the order of their starts; one that is not there is said."""
+    [run] = laboratory.rows("workflow", "1")
+    assert ("completed", 4040, "manual") == (run["status"], run["duration_seconds"], run["trigger"])
+    assert ["bids_conversion", "qsiprep"] == [stage["neuroflow.stage"] for stage in run["stages"]]
+    runs = [(one["neuroflow.run_id"], one["status"], one["duration_seconds"]) for one in run["pipelines"]]
+    assert [("2", "completed", 100), ("3", "completed", 3480), ("4", "failed", 90)] == runs
+    assert b"Workflow run 99 not found\n" == laboratory.run("workflow", "99", code=1).stderr
+
+
+def test_figures_for_scripts(laboratory: Laboratory) -> None:
+    """The four answers in the shapes of the application's own queries, alone or all in one object."""
+    whole = json.loads(laboratory.run("stats", "--format", "json").stdout)
+    assert ["overview", "pipelines", "failures", "queue"] == list(whole)
+    assert {"queued": 1, "running": 1} == whole["queue"]
+    overview = {"total_sessions": 3, "sessions_completed": 0, "sessions_failed": 0, "pipeline_runs_24h": 0}
+    assert overview == whole["overview"]
+    for name, answer in whole.items():
+        assert answer == json.loads(laboratory.run("stats", name, "--format", "json").stdout)
+    assert whole["pipelines"] == laboratory.rows("stats", "pipelines")
+    [failure] = whole["failures"]
+    assert (4, "qsiprep", "ses-01") == (failure["run_id"], failure["pipeline"], failure["session_id"])
+    assert {"run_id", "pipeline", "session_id", "error", "failed_at"} == failure.keys()
+    assert [] == json.loads(laboratory.run("stats", "failures", "--since", "1h", "--format", "json", code=1).stdout)
 
 
 def test_tasks(laboratory: Laboratory) -> None:

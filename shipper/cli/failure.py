@@ -1,0 +1,28 @@
+"""How a command ends that does not end well: a sentence and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+OK, NOT_ALL, WRONG_USE, CLUSTER = 0, 1, 2, 3
+"""Exit codes: done; something was left or refused; usage or configuration; the cluster."""
+
+
+class Failure(click.ClickException):
+    """Ends a command with a sentence and an exit code."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override] # a class variable there, one per error here
+        """What the process exits with."""
+        return self.code
+
+    def show(self, file: Any = None) -> None:
+        """Print the sentence to standard error."""
+        click.echo(f"neuroflow-ship: {self.message}", file=file or sys.stderr)

@@ -1,0 +1,85 @@
+"""The commands for Kibana: objects and rules put into a space, or written out for whoever imports them by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from shipper.cli.failure import CLUSTER, WRONG_USE, Failure
+from shipper.config import Config, ConfigError
+
+if TYPE_CHECKING:  # takes the cluster's client with it, which commands that need none don't wait for
+    from shipper.install.kibana_client import KibanaClient
+
+
+def kibana_client(config: Config) -> KibanaClient:
+    """A client as the configuration wants it; a configuration that gives none ends the command."""
+    from shipper.install.kibana_client import KibanaClient
+
+    try:
+        return KibanaClient(config, say=_say)
+    except ConfigError as error:
+        raise Failure(str(error), WRONG_USE) from None
+
+
+def set_up_kibana(client: KibanaClient, *, dry_run: bool) -> bool:
+    """Put what differs and print a line an object; False when Kibana refused some of it, which is said."""
+    from shipper.install.kibana import install_kibana
+    from shipper.install.kibana_answers import KibanaError
+    from shipper.install.kibana_objects import kibana_objects, kibana_rules
+
+    try:
+        report = install_kibana(client, kibana_objects(), kibana_rules(), dry_run=dry_run)
+    except KibanaError as error:
+        raise Failure(str(error), CLUSTER) from None
+    finally:
+        client.close()
+    for change in report.changes:
+        click.echo(f"{change.action:<10} {change.kind} {change.name}")
+    for sentence in report.refused:
+        _say(sentence)
+    return not report.refused
+
+
+@click.group()
+def export() -> None:
+    """Write out what setup puts into Kibana; needs no configuration and no cluster."""
+
+
+_output = click.option("--output", "-o", type=click.Path(path_type=Path), help="A file, not standard output.")
+
+
+@export.command("kibana")
+@_output
+def export_kibana(output: Path | None) -> None:
+    """The saved objects as NDJSON, for Kibana's import under Saved Objects."""
+    from shipper.install.kibana_objects import kibana_objects, ndjson
+
+    _write(ndjson(kibana_objects()), output)
+
+
+@export.command("rules")
+@_output
+def export_rules(output: Path | None) -> None:
+    """The alert rules as JSON: each is posted to /api/alerting/rule/{id}, without its id."""
+    import orjson
+
+    from shipper.install.kibana_objects import kibana_rules
+
+    _write(orjson.dumps(kibana_rules(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE), output)
+
+
+def _write(data: bytes, output: Path | None) -> None:
+    try:
+        if output is None:
+            click.echo(data, nl=False)
+        else:
+            output.write_bytes(data)
+    except OSError as error:
+        raise Failure(f"{output or 'standard output'}: can't be written: {error.strerror}", WRONG_USE) from None
+
+
+def _say(sentence: str) -> None:
+    click.echo(f"neuroflow-ship: {sentence}", err=True)

@@ -1,0 +1,62 @@
+"""What the commands of ``neuroflow-logs`` print, into a pipe or on a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+from typing import Any
+
+from tests.conformance.rig import Rig
+
+ROOT = Path(__file__).parents[2]
+
+
+class Laboratory:
+    """The shipped logs, and the command over them."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
+
+    def run(
+        self, *args: str, columns: int = 80, zone: str = "UTC", code: int = 0, **environment: str
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run the command as a process, so many columns wide."""
+        result = subprocess.run(
+            [sys.executable, "-m", "shipper.cli.logs", "--config", str(self._rig.config), *args],
+            capture_output=True,
+            env={**os.environ, "COLUMNS": str(columns), "TZ": zone, **environment},
+            cwd=ROOT,
+            timeout=60,
+            check=False,
+        )
+        assert code == result.returncode, result.stderr.decode()
+        return result
+
+    def screen(self, *args: str, columns: int, **environment: str) -> bytes:
+        """What a terminal of so many columns gets to show."""
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+        environment = {**os.environ, "TZ": "UTC", "TERM": "xterm-256color", **environment}
+        environment.pop("COLUMNS", None)
+        command = [sys.executable, "-m", "shipper.cli.logs", "--config", str(self._rig.config), *args]
+        with subprocess.Popen(command, stdin=theirs, stdout=theirs, env=environment, cwd=ROOT) as process:
+            os.close(theirs)
+            shown = b""
+            with contextlib.suppress(OSError):  # the other end is closed
+                while part := os.read(ours, 65536):
+                    shown += part
+            os.close(ours)
+            assert 0 == process.wait(60)
+        return shown.replace(b"\r\n", b"\n")
+
+    def rows(self, *args: str) -> list[dict[str, Any]]:
+        """The documents that a command gives."""
+        return [json.loads(line) for line in self.run(*args, "--format", "ndjson").stdout.splitlines()]
