@@ -59,8 +59,8 @@ def _silent_host() -> Rule:
         "// status), does the application run, is the disk full?  Raise the minutes where quiet nights are usual.\n"
         f"FROM {_LOGS}\n"
         "| EVAL read = TO_LONG(event.created)\n"
-        "| STATS last = MAX(read) BY host.name\n"
-        "| EVAL silent_minutes = (TO_LONG(NOW()) - last) / 60000\n"
+        "| STATS latest = MAX(read) BY host.name\n"
+        "| EVAL silent_minutes = (TO_LONG(NOW()) - latest) / 60000\n"
         "| WHERE host.name IS NOT NULL AND silent_minutes >= 15\n"
         "| KEEP host.name, silent_minutes"
     )
@@ -82,9 +82,9 @@ def _stuck_run() -> Rule:
         f"| EVAL began = CASE({_equal(running)}, TO_LONG(started_at)),"
         f" took = CASE({_equal(COMPLETED)}, duration_seconds)\n"
         "| STATS oldest = MIN(began), usual = PERCENTILE(took, 90), known = COUNT(took) BY neuroflow.pipeline\n"
-        "| EVAL seconds = (TO_LONG(NOW()) - oldest) / 1000\n"
-        "| WHERE known >= 5 AND seconds > 2 * usual + 600\n"
-        "| KEEP neuroflow.pipeline, seconds, usual"
+        "| EVAL going = (TO_LONG(NOW()) - oldest) / 1000\n"
+        "| WHERE known >= 5 AND going > 2 * usual + 600\n"
+        "| KEEP neuroflow.pipeline, going, usual"
     )
     return _rule(
         "neuroflow-stuck-run",

@@ -97,6 +97,37 @@ def test_rules_ask_for_mapped_fields() -> None:
             assert found & known
 
 
+def test_rules_name_nothing_by_a_word_of_the_language() -> None:
+    """ES|QL 8.12 keeps these for itself, units of time included, and refuses a rule's query as a whole."""
+    own = {
+        "and",
+        "as",
+        "asc",
+        "by",
+        "desc",
+        "false",
+        "first",
+        "in",
+        "is",
+        "last",
+        "like",
+        "not",
+        "null",
+        "nulls",
+        "or",
+    }
+    units = {"second", "minute", "hour", "day", "week", "month", "year"}
+    for rule in rules():
+        code = re.sub(r"//.*", "", rule["params"].get("esqlQuery", {}).get("esql", ""))
+        assert not set(re.findall(r"([a-z_]+) = ", code)) & {
+            *own,
+            "rlike",
+            "true",
+            *units,
+            *(f"{one}s" for one in units),
+        }
+
+
 @pytest.mark.parametrize(
     ("condition", "expected"),
     [
