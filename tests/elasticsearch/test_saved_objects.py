@@ -5,10 +5,10 @@ The requests are made by ``tests/asked``, which was compared with those of a rea
 
 from __future__ import annotations
 
-import os
+import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +28,7 @@ from tests.elasticsearch.planned_runs import Line, Run, planned, row, write
 from tests.elasticsearch.screens import Laboratory
 
 OVERVIEW, PIPELINES, TRAIL = "neuroflow-overview", "neuroflow-pipelines", "neuroflow-audit"
+DAY = timedelta(hours=24)
 EVER = "2000-01-01T00:00:00Z"
 
 
@@ -72,7 +73,7 @@ def columns(view: View, rows: list[dict[str, Any]]) -> list[list[Any]]:
 @pytest.fixture(scope="module")
 def laboratory(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Laboratory, Rig]]:
     """A small laboratory's logs in a namespace of their own."""
-    rig = Rig(tmp_path_factory.mktemp("lab"), node.url, f"kib{os.getpid()}")
+    rig = Rig(tmp_path_factory.mktemp("lab"), node.url, f"t{uuid.uuid4().hex[:10]}")
     lab.write(rig.logs)
     done = rig.once()
     assert 0 == done.returncode, done.stderr
@@ -164,30 +165,47 @@ class TestRowsOfTheCommands:
         assert len(lines) == sum(sum(span[name] for name in span if name != "when") for span in spans)
 
 
+@dataclass(frozen=True)
+class Shipped:
+    """Runs of the last three days, and where they are."""
+
+    namespace: str
+    now: datetime
+    plan: list[Run]
+
+
+@pytest.fixture(scope="module")
+def shipped(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shipped]:
+    """Some hundred runs and sessions, by a plan."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planned_runs, "NOW", now)
+        # None so near the edge of the last day that it would cross it between two questions.
+        plan = [run for run in planned(400, seed=3) if abs(now - run.created - DAY) > timedelta(minutes=10)]
+    rig = Rig(tmp_path_factory.mktemp("plan"), node.url, f"t{uuid.uuid4().hex[:10]}")
+    write([*(line for run in plan for line in run.lines()), *sessions(now)], rig.logs)
+    done = rig.once()
+    assert 0 == done.returncode, done.stderr
+    yield Shipped(rig.namespace, now, plan)
+    rig.close()
+
+
 class TestFiguresOfTheCommands:
     """Tiles and tables show what ``stats`` answers."""
 
     @pytest.fixture
-    def plan(self, monkeypatch: pytest.MonkeyPatch) -> list[Run]:
-        """Runs of the last days, those of the last hours too."""
-        monkeypatch.setattr(planned_runs, "NOW", datetime.now(UTC).replace(microsecond=0))
-        return planned(400, seed=3)
+    def plan(self, shipped: Shipped) -> list[Run]:
+        """What there was to be told of."""
+        return shipped.plan
 
     @pytest.fixture
-    def reader(
-        self, es: Elasticsearch, node: Node, namespace: str, tmp_path: Path, plan: list[Run]
-    ) -> Iterator[Reader]:
+    def reader(self, es: Elasticsearch, shipped: Shipped) -> Reader:
         """Looks at what the sidecar made of it."""
-        rig = Rig(tmp_path, node.url, namespace)
-        write([*(line for run in plan for line in run.lines()), *sessions(planned_runs.NOW)], rig.logs)
-        done = rig.once()
-        assert 0 == done.returncode, done.stderr
-        yield Reader(es, namespace)
-        rig.close()
+        return Reader(es, shipped.namespace)
 
-    def test_figures(self, es: Elasticsearch, namespace: str, plan: list[Run], reader: Reader) -> None:
+    def test_figures(self, es: Elasticsearch, shipped: Shipped, reader: Reader) -> None:
         """All four queries, and the curves that add up to them."""
-        queries = DashboardQueries(es, namespace)
+        queries = DashboardQueries(es, shipped.namespace)
         told = queries.get_overview_stats()
         assert 0 not in told.values()
         assert list(told.values()) == [
@@ -217,7 +235,7 @@ class TestFiguresOfTheCommands:
         assert len(failed) == sum(one["n"] for one in reader.rows(OVERVIEW, "Failures over time"))
         ends = reader.rows(PIPELINES, "Runs and how they ended")
         for status in ("completed", "failed", "running", "queued"):
-            assert sum(run.end == status for run in plan) == sum(one[status] for one in ends)
+            assert sum(run.end == status for run in shipped.plan) == sum(one[status] for one in ends)
 
     def test_durations(self, plan: list[Run], reader: Reader) -> None:
         """Percentiles of each pipeline lie where the plan's durations lie, and in order."""
@@ -232,12 +250,11 @@ class TestFiguresOfTheCommands:
         """Everything has something to show."""
         assert {True} == {bool(reader.rows(name, one.title)) for one in charts(name)}
 
-    def test_rule_for_failures(self, es: Elasticsearch, namespace: str, plan: list[Run], reader: Reader) -> None:
+    def test_rule_for_failures(self, es: Elasticsearch, shipped: Shipped) -> None:
         """Its groups are the pipelines with enough failures in the window, by when they failed."""
-        assert reader
         [params] = [rule["params"] for rule in rules() if rule["id"] == "neuroflow-pipeline-failures"]
         assert ("top", ">=", "h") == (params["groupBy"], params["thresholdComparator"], params["timeWindowUnit"])
-        start = planned_runs.NOW - timedelta(hours=60)
+        start = shipped.now - timedelta(hours=60)
         answer = es.search(
             index=params["index"],
             query={
@@ -245,14 +262,16 @@ class TestFiguresOfTheCommands:
                     "filter": [
                         params["esQuery"]["query"],
                         {"range": {params["timeField"]: {"gte": start.isoformat()}}},
-                        {"term": {"data_stream.namespace": namespace}},
+                        {"term": {"data_stream.namespace": shipped.namespace}},
                     ]
                 }
             },
             size=0,
             aggs={"groupAgg": {"terms": {"field": params["termField"], "size": params["termSize"]}}},
         )
-        failed = [run.pipeline for run in plan if run.end == "failed" and run.ended_at and run.ended_at >= start]
+        failed = [
+            run.pipeline for run in shipped.plan if run.end == "failed" and run.ended_at and run.ended_at >= start
+        ]
         wanted = {name: failed.count(name) for name in set(failed) - {None}}
         assert wanted == {one["key"]: one["doc_count"] for one in answer["aggregations"]["groupAgg"]["buckets"]}
         assert max(wanted.values()) >= params["threshold"][0]
