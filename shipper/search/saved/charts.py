@@ -22,6 +22,8 @@ STATUS_TINTS = {
 }
 LEVEL_COLOURS = {"debug": GREY, "info": GREEN, "warning": YELLOW, "error": RED, "critical": "#9E3533", "other": SAND}
 
+_MOMENT_PIXELS = 200
+
 Series = Literal["bar_stacked", "bar_horizontal", "bar_horizontal_stacked", "line"]
 
 
@@ -64,7 +66,7 @@ def table(
     drawn: dict[str, Any] = {
         "layerId": LAYER,
         "layerType": "data",
-        "columns": [{"columnId": column.id, "isTransposed": False} for column in columns],
+        "columns": [_drawn_column(column) for column in columns],
         "paging": {"size": rows, "enabled": True},
         "rowHeight": "single",
         "rowHeightLines": 1,
@@ -72,6 +74,12 @@ def table(
     if sorted_by:
         drawn["sorting"] = {"columnId": sorted_by[0], "direction": sorted_by[1]}
     return chart("lnsDatatable", about.title, about.text, about.over, about.query, columns, drawn)
+
+
+def _drawn_column(column: Column) -> dict[str, Any]:
+    # A moment is wider than what a column gets by itself.
+    wide = {"width": _MOMENT_PIXELS} if column.parts[column.id]["dataType"] == "date" else {}
+    return {"columnId": column.id, "isTransposed": False, **wide}
 
 
 def curves(
