@@ -10,7 +10,7 @@ MINUTES ?= 30
 LINES ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint conformance bench soak storm pictures clean
+.PHONY: help setup demo test lint conformance bench soak storm kibana pictures clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 16
@@ -45,6 +45,9 @@ bench: $(READY) ## How fast it is, beside what it is compared with
 
 soak: $(READY) ## Half an hour (MINUTES=, SEED=) of kills, rotations and outages, then every line counted
 	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+kibana: $(READY) ## Write the objects under kibana/ anew, from the views' declarations
+	$(BIN)/python -m shipper.search.saved
 
 storm: $(READY) ## A hundred thousand (LINES=, SEED=) broken lines of every format, each looked for in the index
 	$(BIN)/python -m tests.storm --lines $(LINES) $(if $(SEED),--seed $(SEED))

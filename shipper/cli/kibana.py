@@ -67,8 +67,10 @@ def export_rules(output: Path | None) -> None:
     import orjson
 
     from shipper.install.kibana_objects import kibana_rules
+    from shipper.install.kibana_rules import rule_id
 
-    _write(orjson.dumps(kibana_rules(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE), output)
+    rules = [{**rule, "id": rule_id(rule["id"], "default")} for rule in kibana_rules()]
+    _write(orjson.dumps(rules, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE), output)
 
 
 def _write(data: bytes, output: Path | None) -> None:

@@ -13,6 +13,9 @@ from shipper.install.kibana_objects import Object, unpacked
 
 NEEDS = "the Kibana privilege Stack Rules: All in this space"
 
+# What names of rules are digested with; another one would put every rule a second time.
+_OURS = uuid.UUID("5f0d6c0e-6f5e-5a0c-9d1e-7c1b6f0f2a11")
+
 # Said when a rule is made and not asked again: who turned it off wants it off.
 AT_CREATION = frozenset({"id", "rule_type_id", "consumer", "enabled"})
 
@@ -46,11 +49,19 @@ def install_rules(client: KibanaClient, rules: list[Object], *, dry_run: bool) -
 
 
 def rule_id(identity: str, space: str) -> str:
-    """The id that a rule has in a space: its own in the default one, and another, always the same, elsewhere.
+    """The id that a rule has in a space: always the same, and in each space another.
 
-    Kibana takes an id once in all spaces together, and would answer 409 to the second.
+    Kibana takes UUIDs alone, and each once in all spaces together: it would answer 409 to the second.
+
+    Args:
+        identity: the id in its file, a name or a UUID; the latter is that of the default space.
+        space: of Kibana.
     """
-    return identity if space == "default" else str(uuid.uuid5(uuid.UUID(identity), space))
+    try:
+        own = uuid.UUID(identity)
+    except ValueError:
+        own = uuid.uuid5(_OURS, identity)
+    return str(own if space == "default" else uuid.uuid5(own, space))
 
 
 def same_rule(wanted: Object, found: Mapping[str, Any]) -> bool:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,14 @@ def test_each_space_has_its_own_rules() -> None:
     assert RULE == rule_id(RULE, "default")
     assert rule_id(RULE, "lab") == rule_id(RULE, "lab")
     assert 3 == len({rule_id(RULE, space) for space in ("default", "lab", "other")})
+
+
+def test_a_name_becomes_an_id_that_stays() -> None:
+    """Kibana takes UUIDs alone; one that changed between releases would put the rule twice."""
+    assert "e3c7febf-3da4-50f1-a9ed-86d4e41a94c0" == rule_id("neuroflow-stuck-run", "default")
+    found = {rule_id(name, space) for name in ("neuroflow-stuck-run", "other") for space in ("default", "lab")}
+    assert 4 == len(found)
+    assert found == {str(uuid.UUID(one)) for one in found}
 
 
 @pytest.mark.parametrize(
