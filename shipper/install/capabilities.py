@@ -23,10 +23,12 @@ class Capabilities:
     Attributes:
         missing_types: field types that some node does not know.
         failure_store: whether templates may ask for one; None when the cluster would not say.
+        logsdb: whether every node knows this way of storing logs; without it they take three times the room.
     """
 
     missing_types: frozenset[str] = frozenset()
     failure_store: bool | None = None
+    logsdb: bool = True
 
 
 # A key that may not look at the nodes: nearly always one for a managed, full cluster.
@@ -44,6 +46,8 @@ def capabilities(nodes: Mapping[str, Any]) -> Capabilities:
         # Without its data stream module a node parses the option and then lacks everything behind it.
         failure_store="data-streams" in modules
         and all(_has_failure_store(node.get("version", "")) for node in described),
+        # General since 8.17.
+        logsdb=all(_number(node.get("version", "8.17")) >= (8, 17) for node in described),
     )
 
 
@@ -54,6 +58,8 @@ def adapt(body: dict[str, Any], able: Capabilities) -> dict[str, Any]:
         template["mappings"] = _substitute(template["mappings"], able.missing_types)
     if able.failure_store is False:
         template.pop("data_stream_options", None)
+    if not able.logsdb and "mode" in (index := template.get("settings", {}).get("index", {})):
+        template["settings"] = {"index": {key: value for key, value in index.items() if key != "mode"}}
     return {**body, "template": template}
 
 
@@ -63,12 +69,14 @@ def without_failure_store(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _has_failure_store(version: str) -> bool:
-    found = re.match(r"(\d+)\.(\d+)", version)
-    if not found:
-        return False
-    number = (int(found[1]), int(found[2]))
+    number = _number(version)
     # General since 8.19 and 9.1, which came out together; 9.0 is older than 8.19.
     return (8, 19) <= number < (9, 0) or number >= (9, 1)
+
+
+def _number(version: str) -> tuple[int, int]:
+    found = re.match(r"(\d+)\.(\d+)", version)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def _substitute(node: Any, missing: frozenset[str]) -> Any:

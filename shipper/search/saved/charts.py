@@ -24,7 +24,7 @@ LEVEL_COLOURS = {"debug": GREY, "info": GREEN, "warning": YELLOW, "error": RED, 
 
 _MOMENT_PIXELS = 200
 
-Series = Literal["bar_stacked", "bar_horizontal", "bar_horizontal_stacked", "line"]
+Series = Literal["bar", "bar_stacked", "bar_horizontal", "bar_horizontal_stacked"]
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def curves(
     colours: Mapping[str, str] | None = None,
     highest: float | None = None,
 ) -> dict[str, Any]:
-    """Bars or lines.
+    """Bars: runs are few, and a line of one point can't be seen.
 
     Args:
         about: what the chart is about.
@@ -116,8 +116,7 @@ def curves(
         "preferredSeriesType": series,
         "legend": {"isVisible": True, "position": "right"},
         "valueLabels": "hide",
-        # Runs are few: a line goes on over spans in which none was created.
-        "fittingFunction": "Linear" if series == "line" else "None",
+        "fittingFunction": "None",
         "axisTitlesVisibilitySettings": {"x": False, "yLeft": False, "yRight": False},
         "layers": [layer],
     }

@@ -72,7 +72,7 @@ def dashboards() -> list[SavedObject]:
             "curves are of the time range above.",
             _overview(),
             runs,
-            "now-24h",
+            "now-7d",
         ),
         _dashboard(
             "pipelines",
@@ -226,14 +226,14 @@ def _durations_by_pipeline() -> dict[str, Any]:
 def _durations_over_time() -> dict[str, Any]:
     about = _about("Durations over time", "Of all runs, by when they came into being.", RUNS, (PIPELINE_RUNS,))
     across = over_time("when", "@timestamp", "Created")
-    return curves(about, "line", across, _durations(), colours=_DURATION_COLOURS)
+    return curves(about, "bar", across, _durations(), colours=_DURATION_COLOURS)
 
 
 def _durations_of_each() -> dict[str, Any]:
     about = _about("90 % of runs took no longer", "Over time, by pipeline.", RUNS, (PIPELINE_RUNS,))
     across, longest = over_time("when", "@timestamp", "Created"), percentile("p90", "p90", "duration_seconds", 90)
     split = terms("pipeline", "Pipeline", _PIPELINE, size=9, by="p90")
-    return curves(about, "line", across, [longest], split=split)
+    return curves(about, "bar", across, [longest], split=split)
 
 
 def _success_by_pipeline() -> dict[str, Any]:
@@ -245,7 +245,7 @@ def _success_by_pipeline() -> dict[str, Any]:
 def _success_over_time() -> dict[str, Any]:
     about = _about("Success rate over time", "By when runs came into being.", RUNS, (PIPELINE_RUNS,))
     across = over_time("when", "@timestamp", "Created")
-    return curves(about, "line", across, [_success_rate()], colours={"rate": GREEN}, highest=1)
+    return curves(about, "bar", across, [_success_rate()], colours={"rate": GREEN}, highest=1)
 
 
 def _ends_over_time() -> dict[str, Any]:

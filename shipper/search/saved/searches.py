@@ -11,7 +11,7 @@ from shipper.search.saved.slowest import SLOWEST
 from shipper.search.views import AUDIT, FAILURES, PIPELINE, SHOW, TASKS, VIEWS, View
 
 # What is looked at when a search is opened: long enough not to be empty, short enough to be quick.
-_SINCE = {SHOW.name: "now-7d", TASKS.name: "now-7d", PIPELINE.name: "now-1y", AUDIT.name: "now-1y"}
+_SINCE = {SHOW.name: "now-30d", TASKS.name: "now-30d", PIPELINE.name: "now-1y", AUDIT.name: "now-1y"}
 # Where a cell may hold a long text, rows are as high as it needs; elsewhere a row is a line.
 _TEXTS = {SHOW.name, PIPELINE.name, FAILURES.name}
 _AS_NEEDED, _ONE_LINE = -1, 0

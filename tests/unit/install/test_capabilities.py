@@ -99,3 +99,14 @@ def test_adapt_leaves_a_full_cluster_alone() -> None:
     """Nothing is taken away that the cluster has or may have."""
     body = {"template": {"data_stream_options": {}, "mappings": {"properties": {"a": {"type": "wildcard"}}}}}
     assert adapt(body, FULL) == body
+
+
+@pytest.mark.parametrize(
+    ("version", "mode"), [("8.12.2", None), ("8.16.6", None), ("8.17.0", "logsdb"), ("9.5.3", "logsdb")]
+)
+def test_older_nodes_store_logs_as_any_index(version: str, mode: str | None) -> None:
+    """Before 8.17 a node refuses a template with that mode; everything else of the settings stays."""
+    settings = {"index": {"mode": "logsdb", "sort": {"field": ["service.name"]}}}
+    adapted = adapt({"template": {"settings": settings}}, capabilities(nodes((version, FULL_MODULES))))
+    left = adapted["template"]["settings"]["index"]
+    assert (mode, {"field": ["service.name"]}) == (left.get("mode"), left["sort"])
