@@ -9,9 +9,9 @@ from shipper.search.saved.addresses import VALUE, discover
 from shipper.search.saved.saved_object import SavedObject, saved_object
 from shipper.search.saved.scopes import LOGS, RUNS, RUNS_STATE, DataView, conditions_of
 from shipper.search.saved.slowest import SLOWEST
-from shipper.search.views import AUDIT, FAILURES, PIPELINE, SHOW, TASKS, WORKFLOWS, View
+from shipper.search.views import AUDIT, FAILURES, PIPELINE, SEARCH, SHOW, TASKS, WORKFLOWS, View
 
-_ON_LOGS = (SHOW, PIPELINE, AUDIT, TASKS)
+_ON_LOGS = (SHOW, SEARCH, PIPELINE, AUDIT, TASKS)
 _ON_RUNS = (WORKFLOWS, FAILURES, SLOWEST)
 
 # How long the lines of the application are kept; the log of a run's workflow may be as old.
