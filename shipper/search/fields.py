@@ -138,6 +138,12 @@ def is_known(name: str) -> bool:
     return named(name).known or name in ("*", "_exists_")
 
 
+def holds_one(name: str) -> bool:
+    """Whether a line can't have two different values there, so that two of them mean either."""
+    first = next(iter(named(name).fields), None)
+    return first is not None and first[1] in {"keyword", "number", "duration", "date"}
+
+
 def nearest(name: str) -> str | None:
     """The known name that looks most like this one."""
     close = difflib.get_close_matches(name, [*SHORT, *KINDS], n=1, cutoff=0.75)

@@ -1,7 +1,8 @@
 """What a person types after ``search``, as a tree: Lucene's syntax, read as people mean it.  Pure.
 
 Where it departs from Lucene's classic parser, it does so towards what is expected of a search over logs: clauses
-side by side all have to hold, AND binds closer than OR, and what is pasted from a log (paths, times, ``[Node]``,
+side by side all have to hold (but for values of a field that has only one: ``level:(error critical)``), AND binds
+closer than OR, and what is pasted from a log (paths, times, ``[Node]``,
 ``Failed!``) is text, not an error.  What each leaf finds is said in `matching`.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from shipper.search.fields import ENTITIES, is_known
+from shipper.search.fields import ENTITIES, holds_one, is_known
 
 
 class QueryError(ValueError):
@@ -150,10 +151,15 @@ class _Reader:
         return nodes[0] if len(nodes) == 1 else Or(tuple(nodes))
 
     def _both(self, field: str | None) -> Node:
-        nodes = [self._one(field)]
-        while self._operator("AND", "&&") or not (self._ended() or self._next_operator() in {"OR", "||"}):
+        nodes, joined = [self._one(field)], False
+        while (said := self._operator("AND", "&&")) or not (self._ended() or self._next_operator() in {"OR", "||"}):
+            joined = joined or bool(said)
             nodes.append(self._one(field))
-        return nodes[0] if len(nodes) == 1 else And(tuple(nodes))
+        if len(nodes) == 1:
+            return nodes[0]
+        if field is not None and not joined and holds_one(field) and all(isinstance(node, Leaf) for node in nodes):
+            return Or(tuple(nodes))
+        return And(tuple(nodes))
 
     def _one(self, field: str | None) -> Node:
         if self._ended():

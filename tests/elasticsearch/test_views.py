@@ -28,6 +28,8 @@ COMMANDS = {
     "workflow_2": ["workflow", "2"],
     "stats": ["stats"],
     "stats_queue": ["stats", "queue"],
+    "search": ["search", "Memory limit", "-C", "1"],
+    "search_field": ["search", "pipeline:qsiprep AND level:(error critical)"],
     "tasks": ["tasks"],
     "pipeline_2": ["pipeline", "2"],
 }
