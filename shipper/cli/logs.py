@@ -7,7 +7,9 @@ takes long to import is imported by the commands that need it.
 from __future__ import annotations
 
 import sys
-from typing import Literal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import click
 from click.shell_completion import get_completion_class
@@ -30,13 +32,31 @@ from shipper.cli.reading import (
 from shipper.cli.searching import search_logs
 from shipper.document.levels import LEVELS
 
+if TYPE_CHECKING:  # it costs a good part of a second that --help need not wait for
+    from shipper.config import Config
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--config", "config_path", metavar="PATH", help="The application's neuroflow.yaml")
 @click.pass_context
 def logs(ctx: click.Context, config_path: str | None) -> None:
     """Log viewing commands."""
-    ctx.obj = Session(config_path)
+    ctx.obj = Session(config_path or _of_application(ctx.parent))
+
+
+def _of_application(ctx: click.Context | None) -> Config | str | Path | None:
+    """The configuration that an application in which the group is mounted was started with."""
+    if ctx is None:
+        return None
+    from shipper.config import Config
+
+    while ctx is not None:
+        theirs = ctx.obj.get("config") if isinstance(ctx.obj, Mapping) else None
+        for one in (theirs, ctx.params.get("config")):
+            if isinstance(one, Config) or (isinstance(one, str | Path) and Path(one).is_file()):
+                return one
+        ctx = ctx.parent
+    return None
 
 
 def _levels(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
@@ -197,7 +217,7 @@ def _show_workflow(session: Session, workflow_run_id: int, form: Format, *, utc:
     detail = workflow_detail(session.client, session.namespace, workflow_run_id)
     if form == "table" and detail is not None:
         write_detail(detail, zone_of(utc=utc), sys.stdout)
-    elif form != "table":
+    elif form == "json" or (form == "ndjson" and detail is not None):
         show_value(detail)
     return FOUND if detail is not None else nothing(f"Workflow run {workflow_run_id} not found", "red")
 

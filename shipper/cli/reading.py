@@ -31,10 +31,14 @@ Format = Literal["table", "json", "ndjson"]
 
 
 class Session:
-    """The configuration and the cluster, each when first asked for."""
+    """The configuration and the cluster, each when first asked for.
 
-    def __init__(self, config_path: str | None) -> None:
-        self._config_path = config_path
+    Args:
+        given: the configuration, or its file; None: the file is looked for where the application looks for its own.
+    """
+
+    def __init__(self, given: Config | str | Path | None) -> None:
+        self._given = given
 
     @functools.cached_property
     def config(self) -> Config:
@@ -43,9 +47,11 @@ class Session:
         Raises:
             ConfigError: there is none, or it is wrong.
         """
-        from shipper.config import find, load
+        from shipper.config import Config, find, load
 
-        return load(find(self._config_path, os.environ, Path.home()))
+        if isinstance(self._given, Config):
+            return self._given
+        return load(find(None if self._given is None else str(self._given), os.environ, Path.home()))
 
     @functools.cached_property
     def client(self) -> Elasticsearch:
@@ -95,6 +101,13 @@ def _outcome(command: Callable[..., int], session: Session, *args: Any, **kwargs
         return FOUND
     except KeyboardInterrupt:
         return INTERRUPTED
+    except OSError as error:
+        click.echo(
+            f"the output can't be written: {error.strerror or error}; what is missing is still there to read",
+            err=True,
+        )
+        _abandon_output()
+        return USAGE
     except click.ClickException:
         raise
     except Exception as error:
@@ -111,7 +124,7 @@ def _outcome(command: Callable[..., int], session: Session, *args: Any, **kwargs
 
 
 def _abandon_output() -> None:
-    """Let nothing that is still buffered complain about the closed pipe at exit."""
+    """Let nothing that is still buffered complain about the closed pipe or the full disk at exit."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())

@@ -85,7 +85,7 @@ _SESSION = {
     "task.timeout": "finished",
 }
 _STATUS_VERB = {
-    "pending": "created",
+    "pending": "pending",
     "queued": "queued",
     "running": "started",
     "completed": "completed",
@@ -193,6 +193,8 @@ def _audit(document: dict[str, Any], neuroflow: dict[str, Any], action: str, fou
     verb = _STATUS_VERB.get(status or "") if action == "status_changed" else _ACTION_VERB.get(action)
     if verb is None:
         return
+    if verb == "queued" and (audit.get("old_value") or "pending").lower() != "pending":
+        verb = "requeued"  # the same row of the database: no other run
     message = document.get("message", "")
     if kind == "workflow_run":
         told = {}

@@ -22,12 +22,12 @@ MOST_FACTS = 200
 """So many facts of one run are kept, the newest."""
 _TIME = slice(0, 28)  # of a key
 # At one moment: a run is queued before it starts, and starts before it ends.
-_TURNS = ("created", "discovered", "queued", "requeued", "started", "processing", "stage_started")
+_TURNS = ("pending", "created", "discovered", "queued", "requeued", "started", "processing", "stage_started")
 _RANK = {verb: rank for rank, verb in enumerate(_TURNS)}
 _LATER = len(_RANK)
 _BIRTHS = {
-    "pipeline_run": frozenset({"created", "queued"}),
-    "workflow_run": frozenset({"created", "started"}),
+    "pipeline_run": frozenset({"pending", "created", "queued"}),
+    "workflow_run": frozenset({"pending", "created", "started"}),
     "session": frozenset(),
 }
 _ENDS = frozenset({"completed", "failed", "cancelled", "skipped"})
@@ -113,7 +113,8 @@ def newest_attempt(life: Iterable[Fact]) -> tuple[Fact | None, Fact | None, str]
 def _pipeline_run(number: str, life: list[Fact]) -> dict[str, Any]:
     start, end, verb = newest_attempt(life)
     queued = _first(life, "queued") or _first(life, "created")
-    status = verb or ("running" if start else "queued" if queued or _first(life, "requeued") else "unknown")
+    waiting = "queued" if queued or _first(life, "requeued") else _pending(life)
+    status = verb or ("running" if start else waiting)
     return {
         "status": status,
         "queued_at": queued and queued.get("at"),
@@ -146,7 +147,7 @@ def _workflow_run(number: str, life: list[Fact]) -> dict[str, Any]:
     durations |= {stage: fact["duration"] / 10**9 for stage, fact in stages.items() if "duration" in fact}
     under_way = [stage for stage, fact in stages.items() if fact["verb"] == "stage_started"]
     document = {
-        "status": verb or ("running" if start or stages else "unknown"),
+        "status": verb or ("running" if start or stages else _pending(life)),
         "started_at": (start and start.get("at")) or measured.get("started_at"),
         "trigger": _last(life, "trigger"),
         "stages_completed": max(len(done), measured.get("stages_successful") or 0, *counted, 0),
@@ -160,6 +161,11 @@ def _workflow_run(number: str, life: list[Fact]) -> dict[str, Any]:
         seconds = measured["total_duration_seconds"]
         document["duration_seconds"] = seconds if 0 <= seconds < MOST_SECONDS else None
     return document
+
+
+def _pending(life: list[Fact]) -> str:
+    """The status of a run that has neither been queued nor begun."""
+    return "pending" if _first(life, "pending") else "unknown"
 
 
 def _session(number: str, life: list[Fact]) -> dict[str, Any]:

@@ -195,7 +195,10 @@ def terminal(stream: TextIO) -> Console:
     """A console that takes text as it is; colours only for a terminal, and none where NO_COLOR asks for it."""
     # Where colours are not wanted, bold and dim are not either: NO_COLOR is set for what can't show escapes.
     system: Literal["auto"] | None = None if os.environ.get("NO_COLOR") else "auto"
-    return _Console(file=stream, color_system=system, markup=False, highlight=False, emoji=False)
+    console = _Console(file=stream, color_system=system, markup=False, highlight=False, emoji=False)
+    if console.width < 1:  # COLUMNS=0, or a terminal that does not know
+        console.width = 80
+    return console
 
 
 def safe(text: str, *, lines: bool) -> str:

@@ -26,12 +26,19 @@ class Laboratory:
         self._rig = rig
 
     def run(
-        self, *args: str, columns: int = 80, zone: str = "UTC", code: int = 0, **environment: str
+        self,
+        *args: str,
+        columns: int = 80,
+        zone: str = "UTC",
+        code: int = 0,
+        into: Any = subprocess.PIPE,
+        **environment: str,
     ) -> subprocess.CompletedProcess[bytes]:
         """Run the command as a process, so many columns wide."""
         result = subprocess.run(
             [sys.executable, "-m", "shipper.cli.logs", "--config", str(self._rig.config), *args],
-            capture_output=True,
+            stdout=into,
+            stderr=subprocess.PIPE,
             env={**os.environ, "COLUMNS": str(columns), "TZ": zone, **environment},
             cwd=ROOT,
             timeout=60,

@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 from elasticsearch import Elasticsearch
 
 from shipper.cli.logs import logs
+from shipper.config import load
 from shipper.demo.node import Node
 from shipper.install.templates import install
 from shipper.search import follow as following
@@ -486,6 +487,22 @@ class TestEnds:
         assert result.exit_code == 0
         assert result.stdout.endswith("first\n")
         assert held == [{"config": "theirs"}]
+
+    @pytest.mark.parametrize("how", ["held", "file", "option"])
+    def test_takes_the_configuration_of_its_application(self, bench: Bench, how: str) -> None:
+        """What the application holds as its ``config``, or was given as its ``--config``, is ours too."""
+
+        @click.group()
+        @click.option("--config", type=click.Path(path_type=Path))
+        @click.pass_context
+        def neuroflow(ctx: click.Context, config: Path | None) -> None:
+            ctx.obj = {"config": {"held": load(bench.config), "file": str(bench.config), "option": config}[how]}
+
+        neuroflow.add_command(logs)
+        bench.put("app", line(1, "first"))
+        option = ["--config", str(bench.config)] if how == "option" else []
+        result = CliRunner().invoke(neuroflow, [*option, "logs", "show"], catch_exceptions=False)
+        assert (0, True) == (result.exit_code, result.stdout.endswith("first\n"))
 
     def test_help_needs_no_cluster_library(self) -> None:
         """``--help`` answers without loading what only commands need."""

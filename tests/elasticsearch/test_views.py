@@ -120,6 +120,21 @@ def test_tasks(laboratory: Laboratory) -> None:
     laboratory.run("tasks", "--task", "no.such.task", code=1)
 
 
+@pytest.mark.parametrize("command", [["show"], ["audit"], ["pipeline", "2"], ["stats"], ["search", "failed"]])
+def test_a_full_disk_is_a_sentence(laboratory: Laboratory, command: list[str]) -> None:
+    """Output that can't be written ends the command with a sentence, no trace."""
+    with Path("/dev/full").open("wb") as full:
+        result = laboratory.run(*command, into=full, code=2)
+    assert b"the output can't be written: No space left on device" in result.stderr
+    assert b"Traceback" not in result.stderr
+
+
+def test_a_terminal_that_has_no_width(laboratory: Laboratory) -> None:
+    """Where nobody knows how wide it is, it is taken for eighty columns."""
+    assert laboratory.run("workflow").stdout == laboratory.run("workflow", columns=0).stdout
+    assert laboratory.run("show").stdout == laboratory.run("show", columns=0).stdout
+
+
 def test_colours_only_for_a_terminal(laboratory: Laboratory) -> None:
     """A terminal sees statuses in their colours; a pipe, and whoever sets NO_COLOR, sees none."""
     coloured = laboratory.screen("workflow", columns=80)

@@ -169,6 +169,19 @@ def audit(entity_type: str, entity_id: int, action: str, **more: Any) -> dict[st
         (audit("subject", 1, "created", new_value="sub-001"), {}),
         (audit("session", 12, "marked_for_rerun"), {}),
         (audit("pipeline_run", 5, "status_changed", new_value="confused"), {}),
+        *(
+            (
+                audit("pipeline_run", 5, "status_changed", old_value=old, new_value=new),
+                {"pipeline_run:5": [{"verb": verb, "source": "audit"}]},
+            )
+            for old, new, verb in (
+                (None, "pending", "pending"),
+                ("pending", "queued", "queued"),
+                (None, "queued", "queued"),
+                ("failed", "QUEUED", "requeued"),
+                ("running", "queued", "requeued"),
+            )
+        ),
     ],
 )  # fmt: skip
 def test_the_audit_trail_tells(record: dict[str, Any], facts: dict[str, Any]) -> None:

@@ -91,6 +91,15 @@ def test_the_newest_attempt_counts() -> None:
     assert ("queued", 2) == (scheduled["status"], scheduled["attempt"])
 
 
+def test_a_run_that_nobody_has_queued_yet() -> None:
+    """It is pending, a workflow run as well, until it is queued or started."""
+    assert "pending" == run(fact(10, "pending", "audit"))["status"]
+    assert "queued" == run(fact(10, "pending", "audit"), fact(11, "queued"))["status"]
+    workflow = run(fact(10, "pending", "audit"), identity="workflow_run:3")
+    assert ("pending", None) == (workflow["status"], workflow.get("started_at"))
+    assert "running" == run(fact(10, "pending"), fact(11, "started"), identity="workflow_run:3")["status"]
+
+
 def test_an_id_that_is_used_again_is_another_run() -> None:
     """Nothing of the old one is left: neither its patient nor its end."""
     old = [fact(10, "queued", pipeline="p", subject_id="1"), fact(20, "started"), fact(30, "completed")]
