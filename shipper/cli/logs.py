@@ -13,7 +13,7 @@ import os
 import select
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,14 +24,12 @@ if TYPE_CHECKING:  # each costs a good part of a second that --help need not wai
     from elasticsearch import Elasticsearch
 
     from shipper.config import Config
+    from shipper.search.paging import Hit
     from shipper.search.render import Output
     from shipper.search.views import View
 
 FOUND, NOTHING, USAGE, CLUSTER = 0, 1, 2, 3
 INTERRUPTED = 130
-
-# How long between two looks for new lines, in seconds: Elasticsearch makes new documents visible once a second.
-PAUSE = 1.0
 
 Format = Literal["table", "json", "ndjson"]
 
@@ -247,21 +245,23 @@ def show_logs(
 def _follow(session: Session, index: list[str], query: dict[str, Any], count: int, output: Output) -> int:
     from shipper.search.documents import flat_hits
     from shipper.search.follow import Follower, follow
-    from shipper.search.paging import Snapshot, tail
+    from shipper.search.paging import tail
     from shipper.search.views import SHOW
 
     def notice(error: Exception | None) -> None:
         text = "it is back" if error is None else f"{session.explain(error)}; waiting for it"
         click.echo(f"neuroflow-logs: {text}", err=True)
 
-    try:
-        follower = Follower(session.client, index, query)
+    follower = Follower(session.client, index, query)
+
+    def begin() -> Iterator[list[Hit]]:
         # One snapshot for both, so that nothing falls between the tail and what follows it.
-        with Snapshot(session.client, index) as snapshot:
-            for hits in tail(snapshot, SHOW, query, count):
-                output.write(flat_hits(hits))
+        with follower.snapshot() as snapshot:
+            yield from tail(snapshot, SHOW, query, count)
             follower.start(snapshot)
-        for hits in follow(follower, _pause, notice):
+
+    try:
+        for hits in follow(follower, _pause, notice, begin):
             output.write(flat_hits(hits))
     except KeyboardInterrupt:
         # The way to end it, so nothing went wrong.
@@ -270,16 +270,16 @@ def _follow(session: Session, index: list[str], query: dict[str, Any], count: in
     return FOUND
 
 
-def _pause() -> bool:
+def _pause(seconds: float) -> bool:
     """Wait for the next look; False, at once, when nobody reads our output any more."""
     try:
         fd = sys.stdout.fileno()
     except (OSError, ValueError):
-        time.sleep(PAUSE)
+        time.sleep(seconds)
         return True
     gone = select.poll()
     gone.register(fd, 0)  # no event is asked for: errors and hang-ups are reported anyway
-    return not gone.poll(PAUSE * 1000)
+    return not gone.poll(seconds * 1000)
 
 
 @logs.command("pipeline")

@@ -22,16 +22,37 @@ LARGEST_PAGE = 2000
 # Without documents a hit is only an id and its place in the order; the cluster's own limit is this.
 KEYS_ONLY_PAGE = 10_000
 
+# Backing indices of a few streams over years.
+MOST_INDICES = 10_000
+
 _LAST_LONG = 2**63 - 1
 
 
-def newest(client: Elasticsearch, index: Sequence[str], query: Query, order: Sort, size: int) -> list[Hit]:
-    """The first hits of an order in one request; a stream that does not exist has none."""
+def newest(
+    client: Elasticsearch,
+    index: Sequence[str],
+    query: Query,
+    order: Sort,
+    size: int,
+    *,
+    preference: str | None = None,
+) -> list[Hit]:
+    """The first hits of an order in one request; a stream that does not exist has none.
+
+    Args:
+        client: the cluster.
+        index: the streams.
+        query: which.
+        order: the sort.
+        size: how many hits.
+        preference: who asks; the same copies of the shards answer the same name, as long as they are there.
+    """
     answer = client.search(
         index=list(index),
         query=query,
         sort=order,
         size=size,
+        preference=preference,
         ignore_unavailable=True,
         # Half an answer would look like a whole one.
         allow_partial_search_results=False,
@@ -46,11 +67,17 @@ class Snapshot:
 
     A snapshot that the cluster gave up (the reader paused, a node restarted) is taken again and reading goes
     on behind the last document given: the sort has to be one in which no two documents are equal.
+
+    Args:
+        client: the cluster.
+        index: the streams.
+        preference: who asks; the same copies of the shards answer the same name, as long as they are there.
     """
 
-    def __init__(self, client: Elasticsearch, index: Sequence[str]) -> None:
+    def __init__(self, client: Elasticsearch, index: Sequence[str], preference: str | None = None) -> None:
         self._client = client
         self._index = list(index)
+        self._preference = preference
         self._id = ""
 
     def __enter__(self) -> Self:
@@ -108,8 +135,30 @@ class Snapshot:
             if source is not False:
                 size = next_size(size, len(orjson.dumps(hits, option=orjson.OPT_NON_STR_KEYS)))
 
+    def counts(self, query: Query) -> dict[str, int]:
+        """How many documents of a query each index holds; those without any are left out.
+
+        Raises:
+            elasticsearch.ApiError: the cluster refused.
+            elastic_transport.TransportError: the cluster can't be reached.
+        """
+        answer = self._client.search(
+            pit={"id": self._id, "keep_alive": KEEP_ALIVE},
+            query=query,
+            size=0,
+            aggs={"indices": {"terms": {"field": "_index", "size": MOST_INDICES}}},
+            allow_partial_search_results=False,
+            track_total_hits=False,
+        )
+        self._id = answer.get("pit_id") or self._id
+        # Where no stream exists yet there is nothing to aggregate.
+        buckets = answer.get("aggregations", {}).get("indices", {}).get("buckets", ())
+        return {bucket["key"]: bucket["doc_count"] for bucket in buckets}
+
     def _open(self) -> None:
-        answer = self._client.open_point_in_time(index=self._index, keep_alive=KEEP_ALIVE, ignore_unavailable=True)
+        answer = self._client.open_point_in_time(
+            index=self._index, keep_alive=KEEP_ALIVE, ignore_unavailable=True, preference=self._preference
+        )
         self._id = answer["id"]
 
     def _page(

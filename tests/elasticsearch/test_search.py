@@ -74,8 +74,8 @@ class Bench:
             json.loads(line)["message"] for line in self.run("show", *args, "--format", "ndjson").stdout.splitlines()
         ]
 
-    def start(self, *args: str) -> subprocess.Popen[str]:
-        """The command as a process of its own, ended after a minute if it hangs."""
+    def start(self, *args: str, patience: float = 60) -> subprocess.Popen[str]:
+        """The command as a process of its own, ended after a minute (``patience``, seconds) if it hangs."""
         process = subprocess.Popen(
             [sys.executable, "-m", "shipper.cli.logs", "--config", str(self.config), *args],
             stdout=subprocess.PIPE,
@@ -85,7 +85,7 @@ class Bench:
             # Tests that run in the background of a shell inherit a SIGINT that is ignored.
             preexec_fn=_heed_interrupts,  # noqa: PLW1509 - sets one signal and returns
         )
-        guard = threading.Timer(60, process.kill)
+        guard = threading.Timer(patience, process.kill)
         guard.daemon = True
         guard.start()
         return process
