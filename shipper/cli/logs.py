@@ -214,6 +214,7 @@ def show_logs(
     span = (_moment("since", since, utc=utc), _moment("until", until, utc=utc))
 
     from shipper.search import paging
+    from shipper.search.absence import absence
     from shipper.search.documents import flat_hits
     from shipper.search.views import (
         SHOW,
@@ -238,6 +239,8 @@ def show_logs(
             for hits in paging.tail(snapshot, SHOW, query, count):
                 found = True
                 output.write(flat_hits(hits))
+    if not found:
+        absence(session.client, index)  # an error, if it may only not be seen
     output.close()
     return FOUND if found or count == 0 else _nothing(SHOW.nothing, "yellow")
 

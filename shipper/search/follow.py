@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from elasticsearch import ApiError, Elasticsearch, TransportError
 
+from shipper.search.absence import absence
 from shipper.search.late import Key, Settled, key_of
 from shipper.search.paging import Hit, Snapshot, newest
 from shipper.search.views import Query, every, sort
@@ -25,6 +26,9 @@ OVERLAP = 120_000
 REMEMBERED = 100_000
 # Lines fetched before the window is tidied: a backfill is followed in bounded memory too.
 BURST = 50_000
+# A sidecar sends what is no full batch one at a time; when so many lines come at once, two requests may be under way,
+# and lines wait for those that were read so many milliseconds earlier.
+ONE_BATCH, SETTLING = 2500, 1000
 # Hits asked for when something is new: the newest ones, some of them known already.
 FRESH, FRESH_MOST = 200, 1000
 
@@ -80,13 +84,21 @@ class Follower:
         self._hold_until = 0.0
         self._stepped_at = 0.0
         self._lacking = 0
+        # In a burst: where the last poll broke off, and the newest line with the moment at which it turned up.
+        self._behind: float | None = None
+        self._edge = self._edge_at = 0.0
 
     def snapshot(self) -> Snapshot:
         """The documents as they are now, to be opened."""
         return Snapshot(self._client, self._index, self._name)
 
     def start(self, snapshot: Snapshot) -> None:
-        """Take everything in a snapshot as shown; what becomes searchable after it is new."""
+        """Take everything in a snapshot as shown; what becomes searchable after it is new.
+
+        Raises:
+            elasticsearch.ApiError: the cluster refused, or nothing is there because it may not be read.
+            elastic_transport.TransportError: the cluster can't be reached.
+        """
         order = sort(ORDER, newest_first=True)
         for hits in snapshot.pages(self._query, order, source=False, ascending=False):
             for hit in hits:
@@ -101,6 +113,8 @@ class Follower:
                 break
         self._settled.remember(self._move_on(), counted=True)
         self._settled.begin(snapshot, self._old())
+        if not self._seen:
+            absence(self._client, self._index)
 
     def outage(self) -> None:
         """The cluster was away: what was read before may be delivered only now."""
@@ -140,15 +154,34 @@ class Follower:
                 return
         # More than a page, or older than the newest page: from the oldest of them on.
         taken = 0
+        until = self._calm() if missing > ONE_BATCH else None
         with self.snapshot() as snapshot:
-            window = self._window(self._oldest_unseen(snapshot, missing))
-            for hits in snapshot.pages(window, sort(ORDER, newest_first=False)):
+            since = self._oldest_unseen(snapshot, missing) if self._behind is None else self._behind
+            self._behind = None
+            for hits in snapshot.pages(self._window(since, until), sort(ORDER, newest_first=False)):
                 fresh = self._fresh(hits)
                 if fresh:
                     yield fresh
                 taken += len(fresh)
                 if taken >= BURST:
+                    # The next poll goes on here, and need not look for it.
+                    self._behind = float(hits[-1]["sort"][0])
                     break
+
+    def _calm(self) -> float | None:
+        """Up to which time of reading a burst is complete; None if that is all there is.
+
+        Of two requests under way the later may be done first: only when lines are there that were read a little
+        later, or when nothing more comes, are those before them in their order.
+        """
+        order = sort(ORDER, newest_first=True)
+        for hit in newest(self._client, self._index, self._window(), order, 1, preference=self._name):
+            last = float(hit["sort"][0])
+            if last != self._edge:
+                self._edge, self._edge_at = last, self._now()
+            if abs(self._now() - self._edge_at) < SETTLING:
+                return last - SETTLING
+        return None
 
     def _forget_deleted(self) -> None:
         """What was deleted must not stand for what is new; but a copy that lags behind has only not shown it yet."""
@@ -166,11 +199,11 @@ class Follower:
         self._seen = {key: created for key, created in self._seen.items() if key in there}
         self._lacking = 0
 
-    def _window(self, since: float | None = None) -> Query:
-        return every([self._query, _read_since(self._floor if since is None else since)])
+    def _window(self, since: float | None = None, until: float | None = None) -> Query:
+        return every([self._query, _read(self._floor if since is None else since, until)])
 
     def _old(self) -> Query:
-        return every([self._query, {"bool": {"must_not": _read_since(self._floor)}}])
+        return every([self._query, {"bool": {"must_not": _read(self._floor)}}])
 
     def _oldest_unseen(self, snapshot: Snapshot, missing: int) -> float:
         oldest, left = self._newest, missing
@@ -316,8 +349,9 @@ def in_order(hits: list[Hit]) -> list[Hit]:
     return [hits[place] for _, place in sorted(keyed)]
 
 
-def _read_since(moment: float) -> Query:
-    return {"range": {"event.created": {"gte": int(moment), "format": "epoch_millis"}}}
+def _read(since: float, until: float | None = None) -> Query:
+    limits = {"gte": int(since)} if until is None else {"gte": int(since), "lte": int(until)}
+    return {"range": {"event.created": {**limits, "format": "epoch_millis"}}}
 
 
 def _passing(error: Exception) -> bool:
