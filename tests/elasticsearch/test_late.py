@@ -121,3 +121,16 @@ def test_order_of_a_file_goes_before_time(watched: Watched) -> None:
         line(2, "b2", at=40, created=999.1, **b), line(3, "b3", at=25, created=999.2, **b),
     )  # fmt: skip
     assert watched.poll(1) == ["a1", "a2 stamped back", "b1", "a3", "b2", "b3"]
+
+
+def test_burst_waits_for_what_was_read_before(watched: Watched) -> None:
+    """Of two large requests the later may be done first; what is shown is in order all the same."""
+    watched.begin()
+    lines = [line(at, str(at), created=999 + at / 3000) for at in range(6000)]
+    watched.bench.put("app", *lines[3000:])
+    early = watched.poll()
+    watched.bench.put("app", *lines[:3000])
+    shown = early + watched.poll(0.5)
+    assert shown == [str(at) for at in range(len(shown))]
+    assert shown
+    assert shown + watched.poll(1) == [str(at) for at in range(6000)]

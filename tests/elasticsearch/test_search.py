@@ -371,6 +371,7 @@ class TestFollow:
         """Lines that share their time of reading are not forgotten half way, even more than are remembered."""
         monkeypatch.setattr(following, "REMEMBERED", 1000)
         monkeypatch.setattr(following, "BURST", 700)
+        monkeypatch.setattr(following, "ONE_BATCH", 5000)
         self.start(bench, follower)
         bench.put("app", *(line(at, str(at), created=90) for at in range(3000)))
         read: list[str] = []
