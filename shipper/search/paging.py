@@ -9,7 +9,7 @@ from typing import Any, Self
 import orjson
 from elasticsearch import ApiError, Elasticsearch, NotFoundError, TransportError
 
-from shipper.search.views import Query, Sort, View
+from shipper.search.views import Query, Sort, View, every
 
 Hit = dict[str, Any]
 
@@ -188,15 +188,36 @@ def next_size(size: int, taken: int) -> int:
 def tail(snapshot: Snapshot, view: View, query: Query, count: int) -> Iterator[list[Hit]]:
     """The newest ``count`` documents of a view, oldest first, in pages.
 
-    However many they are, only a page is held: a first walk, without the documents, finds where they begin.
+    However many they are, only a page is held: a first walk, without the documents, finds where they begin.  The
+    second goes against the order of the index, in which a page costs what all that follows it costs; so it goes in
+    steps between the moments that the first has met.
+
+    Args:
+        snapshot: opened.
+        view: ordered by ``@timestamp`` first, which every document of a data stream has.
+        query: which.
+        count: how many.
     """
     if count < 1:
         return
-    before: list[Any] | None = None
+    after: list[Any] | None = None
     left = count
+    moments: list[int | None] = [None]
     for keys in snapshot.pages(query, view.sort(newest_first=True), source=False, ascending=False):
         if len(keys) > left:
-            before = keys[left]["sort"]
+            after = keys[left]["sort"]
             break
         left -= len(keys)
-    yield from snapshot.pages(query, view.sort(newest_first=False), after=before)
+        moments.append(keys[-1]["sort"][0])
+    for until in reversed(moments):
+        step = every([query, *_between(after[0] if after else None, until)])
+        for hits in snapshot.pages(step, view.sort(newest_first=False), after=after):
+            yield hits
+            after = hits[-1]["sort"]
+
+
+def _between(since: int | None, until: int | None) -> list[Query]:
+    """The condition that an event lies between two moments, nanoseconds, to the millisecond and rather too wide."""
+    limits = {"gte": since and since // 1_000_000, "lte": until and until // 1_000_000 + 1}
+    given = {name: limit for name, limit in limits.items() if limit is not None}
+    return [{"range": {"@timestamp": {**given, "format": "epoch_millis"}}}] if given else []
