@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import gzip
 import re
+import textwrap
+from collections.abc import Iterator
 from typing import Any
 
 from elastic_transport import (
@@ -140,6 +142,12 @@ def explain(error: Exception, settings: Settings) -> str:
             return f"{place} does not know us (401): check api_key or username and password; it said: {reason}"
         if status == 403 and "cluster_block_exception" not in reason:
             return f"{place} forbids this (403): the key lacks a privilege; it said: {reason}"
+        if status == 503 and _misses_shards(error.body):
+            said = textwrap.shorten(reason, 240, placeholder=" …")
+            return (
+                f"{place} is only partly there (503): shards that this needs have no node just now, as while one "
+                f"starts or is away; try again in a moment; it said: {said}"
+            )
         return f"{place} answered {status}: {reason}"
     if isinstance(error, TlsError):
         return f"{place}: TLS failed: {error.message}; check ca_certs, ca_fingerprint and the host's name"
@@ -162,12 +170,31 @@ def reason_of(body: Any) -> str:
     if isinstance(body, dict):
         error = body.get("error", body)
         if isinstance(error, dict):
-            cause = error.get("root_cause") or [error]
-            first = cause[0] if isinstance(cause, list) and cause and isinstance(cause[0], dict) else error
-            kind, reason = first.get("type"), first.get("reason")
+            told = next((cause for cause in _causes(error) if cause.get("reason")), error)
+            kind, reason = told.get("type"), told.get("reason")
             return f"{kind}: {reason}" if kind else str(reason)
         return str(error)
     return str(body)[:300]
+
+
+def _causes(error: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What an error is due to, the most telling first; any of it may lack a reason."""
+    for cause in (*(error.get("root_cause") or ()), error):
+        below = cause
+        while isinstance(below, dict):
+            yield below
+            below = below.get("caused_by")
+    for failure in error.get("failed_shards") or ():
+        if isinstance(failure, dict) and isinstance(failure.get("reason"), dict):
+            yield failure["reason"]
+
+
+_SHARDS_MISSING = {"search_phase_execution_exception", "no_shard_available_action_exception"}
+
+
+def _misses_shards(body: Any) -> bool:
+    error = body.get("error") if isinstance(body, dict) else None
+    return isinstance(error, dict) and error.get("type") in _SHARDS_MISSING
 
 
 def cause_of(error: TransportConnectionError) -> str:

@@ -30,6 +30,8 @@ from shipper.telemetry import Counters, log
 
 # After a hint, changes of this long are looked at together, seconds.
 HINT_PAUSE = 0.1
+# Batches that are not full follow each other no faster than this, seconds: a few lines are no burden to the cluster.
+PACE = 0.1
 # The drain's part of shutdown_timeout; the rest is for letting go of everything.
 DRAIN_PART = 0.9
 # So many documents leave memory behind that is worth giving back.
@@ -96,7 +98,7 @@ class Sidecar:
         self._documents = Documents(settings, __version__, runs, self._redactor)
         self._packer = self._new_packer()
         self._left: deque[Batch] = deque()
-        self._batch_since = 0.0
+        self._batch_since = self._flushed_at = 0.0
         self._state_trouble = self._store_trouble = ""
         self._last_settled = 0
         self._settled_at = self._clock.monotonic()
@@ -196,7 +198,7 @@ class Sidecar:
         read = self._read()
         if not self._left:
             self._ship_all(self._tail.quiet(settings.partial_line_timeout))
-            if self._packer.batch.spans and now - self._batch_since >= settings.flush_interval:
+            if self._packer.batch.spans and now >= self._flush_due(more=read):
                 self._flush()
         self._settle()
         return read
@@ -214,7 +216,7 @@ class Sidecar:
         if not self._left:
             due = min(due, self._tail.due(self._settings.partial_line_timeout))
             if self._packer.batch.spans:
-                due = min(due, self._batch_since + self._settings.flush_interval)
+                due = min(due, self._flush_due())
         if not self._hints():
             self._wake.wait(max(0.01, due - now))
         if self._hints():
@@ -276,7 +278,13 @@ class Sidecar:
         if block.torn is not None and block.torn.rest is not None:
             self._ship(block.torn.rest)
 
+    def _flush_due(self, *, more: bool = False) -> float:
+        """When the batch goes out as it is: soon if nothing is under way and nothing more there, else by its age."""
+        old = self._batch_since + self._settings.flush_interval
+        return old if more or not self._sender.idle else min(old, self._flushed_at + PACE)
+
     def _flush(self) -> None:
+        self._flushed_at = self._clock.monotonic()
         batch = self._packer.take()
         if batch.spans:
             self._submit(batch)

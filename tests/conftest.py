@@ -22,6 +22,8 @@ from tests.shared_node import KEEPER_VARIABLE, Asked, Keeper
 _STARTING = {"own", "three_nodes"}
 _STARTERS = (
     "tests/conformance/test_three_nodes.py",
+    "tests/elasticsearch/test_absence.py",
+    "tests/elasticsearch/test_following.py",
     "tests/elasticsearch/test_install.py",
     "tests/elasticsearch/test_node.py",
     "tests/kibana/test_kibana.py",

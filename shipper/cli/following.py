@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import sys
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -13,31 +14,31 @@ from shipper.cli.reading import FOUND, Session
 
 if TYPE_CHECKING:  # each costs a good part of a second that --help need not wait for
     from shipper.search.conditions import Query
+    from shipper.search.paging import Hit
     from shipper.search.render import Output
-
-# How long between two looks for new lines, in seconds: Elasticsearch makes new documents visible once a second.
-PAUSE = 1.0
 
 
 def show_new(session: Session, index: list[str], query: Query, count: int, output: Output) -> int:
     """Print the tail of the log lines, and then every new one as it becomes searchable."""
     from shipper.search.documents import flat_hits
     from shipper.search.follow import Follower, follow
-    from shipper.search.paging import Snapshot, tail_of
+    from shipper.search.paging import tail_of
     from shipper.search.views import SHOW
 
     def notice(error: Exception | None) -> None:
         text = "it is back" if error is None else f"{session.explain(error)}; waiting for it"
         click.echo(f"neuroflow-logs: {text}", err=True)
 
-    try:
-        follower = Follower(session.client, index, query)
+    follower = Follower(session.client, index, query)
+
+    def begin() -> Iterator[list[Hit]]:
         # One snapshot for both, so that nothing falls between the tail and what follows it.
-        with Snapshot(session.client, index) as snapshot:
-            for hits in tail_of(snapshot, SHOW, query, count):
-                output.write(flat_hits(hits))
+        with follower.snapshot() as snapshot:
+            yield from tail_of(snapshot, SHOW, query, count)
             follower.start(snapshot)
-        for hits in follow(follower, _pause, notice):
+
+    try:
+        for hits in follow(follower, _pause, notice, begin):
             output.write(flat_hits(hits))
     except KeyboardInterrupt:
         # The way to end it, so nothing went wrong.
@@ -46,13 +47,13 @@ def show_new(session: Session, index: list[str], query: Query, count: int, outpu
     return FOUND
 
 
-def _pause() -> bool:
+def _pause(seconds: float) -> bool:
     """Wait for the next look; False, at once, when nobody reads our output any more."""
     try:
         fd = sys.stdout.fileno()
     except (OSError, ValueError):
-        time.sleep(PAUSE)
+        time.sleep(seconds)
         return True
     gone = select.poll()
     gone.register(fd, 0)  # no event is asked for: errors and hang-ups are reported anyway
-    return not gone.poll(PAUSE * 1000)
+    return not gone.poll(seconds * 1000)

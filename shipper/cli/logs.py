@@ -21,6 +21,7 @@ from shipper.cli.reading import (
     Format,
     Session,
     answering,
+    look_again,
     nothing,
     output_of,
     output_options,
@@ -106,7 +107,7 @@ def show_logs(
     output = output_of(form, SHOW, utc=utc)
     if follow:
         return show_new(session, index, query, count, output)
-    found = show_pages(paging.tail(session.client, index, SHOW, query, count), output)
+    found = show_pages(session, index, paging.tail(session.client, index, SHOW, query, count), output)
     return FOUND if found or count == 0 else nothing(SHOW.nothing)
 
 
@@ -130,9 +131,12 @@ def show_pipeline_log(
     client, namespace = session.client, session.namespace
     attempt = pipeline_log.latest(pipeline_log.attempts(client, namespace, run_id, span), run_id)
     if attempt is None:
+        known = pipeline_log.known(client, namespace, run_id)
+        if not known:
+            look_again(session, PIPELINE.index(namespace), say=False)
         if form == "json":
             click.echo("[]")
-        if pipeline_log.known(client, namespace, run_id):
+        if known:
             return nothing(f"No log file found for run {run_id}")
         return nothing(f"Pipeline run {run_id} not found", "red")
     if form == "table":
@@ -141,7 +145,8 @@ def show_pipeline_log(
             binary.write(pipeline_log.content(hits))
         binary.flush()
         return FOUND
-    show_pages(pipeline_log.documents(client, namespace, attempt, run_id), output_of(form, PIPELINE, utc=utc))
+    pages = pipeline_log.documents(client, namespace, attempt, run_id)
+    show_pages(session, PIPELINE.index(namespace), pages, output_of(form, PIPELINE, utc=utc))
     return FOUND
 
 
@@ -172,8 +177,9 @@ def show_audit_log(
     wanted = [Is("neuroflow.audit.entity_type", entity).query()] if entity is not None else []
     if entity_id is not None:
         wanted.append(Is("neuroflow.audit.entity_id", str(entity_id)).query())
-    pages = paging.head(session.client, AUDIT.index(session.namespace), AUDIT, AUDIT.query([*wanted, *span]), limit)
-    found = show_pages(pages, output_of(form, AUDIT, utc=utc, boxed=True))
+    index = AUDIT.index(session.namespace)
+    pages = paging.head(session.client, index, AUDIT, AUDIT.query([*wanted, *span]), limit)
+    found = show_pages(session, index, pages, output_of(form, AUDIT, utc=utc, boxed=True))
     return FOUND if found or limit == 0 else nothing(AUDIT.nothing)
 
 
@@ -207,7 +213,7 @@ def show_workflow_log(
 
     index = WORKFLOWS.index(session.namespace)
     pages = paging.head(session.client, index, WORKFLOWS, WORKFLOWS.query(span), limit)
-    found = show_pages(pages, output_of(form, WORKFLOWS, utc=utc, boxed=True))
+    found = show_pages(session, index, pages, output_of(form, WORKFLOWS, utc=utc, boxed=True))
     return FOUND if found or limit == 0 else nothing(WORKFLOWS.nothing)
 
 

@@ -12,6 +12,7 @@ from shipper.cli.reading import (
     Format,
     Session,
     answering,
+    look_again,
     moments_of,
     nothing,
     output_of,
@@ -43,9 +44,13 @@ def show_stats(
 
     from shipper.search.stats import DashboardQueries
     from shipper.search.stats_tables import SHEETS
+    from shipper.search.views import FAILURES
 
     queries = DashboardQueries(session.client, session.namespace, since=earliest, until=latest)
     answers = {sheet: sheet.ask(queries, limit) for sheet in SHEETS if what in (None, sheet.name)}
+    found = any(map(_says_something, answers.values()))
+    if not found:
+        look_again(session, FAILURES.index(session.namespace))
     if form == "table":
         for at, (sheet, answer) in enumerate(answers.items()):
             if at:
@@ -59,7 +64,7 @@ def show_stats(
         named = {sheet.name: answer for sheet, answer in answers.items()}
         for part in [{name: answer} for name, answer in named.items()] if form == "ndjson" else [named]:
             show_value(part)
-    if any(map(_says_something, answers.values())):
+    if found:
         return FOUND
     [reason] = {sheet.nothing for sheet in answers} if what is not None else {SHEETS[0].nothing}
     return nothing(reason)
@@ -108,6 +113,7 @@ def show_tasks(
     if task_id is not None:
         wanted.append(Is("neuroflow.task.id", task_id))
     query = TASKS.query([*queries(wanted), *span])
-    pages = paging.head(session.client, TASKS.index(session.namespace), TASKS, query, limit)
-    found = show_pages(pages, output_of(form, TASKS, utc=utc))
+    index = TASKS.index(session.namespace)
+    pages = paging.head(session.client, index, TASKS, query, limit)
+    found = show_pages(session, index, pages, output_of(form, TASKS, utc=utc))
     return FOUND if found or limit == 0 else nothing(TASKS.nothing)

@@ -203,16 +203,34 @@ def output_of(form: Format, view: View, *, utc: bool, boxed: bool = False) -> Ou
     return JsonArray(binary) if form == "json" else Ndjson(binary)
 
 
-def show_pages(pages: Iterable[list[Hit]], output: Output) -> bool:
-    """Print documents page by page; whether there were any."""
+def show_pages(session: Session, index: list[str], pages: Iterable[list[Hit]], output: Output) -> bool:
+    """Print documents page by page; whether there were any.
+
+    Raises:
+        elasticsearch.ApiError: there were none because the key may not read them.
+    """
     from shipper.search.documents import flat_hits
 
     found = False
     for hits in pages:
         found = found or bool(hits)
         output.write(flat_hits(hits))
+    if not found:
+        look_again(session, index)
     output.close()
     return found
+
+
+def look_again(session: Session, index: list[str], *, say: bool = True) -> None:
+    """Where nothing was found: whether nothing was ever shipped, which is said, or may only not be seen.
+
+    Raises:
+        elasticsearch.ApiError: the key may not read it.
+    """
+    from shipper.search.absence import Absence, absence
+
+    if absence(session.client, index) is Absence.MISSING and say:
+        click.echo(f"nothing was ever shipped to {', '.join(index)}; is shipper.namespace right?", err=True)
 
 
 def show_value(value: Any) -> None:

@@ -15,6 +15,7 @@ from shipper.cli.reading import (
     Format,
     Session,
     answering,
+    look_again,
     nothing,
     output_of,
     output_options,
@@ -97,7 +98,7 @@ def search_logs(
         if before or after:
             found = _show_around(session, index, query, count, (before, after), output)
         else:
-            found = show_pages(_pages(session, index, query, count), output)
+            found = show_pages(session, index, _pages(session, index, query, count), output)
         return FOUND if found or count == 0 else nothing(SEARCH.nothing)
 
     return _with_query(session, index, " ".join(words), show, utc=utc)
@@ -194,6 +195,8 @@ def _show_around(
             output.write_context(lines)
         else:
             output.write(line.doc for line in lines)
+    if not found:
+        look_again(session, index)
     output.close()
     return found
 

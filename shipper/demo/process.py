@@ -94,6 +94,11 @@ class ProcessNode(Node):
         """The folder that holds its indices."""
         return self._sandbox.node / "data"
 
+    @property
+    def config(self) -> Path:
+        """The folder of its configuration: users and roles of the file realm are read again while it runs."""
+        return self._home / "config"
+
     def start(self) -> None:
         """Start it and wait until it answers; ports are chosen at the first start and kept.
 

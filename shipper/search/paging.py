@@ -9,7 +9,7 @@ from typing import Any, Self
 import orjson
 from elasticsearch import ApiError, Elasticsearch, NotFoundError, TransportError
 
-from shipper.search.conditions import Query
+from shipper.search.conditions import Query, every
 from shipper.search.views import Sort, View
 
 Hit = dict[str, Any]
@@ -23,19 +23,40 @@ LARGEST_PAGE = 2000
 # Without documents a hit is only an id and its place in the order; the cluster's own limit is this.
 KEYS_ONLY_PAGE = 10_000
 
+# Backing indices of a few streams over years.
+MOST_INDICES = 10_000
+
 _LAST_LONG = 2**63 - 1
 
 
 def newest(
-    client: Elasticsearch, index: Sequence[str], query: Query, order: Sort, size: int, *, source: bool = True
+    client: Elasticsearch,
+    index: Sequence[str],
+    query: Query,
+    order: Sort,
+    size: int,
+    *,
+    source: bool = True,
+    preference: str | None = None,
 ) -> list[Hit]:
-    """The first hits of an order in one request, with or without documents; a stream that is not there has none."""
+    """The first hits of an order in one request; a stream that does not exist has none.
+
+    Args:
+        client: the cluster.
+        index: the streams.
+        query: which.
+        order: the sort.
+        size: how many hits.
+        source: whether the documents are fetched as well.
+        preference: who asks; the same copies of the shards answer the same name, as long as they are there.
+    """
     answer = client.search(
         index=list(index),
         query=query,
         sort=order,
         size=size,
         source=source,
+        preference=preference,
         ignore_unavailable=True,
         # Half an answer would look like a whole one.
         allow_partial_search_results=False,
@@ -50,11 +71,17 @@ class Snapshot:
 
     A snapshot that the cluster gave up (the reader paused, a node restarted) is taken again and reading goes
     on behind the last document given: the sort has to be one in which no two documents are equal.
+
+    Args:
+        client: the cluster.
+        index: the streams.
+        preference: who asks; the same copies of the shards answer the same name, as long as they are there.
     """
 
-    def __init__(self, client: Elasticsearch, index: Sequence[str]) -> None:
+    def __init__(self, client: Elasticsearch, index: Sequence[str], preference: str | None = None) -> None:
         self._client = client
         self._index = list(index)
+        self._preference = preference
         self._id = ""
 
     def __enter__(self) -> Self:
@@ -112,8 +139,30 @@ class Snapshot:
             if source is not False:
                 size = next_size(size, len(orjson.dumps(hits, option=orjson.OPT_NON_STR_KEYS)))
 
+    def counts(self, query: Query) -> dict[str, int]:
+        """How many documents of a query each index holds; those without any are left out.
+
+        Raises:
+            elasticsearch.ApiError: the cluster refused.
+            elastic_transport.TransportError: the cluster can't be reached.
+        """
+        answer = self._client.search(
+            pit={"id": self._id, "keep_alive": KEEP_ALIVE},
+            query=query,
+            size=0,
+            aggs={"indices": {"terms": {"field": "_index", "size": MOST_INDICES}}},
+            allow_partial_search_results=False,
+            track_total_hits=False,
+        )
+        self._id = answer.get("pit_id") or self._id
+        # Where no stream exists yet there is nothing to aggregate.
+        buckets = answer.get("aggregations", {}).get("indices", {}).get("buckets", ())
+        return {bucket["key"]: bucket["doc_count"] for bucket in buckets}
+
     def _open(self) -> None:
-        answer = self._client.open_point_in_time(index=self._index, keep_alive=KEEP_ALIVE, ignore_unavailable=True)
+        answer = self._client.open_point_in_time(
+            index=self._index, keep_alive=KEEP_ALIVE, ignore_unavailable=True, preference=self._preference
+        )
         self._id = answer["id"]
 
     def _page(
@@ -166,15 +215,36 @@ def tail(client: Elasticsearch, index: Sequence[str], view: View, query: Query, 
 def tail_of(snapshot: Snapshot, view: View, query: Query, count: int) -> Iterator[list[Hit]]:
     """The tail of a view as it is in a snapshot.
 
-    However many they are, only a page is held: a first walk, without the documents, finds where they begin.
+    However many they are, only a page is held: a first walk, without the documents, finds where they begin.  The
+    second goes against the order of the index, in which a page costs what all that follows it costs; so it goes in
+    steps between the moments that the first has met.
+
+    Args:
+        snapshot: opened.
+        view: ordered by ``@timestamp`` first, which every document of a data stream has.
+        query: which.
+        count: how many.
     """
     if count < 1:
         return
-    before: list[Any] | None = None
+    after: list[Any] | None = None
     left = count
+    moments: list[int | None] = [None]
     for keys in snapshot.pages(query, view.sort(), source=False, ascending=False):
         if len(keys) > left:
-            before = keys[left]["sort"]
+            after = keys[left]["sort"]
             break
         left -= len(keys)
-    yield from snapshot.pages(query, view.sort(mirrored=True), after=before)
+        moments.append(keys[-1]["sort"][0])
+    for until in reversed(moments):
+        step = every([query, *_between(after[0] if after else None, until)])
+        for hits in snapshot.pages(step, view.sort(mirrored=True), after=after):
+            yield hits
+            after = hits[-1]["sort"]
+
+
+def _between(since: int | None, until: int | None) -> list[Query]:
+    """The condition that an event lies between two moments, nanoseconds, to the millisecond and rather too wide."""
+    limits = {"gte": since and since // 1_000_000, "lte": until and until // 1_000_000 + 1}
+    given = {name: limit for name, limit in limits.items() if limit is not None}
+    return [{"range": {"@timestamp": {**given, "format": "epoch_millis"}}}] if given else []

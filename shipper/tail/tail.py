@@ -27,8 +27,8 @@ from shipper.tail.reader import DamagedError, MovedError, RewrittenError
 from shipper.tail.seams import Joints, Seams
 from shipper.tail.state_lock import same_file
 
-# A record that may go on is held back no longer than this, seconds.
-RECORD_PATIENCE = 1.0
+# What may go on is held back no longer than this, seconds: a record that has gone on, and a line that has not so far.
+RECORD_PATIENCE, LINE_PATIENCE = 1.0, 0.5
 # A file is followed through its open handle for this long after it grew, also when its name is gone, seconds.
 HANDLE_PATIENCE = 30.0
 # What is remembered of a generation whose file is gone is forgotten after this long, seconds.
@@ -405,7 +405,7 @@ class Tail:
 def _patience_ends(generation: Generation, patience: float) -> float:
     reader = generation.reader
     if reader.held is not None:
-        return reader.grew_at + RECORD_PATIENCE
+        return reader.grew_at + (LINE_PATIENCE if len(reader.held.lines) == 1 else RECORD_PATIENCE)
     return float("inf") if reader.unpacking else reader.grew_at + patience
 
 

@@ -76,8 +76,8 @@ class Bench:
             json.loads(line)["message"] for line in self.run("show", *args, "--format", "ndjson").stdout.splitlines()
         ]
 
-    def start(self, *args: str) -> subprocess.Popen[str]:
-        """The command as a process of its own, ended after a minute if it hangs."""
+    def start(self, *args: str, patience: float = 60) -> subprocess.Popen[str]:
+        """The command as a process of its own, ended after a minute (``patience``, seconds) if it hangs."""
         process = subprocess.Popen(
             [sys.executable, "-m", "shipper.cli.logs", "--config", str(self.config), *args],
             stdout=subprocess.PIPE,
@@ -87,7 +87,7 @@ class Bench:
             # Tests that run in the background of a shell inherit a SIGINT that is ignored.
             preexec_fn=_heed_interrupts,  # noqa: PLW1509 - sets one signal and returns
         )
-        guard = threading.Timer(60, process.kill)
+        guard = threading.Timer(patience, process.kill)
         guard.daemon = True
         guard.start()
         return process
@@ -211,9 +211,17 @@ class TestShow:
         assert read == [str(at) for at in range(1500)]
 
     def test_nothing_there(self, bench: Bench) -> None:
-        """No stream yet is no error but nothing found; what is piped on stays valid."""
+        """No stream yet is no error but nothing found, and said; what is piped on stays valid."""
+        names = ", ".join(map(bench.stream, ("app", "workflow", "celery")))
+        hint = f"nothing was ever shipped to {names}; is shipper.namespace right?\n"
         result = bench.run("show", code=1)
-        assert (result.stdout, result.stderr) == ("", "No log lines found\n")
+        assert (result.stdout, result.stderr) == ("", f"{hint}No log lines found\n")
+        bench.put("app", line(1, "there"))
+        assert bench.run("show", "--level", "error", code=1).stderr == "No log lines found\n"
+        assert bench.run("audit", code=1).stderr.startswith(f"nothing was ever shipped to {bench.stream('audit')};")
+
+    def test_nothing_in_other_formats(self, bench: Bench) -> None:
+        """An empty array, and no line."""
         assert json.loads(bench.run("show", "--format", "json", code=1).stdout) == []
         assert bench.run("show", "--format", "ndjson", "--tail", "50000", code=1).stdout == ""
 
@@ -373,6 +381,7 @@ class TestFollow:
         """Lines that share their time of reading are not forgotten half way, even more than are remembered."""
         monkeypatch.setattr(following, "REMEMBERED", 1000)
         monkeypatch.setattr(following, "BURST", 700)
+        monkeypatch.setattr(following, "ONE_BATCH", 5000)
         self.start(bench, follower)
         bench.put("app", *(line(at, str(at), created=90) for at in range(3000)))
         read: list[str] = []

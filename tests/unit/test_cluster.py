@@ -26,6 +26,12 @@ def refusal(status: int, body: object, headers: dict[str, str] = ELASTIC) -> Api
 REASON = {"error": {"root_cause": [{"type": "security_exception", "reason": "no"}], "type": "outer"}, "status": 401}
 
 
+PHASE = "search_phase_execution_exception"
+MISSING = {
+    "error": {"root_cause": [], "type": PHASE, "reason": "", "caused_by": {"type": PHASE, "reason": "missing [a][0]"}}
+}
+
+
 @pytest.mark.parametrize(
     ("sentence", "error"),
     [
@@ -41,6 +47,13 @@ REASON = {"error": {"root_cause": [{"type": "security_exception", "reason": "no"
             refusal(403, REASON),
         ),
         ("https://es.lab:9200 answered 503: busy", refusal(503, "busy")),
+        (
+            (
+                "https://es.lab:9200 is only partly there (503): shards that this needs have no node just now, as "
+                f"while one starts or is away; try again in a moment; it said: {PHASE}: missing [a][0]"
+            ),
+            refusal(503, MISSING),
+        ),
         (
             "https://es.lab:9200 answered 403: cluster_block_exception: read-only",
             refusal(403, {"error": {"type": "cluster_block_exception", "reason": "read-only"}}),
@@ -108,6 +121,12 @@ def test_places_have_no_credentials(place: str, settings: Elasticsearch) -> None
     [
         ("security_exception: no", REASON),
         ("t: r", {"error": {"type": "t", "reason": "r"}}),
+        (f"{PHASE}: missing [a][0]", MISSING),
+        (
+            "t: shard",
+            {"error": {"type": "x", "reason": None, "failed_shards": [{"reason": {"type": "t", "reason": "shard"}}]}},
+        ),
+        ("t: None", {"error": {"type": "t", "root_cause": [], "failed_shards": []}}),
         ("plain", {"error": "plain"}),
         ("r", {"reason": "r"}),
         ("x" * 300, "x" * 1000),

@@ -1,0 +1,164 @@
+"""Why nothing was found, on a node with security: who may not read is told so, and not that there is nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from elasticsearch import AuthenticationException, AuthorizationException, Elasticsearch
+
+from shipper.cli.logs import logs
+from shipper.cluster import connect, explain
+from shipper.config import Elasticsearch as Settings
+from shipper.demo.node import Node, NodeError, running_node
+from shipper.demo.process import ProcessNode
+from shipper.install.templates import install
+from shipper.search.absence import Absence, absence
+from shipper.search.paging import Snapshot
+from tests.conformance.rig import eventually
+
+PASSWORD = "not-so-secret"
+# The templates' indices are read by one; the other may do nothing; a third may read one stream only.
+ROLES = """
+admin: {cluster: [all], indices: [{names: ['*'], privileges: [all]}]}
+reader: {indices: [{names: ['logs-neuroflow.*-*', 'neuroflow-runs-*'], privileges: [read]}]}
+partial: {indices: [{names: ['logs-neuroflow.app-*'], privileges: [read]}]}
+stranger: {cluster: []}
+"""
+USERS = ("admin", "reader", "partial", "stranger")
+APP, WORKFLOW, CELERY = (f"logs-neuroflow.{dataset}-there" for dataset in ("app", "workflow", "celery"))
+
+As = Callable[[str], Elasticsearch]
+
+
+def hashed(password: str) -> str:
+    """As the file realm stores it."""
+    salt, rounds = os.urandom(32), 10_000
+    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, rounds, 32)
+    return f"{{PBKDF2}}{rounds}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
+
+
+SECURITY = {
+    "xpack.security.enabled": True,
+    # It is alone, so nobody needs certificates to talk to it.
+    "xpack.security.transport.ssl.enabled": False,
+    # Users in files only: this distribution can't make the index that others are kept in.
+    "xpack.security.authc.reserved_realm.enabled": False,
+    "xpack.security.authc.realms.file.files.order": 0,
+    "xpack.security.authc.realms.native.index": {"order": 1, "enabled": False},
+    # Nobody in particular may ask how it is, and no more: that is how it is seen to be up.
+    "xpack.security.authc.anonymous.roles": "logstash_system",
+}
+
+
+@pytest.fixture(scope="module")
+def secured() -> Iterator[Node]:
+    """A node that asks who is there."""
+    try:
+        with running_node(settings=SECURITY, heap="512m", brief=True) as node:
+            if not isinstance(node, ProcessNode):
+                pytest.skip("users and roles are put into the folder of the test distribution, not into a container")
+            (node.config / "roles.yml").write_text(ROLES)
+            (node.config / "users_roles").write_text("".join(f"{user}:{user}\n" for user in USERS))
+            (node.config / "users").write_text("".join(f"{user}:{hashed(PASSWORD)}\n" for user in USERS))
+            yield node
+            return
+    except NodeError as error:
+        missing = str(error)
+    pytest.fail(missing, pytrace=False)
+
+
+def settings_of(node: Node, user: str) -> Settings:
+    """The configuration of a user."""
+    return Settings(hosts=[node.url], username=user, password=PASSWORD, request_timeout=30)
+
+
+@pytest.fixture(scope="module")
+def who(secured: Node) -> Iterator[As]:
+    """Clients by the name of their user; two lines are in each of two streams, and there is no other."""
+    clients = {user: connect(settings_of(secured, user)) for user in USERS}
+    admin = clients["admin"]
+
+    def known() -> bool:
+        try:
+            return bool(admin.cluster.get_settings())
+        except (AuthenticationException, AuthorizationException):
+            return False
+
+    assert eventually(known), "the files of users and roles are read every few seconds"
+    install(admin)
+    lines = [{"@timestamp": "2026-11-25T07:00:00Z", "message": text} for text in ("one", "two")]
+    operations: list[dict[str, Any]] = []
+    for line in lines:
+        operations += [{"create": {}}, line]
+    for stream in (APP, WORKFLOW):
+        assert not admin.bulk(index=stream, operations=operations, refresh=True)["errors"]
+    yield clients.__getitem__
+    for client in clients.values():
+        client.close()
+
+
+def test_what_a_search_hides(who: As) -> None:
+    """Elasticsearch itself: who may read something is not told, but given nothing, of what may not be read."""
+    for index in ([WORKFLOW], [CELERY]):
+        answer = who("partial").search(index=index, ignore_unavailable=True)
+        assert answer["hits"]["total"]["value"] == 0
+        with Snapshot(who("partial"), index) as snapshot:
+            assert list(snapshot.pages({"match_all": {}}, [])) == []
+
+
+def test_reader_is_told_what_there_is(who: As) -> None:
+    """No stream yet, or one that holds something else."""
+    assert absence(who("reader"), [CELERY]) is Absence.MISSING
+    assert absence(who("reader"), [CELERY, APP]) is Absence.UNMATCHED
+    who("admin").indices.create(index="neuroflow-runs-there")
+    assert absence(who("reader"), ["neuroflow-runs-there"]) is Absence.EMPTY
+    assert absence(who("reader"), ["neuroflow-runs-there", APP]) is Absence.UNMATCHED
+    assert absence(who("reader"), [APP, "neuroflow-runs-there"]) is Absence.UNMATCHED
+
+
+@pytest.mark.parametrize(
+    ("user", "index"),
+    [("stranger", [APP]), ("stranger", [CELERY]), ("partial", [APP, WORKFLOW]), ("partial", [CELERY])],
+)
+def test_who_may_not_read_is_told(secured: Node, who: As, user: str, index: list[str]) -> None:
+    """Whether it exists or not: a sentence that names the privilege that lacks."""
+    with pytest.raises(AuthorizationException) as raised:
+        absence(who(user), index)
+    sentence = explain(raised.value, settings_of(secured, user))
+    assert "forbids this (403): the key lacks a privilege" in sentence
+    assert "read" in sentence
+
+
+def show(node: Node, user: str, folder: Path, *args: str) -> Result:
+    """``neuroflow-logs show`` as a user."""
+    config = folder / "neuroflow.yaml"
+    config.write_text(
+        f"elasticsearch: {{hosts: ['{node.url}'], username: {user}, password: {PASSWORD}}}\n"
+        "shipper: {namespace: there}\n"
+    )
+    return CliRunner().invoke(logs, ["--config", str(config), "show", *args])
+
+
+def test_reader_sees_the_lines(secured: Node, who: As, tmp_path: Path) -> None:
+    """Reading is all that the views need, for a page and for many."""
+    assert who("reader")
+    for tail in ("50", "5000"):
+        result = show(secured, "reader", tmp_path, "--tail", tail, "--format", "ndjson")
+        assert (0, 4) == (result.exit_code, len(result.stdout.splitlines())), result.output
+
+
+@pytest.mark.parametrize("args", [(), ("--tail", "5000"), ("-f",)])
+@pytest.mark.parametrize("user", ["stranger", "partial"])
+def test_forbidden_is_no_absence(secured: Node, who: As, tmp_path: Path, user: str, args: tuple[str, ...]) -> None:
+    """Where the key may not read, the command ends with a sentence, whichever way it looks."""
+    assert who(user)
+    result = show(secured, user, tmp_path, "--dataset", "workflow", *args)
+    assert (3, "") == (result.exit_code, result.stdout)
+    assert "forbids this (403)" in result.stderr
