@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import uuid
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -49,7 +48,7 @@ def kibana_objects(root: Path | None = None) -> list[Object]:
 
 
 def kibana_rules(root: Path | None = None) -> list[Object]:
-    """Every alerting rule: the body that Kibana's rule API takes, and the ``id`` (a UUID) that goes into the URL.
+    """Every alerting rule: the body that Kibana's rule API takes, and the ``id`` that its UUID is made of.
 
     Args:
         root: the folder with the files; the one that came with this release unless given.
@@ -57,7 +56,7 @@ def kibana_rules(root: Path | None = None) -> list[Object]:
     Raises:
         FileNotFoundError: the installation is incomplete.
     """
-    return [{**_packed(one), "id": _uuid(one["id"])} for one in _read(root, "rules")]
+    return [_packed(one) for one in _read(root, "rules")]
 
 
 def packed(one: Object) -> Object:
@@ -114,14 +113,6 @@ def ndjson(objects: list[Object]) -> bytes:
 def _read(root: Path | None, folder: str) -> Iterable[Object]:
     for path in sorted(((root or asset_dir("kibana")) / folder).glob("*.json")):
         yield orjson.loads(path.read_bytes())
-
-
-def _uuid(name: str) -> str:
-    """An id that Kibana takes for a rule, always the same: what a rule encrypts is bound to a UUID."""
-    try:
-        return str(uuid.UUID(name))
-    except ValueError:
-        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"neuroflow-ship/rules/{name}"))
 
 
 def _packed(value: Any) -> Any:
