@@ -136,21 +136,35 @@ def test_who_may_not_read_is_told(secured: Node, who: As, user: str, index: list
     assert "read" in sentence
 
 
-def show(node: Node, user: str, folder: Path, *args: str) -> Result:
-    """``neuroflow-logs show`` as a user."""
+def run(node: Node, user: str, folder: Path, *args: str) -> Result:
+    """``neuroflow-logs`` as a user."""
     config = folder / "neuroflow.yaml"
     config.write_text(
         f"elasticsearch: {{hosts: ['{node.url}'], username: {user}, password: {PASSWORD}}}\n"
         "shipper: {namespace: there}\n"
     )
-    return CliRunner().invoke(logs, ["--config", str(config), "show", *args])
+    return CliRunner().invoke(logs, ["--config", str(config), *args])
+
+
+COMMANDS = (
+    ["show"],
+    ["audit"],
+    ["workflow"],
+    ["workflow", "1"],
+    ["pipeline", "1"],
+    ["stats"],
+    ["stats", "failures"],
+    ["tasks"],
+    ["search", "three"],
+    ["search", "three", "-C", "1"],
+)
 
 
 def test_reader_sees_the_lines(secured: Node, who: As, tmp_path: Path) -> None:
     """Reading is all that the views need, for a page and for many."""
     assert who("reader")
     for tail in ("50", "5000"):
-        result = show(secured, "reader", tmp_path, "--tail", tail, "--format", "ndjson")
+        result = run(secured, "reader", tmp_path, "show", "--tail", tail, "--format", "ndjson")
         assert (0, 4) == (result.exit_code, len(result.stdout.splitlines())), result.output
 
 
@@ -159,6 +173,27 @@ def test_reader_sees_the_lines(secured: Node, who: As, tmp_path: Path) -> None:
 def test_forbidden_is_no_absence(secured: Node, who: As, tmp_path: Path, user: str, args: tuple[str, ...]) -> None:
     """Where the key may not read, the command ends with a sentence, whichever way it looks."""
     assert who(user)
-    result = show(secured, user, tmp_path, "--dataset", "workflow", *args)
+    result = run(secured, user, tmp_path, "show", "--dataset", "workflow", *args)
     assert (3, "") == (result.exit_code, result.stdout)
     assert "forbids this (403)" in result.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_reading_is_enough(secured: Node, who: As, tmp_path: Path, command: list[str]) -> None:
+    """Every command works with a key that may only read: it finds, or says that there is nothing."""
+    assert who("reader")
+    result = run(secured, "reader", tmp_path, *command)
+    assert (0 if command == ["show"] else 1) == result.exit_code, result.output
+    assert "Traceback" not in result.stderr
+    found = run(secured, "reader", tmp_path, "search", "one", "--format", "ndjson")
+    assert (0, 2) == (found.exit_code, len(found.stdout.splitlines()))
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_no_command_hides_that_it_may_not_read(secured: Node, who: As, tmp_path: Path, command: list[str]) -> None:
+    """Without the privilege every command ends with a sentence, and prints nothing."""
+    assert who("stranger")
+    result = run(secured, "stranger", tmp_path, *command)
+    assert 3 == result.exit_code, result.output
+    assert "forbids this (403)" in result.stderr
+    assert "" == result.stdout

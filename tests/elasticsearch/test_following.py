@@ -120,6 +120,9 @@ class Reader:
         assert self.process.wait() == 0, self.said
         for thread in self._threads:
             thread.join()
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                pipe.close()
         assert sorted(expected) == sorted(self.messages), self.said
         for name in (Path(path).stem for path in FILES):
             ours = [message for message in self.messages if message.startswith(f"{name} ")]
