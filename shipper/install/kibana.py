@@ -108,14 +108,14 @@ def _export_by_id(client: KibanaClient, keys: list[Key]) -> list[Object]:
 def _copies(client: KibanaClient, objects: list[Object]) -> list[Object]:
     """Objects of our kinds that may be copies of ours under other ids, as the second space of a Kibana has them.
 
-    Of a space's tags and data views all are looked at; of the rest those that refer to a copy of ours.
+    Of a space's tags and data views all are looked at; of the rest those that refer to one of ours or a copy of it.
     """
     kinds = {one["type"] for one in objects}
     ours = {key_of(one) for one in objects}
     roots = [
         one
         for one in _export_by_type(client, sorted(kinds & {"tag", "index-pattern"}))
-        if (one["type"], one.get("originId")) in ours
+        if {key_of(one), (one["type"], one.get("originId"))} & ours
     ]
     references = [{"type": one["type"], "id": one["id"]} for one in roots]
     return roots + _export_by_type(client, sorted(kinds - {"tag", "index-pattern"}), references)

@@ -189,7 +189,7 @@ def _by_pipeline() -> dict[str, Any]:
         count("completed", "Completed", kql([COMPLETED])),
         count("failed", "Failed", kql([FAILED])),
         _success_rate(),
-        quotient("minutes", "Average (min)", averaged("duration_seconds"), 60, TENTHS),
+        quotient("minutes", "Average minutes", averaged("duration_seconds"), 60, TENTHS),
     ]
     return table(about, columns)
 

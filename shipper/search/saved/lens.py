@@ -16,7 +16,7 @@ from shipper.search.saved.scopes import DataView
 LAYER = "layer"
 """Charts here have one each."""
 
-PERCENT = {"id": "percent", "params": {"decimals": 0}}
+PERCENT = {"id": "percent", "params": {"decimals": 1}}
 TENTHS = {"id": "number", "params": {"decimals": 1}}
 
 _RECORDS = "___records___"

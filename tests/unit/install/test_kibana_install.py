@@ -96,6 +96,17 @@ def test_two_spaces_of_one_kibana_are_alike(client: Clients, files: Path) -> Non
         assert 12 == len(kibana.objects)
 
 
+def test_one_id_that_another_space_has(client: Clients, files: Path) -> None:
+    """Only that object is a copy here, beside objects under their own ids; it is found again all the same."""
+    with running(KibanaStandIn(spaces={"default", "one"})) as kibana:
+        put(client(kibana.url), files)
+        kibana.objects["search", "small-errors"]["space"] = "one"
+        assert ["unchanged", "unchanged", "created", "unchanged", "unchanged"] == actions(
+            put(client(kibana.url), files)
+        )
+        assert ["unchanged"] * 5 == actions(put(client(kibana.url), files))
+
+
 def test_too_many_objects_to_look_for_copies_are_no_hindrance(
     client: Clients, kibana: KibanaStandIn, files: Path
 ) -> None:
