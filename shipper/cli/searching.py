@@ -176,7 +176,7 @@ def _pages(session: Session, index: list[str], query: Query, count: int | None) 
         yield from paging.tail(session.client, index, SEARCH, query, count)
         return
     with paging.Snapshot(session.client, index) as snapshot:
-        yield from snapshot.pages(query, SEARCH.sort(mirrored=True))
+        yield from paging.whole(snapshot, SEARCH, query)
 
 
 def _show_around(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -25,6 +25,11 @@ KEYS_ONLY_PAGE = 10_000
 
 # Backing indices of a few streams over years.
 MOST_INDICES = 10_000
+
+# Against the order of the index a page costs what all that follows it costs: many documents are read in such lots.
+STRIDE = 20_000
+# So finely is time divided to find them.
+MOST_LOTS = 2000
 
 _LAST_LONG = 2**63 - 1
 
@@ -146,18 +151,42 @@ class Snapshot:
             elasticsearch.ApiError: the cluster refused.
             elastic_transport.TransportError: the cluster can't be reached.
         """
+        answer = self._aggregated(query, {"indices": {"terms": {"field": "_index", "size": MOST_INDICES}}})
+        buckets = answer.get("indices", {}).get("buckets", ())
+        return {bucket["key"]: bucket["doc_count"] for bucket in buckets}
+
+    def moments(self, query: Query) -> list[int]:
+        """Moments (nanoseconds since 1970, growing) that part the documents of a query into lots of about ``STRIDE``.
+
+        Raises:
+            elasticsearch.ApiError: the cluster refused.
+            elastic_transport.TransportError: the cluster can't be reached.
+        """
+        field = {"field": "@timestamp"}
+        found = self._aggregated(query, {"first": {"min": field}, "last": {"max": field}})
+        width = max(1, int((found["last"]["value"] or 0) - (found["first"]["value"] or 0)) // MOST_LOTS)
+        by_time = {**field, "fixed_interval": f"{width}ms", "min_doc_count": 1}
+        moments, count = [], 0
+        for bucket in self._aggregated(query, {"times": {"date_histogram": by_time}})["times"]["buckets"]:
+            count += bucket["doc_count"]
+            if count >= STRIDE:
+                moments.append((int(bucket["key"]) + width) * 1_000_000)
+                count = 0
+        return moments
+
+    def _aggregated(self, query: Query, aggregations: dict[str, Any]) -> dict[str, Any]:
         answer = self._client.search(
             pit={"id": self._id, "keep_alive": KEEP_ALIVE},
             query=query,
             size=0,
-            aggs={"indices": {"terms": {"field": "_index", "size": MOST_INDICES}}},
+            aggs=aggregations,
             allow_partial_search_results=False,
             track_total_hits=False,
         )
         self._id = answer.get("pit_id") or self._id
         # Where no stream exists yet there is nothing to aggregate.
-        buckets = answer.get("aggregations", {}).get("indices", {}).get("buckets", ())
-        return {bucket["key"]: bucket["doc_count"] for bucket in buckets}
+        found: dict[str, Any] = answer.get("aggregations", {})
+        return found
 
     def _open(self) -> None:
         answer = self._client.open_point_in_time(
@@ -236,7 +265,30 @@ def tail_of(snapshot: Snapshot, view: View, query: Query, count: int) -> Iterato
             break
         left -= len(keys)
         moments.append(keys[-1]["sort"][0])
-    for until in reversed(moments):
+    yield from _in_steps(snapshot, view, query, reversed(moments), after)
+
+
+def whole(snapshot: Snapshot, view: View, query: Query) -> Iterator[list[Hit]]:
+    """All documents of a view as they are in a snapshot, the last of its order first, in pages.
+
+    Where they are many it goes in steps of time, as `tail_of` does.
+    """
+    given = 0
+    for hits in snapshot.pages(query, view.sort(mirrored=True)):
+        yield hits
+        given += len(hits)
+        if given >= STRIDE:
+            after = hits[-1]["sort"]
+            moments = snapshot.moments(every([query, *_between(after[0], None)]))
+            yield from _in_steps(snapshot, view, query, [*moments, None], after)
+            return
+
+
+def _in_steps(
+    snapshot: Snapshot, view: View, query: Query, moments: Iterable[int | None], after: list[Any] | None
+) -> Iterator[list[Hit]]:
+    """What follows a hit in the mirrored order, up to each of these moments (nanoseconds) in turn."""
+    for until in moments:
         step = every([query, *_between(after[0] if after else None, until)])
         for hits in snapshot.pages(step, view.sort(mirrored=True), after=after):
             yield hits

@@ -43,6 +43,20 @@ def test_word_that_is_part_of_very_many(bench: Bench) -> None:
     assert "at ses-01 now" in {json.loads(row)["message"] for row in found}
 
 
+def test_many_matches_come_in_lots(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever they are cut (moments that many share, holes in time, the very end): each once, in order."""
+    monkeypatch.setattr("shipper.search.paging.STRIDE", 700)
+    at = [
+        *(number // 900 for number in range(3000)),
+        *(10_000 + number / 1000 for number in range(2200)),
+        *range(90, 99),
+    ]
+    bench.put("app", *(line(number, f"needle {number}", at=when) for number, when in enumerate(at)))
+    expected = [f"needle {number}" for _, number in sorted((when, number) for number, when in enumerate(at))]
+    found = bench.run("search", "needle", "--format", "ndjson").stdout.splitlines()
+    assert expected == [json.loads(row)["message"] for row in found]
+
+
 def test_follow(bench: Bench) -> None:
     """What matches among new lines is shown as it comes, until Ctrl-C."""
     now = (datetime.now(UTC) - START).total_seconds()
