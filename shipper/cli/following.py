@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shipper.cli.reading import FOUND, Session
+from shipper.cli.reading import FOUND, Session, look_beside
 
 if TYPE_CHECKING:  # each costs a good part of a second that --help need not wait for
     from shipper.search.conditions import Query
@@ -36,6 +36,7 @@ def show_new(session: Session, index: list[str], query: Query, count: int, outpu
         with follower.snapshot() as snapshot:
             yield from tail_of(snapshot, SHOW, query, count)
             follower.start(snapshot)
+        look_beside(session, index)
 
     try:
         for hits in follow(follower, _pause, notice, begin):

@@ -215,10 +215,20 @@ def show_pages(session: Session, index: list[str], pages: Iterable[list[Hit]], o
     for hits in pages:
         found = found or bool(hits)
         output.write(flat_hits(hits))
-    if not found:
+    if found:
+        look_beside(session, index)
+    else:
         look_again(session, index)
     output.close()
     return found
+
+
+def look_beside(session: Session, index: list[str]) -> None:
+    """Where something was found in several streams: say which of them the key may not read."""
+    from shipper.search.absence import unreadable
+
+    if len(index) > 1 and (left_out := unreadable(session.client, index)):
+        click.echo(f"left out, because the key may not read it: {', '.join(left_out)}", err=True)
 
 
 def look_again(session: Session, index: list[str], *, say: bool = True) -> None:

@@ -16,6 +16,7 @@ from shipper.cli.reading import (
     Session,
     answering,
     look_again,
+    look_beside,
     nothing,
     output_of,
     output_options,
@@ -195,7 +196,9 @@ def _show_around(
             output.write_context(lines)
         else:
             output.write(line.doc for line in lines)
-    if not found:
+    if found:
+        look_beside(session, index)
+    else:
         look_again(session, index)
     output.close()
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum
 
-from elasticsearch import Elasticsearch, NotFoundError
+from elasticsearch import ApiError, Elasticsearch, NotFoundError, TransportError
 
 
 class Absence(Enum):
@@ -41,3 +41,21 @@ def absence(client: Elasticsearch, index: Sequence[str]) -> Absence:
         elif found is Absence.MISSING:
             found = Absence.EMPTY
     return found
+
+
+def unreadable(client: Elasticsearch, index: Sequence[str]) -> list[str]:
+    """Those of these names that the key may not read, for which a search over all of them gives nothing.
+
+    Args:
+        client: the cluster.
+        index: names of streams or indices; they need not exist.
+
+    Returns:
+        None of them where the cluster has no security, or would not say.
+    """
+    try:
+        answer = client.security.has_privileges(index=[{"names": list(index), "privileges": ["read"]}])
+    except (ApiError, TransportError):
+        return []
+    granted = answer.body.get("index", {})
+    return [name for name in index if granted.get(name, {}).get("read") is False]

@@ -178,6 +178,20 @@ def test_forbidden_is_no_absence(secured: Node, who: As, tmp_path: Path, user: s
     assert "forbids this (403)" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "command", [["show"], ["show", "--tail", "900"], ["search", "one"], ["search", "one", "-C", "1"]]
+)
+def test_what_is_left_out_is_said(secured: Node, who: As, tmp_path: Path, command: list[str]) -> None:
+    """A key that may read one stream of several shows that one, and which it may not; a full one says nothing."""
+    assert who("partial")
+    result = run(secured, "partial", tmp_path, *command)
+    assert (0, True) == (result.exit_code, "one" in result.stdout)
+    assert result.stderr.startswith("left out, because the key may not read it: ")
+    assert WORKFLOW in result.stderr
+    assert APP not in result.stderr
+    assert "" == run(secured, "reader", tmp_path, *command).stderr
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_reading_is_enough(secured: Node, who: As, tmp_path: Path, command: list[str]) -> None:
     """Every command works with a key that may only read: it finds, or says that there is nothing."""
