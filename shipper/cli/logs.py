@@ -25,6 +25,7 @@ from shipper.cli.reading import (
     nothing,
     output_of,
     output_options,
+    show_first,
     show_pages,
     show_value,
     span_of,
@@ -170,17 +171,13 @@ def show_audit_log(
     """Show audit log entries, the newest first."""
     span = span_of(since, until, utc=utc)
 
-    from shipper.search import paging
     from shipper.search.conditions import Is
     from shipper.search.views import AUDIT
 
     wanted = [Is("neuroflow.audit.entity_type", entity).query()] if entity is not None else []
     if entity_id is not None:
         wanted.append(Is("neuroflow.audit.entity_id", str(entity_id)).query())
-    index = AUDIT.index(session.namespace)
-    pages = paging.head(session.client, index, AUDIT, AUDIT.query([*wanted, *span]), limit)
-    found = show_pages(session, index, pages, output_of(form, AUDIT, utc=utc, boxed=True))
-    return FOUND if found or limit == 0 else nothing(AUDIT.nothing)
+    return show_first(session, AUDIT, [*wanted, *span], limit, form, utc=utc, boxed=True)
 
 
 @logs.command("workflow")
@@ -208,13 +205,9 @@ def show_workflow_log(
     if workflow_run_id is not None and not list_runs:
         return _show_workflow(session, workflow_run_id, form, utc=utc)
 
-    from shipper.search import paging
     from shipper.search.views import WORKFLOWS
 
-    index = WORKFLOWS.index(session.namespace)
-    pages = paging.head(session.client, index, WORKFLOWS, WORKFLOWS.query(span), limit)
-    found = show_pages(session, index, pages, output_of(form, WORKFLOWS, utc=utc, boxed=True))
-    return FOUND if found or limit == 0 else nothing(WORKFLOWS.nothing)
+    return show_first(session, WORKFLOWS, span, limit, form, utc=utc, boxed=True)
 
 
 def _show_workflow(session: Session, workflow_run_id: int, form: Format, *, utc: bool) -> int:

@@ -15,9 +15,8 @@ from shipper.cli.reading import (
     look_again,
     moments_of,
     nothing,
-    output_of,
     output_options,
-    show_pages,
+    show_first,
     show_value,
     span_of,
     zone_of,
@@ -105,15 +104,10 @@ def show_tasks(
     """Show what became of the workers' tasks, the newest first."""
     span = span_of(since, until, utc=utc)
 
-    from shipper.search import paging
     from shipper.search.conditions import Is, queries
     from shipper.search.views import TASKS
 
     wanted = [Is("neuroflow.task.name", task)] if task is not None else []
     if task_id is not None:
         wanted.append(Is("neuroflow.task.id", task_id))
-    query = TASKS.query([*queries(wanted), *span])
-    index = TASKS.index(session.namespace)
-    pages = paging.head(session.client, index, TASKS, query, limit)
-    found = show_pages(session, index, pages, output_of(form, TASKS, utc=utc))
-    return FOUND if found or limit == 0 else nothing(TASKS.nothing)
+    return show_first(session, TASKS, [*queries(wanted), *span], limit, form, utc=utc)

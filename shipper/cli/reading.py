@@ -215,12 +215,33 @@ def show_pages(session: Session, index: list[str], pages: Iterable[list[Hit]], o
     for hits in pages:
         found = found or bool(hits)
         output.write(flat_hits(hits))
+    look_further(session, index, found=found)
+    output.close()
+    return found
+
+
+def show_first(
+    session: Session, view: View, wanted: Iterable[Query], limit: int, form: Format, *, utc: bool, boxed: bool = False
+) -> int:
+    """Print the first documents of a view that meet some more conditions, and say so when there are none."""
+    from shipper.search.paging import head
+
+    index = view.index(session.namespace)
+    pages = head(session.client, index, view, view.query(wanted), limit)
+    found = show_pages(session, index, pages, output_of(form, view, utc=utc, boxed=boxed))
+    return FOUND if found or limit == 0 else nothing(view.nothing)
+
+
+def look_further(session: Session, index: list[str], *, found: bool) -> None:
+    """After all documents: what the key may not read is no part of them.
+
+    Raises:
+        elasticsearch.ApiError: there were none because of that.
+    """
     if found:
         look_beside(session, index)
     else:
         look_again(session, index)
-    output.close()
-    return found
 
 
 def look_beside(session: Session, index: list[str]) -> None:

@@ -15,8 +15,7 @@ from shipper.cli.reading import (
     Format,
     Session,
     answering,
-    look_again,
-    look_beside,
+    look_further,
     nothing,
     output_of,
     output_options,
@@ -196,10 +195,7 @@ def _show_around(
             output.write_context(lines)
         else:
             output.write(line.doc for line in lines)
-    if found:
-        look_beside(session, index)
-    else:
-        look_again(session, index)
+    look_further(session, index, found=found)
     output.close()
     return found
 

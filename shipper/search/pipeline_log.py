@@ -10,6 +10,7 @@ from typing import Any
 
 from elasticsearch import Elasticsearch
 
+from shipper.install.run_index import run_index
 from shipper.search.conditions import Query, every
 from shipper.search.paging import Hit, Snapshot
 from shipper.search.views import sort, streams
@@ -121,7 +122,7 @@ def known(client: Elasticsearch, namespace: str, run_id: int) -> bool:
     answer = client.search(
         index=[
             *streams(["app", "workflow", "celery", "pipeline", "audit"], namespace),
-            f"neuroflow-runs-{namespace}",
+            run_index(namespace),
         ],
         query={
             "bool": {

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from shipper.config import Dataset
 from shipper.document.levels import level_of
+from shipper.install.run_index import run_index
 from shipper.search.cells import Cell, after, hours, seconds, text, timestamp, told, when
 from shipper.search.conditions import Begins, Condition, Exists, Is, OneOf, Query, queries
 
@@ -78,7 +79,7 @@ class View:
 
     def index(self, namespace: str) -> list[str]:
         """Where its documents are."""
-        return streams(self.datasets, namespace) if self.datasets else [f"neuroflow-runs-{namespace}"]
+        return streams(self.datasets, namespace) if self.datasets else [run_index(namespace)]
 
     def query(self, more: Iterable[Query] = ()) -> Query:
         """Its documents that meet some more conditions; nothing is scored."""
