@@ -15,7 +15,7 @@ from rich.text import Text
 from shipper.search.conditions import Query, every
 from shipper.search.context_lines import ContextLine
 from shipper.search.documents import Flat, flat_hits
-from shipper.search.render import Lines
+from shipper.search.render import COLOURING, Lines
 
 # The fields of which the table shows the text as it is.
 SHOWN = (
@@ -36,8 +36,6 @@ SHOWN = (
 # Characters of a text that are looked at; more than a screen shows, and below any cluster's own limit.
 FURTHEST = 100_000
 STYLE = "reverse"
-
-_COLOURING = re.compile(r"\x1b\[[0-9;:]*m")
 
 
 class Marks:
@@ -71,7 +69,7 @@ class Marks:
         pieces = self._marked.split(highlighted)
         if not value.startswith("".join(pieces)):
             return value
-        colouring = [found.span() for found in _COLOURING.finditer(value)]
+        colouring = [found.span() for found in COLOURING.finditer(value)]
         marked, at = [], 0
         for number, piece in enumerate(pieces):
             start, at = at, at + len(piece)

@@ -27,7 +27,7 @@ GAP_LINE = "--"  # as grep has it
 # Where less than this is left of the line for the last column, it gets lines of its own.
 NARROWEST = 30
 
-_COLOURING = re.compile(r"\x1b\[[0-9;:]*m")
+COLOURING = re.compile(r"\x1b\[[0-9;:]*m")
 # Control characters (but for tab and line feed), separators and marks that reorder what stands beside them,
 # and halves of characters, which no encoding can write.
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -208,7 +208,7 @@ def safe(text: str, *, lines: bool) -> str:
         text: anything a log may hold.
         lines: whether line feeds may stay.
     """
-    text = _UNSAFE.sub(_spelled, _COLOURING.sub("", text))
+    text = _UNSAFE.sub(_spelled, COLOURING.sub("", text))
     return text if lines else text.replace("\n", "\\n").replace("\t", "\\t")
 
 

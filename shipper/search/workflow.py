@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import tzinfo
-from typing import Any, TextIO
+from typing import TextIO
 
 from elasticsearch import Elasticsearch
 from rich.console import Console
@@ -91,13 +91,8 @@ def workflow_detail(client: Elasticsearch, namespace: str, workflow_run_id: int)
         document = run_document(identity, document["facts"])
     query = every(queries([PIPELINE_RUNS, Is("neuroflow.workflow_run_id", str(workflow_run_id))]))
     with Snapshot(client, [index]) as snapshot:
-        pipelines = [_told(hit["_source"]) for hits in snapshot.pages(query, _ORDER) for hit in hits]
-    return {**_told(document), "stages": [flat(stage) for stage in stages_of(document)], "pipelines": pipelines}
-
-
-def _told(document: Mapping[str, Any]) -> Flat:
-    """A run document without the facts that it is made of."""
-    return flat({key: value for key, value in document.items() if key != "facts"})
+        pipelines = [flat(hit["_source"]) for hits in snapshot.pages(query, _ORDER) for hit in hits]
+    return {**flat(document), "stages": [flat(stage) for stage in stages_of(document)], "pipelines": pipelines}
 
 
 def write_detail(detail: Flat, zone: tzinfo | None, stream: TextIO) -> None:
