@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 from elasticsearch import BadRequestError, Elasticsearch
 
@@ -28,6 +29,10 @@ _STARTERS = (
     "tests/elasticsearch/test_node.py",
     "tests/kibana/test_kibana.py",
 )
+
+# No example fails because the machine is busy: a deadline in milliseconds is a timed assertion.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 _KEEPER = pytest.StashKey[Keeper]()
 _ASKED = pytest.StashKey[Asked]()

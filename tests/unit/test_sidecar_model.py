@@ -298,7 +298,6 @@ def _is_whole(record: str, there: Counter[str]) -> bool:
 Weather.TestCase.settings = settings(
     max_examples=150,
     stateful_step_count=25,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
     report_multiple_bugs=False,
 )

@@ -43,7 +43,7 @@ def test_every_line_becomes_a_document_that_the_cluster_takes(seed: int) -> None
     pass_through(Storm(3000, seed))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32))
 def test_any_small_storm_passes(seed: int) -> None:
     """The same for whatever dice."""

@@ -19,9 +19,7 @@ from shipper.tail.identity import NOTHING
 from shipper.tail.lines import Block, Origin, Splitter
 from shipper.tail.reader import Reader
 
-FEW = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+FEW = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 NOW = 1_795_437_000 * 10**9
 FORMATS: list[tuple[Format, Dataset]] = [
     ("structlog", "app"),

@@ -54,7 +54,7 @@ anything = st.recursive(
 
 
 class TestJsonLine:
-    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the first draw builds tables
+    @settings(suppress_health_check=[HealthCheck.too_slow])  # the first draw builds tables
     @given(st.dictionaries(st.text(st.characters(categories=None)) | st.integers(), anything))
     def test_any_entry_is_one_line_that_a_strict_reader_takes(self, entry: dict[Any, Any]) -> None:
         """Whatever is put in, the line is ASCII, without line ends, strict JSON, and no key is lost."""

@@ -85,7 +85,7 @@ plain_values = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     values=st.dictionaries(st.from_regex(r"[a-z_]{1,9}", fullmatch=True), plain_values, max_size=6),
     event=st.from_regex(r"[a-z]{1,12}(\.[a-z]{1,25}){0,2}", fullmatch=True),

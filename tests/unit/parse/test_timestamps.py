@@ -144,7 +144,7 @@ stamps = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(stamp=stamps, zone=st.sampled_from(["UTC", "Asia/Jerusalem", "America/St_Johns", "local"]))
 def test_any_text_is_refused_or_becomes_a_valid_stamp(stamp: str, zone: str) -> None:
     """ValueError, or the one form that Elasticsearch takes everywhere."""
@@ -182,7 +182,7 @@ def changes(zone: str) -> list[datetime]:
 CHANGES = [(zone, hour) for zone in ZONES for hour in changes(zone)]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     change=st.sampled_from(CHANGES),
     seconds=st.integers(-3 * 3600, 3 * 3600),
@@ -289,7 +289,7 @@ def test_a_remembered_hour_makes_no_stamp_of_what_is_none(rest: str) -> None:
     assert outcomes[0] == outcomes[1]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(stamp=stamps, zone=st.sampled_from(ZONES))
 def test_a_remembered_hour_changes_nothing(stamp: str, zone: str) -> None:
     """Any text comes out the same whether its hour was met before or not."""
