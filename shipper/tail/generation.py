@@ -125,6 +125,9 @@ class Generation:
             self.restart(first + len(sure), anchor_of(sure), cursor.carry)
         else:
             self.restart(cursor.offset, cursor.anchor, cursor.carry)
+        if pure and size > cursor.offset and view.read(size - 1, 1) == b"\n":
+            # What is the last record now was shipped as it stands: joined with what follows it would come twice.
+            cursor.cuts = (*(cut for cut in cursor.cuts if cut < size), size)
         cursor.rungs = rungs.measure(cursor.offset, view.read)
         return True
 
