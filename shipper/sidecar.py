@@ -273,7 +273,7 @@ class Sidecar:
         self._counters.begin(len(documents))
         if not self._packer.batch.spans:
             self._batch_since = self._clock.monotonic()
-        for batch in self._packer.add(records, documents):
+        for batch in self._packer.add(records, documents, doubtful=self._tail.is_doubtful(block)):
             self._submit(batch)
         if block.torn is not None and block.torn.rest is not None:
             self._ship(block.torn.rest)
@@ -292,8 +292,7 @@ class Sidecar:
     def _submit(self, batch: Batch) -> None:
         """A batch goes out, behind those that found no room yet."""
         for span in batch.spans:
-            if self._tail.begin(span):
-                batch.doubtful = True
+            self._tail.begin(span)
         self._left.append(batch)
         self._hand_over()
 
@@ -311,7 +310,7 @@ class Sidecar:
     def _stuck(self) -> bool:
         """Whether nothing has been acknowledged for ``shutdown_timeout`` though something waits for it."""
         now, settled = self._clock.monotonic(), self._counters.settled
-        if settled != self._last_settled or (self._sender.idle and not self._left):
+        if settled != self._last_settled or (self._sender.idle and not self._left) or self._sender.waits:
             self._last_settled, self._settled_at = settled, now
         return self._sender.broken or now - self._settled_at > self._settings.shutdown_timeout
 

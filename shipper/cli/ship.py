@@ -96,7 +96,9 @@ def _run_with(
         in_flight=config.shipper.batch.in_flight,
         dead_letters=dead_letters_of(config, redactor),
         counters=counters,
-        recovery=Recovery(client, lambda text: log.warning("%s", text)),
+        recovery=Recovery(
+            client, lambda text: log.warning("%s", text), request_timeout=config.elasticsearch.request_timeout
+        ),
         runs=run_documents_of(client, config),
         restore=Templates(client, config.elasticsearch).put if setup else (lambda: True),
         wake=wake,
@@ -340,13 +342,18 @@ def list_dead(context: click.Context, as_json: bool) -> None:
 def replay(context: click.Context) -> None:
     """Send them again, under the same ids; what is refused again stays."""
     from shipper.cluster import connect
+    from shipper.deliver.recovery import Recovery
     from shipper.deliver.replay import send_letters
+
+    def say(text: str) -> None:
+        click.echo(f"neuroflow-ship: {text}", err=True)
 
     config = _config(context)
     client = connect(config.elasticsearch)
+    recovery = Recovery(client, say, request_timeout=config.elasticsearch.request_timeout)
     with _cluster_errors(config):
         indexed, stayed = dead_letters_of(config, redactor_of(config)).replay(
-            lambda letters: send_letters(client, letters)
+            lambda letters: send_letters(client, recovery, letters, say)
         )
     click.echo(f"{indexed} indexed, {stayed} still refused")
     sys.exit(NOT_ALL if stayed else OK)

@@ -26,7 +26,7 @@ class Batch:
         raws: the line of each item, for dead letters.
         spans: what the cursors may move over when every item has its outcome.
         size: bytes of all items.
-        doubtful: some of it may have been sent by an earlier run.
+        doubtful: those of its items that an earlier run may have sent, as ranges (first, last + 1) in their order.
         facts: what its documents say of runs.
     """
 
@@ -34,7 +34,7 @@ class Batch:
     raws: list[bytes] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
     size: int = 0
-    doubtful: bool = False
+    doubtful: list[tuple[int, int]] = field(default_factory=list)
     facts: RunFacts = field(default_factory=dict)
 
 
@@ -60,8 +60,8 @@ class Packer:
             self._tails[dataset] = b"," + orjson.dumps({**common, "data_stream": stream})[1:] + b"\n"
         self.batch = Batch()
 
-    def add(self, records: Records, documents: list[dict[str, Any]]) -> list[Batch]:
-        """Take in a block's documents; gives the batches that became full."""
+    def add(self, records: Records, documents: list[dict[str, Any]], *, doubtful: bool = False) -> list[Batch]:
+        """Take in a block's documents, which an earlier run may have sent; gives the batches that became full."""
         origin = records.block.origin
         head, tail = self._heads[origin.dataset], self._tails[origin.dataset]
         dumps = orjson.dumps
@@ -81,6 +81,9 @@ class Packer:
                 continue
             end = records.starts[last] if last < count else records.end
             carry = records.carry if last == count or records.carries is None else records.carries[last - 1]
+            if doubtful:
+                there = len(self.batch.items)
+                self.batch.doubtful.append((there, there + last - first))
             self._put(items[first:last], records.raws[first:last], sum(sizes[first:last]))
             unite(self.batch.facts, facts_of(documents[first:last]))
             torn = block.torn.span if block.torn is not None and last == count else None

@@ -10,6 +10,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from elastic_transport import ApiError
@@ -17,6 +18,7 @@ from elasticsearch import Elasticsearch
 
 from shipper.cluster import explain, is_genuine
 from shipper.config import Elasticsearch as Settings
+from shipper.deliver.backlog import Backlog
 from shipper.deliver.batch import Batch
 from shipper.deliver.dead_letters import DeadLetters
 from shipper.deliver.outcomes import WELL, Outcome, Verdict, delay, is_unclear, judge_request
@@ -31,6 +33,8 @@ from shipper.telemetry import Counters, log
 LOOK_EVERY = 60.0
 # How long a start waits for the templates before it begins to read, seconds.
 PREPARE_PATIENCE = 5.0
+# How long documents may wait for an older request before that is said, seconds.
+SAY_WAITING_AFTER = 5.0
 
 
 class AbandonedError(Exception):
@@ -38,10 +42,34 @@ class AbandonedError(Exception):
 
 
 class _Part(NamedTuple):
-    """Documents that go out together; if ``since`` is set, an attempt before then may have indexed them."""
+    """Documents that go out together; if ``since`` is set, a request that began before then may carry them, too."""
 
     pairs: list[Pair]
     since: float | None = None
+
+
+@dataclass(slots=True)
+class _Work:
+    """What is left to do for a batch.
+
+    Attributes:
+        batch: as long as nothing was done; then its documents are in ``parts``.
+        spans: acknowledged when all is done.
+        facts: written when the documents are.
+        parts: documents without an outcome.
+        waiting: those that an older request may still bring; looked up again at ``due`` (monotonic).
+        attempt: how often it has failed.
+        waits_since: when it was first set aside.
+    """
+
+    batch: Batch | None
+    spans: list[Span]
+    facts: RunFacts
+    parts: list[_Part] = field(default_factory=list)
+    waiting: list[_Part] = field(default_factory=list)
+    due: float = 0.0
+    attempt: int = 0
+    waits_since: float = 0.0
 
 
 class _Trouble(NamedTuple):
@@ -100,13 +128,11 @@ class Sender:
         self._wake = wake
         self._wait_for = wait_for or _jittered
         # One more may wait, so that a thread that has its answer finds the next batch ready.
-        self._room = threading.BoundedSemaphore(in_flight + 1)
-        self._work: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+        self._backlog: Backlog[_Work] = Backlog(in_flight + 1, most_aside=in_flight + 1)
         self._done: queue.SimpleQueue[list[Span]] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._nudge = threading.Event()
         self._deadline = float("inf")
-        self._under_way = 0
         self._lock = threading.Lock()
         self._said: dict[str, float] = {}
         self._complained = False
@@ -156,12 +182,17 @@ class Sender:
 
     def offer(self, batch: Batch) -> bool:
         """Hand over a batch; answers whether there was room: a slow cluster stops the reading here."""
-        if not self._room.acquire(blocking=False):
-            return False
-        with self._lock:
-            self._under_way += 1
-        self._work.put(batch)
-        return True
+        return self._backlog.offer(_Work(batch, batch.spans, batch.facts))
+
+    def _parts_of(self, batch: Batch) -> list[_Part]:
+        """Its documents: those that an earlier run may have sent, and those that nobody has sent."""
+        pairs = list(zip(batch.items, batch.raws, strict=True))
+        doubtful = [pair for first, last in batch.doubtful for pair in pairs[first:last]]
+        edges = [0, *(edge for span in batch.doubtful for edge in span), len(pairs)]
+        certain = [pair for first, last in zip(edges[::2], edges[1::2], strict=True) for pair in pairs[first:last]]
+        # The last is sent first.  Blank lines make no documents, only a span.
+        parts = [_Part(certain), _Part(doubtful, self._recovery.began)]
+        return [part for part in parts if part.pairs]
 
     def acknowledged(self) -> list[Span]:
         """The spans that were settled since the last call."""
@@ -173,16 +204,19 @@ class Sender:
     @property
     def idle(self) -> bool:
         """Whether nothing is under way."""
-        with self._lock:
-            return self._under_way == 0 and self._done.empty()
+        return self._backlog.empty and self._done.empty()
+
+    @property
+    def waits(self) -> bool:
+        """Whether documents wait for the end of an older request."""
+        return self._backlog.waits
 
     def stop(self, deadline: float) -> None:
         """Give up retrying at ``deadline`` (monotonic seconds), or at once where nobody answers."""
         self._deadline = deadline
         self._stop.set()
         self._nudge.set()
-        for _ in self._threads:
-            self._work.put(None)
+        self._backlog.stop(deadline)
 
     def reconnect(
         self, client: Elasticsearch, settings: Settings, runs: RunDocuments, restore: Callable[[], bool]
@@ -196,17 +230,20 @@ class Sender:
             restore: puts the templates there.
         """
         self._client, self._settings, self._runs, self._restore = client, settings, runs, restore
-        self._recovery.reconnect(client)
+        self._recovery.reconnect(client, settings.request_timeout)
         self._prepared = self._taken = False
         with self._lock:
             self._said.clear()
         self._nudge.set()
 
     def _run(self) -> None:
-        while (batch := self._work.get()) is not None:
+        while (work := self._backlog.take()) is not None:
             try:
-                self._deliver(batch)
-                self._done.put(batch.spans)
+                if self._deliver(work):
+                    self._done.put(work.spans)
+                else:
+                    self._backlog.set_aside(work, work.due)
+                    continue
             except AbandonedError:
                 pass
             except Exception as error:  # noqa: BLE001 - a bug must not end the thread silently
@@ -216,31 +253,31 @@ class Sender:
                     type(error).__name__,
                     error,
                 )
-            finally:
-                del batch  # waiting for the next one must not keep the megabytes of this one
-                with self._lock:
-                    self._under_way -= 1
-                self._room.release()
-                self._wake.set()
+            self._backlog.finish(work)
+            del work  # waiting for the next one must not keep the megabytes of this one
+            self._wake.set()
 
-    def _deliver(self, batch: Batch) -> None:
-        pairs = list(zip(batch.items, batch.raws, strict=True))
-        # Blank lines make no documents, only a span.
-        parts = [_Part(pairs, 0.0 if batch.doubtful else None)] if pairs else []
-        attempt = 0
-        while parts:
-            more, trouble = self._attempt(parts.pop())
+    def _deliver(self, work: _Work) -> bool:
+        """Send documents until each has its outcome; gives whether they have: else the rest waits until it is due."""
+        if work.batch is not None:
+            work.parts, work.batch = self._parts_of(work.batch), None
+        while work.parts:
+            more, trouble = self._attempt(work.parts.pop(), work)
             if trouble is None:
-                parts += more
+                work.parts += more
                 continue
             # Behind the others: these may tell whether the documents or the cluster is to blame.
-            parts[:0] = more
-            attempt += 1
+            work.parts[:0] = more
+            work.attempt += 1
             self._trouble(trouble)
-            self._pause(attempt, sum(len(part.pairs) for part in more), answered=trouble.answered)
+            self._pause(work.attempt, sum(len(part.pairs) for part in more), answered=trouble.answered)
         self._recovered()
-        if batch.facts:
-            self._tell_runs(batch.facts)
+        if work.waiting:
+            work.parts, work.waiting = work.waiting, []
+            return False
+        if work.facts:
+            self._tell_runs(work.facts)
+        return True
 
     def _tell_runs(self, facts: RunFacts) -> None:
         """Bring the run documents up to date, before the cursors move over the lines that tell of them."""
@@ -280,15 +317,13 @@ class Sender:
             "grant `write`, `create_index` and `view_index_metadata` on it, then `neuroflow-ship rebuild-runs`",
         )
 
-    def _attempt(self, part: _Part) -> tuple[list[_Part], _Trouble | None]:
+    def _attempt(self, part: _Part, work: _Work) -> tuple[list[_Part], _Trouble | None]:
         """Send documents once; gives what has to be sent again, and why unless that is at once."""
         if not self._prepare():
             return [part], _Trouble(Outcome.RETRY, answered=False)
         try:
             if part.since is not None:
-                unknown = self._recovery.unknown(part.pairs, part.since)
-                self._counters.settle(duplicate=len(part.pairs) - len(unknown))
-                return ([_Part(unknown)] if unknown else []), None
+                return self._look_up(part.pairs, part.since, work), None
             verdicts = send(self._client, [item for item, _ in part.pairs])
         except ApiError as error:
             return self._refused(part, error)
@@ -298,6 +333,22 @@ class Sender:
             return [part._replace(since=time.monotonic())], trouble
         self._taken = True
         return self._settle(part.pairs, verdicts)
+
+    def _look_up(self, pairs: list[Pair], since: float, work: _Work) -> list[_Part]:
+        """What has to be sent of documents that may have been sent before; what is undecided waits."""
+        found = self._recovery.look_up(pairs, since)
+        self._counters.settle(duplicate=len(pairs) - len(found.unknown) - len(found.undecided))
+        if found.undecided:
+            now = time.monotonic()
+            work.waiting.append(_Part(found.undecided, since))
+            work.due, work.waits_since = now + found.wait, work.waits_since or now
+            if now - work.waits_since > SAY_WAITING_AFTER:
+                self._say(
+                    "older requests",
+                    f"{len(found.undecided)} documents wait: a request that was sent before may still bring them, "
+                    "so they could be there twice after a rollover; other lines are shipped meanwhile",
+                )
+        return [_Part(found.unknown)] if found.unknown else []
 
     def _refused(self, part: _Part, error: ApiError) -> tuple[list[_Part], _Trouble | None]:
         """A request refused whole: later again, or in halves, until the item that is to blame stands alone."""

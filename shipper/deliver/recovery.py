@@ -1,24 +1,43 @@
-"""Which documents are there already, in a backing index that is no longer written to.
+"""Which documents are there already, perhaps in a backing index that is no longer written to.
 
 ``_id`` is unique only inside one backing index: after a rollover the same id can be created again
-(elastic/elasticsearch#44794).  So what may have been sent before an unclean stop, before the state was lost, or
-in a request that had no clear answer, is looked up across the data stream first.  Steady state pays nothing, and a
-stream that never rolled over pays next to nothing: there the conflict on create says the same.
+(elastic/elasticsearch#44794).  So what may have been sent before an unclean stop, before the state was lost, or in a
+request that had no clear answer, is looked up across the data stream first, once no older request can add to it
+(``older_requests``).  Documents that were never sent are not looked up, and a stream that did not exist when the
+doubt arose holds none of the others.
 """
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import orjson
+from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch
+
+from shipper.deliver.older_requests import OlderRequests
 
 Pair = tuple[bytes, bytes]
 MOST_IDS = 5000
-# How long a stream that has one backing index is taken to have no more, seconds.
-SINGLE_FOR = 5.0
+# A key that may not look is tried again after so many seconds.
+FORBIDDEN_FOR = 60.0
+
+
+class LookUp(NamedTuple):
+    """What was found out about (item, line) pairs; those in neither list are there.
+
+    Attributes:
+        unknown: no backing index holds them, and no older request can bring them: they may be created.
+        undecided: an older request may still bring them: look again after ``wait`` seconds.
+        wait: 0.0 where nothing is undecided.
+    """
+
+    unknown: list[Pair]
+    undecided: list[Pair]
+    wait: float
 
 
 class Recovery:
@@ -27,77 +46,76 @@ class Recovery:
     Args:
         client: of the cluster.
         warn: told once, in a sentence, when the key may not look.
+        request_timeout: of the client, seconds.
         clock: monotonic seconds.
+        wall: seconds of the epoch.
     """
 
     def __init__(
-        self, client: Elasticsearch, warn: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+        self,
+        client: Elasticsearch,
+        warn: Callable[[str], None],
+        *,
+        request_timeout: float,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
-        self._client = client
         self._warn = warn
         self._clock = clock
-        self._refreshed: dict[str, float] = {}
-        self._single: dict[str, float] = {}
-        self._forbidden = False
+        self._wall = wall
+        self.began = clock()
+        """What an earlier process sent, it sent before this moment (of the clock)."""
+        self.reconnect(client, request_timeout)
 
-    def reconnect(self, client: Elasticsearch) -> None:
+    def reconnect(self, client: Elasticsearch, request_timeout: float) -> None:
         """Ask this cluster from now on; what the other one said does not count."""
         self._client = client
-        self._refreshed.clear()
-        self._single.clear()
-        self._forbidden = False
+        self._older = OlderRequests(client, request_timeout, self._clock, self._wall)
+        self._refreshed: dict[str, float] = {}
+        self._forbidden_until = -1.0
 
-    def unknown(self, pairs: list[Pair], since: float = 0.0) -> list[Pair]:
-        """Those of (item, line) that no backing index of their data stream holds yet.
+    def look_up(self, pairs: list[Pair], since: float) -> LookUp:
+        """Which of these no backing index of their data stream holds, as far as that is decided.
 
         Args:
             pairs: what may be there.
-            since: until when they may have been indexed (of the clock): nothing found out before that counts.
+            since: a moment of the clock; requests that carry them began before it.
 
         Raises:
-            ApiError, TransportError: the cluster can't be asked just now.
+            ApiError, TransportError: the cluster can't be asked just now, or its answer makes no sense.
         """
-        if self._forbidden:
-            return pairs
+        if self._clock() < self._forbidden_until:
+            return LookUp(pairs, [], 0.0)
+        by_stream: defaultdict[str, list[tuple[str, Pair]]] = defaultdict(list)
+        for pair in pairs:
+            stream, identity = _name(pair[0])
+            by_stream[stream].append((identity, pair))
+        unknown: list[Pair] = []
+        undecided: list[Pair] = []
+        wait = 0.0
         try:
-            # What stands before the id in {"create":{"_index":"…","_id":"…"}} names the stream.
-            streams = {item[: item.index(b',"_id"')] for item, _ in pairs}
-            rolled_over = {head for head in streams if self._rolled_over(_stream(head), since)}
-            if not rolled_over:
-                return pairs
-            wanted: defaultdict[str, list[str]] = defaultdict(list)
-            names = [_name(item) for item, _ in pairs]
-            for stream, identity in names:
-                wanted[stream].append(identity)
-            there = {stream: self._there(stream, ids, since) for stream, ids in wanted.items()}
+            for stream, named in by_stream.items():
+                settled = self._older.settled(stream, since)
+                if settled.wait > 0:
+                    undecided += [pair for _, pair in named]
+                    wait = max(wait, settled.wait)
+                    continue
+                there = set() if settled.absent else self._there(stream, [name for name, _ in named], settled.at)
+                unknown += [pair for name, pair in named if name not in there]
         except ApiError as error:
-            if error.meta.status not in {401, 403}:
+            if error.meta.status != 403:
                 raise
-            self._forbidden = True
-            self._warn(
-                "the key may not read the data streams: lines that are sent again can't be looked up, "
-                "so those indexed before a rollover would be there twice (grant `read` on logs-neuroflow.*-*)"
-            )
-            return pairs
-        return [pair for pair, (stream, identity) in zip(pairs, names, strict=True) if identity not in there[stream]]
-
-    def _rolled_over(self, stream: str, since: float) -> bool:
-        """Whether a data stream has more than one backing index."""
-        seen = self._single.get(stream, -SINGLE_FOR)
-        if seen >= since and self._clock() < seen + SINGLE_FOR:
-            return False
-        asked_at = self._clock()
-        quiet = self._client.options(ignore_status=[403, 404])
-        answer = quiet.indices.get_settings(index=stream, filter_path="*.settings.index.uuid,status")
-        if answer.meta.status == 403:
-            return True  # who may not ask for this may read all the same
-        if answer.meta.status == 404 or len(answer.body) < 2:
-            self._single[stream] = asked_at
-            return False
-        return True
+            if self._forbidden_until < 0:
+                self._warn(
+                    "the key may not read the data streams: lines that are sent again can't be looked up, "
+                    "so those indexed before a rollover would be there twice (grant `read` on logs-neuroflow.*-*)"
+                )
+            self._forbidden_until = self._clock() + FORBIDDEN_FOR
+            return LookUp(pairs, [], 0.0)
+        return LookUp(unknown, undecided, wait)
 
     def _there(self, stream: str, ids: list[str], since: float) -> set[str]:
-        if self._refreshed.get(stream, -1.0) < since:
+        if self._refreshed.get(stream, -1.0) <= since:
             # A search sees what was refreshed; what is in flight to the newest index conflicts on create.
             asked_at = self._clock()
             quiet = self._client.options(ignore_status=[403, 404])
@@ -116,16 +134,26 @@ class Recovery:
                 ignore_unavailable=True,
                 # What is in a shard that is not there just now would be taken for missing.
                 allow_partial_search_results=False,
-                filter_path="hits.hits._id",
             )
-            found.update(hit["_id"] for hit in answer.body.get("hits", {}).get("hits", ()))
+            found.update(_ids_of(answer.body))
         return found
 
 
-def _stream(head: bytes) -> str:
-    """The data stream in the beginning of an action."""
-    name: str = orjson.loads(head + b"}}")["create"]["_index"]
-    return name
+def _ids_of(body: Any) -> Iterator[str]:
+    """The ids in the answer to a search.
+
+    Raises:
+        TransportError: it is no such answer: nothing may be taken for missing.
+    """
+    outer = body.get("hits") if isinstance(body, dict) else None
+    hits = outer.get("hits") if isinstance(outer, dict) else None
+    if not isinstance(hits, list) or body.get("timed_out"):
+        raise TransportError("the answer to a search is not one (a proxy in between?)")
+    for hit in hits:
+        identity = hit.get("_id") if isinstance(hit, dict) else None
+        if not isinstance(identity, str):
+            raise TransportError("the answer to a search is not one (a proxy in between?)")
+        yield identity
 
 
 def _name(item: bytes) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from functools import lru_cache
+from collections.abc import Callable
 
 from elastic_transport import ApiError
 from elasticsearch import Elasticsearch
@@ -13,26 +13,47 @@ from shipper.deliver.dead_letters import Letter
 from shipper.deliver.outcomes import ALREADY, Outcome, Verdict, judge_request
 from shipper.deliver.recovery import Recovery
 from shipper.deliver.request import refusal_of, send
-from shipper.telemetry import log
+
+# How long documents may wait before that is said, seconds.
+SAY_AFTER = 2.0
 
 
-def send_letters(client: Elasticsearch, letters: list[Letter]) -> list[Verdict]:
+def send_letters(
+    client: Elasticsearch,
+    recovery: Recovery,
+    letters: list[Letter],
+    say: Callable[[str], None],
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[Verdict]:
     """Send dead letters again; gives the verdict on each.
 
-    They may have been indexed since, perhaps before a rollover, so all are looked up first.
+    They may have been indexed since, perhaps before a rollover, so all are looked up first, if need be until no
+    request of an earlier replay can bring them any more.
+
+    Args:
+        client: of the cluster.
+        recovery: looks them up; made when the replay began.
+        letters: what to send.
+        say: told in a sentence that it waits.
+        sleep: waits for so many seconds.
 
     Raises:
         ApiError, TransportError: the request as a whole failed.
     """
     items = [letter.item() for letter in letters]
-    unknown = [item for item, _ in _recovery_of(client).unknown([(item, b"") for item in items], time.monotonic())]
+    unknown, undecided = [], [(item, b"") for item in items]
+    waited = 0.0
+    while undecided:
+        found = recovery.look_up(undecided, recovery.began)
+        unknown += [item for item, _ in found.unknown]
+        undecided = found.undecided
+        if undecided:
+            if waited <= SAY_AFTER < waited + found.wait:
+                say(f"{len(undecided)} documents wait: a request that was sent before may still bring them")
+            waited += found.wait
+            sleep(found.wait)
     verdicts = dict(zip(unknown, _send_apart(client, unknown), strict=True))
     return [verdicts.get(item, ALREADY) for item in items]
-
-
-@lru_cache(maxsize=1)
-def _recovery_of(client: Elasticsearch) -> Recovery:
-    return Recovery(client, lambda text: log.warning("%s", text))
 
 
 def _send_apart(client: Elasticsearch, items: list[bytes]) -> list[Verdict]:

@@ -355,10 +355,13 @@ class Tail:
         cursor.cuts = tuple(sorted({*cursor.cuts, end})[-_MOST_CUTS:])
         self.dirty.add(cursor.id)
 
-    def begin(self, span: Span) -> bool:
-        """A span is on its way; gives whether an earlier run may have sent it."""
+    def is_doubtful(self, block: Block) -> bool:
+        """Whether an earlier run may have sent some of a block's lines."""
+        return block.offsets[0] < self._generations.get(block.origin.generation).doubtful
+
+    def begin(self, span: Span) -> None:
+        """A span is on its way."""
         self._progress.begin(span)
-        return any(part.start < self._generations.get(part.generation).doubtful for part in span.parts())
 
     def acknowledge(self, spans: Iterable[Span]) -> None:
         """Move the cursors over what was acknowledged."""

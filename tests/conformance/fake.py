@@ -150,6 +150,8 @@ class Fake:
         max_body: larger bodies (unpacked) are refused with 413, bytes.
         templates: by ``/_index_template/name`` and ``/_component_template/name``.
         streams: the backing indices of each data stream, documents by id.
+        created: when the newest backing index of a data stream was made, seconds of the epoch; others don't tell.
+        tasks: the bulk requests that run, description by id; None: nobody may ask.
         runs: the run documents by id.
         journal: ``METHOD /path`` of every request.
         bulks: the ids of every bulk request.
@@ -165,6 +167,8 @@ class Fake:
         self.max_body = 100 * 2**20
         self.templates: dict[str, Any] = {}
         self.streams: dict[str, list[dict[str, dict[str, Any]]]] = {}
+        self.created: dict[str, float] = {}
+        self.tasks: dict[str, str] | None = None
         self.runs: dict[str, dict[str, Any]] = {}
         self.journal: list[str] = []
         self.bulks: list[list[str]] = []
@@ -219,7 +223,7 @@ class Fake:
         """Answer a request: by a fault that the test asked for, else truthfully."""
         line = f"{one.method} {one.path}"
         fault = next((answer for start, answer in self.otherwise.items() if line.startswith(start)), None)
-        bulk = one.path == "/_bulk"
+        bulk = one.path == "/_bulk" and bool(one.body.strip())
         with self._lock:
             self.journal.append(line)
             if bulk:
@@ -240,6 +244,8 @@ class Fake:
         """The truth."""
         name, _, action = one.path.removeprefix("/").partition("/")
         if one.path == "/_bulk":
+            if not one.body.strip():
+                return refuse(400, "action_request_validation_exception", "no requests added")(one)
             if len(one.body) > self.max_body:
                 return refuse(413, "content_too_long_exception", "too large")(one)
             return one.send(200, self.index(one.items))
@@ -251,11 +257,17 @@ class Fake:
             return one.send(200, {"nodes": {"n": {"version": "9.5.3", "modules": MODULES}}})
         if one.path == "/_cluster/health":
             return one.send(200, {"status": "green", "number_of_nodes": 1})
+        if one.path == "/_tasks" and self.tasks is not None:
+            tasks = {name: {"description": description} for name, description in self.tasks.items()}
+            return one.send(200, {"nodes": {"n": {"name": "node-0", "tasks": tasks}} if tasks else {}})
         backing = [index for stream, part in self.streams.items() if fnmatch(stream, name) for index in part]
         if action == "_refresh":
             return one.send(200, {"_shards": {"failed": 0}})
         if action == "_settings" and backing:
-            return one.send(200, {f".ds-{n}": {"settings": {"index": {"uuid": str(n)}}} for n in range(len(backing))})
+            indices: list[dict[str, Any]] = [{"uuid": str(number)} for number in range(len(backing))]
+            if name in self.created:
+                indices[-1]["creation_date"] = str(int(self.created[name] * 1000))
+            return one.send(200, {f".ds-{index['uuid']}": {"settings": {"index": index}} for index in indices})
         if action == "_search":
             wanted = json.loads(one.body)["query"]["ids"]["values"]
             return one.send(200, {"hits": {"hits": [{"_id": i} for index in backing for i in wanted if i in index]}})

@@ -42,7 +42,7 @@ class Rig:
         self._running: list[subprocess.Popen[str]] = []
         self.configure()
 
-    def configure(self, **shipper: Any) -> None:
+    def configure(self, *, request_timeout: float = 10, **shipper: Any) -> None:
         """Write the configuration; keyword arguments go into its ``shipper`` section."""
         settings = {
             "state_dir": str(self.state),
@@ -57,7 +57,7 @@ class Rig:
         # JSON is YAML.
         document = {
             "logging": {"log_dir": str(self.logs)},
-            "elasticsearch": {"hosts": self.url, "request_timeout": 10},
+            "elasticsearch": {"hosts": self.url, "request_timeout": request_timeout},
             "shipper": settings,
             "pipelines": {"qsiprep": {"an": "application's own business"}},
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -15,7 +16,7 @@ from elasticsearch import Elasticsearch, TransportError
 from shipper.cluster import connect
 from shipper.config import Elasticsearch as Settings
 from shipper.demo.members import Cluster
-from tests.conformance.rig import PATIENCE, Rig, eventually
+from tests.conformance.rig import PATIENCE, Rig, difference, eventually
 from tests.conformance.test_sidecar import expected, write
 
 # A bound on hanging: an election, a boot and a recovery on a machine that does much else.
@@ -161,3 +162,90 @@ class TestThreeNodes:
         result = rig.once()
         assert result.returncode == 0, result.stderr
         assert expected(1_000) == rig.messages(es, "app")
+
+
+class Held:
+    """A stream whose write index takes requests and does not finish them: they wait for a copy that has no place.
+
+    Args:
+        rig: whose stream ``app``; it has documents.
+        es: to the cluster.
+        node: the node that holds the first copy.
+    """
+
+    def __init__(self, rig: Rig, es: Elasticsearch, node: int) -> None:
+        self._es = es
+        self._stream = f"logs-neuroflow.app-{rig.namespace}"
+        (self._index,) = es.indices.get_settings(index=self._stream)
+        for settings in (
+            {"auto_expand_replicas": False, "number_of_replicas": 0},
+            {"routing.allocation.require._name": f"node-{node}", "number_of_replicas": 1},
+            {"write.wait_for_active_shards": 2},
+        ):
+            es.indices.put_settings(index=self._index, settings=settings)
+
+    def under_way(self) -> bool:
+        """Whether the cluster works on a bulk request to the stream."""
+        params = {"actions": "indices:data/write/bulk", "detailed": "true"}
+        answer = self._es.perform_request(
+            "GET", "/_tasks", params=params, headers={"accept": "application/json"}
+        ).body
+        tasks = [task for node in answer["nodes"].values() for task in node["tasks"].values()]
+        return any(self._stream in task["description"] for task in tasks)
+
+    def roll_over(self) -> None:
+        """Another index is the write index; the request goes on in the old one."""
+        assert eventually(self.under_way)
+        self._es.indices.rollover(alias=self._stream)
+        assert self.under_way()
+
+    def let_go(self) -> None:
+        """The old index finishes its requests."""
+        assert self.under_way()
+        self._es.indices.put_settings(index=self._index, settings={"routing.allocation.require._name": None})
+
+
+@pytest.fixture
+def held(rig: Rig, es: Elasticsearch, cluster: Cluster) -> Held:
+    """Ten lines are shipped, then the index is held and 290 more are written."""
+    rig.configure(request_timeout=3)
+    write(rig.logs / "neuroflow.log", 0, 10)
+    assert rig.once().returncode == 0
+    assert eventually(cluster.whole, LONG)
+    held = Held(rig, es, primary(es, rig))
+    write(rig.logs / "neuroflow.log", 10, 300)
+    return held
+
+
+def each_line_once(rig: Rig, es: Elasticsearch, held: Held) -> None:
+    """All 300 lines arrive, and none twice."""
+    assert eventually(lambda: found(rig, es) >= 300 and not held.under_way(), LONG)
+    assert not difference(Counter(expected(300)), rig.messages(es, "app"))
+
+
+class TestRolloverUnderWay:
+    """A request is under way while its stream rolls over: its documents land in the old index, later."""
+
+    def test_killed(self, rig: Rig, es: Elasticsearch, held: Held) -> None:
+        """What the killed process sent is found when it has landed; lines that were never sent do not wait for it."""
+        process = rig.start()
+        held.roll_over()
+        rig.kill(process)
+        process = rig.start()
+        write(rig.logs / "workflow.log", 0, 1)
+        assert eventually(lambda: rig.count(es, "workflow") == 1, LONG)
+        held.let_go()
+        each_line_once(rig, es, held)
+        assert rig.stop(process)[0] == 0
+
+    def test_timed_out(self, rig: Rig, es: Elasticsearch, held: Held) -> None:
+        """The same where nobody was killed, but the answer came too late."""
+        with (rig.folder / "said").open("w+") as said:
+            process = rig.start(said=said)
+            held.roll_over()
+            assert eventually(lambda: "did not answer within 3 s" in (rig.folder / "said").read_text())
+            write(rig.logs / "workflow.log", 0, 1)
+            assert eventually(lambda: rig.count(es, "workflow") == 1, LONG)
+            held.let_go()
+            each_line_once(rig, es, held)
+            assert rig.stop(process)[0] == 0

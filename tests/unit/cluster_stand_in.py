@@ -1,87 +1,206 @@
-"""What stands for a cluster and its sender: a few dictionaries that answer when they are told to."""
+"""What stands for a cluster and its sender: a few dictionaries that answer when they are told to.
+
+What may be there already is decided by the real look-up (``shipper.deliver.recovery``), which asks a stand-in client.
+"""
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, Self, cast
 
 import orjson
+from elasticsearch import Elasticsearch
 
 from shipper.deliver.batch import Batch
+from shipper.deliver.recovery import Pair, Recovery
 from shipper.tail.progress import Span
 from shipper.telemetry import Counters
 
 ROOM = 2
+STREAM = "stream"
 
 
 class Stream:
     """A data stream: ids are unique inside each backing index only, as in Elasticsearch.
 
-    ``documents`` are all that were created, in order.
+    ``documents`` are all that were created, in order; ``late`` are requests that were routed to a backing index and
+    have not put their documents into it yet, or that are still on their way to the cluster.  What is created is found
+    after a refresh.
     """
 
     def __init__(self) -> None:
         self.backing: list[dict[str, str]] = [{}]
         self.documents: list[dict[str, Any]] = []
+        self.late: list[tuple[dict[str, str] | None, list[bytes]]] = []
+        self.found: set[str] = set()
 
-    def take(self, batch: Batch) -> tuple[int, int]:
-        """Create every item, a doubtful batch's after looking its ids up; gives how many were new, and were not."""
+    def create(self, items: list[bytes], index: dict[str, str] | None = None) -> int:
+        """Create what is not there in the write index, or in the one given; gives how many that were."""
+        index = self.backing[-1] if index is None else index
         created = 0
-        for item in batch.items:
+        for item in items:
             action, document = (orjson.loads(part) for part in item.splitlines())
-            name, message = action["create"]["_id"], orjson.loads(item.splitlines()[1])["message"]
+            name = action["create"]["_id"]
             assert document["log"]["offset"] >= 0
-            if name in self.backing[-1] or (batch.doubtful and any(name in one for one in self.backing)):
-                continue
-            self.backing[-1][name] = message
-            self.documents.append(document)
-            created += 1
-        return created, len(batch.items) - created
+            if name not in index:
+                index[name] = document["message"]
+                self.documents.append(document)
+                created += 1
+        return created
+
+    def hang(self, items: list[bytes], *, arrived: bool = True) -> None:
+        """A request is sent; it puts its documents into what is the write index when it arrives, when it lands."""
+        self.late.append((self.backing[-1] if arrived else None, items))
+
+    def arrive(self) -> None:
+        """What is on its way arrives."""
+        self.late = [(self.backing[-1] if index is None else index, items) for index, items in self.late]
+
+    def land(self) -> None:
+        """The oldest request ends."""
+        self.arrive()
+        index, items = self.late.pop(0)
+        self.create(items, index)
 
     def messages(self) -> Counter[str]:
         """How often each message is there."""
         return Counter(message for one in self.backing for message in one.values())
 
 
+class _Client:
+    """What a look-up asks of the client, answered from a stream."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self.indices = SimpleNamespace(get_settings=self._settings, refresh=self._refresh)
+
+    def options(self, **_: Any) -> Self:
+        return self
+
+    def perform_request(self, method: str, path: str, **_: Any) -> Any:
+        if (method, path) == ("POST", "/_bulk"):
+            return self._stream.arrive()
+        assert ("GET", "/_tasks") == (method, path)
+        arrived = [items for index, items in self._stream.late if index is not None]
+        tasks = {str(id(items)): {"description": f"indices[{STREAM}]"} for items in arrived}
+        return SimpleNamespace(body={"nodes": {"n": {"tasks": tasks}}})
+
+    def _settings(self, **_: Any) -> Any:
+        body: dict[str, Any] = {str(number): {"settings": {}} for number in range(len(self._stream.backing))}
+        return SimpleNamespace(body=body, meta=SimpleNamespace(status=200))
+
+    def _refresh(self, **_: Any) -> None:
+        self._stream.found = {name for index in self._stream.backing for name in index}
+
+    def search(self, *, query: Any, **_: Any) -> Any:
+        hits = [{"_id": name} for name in query["ids"]["values"] if name in self._stream.found]
+        return SimpleNamespace(body={"hits": {"hits": hits}})
+
+
+@dataclass
+class _Request:
+    """A batch under way: what has no outcome, and since when it may have been sent."""
+
+    spans: list[Span]
+    certain: list[Pair]
+    doubtful: list[Pair] = field(default_factory=list)
+    since: float = 0.0
+
+    @property
+    def items(self) -> list[bytes]:
+        """Its documents without an outcome."""
+        return [item for item, _ in (*self.doubtful, *self.certain)]
+
+
 class Cluster:
     """What a sidecar sends to; answers at once, or keeps what it got while it is away."""
 
-    def __init__(self, stream: Stream, counters: Counters) -> None:
+    def __init__(self, stream: Stream, counters: Counters, clock: Callable[[], float] = lambda: 0.0) -> None:
         self.stream = stream
         self.counters = counters
         self.away = False
         self.trouble = False
         self.broken = False
-        self.waiting: deque[Batch] = deque()
+        self.waiting: deque[_Request] = deque()
+        self.aside: list[_Request] = []
         self.done: list[Span] = []
+        self._clock = clock
+        client = cast("Elasticsearch", _Client(stream))
+        self._recovery = Recovery(client, lambda _: None, request_timeout=1, clock=clock)
+
+    @property
+    def waits(self) -> bool:
+        """Whether something waits for an older request."""
+        return bool(self.aside)
 
     def offer(self, batch: Batch) -> bool:
         """Take a batch if there is room."""
         if len(self.waiting) >= ROOM:
             return False
-        self.waiting.append(batch)
+        pairs = [(_named(item), raw) for item, raw in zip(batch.items, batch.raws, strict=True)]
+        doubtful = [pair for first, last in batch.doubtful for pair in pairs[first:last]]
+        certain = [pair for pair in pairs if pair not in doubtful]
+        self.waiting.append(_Request(batch.spans, certain, doubtful, self._recovery.began))
         self.work()
         return True
 
     def work(self) -> None:
         """Answer what waits, unless the cluster is away."""
-        while self.waiting and not self.away:
-            batch = self.waiting.popleft()
-            created, there = self.stream.take(batch)
-            self.counters.settle(acknowledged=created, duplicate=there)
-            self.done += batch.spans
+        if self.away:
+            return
+        aside, self.aside = self.aside, []
+        self.waiting.extendleft(reversed(aside))
+        while self.waiting:
+            self._answer(self.waiting.popleft())
+
+    def _answer(self, request: _Request) -> None:
+        items = self.sent(request)
+        created = self.stream.create(items)
+        self.counters.settle(acknowledged=created, duplicate=len(items) - created)
+        request.certain = []
+        if request.doubtful:
+            self.aside.append(request)
+        else:
+            self.done += request.spans
+
+    def sent(self, request: _Request) -> list[bytes]:
+        """What of a batch goes out: what is in doubt is looked up first."""
+        if request.doubtful:
+            found = self._recovery.look_up(request.doubtful, request.since)
+            self.counters.settle(duplicate=len(request.doubtful) - len(found.unknown) - len(found.undecided))
+            request.certain, request.doubtful = [*found.unknown, *request.certain], found.undecided
+        return [item for item, _ in request.certain]
+
+    def time_out(self, *, arrived: bool) -> None:
+        """What is under way was sent, and nobody waits for its answer any longer: it is in doubt from now on."""
+        for request in self.waiting:
+            self.stream.hang(self.sent(request), arrived=arrived)
+            request.doubtful, request.certain = [*request.doubtful, *request.certain], []
+            request.since = self._clock()
 
     def acknowledged(self) -> list[Span]:
         """What was settled since."""
+        self.work()
         done, self.done = self.done, []
         return done
 
     @property
     def idle(self) -> bool:
         """Whether nothing is under way."""
-        return not self.waiting and not self.done
+        return not self.waiting and not self.aside and not self.done
 
     def stop(self, deadline: float) -> None:
         """Nobody answers any more: what waits stays unacknowledged."""
         assert deadline > 0
         self.waiting.clear()
+        self.aside.clear()
+
+
+def _named(item: bytes) -> bytes:
+    """An item for the one stream that there is."""
+    action, document = item.splitlines()
+    name = orjson.loads(action)["create"]["_id"]
+    return orjson.dumps({"create": {"_index": STREAM, "_id": name}}) + b"\n" + document + b"\n"

@@ -56,7 +56,7 @@ class Weather(RotatedLog):
         """Start a sidecar."""
         self.store = CursorStore(self.config.shipper.state_dir, pytest.fail)
         self.counters = Counters()
-        self.cluster = Cluster(self.stream, self.counters)
+        self.cluster = Cluster(self.stream, self.counters, lambda: self.now)
         self.cluster.away = self.cluster.trouble = self.away
         self.sidecar = Sidecar(
             self.config,
@@ -72,6 +72,9 @@ class Weather(RotatedLog):
         try:
             self.see()
             self.returns()
+            self._settle()
+            while self.stream.late:
+                self.stream.land()
             self._settle()
             self.now += PARTIAL
             self._settle()
@@ -140,12 +143,38 @@ class Weather(RotatedLog):
         """The data stream gets another backing index."""
         self.stream.backing.append({})
 
-    @rule(accepted=st.booleans())
-    def kill(self, accepted: bool) -> None:
-        """SIGKILL; what was under way was accepted or not, in any case nobody heard the answer."""
-        if accepted:
-            for batch in self.cluster.waiting:
-                self.stream.take(batch)
+    @precondition(lambda self: self.stream.late)
+    @rule()
+    def land(self) -> None:
+        """A request that began long ago puts its documents into the index that was the write index then."""
+        self.stream.land()
+
+    @precondition(lambda self: self.away)
+    @rule(arrived=st.booleans(), rolled_over=st.booleans())
+    def time_out(self, arrived: bool, rolled_over: bool) -> None:
+        """The cluster works on what it got, or will get it yet, and may roll the stream over; nobody waits for it."""
+        self.now += 0.01
+        self.cluster.time_out(arrived=arrived)
+        if rolled_over:
+            self.roll_over()
+
+    @precondition(lambda self: any(index is None for index, _ in self.stream.late))
+    @rule()
+    def arrive(self) -> None:
+        """What was on its way arrives at the cluster."""
+        self.stream.arrive()
+
+    @rule(accepted=st.sampled_from(["no", "at once", "late", "on its way"]), rolled_over=st.booleans())
+    def kill(self, accepted: str, rolled_over: bool) -> None:
+        """SIGKILL; what was under way was accepted or not, perhaps later: in any case nobody heard the answer."""
+        for request in self.cluster.waiting:
+            if accepted in {"late", "on its way"}:
+                self.stream.hang(self.cluster.sent(request), arrived=accepted == "late")
+            elif accepted == "at once":
+                self.stream.create(self.cluster.sent(request))
+        if rolled_over:
+            self.roll_over()
+        self.now += 0.01
         for one in self.sidecar._tail._generations:
             if one.awake is not None:
                 one.awake.close()
@@ -277,6 +306,8 @@ class Weather(RotatedLog):
     def _all_shipped(self) -> Iterator[None]:
         """Before something is taken away it is in the index: the files are the queue."""
         away = self.away
+        while self.stream.late:
+            self.stream.land()
         if away:
             self.returns()
         self.wait()

@@ -73,8 +73,8 @@ class Ship:
     def kill(self, *, accepted: bool = False, **settings: Any) -> None:
         """SIGKILL and another start; nobody heard whether what was under way was ``accepted``."""
         if accepted:
-            for batch in self.cluster.waiting:
-                self.stream.take(batch)
+            for request in self.cluster.waiting:
+                self.stream.create(request.items)
         for one in self.sidecar._tail._generations:
             if one.awake is not None:
                 one.awake.close()
@@ -253,7 +253,7 @@ def test_both_cursors_move_at_once(ship: Ship) -> None:
     ship.look(0.3)
     first, second = ship.cluster.waiting
     assert (1, 2) == (len(first.items), len(second.items))
-    ship.stream.take(second)
+    ship.stream.create(second.items)
     ship.cluster.done += second.spans
     ship.look()
     assert [0, 0] == [cursor.offset for cursor in ship.store.load()]

@@ -17,7 +17,10 @@ Answer = tuple[int, Any] | Callable[[BaseHTTPRequestHandler], None]
 
 
 class Cluster(ThreadingHTTPServer):
-    """Takes bulk requests; ``answers`` are given in turn, then every item is created."""
+    """Takes bulk requests; ``answers`` are given in turn, then every item is created.
+
+    ``tasks`` are the bulk requests that run, ``found`` what a look-up finds; without any, no stream is there.
+    """
 
     daemon_threads = True
     block_on_close = False
@@ -30,6 +33,8 @@ class Cluster(ThreadingHTTPServer):
         self.encodings: list[str | None] = []
         self.documents: dict[str, Any] = {}
         self.asked = threading.Semaphore(0)
+        self.tasks: list[str] = []
+        self.found: list[str] = []
 
     @property
     def url(self) -> str:
@@ -42,7 +47,13 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        if body == b"\n":
+            self._send(400, {"error": {"type": "action_request_validation_exception", "reason": "no requests added"}})
+            return
+        if not self.path.startswith("/_bulk"):
+            self._send(200, {"hits": {"hits": [{"_id": name} for name in self.server.found]}})
+            return
         encoding = self.headers.get("content-encoding")
         if encoding == "gzip":
             body = gzip.decompress(body)
@@ -68,7 +79,15 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(*answer)
 
     def do_GET(self) -> None:
-        """No data stream is there that could be rolled over."""
+        """What a look-up asks first."""
+        if self.server.tasks and self.path.startswith("/_tasks"):
+            tasks = {str(number): {"description": one} for number, one in enumerate(self.server.tasks)}
+            self._send(200, {"nodes": {"n": {"tasks": tasks}}})
+            return
+        if self.server.found:
+            body: dict[str, Any] = {"nodes": {}} if self.path.startswith("/_tasks") else {"i": {"settings": {}}}
+            self._send(200, body)
+            return
         self._send(404, {"error": {"type": "index_not_found_exception", "reason": "no such index"}, "status": 404})
 
     def _send(self, status: int, content: Any) -> None:

@@ -63,7 +63,7 @@ class Desk:
         self.begun = 0
         self.sender = Sender(
             self.client, settings, in_flight=2, dead_letters=self.letters, counters=self.counters,
-            recovery=Recovery(self.client, pytest.fail), restore=self.restore,
+            recovery=Recovery(self.client, pytest.fail, request_timeout=0.3), restore=self.restore,
             runs=RunDocuments(self.client, "neuroflow-runs-test", lambda: None),
             wake=self.wake, wait_for=self.wait_for,
         )  # fmt: skip
@@ -367,9 +367,64 @@ def test_letters_are_sent_like_documents(desk: Desk) -> None:
     desk.cluster.answers.put(items(400))
     desk.submit(batch("a"))
     desk.finish()
-    (verdict,) = send_letters(desk.client, list(desk.letters))
+    recovery = Recovery(desk.client, pytest.fail, request_timeout=30)
+    (verdict,) = send_letters(desk.client, recovery, list(desk.letters), pytest.fail)
     assert Outcome.ACKNOWLEDGED is verdict.outcome
     assert ["a"] == desk.cluster.requests[-1]
+
+
+def test_letters_wait_for_an_older_request(desk: Desk) -> None:
+    """That of an earlier replay may still bring them; what it brought is not sent again."""
+    desk.cluster.answers.put(items(400, 400))
+    desk.submit(batch("a", "b"))
+    desk.finish()
+    desk.cluster.tasks = ["requests[2], indices[logs-x-y]"]
+    waits: list[float] = []
+    said: list[str] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 20:
+            desk.cluster.tasks, desk.cluster.found = [], ["a"]
+
+    recovery = Recovery(desk.client, pytest.fail, request_timeout=30)
+    verdicts = send_letters(desk.client, recovery, list(desk.letters), said.append, sleep)
+    assert [Outcome.DUPLICATE, Outcome.ACKNOWLEDGED] == [one.outcome for one in verdicts]
+    assert ["b"] == desk.cluster.requests[-1]
+    assert (20, 1) == (len(waits), len(said))
+
+
+def doubtful(*names: str) -> Batch:
+    """A batch that an earlier run may have sent, all but its first document."""
+    one = batch(*names)
+    one.doubtful = [(1, len(names))]
+    return one
+
+
+def test_what_an_older_request_may_bring_waits(desk: Desk) -> None:
+    """And only that: the rest of its batch, and other batches, are sent meanwhile."""
+    desk.cluster.tasks = ["requests[2], indices[logs-x-y]"]
+    desk.submit(doubtful("a", "b", "c"), batch("d"))
+    while desk.counted() != (2, 0, 0, 2):
+        desk.wake.wait(0.05)
+    assert desk.sender.waits
+    assert not desk.sender.idle
+    desk.cluster.tasks, desk.cluster.found = [], ["b"]
+    assert 2 == len(desk.finish())
+    assert (3, 1, 0, 0) == desk.counted()
+    assert [["a"], ["c"], ["d"]] == sorted(desk.cluster.requests)
+    assert not desk.sender.waits
+
+
+def test_a_stop_gives_up_what_waits(desk: Desk) -> None:
+    """It is looked up again at the next start."""
+    desk.cluster.tasks = ["requests[2], indices[logs-x-y]"]
+    desk.submit(doubtful("a", "b"))
+    while desk.counted() != (1, 0, 0, 1):
+        desk.wake.wait(0.05)
+    desk.sender.stop(time.monotonic())
+    assert [] == desk.finish()
+    assert (1, 0, 0, 1) == desk.counted()
 
 
 def test_answers_must_speak_of_every_item() -> None:

@@ -1,0 +1,99 @@
+"""Batches between the reading thread and the sending threads: those that are to be sent, and those that must wait."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from itertools import count
+from typing import Generic, TypeVar
+
+Work = TypeVar("Work")
+
+
+class Backlog(Generic[Work]):
+    """Work for a few threads, bounded in number.
+
+    A piece of work that has to wait for a moment is set aside; no thread waits with it, and its place is free for
+    another piece, as long as no more than ``most_aside`` have given up theirs.
+
+    Args:
+        room: how many pieces there may be, those in the hands of a thread included.
+        most_aside: how many more there may be while as many are set aside.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, room: int, most_aside: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._room = room
+        self._most_aside = most_aside
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._ready: deque[Work] = deque()
+        self._aside: list[tuple[float, int, Work]] = []
+        self._order = count()
+        self._gave_place: set[int] = set()  # by object
+        self._under_way = 0
+        self._deadline: float | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is left, neither here nor in the hands of a thread."""
+        with self._changed:
+            return self._under_way == 0
+
+    @property
+    def waits(self) -> bool:
+        """Whether something is set aside."""
+        with self._changed:
+            return bool(self._aside)
+
+    def offer(self, work: Work) -> bool:
+        """Take in a piece of work; gives whether there was room."""
+        with self._changed:
+            if self._under_way >= self._room + min(len(self._gave_place), self._most_aside):
+                return False
+            self._under_way += 1
+            self._ready.append(work)
+            self._changed.notify()
+            return True
+
+    def take(self) -> Work | None:
+        """The next piece, once there is one; None when it is stopped and nothing can be done before the deadline."""
+        with self._changed:
+            while True:
+                due = self._aside[0][0] if self._aside else None
+                now = self._clock()
+                if due is not None and due <= now:
+                    return heapq.heappop(self._aside)[2]
+                if self._ready:
+                    return self._ready.popleft()
+                if self._deadline is not None and (due is None or due >= self._deadline):
+                    for _, _, work in self._aside:
+                        self._leave(work)
+                    self._aside.clear()
+                    return None
+                self._changed.wait(None if due is None else due - now)
+
+    def set_aside(self, work: Work, due: float) -> None:
+        """Give a piece back that can't go on before ``due`` (of the clock)."""
+        with self._changed:
+            self._gave_place.add(id(work))
+            heapq.heappush(self._aside, (due, next(self._order), work))
+            self._changed.notify()
+
+    def finish(self, work: Work) -> None:
+        """A piece that was taken is done, or given up."""
+        with self._changed:
+            self._leave(work)
+
+    def stop(self, deadline: float) -> None:
+        """Nothing more comes; what is set aside beyond ``deadline`` (of the clock) is given up."""
+        with self._changed:
+            self._deadline = deadline
+            self._changed.notify_all()
+
+    def _leave(self, work: Work) -> None:
+        self._under_way -= 1
+        self._gave_place.discard(id(work))
