@@ -95,7 +95,7 @@ def security(status: int, told: int | None = None, **more: object) -> dict[str, 
     return {"error": {"root_cause": [cause], **cause}, "status": status if told is None else told, **more}
 
 
-ASKS = {"www-authenticate": "Basic realm=\"security\", charset=\"UTF-8\", ApiKey"}
+ASKS = {"www-authenticate": 'Basic realm="security", charset="UTF-8", ApiKey'}
 OTHER = "(that was a proxy or another service, not Elasticsearch)"
 
 
