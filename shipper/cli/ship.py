@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import os
@@ -178,12 +179,16 @@ def _health(config: Config, counters: Counters, sender: Any) -> Health | None:
     listen = config.shipper.telemetry.listen
     if listen is None:
         return None
+    from shipper.cli.readiness import readiness_of
     from shipper.health import Health
 
     try:
-        health = Health(listen, counters, lambda: not sender.trouble)
+        health = Health(listen, counters, readiness_of(sender))
     except (OSError, ValueError) as error:
-        raise Failure(f"{config.path}: shipper.telemetry.listen: {listen}: {error}", WRONG_USE) from None
+        why = (isinstance(error, OSError) and error.strerror) or str(error)
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            why = "another process listens there already (another sidecar?); stop it or choose another port"
+        raise Failure(f"{config.path}: shipper.telemetry.listen: {listen}: {why}", WRONG_USE) from None
     health.start()
     return health
 

@@ -54,7 +54,12 @@ NEEDS = (
         "logs are shipped, but `workflow`, `stats` and dashboards of runs stay empty",
         runs=("create_index", "view_index_metadata", "write"),
     ),
-    Need("rebuild-runs", "the command is refused", streams=("read",), runs=("create_index", "delete_index", "write")),
+    Need(
+        "rebuild-runs",
+        "the command is refused",
+        streams=("read",),
+        runs=("create_index", "delete_index", "view_index_metadata", "write"),
+    ),
     Need(
         "setup, and templates at start",
         "run `neuroflow-ship setup` with a key that may, and the sidecar with --no-setup",

@@ -38,7 +38,7 @@ runs:
 rebuilds:
   indices:
   - {{names: ['{LOGS}'], privileges: [read]}}
-  - {{names: ['{RUNS}'], privileges: [read, write, create_index, view_index_metadata, delete_index]}}
+  - {{names: ['{RUNS}'], privileges: [write, create_index, view_index_metadata, delete_index]}}
 setup: {{cluster: [manage_index_templates, 'cluster:monitor/nodes/info']}}
 views: {{indices: [{{names: ['{LOGS}', '{RUNS}'], privileges: [read]}}]}}
 lab: {{indices: [{{names: ['logs-neuroflow.*-lab'], privileges: [auto_configure, create_doc]}}]}}
