@@ -22,6 +22,7 @@ from shipper import __version__, memory
 from shipper import config as configuration
 from shipper.cli.checking import check_cluster, check_in_force
 from shipper.cli.failure import CLUSTER, NOT_ALL, OK, WRONG_USE, Failure
+from shipper.cli.host_name import state_of, warn_of_host, warnings_of
 from shipper.cli.kibana import export, kibana_client, set_up_kibana
 from shipper.cli.parts import dead_letters_of, files_of, redactor_of, run_documents_of
 from shipper.config import Config, ConfigError
@@ -74,6 +75,7 @@ def _run(config: Config, *, once: bool, setup: bool) -> int:
     redactor.recall(store.known())
     code = CLUSTER
     try:
+        warn_of_host(config, store, lambda text: log.warning("%s", text))
         code = _run_with(config, store, counters, redactor, once=once, setup=setup)
     finally:
         store.close(clean=code == OK)
@@ -326,6 +328,8 @@ def check(context: click.Context) -> None:
             f"file: {show(file.shown)} ({file.size} bytes, from {offset}{readable}): {file.source.format} → "
             f"logs-neuroflow.{file.source.dataset}-{config.shipper.namespace}, matches {show(file.source.pattern)}"
         )
+    for sentence in warnings_of(config, state_of(*state.remembered(config.shipper.state_dir), config.shipper.host)):
+        click.echo(f"warning: {sentence}")
     with _cluster_errors(config):
         if not check_cluster(connect(config.elasticsearch), config):
             sys.exit(NOT_ALL)
