@@ -23,20 +23,29 @@ def check_cluster(client: Elasticsearch, config: Config) -> bool:
 
     click.echo(f"cluster: {where(config.elasticsearch)}: {_health(client)}")
     may = _check_permissions(client, config.shipper.namespace)
-    return check_in_force(client, config.shipper.namespace, aloud=True) and may
+    return check_in_force(client, config, aloud=True) and may
 
 
-def check_in_force(client: Elasticsearch, namespace: str, *, aloud: bool = False) -> bool:
+def check_in_force(client: Elasticsearch, config: Config, *, aloud: bool = False) -> bool:
     """Print what is in force that is not ours; False when there is some.
 
     Args:
         client: the cluster.
-        namespace: of the streams.
+        config: for the namespace, and for messages.
         aloud: also that all is well, and what could not be looked at.
     """
+    from elastic_transport import ApiError, TransportError
+
+    from shipper.cluster import explain
     from shipper.install.in_force import in_force
 
-    found = in_force(client, namespace)
+    namespace = config.shipper.namespace
+    try:
+        found = in_force(client, namespace)
+    except (ApiError, TransportError) as error:
+        reason = explain(error, config.elasticsearch)
+        click.echo(f"templates: which are in force can't be told: {reason}", err=not aloud)
+        return True
     for sentence in (*found.templates, *found.indices):
         click.echo(f"wrong: {sentence}", err=not aloud)
     if aloud:
@@ -58,7 +67,9 @@ def _health(client: Elasticsearch) -> str:
         if error.meta.status == 403 and is_genuine(error):
             return "it answers; how it is, only a key with `monitor` is told"
         raise
-    return f"{answer.body.get('status')}, {answer.body.get('number_of_nodes')} nodes"
+    if not isinstance(answer.body, dict) or "status" not in answer.body:
+        return "it answers, but not how it is"
+    return f"{answer.body['status']}, {answer.body.get('number_of_nodes')} nodes"
 
 
 def _check_permissions(client: Elasticsearch, namespace: str) -> bool:

@@ -257,7 +257,7 @@ def setup(context: click.Context, kibana: bool, dry_run: bool) -> None:
     with _cluster_errors(config):
         for change in install(client, dry_run=dry_run):
             click.echo(f"{change.action:<10} {change.kind} {change.name}")
-        good = check_in_force(client, config.shipper.namespace)
+        good = check_in_force(client, config)
     if to_kibana is not None:
         good = set_up_kibana(to_kibana, dry_run=dry_run) and good
     if not good:

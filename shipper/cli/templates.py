@@ -19,6 +19,10 @@ from shipper.telemetry import log
 FORBIDDEN_FOR = 900.0
 # How often that is said which somebody has to mend while shipping goes on, seconds.
 REMIND_AFTER = 3600.0
+_WAITS = (
+    "nothing is sent until then, for the first document would make a stream that is not as ours: nothing is lost "
+    "(start with --no-setup to ship all the same)"
+)
 _GOES_ON = "shipping goes on: what is refused is kept in the dead letters"
 
 
@@ -48,16 +52,16 @@ class Templates:
         Once they were put, only missing ones are put back: what somebody made of them meanwhile stays until the
         next start.  A key that may not is told what to do, and shipping goes on: somebody else may have put them.
         """
-        if time.monotonic() < self._forbidden_until:
+        if self._may_not():
             return True
         if self._put and not self._missing():
-            return not self._in_force(thorough=False).barred
+            return self._may_not() or not self._in_force(thorough=False).barred
         try:
             changed = [change for change in install(self._client) if change.action not in {"unchanged", "newer"}]
         except Exception as error:  # noqa: BLE001 - the answers may be anything, a proxy's page among them
             if isinstance(error, ApiError) and error.meta.status == 403 and is_genuine(error):
                 self._forbid(explain(error, self._settings))
-                return self.look()
+                return True
             reason = (
                 explain(error, self._settings)
                 if isinstance(error, ApiError | TransportError)
@@ -91,20 +95,9 @@ class Templates:
             self._unseen_until = time.monotonic() + FORBIDDEN_FOR
         waits = wait and found.barred
         for sentence in found.templates:
-            self._say(
-                f"{sentence}; "
-                + (
-                    "nothing is sent until then, for the first document would make a stream that is not as ours: "
-                    "nothing is lost (start with --no-setup to ship all the same)"
-                    if waits
-                    else _GOES_ON
-                ),
-                every=60.0 if waits else REMIND_AFTER,
-            )
+            self._say(f"{sentence}; {_WAITS if waits else _GOES_ON}", every=60.0 if waits else REMIND_AFTER)
         for sentence in found.indices:
-            self._say(
-                f"{sentence}; shipping goes on: what is refused is kept in the dead letters", every=REMIND_AFTER
-            )
+            self._say(f"{sentence}; {_GOES_ON}", every=REMIND_AFTER)
         return found
 
     def _missing(self) -> bool:
@@ -124,6 +117,10 @@ class Templates:
                 self._forbid(explain(error, self._settings))
             return False  # another time
         return any((asset.kind, asset.name) not in there for asset in assets())
+
+    def _may_not(self) -> bool:
+        """Whether the key was refused lately."""
+        return time.monotonic() < self._forbidden_until
 
     def _forbid(self, reason: str) -> None:
         """Leave a key alone that may not; not for ever, since it may be given the privilege."""
