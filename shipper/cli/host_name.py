@@ -114,7 +114,9 @@ def warn_of_host(config: Config, store: CursorStore, say: Callable[[str], None])
     """Say at start what may be doubled, and remember the name for the next start."""
     host = config.shipper.host
     if config.shipper.host_name == "auto":
-        state = state_of(store.load(), store.fact(FACT), host)
+        # Cursors are written with the counters: where these are, ten thousand logs need not be loaded for this.
+        known = store.fact(FACT) == host and store.fact("counters") is not None
+        state = State(empty=False, before=host) if known else state_of(store.load(), store.fact(FACT), host)
         for sentence in warnings_of(config, state):
             say(sentence)
     if store.fact(FACT) != host:

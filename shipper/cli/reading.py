@@ -73,8 +73,8 @@ class Session:
 
         if isinstance(error, BadRequestError) and (wrong := self.wrongly_mapped()):
             return (
-                f"{where(self.config.elasticsearch)}: {wrong}: another index template than ours made that, and views "
-                "can't be had of it; `neuroflow-ship check` names the template and says what to do; "
+                f"{where(self.config.elasticsearch)}: {wrong}: another index template than ours made that index, and "
+                "views need ours; `neuroflow-ship check` names the template and says what to do; "
                 f"it said: {reason_of(error.body)}"
             )
         if isinstance(error, (ApiError, TransportError)):

@@ -162,13 +162,13 @@ def _look_at_templates(
     for (template, said), names in wrong.items():
         if template.name in ours:
             found.templates.append(
-                f"{', '.join(names)}: a new index {said}, because a component template changes what ours says: "
+                f"{', '.join(names)}: what our index template makes {said}, because a component template changes it: "
                 f"look at {template.name}@custom and put it right"
             )
         else:
             found.templates.append(
                 f"index template {_named(template)} wins over ours for {', '.join(names)}"
-                f"{f': a new index {said}' if said else ''}; give it a priority below {least}, or patterns that "
+                f"{f': what it makes {said}' if said else ''}; give it a priority below {least}, or patterns that "
                 "leave these names out, or delete it"
             )
     return any(said and names != [runs] for (template, said), names in wrong.items() if template.name not in ours)
@@ -177,7 +177,7 @@ def _look_at_templates(
 def _faults_of(client: Elasticsearch, template: Template, name: str, *, stream: bool) -> str | None:
     """What is wrong with what would be made, in words; empty for nothing, None where that can't be known."""
     if stream != template.data_stream:
-        return "would be no data stream" if stream else "would be a data stream"
+        return "is no data stream" if stream else "is a data stream"
     mappings = _simulated(client, name)
     return None if mappings is None else _words(faults(mappings, LINES if stream else RUNS))
 
