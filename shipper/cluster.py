@@ -138,6 +138,9 @@ def explain(error: Exception, settings: Settings) -> str:
             moved = error.meta.headers.get("location")
             text = f"go to {moved}" if moved else " ".join(re.sub(r"<[^>]*>", " ", reason).split())
             reason = f"{text} (that was a proxy or another service, not Elasticsearch)"
+            if status == 413:
+                # Elasticsearch refuses what is too large before it looks at it, without a header or a word.
+                reason = "the request is larger than it, or a proxy before it, takes"
         if status == 401:
             return f"{place} does not know us (401): check api_key or username and password; it said: {reason}"
         if status == 403 and "cluster_block_exception" not in reason:
@@ -161,8 +164,24 @@ def explain(error: Exception, settings: Settings) -> str:
 
 
 def is_genuine(error: ApiError | ApiResponse[Any]) -> bool:
-    """Whether Elasticsearch itself gave this answer: all of its answers are marked."""
-    return error.meta.headers.get("x-elastic-product") == "Elasticsearch"
+    """Whether Elasticsearch itself gave this answer: all of its answers are marked, but those of its security.
+
+    These come before the mark (seen on 9.5.3, 401 and 403 alike) and are told by what they say.
+    """
+    return error.meta.headers.get("x-elastic-product") == "Elasticsearch" or _is_security_refusal(
+        error.meta.status, error.body
+    )
+
+
+def _is_security_refusal(status: int, body: Any) -> bool:
+    """Whether an answer is shaped as those of Elasticsearch's security: no proxy words its own like this."""
+    if status not in {401, 403} or not isinstance(body, dict) or body.get("status") != status:
+        return False
+    error = body.get("error")
+    causes = error.get("root_cause") if isinstance(error, dict) else None
+    return isinstance(causes, list) and any(
+        isinstance(cause, dict) and cause.get("type") == "security_exception" for cause in (error, *causes)
+    )
 
 
 def reason_of(body: Any) -> str:

@@ -2,20 +2,57 @@
 
 from __future__ import annotations
 
+import re
+import socket
 import threading
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from shipper.telemetry import Counters
+
+# The cluster is asked no more often than this by those who ask whether the sidecar is ready, seconds.
+ASK_EVERY = 10.0
+
+
+class Readiness:
+    """Why the sidecar is not ready, known without a batch: who asks lets the cluster be asked, now and then.
+
+    Args:
+        trouble: why documents are not taken at the moment, as far as the sidecar has tried; None for all well.
+        ask: asks the cluster; gives why it does not answer, or None.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        trouble: Callable[[], str | None],
+        ask: Callable[[], str | None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._trouble = trouble
+        self._ask = ask
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._until = float("-inf")
+        self._silent: str | None = None
+
+    def __call__(self) -> str | None:
+        """Why it is not ready; None where it is."""
+        with self._lock:  # one question answers all who wait meanwhile
+            if self._clock() >= self._until:
+                self._silent = self._ask()
+                self._until = self._clock() + ASK_EVERY
+        return self._silent or self._trouble()
 
 
 class Health(ThreadingHTTPServer):
     """Serves /metrics (Prometheus text), /healthz and /readyz on one address.
 
     Args:
-        listen: host:port.
+        listen: host:port; an IPv6 address in brackets, and without a host the loopback.
         counters: what /metrics shows.
-        ready: whether the cluster took something lately, for /readyz.
+        ready: why documents would not be taken now, for /readyz; None where they would.
 
     Raises:
         OSError: the address can't be listened on.
@@ -24,11 +61,15 @@ class Health(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, listen: str, counters: Counters, ready: Callable[[], bool]) -> None:
-        host, _, port = listen.rpartition(":")
+    def __init__(self, listen: str, counters: Counters, ready: Callable[[], str | None]) -> None:
+        host, port = address_of(listen)
         self.counters = counters
         self.ready = ready
-        super().__init__((host.strip("[]") or "127.0.0.1", int(port)), _Page)
+        # A name may have addresses of both kinds: the system says which is first.
+        self.address_family, *_, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        super().__init__((str(address[0]), port), _Page)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Who hangs up while we answer is no news."""
@@ -36,6 +77,20 @@ class Health(ThreadingHTTPServer):
     def start(self) -> None:
         """Serve in the background."""
         threading.Thread(target=self.serve_forever, name="telemetry", daemon=True).start()
+
+
+def address_of(listen: str) -> tuple[str, int]:
+    """Host and port of ``127.0.0.1:9479``, ``[::1]:9479``, ``localhost:9479`` or ``:9479`` (the loopback).
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    found = re.fullmatch(
+        r"(?:\[(?P<six>[0-9A-Fa-f:.]+(?:%\w+)?)\]|(?P<host>[^\s:\[\]/@]*)):(?P<port>[0-9]{1,5})", listen
+    )
+    if found is None or int(found["port"]) > 65535:
+        raise ValueError("is no address; write 127.0.0.1:9479, [::1]:9479 or :9479, the port between 0 and 65535")
+    return found["six"] or found["host"] or "127.0.0.1", int(found["port"])
 
 
 class _Page(BaseHTTPRequestHandler):
@@ -55,18 +110,28 @@ class _Page(BaseHTTPRequestHandler):
         elif path == "/healthz":
             self._answer(200, "ok\n")
         elif path == "/readyz":
-            ready = self.server.ready()
-            self._answer(200 if ready else 503, "ready\n" if ready else "the cluster does not take documents\n")
+            hindrance = self.server.ready()
+            self._answer(503 if hindrance else 200, f"{hindrance or 'ready'}\n")
         else:
             self._answer(404, "try /metrics, /healthz or /readyz\n")
 
-    def _answer(self, status: int, text: str) -> None:
+    do_HEAD = do_GET  # noqa: N815 - the parent's name
+
+    def _refuse(self) -> None:
+        self._answer(405, "GET and HEAD only\n", Allow="GET, HEAD")
+
+    do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_TRACE = do_CONNECT = _refuse  # noqa: N815 - as above
+
+    def _answer(self, status: int, text: str, **headers: str) -> None:
         body = text.encode()
         self.send_response(status)
         self.send_header("Content-Type", "text/plain; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parent's name
         """Requests for health are no news."""

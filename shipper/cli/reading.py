@@ -67,13 +67,25 @@ class Session:
 
     def explain(self, error: Exception) -> str | None:
         """An error of the cluster as a sentence; None for any other."""
-        from elasticsearch import ApiError, TransportError
+        from elasticsearch import ApiError, BadRequestError, TransportError
 
-        from shipper.cluster import explain
+        from shipper.cluster import explain, reason_of, where
 
+        if isinstance(error, BadRequestError) and (wrong := self.wrongly_mapped()):
+            return (
+                f"{where(self.config.elasticsearch)}: {wrong}: another index template than ours made that index, and "
+                "views need ours; `neuroflow-ship check` names the template and says what to do; "
+                f"it said: {reason_of(error.body)}"
+            )
         if isinstance(error, (ApiError, TransportError)):
             return explain(error, self.config.elasticsearch)
         return None
+
+    def wrongly_mapped(self) -> str | None:
+        """What is mapped otherwise than views need it: whatever was asked, that is to blame."""
+        from shipper.search.mapped import wrongly_mapped
+
+        return wrongly_mapped(self.client, self.namespace)
 
 
 def answering(command: Callable[..., int]) -> Callable[..., None]:

@@ -122,6 +122,7 @@ def _with_query(session: Session, index: list[str], text: str, show: Callable[[Q
 
     Raises:
         click.BadParameter: it can't be read, here or by the cluster.
+        elasticsearch.BadRequestError: the query is not to blame.
     """
     from elasticsearch import ApiError, BadRequestError
 
@@ -147,6 +148,8 @@ def _with_query(session: Session, index: list[str], text: str, show: Callable[[Q
                 raise
             return show(Matching(now, zone, joined=False).query(node))
     except BadRequestError as error:
+        if session.wrongly_mapped():
+            raise
         raise click.BadParameter(f"{text!r} was refused: {reason_of(error.body)}", param_hint="QUERY") from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import os
@@ -19,7 +20,9 @@ import click
 
 from shipper import __version__, memory
 from shipper import config as configuration
+from shipper.cli.checking import check_cluster, check_in_force
 from shipper.cli.failure import CLUSTER, NOT_ALL, OK, WRONG_USE, Failure
+from shipper.cli.host_name import state_of, warn_of_host, warnings_of
 from shipper.cli.kibana import export, kibana_client, set_up_kibana
 from shipper.cli.parts import dead_letters_of, files_of, redactor_of, run_documents_of
 from shipper.config import Config, ConfigError
@@ -72,6 +75,7 @@ def _run(config: Config, *, once: bool, setup: bool) -> int:
     redactor.recall(store.known())
     code = CLUSTER
     try:
+        warn_of_host(config, store, lambda text: log.warning("%s", text))
         code = _run_with(config, store, counters, redactor, once=once, setup=setup)
     finally:
         store.close(clean=code == OK)
@@ -82,7 +86,6 @@ def _run_with(
     config: Config, store: CursorStore, counters: Counters, redactor: Redactor, *, once: bool, setup: bool
 ) -> int:
     from shipper.cli.progress import progress_bar
-    from shipper.cli.templates import Templates
     from shipper.cluster import connect, where
     from shipper.deliver.bulk import Sender
     from shipper.deliver.recovery import Recovery
@@ -100,7 +103,7 @@ def _run_with(
             client, lambda text: log.warning("%s", text), request_timeout=config.elasticsearch.request_timeout
         ),
         runs=run_documents_of(client, config),
-        restore=Templates(client, config.elasticsearch).put if setup else (lambda: True),
+        restore=_templates(client, config, setup=setup),
         wake=wake,
     )
     # Dicts come and go without cycles: looking for some every few hundred objects costs a fifth of the time.
@@ -135,6 +138,14 @@ def _run_with(
     if complete:
         _make_visible(client, config)
     return _report(before, counters.snapshot(), complete=complete)
+
+
+def _templates(client: Elasticsearch, config: Config, *, setup: bool) -> Callable[[], bool]:
+    """What sees to the templates before documents are sent, and now and then."""
+    from shipper.cli.templates import Templates
+
+    templates = Templates(client, config.elasticsearch, config.shipper.namespace)
+    return templates.put if setup else templates.look
 
 
 def _make_visible(client: Elasticsearch, config: Config) -> None:
@@ -172,19 +183,22 @@ def _health(config: Config, counters: Counters, sender: Any) -> Health | None:
     listen = config.shipper.telemetry.listen
     if listen is None:
         return None
+    from shipper.cli.readiness import readiness_of
     from shipper.health import Health
 
     try:
-        health = Health(listen, counters, lambda: not sender.trouble)
+        health = Health(listen, counters, readiness_of(sender))
     except (OSError, ValueError) as error:
-        raise Failure(f"{config.path}: shipper.telemetry.listen: {listen}: {error}", WRONG_USE) from None
+        why = (isinstance(error, OSError) and error.strerror) or str(error)
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            why = "another process listens there already (another sidecar?); stop it or choose another port"
+        raise Failure(f"{config.path}: shipper.telemetry.listen: {listen}: {why}", WRONG_USE) from None
     health.start()
     return health
 
 
 def _read_again(config: Config, sender: Any, *, setup: bool) -> Config | None:
     """The configuration as its file says now, with the sender connected accordingly; None keeps the old one."""
-    from shipper.cli.templates import Templates
     from shipper.cluster import connect
 
     try:
@@ -202,8 +216,7 @@ def _read_again(config: Config, sender: Any, *, setup: bool) -> Config | None:
         if was != now:
             log.warning("%s: shipper.%s is changed by a restart only; it stays as it was", config.path, key)
     client = connect(new.elasticsearch, connections=config.shipper.batch.in_flight + 1)
-    put = Templates(client, new.elasticsearch).put if setup else (lambda: True)
-    sender.reconnect(client, new.elasticsearch, run_documents_of(client, new), put)
+    sender.reconnect(client, new.elasticsearch, run_documents_of(client, new), _templates(client, new, setup=setup))
     return new
 
 
@@ -242,10 +255,14 @@ def setup(context: click.Context, kibana: bool, dry_run: bool) -> None:
 
     config = _config(context)
     to_kibana = kibana_client(config) if kibana else None
+    client = connect(config.elasticsearch)
     with _cluster_errors(config):
-        for change in install(connect(config.elasticsearch), dry_run=dry_run):
+        for change in install(client, dry_run=dry_run):
             click.echo(f"{change.action:<10} {change.kind} {change.name}")
-    if to_kibana is not None and not set_up_kibana(to_kibana, dry_run=dry_run):
+        good = check_in_force(client, config)
+    if to_kibana is not None:
+        good = set_up_kibana(to_kibana, dry_run=dry_run) and good
+    if not good:
         sys.exit(NOT_ALL)
 
 
@@ -296,8 +313,8 @@ def status(context: click.Context, as_json: bool) -> None:
 @ship.command()
 @click.pass_context
 def check(context: click.Context) -> None:
-    """Configuration, files (what would be read, and from where), cluster."""
-    from shipper.cluster import connect, where
+    """Configuration, files (what would be read, and from where), cluster, permissions."""
+    from shipper.cluster import connect
     from shipper.tail import state
 
     config = _config(context)
@@ -313,9 +330,11 @@ def check(context: click.Context) -> None:
             f"file: {show(file.shown)} ({file.size} bytes, from {offset}{readable}): {file.source.format} → "
             f"logs-neuroflow.{file.source.dataset}-{config.shipper.namespace}, matches {show(file.source.pattern)}"
         )
+    for sentence in warnings_of(config, state_of(*state.remembered(config.shipper.state_dir), config.shipper.host)):
+        click.echo(f"warning: {sentence}")
     with _cluster_errors(config):
-        health = connect(config.elasticsearch).cluster.health(filter_path="status,number_of_nodes")
-        click.echo(f"cluster: {where(config.elasticsearch)}: {health['status']}, {health['number_of_nodes']} nodes")
+        if not check_cluster(connect(config.elasticsearch), config):
+            sys.exit(NOT_ALL)
 
 
 @ship.group("dead-letters")

@@ -1,4 +1,4 @@
-"""The index templates while the sidecar runs: put first, and put back when they are gone."""
+"""The index templates while the sidecar runs: put first, put back when they are gone; and whether they count."""
 
 from __future__ import annotations
 
@@ -11,11 +11,19 @@ from elasticsearch import Elasticsearch
 from shipper.cluster import explain, is_genuine, where
 from shipper.config import Elasticsearch as Settings
 from shipper.install.assets import assets
+from shipper.install.in_force import InForce, in_force
 from shipper.install.templates import PATTERNS, install
 from shipper.telemetry import log
 
 # How long a key that may not put templates is left alone, seconds.
 FORBIDDEN_FOR = 900.0
+# How often that is said which somebody has to mend while shipping goes on, seconds.
+REMIND_AFTER = 3600.0
+_WAITS = (
+    "nothing is sent until then, for the first document would make a stream that is not as ours: nothing is lost "
+    "(start with --no-setup to ship all the same)"
+)
+_GOES_ON = "shipping goes on: what is refused is kept in the dead letters"
 
 
 class Templates:
@@ -24,23 +32,30 @@ class Templates:
     Args:
         client: of the cluster.
         settings: for messages.
+        namespace: whose streams are to be made with them.
     """
 
-    def __init__(self, client: Elasticsearch, settings: Settings) -> None:
+    def __init__(self, client: Elasticsearch, settings: Settings, namespace: str) -> None:
         self._client = client
         self._settings = settings
+        self._namespace = namespace
         self._put = False
-        self._forbidden_until = 0.0
+        self._forbidden_until = self._unseen_until = 0.0
         self._said: dict[str, float] = {}
 
     def put(self) -> bool:
         """Put them; False when the cluster could not be asked, so that it has to be tried again.
 
+        False also where somebody else's would make the first stream: nothing is sent until that is mended.  Once a
+        stream is there shipping goes on whatever wins, for what is refused is kept, and logs may be rotated away.
+
         Once they were put, only missing ones are put back: what somebody made of them meanwhile stays until the
         next start.  A key that may not is told what to do, and shipping goes on: somebody else may have put them.
         """
-        if time.monotonic() < self._forbidden_until or (self._put and not self._missing()):
+        if self._may_not():
             return True
+        if self._put and not self._missing():
+            return self._may_not() or not self._in_force(thorough=False).barred
         try:
             changed = [change for change in install(self._client) if change.action not in {"unchanged", "newer"}]
         except Exception as error:  # noqa: BLE001 - the answers may be anything, a proxy's page among them
@@ -60,8 +75,30 @@ class Templates:
             return False
         if changed:
             log.info("put %d index and component templates%s", len(changed), " back" if self._put else "")
-        self._put = True
+        thorough, self._put = not self._put, True
+        return not self._in_force(thorough=thorough).barred
+
+    def look(self) -> bool:
+        """Say what is in force that is not ours, as far as the key may see it, and ship all the same."""
+        self._in_force(thorough=False, wait=False)
         return True
+
+    def _in_force(self, *, thorough: bool, wait: bool = True) -> InForce:
+        """What is not ours, said now and then; what can't be found out is looked at another time."""
+        if time.monotonic() < self._unseen_until:
+            return InForce()
+        try:
+            found = in_force(self._client, self._namespace, thorough=thorough)
+        except Exception:  # noqa: BLE001 - the answers may be anything, a proxy's page among them
+            return InForce()
+        if found.unseen:
+            self._unseen_until = time.monotonic() + FORBIDDEN_FOR
+        waits = wait and found.barred
+        for sentence in found.templates:
+            self._say(f"{sentence}; {_WAITS if waits else _GOES_ON}", every=60.0 if waits else REMIND_AFTER)
+        for sentence in found.indices:
+            self._say(f"{sentence}; {_GOES_ON}", every=REMIND_AFTER)
+        return found
 
     def _missing(self) -> bool:
         """Whether a template of ours is gone; a look costs two small requests."""
@@ -80,6 +117,10 @@ class Templates:
                 self._forbid(explain(error, self._settings))
             return False  # another time
         return any((asset.kind, asset.name) not in there for asset in assets())
+
+    def _may_not(self) -> bool:
+        """Whether the key was refused lately."""
+        return time.monotonic() < self._forbidden_until
 
     def _forbid(self, reason: str) -> None:
         """Leave a key alone that may not; not for ever, since it may be given the privilege."""

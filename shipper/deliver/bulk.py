@@ -154,6 +154,10 @@ class Sender:
         """Whether some documents can't be delivered at the moment."""
         return bool(self._troubled)
 
+    def reach(self) -> tuple[Elasticsearch, Settings, Callable[[], bool]]:
+        """Where documents go now, and what puts the templates there and gives whether they are."""
+        return self._client, self._settings, self._prepare
+
     def prepare(self, stopping: threading.Event) -> None:
         """Put the templates; a cluster that takes its time over it does not hold up the reading, nor a stop."""
         thread = threading.Thread(target=self._prepare, name="prepare", daemon=True)

@@ -129,7 +129,7 @@ def _end_of_value(rest: str, start: int, openings: list[int]) -> int:
             quoted = QUOTED.match(rest, at)
             after = quoted.end() if quoted else 0
         else:
-            after = _end_of_brackets(rest, at)
+            after = end_of_brackets(rest, at)
         if not after:
             openings[0] -= 1
             break
@@ -142,7 +142,7 @@ def _end_of(what: re.Pattern[str], rest: str, at: int) -> int:
     return found.end() if found else at
 
 
-def _end_of_brackets(rest: str, start: int) -> int:
+def end_of_brackets(rest: str, start: int) -> int:
     """The place behind the bracket that closes the one at ``start``, or 0."""
     awaited: list[str] = []
     for mark in _MARK.finditer(rest, start):

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 
 from shipper.search.fields import ENTITIES, holds_one, is_known
+from shipper.search.pasted import MOST_ITEMS, end_of_value, items_of, text_of
 
 
 class QueryError(ValueError):
@@ -26,7 +27,7 @@ class Word:
         text: its characters, escapes taken off.
         wild: where in it ``*`` and ``?`` stand for other characters.
         quoted: whether it stood in quotes.
-        near: the number behind ``~``: changed letters of a word (-1: as fit), moved words of a quoted text.
+        near: what ``~`` asks for: changed letters of a word (-1: as fit), moved words of a quoted text.
     """
 
     text: str
@@ -113,8 +114,12 @@ _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _REGEX = re.compile(r"/((?:[^/\\\s]|\\.)+)/(?=[\s)^]|$)")
 _LONG_REGEX = re.compile(r"/((?:[^/\\]|\\.)+)/(?=[\s)^]|$)", re.DOTALL)
 _WORD = re.compile(r'(?:[^\s()"\\]|\\.|\\$)+', re.DOTALL)
-_SUFFIX = re.compile(r"(?:~(\d*)(?:\.\d+)?)?(?:\^\d+(?:\.\d+)?)?(?=[\s)]|$)")
-_WORD_SUFFIX = re.compile(r"(?<=[^\\])(~(\d*)(?:\.\d+)?)?(?:\^\d+(?:\.\d+)?)?\Z", re.DOTALL)
+_NEAR = r"(?:~(\d*(?:\.\d+)?))?(?:\^\d+(?:\.\d+)?)?"
+_SUFFIX = re.compile(rf"{_NEAR}(?=[\s)]|$)", re.ASCII)
+_WORD_SUFFIX = re.compile(rf"(?<=[^\\]){_NEAR}\Z", re.DOTALL | re.ASCII)
+# No line has more words than this between two.
+_FARTHEST = 1_000_000
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def parse(text: str) -> Node:
@@ -125,7 +130,8 @@ def parse(text: str) -> Node:
     """
     if not text.strip():
         raise QueryError("it is empty; * finds every line")
-    return _Reader(text.rstrip()).all()
+    # Bytes that are no UTF-8 stand in documents as this, too.
+    return _Reader(_SURROGATES.sub("\ufffd", text).rstrip()).all()
 
 
 class _Reader:
@@ -191,12 +197,12 @@ class _Reader:
             if name == "_exists_":
                 return Leaf(self._word().text, _ANYTHING)
             field = name
+            if shown := self._shown(found[0]):
+                return shown
         if self._text.startswith("(", self._at):
             return self._group(field)
-        self._leaves += 1
-        if self._leaves > MOST:
-            raise QueryError(f"it names more than {MOST} things to find")
-        value = self._value(field)
+        self._count(1)
+        value = self._value(field, pasted=found is not None and found[0].endswith("="))
         leaf = Leaf(field, value)
         if not (found and field == name and isinstance(value, Word)) or value.wild:
             return leaf
@@ -204,7 +210,40 @@ class _Reader:
             return leaf
         # Pasted as a table shows it, or a text with a colon in it: either will do.
         leaf = Leaf(field, value, pasted=found[0].endswith("="))
-        return Or((Leaf(None, Word(found[0] + value.text, quoted=True)), leaf))
+        nodes: list[Node] = [Leaf(None, Word(found[0] + value.text, quoted=True)), leaf]
+        items = value.text.split(",") if leaf.pasted else []
+        if 2 <= len(items) <= MOST_ITEMS and all(items):
+            # As tables show a list.
+            self._count(len(items))
+            nodes.append(And(tuple(Leaf(field, Word(item, quoted=True), pasted=True) for item in items)))
+        return Or(tuple(nodes))
+
+    def _shown(self, name: str) -> Node | None:
+        """A value that a line shows with brackets or in single quotes: a text, or what the field holds."""
+        begin = self._at
+        end = end_of_value(self._text, begin)
+        value, pasted = self._text[begin:end], name.endswith("=")
+        if not end or _RANGE.match(self._text, begin) or _HALF_RANGE.match(self._text, begin):
+            return None
+        items = items_of(value)
+        if (items is None and not pasted) or (not items and value.startswith("(")):
+            return None  # a range that is not whole, or a group
+        field = name[:-1]
+        self._at, self._before = end, value
+        self._count(1 + len(items or ()))
+        nodes: list[Node] = [
+            Leaf(None, Word(name + value, quoted=True)),
+            Leaf(field, Word(text_of(value), quoted=True), pasted=True),
+        ]
+        if items:
+            each = tuple(Leaf(field + below, Word(item, quoted=True), pasted=True) for below, item in items)
+            nodes.append(each[0] if len(each) == 1 else And(each))
+        return Or(tuple(nodes))
+
+    def _count(self, leaves: int) -> None:
+        self._leaves += leaves
+        if self._leaves > MOST:
+            raise QueryError(f"it names more than {MOST} things to find")
 
     def _is_field(self, found: re.Match[str]) -> bool:
         name, follows = found[1], self._text[found.end() : found.end() + 1]
@@ -228,13 +267,13 @@ class _Reader:
         self._take(_SUFFIX)
         return node
 
-    def _value(self, field: str | None) -> Word | Regex | Range:
+    def _value(self, field: str | None, *, pasted: bool) -> Word | Regex | Range:
         first = self._text[self._at]
         value: Word | Regex | Range | None = None
         if first == '"':
             value = self._quoted()
         elif first in "[{":
-            value = self._range(field)
+            value = self._range(field, pasted=pasted)
         elif first in "<>" and field is not None:
             value = self._compared()
         elif first == "/" and (found := self._match(_REGEX if field is None else _LONG_REGEX)):
@@ -247,13 +286,13 @@ class _Reader:
         if found is None:
             raise QueryError('a " is never closed')
         suffix = self._match(_SUFFIX)
-        near = None if suffix is None or "~" not in suffix[0] else int(suffix[1] or 0)
+        near = None if suffix is None or suffix[1] is None else int(min(float(suffix[1] or 0), _FARTHEST))
         return Word(_unescaped(found[1]), quoted=True, near=near)
 
-    def _range(self, field: str | None) -> Range | None:
+    def _range(self, field: str | None, *, pasted: bool) -> Range | None:
         found = self._match(_RANGE)
         if found is None:
-            if field is not None or _HALF_RANGE.match(self._text, self._at):
+            if (field is not None and not pasted) or _HALF_RANGE.match(self._text, self._at):
                 raise QueryError("a range is not whole; write it like [1 TO 9], {1 TO 9} or [1 TO *]")
             return None
         if field is None:
@@ -274,11 +313,10 @@ class _Reader:
             raise QueryError(f"{self._text[self._at]} stands where a word should")
         raw = found[0]
         suffix = _WORD_SUFFIX.search(raw)
-        near = None
+        alike = None
         if suffix and suffix[0]:
-            raw = raw[: suffix.start()]
-            near = None if suffix[1] is None else int(suffix[2] or -1)
-        if near is not None and near > FUZZIEST:
+            raw, alike = raw[: suffix.start()], suffix[1]
+        if alike and float(alike) > FUZZIEST:
             raise QueryError(f"{found[0]}: a word is found with 0, 1 or 2 changed letters, not more")
         text: list[str] = []
         wild = set()
@@ -287,7 +325,7 @@ class _Reader:
             if letter in "*?":
                 wild.add(len(text))
             text.append(next(letters, "\\") if letter == "\\" else letter)
-        return Word("".join(text), frozenset(wild), near=near)
+        return Word("".join(text), frozenset(wild), near=None if alike is None else _changed(alike, len(text)))
 
     def _next_operator(self) -> str:
         found = _OPERATOR.match(self._text, self._at)
@@ -324,6 +362,17 @@ class _Reader:
         self._depth += 1
         if self._depth > DEEPEST:
             raise QueryError(f"it is nested more than {DEEPEST} deep")
+
+
+def _changed(alike: str, length: int) -> int:
+    """How many letters may be changed: a number of them, or below 1 how alike words are, as older Lucene had it."""
+    if not alike:
+        return -1
+    number = float(alike)
+    if not 0 < number < 1:
+        return int(number)
+    # Lucene's FuzzyQuery.floatToEdits; but who asks for alike words means more than the word itself.
+    return max(1, min(FUZZIEST, int((1 - number) * length)))
 
 
 _ANYTHING = Word("*", frozenset({0}))

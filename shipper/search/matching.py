@@ -126,8 +126,9 @@ class Matching:
             try:
                 found += self._field(field, kind, leaf.value, short=target.short)
             except QueryError:
-                # A pattern of names takes in fields of every kind; what can't hold the value doesn't.
-                if "*" not in (leaf.field or ""):
+                # A pattern of names takes in fields of every kind, and what is pasted may be a text; what can't hold
+                # the value doesn't.
+                if "*" not in (leaf.field or "") and not leaf.pasted:
                     raise
         return _any(found) if found else {"match_none": {}}
 

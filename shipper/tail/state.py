@@ -62,6 +62,15 @@ def offsets(state_dir: Path) -> dict[tuple[int, int], int]:
     return {(cursor.device, cursor.inode): cursor.offset for cursor in cursors}
 
 
+def remembered(state_dir: Path) -> tuple[list[Cursor], str | None]:
+    """The cursors, and the host name under which they were written last; nothing where nothing is remembered."""
+    try:
+        cursors, facts = read_only(state_dir)
+    except StateError:
+        return [], None
+    return cursors, facts.get("host")
+
+
 def known(state_dir: Path) -> list[str]:
     """The hashes of ids that were met; none where there is no readable store."""
     try:

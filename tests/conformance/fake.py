@@ -320,7 +320,7 @@ class Fake:
             found = [
                 {"name": path.removeprefix(start), kind: body}
                 for path, body in self.templates.items()
-                if path.startswith(start) and fnmatch(path.removeprefix(start), name)
+                if path.startswith(start) and fnmatch(path.removeprefix(start), name or "*")
             ]
         return one.send(200 if found else 404, {f"{kind}s": found})
 

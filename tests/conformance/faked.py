@@ -42,18 +42,21 @@ class FakedRig(Rig):
         document["elasticsearch"] |= {"request_timeout": 2, **(elasticsearch or {})}
         self.config.write_text(json.dumps(document))
 
-    def begin(self, look_every: float | None = None) -> Running:
+    def begin(self, look_every: float | None = None, ask_every: float | None = None) -> Running:
         """Start the sidecar, and listen to what it says.
 
         Args:
             look_every: seconds from one look after the templates to the next, which is a minute otherwise.
+            ask_every: seconds from one question of /readyz to the cluster to the next, ten otherwise.
         """
-        if look_every is None:
+        if look_every is None and ask_every is None:
             return Running(self.start())
-        code = (
-            f"from shipper.deliver import bulk\nbulk.LOOK_EVERY = {look_every}\n"
-            "from shipper.cli.ship import main\nmain()"
-        )
+        code = "from shipper import health\nfrom shipper.deliver import bulk\n"
+        if look_every is not None:
+            code += f"bulk.LOOK_EVERY = {look_every}\n"
+        if ask_every is not None:
+            code += f"health.ASK_EVERY = {ask_every}\n"
+        code += "from shipper.cli.ship import main\nmain()"
         command = [sys.executable, "-c", code, "--config", str(self.config)]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         self._running.append(process)
@@ -81,6 +84,17 @@ class FakedRig(Rig):
             return error.code
         except OSError:
             return 0
+
+    def text(self, path: str) -> str:
+        """What a page of the telemetry says; nothing when nobody answers."""
+        try:
+            with urllib.request.urlopen(f"http://{self.listen}{path}", timeout=10) as page:
+                return str(page.read().decode())
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.read().decode()
+        except OSError:
+            return ""
 
     def letters(self) -> list[dict[str, Any]]:
         """What ``dead-letters list --json`` says."""

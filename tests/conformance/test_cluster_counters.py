@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -141,3 +142,32 @@ class TestCounters:
         fake.always = None
         assert eventually(lambda: faked.page("/readyz") == 200)
         assert 0 == sidecar.stop()
+
+    def test_readiness_needs_no_documents(self, faked: FakedRig, fake: Fake) -> None:
+        """An idle sidecar is ready when its cluster is there and has the templates, whatever the key may ask."""
+        fake.down()
+        sidecar = faked.begin(ask_every=0.2)
+        assert eventually(lambda: faked.page("/healthz") == 200)
+        assert (503, True) == (faked.page("/readyz"), "can't be reached" in faked.text("/readyz"))
+        fake.up()
+        fake.otherwise["GET /_component_template"] = refuse(503)
+        assert eventually(lambda: "the index templates are not in place yet" in faked.text("/readyz"))
+        fake.otherwise = {"GET /_cluster/health": refuse(403, "security_exception")}
+        assert eventually(lambda: faked.page("/readyz") == 200)
+        assert fake.templates
+        fake.otherwise["GET /_cluster/health"] = page(200)
+        assert eventually(lambda: faked.page("/readyz") == 503)
+        assert "not Elasticsearch" in faked.text("/readyz")
+        fake.otherwise.clear()
+        assert eventually(lambda: faked.page("/readyz") == 200)
+        assert 0 == sidecar.stop()
+        assert "Traceback" not in sidecar.said
+
+    def test_taken_port_is_said_at_start(self, faked: FakedRig) -> None:
+        """In a sentence that says what to do, and nothing is shipped."""
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            faked.configure(telemetry={"listen": f"127.0.0.1:{other.getsockname()[1]}"})
+            result = faked.once()
+        assert 2 == result.returncode, result.stderr
+        assert "another process listens there already (another sidecar?)" in result.stderr
+        assert "Traceback" not in result.stderr

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,8 +19,8 @@ from shipper.install.templates import install
 from shipper.search.absence import Absence, absence
 from shipper.search.paging import Snapshot
 from tests.conformance.rig import eventually
+from tests.elasticsearch.secured import PASSWORD, SECURITY, hashed
 
-PASSWORD = "not-so-secret"
 # The templates' indices are read by one; the other may do nothing; a third may read one stream only.
 ROLES = """
 admin: {cluster: [all], indices: [{names: ['*'], privileges: [all]}]}
@@ -35,26 +32,6 @@ USERS = ("admin", "reader", "partial", "stranger")
 APP, WORKFLOW, CELERY = (f"logs-neuroflow.{dataset}-there" for dataset in ("app", "workflow", "celery"))
 
 As = Callable[[str], Elasticsearch]
-
-
-def hashed(password: str) -> str:
-    """As the file realm stores it."""
-    salt, rounds = os.urandom(32), 10_000
-    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, rounds, 32)
-    return f"{{PBKDF2}}{rounds}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
-
-
-SECURITY = {
-    "xpack.security.enabled": True,
-    # It is alone, so nobody needs certificates to talk to it.
-    "xpack.security.transport.ssl.enabled": False,
-    # Users in files only: this distribution can't make the index that others are kept in.
-    "xpack.security.authc.reserved_realm.enabled": False,
-    "xpack.security.authc.realms.file.files.order": 0,
-    "xpack.security.authc.realms.native.index": {"order": 1, "enabled": False},
-    # Nobody in particular may ask how it is, and no more: that is how it is seen to be up.
-    "xpack.security.authc.anonymous.roles": "logstash_system",
-}
 
 
 @pytest.fixture(scope="module")

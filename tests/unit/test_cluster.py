@@ -8,7 +8,7 @@ from elastic_transport import ApiResponseMeta, ConnectionTimeout, HttpHeaders, N
 from elastic_transport import ConnectionError as TransportConnectionError
 from elasticsearch import ApiError
 
-from shipper.cluster import compress, connect, explain, reason_of, where
+from shipper.cluster import compress, connect, explain, is_genuine, reason_of, where
 from shipper.config import Elasticsearch
 
 SETTINGS = Elasticsearch(hosts=["https://elastic:hunter2@es.lab:9200"], request_timeout=30)
@@ -87,6 +87,54 @@ MISSING = {
 def test_errors_are_sentences(sentence: str, error: Exception) -> None:
     """Where, what, and what to look at; never the password of the URL."""
     assert sentence == explain(error, SETTINGS)
+
+
+def security(status: int, told: int | None = None, **more: object) -> dict[str, object]:
+    """What Elasticsearch's security says, without a mark of the product."""
+    cause = {"type": "security_exception", "reason": "no", "header": {"WWW-Authenticate": ["ApiKey"]}}
+    return {"error": {"root_cause": [cause], **cause}, "status": status if told is None else told, **more}
+
+
+ASKS = {"www-authenticate": 'Basic realm="security", charset="UTF-8", ApiKey'}
+OTHER = "(that was a proxy or another service, not Elasticsearch)"
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_security_speaks_for_elasticsearch(status: int) -> None:
+    """Its refusals bear no mark and are known by what they say; an outer type may hide the one that tells."""
+    assert is_genuine(refusal(status, security(status), {}))
+    assert is_genuine(refusal(status, security(status), ASKS))
+    outer = {"error": {"root_cause": [{"type": "security_exception"}], "type": "exception"}, "status": status}
+    assert is_genuine(refusal(status, outer, {}))
+    assert OTHER not in explain(refusal(status, security(status), {}), SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (401, "<html><h1>401 Authorization Required</h1></html>"),
+        (403, {"error": "forbidden"}),
+        (403, {"error": {"type": "forbidden", "reason": "waf"}, "status": 403}),
+        (403, {"message": "security_exception", "status": 403}),
+        (401, {"error": {"root_cause": "security_exception", "type": "security_exception"}, "status": 401}),
+        (401, {"error": {"root_cause": [None, "security_exception"], "type": "x"}, "status": 401}),
+        (401, security(401, 403)),
+        (400, security(400)),
+        (502, security(502)),
+        (401, None),
+        (401, []),
+    ],
+)
+def test_proxies_stay_proxies(status: int, body: object) -> None:
+    """Whatever else a refusal looks like, and whatever header asks for a password: it is not Elasticsearch's."""
+    assert not is_genuine(refusal(status, body, ASKS))
+    assert OTHER in explain(refusal(status, body, ASKS), SETTINGS)
+
+
+def test_too_large_blames_nobody() -> None:
+    """Elasticsearch and proxies refuse what is too large alike, without a word."""
+    sentence = explain(refusal(413, None, {}), SETTINGS)
+    assert "https://es.lab:9200 answered 413: the request is larger than it, or a proxy before it, takes" == sentence
 
 
 def test_real_refusal_is_explained() -> None:

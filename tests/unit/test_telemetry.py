@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipper.health import Health
+from shipper.health import ASK_EVERY, Health, Readiness, address_of
 from shipper.telemetry import Counters, configure_log, log
 
 
@@ -65,18 +65,18 @@ def health() -> Iterator[Health]:
     counters = Counters()
     counters.begin(3)
     counters.settle(acknowledged=2)
-    server = Health("127.0.0.1:0", counters, lambda: True)
+    server = Health("127.0.0.1:0", counters, lambda: None)
     server.start()
     yield server
     server.shutdown()
     server.server_close()
 
 
-def ask(server: Health, path: str) -> tuple[int, str]:
+def ask(server: Health, path: str, method: str = "GET", host: str = "127.0.0.1") -> tuple[int, str]:
     """Status and text."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=10)
+    connection = http.client.HTTPConnection(host, server.server_address[1], timeout=10)
     try:
-        connection.request("GET", path)
+        connection.request(method, path)
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
     finally:
@@ -98,8 +98,8 @@ def test_metrics_are_prometheus_text(health: Health) -> None:
 def test_readiness_follows_the_cluster(health: Health) -> None:
     """Alive is not ready; anything else is a hint."""
     assert (200, "ready\n") == ask(health, "/readyz")
-    health.ready = lambda: False
-    assert (503, "the cluster does not take documents\n") == ask(health, "/readyz")
+    health.ready = lambda: "the cluster can't be reached"
+    assert (503, "the cluster can't be reached\n") == ask(health, "/readyz")
     assert (200, "ok\n") == ask(health, "/healthz")
     assert (200, "ok\n") == ask(health, "/healthz?from=probe")
     assert 404 == ask(health, "/")[0]
@@ -115,11 +115,81 @@ def test_who_hangs_up_is_no_news(health: Health, capsys: pytest.CaptureFixture[s
     assert "Traceback" not in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("listen", ["nonsense", "127.0.0.1:", ":http"])
+@pytest.mark.parametrize("path", ["/metrics", "/healthz", "/readyz", "/nowhere"])
+def test_head_is_get_without_a_body(health: Health, path: str) -> None:
+    """The same status and headers, and nothing behind them."""
+    assert (ask(health, path)[0], "") == ask(health, path, "HEAD")
+    with socket.create_connection(("127.0.0.1", health.server_address[1]), 10) as one:
+        one.sendall(f"HEAD {path} HTTP/1.0\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: one.recv(4096), b""))
+    assert answer.endswith(b"\r\n\r\n")
+    assert f"Content-Length: {len(ask(health, path)[1])}\r\n".encode() in answer
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+def test_nothing_can_be_changed(health: Health, method: str) -> None:
+    """Other methods are told which there are."""
+    assert (405, "GET and HEAD only\n") == ask(health, "/metrics", method)
+
+
+@pytest.mark.parametrize(
+    ("host", "listen"),
+    [("127.0.0.1", "127.0.0.1:0"), ("127.0.0.1", ":0"), ("localhost", "localhost:0"), ("::1", "[::1]:0"),
+     ("::1", "[::]:0"), ("127.0.0.1", "0.0.0.0:0")],
+)  # fmt: skip
+def test_addresses_of_every_kind(host: str, listen: str) -> None:
+    """Names and addresses of either family, in brackets where colons are part of it; the loopback without a host."""
+    if ":" in host and not socket.has_ipv6:
+        pytest.skip("this machine has no IPv6")
+    server = Health(listen, Counters(), lambda: None)
+    server.start()
+    try:
+        assert (200, "ok\n") == ask(server, "/healthz", host=host)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    "listen",
+    ["nonsense", "9479", "127.0.0.1:", ":http", "::1:9479", "[::1]", "[::1:9479", "[x]:1", "a:65536", "a:-1", "a b:1",
+     "http://a:1", "u@a:1", "a:1/", ""],
+)  # fmt: skip
 def test_no_address_is_an_error(listen: str) -> None:
-    """A port is a number."""
-    with pytest.raises(ValueError, match="invalid literal"):
-        Health(listen, Counters(), lambda: True)
+    """A port is a number, and an IPv6 address stands in brackets."""
+    with pytest.raises(ValueError, match=r"is no address; write 127\.0\.0\.1:9479, \[::1\]:9479 or :9479"):
+        Health(listen, Counters(), lambda: None)
+
+
+def test_scoped_addresses_are_addresses() -> None:
+    """A link-local one names its interface."""
+    assert ("fe80::1%eth0", 9479) == address_of("[fe80::1%eth0]:9479")
+
+
+def test_taken_port_is_an_error() -> None:
+    """Whoever starts it says so."""
+    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(OSError, match="in use"):
+        Health(f"127.0.0.1:{other.getsockname()[1]}", Counters(), lambda: None)
+
+
+def test_cluster_is_asked_now_and_then() -> None:
+    """However often somebody asks whether it is ready; what the sidecar itself met counts at once."""
+    now, asked = 100.0, 0
+    silent: str | None = "down"
+    trouble: str | None = None
+
+    def ask_cluster() -> str | None:
+        nonlocal asked
+        asked += 1
+        return silent
+
+    ready = Readiness(lambda: trouble, ask_cluster, lambda: now)
+    assert ["down", "down"] == [ready(), ready()]
+    silent, now = None, now + ASK_EVERY
+    assert [None, None] == [ready(), ready()]
+    trouble = "refused"
+    assert "refused" == ready()
+    assert 2 == asked
 
 
 def test_log_is_one_line_a_sentence(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

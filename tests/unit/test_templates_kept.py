@@ -26,17 +26,17 @@ def templates(fake: Fake) -> Iterator[Templates]:
     """Those of a sidecar that just started."""
     settings = Settings(hosts=[fake.url], request_timeout=1)
     client = connect(settings)
-    yield Templates(client, settings)
+    yield Templates(client, settings, "default")
     client.close()
 
 
-def test_a_second_look_costs_two_requests(templates: Templates, fake: Fake) -> None:
-    """Names only; nothing is put."""
+def test_a_second_look_costs_three_requests(templates: Templates, fake: Fake) -> None:
+    """Names, and who wins; nothing is put."""
     assert templates.put()
     put = dict(fake.templates)
     fake.journal.clear()
     assert templates.put()
-    assert 2 == len(fake.journal)
+    assert 3 == len(fake.journal)
     assert put == fake.templates
 
 
@@ -106,3 +106,73 @@ def test_a_key_that_may_not_is_left_alone(
     fake.otherwise.clear()
     assert templates.put()
     assert fake.templates
+
+
+FOREIGN = {"index_patterns": ["logs-*-*"], "priority": 500, "data_stream": {"hidden": False}}
+SIMULATE = "POST /_index_template/_simulate_index/"
+
+
+def simulated(mappings: dict[str, object]) -> Answer:
+    """What would be made, as the cluster says it."""
+    return product(200, {"template": {"mappings": mappings}})
+
+
+def test_nothing_is_sent_into_somebody_elses_stream(
+    templates: Templates, fake: Fake, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where another template would make the first stream it is waited, which is said once; mended, it goes on."""
+    logging.getLogger("neuroflow-ship").propagate = True
+    fake.templates["/_index_template/lab"] = FOREIGN
+    fake.otherwise[SIMULATE] = simulated({"properties": {"message": {"type": "keyword"}}})
+    assert [False, False] == [templates.put(), templates.put()]
+    assert 1 == caplog.text.count("index template `lab` (priority 500, patterns logs-*-*) wins over ours for ")
+    assert "does not map neuroflow.extra, sets dynamic to true, not false" in caplog.text
+    assert "priority below 250" in caplog.text
+    assert "nothing is sent until then" in caplog.text
+    fake.templates["/_index_template/lab"] = {**FOREIGN, "priority": 100}
+    assert templates.put()
+
+
+def test_somebody_elses_template_does_not_stop_what_runs(
+    templates: Templates, fake: Fake, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once a stream is there shipping goes on: it is warned of what the next index would be."""
+    logging.getLogger("neuroflow-ship").propagate = True
+    assert templates.put()
+    fake.templates["/_index_template/lab"] = FOREIGN
+    fake.otherwise[SIMULATE] = simulated({})
+    made = {".ds-logs-neuroflow.app-default-2026.11.27-000001": {"mappings": {"dynamic": "false"}}}
+    fake.otherwise["GET /logs-neuroflow.app-default/_mapping"] = product(200, made)
+    assert [True, True] == [templates.put(), templates.put()]
+    assert 1 == caplog.text.count("index template `lab`")
+    assert 1 == caplog.text.count("POST /logs-neuroflow.app-default/_rollover")
+    assert "shipping goes on: what is refused is kept in the dead letters" in caplog.text
+    assert "nothing is sent" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "answer", [refuse(503), refuse(403), page(404), page(200), product(200, "[]"), raw(b"SSH\r\n")]
+)
+def test_what_can_not_be_asked_stops_nothing(
+    templates: Templates, fake: Fake, answer: Answer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who wins, what would be made and what is there: whatever is answered instead, documents are sent."""
+    logging.getLogger("neuroflow-ship").propagate = True
+    fake.templates["/_index_template/lab"] = FOREIGN
+    for question in (SIMULATE, "GET /logs-neuroflow.app-default/_mapping"):
+        fake.otherwise[question] = answer
+        assert templates.put()
+        assert templates.look()
+        assert "Traceback" not in caplog.text
+    fake.otherwise = {"GET /_index_template": answer}
+    assert templates.look()
+
+
+def test_without_setup_it_is_only_said(templates: Templates, fake: Fake, caplog: pytest.LogCaptureFixture) -> None:
+    """Somebody else puts the templates: what is in force may be meant so."""
+    logging.getLogger("neuroflow-ship").propagate = True
+    fake.templates["/_index_template/lab"] = FOREIGN
+    fake.otherwise[SIMULATE] = simulated({})
+    assert [True, True] == [templates.look(), templates.look()]
+    assert 1 == caplog.text.count("index template `lab`")
+    assert not any(line.startswith("PUT") for line in fake.journal)

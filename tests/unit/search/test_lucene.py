@@ -88,6 +88,17 @@ A, B, C = word("a"), word("b"), word("c")
         ('x="a b"', Or((quoted("x=a b"), Leaf("x", Word("a b", quoted=True), pasted=True)))),
         ("session:12", Or((quoted("session:12"), word("12", "session")))),
         ("a == b", And((A, word("=="), B))),
+        # Similarity, as older Lucene had it: of so many letters so many may be others, and one at least.
+        ("roam~0.8", near("roam", 1)),
+        ("roam~0.5 roam~.5", And((near("roam", 2), near("roam", 2)))),
+        ("roaming~0.8 roaming~0.1", And((near("roaming", 1), near("roaming", 2)))),
+        ("a~0 b~0.0 c~1.0", And((near("a", 0), near("b", 0), near("c", 1)))),
+        ("a~1.5 b~2.0", And((near("a", 1), near("b", 2)))),
+        ('"a b"~1.5', Leaf(None, Word("a b", quoted=True, near=1))),
+        ('"a b"~', Leaf(None, Word("a b", quoted=True, near=0))),
+        ('"a b"~99999999999999999999', Leaf(None, Word("a b", quoted=True, near=1_000_000))),
+        ("a~x a~٣", And((word("a~x"), word("a~٣")))),
+        ("a\udce9b", word("a\ufffdb")),
     ],
 )
 def test_what_is_read(text: str, tree: Node) -> None:
@@ -97,7 +108,23 @@ def test_what_is_read(text: str, tree: Node) -> None:
 
 REFUSED = (
     *("", " ", "(", ")", "()", "(a", "a)", "++a )", "a AND", "OR", "NOT", "a OR OR b", "NOT " * 11 + "a"),
-    *('"', "level:", "level: OR b", "[1 TO", "a:[b", "[1 TO 2]", "log.offset:>", "_exists_:", "a~3"),
+    *(
+        '"',
+        "level:",
+        "level: OR b",
+        "[1 TO",
+        "a:[b",
+        "[1 TO 2]",
+        "log.offset:>",
+        "_exists_:",
+        "a~3",
+        "a~2.5",
+        "a~99999999999999999999",
+        "x:['a'",
+        "x:[a b]",
+        "x=[1 TO",
+        "x:()",
+    ),
 )
 
 
@@ -168,3 +195,53 @@ def test_clauses_side_by_side_are_joined(words: list[str]) -> None:
     """Words beside each other mean the same as with AND between them."""
     quotes = [re.sub(r"([\\\"])", r"\\\1", text) for text in words]
     assert parse(" ".join(f'"{text}"' for text in quotes)) == parse(" AND ".join(f'"{text}"' for text in quotes))
+
+
+def pasted(text: str, field: str) -> Leaf:
+    """A text that a field may hold."""
+    return Leaf(field, Word(text, quoted=True), pasted=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "others"),
+    [
+        ("errors=['a', 'b c']", (
+            pasted("['a', 'b c']", "errors"), And((pasted("a", "errors"), pasted("b c", "errors"))),
+        )),
+        ('errors=["a"]', (pasted('["a"]', "errors"), pasted("a", "errors"))),
+        ("errors:['a']", (pasted("['a']", "errors"), pasted("a", "errors"))),
+        ("x={'a': 1, 'b': {'c': [True, None]}}", (
+            pasted("{'a': 1, 'b': {'c': [True, None]}}", "x"), And((pasted("1", "x.a"), pasted("true", "x.b.c"))),
+        )),
+        ('x={"a": false, "n": null}', (pasted('{"a": false, "n": null}', "x"), pasted("false", "x.a"))),
+        ("x=[]", (pasted("[]", "x"),)),
+        ("x={}", (pasted("{}", "x"),)),
+        ("x=('a', 1.5)", (pasted("('a', 1.5)", "x"), And((pasted("a", "x"), pasted("1.5", "x"))))),
+        ("x='a b'", (pasted("a b", "x"),)),
+        ("x='it\\'s'", (pasted("it's", "x"),)),
+        ("x=b'a b'", (pasted("b'a b'", "x"),)),
+        ("x=ValueError('a b')", (pasted("ValueError('a b')", "x"),)),
+        ("x=<T at 0x1>", (pasted("<T at 0x1>", "x"),)),
+        ("x=Foo()", (pasted("Foo()", "x"),)),
+        ("x=[a b]", (pasted("[a b]", "x"),)),
+        ("x=" + "[" * 150 + "]" * 150, (pasted("[" * 150 + "]" * 150, "x"),)),
+        (f"x={list(range(40))}", (pasted(str(list(range(40))), "x"),)),
+    ],
+)  # fmt: skip
+def test_shown_values_are_texts_or_what_they_hold(text: str, others: tuple[Node, ...]) -> None:
+    """What a line shows of a list or an object is looked for as that text, and as what the field then holds."""
+    tree = Or((quoted(text), *others))
+    assert tree == parse(text)
+    assert And((tree, A)) == parse(f"({text}) a")
+
+
+def test_tables_show_lists_with_commas() -> None:
+    """As `search` prints them."""
+    items = And((pasted("a", "x"), pasted("b", "x")))
+    assert Or((quoted("x=a,b"), Leaf("x", Word("a,b"), pasted=True), items)) == parse("x=a,b")
+
+
+@pytest.mark.parametrize("text", ["x=['a", "x=[it's", "x={'a': 1", "x='a", "x=[", "x=<a", "x=(a b)", "x=a,,b"])
+def test_what_is_cut_off_is_a_text(text: str) -> None:
+    """A value that never closes is read as words are."""
+    assert parse(text)

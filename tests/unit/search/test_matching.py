@@ -3,7 +3,10 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shipper.search.conditions import Query
 from shipper.search.lucene import QueryError, Word, parse
@@ -16,6 +19,90 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 def query(text: str) -> Query:
     """What a text becomes."""
     return Matching(NOW, UTC).query(parse(text))
+
+
+QUERIES = st.lists(
+    st.one_of(
+        st.text(max_size=8),
+        st.sampled_from(
+            [
+                *(
+                    "AND",
+                    "OR",
+                    "NOT",
+                    "TO",
+                    "(",
+                    ")",
+                    '"',
+                    "'",
+                    "[",
+                    "]",
+                    "{",
+                    "}",
+                    "*",
+                    "?",
+                    "^2",
+                    "/a+/",
+                    "\\",
+                    "\ud800",
+                ),
+                *(
+                    "level:",
+                    "log.offset:",
+                    "duration:",
+                    "@timestamp:>",
+                    "event.created:[",
+                    "process.pid=",
+                    "neuroflow.*:",
+                ),
+                *(
+                    "errors=",
+                    "extra.a:",
+                    "x=",
+                    "time=",
+                    "['a']",
+                    "{'a':1}",
+                    "[1,{'a':[2]}]",
+                    "a,b",
+                    "None",
+                    "True",
+                    "<x>",
+                ),
+                *(
+                    "1e400",
+                    "-1e400",
+                    "nan",
+                    "1_0",
+                    "99999999999999999999",
+                    "9999-01-01",
+                    "now-9y",
+                    "1e99h",
+                    "~0.3",
+                    "~9",
+                ),
+            ]
+        ),
+    ),
+    max_size=10,
+)
+
+
+@given(QUERIES.flatmap(lambda parts: st.sampled_from([" ".join(parts), "".join(parts)])))
+def test_any_text_is_asked_for_or_refused(text: str) -> None:
+    """Whatever is typed makes a request that can be sent, or a sentence; never another error."""
+    try:
+        found = query(text)
+    except QueryError as error:
+        assert str(error)  # noqa: PT017 - it is one or the other
+    else:
+        assert orjson.dumps(found)
+
+
+def test_pasted_value_may_be_a_text() -> None:
+    """What a field can't hold is looked for in texts all the same, where it was pasted."""
+    assert "message" in str(query("time=12:30:01 duration=['a'] log.offset=x"))
+    with pytest.raises(QueryError, match="@timestamp holds times"):
+        query("@timestamp:12:30:01")
 
 
 def test_structure() -> None:

@@ -1,0 +1,144 @@
+"""Whether ``host_name: auto`` may make copies: names of generations hold the host's, and a container has a new one.
+
+The state directory remembers under which name it was used (fact ``host``); one of an earlier release does not say.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shipper.config import Config
+from shipper.tail.identity import name
+from shipper.tail.rows import Cursor
+from shipper.tail.state_lock import StateError
+
+if TYPE_CHECKING:
+    from shipper.tail.cursors import CursorStore
+
+FACT = "host"
+# What the id of a container looks like, which is its host name unless it is given one.
+_ID = re.compile(r"[0-9a-f]{12}")
+_GROUP = re.compile(r"docker|kubepods|containerd|libpod|lxc|crio")
+
+
+@dataclass(frozen=True)
+class State:
+    """What is known from before this start.
+
+    Attributes:
+        empty: nothing; whether the cursors' store was not there or held none.
+        before: the host name under which it was used last; None where it does not say.
+        renamed: generations in it are named under another host name.
+    """
+
+    empty: bool
+    before: str | None = None
+    renamed: bool = False
+
+
+def state_of(cursors: Iterable[Cursor], before: str | None, host: str) -> State:
+    """What the store knows.
+
+    Args:
+        cursors: all of them.
+        before: the fact ``host``.
+        host: the host name of now.
+    """
+    known = list(cursors)
+    if before is not None:
+        return State(not known, before, bool(known) and before != host)
+    # A path that is hidden tells no name.
+    clear = [one for one in known if one.logical.startswith("/")]
+    same = any(name(host, one.logical, one.first_line, one.ordinal) == one.id for one in clear)
+    return State(not known, None, bool(clear) and not same)
+
+
+def container_sign(exists: Callable[[str], bool], environ: Mapping[str, str], groups: str, host: str) -> str | None:
+    """By what this can be seen to run in a container; None where it can't.
+
+    Args:
+        exists: whether there is a file of this path.
+        environ: of the process.
+        groups: the content of ``/proc/1/cgroup``.
+        host: this machine's name.
+    """
+    for path in ("/.dockerenv", "/run/.containerenv"):
+        if exists(path):
+            return path
+    for variable in ("KUBERNETES_SERVICE_HOST", "container"):
+        if environ.get(variable):
+            return f"the variable {variable}"
+    if _GROUP.search(groups):
+        return "/proc/1/cgroup"
+    return "a host name like a container's id" if _ID.fullmatch(host) else None
+
+
+def warnings(host: str, state_dir: Path, sign: str | None, state: State, *, logs: bool) -> Iterator[str]:
+    """What may be indexed a second time because nobody chose a host name, and what to do, in sentences.
+
+    Args:
+        host: the host name that ``auto`` gives.
+        state_dir: the state directory.
+        sign: of a container.
+        state: what is known from before.
+        logs: whether there are logs with something in them.
+    """
+    if sign is not None:
+        yield (
+            f"host_name is auto, and this is a container ({sign}): the next one has another name than {host}, under "
+            "which lines that are read again are indexed a second time; set shipper.host_name to a name that stays, "
+            f"and keep {state_dir} on a volume that stays"
+        )
+    if state.renamed:
+        was = state.before or "another name"
+        yield (
+            f"{state_dir} was used under the host name {was}, and this machine is called {host} (host_name is auto): "
+            "logs that are known go on, but any that is read again is indexed a second time, and documents have the "
+            f"new name; set shipper.host_name to {state.before or 'the name of before'} to go on as before"
+        )
+    if state.empty and logs:
+        yield (
+            f"{state_dir} knows of no log yet, and there are some: they are read from their beginning, and lines "
+            f"that are indexed already are recognised only under the same host name, which is {host} now (host_name "
+            "is auto); if they were shipped under another one, stop, and set shipper.host_name to that"
+        )
+
+
+def warn_of_host(config: Config, store: CursorStore, say: Callable[[str], None]) -> None:
+    """Say at start what may be doubled, and remember the name for the next start."""
+    host = config.shipper.host
+    if config.shipper.host_name == "auto":
+        # Cursors are written with the counters: where these are, ten thousand logs need not be loaded for this.
+        known = store.fact(FACT) == host and store.fact("counters") is not None
+        state = State(empty=False, before=host) if known else state_of(store.load(), store.fact(FACT), host)
+        for sentence in warnings_of(config, state):
+            say(sentence)
+    if store.fact(FACT) != host:
+        with suppress(StateError):  # a full disk: the next start does without
+            store.set_fact(FACT, host)
+
+
+def warnings_of(config: Config, state: State) -> Iterator[str]:
+    """The sentences for this machine; none where a name was chosen."""
+    if config.shipper.host_name != "auto":
+        return
+    from shipper.cli.parts import files_of
+
+    host = config.shipper.host
+    try:
+        groups = Path("/proc/1/cgroup").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        groups = ""
+    sign = container_sign(os.path.exists, os.environ, groups, host)
+    # Looking for logs costs a scan, which only an empty state is worth.
+    try:
+        logs = state.empty and any(file.size for file in files_of(config, lambda _: None))
+    except OSError:
+        logs = False  # what can't be looked at is said by whoever reads it
+    yield from warnings(host, config.shipper.state_dir, sign, state, logs=logs)

@@ -1,0 +1,253 @@
+"""What each command needs to be allowed, on a node with security, by keys that may just that."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from elasticsearch import ApiError, AuthenticationException, AuthorizationException, Elasticsearch
+
+from shipper.cli.logs import logs
+from shipper.cli.ship import ship
+from shipper.cluster import connect, explain, is_genuine
+from shipper.config import Elasticsearch as Settings
+from shipper.demo import container, distribution, node
+from shipper.demo.node import Node, NodeError
+from shipper.demo.process import ProcessNode
+from shipper.install.templates import install
+from tests.conformance.rig import eventually
+from tests.elasticsearch.secured import PASSWORD, SECURITY, hashed
+
+LOGS, RUNS = "logs-neuroflow.*-*", "neuroflow-runs-*"
+# As README lists them; setup also sees that this distribution lacks modules, which no full one does.
+ROLES = f"""
+admin: {{cluster: [all], indices: [{{names: ['*'], privileges: [all]}}]}}
+nobody: {{cluster: []}}
+ships: {{indices: [{{names: ['{LOGS}'], privileges: [auto_configure, create_doc]}}]}}
+looks: {{indices: [{{names: ['{LOGS}'], privileges: [auto_configure, create_doc, read]}}]}}
+runs:
+  indices:
+  - {{names: ['{LOGS}'], privileges: [auto_configure, create_doc]}}
+  - {{names: ['{RUNS}'], privileges: [write, create_index, view_index_metadata]}}
+rebuilds:
+  indices:
+  - {{names: ['{LOGS}'], privileges: [read]}}
+  - {{names: ['{RUNS}'], privileges: [write, create_index, view_index_metadata, delete_index]}}
+setup: {{cluster: [manage_index_templates, 'cluster:monitor/nodes/info']}}
+views: {{indices: [{{names: ['{LOGS}', '{RUNS}'], privileges: [read]}}]}}
+lab: {{indices: [{{names: ['logs-neuroflow.*-lab'], privileges: [auto_configure, create_doc]}}]}}
+watches:
+  cluster: [monitor]
+  indices: [{{names: ['{LOGS}'], privileges: [auto_configure, create_doc, view_index_metadata]}}]
+"""
+USERS = ("admin", "nobody", "ships", "looks", "runs", "rebuilds", "setup", "views", "lab", "watches")
+# While it boots nobody in particular may ask how it is; then nobody may anything that its own role does not say.
+PROBER = "prober: {cluster: ['cluster:monitor/health']}\n"
+
+
+@pytest.fixture(scope="module")
+def secured() -> Iterator[Node]:
+    """A node of users that may just what their role says."""
+    try:
+        # Roles have to be there before it starts.
+        version, java = node._distribution(os.environ, "Docker: not used")
+    except NodeError as error:
+        if container.missing() is None:
+            pytest.skip(
+                f"users and roles are put into the folder of the test distribution, not into a container: {error}"
+            )
+        pytest.fail(str(error), pytrace=False)
+    settings = SECURITY | {"xpack.security.authc.anonymous.roles": "prober"}
+    cache = distribution.cache_folder(os.environ)
+    one = ProcessNode(version, java, cache=cache, heap="512m", brief=True, settings=settings, say=lambda _: None)
+    try:
+        (one.config / "roles.yml").write_text(PROBER)
+        one.start()
+        (one.config / "roles.yml").write_text(ROLES + "prober: {cluster: []}\n")
+        (one.config / "users_roles").write_text("".join(f"{user}:{user}\n" for user in USERS))
+        (one.config / "users").write_text("".join(f"{user}:{hashed(PASSWORD)}\n" for user in USERS))
+        admin, nobody = client(one, "admin"), client(one, "nobody")
+
+        def known() -> bool:
+            try:
+                admin.cluster.get_settings()
+                nobody.cluster.health()
+            except AuthorizationException as error:
+                return "cluster:monitor/health" in str(error)
+            except AuthenticationException:
+                return False
+            return False
+
+        assert eventually(known), "the files of users and roles are read every few seconds"
+        install(admin)
+        yield one
+    finally:
+        one.remove()
+
+
+def client(one: Node, user: str, password: str = PASSWORD) -> Elasticsearch:
+    """A client of a user."""
+    return connect(settings_of(one, user, password))
+
+
+def settings_of(one: Node, user: str, password: str = PASSWORD) -> Settings:
+    """The configuration of a user."""
+    return Settings(hosts=[one.url], username=user, password=password, request_timeout=30)
+
+
+class Lab:
+    """A log of two lines and commands of some user."""
+
+    def __init__(self, one: Node, folder: Path) -> None:
+        self.node = one
+        self.folder = folder
+        (folder / "logs").mkdir()
+        lines = [
+            {"timestamp": "2026-11-27T01:00:00Z", "event": "pipeline.queued", "run_id": number} for number in (1, 2)
+        ]
+        (folder / "logs" / "neuroflow.log").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    def config(self, user: str, password: str = PASSWORD) -> str:
+        """The file for a user, in a namespace of the test's own."""
+        path = self.folder / f"{user}.yaml"
+        path.write_text(
+            json.dumps(
+                {
+                    "logging": {"log_dir": str(self.folder / "logs")},
+                    "elasticsearch": {"hosts": [self.node.url], "username": user, "password": password},
+                    "shipper": {
+                        "namespace": "lab",
+                        "state_dir": str(self.folder / f"state-{user}"),
+                        "host_name": self.folder.name,
+                        "shutdown_timeout": 2,
+                    },
+                }
+            )
+        )
+        return str(path)
+
+    def ship(self, user: str, *args: str, password: str = PASSWORD) -> Result:
+        """A command of ``neuroflow-ship``."""
+        return CliRunner().invoke(ship, ["--config", self.config(user, password), *args])
+
+    def once(self, user: str, *args: str) -> subprocess.CompletedProcess[str]:
+        """Ship what there is."""
+        command = [sys.executable, "-m", "shipper.cli.ship", "--config", self.config(user), "--once", *args]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture
+def lab(secured: Node, tmp_path: Path) -> Lab:
+    """One."""
+    return Lab(secured, tmp_path)
+
+
+OTHER = "(that was a proxy or another service, not Elasticsearch)"
+
+
+@pytest.mark.parametrize(
+    ("status", "user", "password"), [(401, "ships", "wrong"), (401, "unheard-of", "x"), (403, "nobody", PASSWORD)]
+)
+@pytest.mark.parametrize("path", ["/_cluster/health", "/_bulk", "/logs-neuroflow.app-lab/_mapping"])
+def test_refusals_are_elasticsearchs(secured: Node, status: int, user: str, password: str, path: str) -> None:
+    """Who is unknown, and who may not, is told by Elasticsearch, whatever was asked."""
+    headers = {"accept": "application/json", "content-type": "application/x-ndjson"}
+    body = b'{"create":{"_index":"logs-neuroflow.app-lab"}}\n{"@timestamp":"2026-11-27"}\n'
+    bulk = path == "/_bulk"
+    with pytest.raises(ApiError) as raised:
+        client(secured, user, password).perform_request(
+            "POST" if bulk else "GET", path, headers=headers, body=body if bulk else None
+        )
+    assert (status, True) == (raised.value.meta.status, is_genuine(raised.value))
+    sentence = explain(raised.value, settings_of(secured, user))
+    assert "security_exception" in sentence
+    assert OTHER not in sentence
+
+
+def test_key_that_may_not_put_templates_ships(lab: Lab) -> None:
+    """Without --no-setup too: it is told what to do, and the lines are there."""
+    done = lab.once("ships")
+    assert 0 == done.returncode, done.stderr
+    assert "the index templates were not put: run `neuroflow-ship setup` with a key that may" in done.stderr
+    assert OTHER not in done.stderr
+
+
+@pytest.mark.parametrize("user", ["ships", "looks", "runs", "lab", "watches"])
+def test_listed_privileges_are_enough_to_ship(lab: Lab, user: str) -> None:
+    """With --no-setup each of these roles brings every line there; check says so, and what else it may not."""
+    done = lab.once(user, "--no-setup")
+    assert (0, True) == (done.returncode, "read 2, acknowledged 2" in done.stderr), done.stderr
+    assert ("run documents" in done.stderr) is (user != "runs"), done.stderr
+    check = lab.ship(user, "check")
+    assert 0 == check.exit_code, check.output
+    assert "permissions: ship: granted" in check.output
+
+
+@pytest.mark.parametrize(
+    ("user", "code", "said"),
+    [
+        (
+            "ships",
+            0,
+            f"keep run documents: lacks `create_index` on {RUNS}, `view_index_metadata` on {RUNS}, `write` on {RUNS}",
+        ),
+        ("ships", 0, f"look up what may be there already, after a crash or an outage: lacks `read` on {LOGS}"),
+        ("ships", 0, f"(recommended): lacks `monitor` (cluster), `view_index_metadata` on {LOGS}"),
+        ("ships", 0, "setup, and templates at start: lacks `manage_index_templates` (cluster)"),
+        ("ships", 0, "it answers; how it is, only a key with `monitor` is told"),
+        (
+            "ships",
+            0,
+            "which index templates are in force can't be told: grant the cluster privilege `monitor` to see",
+        ),
+        ("watches", 0, "near a rollover (recommended): granted"),
+        ("watches", 0, "green, 1 nodes"),
+        ("looks", 0, "after a crash or an outage: granted"),
+        ("runs", 0, "keep run documents: granted"),
+        ("rebuilds", 1, "rebuild-runs: granted"),
+        ("views", 1, "neuroflow-logs: granted"),
+        ("setup", 1, "setup, and templates at start: granted"),
+        ("nobody", 1, f"ship: lacks `auto_configure` on {LOGS}, `create_doc` on {LOGS}; no line is taken"),
+        ("admin", 0, "templates: ours are, or will be, in force"),
+    ],
+)
+def test_check_names_what_lacks(lab: Lab, user: str, code: int, said: str) -> None:
+    """Any key may run it; it exits 1 where nothing would be shipped."""
+    check = lab.ship(user, "check")
+    assert (code, True) == (check.exit_code, said in check.output), check.output
+
+
+def test_check_of_an_unknown_key(lab: Lab) -> None:
+    """There is nothing to find out but that."""
+    check = lab.ship("ships", "check", password="wrong")
+    assert 3 == check.exit_code
+    assert "does not know us (401): check api_key or username and password" in check.output
+    assert OTHER not in check.output
+
+
+def test_setup_needs_one_privilege(lab: Lab) -> None:
+    """The one that is listed; without it, a sentence."""
+    done = lab.ship("setup", "setup")
+    assert 0 == done.exit_code, done.output
+    refused = lab.ship("ships", "setup")
+    assert (3, True) == (refused.exit_code, "forbids this (403): the key lacks a privilege" in refused.output)
+
+
+def test_rebuild_needs_what_is_listed(lab: Lab) -> None:
+    """Reading the streams, and all of the index of run documents."""
+    assert 0 == lab.once("runs", "--no-setup").returncode
+    rebuilt = lab.ship("rebuilds", "rebuild-runs")
+    assert 0 == rebuilt.exit_code, rebuilt.output
+
+
+def test_views_need_read(lab: Lab) -> None:
+    """No more than that."""
+    assert 0 == lab.once("runs", "--no-setup").returncode
+    shown = CliRunner().invoke(logs, ["--config", lab.config("views"), "show"])
+    assert 0 == shown.exit_code, shown.output
