@@ -15,13 +15,16 @@ FILES = {
     for path in sorted((ROOT / "shipper").rglob("*.py"))
 }
 FLOW = ("tail", "parse", "document", "deliver", "install", "search", "demo")
-SHARED = {"config", "cluster", "telemetry", "memory", ""}
+SHARED = {"config", "addresses", "credentials", "cluster", "telemetry", "memory", ""}
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),
     "emit": set(),
-    "config": set(),
-    "cluster": {"config"},
-    "telemetry": {"config", "cluster"},
+    "addresses": set(),
+    "credentials": set(),
+    "sections": set(),
+    "config": {"addresses", "credentials", "sections"},
+    "cluster": {"config", "addresses"},
+    "telemetry": {"config", "cluster", "credentials"},
     "memory": set(),
     "health": {"telemetry", ""},
     **{station: {*FLOW[:at], *SHARED} for at, station in enumerate(FLOW)},

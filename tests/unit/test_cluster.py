@@ -108,7 +108,7 @@ def test_real_refusal_is_explained() -> None:
     [
         ("https://es.lab:9200", SETTINGS),
         ("http://a:1, http://b:2", Elasticsearch(hosts=["http://a:1", "http://u:p@ss@b:2"])),
-        ("my-cluster", Elasticsearch(cloud_id="my-cluster:c2VjcmV0")),
+        ("my-cluster", Elasticsearch(cloud_id="my-cluster:ZXMuaW8kYWJj")),
     ],
 )
 def test_places_have_no_credentials(place: str, settings: Elasticsearch) -> None:
