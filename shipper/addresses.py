@@ -161,7 +161,7 @@ def place(text: str) -> Path:
     if _CONTROL.search(text):
         raise ValueError(f"{text!r} has control characters in it")
     try:
-        return Path(text).expanduser().absolute()
+        return (Path(text).expanduser() if text.startswith("~") else Path(text)).absolute()
     except RuntimeError:
         raise ValueError(f"{text!r} names the home directory of nobody here") from None
     except OSError as error:

@@ -29,9 +29,9 @@ from pydantic import (
 
 from shipper import addresses
 from shipper.credentials import Silence, credentials_in
-from shipper.sections import ConfigError, expand, read, settle
+from shipper.sections import ConfigError, expand, read, wait_until_saved
 
-__all__ = ["Config", "ConfigError", "find", "load", "settle"]
+__all__ = ["Config", "ConfigError", "find", "load", "wait_until_saved"]
 
 OUR_SECTIONS = ("elasticsearch", "kibana", "shipper")
 DEFAULT_LOG_DIR = Path("/var/log/neuroflow")
@@ -88,7 +88,6 @@ def _key(text: str) -> str:
 
 
 def _said(text: str) -> str:
-    """What goes into a header, a document or a digest has to be text; a secret that ``echo`` made is not refused."""
     if _CONTROL.search(text):
         raise ValueError("has control characters in it (a line feed, perhaps)")
     return _encodable(text)
@@ -125,10 +124,7 @@ def _host(text: str) -> str:
 def _pattern(text: str) -> str:
     if len(text) > _MOST_PATTERN:
         raise ValueError(f"is longer than any path ({_MOST_PATTERN} bytes)")
-    path = str(addresses.place(text))
-    if text.startswith("~") and path.endswith(text):
-        raise ValueError(f"{text!r} names the home directory of nobody here")
-    return path
+    return str(addresses.place(text))
 
 
 def _stripped(value: object) -> object:
@@ -278,10 +274,14 @@ class _Ours(_Section):
 
 
 class Config(_Ours):
-    """Everything the sidecar and the views need from ``neuroflow.yaml``; ``credentials`` are those in it."""
+    """Everything the sidecar and the views need from ``neuroflow.yaml``.
+
+    ``sections`` names those of ours that are written in it, ``credentials`` are the ones that it holds.
+    """
 
     path: Path
     log_dir: Path
+    sections: frozenset[str] = frozenset()
     credentials: Annotated[frozenset[str], Field(repr=False, exclude=True)] = frozenset()
 
 
@@ -339,6 +339,7 @@ def load(path: Path, environ: Mapping[str, str] | None = None) -> Config:
         shipper=settings.shipper,
         path=path,
         log_dir=_log_dir(path, document),
+        sections=frozenset(section for section in OUR_SECTIONS if section in document),
         credentials=credentials,
     )
 

@@ -63,11 +63,11 @@ def spellings(secret: str) -> set[str]:
     whole = {secret, secret.strip(), *secret.splitlines()}
     with suppress(ValueError):
         # An API key is base64 of id:key, and what it holds opens as much as itself.
-        inner = b64decode(secret, validate=True).decode()
+        inner = b64decode(secret.strip(), validate=True).decode()
         whole |= {inner, inner.partition(":")[2]} if inner.isprintable() else set()
     spelled: set[str] = set()
     for one in whole:
-        data = one.encode("utf-8", "surrogateescape")
+        data = one.encode("utf-8", "surrogatepass")
         spelled |= {
             one,
             repr(one)[1:-1],

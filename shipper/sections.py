@@ -59,7 +59,7 @@ def read(path: Path) -> dict[str, Any]:
     return document
 
 
-def settle(
+def wait_until_saved(
     path: Path,
     wall: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shipper.config import Config
@@ -15,6 +17,11 @@ if TYPE_CHECKING:  # commands that need no cluster don't wait for the client
     from shipper.deliver.run_documents import RunDocuments
     from shipper.document.redact import Redactor
     from shipper.tail.discover import Found
+
+
+def is_directory(path: Path) -> bool:
+    """Whether it is one that may be looked at; Path.is_dir raises where one above it may not be entered."""
+    return os.path.isdir(path)  # noqa: PTH112 - see above
 
 
 def run_documents_of(client: Elasticsearch, config: Config) -> RunDocuments:

@@ -23,7 +23,8 @@ from shipper.search.absence import Absence, absence
 from shipper.search.paging import Snapshot
 from tests.conformance.rig import eventually
 
-PASSWORD = "not-so-secret"
+# Beyond ASCII, and beyond Latin-1: HTTP takes UTF-8.
+PASSWORD = "gar-nicht-so-geheim-pä€sswort"
 # The templates' indices are read by one; the other may do nothing; a third may read one stream only.
 ROLES = """
 admin: {cluster: [all], indices: [{names: ['*'], privileges: [all]}]}

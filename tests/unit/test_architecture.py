@@ -28,8 +28,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "memory": set(),
     "health": {"telemetry", ""},
     **{station: {*FLOW[:at], *SHARED} for at, station in enumerate(FLOW)},
-    "sidecar": {*FLOW, "emit", *SHARED},
-    "cli": {*FLOW, "emit", "sidecar", "health", *SHARED},
+    "reload": {"config"},
+    "sidecar": {*FLOW, "emit", "reload", *SHARED},
+    "cli": {*FLOW, "emit", "sidecar", "reload", "health", *SHARED},
 }
 MAY_IMPORT["demo"].add("emit")
 
