@@ -18,16 +18,19 @@ from elastic_transport import (
     ApiResponse,
     ConnectionTimeout,
     HttpHeaders,
+    NodeConfig,
     TlsError,
     TransportError,
     Urllib3HttpNode,
 )
 from elastic_transport import ConnectionError as TransportConnectionError
 from elastic_transport._node import NodeApiResponse  # public in signature only
-from elastic_transport.client_utils import DEFAULT, DefaultType
+from elastic_transport.client_utils import DEFAULT, DefaultType, basic_auth_to_header
 from elasticsearch import Elasticsearch, OrjsonSerializer
 from elasticsearch.serializer import NdjsonSerializer
 
+from shipper.addresses import Address, address_of, cloud_address
+from shipper.config import ConfigError
 from shipper.config import Elasticsearch as Settings
 
 try:
@@ -49,8 +52,17 @@ except ImportError:  # no wheel for this machine: zlib's fastest level does the 
 COMPRESS_FROM = 4096
 
 
+# Where a node's own login travels: headers of the first node would be given to all of them by the client.
+_LOGIN = "_neuroflow_login"
+
+
 class FastGzipNode(Urllib3HttpNode):
-    """A connection that compresses large bodies quickly."""
+    """A connection that compresses large bodies quickly, and knows who asks where its address says so."""
+
+    def __init__(self, config: NodeConfig) -> None:
+        super().__init__(config)
+        if login := config._extras.get(_LOGIN):  # noqa: SLF001 - made for such things, says its documentation
+            self.headers["authorization"] = basic_auth_to_header(login)
 
     def perform_request(
         self,
@@ -91,6 +103,9 @@ def connect(settings: Settings, connections: int = 4) -> Elasticsearch:
         settings: the ``elasticsearch`` section.
         connections: how many requests may be under way to one node.
 
+    Raises:
+        ConfigError: the client can't use the settings, whatever was checked before.
+
     Retries are off: who sends decides what may be sent again, and waits in a way that a stop can wake.
     """
     options: dict[str, Any] = {
@@ -101,24 +116,40 @@ def connect(settings: Settings, connections: int = 4) -> Elasticsearch:
         "retry_on_timeout": False,
         "serializers": _SERIALIZERS,
     }
-    if settings.cloud_id:
-        options["cloud_id"] = settings.cloud_id
-    else:
-        options["hosts"] = settings.hosts
     if settings.api_key:
-        options["api_key"] = settings.api_key
+        options["headers"] = {"authorization": f"ApiKey {settings.api_key}"}
     elif settings.username and settings.password:
-        options["basic_auth"] = (settings.username, settings.password)
-    secure = settings.cloud_id or any(host.startswith("https:") for host in settings.hosts)
-    if secure:
-        options["verify_certs"] = settings.verify_certs
-        if not settings.verify_certs:
-            options["ssl_show_warn"] = False
-        if settings.ca_certs:
-            options["ca_certs"] = settings.ca_certs
-        if settings.ca_fingerprint:
-            options["ssl_assert_fingerprint"] = settings.ca_fingerprint
-    return Elasticsearch(**options)
+        # The client's own way knows ASCII only; HTTP takes UTF-8, and so does Elasticsearch.
+        options["headers"] = {"authorization": basic_auth_to_header((settings.username, settings.password))}
+    try:
+        return Elasticsearch(_nodes(settings), **options)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"elasticsearch: the client can't use this: {error}") from None
+
+
+def _nodes(settings: Settings) -> list[NodeConfig]:
+    """Every node once, as the first address of it says; certificates concern those that are reached by TLS."""
+    nodes: dict[NodeConfig, None] = {}
+    for address in _addresses(settings):
+        tls: dict[str, Any] = {}
+        if address.scheme == "https":
+            tls["verify_certs"] = settings.verify_certs
+            if not settings.verify_certs:
+                tls["ssl_show_warn"] = False
+            if settings.ca_certs:
+                tls["ca_certs"] = settings.ca_certs
+            if settings.ca_fingerprint:
+                tls["ssl_assert_fingerprint"] = settings.ca_fingerprint
+        login = {_LOGIN: address.login} if address.login else {}
+        node = NodeConfig(address.scheme, address.host, address.port, address.path, _extras=login, **tls)
+        nodes.setdefault(node)
+    return list(nodes)
+
+
+def _addresses(settings: Settings) -> list[Address]:
+    if settings.cloud_id:
+        return [cloud_address(settings.cloud_id)]
+    return [address_of(host, host) for host in settings.hosts]
 
 
 def where(settings: Settings) -> str:

@@ -11,12 +11,12 @@ import difflib
 import os
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -27,6 +27,12 @@ from pydantic import (
     model_validator,
 )
 
+from shipper import addresses
+from shipper.credentials import Silence, credentials_in
+from shipper.sections import ConfigError, expand, read, wait_until_saved
+
+__all__ = ["Config", "ConfigError", "find", "load", "wait_until_saved"]
+
 OUR_SECTIONS = ("elasticsearch", "kibana", "shipper")
 DEFAULT_LOG_DIR = Path("/var/log/neuroflow")
 FEWEST_HASH_KEY = 16
@@ -35,15 +41,13 @@ Dataset = Literal["app", "workflow", "celery", "pipeline", "audit"]
 DATASETS: tuple[Dataset, ...] = get_args(Dataset)
 Format = Literal["auto", "structlog", "stdlib", "console", "celery", "huey", "pipeline", "audit", "voxelops", "text"]
 
-_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmg]i?b|b|)\s*", re.IGNORECASE)
+_SIZE = re.compile(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*([kmg]i?b|b|)\s*", re.IGNORECASE)
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
-# What the YAML parser quotes may be a part of a password: "found undefined alias 'hunter2'".
-_QUOTED = re.compile(r"""'(?!<|\\.')[^']{2,}'|"(?!<|\\.")[^"]{2,}\"""")
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
-
-
-class ConfigError(Exception):
-    """The configuration can't be used; the message is for the person who wrote it."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# What no clock and no memory has is a slip of the finger.
+_MOST_SECONDS, _MOST_BYTES = 366 * 86400, 2**40
+# PATH_MAX of Linux: a longer pattern meets nothing.
+_MOST_PATTERN = 4096
 
 
 def _size(value: object) -> object:
@@ -72,10 +76,79 @@ def _zone(value: object) -> object:
     return value
 
 
-Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
+def _checked(check: Callable[[str], object]) -> AfterValidator:
+    """A text that is there has to be good for something."""
+    return AfterValidator(lambda value: value if value is None else check(value))
+
+
+def _key(text: str) -> str:
+    if not re.fullmatch(r"[!-~]+", text):
+        raise ValueError("holds blanks or characters that no key has; copy it once more")
+    return text
+
+
+def _said(text: str) -> str:
+    if _CONTROL.search(text):
+        raise ValueError("has control characters in it (a line feed, perhaps)")
+    return _encodable(text)
+
+
+def _encodable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("is not valid UTF-8") from None
+    return text
+
+
+def _user(text: str) -> str:
+    if ":" in text:
+        raise ValueError("has a colon in it, which HTTP allows in passwords only")
+    return _said(text)
+
+
+def _name(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty; give a name, or leave the key out")
+    return _said(text)
+
+
+def _host(text: str) -> str:
+    try:
+        addresses.address_of(text, "http://127.0.0.1:9200", {"https": addresses.PORTS["https"]})
+    except ValueError as error:
+        raise ValueError(f"host {error}") from None
+    return text
+
+
+def _pattern(text: str) -> str:
+    if len(text) > _MOST_PATTERN:
+        raise ValueError(f"is longer than any path ({_MOST_PATTERN} bytes)")
+    return str(addresses.place(text))
+
+
+def _stripped(value: object) -> object:
+    return value.strip() or None if isinstance(value, str) else value
+
+
+def _unended(value: object) -> object:
+    # A blank may be meant, the line feed of `echo` never is.
+    return value.rstrip("\r\n") or None if isinstance(value, str) else value
+
+
+Size = Annotated[int, BeforeValidator(_size), Field(gt=0, le=_MOST_BYTES)]
 Text = Annotated[str | None, BeforeValidator(_empty_is_none)]
 Texts = Annotated[list[str], BeforeValidator(_one_or_many)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, le=_MOST_SECONDS, allow_inf_nan=False)]
+Trimmed = Annotated[str | None, BeforeValidator(_stripped)]
+Key = Annotated[Trimmed, _checked(_key), Field(repr=False)]
+Password = Annotated[str | None, BeforeValidator(_unended), _checked(_said), Field(repr=False)]
+Name = Annotated[str, Field(max_length=255), AfterValidator(_name)]
+Place = Annotated[Path, BeforeValidator(lambda value: addresses.place(value) if isinstance(value, str) else value)]
+Hosts = Annotated[
+    list[Annotated[str, BeforeValidator(_stripped), AfterValidator(_host)]], BeforeValidator(_one_or_many)
+]
+Patterns = Annotated[list[Annotated[str, AfterValidator(_pattern)]], BeforeValidator(_one_or_many)]
 
 
 class _Section(BaseModel):
@@ -85,13 +158,13 @@ class _Section(BaseModel):
 class Elasticsearch(_Section):
     """How the cluster is reached; times in seconds."""
 
-    hosts: Texts = ["http://127.0.0.1:9200"]
-    cloud_id: Text = None
-    api_key: Text = None
-    username: Text = None
-    password: Text = None
-    ca_certs: Text = None
-    ca_fingerprint: Text = None
+    hosts: Hosts = ["http://127.0.0.1:9200"]
+    cloud_id: Annotated[Trimmed, _checked(lambda text: addresses.cloud_address(text) and text)] = None
+    api_key: Key = None
+    username: Annotated[Trimmed, _checked(_user)] = None
+    password: Password = None
+    ca_certs: Annotated[Text, _checked(addresses.certificates_at)] = None
+    ca_fingerprint: Annotated[Trimmed, _checked(addresses.fingerprint_of)] = None
     verify_certs: bool = True
     request_timeout: Seconds = 30
 
@@ -99,10 +172,6 @@ class Elasticsearch(_Section):
     def _reachable(self) -> Elasticsearch:
         if not self.hosts and not self.cloud_id:
             raise ValueError("give hosts or cloud_id")
-        for host in self.hosts:
-            if not re.match(r"https?://[^/\s]+", host):
-                # Only what follows the last @: what precedes it may be a password.
-                raise ValueError(f"host {host.split('@')[-1]!r} is not a URL; write it like http://127.0.0.1:9200")
         if (self.username is None) != (self.password is None):
             raise ValueError("username and password belong together; one of them is missing")
         return self
@@ -111,18 +180,20 @@ class Elasticsearch(_Section):
 class Kibana(_Section):
     """Where the saved objects go."""
 
-    url: Text = None
+    url: Trimmed = None
     space: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")] = "default"
-    api_key: Text = None
+    api_key: Key = None
 
     @model_validator(mode="after")
     def _address(self) -> Kibana:
         if self.url is None:
             return self
-        shown = self.url.split("@")[-1]
-        if not re.match(r"https?://[^/\s?#]+[^\s?#]*$", self.url):
-            raise ValueError(f"url {shown!r} is not Kibana's address; write it like http://127.0.0.1:5601")
-        if re.search(r"[^/:]/(app|s)(/|$)", self.url):
+        try:
+            address = addresses.address_of(self.url, "http://127.0.0.1:5601")
+        except ValueError as error:
+            raise ValueError(f"Kibana's url {error}") from None
+        if re.search(r"/(app|s)(/|$)", address.path):
+            shown = self.url.rsplit("@", maxsplit=1)[-1]
             raise ValueError(f"url {shown!r} leads into Kibana; leave out /app and /s (the space goes into space)")
         return self
 
@@ -138,7 +209,7 @@ class Batch(_Section):
 class Input(_Section):
     """Files beyond the built-in ones: shell patterns, the format of their lines, the stream they go to."""
 
-    paths: Texts
+    paths: Patterns
     format: Format = "auto"
     dataset: Dataset = "app"
 
@@ -148,7 +219,8 @@ class Redact(_Section):
 
     keys: Texts = ["password", "token", "secret", "authorization"]
     hash: Texts = []
-    hash_key: Text = None
+    # Byte for byte, a line feed at its end included: another key would give other hashes, silently.
+    hash_key: Annotated[Text, _checked(_encodable), Field(repr=False)] = None
 
     @model_validator(mode="after")
     def _keyed(self) -> Redact:
@@ -172,10 +244,10 @@ class Telemetry(_Section):
 class Shipper(_Section):
     """The sidecar itself; times in seconds, sizes in bytes."""
 
-    state_dir: Annotated[Path, AfterValidator(Path.absolute)] = Path("/var/lib/neuroflow-ship")
+    state_dir: Place = Path("/var/lib/neuroflow-ship")
     namespace: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.]{0,99}$")] = "default"
-    environment: str = "production"
-    host_name: str = "auto"
+    environment: Name = "production"
+    host_name: Name = "auto"
     timezone: Annotated[str, BeforeValidator(_zone)] = "local"
     watch: Literal["auto", "inotify", "poll"] = "auto"
     scan_interval: Seconds = 5
@@ -202,10 +274,15 @@ class _Ours(_Section):
 
 
 class Config(_Ours):
-    """Everything the sidecar and the views need from ``neuroflow.yaml``."""
+    """Everything the sidecar and the views need from ``neuroflow.yaml``.
+
+    ``sections`` names those of ours that are written in it, ``credentials`` are the ones that it holds.
+    """
 
     path: Path
     log_dir: Path
+    sections: frozenset[str] = frozenset()
+    credentials: Annotated[frozenset[str], Field(repr=False, exclude=True)] = frozenset()
 
 
 def find(explicit: str | None, environ: Mapping[str, str], home: Path) -> Path:
@@ -229,7 +306,7 @@ def find(explicit: str | None, environ: Mapping[str, str], home: Path) -> Path:
         Path("/etc/neuroflow/neuroflow.yaml"),
     ]
     for place in places:
-        if place.is_file():
+        if os.path.isfile(place):  # noqa: PTH113 - Path.is_file raises where a directory may not be entered
             return place
     looked = ", ".join(str(place) for place in places)
     raise ConfigError(f"no configuration: name one with --config (looked for {looked})")
@@ -245,52 +322,26 @@ def load(path: Path, environ: Mapping[str, str] | None = None) -> Config:
     Raises:
         ConfigError: the file is missing, unreadable, not YAML, or wrong in one of our sections.
     """
-    document = _document(path)
-    problems: list[str] = []
-    ours = {
-        section: _expand(document[section], os.environ if environ is None else environ, section, problems)
-        for section in OUR_SECTIONS
-        if document.get(section) is not None
-    }
-    if problems:
-        raise ConfigError("\n".join(f"{path}: {problem}" for problem in problems))
+    document = read(path)
+    written = {section: document[section] for section in OUR_SECTIONS if document.get(section) is not None}
+    ours, problems = expand(written, os.environ if environ is None else environ)
+    credentials = credentials_in(ours)
     try:
         settings = _Ours.model_validate(ours)
     except ValidationError as error:
-        lines = [f"{path}: {_sentence(detail)}" for detail in error.errors(include_url=False)]
-        raise ConfigError("\n".join(lines)) from None
+        problems += [_sentence(detail) for detail in error.errors(include_url=False)]
+    if problems:
+        lines = "\n".join(f"{path}: {problem}" for problem in problems)
+        raise ConfigError(Silence().keep(credentials).text(lines))
     return Config(
         elasticsearch=settings.elasticsearch,
         kibana=settings.kibana,
         shipper=settings.shipper,
         path=path,
         log_dir=_log_dir(path, document),
+        sections=frozenset(section for section in OUR_SECTIONS if section in document),
+        credentials=credentials,
     )
-
-
-def _document(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; name the application's neuroflow.yaml") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 text (byte {error.start})") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
-    try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "it can't be parsed"
-        raise ConfigError(f"{path}: not valid YAML{where}: {_QUOTED.sub('…', problem)}") from None
-    except ValueError as error:  # "2024-13-01" looks like a date to YAML, and is none
-        raise ConfigError(f"{path}: not valid YAML: {_QUOTED.sub('…', str(error))}") from None
-    if document is None:
-        return {}
-    if not isinstance(document, dict):
-        raise ConfigError(f"{path}: expected sections (a mapping), found a {type(document).__name__}")
-    return document
 
 
 def _log_dir(path: Path, document: dict[str, Any]) -> Path:
@@ -301,27 +352,15 @@ def _log_dir(path: Path, document: dict[str, Any]) -> Path:
             continue
         if not isinstance(value, str) or not value:
             raise ConfigError(f"{path}: {section}.log_dir: expected a directory, found {value!r}")
-        return Path(value).expanduser().absolute()
+        try:
+            return addresses.place(value)
+        except ValueError as error:
+            raise ConfigError(f"{path}: {section}.log_dir: {error}") from None
     return DEFAULT_LOG_DIR
 
 
-def _expand(value: Any, environ: Mapping[str, str], where: str, problems: list[str]) -> Any:
-    if isinstance(value, dict):
-        return {key: _expand(item, environ, f"{where}.{key}", problems) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_expand(item, environ, f"{where}.{i}", problems) for i, item in enumerate(value)]
-    if not isinstance(value, str):
-        return value
-
-    def replace(found: re.Match[str]) -> str:
-        text = environ.get(found[1]) or found[2]
-        if text is None and found[1] not in environ:
-            problems.append(
-                f"{where}: environment variable {found[1]} is not set (write ${{{found[1]}:-default}} if it may be)"
-            )
-        return text or ""
-
-    return _VARIABLE.sub(replace, value)
+# As a number 0123 would be 83, and 12:34 would be 754: what was written is gone by then.
+_TAKEN_FOR: dict[type, str] = {int: "a number", float: "a number", bool: "true or false", date: "a date"}
 
 
 def _sentence(detail: Any) -> str:
@@ -333,6 +372,8 @@ def _sentence(detail: Any) -> str:
         near = difflib.get_close_matches(str(loc[-1]), valid, n=1, cutoff=0.0)
         hint = f"; nearest valid key: {near[0]}" if near else ""
         return f"{key}: unknown key{hint}"
+    if detail["type"] == "string_type" and (kind := _TAKEN_FOR.get(type(detail["input"]))):
+        return f"{key}: YAML takes this for {kind}; put it in quotes"
     message = detail["msg"].removeprefix("Value error, ")
     return f"{key}: {message[0].lower()}{message[1:]}"
 

@@ -20,8 +20,9 @@ from shipper.document.context import RunContext
 from shipper.document.ecs import Documents
 from shipper.document.redact import Redactor
 from shipper.parse.dispatch import continuation, orphan, parse
+from shipper.reload import KEPT, Reload
 from shipper.tail.cursors import CursorStore, StateError
-from shipper.tail.discover import Source, builtin_sources
+from shipper.tail.discover import Scanner, Source, builtin_sources
 from shipper.tail.lines import Block
 from shipper.tail.seams import Joints
 from shipper.tail.state import counters_of
@@ -109,7 +110,7 @@ class Sidecar:
         self._scanned = False
         self._given_back_at = 0
         self._hurry = False
-        self._reload: Callable[[], Config | None] | None = None
+        self._reload: Callable[[], Reload | None] | None = None
         self.stopping = threading.Event()
         counters.resume(counters_of({"counters": store.fact("counters") or "{}"}))
 
@@ -135,7 +136,7 @@ class Sidecar:
         self.stopping.set()
         self._wake.set()
 
-    def reload(self, load: Callable[[], Config | None]) -> None:
+    def reload(self, load: Callable[[], Reload | None]) -> None:
         """Ask for another configuration; positions stay.
 
         Args:
@@ -186,9 +187,9 @@ class Sidecar:
 
     def turn(self, cover: Callable[[list[str]], bool]) -> bool:
         """Do what is due now: scan, read, ship, settle; gives whether another turn would find more at once."""
-        settings, now = self._settings, self._clock.monotonic()
         if self._reload is not None:
             self._reconfigure()
+        settings, now = self._settings, self._clock.monotonic()
         touched = {self._touched.popleft() for _ in range(len(self._touched))}
         if now >= self._next_scan or self._hinted or (touched and not self._tail.is_awake(touched)):
             self._hinted = self._tail.hurried = False
@@ -360,17 +361,26 @@ class Sidecar:
         return counters
 
     def _reconfigure(self) -> None:
+        """Use another configuration, if one can be made of it; all that may fail comes before anything is changed."""
         load, self._reload = self._reload, None
-        config = load() if load is not None else None
-        if config is None:
+        try:
+            new = load() if load is not None else None
+            if new is None:
+                return
+            settings, sources = new.config.shipper, sources_of(new.config)
+            scanner = Scanner(sources, settings.exclude, lambda text: log.warning("%s", text), self._clock.wall_ns)
+            scanner.scan()  # here it may fail
+            documents = Documents(settings, __version__, self._documents.runs, self._redactor)
+        except Exception as error:  # noqa: BLE001 - nothing that a configuration says may end a process that runs
+            log.error("the configuration can't be used (%s: %s); %s", type(error).__name__, error, KEPT)
             return
         self._flush()
+        new.switch()
         self._next_scan = 0.0
-        self._settings = config.shipper
-        self._documents = Documents(config.shipper, __version__, self._documents.runs, self._redactor)
+        self._settings, self._documents = settings, documents
         self._packer = self._new_packer()
-        self._tail.reconfigure(sources_of(config), config.shipper.exclude, config.shipper.partial_line_timeout)
-        log.info("configuration read again; positions are kept")
+        longest, patience = settings.max_line_bytes, settings.partial_line_timeout
+        self._tail.reconfigure(sources, scanner, host=settings.host, longest=longest, patience=patience)
 
     def _new_packer(self) -> Packer:
         batch = self._settings.batch

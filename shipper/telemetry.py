@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from shipper.credentials import silence
+
 log = logging.getLogger("neuroflow-ship")
 
 
@@ -89,4 +91,4 @@ class _Formatter(logging.Formatter):
         self._redact = redact
 
     def format(self, record: logging.LogRecord) -> str:
-        return self._redact(super().format(record))
+        return silence.text(self._redact(super().format(record)))

@@ -7,6 +7,9 @@ from typing import Any
 
 import click
 
+from shipper.config import ConfigError
+from shipper.credentials import silence
+
 OK, NOT_ALL, WRONG_USE, CLUSTER = 0, 1, 2, 3
 """Exit codes: done; something was left or refused; usage or configuration; the cluster."""
 
@@ -25,4 +28,19 @@ class Failure(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         """Print the sentence to standard error."""
-        click.echo(f"neuroflow-ship: {self.message}", file=file or sys.stderr)
+        click.echo(silence.text(f"neuroflow-ship: {self.message}"), file=file or sys.stderr)
+
+
+class Commands(click.Group):
+    """Commands whose configuration may be wrong, or name a place that can't be used: a sentence and exit code 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            raise Failure(str(error), WRONG_USE) from None
+        except OSError as error:
+            if error.filename is None:
+                raise
+            raise Failure(f"{error.filename}: can't be used: {error.strerror}", WRONG_USE) from None

@@ -32,6 +32,7 @@ from shipper.cli.reading import (
     zone_of,
 )
 from shipper.cli.searching import search_logs
+from shipper.credentials import silence
 from shipper.document.levels import LEVELS
 
 if TYPE_CHECKING:  # it costs a good part of a second that --help need not wait for
@@ -244,6 +245,7 @@ for command in (search_logs, show_stats, show_tasks):
 
 def main() -> None:
     """The console script."""
+    sys.stderr = silence.over(sys.stderr)  # what it prints to standard output is what logs say
     logs(prog_name="neuroflow-logs")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shipper.config import Config
@@ -17,6 +19,11 @@ if TYPE_CHECKING:  # commands that need no cluster don't wait for the client
     from shipper.tail.discover import Found
 
 
+def is_directory(path: Path) -> bool:
+    """Whether it is one that may be looked at; Path.is_dir raises where one above it may not be entered."""
+    return os.path.isdir(path)  # noqa: PTH112 - see above
+
+
 def run_documents_of(client: Elasticsearch, config: Config) -> RunDocuments:
     """The index of run documents."""
     from shipper.deliver.run_documents import RunDocuments
@@ -24,6 +31,14 @@ def run_documents_of(client: Elasticsearch, config: Config) -> RunDocuments:
 
     index = run_index(config.shipper.namespace)
     return RunDocuments(client, index, lambda: make_run_index(client, index))
+
+
+def templates_of(client: Elasticsearch, config: Config, *, setup: bool) -> Callable[[], bool]:
+    """What puts the templates, or only looks after them, before documents are sent and now and then."""
+    from shipper.cli.templates import Templates
+
+    templates = Templates(client, config.elasticsearch, config.shipper.namespace)
+    return templates.put if setup else templates.look
 
 
 def dead_letters_of(config: Config, redactor: Redactor) -> DeadLetters:

@@ -48,10 +48,13 @@ class Session:
             ConfigError: there is none, or it is wrong.
         """
         from shipper.config import Config, find, load
+        from shipper.credentials import silence
 
         if isinstance(self._given, Config):
             return self._given
-        return load(find(None if self._given is None else str(self._given), os.environ, Path.home()))
+        config = load(find(None if self._given is None else str(self._given), os.environ, Path.home()))
+        silence.keep(config.credentials)
+        return config
 
     @functools.cached_property
     def client(self) -> Elasticsearch:

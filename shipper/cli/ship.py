@@ -21,11 +21,13 @@ import click
 from shipper import __version__, memory
 from shipper import config as configuration
 from shipper.cli.checking import check_cluster, check_in_force
-from shipper.cli.failure import CLUSTER, NOT_ALL, OK, WRONG_USE, Failure
+from shipper.cli.connected import Connected, read_again
+from shipper.cli.failure import CLUSTER, NOT_ALL, OK, WRONG_USE, Commands, Failure
 from shipper.cli.host_name import state_of, warn_of_host, warnings_of
 from shipper.cli.kibana import export, kibana_client, set_up_kibana
-from shipper.cli.parts import dead_letters_of, files_of, redactor_of, run_documents_of
-from shipper.config import Config, ConfigError
+from shipper.cli.parts import dead_letters_of, files_of, is_directory, redactor_of, run_documents_of, templates_of
+from shipper.config import Config
+from shipper.credentials import silence
 from shipper.tail.cursors import CursorStore, StateError
 from shipper.telemetry import Counters, configure_log, log
 
@@ -34,17 +36,16 @@ if TYPE_CHECKING:  # the client takes 0.4 s to import; commands that need no clu
 
     from shipper.document.redact import Redactor
     from shipper.health import Health
+    from shipper.reload import Reload
 
 
 def _config(context: click.Context) -> Config:
-    try:
-        path = configuration.find(context.obj["config"], os.environ, Path.home())
-        return configuration.load(path)
-    except ConfigError as error:
-        raise Failure(str(error), WRONG_USE) from None
+    config = configuration.load(configuration.find(context.obj["config"], os.environ, Path.home()))
+    silence.keep(config.credentials)
+    return config
 
 
-@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--config", "-c", metavar="FILE", help="The application's neuroflow.yaml.")
 @click.option("--once", is_flag=True, help="Ship everything there is and exit 0 when all is acknowledged.")
 @click.option("--no-setup", is_flag=True, help="Leave the index templates alone at start.")
@@ -63,6 +64,7 @@ def ship(context: click.Context, config: str | None, once: bool, no_setup: bool)
 def _run(config: Config, *, once: bool, setup: bool) -> int:
     from shipper.document.redact import Redactor
 
+    current = Connected(config)
     redactor = Redactor(config.shipper.redact)
     configure_log(redactor.text)
     # Until there is something to reload, a SIGHUP has nothing to say; it must not end the process.
@@ -76,22 +78,22 @@ def _run(config: Config, *, once: bool, setup: bool) -> int:
     code = CLUSTER
     try:
         warn_of_host(config, store, lambda text: log.warning("%s", text))
-        code = _run_with(config, store, counters, redactor, once=once, setup=setup)
+        code = _run_with(current, store, counters, redactor, once=once, setup=setup)
     finally:
         store.close(clean=code == OK)
     return code
 
 
 def _run_with(
-    config: Config, store: CursorStore, counters: Counters, redactor: Redactor, *, once: bool, setup: bool
+    current: Connected, store: CursorStore, counters: Counters, redactor: Redactor, *, once: bool, setup: bool
 ) -> int:
     from shipper.cli.progress import progress_bar
-    from shipper.cluster import connect, where
+    from shipper.cluster import where
     from shipper.deliver.bulk import Sender
     from shipper.deliver.recovery import Recovery
     from shipper.sidecar import Sidecar
 
-    client = connect(config.elasticsearch, connections=config.shipper.batch.in_flight + 1)
+    config, client = current.config, current.client
     wake = threading.Event()
     sender = Sender(
         client,
@@ -103,7 +105,7 @@ def _run_with(
             client, lambda text: log.warning("%s", text), request_timeout=config.elasticsearch.request_timeout
         ),
         runs=run_documents_of(client, config),
-        restore=_templates(client, config, setup=setup),
+        restore=templates_of(client, config, setup=setup),
         wake=wake,
     )
     # Dicts come and go without cycles: looking for some every few hundred objects costs a fifth of the time.
@@ -115,16 +117,16 @@ def _run_with(
     sidecar = Sidecar(config, store=store, sender=sender, counters=counters, wake=wake, once=once, redactor=redactor)
     before = counters.snapshot()
     health = _health(config, counters, sender)
-    with _signals(sidecar, None if once else lambda: _read_again(config, sender, setup=setup)):
+    with _signals(sidecar, None if once else lambda: read_again(current, sender, setup=setup)):
         sender.prepare(sidecar.stopping)
         if once:
-            if not config.log_dir.is_dir():
+            if not is_directory(config.log_dir):
                 log.warning("%s: no such directory; there is nothing to ship from it", config.log_dir)
             with progress_bar() as progress:
                 complete = sidecar.run_once(progress)
         else:
             log.info("shipping %s to %s", config.log_dir, where(config.elasticsearch))
-            if not config.log_dir.is_dir():
+            if not is_directory(config.log_dir):
                 log.warning("%s: no such directory yet; waiting for it", config.log_dir)
             from shipper.tail.watch import Watch
 
@@ -136,16 +138,8 @@ def _run_with(
     if health is not None:
         health.shutdown()
     if complete:
-        _make_visible(client, config)
+        _make_visible(current.client, current.config)
     return _report(before, counters.snapshot(), complete=complete)
-
-
-def _templates(client: Elasticsearch, config: Config, *, setup: bool) -> Callable[[], bool]:
-    """What sees to the templates before documents are sent, and now and then."""
-    from shipper.cli.templates import Templates
-
-    templates = Templates(client, config.elasticsearch, config.shipper.namespace)
-    return templates.put if setup else templates.look
 
 
 def _make_visible(client: Elasticsearch, config: Config) -> None:
@@ -197,31 +191,8 @@ def _health(config: Config, counters: Counters, sender: Any) -> Health | None:
     return health
 
 
-def _read_again(config: Config, sender: Any, *, setup: bool) -> Config | None:
-    """The configuration as its file says now, with the sender connected accordingly; None keeps the old one."""
-    from shipper.cluster import connect
-
-    try:
-        new = configuration.load(config.path)
-    except ConfigError as error:
-        log.error("%s; the configuration in use is kept", error)
-        return None
-    for key, was, now in (
-        ("state_dir", config.shipper.state_dir, new.shipper.state_dir),
-        ("redact", config.shipper.redact, new.shipper.redact),
-        ("watch", config.shipper.watch, new.shipper.watch),
-        ("telemetry.listen", config.shipper.telemetry.listen, new.shipper.telemetry.listen),
-        ("batch.in_flight", config.shipper.batch.in_flight, new.shipper.batch.in_flight),
-    ):
-        if was != now:
-            log.warning("%s: shipper.%s is changed by a restart only; it stays as it was", config.path, key)
-    client = connect(new.elasticsearch, connections=config.shipper.batch.in_flight + 1)
-    sender.reconnect(client, new.elasticsearch, run_documents_of(client, new), _templates(client, new, setup=setup))
-    return new
-
-
 @contextmanager
-def _signals(sidecar: Any, load: Callable[[], Config | None] | None) -> Iterator[None]:
+def _signals(sidecar: Any, load: Callable[[], Reload | None] | None) -> Iterator[None]:
     # A handler runs between any two instructions of the main thread, which may hold the very lock that telling the
     # sidecar takes: a thread tells it, and what hands the signal over is re-entrant.
     arrived: queue.SimpleQueue[int | None] = queue.SimpleQueue()
@@ -320,7 +291,7 @@ def check(context: click.Context) -> None:
     config = _config(context)
     show = redactor_of(config).path
     click.echo(f"configuration: {config.path}: good")
-    click.echo(f"log directory: {config.log_dir}{'' if config.log_dir.is_dir() else ': not there yet'}")
+    click.echo(f"log directory: {config.log_dir}{'' if is_directory(config.log_dir) else ': not there yet'}")
     files = files_of(config, lambda text: click.echo(show(text)))
     offsets = state.offsets(config.shipper.state_dir)
     for file in sorted(files):
@@ -409,6 +380,7 @@ def demo() -> None:
 
 def main() -> None:
     """The console script."""
+    sys.stdout, sys.stderr = silence.over(sys.stdout), silence.over(sys.stderr)
     ship(prog_name="neuroflow-ship")
 
 

@@ -6,13 +6,15 @@ import re
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import orjson
 from elastic_transport import HttpHeaders, NodeConfig, TransportError, Urllib3HttpNode
-from elastic_transport.client_utils import basic_auth_to_header, url_to_node_config
+from elastic_transport.client_utils import basic_auth_to_header
 
+from shipper.addresses import address_of
 from shipper.config import Config, ConfigError
 from shipper.install.kibana_answers import Answer, KibanaError, is_starting, refusal, unreachable
 
@@ -134,7 +136,8 @@ class KibanaClient:
 
 
 def _node_config(config: Config) -> NodeConfig:
-    given = url_to_node_config((config.kibana.url or "").rstrip("/"), use_default_ports_for_scheme=True)
+    url = config.kibana.url or ""
+    given = address_of(url, url)
     options: dict[str, Any] = {}
     if given.scheme == "https":
         if not config.elasticsearch.verify_certs:
@@ -142,14 +145,18 @@ def _node_config(config: Config) -> NodeConfig:
         elif config.elasticsearch.ca_certs:
             # Beside the public authorities: Kibana may have its certificate from either.
             context = ssl.create_default_context()
-            context.load_verify_locations(cafile=config.elasticsearch.ca_certs)
+            certificates = Path(config.elasticsearch.ca_certs)
+            if certificates.is_dir():
+                context.load_verify_locations(capath=certificates)
+            else:
+                context.load_verify_locations(cafile=certificates)
             options = {"ssl_context": context}
     return NodeConfig(
         scheme=given.scheme,
         host=given.host,
         port=given.port,
-        path_prefix=given.path_prefix,
-        headers=given.headers,
+        path_prefix=given.path,
+        headers={"authorization": basic_auth_to_header(given.login)} if given.login else {},
         connections_per_node=1,
         **options,
     )

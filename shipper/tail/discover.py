@@ -283,22 +283,26 @@ class Scanner:
     def _directories(
         self, base: str, parts: Sequence[str], listed: dict[str, list[os.DirEntry[str]]], *, sparing: bool
     ) -> Iterator[str]:
-        if not parts:
-            yield base
-            return
-        head, rest = parts[0], parts[1:]
-        if head == "**":
-            yield from self._directories(base, rest, listed, sparing=sparing)
-        for entry in self._entries(base, listed, sparing=sparing):
-            try:
-                if not entry.is_dir() or (head == "**" and entry.is_symlink()):
-                    continue
-            except OSError:
+        # A stack, not a call within the call: a tree may be deeper than Python counts.
+        todo = [(base, parts)]
+        while todo:
+            directory, parts = todo.pop()
+            if not parts:
+                yield directory
                 continue
+            head, rest = parts[0], parts[1:]
             if head == "**":
-                yield from self._directories(entry.path, parts, listed, sparing=sparing)
-            elif fnmatch.fnmatchcase(entry.name, head):
-                yield from self._directories(entry.path, rest, listed, sparing=sparing)
+                todo.append((directory, rest))
+            for entry in self._entries(directory, listed, sparing=sparing):
+                try:
+                    if not entry.is_dir() or (head == "**" and entry.is_symlink()):
+                        continue
+                except OSError:
+                    continue
+                if head == "**":
+                    todo.append((entry.path, parts))
+                elif fnmatch.fnmatchcase(entry.name, head):
+                    todo.append((entry.path, rest))
 
     def _entries(
         self, directory: str, listed: dict[str, list[os.DirEntry[str]]], *, sparing: bool

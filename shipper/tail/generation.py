@@ -96,6 +96,12 @@ class Generation:
             self.cursor.rungs = reader.rungs
             self._reader = None
 
+    def resize(self, keep: int) -> None:
+        """Another longest line, from the next one on."""
+        self._keep = keep
+        if self._reader is not None:
+            self._reader.resize(keep)
+
     def continues_in(self, view: FileView) -> bool:
         """Whether this file says what was read, as far as it was read."""
         known = self.known

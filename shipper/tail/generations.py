@@ -101,6 +101,12 @@ class Generations:
         """Every generation that is remembered."""
         return iter(self._by_id.values())
 
+    def reconfigure(self, host: str, keep: int) -> None:
+        """What is new has this host in its name, what is known keeps its own; lines may be so long from now on."""
+        self._host, self._keep = host, keep
+        for generation in self:
+            generation.resize(keep)
+
     def get(self, generation: bytes) -> Generation:
         """The generation of this name."""
         return self._by_id[generation]
@@ -348,14 +354,11 @@ class Generations:
         return False
 
     def _begin(self, file: Found, head: bytes, now: float, patience: float) -> None:
-        if not head:
-            return
         first = first_line_of(head)
         if first is None:
             size, since = self._nameless.get(file.key, (-1, now))
-            if size != file.size:
-                size, since = file.size, now
-            self._nameless[file.key] = size, since
+            since = since if size == file.size else now
+            self._nameless[file.key] = file.size, since
             if now - since < patience:
                 return
             first = head

@@ -117,11 +117,11 @@ class Splitter:
         keep: longest line kept whole, bytes; the rest of a longer one is skipped, counted and flagged.
     """
 
-    __slots__ = ("_dropped", "_hole", "_in_hole", "_keep", "_rest", "_start")
+    __slots__ = ("_dropped", "_hole", "_in_hole", "_keep", "_next", "_rest", "_start")
 
     def __init__(self, offset: int, keep: int) -> None:
         self._start = offset
-        self._keep = keep
+        self._keep = self._next = keep
         self._rest = b""
         self._dropped = 0
         self._hole = _HOLE[:keep]
@@ -136,6 +136,12 @@ class Splitter:
     def pending(self) -> int:
         """Bytes of the unfinished line read so far."""
         return len(self._rest) + self._dropped
+
+    def resize(self, keep: int) -> None:
+        """Another limit; a line that has lost a part already ends under the one of before."""
+        self._next = keep
+        if not self._dropped:
+            self._keep, self._hole = keep, _HOLE[:keep]
 
     def feed(self, data: bytes) -> tuple[list[bytes], list[int], dict[int, int]]:
         """The lines that these bytes finish, their offsets (one more than lines), and which were cut."""
@@ -164,13 +170,15 @@ class Splitter:
                 if line.startswith(self._hole) and index not in cut:
                     lines[index] = line.lstrip(b"\0")
                     offsets[index] += len(line) - len(lines[index])
-        for index, line in enumerate(lines) if len(whole) > self._keep else ():
-            if len(line) > self._keep:
+        keep = self._next
+        for index, line in enumerate(lines) if len(whole) > keep else ():
+            if len(line) > keep:
                 cut.setdefault(index, len(line))
-                lines[index] = line[: self._keep]
+                lines[index] = line[:keep]
         self._start = offsets[-1]
         self._rest = b""
         self._dropped = 0
+        self.resize(self._next)
         if end + 1 < len(data):
             self._hold(data[end + 1 :])
         return lines, offsets, cut
@@ -182,10 +190,11 @@ class Splitter:
         self._start += length
         self._rest = b""
         self._dropped = 0
+        self.resize(self._next)
         return ([line], [start, self._start], cut) if length else ([], [start], {})
 
     def _hold(self, data: bytes) -> None:
-        room = self._keep - len(self._rest)
+        room = max(0, self._keep - len(self._rest))
         self._rest += data[:room] if len(data) > room else data
         dropped = max(0, len(data) - room)
         if not self._dropped and self._rest.startswith(self._hole):

@@ -166,6 +166,11 @@ class Reader:
                 self._know_encoding(view.read(0, 2))
         return self.view
 
+    def resize(self, keep: int) -> None:
+        """Another longest line, from the next one on."""
+        self._keep = keep
+        self._splitter.resize(keep)
+
     def close(self) -> None:
         """Let the handle go; position and held lines stay."""
         if self.view is not None:

@@ -7,14 +7,13 @@ acknowledged moves the cursors.  Owns no thread and waits for nothing.
 from __future__ import annotations
 
 import errno
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from pathlib import Path
 
 from shipper.tail import rungs
+from shipper.tail.clock import Clock
 from shipper.tail.concealment import Conceal, plain
 from shipper.tail.cursors import Cursor
 from shipper.tail.discover import Scanner, Source
@@ -27,6 +26,8 @@ from shipper.tail.reader import DamagedError, MovedError, RewrittenError
 from shipper.tail.seams import Joints, Seams
 from shipper.tail.state_lock import same_file
 
+__all__ = ["Clock", "Tail"]
+
 # What may go on is held back no longer than this, seconds: a record that has gone on, and a line that has not so far.
 RECORD_PATIENCE, LINE_PATIENCE = 1.0, 0.5
 # A file is followed through its open handle for this long after it grew, also when its name is gone, seconds.
@@ -37,14 +38,6 @@ MEMORY = 90 * 86400.0
 _MOST_CUTS = 64
 # Longer than any log.
 _MOST_BYTES = 2**62
-
-
-@dataclass(slots=True)
-class Clock:
-    """The clocks that are read: monotonic seconds, wall clock nanoseconds."""
-
-    monotonic: Callable[[], float] = time.monotonic
-    wall_ns: Callable[[], int] = time.time_ns
 
 
 class Tail:
@@ -136,11 +129,14 @@ class Tail:
         found = generation.found
         return (self._ranks.get(found.source, 0), -found.age) if found is not None else (0, 0)
 
-    def reconfigure(self, sources: Sequence[Source], exclude: Sequence[str], patience: float) -> None:
-        """Other inputs from now on: positions stay, and what is no input any more is let go at once."""
+    def reconfigure(
+        self, sources: Sequence[Source], scanner: Scanner, *, host: str, longest: int, patience: float
+    ) -> None:
+        """Other inputs and limits: positions stay, and what is no input any more is let go at once."""
+        self._generations.reconfigure(host, longest * KEEP_FACTOR)
         before = {identity: one.found for identity, one in self._active.items() if one.found is not None}
         self._ranks = {source: rank for rank, source in enumerate(sources)}
-        self._scanner = Scanner(sources, exclude, self._warn, self._clock.wall_ns)
+        self._scanner = scanner
         self.look(patience)
         for identity, found in before.items():
             if self._active[identity].found is None and same_file(Path(found.path), found.key):

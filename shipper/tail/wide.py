@@ -25,11 +25,11 @@ class WideSplitter:
         encoding: ``utf-16-le`` or ``utf-16-be``.
     """
 
-    __slots__ = ("_dropped", "_encoding", "_end", "_keep", "_rest", "_start")
+    __slots__ = ("_dropped", "_encoding", "_end", "_keep", "_next", "_rest", "_start")
 
     def __init__(self, offset: int, keep: int, encoding: str) -> None:
         self._start = offset
-        self._keep = keep
+        self._keep = self._next = keep
         self._encoding = encoding
         self._end = "\n".encode(encoding)
         self._rest = b""
@@ -46,6 +46,12 @@ class WideSplitter:
         length = len(self._rest) + self._dropped
         return length - length % _UNIT
 
+    def resize(self, keep: int) -> None:
+        """Another limit; a line that has lost a part already ends under the one of before."""
+        self._next = keep
+        if not self._dropped:
+            self._keep = keep
+
     def feed(self, data: bytes) -> tuple[list[bytes], list[int], dict[int, int]]:
         """The lines that these bytes finish, their offsets (one more than lines), and which were cut."""
         dropped = self._dropped
@@ -57,14 +63,22 @@ class WideSplitter:
             lengths[0] += dropped
             self._dropped = 0
         offsets = list(accumulate(lengths, initial=self._start))
-        cut = {index: length - _UNIT for index, length in enumerate(lengths) if length - _UNIT > self._keep}
+        keeps = [self._keep, *[self._next] * len(raws)]
+        cut = {
+            index: length - _UNIT
+            for index, (length, keep) in enumerate(zip(lengths, keeps, strict=False))
+            if length - _UNIT > keep
+        }
+        texts = [self._text(raw, keep) for raw, keep in zip(raws, keeps, strict=False)]
+        if raws:
+            self.resize(self._next)
         self._start = offsets[-1]
         whole_units, room = len(self._rest) // _UNIT * _UNIT, self._keep // _UNIT * _UNIT
         if whole_units > room:
             # An odd byte at the end may be half of a line feed: it stays.
             self._rest = self._rest[:room] + self._rest[whole_units:]
             self._dropped += whole_units - room
-        return [self._text(raw) for raw in raws], offsets, cut
+        return texts, offsets, cut
 
     def take_rest(self) -> tuple[list[bytes], list[int], dict[int, int]]:
         """The unfinished line as it stands; what follows later is a line of its own."""
@@ -72,10 +86,11 @@ class WideSplitter:
         if not length:
             return [], [start], {}
         whole = len(self._rest) // _UNIT * _UNIT
-        line, self._rest = self._text(self._rest[:whole]), self._rest[whole:]
+        line, self._rest = self._text(self._rest[:whole], self._keep), self._rest[whole:]
         cut = {0: length} if self._dropped else {}
         self._start += length
         self._dropped = 0
+        self.resize(self._next)
         return [line], [start, self._start], cut
 
     def _split(self, whole: bytes) -> list[bytes]:
@@ -91,5 +106,5 @@ class WideSplitter:
         parts.append(whole[first:])
         return parts
 
-    def _text(self, raw: bytes) -> bytes:
-        return raw[: self._keep].decode(self._encoding, "replace").encode()
+    def _text(self, raw: bytes, keep: int) -> bytes:
+        return raw[:keep].decode(self._encoding, "replace").encode()

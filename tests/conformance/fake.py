@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+import ssl
 import threading
 import time
 from collections import Counter, deque
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from fnmatch import fnmatch
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -33,6 +35,7 @@ class Exchange:
         self.path = unquote(parts.path)
         self.params = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         self.body = body
+        self.authorization = handler.headers.get("Authorization")
         self._handler = handler
 
     @property
@@ -154,12 +157,16 @@ class Fake:
         tasks: the bulk requests that run, description by id; None: nobody may ask.
         runs: the run documents by id.
         journal: ``METHOD /path`` of every request.
+        authorizations: what every bulk request said of who sends it.
         bulks: the ids of every bulk request.
         together: the most bulk requests that were under way at once.
         largest: the largest body, unpacked, bytes.
+
+    Args:
+        certificate: and key, of one who speaks TLS.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Path | None = None) -> None:
         self.next: deque[Answer] = deque()
         self.always: Answer | None = None
         self.otherwise: dict[str, Answer] = {}
@@ -171,6 +178,8 @@ class Fake:
         self.tasks: dict[str, str] | None = None
         self.runs: dict[str, dict[str, Any]] = {}
         self.journal: list[str] = []
+        self.authorizations: list[str | None] = []
+        self._certificate = certificate
         self.bulks: list[list[str]] = []
         self.together = 0
         self.largest = 0
@@ -183,12 +192,16 @@ class Fake:
     @property
     def url(self) -> str:
         """Where it listens, or did and will again."""
-        return f"http://127.0.0.1:{self._port}"
+        return f"{'https' if self._certificate else 'http'}://127.0.0.1:{self._port}"
 
     def up(self) -> None:
         """Listen, on the port of before."""
         self._server = _Server(self, self._port)
         self._port = self._server.server_address[1]
+        if self._certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self._certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def down(self) -> None:
@@ -228,6 +241,7 @@ class Fake:
             self.journal.append(line)
             if bulk:
                 self.bulks.append([name for _, name, _ in one.items])
+                self.authorizations.append(one.authorization)
                 self.largest = max(self.largest, len(one.body))
                 self._under_way += 1
                 self.together = max(self.together, self._under_way)

@@ -6,7 +6,8 @@ import base64
 import hashlib
 import os
 
-PASSWORD = "not-so-secret"
+# Beyond ASCII, and beyond Latin-1: HTTP takes UTF-8.
+PASSWORD = "gar-nicht-so-geheim-pä€sswort"
 
 
 def hashed(password: str) -> str:

@@ -15,18 +15,22 @@ FILES = {
     for path in sorted((ROOT / "shipper").rglob("*.py"))
 }
 FLOW = ("tail", "parse", "document", "deliver", "install", "search", "demo")
-SHARED = {"config", "cluster", "telemetry", "memory", ""}
+SHARED = {"config", "addresses", "credentials", "cluster", "telemetry", "memory", ""}
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),
     "emit": set(),
-    "config": set(),
-    "cluster": {"config"},
-    "telemetry": {"config", "cluster"},
+    "addresses": set(),
+    "credentials": set(),
+    "sections": set(),
+    "config": {"addresses", "credentials", "sections"},
+    "cluster": {"config", "addresses"},
+    "telemetry": {"config", "cluster", "credentials"},
     "memory": set(),
     "health": {"telemetry", ""},
     **{station: {*FLOW[:at], *SHARED} for at, station in enumerate(FLOW)},
-    "sidecar": {*FLOW, "emit", *SHARED},
-    "cli": {*FLOW, "emit", "sidecar", "health", *SHARED},
+    "reload": {"config"},
+    "sidecar": {*FLOW, "emit", "reload", *SHARED},
+    "cli": {*FLOW, "emit", "sidecar", "reload", "health", *SHARED},
 }
 MAY_IMPORT["demo"].add("emit")
 

@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import gzip
 import socket
+from pathlib import Path
 
 import pytest
 from elastic_transport import ApiResponseMeta, ConnectionTimeout, HttpHeaders, NodeConfig, TlsError, TransportError
 from elastic_transport import ConnectionError as TransportConnectionError
 from elasticsearch import ApiError
 
-from shipper.cluster import compress, connect, explain, is_genuine, reason_of, where
+from shipper.cluster import FastGzipNode, compress, connect, explain, is_genuine, reason_of, where
 from shipper.config import Elasticsearch
 
+CERTIFICATE = Path(__file__).parents[1] / "conformance" / "certificate.pem"
 SETTINGS = Elasticsearch(hosts=["https://elastic:hunter2@es.lab:9200"], request_timeout=30)
 
 
@@ -156,7 +158,7 @@ def test_real_refusal_is_explained() -> None:
     [
         ("https://es.lab:9200", SETTINGS),
         ("http://a:1, http://b:2", Elasticsearch(hosts=["http://a:1", "http://u:p@ss@b:2"])),
-        ("my-cluster", Elasticsearch(cloud_id="my-cluster:c2VjcmV0")),
+        ("my-cluster", Elasticsearch(cloud_id="my-cluster:ZXMuaW8kYWJj")),
     ],
 )
 def test_places_have_no_credentials(place: str, settings: Elasticsearch) -> None:
@@ -199,6 +201,7 @@ def test_compression_is_gzip() -> None:
     [
         ("ApiKey abc", Elasticsearch(api_key="abc")),
         ("Basic dTpw", Elasticsearch(username="u", password="p")),
+        ("Basic asO2cmc6cMOk4oKs", Elasticsearch(username="jörg", password="pä€")),
         (None, Elasticsearch()),
     ],
 )
@@ -207,4 +210,47 @@ def test_credentials_are_sent(header: str | None, settings: Elasticsearch) -> No
     client = connect(settings)
     assert header == client._headers.get("authorization")
     assert (0, False) == (client._max_retries, client._retry_on_timeout)
+    client.close()
+
+
+CLOUD = Elasticsearch(cloud_id="my-cluster:ZXMuaW8kYWJj")
+
+
+def test_every_address_is_its_own() -> None:
+    """Each with its own login, which no other host is shown; certificates concern only who speaks TLS."""
+    hosts = ["https://u:p%C3%A4@a:1/x", "http://b:2", "https://c", "http://token@d:4", "http://other@b:2"]
+    client = connect(Elasticsearch(hosts=hosts, ca_certs=str(CERTIFICATE), ca_fingerprint="0F" * 32))
+    nodes = sorted(client.transport.node_pool.all(), key=lambda node: node.host)  # the pool shuffles them
+    found = {node.base_url: node for node in nodes}
+    assert ["https://a:1/x", "http://b:2", "https://c:443", "http://d:4"] == list(found)
+    logins = [node.headers.get("authorization") for node in found.values()]
+    assert ["Basic dTpww6Q=", None, None, "Basic dG9rZW46"] == logins
+    assert [str(CERTIFICATE), None, str(CERTIFICATE), None] == [node.config.ca_certs for node in found.values()]
+    assert ["0f" * 32, None, "0f" * 32, None] == [node.config.ssl_assert_fingerprint for node in found.values()]
+    client.close()
+
+
+@pytest.mark.parametrize("settings", [CLOUD, Elasticsearch(hosts=["http://es:9200"])])
+def test_a_body_is_compressed_once(monkeypatch: pytest.MonkeyPatch, settings: Elasticsearch) -> None:
+    """For Elastic Cloud the client would compress once more, and nobody could read it."""
+    client = connect(settings)
+    (node,) = client.transport.node_pool.all()
+    assert isinstance(node, FastGzipNode)
+    sent: list[bytes] = []
+
+    def urlopen(*_: object, body: bytes, **__: object) -> None:
+        sent.append(body)
+        raise TimeoutError
+
+    monkeypatch.setattr(node.pool, "urlopen", urlopen)
+    with pytest.raises(TransportConnectionError):
+        node.perform_request("POST", "/_bulk", 5000 * b"x")
+    assert 5000 * b"x" == gzip.decompress(sent[0])
+    client.close()
+
+
+def test_cloud_ids_lead_to_a_host() -> None:
+    """By TLS, at the port that it names."""
+    client = connect(CLOUD)
+    assert ["https://abc.es.io:443"] == [node.base_url for node in client.transport.node_pool.all()]
     client.close()

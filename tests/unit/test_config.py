@@ -31,8 +31,8 @@ def problem(loaded: Load, text: str, **environ: str) -> str:
 
 
 def test_defaults(loaded: Load) -> None:
-    """An empty file is a complete configuration."""
-    config = loaded("")
+    """A file without any section of ours is a complete configuration."""
+    config = loaded("app: {}")
     assert Path("/var/log/neuroflow") == config.log_dir
     assert {
         "hosts": ["http://127.0.0.1:9200"], "cloud_id": None, "api_key": None, "username": None, "password": None,
@@ -114,7 +114,7 @@ def test_all_mistakes_are_told_at_once(loaded: Load) -> None:
         (None, "${KEY:-}", {}),
         (None, "${KEY}", {"KEY": ""}),
         ("a-x-b", "a-${KEY}-b", {"KEY": "x"}),
-        ("$KEY {}", "$KEY {}", {"KEY": "x"}),
+        ("$KEY{}", "$KEY{}", {"KEY": "x"}),
         ("${OTHER}", "${KEY}", {"KEY": "${OTHER}"}),
     ],
 )
@@ -181,7 +181,69 @@ def test_log_directory_must_be_one(loaded: Load) -> None:
 
 def test_other_sections_are_not_judged(loaded: Load) -> None:
     """They are the application's; null sections of ours are the defaults."""
-    assert loaded("database: {url: 1, nested: {a: [b]}}\n7: x\nshipper:\nelasticsearch:\n") == loaded("")
+    ours = "shipper:\nelasticsearch:\n"
+    assert loaded(f"database: {{url: 1, nested: {{a: [b]}}}}\n7: x\n{ours}") == loaded(ours)
+    assert {"shipper", "elasticsearch"} == loaded(ours).sections
+
+
+def test_credentials_are_what_was_meant(loaded: Load) -> None:
+    """Secrets are made with `echo` and pasted with blanks; the key of the hashes stays what it was."""
+    config = loaded(
+        """
+        elasticsearch: {api_key: " ${KEY} ", username: "${USER} ", password: "${WORD}"}
+        kibana: {api_key: "${KEY}", url: "${URL}"}
+        shipper: {redact: {hash_key: "${HASH}"}}
+        """,
+        KEY="a2V5\n", USER="jörg\n", WORD=" pässw€rt \r\n", URL="http://kibana:5601\n", HASH=" of sixteen or more\n",
+    )  # fmt: skip
+    assert ("a2V5", "jörg", " pässw€rt ") == (
+        config.elasticsearch.api_key, config.elasticsearch.username, config.elasticsearch.password,
+    )  # fmt: skip
+    assert ("a2V5", "http://kibana:5601") == (config.kibana.api_key, config.kibana.url)
+    assert " of sixteen or more\n" == config.shipper.redact.hash_key
+    assert "pässw" not in repr(config)
+    assert "a2V5" not in repr(config)
+    assert loaded('elasticsearch: {api_key: "${KEY}"}', KEY="\n").elasticsearch.api_key is None
+
+
+@pytest.mark.parametrize(
+    ("key", "kind", "text"),
+    [
+        ("elasticsearch.password", "a number", "elasticsearch: {username: u, password: 0123}"),
+        ("elasticsearch.api_key", "a number", "elasticsearch: {api_key: 1.5}"),
+        ("elasticsearch.ca_fingerprint", "a number", "elasticsearch: {ca_fingerprint: 12:34:56}"),
+        ("shipper.host_name", "a number", "shipper: {host_name: 12}"),
+        ("shipper.environment", "true or false", "shipper: {environment: on}"),
+        ("shipper.redact.keys.0", "a date", "shipper: {redact: {keys: [2024-01-01]}}"),
+    ],
+)
+def test_what_yaml_takes_for_something_else(loaded: Load, key: str, kind: str, text: str) -> None:
+    """It is too late to know what was written, 0123 or 83: quotes are asked for."""
+    assert f"{key}: YAML takes this for {kind}; put it in quotes" in problem(loaded, text)
+
+
+def test_paths_are_absolute(loaded: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever directory the process is in later, and ``~`` is the home; wildcards stay, an open bracket too."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/me")
+    config = loaded("""
+        logging: {log_dir: ~/logs}
+        shipper: {state_dir: state, inputs: [{paths: ["a/*.log", "~/**/[b", ./~c]}]}
+    """)
+    assert (Path("/home/me/logs"), tmp_path / "state") == (config.log_dir, config.shipper.state_dir)
+    assert [f"{tmp_path}/a/*.log", "/home/me/**/[b", f"{tmp_path}/~c"] == config.shipper.inputs[0].paths
+
+
+def test_a_directory_that_is_gone_gives_no_paths(
+    loaded: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relative path has nothing to start from then."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    for text in ("shipper: {state_dir: state}", "shipper: {inputs: [{paths: a}]}", "logging: {log_dir: logs}"):
+        assert "has no directory to start from" in problem(loaded, text)
 
 
 @pytest.mark.parametrize(

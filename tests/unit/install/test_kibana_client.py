@@ -139,17 +139,17 @@ def test_configuration_that_leads_nowhere_is_refused(client: Clients, tmp_path: 
     """Before anything is sent."""
     with pytest.raises(ConfigError, match=r"^neuroflow.yaml: kibana.url is missing; write it like http"):
         KibanaClient(Config(path=Path("neuroflow.yaml"), log_dir=tmp_path), say=print)
-    with pytest.raises(ConfigError, match=r"kibana.url, elasticsearch.ca_certs: .*No such file"):
+    with pytest.raises(ValueError, match="can't be read: No such file"):
         client("https://kibana.lab", cluster={"ca_certs": str(tmp_path / "none.pem")})
-    with pytest.raises(ConfigError, match=r"kibana.url, elasticsearch.ca_certs: "):
+    with pytest.raises(ValueError, match="is not a URL"):
         client("http://[::1")
 
 
 @pytest.mark.parametrize(
     ("sentence", "url"),
     [
-        ("'kibana:5601' is not Kibana's address", "kibana:5601"),
-        ("'kibana:5601#/x' is not Kibana's address", "http://u:hunter2@kibana:5601#/x"),
+        ("Kibana's url 'kibana:5601' is not a URL", "kibana:5601"),
+        ("Kibana's url 'kibana:5601#/x' is not a URL", "http://u:hunter2@kibana:5601#/x"),
         ("leads into Kibana", "http://kibana:5601/app/dashboards"),
         ("leads into Kibana", "https://lab/kibana/s/space"),
     ],

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -213,3 +214,27 @@ def test_first_input_that_matches_has_the_file(tmp_path: Path) -> None:
     first = Source(f"{tmp_path}/*.log", "celery", "celery")
     (file,) = Scanner([first, source(tmp_path / "app.log")], [], pytest.fail).scan()
     assert first == file.source
+
+
+def test_a_deep_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deeper than calls may be: it is searched all the same."""
+    monkeypatch.chdir(tmp_path)
+    for _ in range(1200):
+        Path("a").mkdir()
+        os.chdir("a")
+    Path("x.log").write_text("line\n")
+    os.chdir(tmp_path)
+    try:
+        found = Scanner([Source(f"{tmp_path}/**/x.log", "auto", "app")], [], pytest.fail).scan()
+        assert [f"{tmp_path}{1200 * '/a'}/x.log"] == [file.path for file in found]
+    finally:
+        # Whoever cleans up after the tests goes down by calls.
+        subprocess.run(["rm", "-rf", tmp_path / "a"], check=True)
+
+
+@pytest.mark.parametrize("pattern", ["[", "[a", "a[", "***", "**", "*" * 200, "[!]", "[]-a]", "\\"])
+def test_odd_patterns(tmp_path: Path, pattern: str) -> None:
+    """What is no complete pattern stands for itself; none of it is an error."""
+    (tmp_path / "a.log").write_text("line\n")
+    for where in (f"{tmp_path}/{pattern}", f"{tmp_path}/{pattern}/x.log", f"{tmp_path}/**/{pattern}"):
+        Scanner([Source(where, "auto", "app")], [pattern], pytest.fail).scan()

@@ -86,3 +86,40 @@ def test_rest_is_taken_as_it_stands() -> None:
     assert ([b"half"], [6, 10], {}) == splitter.take_rest()
     assert ([], [10], {}) == splitter.take_rest()
     assert ([b" a line"], [10, 18], {}) == splitter.feed(b" a line\n")
+
+
+@given(
+    content=CONTENT,
+    at=st.lists(st.integers(0, 20000), max_size=8),
+    keeps=st.tuples(*[st.sampled_from([1, 8, 40, 5000, 10**6])] * 2),
+    when=st.integers(0, 8),
+)
+def test_another_limit_counts_from_the_next_line(
+    content: bytes, at: list[int], keeps: tuple[int, int], when: int
+) -> None:
+    """Whenever it comes: each line is as under the old or under the new limit, and all are at their places."""
+    ends = sorted({min(one, len(content)) for one in at} | {len(content)})
+    pieces = [content[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    splitter = Splitter(0, keeps[0])
+    lines: list[tuple[bytes, int, int | None]] = []
+    for number, piece in enumerate(pieces):
+        if number == when:
+            splitter.resize(keeps[1])
+        more, offsets, cut = splitter.feed(piece)
+        lines += [(line, offsets[index], cut.get(index)) for index, line in enumerate(more)]
+    old, new = ([(*one, cut.get(i)) for i, one in enumerate(zip(texts, starts, strict=True))]
+                for texts, starts, cut, _ in (fed(pieces, keep) for keep in keeps))  # fmt: skip
+    assert len(old) == len(lines)
+    assert all(line in {one, other} for line, one, other in zip(lines, old, new, strict=True))
+
+
+def test_a_line_that_has_lost_a_part_keeps_its_limit() -> None:
+    """What came under the old limit is gone, and nothing is put in its place; the next line is whole."""
+    splitter = Splitter(0, 5)
+    splitter.feed(b"abcdefg")
+    splitter.resize(100)
+    splitter.feed(b"hij")
+    assert ([b"abcde", b"1234567"], [0, 11, 19], {0: 10}) == splitter.feed(b"\n1234567\n")
+    splitter.feed(b"1234567")
+    splitter.resize(3)
+    assert ([b"123", b"xyz"], [19, 27, 32], {0: 7, 1: 4}) == splitter.feed(b"\nxyzw\n")

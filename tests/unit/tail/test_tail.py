@@ -11,8 +11,8 @@ import pytest
 
 from shipper.tail import handles as handles_module
 from shipper.tail.cursors import Cursor
-from shipper.tail.discover import Source
-from shipper.tail.identity import anchor_of
+from shipper.tail.discover import Scanner, Source
+from shipper.tail.identity import anchor_of, name
 from shipper.tail.progress import Span
 from shipper.tail.tail import HANDLE_PATIENCE, RECORD_PATIENCE, Clock, Tail
 
@@ -41,6 +41,12 @@ class Files:
             clock=Clock(lambda: self.now, lambda: int(self.now * 1e9)),
             once=once,
         )
+
+    def reconfigure(self, *exclude: str, host: str = "h", longest: int = 100_000) -> None:
+        """The same input under another configuration."""
+        sources = [Source(f"{self.root}/*.log", "auto", "app")]
+        scanner = Scanner(sources, exclude, self.warned.append)
+        self.tail.reconfigure(sources, scanner, host=host, longest=longest, patience=PATIENCE)
 
     def write(self, text: str, name: str = "app.log") -> Path:
         """Append, at the time of the clock."""
@@ -250,9 +256,9 @@ def test_inputs_that_are_taken_away(files: Files) -> None:
     files.write("two\n", "debug.log")
     files.step()
     files.write("more\n", "debug.log")
-    files.tail.reconfigure([Source(f"{files.root}/*.log", "auto", "app")], ["debug*"], PATIENCE)
+    files.reconfigure("debug*")
     assert [] == files.step()
-    files.tail.reconfigure([Source(f"{files.root}/*.log", "auto", "app")], [], PATIENCE)
+    files.reconfigure()
     assert [b"more"] == files.step()
 
 
@@ -265,7 +271,7 @@ def test_deleted_file_stays_when_inputs_change(files: Files) -> None:
         files.step()
         writer.write("late\n")
         writer.flush()
-        files.tail.reconfigure([Source(f"{files.root}/*.log", "auto", "app")], ["x"], PATIENCE)
+        files.reconfigure("x")
         assert [b"late"] == files.step()
 
 
@@ -288,3 +294,30 @@ def test_once_leaves_what_is_written_meanwhile(tmp_path: Path) -> None:
     assert [] == files.read()
     assert [] == files.tail.rest()
     files.close()
+
+
+def test_another_host_names_what_is_new(files: Files) -> None:
+    """A log that is known keeps its generation, nothing of it comes again; a new one is named after the new host."""
+    old = files.write("one\n")
+    assert [b"one"] == files.step()
+    files.reconfigure(host="other")
+    new = files.write("two\n", "new.log")
+    files.write("more\n")
+    assert {b"more", b"two"} == set(files.step())
+    assert {name("h", str(old), b"one", 0), name("other", str(new), b"two", 0)} == {
+        cursor.id for cursor in files.tail.all_cursors()
+    }
+
+
+def test_another_limit_counts_for_what_is_open(files: Files) -> None:
+    """Lines of files that are being read, and of those that sleep."""
+    files.reconfigure(longest=1)
+    files.write("one\n")
+    files.write("one\n", "asleep.log")
+    files.step()
+    files.now += 2 * HANDLE_PATIENCE
+    files.step()
+    files.reconfigure(longest=1000)
+    files.write(5000 * "x" + "\n")
+    files.write(5000 * "y" + "\n", "asleep.log")
+    assert {5000 * b"x", 5000 * b"y"} == set(files.step())

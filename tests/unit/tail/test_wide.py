@@ -76,3 +76,16 @@ def test_long_line_is_cut(encoding: str, piece: int) -> None:
         offsets += places[:-1]
         cuts += cut.values()
     assert ([b"x" * 50, b"next"], [0, 602], [600]) == (lines, offsets, cuts)
+
+
+def test_another_limit_counts_from_the_next_line() -> None:
+    """A line that has lost a part keeps its limit; the next one is whole, or cut under the new limit."""
+    splitter = WideSplitter(2, 6, "utf-16-le")
+    splitter.feed("abcdef".encode("utf-16-le"))
+    splitter.resize(100)
+    lines, offsets, cut = splitter.feed("gh\n12345678\n".encode("utf-16-le"))
+    assert ([b"abc", b"12345678"], [2, 20, 38], {0: 16}) == (lines, offsets, cut)
+    splitter.feed("123456".encode("utf-16-le"))
+    splitter.resize(4)
+    lines, offsets, cut = splitter.feed("\n".encode("utf-16-le"))
+    assert ([b"12"], {0: 12}) == (lines, cut)

@@ -1,0 +1,126 @@
+"""What a SIGHUP changes: each key of the configuration, and when a change of it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from enum import Enum
+from typing import Any, NamedTuple, TypeVar
+
+from pydantic import BaseModel
+
+from shipper.config import Config, ConfigError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+KEPT = "the configuration in use is kept"
+
+
+class Reload(NamedTuple):
+    """Another configuration, ready to be used; ``switch`` makes the sender use it, and can't fail."""
+
+    config: Config
+    switch: Callable[[], None]
+
+
+class Change(Enum):
+    """When a changed key counts for a sidecar that runs."""
+
+    AT_ONCE = "at once"
+    AT_RESTART = "at a restart"
+    NOT_FOR_IT = "for commands, which read it anew each time"
+
+
+_NOW, _RESTART, _COMMANDS = Change.AT_ONCE, Change.AT_RESTART, Change.NOT_FOR_IT
+
+CHANGES: dict[str, Change] = {
+    "log_dir": _NOW,  # of the application's sections
+    "elasticsearch.hosts": _NOW,
+    "elasticsearch.cloud_id": _NOW,
+    "elasticsearch.api_key": _NOW,
+    "elasticsearch.username": _NOW,
+    "elasticsearch.password": _NOW,
+    "elasticsearch.ca_certs": _NOW,  # the file as well, when it was renewed under its name
+    "elasticsearch.ca_fingerprint": _NOW,
+    "elasticsearch.verify_certs": _NOW,
+    "elasticsearch.request_timeout": _NOW,
+    "kibana.url": _COMMANDS,
+    "kibana.space": _COMMANDS,
+    "kibana.api_key": _COMMANDS,
+    "shipper.state_dir": _RESTART,  # it is locked, and holds every position
+    "shipper.namespace": _NOW,  # of what is read from now on
+    "shipper.environment": _NOW,
+    # Files that are known keep the name that the old host gave them, as they do over a restart: new names for the
+    # same lines would be second copies.
+    "shipper.host_name": _NOW,
+    "shipper.timezone": _NOW,
+    "shipper.watch": _RESTART,
+    "shipper.scan_interval": _NOW,
+    "shipper.flush_interval": _NOW,
+    "shipper.partial_line_timeout": _NOW,
+    "shipper.max_line_bytes": _NOW,  # of lines that have not lost a part to the old limit yet
+    "shipper.shutdown_timeout": _NOW,
+    "shipper.batch.max_bytes": _NOW,
+    "shipper.batch.max_events": _NOW,
+    "shipper.batch.in_flight": _RESTART,  # so many threads there are
+    "shipper.inputs": _NOW,
+    "shipper.exclude": _NOW,
+    "shipper.redact.keys": _RESTART,  # what was concealed in the state has to agree
+    "shipper.redact.hash": _RESTART,
+    "shipper.redact.hash_key": _RESTART,
+    "shipper.telemetry.listen": _RESTART,
+}
+
+
+_FOR_IT = {key.partition(".")[0] for key, change in CHANGES.items() if change is not Change.NOT_FOR_IT}
+
+
+class Settled(NamedTuple):
+    """What counts after a SIGHUP, and which keys differ from before: those that changed, those that wait."""
+
+    config: Config
+    changed: list[str]
+    waiting: list[str]
+
+
+def settle(old: Config, new: Config) -> Settled:
+    """Put what is in use and what the file says now together.
+
+    Args:
+        old: in use.
+        new: as read.
+
+    Raises:
+        ConfigError: a section that counts is gone; a file that was cut, by a full disk perhaps, may still be YAML.
+    """
+    if lost := sorted((old.sections - new.sections) & _FOR_IT):
+        raise ConfigError(
+            f"{new.path}: it has no section {lost[0]!r} any more; write `{lost[0]}: {{}}` if its defaults are meant"
+        )
+    differing = [key for key, was, now in _pairs(old, new) if was != now]
+    return Settled(
+        _kept(old, new).model_copy(update={"credentials": old.credentials | new.credentials}),
+        [key for key in differing if CHANGES[key] is Change.AT_ONCE],
+        [key for key in differing if CHANGES[key] is Change.AT_RESTART],
+    )
+
+
+def _pairs(old: BaseModel, new: BaseModel, above: str = "") -> Iterator[tuple[str, Any, Any]]:
+    for name in type(new).model_fields:
+        was, now, key = getattr(old, name), getattr(new, name), f"{above}{name}"
+        if isinstance(now, BaseModel):
+            yield from _pairs(was, now, f"{key}.")
+        elif key in CHANGES:
+            yield key, was, now
+
+
+def _kept(old: Model, new: Model, above: str = "") -> Model:
+    """The new one, where nothing waits for a restart the old one."""
+    update: dict[str, Any] = {}
+    for name in type(new).model_fields:
+        was, now, key = getattr(old, name), getattr(new, name), f"{above}{name}"
+        if isinstance(now, BaseModel):
+            update[name] = _kept(was, now, f"{key}.")
+        elif CHANGES.get(key) is Change.AT_RESTART:
+            update[name] = was
+    return new.model_copy(update=update)

@@ -1,0 +1,123 @@
+"""``neuroflow.yaml`` as it is written: read, parsed, variables expanded; what the keys mean is ``config``'s."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+# What the YAML parser quotes may be a part of a password: "found undefined alias 'hunter2'".
+_QUOTED = re.compile(r"""'(?!<|\\.')[^']{2,}'|"(?!<|\\.")[^"]{2,}\"""")
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+# Anchors and aliases make a short file a long one: beyond so many values it is a mistake, or meant to hurt.
+_MOST_VALUES = 100_000
+# How long a file that is being written is waited for, between two looks and in all, seconds.
+_PAUSE, _PATIENCE = 0.1, 2.0
+
+
+class ConfigError(Exception):
+    """The configuration can't be used; the message is for the person who wrote it."""
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The file's sections.
+
+    Raises:
+        ConfigError: it is missing, unreadable, empty, or not YAML.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; name the application's neuroflow.yaml") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
+    except ValueError:
+        raise ConfigError(f"{str(path)!r}: no file has such a name") from None
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "it can't be parsed"
+        raise ConfigError(f"{path}: not valid YAML{where}: {_QUOTED.sub('…', problem)}") from None
+    except ValueError as error:  # "2024-13-01" looks like a date to YAML, and is none
+        raise ConfigError(f"{path}: not valid YAML: {_QUOTED.sub('…', str(error))}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: not valid YAML: nested too deeply") from None
+    if document is None:
+        # An editor truncates before it writes; all defaults would be somebody else's cluster and directories.
+        raise ConfigError(f"{path}: nothing is in it; write `shipper: {{}}` if the defaults are meant")
+    if not isinstance(document, dict):
+        raise ConfigError(f"{path}: expected sections (a mapping), found a {type(document).__name__}")
+    return document
+
+
+def wait_until_saved(
+    path: Path,
+    wall: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Wait, two seconds at most, until nobody seems to be writing the file any more.
+
+    Args:
+        path: a file that was perhaps saved just now; while it is saved it may be empty, in half, or missing.
+        wall: seconds since the epoch.
+        sleep: waits for so many seconds.
+    """
+    before: bytes | None = None
+    for _ in range(round(_PATIENCE / _PAUSE)):
+        with suppress(OSError, ValueError):
+            if wall() - path.stat().st_mtime > 1 and path.stat().st_size:
+                return
+        try:
+            now = path.read_bytes()
+        except (OSError, ValueError):
+            now = b""
+        if now and now == before:
+            return
+        before = now
+        sleep(_PAUSE)
+
+
+def expand(sections: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """The sections with ``${VAR}`` and ``${VAR:-default}`` filled in, and a sentence for each that can't be.
+
+    Args:
+        sections: ours, as they are written.
+        environ: where variables are looked up.
+    """
+    problems: list[str] = []
+    count = 0
+
+    def filled(value: Any, where: str) -> Any:
+        nonlocal count
+        count += 1
+        if count > _MOST_VALUES:
+            raise RecursionError
+        if isinstance(value, dict):
+            return {key: filled(item, f"{where}.{key}") for key, item in value.items()}
+        if isinstance(value, list):
+            return [filled(item, f"{where}.{i}") for i, item in enumerate(value)]
+        if not isinstance(value, str):
+            return value
+        return _VARIABLE.sub(lambda found: looked_up(found, where), value)
+
+    def looked_up(found: re.Match[str], where: str) -> str:
+        text = environ.get(found[1]) or found[2]
+        if text is None and found[1] not in environ:
+            problems.append(
+                f"{where}: environment variable {found[1]} is not set (write ${{{found[1]}:-default}} if it may be)"
+            )
+        return text or ""
+
+    try:
+        return {name: filled(section, name) for name, section in sections.items()}, problems
+    except RecursionError:
+        return {}, ["its sections hold too much, or hold themselves (look at its & anchors and * aliases)"]
