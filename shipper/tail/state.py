@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from shipper.tail.concealment import is_concealed
-from shipper.tail.damage import DAMAGE
+from shipper.tail.damage import DAMAGE, uri
 from shipper.tail.discover import shown
 from shipper.tail.rows import ALL, Cursor, cursor_of
 from shipper.tail.state_lock import StateError
@@ -72,7 +72,7 @@ def known(state_dir: Path) -> list[str]:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    return sqlite3.connect(uri(path, "mode=ro"), uri=True)
 
 
 def read_only(state_dir: Path) -> tuple[list[Cursor], dict[str, Any]]:

@@ -63,7 +63,7 @@ def test_store_with_clear_paths_is_rewritten(tmp_path: Path, clean: bool) -> Non
     if clean:
         store.close(clean=True)
     else:
-        store._lock.close()  # as after a SIGKILL: what the write-ahead log holds stays there
+        store._unlock()  # as after a SIGKILL: what the write-ahead log holds stays there
     assert b"0421" in state_bytes(tmp_path)
     again = CursorStore(tmp_path, pytest.fail, hidden_by("k"))
     assert b"0421" not in state_bytes(tmp_path)
