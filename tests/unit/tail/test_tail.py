@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import resource
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from shipper.tail.cursors import Cursor
 from shipper.tail.discover import Source
 from shipper.tail.identity import anchor_of
 from shipper.tail.progress import Span
+from shipper.tail.reader import CHUNK_BYTES
 from shipper.tail.tail import HANDLE_PATIENCE, RECORD_PATIENCE, Clock, Tail
 
 PATIENCE = 5.0
@@ -287,4 +289,23 @@ def test_once_leaves_what_is_written_meanwhile(tmp_path: Path) -> None:
     files.write(" goes on\ntwo\n")
     assert [] == files.read()
     assert [] == files.tail.rest()
+    files.close()
+
+
+def test_a_bomb_takes_turns(tmp_path: Path) -> None:
+    """While a small file unpacks to blank lines without end, a line in another log comes in the very next round."""
+    (tmp_path / "bomb.log.1.gz").write_bytes(gzip.compress(b"\n" * 2**25))
+    files = Files(tmp_path, [])
+    files.tail.look(PATIENCE)
+    for turn in range(20):
+        files.write(f"line {turn}\n")
+        files.tail.look(PATIENCE)
+        assert f"line {turn}".encode() in files.read()
+    assert files.tail.grew
+    lines = files.read()
+    while files.tail.grew:
+        lines += files.read()
+    assert 2000 + 2**25 // CHUNK_BYTES * 300 > len(lines)
+    bomb = next(one for one in files.tail.all_cursors() if one.path.endswith(".gz"))
+    assert 2**25 == bomb.offset
     files.close()
