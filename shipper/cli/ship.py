@@ -24,7 +24,11 @@ from shipper.cli.kibana import export, kibana_client, set_up_kibana
 from shipper.cli.parts import dead_letters_of, files_of, redactor_of, run_documents_of
 from shipper.config import Config, ConfigError
 from shipper.tail.cursors import CursorStore, StateError
+from shipper.tail.discover import shown
 from shipper.telemetry import Counters, configure_log, log
+
+# So many files that could not be read are named together; each was when it was met.
+MOST_NAMED = 20
 
 if TYPE_CHECKING:  # the client takes 0.4 s to import; commands that need no cluster don't wait for it
     from elasticsearch import Elasticsearch
@@ -70,17 +74,18 @@ def _run(config: Config, *, once: bool, setup: bool) -> int:
     except StateError as error:
         raise Failure(str(error), WRONG_USE) from None
     redactor.recall(store.known())
-    code = CLUSTER
+    complete = False
     try:
-        code = _run_with(config, store, counters, redactor, once=once, setup=setup)
+        code, complete = _run_with(config, store, counters, redactor, once=once, setup=setup)
     finally:
-        store.close(clean=code == OK)
+        store.close(clean=complete)
     return code
 
 
 def _run_with(
     config: Config, store: CursorStore, counters: Counters, redactor: Redactor, *, once: bool, setup: bool
-) -> int:
+) -> tuple[int, bool]:
+    """Gives the exit code, and whether everything that was read has its outcome."""
     from shipper.cli.progress import progress_bar
     from shipper.cli.templates import Templates
     from shipper.cluster import connect, where
@@ -109,17 +114,21 @@ def _run_with(
     sys.setswitchinterval(0.001)
     sidecar = Sidecar(config, store=store, sender=sender, counters=counters, wake=wake, once=once, redactor=redactor)
     before = counters.snapshot()
+    unread: set[str] = set()
     health = _health(config, counters, sender)
     with _signals(sidecar, None if once else lambda: _read_again(config, sender, setup=setup)):
         sender.prepare(sidecar.stopping)
         if once:
-            if not config.log_dir.is_dir():
+            if not os.path.isdir(config.log_dir):  # noqa: PTH112 - where it may not be asked for, a Path raises
                 log.warning("%s: no such directory; there is nothing to ship from it", config.log_dir)
             with progress_bar() as progress:
                 complete = sidecar.run_once(progress)
+            unread.update(sidecar.unread)
+            if not os.path.isdir(config.log_dir):  # noqa: PTH112 - as above
+                unread.add(str(config.log_dir))
         else:
             log.info("shipping %s to %s", config.log_dir, where(config.elasticsearch))
-            if not config.log_dir.is_dir():
+            if not os.path.isdir(config.log_dir):  # noqa: PTH112 - as above
                 log.warning("%s: no such directory yet; waiting for it", config.log_dir)
             from shipper.tail.watch import Watch
 
@@ -132,7 +141,9 @@ def _run_with(
         health.shutdown()
     if complete:
         _make_visible(client, config)
-    return _report(before, counters.snapshot(), complete=complete)
+    code = _report(before, counters.snapshot(), complete=complete)
+    # A sidecar has said so when it happened, maybe weeks ago, and ends well; --once answers for what it did.
+    return (_left(before, counters.snapshot(), sorted(unread)) if once and complete else code), complete
 
 
 def _make_visible(client: Elasticsearch, config: Config) -> None:
@@ -164,6 +175,21 @@ def _report(before: dict[str, int], after: dict[str, int], *, complete: bool) ->
     else:
         log.error("run documents are not up to date; the lines that tell of them are sent again at the next start")
     return CLUSTER
+
+
+def _left(before: dict[str, int], after: dict[str, int], unread: list[str]) -> int:
+    """Say what was refused or could not be read, though all else is done."""
+    dead = after["dead"] - before["dead"]
+    if dead:
+        log.error("%d documents were refused for good: `neuroflow-ship dead-letters list` tells why", dead)
+    if unread:
+        more = f" and {len(unread) - MOST_NAMED} more" if len(unread) > MOST_NAMED else ""
+        log.error(
+            "not read, or not to the end: %s%s; what is in there is shipped by the next run that can read it",
+            ", ".join(map(shown, unread[:MOST_NAMED])),
+            more,
+        )
+    return NOT_ALL if dead or unread else OK
 
 
 def _health(config: Config, counters: Counters, sender: Any) -> Health | None:
@@ -271,9 +297,11 @@ def status(context: click.Context, as_json: bool) -> None:
 
     config = _config(context)
     redactor = redactor_of(config)
-    places = {file.key: file.path for file in files_of(config, lambda _: None)} if config.shipper.redact.hash else {}
+    files = files_of(config, lambda _: None)
     try:
-        report = state.report(config.shipper.state_dir, now=time.time(), places=places)
+        report = state.report(
+            config.shipper.state_dir, files, time.time(), host=config.shipper.host, conceal=redactor.conceal
+        )
     except StateError as error:
         raise Failure(str(error), NOT_ALL) from None
     for file in report["files"]:
@@ -301,7 +329,7 @@ def check(context: click.Context) -> None:
     config = _config(context)
     show = redactor_of(config).path
     click.echo(f"configuration: {config.path}: good")
-    click.echo(f"log directory: {config.log_dir}{'' if config.log_dir.is_dir() else ': not there yet'}")
+    click.echo(f"log directory: {config.log_dir}{'' if os.path.isdir(config.log_dir) else ': not there yet'}")  # noqa: PTH112 - as above
     files = files_of(config, lambda text: click.echo(show(text)))
     offsets = state.offsets(config.shipper.state_dir)
     for file in sorted(files):

@@ -21,6 +21,7 @@ from shipper.tail.private import open_private
 from shipper.tail.recollection import RECOLLECTION, Recollection, Rows
 from shipper.tail.rows import ALL, INSERT, Cursor, cursor_of, digest_of, row_of
 from shipper.tail.state_lock import FullError, StateError, StateLock, key_of, same_file, sync
+from shipper.tail.waiting import WAITING, Waiting, read
 
 __all__ = ["Cursor", "CursorStore", "StateError"]
 
@@ -48,7 +49,7 @@ CREATE TABLE IF NOT EXISTS generation (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
-_ALL_TABLES = _TABLES + TABLE + RECOLLECTION
+_ALL_TABLES = _TABLES + TABLE + RECOLLECTION + WAITING
 
 
 class CursorStore:
@@ -74,6 +75,7 @@ class CursorStore:
         self._conceal = conceal
         self._known = Known()
         self._recollection = Recollection()
+        self._waiting = Waiting()
         self._wal = Path(f"{self.path}-wal")
         self._seal = state_dir / "clean"
         self._facts: dict[str, str] = {}
@@ -176,6 +178,7 @@ class CursorStore:
         self._agree()
         self._known.load(self._db)
         self._recollection.load(self._db)
+        self._waiting.load(self._db)
         # Whether it can be written is to be known now, not when the first cursor has moved.
         self._db.execute("INSERT OR REPLACE INTO fact VALUES ('schema', ?)", (str(SCHEMA),))
 
@@ -218,6 +221,16 @@ class CursorStore:
             return False
         # An empty file is no store, whoever emptied it.
         return key_of(self.path) == self._keys[0] and same_file(self._wal, self._keys[1])
+
+    @property
+    def looked_at(self) -> float:
+        """When an earlier run last looked at the files, seconds since the epoch; 0 where that is not known."""
+        return self._lock.looked_at if self._lock is not None else 0.0
+
+    def looked(self, at: float) -> None:
+        """The files were looked at then."""
+        if self._lock is not None:
+            self._lock.stamp(at)
 
     def restore(self, cursors: Iterable[Cursor]) -> None:
         """Make directory, lock and store anew under their paths, after they were deleted or replaced under way.
@@ -283,8 +296,8 @@ class CursorStore:
 
     def load(self) -> list[Cursor]:
         """Every generation that is remembered."""
-        rows = self._db.execute(ALL).fetchall()
-        return [cursor_of(row) for row in rows]
+        since = read(self._db)
+        return [cursor_of(row, since) for row in self._db.execute(ALL).fetchall()]
 
     def save(self, cursors: Iterable[Cursor], learned: Rows = (), **facts: str) -> None:
         """Write these cursors, all or none, with what was learned on the way and facts that belong to them.
@@ -293,7 +306,9 @@ class CursorStore:
             StateError: the disk is full or the directory became read-only; the old cursors stay.
         """
         self._facts |= facts
+        cursors = list(cursors)
         rows = {cursor.id: self._row(cursor) for cursor in cursors}
+        self._waiting.owe(cursors)
         learns = self._recollection.owe(learned)
         if not (rows or self._owed or learns):
             return
@@ -303,6 +318,7 @@ class CursorStore:
             self._db.executemany(INSERT, self._owed.values())
             self._db.executemany("INSERT OR REPLACE INTO fact VALUES (?, ?)", facts.items())
             self._recollection.write(self._db)
+            self._waiting.write(self._db)
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             with contextlib.suppress(sqlite3.Error):
@@ -313,6 +329,7 @@ class CursorStore:
             raise StateError(f"{self.path}: cursors can't be written: {error}") from error
         self._owed.clear()
         self._recollection.written()
+        self._waiting.written()
 
     def _row(self, cursor: Cursor) -> tuple[Any, ...]:
         return row_of(cursor, self._conceal)
@@ -336,6 +353,7 @@ class CursorStore:
             self._owed.pop(key, None)
         with contextlib.suppress(sqlite3.Error):
             self._db.executemany("DELETE FROM generation WHERE id = ?", keys)
+            self._db.executemany("DELETE FROM waiting WHERE id = ?", keys)
 
     def fact(self, key: str) -> str | None:
         """A fact about the store as a whole, such as its counters."""

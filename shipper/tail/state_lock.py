@@ -31,6 +31,8 @@ class FullError(StateError):
 class StateLock:
     """The lock file of a state directory, held until it is closed; it names our process, if there is room for that.
 
+    Its time is that of the last look at the log files: to set it takes no room.  ``looked_at`` is what it was before.
+
     Args:
         state_dir: created (0700) if missing.
 
@@ -62,12 +64,15 @@ class StateLock:
             raise StateError(
                 f"{state_dir}: in use by {other}; one sidecar at a time: stop it, or give this one its own state_dir"
             ) from None
+        stat = os.fstat(lock)
+        self.looked_at = stat.st_mtime if stat.st_size else 0.0
         try:
             os.ftruncate(lock, 0)
             os.pwrite(lock, f"neuroflow-ship, process {os.getpid()}".encode(), 0)
         except OSError as error:
             if error.errno not in _NO_ROOM:
                 raise unusable(state_dir, error) from error
+        self.stamp(self.looked_at)
         if not self.present():
             raise StateError(f"{state_dir}: was replaced while it was being taken; start again")
 
@@ -80,6 +85,11 @@ class StateLock:
         """Device and inode of the file that is held."""
         stat = os.fstat(self._descriptor)
         return stat.st_dev, stat.st_ino
+
+    def stamp(self, at: float) -> None:
+        """The log files were looked at then, seconds since the epoch."""
+        with suppress(OSError):
+            os.utime(self._descriptor, (at, at))
 
     def close(self) -> None:
         """Let the next process in."""

@@ -88,12 +88,16 @@ class TestUnreadable:
         shipping.ends_with(log.expected, log.dataset)
 
     def test_a_directory_in_a_log_s_place(self, rig: Rig, es: Elasticsearch) -> None:
-        """A directory that is called like a log harms nothing, nor does a pipe that nobody writes."""
+        """A directory that is called like a log is said and harms nothing, nor does a pipe that nobody writes."""
         log = Log(rig, "celery")
-        (rig.logs / "neuroflow.log").mkdir()
+        place = rig.logs / "neuroflow.log"
+        place.mkdir()
         os.mkfifo(log.path.with_name("pipe.log"))
         shipping = Shipping(rig, es)
         log.write(5)
+        shipping.shipped(log.expected, log.dataset)
+        assert 1 == shipping.said.count(f"{place}: is no regular file; it is not read")
+        place.rmdir()
         shipping.ends_with(log.expected, log.dataset)
 
 
