@@ -117,6 +117,8 @@ class Watch:
             Whether they are watched; False means that only scanning tells what happens.
         """
         self._wanted = tuple(directories)
+        for directory in self._roots.keys() - set(self._wanted):
+            self._drop(directory)
         for directory in self._wanted:
             if self._observer is None:
                 return False

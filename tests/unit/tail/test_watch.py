@@ -104,6 +104,9 @@ def test_each_directory_is_watched_once(tmp_path: Path, monkeypatch: pytest.Monk
     late.mkdir()
     watch.cover(paths)
     assert [str(one), str(late), str(late)] == stub.scheduled
+    watch.cover(paths[1:])
+    assert [str(late), str(one)] == stub.unscheduled, "what is no input any more"
+    assert str(one / "below") == stub.scheduled[-1]
     watch.stop()
     assert not stub.alive
 
