@@ -181,7 +181,7 @@ def _left(before: dict[str, int], after: dict[str, int], unread: list[str]) -> i
     """Say what was refused or could not be read, though all else is done."""
     dead = after["dead"] - before["dead"]
     if dead:
-        log.error("%d documents were refused for good: `neuroflow-ship dead-letters list` tells why", dead)
+        log.error("%d documents of this run are dead letters: `neuroflow-ship dead-letters list` tells why", dead)
     if unread:
         more = f" and {len(unread) - MOST_NAMED} more" if len(unread) > MOST_NAMED else ""
         log.error(
