@@ -94,6 +94,7 @@ class Sidecar:
             joints=Joints(orphan, continuation),
             seams=store.fact("seams") or "",
             conceal=self._redactor.conceal,
+            looked_at=store.looked_at,
         )
         runs = RunContext(rows=store.recollected())
         self._documents = Documents(settings, __version__, runs, self._redactor)
@@ -117,6 +118,11 @@ class Sidecar:
     def directories(self) -> list[str]:
         """What a watch should cover."""
         return self._tail.directories()
+
+    @property
+    def unread(self) -> list[str]:
+        """The paths of logs and directories that could not be read, or not to their ends."""
+        return self._tail.unread()
 
     def hint(self, path: str | None) -> None:
         """Something under the watched directories changed.
@@ -241,6 +247,7 @@ class Sidecar:
             self._tail.secure()
         self._keep_store()
         self._save()
+        self._store.looked(self._tail.looked_at)
 
     def _read(self) -> bool:
         """A round of reading, as far as the sender has room; gives whether another would find more."""

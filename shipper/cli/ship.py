@@ -29,7 +29,11 @@ from shipper.cli.parts import dead_letters_of, files_of, is_directory, redactor_
 from shipper.config import Config
 from shipper.credentials import silence
 from shipper.tail.cursors import CursorStore, StateError
+from shipper.tail.discover import shown
 from shipper.telemetry import Counters, configure_log, log
+
+# So many files that could not be read are named together; each was when it was met.
+MOST_NAMED = 20
 
 if TYPE_CHECKING:  # the client takes 0.4 s to import; commands that need no cluster don't wait for it
     from elasticsearch import Elasticsearch
@@ -75,18 +79,19 @@ def _run(config: Config, *, once: bool, setup: bool) -> int:
     except StateError as error:
         raise Failure(str(error), WRONG_USE) from None
     redactor.recall(store.known())
-    code = CLUSTER
+    complete = False
     try:
         warn_of_host(config, store, lambda text: log.warning("%s", text))
-        code = _run_with(current, store, counters, redactor, once=once, setup=setup)
+        code, complete = _run_with(current, store, counters, redactor, once=once, setup=setup)
     finally:
-        store.close(clean=code == OK)
+        store.close(clean=complete)
     return code
 
 
 def _run_with(
     current: Connected, store: CursorStore, counters: Counters, redactor: Redactor, *, once: bool, setup: bool
-) -> int:
+) -> tuple[int, bool]:
+    """Gives the exit code, and whether everything that was read has its outcome."""
     from shipper.cli.progress import progress_bar
     from shipper.cluster import where
     from shipper.deliver.bulk import Sender
@@ -116,6 +121,7 @@ def _run_with(
     sys.setswitchinterval(0.001)
     sidecar = Sidecar(config, store=store, sender=sender, counters=counters, wake=wake, once=once, redactor=redactor)
     before = counters.snapshot()
+    unread: set[str] = set()
     health = _health(config, counters, sender)
     with _signals(sidecar, None if once else lambda: read_again(current, sender, setup=setup)):
         sender.prepare(sidecar.stopping)
@@ -124,6 +130,9 @@ def _run_with(
                 log.warning("%s: no such directory; there is nothing to ship from it", config.log_dir)
             with progress_bar() as progress:
                 complete = sidecar.run_once(progress)
+            unread.update(sidecar.unread)
+            if not is_directory(config.log_dir):
+                unread.add(str(config.log_dir))
         else:
             log.info("shipping %s to %s", config.log_dir, where(config.elasticsearch))
             if not is_directory(config.log_dir):
@@ -139,7 +148,9 @@ def _run_with(
         health.shutdown()
     if complete:
         _make_visible(current.client, current.config)
-    return _report(before, counters.snapshot(), complete=complete)
+    code = _report(before, counters.snapshot(), complete=complete)
+    # A sidecar has said so when it happened, maybe weeks ago, and ends well; --once answers for what it did.
+    return (_left(before, counters.snapshot(), sorted(unread)) if once and complete else code), complete
 
 
 def _make_visible(client: Elasticsearch, config: Config) -> None:
@@ -171,6 +182,21 @@ def _report(before: dict[str, int], after: dict[str, int], *, complete: bool) ->
     else:
         log.error("run documents are not up to date; the lines that tell of them are sent again at the next start")
     return CLUSTER
+
+
+def _left(before: dict[str, int], after: dict[str, int], unread: list[str]) -> int:
+    """Say what was refused or could not be read, though all else is done."""
+    dead = after["dead"] - before["dead"]
+    if dead:
+        log.error("%d documents of this run are dead letters: `neuroflow-ship dead-letters list` tells why", dead)
+    if unread:
+        more = f" and {len(unread) - MOST_NAMED} more" if len(unread) > MOST_NAMED else ""
+        log.error(
+            "not read, or not to the end: %s%s; what is in there is shipped by the next run that can read it",
+            ", ".join(map(shown, unread[:MOST_NAMED])),
+            more,
+        )
+    return NOT_ALL if dead or unread else OK
 
 
 def _health(config: Config, counters: Counters, sender: Any) -> Health | None:
@@ -261,9 +287,11 @@ def status(context: click.Context, as_json: bool) -> None:
 
     config = _config(context)
     redactor = redactor_of(config)
-    places = {file.key: file.path for file in files_of(config, lambda _: None)} if config.shipper.redact.hash else {}
+    files = files_of(config, lambda _: None)
     try:
-        report = state.report(config.shipper.state_dir, now=time.time(), places=places)
+        report = state.report(
+            config.shipper.state_dir, files, time.time(), host=config.shipper.host, conceal=redactor.conceal
+        )
     except StateError as error:
         raise Failure(str(error), NOT_ALL) from None
     for file in report["files"]:

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from shipper.parse import audit, structlog, voxelops
 from shipper.parse.records import Record
+from shipper.tail.blanks import LONGEST_RECORD
 
-MOST_LINES = 2000
+MOST_LINES = LONGEST_RECORD
 # The whole output of a container can stand in one line of it.
 MOST_BYTES = 2**23
 

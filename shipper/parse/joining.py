@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from shipper.parse import heads, structlog, traceback
 from shipper.parse.heads import HEAD
 from shipper.parse.traceback import State
+from shipper.tail.blanks import LONGEST_RECORD
 
 # A record joined from lines ends here at the latest: a runaway writer must not hold the reader.
-MAX_JOINED_LINES = 2000
+MAX_JOINED_LINES = LONGEST_RECORD
 MAX_JOINED_BYTES = 2**20
 # A JSON line with none of these may be part of what another record says.
 _MARKS = frozenset({"event", "level", "timestamp", "@timestamp", "entity_type", "event_type"})

@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
-from shipper.tail.state_lock import StateError, key_of, probe
+from shipper.tail.state_lock import FullError, StateError, key_of, probe
 
 # What SQLite raises over flipped bytes: they may stand in a length, or in the name that it complains of.
 DAMAGE = (sqlite3.Error, UnicodeDecodeError, MemoryError)
@@ -42,9 +44,12 @@ def must_be_damage(path: Path, error: BaseException) -> None:
         error: why it could not be opened.
 
     Raises:
-        StateError: that is so.
+        FullError: there is no room for it.
+        StateError: it can't be read or written.
     """
-    if any(word in str(error) for word in ("is full", "is locked")):
+    if "is full" in str(error):
+        raise FullError(f"{path}: there is no room for the state: {error}") from None
+    if "is locked" in str(error):
         raise StateError(f"{path}: {error}; the state directory must be writable") from None
     if path.exists() and not os.access(path, os.R_OK | os.W_OK):
         raise StateError(f"{path}: Permission denied; it must be readable and writable for this user")
@@ -67,6 +72,38 @@ def set_aside(path: Path) -> Path:
     except OSError as error:
         raise StateError(f"{path}: damaged, and can't be set aside: {error.strerror}") from error
     return aside
+
+
+def uri(path: Path, how: str) -> str:
+    """A store's path as SQLite takes it with parameters."""
+    return f"file:{quote(bytes(path))}?{how}"
+
+
+def into_memory(path: Path | None) -> sqlite3.Connection:
+    """A store in memory with what the one on the disk holds, as far as that can be read without room to write.
+
+    Args:
+        path: of the store on the disk; without it the new one is empty.
+    """
+    memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    # Without room SQLite can't make the index of a write-ahead log; what only that log holds is sent again then.
+    for how in ("mode=ro", "mode=ro&immutable=1"):
+        if path is None or key_of(path) is None:
+            break
+        try:
+            with closing(sqlite3.connect(uri(path, how), uri=True)) as source:
+                script = [text for (text,) in source.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")]
+                tables = [name for (name,) in source.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+                rows = {name: source.execute(f'SELECT * FROM "{name}"').fetchall() for name in tables}  # noqa: S608 - names of tables, quoted
+        except DAMAGE:
+            continue
+        for text in script:
+            memory.execute(text)
+        for name, found in rows.items():
+            if found:
+                memory.executemany(f'INSERT INTO "{name}" VALUES ({", ".join("?" * len(found[0]))})', found)  # noqa: S608 - as above
+        break
+    return memory
 
 
 def signature(path: Path) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISCHR
 from typing import NamedTuple
 
 from shipper.config import Dataset, Format
@@ -38,6 +39,13 @@ class Source(NamedTuple):
     pattern: str
     format: Format
     dataset: Dataset
+
+    @property
+    def names(self) -> str | None:
+        """The path of the one file that it names; None where it has wildcards."""
+        base, parts = _split(self.pattern)
+        plain = [_ESCAPED.sub("", part) for part in parts]
+        return None if any(map(_WILD.search, plain)) else "/".join([base.rstrip("/"), *map(_unescaped, parts)])
 
 
 class Found(NamedTuple):
@@ -155,6 +163,8 @@ class Scanner:
     looked at with one ``stat``.  A ``sparing`` scan looks at half of the files that have slept for a while, the
     next one at the other half: for those who are also woken by file system events.
 
+    ``unread`` holds what the last scan could not look at, or could not take for a log.
+
     Args:
         sources: what to look for.
         exclude: patterns of names or paths that are passed over.
@@ -173,7 +183,8 @@ class Scanner:
         self._exclude = [re.compile(fnmatch.translate(pattern)) for pattern in exclude]
         self._warn = warn
         self._wall_ns = wall_ns
-        self._warned: set[str] = set()
+        self._warned: set[tuple[str, bool]] = set()
+        self.unread: set[str] = set()
         self._listings: dict[str, _Listing] = {}
         self._tables: dict[tuple[int, str], _Table] = {}
         self._files: list[Found] = []
@@ -193,6 +204,7 @@ class Scanner:
             touched: paths that are looked at in any case.
         """
         self._turn += 1
+        self.unread = set()
         now = self._wall_ns()
         asleep = now - SLEEPING_NS if sparing else -1
         listed: dict[str, list[os.DirEntry[str]]] = {}
@@ -230,9 +242,11 @@ class Scanner:
             try:
                 stat = os.stat(name.path)  # noqa: PTH116 - a Path costs more than the stat
             except OSError as error:
-                # A dangling or looping link, or a file deleted since the listing; only the former is news.
+                # A file deleted since the listing is no news.
                 if os.path.islink(name.path):  # noqa: PTH114 - text paths throughout the tail
-                    self._warn_once(name.path, f"{name.path}: the link can't be followed: {error.strerror}")
+                    self._pass_over(name.path, f"the link can't be followed: {error.strerror}")
+                elif not isinstance(error, FileNotFoundError):
+                    self._pass_over(name.path, f"can't be looked at: {error.strerror}; looking again every scan")
                 found[index] = None
                 changed = changed or file is not None
                 continue
@@ -244,6 +258,8 @@ class Scanner:
             ):
                 continue
             new = _found(name, source, stat)
+            if new is None and name.path == source.names and not S_ISCHR(stat.st_mode):
+                self._pass_over(name.path, "is no regular file; it is not read")
             changed = changed or new is not None or file is not None
             found[index] = new
         return changed
@@ -297,7 +313,9 @@ class Scanner:
                 try:
                     if not entry.is_dir() or (head == "**" and entry.is_symlink()):
                         continue
-                except OSError:
+                except OSError as error:
+                    if head == "**" or fnmatch.fnmatchcase(entry.name, head):
+                        self._pass_over(entry.path, f"can't be looked at: {error.strerror}; looking again every scan")
                     continue
                 if head == "**":
                     todo.append((entry.path, parts))
@@ -326,19 +344,23 @@ class Scanner:
                 if last is not None and last.key == key and _alike(last.entries, entries):
                     entries = last.entries
                 self._listings[directory] = _Listing(key, reliable, entries)
-            self._warned.discard(directory)
-        except (FileNotFoundError, NotADirectoryError):
+            self._warned.discard((directory, True))
+        except (FileNotFoundError, NotADirectoryError) as error:
             self._listings.pop(directory, None)  # not there yet, or gone: the next scan looks again
+            if os.path.islink(directory):  # noqa: PTH114 - text paths throughout the tail
+                self._pass_over(directory, f"the link can't be followed: {error.strerror}", listing=True)
         except OSError as error:
             self._listings.pop(directory, None)
-            self._warn_once(directory, f"{directory}: can't be listed: {error.strerror}; looking again every scan")
+            self._pass_over(directory, f"can't be listed: {error.strerror}; looking again every scan", listing=True)
         listed[directory] = entries
         return entries
 
-    def _warn_once(self, what: str, message: str) -> None:
-        if what not in self._warned:
-            self._warned.add(what)
-            self._warn(message)
+    def _pass_over(self, path: str, why: str, *, listing: bool = False) -> None:
+        """Leave something out, and say so once; what can't be listed, again when it could be meanwhile."""
+        self.unread.add(path)
+        if (path, listing) not in self._warned:
+            self._warned.add((path, listing))
+            self._warn(f"{path}: {why}")
 
 
 def _alike(entries: list[os.DirEntry[str]], others: list[os.DirEntry[str]]) -> bool:
@@ -391,8 +413,12 @@ def _each_once(tables: Iterable[_Table]) -> list[Found]:
     return list(each.values())
 
 
+def _unescaped(text: str) -> str:
+    return _ESCAPED.sub(r"\1", text)
+
+
 def _split(pattern: str) -> tuple[str, list[str]]:
     """A pattern as (directory without wildcards, remaining parts); the last part names files."""
     parts = os.path.abspath(os.path.expanduser(pattern)).split("/")  # noqa: PTH100, PTH111 - text, not a Path: the pattern's wildcards must survive
     wild = next((i for i, part in enumerate(parts[:-1]) if _WILD.search(_ESCAPED.sub("", part))), len(parts) - 1)
-    return _ESCAPED.sub(r"\1", "/".join(parts[:wild])) or "/", parts[wild:]
+    return _unescaped("/".join(parts[:wild])) or "/", parts[wild:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import zlib
 from typing import IO
@@ -53,12 +54,60 @@ class FileView:
         self._forget(min(max(0, offset - self._start), len(self._window)))
         return self._window[:length] if self._start == offset else b""
 
+    def approach(self, offset: int, most: int) -> bool:
+        """Unpack so many bytes at most on the way to an offset; gives whether ``read`` there costs no more of them.
+
+        Args:
+            offset: that will be read.
+            most: bytes of content.
+
+        Raises:
+            OSError: the disk failed.
+        """
+        if not self.compressed:
+            return True
+        if offset < self._start:
+            self._restart()
+        upto = self._start + most
+        while self._start + len(self._window) < offset:
+            self._forget(len(self._window))
+            if self._start >= upto:
+                return False
+            if not self._inflate():
+                break
+        return True
+
+    def next_data(self, offset: int) -> int:
+        """Where a plain file's hole that ``offset`` is in ends: up to there it holds NULs.
+
+        Raises:
+            OSError: the disk failed.
+        """
+        if self.compressed:
+            return offset
+        size = os.fstat(self._raw.fileno()).st_size
+        try:
+            return os.lseek(self._raw.fileno(), offset, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                return max(offset, size)
+            return offset  # this file system does not tell
+
     def size(self, upto: int) -> int:
         """Length of the content; of compressed content only up to ``upto``, which is all that is asked of it."""
         if not self.compressed:
             return os.fstat(self._raw.fileno()).st_size
         self.read(upto, 0)
         return self._start + len(self._window)
+
+    def told_size(self) -> int:
+        """What a gzip file's last bytes say of the length of its last member, modulo 2³² (RFC 1952); unproven.
+
+        Raises:
+            OSError: the disk failed.
+        """
+        end = os.fstat(self._raw.fileno()).st_size
+        return int.from_bytes(os.pread(self._raw.fileno(), 4, max(0, end - 4)), "little")
 
     def close(self) -> None:
         """Let the file go."""
@@ -82,23 +131,23 @@ class FileView:
         if not self._packed:
             self._packed = os.pread(self._raw.fileno(), _PIECE, self._at)
             self._at += len(self._packed)
-            if not self._packed:
-                return False
         if self._engine.eof:
             # Another member, or padding behind the last.
             self._packed = self._packed.lstrip(b"\0")
             if not self._packed:
-                return True
+                return os.fstat(self._raw.fileno()).st_size > self._at
             self._engine = zlib.decompressobj(_GZIP)
-        sound = self._engine.copy()
+        sound, packed = self._engine.copy(), self._packed
         try:
-            self._window += self._engine.decompress(self._packed)
+            # A piece may unpack to a thousand times as many bytes: memory takes no more of them at once.
+            content = self._engine.decompress(packed, _PIECE)
         except zlib.error as error:
             self.damage = str(error)
-            self._window += _before_damage(sound, self._packed)
+            self._window += _before_damage(sound, packed)
             return False
-        self._packed = self._engine.unused_data
-        return True
+        self._window += content
+        self._packed = self._engine.unused_data if self._engine.eof else self._engine.unconsumed_tail
+        return bool(packed or content)
 
 
 def _before_damage(engine: zlib._Decompress, packed: bytes) -> bytes:

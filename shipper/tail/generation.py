@@ -8,9 +8,11 @@ from shipper.tail import rungs
 from shipper.tail.cursors import Cursor
 from shipper.tail.discover import Found, shown
 from shipper.tail.file_view import FileView
+from shipper.tail.growth import ENDLESS, Growth
 from shipper.tail.identity import HEAD_BYTES, Known, Mark, Verdict, anchor_of, decide, mark
 from shipper.tail.lines import Origin
-from shipper.tail.reader import Reader
+from shipper.tail.progress import Span
+from shipper.tail.reader import MovedError, Reader
 
 # How far before the last rung that holds whole lines are looked for, bytes, and how many there must be.
 _LINES_WITHIN = 2**20
@@ -33,6 +35,7 @@ class Generation:
     """
 
     __slots__ = (
+        "_growth",
         "_keep",
         "_open_view",
         "_reader",
@@ -59,6 +62,7 @@ class Generation:
         self.seam = 0
         self._keep = keep
         self._open_view = open_view
+        self._growth = Growth(ENDLESS if cursor.path.endswith(".gz") else cursor.size, cursor.waiting_at)
         self._reader: Reader | None = None
 
     @property
@@ -147,8 +151,13 @@ class Generation:
     def _ladder(self) -> bytes:
         return self._reader.rungs if self._reader else self.cursor.rungs
 
-    def moves_into(self, file: Found) -> None:
-        """This is its file from now on."""
+    def moves_into(self, file: Found, looked_at: float = 0.0) -> None:
+        """This is its file from now on.
+
+        Args:
+            file: as the scan saw it.
+            looked_at: when the scan before looked, seconds since the epoch; 0 where nobody knows.
+        """
         cursor, reader = self.cursor, self._reader
         if reader is not None:
             if self.found is None or self.found.key != file.key:
@@ -159,6 +168,32 @@ class Generation:
         self.found, self.left, self.emptied, self.age = file, None, False, file.age
         cursor.path, cursor.logical = file.path, file.logical
         cursor.device, cursor.inode, cursor.size = file.device, file.inode, file.size
+        if not file.compressed or not cursor.offset:
+            modified = file.mtime_ns / 1e9
+            self._growth.reached(
+                ENDLESS if file.compressed else file.size, min(modified, looked_at) if looked_at else modified
+            )
+        cursor.waiting_at = self._growth.since(cursor.offset)
+
+    def acknowledge(self, span: Span, now: float) -> None:
+        """Everything before the end of a span is safe."""
+        cursor = self.cursor
+        cursor.offset, cursor.anchor, cursor.carry, cursor.seen_at = span.end, span.anchor, span.carry, now
+        cursor.waiting_at = self._growth.since(span.end)
+        if cursor.cuts:
+            cursor.cuts = tuple(cut for cut in cursor.cuts if cut > span.end)
+        if self._reader is not None:
+            cursor.rungs = rungs.below(self._reader.rungs, span.end)
+
+    def is_being_written(self) -> bool:
+        """Whether its file grew since the scan: an unterminated last line is no line yet."""
+        found = self.found
+        if found is None or found.compressed:
+            return False
+        try:
+            return self.reader.open().size(0) != found.size
+        except (OSError, MovedError):
+            return False
 
     def loses_file(self) -> None:
         """Its file is not where it was; what an open handle still gives, or the end of a link, can be read."""

@@ -46,7 +46,7 @@ class _Copy(NamedTuple):
 class Generations:
     """All generations, matched with the files of each scan.
 
-    ``dirty`` names those that changed their file since it was last emptied.
+    ``dirty`` names those that changed their file since it was last emptied; the scan before began at ``looked_at``.
 
     Args:
         cursors: what is remembered from before.
@@ -87,11 +87,12 @@ class Generations:
         # Logs that were renamed since the last scan: what is new beside them are lives, not copies.
         self._renamed: set[str] = set()
         self.dirty: set[bytes] = set()
+        self.looked_at = 0.0
         self._files: list[Found] | None = None
         self._unsettled = False
         # Of two lives that were last seen in one file the one that has nothing acknowledged yet is the later.
         for cursor in sorted(cursors, key=lambda one: one.seen_at or math.inf):
-            generation = self._generation(cursor)
+            generation = Generation(cursor, keep=keep, open_view=open_view)
             self._remember(generation)
             if cursor.inode:
                 self._by_key[cursor.device, cursor.inode] = generation
@@ -126,7 +127,7 @@ class Generations:
         if files is self._files and not self._unsettled:
             return
         self._files, self._unsettled = files, False
-        self._views.outrun = self._views.refused = False
+        self._views.outrun, self._views.refused = False, set()
         self._scans += 1
         self._renamed.clear()
         present = {file.key for file in files}
@@ -146,7 +147,7 @@ class Generations:
             self._views.ask(file, lambda view, file: self._place(view, file, now, patience))
         self._unsettled |= (
             self._views.outrun
-            or self._views.refused
+            or bool(self._views.refused)
             or any(file.key not in self._by_key and not self._known_copy(file) for file in strangers)
         )
 
@@ -154,6 +155,11 @@ class Generations:
     def outrun(self) -> bool:
         """Whether files were renamed while the last scan's were looked at, so that another should follow soon."""
         return self._views.outrun
+
+    @property
+    def unread(self) -> set[str]:
+        """The files of which the last scan could not say what they are."""
+        return self._views.refused
 
     def _at_home(self, file: Found) -> bool:
         """Whether the generation that had this device and inode still is in this file."""
@@ -377,7 +383,7 @@ class Generations:
             size=file.size,
             head=mark(head),
         )
-        generation = self._generation(cursor)
+        generation = Generation(cursor, keep=self._keep, open_view=self._open_view)
         generation.begun_at = self._scans
         generation.begun_aside = file.rotated or file.compressed
         self._remember(generation)
@@ -393,7 +399,7 @@ class Generations:
             self.lives(file.logical).append(generation)
         if file.rotated and generation.cursor.path == generation.cursor.logical:
             self._renamed.add(file.logical)
-        generation.moves_into(file)
+        generation.moves_into(file, self.looked_at)
         self._by_key[file.key] = generation
         self._copies.pop(file.key, None)
         self._met.pop(file.key, None)
@@ -409,9 +415,6 @@ class Generations:
             generation.loses_file()
             if generation.awake is not None:
                 self.dirty.add(generation.cursor.id)
-
-    def _generation(self, cursor: Cursor) -> Generation:
-        return Generation(cursor, keep=self._keep, open_view=self._open_view)
 
     def _remember(self, generation: Generation) -> None:
         cursor = generation.cursor

@@ -16,6 +16,13 @@ from shipper.tail.wide import WideSplitter, encoding_of
 
 # A block's documents should fit the processor's cache: 64 KiB does 145 thousand lines a second where 512 does 96.
 CHUNK_BYTES = 64 * 1024
+# Where nothing but NULs or blank lines come, more at once is still quick.
+SKIP_BYTES = 16 * CHUNK_BYTES
+# So much of a compressed file is unpacked in one turn on the way to the position, bytes.
+UNPACK_BYTES = 64 * CHUNK_BYTES
+
+
+_OF_HOLE = anchor_of(bytes(ANCHOR_BYTES))
 
 
 class RewrittenError(Exception):
@@ -110,7 +117,8 @@ class Reader:
         self._head = head
         self._keep = keep
         self._open = open_view
-        self._splitter: Splitter | WideSplitter = Splitter(offset, keep)
+        # Of a pipeline's log every line is shipped.
+        self._splitter: Splitter | WideSplitter = Splitter(offset, keep, whole=origin.format == "pipeline")
         self._tail = b""
 
     @property
@@ -198,9 +206,14 @@ class Reader:
         if self.at_seam or (self.gone and self.view is None):
             return None
         view = self.open()
+        if not view.approach(self.position, UNPACK_BYTES):
+            self.grew = True  # the others have their turns meanwhile
+            return None
+        self._pass_hole(view)
         before = 0 if view.compressed else self.anchor.length
         # What was ended at a cut was sent as it stood: joined with what follows it would be sent again.
-        length = min(CHUNK_BYTES, self.cuts[0] - self.position) if self.cuts else CHUNK_BYTES
+        length = SKIP_BYTES if self._splitter.skipping and not view.compressed else CHUNK_BYTES
+        length = min(length, self.cuts[0] - self.position) if self.cuts else length
         data = view.read(self.position - before, max(before + length, self._head.length))
         if before:
             # The anchor is read with the data, in one call: what follows it can be nothing but our file's.
@@ -233,6 +246,17 @@ class Reader:
         if not lines:
             return None
         return self._block(lines, offsets, cut, now_ns, modified_ns)
+
+    def _pass_hole(self, view: FileView) -> None:
+        """Inside of what is NULs only, go to where its hole ends: two gigabytes need not be read for that."""
+        splitter = self._splitter
+        if self.cuts or not splitter.in_hole or not isinstance(splitter, Splitter):
+            return
+        length = view.next_data(self.position) - self.position - CHUNK_BYTES
+        if length <= 0 or self.anchor != _OF_HOLE:
+            return
+        splitter.pass_over(length)
+        self.position += length
 
     def _know_encoding(self, head: bytes) -> None:
         encoding = encoding_of(head)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -26,7 +26,10 @@ INSERT = (
 
 @dataclass(slots=True)
 class Cursor:
-    """One row: a generation, where its file was last seen, and how far it is acknowledged."""
+    """One row: a generation, where its file was last seen, and how far it is acknowledged.
+
+    ``waiting_at`` says since when what is not acknowledged waits; it is kept in a table of its own.
+    """
 
     id: bytes
     logical: str
@@ -43,6 +46,7 @@ class Cursor:
     seen_at: float = 0.0
     cuts: tuple[int, ...] = ()
     rungs: bytes = b""
+    waiting_at: float = 0.0
 
 
 def digest_of(row: Iterable[Any]) -> bytes:
@@ -81,8 +85,8 @@ def row_of(cursor: Cursor, conceal: Conceal) -> tuple[Any, ...]:
     return (*row, digest_of(row))
 
 
-def cursor_of(row: tuple[Any, ...]) -> Cursor:
-    """A row as a cursor."""
+def cursor_of(row: tuple[Any, ...], since: Mapping[bytes, float]) -> Cursor:
+    """A row as a cursor; with it, since when lines of each generation wait."""
     return Cursor(
         id=row[0],
         logical=row[1] if isinstance(row[1], str) else os.fsdecode(row[1]),
@@ -99,4 +103,5 @@ def cursor_of(row: tuple[Any, ...]) -> Cursor:
         seen_at=row[14],
         cuts=tuple(map(int, row[15].split())),
         rungs=row[16],
+        waiting_at=since.get(row[0], 0.0),
     )

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from shipper.tail import rungs
 from shipper.tail.clock import Clock
 from shipper.tail.concealment import Conceal, plain
 from shipper.tail.cursors import Cursor
@@ -25,6 +24,7 @@ from shipper.tail.progress import Progress, Span
 from shipper.tail.reader import DamagedError, MovedError, RewrittenError
 from shipper.tail.seams import Joints, Seams
 from shipper.tail.state_lock import same_file
+from shipper.tail.troubles import Troubles
 
 __all__ = ["Clock", "Tail"]
 
@@ -36,6 +36,8 @@ HANDLE_PATIENCE = 30.0
 MEMORY = 90 * 86400.0
 # So many unacknowledged ends of what was held back are remembered of one generation.
 _MOST_CUTS = 64
+# What a path says that was renamed since the scan.
+_RENAMED = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
 # Longer than any log.
 _MOST_BYTES = 2**62
 
@@ -47,6 +49,7 @@ class Tail:
         dirty: generations whose cursors changed since it was last emptied.
         grew: whether the last round gave anything new.
         hurried: something moved while it was looked at: another scan should follow soon.
+        looked_at: when the last scan began, of this run or an earlier one, seconds since the epoch; 0 for none.
 
     Args:
         sources: the inputs.
@@ -60,6 +63,7 @@ class Tail:
         joints: how records torn by a rotation are told; without it they stay torn.
         seams: what an earlier run was joining, as ``seams`` gave it.
         conceal: what stands for a path in the cursors.
+        looked_at: of the last run.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class Tail:
         joints: Joints | None = None,
         seams: str = "",
         conceal: Conceal = plain,
+        looked_at: float = 0.0,
     ) -> None:
         self._warn = warn
         self._clock = clock
@@ -83,6 +88,7 @@ class Tail:
         self._ranks = {source: rank for rank, source in enumerate(sources)}
         self._scanner = Scanner(sources, exclude, warn, clock.wall_ns)
         self._generations = Generations(cursors, host=host, keep=longest * KEEP_FACTOR, warn=warn, conceal=conceal)
+        self.looked_at = self._generations.looked_at = looked_at
         self._active: dict[bytes, Generation] = {}
         self._turns: deque[bytes] = deque()
         # What may hold something back: a superset, so that ten thousand others need not be asked.
@@ -93,7 +99,7 @@ class Tail:
         self._again: set[bytes] = set()
         self._handles = Handles(limit())
         self._progress = Progress()
-        self._warned: set[str] = set()
+        self._troubles = Troubles(warn)
         self.dirty: set[bytes] = set()
         self.grew = False
         self.hurried = False
@@ -110,8 +116,9 @@ class Tail:
             sparing: sleeping files may be looked at every other time.
             touched: paths that are looked at in any case.
         """
-        generations = self._generations
+        generations, began = self._generations, self._clock.wall_ns() / 1e9
         generations.observe(self._scanner.scan(sparing=sparing, touched=touched), self._clock.monotonic(), patience)
+        self.looked_at = generations.looked_at = began
         self.hurried = self.hurried or generations.outrun
         now = self._clock.wall_ns() / 1e9
         # Runs are named in the first inputs, and in the oldest files, for those that come after.
@@ -161,6 +168,10 @@ class Tail:
     def settled(self) -> bool:
         """Whether nothing that was read waits for its outcome."""
         return self._progress.settled
+
+    def unread(self) -> list[str]:
+        """The paths of logs and directories that could not be read, or not to their ends."""
+        return sorted(self._scanner.unread | self._generations.unread | self._troubles.paths)
 
     def forgotten(self) -> list[bytes]:
         """Generations whose files have been gone for so long that nobody needs to know of them."""
@@ -213,42 +224,45 @@ class Tail:
         return self._seams.written()
 
     def _read(self, generation: Generation) -> Block | None:
-        reader, found = generation.reader, generation.found
+        reader, found, identity = generation.reader, generation.found, generation.cursor.id
         if reader.returned:
             return reader.read(0.0, 0, 0)
         if self._once and found is not None and not found.compressed and reader.position >= found.size:
-            self._silent.add(generation.cursor.id)
+            self._silent.add(identity)
             return None  # what is written meanwhile is for the next time, else a busy writer would keep us for ever
         try:
             modified = found.mtime_ns if found else 0
             block = reader.read(self._clock.monotonic(), self._clock.wall_ns(), modified)
             self._handles.used(generation)
+            if reader.view is not None and not reader.view.damage:
+                self._troubles.over(identity)
             if reader.waiting:
-                self._waiting[generation.cursor.id] = generation
+                self._waiting[identity] = generation
             if reader.grew:
                 self.grew = True
-                self._warned.discard(reader.path)
                 return block
-            self._silent.add(generation.cursor.id)
+            self._silent.add(identity)
         except RewrittenError:
             self._generations.rewritten(generation)
             self.hurried = True
         except MovedError:
             self.hurried = True
+            self._troubles.met(identity, reader.path)
             if generation.found is not None:
                 return None
         except DamagedError as error:
-            self._silent.add(generation.cursor.id)
-            self._warn(f"{reader.path}: {error}")
+            self._silent.add(identity)
+            self._troubles.met(identity, reader.path, str(error))
         except OSError as error:
             reader.close()
             if error.errno in {errno.EMFILE, errno.ENFILE} and self._handles.fewer():
-                self._turns.append(generation.cursor.id)
+                self._turns.append(identity)
                 return None
-            self._silent.add(generation.cursor.id)
-            if reader.path not in self._warned:
-                self._warned.add(reader.path)
-                self._warn(f"{reader.path}: can't be read: {error.strerror}; trying again, nothing is lost")
+            self._silent.add(identity)
+            self.hurried = self.hurried or error.errno in _RENAMED
+            self._troubles.met(
+                identity, reader.path, f"can't be read: {error.strerror}; trying again, nothing is lost"
+            )
             return None
         self._rest(generation)
         return None
@@ -328,7 +342,7 @@ class Tail:
     def rest(self) -> list[Block]:
         """Everything that is held back, as it stands; but the line that is just being written."""
         blocks = [
-            self._finish(one, with_line=not _is_being_written(one))
+            self._finish(one, with_line=not one.is_being_written())
             # First what may go on with another's record, which is not finished before.
             for one in sorted(self._active.values(), key=self._seams.waits, reverse=True)
             if one.found is None or one.found.compressed or one.position >= one.found.size
@@ -366,16 +380,11 @@ class Tail:
             generation = self._generations.get(span.generation)
             if span.restarts != generation.restarts:
                 continue  # it was set back since: what comes again moves the cursor
-            cursor = generation.cursor
-            cursor.offset, cursor.anchor, cursor.carry, cursor.seen_at = span.end, span.anchor, span.carry, now
-            if cursor.cuts:
-                cursor.cuts = tuple(cut for cut in cursor.cuts if cut > span.end)
-            if generation.awake is not None:
-                cursor.rungs = rungs.below(generation.awake.rungs, span.end)
-            if cursor.id not in self._active:
+            generation.acknowledge(span, now)
+            if span.generation not in self._active:
                 generation.doze()
             self._seams.settle(generation)
-            self.dirty.add(cursor.id)
+            self.dirty.add(span.generation)
 
     def cursors(self, identities: Iterable[bytes]) -> Iterator[Cursor]:
         """The cursors of these generations."""
@@ -406,14 +415,3 @@ def _patience_ends(generation: Generation, patience: float) -> float:
     if reader.held is not None:
         return reader.grew_at + (LINE_PATIENCE if len(reader.held.lines) == 1 else RECORD_PATIENCE)
     return float("inf") if reader.unpacking else reader.grew_at + patience
-
-
-def _is_being_written(generation: Generation) -> bool:
-    """Whether a file grew since the scan: its unterminated last line is no line yet."""
-    found = generation.found
-    if found is None or found.compressed:
-        return False
-    try:
-        return generation.reader.open().size(0) != found.size
-    except (OSError, MovedError):
-        return False

@@ -9,10 +9,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import threading
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Literal
 
 from watchdog.events import (
+    DirCreatedEvent,
+    DirDeletedEvent,
+    DirMovedEvent,
     FileCreatedEvent,
     FileDeletedEvent,
     FileModifiedEvent,
@@ -21,7 +26,7 @@ from watchdog.events import (
     FileSystemEventHandler,
 )
 from watchdog.observers import Observer
-from watchdog.observers.api import BaseObserver
+from watchdog.observers.api import BaseObserver, ObservedWatch
 
 _EVENTS: list[type[FileSystemEvent]] = [
     # Without a filter watchdog reports our own reads (opened, closed) as well: a storm of our own making.
@@ -29,11 +34,51 @@ _EVENTS: list[type[FileSystemEvent]] = [
     FileModifiedEvent,
     FileMovedEvent,
     FileDeletedEvent,
+    DirCreatedEvent,
+    DirMovedEvent,
+    DirDeletedEvent,
 ]
+# How often it is looked whether the directories are still those that are watched, seconds: a few ``stat``.
+LOOK_EVERY = 1.0
 
 
-class Watch(FileSystemEventHandler):
+class _Root(FileSystemEventHandler):
+    """One directory that is watched with all below it.
+
+    ``ended`` says that it was deleted: its inode may have been given to the directory that has its path now.
+
+    Args:
+        directory: by which the files in it are known.
+        real: with all links followed.
+        key: device and inode.
+        hint: called on every change.
+    """
+
+    def __init__(self, directory: str, real: str, key: tuple[int, int], hint: Callable[[str | None], None]) -> None:
+        self.real = real
+        self.key = key
+        self.ended = False
+        self.watch: ObservedWatch | None = None
+        self._directory = directory
+        self._hint = hint
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        """A hint arrived."""
+        path = os.fsdecode(event.src_path)
+        if isinstance(event, DirDeletedEvent) and path == self.real:
+            self.ended = True
+        self._hint(self._directory + path[len(self.real) :] if isinstance(event, FileModifiedEvent) else None)
+
+    def holds(self, real: str) -> bool:
+        """Whether this directory is watched with it."""
+        return real == self.real or real.startswith(f"{self.real.rstrip('/')}/")
+
+
+class Watch:
     """Calls ``hint`` when something under the directories changes.
+
+    A directory that is deleted and made anew, renamed away, or reached by a link that is pointed elsewhere is noticed
+    within a second, hinted, and watched anew by the next ``cover``.
 
     Args:
         hint: called on every change, from another thread, with the path of a file that was written to, or None.
@@ -50,7 +95,11 @@ class Watch(FileSystemEventHandler):
         self._hint = hint
         self._warn = warn
         self._observer: BaseObserver | None = None
-        self._watched: set[str] = set()
+        self._roots: dict[str, _Root] = {}
+        self._wanted: tuple[str, ...] = ()
+        self._stopped = threading.Event()
+        # It says what it does about directories that come back, with all their paths, past our own log.
+        warnings.filterwarnings("ignore", category=RuntimeWarning, module="watchdog")
         if mode != "poll":
             try:
                 # Some versions of watchdog ask for the inotify instance here, others when it is started.
@@ -58,6 +107,8 @@ class Watch(FileSystemEventHandler):
                 self._observer.start()
             except OSError as error:
                 self._give_up(error)
+        if self._observer is not None:
+            threading.Thread(target=self._look, name="watch", daemon=True).start()
 
     def cover(self, directories: Iterable[str]) -> bool:
         """Watch these directories and all below them; those that don't exist yet are tried again at each call.
@@ -65,30 +116,54 @@ class Watch(FileSystemEventHandler):
         Returns:
             Whether they are watched; False means that only scanning tells what happens.
         """
-        for directory in directories:
+        self._wanted = tuple(directories)
+        for directory in self._roots.keys() - set(self._wanted):
+            self._drop(directory)
+        for directory in self._wanted:
             if self._observer is None:
                 return False
-            if directory in self._watched:
-                if not os.path.isdir(directory):  # noqa: PTH112 - text paths throughout the tail
-                    self._watched.discard(directory)
+            if not self._is_stale(directory):
                 continue
-            if any(directory.startswith(f"{above}/") for above in self._watched):
-                continue
+            self._drop(directory)
             try:
-                self._observer.schedule(self, directory, recursive=True, event_filter=_EVENTS)
-                self._watched.add(directory)
+                self._add(self._observer, directory)
             except FileNotFoundError:
                 continue
             except OSError as error:
                 self._give_up(error)
         return self._observer is not None
 
-    def on_any_event(self, event: FileSystemEvent) -> None:
-        """A hint arrived."""
-        self._hint(os.fsdecode(event.src_path) if isinstance(event, FileModifiedEvent) else None)
+    def _add(self, observer: BaseObserver, directory: str) -> None:
+        real, key = _identity(directory)
+        if key is None or any(root.holds(real) for root in list(self._roots.values())):
+            return
+        root = _Root(directory, real, key, self._hint)
+        # The path behind all links: of a link itself inotify tells nothing.
+        root.watch = observer.schedule(root, real, recursive=True, event_filter=_EVENTS)
+        self._roots[directory] = root
+
+    def _drop(self, directory: str) -> None:
+        root = self._roots.pop(directory, None)
+        if root is not None and root.watch is not None and self._observer is not None:
+            with contextlib.suppress(KeyError, OSError):
+                self._observer.unschedule(root.watch)
+
+    def _is_stale(self, directory: str) -> bool:
+        """Whether a directory is not what is watched under its name, or not watched though it is there."""
+        real, key = _identity(directory)
+        root = self._roots.get(directory)
+        if root is not None:
+            return root.ended or (root.real, root.key) != (real, key)
+        return key is not None and not any(root.holds(real) for root in list(self._roots.values()))
+
+    def _look(self) -> None:
+        while not self._stopped.wait(LOOK_EVERY) and self._observer is not None:
+            if any(map(self._is_stale, self._wanted)):
+                self._hint(None)
 
     def stop(self) -> None:
-        """End the watching thread."""
+        """End the watching threads."""
+        self._stopped.set()
         if self._observer is not None and self._observer.is_alive():
             self._observer.stop()
             self._observer.join(timeout=2)
@@ -103,3 +178,16 @@ class Watch(FileSystemEventHandler):
         if observer is not None and observer.is_alive():
             with contextlib.suppress(OSError):
                 observer.stop()
+
+
+def _identity(directory: str) -> tuple[str, tuple[int, int] | None]:
+    """A directory's path with all links followed, and device and inode; None where it can't be watched."""
+    real = os.path.realpath(directory)
+    try:
+        stat = os.stat(real)  # noqa: PTH116 - text paths throughout the tail
+    except OSError:
+        return real, None
+    # inotify wants to read what it watches; watchdog passes over a refusal.
+    if (stat.st_mode & 0o170000) != 0o040000 or not os.access(real, os.R_OK):
+        return real, None
+    return real, (stat.st_dev, stat.st_ino)

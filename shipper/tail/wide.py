@@ -36,6 +36,13 @@ class WideSplitter:
         self._dropped = 0
 
     @property
+    def skipping(self) -> bool:
+        """Whether it is passing over what says nothing; it never does."""
+        return False
+
+    in_hole = skipping
+
+    @property
     def start(self) -> int:
         """Offset of the unfinished line's first byte."""
         return self._start

@@ -102,10 +102,10 @@ class TestCluster:
         assert lone_rig.run("dead-letters", "list").stdout == ""
 
     def test_a_log_directory_that_does_not_exist(self, lone_rig: Rig) -> None:
-        """There is nothing to ship, and that is said."""
+        """There is nothing to ship; that is said, with exit code 1."""
         lone_rig.logs.rmdir()
         result = lone_rig.once()
-        assert result.returncode == 0
+        assert 1 == result.returncode
         assert f"{lone_rig.logs}: no such directory; there is nothing to ship from it" in result.stderr
 
     def test_status_before_the_first_run(self, lone_rig: Rig) -> None:

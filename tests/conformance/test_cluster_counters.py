@@ -125,7 +125,7 @@ class TestCounters:
             assert holds(faked.status()["counters"])
         weather.clear = True
         result = faked.once()
-        assert 0 == result.returncode, result.stderr
+        assert result.returncode in {0, 1}, result.stderr  # 1: a document that is refused for good was left to it
         assert healthy(200) == fake.messages()
         assert holds(faked.status()["counters"])
         # A batch that was abandoned after some of it was refused is refused again: told once all the same.

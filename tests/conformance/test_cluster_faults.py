@@ -94,7 +94,7 @@ class TestWholeRequest:
 
         fake.always = limited
         result = faked.once()
-        assert 0 == result.returncode, result.stderr
+        assert 1 == result.returncode, result.stderr
         assert expected(60) == fake.messages()
         (letter,) = faked.letters()
         assert (413, "request_too_large", str(faked.log)) == (letter["status"], letter["kind"], letter["path"])
@@ -110,7 +110,7 @@ class TestWholeRequest:
             (refuse(400, "illegal_argument_exception") if bad else fake.answer)(one)
 
         fake.always = picky
-        assert 0 == faked.once().returncode
+        assert 1 == faked.once().returncode
         assert {name: 1 for name in expected(20) if name != "n7"} == fake.messages()
         assert [(400, "request_refused")] == [(one["status"], one["kind"]) for one in faked.letters()]
 
@@ -236,7 +236,7 @@ class TestItems:
         fake.decide = lambda _, document: said[number(document)].pop(0) if said.get(number(document)) else 201
         write(faked.log, 0, 12)
         result = faked.once()
-        assert 0 == result.returncode, result.stderr
+        assert 1 == result.returncode, result.stderr
         assert {f"n{n}": 1 for n in (0, 1, 2, 3, 6, 7, 9, 10, 11)} == fake.messages()
         assert [12, 6, 1] == list(map(len, fake.bulks))
         assert {"error_400", "failure_store"} == {one["kind"] for one in faked.letters()}
@@ -257,7 +257,7 @@ class TestItems:
         write(faked.log, 0, 100)
         faked.configure(batch={"max_events": 10})
         result = faked.once()
-        assert 0 == result.returncode, result.stderr
+        assert 1 == result.returncode, result.stderr
         assert {f"n{n}": 1 for n in range(100) if n % 10 != 3} == fake.messages()
         letters = faked.letters()
         assert {f"n{n}" for n in range(3, 100, 10)} == {json.loads(one["line"])["event"] for one in letters}

@@ -85,7 +85,7 @@ class TestNode:
         assert 0 == rig.once().returncode
         es.indices.put_settings(index=newest(es, stream), settings={"index.final_pipeline": "nobody-made-it"})
         write(log, 5, 8)
-        assert 0 == rig.once().returncode
+        assert 1 == rig.once().returncode
         assert expected(5) == rig.messages(es, "app")
         assert 3 == rig.status()["dead_letters"]
         path = rig.state / "dead-letters.ndjson"

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from elasticsearch import Elasticsearch
 
+from tests.conformance.faked import FakedRig
 from tests.conformance.rig import PATIENCE, Rig, as_other_user, eventually
 from tests.conformance.test_sidecar import expected, write
 from tests.conformance.watched import Watched
@@ -75,24 +76,92 @@ class TestUnusable:
         assert 0 == rig.once().returncode
         assert expected(10) == rig.messages(es, "app")
 
-    @needs_mount
-    @pytest.mark.parametrize("room", ["4k", "16k", "40k"])
-    def test_full_at_the_start(self, lone_rig: Rig, room: str) -> None:
-        """A file system without room for a store: said, exit code 2."""
-        lone_rig.state.mkdir()
-        result = once_behind(lone_rig, f"mount -t tmpfs -o size={room} none {lone_rig.state}")
-        assert 2 == result.returncode
-        assert str(lone_rig.state) in result.stderr
-        assert "must be writable" in result.stderr or "make it writable" in result.stderr
-        assert "Traceback" not in result.stderr
 
-    def test_no_room_for_a_byte(self, lone_rig: Rig) -> None:
-        """Not even the lock can be written."""
-        command = ["sh", "-c", 'ulimit -f 0 && exec "$@"', "sh", *lone_rig.command("--once")]
-        result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
-        assert 2 == result.returncode
-        assert f"{lone_rig.state}: the state directory can't be used: File too large" in result.stderr
+class TestFullAtTheStart:
+    @needs_mount
+    @pytest.mark.parametrize("room", ["4k", "16k", "40k", "4k,nr_inodes=1"])
+    def test_ships(self, rig: Rig, es: Elasticsearch, room: str) -> None:
+        """A file system without room for a store, even for the lock's name: said, and everything is shipped."""
+        rig.state.mkdir()
+        write(rig.logs / "neuroflow.log", 0, 10)
+        result = once_behind(rig, f"mount -t tmpfs -o size={room} none {rig.state}")
+        assert 0 == result.returncode, result.stderr
+        assert "there is no room for the state" in result.stderr
+        assert "shipping goes on" in result.stderr
         assert "Traceback" not in result.stderr
+        assert expected(10) == rig.messages(es, "app")
+
+    @needs_mount
+    def test_goes_on_where_it_was(self, rig: Rig, es: Elasticsearch) -> None:
+        """A full disk with a store on it: positions are read, nothing is sent again, and the store stays sound."""
+        log = rig.logs / "neuroflow.log"
+        write(log, 0, 10)
+        assert 0 == rig.once().returncode
+        write(log, 10, 20)
+        copy = f"cp -a {rig.state} {rig.folder}/copy && mount -t tmpfs -o size=200k none {rig.state}"
+        fill = f"cp -a {rig.folder}/copy/. {rig.state} && (head -c 1m /dev/zero > {rig.state}/filler || true)"
+        result = once_behind(rig, f"{copy} && {fill} 2> /dev/null")
+        assert 0 == result.returncode, result.stderr
+        assert "no room for the state" in result.stderr
+        assert "read 10, acknowledged 10, duplicate 0" in result.stderr
+        assert 0 == rig.once().returncode
+        assert expected(20) == rig.messages(es, "app")
+        assert [] == list(rig.state.glob("*.damaged-*"))
+
+    @pytest.mark.parametrize("used", [False, True], ids=["new", "used"])
+    def test_writes_when_there_is_room(self, rig: Rig, es: Elasticsearch, used: bool) -> None:
+        """Not a byte can be written; later there is room: after SIGKILL positions are there, nothing comes again."""
+        log = rig.logs / "neuroflow.log"
+        write(log, 0, 10)
+        if used:
+            assert 0 == rig.once().returncode
+            write(log, 10, 20)
+        sidecar = Watched(rig, ["sh", "-c", 'ulimit -S -f 0 && exec "$@"', "sh"])
+        assert sidecar.comes(lambda: rig.count(es) >= (20 if used else 10))
+        assert sidecar.says("there is no room for the state")
+        write(log, 20, 30)
+        assert sidecar.comes(lambda: rig.count(es) >= (30 if used else 20))
+        resource.prlimit(sidecar.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        assert sidecar.says("there is room for the state again; written with 1 positions")
+        write(log, 30, 40)
+        assert sidecar.comes(lambda: {file["lag_bytes"] for file in rig.status()["files"]} == {0})
+        assert sidecar.comes(lambda: rig.count(es) >= (40 if used else 30))
+        sidecar.kill()
+        assert 0 == rig.once().returncode
+        assert 0 == rig.status()["counters"]["duplicate"]
+        assert (40 if used else 30) == rig.count(es)
+        assert 1 == sidecar.said.count("there is no room for the state"), sidecar.said
+
+    def test_stopped_before_there_is_room(self, rig: Rig, es: Elasticsearch) -> None:
+        """Stopped or killed before a position could be written: looked up by the next start, also over a rollover."""
+        log = rig.logs / "neuroflow.log"
+        write(log, 0, 10)
+        assert 0 == rig.once().returncode
+        write(log, 10, 20)
+        sidecar = Watched(rig, ["sh", "-c", 'ulimit -S -f 0 && exec "$@"', "sh"])
+        assert sidecar.comes(lambda: rig.count(es) >= 20)
+        sidecar.send(15)
+        assert 0 == sidecar.wait()
+        es.indices.rollover(alias=f"logs-neuroflow.app-{rig.namespace}")
+        assert 0 == rig.once().returncode
+        assert expected(20) == rig.messages(es, "app")
+
+
+@pytest.mark.parametrize("umask", [0, 0o022])
+def test_state_is_nobody_else_s(faked: FakedRig, umask: int) -> None:
+    """In a state directory that all may look into, what holds lines and paths is the owner's alone."""
+    faked.state.mkdir()
+    faked.state.chmod(0o755)
+    faked.fake.decide = lambda *_: 400
+    write(faked.log, 0, 10)
+    sidecar = Watched(faked, ["sh", "-c", f'umask {umask:o} && exec "$@"', "sh"])
+    assert sidecar.comes(lambda: faked.status()["dead_letters"] == 10)
+    names = {path.name: path.stat().st_mode & 0o777 for path in faked.state.iterdir()}
+    assert {"lock", "cursors.sqlite", "cursors.sqlite-wal", "dead-letters.ndjson"} <= names.keys()
+    assert {0o600} == set(names.values()), names
+    sidecar.send(15)
+    assert 0 == sidecar.wait()
+    assert {0o600} == {path.stat().st_mode & 0o777 for path in faked.state.iterdir()}
 
 
 class TestFullUnderWay:

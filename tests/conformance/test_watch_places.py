@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from elasticsearch import Elasticsearch
 
-from tests.conformance.rig import Rig, Shipping, When, as_other_user
+from tests.conformance.rig import Rig, Shipping, When, as_other_user, eventually
 from tests.conformance.writers import Log
 
 WHEN: tuple[When, ...] = ("running", "stopped", "killed")
@@ -87,12 +88,16 @@ class TestUnreadable:
         shipping.ends_with(log.expected, log.dataset)
 
     def test_a_directory_in_a_log_s_place(self, rig: Rig, es: Elasticsearch) -> None:
-        """A directory that is called like a log harms nothing, nor does a pipe that nobody writes."""
+        """A directory that is called like a log is said and harms nothing, nor does a pipe that nobody writes."""
         log = Log(rig, "celery")
-        (rig.logs / "neuroflow.log").mkdir()
+        place = rig.logs / "neuroflow.log"
+        place.mkdir()
         os.mkfifo(log.path.with_name("pipe.log"))
         shipping = Shipping(rig, es)
         log.write(5)
+        shipping.shipped(log.expected, log.dataset)
+        assert 1 == shipping.said.count(f"{place}: is no regular file; it is not read")
+        place.rmdir()
         shipping.ends_with(log.expected, log.dataset)
 
 
@@ -194,6 +199,61 @@ class TestDirectories:
             rig.logs.unlink()
             rig.logs.symlink_to(second)
             log.write(10)
+        shipping.ends_with(log.expected, log.dataset)
+
+
+class TestEventsComeBack:
+    """With scans ten minutes apart a line arrives in time only if events tell of it."""
+
+    @pytest.mark.parametrize("kind", ["app", "celery", "pipeline"])
+    @pytest.mark.parametrize("how", ["deleted", "renamed"])
+    def test_when_a_directory_is_made_anew(self, rig: Rig, es: Elasticsearch, kind: str, how: str) -> None:
+        """The log directory, or one below it, is deleted or renamed away, and there is a new one."""
+        rig.configure(scan_interval=600)
+        log = Log(rig, kind)
+        shipping = Shipping(rig, es)
+        log.write(5)
+        shipping.shipped(log.expected, log.dataset)
+        for count in (3, 4):
+            if how == "deleted":
+                shutil.rmtree(log.path.parent)
+            else:
+                log.path.parent.rename(rig.folder / f"away-{count}")
+            log.path.parent.mkdir()
+            for _ in range(2):
+                log.write(count)
+                shipping.shipped(log.expected, log.dataset)
+        shipping.ends_with(log.expected, log.dataset)
+
+    def test_when_the_log_directory_is_made_late(self, rig: Rig, es: Elasticsearch) -> None:
+        """It is not there at the start."""
+        rig.configure(scan_interval=600)
+        rig.logs.rmdir()
+        shipping = Shipping(rig, es)
+        assert eventually(lambda: "waiting for it" in shipping.said)
+        rig.logs.mkdir()
+        log = Log(rig)
+        for _ in range(3):
+            log.write(2)
+            shipping.shipped(log.expected, log.dataset)
+        shipping.ends_with(log.expected, log.dataset)
+
+    def test_when_a_link_is_pointed_elsewhere(self, rig: Rig, es: Elasticsearch) -> None:
+        """The log directory is a link: events come through it, also when it leads elsewhere."""
+        rig.configure(scan_interval=600)
+        places = [rig.folder / f"release-{number}" for number in (1, 2)]
+        for place in places:
+            place.mkdir()
+        rig.logs.rmdir()
+        rig.logs.symlink_to(places[0])
+        log = Log(rig)
+        shipping = Shipping(rig, es)
+        for turn in range(4):
+            if turn == 2:
+                rig.logs.unlink()
+                rig.logs.symlink_to(places[1])
+            log.write(5)
+            shipping.shipped(log.expected, log.dataset)
         shipping.ends_with(log.expected, log.dataset)
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from shipper.tail.concealment import Conceal, plain
 from shipper.tail.cursors import Cursor, CursorStore
-from shipper.tail.identity import mark
+from shipper.tail.discover import Scanner, Source
+from shipper.tail.identity import anchor_of, mark
 from shipper.tail.state import known, read_only, report
 
 PATH = "/logs/qsiprep/sub-0421_ses-01.log"
@@ -63,7 +64,7 @@ def test_store_with_clear_paths_is_rewritten(tmp_path: Path, clean: bool) -> Non
     if clean:
         store.close(clean=True)
     else:
-        store._lock.close()  # as after a SIGKILL: what the write-ahead log holds stays there
+        store._unlock()  # as after a SIGKILL: what the write-ahead log holds stays there
     assert b"0421" in state_bytes(tmp_path)
     again = CursorStore(tmp_path, pytest.fail, hidden_by("k"))
     assert b"0421" not in state_bytes(tmp_path)
@@ -105,16 +106,18 @@ def test_ids_that_were_met_come_back(tmp_path: Path) -> None:
     assert [] == known(tmp_path / "none")
 
 
-def test_report_finds_files_by_inode(tmp_path: Path) -> None:
-    """The store does not tell where a file is; who scans does."""
+def test_report_finds_files_that_are_hidden(tmp_path: Path) -> None:
+    """The store does not tell where a file is; the scan does."""
     log = tmp_path / "sub-0421.log"
-    log.write_bytes(b"x" * 150)
+    log.write_bytes(b"x" * 99 + b"\n" + b"y" * 50)
     stat = log.stat()
     one = cursor(str(log))
-    one.device, one.inode = stat.st_dev, stat.st_ino
+    one.logical, one.device, one.inode = str(log), stat.st_dev, stat.st_ino
+    one.head, one.anchor = mark(b"x" * 99 + b"\n"), anchor_of(b"x" * 99 + b"\n")
     store = CursorStore(tmp_path / "state", pytest.fail, hidden_by("k"))
     store.save([one])
     store.close()
-    assert [] == report(tmp_path / "state", 0.0)["files"]
-    (file,) = report(tmp_path / "state", 0.0, {(stat.st_dev, stat.st_ino): str(log)})["files"]
+    assert [] == report(tmp_path / "state", [], 0.0, host="h", conceal=hidden_by("k"))["files"]
+    files = Scanner([Source(f"{tmp_path}/*.log", "auto", "app")], [], pytest.fail).scan()
+    (file,) = report(tmp_path / "state", files, 0.0, host="h", conceal=hidden_by("k"))["files"]
     assert (str(log), 100, 50) == (file["path"], file["offset"], file["lag_bytes"])

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from shipper.tail import cursors as module
 from shipper.tail.cursors import Cursor, CursorStore, StateError
 from shipper.tail.identity import mark
 from shipper.tail.state import counters_of, read_only
+from shipper.tail.state_lock import FullError
 
 
 def cursor(number: int, offset: int = 0, path: str = "/logs/app.log") -> Cursor:
@@ -119,14 +121,22 @@ def test_damaged_store_is_set_aside(tmp_path: Path, how: str, at: int) -> None:
         store.close()
 
 
-def test_other_format_is_set_aside(tmp_path: Path) -> None:
-    """A store of another version is kept for that version, and said."""
+@pytest.mark.parametrize("schema", ["1", "99", "no number"])
+def test_other_format_is_set_aside(tmp_path: Path, schema: str) -> None:
+    """A store of another version is kept for that version, and said; it is not called damaged."""
     store = CursorStore(tmp_path, pytest.fail)
-    store.set_fact("schema", "99")
+    store.save([cursor(1)])
+    store.set_fact("schema", schema)
     store.close()
     said: list[str] = []
-    CursorStore(tmp_path, said.append).close()
-    assert "written in format 99, this version knows 2" in said[0]
+    store = CursorStore(tmp_path, said.append)
+    assert [] == store.load()
+    store.close()
+    (sentence,) = said
+    assert f"the cursor store was written in format {schema}, this version knows 2; set aside as " in sentence
+    (aside,) = tmp_path.glob("cursors.sqlite.damaged-*")
+    with closing(sqlite3.connect(aside)) as db:
+        assert [(1,)] == db.execute("SELECT count(*) FROM generation").fetchall()
 
 
 @pytest.mark.parametrize("what", ["file", "below a file"])
@@ -143,7 +153,7 @@ def test_read_only_directory_is_a_sentence(tmp_path: Path, monkeypatch: pytest.M
     def refuse(*_: object, **__: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(StateError, match=f"{tmp_path}: the state directory can't be used: Read-only file system"):
         CursorStore(tmp_path, pytest.fail)
 
@@ -315,29 +325,132 @@ def test_a_directory_in_the_place_of_a_part(tmp_path: Path, part: str) -> None:
     assert "set aside" in said[0]
 
 
-def test_a_full_disk_is_a_sentence(tmp_path: Path) -> None:
-    """Nothing can be written: neither a traceback nor a store set aside."""
+@pytest.mark.parametrize("used", ["new", "used", "sealed", "killed"])
+@pytest.mark.parametrize("room", [0, 1000, 5000, 30_000])
+def test_a_full_disk_at_the_start(tmp_path: Path, room: int, used: str) -> None:
+    """It begins in memory with what the disk holds, and writes all when there is room; nothing is set aside."""
     script = textwrap.dedent("""
         import resource, sys
         from pathlib import Path
         from shipper.tail.cursors import CursorStore, StateError
-        resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
+        from tests.unit.tail.test_cursors import cursor
+        room, most = int(sys.argv[2]), resource.RLIM_INFINITY
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, most))
+        store = CursorStore(Path(sys.argv[1]), print)
+        print(store.present(), store.clean, sorted(one.offset for one in store.load()))
+        store.save([cursor(2, 7)], [("learned", "later")], counters="later")
         try:
-            CursorStore(Path(sys.argv[1]), print)
+            store.restore(store.load())
         except StateError as error:
-            print("refused:", error)
+            print(error)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+        store.restore(store.load())
+        print(store.present())
+        store.close(clean=True)
     """)
+    state = tmp_path / "state"
+    if used != "new":
+        store = CursorStore(state, pytest.fail)
+        store.save([cursor(1, 5)], [("learned", "before")], counters="before")
+        if used == "killed":
+            shutil.copytree(state, tmp_path / "copy")
+        store.close(clean=used == "sealed")
+        if used == "killed":
+            shutil.rmtree(state)
+            (tmp_path / "copy").rename(state)
     root = Path(__file__).parents[3]
-    for room in (0, 1000, 5000, 30_000):
-        state = tmp_path / str(room)
-        CursorStore(state, pytest.fail).close()
-        done = subprocess.run(
-            [sys.executable, "-c", script, str(state), str(room)],
-            cwd=root, check=True, capture_output=True, text=True,
-        )  # fmt: skip
-        assert "refused: " in done.stdout, room
-        assert [] == list(state.glob("*.damaged-*"))
-        CursorStore(state, pytest.fail).close()
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(state), str(room)],
+        cwd=root, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "" == done.stderr
+    first, second, third, fourth = done.stdout.splitlines()
+    known = [] if used == "new" else [5]
+    # Of a write-ahead log only what can be read without its index is known.
+    assert first in {f"False {used == 'sealed'} {known}", "False False []"[: 99 * (used == "killed")]}
+    assert f"{state}: there is no room for the state: " in second or "cursors.sqlite: there is no room" in second
+    assert f"{state}: there is room for the state again; written with" in third
+    assert "True" == fourth
+    store = CursorStore(state, pytest.fail)
+    assert store.clean
+    assert [*known, 7] == sorted(one.offset for one in store.load())
+    assert "later" == store.fact("counters")
+    assert [("learned", "later")] == store.recollected()
+    store.close()
+    assert [] == list(state.glob("*.damaged-*"))
+
+
+def test_a_full_disk_and_a_damaged_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It begins with nothing; what is damaged is set aside when there is room."""
+    CursorStore(tmp_path, pytest.fail).close()
+    (tmp_path / "cursors.sqlite").write_bytes(b"no database at all" * 100)
+
+    def refuse(_: object) -> None:
+        raise FullError("no room")
+
+    said: list[str] = []
+    with monkeypatch.context() as full:
+        full.setattr("shipper.tail.damage.probe", refuse)
+        store = CursorStore(tmp_path, said.append)
+        assert not store.present()
+        store.save([cursor(1)])
+        with pytest.raises(FullError):
+            store.restore(store.load())
+    assert [cursor(1)] == store.load()
+    store.restore(store.load())
+    assert store.present()
+    assert ["set aside", "room for the state again"] == [
+        words for one in said for words in ("set aside", "room for the state again") if words in one
+    ]
+    store.close()
+    store = CursorStore(tmp_path, pytest.fail)
+    assert [cursor(1)] == store.load()
+    store.close()
+
+
+@pytest.mark.parametrize("umask", [0, 0o022, 0o077, 0o277])
+def test_files_are_their_owner_s_alone(tmp_path: Path, umask: int) -> None:
+    """Whatever the umask and whatever the directory allows, also those that SQLite makes, and those set aside."""
+    state = tmp_path / "state"
+    state.mkdir(mode=0o755)
+    state.chmod(0o755)
+    before = os.umask(umask)
+    try:
+        store = CursorStore(state, pytest.fail)
+        store.save([cursor(1)])
+        beside = {"lock", "cursors.sqlite", "cursors.sqlite-wal", "cursors.sqlite-shm"}
+        assert dict.fromkeys(beside, 0o600) == modes(state)
+        store.close(clean=True)
+        assert dict.fromkeys(("lock", "cursors.sqlite", "clean"), 0o600) == modes(state)
+        (state / "cursors.sqlite").write_bytes(b"no database at all" * 100)
+        store = CursorStore(state, lambda _: None)
+        store.close()
+    finally:
+        os.umask(before)
+    assert {0o600} == set(modes(state).values())
+    assert 3 == len(modes(state))
+    assert 0o755 == state.stat().st_mode & 0o777
+
+
+def test_files_that_were_there_before_are_mended(tmp_path: Path) -> None:
+    """What an earlier version left for everybody to read is mended at start; other files are not ours."""
+    store = CursorStore(tmp_path, pytest.fail)
+    store.save([cursor(1)])
+    store.close(clean=True)
+    ours = ["cursors.sqlite", "clean", "lock", "dead-letters.ndjson", "dead-letters.replaying"]
+    ours += ["cursors.sqlite.damaged-20260101T000000Z-1", "cursors.sqlite.damaged-20260101T000000Z-1-wal"]
+    for name in [*ours, "somebody else's"]:
+        (tmp_path / name).open("a").close()
+        (tmp_path / name).chmod(0o644)
+    store = CursorStore(tmp_path, pytest.fail)
+    assert ["somebody else's"] == [name for name, mode in modes(tmp_path).items() if mode != 0o600]
+    assert [cursor(1)] == store.load()
+    store.close()
+
+
+def modes(folder: Path) -> dict[str, int]:
+    """What its files allow."""
+    return {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
 
 
 def test_what_is_owed_keeps_the_seal_away(tmp_path: Path) -> None:

@@ -101,3 +101,14 @@ def test_missing_files_are_errors(tmp_path: Path) -> None:
     """Opening is the only moment at which a path counts."""
     with pytest.raises(FileNotFoundError):
         FileView(str(tmp_path / "none"), compressed=False)
+
+
+def test_a_bomb_is_unpacked_in_pieces(path: Path) -> None:
+    """A hundred kilobytes that unpack to a hundred megabytes: no more than a piece of them is held at once."""
+    path.write_bytes(gzip.compress(bytes(2**26) + b"end\n"))
+    with closing(FileView(str(path), compressed=True)) as view:
+        for at in range(0, 2**26, 2**16):
+            assert bytes(2**16) == view.read(at, 2**16)
+            assert len(view._window) <= 2**18
+        assert b"end\n" == view.read(2**26, 100)
+        assert not view.unfinished

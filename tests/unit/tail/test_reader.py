@@ -188,3 +188,61 @@ def test_damaged_gzip_is_said_once(path: Path, make: Make, monkeypatch: pytest.M
     with pytest.raises(DamagedError, match="the gzip stream is damaged"):
         read(reader)
     assert read(reader) is None
+
+
+def test_a_hole_is_not_read(path: Path, make: Make) -> None:
+    """A terabyte of nothing (a writer kept its offset, a crash wrote only the size) is passed over."""
+    with path.open("wb") as file:
+        file.write(b"one\n")
+        file.truncate(2**40)
+        file.seek(2**40)
+        file.write(b"two\nthree" + bytes(2**20))
+        file.truncate(2**41)
+        file.seek(2**41)
+        file.write(b"end\n")
+    reader = make(keep=2**20)
+    blocks = [block for _ in range(200) if (block := read(reader)) is not None]
+    if reader.position < 2**40:
+        pytest.skip("this file system does not tell of holes")
+    assert not reader.grew
+    first, second, third = blocks
+    assert ([b"one"], [0, 4]) == (first.lines, first.offsets)
+    assert ([b"two"], [2**40, 2**40 + 4]) == (second.lines, second.offsets)
+    assert [2**40 + 4, 2**41 + 4] == third.offsets
+    assert {0: 2**40 - 1} == third.cut
+    assert third.lines[0].startswith(b"three\0\0")
+    with path.open("rb") as file:
+        file.seek(-256, 2)
+        assert anchor_of(file.read()) == reader.anchor
+
+
+def test_a_hole_that_is_filled_is_read(path: Path, make: Make) -> None:
+    """What is written into a hole behind what was passed over comes."""
+    with path.open("wb") as file:
+        file.truncate(2**22)
+    reader = make(keep=2**20)
+    assert read(reader) is None
+    with path.open("r+b") as file:
+        file.seek(2**21)
+        file.write(b"\nline\n")
+    blocks = [block for _ in range(100) if (block := read(reader)) is not None]
+    assert [b"", b"line"] == blocks[0].lines
+    assert 2**21 + 6 == blocks[0].offsets[-1]
+
+
+def test_unpacking_takes_turns(path: Path) -> None:
+    """A compressed file is unpacked up to its position a part at a time: others are read in between."""
+    path = path.with_suffix(".gz")
+    content = b"line\n" * 5_000_000
+    path.write_bytes(gzip.compress(content, 1))
+    position = len(content) - 10
+    origin = Origin(b"g" * 9, str(path), str(path), "auto", "app")
+    reader = Reader(origin, offset=position, anchor=anchor_of(b"line\n"), carry="", keep=1000, compressed=True)
+    turns = 0
+    while (block := read(reader)) is None:
+        assert reader.grew, "it is not at its end"
+        assert turns < 100
+        turns += 1
+    assert 1 < turns
+    assert ([b"line", b"line"], [position, position + 5, position + 10]) == (block.lines, block.offsets)
+    reader.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import gzip
 import os
 import resource
 from collections.abc import Iterator
@@ -12,8 +14,10 @@ import pytest
 from shipper.tail import handles as handles_module
 from shipper.tail.cursors import Cursor
 from shipper.tail.discover import Scanner, Source
+from shipper.tail.file_view import FileView
 from shipper.tail.identity import anchor_of, name
 from shipper.tail.progress import Span
+from shipper.tail.reader import CHUNK_BYTES
 from shipper.tail.tail import HANDLE_PATIENCE, RECORD_PATIENCE, Clock, Tail
 
 PATIENCE = 5.0
@@ -321,3 +325,67 @@ def test_another_limit_counts_for_what_is_open(files: Files) -> None:
     files.write(5000 * "x" + "\n")
     files.write(5000 * "y" + "\n", "asleep.log")
     assert {5000 * b"x", 5000 * b"y"} == set(files.step())
+
+
+def test_a_bomb_takes_turns(tmp_path: Path) -> None:
+    """While a small file unpacks to blank lines without end, a line in another log comes in the very next round."""
+    (tmp_path / "bomb.log.1.gz").write_bytes(gzip.compress(b"\n" * 2**25))
+    files = Files(tmp_path, [])
+    files.tail.look(PATIENCE)
+    for turn in range(20):
+        files.write(f"line {turn}\n")
+        files.tail.look(PATIENCE)
+        assert f"line {turn}".encode() in files.read()
+    assert files.tail.grew
+    lines = files.read()
+    while files.tail.grew:
+        lines += files.read()
+    assert 2000 + 2**25 // CHUNK_BYTES * 300 > len(lines)
+    bomb = next(one for one in files.tail.all_cursors() if one.path.endswith(".gz"))
+    assert 2**25 == bomb.offset
+    files.close()
+
+
+@pytest.mark.parametrize("how", ["deleted", "renamed", "rotated", "replaced by a directory"])
+def test_a_file_that_goes_before_it_is_read(tmp_path: Path, how: str) -> None:
+    """It counts as unread unless it is found under another name."""
+    files = Files(tmp_path, [], once=True)
+    path = files.write("one\ntwo\n")
+    files.tail.look(PATIENCE)
+    if how in {"renamed", "rotated"}:
+        path.rename(path.with_name("app.log.1" if how == "rotated" else "elsewhere"))
+    else:
+        path.unlink()
+    if how == "replaced by a directory":
+        path.mkdir()
+    files.read()
+    assert files.tail.hurried
+    assert [str(path)] == files.tail.unread()
+    assert ([b"one", b"two"] if how == "rotated" else []) == files.step()
+    assert ([] if how == "rotated" else [str(path)]) == files.tail.unread()
+    files.close()
+
+
+def test_a_file_that_can_be_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that fails for a moment: unread until it is read."""
+    files = Files(tmp_path, [])
+    path = files.write("one\n")
+
+    def fail(*_: object) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(FileView, "read", fail)
+        files.step()
+        assert [str(path)] == files.tail.unread()
+    assert [b"one"] == files.step()
+    assert [] == files.tail.unread()
+    files.tail.look(PATIENCE)
+    with monkeypatch.context() as broken:
+        broken.setattr(FileView, "read", fail)
+        files.write("two\n")
+        files.read()
+        assert [str(path)] == files.tail.unread()
+    assert [b"two"] == files.step()
+    assert [] == files.tail.unread()
+    files.close()
