@@ -1,6 +1,6 @@
 """Which files there are: patterns → the files that match them now, with their rotated and gzipped siblings.
 
-Owns the built-in inputs and the names of rotations.  Never opens a file: a ``stat`` a directory and a ``stat`` a
+Owns the built-in inputs.  Never opens a file: a ``stat`` a directory and a ``stat`` a
 file is what a scan costs, half of it where file system events help.
 """
 
@@ -19,12 +19,8 @@ from stat import S_ISCHR
 from typing import NamedTuple
 
 from shipper.config import Dataset, Format
+from shipper.tail.rotation_names import split_rotation
 
-# ".1", ".10", ".2024-01-01", "-20240101", ".2024-01-01_12-30-00", "-1700000000", each with or without ".gz".
-_ROTATION = re.compile(
-    r"(?:[.-](?P<number>\d{1,3})|[.-](?P<date>\d{4}-?\d{2}-?\d{2}(?:[-_T.]?\d{2}[-:.]?\d{2}(?:[-:.]?\d{2})?)?|\d{10}))?"
-    r"(?P<gz>\.gz)?\Z"
-)
 # A file that was not written to for this long sleeps.
 SLEEPING_NS = 60 * 10**9
 # A directory's time is trusted when it is older than this at the time of the listing.
@@ -100,27 +96,6 @@ def builtin_sources(log_dir: Path) -> list[Source]:
         Source(f"{root}/pipelines/*/*.log", "pipeline", "pipeline"),
         Source(f"{root}/*/*_ses-*.log", "console", "pipeline"),
     ]
-
-
-def split_rotation(name: str) -> tuple[str, int, bool]:
-    """A file name as (name of the log, age of this life, compressed).
-
-    The age is 0 for the log itself and grows with the rotation number; dates count from far above the numbers,
-    the oldest date being the greatest age.
-
-    >>> split_rotation("neuroflow.log.2.gz")
-    ('neuroflow.log', 2, True)
-    """
-    found = _ROTATION.search(name)
-    if found is None or found.start() == 0:
-        return name, 0, False
-    base, compressed = name[: found.start()], found["gz"] is not None
-    if found["number"]:
-        return base, int(found["number"]), compressed
-    if found["date"]:
-        digits = re.sub(r"\D", "", found["date"]).ljust(14, "0")[:14]
-        return base, 10**15 - int(digits), compressed
-    return base, 0, compressed
 
 
 # The entries of every directory that is not there: the same list, so that nothing changed.

@@ -126,9 +126,8 @@ class Generations:
         """
         if files is self._files and not self._unsettled:
             return
-        self._files, self._unsettled = files, False
+        self._files, self._unsettled, self._scans = files, False, self._scans + 1
         self._views.outrun, self._views.refused = False, set()
-        self._scans += 1
         self._renamed.clear()
         present = {file.key for file in files}
         for key in self._by_key.keys() - present:
@@ -136,8 +135,7 @@ class Generations:
         for memory in (self._copies, self._nameless, self._met):
             for key in memory.keys() - present:
                 del memory[key]
-        strangers = [file for file in files if not self._at_home(file) and file.size]
-        strangers = [file for file in strangers if not self._known_copy(file)]
+        strangers = [file for file in files if not (self._at_home(file) or not file.size or self._known_copy(file))]
         for file in strangers:
             self._met.setdefault(file.key, self._scans)
         # Oldest life first, and every file that goes on before any that is new: a renamed file finds its
@@ -417,7 +415,6 @@ class Generations:
                 self.dirty.add(generation.cursor.id)
 
     def _remember(self, generation: Generation) -> None:
-        cursor = generation.cursor
-        self._by_id[cursor.id] = generation
-        self.lives(cursor.logical).append(generation)
-        self.dirty.add(cursor.id)
+        self._by_id[generation.cursor.id] = generation
+        self.lives(generation.cursor.logical).append(generation)
+        self.dirty.add(generation.cursor.id)

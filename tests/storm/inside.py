@@ -17,10 +17,10 @@ from shipper.document.facts import RunFacts, facts_of, unite
 from shipper.document.runs import run_document
 from shipper.parse.dispatch import parse
 from shipper.parse.records import Records
-from shipper.tail.discover import split_rotation
 from shipper.tail.identity import NOTHING
 from shipper.tail.lines import Block, Origin, Splitter
 from shipper.tail.reader import CHUNK_BYTES, Reader
+from shipper.tail.rotation_names import split_rotation
 from tests.storm.limits import MOST_ID, faults, fields_of_logs, fields_of_runs
 from tests.storm.mutations import BYTE_MARK, MARK
 from tests.storm.storm import Place

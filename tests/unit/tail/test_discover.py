@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from shipper.tail.discover import Found, Scanner, Source, builtin_sources, split_rotation
+from shipper.tail.discover import Found, Scanner, Source, builtin_sources
+from shipper.tail.rotation_names import split_rotation
 
 
 def source(pattern: object) -> Source:
