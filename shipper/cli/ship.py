@@ -295,6 +295,7 @@ def status(context: click.Context, as_json: bool) -> None:
 @click.pass_context
 def check(context: click.Context) -> None:
     """Configuration, files (what would be read, and from where), cluster."""
+    from shipper.answers import understood
     from shipper.cluster import connect, where
     from shipper.tail import state
 
@@ -312,7 +313,8 @@ def check(context: click.Context) -> None:
             f"logs-neuroflow.{file.source.dataset}-{config.shipper.namespace}, matches {show(file.source.pattern)}"
         )
     with _cluster_errors(config):
-        health = connect(config.elasticsearch).cluster.health(filter_path="status,number_of_nodes")
+        answer = connect(config.elasticsearch).cluster.health(filter_path="status,number_of_nodes")
+        health = understood(answer, {"status": str, "number_of_nodes": int}, "the question for the cluster's health")
         click.echo(f"cluster: {where(config.elasticsearch)}: {health['status']}, {health['number_of_nodes']} nodes")
 
 

@@ -15,12 +15,13 @@ FILES = {
     for path in sorted((ROOT / "shipper").rglob("*.py"))
 }
 FLOW = ("tail", "parse", "document", "deliver", "install", "search", "demo")
-SHARED = {"config", "cluster", "telemetry", "memory", ""}
+SHARED = {"answers", "config", "cluster", "telemetry", "memory", ""}
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),
     "emit": set(),
     "config": set(),
-    "cluster": {"config"},
+    "answers": set(),
+    "cluster": {"answers", "config"},
     "telemetry": {"config", "cluster"},
     "memory": set(),
     "health": {"telemetry", ""},
