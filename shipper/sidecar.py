@@ -17,9 +17,11 @@ from shipper.config import Config
 from shipper.deliver.batch import Batch, Packer
 from shipper.deliver.bulk import Sender
 from shipper.document.context import RunContext
-from shipper.document.ecs import Documents
+from shipper.document.ecs import Document, Documents
+from shipper.document.line_by_line import LineByLine, whole
 from shipper.document.redact import Redactor
-from shipper.parse.dispatch import continuation, orphan, parse
+from shipper.parse.dispatch import continuation, orphan
+from shipper.parse.records import Records
 from shipper.tail.cursors import CursorStore, StateError
 from shipper.tail.discover import Source, builtin_sources
 from shipper.tail.lines import Block
@@ -96,6 +98,7 @@ class Sidecar:
         )
         runs = RunContext(rows=store.recollected())
         self._documents = Documents(settings, __version__, runs, self._redactor)
+        self._line_by_line = LineByLine(self._clock.monotonic)
         self._packer = self._new_packer()
         self._left: deque[Batch] = deque()
         self._batch_since = self._flushed_at = 0.0
@@ -262,11 +265,20 @@ class Sidecar:
     def _ship(self, block: Block) -> None:
         if block.torn is not None:
             self._save()  # where a torn record ends is known before it is sent
-        records = parse(block)
+        records, documents = self._line_by_line.of(block, self._documents)
         self._tail.hold(block, records.rest, records.carry)
         if records.end == block.offsets[0]:
             return
-        documents = self._documents.of(records)
+        if documents is None:
+            self._flush()  # in the order in which they were read
+            self._counters.begin(len(block.lines))
+            self._tail.begin(whole(records))
+        else:
+            self._pack(records, documents)
+        if block.torn is not None and block.torn.rest is not None:
+            self._ship(block.torn.rest)
+
+    def _pack(self, records: Records, documents: list[Document]) -> None:
         if self._redactor.new:
             learned, self._redactor.new = self._redactor.new, set()
             self._store.learn(learned)
@@ -275,8 +287,6 @@ class Sidecar:
             self._batch_since = self._clock.monotonic()
         for batch in self._packer.add(records, documents):
             self._submit(batch)
-        if block.torn is not None and block.torn.rest is not None:
-            self._ship(block.torn.rest)
 
     def _flush_due(self, *, more: bool = False) -> float:
         """When the batch goes out as it is: soon if nothing is under way and nothing more there, else by its age."""

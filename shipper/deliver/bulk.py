@@ -23,6 +23,7 @@ from shipper.deliver.outcomes import WELL, Outcome, Verdict, delay, is_unclear, 
 from shipper.deliver.recovery import Pair, Recovery
 from shipper.deliver.request import NO_ANSWER, refusal_of, send
 from shipper.deliver.run_documents import RunDocuments
+from shipper.deliver.set_aside import SetAside
 from shipper.document.facts import RunFacts
 from shipper.tail.progress import Span
 from shipper.telemetry import Counters, log
@@ -116,6 +117,7 @@ class Sender:
         self._preparing = threading.Lock()
         self._look_every = LOOK_EVERY if look_every is None else look_every
         self._look_at = 0.0
+        self._aside = SetAside()
         self.broken = False
         self._threads = [
             threading.Thread(target=self._run, name=f"bulk-{number}", daemon=True) for number in range(in_flight)
@@ -204,21 +206,23 @@ class Sender:
 
     def _run(self) -> None:
         while (batch := self._work.get()) is not None:
+            failures = 0
             try:
                 self._deliver(batch)
                 self._done.put(batch.spans)
+                self._aside.delivered()
             except AbandonedError:
                 pass
-            except Exception as error:  # noqa: BLE001 - a bug must not end the thread silently
-                self.broken = True
-                log.error(
-                    "a batch could not be delivered (%s: %s); its lines are sent again at the next start",
-                    type(error).__name__,
-                    error,
-                )
+            except Exception as error:  # noqa: BLE001 - a bug must neither end the thread nor silence other batches
+                failures = self._aside.take(batch, error)
+                self.broken = self._aside.full
             finally:
                 del batch  # waiting for the next one must not keep the megabytes of this one
+                if failures:
+                    self._stop.wait(self._wait_for(failures))
                 with self._lock:
+                    if failures:
+                        self._troubled.discard(threading.get_ident())
                     self._under_way -= 1
                 self._room.release()
                 self._wake.set()

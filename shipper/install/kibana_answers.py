@@ -106,7 +106,7 @@ def refusal(answer: Answer, place: str, *, needs: str) -> str:
     if answer.headers.get("x-elastic-product"):
         return f"{place} is Elasticsearch, not Kibana: kibana.url is Kibana's own address (mostly port 5601)"
     if answer.ok and answer.from_kibana:
-        return f"{place} answered {status}, but not what was asked for (is a proxy in between?): try again{_quoted(said)}"
+        return f"{place} answered {status}, but not what was asked for{_quoted(said)}"
     if 300 <= status < 400:
         # Its query may carry a ticket.
         to = re.sub(r"//.*@", "//", re.sub(r"[?#].*", "", answer.headers.get("location", "elsewhere")))
