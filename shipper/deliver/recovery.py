@@ -11,14 +11,20 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from typing import Any
 
 import orjson
+from elastic_transport import ApiResponse
 from elasticsearch import ApiError, Elasticsearch
+
+from shipper.answers import NoAnswerError, Shape, understood
+from shipper.cluster import is_there
 
 Pair = tuple[bytes, bytes]
 MOST_IDS = 5000
 # How long a stream that has one backing index is taken to have no more, seconds.
 SINGLE_FOR = 5.0
+_FOUND: Shape = {"hits?": {"total?": {"value": int}, "hits?": [{"_id": str}]}}
 
 
 class Recovery:
@@ -88,10 +94,15 @@ class Recovery:
             return False
         asked_at = self._clock()
         quiet = self._client.options(ignore_status=[403, 404])
-        answer = quiet.indices.get_settings(index=stream, filter_path="*.settings.index.uuid,status")
+        asked = f"the request for the indices of {stream}"
+
+        def ask() -> ApiResponse[Any]:
+            return quiet.indices.get_settings(index=stream, filter_path="*.settings.index.uuid,status")
+
+        answer = ask()
         if answer.meta.status == 403:
             return True  # who may not ask for this may read all the same
-        if answer.meta.status == 404 or len(answer.body) < 2:
+        if not is_there(answer, asked) or len(_surely(answer, ask, {str: {}}, asked)) < 2:
             self._single[stream] = asked_at
             return False
         return True
@@ -101,25 +112,44 @@ class Recovery:
             # A search sees what was refreshed; what is in flight to the newest index conflicts on create.
             asked_at = self._clock()
             quiet = self._client.options(ignore_status=[403, 404])
-            quiet.indices.refresh(index=stream, ignore_unavailable=True)
+            answer = quiet.indices.refresh(index=stream, ignore_unavailable=True)
+            asked = f"the request to refresh {stream}"
+            if answer.meta.status != 403 and is_there(answer, asked):
+                understood(answer, {"_shards?": {}}, asked)
             self._refreshed[stream] = asked_at
         found: set[str] = set()
         for first in range(0, len(ids), MOST_IDS):
-            part = ids[first : first + MOST_IDS]
-            answer = self._client.search(
+            found |= self._found(stream, ids[first : first + MOST_IDS])
+        return found
+
+    def _found(self, stream: str, ids: list[str]) -> set[str]:
+        def ask() -> ApiResponse[Any]:
+            return self._client.search(
                 index=stream,
-                query={"ids": {"values": part}},
-                size=len(part),
+                query={"ids": {"values": ids}},
+                size=len(ids),
                 source=False,
                 sort="_doc",
-                track_total_hits=False,
+                # An answer that lost some of its hits must not pass for a whole one.
+                track_total_hits=True,
                 ignore_unavailable=True,
                 # What is in a shard that is not there just now would be taken for missing.
                 allow_partial_search_results=False,
-                filter_path="hits.hits._id",
+                filter_path="hits.total.value,hits.hits._id",
             )
-            found.update(hit["_id"] for hit in answer.body.get("hits", {}).get("hits", ()))
-        return found
+
+        asked = f"the search for what {stream} holds"
+        hits = _surely(ask(), ask, _FOUND, asked).get("hits", {})
+        found = [hit["_id"] for hit in hits.get("hits", ())]
+        total = hits.get("total", {"value": len(found)})["value"]
+        if len(found) < min(total, len(ids)) or not set(found) <= set(ids):
+            raise NoAnswerError(f"the answer to {asked} is to another question (a proxy in between?)")
+        return set(found)
+
+
+def _surely(answer: ApiResponse[Any], ask: Callable[[], ApiResponse[Any]], shape: Shape, asked: str) -> Any:
+    """An answer; one that says nothing at all is asked for once more, for it would pass for "not there"."""
+    return understood(answer, shape, asked) or understood(ask(), shape, asked)
 
 
 def _stream(head: bytes) -> str:

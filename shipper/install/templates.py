@@ -35,8 +35,8 @@ _TEMPLATE: Shape = {
         "data_stream_options?": object,
     },
 }
-DONE: Shape = {"acknowledged": bool}
-"""What Elasticsearch says when it has put a template or an index."""
+DONE: Shape = {"acknowledged?": bool}
+"""What Elasticsearch says when it has put a template or an index; a page is none of it."""
 
 Action = Literal["created", "updated", "unchanged", "newer"]
 

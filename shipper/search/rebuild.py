@@ -58,7 +58,7 @@ def rebuild(client: Elasticsearch, namespace: str, runs: RunDocuments, say: Call
     try:
         deleted = client.options(ignore_status=404).indices.delete(index=runs.index)
         if is_there(deleted, f"the deletion of {runs.index}"):
-            understood(deleted, {"acknowledged": bool}, f"the deletion of {runs.index}")
+            understood(deleted, {"acknowledged?": bool}, f"the deletion of {runs.index}")
     except ApiError as error:
         if error.meta.status != 403:
             raise
