@@ -37,11 +37,14 @@ def _shape(answer: Answer, dice: random.Random) -> Answer:
         said = orjson.loads(answer.body)
     except orjson.JSONDecodeError:
         return _text(answer, dice)
+    known = list(_places(said))  # no value is changed twice: what was a number would be another one then
     for _ in range(dice.choice((1, 1, 1, 2, 5))):
-        places = list(_places(said))
+        there = {(id(holder), key) for holder, key in _places(said)}
+        places = [(holder, key) for holder, key in known if (id(holder), key) in there]
         if not places:
             return answer._replace(body=dice.choice((b"null", b"[]", b"17", b'"text"')))
-        holder, key = dice.choice(places)
+        holder, key = place = dice.choice(places)
+        known = [one for one in known if one is not place]
         # An element of a list is not taken out: who asked can't know how many there were.
         if isinstance(holder, dict) and dice.random() < 0.4:
             del holder[key]

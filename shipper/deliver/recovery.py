@@ -24,6 +24,7 @@ Pair = tuple[bytes, bytes]
 MOST_IDS = 5000
 # How long a stream that has one backing index is taken to have no more, seconds.
 SINGLE_FOR = 5.0
+_INDICES: Shape = {str: {}}
 _FOUND: Shape = {"hits?": {"total?": {"value": int}, "hits?": [{"_id": str}]}}
 
 
@@ -102,7 +103,10 @@ class Recovery:
         answer = ask()
         if answer.meta.status == 403:
             return True  # who may not ask for this may read all the same
-        if not is_there(answer, asked) or len(_surely(answer, ask, {str: {}}, asked)) < 2:
+        indices = is_there(answer, asked) and (
+            understood(answer, _INDICES, asked) or understood(ask(), _INDICES, asked)
+        )
+        if not indices or len(indices) < 2:
             self._single[stream] = asked_at
             return False
         return True
@@ -123,8 +127,10 @@ class Recovery:
         return found
 
     def _found(self, stream: str, ids: list[str]) -> set[str]:
-        def ask() -> ApiResponse[Any]:
-            return self._client.search(
+        asked = f"the search for what {stream} holds"
+
+        def ask() -> dict[str, Any]:
+            answer = self._client.search(
                 index=stream,
                 query={"ids": {"values": ids}},
                 size=len(ids),
@@ -137,19 +143,16 @@ class Recovery:
                 allow_partial_search_results=False,
                 filter_path="hits.total.value,hits.hits._id",
             )
+            hits: dict[str, Any] = understood(answer, _FOUND, asked).get("hits", {})
+            return hits
 
-        asked = f"the search for what {stream} holds"
-        hits = _surely(ask(), ask, _FOUND, asked).get("hits", {})
+        # An answer that says nothing at all would pass for "none of them": it is asked for once more.
+        hits = ask() or ask()
         found = [hit["_id"] for hit in hits.get("hits", ())]
         total = hits.get("total", {"value": len(found)})["value"]
         if len(found) < min(total, len(ids)) or not set(found) <= set(ids):
             raise NoAnswerError(f"the answer to {asked} is to another question (a proxy in between?)")
         return set(found)
-
-
-def _surely(answer: ApiResponse[Any], ask: Callable[[], ApiResponse[Any]], shape: Shape, asked: str) -> Any:
-    """An answer; one that says nothing at all is asked for once more, for it would pass for "not there"."""
-    return understood(answer, shape, asked) or understood(ask(), shape, asked)
 
 
 def _stream(head: bytes) -> str:
