@@ -40,7 +40,7 @@ def _shape(answer: Answer, dice: random.Random) -> Answer:
     known = list(_places(said))  # no value is changed twice: what was a number would be another one then
     for _ in range(dice.choice((1, 1, 1, 2, 5))):
         there = {(id(holder), key) for holder, key in _places(said)}
-        places = [(holder, key) for holder, key in known if (id(holder), key) in there]
+        places = [place for place in known if (id(place[0]), place[1]) in there]
         if not places:
             return answer._replace(body=dice.choice((b"null", b"[]", b"17", b'"text"')))
         holder, key = place = dice.choice(places)
