@@ -88,7 +88,8 @@ def taken_apart(what: str) -> Iterator[None]:
 
 def misfit(found: Any, shape: Shape) -> str | None:
     """Where a value has another shape, in words; None where it fits."""
-    return _misfit(found, shape, "it")
+    wrong = _misfit(found, shape)
+    return None if wrong is None else f"it{wrong[0]} {wrong[1]}"
 
 
 def number(found: Any) -> bool:
@@ -104,47 +105,49 @@ def moment(found: Any) -> bool:
         return False
 
 
-def _misfit(found: Any, shape: Shape, at: str) -> str | None:
-    wrong: str | None = None
+# Where and what.  Built on the way back only: every value of every hit comes by here.
+_Wrong = tuple[str, str]
+
+
+def _misfit(found: Any, shape: Shape) -> _Wrong | None:
+    if type(found) is shape:
+        return None
+    if isinstance(shape, dict):
+        return _misfit_of_object(found, shape)
     if isinstance(shape, type):
-        # The commonest first: every value of every hit comes by here.
-        if type(found) is not shape and not (isinstance(found, shape) and type(found) is not bool):
-            wrong = f"{at} is {_kind(found)}"
-    elif isinstance(shape, dict):
-        wrong = _misfit_of_object(found, shape, at)
-    elif isinstance(shape, list):
-        if isinstance(found, list):
-            (each,) = shape
-            wrong = next(
-                filter(None, (_misfit(one, each, f"{at}[{place}]") for place, one in enumerate(found))), None
-            )
-        else:
-            wrong = f"{at} is {_kind(found)}, not a list"
-    elif isinstance(shape, tuple):
-        wrongs = [_misfit(found, either, at) for either in shape]
-        wrong = None if None in wrongs else wrongs[0]
-    elif shape is None:
-        wrong = None if found is None else f"{at} is {_kind(found)}, not null"
-    elif not shape(found):
-        wrong = f"{at} is {_kind(found)} that is no {shape.__name__}"
-    return wrong
+        fits = isinstance(found, shape) and (shape is object or type(found) is not bool)
+        return None if fits else ("", f"is {_kind(found)}")
+    if isinstance(shape, list):
+        if not isinstance(found, list):
+            return "", f"is {_kind(found)}, not a list"
+        (each,) = shape
+        for place, one in enumerate(found):
+            if (wrong := _misfit(one, each)) is not None:
+                return f"[{place}]{wrong[0]}", wrong[1]
+        return None
+    if isinstance(shape, tuple):
+        wrongs = [_misfit(found, either) for either in shape]
+        return None if None in wrongs else wrongs[0]
+    if shape is None:
+        return None if found is None else ("", f"is {_kind(found)}, not null")
+    return None if shape(found) else ("", f"is {_kind(found)} that is no {shape.__name__}")
 
 
-def _misfit_of_object(found: Any, shape: dict[Any, Shape], at: str) -> str | None:
+def _misfit_of_object(found: Any, shape: dict[Any, Shape]) -> _Wrong | None:
     if not isinstance(found, Mapping):
-        return f"{at} is {_kind(found)}, not an object"
+        return "", f"is {_kind(found)}, not an object"
     for name, inner in shape.items():
         if name is str:
-            wrongs = (_misfit(one, inner, f"{at}.{_shown(key)}") for key, one in found.items())
-            if wrong := next(filter(None, wrongs), None):
-                return wrong
-            continue
-        key = name.removesuffix("?")
-        if key in found:
-            if wrong := _misfit(found[key], inner, f"{at}.{key}"):
-                return wrong
-        elif key is name:
-            return f"{at}.{key} is missing"
+            for key, one in found.items():
+                if (wrong := _misfit(one, inner)) is not None:
+                    return f".{_shown(key)}{wrong[0]}", wrong[1]
+        elif name in found:
+            if (wrong := _misfit(found[name], inner)) is not None:
+                return f".{name}{wrong[0]}", wrong[1]
+        elif name[-1] != "?":
+            return f".{name}", "is missing"
+        elif (key := name[:-1]) in found and (wrong := _misfit(found[key], inner)) is not None:
+            return f".{key}{wrong[0]}", wrong[1]
     return None
 
 

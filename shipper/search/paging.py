@@ -82,15 +82,12 @@ def _sorted_by(order: Sort) -> Callable[[Any], bool]:
     firm = fields[0][0] in _EVERYWHERE
 
     def place(found: Any) -> bool:
-        return (
-            isinstance(found, list)
-            and len(found) == len(kinds)
-            and (not firm or found[0] is not None)
-            and all(
-                one is None or (isinstance(one, str) if kind is str else number(one))
-                for one, kind in zip(found, kinds, strict=True)
-            )
-        )
+        if not isinstance(found, list) or len(found) != len(kinds) or (firm and found[0] is None):
+            return False
+        for one, kind in zip(found, kinds, strict=True):
+            if one is not None and not (isinstance(one, str) if kind is str else number(one)):
+                return False
+        return True
 
     return place
 
