@@ -12,7 +12,7 @@ from typing import Any
 
 from elasticsearch import Elasticsearch
 
-from shipper.answers import Shape, number
+from shipper.answers import NoAnswerError, Shape, number
 from shipper.install.run_index import run_index
 from shipper.search.conditions import Condition, Is, Query, between, every, queries
 from shipper.search.documents import Flat, flat
@@ -129,8 +129,12 @@ class DashboardQueries:
             answer = self._aggregated([PIPELINE_RUNS.query()], aggregations, _PIPELINES)
             pipelines = answer.get("pipelines", {"buckets": []})
             found += map(_pipeline_of, pipelines["buckets"])
-            if len(pipelines["buckets"]) < PIPELINES_A_PAGE or "after_key" not in pipelines:
+            if len(pipelines["buckets"]) < PIPELINES_A_PAGE:
                 return sorted(found, key=lambda one: (one["pipeline"] is None, one["pipeline"] or ""))
+            if "after_key" not in pipelines:
+                raise NoAnswerError(
+                    "the answer to a search for figures does not say where to go on (a proxy in between?)"
+                )
             groups["after"] = pipelines["after_key"]
 
     def get_recent_failures(self, limit: int = 10) -> list[dict[str, Any]]:
@@ -194,6 +198,8 @@ def _failure_of(run: Flat) -> dict[str, Any]:
 
 def _number(text: Any) -> Any:
     """An id as the database has it; one that is no key of it stays what it is."""
-    if not isinstance(text, str) or not (text.isascii() and text.isdecimal()) or str(int(text)) != text:
+    if not (isinstance(text, str) and text.isascii() and text.isdecimal() and len(text) < 20):
+        return text
+    if str(int(text)) != text:
         return text
     return int(text)
