@@ -25,11 +25,14 @@ from elastic_transport import (
 )
 from elastic_transport import ConnectionError as TransportConnectionError
 from elastic_transport._node import NodeApiResponse  # public in signature only
+from elastic_transport._serializer import SerializerCollection  # public as the type of Transport.serializers
 from elastic_transport.client_utils import DEFAULT, DefaultType, basic_auth_to_header
 from elasticsearch import Elasticsearch, OrjsonSerializer
+from elasticsearch.exceptions import SerializationError
 from elasticsearch.serializer import NdjsonSerializer
 
 from shipper.addresses import Address, address_of, cloud_address
+from shipper.answers import NoAnswerError, json_of
 from shipper.config import ConfigError
 from shipper.config import Elasticsearch as Settings
 
@@ -87,12 +90,39 @@ class ReadyNdjson(NdjsonSerializer):
         """The body as it is, or serialised if it is not bytes."""
         return data if isinstance(data, bytes) else super().dumps(data)
 
+    def loads(self, data: bytes) -> Any:  # noqa: ARG002 - the parent's signature
+        """No answer that we ask for is of this kind."""
+        raise SerializationError("an answer as NDJSON")
+
+
+class ShallowJson(OrjsonSerializer):
+    """JSON as deep as answers are."""
+
+    def json_loads(self, data: bytes) -> Any:
+        """What it says; ValueError if it can't be followed down."""
+        return json_of(data)
+
+
+class Readable(SerializerCollection):
+    """Reads every answer: what is not what it claims to be (a page, half of an answer) is a text.
+
+    So its status counts as that of any other answer, and whoever expects more than a text finds none in it; the
+    client's own would raise an error that quotes the whole of it.
+    """
+
+    def loads(self, data: bytes, mimetype: str | None = None) -> Any:
+        """What the data say, or the data as a text."""
+        try:
+            return super().loads(data, mimetype)
+        except SerializationError:
+            return data.decode(errors="replace")
+
 
 # The client asks by the media types of its compatibility mode, and of none.
 _SERIALIZERS = {
     f"application/{mode}{kind}": serializer
     for mode in ("", "vnd.elasticsearch+")
-    for kind, serializer in (("json", OrjsonSerializer()), ("x-ndjson", ReadyNdjson()))
+    for kind, serializer in (("json", ShallowJson()), ("x-ndjson", ReadyNdjson()))
 }
 
 
@@ -122,9 +152,11 @@ def connect(settings: Settings, connections: int = 4) -> Elasticsearch:
         # The client's own way knows ASCII only; HTTP takes UTF-8, and so does Elasticsearch.
         options["headers"] = {"authorization": basic_auth_to_header((settings.username, settings.password))}
     try:
-        return Elasticsearch(_nodes(settings), **options)
+        client = Elasticsearch(_nodes(settings), **options)
     except (OSError, ValueError) as error:
         raise ConfigError(f"elasticsearch: the client can't use this: {error}") from None
+    client.transport.serializers = Readable(client.transport.serializers.serializers)
+    return client
 
 
 def _nodes(settings: Settings) -> list[NodeConfig]:
@@ -215,28 +247,54 @@ def _is_security_refusal(status: int, body: Any) -> bool:
     )
 
 
+def is_there(answer: ApiResponse[Any], asked: str) -> bool:
+    """Whether what was asked for exists: 404 says that it doesn't, if Elasticsearch says it.
+
+    Args:
+        answer: to a request for which 404 is no error.
+        asked: what was asked for, for the message.
+
+    Raises:
+        NoAnswerError: somebody else said it.
+    """
+    if answer.meta.status != 404:
+        return True
+    if not is_genuine(answer):
+        raise NoAnswerError(f"the answer to {asked} is a 404, but not Elasticsearch's (a proxy in between?)")
+    return False
+
+
 def reason_of(body: Any) -> str:
-    """The reason inside an error answer of Elasticsearch, however deep it sits."""
-    if isinstance(body, dict):
-        error = body.get("error", body)
-        if isinstance(error, dict):
-            told = next((cause for cause in _causes(error) if cause.get("reason")), error)
-            kind, reason = told.get("type"), told.get("reason")
-            return f"{kind}: {reason}" if kind else str(reason)
-        return str(error)
-    return str(body)[:300]
+    """The reason inside an error answer of Elasticsearch, however deep it sits; of anything else its beginning."""
+    error = body.get("error", body) if isinstance(body, dict) else body
+    if isinstance(error, dict):
+        told = next((cause for cause in _causes(error) if cause.get("reason")), error)
+        kind, reason = told.get("type"), told.get("reason")
+        reason = reason if isinstance(reason, str) else _words(reason)
+        return f"{kind}: {reason}" if isinstance(kind, str) and kind else reason
+    return _words(error)
+
+
+def _words(said: Any) -> str:
+    """The beginning of what is no reason as Elasticsearch gives it: a page, for example."""
+    text = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
+    return text[:300]
 
 
 def _causes(error: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """What an error is due to, the most telling first; any of it may lack a reason."""
-    for cause in (*(error.get("root_cause") or ()), error):
+    for cause in (*_list(error.get("root_cause")), error):
         below = cause
         while isinstance(below, dict):
             yield below
             below = below.get("caused_by")
-    for failure in error.get("failed_shards") or ():
+    for failure in _list(error.get("failed_shards")):
         if isinstance(failure, dict) and isinstance(failure.get("reason"), dict):
             yield failure["reason"]
+
+
+def _list(found: Any) -> list[Any]:
+    return found if isinstance(found, list) else []
 
 
 _SHARDS_MISSING = {"search_phase_execution_exception", "no_shard_available_action_exception"}
@@ -244,7 +302,7 @@ _SHARDS_MISSING = {"search_phase_execution_exception", "no_shard_available_actio
 
 def _misses_shards(body: Any) -> bool:
     error = body.get("error") if isinstance(body, dict) else None
-    return isinstance(error, dict) and error.get("type") in _SHARDS_MISSING
+    return isinstance(error, dict) and str(error.get("type")) in _SHARDS_MISSING
 
 
 def cause_of(error: TransportConnectionError) -> str:

@@ -17,9 +17,11 @@ from shipper.config import Config
 from shipper.deliver.batch import Batch, Packer
 from shipper.deliver.bulk import Sender
 from shipper.document.context import RunContext
-from shipper.document.ecs import Documents
+from shipper.document.ecs import Document, Documents
+from shipper.document.line_by_line import LineByLine, whole
 from shipper.document.redact import Redactor
-from shipper.parse.dispatch import continuation, orphan, parse
+from shipper.parse.dispatch import continuation, orphan
+from shipper.parse.records import Records
 from shipper.reload import KEPT, Reload
 from shipper.tail.cursors import CursorStore, StateError
 from shipper.tail.discover import Scanner, Source, builtin_sources
@@ -98,6 +100,7 @@ class Sidecar:
         )
         runs = RunContext(rows=store.recollected())
         self._documents = Documents(settings, __version__, runs, self._redactor)
+        self._line_by_line = LineByLine(self._clock.monotonic)
         self._packer = self._new_packer()
         self._left: deque[Batch] = deque()
         self._batch_since = self._flushed_at = 0.0
@@ -270,11 +273,20 @@ class Sidecar:
     def _ship(self, block: Block) -> None:
         if block.torn is not None:
             self._save()  # where a torn record ends is known before it is sent
-        records = parse(block)
+        records, documents = self._line_by_line.of(block, self._documents)
         self._tail.hold(block, records.rest, records.carry)
         if records.end == block.offsets[0]:
             return
-        documents = self._documents.of(records)
+        if documents is None:
+            self._flush()  # in the order in which they were read
+            self._counters.begin(len(block.lines))
+            self._tail.begin(whole(records))
+        else:
+            self._pack(block, records, documents)
+        if block.torn is not None and block.torn.rest is not None:
+            self._ship(block.torn.rest)
+
+    def _pack(self, block: Block, records: Records, documents: list[Document]) -> None:
         if self._redactor.new:
             learned, self._redactor.new = self._redactor.new, set()
             self._store.learn(learned)
@@ -283,8 +295,6 @@ class Sidecar:
             self._batch_since = self._clock.monotonic()
         for batch in self._packer.add(records, documents, doubtful=self._tail.is_doubtful(block)):
             self._submit(batch)
-        if block.torn is not None and block.torn.rest is not None:
-            self._ship(block.torn.rest)
 
     def _flush_due(self, *, more: bool = False) -> float:
         """When the batch goes out as it is: soon if nothing is under way and nothing more there, else by its age."""

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from traceback import extract_tb
 
 from shipper.credentials import silence
 
@@ -68,6 +69,13 @@ class Counters:
         """Documents that have their outcome."""
         with self._lock:
             return self._acknowledged + self._duplicate + self._dead
+
+
+def bug(error: Exception) -> str:
+    """What an error is and where it was raised, for whoever mends it; not what it says: that may be a log line."""
+    frames = extract_tb(error.__traceback__)
+    where = f" in {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{where}"
 
 
 def configure_log(redact: Callable[[str], str] = str) -> None:

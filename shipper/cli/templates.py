@@ -8,11 +8,11 @@ import time
 from elastic_transport import ApiError, TransportError
 from elasticsearch import Elasticsearch
 
-from shipper.cluster import explain, is_genuine, where
+from shipper.cluster import explain, is_genuine
 from shipper.config import Elasticsearch as Settings
 from shipper.install.assets import assets
 from shipper.install.in_force import InForce, in_force
-from shipper.install.templates import PATTERNS, install
+from shipper.install.templates import PATTERNS, install, templates_in
 from shipper.telemetry import log
 
 # How long a key that may not put templates is left alone, seconds.
@@ -58,15 +58,11 @@ class Templates:
             return self._may_not() or not self._in_force(thorough=False).barred
         try:
             changed = [change for change in install(self._client) if change.action not in {"unchanged", "newer"}]
-        except Exception as error:  # noqa: BLE001 - the answers may be anything, a proxy's page among them
+        except (ApiError, TransportError) as error:
+            reason = explain(error, self._settings)
             if isinstance(error, ApiError) and error.meta.status == 403 and is_genuine(error):
-                self._forbid(explain(error, self._settings))
+                self._forbid(reason)
                 return True
-            reason = (
-                explain(error, self._settings)
-                if isinstance(error, ApiError | TransportError)
-                else f"{where(self._settings)} does not answer as Elasticsearch does (a proxy, another service?)"
-            )
             # Without them a stream would be made after somebody else's template, whatever the hindrance is.
             self._say(
                 f"{reason}; the index templates have to be put first; trying again, "
@@ -109,10 +105,8 @@ class Templates:
                     "GET", f"/_{kind}/{pattern}", params={"filter_path": f"{kind}s.name"},
                     headers={"accept": "application/json"},
                 )  # fmt: skip
-                if not is_genuine(answer):
-                    return False
-                there.update((kind, one["name"]) for one in answer.body.get(f"{kind}s", ()))
-        except Exception as error:  # noqa: BLE001 - the answers may be anything, a proxy's page among them
+                there.update((kind, one["name"]) for one in templates_in(answer, kind))
+        except (ApiError, TransportError) as error:
             if isinstance(error, ApiError) and error.meta.status == 403 and is_genuine(error):
                 self._forbid(explain(error, self._settings))
             return False  # another time

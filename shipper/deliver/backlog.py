@@ -16,22 +16,22 @@ Work = TypeVar("Work")
 class Backlog(Generic[Work]):
     """Work for a few threads, bounded in number.
 
-    A piece of work that has to wait for a moment is set aside; no thread waits with it, and its place is free for
-    another piece, as long as no more than ``most_aside`` have given up theirs.
+    A piece of work that has to wait for a moment is postponed; no thread waits with it, and its place is free for
+    another piece, as long as no more than ``most_postponed`` have given up theirs.
 
     Args:
         room: how many pieces there may be, those in the hands of a thread included.
-        most_aside: how many more there may be while as many are set aside.
+        most_postponed: how many more there may be while as many are postponed.
         clock: monotonic seconds.
     """
 
-    def __init__(self, room: int, most_aside: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, room: int, most_postponed: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._room = room
-        self._most_aside = most_aside
+        self._most_postponed = most_postponed
         self._clock = clock
         self._changed = threading.Condition()
         self._ready: deque[Work] = deque()
-        self._aside: list[tuple[float, int, Work]] = []
+        self._postponed: list[tuple[float, int, Work]] = []
         self._order = count()
         self._gave_place: set[int] = set()  # by object
         self._under_way = 0
@@ -45,14 +45,14 @@ class Backlog(Generic[Work]):
 
     @property
     def waits(self) -> bool:
-        """Whether something is set aside."""
+        """Whether something is postponed."""
         with self._changed:
-            return bool(self._aside)
+            return bool(self._postponed)
 
     def offer(self, work: Work) -> bool:
         """Take in a piece of work; gives whether there was room."""
         with self._changed:
-            if self._under_way >= self._room + min(len(self._gave_place), self._most_aside):
+            if self._under_way >= self._room + min(len(self._gave_place), self._most_postponed):
                 return False
             self._under_way += 1
             self._ready.append(work)
@@ -63,24 +63,24 @@ class Backlog(Generic[Work]):
         """The next piece, once there is one; None when it is stopped and nothing can be done before the deadline."""
         with self._changed:
             while True:
-                due = self._aside[0][0] if self._aside else None
+                due = self._postponed[0][0] if self._postponed else None
                 now = self._clock()
                 if due is not None and due <= now:
-                    return heapq.heappop(self._aside)[2]
+                    return heapq.heappop(self._postponed)[2]
                 if self._ready:
                     return self._ready.popleft()
                 if self._deadline is not None and (due is None or due >= self._deadline):
-                    for _, _, work in self._aside:
+                    for _, _, work in self._postponed:
                         self._leave(work)
-                    self._aside.clear()
+                    self._postponed.clear()
                     return None
                 self._changed.wait(None if due is None else due - now)
 
-    def set_aside(self, work: Work, due: float) -> None:
+    def postpone(self, work: Work, due: float) -> None:
         """Give a piece back that can't go on before ``due`` (of the clock)."""
         with self._changed:
             self._gave_place.add(id(work))
-            heapq.heappush(self._aside, (due, next(self._order), work))
+            heapq.heappush(self._postponed, (due, next(self._order), work))
             self._changed.notify()
 
     def finish(self, work: Work) -> None:
@@ -89,7 +89,7 @@ class Backlog(Generic[Work]):
             self._leave(work)
 
     def stop(self, deadline: float) -> None:
-        """Nothing more comes; what is set aside beyond ``deadline`` (of the clock) is given up."""
+        """Nothing more comes; what is postponed beyond ``deadline`` (of the clock) is given up."""
         with self._changed:
             self._deadline = deadline
             self._changed.notify_all()

@@ -25,6 +25,7 @@ from shipper.deliver.outcomes import WELL, Outcome, Verdict, delay, is_unclear, 
 from shipper.deliver.recovery import Pair, Recovery
 from shipper.deliver.request import NO_ANSWER, refusal_of, send
 from shipper.deliver.run_documents import RunDocuments
+from shipper.deliver.set_aside import SetAside
 from shipper.document.facts import RunFacts
 from shipper.tail.progress import Span
 from shipper.telemetry import Counters, log
@@ -53,19 +54,15 @@ class _Work:
     """What is left to do for a batch.
 
     Attributes:
-        batch: as long as nothing was done; then its documents are in ``parts``.
-        spans: acknowledged when all is done.
-        facts: written when the documents are.
-        parts: documents without an outcome.
+        batch: what it carries.
+        parts: its documents without an outcome; None before any was sent.
         waiting: those that an older request may still bring; looked up again at ``due`` (monotonic).
         attempt: how often it has failed.
-        waits_since: when it was first set aside.
+        waits_since: when it was first postponed.
     """
 
-    batch: Batch | None
-    spans: list[Span]
-    facts: RunFacts
-    parts: list[_Part] = field(default_factory=list)
+    batch: Batch
+    parts: list[_Part] | None = None
     waiting: list[_Part] = field(default_factory=list)
     due: float = 0.0
     attempt: int = 0
@@ -128,7 +125,7 @@ class Sender:
         self._wake = wake
         self._wait_for = wait_for or _jittered
         # One more may wait, so that a thread that has its answer finds the next batch ready.
-        self._backlog: Backlog[_Work] = Backlog(in_flight + 1, most_aside=in_flight + 1)
+        self._backlog: Backlog[_Work] = Backlog(in_flight + 1, most_postponed=in_flight + 1)
         self._done: queue.SimpleQueue[list[Span]] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._nudge = threading.Event()
@@ -142,6 +139,7 @@ class Sender:
         self._preparing = threading.Lock()
         self._look_every = LOOK_EVERY if look_every is None else look_every
         self._look_at = 0.0
+        self._aside = SetAside()
         self.broken = False
         self._threads = [
             threading.Thread(target=self._run, name=f"bulk-{number}", daemon=True) for number in range(in_flight)
@@ -186,7 +184,7 @@ class Sender:
 
     def offer(self, batch: Batch) -> bool:
         """Hand over a batch; answers whether there was room: a slow cluster stops the reading here."""
-        return self._backlog.offer(_Work(batch, batch.spans, batch.facts))
+        return self._backlog.offer(_Work(batch))
 
     def _parts_of(self, batch: Batch) -> list[_Part]:
         """Its documents: those that an earlier run may have sent, and those that nobody has sent."""
@@ -242,29 +240,30 @@ class Sender:
 
     def _run(self) -> None:
         while (work := self._backlog.take()) is not None:
+            failures = 0
             try:
-                if self._deliver(work):
-                    self._done.put(work.spans)
-                else:
-                    self._backlog.set_aside(work, work.due)
+                if not self._deliver(work):
+                    self._backlog.postpone(work, work.due)
                     continue
+                self._done.put(work.batch.spans)
+                self._aside.delivered()
             except AbandonedError:
                 pass
-            except Exception as error:  # noqa: BLE001 - a bug must not end the thread silently
-                self.broken = True
-                log.error(
-                    "a batch could not be delivered (%s: %s); its lines are sent again at the next start",
-                    type(error).__name__,
-                    error,
-                )
+            except Exception as error:  # noqa: BLE001 - a bug must neither end the thread nor silence other batches
+                failures = self._aside.take(work.batch, error)
+                self.broken = self._aside.full
+            if failures:
+                self._stop.wait(self._wait_for(failures))
+                with self._lock:
+                    self._troubled.discard(threading.get_ident())
             self._backlog.finish(work)
             del work  # waiting for the next one must not keep the megabytes of this one
             self._wake.set()
 
     def _deliver(self, work: _Work) -> bool:
         """Send documents until each has its outcome; gives whether they have: else the rest waits until it is due."""
-        if work.batch is not None:
-            work.parts, work.batch = self._parts_of(work.batch), None
+        if work.parts is None:
+            work.parts = self._parts_of(work.batch)
         while work.parts:
             more, trouble = self._attempt(work.parts.pop(), work)
             if trouble is None:
@@ -279,8 +278,8 @@ class Sender:
         if work.waiting:
             work.parts, work.waiting = work.waiting, []
             return False
-        if work.facts:
-            self._tell_runs(work.facts)
+        if work.batch.facts:
+            self._tell_runs(work.batch.facts)
         return True
 
     def _tell_runs(self, facts: RunFacts) -> None:

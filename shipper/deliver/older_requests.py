@@ -21,10 +21,10 @@ from datetime import UTC, datetime, timedelta
 from math import inf
 from typing import Any, NamedTuple
 
-from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch
 
-from shipper.cluster import is_genuine
+from shipper.answers import NoAnswerError, Shape, understood
+from shipper.cluster import is_there
 
 # Seconds between two looks at the running tasks.
 LOOK_AGAIN = 0.2
@@ -35,6 +35,7 @@ STUCK_AFTER = 600.0
 # An answer about the backing indices counts for so long, seconds.
 FRESH = 1.0
 # .ds-logs-neuroflow.app-default-2026.11.27-000002
+_INDICES: Shape = {str: {"settings?": {"index?": {"creation_date?": str}}}}
 _CREATED_ON = re.compile(r"-(\d{4})\.(\d{2})\.(\d{2})-\d{6,}$")
 
 
@@ -170,14 +171,17 @@ class OlderRequests:
         quiet = self._client.options(ignore_status=[403, 404])
         wanted = "*.settings.index.creation_date,*.settings.index.uuid"
         answer = quiet.indices.get_settings(index=stream, filter_path=wanted)
-        if answer.meta.status == 404:
-            if not is_genuine(answer):
-                raise TransportError("a 404 that Elasticsearch did not send (a proxy in between?)")
+        asked = f"the request for the indices of {stream}"
+        if not is_there(answer, asked):
             backing = _Backing(asked_at, 0, None)
         elif answer.meta.status == 403:
             backing = self._by_names(stream, asked_at)
         else:
-            backing = _backing(asked_at, answer.body)
+            indices = understood(answer, _INDICES, asked)
+            if not indices:
+                raise NoAnswerError(f"the answer to {asked} names none (a proxy in between?)")
+            created = [int(date) for one in indices.values() if (date := _date_of(one)) is not None]
+            backing = _Backing(asked_at, len(indices), max(created) / 1000 if created else None)
         self._backing[stream] = backing
         return backing
 
@@ -209,24 +213,10 @@ def _tasks_of(body: Any, stream: str) -> frozenset[str] | None:
     return frozenset(found)
 
 
-def _backing(asked_at: float, body: Any) -> _Backing:
-    """What an answer says of backing indices.
-
-    Raises:
-        TransportError: it says nothing of any.
-    """
-    if not isinstance(body, dict) or not body or not all(isinstance(one, dict) for one in body.values()):
-        raise TransportError("the answer about the settings of a data stream is not one (a proxy in between?)")
-    created = [_milliseconds(one) for one in body.values()]
-    known = [one for one in created if one is not None]
-    return _Backing(asked_at, len(body), max(known) / 1000 if known else None)
-
-
-def _milliseconds(index: dict[str, Any]) -> int | None:
-    settings = index.get("settings")
-    inner = settings.get("index") if isinstance(settings, dict) else None
-    date = inner.get("creation_date") if isinstance(inner, dict) else None
-    return int(date) if isinstance(date, str) and date.isdecimal() and len(date) < 16 else None
+def _date_of(index: dict[str, Any]) -> str | None:
+    """When an index was made, milliseconds of the epoch; None where that is not told."""
+    date = index.get("settings", {}).get("index", {}).get("creation_date")
+    return date if date is not None and date.isdecimal() and len(date) < 16 else None
 
 
 def _end_of_day(name: str) -> float | None:

@@ -45,18 +45,29 @@ _PASSING = frozenset({
     "cluster_block_exception", "unavailable_shards_exception", "index_closed_exception", "validation_exception",
 })  # fmt: skip
 
+# Of one reason, characters: it goes into the log and, for each document, into the dead letters.
+_MOST_REASON = 2000
+
 
 def judge(item: dict[str, Any]) -> Verdict:
-    """The outcome of one item of a bulk answer (the object under ``create``)."""
-    status = item.get("status", 0)
-    if not isinstance(status, int):
-        return Verdict(Outcome.RETRY, 0, "no_status", f"the item's status is {status!r}")
+    """The outcome of one item of a bulk answer (the object under ``create``).
+
+    A status that is no status of HTTP, or an error that is none, says nothing of the document: it is looked up and
+    sent again.
+    """
+    status = item.get("status")
+    if type(status) is not int or not 100 <= status < 600:
+        return Verdict(Outcome.RETRY, 0, "no_status", "the answer gives no status for it (a proxy in between?)")
     if status in {200, 201} and item.get("failure_store") != "used":
         return WELL
     if status == 409:
         return ALREADY
     error = item.get("error")
-    kind, reason = (str(error.get("type")), _reason(error)) if isinstance(error, dict) else ("", str(error))
+    if not (isinstance(error, dict) and isinstance(error.get("type"), str)):
+        if status >= 300:
+            return Verdict(Outcome.RETRY, 0, "no_error", f"{status} without a reason (a proxy in between?)")
+        error = {}
+    kind, reason = error.get("type", ""), _reason(error)
     if status in {200, 201}:
         return Verdict(Outcome.DEAD, status, "failure_store", "rejected into the failure store of its data stream")
     if status in {401, 403}:
@@ -93,10 +104,10 @@ def is_unclear(status: int) -> bool:
 
 
 def _reason(error: dict[str, Any]) -> str:
-    parts = [str(error.get("reason"))]
-    cause = error.get("caused_by")
+    parts: list[str] = []
+    cause: Any = error
     while isinstance(cause, dict) and len(parts) < 4:
-        parts.append(str(cause.get("reason")))
+        parts.append(str(cause.get("reason"))[:_MOST_REASON])
         cause = cause.get("caused_by")
     return "; ".join(parts)
 

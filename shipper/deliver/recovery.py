@@ -11,19 +11,22 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import orjson
-from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch
 
+from shipper.answers import NoAnswerError, Shape, understood
+from shipper.cluster import is_there
 from shipper.deliver.older_requests import OlderRequests
 
 Pair = tuple[bytes, bytes]
 MOST_IDS = 5000
 # A key that may not look is tried again after so many seconds.
 FORBIDDEN_FOR = 60.0
+_FOUND: Shape = {"hits?": {"total?": {"value": int}, "hits?": [{"_id": str}]}}
+_WHOLE: Shape = {"hits": {"total?": {"value": int}, "hits": [{"_id": str}]}}
 
 
 class LookUp(NamedTuple):
@@ -119,41 +122,47 @@ class Recovery:
             # A search sees what was refreshed; what is in flight to the newest index conflicts on create.
             asked_at = self._clock()
             quiet = self._client.options(ignore_status=[403, 404])
-            quiet.indices.refresh(index=stream, ignore_unavailable=True)
+            answer = quiet.indices.refresh(index=stream, ignore_unavailable=True)
+            asked = f"the request to refresh {stream}"
+            if answer.meta.status != 403 and is_there(answer, asked):
+                understood(answer, {"_shards?": {}}, asked)
             self._refreshed[stream] = asked_at
         found: set[str] = set()
         for first in range(0, len(ids), MOST_IDS):
-            part = ids[first : first + MOST_IDS]
+            found |= self._found(stream, ids[first : first + MOST_IDS])
+        return found
+
+    def _found(self, stream: str, ids: list[str]) -> set[str]:
+        asked = f"the search for what {stream} holds"
+
+        def ask(shape: Shape, only: str | None = None) -> dict[str, Any]:
             answer = self._client.search(
                 index=stream,
-                query={"ids": {"values": part}},
-                size=len(part),
+                query={"ids": {"values": ids}},
+                size=len(ids),
                 source=False,
                 sort="_doc",
-                track_total_hits=False,
+                # An answer that lost some of its hits must not pass for a whole one.
+                track_total_hits=True,
                 ignore_unavailable=True,
                 # What is in a shard that is not there just now would be taken for missing.
                 allow_partial_search_results=False,
+                filter_path=only,
             )
-            found.update(_ids_of(answer.body))
-        return found
+            hits: dict[str, Any] = understood(answer, shape, asked).get("hits", {})
+            return hits
 
-
-def _ids_of(body: Any) -> Iterator[str]:
-    """The ids in the answer to a search.
-
-    Raises:
-        TransportError: it is no such answer: nothing may be taken for missing.
-    """
-    outer = body.get("hits") if isinstance(body, dict) else None
-    hits = outer.get("hits") if isinstance(outer, dict) else None
-    if not isinstance(hits, list) or body.get("timed_out"):
-        raise TransportError("the answer to a search is not one (a proxy in between?)")
-    for hit in hits:
-        identity = hit.get("_id") if isinstance(hit, dict) else None
-        if not isinstance(identity, str):
-            raise TransportError("the answer to a search is not one (a proxy in between?)")
-        yield identity
+        # An answer that says nothing at all would pass for "none of them": the whole of it is asked for then.
+        hits = ask(_FOUND, "hits.total.value,hits.hits._id") or ask(_WHOLE)
+        found = [hit["_id"] for hit in hits.get("hits", ())]
+        total = hits.get("total", {"value": len(found)})["value"]
+        if len(found) < min(total, len(ids)) or not set(found) <= set(ids):
+            raise NoAnswerError(f"the answer to {asked} is to another question (a proxy in between?)")
+        if total > len(ids) > 1:
+            # Some are there twice, and take the places of others.
+            middle = len(ids) // 2
+            return self._found(stream, ids[:middle]) | self._found(stream, ids[middle:])
+        return set(found)
 
 
 def _name(item: bytes) -> tuple[str, str]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 from elastic_transport import ApiError, TransportError
 from elasticsearch import Elasticsearch
-from elasticsearch.exceptions import SerializationError
 
+from shipper.answers import NoAnswerError
 from shipper.cluster import reason_of
 from shipper.deliver.outcomes import WELL, Outcome, Verdict, judge
 
@@ -20,8 +19,8 @@ _PARAMS = {
 }
 _CREATED = {"create": {"status": 201}}
 _HEADERS = {"content-type": "application/x-ndjson", "accept": "application/json"}
-# What an answer that can't be made sense of raises, beside ApiError.
-NO_ANSWER = (TransportError, SerializationError, orjson.JSONDecodeError, UnicodeDecodeError)
+# What a request without an answer, or with one that can't be understood, raises beside ApiError.
+NO_ANSWER = (TransportError,)
 
 
 def send(client: Elasticsearch, items: list[bytes]) -> list[Verdict]:
@@ -29,7 +28,7 @@ def send(client: Elasticsearch, items: list[bytes]) -> list[Verdict]:
 
     Raises:
         ApiError: the request was refused as a whole.
-        TransportError: or any of ``NO_ANSWER``: there was no answer, or none that makes sense.
+        TransportError: there was no answer, or none that can be understood (``NoAnswerError``).
     """
     body = b"".join(items)
     answer = client.perform_request("POST", "/_bulk", params=_PARAMS, headers=_HEADERS, body=body).body
@@ -40,7 +39,7 @@ def verdicts_of(answer: Any, expected: int) -> list[Verdict]:
     """The verdict on each item of a bulk answer.
 
     Raises:
-        TransportError: it does not speak of every item; all are sent again, which is harmless.
+        NoAnswerError: it does not speak of every item; all are sent again, which is harmless.
     """
     items = items_of(answer, expected)
     if items.count(_CREATED) == expected:
@@ -52,11 +51,12 @@ def items_of(answer: Any, expected: int) -> list[Any]:
     """The items of a bulk answer, one for each that was sent.
 
     Raises:
-        TransportError: it does not speak of every item.
+        NoAnswerError: it does not speak of every item.  What one item says is judged for that item alone.
     """
     items = answer.get("items") if isinstance(answer, dict) else None
     if not isinstance(items, list) or len(items) != expected:
-        raise TransportError("the answer to a bulk request is not one (a proxy in between?)")
+        said = f"{len(items)} outcomes for {expected} items" if isinstance(items, list) else "it has no items"
+        raise NoAnswerError(f"the answer to a bulk request can't be understood: {said} (a proxy in between?)")
     return items
 
 

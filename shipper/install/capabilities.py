@@ -7,6 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from shipper.answers import Shape
+
+NODES: Shape = {"nodes?": {str: {"version?": str, "modules?": [{"name": str}]}}}
+"""The answer of ``GET _nodes/plugins``, as far as it is looked at; without a node it is an empty object."""
+
 # Field type → the module that brings it, and what stands in for it on a node without that module.
 SUBSTITUTES: dict[str, tuple[str, dict[str, Any]]] = {
     "match_only_text": ("mapper-extras", {"type": "text"}),
@@ -36,7 +41,7 @@ FULL = Capabilities()
 
 
 def capabilities(nodes: Mapping[str, Any]) -> Capabilities:
-    """Read the answer of ``GET _nodes/plugins``; a mixed cluster has what its poorest node has."""
+    """Read an answer of the shape ``NODES``; a mixed cluster has what its poorest node has."""
     described = [node for node in nodes.get("nodes", {}).values() if "modules" in node]
     if not described:
         return FULL
@@ -75,7 +80,7 @@ def _has_failure_store(version: str) -> bool:
 
 
 def _number(version: str) -> tuple[int, int]:
-    found = re.match(r"(\d+)\.(\d+)", version)
+    found = re.match(r"(\d{1,9})\.(\d{1,9})", version)
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from shipper.install.kibana_answers import Answer, KibanaError, import_refusals, refusal
+from shipper.install.kibana_answers import (
+    IMPORTED,
+    MISSING,
+    OBJECT,
+    Answer,
+    KibanaError,
+    fits,
+    import_refusals,
+    refusal,
+)
 from shipper.install.kibana_client import KibanaClient
 from shipper.install.kibana_compare import Change, Key, as_ours, changes, key_of
 from shipper.install.kibana_objects import Object, ndjson
@@ -78,7 +87,7 @@ def found_in(client: KibanaClient, objects: list[Object]) -> dict[Key, Object]:
 def _import(client: KibanaClient, objects: list[Object]) -> list[str]:
     answer = client.upload("/api/saved_objects/_import?overwrite=true", ndjson(objects), "neuroflow.ndjson")
     body = answer.json
-    if not answer.ok or not isinstance(body, dict) or "success" not in body:
+    if not answer.ok or not fits(body, IMPORTED):
         raise KibanaError(refusal(answer, client.place, needs=NEEDS))
     return import_refusals(body)
 
@@ -137,14 +146,14 @@ def _export_by_type(
 def _missing(answer: Answer) -> set[Key]:
     """What an export refused by saying that it is not there."""
     body = answer.json
-    if answer.status != 400 or not isinstance(body, dict):
+    if answer.status != 400 or not fits(body, MISSING):
         return set()
-    entries = (body.get("attributes") or {}).get("objects") or ()
-    return {key_of(entry) for entry in entries if (entry.get("error") or {}).get("statusCode") == 404}
+    entries = body["attributes"]["objects"]
+    return {key_of(entry) for entry in entries if entry.get("error", {}).get("statusCode") == 404}
 
 
 def _objects(client: KibanaClient, answer: Answer) -> list[Object]:
     lines = answer.lines
-    if not answer.ok or lines is None or any("type" not in one or "id" not in one for one in lines):
+    if not answer.ok or lines is None or not fits(lines, [OBJECT]):
         raise KibanaError(refusal(answer, client.place, needs=NEEDS))
     return lines

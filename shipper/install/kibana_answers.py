@@ -11,7 +11,30 @@ import orjson
 from elastic_transport import ConnectionError as TransportConnectionError
 from elastic_transport import ConnectionTimeout, TlsError, TransportError
 
+from shipper.answers import Shape, json_of, misfit
 from shipper.cluster import cause_of
+
+_REFERENCE: Shape = {"type": str, "id": str, "name?": str}
+OBJECT: Shape = {**_REFERENCE, "originId?": str, "attributes?": {}, "references?": [_REFERENCE]}
+"""A saved object in an export, as far as it is looked at."""
+RULE: Shape = {"name": str, "actions?": [{}]}
+"""A rule, as far as it is looked at."""
+IMPORTED: Shape = {
+    "success": bool,
+    "errors?": [
+        {
+            "error?": {
+                "type?": str,
+                "destinations?": [{}],
+                "references?": [{}],
+                "output?": {"payload?": {}},
+            }
+        }
+    ],
+}
+"""What came of an import."""
+MISSING: Shape = {"attributes": {"objects": [{"type": str, "id": str, "error?": {}}]}}
+"""What an export refuses because it is not there."""
 
 
 class KibanaError(Exception):
@@ -47,18 +70,23 @@ class Answer:
     def json(self) -> Any:
         """The body if it is JSON, else None."""
         try:
-            return orjson.loads(self.raw)
-        except orjson.JSONDecodeError:
+            return json_of(self.raw)
+        except ValueError:
             return None
 
     @property
     def lines(self) -> list[dict[str, Any]] | None:
         """The body if it is an export (a JSON object a line), else None."""
         try:
-            found = [orjson.loads(line) for line in self.raw.splitlines() if line.strip()]
-        except orjson.JSONDecodeError:
+            found = [json_of(line) for line in self.raw.splitlines() if line.strip()]
+        except ValueError:
             return None
         return found if all(isinstance(one, dict) for one in found) else None
+
+
+def fits(found: Any, shape: Shape) -> bool:
+    """Whether what came is what was asked for, and not what somebody else says in Kibana's place."""
+    return misfit(found, shape) is None
 
 
 def is_starting(answer: Answer) -> bool:
@@ -77,6 +105,8 @@ def refusal(answer: Answer, place: str, *, needs: str) -> str:
     status, said = answer.status, message_of(answer)
     if answer.headers.get("x-elastic-product"):
         return f"{place} is Elasticsearch, not Kibana: kibana.url is Kibana's own address (mostly port 5601)"
+    if answer.ok and answer.from_kibana:
+        return f"{place} answered {status}, but not what was asked for{_quoted(said)}"
     if 300 <= status < 400:
         # Its query may carry a ticket.
         to = re.sub(r"//.*@", "//", re.sub(r"[?#].*", "", answer.headers.get("location", "elsewhere")))
@@ -136,7 +166,7 @@ def unreachable(error: TransportError, place: str, timeout: float) -> str:
 
 
 def import_refusals(body: Mapping[str, Any]) -> list[str]:
-    """A sentence for every object that an import refused; such an answer has status 200."""
+    """A sentence for every object that an import refused, of a body of the shape ``IMPORTED``; its status is 200."""
     found = [_refused(entry) for entry in body.get("errors") or ()]
     if not found and not body.get("success"):
         return ["the import failed and Kibana does not say why: look at its log"]
@@ -163,7 +193,7 @@ def _is_page(answer: Answer) -> bool:
 
 
 def _refused(entry: Mapping[str, Any]) -> str:
-    error = entry.get("error") or {}
+    error = entry.get("error", {})
     what = f"{entry.get('type')} {entry.get('id')}"
     match error.get("type"):
         case "conflict":
@@ -180,7 +210,7 @@ def _refused(entry: Mapping[str, Any]) -> str:
         case "unsupported_type":
             return f"{what}: this Kibana imports no objects of this type (is it older, or the feature off?)"
         case "unknown":
-            inner = (error.get("output") or {}).get("payload") or error
+            inner = error.get("output", {}).get("payload") or error
             return f"{what}: {inner.get('message') or inner.get('error')} (status {inner.get('statusCode')})"
         case other:
             return f"{what}: {other}: {orjson.dumps(error).decode()}"

@@ -104,7 +104,7 @@ def _action(wanted: Object, found: Object | None, imported: float | None) -> Act
 
 
 def _version(one: Mapping[str, Any]) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", str(one.get("typeMigrationVersion", ""))))
+    return tuple(int(part) for part in re.findall(r"\d{1,9}", str(one.get("typeMigrationVersion", ""))))
 
 
 def _time(one: Mapping[str, Any]) -> float | None:

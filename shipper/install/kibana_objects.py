@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from shipper.answers import json_of
 from shipper.install.assets import asset_dir
 
 Object = dict[str, Any]
@@ -131,8 +132,8 @@ def _text(value: Any) -> str:
 def _parsed(value: Any) -> Any:
     if isinstance(value, str):
         try:
-            return orjson.loads(value)
-        except orjson.JSONDecodeError:
+            return json_of(value.encode())
+        except ValueError:
             return value
     return value
 

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from shipper.install.kibana_answers import Answer, KibanaError, message_of, refusal
+from shipper.install.kibana_answers import RULE, Answer, KibanaError, fits, message_of, refusal
 from shipper.install.kibana_client import KibanaClient
 from shipper.install.kibana_compare import Action, Change, holds
 from shipper.install.kibana_objects import Object, unpacked
@@ -102,8 +102,6 @@ def _install(client: KibanaClient, rule: Object, *, dry_run: bool) -> Action:
         return "created"
     _check(client, there)
     found = there.json
-    if not isinstance(found, dict):
-        raise _RefusedError(refusal(there, client.place, needs=NEEDS))
     if same_rule(rule, found):
         return "unchanged"
     if not dry_run:
@@ -112,7 +110,8 @@ def _install(client: KibanaClient, rule: Object, *, dry_run: bool) -> Action:
 
 
 def _check(client: KibanaClient, answer: Answer) -> None:
-    if answer.ok:
+    """See that it was done: Kibana answers with the rule."""
+    if answer.ok and fits(answer.json, RULE):
         return
     if answer.status == 401:
         raise KibanaError(refusal(answer, client.place, needs=NEEDS))

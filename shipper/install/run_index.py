@@ -5,11 +5,14 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
+from elastic_transport import ApiResponse
 from elasticsearch import Elasticsearch
 
+from shipper.answers import understood
+from shipper.cluster import is_genuine, is_there
 from shipper.install.assets import assets
 from shipper.install.capabilities import adapt
-from shipper.install.templates import capabilities_of
+from shipper.install.templates import DONE, capabilities_of
 
 
 def run_index(namespace: str) -> str:
@@ -26,13 +29,14 @@ def make_run_index(client: Elasticsearch, index: str) -> None:
     Raises:
         elasticsearch.ApiError: the cluster can't say or do it just now; not for want of a privilege: then the index
             is expected to be there.
-        elastic_transport.TransportError: the cluster can't be reached.
+        elastic_transport.TransportError: the cluster can't be reached, or its answer can't be understood.
     """
     quiet = client.options(ignore_status=[400, 403, 404])
     found = quiet.indices.get_mapping(index=index)
+    there = is_there(found, f"the request for the mapping of {index}")
     (asset,) = (asset for asset in assets() if asset.name == "neuroflow-runs")
     version = asset.body["version"]
-    if found.meta.status != 404 and _version(found.body, index) >= version:
+    if there and _version(found, index) >= version:
         return
     template = adapt(asset.body, capabilities_of(client))["template"]
     mappings = {**template["mappings"], "_meta": {"version": version}}
@@ -40,18 +44,23 @@ def make_run_index(client: Elasticsearch, index: str) -> None:
     if place["type"] == "constant_keyword":
         # Left to the first document it would be a change of the mapping, which a key for writing may not be allowed.
         place["value"] = index.rpartition("-")[2]
-    if found.meta.status == 404:
-        # 400: another sidecar was quicker.
-        quiet.indices.create(index=index, settings=template["settings"], mappings=mappings)
-    else:
+    if there:
         # 400: a field has another type there; sorts and queries do without what is not mapped.
-        quiet.indices.put_mapping(index=index, properties=mappings["properties"], meta=mappings["_meta"])
+        done = quiet.indices.put_mapping(index=index, properties=mappings["properties"], meta=mappings["_meta"])
+    else:
+        # 400: another sidecar was quicker.
+        done = quiet.indices.create(index=index, settings=template["settings"], mappings=mappings)
+    if done.meta.status != 403 and not (done.meta.status in (400, 404) and is_genuine(done)):
+        understood(done, DONE, f"the request to make {index}")
 
 
-def _version(body: Any, index: str) -> float:
-    """Of the release whose mapping the index has; without an answer nothing is to be done."""
-    known = body.get(index) if isinstance(body, dict) else None
-    if not isinstance(known, dict) or "mappings" not in known:
+def _version(found: ApiResponse[Any], index: str) -> float:
+    """Of the release whose mapping the index has; where the key may not look nothing is to be done."""
+    if found.meta.status == 403 or (found.meta.status == 400 and is_genuine(found)):
         return inf
+    shape = {str: {"mappings": {"_meta?": {"version?": object}}}}
+    known = understood(found, shape, f"the request for the mapping of {index}").get(index)
+    if known is None:
+        return inf  # it is an alias
     version = known["mappings"].get("_meta", {}).get("version")
     return version if isinstance(version, int) else 0

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from elastic_transport import TransportError
+from elastic_transport import ApiResponse
 from elasticsearch import ApiError, BadRequestError, Elasticsearch
 
+from shipper.answers import Shape, understood
+from shipper.cluster import is_genuine, is_there
 from shipper.install.assets import Asset, Kind, assets
-from shipper.install.capabilities import FULL, Capabilities, adapt, capabilities, without_failure_store
+from shipper.install.capabilities import FULL, NODES, Capabilities, adapt, capabilities, without_failure_store
 
 # One request each finds all of ours: the names of component templates begin alike, those of index templates
 # ("logs-neuroflow.app", "neuroflow-runs") only contain the word.
@@ -21,6 +23,20 @@ PATTERNS: dict[Kind, str] = {"component_template": "neuroflow-*", "index_templat
 
 # Keys that Elasticsearch fills with defaults or stamps: there, what we ask for has to hold, and more may stand.
 OPEN_KEYS = ("data_stream", "lifecycle", "data_stream_options")
+
+# What is looked at in a template of the cluster.
+_TEMPLATE: Shape = {
+    "_meta?": ({}, None),
+    "template?": {
+        "settings?": {},
+        "mappings?": {},
+        "aliases?": {},
+        "lifecycle?": object,
+        "data_stream_options?": object,
+    },
+}
+DONE: Shape = {"acknowledged?": bool}
+"""What Elasticsearch says when it has put a template or an index; a page is none of it."""
 
 Action = Literal["created", "updated", "unchanged", "newer"]
 
@@ -88,24 +104,42 @@ def capabilities_of(client: Elasticsearch) -> Capabilities:
         answer = client.nodes.info(metric="plugins", filter_path=["nodes.*.version", "nodes.*.modules.name"])
     except ApiError as error:
         # 403: the key may not look; 400, 404, 405, 410: a serverless project has no nodes to look at.
-        if error.meta.status in (400, 403, 404, 405, 410):
+        if error.meta.status == 403 or (error.meta.status in (400, 404, 405, 410) and is_genuine(error)):
             return FULL
         raise
-    return capabilities(answer.body)
+    return capabilities(understood(answer, NODES, "the question what the nodes can do"))
 
 
 def _installed(client: Elasticsearch) -> dict[tuple[Kind, str], dict[str, Any]]:
     # A pattern that matches nothing is answered by 404 and an empty list.
     quiet = client.options(ignore_status=404)
-    components = quiet.cluster.get_component_template(name=PATTERNS["component_template"]).body
-    indices = quiet.indices.get_index_template(name=PATTERNS["index_template"]).body
-    found: dict[tuple[Kind, str], dict[str, Any]] = {}
-    if not (isinstance(components, Mapping) and isinstance(indices, Mapping)):
-        raise TransportError("the answer about templates is none (a proxy in between?)")
-    for entry in components.get("component_templates", ()):
-        found["component_template", entry["name"]] = entry["component_template"]
-    for entry in indices.get("index_templates", ()):
-        found["index_template", entry["name"]] = entry["index_template"]
+    answers: dict[Kind, ApiResponse[Any]] = {
+        "component_template": quiet.cluster.get_component_template(name=PATTERNS["component_template"]),
+        "index_template": quiet.indices.get_index_template(name=PATTERNS["index_template"]),
+    }
+    return {
+        (kind, entry["name"]): entry[kind]
+        for kind, answer in answers.items()
+        for entry in templates_in(answer, kind, _TEMPLATE)
+    }
+
+
+def templates_in(answer: ApiResponse[Any], kind: Kind, shape: Shape = None) -> list[dict[str, Any]]:
+    """The entries of an answer about templates, each with its ``name``.
+
+    Args:
+        answer: to a request for which 404 is no error: then there are none.
+        kind: of template.
+        shape: of the template itself; None where only names were asked for, which leaves out an empty list.
+
+    Raises:
+        NoAnswerError: it is no such answer.
+    """
+    asked = f"the request for {kind.replace('_', ' ')}s"
+    if not is_there(answer, asked):
+        return []
+    wanted: Shape = {f"{kind}s?": [{"name": str}]} if shape is None else {f"{kind}s": [{"name": str, kind: shape}]}
+    found: list[dict[str, Any]] = understood(answer, wanted, asked).get(f"{kind}s", [])
     return found
 
 
@@ -139,12 +173,13 @@ def _put(client: Elasticsearch, asset: Asset, wanted: dict[str, Any], able: Capa
 
 def _send(client: Elasticsearch, asset: Asset, body: dict[str, Any]) -> None:
     # The typed methods of the client know only some of the keys; the body is whole as it is.
-    client.perform_request(
+    answer = client.perform_request(
         "PUT",
         f"/_{asset.kind}/{asset.name}",
         headers={"accept": "application/json", "content-type": "application/json"},
         body=body,
     )
+    understood(answer, DONE, f"the request to put {asset.name}")
 
 
 def _settings(template: Mapping[str, Any]) -> dict[str, Any]:

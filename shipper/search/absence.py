@@ -7,6 +7,10 @@ from enum import Enum
 
 from elasticsearch import ApiError, Elasticsearch, NotFoundError, TransportError
 
+from shipper.answers import understood
+from shipper.cluster import is_genuine
+from shipper.search.paging import total_of
+
 
 class Absence(Enum):
     """What there is where nothing was found."""
@@ -34,9 +38,11 @@ def absence(client: Elasticsearch, index: Sequence[str]) -> Absence:
     for name in index:
         try:
             answer = client.search(index=name, size=0, track_total_hits=1, allow_partial_search_results=False)
-        except NotFoundError:
+        except NotFoundError as error:
+            if not is_genuine(error):
+                raise  # whoever says so knows nothing of it
             continue
-        if answer["hits"]["total"]["value"]:
+        if total_of(answer):
             found = Absence.UNMATCHED
         elif found is Absence.MISSING:
             found = Absence.EMPTY
@@ -55,7 +61,7 @@ def unreadable(client: Elasticsearch, index: Sequence[str]) -> list[str]:
     """
     try:
         answer = client.security.has_privileges(index=[{"names": list(index), "privileges": ["read"]}])
+        granted = understood(answer, {"index": {str: {"read": bool}}}, "the question what the key may do")["index"]
     except (ApiError, TransportError):
         return []
-    granted = answer.body.get("index", {})
     return [name for name in index if granted.get(name, {}).get("read") is False]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, tzinfo
 from typing import Any
 
+from shipper.answers import number
 from shipper.search.documents import Flat
 
 Cell = Callable[[Flat, tzinfo | None], str]
@@ -38,9 +39,9 @@ def lasted(field: str) -> Cell:
     """Seconds as ``1h 7m``, ``7m 12s`` or ``12.3s``, whatever they need; a dash for none."""
 
     def cell(doc: Flat, _zone: tzinfo | None) -> str:
-        duration = doc.get(field)
-        if duration is None:
-            return "-"
+        duration: Any = doc.get(field)
+        if not number(duration):
+            return "-" if duration is None else _plain(duration)
         if duration >= 3600:
             return hours_and_minutes(duration)
         minutes, rest = divmod(int(duration), 60)
@@ -59,9 +60,11 @@ def seconds(field: str) -> Cell:
 
 
 def hours_and_minutes(duration: Any) -> str:
-    """Seconds as the application writes them: ``1h 7m``, and a dash for none."""
+    """Seconds as the application writes them: ``1h 7m``, and a dash for none; what is no number as it is."""
     if not duration:
         return "-"
+    if not number(duration):
+        return _plain(duration)
     whole, remainder = divmod(int(duration), 3600)
     return f"{whole}h {remainder // 60}m"
 

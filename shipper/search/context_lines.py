@@ -17,6 +17,8 @@ from elastic_transport import ApiResponseMeta, ObjectApiResponse
 from elasticsearch import ApiError, Elasticsearch
 from elasticsearch.exceptions import HTTP_EXCEPTIONS
 
+from shipper.answers import NoAnswerError, misfit, understood
+from shipper.cluster import reason_of
 from shipper.search.conditions import Query, every
 from shipper.search.documents import Flat, flat
 from shipper.search.paging import FIRST_PAGE, Hit, next_size
@@ -319,7 +321,12 @@ class Contexts:
         if not searches:
             return [[] for _ in wanted]
         answer = self._client.msearch(index=self._index, searches=searches)
-        answers = iter(answer["responses"])
+        responses = understood(answer, {"responses": [{"status?": int}]}, "several searches")["responses"]
+        if len(responses) != len(searches) // 2:
+            raise NoAnswerError(
+                f"the answer to {len(searches) // 2} searches has {len(responses)} parts (a proxy in between?)"
+            )
+        answers = iter(responses)
         found = [_hits(next(answers), answer) if size else [] for _, size, _ in wanted]
         lines = sum(map(len, found))
         if lines:
@@ -338,5 +345,7 @@ def _hits(response: dict[str, Any], whole: ObjectApiResponse[Any]) -> list[Line]
         meta = ApiResponseMeta(
             status, whole.meta.http_version, whole.meta.headers, whole.meta.duration, whole.meta.node
         )
-        raise kind(str(response["error"].get("type")), meta, response)
+        raise kind(reason_of(response), meta, response)
+    if (wrong := misfit(response, {"hits": {"hits": [{"_source": {}}]}})) is not None:
+        raise NoAnswerError(f"the answer to a search can't be understood: {wrong} (a proxy in between?)")
     return [line_of(hit) for hit in response["hits"]["hits"]]

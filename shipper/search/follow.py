@@ -17,7 +17,7 @@ from elasticsearch import ApiError, Elasticsearch, TransportError
 from shipper.search.absence import absence
 from shipper.search.conditions import Query, every
 from shipper.search.late import Key, Settled, key_of
-from shipper.search.paging import Hit, Snapshot, newest
+from shipper.search.paging import Hit, Snapshot, newest, total_of
 from shipper.search.views import sort
 
 # How far a line may lag behind the others and still be shown, in milliseconds: the longest pause between two
@@ -228,7 +228,7 @@ class Follower:
             ignore_unavailable=True,
             allow_partial_search_results=False,
         )
-        return int(answer["hits"]["total"]["value"])
+        return total_of(answer)
 
     def _fresh(self, hits: list[Hit]) -> list[Hit]:
         fresh = []

@@ -12,9 +12,11 @@ from collections.abc import Iterable, Sequence
 from elasticsearch import ApiError, Elasticsearch
 from rich.text import Text
 
+from shipper.answers import NoAnswerError
 from shipper.search.conditions import Query, every
 from shipper.search.context_lines import ContextLine
 from shipper.search.documents import Flat, flat_hits
+from shipper.search.paging import hits_of
 from shipper.search.render import COLOURING, Lines
 
 # The fields of which the table shows the text as it is.
@@ -161,7 +163,11 @@ class Highlighted:
         return marked
 
     def _page(self, docs: list[Flat]) -> list[Flat]:
-        placed = [doc for doc in docs if isinstance(doc.get("log.offset"), int) and doc.get("neuroflow.generation")]
+        placed = [
+            doc
+            for doc in docs
+            if isinstance(doc.get("log.offset"), int) and isinstance(doc.get("neuroflow.generation"), str)
+        ]
         if not placed:
             return docs
         try:
@@ -171,10 +177,10 @@ class Highlighted:
                 track_total_hits=False,
                 **asking(self._query, placed, self._marks),
             )
-        except ApiError:
+            hits = hits_of(answer, {"_source": {}, "highlight?": {str: [str]}})
+        except (ApiError, NoAnswerError):
             # The lines themselves have been found; they are shown without.
             return docs
-        hits = answer["hits"]["hits"]
         found = {_place(doc): hit.get("highlight") for doc, hit in zip(flat_hits(hits), hits, strict=True)}
         return [self._marks.doc(doc, highlights) if (highlights := found.get(_place(doc))) else doc for doc in docs]
 
@@ -184,4 +190,4 @@ _TOGETHER = 500
 
 
 def _place(doc: Flat) -> tuple[object, object]:
-    return str(doc.get("neuroflow.generation")), doc.get("log.offset")
+    return str(doc.get("neuroflow.generation")), str(doc.get("log.offset"))

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from elasticsearch import Elasticsearch
 
+from shipper.search.paging import hits_of
+
 
 def has_key(client: Elasticsearch, index: Sequence[str], field: str) -> bool:
     """Whether any line has something under this key; one that has is enough to know.
@@ -24,4 +26,4 @@ def has_key(client: Elasticsearch, index: Sequence[str], field: str) -> bool:
         allow_partial_search_results=False,
         track_total_hits=False,
     )
-    return bool(answer["hits"]["hits"])
+    return bool(hits_of(answer, {"_id": str}))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 import orjson
+from elastic_transport import ApiResponse
 from elasticsearch import ApiError, Elasticsearch, NotFoundError, TransportError
 
+from shipper.answers import NoAnswerError, Shape, number, understood
 from shipper.search.conditions import Query, every
 from shipper.search.views import Sort, View
 
@@ -32,6 +34,67 @@ STRIDE = 20_000
 MOST_LOTS = 2000
 
 _LAST_LONG = 2**63 - 1
+
+# What every document that can be sorted by it has.
+_EVERYWHERE = frozenset({"@timestamp", "event.created", "_seq_no", "_shard_doc"})
+
+
+def hits_of(answer: ApiResponse[Any], shape: Shape) -> list[Hit]:
+    """The hits of a search, each of which has a shape.
+
+    Raises:
+        NoAnswerError: it is no answer to a search, or not to this one.
+    """
+    body = understood(answer, {"pit_id?": str, "hits": {"hits": [shape]}}, "a search")
+    hits: list[Hit] = body["hits"]["hits"]
+    return hits
+
+
+def total_of(answer: ApiResponse[Any]) -> int:
+    """How many documents a search that counts has found.
+
+    Raises:
+        NoAnswerError: it is no answer to such a search.
+    """
+    body = understood(answer, {"hits": {"total": {"value": int}}}, "a search that counts")
+    return int(body["hits"]["total"]["value"])
+
+
+def aggregations_of(answer: ApiResponse[Any], shape: Shape) -> dict[str, Any]:
+    """The aggregations of a search, which have a shape; none where no stream or index exists yet.
+
+    Raises:
+        NoAnswerError: it is no answer to such a search.
+    """
+    asked = "a search for figures"
+    body = understood(answer, {"pit_id?": str, "_shards?": {"total?": int}, "aggregations?": shape}, asked)
+    # Without a shard there is nothing to aggregate; else an answer without figures would pass for zeros.
+    if "aggregations" not in body and body.get("_shards", {}).get("total") != 0:
+        raise NoAnswerError(f"the answer to {asked} has none (a proxy in between?)")
+    found: dict[str, Any] = body.get("aggregations", {})
+    return found
+
+
+def _sorted_by(order: Sort) -> Callable[[Any], bool]:
+    """The shape of a hit's place in an order: a name or a number for each field, null where it has no value."""
+    fields = [(field, how) for one in order for field, how in one.items()]
+    kinds = [str if isinstance(how, dict) and how.get("unmapped_type") == "keyword" else number for _, how in fields]
+    firm = fields[0][0] in _EVERYWHERE
+
+    def place(found: Any) -> bool:
+        if not isinstance(found, list) or len(found) != len(kinds) or (firm and found[0] is None):
+            return False
+        for one, kind in zip(found, kinds, strict=True):
+            if one is not None and not (isinstance(one, str) if kind is str else number(one)):
+                return False
+        return True
+
+    return place
+
+
+def _hit(order: Sort, *, source: bool) -> Shape:
+    shape = {"_index": str, "_id": str, "sort": _sorted_by(order)}
+    return {**shape, "_source": {}} if source else shape
 
 
 def newest(
@@ -67,8 +130,7 @@ def newest(
         allow_partial_search_results=False,
         track_total_hits=False,
     )
-    hits: list[Hit] = answer["hits"]["hits"]
-    return hits
+    return hits_of(answer, _hit(order, source=source))
 
 
 class Snapshot:
@@ -151,8 +213,9 @@ class Snapshot:
             elasticsearch.ApiError: the cluster refused.
             elastic_transport.TransportError: the cluster can't be reached.
         """
-        answer = self._aggregated(query, {"indices": {"terms": {"field": "_index", "size": MOST_INDICES}}})
-        buckets = answer.get("indices", {}).get("buckets", ())
+        wanted = {"indices": {"terms": {"field": "_index", "size": MOST_INDICES}}}
+        found = self._aggregated(query, wanted, {"indices": {"buckets": [{"key": str, "doc_count": int}]}})
+        buckets = found.get("indices", {}).get("buckets", ())
         return {bucket["key"]: bucket["doc_count"] for bucket in buckets}
 
     def moments(self, query: Query) -> list[int]:
@@ -163,18 +226,23 @@ class Snapshot:
             elastic_transport.TransportError: the cluster can't be reached.
         """
         field = {"field": "@timestamp"}
-        found = self._aggregated(query, {"first": {"min": field}, "last": {"max": field}})
-        width = max(1, int((found["last"]["value"] or 0) - (found["first"]["value"] or 0)) // MOST_LOTS)
+        end = {"value": (number, None)}
+        ends = self._aggregated(query, {"first": {"min": field}, "last": {"max": field}}, {"first": end, "last": end})
+        if not ends:
+            return []
+        width = max(1, int((ends["last"]["value"] or 0) - (ends["first"]["value"] or 0)) // MOST_LOTS)
         by_time = {**field, "fixed_interval": f"{width}ms", "min_doc_count": 1}
+        shape = {"times": {"buckets": [{"key": number, "doc_count": int}]}}
+        times = self._aggregated(query, {"times": {"date_histogram": by_time}}, shape)
         moments, count = [], 0
-        for bucket in self._aggregated(query, {"times": {"date_histogram": by_time}})["times"]["buckets"]:
+        for bucket in times.get("times", {}).get("buckets", ()):
             count += bucket["doc_count"]
             if count >= STRIDE:
                 moments.append((int(bucket["key"]) + width) * 1_000_000)
                 count = 0
         return moments
 
-    def _aggregated(self, query: Query, aggregations: dict[str, Any]) -> dict[str, Any]:
+    def _aggregated(self, query: Query, aggregations: dict[str, Any], shape: Shape) -> dict[str, Any]:
         answer = self._client.search(
             pit={"id": self._id, "keep_alive": KEEP_ALIVE},
             query=query,
@@ -183,16 +251,15 @@ class Snapshot:
             allow_partial_search_results=False,
             track_total_hits=False,
         )
-        self._id = answer.get("pit_id") or self._id
-        # Where no stream exists yet there is nothing to aggregate.
-        found: dict[str, Any] = answer.get("aggregations", {})
+        found = aggregations_of(answer, shape)
+        self._id = answer.body.get("pit_id") or self._id
         return found
 
     def _open(self) -> None:
         answer = self._client.open_point_in_time(
             index=self._index, keep_alive=KEEP_ALIVE, ignore_unavailable=True, preference=self._preference
         )
-        self._id = answer["id"]
+        self._id = understood(answer, {"id": str}, "the request for a point in time")["id"]
 
     def _page(
         self, query: Query, order: Sort, size: int, source: bool | list[str], after: list[Any] | None
@@ -207,8 +274,8 @@ class Snapshot:
             allow_partial_search_results=False,
             track_total_hits=False,
         )
-        self._id = answer.get("pit_id") or self._id
-        hits: list[Hit] = answer["hits"]["hits"]
+        hits = hits_of(answer, _hit(order, source=source is not False))
+        self._id = answer.body.get("pit_id") or self._id
         return hits
 
 

@@ -10,9 +10,10 @@ from typing import Any
 
 from elasticsearch import Elasticsearch
 
+from shipper.answers import NoAnswerError, Shape, number
 from shipper.install.run_index import run_index
 from shipper.search.conditions import Query, every
-from shipper.search.paging import Hit, Snapshot
+from shipper.search.paging import Hit, Snapshot, aggregations_of, hits_of
 from shipper.search.views import sort, streams
 
 # {pipeline}_{run}_{date}_{time}.log and run_{run}_{date}_{time}.log, with whatever rotation put behind it.
@@ -21,6 +22,11 @@ _STAMP = re.compile(r"_(\d{8})_(\d{6})\.log")
 
 # More attempts of one run than anybody will look through; the latest read are among them.
 ATTEMPTS = 1000
+_ATTEMPTS: Shape = {
+    "generations": {
+        "buckets": [{"key": str, "path": {"buckets": [{"key": str}]}, "created": {"value": (number, None)}}]
+    }
+}
 
 
 @dataclass(frozen=True)
@@ -56,8 +62,7 @@ def attempts(client: Elasticsearch, namespace: str, run_id: int, span: Iterable[
         ignore_unavailable=True,
         allow_partial_search_results=False,
     )
-    # A search over no index at all has no aggregations in its answer.
-    buckets = answer.get("aggregations", {}).get("generations", {}).get("buckets", [])
+    buckets = aggregations_of(answer, _ATTEMPTS).get("generations", {}).get("buckets", [])
     return [
         Attempt(
             generation=bucket["key"],
@@ -109,7 +114,11 @@ def documents(
 
 
 def content(hits: Iterable[Hit]) -> bytes:
-    """The bytes of the file that these documents were made of."""
+    """The bytes of the file that these documents were made of.
+
+    Raises:
+        NoAnswerError: one of them does not say what its line was.
+    """
     return b"".join(_line(hit["_source"]) for hit in hits)
 
 
@@ -139,7 +148,7 @@ def known(client: Elasticsearch, namespace: str, run_id: int) -> bool:
         ignore_unavailable=True,
         allow_partial_search_results=False,
     )
-    return bool(answer["hits"]["hits"])
+    return bool(hits_of(answer, {"_id": str}))
 
 
 def _named_after(attempt: Attempt, run_id: int) -> bool:
@@ -148,8 +157,16 @@ def _named_after(attempt: Attempt, run_id: int) -> bool:
 
 
 def _line(source: dict[str, Any]) -> bytes:
-    original = source.get("neuroflow", {}).get("original")
-    if original is not None:
-        return base64.b64decode(original)
-    # A lone surrogate can't come from a file, but what is stored shall come out rather than stop the output.
-    return str(source.get("message", "")).encode("utf-8", "surrogatepass") + b"\n"
+    neuroflow: Any = source.get("neuroflow", _NOTHING)
+    message: Any = source.get("message")
+    try:
+        original = neuroflow.get("original")
+        if original is not None:
+            return base64.b64decode(original, validate=True)
+        # A lone surrogate can't come from a file, but what is stored shall come out rather than stop the output.
+        return str.encode(message, "utf-8", "surrogatepass") + b"\n"
+    except (AttributeError, TypeError, ValueError):
+        raise NoAnswerError("a line of the log can't be understood (a proxy in between?)") from None
+
+
+_NOTHING: dict[str, Any] = {}

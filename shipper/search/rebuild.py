@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 from elasticsearch import ApiError, Elasticsearch
 
+from shipper.answers import taken_apart, understood
+from shipper.cluster import is_there
 from shipper.config import DATASETS
 from shipper.deliver.run_documents import RunDocuments, Written
 from shipper.document.facts import TELLING, RunFacts, facts_of, unite
@@ -54,7 +56,9 @@ def rebuild(client: Elasticsearch, namespace: str, runs: RunDocuments, say: Call
     """
     names = streams(DATASETS, namespace)
     try:
-        client.options(ignore_status=404).indices.delete(index=runs.index)
+        deleted = client.options(ignore_status=404).indices.delete(index=runs.index)
+        if is_there(deleted, f"the deletion of {runs.index}"):
+            understood(deleted, {"acknowledged?": bool}, f"the deletion of {runs.index}")
     except ApiError as error:
         if error.meta.status != 403:
             raise
@@ -65,7 +69,8 @@ def rebuild(client: Elasticsearch, namespace: str, runs: RunDocuments, say: Call
     identities: set[str] = set()
     with Snapshot(client, names) as snapshot:
         for hits in snapshot.pages(_QUERY, sort(_ORDER, newest_first=False), source=_FIELDS):
-            unite(facts, facts_of(hit["_source"] for hit in hits))
+            with taken_apart("a document that tells of a run"):
+                unite(facts, facts_of(hit["_source"] for hit in hits))
             told += len(hits)
             if len(facts) >= _MOST_RUNS:
                 identities |= facts.keys()

@@ -12,9 +12,11 @@ from typing import Any
 
 from elasticsearch import Elasticsearch
 
+from shipper.answers import NoAnswerError, Shape, number
 from shipper.install.run_index import run_index
 from shipper.search.conditions import Condition, Is, Query, between, every, queries
-from shipper.search.paging import head
+from shipper.search.documents import Flat, flat
+from shipper.search.paging import aggregations_of, head
 from shipper.search.views import FAILED, FAILURES, PIPELINE_RUNS, SESSIONS, WAITING
 
 LAST_DAY = timedelta(hours=24)
@@ -58,6 +60,21 @@ _BY_PIPELINE: dict[str, Any] = {
     "completed": {"filter": COMPLETED.query()},
     "failed": {"filter": FAILED.query()},
     "seconds": {"avg": {"field": "duration_seconds"}},
+}
+_COUNTED: Shape = {"doc_count": int}
+_PIPELINES: Shape = {
+    "pipelines": {
+        "after_key?": {"pipeline": (str, None)},
+        "buckets": [
+            {
+                **_COUNTED,
+                "key": {"pipeline": (str, None)},
+                "completed": _COUNTED,
+                "failed": _COUNTED,
+                "seconds": {"value": (number, None)},
+            }
+        ],
+    }
 }
 
 
@@ -109,11 +126,16 @@ class DashboardQueries:
         found: list[dict[str, Any]] = []
         while True:
             aggregations = {"pipelines": {"composite": groups, "aggs": _BY_PIPELINE}}
-            answer = self._aggregated([PIPELINE_RUNS.query()], aggregations).get("pipelines", {"buckets": []})
-            found += map(_pipeline_of, answer["buckets"])
-            if len(answer["buckets"]) < PIPELINES_A_PAGE:
+            answer = self._aggregated([PIPELINE_RUNS.query()], aggregations, _PIPELINES)
+            pipelines = answer.get("pipelines", {"buckets": []})
+            found += map(_pipeline_of, pipelines["buckets"])
+            if len(pipelines["buckets"]) < PIPELINES_A_PAGE:
                 return sorted(found, key=lambda one: (one["pipeline"] is None, one["pipeline"] or ""))
-            groups["after"] = answer["after_key"]
+            if "after_key" not in pipelines:
+                raise NoAnswerError(
+                    "the answer to a search for figures does not say where to go on (a proxy in between?)"
+                )
+            groups["after"] = pipelines["after_key"]
 
     def get_recent_failures(self, limit: int = 10) -> list[dict[str, Any]]:
         """Get recent pipeline failures, the latest first, to the millisecond; those without a time last.
@@ -123,7 +145,7 @@ class DashboardQueries:
             text), ``pipeline``, ``error``, ``failed_at`` (ISO 8601, UTC); None for what is not known.
         """
         pages = head(self._client, [self._index], FAILURES, FAILURES.query(self._span), limit)
-        return [_failure_of(hit["_source"]) for hits in pages for hit in hits]
+        return [_failure_of(flat(hit["_source"])) for hits in pages for hit in hits]
 
     def get_processing_queue_depth(self) -> dict[str, int]:
         """Get current queue depth by status; a status that no run has is left out."""
@@ -132,11 +154,12 @@ class DashboardQueries:
     def _counted(self, counts: tuple[Count, ...]) -> dict[str, int]:
         now = self._now()
         named = {count.name: count.query(now) for count in counts}
-        answer = self._aggregated([], {"counts": {"filters": {"filters": named}}})
+        shape = {"counts": {"buckets": dict.fromkeys(named, _COUNTED)}}
+        answer = self._aggregated([], {"counts": {"filters": {"filters": named}}}, shape)
         buckets = answer.get("counts", {}).get("buckets", {})
         return {name: buckets.get(name, {"doc_count": 0})["doc_count"] for name in named}
 
-    def _aggregated(self, wanted: list[Query], aggregations: dict[str, Any]) -> dict[str, Any]:
+    def _aggregated(self, wanted: list[Query], aggregations: dict[str, Any], shape: Shape) -> dict[str, Any]:
         answer = self._client.search(
             index=self._index,
             query=every([*wanted, *self._span]),
@@ -147,9 +170,7 @@ class DashboardQueries:
             # Half of the runs would look like all of them.
             allow_partial_search_results=False,
         )
-        # A search over no index at all has no aggregations in its answer.
-        found: dict[str, Any] = answer.get("aggregations", {})
-        return found
+        return aggregations_of(answer, shape)
 
 
 def _pipeline_of(bucket: dict[str, Any]) -> dict[str, Any]:
@@ -160,24 +181,25 @@ def _pipeline_of(bucket: dict[str, Any]) -> dict[str, Any]:
         "total": total,
         "completed": completed,
         "failed": bucket["failed"]["doc_count"],
-        "success_rate": completed / total,
+        "success_rate": completed / max(total, 1),
         "avg_duration_minutes": None if seconds is None else seconds / 60,
     }
 
 
-def _failure_of(run: dict[str, Any]) -> dict[str, Any]:
-    neuroflow = run.get("neuroflow", {})
+def _failure_of(run: Flat) -> dict[str, Any]:
     return {
-        "run_id": _number(neuroflow.get("run_id")),
-        "pipeline": neuroflow.get("pipeline"),
-        "session_id": _number(neuroflow.get("session_id")),
-        "error": run.get("error", {}).get("message"),
+        "run_id": _number(run.get("neuroflow.run_id")),
+        "pipeline": run.get("neuroflow.pipeline"),
+        "session_id": _number(run.get("neuroflow.session_id")),
+        "error": run.get("error.message"),
         "failed_at": run.get("failed_at"),
     }
 
 
-def _number(text: str | None) -> int | str | None:
-    """An id as the database has it; one that is no key of it stays text."""
-    if text is None or not (text.isascii() and text.isdecimal()) or str(int(text)) != text:
+def _number(text: Any) -> Any:
+    """An id as the database has it; one that is no key of it stays what it is."""
+    if not (isinstance(text, str) and text.isascii() and text.isdecimal() and len(text) < 20):
+        return text
+    if str(int(text)) != text:
         return text
     return int(text)

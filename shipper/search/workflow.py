@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import tzinfo
 from typing import TextIO
 
@@ -10,6 +10,8 @@ from elasticsearch import Elasticsearch
 from rich.console import Console
 from rich.text import Text
 
+from shipper.answers import taken_apart, understood
+from shipper.cluster import is_there
 from shipper.document.runs import run_document
 from shipper.document.stages import stages_of
 from shipper.install.run_index import run_index
@@ -82,17 +84,20 @@ def workflow_detail(client: Elasticsearch, namespace: str, workflow_run_id: int)
     """
     index, identity = run_index(namespace), f"workflow_run:{workflow_run_id}"
     # A document that is not there is answered by 404, and so is an index.
-    found = client.options(ignore_status=404).get(index=index, id=identity).body
-    if not (isinstance(found, Mapping) and found.get("found")):
+    asked = f"the request for {identity}"
+    answer = client.options(ignore_status=404).get(index=index, id=identity)
+    if not is_there(answer, asked):
         return None
-    document = found["_source"]
-    if "kind" not in document:
-        # Its first facts have come this moment, and what is made of them has not.
-        document = run_document(identity, document["facts"])
+    document = understood(answer, {"_source": {}}, asked)["_source"]
+    with taken_apart(f"the document {identity}"):
+        if "kind" not in document:
+            # Its first facts have come this moment, and what is made of them has not.
+            document = run_document(identity, document["facts"])
+        stages = [flat(stage) for stage in stages_of(document)]
     query = every(queries([PIPELINE_RUNS, Is("neuroflow.workflow_run_id", str(workflow_run_id))]))
     with Snapshot(client, [index]) as snapshot:
         pipelines = [flat(hit["_source"]) for hits in snapshot.pages(query, _ORDER) for hit in hits]
-    return {**flat(document), "stages": [flat(stage) for stage in stages_of(document)], "pipelines": pipelines}
+    return {**flat(document), "stages": stages, "pipelines": pipelines}
 
 
 def write_detail(detail: Flat, zone: tzinfo | None, stream: TextIO) -> None:

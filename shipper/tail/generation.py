@@ -127,6 +127,9 @@ class Generation:
         first = max(0, kept - _LINES_WITHIN)
         sure = view.read(first, kept - first)
         sure = sure[: sure.rfind(b"\n") + 1]
+        while sure and view.read(first + len(sure), 1) in {b" ", b"\t"}:
+            # In the midst of a record: read from its beginning it gets the id that it had.
+            sure = sure[: sure.rfind(b"\n", 0, -1) + 1]
         if sure.count(b"\n") < _FEWEST_LINES:
             return False  # a few lines may be how every life begins
         cursor = self.cursor

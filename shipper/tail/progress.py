@@ -32,11 +32,19 @@ class Span(NamedTuple):
             part = part.torn
 
 
+MOST_WAITING = 256
+"""So many spans of a generation may wait behind one without outcome until those that have theirs are put together."""
+
+
 class Progress:
-    """The spans under way, by generation, in the order in which they were read."""
+    """The spans under way, by generation, in the order in which they were read.
+
+    A span may never have its outcome (its batch was set aside): what follows it is kept as few long spans.
+    """
 
     def __init__(self) -> None:
         self._spans: dict[bytes, deque[Span]] = {}
+        self._tidy_at: dict[bytes, int] = {}
         # By object: a file that is read again under its old name has spans that begin where others began.
         self._done: set[int] = set()
 
@@ -44,6 +52,11 @@ class Progress:
     def settled(self) -> bool:
         """Whether no span is under way."""
         return not self._spans
+
+    @property
+    def waiting(self) -> int:
+        """How many spans are kept."""
+        return sum(map(len, self._spans.values()))
 
     def begin(self, span: Span) -> None:
         """A span is on its way."""
@@ -70,4 +83,27 @@ class Progress:
                     generations.append(last.torn.generation)
             if not waiting:
                 self._spans.pop(generation, None)
+                self._tidy_at.pop(generation, None)
+            elif len(waiting) > self._tidy_at.get(generation, MOST_WAITING):
+                self._put_together(waiting)
+                self._tidy_at[generation] = 2 * len(waiting) + MOST_WAITING
         return list(grown.values())
+
+    def _put_together(self, waiting: deque[Span]) -> None:
+        """Make one of spans that follow each other and have their outcome."""
+        kept: list[Span] = []
+        for span in waiting:
+            last = kept[-1] if kept else None
+            if (
+                last is not None
+                and id(last) in self._done
+                and id(span) in self._done
+                and (last.end, last.restarts, last.torn, span.torn) == (span.start, span.restarts, None, None)
+            ):
+                self._done -= {id(last), id(span)}
+                kept[-1] = span._replace(start=last.start)
+                self._done.add(id(kept[-1]))
+            else:
+                kept.append(span)
+        waiting.clear()
+        waiting.extend(kept)

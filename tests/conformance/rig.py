@@ -79,15 +79,20 @@ class Rig:
         """Ship everything there is."""
         return self.run("--once")
 
-    def start(self, *before: str, said: IO[str] | None = None, **options: Any) -> subprocess.Popen[str]:
+    def start(
+        self, *before: str, said: IO[str] | None = None, command: list[str] | None = None, **options: Any
+    ) -> subprocess.Popen[str]:
         """Start the sidecar; it is ended with the rig.
 
         Args:
             before: what its command line is put behind, such as ``unshare``.
             said: a file for what it says, instead of a pipe that ``stop`` empties.
+            command: another command line.
             options: of ``Popen``, such as limits.
         """
-        process = subprocess.Popen([*before, *self.command()], stderr=said or subprocess.PIPE, text=True, **options)
+        process = subprocess.Popen(
+            [*before, *(command or self.command())], stderr=said or subprocess.PIPE, text=True, **options
+        )
         self._running.append(process)
         return process
 

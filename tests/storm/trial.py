@@ -120,7 +120,7 @@ def _ship(rig: Rig, report: Report, what: str) -> None:
     report.numbers[f"seconds, memory ({what})"] = f"{time.monotonic() - began:.1f} s, {most / 1024:.0f} MiB"
     if process.returncode != 0:
         report.faults.append(f"{what}: exit {process.returncode}: {text[-2000:]}")
-    for word in ("Traceback", "could not be delivered", "not kept up to date"):
+    for word in ("Traceback", "a bug (", "not kept up to date"):
         if word in text:
             report.faults.append(f"{what}: it said: {text[text.index(word) - 500 :][:2000]}")
     if most > MOST_MEMORY_KIB:

@@ -92,8 +92,9 @@ class _Client:
         body: dict[str, Any] = {str(number): {"settings": {}} for number in range(len(self._stream.backing))}
         return SimpleNamespace(body=body, meta=SimpleNamespace(status=200))
 
-    def _refresh(self, **_: Any) -> None:
+    def _refresh(self, **_: Any) -> Any:
         self._stream.found = {name for index in self._stream.backing for name in index}
+        return SimpleNamespace(body={}, meta=SimpleNamespace(status=200))
 
     def search(self, *, query: Any, **_: Any) -> Any:
         hits = [{"_id": name} for name in query["ids"]["values"] if name in self._stream.found]

@@ -15,15 +15,16 @@ FILES = {
     for path in sorted((ROOT / "shipper").rglob("*.py"))
 }
 FLOW = ("tail", "parse", "document", "deliver", "install", "search", "demo")
-SHARED = {"config", "addresses", "credentials", "cluster", "telemetry", "memory", ""}
+SHARED = {"answers", "config", "addresses", "credentials", "cluster", "telemetry", "memory", ""}
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),
     "emit": set(),
     "addresses": set(),
+    "answers": set(),
     "credentials": set(),
     "sections": set(),
     "config": {"addresses", "credentials", "sections"},
-    "cluster": {"config", "addresses"},
+    "cluster": {"addresses", "answers", "config"},
     "telemetry": {"config", "cluster", "credentials"},
     "memory": set(),
     "health": {"telemetry", ""},

@@ -290,9 +290,12 @@ class Weather(RotatedLog):
         self._settle_files()
 
     def _half(self) -> bytes:
-        """The lines of the log's first half, and the one in the middle."""
+        """The lines of the log's first half, and the record in the middle: cut in two it would come in part again."""
         data = self.log.read_bytes()
-        return data[: data.find(b"\n", len(data) // 2) + 1]
+        end = data.find(b"\n", len(data) // 2) + 1
+        while data[end : end + 1] == b" ":
+            end = data.find(b"\n", end) + 1 or len(data)
+        return data[:end]
 
     @rule()
     def recreate(self) -> None:

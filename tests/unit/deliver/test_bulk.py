@@ -24,6 +24,7 @@ from shipper.deliver.replay import send_letters
 from shipper.deliver.request import verdicts_of
 from shipper.deliver.run_documents import RunDocuments, Written
 from shipper.document.facts import RunFacts
+from shipper.document.ids import generation_text
 from shipper.tail.identity import NOTHING
 from shipper.tail.progress import Span
 from shipper.telemetry import Counters
@@ -351,15 +352,46 @@ def test_dead_letters_that_cannot_be_written_are_not_dead(desk: Desk, monkeypatc
     assert ((0, 0, 1, 0), 1) == (desk.counted(), desk.letters.count())
 
 
-def test_bug_in_a_batch_does_not_end_the_thread(desk: Desk) -> None:
-    """It is said, nothing is acknowledged, and other batches go on."""
+def test_bug_in_a_batch_does_not_end_the_thread(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    """It is said with its place, nothing of it is acknowledged, and other batches go on."""
     desk.counters.begin(1)
     desk.begun += 1
-    assert desk.sender.offer(Batch([b"a"], [], [Span(b"g", 0, 1, NOTHING, "")]))
-    assert [] == desk.finish()
-    assert desk.sender.broken
+    document = {"log": {"file": {"path": "/l"}}, "neuroflow": {"generation": generation_text(b"g")}}
+    item = b'{"create":{}}\n' + orjson.dumps(document) + b"\n"
+    with caplog.at_level("ERROR"):
+        assert desk.sender.offer(Batch([item], [], [Span(b"g", 0, 1, NOTHING, "")]))
+        assert [] == desk.finish()
+    assert not desk.sender.broken
+    assert not desk.sender.trouble
+    assert "/l, bytes 0 to 1" in caplog.text
     desk.submit(batch("b"), batch("c"), batch("d"))
     assert 3 == len(desk.finish())
+    assert (3, 0, 0, 1) == desk.counted()
+
+
+def test_bug_in_every_batch_slows_down_and_ends_the_run(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each waits longer than the one before, until so many are set aside that only another start can help."""
+    monkeypatch.setattr("shipper.deliver.set_aside.MOST", 4)
+    for at in range(4):
+        assert not desk.sender.broken
+        desk.counters.begin(1)
+        desk.begun += 1
+        assert desk.sender.offer(Batch([b"a"], [], [Span(b"g", at, at + 1, NOTHING, "")]))
+        assert [] == desk.finish()
+    assert desk.sender.broken
+    assert [1, 2, 3, 4] == desk.waits
+
+
+def test_good_batch_between_bad_ones_ends_their_row(desk: Desk) -> None:
+    """A bug that hits a batch now and then does not slow the others down."""
+    for name in "abc":
+        desk.counters.begin(1)
+        desk.begun += 1
+        assert desk.sender.offer(Batch([b"a"], [], [Span(b"g", 0, 1, NOTHING, "")]))
+        assert [] == desk.finish()
+        desk.submit(batch(name))
+        assert 1 == len(desk.finish())
+    assert [1, 1, 1] == desk.waits
 
 
 def test_letters_are_sent_like_documents(desk: Desk) -> None:

@@ -38,8 +38,16 @@ def item(status: int, kind: str = "some_exception") -> dict[str, Any]:
         (Outcome.NO_STREAM, item(404, "index_not_found_exception")),
         (Outcome.DEAD, item(404, "document_missing_exception")),
         (Outcome.DEAD, item(400, "document_parsing_exception")),
-        (Outcome.DEAD, {"status": 400}),
-        (Outcome.DEAD, {"status": 400, "error": "text"}),
+        # Not what Elasticsearch says of a document that it refuses: it is asked again.
+        (Outcome.RETRY, {"status": 400}),
+        (Outcome.RETRY, {"status": 400, "error": None}),
+        (Outcome.RETRY, {"status": 400, "error": "text"}),
+        (Outcome.RETRY, {"status": 400, "error": {"reason": "why"}}),
+        (Outcome.RETRY, {"status": 404, "error": {"type": ["index_not_found_exception"]}}),
+        (Outcome.RETRY, {"status": True}),
+        (Outcome.RETRY, {"status": 201.0}),
+        (Outcome.RETRY, {"status": 10**6}),
+        (Outcome.RETRY, {"status": None}),
     ],
 )
 def test_items_are_judged_by_themselves(outcome: Outcome, answer: dict[str, Any]) -> None:

@@ -230,7 +230,8 @@ def test_half_an_answer_is_none(desk: Desk) -> None:
     ("path", "body"),
     [
         ("_search", {}), ("_search", {"hits": []}), ("_search", {"hits": {"hits": [{}]}}), ("_search", []),
-        ("_search", {"timed_out": True, "hits": {"hits": []}}), ("_settings", {}), ("_settings", {"a": 1}),
+        ("_search", {"hits": {"total": {"value": 1}, "hits": []}}), ("_search", {"hits": {"hits": [{"_id": "z"}]}}),
+        ("_settings", {}), ("_settings", {"a": 1}),
     ],
 )  # fmt: skip
 def test_a_strange_answer_is_no_answer(desk: Desk, path: str, body: object) -> None:
@@ -259,6 +260,21 @@ def test_a_cluster_in_trouble_is_asked_again(desk: Desk) -> None:
     desk.fake.otherwise["GET /_tasks"] = refuse(503, "why")
     with pytest.raises(ApiError):
         desk.unknown("a")
+
+
+def test_ids_that_are_there_twice_hide_no_others(desk: Desk) -> None:
+    """Copies from before take the places of others in an answer."""
+    desk.index("a", "b")
+    desk.fake.rollover(STREAM)
+    desk.index("a", "b", "c")
+
+    def look(one: Exchange) -> None:
+        wanted = orjson.loads(one.body)["query"]["ids"]["values"]
+        hits = [{"_id": name} for index in desk.fake.streams[STREAM] for name in wanted if name in index]
+        one.send(200, {"hits": {"total": {"value": len(hits)}, "hits": hits[: len(wanted)]}})
+
+    desk.fake.otherwise[f"POST /{STREAM}/_search"] = look
+    assert ["d"] == desk.unknown("a", "b", "c", "d")
 
 
 def test_a_404_of_a_proxy_does_not_mean_that_nothing_is_there(desk: Desk) -> None:

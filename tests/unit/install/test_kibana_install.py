@@ -157,7 +157,7 @@ def test_what_an_import_did_in_part_is_told(client: Clients, kibana: KibanaStand
         ("answered 413 with a web page", page(413, "Request Entity Too Large")),
         ("answered 200 with a web page", page(200, "Log in")),
         ("sends us on to /login (302)", (302, {"location": "/login?next=x"}, b"")),
-        ("answered 200; it said: what?", (200, {"kbn-name": "x"}, b'{"message": "what?"}')),
+        ("200, but not what was asked for; it said: what?", (200, {"kbn-name": "x"}, b'{"message": "what?"}')),
     ],
 )  # fmt: skip
 def test_an_import_that_fails_is_a_sentence(

@@ -31,7 +31,7 @@ class Cluster:
         """Answers, one a search."""
         self.requests.append(len(searches) // 2)
         answer = Mock()
-        answer.__getitem__ = lambda _self, _key: [self._search(body) for body in searches[1::2]]
+        answer.body = {"responses": [self._search(body) for body in searches[1::2]]}
         return answer
 
     def _search(self, body: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import base64
 
 import pytest
 
+from shipper.answers import NoAnswerError
 from shipper.search.paging import Hit
 from shipper.search.pipeline_log import Attempt, content, latest
 
@@ -47,8 +48,24 @@ def test_content_is_the_bytes_of_the_file() -> None:
     hits: list[Hit] = [
         {"_source": {"message": "ö"}},
         {"_source": {"message": ""}},
-        {"_source": {}},
         {"_source": {"message": "shown", "neuroflow": {"original": base64.b64encode(b"\xff\r\n").decode()}}},
         {"_source": {"message": "no end", "neuroflow": {"original": base64.b64encode(b"no end").decode()}}},
     ]
-    assert content(hits) == "ö\n\n\n".encode() + b"\xff\r\nno end"
+    assert content(hits) == "ö\n\n".encode() + b"\xff\r\nno end"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {},
+        {"message": None},
+        {"message": 7},
+        {"neuroflow": {"original": "no base64"}},
+        {"neuroflow": {"original": 7}},
+        {"neuroflow": [], "message": "m"},
+    ],
+)
+def test_content_is_all_or_nothing(source: dict[str, object]) -> None:
+    """A document that does not say what its line was ends the log with an error, not with other bytes."""
+    with pytest.raises(NoAnswerError, match="can't be understood"):
+        content([{"_source": source}])

@@ -1,15 +1,25 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shipper.tail.identity import NOTHING
-from shipper.tail.progress import Progress, Span
+from shipper.tail.progress import MOST_WAITING, Progress, Span
 
 
+@pytest.mark.parametrize("most", [0, 256])
 @given(lengths=st.lists(st.tuples(st.sampled_from([b"a", b"b"]), st.integers(1, 9)), max_size=20), data=st.data())
-def test_cursor_is_the_end_of_the_acknowledged_prefix(lengths: list[tuple[bytes, int]], data: st.DataObject) -> None:
+def test_cursor_is_the_end_of_the_acknowledged_prefix(
+    most: int, lengths: list[tuple[bytes, int]], data: st.DataObject
+) -> None:
     """In whatever order spans are acknowledged, a cursor never passes one that is not, and misses none that is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("shipper.tail.progress.MOST_WAITING", most)
+        _acknowledge(lengths, data)
+
+
+def _acknowledge(lengths: list[tuple[bytes, int]], data: st.DataObject) -> None:
     progress = Progress()
     ends = {b"a": 0, b"b": 0}
     spans: list[Span] = []
@@ -57,3 +67,17 @@ def test_what_travels_in_one_document_is_passed_at_once() -> None:
         progress.begin(span)
     assert [] == progress.acknowledge([record, below])
     assert [record, below] == progress.acknowledge([above])
+
+
+def test_what_waits_behind_a_span_without_outcome_is_little() -> None:
+    """A batch that was set aside holds the cursor for as long as the process lives; its followers become one span."""
+    progress = Progress()
+    spans = [Span(b"a", at, at + 1, NOTHING, str(at)) for at in range(20_000)]
+    for span in spans:
+        progress.begin(span)
+        if span is not spans[0]:
+            assert [] == progress.acknowledge([span])
+    assert progress.waiting <= 2 * MOST_WAITING + 2
+    [grown] = progress.acknowledge([spans[0]])
+    assert (20_000, "19999") == (grown.end, grown.carry)
+    assert progress.settled

@@ -1,0 +1,93 @@
+"""Batches that a bug of ours keeps from being delivered: said, left, and read again at the next start.
+
+None of their spans is acknowledged, so the cursors of their files stay before them; their documents count as in
+flight.  Only the spans are kept, the megabytes are not.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from shipper.deliver.batch import Batch
+from shipper.document.ids import generation_text
+from shipper.telemetry import bug, log
+
+MOST = 1000
+"""So many batches are set aside; one more, and the run ends, since only another start can help."""
+# Of one batch, in a sentence.
+_MOST_NAMED = 5
+
+
+class SetAside:
+    """Counts them, and says what became of them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._batches = 0
+        self._in_a_row = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether there are more of them than a run may leave behind."""
+        with self._lock:
+            return self._batches >= MOST
+
+    def delivered(self) -> None:
+        """Another batch was: the bug is not in all of them."""
+        with self._lock:
+            self._in_a_row = 0
+
+    def take(self, batch: Batch, error: Exception) -> int:
+        """Say that a batch is left; gives how many were on end, by which the next one is waited for.
+
+        Where the bug hits every batch, a sidecar that went on at once would run through all logs for nothing.
+        """
+        with self._lock:
+            self._batches += 1
+            self._in_a_row += 1
+            batches, in_a_row = self._batches, self._in_a_row
+        log.error(
+            "a bug (%s) keeps %d documents from being delivered: %s; they are set aside and sent at the next start, "
+            "keep these files until then; other batches go on (%d set aside so far)",
+            bug(error),
+            len(batch.items),
+            "; ".join(_named(batch)),
+            batches,
+        )
+        if batches == MOST:
+            log.error(
+                "%d batches are set aside, that is too many: ending, so that they are sent at the next start", MOST
+            )
+        return in_a_row
+
+
+def _named(batch: Batch) -> Iterator[str]:
+    """The stretches of files that a batch is made of, in words."""
+    stretches: dict[bytes, tuple[int, int]] = {}
+    for span in (part for one in batch.spans for part in one.parts()):
+        start, end = stretches.get(span.generation, (span.start, span.end))
+        stretches[span.generation] = min(start, span.start), max(end, span.end)
+    paths = _paths(batch, len(stretches))
+    for at, (generation, (start, end)) in enumerate(stretches.items()):
+        if at == _MOST_NAMED:
+            yield f"and {len(stretches) - at} more files"
+            return
+        yield f"{paths.get(generation_text(generation), 'a file without documents')}, bytes {start} to {end}"
+
+
+def _paths(batch: Batch, wanted: int) -> dict[str, str]:
+    """The path of each generation, as its documents tell it."""
+    paths: dict[str, str] = {}
+    for item in batch.items:
+        if len(paths) == wanted:
+            break
+        try:
+            document: Any = orjson.loads(item.splitlines()[1])
+            paths.setdefault(str(document["neuroflow"]["generation"]), str(document["log"]["file"]["path"]))
+        except (LookupError, TypeError, ValueError):
+            continue  # perhaps that is the bug
+    return paths
