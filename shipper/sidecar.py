@@ -168,6 +168,8 @@ class Sidecar:
             self._ship_all(self._tail.rest())
         self._flush()
         while not (self._hand_over() and self._sender.idle) and not self.stopping.is_set() and not self._stuck():
+            if not (self._left or self._sender.sending):
+                self._sender.hurry()
             self._wait_for_outcomes()
             progress(*self._tail.progress())
         return self.drain()
@@ -281,7 +283,7 @@ class Sidecar:
     def _flush_due(self, *, more: bool = False) -> float:
         """When the batch goes out as it is: soon if nothing is under way and nothing more there, else by its age."""
         old = self._batch_since + self._settings.flush_interval
-        return old if more or not self._sender.idle else min(old, self._flushed_at + PACE)
+        return old if more or self._sender.sending else min(old, self._flushed_at + PACE)
 
     def _flush(self) -> None:
         self._flushed_at = self._clock.monotonic()

@@ -23,7 +23,7 @@ from shipper.deliver.outcomes import WELL, Outcome, Verdict, delay, is_unclear, 
 from shipper.deliver.recovery import Pair, Recovery
 from shipper.deliver.request import NO_ANSWER, refusal_of, send
 from shipper.deliver.run_documents import RunDocuments
-from shipper.document.facts import RunFacts
+from shipper.deliver.run_writer import Failure, RunWriter
 from shipper.tail.progress import Span
 from shipper.telemetry import Counters, log
 
@@ -95,7 +95,14 @@ class Sender:
         self._dead_letters = dead_letters
         self._counters = counters
         self._recovery = recovery
-        self._runs = runs
+        self._run_writer = RunWriter(
+            runs,
+            settings,
+            settle=self._settle_spans,
+            retry=self._retry_runs,
+            recovered=self._recovered,
+            say=self._say,
+        )
         self._restore = restore
         self._wake = wake
         self._wait_for = wait_for or _jittered
@@ -172,15 +179,25 @@ class Sender:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is under way."""
+        """Whether nothing is under way, run documents included."""
+        return not self.sending and self._run_writer.idle and self._done.empty()
+
+    @property
+    def sending(self) -> bool:
+        """Whether documents are under way."""
         with self._lock:
-            return self._under_way == 0 and self._done.empty()
+            return self._under_way > 0
+
+    def hurry(self) -> None:
+        """Nothing more comes for the time being: what waits for more of its kind does not wait any longer."""
+        self._run_writer.hurry()
 
     def stop(self, deadline: float) -> None:
         """Give up retrying at ``deadline`` (monotonic seconds), or at once where nobody answers."""
         self._deadline = deadline
         self._stop.set()
         self._nudge.set()
+        self._run_writer.stop()
         for _ in self._threads:
             self._work.put(None)
 
@@ -195,7 +212,8 @@ class Sender:
             runs: takes what the documents say of runs, there.
             restore: puts the templates there.
         """
-        self._client, self._settings, self._runs, self._restore = client, settings, runs, restore
+        self._client, self._settings, self._restore = client, settings, restore
+        self._run_writer.reconnect(runs, settings)
         self._recovery.reconnect(client)
         self._prepared = self._taken = False
         with self._lock:
@@ -206,7 +224,7 @@ class Sender:
         while (batch := self._work.get()) is not None:
             try:
                 self._deliver(batch)
-                self._done.put(batch.spans)
+                self._run_writer.add(batch.facts, batch.spans, batch.size)
             except AbandonedError:
                 pass
             except Exception as error:  # noqa: BLE001 - a bug must not end the thread silently
@@ -239,46 +257,19 @@ class Sender:
             self._trouble(trouble)
             self._pause(attempt, sum(len(part.pairs) for part in more), answered=trouble.answered)
         self._recovered()
-        if batch.facts:
-            self._tell_runs(batch.facts)
 
-    def _tell_runs(self, facts: RunFacts) -> None:
-        """Bring the run documents up to date, before the cursors move over the lines that tell of them."""
-        attempt = 0
-        while facts:
-            try:
-                written = self._runs.write(facts)
-            except ApiError as error:
-                outcome = judge_request(error.meta.status, genuine=is_genuine(error))
-                if error.meta.status == 403 or outcome is Outcome.DEAD:
-                    self._runs_lack(explain(error, self._settings))
-                    return
-                trouble = _Trouble(outcome, f"runs {error.meta.status}", explain(error, self._settings))
-            except NO_ANSWER as error:
-                reason = explain(error, self._settings)
-                trouble = _Trouble(Outcome.RETRY, type(error).__name__, reason, answered=False)
-            else:
-                for identity, verdict in written.refused[:1]:
-                    self._runs_lack(f"{identity}: {verdict.status} {verdict.kind}: {verdict.reason}")
-                facts, why = written.again, written.why
-                if why is not None and why.outcome is Outcome.PAUSE:
-                    self._runs_lack(f"{why.status} {why.kind}: {why.reason}")
-                    return
-                reason = f"{self._runs.index}: {why.status} {why.kind}: {why.reason}" if why else ""
-                trouble = _Trouble(Outcome.RETRY, "runs", reason)
-            if facts:
-                attempt += 1
-                self._trouble(trouble)
-                self._pause(attempt, 0, answered=trouble.answered)
-        self._recovered()
+    def _settle_spans(self, spans: list[Span]) -> None:
+        self._done.put(spans)
+        self._wake.set()
 
-    def _runs_lack(self, reason: str) -> None:
-        """Logs go before: what can't be told to the run documents is in the data streams, and can be told again."""
-        self._say(
-            "runs lack",
-            f"{reason}; run documents in {self._runs.index} are not kept up to date, logs are shipped all the same: "
-            "grant `write`, `create_index` and `view_index_metadata` on it, then `neuroflow-ship rebuild-runs`",
-        )
+    def _retry_runs(self, failure: Failure, attempt: int) -> bool:
+        """Wait until run documents are tried again; False when a stop has ended that."""
+        self._trouble(_Trouble(*failure))
+        try:
+            self._pause(attempt, 0, answered=failure.answered)
+        except AbandonedError:
+            return False
+        return True
 
     def _attempt(self, part: _Part) -> tuple[list[_Part], _Trouble | None]:
         """Send documents once; gives what has to be sent again, and why unless that is at once."""
