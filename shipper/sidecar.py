@@ -24,9 +24,10 @@ from shipper.parse.dispatch import continuation, orphan
 from shipper.parse.records import Records
 from shipper.reload import KEPT, Reload
 from shipper.tail.cursors import CursorStore, StateError
-from shipper.tail.discover import Scanner, Source, builtin_sources
+from shipper.tail.discover import Scanner
 from shipper.tail.lines import Block
 from shipper.tail.seams import Joints
+from shipper.tail.sources import sources_of
 from shipper.tail.state import counters_of
 from shipper.tail.tail import Clock, Tail
 from shipper.telemetry import Counters, log
@@ -41,12 +42,6 @@ DRAIN_PART = 0.9
 BURST = 2000
 # How often --once looks again when files are renamed under it.
 MOST_RESCANS = 10
-
-
-def sources_of(config: Config) -> list[Source]:
-    """The built-in inputs and those that the configuration adds."""
-    extra = [Source(path, one.format, one.dataset) for one in config.shipper.inputs for path in one.paths]
-    return extra + builtin_sources(config.log_dir)
 
 
 class Sidecar:
@@ -178,6 +173,8 @@ class Sidecar:
             self._ship_all(self._tail.rest())
         self._flush()
         while not (self._hand_over() and self._sender.idle) and not self.stopping.is_set() and not self._stuck():
+            if not (self._left or self._sender.sending):
+                self._sender.hurry()
             self._wait_for_outcomes()
             progress(*self._tail.progress())
         return self.drain()
@@ -215,20 +212,19 @@ class Sidecar:
 
     def _give_back(self) -> None:
         """After a burst, when nothing is under way, its memory goes back to the system."""
-        settled = self._counters.settled
-        if settled - self._given_back_at > BURST and self._sender.idle:
+        if (settled := self._counters.settled) - self._given_back_at > BURST and self._sender.idle:
             self._given_back_at = settled
             memory.give_back()
 
     def _sleep(self) -> None:
         """Wait for a hint, an outcome, or the next thing that is due."""
-        now, due = self._clock.monotonic(), self._next_scan
+        due = self._next_scan
         if not self._left:
             due = min(due, self._tail.due(self._settings.partial_line_timeout))
             if self._packer.batch.spans:
                 due = min(due, self._flush_due())
         if not self._hints():
-            self._wake.wait(max(0.01, due - now))
+            self._wake.wait(max(0.01, due - self._clock.monotonic()))
         if self._hints():
             # Ten thousand sleeping files beside a busy one: scanning takes a twentieth of the time at most.
             self.stopping.wait(max(HINT_PAUSE, 20 * self._scan_seconds) if self._hinted else HINT_PAUSE)
@@ -299,7 +295,7 @@ class Sidecar:
     def _flush_due(self, *, more: bool = False) -> float:
         """When the batch goes out as it is: soon if nothing is under way and nothing more there, else by its age."""
         old = self._batch_since + self._settings.flush_interval
-        return old if more or not self._sender.idle else min(old, self._flushed_at + PACE)
+        return old if more or self._sender.sending else min(old, self._flushed_at + PACE)
 
     def _flush(self) -> None:
         self._flushed_at = self._clock.monotonic()
@@ -356,7 +352,7 @@ class Sidecar:
         if not self._tail.dirty:
             return
         try:
-            counters = json.dumps(self._settled_counters())
+            counters = json.dumps(self._counters.settled_only())
             learned = self._documents.runs.changes()
             self._store.save(
                 self._tail.cursors(self._tail.dirty), learned, counters=counters, seams=self._tail.seams()
@@ -370,12 +366,6 @@ class Sidecar:
             if self._state_trouble:
                 log.info("cursors can be written again")
             self._state_trouble = ""
-
-    def _settled_counters(self) -> dict[str, int]:
-        """Counters without what is under way: that is read again after a crash."""
-        counters = self._counters.snapshot()
-        counters["read"] -= counters.pop("in_flight")
-        return counters
 
     def _reconfigure(self) -> None:
         """Use another configuration, if one can be made of it; all that may fail comes before anything is changed."""

@@ -51,6 +51,12 @@ class Counters:
             self._dead += counters.get("dead", 0)
             self._retried += counters.get("retried", 0)
 
+    def settled_only(self) -> dict[str, int]:
+        """Counters without what is under way: that is read again after a crash."""
+        counters = self.snapshot()
+        counters["read"] -= counters.pop("in_flight")
+        return counters
+
     def snapshot(self) -> dict[str, int]:
         """All counters at one moment."""
         with self._lock:

@@ -58,7 +58,7 @@ def redactor_of(config: Config) -> Redactor:
 
 def files_of(config: Config, warn: Callable[[str], None]) -> list[Found]:
     """The files that are inputs now."""
-    from shipper.sidecar import sources_of
     from shipper.tail.discover import Scanner
+    from shipper.tail.sources import sources_of
 
     return Scanner(sources_of(config), config.shipper.exclude, warn).scan()

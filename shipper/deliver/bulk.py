@@ -10,7 +10,6 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from elastic_transport import ApiError
@@ -25,8 +24,9 @@ from shipper.deliver.outcomes import WELL, Outcome, Verdict, delay, is_unclear, 
 from shipper.deliver.recovery import Pair, Recovery
 from shipper.deliver.request import NO_ANSWER, refusal_of, send
 from shipper.deliver.run_documents import RunDocuments
+from shipper.deliver.run_writer import Failure, RunWriter
 from shipper.deliver.set_aside import SetAside
-from shipper.document.facts import RunFacts
+from shipper.deliver.work import Part, Work, parts_of
 from shipper.tail.progress import Span
 from shipper.telemetry import Counters, log
 
@@ -40,33 +40,6 @@ SAY_WAITING_AFTER = 5.0
 
 class AbandonedError(Exception):
     """A stop ended the retries before the cluster had answered."""
-
-
-class _Part(NamedTuple):
-    """Documents that go out together; if ``since`` is set, a request that began before then may carry them, too."""
-
-    pairs: list[Pair]
-    since: float | None = None
-
-
-@dataclass(slots=True)
-class _Work:
-    """What is left to do for a batch.
-
-    Attributes:
-        batch: what it carries.
-        parts: its documents without an outcome; None before any was sent.
-        waiting: those that an older request may still bring; looked up again at ``due`` (monotonic).
-        attempt: how often it has failed.
-        waits_since: when it was first postponed.
-    """
-
-    batch: Batch
-    parts: list[_Part] | None = None
-    waiting: list[_Part] = field(default_factory=list)
-    due: float = 0.0
-    attempt: int = 0
-    waits_since: float = 0.0
 
 
 class _Trouble(NamedTuple):
@@ -93,8 +66,7 @@ class Sender:
         counters: are told every outcome.
         recovery: knows which documents of a doubtful batch are there already.
         runs: takes what the documents say of runs, once they are delivered.
-        restore: puts the templates, before the first request, now and then while documents are sent, and when a
-            data stream can't be made for want of one; answers False when the cluster could not be asked.
+        restore: puts the templates: at first, now and then, and when one is missing; False: it could not ask.
         wake: set whenever outcomes are ready.
         wait_for: seconds to wait after so many failed attempts.
         look_every: seconds from one look after the templates to the next.
@@ -120,12 +92,19 @@ class Sender:
         self._dead_letters = dead_letters
         self._counters = counters
         self._recovery = recovery
-        self._runs = runs
+        self._run_writer = RunWriter(
+            runs,
+            settings,
+            settle=self._settle_spans,
+            retry=self._retry_runs,
+            recovered=self._recovered,
+            say=self._say,
+        )
         self._restore = restore
         self._wake = wake
         self._wait_for = wait_for or _jittered
         # One more may wait, so that a thread that has its answer finds the next batch ready.
-        self._backlog: Backlog[_Work] = Backlog(in_flight + 1, most_postponed=in_flight + 1)
+        self._backlog: Backlog[Work] = Backlog(in_flight + 1, most_postponed=in_flight + 1)
         self._done: queue.SimpleQueue[list[Span]] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._nudge = threading.Event()
@@ -184,17 +163,7 @@ class Sender:
 
     def offer(self, batch: Batch) -> bool:
         """Hand over a batch; answers whether there was room: a slow cluster stops the reading here."""
-        return self._backlog.offer(_Work(batch))
-
-    def _parts_of(self, batch: Batch) -> list[_Part]:
-        """Its documents: those that an earlier run may have sent, and those that nobody has sent."""
-        pairs = list(zip(batch.items, batch.raws, strict=True))
-        doubtful = [pair for first, last in batch.doubtful for pair in pairs[first:last]]
-        edges = [0, *(edge for span in batch.doubtful for edge in span), len(pairs)]
-        certain = [pair for first, last in zip(edges[::2], edges[1::2], strict=True) for pair in pairs[first:last]]
-        # The last is sent first.  Blank lines make no documents, only a span.
-        parts = [_Part(certain), _Part(doubtful, self._recovery.began)]
-        return [part for part in parts if part.pairs]
+        return self._backlog.offer(Work(batch))
 
     def acknowledged(self) -> list[Span]:
         """The spans that were settled since the last call."""
@@ -205,13 +174,22 @@ class Sender:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is under way."""
-        return self._backlog.empty and self._done.empty()
+        """Whether nothing is under way, run documents included."""
+        return not self.sending and self._run_writer.idle and self._done.empty()
+
+    @property
+    def sending(self) -> bool:
+        """Whether documents are under way."""
+        return not self._backlog.empty
 
     @property
     def waits(self) -> bool:
         """Whether documents wait for the end of an older request."""
         return self._backlog.waits
+
+    def hurry(self) -> None:
+        """Nothing more comes for the time being: what waits for more of its kind does not wait any longer."""
+        self._run_writer.hurry()
 
     def stop(self, deadline: float) -> None:
         """Give up retrying at ``deadline`` (monotonic seconds), or at once where nobody answers."""
@@ -219,6 +197,7 @@ class Sender:
         self._stop.set()
         self._nudge.set()
         self._backlog.stop(deadline)
+        self._run_writer.stop()
 
     def reconnect(
         self, client: Elasticsearch, settings: Settings, runs: RunDocuments, restore: Callable[[], bool]
@@ -231,7 +210,8 @@ class Sender:
             runs: takes what the documents say of runs, there.
             restore: puts the templates there.
         """
-        self._client, self._settings, self._runs, self._restore = client, settings, runs, restore
+        self._client, self._settings, self._restore = client, settings, restore
+        self._run_writer.reconnect(runs, settings)
         self._recovery.reconnect(client, settings.request_timeout)
         self._prepared = self._taken = False
         with self._lock:
@@ -245,7 +225,7 @@ class Sender:
                 if not self._deliver(work):
                     self._backlog.postpone(work, work.due)
                     continue
-                self._done.put(work.batch.spans)
+                self._run_writer.add(work.batch.facts, work.batch.spans, work.batch.size)
                 self._aside.delivered()
             except AbandonedError:
                 pass
@@ -260,10 +240,10 @@ class Sender:
             del work  # waiting for the next one must not keep the megabytes of this one
             self._wake.set()
 
-    def _deliver(self, work: _Work) -> bool:
+    def _deliver(self, work: Work) -> bool:
         """Send documents until each has its outcome; gives whether they have: else the rest waits until it is due."""
         if work.parts is None:
-            work.parts = self._parts_of(work.batch)
+            work.parts = parts_of(work.batch, self._recovery.began)
         while work.parts:
             more, trouble = self._attempt(work.parts.pop(), work)
             if trouble is None:
@@ -278,49 +258,22 @@ class Sender:
         if work.waiting:
             work.parts, work.waiting = work.waiting, []
             return False
-        if work.batch.facts:
-            self._tell_runs(work.batch.facts)
         return True
 
-    def _tell_runs(self, facts: RunFacts) -> None:
-        """Bring the run documents up to date, before the cursors move over the lines that tell of them."""
-        attempt = 0
-        while facts:
-            try:
-                written = self._runs.write(facts)
-            except ApiError as error:
-                outcome = judge_request(error.meta.status, genuine=is_genuine(error))
-                if error.meta.status == 403 or outcome is Outcome.DEAD:
-                    self._runs_lack(explain(error, self._settings))
-                    return
-                trouble = _Trouble(outcome, f"runs {error.meta.status}", explain(error, self._settings))
-            except NO_ANSWER as error:
-                reason = explain(error, self._settings)
-                trouble = _Trouble(Outcome.RETRY, type(error).__name__, reason, answered=False)
-            else:
-                for identity, verdict in written.refused[:1]:
-                    self._runs_lack(f"{identity}: {verdict.status} {verdict.kind}: {verdict.reason}")
-                facts, why = written.again, written.why
-                if why is not None and why.outcome is Outcome.PAUSE:
-                    self._runs_lack(f"{why.status} {why.kind}: {why.reason}")
-                    return
-                reason = f"{self._runs.index}: {why.status} {why.kind}: {why.reason}" if why else ""
-                trouble = _Trouble(Outcome.RETRY, "runs", reason)
-            if facts:
-                attempt += 1
-                self._trouble(trouble)
-                self._pause(attempt, 0, answered=trouble.answered)
-        self._recovered()
+    def _settle_spans(self, spans: list[Span]) -> None:
+        self._done.put(spans)
+        self._wake.set()
 
-    def _runs_lack(self, reason: str) -> None:
-        """Logs go before: what can't be told to the run documents is in the data streams, and can be told again."""
-        self._say(
-            "runs lack",
-            f"{reason}; run documents in {self._runs.index} are not kept up to date, logs are shipped all the same: "
-            "grant `write`, `create_index` and `view_index_metadata` on it, then `neuroflow-ship rebuild-runs`",
-        )
+    def _retry_runs(self, failure: Failure, attempt: int) -> bool:
+        """Wait until run documents are tried again; False when a stop has ended that."""
+        self._trouble(_Trouble(*failure))
+        try:
+            self._pause(attempt, 0, answered=failure.answered)
+        except AbandonedError:
+            return False
+        return True
 
-    def _attempt(self, part: _Part, work: _Work) -> tuple[list[_Part], _Trouble | None]:
+    def _attempt(self, part: Part, work: Work) -> tuple[list[Part], _Trouble | None]:
         """Send documents once; gives what has to be sent again, and why unless that is at once."""
         if not self._prepare():
             return [part], _Trouble(Outcome.RETRY, answered=False)
@@ -337,13 +290,13 @@ class Sender:
         self._taken = True
         return self._settle(part.pairs, verdicts)
 
-    def _look_up(self, pairs: list[Pair], since: float, work: _Work) -> list[_Part]:
+    def _look_up(self, pairs: list[Pair], since: float, work: Work) -> list[Part]:
         """What has to be sent of documents that may have been sent before; what is undecided waits."""
         found = self._recovery.look_up(pairs, since)
         self._counters.settle(duplicate=len(pairs) - len(found.unknown) - len(found.undecided))
         if found.undecided:
             now = time.monotonic()
-            work.waiting.append(_Part(found.undecided, since))
+            work.waiting.append(Part(found.undecided, since))
             work.due, work.waits_since = now + found.wait, work.waits_since or now
             if now - work.waits_since > SAY_WAITING_AFTER:
                 self._say(
@@ -351,9 +304,9 @@ class Sender:
                     f"{len(found.undecided)} documents wait: a request that was sent before may still bring them, "
                     "so they could be there twice after a rollover; other lines are shipped meanwhile",
                 )
-        return [_Part(found.unknown)] if found.unknown else []
+        return [Part(found.unknown)] if found.unknown else []
 
-    def _refused(self, part: _Part, error: ApiError) -> tuple[list[_Part], _Trouble | None]:
+    def _refused(self, part: Part, error: ApiError) -> tuple[list[Part], _Trouble | None]:
         """A request refused whole: later again, or in halves, until the item that is to blame stands alone."""
         status = error.meta.status
         outcome = judge_request(status, genuine=is_genuine(error))
@@ -362,7 +315,7 @@ class Sender:
             if len(part.pairs) > 1:
                 self._say(f"{kind} in halves", f"{reason}; sending {len(part.pairs)} documents in halves")
                 middle = len(part.pairs) // 2
-                return [_Part(half, part.since) for half in (part.pairs[middle:], part.pairs[:middle])], None
+                return [Part(half, part.since) for half in (part.pairs[middle:], part.pairs[:middle])], None
             # A cluster that has never taken a request says nothing about the document by refusing this one.
             if part.since is None and (status == 413 or self._taken):
                 self._bury([(*part.pairs[0], refusal_of(error))])
@@ -372,7 +325,7 @@ class Sender:
             part = part._replace(since=time.monotonic())
         return [part], _Trouble(outcome, kind, reason)
 
-    def _settle(self, pairs: list[Pair], verdicts: list[Verdict]) -> tuple[list[_Part], _Trouble | None]:
+    def _settle(self, pairs: list[Pair], verdicts: list[Verdict]) -> tuple[list[Part], _Trouble | None]:
         if verdicts[0] is WELL and verdicts.count(WELL) == len(verdicts):
             self._counters.settle(acknowledged=len(verdicts))
             return [], None
@@ -396,7 +349,7 @@ class Sender:
                 trouble = _Trouble(outcome, kind, f"{kind}: {verdict.reason}")
         self._counters.settle(acknowledged=acknowledged, duplicate=duplicate)
         self._bury(dead)
-        return [_Part(again, since)] if again else [], trouble
+        return [Part(again, since)] if again else [], trouble
 
     def _bury(self, dead: list[tuple[bytes, bytes, Verdict]]) -> None:
         attempt = 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from math import isfinite
 from typing import Any
 from zlib import crc32
@@ -96,6 +97,7 @@ _STATUS_VERB = {
 _ACTION_VERB = {**_STATUS_VERB, "created": "created", "started": "started", "retried": "requeued"}
 TELLING = frozenset({*_PIPELINE, *_TASK, *_WORKFLOW, *_SESSION})
 """Actions that tell of runs and sessions; those of stages are told apart by how they begin."""
+_MAY_TELL = TELLING | {*_ACTION_VERB, "status_changed", "validated"}
 _QUEUED_TEXT = re.compile(r"Pipeline (?P<pipeline>\S+) (?:\(attempt (?P<attempt>\d+)\) )?queued")
 _TRIGGER_TEXT = re.compile(r"Workflow run started \((?P<trigger>[^)]+)\)")
 _IDS = ("pipeline", "subject_id", "session_id", "workflow_run_id")
@@ -105,6 +107,8 @@ _MOST_ERROR = 8191
 # Of any other text: no more is indexed, and a run's document holds hundreds of facts.
 _MOST_TEXT = 1024
 _MOST_STAGES = 100
+# A stamp as the application writes it.
+_USUAL = len("2026-03-02T10:00:00.000000+00:00")
 # Elasticsearch takes ids of up to 512 bytes.
 _MOST_ID = 512
 
@@ -112,17 +116,19 @@ _MOST_ID = 512
 def facts_of(documents: Iterable[dict[str, Any]]) -> RunFacts:
     """The facts in these log documents, by the run documents that they belong to."""
     found: RunFacts = {}
+    # Most documents tell nothing: one look at each has to tell which do.
     for document in documents:
         action = document.get("event", _NOTHING).get("action")
-        if action is None:
-            continue
-        neuroflow = document["neuroflow"]
-        if "audit" in neuroflow:
-            _audit(document, neuroflow, action, found)
-        elif action in TELLING:
-            _event(document, neuroflow, action, found)
-        elif "stage." in action and "workflow_run_id" in neuroflow and (stage := _STAGE.fullmatch(action)):
-            _stage(document, neuroflow, stage, found)
+        if action in _MAY_TELL:
+            neuroflow = document["neuroflow"]
+            if "audit" in neuroflow:
+                _audit(document, neuroflow, action, found)
+            elif action in TELLING:
+                _event(document, neuroflow, action, found)
+        elif action is not None and "stage." in action and (turn := _turn_of_stage(action)):
+            neuroflow = document["neuroflow"]
+            if "workflow_run_id" in neuroflow and "audit" not in neuroflow:
+                _stage(document, neuroflow, turn, found)
     return found
 
 
@@ -137,21 +143,15 @@ def unite(facts: RunFacts, more: RunFacts) -> None:
 
 
 def _event(document: dict[str, Any], neuroflow: dict[str, Any], action: str, found: RunFacts) -> None:
-    inherited = _inherited(neuroflow) if "context" in neuroflow else ()
     if action in _WORKFLOW:
-        if "workflow_run_id" in neuroflow and "workflow_run_id" not in inherited:
+        if "workflow_run_id" in neuroflow and "workflow_run_id" not in _inherited(neuroflow):
             details = _workflow_details(document, neuroflow)
             _add(found, f"workflow_run:{neuroflow['workflow_run_id']}", _WORKFLOW[action], document, details)
         return
     told = _said(neuroflow)
     verb, run = _PIPELINE.get(action), neuroflow.get("run_id")
-    if "run_id" in inherited:
+    if "context" in neuroflow and "run_id" in _inherited(neuroflow):
         run = None
-    if verb is None and "pipeline" in told and action in _TASK:
-        verb = _TASK[action]
-        run = run or neuroflow.get("task", _NOTHING).get("id")
-    if verb is not None and run is not None:
-        _add(found, f"pipeline_run:{run}", verb, document, _run_details(document, neuroflow, told))
     session = told.get("session_id")
     # Others are keys of the application's database: what becomes of those sessions the audit trail tells.
     if session and session[:4] == "ses-" and "subject_id" in told and action in _SESSION:
@@ -160,14 +160,29 @@ def _event(document: dict[str, Any], neuroflow: dict[str, Any], action: str, fou
         if "outcome" in document["event"]:
             details["outcome"] = document["event"]["outcome"]
         _add(found, f"session:{subject}_{session}", _SESSION[action], document, details)
+    if verb is None and "pipeline" in told and action in _TASK:
+        verb = _TASK[action]
+        run = run or neuroflow.get("task", _NOTHING).get("id")
+    if verb is not None and run is not None:
+        _add(found, f"pipeline_run:{run}", verb, document, _run_details(document, neuroflow, told))
 
 
-def _stage(document: dict[str, Any], neuroflow: dict[str, Any], stage: re.Match[str], found: RunFacts) -> None:
-    name = stage[1] or neuroflow.get("stage")
-    if name is None or "workflow_run_id" in _inherited(neuroflow):
+@lru_cache(1024)
+def _turn_of_stage(action: str) -> tuple[str | None, str] | None:
+    """The stage that an action names, if it does, and what happened to it; None where it is of no stage."""
+    stage = _STAGE.fullmatch(action)
+    return (stage[1], _STAGE_VERB[stage[2]]) if stage else None
+
+
+def _stage(
+    document: dict[str, Any], neuroflow: dict[str, Any], turn: tuple[str | None, str], found: RunFacts
+) -> None:
+    named, verb = turn
+    name = named or neuroflow.get("stage")
+    if name is None or ("context" in neuroflow and "workflow_run_id" in _inherited(neuroflow)):
         return
     told = _common(document, {"stage": name})
-    _add(found, f"workflow_run:{neuroflow['workflow_run_id']}", _STAGE_VERB[stage[2]], document, told)
+    _add(found, f"workflow_run:{neuroflow['workflow_run_id']}", verb, document, told)
 
 
 def _audit(document: dict[str, Any], neuroflow: dict[str, Any], action: str, found: RunFacts) -> None:
@@ -226,9 +241,13 @@ def _named(document: dict[str, Any], label: str, number: str, found: RunFacts) -
 
 def _said(neuroflow: dict[str, Any]) -> Fact:
     """What the line itself says of whose run it is."""
-    said: Fact = {key: neuroflow[key] for key in _IDS if key in neuroflow}
-    for key in _inherited(neuroflow):
-        said.pop(key, None)
+    said: Fact = {}
+    for key in _IDS:
+        if key in neuroflow:
+            said[key] = neuroflow[key]
+    if "context" in neuroflow:
+        for key in _inherited(neuroflow):
+            said.pop(key, None)
     return said
 
 
@@ -256,7 +275,7 @@ def _common(document: dict[str, Any], told: Fact) -> Fact:
 
 
 def _run_details(document: dict[str, Any], neuroflow: dict[str, Any], said: Fact) -> Fact:
-    told = _common(document, dict(said))
+    told = _common(document, said)
     if "outcome" in document["event"]:
         told["outcome"] = document["event"]["outcome"]
     if "extra" in neuroflow:
@@ -337,12 +356,11 @@ def _add(found: RunFacts, identity: str, verb: str, document: dict[str, Any], to
     moment = UNTIMED
     if "tags" not in document or "no_timestamp" not in document["tags"]:
         stamp = document["@timestamp"]
-        fraction = stamp[20:-1] if stamp[-1] == "Z" else stamp[20:-6]
-        seconds = stamp[:19]
-        if len(fraction) == 6:
-            moment, told["at"] = f"{seconds}{fraction}000", f"{seconds}.{fraction}Z"
+        if len(stamp) == _USUAL:
+            moment, told["at"] = f"{stamp[:19]}{stamp[20:26]}000", f"{stamp[:26]}Z"
         else:
-            moment, told["at"] = f"{seconds}{fraction:0<9}", _canonical(stamp)
+            fraction = stamp[20:-1] if stamp[-1] == "Z" else stamp[20:-6]
+            moment, told["at"] = f"{stamp[:19]}{fraction:0<9}", _canonical(stamp)
     # Whoever makes this fact puts its parts in this order.
     said = dumps(told)
     if len(said) > _MOST_TEXT:
@@ -350,8 +368,7 @@ def _add(found: RunFacts, identity: str, verb: str, document: dict[str, Any], to
             if type(text) is str and len(text) > _MOST_TEXT and name != "error":
                 told[name] = text[:_MOST_TEXT]
         said = dumps(told)
-    digest = crc32(said)
-    key = f"{moment} {verb} {digest:08x}"
+    key = f"{moment} {verb} {crc32(said):08x}"
     known = found.get(identity)
     if known is None:
         found[identity] = {key: told}

@@ -17,29 +17,18 @@ from typing import Any
 from shipper.document.durations import MOST_SECONDS
 from shipper.document.extra import tame
 from shipper.document.facts import Fact
+from shipper.document.kept import kept
 
-MOST_FACTS = 200
-"""So many facts of one run are kept, the newest."""
-_TIME = slice(0, 28)  # of a key
-# At one moment: a run is queued before it starts, and starts before it ends.
-_TURNS = ("pending", "created", "discovered", "queued", "requeued", "started", "processing", "stage_started")
-_RANK = {verb: rank for rank, verb in enumerate(_TURNS)}
-_LATER = len(_RANK)
 _BIRTHS = {
     "pipeline_run": frozenset({"pending", "created", "queued"}),
     "workflow_run": frozenset({"pending", "created", "started"}),
     "session": frozenset(),
 }
 _ENDS = frozenset({"completed", "failed", "cancelled", "skipped"})
+_OVER = _ENDS | {"finished"}
 # The audit trail and the event stream tell of one birth at slightly different moments, seconds.
 _TOGETHER = 60.0
 _TOLD = ("pipeline", "subject_id", "session_id", "workflow_run_id")
-
-
-def newest(facts: dict[str, Fact]) -> dict[str, Fact]:
-    """The facts that are kept of these, in order of time."""
-    keys = sorted(facts, key=lambda key: (key[_TIME], _RANK.get(facts[key]["verb"], _LATER), key))
-    return {key: facts[key] for key in keys[-MOST_FACTS:]}
 
 
 def run_document(identity: str, facts: dict[str, Fact]) -> dict[str, Any]:
@@ -49,19 +38,23 @@ def run_document(identity: str, facts: dict[str, Fact]) -> dict[str, Any]:
         identity: its id: ``workflow_run:123``, ``pipeline_run:456``, ``session:789``.
         facts: everything that was ever said of it.
     """
-    kept = newest(facts)
+    facts = kept(facts)
     kind, _, number = identity.partition(":")
-    life = newest_life(kind, kept.values())
-    make = {"pipeline_run": _pipeline_run, "workflow_run": _workflow_run, "session": _session}[kind]
-    document: dict[str, Any] = {"kind": kind, "service": {"name": "neuroflow"}, **make(number, life)}
-    times = [fact["at"] for fact in life if "at" in fact]
-    if times:
-        document["@timestamp"] = document["created_at"] = times[0]
-        document["updated_at"] = times[-1]
-    document = {key: value for key, value in document.items() if value is not None}
+    life = newest_life(kind, facts.values())
+    said: Fact = {}  # the newest word on everything
+    for fact in life:
+        said.update(fact)
+    document: dict[str, Any] = {"kind": kind, "service": {"name": "neuroflow"}}
+    made = _MAKE[kind](number, life, said)
+    document.update({key: value for key, value in made.items() if value is not None})
+    if "at" in said:
+        first = life[0]["at"] if "at" in life[0] else next(fact["at"] for fact in life if "at" in fact)
+        document["@timestamp"] = document["created_at"] = first
+        document["updated_at"] = said["at"]
     if "duration_seconds" in document:
         document["event"] = {"duration": round(document["duration_seconds"] * 10**9)}
-    return {**document, "facts": kept}
+    document["facts"] = facts
+    return document
 
 
 def newest_life(kind: str, facts: Iterable[Fact]) -> list[Fact]:
@@ -69,22 +62,38 @@ def newest_life(kind: str, facts: Iterable[Fact]) -> list[Fact]:
     births = _BIRTHS[kind]
     life: list[Fact] = []
     for fact in facts:
-        if fact["verb"] in births and _begins_anew(life, fact, births):
+        if life and fact["verb"] in births and _begins_anew(life, fact, births):
             life = []
         life.append(fact)
     return life
 
 
 def _begins_anew(life: list[Fact], birth: Fact, births: frozenset[str]) -> bool:
-    """Whether a birth is that of another run with the same id, and not once more of the one that is known."""
-    if all(fact["verb"] in births for fact in life):
-        return False
-    same = (birth["verb"], birth["source"])
-    if any((fact["verb"], fact["source"]) == same for fact in life):
+    """Whether a birth is that of another run with the same id, and not once more of the one that is known.
+
+    What was told of stages says nothing here, for older facts of them are not kept.  So of a workflow run that was
+    born, had stages and then was lost sight of, a second birth is another run's if it is told a minute later or more.
+    """
+    verb, source = birth["verb"], birth["source"]
+    same: Fact | None = None
+    end: Fact | None = None
+    begun = False
+    for fact in life:
+        known = fact["verb"]
+        if known in births:
+            if known == verb and fact["source"] == source:
+                same = fact
+        elif "stage" not in fact:
+            begun = True
+            if known in _OVER:
+                end = fact
+    if not begun:
+        later = same is not None and verb != "started" and "started" in births
+        return later and (_between(same, birth) or 0.0) > _TOGETHER  # type: ignore[arg-type] # it is one if later
+    if same is not None:
         # A workflow may be told to have started once more without having ended; a run is only queued anew.
-        return birth["verb"] != "started" or any(fact["verb"] in {*_ENDS, "finished"} for fact in life)
-    ends = [fact for fact in life if fact["verb"] in {*_ENDS, "finished"}]
-    return bool(ends) and (_between(ends[-1], birth) or 0.0) > _TOGETHER
+        return verb != "started" or end is not None
+    return end is not None and (_between(end, birth) or 0.0) > _TOGETHER
 
 
 def _between(first: Fact, last: Fact) -> float | None:
@@ -100,42 +109,49 @@ def newest_attempt(life: Iterable[Fact]) -> tuple[Fact | None, Fact | None, str]
     end: Fact | None = None
     verb = ""
     for fact in life:
+        turn = fact["verb"]
+        if turn == "requeued" or (turn == "started" and (start is None or end is not None)):
+            start, end, verb = (fact if turn == "started" else None), None, ""
+            continue
         said = _end_of(fact)
-        if fact["verb"] == "requeued" or (fact["verb"] == "started" and (start is None or end is not None)):
-            start, end, verb = (fact if fact["verb"] == "started" else None), None, ""
-        elif said and end is not None and said == verb:
+        if said and end is not None and said == verb:
             end = {**fact, **end}  # told twice: the first moment, and all that either says
-        elif said and not (fact["verb"] == "called_back" and end is not None):
+        elif said and not (turn == "called_back" and end is not None):
             end, verb = fact, said
     return start, end, verb
 
 
-def _pipeline_run(number: str, life: list[Fact]) -> dict[str, Any]:
+def _pipeline_run(number: str, life: list[Fact], said: Fact) -> dict[str, Any]:
     start, end, verb = newest_attempt(life)
-    queued = _first(life, "queued") or _first(life, "created")
-    waiting = "queued" if queued or _first(life, "requeued") else _pending(life)
-    status = verb or ("running" if start else waiting)
+    first: dict[str, Fact] = {}  # of each verb
+    for fact in reversed(life):
+        first[fact["verb"]] = fact
+    queued = first.get("queued") or first.get("created")
+    status = verb or ("running" if start else "queued" if queued or "requeued" in first else _pending(first))
     return {
         "status": status,
         "queued_at": queued and queued.get("at"),
         "started_at": start and start.get("at"),
-        "attempt": _last(life, "attempt"),
-        "neuroflow": {"run_id": number, **_ids(life)},
+        "attempt": said.get("attempt"),
+        "neuroflow": {"run_id": number, **_ids(said)},
         **ending(verb, start, end),
     }
 
 
-def _workflow_run(number: str, life: list[Fact]) -> dict[str, Any]:
-    start = _first(life, "started") or _first(life, "created")
-    measured: dict[str, Any] = next((fact["metrics"] for fact in reversed(life) if "metrics" in fact), {})
+def _workflow_run(number: str, life: list[Fact], said: Fact) -> dict[str, Any]:
+    first: dict[str, Fact] = {}  # of each verb
+    for fact in reversed(life):
+        first[fact["verb"]] = fact
+    start = first.get("started") or first.get("created")
+    measured: dict[str, Any] = said.get("metrics", {})
     end: Fact | None = None
     verb = ""
     for fact in life:
-        said = _end_of(fact)
-        if said and end is not None and said == verb:
+        ended = _end_of(fact)
+        if ended and end is not None and ended == verb:
             end = {**fact, **end}
-        elif said:
-            end, verb = fact, said
+        elif ended:
+            end, verb = fact, ended
     if not verb and measured:
         end = next(fact for fact in reversed(life) if "metrics" in fact)
         verb = "failed" if measured.get("stages_failed") else "completed"
@@ -147,9 +163,9 @@ def _workflow_run(number: str, life: list[Fact]) -> dict[str, Any]:
     durations |= {stage: fact["duration"] / 10**9 for stage, fact in stages.items() if "duration" in fact}
     under_way = [stage for stage, fact in stages.items() if fact["verb"] == "stage_started"]
     document = {
-        "status": verb or ("running" if start or stages else _pending(life)),
+        "status": verb or ("running" if start or stages else _pending(first)),
         "started_at": (start and start.get("at")) or measured.get("started_at"),
-        "trigger": _last(life, "trigger"),
+        "trigger": said.get("trigger"),
         "stages_completed": max(len(done), measured.get("stages_successful") or 0, *counted, 0),
         "stages_failed": max(len(failed), measured.get("stages_failed") or 0),
         "stage_durations": tame(durations) or None,
@@ -163,29 +179,25 @@ def _workflow_run(number: str, life: list[Fact]) -> dict[str, Any]:
     return document
 
 
-def _pending(life: list[Fact]) -> str:
+def _pending(first: dict[str, Fact]) -> str:
     """The status of a run that has neither been queued nor begun."""
-    return "pending" if _first(life, "pending") else "unknown"
+    return "pending" if "pending" in first else "unknown"
 
 
-def _session(number: str, life: list[Fact]) -> dict[str, Any]:
-    row = _last(life, "row")
-    last = {"status": "unknown"}
-    for fact in life:
-        if fact["verb"] == "row":
-            continue
-        status = fact.get("status") or fact["verb"]
-        if status == "finished":
-            status = "failed" if fact.get("outcome") == "failure" else "completed"
-        last = {**fact, "status": status}
-    ids = _ids(life)
+def _session(number: str, life: list[Fact], said: Fact) -> dict[str, Any]:
+    row = said.get("row")
+    last: Fact = next((fact for fact in reversed(life) if fact["verb"] != "row"), {"verb": "unknown"})
+    status = last.get("status") or last["verb"]
+    if status == "finished":
+        status = "failed" if last.get("outcome") == "failure" else "completed"
+    ids = _ids(said)
     return {
         # Its document is that of the row; counted as a session of its own it would count twice.
         **({"kind": "session_name", "row": row} if row else {}),
-        "status": last["status"],
-        "label": _last(life, "label") or (ids.get("session_id") if not number.isdecimal() else None),
-        "completed_at": last.get("at") if last["status"] == "completed" else None,
-        "failed_at": last.get("at") if last["status"] == "failed" else None,
+        "status": status,
+        "label": said.get("label") or (ids.get("session_id") if not number.isdecimal() else None),
+        "completed_at": last.get("at") if status == "completed" else None,
+        "failed_at": last.get("at") if status == "failed" else None,
         "neuroflow": ids,
     }
 
@@ -216,14 +228,8 @@ def ending(verb: str, start: Fact | None, end: Fact | None) -> dict[str, Any]:
     return found
 
 
-def _first(life: list[Fact], verb: str) -> Fact | None:
-    return next((fact for fact in life if fact["verb"] == verb), None)
+def _ids(said: Fact) -> dict[str, str]:
+    return {key: said[key] for key in _TOLD if key in said}
 
 
-def _last(life: list[Fact], key: str) -> Any:
-    """The newest word on something."""
-    return next((fact[key] for fact in reversed(life) if key in fact), None)
-
-
-def _ids(life: list[Fact]) -> dict[str, str]:
-    return {key: value for key in _TOLD if (value := _last(life, key)) is not None}
+_MAKE = {"pipeline_run": _pipeline_run, "workflow_run": _workflow_run, "session": _session}

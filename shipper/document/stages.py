@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from shipper.document.facts import Fact
-from shipper.document.runs import ending, newest, newest_attempt, newest_life
+from shipper.document.kept import kept
+from shipper.document.runs import ending, newest_attempt, newest_life
 
 _OVER = frozenset({"completed", "failed", "cancelled", "skipped"})
 
@@ -13,8 +14,9 @@ _OVER = frozenset({"completed", "failed", "cancelled", "skipped"})
 def stages_of(document: dict[str, Any]) -> list[dict[str, Any]]:
     """Its stages, each shaped as a document is, in the order in which they were first spoken of.
 
-    As in the document itself only the newest life counts, and of a stage its newest attempt.  Those that only the
-    metrics know come last, by name: their durations are all that is told of them.
+    As in the document itself only the newest life counts, and of a stage its newest attempt.  Of what was told of one
+    stage again and again only the newest is known (``document.kept``).  Those that only the metrics know come last,
+    by name: their durations are all that is told of them.
 
     Args:
         document: of the workflow run, its facts included.
@@ -25,7 +27,7 @@ def stages_of(document: dict[str, Any]) -> list[dict[str, Any]]:
         ``failed_at``, ``duration_seconds``, ``error``.
     """
     told: dict[str, list[Fact]] = {}
-    for fact in newest_life("workflow_run", newest(document.get("facts", {})).values()):
+    for fact in newest_life("workflow_run", kept(document.get("facts", {})).values()):
         if "stage" in fact:
             plain = {**fact, "verb": fact["verb"].removeprefix("stage_")}
             told.setdefault(fact["stage"], []).append(plain)

@@ -6,6 +6,7 @@ with what is said meanwhile.  What a sidecar wrote before was indexed before, so
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from elasticsearch import ApiError, Elasticsearch
@@ -14,7 +15,8 @@ from shipper.answers import taken_apart, understood
 from shipper.cluster import is_there
 from shipper.config import DATASETS
 from shipper.deliver.run_documents import RunDocuments, Written
-from shipper.document.facts import TELLING, RunFacts, facts_of, unite
+from shipper.document.facts import TELLING, RunFacts, facts_of
+from shipper.document.kept import Gathered
 from shipper.search.conditions import Query
 from shipper.search.paging import Snapshot
 from shipper.search.views import sort, streams
@@ -33,8 +35,11 @@ _QUERY: Query = {
         ],
     }
 }
-# So many runs are put together before they are written.
-_MOST_RUNS = 2000
+# So many bytes of facts are put together before they are written.
+_MOST_GATHERED = 10 * 2**20
+# From the deletion to the first document, seconds: a sidecar that has just looked at the old index and puts documents
+# in the place of those in it has done so by then, and found that they are gone.
+_APART = 1.0
 
 
 class RefusedError(Exception):
@@ -64,26 +69,31 @@ def rebuild(client: Elasticsearch, namespace: str, runs: RunDocuments, say: Call
             raise
         say(f"{runs.index}: the key may not delete it; what is there is completed, nothing wrong in it is taken away")
     client.options(ignore_status=[403, 404]).indices.refresh(index=names, ignore_unavailable=True)
-    facts: RunFacts = {}
+    not_before = time.monotonic() + _APART
+    gathered = Gathered(_MOST_GATHERED)
     told = 0
     identities: set[str] = set()
+
+    def write() -> None:
+        time.sleep(max(0.0, not_before - time.monotonic()))
+        for facts in gathered.portions():
+            identities.update(facts)
+            _write(runs, facts)
+
     with Snapshot(client, names) as snapshot:
         for hits in snapshot.pages(_QUERY, sort(_ORDER, newest_first=False), source=_FIELDS):
             with taken_apart("a document that tells of a run"):
-                unite(facts, facts_of(hit["_source"] for hit in hits))
+                gathered.add(facts_of(hit["_source"] for hit in hits))
             told += len(hits)
-            if len(facts) >= _MOST_RUNS:
-                identities |= facts.keys()
-                _write(runs, facts)
-                facts = {}
-    identities |= facts.keys()
-    _write(runs, facts)
+            if gathered.full:
+                write()
+    write()
     client.options(ignore_status=[403, 404]).indices.refresh(index=runs.index)
     return told, len(identities)
 
 
 def _write(runs: RunDocuments, facts: RunFacts) -> None:
-    written = Written(facts, None, [])
+    written = Written(facts)
     for _ in range(5):
         written = runs.write(written.again)
         if written.refused:

@@ -7,14 +7,12 @@ file is what a scan costs, half of it where file system events help.
 from __future__ import annotations
 
 import fnmatch
-import glob
 import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from pathlib import Path
 from stat import S_ISCHR
 from typing import NamedTuple
 
@@ -81,21 +79,6 @@ class Found(NamedTuple):
 def shown(path: str) -> str:
     """A path as text that can be printed and sent: bytes that are no UTF-8 are spelled out."""
     return path if path.isascii() else os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-def builtin_sources(log_dir: Path) -> list[Source]:
-    """The files that neuroflow writes under its log directory."""
-    root = glob.escape(str(log_dir))
-    return [
-        Source(f"{root}/neuroflow.log", "auto", "app"),
-        Source(f"{root}/workflow.log", "auto", "workflow"),
-        Source(f"{root}/celery/*.log", "celery", "celery"),
-        Source(f"{root}/worker.log", "celery", "celery"),
-        Source(f"{root}/huey.log", "celery", "celery"),
-        Source(f"{root}/audit/audit_*.jsonl", "audit", "audit"),
-        Source(f"{root}/pipelines/*/*.log", "pipeline", "pipeline"),
-        Source(f"{root}/*/*_ses-*.log", "console", "pipeline"),
-    ]
 
 
 # The entries of every directory that is not there: the same list, so that nothing changed.

@@ -1,7 +1,8 @@
 """``make bench``: what a line costs us, and how near we come to what the node can take.
 
 Every figure is a ratio of two things measured in one run: the whole process ``neuroflow-ship --once`` beside a
-plain client that only sends ready-made bodies of the same documents, in turn.
+plain client that only sends ready-made bodies of the same documents, in turn.  What run documents cost is measured
+with lines that speak of little else: beside the plain client, and beside the same process that takes no facts.
 """
 
 from __future__ import annotations
@@ -31,7 +32,22 @@ from shipper.install.templates import install
 from shipper.parse.dispatch import parse
 from shipper.tail.lines import Block, Origin, Splitter
 from shipper.tail.reader import CHUNK_BYTES
-from tests.bench.lines import celery_lines, console_lines, session_lines, structlog_lines, structlog_turns
+from tests.bench.lines import (
+    celery_lines,
+    console_lines,
+    session_lines,
+    stage_ends,
+    stages_in_between,
+    structlog_lines,
+    structlog_turns,
+)
+from tests.conformance.relay import Relay
+
+# The same program, but no document tells of a run.
+_WITHOUT_FACTS = (
+    "from shipper.deliver import batch\nbatch.facts_of = lambda documents: {}\n"
+    "from shipper.cli.ship import main\nmain()"
+)
 
 
 def stages(data: bytes, line_format: Format) -> tuple[int, float, list[bytes]]:
@@ -66,8 +82,9 @@ def send(client: Elasticsearch, bodies: list[bytes], namespace: str) -> float:
     return time.perf_counter() - began
 
 
-def ship_once(url: str, folder: Path, namespace: str) -> tuple[float, float, int]:
+def ship_once(url: str, folder: Path, namespace: str, *, facts: bool = True) -> tuple[float, float, int]:
     """The whole process: (wall seconds, CPU seconds, peak resident KiB)."""
+    program = ["-m", "shipper.cli.ship"] if facts else ["-c", _WITHOUT_FACTS]
     config = folder / f"{namespace}.yaml"
     config.write_text(
         f"logging: {{log_dir: {folder / 'logs'}}}\nelasticsearch: {{hosts: ['{url}']}}\n"
@@ -75,7 +92,7 @@ def ship_once(url: str, folder: Path, namespace: str) -> tuple[float, float, int
     )
     began = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", "shipper.cli.ship", "--config", str(config), "--once"], stderr=subprocess.DEVNULL
+        [sys.executable, *program, "--config", str(config), "--once"], stderr=subprocess.DEVNULL
     )
     # Not ru_maxrss: that counts the moment before exec, when the child still is this process.
     peak = 0
@@ -92,11 +109,55 @@ def ship_once(url: str, folder: Path, namespace: str) -> tuple[float, float, int
     return wall, usage.ru_utime + usage.ru_stime, peak
 
 
+def ends_of_stages(client: Elasticsearch, url: str, folder: Path, lines: int, rounds: int) -> None:
+    """Lines that end a stage of another workflow run each, beside a plain client: of few stages, and of many."""
+    for stages_of_a_run in (5, 300):
+        data = stage_ends(lines, stages=stages_of_a_run)
+        (folder / "logs" / "neuroflow.log").write_bytes(data)
+        _, _, bodies = stages(data, "auto")
+        print(f"{lines} ends of stages, {stages_of_a_run} stages, 977 workflow runs")
+        ratios = []
+        for _ in range(rounds):
+            plain = send(client, bodies, f"plain{uuid.uuid4().hex[:8]}")
+            wall, _, peak = ship_once(url, folder, f"ship{uuid.uuid4().hex[:8]}")
+            ratios.append(plain / wall)
+            print(
+                f"  plain client {lines / plain:,.0f}/s; neuroflow-ship --once {lines / wall:,.0f}/s, "
+                f"peak {peak / 1024:.0f} MiB; ratio {plain / wall:.2f}"
+            )
+        print(f"median ratio {statistics.median(ratios):.2f}")
+
+
+def with_and_without_facts(url: str, folder: Path, name: str, data: bytes, rounds: int) -> None:
+    """What run documents cost in CPU seconds of the process and in bytes sent."""
+    count = data.count(b"\n")
+    (folder / "logs" / "neuroflow.log").write_bytes(data)
+    print(f"{count} {name}")
+    relay = Relay(url)
+    costs = []
+    for _ in range(rounds):
+        spent, sent = [], []
+        for facts in (False, True):
+            before = relay.asked
+            _, cpu, _ = ship_once(relay.url, folder, f"ship{uuid.uuid4().hex[:8]}", facts=facts)
+            spent.append(cpu)
+            sent.append(relay.asked - before)
+        costs.append(spent[1] / spent[0])
+        print(
+            f"  CPU seconds {spent[0]:.2f} without run documents, {spent[1]:.2f} with them: {costs[-1]:.2f} times; "
+            f"MB sent {sent[0] / 10**6:.1f} and {sent[1] / 10**6:.1f}: {sent[1] / sent[0]:.2f} times"
+        )
+    relay.close()
+    print(f"median {statistics.median(costs):.2f} times the CPU")
+
+
 def main() -> None:
     """Measure and print."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--lines", type=int, default=200_000)
     options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--stage-lines", type=int, default=200_000, help="ends of stages, for run documents")
+    options.add_argument("--mixed-lines", type=int, default=1_000_000, help="a quarter of them of stages")
     asked = options.parse_args()
     gc.freeze()
     gc.set_threshold(200_000, 20, 100)  # as the sidecar does
@@ -132,6 +193,10 @@ def main() -> None:
                 f"ratio {plain / wall:.2f}"
             )
         print(f"median ratio {statistics.median(ratios):.2f}")
+        ends_of_stages(client, node.url, folder, asked.stage_lines, asked.rounds)
+        mixed = stages_in_between(asked.mixed_lines)
+        with_and_without_facts(node.url, folder, "lines, a quarter of them of stages", mixed, asked.rounds)
+        with_and_without_facts(node.url, folder, "lines as the application writes them", data, asked.rounds)
 
 
 if __name__ == "__main__":

@@ -118,3 +118,63 @@ def session_lines(count: int) -> bytes:
             for at in range(45)
         ]
     return b"\n".join(lines) + b"\n"
+
+
+_STAGE_NAMES = ("discovery", "bids", "qsiprep", "qsirecon", "qsiparc")
+
+
+def stage_ends(count: int, runs: int = 977, stages: int = 5) -> bytes:
+    """The dearest lines for run documents: every one ends a stage, of another workflow run than the one before.
+
+    Args:
+        count: how many lines.
+        runs: how many workflow runs take turns.
+        stages: how many stages a run has; more than five have made-up names.
+    """
+    names = [*_STAGE_NAMES, *(f"stage_{number:03d}" for number in range(stages - len(_STAGE_NAMES)))][:stages]
+    chance = random.Random(9)
+    return _lines(
+        {
+            "component": "workflow",
+            "workflow_run_id": number % runs,
+            "stage": names[number // runs % stages],
+            "duration": round(chance.random() * 4000, 3),
+            "event": "stage.completed",
+            **_stamped(number),
+        }
+        for number in range(count)
+    )
+
+
+def stages_in_between(count: int, runs: int = 500) -> bytes:
+    """Lines of 306 bytes on the average, a quarter of them of stages; the workflow runs take turns."""
+    chance = random.Random(10)
+    lines = []
+    for number in range(count):
+        place = f"sub-{number % 311:04d}/ses-baseline/{chance.randrange(16**12):012x}"
+        event = ("stage.started", "stage.completed")[number // 4 % 2] if number % 4 == 0 else "adapter.progress"
+        line = {
+            "component": chance.choice(("workflow", "pipeline", "discovery")),
+            "workflow_run_id": number // 8 % runs,
+            "stage": _STAGE_NAMES[number // (8 * runs) % len(_STAGE_NAMES)],
+            "duration": round(chance.random() * 4000, 3),
+            "path": f"/data/neuroflow/derivatives/{place}",
+            "event": event,
+            **_stamped(number),
+        }
+        lines.append(line)
+    return _lines(lines, size=306)
+
+
+def _stamped(number: int) -> dict[str, Any]:
+    stamp = f"2026-11-23T{number // 600_000 % 24:02d}:{number // 10_000 % 60:02d}:{number % 60:02d}"
+    return {"level": "info", "@timestamp": f"{stamp}.{number % 10**6:06d}+00:00", "service": "neuroflow"}
+
+
+def _lines(lines: Iterable[dict[str, Any]], size: int = 0) -> bytes:
+    """Each with a line feed and, where it is shorter than ``size``, with a note that fills it up."""
+    written = []
+    for line in lines:
+        short = size - len(orjson.dumps(line)) - len(',"note":""') - 1
+        written.append(orjson.dumps({**line, "note": ("as it should be, " * 20)[:short]} if short > 0 else line))
+    return b"\n".join(written) + b"\n"

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 class Relay:
     """A TCP relay to the cluster that can swallow its answers, or be an outage.
 
-    ``swallow``: requests reach the cluster, nothing comes back.
+    ``swallow``: requests reach the cluster, nothing comes back.  ``asked``: bytes of all requests so far.
 
     Args:
         url: of the cluster.
@@ -25,7 +25,7 @@ class Relay:
         self._lock = threading.Lock()
         self._out = False
         self.swallow = False
-        self.swallowed = 0
+        self.swallowed = self.asked = 0
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
 
@@ -83,6 +83,9 @@ class Relay:
     def _pump(self, source: socket.socket, sink: socket.socket, answers: bool, ended: threading.Barrier) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
+                if not answers:
+                    with self._lock:
+                        self.asked += len(data)
                 if answers and self.swallow:
                     self.swallowed += len(data)
                 else:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -215,6 +217,75 @@ def test_writers_at_the_same_time_come_to_the_same(es: Elasticsearch, namespace:
     found = {hit["_id"]: hit["_source"] for hit in es.search(index=index, size=100)["hits"]["hits"]}
     place = {"data_stream": {"namespace": namespace}}
     assert {identity: {**run_document(identity, some), **place} for identity, some in facts.items()} == found
+
+
+def test_two_that_go_on_while_the_index_is_made_anew(es: Elasticsearch, namespace: str) -> None:
+    """Each tells turn after turn of the same runs; in the middle all that was said is written into an empty index."""
+    index = run_index(namespace)
+    chance = random.Random(9)
+    facts = facts_of_many(40)
+    stages = {
+        f"workflow_run:{run}": {
+            f"{at(second)[:19]}000000000 stage_completed {run:04x}{second:04x}": {
+                "stage": f"s{second % 3}", "verb": "stage_completed", "source": "events", "at": at(second),
+            }
+            for second in range(20)
+        }
+        for run in range(5)
+    }  # fmt: skip
+    parts: list[RunFacts] = [
+        {identity: {key: one}} for identity, some in {**facts, **stages}.items() for key, one in some.items()
+    ]
+    chance.shuffle(parts)
+    lock, said = threading.Lock(), list[RunFacts]()
+
+    def write(runs: RunDocuments, part: RunFacts) -> None:
+        while part:
+            written = runs.write(part)
+            assert [] == written.refused
+            part = written.again
+
+    def go_on(mine: list[RunFacts]) -> None:
+        runs = RunDocuments(es, index, lambda: make_run_index(es, index))
+        for part in mine:
+            with lock:
+                said.append(part)
+            write(runs, part)
+
+    threads = [threading.Thread(target=go_on, args=(parts[number::2],)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    while len(said) < len(parts) // 2:
+        time.sleep(0.01)
+    es.indices.delete(index=index)
+    with lock:
+        until_then = list(said)
+    time.sleep(1)  # as rebuild-runs does
+    anew = RunDocuments(es, index, lambda: make_run_index(es, index))
+    for part in until_then:
+        write(anew, part)
+    for thread in threads:
+        thread.join()
+    es.indices.refresh(index=index)
+    found = {hit["_id"]: hit["_source"] for hit in es.search(index=index, size=100)["hits"]["hits"]}
+    place = {"data_stream": {"namespace": namespace}}
+    assert {
+        identity: {**run_document(identity, some), **place} for identity, some in {**facts, **stages}.items()
+    } == found
+
+
+def test_a_run_is_written_once_and_then_put(es: Elasticsearch, namespace: str) -> None:
+    """A new run is one write; what is known of it is not asked for, and one that another writer changed is."""
+    index = run_index(namespace)
+    one, other = (RunDocuments(es, index, lambda: make_run_index(es, index)) for _ in range(2))
+    ((identity, facts),) = facts_of_many(1).items()
+    versions = []
+    for runs, (key, fact) in zip((one, one, other), facts.items(), strict=True):
+        assert {} == runs.write({identity: {key: fact}}).again
+        versions.append(es.get(index=index, id=identity)["_version"])
+    # Whoever does not know the run has its facts united, and puts what they make.
+    assert [1, 2, 4] == versions
+    assert "completed" == es.get(index=index, id=identity)["_source"]["status"]
 
 
 def test_a_second_time_writes_nothing(es: Elasticsearch, namespace: str) -> None:

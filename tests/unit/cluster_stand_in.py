@@ -193,6 +193,14 @@ class Cluster:
         """Whether nothing is under way."""
         return not self.waiting and not self.aside and not self.done
 
+    @property
+    def sending(self) -> bool:
+        """Whether something waits for its answer."""
+        return bool(self.waiting)
+
+    def hurry(self) -> None:
+        """Nothing is held back here."""
+
     def stop(self, deadline: float) -> None:
         """Nobody answers any more: what waits stays unacknowledged."""
         assert deadline > 0

@@ -501,7 +501,7 @@ FACTS: RunFacts = {"pipeline_run:1": {"k": {"verb": "started"}}}
 
 def told(desk: Desk, runs: Runs) -> list[Span]:
     """Deliver a batch that tells of a run."""
-    desk.sender._runs = cast("RunDocuments", runs)
+    desk.sender._run_writer._runs = cast("RunDocuments", runs)
     one = batch("a")
     one.facts = FACTS
     desk.submit(one)
@@ -546,7 +546,7 @@ def test_logs_go_before_run_documents(desk: Desk, caplog: pytest.LogCaptureFixtu
 
 def test_a_stop_does_not_wait_for_run_documents_for_ever(desk: Desk) -> None:
     """The lines are not acknowledged: they tell of the run again at the next start."""
-    desk.sender._runs = cast("RunDocuments", Runs(*[ConnectionTimeout("slow")] * 99))
+    desk.sender._run_writer._runs = cast("RunDocuments", Runs(*[ConnectionTimeout("slow")] * 99))
     one = batch("a")
     one.facts = FACTS
     desk.wait = 60.0

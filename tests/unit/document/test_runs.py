@@ -5,7 +5,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipper.document.runs import MOST_FACTS, run_document
+from shipper.document.kept import MOST_FACTS
+from shipper.document.runs import run_document
 
 Facts = dict[str, dict[str, Any]]
 
@@ -107,6 +108,17 @@ def test_an_id_that_is_used_again_is_another_run() -> None:
     assert ("queued", at(500), {"run_id": "4", "pipeline": "q"}) == (
         found["status"], found["created_at"], found["neuroflow"],
     )  # fmt: skip
+
+
+def test_a_workflow_that_was_lost_sight_of() -> None:
+    """Its id is used again: a second birth a minute later is another run's, whatever is still known of its stages."""
+    old = [fact(10, "created", "audit"), fact(11, "started")]
+    stage, later = fact(20, "stage_completed", stage="a"), fact(2000, "stage_completed", stage="a")
+    for stages in ([], [stage], [stage, later]):
+        found = run(*old, *stages, fact(1000, "created", "audit"), identity="workflow_run:4")
+        assert at(1000) == found["created_at"]
+        found = run(*old, *stages, fact(40, "created", "audit"), identity="workflow_run:4")
+        assert at(10) == found["created_at"]
 
 
 def test_a_birth_told_twice_is_one() -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from shipper.tail.discover import Found, Scanner, Source, builtin_sources
+from shipper.tail.discover import Found, Scanner, Source
 from shipper.tail.rotation_names import split_rotation
+from shipper.tail.sources import builtin_sources
 
 
 def source(pattern: object) -> Source:

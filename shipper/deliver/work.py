@@ -1,0 +1,53 @@
+"""What is left to do for a batch: documents without an outcome, and why those that wait do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from shipper.deliver.batch import Batch
+from shipper.deliver.recovery import Pair
+
+
+class Part(NamedTuple):
+    """Documents that go out together; if ``since`` is set, a request that began before then may carry them, too."""
+
+    pairs: list[Pair]
+    since: float | None = None
+
+
+@dataclass(slots=True)
+class Work:
+    """What is left to do for a batch.
+
+    Attributes:
+        batch: what it carries.
+        parts: its documents without an outcome; None before any was sent.
+        waiting: those that an older request may still bring; looked up again at ``due`` (monotonic).
+        attempt: how often it has failed.
+        waits_since: when it was first postponed.
+    """
+
+    batch: Batch
+    parts: list[Part] | None = None
+    waiting: list[Part] = field(default_factory=list)
+    due: float = 0.0
+    attempt: int = 0
+    waits_since: float = 0.0
+
+
+def parts_of(batch: Batch, began: float) -> list[Part]:
+    """The documents of a batch: those that an earlier run may have sent, and those that nobody has sent.
+
+    Args:
+        batch: blank lines make no documents, so it may hold none.
+        began: when this run began, monotonic seconds.
+
+    Returns:
+        The last is to be sent first.
+    """
+    pairs = list(zip(batch.items, batch.raws, strict=True))
+    doubtful = [pair for first, last in batch.doubtful for pair in pairs[first:last]]
+    edges = [0, *(edge for span in batch.doubtful for edge in span), len(pairs)]
+    certain = [pair for first, last in zip(edges[::2], edges[1::2], strict=True) for pair in pairs[first:last]]
+    return [part for part in (Part(certain), Part(doubtful, began)) if part.pairs]

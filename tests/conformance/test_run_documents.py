@@ -1,0 +1,99 @@
+"""Run documents when their index alone is in trouble, and when the process ends before they are written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from elasticsearch import Elasticsearch
+
+from shipper.install.run_index import run_index
+from tests.conformance.fake import Answer, Fake, page, refuse
+from tests.conformance.faked import FakedRig, Running
+from tests.conformance.rig import Rig, eventually
+
+RUNS = "POST /neuroflow-runs"
+
+
+def tell(log: Path, verb: str, runs: range) -> None:
+    """A turn of each of some runs."""
+    second = ("queued", "started", "completed").index(verb)
+    with log.open("a") as file:
+        for run in runs:
+            stamp = f"2026-03-02T10:{run % 60:02d}:0{second}.000000Z"
+            file.write(json.dumps({"event": f"pipeline.{verb}", "run_id": run, "timestamp": stamp}) + "\n")
+
+
+def statuses(runs: dict[str, Any]) -> dict[str, int]:
+    """How many runs stand how."""
+    found = [run.get("status", "none") for run in runs.values()]
+    return {status: found.count(status) for status in sorted(set(found))}
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (refuse(429, "circuit_breaking_exception"), "answered 429"),
+        (refuse(503, "unavailable_shards_exception"), "answered 503"),
+        (page(502), "a proxy or another service"),
+    ],
+)
+def test_cursors_wait_for_run_documents(faked: FakedRig, fake: Fake, answer: Answer, said: str) -> None:
+    """Their index can't be written for a while: documents are, positions wait; then all is made up for."""
+    fake.otherwise[RUNS] = answer
+    tell(faked.log, "queued", range(50))
+    sidecar = faked.begin()
+    assert sidecar.says(said)
+    assert eventually(lambda: fake.documents == 50)
+    assert 0 == faked.status()["files"][0]["offset"]
+    del fake.otherwise[RUNS]
+    assert eventually(lambda: statuses(fake.runs) == {"queued": 50})
+    assert 0 == sidecar.stop()
+    assert faked.log.stat().st_size == faked.status()["files"][0]["offset"]
+    assert 50 == fake.documents
+
+
+def test_logs_are_shipped_without_run_documents(faked: FakedRig, fake: Fake) -> None:
+    """A key that may not write them: it is said, and positions move."""
+    fake.otherwise[RUNS] = refuse(403, "security_exception", "unauthorized for index")
+    tell(faked.log, "queued", range(50))
+    result = faked.once()
+    assert 0 == result.returncode
+    assert "logs are shipped all the same" in result.stderr
+    assert faked.log.stat().st_size == faked.status()["files"][0]["offset"]
+    assert 50 == fake.documents
+
+
+def test_a_stop_while_they_wait(faked: FakedRig, fake: Fake) -> None:
+    """Lines whose runs could not be told of come again: as duplicates, which tell of them all the same."""
+    fake.otherwise[RUNS] = refuse(429, "circuit_breaking_exception")
+    faked.configure(shutdown_timeout=2)
+    tell(faked.log, "queued", range(50))
+    sidecar = faked.begin()
+    assert eventually(lambda: fake.documents == 50)
+    assert sidecar.says("answered 429")
+    assert 0 != sidecar.stop()
+    assert 0 == faked.status()["files"][0]["offset"]
+    del fake.otherwise[RUNS]
+    assert 0 == faked.once().returncode
+    assert ({"queued": 50}, 50) == (statuses(fake.runs), fake.documents)
+
+
+def test_killed_between_documents_and_runs(rig: Rig, es: Elasticsearch) -> None:
+    """SIGKILL while facts wait for others: at the next start they are told, and no document is doubled."""
+    log = rig.logs / "neuroflow.log"
+    rig.configure()
+    tell(log, "queued", range(300))
+    sidecar = Running(rig.start())
+    assert eventually(lambda: rig.count(es) == 300)
+    tell(log, "started", range(300))
+    assert eventually(lambda: rig.count(es) == 600)
+    sidecar.kill()
+    tell(log, "completed", range(100))
+    assert 0 == rig.once().returncode
+    assert 700 == rig.count(es)
+    hits = es.search(index=run_index(rig.namespace), size=1000)["hits"]["hits"]
+    assert {"completed": 100, "running": 200} == statuses({hit["_id"]: hit["_source"] for hit in hits})
+    assert [2, 3] == sorted({len(hit["_source"]["facts"]) for hit in hits})
