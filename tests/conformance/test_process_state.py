@@ -155,6 +155,7 @@ def test_state_is_nobody_else_s(faked: FakedRig, umask: int) -> None:
     faked.fake.decide = lambda *_: 400
     write(faked.log, 0, 10)
     sidecar = Watched(faked, ["sh", "-c", f'umask {umask:o} && exec "$@"', "sh"])
+    assert sidecar.says("shipping")
     assert sidecar.comes(lambda: faked.status()["dead_letters"] == 10)
     names = {path.name: path.stat().st_mode & 0o777 for path in faked.state.iterdir()}
     assert {"lock", "cursors.sqlite", "cursors.sqlite-wal", "dead-letters.ndjson"} <= names.keys()
