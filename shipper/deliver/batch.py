@@ -27,6 +27,7 @@ class Batch:
         spans: what the cursors may move over when every item has its outcome.
         size: bytes of all items.
         doubtful: those of its items that an earlier run may have sent, as ranges (first, last + 1) in their order.
+        again: the same for those that this run may have sent: their file was set back and is read again.
         facts: what its documents say of runs.
     """
 
@@ -35,6 +36,7 @@ class Batch:
     spans: list[Span] = field(default_factory=list)
     size: int = 0
     doubtful: list[tuple[int, int]] = field(default_factory=list)
+    again: list[tuple[int, int]] = field(default_factory=list)
     facts: RunFacts = field(default_factory=dict)
 
 
@@ -61,7 +63,7 @@ class Packer:
         self.batch = Batch()
 
     def add(self, records: Records, documents: list[dict[str, Any]], *, doubtful: bool = False) -> list[Batch]:
-        """Take in a block's documents, which an earlier run may have sent; gives the batches that became full."""
+        """Take in a block's documents, which may have been sent before; gives the batches that became full."""
         origin = records.block.origin
         head, tail = self._heads[origin.dataset], self._tails[origin.dataset]
         dumps = orjson.dumps
@@ -83,7 +85,8 @@ class Packer:
             carry = records.carry if last == count or records.carries is None else records.carries[last - 1]
             if doubtful:
                 there = len(self.batch.items)
-                self.batch.doubtful.append((there, there + last - first))
+                ranges = self.batch.again if origin.restarts else self.batch.doubtful
+                ranges.append((there, there + last - first))
             self._put(items[first:last], records.raws[first:last], sum(sizes[first:last]))
             unite(self.batch.facts, facts_of(documents[first:last]))
             torn = block.torn.span if block.torn is not None and last == count else None

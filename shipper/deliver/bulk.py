@@ -243,7 +243,7 @@ class Sender:
     def _deliver(self, work: Work) -> bool:
         """Send documents until each has its outcome; gives whether they have: else the rest waits until it is due."""
         if work.parts is None:
-            work.parts = parts_of(work.batch, self._recovery.began)
+            work.parts = parts_of(work.batch, self._recovery.began, time.monotonic())
         while work.parts:
             more, trouble = self._attempt(work.parts.pop(), work)
             if trouble is None:

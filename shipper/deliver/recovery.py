@@ -89,22 +89,26 @@ class Recovery:
         """
         if self._clock() < self._forbidden_until:
             return LookUp(pairs, [], 0.0)
-        by_stream: defaultdict[str, list[tuple[str, Pair]]] = defaultdict(list)
+        by_stream: defaultdict[bytes, list[Pair]] = defaultdict(list)
         for pair in pairs:
-            stream, identity = _name(pair[0])
-            by_stream[stream].append((identity, pair))
+            # What stands before the id in {"create":{"_index":"…","_id":"…"}} names the stream.
+            by_stream[pair[0][: pair[0].index(b',"_id"')]].append(pair)
         unknown: list[Pair] = []
         undecided: list[Pair] = []
         wait = 0.0
         try:
-            for stream, named in by_stream.items():
+            for head, some in by_stream.items():
+                stream: str = orjson.loads(head + b"}}")["create"]["_index"]
                 settled = self._older.settled(stream, since)
                 if settled.wait > 0:
-                    undecided += [pair for _, pair in named]
+                    undecided += some
                     wait = max(wait, settled.wait)
-                    continue
-                there = set() if settled.absent else self._there(stream, [name for name, _ in named], settled.at)
-                unknown += [pair for name, pair in named if name not in there]
+                elif settled.absent:
+                    unknown += some
+                else:
+                    names = [_name(item) for item, _ in some]
+                    there = self._there(stream, names, settled.at)
+                    unknown += [pair for name, pair in zip(names, some, strict=True) if name not in there]
         except ApiError as error:
             if error.meta.status != 403:
                 raise
@@ -165,7 +169,7 @@ class Recovery:
         return set(found)
 
 
-def _name(item: bytes) -> tuple[str, str]:
-    """Data stream and id of an item."""
-    action = orjson.loads(item[: item.index(b"\n")])["create"]
-    return action["_index"], action["_id"]
+def _name(item: bytes) -> str:
+    """The id of an item."""
+    name: str = orjson.loads(item[: item.index(b"\n")])["create"]["_id"]
+    return name

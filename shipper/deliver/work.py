@@ -36,18 +36,22 @@ class Work:
     waits_since: float = 0.0
 
 
-def parts_of(batch: Batch, began: float) -> list[Part]:
-    """The documents of a batch: those that an earlier run may have sent, and those that nobody has sent.
+def parts_of(batch: Batch, began: float, now: float) -> list[Part]:
+    """The documents of a batch: those that nobody has sent, and those that may have been sent, by when.
 
     Args:
         batch: blank lines make no documents, so it may hold none.
         began: when this run began, monotonic seconds.
+        now: what this run has sent, it sent before.
 
     Returns:
         The last is to be sent first.
     """
     pairs = list(zip(batch.items, batch.raws, strict=True))
+    if not (batch.doubtful or batch.again):
+        return [Part(pairs)] if pairs else []
+    again = [pair for first, last in batch.again for pair in pairs[first:last]]
     doubtful = [pair for first, last in batch.doubtful for pair in pairs[first:last]]
-    edges = [0, *(edge for span in batch.doubtful for edge in span), len(pairs)]
+    edges = [0, *(edge for span in sorted([*batch.doubtful, *batch.again]) for edge in span), len(pairs)]
     certain = [pair for first, last in zip(edges[::2], edges[1::2], strict=True) for pair in pairs[first:last]]
-    return [part for part in (Part(certain), Part(doubtful, began)) if part.pairs]
+    return [part for part in (Part(certain), Part(again, now), Part(doubtful, began)) if part.pairs]

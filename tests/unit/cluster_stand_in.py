@@ -16,6 +16,7 @@ from elasticsearch import Elasticsearch
 
 from shipper.deliver.batch import Batch
 from shipper.deliver.recovery import Pair, Recovery
+from shipper.deliver.work import parts_of
 from shipper.tail.progress import Span
 from shipper.telemetry import Counters
 
@@ -141,10 +142,16 @@ class Cluster:
         """Take a batch if there is room."""
         if len(self.waiting) >= ROOM:
             return False
-        pairs = [(_named(item), raw) for item, raw in zip(batch.items, batch.raws, strict=True)]
-        doubtful = [pair for first, last in batch.doubtful for pair in pairs[first:last]]
-        certain = [pair for pair in pairs if pair not in doubtful]
-        self.waiting.append(_Request(batch.spans, certain, doubtful, self._recovery.began))
+        parts = parts_of(batch, self._recovery.began, self._clock())
+        request = _Request(batch.spans, [])
+        for part in parts:
+            pairs = [(_named(item), raw) for item, raw in part.pairs]
+            if part.since is None:
+                request.certain += pairs
+            else:
+                request.doubtful += pairs
+                request.since = max(request.since, part.since)
+        self.waiting.append(request)
         self.work()
         return True
 

@@ -336,3 +336,15 @@ Weather.TestCase.settings = settings(
     report_multiple_bugs=False,
 )
 TestWeather = Weather.TestCase
+
+
+def test_what_this_run_has_sent_is_looked_up_again() -> None:
+    """A log that lost its end is read again over a rollover: what was seen to be there before does not count."""
+    weather = Weather()
+    weather.outage()
+    weather.write(count=9, part=False, width=1)
+    weather.glance()
+    weather.write(count=2, part=False, width=40)
+    weather.lose_end()
+    weather.roll_over()
+    weather.teardown()
