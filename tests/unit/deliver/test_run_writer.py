@@ -157,6 +157,17 @@ def test_at_once_when_nothing_more_comes(desk: Desk, way: str) -> None:
         assert 3 == len(desk.asked)
 
 
+def waits_until(gate: threading.Event, desk: Desk, number: int) -> None:
+    """Whoever brings this run's facts is held up until the gate opens."""
+    late = threading.Thread(target=desk.writer.add, args=(facts(number), [span(number)], 100))
+    late.start()
+    late.join(0.05)
+    assert late.is_alive()
+    gate.set()
+    late.join(20)
+    assert not late.is_alive()
+
+
 def test_whoever_brings_too_much_waits(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """While facts can't be written those that wait take no more than a bounded space, and a stop lets go of all."""
     monkeypatch.setattr(run_writer, "MOST_WAITING", 5000)
@@ -165,13 +176,7 @@ def test_whoever_brings_too_much_waits(desk: Desk, monkeypatch: pytest.MonkeyPat
     desk.writer.add(facts(1), [span(1)], 100)
     desk.wait_for(lambda: desk.asked)
     desk.writer.add(facts(2, size=6000), [span(2)], 100)
-    late = threading.Thread(target=desk.writer.add, args=(facts(3), [span(3)], 100))
-    late.start()
-    late.join(0.05)
-    assert late.is_alive()
-    gate.set()
-    late.join(20)
-    assert not late.is_alive()
+    waits_until(gate, desk, 3)
     desk.writer.hurry()
     desk.wait_for(lambda: desk.writer.idle)
     assert [["pipeline_run:1"], ["pipeline_run:2"], ["pipeline_run:3"]] == desk.asked
@@ -196,13 +201,7 @@ def test_nothing_more_is_taken_while_it_fails(desk: Desk) -> None:
     desk.answer = answer
     desk.writer.add(facts(1), [span(1)], 100)
     desk.wait_for(lambda: len(desk.asked) == 3)
-    late = threading.Thread(target=desk.writer.add, args=(facts(2), [span(2)], 100))
-    late.start()
-    late.join(0.05)
-    assert late.is_alive()
-    gate.set()
-    late.join(20)
-    assert not late.is_alive()
+    waits_until(gate, desk, 2)
     assert [(False, "ConnectionTimeout"), (True, "runs")] == [(one.answered, one.kind) for one in desk.failures]
 
 
