@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from shipper.config import DATASETS
-from shipper.document.facts import RunFacts, facts_of, unite
+from shipper.document.facts import Told, facts_of
 from shipper.document.ids import ids_of
 from shipper.parse.records import Records
 from shipper.tail.progress import Span
@@ -37,7 +37,7 @@ class Batch:
     size: int = 0
     doubtful: list[tuple[int, int]] = field(default_factory=list)
     again: list[tuple[int, int]] = field(default_factory=list)
-    facts: RunFacts = field(default_factory=dict)
+    facts: list[Told] = field(default_factory=list)
 
 
 class Packer:
@@ -88,7 +88,7 @@ class Packer:
                 ranges = self.batch.again if origin.restarts else self.batch.doubtful
                 ranges.append((there, there + last - first))
             self._put(items[first:last], records.raws[first:last], sum(sizes[first:last]))
-            unite(self.batch.facts, facts_of(documents[first:last]))
+            self.batch.facts += facts_of(documents[first:last])
             torn = block.torn.span if block.torn is not None and last == count else None
             self.batch.spans.append(
                 Span(origin.generation, start, end, block.anchor(end), carry, origin.restarts, torn)

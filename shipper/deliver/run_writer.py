@@ -20,8 +20,8 @@ from shipper.config import Elasticsearch as Settings
 from shipper.deliver.outcomes import Outcome, judge_request
 from shipper.deliver.request import NO_ANSWER
 from shipper.deliver.run_documents import RunDocuments
-from shipper.document.facts import RunFacts
-from shipper.document.kept import Gathered
+from shipper.document.facts import RunFacts, Told
+from shipper.document.gathered import Gathered
 from shipper.tail.progress import Span
 from shipper.telemetry import log
 
@@ -85,7 +85,7 @@ class RunWriter:
         self._written = 0
         self._delivered = 0
 
-    def add(self, facts: RunFacts, spans: list[Span], size: int) -> None:
+    def add(self, facts: list[Told], spans: list[Span], size: int) -> None:
         """Take what a batch says of runs; waits while too much is waiting already, or can't be written.
 
         Args:

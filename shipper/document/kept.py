@@ -10,17 +10,16 @@ is always older than kept facts that are heavy enough without it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-from orjson import dumps, loads
+from orjson import dumps
 
-from shipper.document.facts import Fact, RunFacts, unite
+from shipper.document.facts import Fact
 
 MOST_FACTS = 200
 """So many facts of one run are kept, the newest; a long one counts once more for each KiB of it."""
-# One moment told twice, by a stage and by its workflow, are two facts: their first moment counts.
-_MOST_OF_A_KIND = 2
+MOST_OF_A_KIND = 2
+"""One moment told twice, by a stage and by its workflow, are two facts: their first moment counts."""
 _KIB = 1024
 # No fact counts more often than this: so many together are kept whatever is in them.
 _HEAVIEST = 64
@@ -28,9 +27,6 @@ _FEW = MOST_FACTS // _HEAVIEST
 # A name of a stage whose fact is shorter than a KiB, however its characters are written.
 _SHORT = 128
 _TIME = slice(0, 28)  # of a key
-# Those that wait are written in so many portions, or fewer where they are smaller, bytes.
-_PORTIONS = 8
-_PORTION = 2**20
 # At one moment: a run is queued before it starts, and starts before it ends.
 _TURNS = ("pending", "created", "discovered", "queued", "requeued", "started", "processing", "stage_started")
 _RANK = {verb: rank for rank, verb in enumerate(_TURNS)}
@@ -58,7 +54,7 @@ def kept(facts: dict[str, Fact]) -> dict[str, Fact]:
             heavy = 1 if "error" not in fact and "error_type" not in fact and len(stage) < _SHORT else weight(fact)
             kind = (stage, fact["verb"], heavy, frozenset(fact))
             seen = of_kind[kind] = of_kind.get(kind, 0) + 1
-            if seen > _MOST_OF_A_KIND:
+            if seen > MOST_OF_A_KIND:
                 continue
             left -= heavy
         found.append(key)
@@ -69,48 +65,3 @@ def kept(facts: dict[str, Fact]) -> dict[str, Fact]:
 def weight(fact: Fact) -> int:
     """How much a fact counts among those that are kept."""
     return min(1 + len(dumps(fact)) // _KIB, _HEAVIEST)
-
-
-class Gathered:
-    """Facts of many runs until they are written, as JSON: a fact by itself takes four times as much memory, and keeps
-    what lay around it when its line was read.
-
-    Args:
-        most: so many bytes of them are enough.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._size = 0
-        self._parts: list[list[bytes]] = [[] for _ in range(_PORTIONS)]
-
-    @property
-    def full(self) -> bool:
-        """Whether they should be written before more come."""
-        return self._size > self._most
-
-    def add(self, more: RunFacts) -> None:
-        """Keep these as well."""
-        shares: list[RunFacts] = [{} for _ in range(_PORTIONS)]
-        for identity, some in more.items():
-            shares[hash(identity) % _PORTIONS][identity] = some
-        for parts, share in zip(self._parts, shares, strict=True):
-            if share:
-                part = dumps(share)
-                parts.append(part)
-                self._size += len(part)
-
-    def portions(self) -> Iterator[RunFacts]:
-        """All of them, united, some runs at a time; nothing is left."""
-        facts: RunFacts = {}
-        size = self._size = 0
-        for number, parts in enumerate(self._parts):
-            self._parts[number] = []
-            for part in parts:
-                unite(facts, loads(part))
-                size += len(part)
-            if size > _PORTION:
-                yield facts
-                facts, size = {}, 0
-        if facts:
-            yield facts

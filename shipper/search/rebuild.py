@@ -16,7 +16,7 @@ from shipper.cluster import is_there
 from shipper.config import DATASETS
 from shipper.deliver.run_documents import RunDocuments, Written
 from shipper.document.facts import TELLING, RunFacts, facts_of
-from shipper.document.kept import Gathered
+from shipper.document.gathered import Gathered
 from shipper.search.conditions import Query
 from shipper.search.paging import Snapshot
 from shipper.search.views import sort, streams

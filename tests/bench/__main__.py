@@ -45,7 +45,7 @@ from tests.conformance.relay import Relay
 
 # The same program, but no document tells of a run.
 _WITHOUT_FACTS = (
-    "from shipper.deliver import batch\nbatch.facts_of = lambda documents: {}\n"
+    "from shipper.deliver import batch\nbatch.facts_of = lambda documents: []\n"
     "from shipper.cli.ship import main\nmain()"
 )
 

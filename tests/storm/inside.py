@@ -13,7 +13,7 @@ import orjson
 
 from shipper.config import Shipper
 from shipper.document.ecs import Documents
-from shipper.document.facts import RunFacts, facts_of, unite
+from shipper.document.facts import RunFacts, facts_in, facts_of
 from shipper.document.runs import run_document
 from shipper.parse.dispatch import parse
 from shipper.parse.records import Records
@@ -78,7 +78,8 @@ class Inside:
                 sent = orjson.loads(orjson.dumps(document))
                 self._note(faults(sent, _LOGS), place.path)
                 self.marks.update(marks_in(sent))
-            unite(self._facts, facts_of(documents))
+            for identity, facts in facts_in(facts_of(documents)).items():
+                self._facts.setdefault(identity, {}).update(facts)
 
     def runs(self) -> dict[str, dict[str, Any]]:
         """The documents of the runs that were spoken of."""

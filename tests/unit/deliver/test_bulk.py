@@ -23,7 +23,7 @@ from shipper.deliver.recovery import Recovery
 from shipper.deliver.replay import send_letters
 from shipper.deliver.request import verdicts_of
 from shipper.deliver.run_documents import RunDocuments, Written
-from shipper.document.facts import RunFacts
+from shipper.document.facts import RunFacts, Told
 from shipper.document.ids import generation_text
 from shipper.tail.identity import NOTHING
 from shipper.tail.progress import Span
@@ -497,13 +497,14 @@ class Runs:
 
 
 FACTS: RunFacts = {"pipeline_run:1": {"k": {"verb": "started"}}}
+TOLD: list[Told] = [("pipeline_run:1", None, b'"k":{"verb":"started"}')]
 
 
 def told(desk: Desk, runs: Runs) -> list[Span]:
     """Deliver a batch that tells of a run."""
     desk.sender._run_writer._runs = cast("RunDocuments", runs)
     one = batch("a")
-    one.facts = FACTS
+    one.facts = TOLD
     desk.submit(one)
     return desk.finish()
 
@@ -548,7 +549,7 @@ def test_a_stop_does_not_wait_for_run_documents_for_ever(desk: Desk) -> None:
     """The lines are not acknowledged: they tell of the run again at the next start."""
     desk.sender._run_writer._runs = cast("RunDocuments", Runs(*[ConnectionTimeout("slow")] * 99))
     one = batch("a")
-    one.facts = FACTS
+    one.facts = TOLD
     desk.wait = 60.0
     desk.submit(one)
     desk.sender.stop(time.monotonic())

@@ -15,7 +15,7 @@ from shipper.deliver import run_writer
 from shipper.deliver.outcomes import Outcome, Verdict
 from shipper.deliver.run_documents import RunDocuments, Written
 from shipper.deliver.run_writer import AT_MOST, EVERY, Failure, RunWriter
-from shipper.document.facts import RunFacts
+from shipper.document.facts import RunFacts, Told, facts_in
 from shipper.tail.identity import NOTHING
 from shipper.tail.progress import Span
 
@@ -25,9 +25,9 @@ def span(number: int) -> Span:
     return Span(b"g", number, number + 1, NOTHING, "")
 
 
-def facts(number: int, size: int = 10) -> RunFacts:
+def facts(number: int, size: int = 10) -> list[Told]:
     """A fact of a run."""
-    return {f"pipeline_run:{number}": {"k": {"verb": "started", "error": "e" * size}}}
+    return [(f"pipeline_run:{number}", None, b'"k":{"verb":"started","error":"%b"}' % (b"e" * size))]
 
 
 class Desk:
@@ -118,7 +118,7 @@ def test_a_batch_without_facts_waits_for_nothing(desk: Desk) -> None:
     desk.writer.add(facts(1), [span(1)], 100)
     desk.wait_for(lambda: desk.writer.idle)
     desk.writer.add(facts(2), [span(2)], 100)
-    desk.writer.add({}, [span(3)], 100)
+    desk.writer.add([], [span(3)], 100)
     assert [span(1), span(3)] == desk.settled
 
 
@@ -130,7 +130,7 @@ def test_not_more_is_written_than_a_part_of_what_is_sent(desk: Desk) -> None:
     desk.writer.add(facts(2), [span(2)], 10**6)
     desk.pass_time(EVERY)
     desk.nothing_happens(1)
-    desk.writer.add({}, [], 4 * 10**9)
+    desk.writer.add([], [], 4 * 10**9)
     desk.pass_time(0)
     desk.wait_for(lambda: desk.writer.idle)
     desk.writer.add(facts(3), [span(3)], 100)
@@ -186,7 +186,7 @@ def test_nothing_more_is_taken_while_it_fails(desk: Desk) -> None:
     """Cursors that stand still for long would have all of it sent again after a crash: the reading waits as well."""
     gate = threading.Event()
     answers: Iterator[Written | Exception] = iter(
-        [ConnectionTimeout("slow"), Written(facts(1), Verdict(Outcome.RETRY, 429, "busy", "later"))]
+        [ConnectionTimeout("slow"), Written(facts_in(facts(1)), Verdict(Outcome.RETRY, 429, "busy", "later"))]
     )
 
     def answer(_: RunFacts) -> Written:

@@ -7,7 +7,7 @@ import pytest
 
 from shipper.config import Dataset, Format, Shipper
 from shipper.document.ecs import Documents
-from shipper.document.facts import UNTIMED, facts_of, unite
+from shipper.document.facts import UNTIMED, facts_in, facts_of
 from shipper.parse.dispatch import parse
 from shipper.tail.lines import Block, Origin
 
@@ -26,7 +26,7 @@ def documents_of(*records: dict[str, Any], of: Format = "auto", dataset: Dataset
 
 def told(*records: dict[str, Any], of: Format = "auto", dataset: Dataset = "app") -> dict[str, list[dict[str, Any]]]:
     """The facts of each run, without what all have."""
-    found = facts_of(documents_of(*records, of=of, dataset=dataset))
+    found = facts_in(facts_of(documents_of(*records, of=of, dataset=dataset)))
     return {
         identity: [{key: value for key, value in fact.items() if key != "at"} for fact in facts.values()]
         for identity, facts in found.items()
@@ -193,18 +193,17 @@ def test_what_was_filled_in_is_no_fact() -> None:
     """A line tells the same whether or not another was read before it."""
     queued = {"event": "pipeline.queued", "run_id": 4, "pipeline": "p", "subject_id": 7, "workflow_run_id": 1}
     started = {"event": "pipeline.started", "run_id": 4}
-    alone = facts_of(documents_of(started))
-    both = facts_of(documents_of(queued, started))
+    alone = facts_in(facts_of(documents_of(started)))
+    both = facts_in(facts_of(documents_of(queued, started)))
     assert set(alone["pipeline_run:4"]) <= set(both["pipeline_run:4"])
     assert 2 == len(both["pipeline_run:4"])
 
 
 def test_keys_tell_when_and_what() -> None:
     """To the nanosecond, so that they sort by time; a line without a time counts as the oldest."""
-    (timed,) = facts_of(documents_of({"event": "pipeline.started", "run_id": 4}))["pipeline_run:4"]
-    (untimed,) = facts_of(documents_of({"event": "pipeline.started", "run_id": 4, "timestamp": None}))[
-        "pipeline_run:4"
-    ]
+    started = {"event": "pipeline.started", "run_id": 4}
+    (timed,) = facts_in(facts_of(documents_of(started)))["pipeline_run:4"]
+    (untimed,) = facts_in(facts_of(documents_of({**started, "timestamp": None})))["pipeline_run:4"]
     assert "2026-03-02T10:00:00000000000 started" == timed.rpartition(" ")[0]
     assert f"{UNTIMED} started" == untimed.rpartition(" ")[0]
 
@@ -226,12 +225,10 @@ def test_the_same_from_a_synthetic_source() -> None:
 
 def test_facts_are_united_once() -> None:
     """Told twice they are there once."""
-    facts = facts_of(
+    told = facts_of(
         documents_of({"event": "pipeline.started", "run_id": 4}, {"event": "pipeline.started", "run_id": 5})
     )
-    united = {identity: dict(some) for identity, some in facts.items()}
-    unite(united, facts)
-    assert facts == united
+    assert [1, 1] == [len(facts) for facts in facts_in(told + told).values()]
 
 
 def test_facts_stay_small() -> None:
@@ -260,13 +257,13 @@ def test_metrics_are_told_as_the_index_gives_them_back() -> None:
     """Moments and doubles, so that the fact is the same when it is made again from the streams."""
     metrics = {"started_at": "2026-03-02T08:00:00.123456+00:00", "total_duration_seconds": 3600}
     record = {"event": "metrics.workflow_completed", "workflow_run_id": 4, "metrics": metrics}
-    [live] = facts_of(documents := documents_of(record))["workflow_run:4"].items()
+    live = facts_of(documents := documents_of(record))
     documents[0]["neuroflow"]["metrics"] = {
         "started_at": "2026-03-02T08:00:00.123456Z",
         "total_duration_seconds": 3600.0,
     }
-    [again] = facts_of(documents)["workflow_run:4"].items()
-    assert live == again
+    assert 1 == len(live)
+    assert live == facts_of(documents)
 
 
 def test_no_number_is_no_exit_code() -> None:

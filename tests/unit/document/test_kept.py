@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipper.document import kept as module
-from shipper.document.kept import MOST_FACTS, Gathered, kept
+from shipper.document.kept import MOST_FACTS, kept
 
 Facts = dict[str, dict[str, Any]]
 
@@ -59,28 +59,3 @@ def test_long_facts_count_more() -> None:
     found = kept({key: value for some in errors for key, value in some.items()})
     assert 9 == len(found)
     assert list(errors[-1]) == list(found)[-1:]
-
-
-def test_gathered_facts_are_united() -> None:
-    """Nothing of them is lost on the way, and it is said when there are enough."""
-    gathered, added = Gathered(20_000), 0
-    while not gathered.full:
-        for run in ("workflow_run:1", f"workflow_run:{added}"):
-            gathered.add({run: fact(added, "stage_completed", stage="a")})
-        added += 1
-    assert 10 < added < 200
-    (found,) = gathered.portions()
-    assert (added, added) == (len(found), len(found["workflow_run:1"]))
-    assert not gathered.full
-    assert [] == list(gathered.portions())
-
-
-def test_many_gathered_facts_come_in_portions() -> None:
-    """All of one run in the same, so that it is written once."""
-    gathered = Gathered(2**23)
-    for number in range(20_000):
-        gathered.add({f"workflow_run:{number % 1000}": fact(number, "stage_completed", stage="a" * 100)})
-    portions = list(gathered.portions())
-    assert 2 <= len(portions) <= 8
-    assert 1000 == sum(map(len, portions)) == len(set().union(*portions))
-    assert {20} == {len(facts) for portion in portions for facts in portion.values()}
