@@ -17,8 +17,9 @@ from shipper.config import Config
 from shipper.deliver.batch import Batch, Packer
 from shipper.deliver.bulk import Sender
 from shipper.document.context import RunContext
-from shipper.document.ecs import Document, Documents
+from shipper.document.ecs import Documents
 from shipper.document.line_by_line import LineByLine, whole
+from shipper.document.made import Made
 from shipper.document.redact import Redactor
 from shipper.parse.dispatch import continuation, orphan
 from shipper.parse.records import Records
@@ -269,27 +270,27 @@ class Sidecar:
     def _ship(self, block: Block) -> None:
         if block.torn is not None:
             self._save()  # where a torn record ends is known before it is sent
-        records, documents = self._line_by_line.of(block, self._documents)
+        records, made = self._line_by_line.of(block, self._documents)
         self._tail.hold(block, records.rest, records.carry)
         if records.end == block.offsets[0]:
             return
-        if documents is None:
+        if made is None:
             self._flush()  # in the order in which they were read
             self._counters.begin(len(block.lines))
             self._tail.begin(whole(records))
         else:
-            self._pack(block, records, documents)
+            self._pack(block, records, made)
         if block.torn is not None and block.torn.rest is not None:
             self._ship(block.torn.rest)
 
-    def _pack(self, block: Block, records: Records, documents: list[Document]) -> None:
+    def _pack(self, block: Block, records: Records, made: Made) -> None:
         if self._redactor.new:
             learned, self._redactor.new = self._redactor.new, set()
             self._store.learn(learned)
-        self._counters.begin(len(documents))
+        self._counters.begin(len(made.bodies))
         if not self._packer.batch.spans:
             self._batch_since = self._clock.monotonic()
-        for batch in self._packer.add(records, documents, doubtful=self._tail.is_doubtful(block)):
+        for batch in self._packer.add(records, made, doubtful=self._tail.is_doubtful(block)):
             self._submit(batch)
 
     def _flush_due(self, *, more: bool = False) -> float:
@@ -299,8 +300,7 @@ class Sidecar:
 
     def _flush(self) -> None:
         self._flushed_at = self._clock.monotonic()
-        batch = self._packer.take()
-        if batch.spans:
+        if (batch := self._packer.take()).spans:
             self._submit(batch)
 
     def _submit(self, batch: Batch) -> None:

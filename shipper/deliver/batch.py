@@ -1,6 +1,6 @@
 """Documents → bodies of bulk requests, and the spans that each covers.
 
-A document is serialised once.  A batch is bounded by bytes and by count; age is the sidecar's to watch.
+A batch is bounded by bytes and by count; age is the sidecar's to watch.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import Any
 import orjson
 
 from shipper.config import DATASETS
-from shipper.document.facts import Told, facts_of
+from shipper.document.facts import Told
 from shipper.document.ids import ids_of
+from shipper.document.made import Made
 from shipper.parse.records import Records
 from shipper.tail.progress import Span
 
@@ -62,14 +63,13 @@ class Packer:
             self._tails[dataset] = b"," + orjson.dumps({**common, "data_stream": stream})[1:] + b"\n"
         self.batch = Batch()
 
-    def add(self, records: Records, documents: list[dict[str, Any]], *, doubtful: bool = False) -> list[Batch]:
+    def add(self, records: Records, made: Made, *, doubtful: bool = False) -> list[Batch]:
         """Take in a block's documents, which may have been sent before; gives the batches that became full."""
         origin = records.block.origin
         head, tail = self._heads[origin.dataset], self._tails[origin.dataset]
-        dumps = orjson.dumps
         items = [
-            b"".join((head, _id, b'"}}\n', dumps(document)[:-1], tail))
-            for _id, document in zip(ids_of(origin.generation, records.starts, records.raws), documents, strict=True)
+            b"".join((head, _id, b'"}}\n', body[:-1], tail))
+            for _id, body in zip(ids_of(origin.generation, records.starts, records.raws), made.bodies, strict=True)
         ]
         sizes = list(map(len, items))
         full: list[Batch] = []
@@ -88,7 +88,9 @@ class Packer:
                 ranges = self.batch.again if origin.restarts else self.batch.doubtful
                 ranges.append((there, there + last - first))
             self._put(items[first:last], records.raws[first:last], sum(sizes[first:last]))
-            self.batch.facts += facts_of(documents[first:last])
+            if not first:
+                # All that the block tells: no cursor moves over the rest before what stands here is settled.
+                self.batch.facts += made.told
             torn = block.torn.span if block.torn is not None and last == count else None
             self.batch.spans.append(
                 Span(origin.generation, start, end, block.anchor(end), carry, origin.restarts, torn)

@@ -17,10 +17,11 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import orjson
-from elasticsearch import ApiError, ConnectionTimeout, Elasticsearch
+from elastic_transport import ApiError, ConnectionTimeout
+from elasticsearch import Elasticsearch
 
 from shipper.deliver.outcomes import Outcome, Verdict, judge
-from shipper.deliver.request import NO_ANSWER, inner, items_of
+from shipper.deliver.request import NO_ANSWER, inner, items_of, refusal_of
 from shipper.deliver.run_cache import Known, RunCache
 from shipper.document.facts import Fact, RunFacts
 from shipper.document.kept import weight
@@ -132,6 +133,7 @@ class RunDocuments:
         self._upserts = True
         self._mostly_new = True
         self._most_asked = _FIRST_ASKED
+        self._most_bytes = MOST_BYTES
         self.index = index
 
     def write(self, facts: RunFacts) -> Written:
@@ -146,12 +148,26 @@ class RunDocuments:
             while work.queue:
                 if not self._there or self._clock() >= self._looked_at + LOOK_EVERY:
                     self._make_sure()
-                self._update(self._send(self._lot(work), work), work)
+                self._take_turn(work)
             if not work.again:
                 break
             work.queue, work.again = deque(work.again.items()), {}
         work.written.again.update(work.queue)
         return work.written
+
+    def _take_turn(self, work: _Pass) -> None:
+        """Send the next runs; where that is more than whoever stands in between takes, fewer from now on."""
+        lot = self._lot(work)
+        try:
+            self._update(self._send(lot, work), work)
+        except ApiError as error:
+            if error.meta.status != 413 or not lot:
+                raise
+            if len(lot) == 1:
+                work.refuse(lot[0].identity, refusal_of(error))
+                return
+            self._most_bytes = sum(len(action.body) for action in lot) // 2
+            work.queue.extendleft((action.identity, action.told) for action in lot)
 
     def _make_sure(self) -> None:
         """Make the index unless it is there, also when it was deleted under way."""
@@ -190,7 +206,7 @@ class RunDocuments:
         """The next runs, as many as one request and its answer should hold."""
         actions: list[_Action] = []
         size = asked = 0
-        while work.queue and len(actions) < MOST_RUNS and size < MOST_BYTES and asked < self._most_asked:
+        while work.queue and len(actions) < MOST_RUNS and size < self._most_bytes and asked < self._most_asked:
             identity, told = work.queue.popleft()
             known = self._cache.get(identity)
             if known is None:

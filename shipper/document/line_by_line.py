@@ -1,4 +1,4 @@
-"""A block → its records and documents, whatever bug of ours one of its lines meets.
+"""A block → its records and serialised documents, whatever bug of ours one of its lines meets.
 
 Where reading the block as a whole fails, its lines are read one by one, and only those that fail by themselves become
 plain messages.  Lines that would have been one record (a traceback) are several then.  Where even a plain message
@@ -11,7 +11,8 @@ from bisect import bisect_left
 from collections.abc import Callable
 from math import inf
 
-from shipper.document.ecs import Document, Documents
+from shipper.document.ecs import Documents
+from shipper.document.made import Made, made_of
 from shipper.parse.dispatch import parse
 from shipper.parse.records import Records, text_of
 from shipper.tail.lines import Block
@@ -36,7 +37,7 @@ class LineByLine:
         self._said_at = -inf
         self._left_out = 0
 
-    def of(self, block: Block, documents: Documents) -> tuple[Records, list[Document] | None]:
+    def of(self, block: Block, documents: Documents) -> tuple[Records, Made | None]:
         """The records of a block and a document for each; no documents where the block has to be left out.
 
         Args:
@@ -48,7 +49,7 @@ class LineByLine:
         """
         try:
             records = parse(block)
-            return records, documents.of(records)
+            return records, made_of(documents.of(records))
         except Exception as error:  # noqa: BLE001 - a bug in reading one line must not keep the others from being read
             try:
                 records, made, plain = _one_by_one(block, documents)
@@ -85,10 +86,10 @@ def whole(records: Records) -> Span:
     return Span(origin.generation, block.offsets[0], end, block.anchor(end), records.carry, origin.restarts, torn)
 
 
-def _one_by_one(block: Block, documents: Documents) -> tuple[Records, list[Document], int]:
+def _one_by_one(block: Block, documents: Documents) -> tuple[Records, Made, int]:
     """The records and documents of single lines, and how many of these are plain messages."""
     out = Records(block, end=block.offsets[-1], rest=len(block.lines), carries=[], carry=block.carry)
-    made: list[Document] = []
+    made = Made([], [])
     plain = 0
     # What a rotation tore stands at the end and takes no room: it belongs to the line before.
     lines = max(1, bisect_left(block.offsets, block.offsets[-1]))
@@ -96,13 +97,14 @@ def _one_by_one(block: Block, documents: Documents) -> tuple[Records, list[Docum
         line = _line(block, index, last=index == lines - 1, carry=out.carry)
         try:
             records = parse(line)
-            some = documents.of(records)
+            some = made_of(documents.of(records))
         except Exception:  # noqa: BLE001 - whatever it is, the line's text is kept
             records = _plain(line)
-            some = documents.of(records)
+            some = made_of(documents.of(records))
             plain += 1
         _take(out, records)
-        made += some
+        made.bodies.extend(some.bodies)
+        made.told.extend(some.told)
     return out, made, plain
 
 

@@ -28,6 +28,7 @@ from shipper.config import Format, Shipper
 from shipper.deliver.batch import Packer
 from shipper.demo.node import running_node
 from shipper.document.ecs import Documents
+from shipper.document.made import made_of
 from shipper.install.templates import install
 from shipper.parse.dispatch import parse
 from shipper.tail.lines import Block, Origin, Splitter
@@ -45,7 +46,7 @@ from tests.conformance.relay import Relay
 
 # The same program, but no document tells of a run.
 _WITHOUT_FACTS = (
-    "from shipper.deliver import batch\nbatch.facts_of = lambda documents: []\n"
+    "from shipper.document import made\nmade.facts_of = lambda documents: []\n"
     "from shipper.cli.ship import main\nmain()"
 )
 
@@ -65,7 +66,7 @@ def stages(data: bytes, line_format: Format) -> tuple[int, float, list[bytes]]:
         lines, offsets, cut = splitter.feed(data[at : at + CHUNK_BYTES])
         records = parse(Block(origin, lines, offsets, cut=cut, final=True, read_at_ns=time.time_ns()))
         count += len(records.records)
-        for batch in packer.add(records, documents.of(records)):
+        for batch in packer.add(records, made_of(documents.of(records))):
             bodies.append(b"".join(batch.items))
             compress(bodies[-1])
     spent = time.process_time() - began

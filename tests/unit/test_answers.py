@@ -135,6 +135,21 @@ def test_a_bent_bulk_answer_settles_nothing_that_the_cluster_did_not(seed: int) 
         assert now.outcome is was.outcome or is_unclear(now.status) or was.outcome is not Outcome.ACKNOWLEDGED
 
 
+@given(st.integers(0, 3), st.binary(max_size=3), st.integers(0, 90), st.integers(0, 3))
+def test_what_all_bulk_answers_say_is_read_as_any_other(items: int, put_in: bytes, at: int, instead_of: int) -> None:
+    """The short way for documents that were all created gives what reading gives, and takes nothing else for it."""
+    said = b'{"errors":false,"items":[' + b",".join([b'{"create":{"status":201}}'] * items) + b"]}"
+    assert orjson.loads(said) == json_of(said)
+    other = said[:at] + put_in + said[at + instead_of :]
+    try:
+        expected = orjson.loads(other)
+    except ValueError:
+        with pytest.raises(ValueError, match=r"."):
+            json_of(other)
+    else:
+        assert expected == json_of(other)
+
+
 @settings(max_examples=500)
 @given(wrong=st.integers(0, 5), seed=st.integers(0, 2**32))
 def test_what_may_be_there_is_never_taken_for_missing(wrong: int, seed: int) -> None:

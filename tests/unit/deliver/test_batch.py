@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
 
 import orjson
 from hypothesis import given
@@ -9,6 +8,7 @@ from hypothesis import strategies as st
 
 from shipper.deliver.batch import Batch, Packer
 from shipper.document.ids import ids_of
+from shipper.document.made import Made, made_of
 from shipper.parse.records import Records
 from shipper.tail.identity import NOTHING, anchor_of
 from shipper.tail.lines import Block, Origin
@@ -36,9 +36,9 @@ def records_of(name: bytes, content: bytes, start: int, *, carry: str = "end") -
     )
 
 
-def documents_of(records: Records) -> list[dict[str, Any]]:
+def documents_of(records: Records) -> Made:
     """A document a record."""
-    return [{"message": raw.decode()} for raw in records.raws]
+    return made_of([{"message": raw.decode()} for raw in records.raws])
 
 
 LINES = st.lists(st.sampled_from(["", " ", "x", "word " * 10, "y" * 400]), min_size=1, max_size=8)
@@ -109,7 +109,7 @@ def test_items_are_bulk_lines() -> None:
 def test_blank_lines_move_the_cursor() -> None:
     """Nothing to send, but a span in its turn."""
     packer = Packer("default", {}, 10**6, 10)
-    assert [] == packer.add(records_of(NAMES[0], b"\n \n", 0), [])
+    assert [] == packer.add(records_of(NAMES[0], b"\n \n", 0), Made([], []))
     batch = packer.take()
     assert ([], [(0, 3)]) == (batch.items, [(span.start, span.end) for span in batch.spans])
 

@@ -13,6 +13,7 @@ from zlib import crc32
 
 import orjson
 import pytest
+from elastic_transport import ApiError, ApiResponseMeta, HttpHeaders, NodeConfig
 from elasticsearch import Elasticsearch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,6 +38,7 @@ class Index:
         between: what happens before the requests to come, one each.
         bend: changes an answer's item.
         upserts: whether an ``upsert`` is understood.
+        most_bytes: a larger request is refused.
     """
 
     def __init__(self) -> None:
@@ -45,6 +47,7 @@ class Index:
         self.between: deque[Callable[[], None]] = deque()
         self.bend: Callable[[dict[str, Any]], Any] = lambda item: item
         self.upserts = True
+        self.most_bytes = 2**30
         self.uuid = 0
         self._number = -1
 
@@ -77,6 +80,12 @@ class Index:
         assert ("POST", f"/{INDEX}/_bulk") == (method, path)
         if self.between:
             self.between.popleft()()
+        if len(body) > self.most_bytes:
+            raise ApiError(
+                "too large",
+                ApiResponseMeta(413, "1.1", HttpHeaders(), 0.0, NodeConfig("http", "h", 1)),
+                "<html>413 Request Entity Too Large</html>",
+            )
         lines = [orjson.loads(line) for line in body.splitlines()]
         pairs = list(zip(lines[::2], lines[1::2], strict=True))
         self.requests.append([kind for action, _ in pairs for kind in action])
@@ -165,6 +174,21 @@ def write(runs: RunDocuments, facts: RunFacts) -> None:
         if not facts:
             return
     pytest.fail("never written")
+
+
+def test_a_request_that_is_too_large_is_sent_in_parts() -> None:
+    """Whatever a proxy takes; only the run that is too large by itself is given up."""
+    index = Index()
+    index.most_bytes = 3000
+    facts = {f"pipeline_run:{number}": fact(number % 60, "started") for number in range(200)}
+    facts["pipeline_run:7"] |= fact(8, "failed", error="e" * 4000)
+    written = writer(index).write(facts)
+    assert ([("pipeline_run:7", 413)], {}) == (
+        [(identity, verdict.status) for identity, verdict in written.refused],
+        written.again,
+    )
+    assert facts.keys() - {"pipeline_run:7"} == index.documents.keys()
+    assert 20 < len(index.requests) < 100
 
 
 @given(portions, st.integers(0, 2**32), st.booleans())

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shipper.config import Dataset, Format, Shipper
 from shipper.document import line_by_line
+from shipper.document import made as module
 from shipper.document.ecs import Documents
+from shipper.document.facts import Told
 from shipper.document.ids import ids_of
 from shipper.document.line_by_line import MOST_LEFT_OUT, LineByLine, whole
 from shipper.parse.dispatch import parse
@@ -47,9 +50,9 @@ def careful(monkeypatch: pytest.MonkeyPatch) -> LineByLine:
 
 def made(careful: LineByLine, given: Block) -> tuple[Records, list[dict[str, Any]]]:
     """What becomes of a block that can be shipped."""
-    records, documents = careful.of(given, Documents(Shipper(), "1"))
-    assert documents is not None
-    return records, documents
+    records, made = careful.of(given, Documents(Shipper(), "1"))
+    assert made is not None
+    return records, [orjson.loads(body) for body in made.bodies]
 
 
 def test_only_the_line_that_fails_is_a_plain_message(careful: LineByLine, caplog: pytest.LogCaptureFixture) -> None:
@@ -115,6 +118,30 @@ def test_a_block_that_can_not_be_shipped_is_left_out(
         careful.of(given, documents)
     with pytest.raises(ValueError, match="sub-001"):
         careful.of(given, documents)
+
+
+@pytest.mark.parametrize("what", ["facts_of", "orjson"])
+def test_a_document_that_can_not_be_serialised_is_a_plain_message(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """Also a bug behind the document, in what it tells or in writing it down, takes one line and no more."""
+
+    class Broken:
+        @staticmethod
+        def dumps(document: dict[str, Any]) -> bytes:
+            if document["neuroflow"].get("run_id") == "13":
+                raise KeyError("a bug")
+            return orjson.dumps(document)
+
+        @staticmethod
+        def facts_of(documents: list[dict[str, Any]]) -> list[Told]:
+            list(map(Broken.dumps, documents))
+            return []
+
+    monkeypatch.setattr(module, what, Broken if what == "orjson" else Broken.facts_of)
+    good, bad = (b'{"event": "pipeline.queued", "run_id": %d}' % number for number in (7, 13))
+    records, documents = made(LineByLine(lambda: 0.0), block(good, bad, good))
+    assert [False, True, False] == ["parse_failure" in one.get("tags", []) for one in documents]
+    assert bad.decode() == documents[1]["message"]
+    assert 3 == len(records.starts)
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
