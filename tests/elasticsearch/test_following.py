@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from elasticsearch import ApiError, Elasticsearch, TransportError
+from elasticsearch import ApiError, TransportError
 
 from shipper.cluster import connect
 from shipper.config import Elasticsearch as Settings
@@ -41,6 +41,8 @@ class Writer:
         self._chance = random.Random(seed)
         self._ended = threading.Event()
         self._offsets = dict.fromkeys(FILES, 0)
+        # Held by whoever sends: while another holds it nothing is delivered.
+        self.sending = threading.Lock()
         self.written: list[str] = []
         self._threads = [threading.Thread(target=self._write, args=(path,)) for path in FILES]
         for thread in self._threads:
@@ -68,9 +70,10 @@ class Writer:
         for doc in docs:
             operations += [{"create": {"_id": doc["message"].replace(" ", "-")}}, doc]
         try:
-            answer = self._bench.es.bulk(
-                index=self._bench.stream("app"), operations=operations, require_data_stream=True
-            )
+            with self.sending:
+                answer = self._bench.es.bulk(
+                    index=self._bench.stream("app"), operations=operations, require_data_stream=True
+                )
         except (ApiError, TransportError):
             return False
         return {200, 201, 409} >= {item["create"]["status"] for item in answer["items"]}
@@ -139,9 +142,14 @@ def bench(own: Node, tmp_path: Path) -> Iterator[Bench]:
     client.close()
 
 
-def roll_over(es: Elasticsearch, stream: str) -> None:
-    """The next backing index takes what comes."""
-    es.indices.rollover(alias=stream)
+def roll_over(bench: Bench, writer: Writer) -> None:
+    """The next backing index takes what comes.
+
+    What the old one does not show before the new one shows more can't be printed in its order.
+    """
+    with writer.sending:
+        bench.es.indices.refresh(index=bench.stream("app"))
+        bench.es.indices.rollover(alias=bench.stream("app"))
 
 
 class TestFollowing:
@@ -156,8 +164,7 @@ class TestFollowing:
         for interval in ("5s", "-1", None):
             bench.es.indices.put_settings(index=stream, settings={"index.refresh_interval": interval})
             assert writer.beyond(50)
-            bench.es.indices.refresh(index=stream)
-            roll_over(bench.es, stream)
+            roll_over(bench, writer)
             assert writer.beyond(50)
         written = writer.end()
         bench.es.indices.refresh(index=stream)
@@ -171,7 +178,7 @@ class TestFollowing:
         writer = Writer(bench)
         assert eventually(lambda: len(reader.messages) > 20, LONG)
         for _ in range(2):
-            roll_over(bench.es, bench.stream("app"))
+            roll_over(bench, writer)
         assert writer.beyond(20)
         getattr(own, blow)()
         assert reader.says("waiting for it")
