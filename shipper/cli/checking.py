@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shipper.config import Config
-
-if TYPE_CHECKING:  # commands that need no cluster don't wait for the client
+if TYPE_CHECKING:  # commands that need no cluster don't wait for the client, nor --version for the configuration
     from elasticsearch import Elasticsearch
+
+    from shipper.config import Config
 
 
 def check_cluster(client: Elasticsearch, config: Config) -> bool:

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from shipper.config import ConfigError
 from shipper.credentials import silence
 
 OK, NOT_ALL, WRONG_USE, CLUSTER = 0, 1, 2, 3
@@ -36,6 +35,8 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
+        from shipper.config import ConfigError  # takes its time, which --help and --version don't wait for
+
         try:
             return super().invoke(ctx)
         except ConfigError as error:

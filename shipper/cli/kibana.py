@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from shipper.cli.failure import CLUSTER, WRONG_USE, Failure
-from shipper.config import Config, ConfigError
 
 if TYPE_CHECKING:  # takes the cluster's client with it, which commands that need none don't wait for
+    from shipper.config import Config
     from shipper.install.kibana_client import KibanaClient
 
 
 def kibana_client(config: Config) -> KibanaClient:
     """A client as the configuration wants it; a configuration that gives none ends the command."""
+    from shipper.config import ConfigError
     from shipper.install.kibana_client import KibanaClient
 
     try:

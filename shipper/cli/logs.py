@@ -15,6 +15,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from shipper.cli.following import show_new
+from shipper.cli.imports import quick_start
 from shipper.cli.questions import show_stats, show_tasks
 from shipper.cli.reading import (
     FOUND,
@@ -245,6 +246,7 @@ for command in (search_logs, show_stats, show_tasks):
 
 def main() -> None:
     """The console script."""
+    quick_start()
     sys.stderr = silence.over(sys.stderr)  # what it prints to standard output is what logs say
     logs(prog_name="neuroflow-logs")
 
