@@ -20,6 +20,7 @@ from shipper.cli.imports import quick_start, with_everything
 from shipper.cli.kibana import export, kibana_client, set_up_kibana
 from shipper.cli.parts import dead_letters_of, files_of, is_directory, redactor_of, run_documents_of
 from shipper.credentials import silence
+from shipper.printable import printable
 
 if TYPE_CHECKING:
     from shipper.config import Config
@@ -114,7 +115,7 @@ def status(context: click.Context, as_json: bool) -> None:
         return
     for file in report["files"]:
         click.echo(
-            f"{file['path']}: {file['offset']} of {file['size']} bytes acknowledged, "
+            f"{printable(file['path'], lines=False)}: {file['offset']} of {file['size']} bytes acknowledged, "
             f"{file['lag_bytes']} bytes and {file['lag_seconds']:.0f} s behind"
         )
     click.echo(", ".join(f"{name} {value}" for name, value in report["counters"].items()))
@@ -130,7 +131,11 @@ def check(context: click.Context) -> None:
     from shipper.tail import state
 
     config = _config(context)
-    show = redactor_of(config).path
+    redactor = redactor_of(config)
+
+    def show(text: str) -> str:
+        return printable(redactor.path(text), lines=False)
+
     click.echo(f"configuration: {config.path}: good")
     click.echo(f"log directory: {config.log_dir}{'' if is_directory(config.log_dir) else ': not there yet'}")
     files = files_of(config, lambda text: click.echo(show(text)))
@@ -165,8 +170,9 @@ def list_dead(context: click.Context, as_json: bool) -> None:
         if as_json:
             click.echo(json.dumps(letter._asdict()))
         else:
-            click.echo(f"{letter.time} {letter.path}:{letter.offset} {letter.status} {letter.kind}: {letter.reason}")
-            click.echo(f"    {letter.line[:500]}")
+            about = f"{letter.time} {letter.path}:{letter.offset} {letter.status} {letter.kind}: {letter.reason}"
+            click.echo(printable(about, lines=False))
+            click.echo(f"    {printable(letter.line[:500], lines=False)}")
 
 
 @dead_letters.command()
@@ -178,7 +184,7 @@ def replay(context: click.Context) -> None:
     from shipper.deliver.replay import send_letters
 
     def say(text: str) -> None:
-        click.echo(f"neuroflow-ship: {text}", err=True)
+        click.echo(printable(f"neuroflow-ship: {text}"), err=True)
 
     config = _config(context)
     client = connect(config.elasticsearch)
@@ -202,7 +208,7 @@ def rebuild_runs(context: click.Context) -> None:
     client = connect(config.elasticsearch)
 
     def say(text: str) -> None:
-        click.echo(f"neuroflow-ship: {text}", err=True)
+        click.echo(printable(f"neuroflow-ship: {text}"), err=True)
 
     try:
         with _cluster_errors(config):
