@@ -32,11 +32,51 @@ if TYPE_CHECKING:
     from shipper.document.redact import Redactor
     from shipper.health import Health
     from shipper.reload import Reload
+    from shipper.sidecar import Sidecar
 
 # How long the end of --once waits for the thorough look at the templates, seconds.
 LOOK_PATIENCE = 5.0
 # So many files that could not be read are named together; each was when it was met.
 MOST_NAMED = 20
+
+
+class Signals:
+    """What the process is told, kept from the beginning until there is a sidecar to tell.
+
+    A handler runs between any two instructions of the main thread, which may hold the very lock that telling the
+    sidecar takes: a thread tells it, and what hands the signal over is re-entrant.
+    """
+
+    def __init__(self) -> None:
+        self._arrived: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        self._before = {number: signal.signal(number, self._note) for number in numbers}
+
+    def _note(self, number: int, _frame: object) -> None:
+        self._arrived.put(number)
+
+    @contextmanager
+    def told_to(self, sidecar: Sidecar, load: Callable[[], Reload | None] | None) -> Iterator[None]:
+        """Tell the sidecar what has come and what comes; without ``load`` there is nothing to reload."""
+
+        def tell() -> None:
+            while (number := self._arrived.get()) is not None:
+                if number != signal.SIGHUP:
+                    sidecar.stop()
+                elif load is not None:
+                    sidecar.reload(load)
+
+        threading.Thread(target=tell, name="signals", daemon=True).start()
+        try:
+            yield
+        finally:
+            self.restore()
+            self._arrived.put(None)
+
+    def restore(self) -> None:
+        """Be told as before."""
+        while self._before:
+            signal.signal(*self._before.popitem())
 
 
 def ship_logs(config: Config, *, once: bool, setup: bool) -> int:
@@ -54,7 +94,7 @@ def ship_logs(config: Config, *, once: bool, setup: bool) -> int:
     current = Connected(config)
     redactor = Redactor(config.shipper.redact)
     configure_log(redactor.text)
-    # Until there is something to reload, a SIGHUP has nothing to say; it must not end the process.
+    # Before and after there is something to reload a SIGHUP has nothing to say; it must not end the process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     counters = Counters()
     try:
@@ -63,15 +103,24 @@ def ship_logs(config: Config, *, once: bool, setup: bool) -> int:
         raise Failure(str(error), WRONG_USE) from None
     redactor.recall(store.known())
     complete = False
+    signals = Signals()
     try:
-        code, complete = _run_with(current, store, counters, redactor, once=once, setup=setup)
+        code, complete = _run_with(current, store, counters, redactor, signals, once=once, setup=setup)
     finally:
+        signals.restore()
         store.close(clean=complete)
     return code
 
 
 def _run_with(
-    current: Connected, store: CursorStore, counters: Counters, redactor: Redactor, *, once: bool, setup: bool
+    current: Connected,
+    store: CursorStore,
+    counters: Counters,
+    redactor: Redactor,
+    signals: Signals,
+    *,
+    once: bool,
+    setup: bool,
 ) -> tuple[int, bool]:
     """Gives the exit code, and whether everything that was read has its outcome."""
     config, client = current.config, current.client
@@ -115,7 +164,7 @@ def _run_with(
     before = counters.snapshot()
     unread: set[str] = set()
     health = _health(config, counters, sender)
-    with _signals(sidecar, None if once else lambda: read_again(current, sender, setup=setup)):
+    with signals.told_to(sidecar, None if once else lambda: read_again(current, sender, setup=setup)):
         sender.prepare(sidecar.stopping)
         if once:
             if not is_directory(config.log_dir):
@@ -209,27 +258,3 @@ def _health(config: Config, counters: Counters, sender: Any) -> Health | None:
         raise Failure(f"{config.path}: shipper.telemetry.listen: {listen}: {why}", WRONG_USE) from None
     health.start()
     return health
-
-
-@contextmanager
-def _signals(sidecar: Any, load: Callable[[], Reload | None] | None) -> Iterator[None]:
-    # A handler runs between any two instructions of the main thread, which may hold the very lock that telling the
-    # sidecar takes: a thread tells it, and what hands the signal over is re-entrant.
-    arrived: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-
-    def tell() -> None:
-        while (number := arrived.get()) is not None:
-            if number != signal.SIGHUP:
-                sidecar.stop()
-            elif load is not None:
-                sidecar.reload(load)
-
-    threading.Thread(target=tell, name="signals", daemon=True).start()
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    old = {number: signal.signal(number, lambda number, _frame: arrived.put(number)) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
-        arrived.put(None)
