@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from shipper.cli.failure import CLUSTER, WRONG_USE, Failure
+from shipper.printable import printable
 
 if TYPE_CHECKING:  # takes the cluster's client with it, which commands that need none don't wait for
     from shipper.config import Config
@@ -85,4 +86,4 @@ def _write(data: bytes, output: Path | None) -> None:
 
 
 def _say(sentence: str) -> None:
-    click.echo(f"neuroflow-ship: {sentence}", err=True)
+    click.echo(printable(f"neuroflow-ship: {sentence}"), err=True)
