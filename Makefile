@@ -24,6 +24,7 @@ $(READY): pyproject.toml
 	  { echo "Python's venv module is missing (on Debian: apt-get install python3-venv)" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(BIN)/python -m compileall -q shipper  # pip does it for all that is not editable
 	@touch $@
 
 demo: $(READY) ## A real Elasticsearch, an application that logs, the sidecar, the views

@@ -57,6 +57,7 @@ class Sidecar:
         clock: what time it is.
         once: ship what there is, and no more.
         redactor: takes out what must not leave the machine; made from the configuration where none is given.
+        scanned: told after the first scan, before anything is sent, whether there are logs with something in them.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Sidecar:
         clock: Clock | None = None,
         once: bool = False,
         redactor: Redactor | None = None,
+        scanned: Callable[[bool], None] = lambda _: None,
     ) -> None:
         settings = config.shipper
         self._redactor = redactor or Redactor(settings.redact, store.known())
@@ -103,13 +105,11 @@ class Sidecar:
         self._state_trouble = self._store_trouble = ""
         self._last_settled = 0
         self._settled_at = self._clock.monotonic()
-        self._hinted = False
+        self._hinted = self._scanned = self._hurry = False
         self._touched: deque[str] = deque()
-        self._next_scan = 0.0
-        self._scan_seconds = 0.0
-        self._scanned = False
+        self._next_scan = self._scan_seconds = 0.0
+        self._first_scan = scanned
         self._given_back_at = 0
-        self._hurry = False
         self._reload: Callable[[], Reload | None] | None = None
         self.stopping = threading.Event()
         counters.resume(counters_of({"counters": store.fact("counters") or "{}"}))
@@ -243,6 +243,7 @@ class Sidecar:
             self._store.forget(self._tail.forgotten())
             if not self._store.clean:
                 self._tail.doubt()
+            self._first_scan(self._tail.progress()[1] > 0)
         if self._left:
             self._tail.secure()
         self._keep_store()
@@ -330,8 +331,7 @@ class Sidecar:
 
     def _settle(self) -> None:
         """Move the cursors over what was acknowledged."""
-        spans = self._sender.acknowledged()
-        if spans:
+        if spans := self._sender.acknowledged():
             self._tail.acknowledge(spans)
             self._save()
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from traceback import extract_tb
 
 from shipper.credentials import silence
+from shipper.printable import printable
 
 log = logging.getLogger("neuroflow-ship")
 
@@ -105,4 +106,4 @@ class _Formatter(logging.Formatter):
         self._redact = redact
 
     def format(self, record: logging.LogRecord) -> str:
-        return silence.text(self._redact(super().format(record)))
+        return printable(silence.text(self._redact(super().format(record))))

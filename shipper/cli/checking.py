@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shipper.config import Config
+from shipper.printable import printable
 
-if TYPE_CHECKING:  # commands that need no cluster don't wait for the client
+if TYPE_CHECKING:  # commands that need no cluster don't wait for the client, nor --version for the configuration
     from elasticsearch import Elasticsearch
+
+    from shipper.config import Config
 
 
 def check_cluster(client: Elasticsearch, config: Config) -> bool:
@@ -44,13 +46,13 @@ def check_in_force(client: Elasticsearch, config: Config, *, aloud: bool = False
         found = in_force(client, namespace)
     except (ApiError, TransportError) as error:
         reason = explain(error, config.elasticsearch)
-        click.echo(f"templates: which are in force can't be told: {reason}", err=not aloud)
+        click.echo(printable(f"templates: which are in force can't be told: {reason}"), err=not aloud)
         return True
     for sentence in (*found.templates, *found.indices):
-        click.echo(f"wrong: {sentence}", err=not aloud)
+        click.echo(printable(f"wrong: {sentence}"), err=not aloud)
     if aloud:
         for remark in found.remarks:
-            click.echo(f"templates: {remark}")
+            click.echo(printable(f"templates: {remark}"))
         if not (found.templates or found.indices or found.remarks):
             click.echo(f"templates: ours are, or will be, in force for logs-neuroflow.*-{namespace}")
     return not (found.templates or found.indices)

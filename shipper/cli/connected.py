@@ -61,7 +61,7 @@ def read_again(current: Connected, sender: Sender, *, setup: bool) -> Reload | N
         log.error("%s; %s", error, KEPT)
         return None
     runs = run_documents_of(new.client, config)
-    restore = templates_of(new.client, config, setup=setup)
+    restore = templates_of(new.client, config, setup=setup).restore
 
     def switch() -> None:
         for key in waiting:

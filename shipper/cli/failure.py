@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from shipper.config import ConfigError
 from shipper.credentials import silence
+from shipper.printable import printable
 
 OK, NOT_ALL, WRONG_USE, CLUSTER = 0, 1, 2, 3
 """Exit codes: done; something was left or refused; usage or configuration; the cluster."""
@@ -28,7 +28,7 @@ class Failure(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         """Print the sentence to standard error."""
-        click.echo(silence.text(f"neuroflow-ship: {self.message}"), file=file or sys.stderr)
+        click.echo(printable(silence.text(f"neuroflow-ship: {self.message}")), file=file or sys.stderr)
 
 
 class Commands(click.Group):
@@ -36,6 +36,8 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
+        from shipper.config import ConfigError  # takes its time, which --help and --version don't wait for
+
         try:
             return super().invoke(ctx)
         except ConfigError as error:

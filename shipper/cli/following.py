@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from shipper.cli.reading import FOUND, Session, look_beside
+from shipper.printable import printable
 
 if TYPE_CHECKING:  # each costs a good part of a second that --help need not wait for
     from shipper.search.conditions import Query
@@ -27,7 +28,7 @@ def show_new(session: Session, index: list[str], query: Query, count: int, outpu
 
     def notice(error: Exception | None) -> None:
         text = "it is back" if error is None else f"{session.explain(error)}; waiting for it"
-        click.echo(f"neuroflow-logs: {text}", err=True)
+        click.echo(printable(f"neuroflow-logs: {text}"), err=True)
 
     follower = Follower(session.client, index, query)
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shipper.config import Config
 from shipper.tail.identity import name
 from shipper.tail.rows import Cursor
 from shipper.tail.state_lock import StateError
 
 if TYPE_CHECKING:
+    from shipper.config import Config
     from shipper.tail.cursors import CursorStore
 
 FACT = "host"
@@ -110,35 +110,41 @@ def warnings(host: str, state_dir: Path, sign: str | None, state: State, *, logs
         )
 
 
-def warn_of_host(config: Config, store: CursorStore, say: Callable[[str], None]) -> None:
-    """Say at start what may be doubled, and remember the name for the next start."""
+def host_warnings(config: Config, store: CursorStore) -> Callable[[bool], Iterator[str]]:
+    """Remember the host's name for the next start; gives what tells whether lines may be doubled.
+
+    That is told whether there are logs with something in them, which the first scan knows.
+
+    Args:
+        config: with the name, or ``auto``.
+        store: as the run before left it.
+    """
     host = config.shipper.host
+    state = State(empty=False)
     if config.shipper.host_name == "auto":
         # Cursors are written with the counters: where these are, ten thousand logs need not be loaded for this.
         known = store.fact(FACT) == host and store.fact("counters") is not None
         state = State(empty=False, before=host) if known else state_of(store.load(), store.fact(FACT), host)
-        for sentence in warnings_of(config, state):
-            say(sentence)
     if store.fact(FACT) != host:
         with suppress(StateError):  # a full disk: the next start does without
             store.set_fact(FACT, host)
+    return lambda logs: warnings_of(config, state, lambda: logs)
 
 
-def warnings_of(config: Config, state: State) -> Iterator[str]:
-    """The sentences for this machine; none where a name was chosen."""
+def warnings_of(config: Config, state: State, logs: Callable[[], bool]) -> Iterator[str]:
+    """The sentences for this machine; none where a name was chosen.
+
+    Args:
+        config: with the name, or ``auto``.
+        state: what is known from before.
+        logs: whether there are logs with something in them; asked only where that matters.
+    """
     if config.shipper.host_name != "auto":
         return
-    from shipper.cli.parts import files_of
-
     host = config.shipper.host
     try:
         groups = Path("/proc/1/cgroup").read_text(encoding="utf-8", errors="replace")
     except OSError:
         groups = ""
     sign = container_sign(os.path.exists, os.environ, groups, host)
-    # Looking for logs costs a scan, which only an empty state is worth.
-    try:
-        logs = state.empty and any(file.size for file in files_of(config, lambda _: None))
-    except OSError:
-        logs = False  # what can't be looked at is said by whoever reads it
-    yield from warnings(host, config.shipper.state_dir, sign, state, logs=logs)
+    yield from warnings(host, config.shipper.state_dir, sign, state, logs=state.empty and logs())

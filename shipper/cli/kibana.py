@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 import click
 
 from shipper.cli.failure import CLUSTER, WRONG_USE, Failure
-from shipper.config import Config, ConfigError
+from shipper.printable import printable
 
 if TYPE_CHECKING:  # takes the cluster's client with it, which commands that need none don't wait for
+    from shipper.config import Config
     from shipper.install.kibana_client import KibanaClient
 
 
 def kibana_client(config: Config) -> KibanaClient:
     """A client as the configuration wants it; a configuration that gives none ends the command."""
+    from shipper.config import ConfigError
     from shipper.install.kibana_client import KibanaClient
 
     try:
@@ -84,4 +86,4 @@ def _write(data: bytes, output: Path | None) -> None:
 
 
 def _say(sentence: str) -> None:
-    click.echo(f"neuroflow-ship: {sentence}", err=True)
+    click.echo(printable(f"neuroflow-ship: {sentence}"), err=True)

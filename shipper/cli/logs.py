@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Literal
 import click
 from click.shell_completion import get_completion_class
 
+from shipper import __version__
 from shipper.cli.following import show_new
+from shipper.cli.imports import quick_start
 from shipper.cli.questions import show_stats, show_tasks
 from shipper.cli.reading import (
     FOUND,
@@ -29,6 +31,7 @@ from shipper.cli.reading import (
     show_pages,
     show_value,
     span_of,
+    write_log,
     zone_of,
 )
 from shipper.cli.searching import search_logs
@@ -41,6 +44,7 @@ if TYPE_CHECKING:  # it costs a good part of a second that --help need not wait 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--config", "config_path", metavar="PATH", help="The application's neuroflow.yaml")
+@click.version_option(__version__, prog_name="neuroflow-logs")
 @click.pass_context
 def logs(ctx: click.Context, config_path: str | None) -> None:
     """Log viewing commands."""
@@ -122,8 +126,8 @@ def show_pipeline_log(
 ) -> int:
     """Show logs for a specific pipeline run.
 
-    The log file of the newest attempt, byte for byte; as json or ndjson, its documents.  With --since and
-    --until the newest attempt that has lines in that time.
+    The log file of the newest attempt, byte for byte (on a terminal, with control characters spelled out); as json
+    or ndjson, its documents.  With --since and --until the newest attempt that has lines in that time.
     """
     span = span_of(since, until, utc=utc)
 
@@ -142,10 +146,8 @@ def show_pipeline_log(
             return nothing(f"No log file found for run {run_id}")
         return nothing(f"Pipeline run {run_id} not found", "red")
     if form == "table":
-        binary = sys.stdout.buffer
-        for hits in pipeline_log.documents(client, namespace, attempt, run_id, source=pipeline_log.CONTENT_FIELDS):
-            binary.write(pipeline_log.content(hits))
-        binary.flush()
+        pages = pipeline_log.documents(client, namespace, attempt, run_id, source=pipeline_log.CONTENT_FIELDS)
+        write_log(map(pipeline_log.content, pages))
         return FOUND
     pages = pipeline_log.documents(client, namespace, attempt, run_id)
     show_pages(session, PIPELINE.index(namespace), pages, output_of(form, PIPELINE, utc=utc))
@@ -245,6 +247,7 @@ for command in (search_logs, show_stats, show_tasks):
 
 def main() -> None:
     """The console script."""
+    quick_start()
     sys.stderr = silence.over(sys.stderr)  # what it prints to standard output is what logs say
     logs(prog_name="neuroflow-logs")
 

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shipper.config import Config
-
 if TYPE_CHECKING:  # commands that need no cluster don't wait for the client
     from elasticsearch import Elasticsearch
 
+    from shipper.cli.templates import Templates
+    from shipper.config import Config
     from shipper.deliver.dead_letters import DeadLetters
     from shipper.deliver.run_documents import RunDocuments
     from shipper.document.redact import Redactor
@@ -33,12 +33,11 @@ def run_documents_of(client: Elasticsearch, config: Config) -> RunDocuments:
     return RunDocuments(client, index, lambda: make_run_index(client, index))
 
 
-def templates_of(client: Elasticsearch, config: Config, *, setup: bool) -> Callable[[], bool]:
+def templates_of(client: Elasticsearch, config: Config, *, setup: bool) -> Templates:
     """What puts the templates, or only looks after them, before documents are sent and now and then."""
     from shipper.cli.templates import Templates
 
-    templates = Templates(client, config.elasticsearch, config.shipper.namespace)
-    return templates.put if setup else templates.look
+    return Templates(client, config.elasticsearch, config.shipper.namespace, setup=setup)
 
 
 def dead_letters_of(config: Config, redactor: Redactor) -> DeadLetters:

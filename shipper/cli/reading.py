@@ -5,6 +5,7 @@ Exit codes: 0 found, 1 nothing found, 2 usage or configuration, 3 the cluster.
 
 from __future__ import annotations
 
+import codecs
 import functools
 import os
 import sys
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
+
+from shipper.printable import printable, printable_json
 
 if TYPE_CHECKING:  # each costs a good part of a second that --help need not wait for
     from elasticsearch import Elasticsearch
@@ -129,10 +132,10 @@ def _outcome(command: Callable[..., int], session: Session, *args: Any, **kwargs
         from shipper.config import ConfigError
 
         if isinstance(error, ConfigError):
-            click.echo(str(error), err=True)
+            click.echo(printable(str(error)), err=True)
             return USAGE
         if sentence := session.explain(error):
-            click.echo(sentence, err=True)
+            click.echo(printable(sentence), err=True)
             return CLUSTER
         raise
     return code
@@ -279,11 +282,24 @@ def look_again(session: Session, index: list[str], *, say: bool = True) -> None:
         click.echo(f"nothing was ever shipped to {', '.join(index)}; is shipper.namespace right?", err=True)
 
 
+def write_log(parts: Iterable[bytes]) -> None:
+    """Write the bytes of a log as they are; to a terminal as text that can't command it."""
+    binary = sys.stdout.buffer
+    if not sys.stdout.isatty():
+        binary.writelines(parts)
+        binary.flush()
+        return
+    decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+    for part in parts:
+        click.echo(printable(decoder.decode(part).replace("\r\n", "\n")), nl=False)
+    click.echo(printable(decoder.decode(b"", final=True)), nl=False)
+
+
 def show_value(value: Any) -> None:
     """Print one answer as one line of JSON."""
     import orjson
 
-    click.echo(orjson.dumps(value))
+    click.echo(printable_json(orjson.dumps(value)))
 
 
 def nothing(message: str, colour: str = "yellow") -> int:

@@ -2,48 +2,33 @@
 
 from __future__ import annotations
 
-import errno
-import gc
 import json
 import os
-import queue
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from shipper import __version__, memory
-from shipper import config as configuration
+from shipper import __version__
 from shipper.cli.checking import check_cluster, check_in_force
-from shipper.cli.connected import Connected, read_again
-from shipper.cli.failure import CLUSTER, NOT_ALL, OK, WRONG_USE, Commands, Failure
-from shipper.cli.host_name import state_of, warn_of_host, warnings_of
+from shipper.cli.failure import CLUSTER, NOT_ALL, OK, Commands, Failure
+from shipper.cli.imports import quick_start, with_everything
 from shipper.cli.kibana import export, kibana_client, set_up_kibana
-from shipper.cli.parts import dead_letters_of, files_of, is_directory, redactor_of, run_documents_of, templates_of
-from shipper.config import Config
+from shipper.cli.parts import dead_letters_of, files_of, is_directory, redactor_of, run_documents_of
 from shipper.credentials import silence
-from shipper.tail.cursors import CursorStore, StateError
-from shipper.tail.discover import shown
-from shipper.telemetry import Counters, configure_log, log
+from shipper.printable import printable
 
-# So many files that could not be read are named together; each was when it was met.
-MOST_NAMED = 20
-
-if TYPE_CHECKING:  # the client takes 0.4 s to import; commands that need no cluster don't wait for it
-    from elasticsearch import Elasticsearch
-
-    from shipper.document.redact import Redactor
-    from shipper.health import Health
-    from shipper.reload import Reload
+if TYPE_CHECKING:
+    from shipper.config import Config
 
 
 def _config(context: click.Context) -> Config:
+    from shipper import config as configuration
+
     config = configuration.load(configuration.find(context.obj["config"], os.environ, Path.home()))
     silence.keep(config.credentials)
     return config
@@ -62,183 +47,10 @@ def ship(context: click.Context, config: str | None, once: bool, no_setup: bool)
     """
     context.obj = {"config": config}
     if context.invoked_subcommand is None:
-        sys.exit(_run(_config(context), once=once, setup=not no_setup))
+        of_application = _config(context)
+        from shipper.cli.shipping import ship_logs
 
-
-def _run(config: Config, *, once: bool, setup: bool) -> int:
-    from shipper.document.redact import Redactor
-
-    current = Connected(config)
-    redactor = Redactor(config.shipper.redact)
-    configure_log(redactor.text)
-    # Until there is something to reload, a SIGHUP has nothing to say; it must not end the process.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    counters = Counters()
-    try:
-        store = CursorStore(config.shipper.state_dir, lambda text: log.error("%s", text), redactor.conceal)
-    except StateError as error:
-        raise Failure(str(error), WRONG_USE) from None
-    redactor.recall(store.known())
-    complete = False
-    try:
-        warn_of_host(config, store, lambda text: log.warning("%s", text))
-        code, complete = _run_with(current, store, counters, redactor, once=once, setup=setup)
-    finally:
-        store.close(clean=complete)
-    return code
-
-
-def _run_with(
-    current: Connected, store: CursorStore, counters: Counters, redactor: Redactor, *, once: bool, setup: bool
-) -> tuple[int, bool]:
-    """Gives the exit code, and whether everything that was read has its outcome."""
-    from shipper.cli.progress import progress_bar
-    from shipper.cluster import where
-    from shipper.deliver.bulk import Sender
-    from shipper.deliver.recovery import Recovery
-    from shipper.sidecar import Sidecar
-
-    config, client = current.config, current.client
-    wake = threading.Event()
-    sender = Sender(
-        client,
-        config.elasticsearch,
-        in_flight=config.shipper.batch.in_flight,
-        dead_letters=dead_letters_of(config, redactor),
-        counters=counters,
-        recovery=Recovery(
-            client, lambda text: log.warning("%s", text), request_timeout=config.elasticsearch.request_timeout
-        ),
-        runs=run_documents_of(client, config),
-        restore=templates_of(client, config, setup=setup),
-        wake=wake,
-    )
-    # Dicts come and go without cycles: looking for some every few hundred objects costs a fifth of the time.
-    gc.freeze()
-    gc.set_threshold(200_000, 20, 100)
-    memory.map_large_blocks()
-    # A thread with an answer in hand should not wait five milliseconds for the reading one to make room.
-    sys.setswitchinterval(0.001)
-    sidecar = Sidecar(config, store=store, sender=sender, counters=counters, wake=wake, once=once, redactor=redactor)
-    before = counters.snapshot()
-    unread: set[str] = set()
-    health = _health(config, counters, sender)
-    with _signals(sidecar, None if once else lambda: read_again(current, sender, setup=setup)):
-        sender.prepare(sidecar.stopping)
-        if once:
-            if not is_directory(config.log_dir):
-                log.warning("%s: no such directory; there is nothing to ship from it", config.log_dir)
-            with progress_bar() as progress:
-                complete = sidecar.run_once(progress)
-            unread.update(sidecar.unread)
-            if not is_directory(config.log_dir):
-                unread.add(str(config.log_dir))
-        else:
-            log.info("shipping %s to %s", config.log_dir, where(config.elasticsearch))
-            if not is_directory(config.log_dir):
-                log.warning("%s: no such directory yet; waiting for it", config.log_dir)
-            from shipper.tail.watch import Watch
-
-            watch = Watch(sidecar.hint, config.shipper.watch, lambda text: log.warning("%s", text))
-            try:
-                complete = sidecar.run(watch.cover)
-            finally:
-                watch.stop()
-    if health is not None:
-        health.shutdown()
-    if complete:
-        _make_visible(current.client, current.config)
-    code = _report(before, counters.snapshot(), complete=complete)
-    # A sidecar has said so when it happened, maybe weeks ago, and ends well; --once answers for what it did.
-    return (_left(before, counters.snapshot(), sorted(unread)) if once and complete else code), complete
-
-
-def _make_visible(client: Elasticsearch, config: Config) -> None:
-    """Let a search right after us find everything; a key that may not refresh only makes it wait a second."""
-    from elastic_transport import ApiError, TransportError
-
-    from shipper.install.run_index import run_index
-
-    with suppress(ApiError, TransportError):
-        names = f"logs-neuroflow.*-{config.shipper.namespace},{run_index(config.shipper.namespace)}"
-        client.options(request_timeout=10).indices.refresh(
-            index=names, ignore_unavailable=True, allow_no_indices=True
-        )
-
-
-def _report(before: dict[str, int], after: dict[str, int], *, complete: bool) -> int:
-    this_run = {name: after[name] - before[name] for name in after}
-    log.info(
-        "read %(read)d, acknowledged %(acknowledged)d, duplicate %(duplicate)d, dead %(dead)d, "
-        "in flight %(in_flight)d",
-        this_run,
-    )
-    if complete:
-        return OK
-    if after["in_flight"]:
-        log.error(
-            "%d documents are not acknowledged; their lines are sent again at the next start", after["in_flight"]
-        )
-    else:
-        log.error("run documents are not up to date; the lines that tell of them are sent again at the next start")
-    return CLUSTER
-
-
-def _left(before: dict[str, int], after: dict[str, int], unread: list[str]) -> int:
-    """Say what was refused or could not be read, though all else is done."""
-    dead = after["dead"] - before["dead"]
-    if dead:
-        log.error("%d documents of this run are dead letters: `neuroflow-ship dead-letters list` tells why", dead)
-    if unread:
-        more = f" and {len(unread) - MOST_NAMED} more" if len(unread) > MOST_NAMED else ""
-        log.error(
-            "not read, or not to the end: %s%s; what is in there is shipped by the next run that can read it",
-            ", ".join(map(shown, unread[:MOST_NAMED])),
-            more,
-        )
-    return NOT_ALL if dead or unread else OK
-
-
-def _health(config: Config, counters: Counters, sender: Any) -> Health | None:
-    listen = config.shipper.telemetry.listen
-    if listen is None:
-        return None
-    from shipper.cli.readiness import readiness_of
-    from shipper.health import Health
-
-    try:
-        health = Health(listen, counters, readiness_of(sender))
-    except (OSError, ValueError) as error:
-        why = (isinstance(error, OSError) and error.strerror) or str(error)
-        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-            why = "another process listens there already (another sidecar?); stop it or choose another port"
-        raise Failure(f"{config.path}: shipper.telemetry.listen: {listen}: {why}", WRONG_USE) from None
-    health.start()
-    return health
-
-
-@contextmanager
-def _signals(sidecar: Any, load: Callable[[], Reload | None] | None) -> Iterator[None]:
-    # A handler runs between any two instructions of the main thread, which may hold the very lock that telling the
-    # sidecar takes: a thread tells it, and what hands the signal over is re-entrant.
-    arrived: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-
-    def tell() -> None:
-        while (number := arrived.get()) is not None:
-            if number != signal.SIGHUP:
-                sidecar.stop()
-            elif load is not None:
-                sidecar.reload(load)
-
-    threading.Thread(target=tell, name="signals", daemon=True).start()
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    old = {number: signal.signal(number, lambda number, _frame: arrived.put(number)) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
-        arrived.put(None)
+        sys.exit(ship_logs(of_application, once=once, setup=not no_setup))
 
 
 @ship.command()
@@ -284,6 +96,7 @@ def _cluster_errors(config: Config) -> Iterator[None]:
 def status(context: click.Context, as_json: bool) -> None:
     """Files, offsets, lag in bytes and seconds, counters, dead letters."""
     from shipper.tail import state
+    from shipper.tail.state_lock import StateError
 
     config = _config(context)
     redactor = redactor_of(config)
@@ -302,7 +115,7 @@ def status(context: click.Context, as_json: bool) -> None:
         return
     for file in report["files"]:
         click.echo(
-            f"{file['path']}: {file['offset']} of {file['size']} bytes acknowledged, "
+            f"{printable(file['path'], lines=False)}: {file['offset']} of {file['size']} bytes acknowledged, "
             f"{file['lag_bytes']} bytes and {file['lag_seconds']:.0f} s behind"
         )
     click.echo(", ".join(f"{name} {value}" for name, value in report["counters"].items()))
@@ -313,11 +126,16 @@ def status(context: click.Context, as_json: bool) -> None:
 @click.pass_context
 def check(context: click.Context) -> None:
     """Configuration, files (what would be read, and from where), cluster, permissions."""
+    from shipper.cli.host_name import state_of, warnings_of
     from shipper.cluster import connect
     from shipper.tail import state
 
     config = _config(context)
-    show = redactor_of(config).path
+    redactor = redactor_of(config)
+
+    def show(text: str) -> str:
+        return printable(redactor.path(text), lines=False)
+
     click.echo(f"configuration: {config.path}: good")
     click.echo(f"log directory: {config.log_dir}{'' if is_directory(config.log_dir) else ': not there yet'}")
     files = files_of(config, lambda text: click.echo(show(text)))
@@ -329,7 +147,8 @@ def check(context: click.Context) -> None:
             f"file: {show(file.shown)} ({file.size} bytes, from {offset}{readable}): {file.source.format} → "
             f"logs-neuroflow.{file.source.dataset}-{config.shipper.namespace}, matches {show(file.source.pattern)}"
         )
-    for sentence in warnings_of(config, state_of(*state.remembered(config.shipper.state_dir), config.shipper.host)):
+    before = state_of(*state.remembered(config.shipper.state_dir), config.shipper.host)
+    for sentence in warnings_of(config, before, lambda: any(file.size for file in files)):
         click.echo(f"warning: {sentence}")
     with _cluster_errors(config):
         if not check_cluster(connect(config.elasticsearch), config):
@@ -351,8 +170,9 @@ def list_dead(context: click.Context, as_json: bool) -> None:
         if as_json:
             click.echo(json.dumps(letter._asdict()))
         else:
-            click.echo(f"{letter.time} {letter.path}:{letter.offset} {letter.status} {letter.kind}: {letter.reason}")
-            click.echo(f"    {letter.line[:500]}")
+            about = f"{letter.time} {letter.path}:{letter.offset} {letter.status} {letter.kind}: {letter.reason}"
+            click.echo(printable(about, lines=False))
+            click.echo(f"    {printable(letter.line[:500], lines=False)}")
 
 
 @dead_letters.command()
@@ -364,7 +184,7 @@ def replay(context: click.Context) -> None:
     from shipper.deliver.replay import send_letters
 
     def say(text: str) -> None:
-        click.echo(f"neuroflow-ship: {text}", err=True)
+        click.echo(printable(f"neuroflow-ship: {text}"), err=True)
 
     config = _config(context)
     client = connect(config.elasticsearch)
@@ -388,7 +208,7 @@ def rebuild_runs(context: click.Context) -> None:
     client = connect(config.elasticsearch)
 
     def say(text: str) -> None:
-        click.echo(f"neuroflow-ship: {text}", err=True)
+        click.echo(printable(f"neuroflow-ship: {text}"), err=True)
 
     try:
         with _cluster_errors(config):
@@ -401,6 +221,7 @@ def rebuild_runs(context: click.Context) -> None:
 @ship.command()
 def demo() -> None:
     """A real node, an application writing logs, the sidecar, the views."""
+    with_everything()
     from shipper.demo.runner import run_demo
 
     sys.exit(run_demo())
@@ -408,6 +229,7 @@ def demo() -> None:
 
 def main() -> None:
     """The console script."""
+    quick_start()
     sys.stdout, sys.stderr = silence.over(sys.stdout), silence.over(sys.stderr)
     ship(prog_name="neuroflow-ship")
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 
 from elastic_transport import ApiError, TransportError
 from elasticsearch import Elasticsearch
@@ -33,21 +36,34 @@ class Templates:
         client: of the cluster.
         settings: for messages.
         namespace: whose streams are to be made with them.
+        setup: they are put; else they are only looked after.
     """
 
-    def __init__(self, client: Elasticsearch, settings: Settings, namespace: str) -> None:
+    def __init__(self, client: Elasticsearch, settings: Settings, namespace: str, *, setup: bool = True) -> None:
         self._client = client
         self._settings = settings
         self._namespace = namespace
+        self._setup = setup
         self._put = False
+        self._behind: threading.Thread | None = None
         self._forbidden_until = self._unseen_until = 0.0
         self._said: dict[str, float] = {}
+
+    def restore(self) -> bool:
+        """Put them, or only look after them; False when documents have to wait."""
+        return self.put() if self._setup else self.look()
+
+    def finish(self, patience: float) -> None:
+        """Let the thorough look come to its end, for so many seconds at most."""
+        if self._behind is not None:
+            self._behind.join(patience)
 
     def put(self) -> bool:
         """Put them; False when the cluster could not be asked, so that it has to be tried again.
 
         False also where somebody else's would make the first stream: nothing is sent until that is mended.  Once a
         stream is there shipping goes on whatever wins, for what is refused is kept, and logs may be rotated away.
+        Documents wait only for what tells this; the rest is looked at behind them, once.
 
         Once they were put, only missing ones are put back: what somebody made of them meanwhile stays until the
         next start.  A key that may not is told what to do, and shipping goes on: somebody else may have put them.
@@ -57,7 +73,7 @@ class Templates:
         if self._put and not self._missing():
             return self._may_not() or not self._in_force(thorough=False).barred
         try:
-            changed = [change for change in install(self._client) if change.action not in {"unchanged", "newer"}]
+            changes = install(self._client)
         except (ApiError, TransportError) as error:
             reason = explain(error, self._settings)
             if isinstance(error, ApiError) and error.meta.status == 403 and is_genuine(error):
@@ -69,22 +85,29 @@ class Templates:
                 "nothing is lost (start with --no-setup if somebody else puts them)"
             )
             return False
-        if changed:
+        if changed := [change for change in changes if change.action not in {"unchanged", "newer"}]:
             log.info("put %d index and component templates%s", len(changed), " back" if self._put else "")
-        thorough, self._put = not self._put, True
-        return not self._in_force(thorough=thorough).barred
+        first, self._put = not self._put, True
+        found = self._in_force(thorough=False)
+        if first:
+            as_ours = all(change.action != "newer" for change in changes)
+            self._behind = threading.Thread(
+                target=self._in_force, kwargs={"thorough": True, "as_ours": as_ours}, name="templates", daemon=True
+            )
+            self._behind.start()
+        return not found.barred
 
     def look(self) -> bool:
         """Say what is in force that is not ours, as far as the key may see it, and ship all the same."""
         self._in_force(thorough=False, wait=False)
         return True
 
-    def _in_force(self, *, thorough: bool, wait: bool = True) -> InForce:
+    def _in_force(self, *, thorough: bool, as_ours: bool = False, wait: bool = True) -> InForce:
         """What is not ours, said now and then; what can't be found out is looked at another time."""
         if time.monotonic() < self._unseen_until:
             return InForce()
         try:
-            found = in_force(self._client, self._namespace, thorough=thorough)
+            found = in_force(self._client, self._namespace, thorough=thorough, as_ours=as_ours)
         except Exception:  # noqa: BLE001 - the answers may be anything, a proxy's page among them
             return InForce()
         if found.unseen:
@@ -130,3 +153,30 @@ class Templates:
         if now - self._said.get(message, -math.inf) >= every:
             self._said[message] = now
             log.warning("%s", message)
+
+
+def begun(restore: Callable[[], bool]) -> Callable[[], bool]:
+    """The same, asked for the first time already: a start has other things to do until the cluster answers.
+
+    Args:
+        restore: puts the templates, or looks after them.
+    """
+    first: Future[bool] = Future()
+
+    def ask() -> None:
+        try:
+            first.set_result(restore())
+        except BaseException as error:  # noqa: BLE001 - whoever takes the answer is told
+            first.set_exception(error)
+
+    answers = [first]
+    threading.Thread(target=ask, name="templates", daemon=True).start()
+
+    def answer() -> bool:
+        try:
+            early = answers.pop()
+        except IndexError:
+            return restore()
+        return early.result()
+
+    return answer

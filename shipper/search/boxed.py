@@ -12,8 +12,9 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from shipper.printable import printable
 from shipper.search.documents import Flat
-from shipper.search.render import safe, terminal
+from shipper.search.render import terminal
 from shipper.search.views import Column
 
 # The first rows decide how wide the columns are; the others are written as they come, in bounded memory.
@@ -60,7 +61,7 @@ class Boxed:
 
     def _cell(self, column: Column, doc: Flat) -> Text:
         shown = column.cell(doc, self._zone)
-        return Text(safe(shown, lines=True), column.style(shown) if column.style else "")
+        return Text(printable(shown, lines=True), column.style(shown) if column.style else "")
 
     def _flush(self) -> None:
         table = Table(title=None if self._widths else self._title, show_header=not self._widths)

@@ -13,11 +13,12 @@ from elasticsearch import ApiError, Elasticsearch
 from rich.text import Text
 
 from shipper.answers import NoAnswerError
+from shipper.printable import COLOURING
 from shipper.search.conditions import Query, every
 from shipper.search.context_lines import ContextLine
 from shipper.search.documents import Flat, flat_hits
 from shipper.search.paging import hits_of
-from shipper.search.render import COLOURING, Lines
+from shipper.search.render import Lines
 
 # The fields of which the table shows the text as it is.
 SHOWN = (

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Collection, Iterable, Sequence
 from datetime import tzinfo
 from typing import BinaryIO, Literal, NoReturn, Protocol, TextIO
@@ -18,6 +17,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from shipper.printable import printable, printable_json
 from shipper.search.context_lines import ContextLine
 from shipper.search.documents import Flat
 from shipper.search.views import Column
@@ -26,11 +26,6 @@ GAP = 2
 GAP_LINE = "--"  # as grep has it
 # Where less than this is left of the line for the last column, it gets lines of its own.
 NARROWEST = 30
-
-COLOURING = re.compile(r"\x1b\[[0-9;:]*m")
-# Control characters (but for tab and line feed), separators and marks that reorder what stands beside them,
-# and halves of characters, which no encoding can write.
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class Output(Protocol):
@@ -155,9 +150,9 @@ class Lines:
         text = column.cell(doc, self._zone)
         last = column is self._columns[-1]
         if self._marks is None:
-            return Text(safe(text, lines=last), column.style(text) if column.style else "")
+            return Text(printable(text, lines=last), column.style(text) if column.style else "")
         style = column.style(self._marks.plain(text)) if column.style else ""
-        return self._marks.text(safe(text, lines=last), style)
+        return self._marks.text(printable(text, lines=last), style)
 
     def _lines(self, row: list[Text]) -> list[Text]:
         *heads, last = row
@@ -201,24 +196,9 @@ def terminal(stream: TextIO) -> Console:
     return console
 
 
-def safe(text: str, *, lines: bool) -> str:
-    """The text without colouring and with every other control character spelled out.
-
-    Args:
-        text: anything a log may hold.
-        lines: whether line feeds may stay.
-    """
-    text = _UNSAFE.sub(_spelled, COLOURING.sub("", text))
-    return text if lines else text.replace("\n", "\\n").replace("\t", "\\t")
-
-
-def _spelled(found: re.Match[str]) -> str:
-    return found[0].encode("unicode_escape").decode("ascii")
-
-
 def _json(doc: Flat) -> bytes:
     try:
-        return orjson.dumps(doc)
+        return printable_json(orjson.dumps(doc))
     except TypeError:
         # Half a character or a number of more than 64 bits: orjson refuses what the standard library can write.
         return json.dumps(doc).encode("ascii")

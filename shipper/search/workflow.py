@@ -15,12 +15,13 @@ from shipper.cluster import is_there
 from shipper.document.runs import run_document
 from shipper.document.stages import stages_of
 from shipper.install.run_index import run_index
+from shipper.printable import printable
 from shipper.search.boxed import Boxed
 from shipper.search.cells import Cell, hours, lasted, text, when
 from shipper.search.conditions import Is, every, queries
 from shipper.search.documents import Flat, flat
 from shipper.search.paging import Snapshot
-from shipper.search.render import safe, terminal
+from shipper.search.render import terminal
 from shipper.search.views import PIPELINE_RUNS, Column, Sort, bold, status_style
 
 _MINUTE, _SECOND = "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"
@@ -125,10 +126,12 @@ def write_detail(detail: Flat, zone: tzinfo | None, stream: TextIO) -> None:
 
 def heading(detail: Flat, zone: tzinfo | None) -> Iterator[Text]:
     """The lines above the tables."""
-    name, status = (safe(text(field)(detail, zone), lines=False) for field in ("neuroflow.workflow_run_id", "status"))
+    name, status = (
+        printable(text(field)(detail, zone), lines=False) for field in ("neuroflow.workflow_run_id", "status")
+    )
     yield Text.assemble((f"Workflow run {name}", "bold"), "  ", (status, status_style(status)))
     for title, cell in _HEADING:
-        yield Text.assemble((f"{title:<10}", "dim"), safe(cell(detail, zone), lines=False) or "-")
+        yield Text.assemble((f"{title:<10}", "dim"), printable(cell(detail, zone), lines=False) or "-")
 
 
 def errors(detail: Flat) -> Iterator[tuple[str, str]]:
@@ -149,5 +152,5 @@ def _write_errors(detail: Flat, console: Console) -> None:
         if not at:
             console.print()
             console.print(Text("Errors", "bold"))
-        line = Text.assemble((safe(name, lines=False), "red"), ": ", safe(said, lines=True))
+        line = Text.assemble((printable(name, lines=False), "red"), ": ", printable(said, lines=True))
         console.print(line, soft_wrap=True)

@@ -15,7 +15,7 @@ FILES = {
     for path in sorted((ROOT / "shipper").rglob("*.py"))
 }
 FLOW = ("tail", "parse", "document", "deliver", "install", "search", "demo")
-SHARED = {"answers", "config", "addresses", "credentials", "cluster", "telemetry", "memory", ""}
+SHARED = {"answers", "config", "addresses", "credentials", "cluster", "telemetry", "memory", "printable", ""}
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),
     "emit": set(),
@@ -25,7 +25,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sections": set(),
     "config": {"addresses", "credentials", "sections"},
     "cluster": {"addresses", "answers", "config"},
-    "telemetry": {"config", "cluster", "credentials"},
+    "printable": set(),
+    "telemetry": {"config", "cluster", "credentials", "printable"},
     "memory": set(),
     "health": {"telemetry", ""},
     **{station: {*FLOW[:at], *SHARED} for at, station in enumerate(FLOW)},

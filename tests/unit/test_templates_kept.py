@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator
 
 import pytest
 
-from shipper.cli.templates import FORBIDDEN_FOR, Templates
+from shipper.cli.templates import FORBIDDEN_FOR, Templates, begun
 from shipper.cluster import connect
 from shipper.config import Elasticsearch as Settings
 from tests.conformance.fake import Answer, Fake, page, product, raw, refuse
@@ -33,6 +34,7 @@ def templates(fake: Fake) -> Iterator[Templates]:
 def test_a_second_look_costs_three_requests(templates: Templates, fake: Fake) -> None:
     """Names, and who wins; nothing is put."""
     assert templates.put()
+    templates.finish(30)
     put = dict(fake.templates)
     fake.journal.clear()
     assert templates.put()
@@ -108,13 +110,100 @@ def test_a_key_that_may_not_is_left_alone(
     assert fake.templates
 
 
-FOREIGN = {"index_patterns": ["logs-*-*"], "priority": 500, "data_stream": {"hidden": False}}
 SIMULATE = "POST /_index_template/_simulate_index/"
 
 
 def simulated(mappings: dict[str, object]) -> Answer:
     """What would be made, as the cluster says it."""
     return product(200, {"template": {"mappings": mappings}})
+
+
+def test_documents_wait_for_what_decides_only(templates: Templates, fake: Fake) -> None:
+    """What the nodes can do, our templates, and who wins: indices are looked at behind the first documents."""
+    assert templates.put()
+    templates.finish(30)
+    looks = [line for line in fake.journal if line.startswith("GET")]
+    assert 4 == looks.index("GET /_index_template", 3) + 1
+    assert all("GET /logs-neuroflow" not in line for line in looks[:4])
+    assert 5 == sum("GET /logs-neuroflow" in line for line in looks)
+
+
+def test_a_hung_look_holds_up_nothing(templates: Templates, fake: Fake) -> None:
+    """The indices' mappings are not answered for: documents may go, and the end of --once waits a while at most."""
+    fake.otherwise["GET /logs-neuroflow"] = lambda one: one.hold()
+    assert templates.put()
+    templates.finish(0.01)
+    assert templates.put()
+
+
+CUSTOM = {"template": {"mappings": {"dynamic": True}}}
+
+
+def test_ours_are_simulated_where_somebody_changes_them(
+    templates: Templates, fake: Fake, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A component template `@custom` of one stream costs one simulation, and what it spoils is said."""
+    logging.getLogger("neuroflow-ship").propagate = True
+    fake.templates["/_component_template/logs-neuroflow.app@custom"] = CUSTOM
+    fake.otherwise[SIMULATE] = simulated({"dynamic": True})
+    assert templates.put()
+    templates.finish(30)
+    assert [f"{SIMULATE}logs-neuroflow.app-default"] == [line for line in fake.journal if line.startswith(SIMULATE)]
+    assert 1 == caplog.text.count("look at logs-neuroflow.app@custom and put it right")
+    assert "shipping goes on" in caplog.text
+
+
+@pytest.mark.parametrize("answer", [refuse(403), product(200, "[]"), product(200, '{"component_templates": 1}')])
+def test_all_of_ours_are_simulated_where_nobody_says(templates: Templates, fake: Fake, answer: Answer) -> None:
+    """Which component templates there are can't be told: what ours make is asked for each stream."""
+    fake.otherwise["GET /_component_template/*@custom"] = answer
+    assert templates.put()
+    templates.finish(30)
+    assert 6 == sum(line.startswith(SIMULATE) for line in fake.journal)
+
+
+def test_a_later_release_is_simulated(templates: Templates, fake: Fake) -> None:
+    """What a later release put is not as this one has it: what it makes is asked."""
+    assert templates.put()
+    templates.finish(30)
+    fields = fake.templates["/_component_template/neuroflow-fields"]
+    fake.templates["/_component_template/neuroflow-fields"] = {
+        **fields, "version": 10**6, "_meta": {"managed_by": "neuroflow-ship"}
+    }  # fmt: skip
+    fake.journal.clear()
+    other = Templates(templates._client, templates._settings, "default")
+    assert other.put()
+    other.finish(30)
+    assert 6 == sum(line.startswith(SIMULATE) for line in fake.journal)
+
+
+def test_the_first_answer_is_fetched_early() -> None:
+    """Asked before anybody waits, once; what is asked later is asked anew."""
+    asked: list[str] = []
+    given = threading.Event()
+
+    def restore() -> bool:
+        asked.append(threading.current_thread().name)
+        given.set()
+        return len(asked) > 1
+
+    answer = begun(restore)
+    assert given.wait(30)
+    assert [False, True, True] == [answer(), answer(), answer()]
+    assert ["templates", threading.current_thread().name, threading.current_thread().name] == asked
+
+
+def test_a_bug_in_the_early_question_is_told_to_who_waits() -> None:
+    """Not lost in a thread."""
+
+    def restore() -> bool:
+        raise KeyError("get")
+
+    with pytest.raises(KeyError):
+        begun(restore)()
+
+
+FOREIGN = {"index_patterns": ["logs-*-*"], "priority": 500, "data_stream": {"hidden": False}}
 
 
 def test_nothing_is_sent_into_somebody_elses_stream(

@@ -6,7 +6,7 @@ from datetime import UTC
 
 import pytest
 
-from shipper.search.render import JsonArray, Lines, Ndjson, safe
+from shipper.search.render import JsonArray, Lines, Ndjson
 from shipper.search.views import SHOW
 
 EVIL = "\x1b]0;owned\x07\x1b[2J[/red] [bold]x[/] :smile: \x9b31m \u202egnp\x00\r"
@@ -71,11 +71,6 @@ def test_nothing_a_log_says_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert r"\x9b31m \u202egnp\x00\r" in lines[1]
     assert r"a\x1b[2J\nb[/x]" in lines[1]
     assert not set("\x1b\x07\x9b\x00\r\u202e") & set("".join(lines))
-
-
-def test_colouring_of_logs_is_taken_out() -> None:
-    """Colours are no text; what they coloured is."""
-    assert safe("\x1b[2mt\x1b[0m [\x1b[32m\x1b[1minfo\x1b[0m]", lines=True) == "t [info]"
 
 
 def test_terminal_wraps_under_the_message(monkeypatch: pytest.MonkeyPatch) -> None:

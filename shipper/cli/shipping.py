@@ -1,0 +1,260 @@
+"""What ``neuroflow-ship`` does without a command: it runs as a sidecar, or ships once what there is.
+
+A start asks the cluster for the templates as soon as it has a client, and imports the stations meanwhile.
+"""
+
+from __future__ import annotations
+
+import errno
+import gc
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from shipper import memory
+from shipper.cli.connected import Connected, read_again
+from shipper.cli.failure import CLUSTER, NOT_ALL, OK, WRONG_USE, Failure
+from shipper.cli.host_name import host_warnings
+from shipper.cli.imports import RARELY
+from shipper.cli.parts import dead_letters_of, is_directory, run_documents_of, templates_of
+from shipper.config import Config
+from shipper.tail.cursors import CursorStore, StateError
+from shipper.tail.discover import shown
+from shipper.telemetry import Counters, configure_log, log
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+    from shipper.document.redact import Redactor
+    from shipper.health import Health
+    from shipper.reload import Reload
+    from shipper.sidecar import Sidecar
+
+# How long the end of --once waits for the thorough look at the templates, seconds.
+LOOK_PATIENCE = 5.0
+# So many files that could not be read are named together; each was when it was met.
+MOST_NAMED = 20
+
+
+class Signals:
+    """What the process is told, kept from the beginning until there is a sidecar to tell.
+
+    A handler runs between any two instructions of the main thread, which may hold the very lock that telling the
+    sidecar takes: a thread tells it, and what hands the signal over is re-entrant.
+    """
+
+    def __init__(self) -> None:
+        self._arrived: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        self._before = {number: signal.signal(number, self._note) for number in numbers}
+
+    def _note(self, number: int, _frame: object) -> None:
+        self._arrived.put(number)
+
+    @contextmanager
+    def told_to(self, sidecar: Sidecar, load: Callable[[], Reload | None] | None) -> Iterator[None]:
+        """Tell the sidecar what has come and what comes; without ``load`` there is nothing to reload."""
+
+        def tell() -> None:
+            while (number := self._arrived.get()) is not None:
+                if number != signal.SIGHUP:
+                    sidecar.stop()
+                elif load is not None:
+                    sidecar.reload(load)
+
+        threading.Thread(target=tell, name="signals", daemon=True).start()
+        try:
+            yield
+        finally:
+            self.restore()
+            self._arrived.put(None)
+
+    def restore(self) -> None:
+        """Be told as before."""
+        while self._before:
+            signal.signal(*self._before.popitem())
+
+
+def ship_logs(config: Config, *, once: bool, setup: bool) -> int:
+    """Ship until told to stop, or once; gives the exit code.
+
+    Args:
+        config: as it was read.
+        once: ship what there is, and no more.
+        setup: put the index templates.
+    """
+    from shipper.document.redact import Redactor
+
+    # A thread with an answer in hand should not wait five milliseconds for the reading one to make room.
+    sys.setswitchinterval(0.001)
+    current = Connected(config)
+    redactor = Redactor(config.shipper.redact)
+    configure_log(redactor.text)
+    # Before and after there is something to reload a SIGHUP has nothing to say; it must not end the process.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    counters = Counters()
+    try:
+        store = CursorStore(config.shipper.state_dir, lambda text: log.error("%s", text), redactor.conceal)
+    except StateError as error:
+        raise Failure(str(error), WRONG_USE) from None
+    redactor.recall(store.known())
+    complete = False
+    signals = Signals()
+    try:
+        code, complete = _run_with(current, store, counters, redactor, signals, once=once, setup=setup)
+    finally:
+        signals.restore()
+        store.close(clean=complete)
+    return code
+
+
+def _run_with(
+    current: Connected,
+    store: CursorStore,
+    counters: Counters,
+    redactor: Redactor,
+    signals: Signals,
+    *,
+    once: bool,
+    setup: bool,
+) -> tuple[int, bool]:
+    """Gives the exit code, and whether everything that was read has its outcome."""
+    config, client = current.config, current.client
+    from shipper.cli.templates import begun
+
+    templates = templates_of(client, config, setup=setup)
+    restore = begun(templates.restore)
+    from shipper.cli.progress import progress_bar
+    from shipper.cluster import where
+    from shipper.deliver.bulk import Sender
+    from shipper.deliver.recovery import Recovery
+    from shipper.sidecar import Sidecar
+
+    wake = threading.Event()
+    sender = Sender(
+        client,
+        config.elasticsearch,
+        in_flight=config.shipper.batch.in_flight,
+        dead_letters=dead_letters_of(config, redactor),
+        counters=counters,
+        recovery=Recovery(
+            client, lambda text: log.warning("%s", text), request_timeout=config.elasticsearch.request_timeout
+        ),
+        runs=run_documents_of(client, config),
+        restore=restore,
+        wake=wake,
+    )
+    gc.freeze()
+    gc.set_threshold(*RARELY)
+    memory.map_large_blocks()
+    doubled = host_warnings(config, store)
+
+    def scanned(logs: bool) -> None:
+        for sentence in doubled(logs):
+            log.warning("%s", sentence)
+
+    sidecar = Sidecar(
+        config, store=store, sender=sender, counters=counters, wake=wake, once=once, redactor=redactor,
+        scanned=scanned,
+    )  # fmt: skip
+    before = counters.snapshot()
+    unread: set[str] = set()
+    health = _health(config, counters, sender)
+    with signals.told_to(sidecar, None if once else lambda: read_again(current, sender, setup=setup)):
+        sender.prepare(sidecar.stopping)
+        if once:
+            if not is_directory(config.log_dir):
+                log.warning("%s: no such directory; there is nothing to ship from it", config.log_dir)
+            with progress_bar() as progress:
+                complete = sidecar.run_once(progress)
+            unread.update(sidecar.unread)
+            if not is_directory(config.log_dir):
+                unread.add(str(config.log_dir))
+        else:
+            log.info("shipping %s to %s", config.log_dir, where(config.elasticsearch))
+            if not is_directory(config.log_dir):
+                log.warning("%s: no such directory yet; waiting for it", config.log_dir)
+            from shipper.tail.watch import Watch
+
+            watch = Watch(sidecar.hint, config.shipper.watch, lambda text: log.warning("%s", text))
+            try:
+                complete = sidecar.run(watch.cover)
+            finally:
+                watch.stop()
+    if health is not None:
+        health.shutdown()
+    if once and not sidecar.stopping.is_set():
+        templates.finish(LOOK_PATIENCE)
+    if complete:
+        _make_visible(current.client, current.config)
+    code = _report(before, counters.snapshot(), complete=complete)
+    # A sidecar has said so when it happened, maybe weeks ago, and ends well; --once answers for what it did.
+    return (_left(before, counters.snapshot(), sorted(unread)) if once and complete else code), complete
+
+
+def _make_visible(client: Elasticsearch, config: Config) -> None:
+    """Let a search right after us find everything; a key that may not refresh only makes it wait a second."""
+    from elastic_transport import ApiError, TransportError
+
+    from shipper.install.run_index import run_index
+
+    with suppress(ApiError, TransportError):
+        names = f"logs-neuroflow.*-{config.shipper.namespace},{run_index(config.shipper.namespace)}"
+        client.options(request_timeout=10).indices.refresh(
+            index=names, ignore_unavailable=True, allow_no_indices=True
+        )
+
+
+def _report(before: dict[str, int], after: dict[str, int], *, complete: bool) -> int:
+    this_run = {name: after[name] - before[name] for name in after}
+    log.info(
+        "read %(read)d, acknowledged %(acknowledged)d, duplicate %(duplicate)d, dead %(dead)d, "
+        "in flight %(in_flight)d",
+        this_run,
+    )
+    if complete:
+        return OK
+    if after["in_flight"]:
+        log.error(
+            "%d documents are not acknowledged; their lines are sent again at the next start", after["in_flight"]
+        )
+    else:
+        log.error("run documents are not up to date; the lines that tell of them are sent again at the next start")
+    return CLUSTER
+
+
+def _left(before: dict[str, int], after: dict[str, int], unread: list[str]) -> int:
+    """Say what was refused or could not be read, though all else is done."""
+    dead = after["dead"] - before["dead"]
+    if dead:
+        log.error("%d documents of this run are dead letters: `neuroflow-ship dead-letters list` tells why", dead)
+    if unread:
+        more = f" and {len(unread) - MOST_NAMED} more" if len(unread) > MOST_NAMED else ""
+        log.error(
+            "not read, or not to the end: %s%s; what is in there is shipped by the next run that can read it",
+            ", ".join(map(shown, unread[:MOST_NAMED])),
+            more,
+        )
+    return NOT_ALL if dead or unread else OK
+
+
+def _health(config: Config, counters: Counters, sender: Any) -> Health | None:
+    listen = config.shipper.telemetry.listen
+    if listen is None:
+        return None
+    from shipper.cli.readiness import readiness_of
+    from shipper.health import Health
+
+    try:
+        health = Health(listen, counters, readiness_of(sender))
+    except (OSError, ValueError) as error:
+        why = (isinstance(error, OSError) and error.strerror) or str(error)
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            why = "another process listens there already (another sidecar?); stop it or choose another port"
+        raise Failure(f"{config.path}: shipper.telemetry.listen: {listen}: {why}", WRONG_USE) from None
+    health.start()
+    return health
