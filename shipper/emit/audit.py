@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from shipper.emit.file_locks import own, unlock
+from shipper.emit.forks import closed_in_child
 from shipper.emit.plain import json_line, text
 
 
@@ -64,14 +65,18 @@ class AuditLog:
             session_id: the session it belongs to.
             id: the record's own number, if a database gave it one.
             timestamp: when it happened; without a zone it is taken as UTC.  Its month (in UTC) is the file's.
+                Of what is no time the clock's is taken, and it is kept in ``details``.
 
         Raises:
             OSError: the disk refuses; the record can't be relied on to be in the trail.
         """
-        moment = timestamp or self._clock()
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
         if details is not None and not isinstance(details, Mapping):
             details = {"value": details}
+        moment = _moment(timestamp)
+        if moment is None:
+            moment = self._clock().astimezone(UTC)
+            if timestamp is not None:
+                details = {**(details or {}), "timestamp": timestamp}
         entry = {
             "id": id,
             "timestamp": moment.isoformat(timespec="microseconds"),
@@ -91,16 +96,15 @@ class AuditLog:
 
     def _append(self, path: Path, line: bytes) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        # Opened for each record: they are rare, and nothing is then shared between threads or forks.
+        # Opened for each record: they are rare, and nothing is then shared between threads.
         fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
         try:
-            with contextlib.suppress(OSError):  # a file system without locks: appending alone keeps lines whole
-                fcntl.flock(fd, fcntl.LOCK_EX)
-            size = os.fstat(fd).st_size
-            if size and os.pread(fd, 1, size - 1) != b"\n":
-                # A full disk tore the record before; its rest must not take this one with it.
-                line = b"\n" + line
-            written = os.write(fd, line)
+            with closed_in_child(fd), _locked(fd, path):
+                size = os.fstat(fd).st_size
+                if size and os.pread(fd, 1, size - 1) != b"\n":
+                    # A full disk or a kill tore the record before; its rest must not take this one with it.
+                    line = b"\n" + line
+                written = os.write(fd, line)
             if written != len(line):
                 raise OSError(f"{path}: only {written} of {len(line)} bytes of an audit record were written")
             # The state that the record speaks of is durable in a database; after a power cut the trail of it
@@ -118,3 +122,28 @@ class AuditLog:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+
+@contextlib.contextmanager
+def _locked(fd: int, path: Path) -> Iterator[None]:
+    """Hold the file's lock, where it can be had: without it appending alone keeps lines whole."""
+    try:
+        locked = own(fd, path)
+    except OSError:  # a file system without locks
+        locked = False
+    try:
+        yield
+    finally:
+        if locked:
+            unlock(fd)
+
+
+def _moment(given: Any) -> datetime | None:
+    """The time in UTC, or None for what is none; times in text are taken as ISO."""
+    try:
+        moment = datetime.fromisoformat(given) if isinstance(given, str) else given
+        if not isinstance(moment, datetime):
+            return None
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except Exception:  # noqa: BLE001 - it runs time zones of strangers, which may raise anything
+        return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 # Chatty libraries; what the caller asks for them wins.
@@ -18,7 +19,7 @@ class Levels:
     default: int
     components: Mapping[str, int]
 
-    @property
+    @cached_property
     def lowest(self) -> int:
         """No event below this is wanted by anybody."""
         return min(self.default, *self.components.values())

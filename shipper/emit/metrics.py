@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shipper.emit.events import metrics_workflow_completed
+from shipper.emit.forks import Forkable
 from shipper.emit.logging import get_logger
 
 log = get_logger("metrics")
@@ -49,14 +50,17 @@ class WorkflowMetrics:
         }
 
 
-class MetricsCollector:
-    """Collects the metrics of the workflows running in this process; safe for threads.
+class MetricsCollector(Forkable):
+    """Collects the metrics of the workflows running in this process; safe for threads and for forked children.
 
-    What is recorded for a workflow that is not running is ignored.
+    What is recorded for a workflow that is not running is ignored.  A child goes on with what was counted when it
+    was forked.
     """
 
     def __init__(self) -> None:
-        self._mutex = threading.Lock()
+        super().__init__()
+        # Re-entrant: a signal handler may count, and log, on top of whatever this thread is doing.
+        self._mutex = threading.RLock()
         self._current_metrics: dict[int, WorkflowMetrics] = {}
 
     def start_workflow(self, workflow_run_id: int) -> None:
@@ -107,6 +111,10 @@ class MetricsCollector:
         metrics.total_duration_seconds = (metrics.completed_at - metrics.started_at).total_seconds()
         metrics_workflow_completed(log, metrics=metrics.to_dict())
         return metrics
+
+    def after_fork_in_child(self) -> None:
+        """The thread that held the lock does not exist here."""
+        self._mutex = threading.RLock()
 
 
 _collector = MetricsCollector()
