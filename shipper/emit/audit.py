@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from shipper.emit.ends import is_ended, is_torn
 from shipper.emit.file_locks import own, unlock
 from shipper.emit.forks import closed_in_child
 from shipper.emit.plain import json_line, text
@@ -99,9 +100,9 @@ class AuditLog:
         # Opened for each record: they are rare, and nothing is then shared between threads.
         fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
         try:
-            with closed_in_child(fd), _locked(fd, path):
+            with closed_in_child(fd), _locked(fd, path) as locked:
                 size = os.fstat(fd).st_size
-                if size and os.pread(fd, 1, size - 1) != b"\n":
+                if not is_ended(fd, size) and is_torn(fd, alone=locked):
                     # A full disk or a kill tore the record before; its rest must not take this one with it.
                     line = b"\n" + line
                 written = os.write(fd, line)
@@ -125,14 +126,14 @@ class AuditLog:
 
 
 @contextlib.contextmanager
-def _locked(fd: int, path: Path) -> Iterator[None]:
-    """Hold the file's lock, where it can be had: without it appending alone keeps lines whole."""
+def _locked(fd: int, path: Path) -> Iterator[bool]:
+    """Hold the file's lock; gives False where it can't be had: appending alone keeps lines whole."""
     try:
         locked = own(fd, path)
     except OSError:  # a file system without locks
         locked = False
     try:
-        yield
+        yield locked
     finally:
         if locked:
             unlock(fd)

@@ -1,4 +1,4 @@
-"""An event's way from the call to the line: level, context, time, exception.  It raises nothing, whatever it is given."""
+"""An event's way from the call to the line: level, context, time, exception; it raises nothing."""
 
 from __future__ import annotations
 

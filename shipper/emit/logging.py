@@ -124,7 +124,7 @@ class _State(Forkable):
                 earlier.close()
 
     def remove(self) -> None:
-        """Undo ``replace`` for the standard library; structlog's events then go to standard output until reconfigured."""
+        """Undo ``replace`` for the standard library; structlog's events then go to standard output."""
         with self._mutex:
             logging.getLogger().removeHandler(self._handler)
             self._restore()

@@ -12,7 +12,6 @@ import contextlib
 import fcntl
 import math
 import os
-import stat
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -20,7 +19,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from shipper.emit.ends import is_torn
+from shipper.emit.ends import is_ended, is_torn
 from shipper.emit.file_locks import PATIENCE, own, share, unlock
 from shipper.emit.forks import Forkable
 
@@ -98,10 +97,10 @@ class RotatingFile(Forkable):
         self._mutex = threading.RLock()
         self._busy = False
         self._mend = b""
-        self._end_unseen = False  # whether the file, when it was opened, held something that may be torn
+        self._own_end = -1  # size of the file when nobody else has written since this process did
         self._impatient_until = -math.inf
         self._fd = self._lock_fd = -1
-        self._identity = (-1, -1)
+        self._identity = self._lock_identity = (-1, -1)
         self._open()
 
     def write(self, record: bytes) -> None:
@@ -135,22 +134,23 @@ class RotatingFile(Forkable):
     def _write(self, record: bytes) -> None:
         with self._locked(fcntl.LOCK_SH) as locked:
             size = self._follow()
-            if not self._end_unseen and not (locked and self._is_full(size, record)):
-                self._append(record)
+            whole = size == self._own_end or is_ended(self._fd, size)
+            if whole and not (locked and self._is_full(size, record)):
+                self._append(record, size)
                 return
         with self._locked(fcntl.LOCK_EX) as locked:
             size = self._follow()
-            if self._end_unseen:
-                self._end_unseen = False
-                if is_torn(self.path, self._identity, alone=locked):
-                    self._mend = b"\n"
             if locked and self._is_full(size, record):  # still: another process may have rotated meanwhile
                 with contextlib.suppress(OSError):  # a file that is too long is better than a lost line
                     self._shift()
-                self._follow()
-            self._append(record)
+                size = self._follow()
+            # Without the lock somebody else may just be in the middle of a line.
+            if not is_ended(self._fd, size) and is_torn(self._fd, alone=locked):
+                self._mend = b"\n"
+            self._append(record, size)
 
-    def _append(self, record: bytes) -> None:
+    def _append(self, record: bytes, size: int) -> None:
+        self._own_end = size + len(self._mend) + len(record)
         left = memoryview(self._mend + record)
         while left:
             written = os.write(self._fd, left)
@@ -189,15 +189,10 @@ class RotatingFile(Forkable):
             raise
         if self._fd < 0:
             return self._open()
-        try:
-            mine = os.fstat(self._fd)
-        except OSError:
-            mine = None
-        if mine is None or (mine.st_dev, mine.st_ino) != self._identity:
-            # Who made a daemon of this process closed all that was open; the numbers may be a stranger's by now.
-            self._fd = self._lock_fd = -1
-            return self._open()
-        return mine.st_size if os.path.samestat(named, mine) else self._open()
+        mine = _status(self._fd, self._identity)
+        if mine is None:
+            self._fd = -1
+        return mine.st_size if mine and os.path.samestat(named, mine) else self._open()
 
     def _open(self) -> int:
         fd = self._append_fd()
@@ -205,36 +200,47 @@ class RotatingFile(Forkable):
         earlier, self._fd = self._fd, fd
         self._identity = (status.st_dev, status.st_ino)
         self._mend = b""
-        # Looked at with the first record, under the lock: somebody may be writing a line at this moment.
-        self._end_unseen = stat.S_ISREG(status.st_mode) and status.st_size > 0
+        self._own_end = -1
         _close(earlier)
         return status.st_size
 
     def _append_fd(self) -> int:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         try:
-            return os.open(self.path, flags, 0o666)
+            return self._opened()
         except FileNotFoundError:  # the folder is missing
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            return os.open(self.path, flags, 0o666)
+            return self._opened()
+
+    def _opened(self) -> int:
+        """The file, for reading too, because how it ends matters."""
+        flags = os.O_APPEND | os.O_CREAT
+        try:
+            if not self.path.is_fifo():  # who opens one for reading too is its own reader
+                return os.open(self.path, os.O_RDWR | flags, 0o666)
+        except PermissionError:  # it may be written only
+            pass
+        return os.open(self.path, os.O_WRONLY | flags, 0o666)
 
     @contextlib.contextmanager
     def _locked(self, how: int) -> Iterator[bool]:
         """Hold the lock; gives False where there is none to have."""
         locked = bool(self._max_bytes) and self._acquire(how)
+        fd = self._lock_fd
         try:
             yield locked
         finally:
             if locked:
-                unlock(self._lock_fd)
+                unlock(fd)
 
     def _acquire(self, how: int) -> bool:
         """Take the lock, unless somebody has it for longer than a log call may wait."""
         patience = PATIENCE if time.monotonic() >= self._impatient_until else 0
         try:
             while True:
-                if self._lock_fd < 0:
+                if self._lock_fd < 0 or _status(self._lock_fd, self._lock_identity) is None:
                     self._lock_fd = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o666)
+                    status = os.fstat(self._lock_fd)
+                    self._lock_identity = (status.st_dev, status.st_ino)
                 take = share if how == fcntl.LOCK_SH else own
                 if not take(self._lock_fd, self._lock_path, patience):
                     self._impatient_until = time.monotonic() + _IMPATIENT
@@ -266,6 +272,18 @@ class RotatingFile(Forkable):
         self._busy = False
         self._mend = b""
         self._release()
+
+
+def _status(fd: int, identity: tuple[int, int]) -> os.stat_result | None:
+    """What the descriptor says, or None if it is closed, or a stranger's.
+
+    Who makes a daemon of this process closes whatever is open, and the numbers are given out again.
+    """
+    try:
+        status = os.fstat(fd)
+    except OSError:
+        return None
+    return status if (status.st_dev, status.st_ino) == identity else None
 
 
 def _close(fd: int) -> None:
