@@ -12,7 +12,7 @@ from typing import Any
 from shipper.emit.ends import is_ended, is_torn
 from shipper.emit.file_locks import own, unlock
 from shipper.emit.forks import closed_in_child
-from shipper.emit.plain import json_line, text
+from shipper.emit.plain import json_line, plain, text
 
 
 def _now() -> datetime:
@@ -71,13 +71,14 @@ class AuditLog:
         Raises:
             OSError: the disk refuses; the record can't be relied on to be in the trail.
         """
-        if details is not None and not isinstance(details, Mapping):
-            details = {"value": details}
+        told = plain(details)
+        if details is not None and not isinstance(told, dict):
+            told = {"value": told}
         moment = _moment(timestamp)
         if moment is None:
             moment = self._clock().astimezone(UTC)
             if timestamp is not None:
-                details = {**(details or {}), "timestamp": timestamp}
+                told = {**(told or {}), "timestamp": timestamp}
         entry = {
             "id": id,
             "timestamp": moment.isoformat(timespec="microseconds"),
@@ -89,7 +90,7 @@ class AuditLog:
             "triggered_by": triggered_by,
             "user_id": None if user_id is None else text(user_id),
             "message": message,
-            "details": details,
+            "details": told,
             "subject_id": subject_id,
             "session_id": session_id,
         }

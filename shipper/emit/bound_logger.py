@@ -174,9 +174,11 @@ def unbound(**initial: Any) -> FilteringBoundLogger:
 
 def level_number(level: Any) -> int:
     """A level as a number; what is none counts as info."""
-    if isinstance(level, str):
-        return logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
-    return int(level) if isinstance(level, int | float) else logging.INFO
+    try:
+        known = logging.getLevelNamesMapping()
+        return known[level.upper()] if isinstance(level, str) else int(level)
+    except Exception:  # noqa: BLE001 - it runs methods of strangers, which may raise anything
+        return logging.INFO
 
 
 def method_of(number: int) -> str:
@@ -186,7 +188,8 @@ def method_of(number: int) -> str:
 
 def _filled(event: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
     """The event with its arguments in it; where they don't fit, the event and the arguments."""
-    if not args or not isinstance(event, str) or "%" not in event:
+    # Not isinstance: that may ask the event, which may be a stranger.
+    if not args or not issubclass(type(event), str) or "%" not in event:
         return event, args
     try:
         # As the standard library has it: one mapping fills by names.

@@ -24,7 +24,7 @@ def exception_text(given: Any) -> str | None:
             return None
         return logging.Formatter().formatException(info)
     except Exception:  # noqa: BLE001 - tracebacks that came through a pickle are imitations; others fail by themselves
-        return text(info[1])
+        return None if info[1] is None else text(info[1])
 
 
 def stack_text() -> str:

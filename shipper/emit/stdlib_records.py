@@ -94,13 +94,14 @@ def event_of(record: logging.LogRecord) -> dict[str, Any]:
 
 def _wrapped(record: logging.LogRecord) -> dict[str, Any] | None:
     """The event of structlog that is the record's message, as an object or as its JSON."""
-    said = record.msg
+    said: Any = record.msg
     if type(said) is str and said[:1] == "{" and said[-1:] == "}" and not record.args:
         try:
             said = json.loads(said)
         except (ValueError, RecursionError):
             return None
-    return dict(said) if isinstance(said, dict) and "event" in said else None
+    # Not isinstance: that may ask the message, which may be a stranger.
+    return dict(said) if issubclass(type(said), dict) and "event" in said else None
 
 
 def _message(record: logging.LogRecord) -> str:
