@@ -52,8 +52,8 @@ class Fails:
     def __getattr__(self, name: str) -> Any:
         raise RuntimeError(name)
 
-    @property
-    def __class__(self) -> Any:  # type: ignore[misc]  # as a mock may have it
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
         raise RuntimeError("no")
 
 
