@@ -29,7 +29,7 @@ _LIMIT = re.compile(
 _HANDLER = re.compile(r"Task handler raised error: (?P<raised>.*)", re.DOTALL)
 _UNREGISTERED = "Received unregistered task of type "
 SAYINGS = (
-    "Task ", "Discarding revoked task: ", "Soft time limit ", "Hard time limit ", _UNREGISTERED, "Scheduler: Sending ",
+    "Task ", "Discarding revoked task: ", "Soft time limit ", "Hard time limit ", "Scheduler: Sending ", _UNREGISTERED
 )  # fmt: skip
 """How Celery begins what it says of tasks."""
 _NAME_IN_HEADERS = re.compile(r"'task': '(?P<name>[^']++)'")
