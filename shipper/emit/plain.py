@@ -74,31 +74,35 @@ def _plain(value: Any, parents: tuple[int, ...]) -> Any:
     try:
         if isinstance(value, Enum) and not isinstance(value, str):
             return _plain(value.value, (*parents, id(value))) if len(parents) < _DEEPEST else text(value)
-        if isinstance(value, str):
-            return text(value)
-        if isinstance(value, int | numbers.Integral):  # numpy's too
-            whole = int(value)
-            return whole if whole in _INTEGERS else text(value)
-        if isinstance(value, float | numbers.Real):
-            real = float(value)
-            return real if math.isfinite(real) else None
         if isinstance(value, Mapping | list | tuple):
             return _container(value, parents)
-        if isinstance(value, timedelta):
-            return None if _is_none(value) else value.total_seconds()
-        if isinstance(value, date | time):
-            return None if _is_none(value) else text(value)
-        if not isinstance(value, bytes) and hasattr(value, "item"):
-            return _scalar(value)
+        if kind is not int and kind is not float and not isinstance(value, str | bytes) and hasattr(value, "item"):
+            value = _python_value(value)
+        return _single(value)
     except Exception:  # noqa: BLE001 - it runs methods of strangers, which may raise anything
         return text(value)
+
+
+def _single(value: Any) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int | numbers.Integral):
+        whole = int(value)
+        return whole if whole in _INTEGERS else text(value)
+    if isinstance(value, float | numbers.Real):
+        real = float(value)
+        return real if math.isfinite(real) else None
+    if isinstance(value, timedelta):
+        return None if _is_none(value) else value.total_seconds()
+    if isinstance(value, date | time):
+        return None if _is_none(value) else text(value)
     return text(value)
 
 
-def _scalar(value: Any) -> Any:
-    """What numpy's, torch's and others' single values stand for; text for arrays and whatever else has ``item``."""
+def _python_value(value: Any) -> Any:
+    """What a single value of numpy, torch and others stands for; an array, and whatever else has ``item``, itself."""
     if tuple(getattr(value, "shape", ())):
-        return text(value)
+        return value
     kind = getattr(getattr(value, "dtype", None), "kind", "")
     if kind in ("m", "M"):
         if _is_none(value):
@@ -106,8 +110,10 @@ def _scalar(value: Any) -> Any:
         if kind == "M":  # item() gives a bare number where it is of nanoseconds
             return text(value)
         value = value.astype("timedelta64[us]")
+    elif str(getattr(value, "mask", "")) == "True":  # numpy's word for a value that is missing
+        return None
     own = value.item()
-    return _plain(own, ()) if type(own) in _SINGLE else text(value)
+    return own if type(own) in _SINGLE else value
 
 
 def _is_none(value: Any) -> bool:
