@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from shipper.emit.celery_signal import current_task
 from shipper.emit.chain import SERVICE, add_exception
 from shipper.emit.exceptions import exception_text, stack_text
 from shipper.emit.output import Output
@@ -50,8 +51,14 @@ class RecordHandler(logging.Handler):
         """Write the record as an event.  Never raises."""
         try:
             output = self._output()
-            if output is not None and not _too_quiet(record, output):
-                output.write(event_of(record))
+            if output is None:
+                return
+            if _is_of_task(record):
+                if record.levelno < output.levels.of(text(record.name)):
+                    return
+                for key, value in current_task().items():
+                    vars(record).setdefault(key, value)
+            output.write(event_of(record))
         except Exception as error:  # noqa: BLE001 - a log line must not stop the work it tells of
             complain(error, text(record.msg))
 
@@ -120,9 +127,9 @@ def _moment(record: logging.LogRecord) -> datetime:
         return datetime.now(UTC)
 
 
-def _too_quiet(record: logging.LogRecord, output: Output) -> bool:
-    """Levels go by logger names; Celery's task loggers inherit another's, so theirs is looked up here."""
+def _is_of_task(record: logging.LogRecord) -> bool:
+    """Whether it is of a task logger of Celery's, whose level is that of another logger."""
     logger: logging.Logger | None = logging.getLogger(text(record.name))
     while logger and logger.level == logging.NOTSET and logger.parent:
         logger = logger.parent
-    return logger is not None and logger.name == CELERY_TASKS and record.levelno < output.levels.of(text(record.name))
+    return logger is not None and logger.name == CELERY_TASKS
