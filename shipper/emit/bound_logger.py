@@ -9,13 +9,13 @@ import asyncio
 import contextvars
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, cast
 
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from shipper.emit.chain import Chain, finished
+from shipper.emit.chain import ARGUMENTS, Chain, filled, finished
 from shipper.emit.own_keys import free
 from shipper.emit.plain import text
 from shipper.emit.standard_streams import complain
@@ -145,12 +145,12 @@ class BoundLogger(structlog.BoundLoggerBase):
         self, chain: Chain | None, method: str, event: Any, args: tuple[Any, ...], kw: dict[str, Any]
     ) -> Callable[[], Any]:
         """What is left to do once the event is as it was at the moment of the call."""
-        event, rest = _filled(event, args)
+        event, rest = filled(event, args)
         if chain is not None and list(self._processors) == [chain]:
             done = finished(method, self._logger, {**self._context, **kw}, event, rest)
             return lambda: chain.write(done)
         if rest:
-            kw[free(kw, "positional_args") if "positional_args" in kw else "positional_args"] = rest
+            kw[free(kw, ARGUMENTS) if ARGUMENTS in kw else ARGUMENTS] = rest
         if "event" in kw:
             kw[free(kw, "event")] = kw.pop("event")
         return lambda: self._through_others(method, event, kw)
@@ -184,16 +184,3 @@ def level_number(level: Any) -> int:
 def method_of(number: int) -> str:
     """The name of the nearest level below, as logger methods are called."""
     return next((name for level, name in _METHODS.items() if number >= level), "debug")
-
-
-def _filled(event: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
-    """The event with its arguments in it; where they don't fit, the event and the arguments."""
-    # Not isinstance: that may ask the event, which may be a stranger.
-    if not args or not issubclass(type(event), str) or "%" not in event:
-        return event, args
-    try:
-        # As the standard library has it: one mapping fills by names.
-        named = len(args) == 1 and isinstance(args[0], Mapping) and args[0]
-        return event % (args[0] if named else args), ()
-    except Exception:  # noqa: BLE001 - it runs __str__ of strangers, which may raise anything
-        return event, args

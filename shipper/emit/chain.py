@@ -19,6 +19,8 @@ from shipper.emit.rotating_file import Rotation
 from shipper.emit.standard_streams import complain
 
 SERVICE = "neuroflow"
+ARGUMENTS = "positional_args"
+"""As structlog calls what came with an event and is not in it."""
 _LEVELS = {**logging.getLevelNamesMapping(), "EXCEPTION": logging.ERROR}
 _NAMES = {"warn": "warning", "exception": "error", "fatal": "critical", "msg": "info"}
 
@@ -68,8 +70,9 @@ class Chain:
         try:
             level = _LEVELS.get(method_name.upper(), logging.INFO)
             if self.wants(level, logger, event_dict):
-                event = event_dict.pop("event", "")
-                self.write(finished(_NAMES.get(method_name, method_name), logger, event_dict, event))
+                # The arguments are there where structlog's logger for the standard library is configured.
+                event, rest = filled(event_dict.pop("event", ""), event_dict.pop(ARGUMENTS, ()))
+                self.write(finished(_NAMES.get(method_name, method_name), logger, event_dict, event, rest))
         except Exception as error:  # noqa: BLE001 - a log line must not stop the work it tells of
             complain(error, text(event_dict))
         raise structlog.DropEvent
@@ -97,8 +100,7 @@ def finished(
     fields.update(given)
     put(fields, "event", text(event))
     if arguments:
-        key = "positional_args"  # as structlog calls them
-        fields[free(fields, key) if key in fields else key] = arguments
+        fields[free(fields, ARGUMENTS) if ARGUMENTS in fields else ARGUMENTS] = arguments
     put(fields, "level", level)
     stamp(fields)
     if "stack_info" in fields and fields.pop("stack_info") is not None:
@@ -106,6 +108,19 @@ def finished(
     if "exc_info" in fields:
         add_exception(fields, fields.pop("exc_info"))
     return fields
+
+
+def filled(event: Any, args: Any) -> tuple[Any, Any]:
+    """The event with its arguments in it; where they don't fit, the event and the arguments."""
+    # Not isinstance: that may ask the event, which may be a stranger.
+    if type(args) is not tuple or not args or not issubclass(type(event), str) or "%" not in event:
+        return event, args
+    try:
+        # As the standard library has it: one mapping fills by names.
+        named = len(args) == 1 and isinstance(args[0], Mapping) and args[0]
+        return event % (args[0] if named else args), ()
+    except Exception:  # noqa: BLE001 - it runs __str__ of strangers, which may raise anything
+        return event, args
 
 
 def stamp(fields: MutableMapping[str, Any]) -> None:

@@ -40,13 +40,12 @@ class StandardStream(Forkable):
             OSError: the stream refuses.
             AttributeError: there is none.
         """
-        if self._inherited is not None:
-            self._look_at_the_inherited()
-        stream = self._stream()
-        encoding = getattr(stream, "encoding", None) or "utf-8"
-        line = record.decode("utf-8").encode(encoding, "backslashreplace").decode(encoding)
         with self._mutex:
-            stream.write(line)
+            if self._inherited is not None:
+                self._look_at_the_inherited()
+            stream = self._stream()
+            encoding = getattr(stream, "encoding", None) or "utf-8"
+            stream.write(record.decode("utf-8").encode(encoding, "backslashreplace").decode(encoding))
             stream.flush()
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from shipper.emit.celery_signal import current_task
-from shipper.emit.chain import SERVICE, add_exception
+from shipper.emit.chain import ARGUMENTS, SERVICE, add_exception, filled
 from shipper.emit.exceptions import exception_text, stack_text
 from shipper.emit.output import Output
 from shipper.emit.own_keys import free, put
@@ -72,7 +72,9 @@ def event_of(record: logging.LogRecord) -> dict[str, Any]:
     component, message = text(record.name), None
     wrapped = _wrapped(record)
     if wrapped is not None:
-        message = wrapped.pop("event")
+        message, rest = filled(wrapped.pop("event"), wrapped.pop(ARGUMENTS, ()))
+        if rest:
+            wrapped[ARGUMENTS] = rest
         for key in _WRAPPING:
             said.pop(key, None)
         said.update(wrapped)

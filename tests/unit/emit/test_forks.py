@@ -181,7 +181,8 @@ class TestThreadInsideAWriter:
         assert b'"child"' in (tmp_path / "child" / "neuroflow.log").read_bytes()
 
     @pytest.mark.parametrize("who", ["logs", "prints"])
-    def test_standard_output(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, who: str) -> None:
+    @pytest.mark.parametrize("name", ["stdout", "stderr"])
+    def test_standard_streams(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, who: str) -> None:
         """The thread may be ours or the application's: Python's own stream has a lock too, and a buffer."""
 
         class Raw(io.FileIO):
@@ -191,8 +192,9 @@ class TestThreadInsideAWriter:
         raw = Raw(tmp_path / "out", "a")
         blocked = Blocked(super(Raw, raw).write)
         stream = io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8")
-        monkeypatch.setattr(sys, "stdout", stream)
-        setup_logging()
+        monkeypatch.setattr(sys, name, stream)
+        # What a full disk refuses is said on standard error.
+        setup_logging(log_file=None if name == "stdout" else "/dev/full")
 
         def thread() -> None:
             if who == "logs":
@@ -206,7 +208,7 @@ class TestThreadInsideAWriter:
         monkeypatch.undo()
         stream.close()
         assert ["child", "child", "thread"] == [
-            line if line == "thread" else orjson.loads(line)["event"]
+            line if line == "thread" else orjson.loads(line[line.index("{") :])["event"]
             for line in (tmp_path / "out").read_text().splitlines()
         ]
 

@@ -392,6 +392,22 @@ class TestChainsOfTheApplication:
         assert datetime.fromisoformat(line["timestamp"])
         assert not {"_logger", "_name", "exc_info"} & set(line)
 
+    @pytest.mark.parametrize("chain", ["ours", "wrap_for_formatter"])
+    def test_arguments_that_nobody_filled_in(self, tmp_path: Path, chain: str) -> None:
+        """The standard library's kind of logger leaves them to a processor."""
+        setup_logging(log_dir=tmp_path)
+        structlog.configure(
+            processors=None if chain == "ours" else [structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+            wrapper_class=structlog.stdlib.BoundLogger,
+            logger_factory=structlog.stdlib.LoggerFactory(),
+        )
+        log = structlog.get_logger("my.app")
+        log.info("%s of %d", "one", 2)
+        log.info("converted", "sub-01")  # noqa: PLE1205 - that is the case
+        first, second = lines(tmp_path)
+        assert ("one of 2", False) == (first["event"], "positional_args" in first)
+        assert ("converted", ["sub-01"]) == (second["event"], second["positional_args"])
+
     def test_exceptions_that_nobody_rendered(self, tmp_path: Path) -> None:
         """A chain may leave exception and stack to the formatter: then they are rendered here."""
         setup_logging(log_dir=tmp_path)
