@@ -45,7 +45,7 @@ def own(fd: int, path: Path, patience: float = PATIENCE) -> bool:
         OSError: the file system has no locks, or the file is gone.
     """
     with contextlib.suppress(FileNotFoundError):  # deleted: nobody has what nobody can find
-        look = os.open(path, os.O_RDONLY)
+        look = os.open(path, os.O_RDWR)  # as network file systems want it
         try:
             with closed_in_child(look):
                 free = _poll(look, fcntl.LOCK_EX, patience)

@@ -35,6 +35,8 @@ def json_line(entry: Mapping[Any, Any]) -> str:
 
 def text(value: Any) -> str:
     """The value as text that UTF-8 can hold; an object that can't be shown is named by its type."""
+    if type(value) is str and value.isascii():
+        return value
     try:
         if isinstance(value, Enum) and not isinstance(value, str) and type(value).__str__ is Enum.__str__:
             value = value.value
@@ -71,12 +73,16 @@ def _plain(value: Any, parents: tuple[int, ...]) -> Any:
         return value
     if kind is str:
         return text(value)
+    if kind is float:
+        return value if math.isfinite(value) else None
+    if kind is int:
+        return value if value in _INTEGERS else text(value)
     try:
         if isinstance(value, Enum) and not isinstance(value, str):
             return _plain(value.value, (*parents, id(value))) if len(parents) < _DEEPEST else text(value)
         if isinstance(value, Mapping | list | tuple):
             return _container(value, parents)
-        if kind is not int and kind is not float and not isinstance(value, str | bytes) and hasattr(value, "item"):
+        if not isinstance(value, str | bytes) and hasattr(value, "item"):
             value = _python_value(value)
         return _single(value)
     except Exception:  # noqa: BLE001 - it runs methods of strangers, which may raise anything
