@@ -103,10 +103,7 @@ def finished(
         fields[free(fields, ARGUMENTS) if ARGUMENTS in fields else ARGUMENTS] = arguments
     put(fields, "level", level)
     stamp(fields)
-    if "stack_info" in fields and fields.pop("stack_info") is not None:
-        put(fields, "stack", stack_text())
-    if "exc_info" in fields:
-        add_exception(fields, fields.pop("exc_info"))
+    render(fields)
     return fields
 
 
@@ -129,8 +126,12 @@ def stamp(fields: MutableMapping[str, Any]) -> None:
     put(fields, "service", SERVICE)
 
 
-def add_exception(fields: MutableMapping[str, Any], exc_info: Any) -> None:
-    """The traceback as text; what is none stays what it is."""
+def render(fields: MutableMapping[str, Any]) -> None:
+    """Put stack and traceback as texts where the event asks for them; what is no exception stays what it is."""
+    asked = fields.pop("stack_info", None)
+    if asked is not None and asked is not False:
+        put(fields, "stack", stack_text())
+    exc_info = fields.pop("exc_info", None)
     traceback = exception_text(exc_info)
     if traceback is not None:
         put(fields, "exception", traceback)

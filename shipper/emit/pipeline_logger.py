@@ -90,7 +90,7 @@ class PipelineLogCapture(Forkable):
         self._mutex = threading.RLock()
         self._writing = False
         self._waiting: deque[tuple[_Stream | None, str]] = deque()
-        self._is_childs = False
+        self._in_child = False
         self._buffers: dict[_Stream, io.StringIO] = {"STDOUT": io.StringIO(), "STDERR": io.StringIO()}
         self._fd = -1
         self._stream: _Stream = "STDOUT"  # whose text comes last in the file
@@ -109,7 +109,7 @@ class PipelineLogCapture(Forkable):
             raise ValueError(f"the capture of run {self.run_id} was used before; make a new one")
         self.log_dir.mkdir(parents=True, exist_ok=True)
         self._fd, self.log_file = self._create()
-        self._is_childs = False
+        self._in_child = False
         self._put(None, "=== STDOUT ===\n")
         pipeline_log_capture_started(log, run_id=self.run_id, log_file=self.log_file)
         return self
@@ -126,7 +126,7 @@ class PipelineLogCapture(Forkable):
             OSError: the disk still refuses a part of the output (and the body itself raised nothing).
         """
         with self._mutex:
-            if not self._stderr_begun and not self._is_childs:
+            if not self._stderr_begun and not self._in_child:
                 self._put(None, "\n=== STDERR ===\n")
             fd, self._fd = self._fd, -1
             os.close(fd)
@@ -135,7 +135,7 @@ class PipelineLogCapture(Forkable):
             log.error("pipeline_log.incomplete", run_id=self.run_id, log_file=self.log_file, bytes=lost)
             if exc is None:
                 raise OSError(f"{self.log_file}: the last {lost} bytes of the output could not be written")
-        if not self._is_childs:
+        if not self._in_child:
             pipeline_log_capture_completed(log, run_id=self.run_id)
 
     def after_fork_in_child(self) -> None:
@@ -144,7 +144,7 @@ class PipelineLogCapture(Forkable):
         self._writing = False
         self._waiting.clear()
         self._pending = b""
-        self._is_childs = self._fd >= 0
+        self._in_child = self._fd >= 0
 
     def write_stdout(self, text: str | bytes) -> None:
         """Append what the pipeline wrote to its standard output; bytes as they are.

@@ -11,8 +11,8 @@ from typing import Any
 import structlog
 
 from shipper.emit.celery_signal import current_task
-from shipper.emit.chain import ARGUMENTS, SERVICE, add_exception, filled
-from shipper.emit.exceptions import exception_text, stack_text
+from shipper.emit.chain import ARGUMENTS, SERVICE, filled, render
+from shipper.emit.exceptions import exception_text
 from shipper.emit.output import Output
 from shipper.emit.own_keys import free, put
 from shipper.emit.plain import text
@@ -84,15 +84,16 @@ def event_of(record: logging.LogRecord) -> dict[str, Any]:
     said = {**structlog.contextvars.get_contextvars(), **said}
     event: dict[str, Any] = {"component": component}
     for key, value in said.items():
-        event[free(said, key) if key == "component" else key] = value
+        if key != "component":
+            event[key] = value
+        elif not (type(value) is str and value == component):
+            event[free(said, key)] = value
     put(event, "event", _message(record) if message is None else text(message))
     put(event, "level", text(record.levelname).lower())
     put(event, "@timestamp", _moment(record).isoformat(timespec="microseconds"))
     put(event, "service", SERVICE)
-    if wrapped is not None and event.pop("stack_info", None):
-        put(event, "stack", stack_text())
-    if wrapped is not None and "exc_info" in event:
-        add_exception(event, event.pop("exc_info"))
+    if wrapped is not None:
+        render(event)
     # The text is of a record that was made in another process.
     if exception := exception_text(record.exc_info) if record.exc_info else record.exc_text:
         put(event, "exception", text(exception))

@@ -307,13 +307,14 @@ class TestOwnKeys:
         """A text of the application's own stays; where there is a traceback too, it stands beside it."""
         setup_logging(log_dir=tmp_path)
         log: Any = get_logger()
-        log.info("a", exception="mine", stack="mine too")
+        log.info("a", exception="mine", stack="mine too", stack_info=False, exc_info=False)
         try:
             raise KeyError("x")  # noqa: TRY301 - there has to be one
         except KeyError:
             log.exception("b", exception="mine", stack="mine too", stack_info=True)
         first, second = lines(tmp_path)
         assert ("mine", "mine too") == (first["exception"], first["stack"])
+        assert not {"stack_info", "exc_info", "stack_", "exception_"} & set(first)
         assert ("mine", "mine too") == (second["exception_"], second["stack_"])
         assert second["exception"].endswith("KeyError: 'x'")
         assert "shipper/emit" not in second["stack"]
