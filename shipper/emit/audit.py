@@ -66,7 +66,7 @@ class AuditLog:
             session_id: the session it belongs to.
             id: the record's own number, if a database gave it one.
             timestamp: when it happened; without a zone it is taken as UTC.  Its month (in UTC) is the file's.
-                Of what is no time the clock's is taken, and it is kept in ``details``.
+                ISO text will do; of what is no time the clock's is taken, and it is kept in ``details``.
 
         Raises:
             OSError: the disk refuses; the record can't be relied on to be in the trail.

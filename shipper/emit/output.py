@@ -60,9 +60,10 @@ class Output:
                 self._main.close()
                 raise
         self._console: structlog.dev.ConsoleRenderer | None = None
+        self._is_seen = main is None and sys.stdout is not None and sys.stdout.isatty()
         if form == "console":
             self._console = structlog.dev.ConsoleRenderer(
-                colors=main is None and sys.stdout is not None and sys.stdout.isatty(),
+                colors=self._is_seen,
                 # Rich's boxes are for terminals, and show local values, which may be secrets.
                 exception_formatter=structlog.dev.plain_traceback,
             )
@@ -96,4 +97,6 @@ class Output:
         # The renderer puts "timestamp" first; the service is the same on every line and would only be noise.
         shown["timestamp"] = str(shown.pop("@timestamp", "")).replace("+00:00", "Z")
         shown.pop("service", None)
+        if not self._is_seen:  # as its fields have them: in a file the next line would be nobody's
+            shown["event"] = shown["event"].replace("\n", "\\n")
         return self._console(None, "", shown)

@@ -24,7 +24,8 @@ _LIFE = re.compile(
 _RETRY = re.compile(r"retry: Retry (?:in \S+?s|at .+?): (?P<error>.*)", re.DOTALL)
 _REVOKED = re.compile(r"Discarding revoked task: (?P<name>[^\s\[]++)\[(?P<id>[^\]\s]++)\]")
 _LIMIT = re.compile(
-    r"(?P<kind>Soft|Hard) time limit \((?P<limit>[0-9.]++)s\) exceeded for (?P<name>[^\s\[]++)\[(?P<id>[^\]\s]++)\]"
+    r"(?P<kind>Soft|Hard) time limit \((?P<limit>[0-9]++(?:\.[0-9]++)?)s\)"
+    r" exceeded for (?P<name>[^\s\[]++)\[(?P<id>[^\]\s]++)\]"
 )
 _HANDLER = re.compile(r"Task handler raised error: (?P<raised>.*)", re.DOTALL)
 _UNREGISTERED = "Received unregistered task of type "
@@ -101,6 +102,8 @@ def add_task(record: Record, said: str) -> None:
     logger = record.get("component") or record.get("logger")
     if type(logger) is not str or (logger != "celery" and not logger.startswith("celery.")) or "task_id" in record:
         return
+    if "\n" not in said:
+        said = said.replace("\\n", "\n")  # as the console format has it
     told: Record = {}
     _tell(told, said, said)
     for key, value in told.items():

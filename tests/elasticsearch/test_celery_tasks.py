@@ -41,7 +41,7 @@ if when == "in children too":
 @app.task(name="app.good")
 def good(n):
     log.info("working", n=n)
-    return {"n": n, "text": "two words=[x]"}
+    return {"n": n, "text": "two\\nlines and words=[x]"}
 
 @app.task(name="app.bad")
 def bad():
