@@ -99,7 +99,7 @@ def add_task(record: Record, said: str) -> None:
         record: of whichever format.
         said: its event, which begins with one of ``SAYINGS``.
     """
-    logger = record.get("component") or record.get("logger")
+    logger = record.get("component") or record.get("logger") or record.get("name")  # as JSON of other handlers has it
     if type(logger) is not str or (logger != "celery" and not logger.startswith("celery.")) or "task_id" in record:
         return
     if "\n" not in said:
