@@ -23,7 +23,7 @@ from shipper.document.levels import SPELLINGS, level_of
 from shipper.document.places import place_of
 from shipper.document.redact import Redactor
 from shipper.document.taxonomy import event_fields
-from shipper.parse import structlog, traceback
+from shipper.parse import celery, structlog, traceback
 from shipper.parse.audit import is_entry
 from shipper.parse.records import Record, Records
 from shipper.parse.timestamps import FIRST_YEAR, LAST_YEAR, Reading, Zone, from_ns, later, to_utc
@@ -121,7 +121,11 @@ class Documents:
                 name = _name_of(record, name)
             event = events.get(name)
             if event is None:
-                event = events[name] = {**event_fields(name), "created": created, "dataset": dataset}
+                event = {**event_fields(name), "created": created, "dataset": dataset}
+                if name.startswith(celery.SAYINGS):
+                    celery.add_task(record, name)
+                else:
+                    events[name] = event
             log: Document = {"offset": start, "file": file}
             neuroflow: Document = {"generation": generation}
             document: Document = {

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from shipper.emit.plain import json_line, text
+from shipper.emit.ends import is_ended, is_torn
+from shipper.emit.file_locks import own, unlock
+from shipper.emit.forks import closed_in_child
+from shipper.emit.plain import json_line, plain, text
 
 
 def _now() -> datetime:
@@ -64,14 +66,19 @@ class AuditLog:
             session_id: the session it belongs to.
             id: the record's own number, if a database gave it one.
             timestamp: when it happened; without a zone it is taken as UTC.  Its month (in UTC) is the file's.
+                ISO text will do; of what is no time the clock's is taken, and it is kept in ``details``.
 
         Raises:
             OSError: the disk refuses; the record can't be relied on to be in the trail.
         """
-        moment = timestamp or self._clock()
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-        if details is not None and not isinstance(details, Mapping):
-            details = {"value": details}
+        told = plain(details)
+        if details is not None and not isinstance(told, dict):
+            told = {"value": told}
+        moment = _moment(timestamp)
+        if moment is None:
+            moment = self._clock().astimezone(UTC)
+            if timestamp is not None:
+                told = {**(told or {}), "timestamp": timestamp}
         entry = {
             "id": id,
             "timestamp": moment.isoformat(timespec="microseconds"),
@@ -83,7 +90,7 @@ class AuditLog:
             "triggered_by": triggered_by,
             "user_id": None if user_id is None else text(user_id),
             "message": message,
-            "details": details,
+            "details": told,
             "subject_id": subject_id,
             "session_id": session_id,
         }
@@ -91,16 +98,15 @@ class AuditLog:
 
     def _append(self, path: Path, line: bytes) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        # Opened for each record: they are rare, and nothing is then shared between threads or forks.
+        # Opened for each record: they are rare, and nothing is then shared between threads.
         fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
         try:
-            with contextlib.suppress(OSError):  # a file system without locks: appending alone keeps lines whole
-                fcntl.flock(fd, fcntl.LOCK_EX)
-            size = os.fstat(fd).st_size
-            if size and os.pread(fd, 1, size - 1) != b"\n":
-                # A full disk tore the record before; its rest must not take this one with it.
-                line = b"\n" + line
-            written = os.write(fd, line)
+            with closed_in_child(fd), _locked(fd, path) as locked:
+                size = os.fstat(fd).st_size
+                if not is_ended(fd, size) and is_torn(fd, alone=locked):
+                    # A full disk or a kill tore the record before; its rest must not take this one with it.
+                    line = b"\n" + line
+                written = os.write(fd, line)
             if written != len(line):
                 raise OSError(f"{path}: only {written} of {len(line)} bytes of an audit record were written")
             # The state that the record speaks of is durable in a database; after a power cut the trail of it
@@ -118,3 +124,28 @@ class AuditLog:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+
+@contextlib.contextmanager
+def _locked(fd: int, path: Path) -> Iterator[bool]:
+    """Hold the file's lock; gives False where it can't be had: appending alone keeps lines whole."""
+    try:
+        locked = own(fd, path)
+    except OSError:  # a file system without locks
+        locked = False
+    try:
+        yield locked
+    finally:
+        if locked:
+            unlock(fd)
+
+
+def _moment(given: Any) -> datetime | None:
+    """The time in UTC, or None for what is none; times in text are taken as ISO."""
+    try:
+        moment = datetime.fromisoformat(given) if isinstance(given, str) else given
+        if not isinstance(moment, datetime):
+            return None
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except Exception:  # noqa: BLE001 - it runs time zones of strangers, which may raise anything
+        return None

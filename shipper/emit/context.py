@@ -11,6 +11,8 @@ from typing import Any
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+from shipper.emit.bound_logger import unbound
+
 # What was entered in this thread or task, innermost last; kept here and not in the context managers, because
 # several threads or tasks may be inside the same one.
 _entered: ContextVar[tuple[tuple[object, Mapping[str, Token[Any]]], ...]] = ContextVar("entered", default=())
@@ -52,8 +54,7 @@ class WorkflowLogContext:
         """Bind the context; gives a logger."""
         tokens = structlog.contextvars.bind_contextvars(**self.context)
         _entered.set((*_entered.get(), (self, tokens)))
-        logger: FilteringBoundLogger = structlog.get_logger()
-        return logger
+        return unbound()
 
     def __exit__(
         self,

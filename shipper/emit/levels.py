@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 # Chatty libraries; what the caller asks for them wins.
@@ -13,15 +13,21 @@ QUIET: Mapping[str, str] = {"celery": "WARNING", "kombu": "WARNING", "sqlalchemy
 
 @dataclass(frozen=True)
 class Levels:
-    """Levels as numbers of the standard library; a component's level holds for its dotted children too."""
+    """Levels as numbers of the standard library; a component's level holds for its dotted children too.
+
+    Attributes:
+        default: of all that has no level of its own.
+        components: levels by name.
+        lowest: no event below this is wanted by anybody.
+    """
 
     default: int
     components: Mapping[str, int]
+    lowest: int = field(init=False)
 
-    @property
-    def lowest(self) -> int:
-        """No event below this is wanted by anybody."""
-        return min(self.default, *self.components.values())
+    def __post_init__(self) -> None:
+        # Not a cached property: until Python 3.12 these have a lock, which a fork copies.
+        object.__setattr__(self, "lowest", min(self.default, *self.components.values()))
 
     def of(self, component: str | None) -> int:
         """The level of a component: its own, else that of the nearest dotted prefix, else the common one."""

@@ -9,20 +9,21 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping, MutableMapping
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+from shipper.emit.bound_logger import BoundLogger, unbound
 from shipper.emit.celery_signal import keep_celery_off
+from shipper.emit.chain import CHAIN, stamp
 from shipper.emit.context import WorkflowLogContext
+from shipper.emit.forks import Forkable
 from shipper.emit.levels import Levels, levels
-from shipper.emit.output import Format, Output, complain
-from shipper.emit.plain import text
+from shipper.emit.output import Format, Output
 from shipper.emit.rotating_file import Rotation
-from shipper.emit.stdlib_records import CELERY_TASKS, SERVICE, RecordHandler
+from shipper.emit.stdlib_records import CELERY_TASKS, RecordHandler
 
 __all__ = ["WorkflowLogContext", "add_workflow_context", "get_logger", "setup_logging"]
 
@@ -71,8 +72,7 @@ def setup_logging(
 def get_logger(name: str | None = None) -> FilteringBoundLogger:
     """A logger whose events carry ``name`` as ``component``; may be obtained before ``setup_logging``."""
     # Initial values, not bind(): that would fix the configuration of this moment.
-    initial = {"component": name} if name else {}
-    return cast("FilteringBoundLogger", structlog.get_logger(**initial))
+    return unbound(component=name) if name else unbound()
 
 
 def add_workflow_context(
@@ -80,9 +80,11 @@ def add_workflow_context(
     method_name: str,  # noqa: ARG001 - the same
     event_dict: MutableMapping[str, Any],
 ) -> MutableMapping[str, Any]:
-    """Add, as a structlog processor, the time (UTC, microseconds) as ``@timestamp``, and the service."""
-    event_dict["@timestamp"] = datetime.now(UTC).isoformat(timespec="microseconds")
-    event_dict["service"] = SERVICE
+    """Add, as a structlog processor, the time (UTC, microseconds) as ``@timestamp``, and the service.
+
+    What the event has under these names already is kept, as ``@timestamp_`` and ``service_``.
+    """
+    stamp(event_dict)
     return event_dict
 
 
@@ -97,19 +99,20 @@ class _NamedLogger:
         return getattr(structlog.PrintLogger(), method)
 
 
-class _State:
+class _State(Forkable):
     """What is in force in this process, and the levels that it found, to be put back when it is replaced."""
 
     def __init__(self) -> None:
-        self.output: Output | None = None
-        self._mutex = threading.Lock()
-        self._handler = RecordHandler(lambda: self.output)
+        super().__init__()
+        self.chain = CHAIN
+        self._mutex = threading.RLock()
+        self._handler = RecordHandler(lambda: self.chain.output)
         self._found: dict[str | None, int] = {}  # by name of standard library logger; None is the root
 
     def replace(self, output: Output) -> None:
         """Put the output in force, then give the earlier one's files back: no event falls in between."""
         with self._mutex:
-            earlier, self.output = self.output, output
+            earlier, self.chain.output = self.chain.output, output
             self._restore()
             for name, level in _stdlib_levels(output.levels).items():
                 logger = logging.getLogger(name)
@@ -121,13 +124,17 @@ class _State:
                 earlier.close()
 
     def remove(self) -> None:
-        """Undo ``replace`` for the standard library; structlog's events then go nowhere until reconfigured."""
+        """Undo ``replace`` for the standard library; structlog's events then go to standard output."""
         with self._mutex:
             logging.getLogger().removeHandler(self._handler)
             self._restore()
-            earlier, self.output = self.output, None
+            earlier, self.chain.output = self.chain.output, None
             if earlier is not None:
                 earlier.close()
+
+    def after_fork_in_child(self) -> None:
+        """The thread that was setting up does not exist here."""
+        self._mutex = threading.RLock()
 
     def _restore(self) -> None:
         while self._found:
@@ -139,13 +146,13 @@ def _configure_structlog() -> None:
     # In place, as structlog's own capture_logs does: loggers bound earlier hold this very list.
     processors = structlog.get_config()["processors"]
     if isinstance(processors, list):
-        processors[:] = [_process]
+        processors[:] = [_state.chain]
     else:
-        processors = [_process]
+        processors = [_state.chain]
     structlog.configure(
         processors=processors,
         # Levels are looked up per event: components differ, and loggers outlive configurations.
-        wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),
+        wrapper_class=BoundLogger,
         context_class=dict,
         logger_factory=_NamedLogger,
         cache_logger_on_first_use=False,
@@ -160,38 +167,4 @@ def _stdlib_levels(wanted: Levels) -> dict[str | None, int]:
     return by_name
 
 
-def _process(logger: Any, method_name: str, event_dict: MutableMapping[str, Any]) -> Any:
-    """The whole chain: level, context, time, exception, line.  It writes by itself and ends the event."""
-    try:
-        output = _state.output
-        if output is not None:
-            _log(output, logger, method_name, event_dict)
-    except Exception as error:  # noqa: BLE001 - a log line must not stop the work it tells of
-        complain(error, text(event_dict))
-    raise structlog.DropEvent
-
-
-def _log(output: Output, logger: Any, method_name: str, event: MutableMapping[str, Any]) -> None:
-    level = _LEVELS.get(method_name.upper(), logging.INFO)
-    if level < output.levels.lowest:
-        return
-    name = getattr(logger, "name", None)
-    if isinstance(name, str) and "component" not in event:
-        event = {"component": name, **event}
-    event = structlog.contextvars.merge_contextvars(logger, method_name, event)
-    component = event.get("component")
-    if level < output.levels.of(None if component is None else str(component)):
-        return
-    for step in _STEPS:
-        event = step(logger, method_name, event)
-    output.write(event)
-
-
-_LEVELS = logging.getLevelNamesMapping()
-_STEPS: tuple[Any, ...] = (
-    structlog.processors.add_log_level,
-    add_workflow_context,
-    structlog.processors.StackInfoRenderer(),
-    structlog.processors.format_exc_info,
-)
 _state = _State()

@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shipper.emit.events import metrics_workflow_completed
+from shipper.emit.forks import Forkable
 from shipper.emit.logging import get_logger
+from shipper.emit.plain import plain, text
 
 log = get_logger("metrics")
 
@@ -49,21 +51,25 @@ class WorkflowMetrics:
         }
 
 
-class MetricsCollector:
-    """Collects the metrics of the workflows running in this process; safe for threads.
+class MetricsCollector(Forkable):
+    """Collects the metrics of the workflows running in this process; safe for threads and for forked children.
 
-    What is recorded for a workflow that is not running is ignored.
+    What is recorded for a workflow that is not running is ignored.  A child goes on with what was counted when it
+    was forked.
     """
 
     def __init__(self) -> None:
-        self._mutex = threading.Lock()
-        self._current_metrics: dict[int, WorkflowMetrics] = {}
+        super().__init__()
+        # Re-entrant: a signal handler may count, and log, on top of whatever this thread is doing.
+        self._mutex = threading.RLock()
+        self._current_metrics: dict[Any, WorkflowMetrics] = {}
 
     def start_workflow(self, workflow_run_id: int) -> None:
         """Begin to collect; for a workflow that already runs, what was counted stays."""
+        key = _key(workflow_run_id)
         with self._mutex:
-            if workflow_run_id not in self._current_metrics:
-                self._current_metrics[workflow_run_id] = WorkflowMetrics(workflow_run_id, datetime.now(UTC))
+            if key not in self._current_metrics:
+                self._current_metrics[key] = WorkflowMetrics(workflow_run_id, datetime.now(UTC))
 
     def record_stage(
         self,
@@ -74,25 +80,32 @@ class MetricsCollector:
         tasks_queued: int = 0,
     ) -> None:
         """Count a finished stage; of a stage that ran twice the last duration is kept."""
+        name, seconds, succeeded, queued = (
+            text(stage),
+            plain(duration_seconds),
+            bool(plain(success)),
+            plain(tasks_queued),
+        )
         with self._mutex:
-            metrics = self._current_metrics.get(workflow_run_id)
+            metrics = self._current_metrics.get(_key(workflow_run_id))
             if metrics is None:
                 return
             metrics.stages_executed += 1
-            if success:
+            if succeeded:
                 metrics.stages_successful += 1
             else:
                 metrics.stages_failed += 1
-            metrics.stage_durations[stage] = duration_seconds
-            metrics.pipelines_queued += tasks_queued
+            metrics.stage_durations[name] = seconds
+            metrics.pipelines_queued += queued if type(queued) is int else 0
 
     def record_pipeline(self, workflow_run_id: int, success: bool) -> None:
         """Count a finished pipeline run."""
+        succeeded = bool(plain(success))
         with self._mutex:
-            metrics = self._current_metrics.get(workflow_run_id)
+            metrics = self._current_metrics.get(_key(workflow_run_id))
             if metrics is None:
                 return
-            if success:
+            if succeeded:
                 metrics.pipelines_completed += 1
             else:
                 metrics.pipelines_failed += 1
@@ -100,13 +113,23 @@ class MetricsCollector:
     def complete_workflow(self, workflow_run_id: int) -> WorkflowMetrics | None:
         """Stop collecting, log ``metrics.workflow_completed``; gives None if the workflow is not running."""
         with self._mutex:
-            metrics = self._current_metrics.pop(workflow_run_id, None)
+            metrics = self._current_metrics.pop(_key(workflow_run_id), None)
         if metrics is None:
             return None
         metrics.completed_at = datetime.now(UTC)
         metrics.total_duration_seconds = (metrics.completed_at - metrics.started_at).total_seconds()
         metrics_workflow_completed(log, metrics=metrics.to_dict())
         return metrics
+
+    def after_fork_in_child(self) -> None:
+        """The thread that held the lock does not exist here."""
+        self._mutex = threading.RLock()
+
+
+def _key(workflow_run_id: Any) -> Any:
+    """What names a run, as the log has it: numpy's 5 and Python's are one, and whatever it is, it can be a key."""
+    shown = plain(workflow_run_id)
+    return text(shown) if isinstance(shown, dict | list) else shown
 
 
 _collector = MetricsCollector()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -14,6 +12,7 @@ import structlog
 from shipper.emit.levels import Levels
 from shipper.emit.plain import json_line, plain, text
 from shipper.emit.rotating_file import RotatingFile, Rotation
+from shipper.emit.standard_streams import STDOUT, complain
 
 Format = Literal["json", "console"]
 _FORMATS = ("json", "console")
@@ -23,23 +22,6 @@ _WORKFLOW_EVENTS = ("workflow.", "stage.")
 class _Sink(Protocol):
     def write(self, record: bytes) -> None: ...
     def close(self) -> None: ...
-
-
-class _Stdout:
-    """Standard output, looked up for every line, because test runners and workers replace it."""
-
-    def __init__(self) -> None:
-        self._mutex = threading.RLock()  # re-entrant: a signal handler may log
-
-    def write(self, record: bytes) -> None:
-        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-        line = record.decode("utf-8").encode(encoding, "backslashreplace").decode(encoding)
-        with self._mutex:
-            sys.stdout.write(line)
-            sys.stdout.flush()
-
-    def close(self) -> None:
-        """Nothing to do: it is not ours."""
 
 
 class Output:
@@ -69,7 +51,7 @@ class Output:
             raise ValueError(f"format: {form!r} is not a log format; use one of {', '.join(_FORMATS)}")
         self.levels = levels
         main = log_file or (log_dir / "neuroflow.log" if log_dir else None)
-        self._main: _Sink = RotatingFile(main, rotation) if main else _Stdout()
+        self._main: _Sink = RotatingFile(main, rotation) if main else STDOUT
         self._workflow: _Sink = self._main
         if log_dir:
             try:
@@ -78,9 +60,10 @@ class Output:
                 self._main.close()
                 raise
         self._console: structlog.dev.ConsoleRenderer | None = None
+        self._is_seen = main is None and sys.stdout is not None and sys.stdout.isatty()
         if form == "console":
             self._console = structlog.dev.ConsoleRenderer(
-                colors=main is None and sys.stdout is not None and sys.stdout.isatty(),
+                colors=self._is_seen,
                 # Rich's boxes are for terminals, and show local values, which may be secrets.
                 exception_formatter=structlog.dev.plain_traceback,
             )
@@ -114,10 +97,6 @@ class Output:
         # The renderer puts "timestamp" first; the service is the same on every line and would only be noise.
         shown["timestamp"] = str(shown.pop("@timestamp", "")).replace("+00:00", "Z")
         shown.pop("service", None)
+        if not self._is_seen:  # as its fields have them: in a file the next line would be nobody's
+            shown["event"] = shown["event"].replace("\n", "\\n")
         return self._console(None, "", shown)
-
-
-def complain(error: Exception, line: str) -> None:
-    """Say on standard error that a line could not be written, with the line; never raises."""
-    with contextlib.suppress(Exception):  # there is nobody left to tell
-        sys.stderr.write(f"logging failed ({type(error).__name__}: {error}); the line was: {line}\n")

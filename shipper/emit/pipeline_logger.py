@@ -12,6 +12,7 @@ import codecs
 import io
 import os
 import threading
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,9 @@ from types import TracebackType
 from typing import Literal, Self
 
 from shipper.emit.events import pipeline_log_capture_completed, pipeline_log_capture_started
+from shipper.emit.forks import Forkable
 from shipper.emit.logging import get_logger
+from shipper.emit.plain import text as shown
 
 log = get_logger("pipeline_output")
 
@@ -39,15 +42,23 @@ def _bytes_again(error: UnicodeError) -> tuple[str | bytes, int]:
     return b"".join(parts), error.end
 
 
+def _text_of(given: str | bytes) -> str:
+    """What was given, bytes as they are; who pumps a pipeline's output must not be stopped by what it is."""
+    if isinstance(given, bytes | bytearray):
+        return given.decode("utf-8", "surrogateescape")
+    return given if isinstance(given, str) else shown(given)
+
+
 codecs.register_error("shipper.emit.bytes_again", _bytes_again)
 
 
-class PipelineLogCapture:
+class PipelineLogCapture(Forkable):
     """Captures stdout and stderr of a pipeline run into ``{pipeline}_{run_id}_{YYYYmmdd_HHMMSS}.log`` (UTC).
 
     Every write is in the file when it returns, so a crash leaves what was written.  If the disk refuses, the
     text is kept and tried again with the next write: a full disk must not stop the pipeline whose output is
-    being pumped.  Safe for threads, e.g. one for each stream.
+    being pumped.  Safe for threads, e.g. one for each stream, and for signal handlers.  A child that is forked
+    inside the block may write too; the process that entered the block completes the file.
 
     Args:
         run_id: the pipeline run.
@@ -67,6 +78,7 @@ class PipelineLogCapture:
         *,
         clock: Callable[[], datetime] = _now,
     ) -> None:
+        super().__init__()
         if "/" in pipeline_name or "\0" in pipeline_name:
             raise ValueError(f"pipeline name {pipeline_name!r} can't be part of a file name")
         self.run_id = run_id
@@ -74,7 +86,11 @@ class PipelineLogCapture:
         self.log_dir = Path(log_dir)
         self.log_file: Path | None = None
         self._clock = clock
-        self._mutex = threading.Lock()
+        # Re-entrant, because a signal handler that writes runs on top of whatever this thread is doing.
+        self._mutex = threading.RLock()
+        self._writing = False
+        self._waiting: deque[tuple[_Stream | None, str]] = deque()
+        self._in_child = False
         self._buffers: dict[_Stream, io.StringIO] = {"STDOUT": io.StringIO(), "STDERR": io.StringIO()}
         self._fd = -1
         self._stream: _Stream = "STDOUT"  # whose text comes last in the file
@@ -93,7 +109,8 @@ class PipelineLogCapture:
             raise ValueError(f"the capture of run {self.run_id} was used before; make a new one")
         self.log_dir.mkdir(parents=True, exist_ok=True)
         self._fd, self.log_file = self._create()
-        self._write("=== STDOUT ===\n")
+        self._in_child = False
+        self._put(None, "=== STDOUT ===\n")
         pipeline_log_capture_started(log, run_id=self.run_id, log_file=self.log_file)
         return self
 
@@ -109,27 +126,36 @@ class PipelineLogCapture:
             OSError: the disk still refuses a part of the output (and the body itself raised nothing).
         """
         with self._mutex:
-            if not self._stderr_begun:
-                self._write("\n=== STDERR ===\n")
-            os.close(self._fd)
-            self._fd = -1
+            if not self._stderr_begun and not self._in_child:
+                self._put(None, "\n=== STDERR ===\n")
+            fd, self._fd = self._fd, -1
+            os.close(fd)
             lost = len(self._pending)
         if lost:
             log.error("pipeline_log.incomplete", run_id=self.run_id, log_file=self.log_file, bytes=lost)
             if exc is None:
                 raise OSError(f"{self.log_file}: the last {lost} bytes of the output could not be written")
-        pipeline_log_capture_completed(log, run_id=self.run_id)
+        if not self._in_child:
+            pipeline_log_capture_completed(log, run_id=self.run_id)
 
-    def write_stdout(self, text: str) -> None:
-        """Append what the pipeline wrote to its standard output.
+    def after_fork_in_child(self) -> None:
+        """The thread that held the lock does not exist here; what it was writing, the parent writes."""
+        self._mutex = threading.RLock()
+        self._writing = False
+        self._waiting.clear()
+        self._pending = b""
+        self._in_child = self._fd >= 0
+
+    def write_stdout(self, text: str | bytes) -> None:
+        """Append what the pipeline wrote to its standard output; bytes as they are.
 
         Raises:
             ValueError: the capture is not running.
         """
         self._capture("STDOUT", text)
 
-    def write_stderr(self, text: str) -> None:
-        """Append what the pipeline wrote to its standard error.
+    def write_stderr(self, text: str | bytes) -> None:
+        """Append what the pipeline wrote to its standard error; bytes as they are.
 
         Raises:
             ValueError: the capture is not running.
@@ -158,14 +184,28 @@ class PipelineLogCapture:
             except FileExistsError:  # the same run again within a second: its output stays
                 moment += timedelta(seconds=1)
 
-    def _capture(self, stream: _Stream, text: str) -> None:
+    def _capture(self, stream: _Stream, given: str | bytes) -> None:
+        text = _text_of(given)
         with self._mutex:
             if self._fd < 0:
                 raise ValueError(f"the capture of run {self.run_id} is not running; write inside its with block")
             if not text:
                 return
             self._buffers[stream].write(text)
-            self._write(self._switch(stream) + text)
+            self._put(stream, text)
+
+    def _put(self, stream: _Stream | None, text: str) -> None:
+        """Write the text of a stream, or a marker.  What a signal handler brings meanwhile comes behind it."""
+        self._waiting.append((stream, text))
+        if self._writing:
+            return
+        self._writing = True
+        try:
+            while self._waiting:
+                stream, text = self._waiting.popleft()
+                self._write(self._switch(stream) + text if stream else text)
+        finally:
+            self._writing = False
 
     def _switch(self, stream: _Stream) -> str:
         if stream == self._stream:

@@ -6,19 +6,24 @@ import json
 import math
 import numbers
 from collections.abc import Mapping
-from datetime import date, time
+from datetime import date, datetime, time, timedelta
+from enum import Enum
+from os import PathLike, fspath
 from typing import Any
 
 _DEEPEST = 64  # nesting below this is shown as text; readers of JSON give up at depths not far beyond
+_SINGLE = frozenset({bool, int, float, str, bytes, date, datetime, time, timedelta})
 _INTEGERS = range(-(2**63), 2**64)  # what readers keep exact; longer ones are shown as text
 
 
 def plain(value: Any) -> Any:
     r"""The value made of dict, list, str, int, float, bool and None only, so that any JSON reader takes it.
 
-    Paths, UUIDs and other objects become their ``str``, exceptions and sets their ``repr``, dates ISO text,
-    bytes text.  NaN and infinities become None, as JSON has no word for them.  Keys become text and stay
-    distinct.  Lone surrogates become their escapes (``\udce9``), as UTF-8 can't hold them.  Never raises.
+    Scalars of numpy and its kin (whatever has ``item()`` and no dimensions) become the Python value that they stand
+    for, members of an ``Enum`` their value, time spans seconds, dates ISO text, bytes text, decimal numbers text with
+    all their digits.  Paths, UUIDs and other objects become their ``str``, exceptions and sets their ``repr``.  NaN,
+    NaT and infinities become None, as JSON has no word for them.  Keys become text and stay distinct.  Lone
+    surrogates become their escapes (``\udce9``), as UTF-8 can't hold them.  Never raises.
     """
     return _plain(value, ())
 
@@ -30,41 +35,96 @@ def json_line(entry: Mapping[Any, Any]) -> str:
 
 def text(value: Any) -> str:
     """The value as text that UTF-8 can hold; an object that can't be shown is named by its type."""
+    if type(value) is str and value.isascii():
+        return value
     try:
+        if isinstance(value, Enum) and not isinstance(value, str) and type(value).__str__ is Enum.__str__:
+            value = value.value
         if isinstance(value, str):
             shown = str.__str__(value)
-        elif isinstance(value, bytes | bytearray):
-            return value.decode("utf-8", "backslashreplace")
+        elif isinstance(value, bytes | bytearray | memoryview):
+            return bytes(value).decode("utf-8", "backslashreplace")
         elif isinstance(value, date | time):
             shown = value.isoformat()
         elif isinstance(value, BaseException | set | frozenset):
             shown = repr(value)
+        elif isinstance(value, PathLike):
+            return text(fspath(value))
         else:
             shown = str(value)
         if shown.isascii():
             return shown
         return shown.encode("utf-8", "backslashreplace").decode("utf-8")
     except Exception:  # noqa: BLE001 - it runs __str__ of strangers, which may raise anything
-        return f"<{type(value).__name__} that can't be shown>"
+        return f"<{_kind(value)} that can't be shown>"
+
+
+def _kind(value: Any) -> str:
+    try:
+        return str(type(value).__name__)
+    except Exception:  # noqa: BLE001 - a class may have a class that fails
+        return "object"
 
 
 def _plain(value: Any, parents: tuple[int, ...]) -> Any:
-    if value is None or isinstance(value, bool):
+    # Most values are one of these.
+    kind = type(value)
+    if value is None or kind is bool:
         return value
-    if isinstance(value, str):
+    if kind is str:
         return text(value)
+    if kind is float:
+        return value if math.isfinite(value) else None
+    if kind is int:
+        return value if value in _INTEGERS else text(value)
     try:
-        if isinstance(value, int | numbers.Integral):  # numpy's too
-            whole = int(value)
-            return whole if whole in _INTEGERS else text(value)
-        if isinstance(value, float | numbers.Real):
-            real = float(value)
-            return real if math.isfinite(real) else None
+        if isinstance(value, Enum) and not isinstance(value, str):
+            return _plain(value.value, (*parents, id(value))) if len(parents) < _DEEPEST else text(value)
         if isinstance(value, Mapping | list | tuple):
             return _container(value, parents)
+        if not isinstance(value, str | bytes) and hasattr(value, "item"):
+            value = _python_value(value)
+        return _single(value)
     except Exception:  # noqa: BLE001 - it runs methods of strangers, which may raise anything
         return text(value)
+
+
+def _single(value: Any) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int | numbers.Integral):
+        whole = int(value)
+        return whole if whole in _INTEGERS else text(value)
+    if isinstance(value, float | numbers.Real):
+        real = float(value)
+        return real if math.isfinite(real) else None
+    if isinstance(value, timedelta):
+        return None if _is_none(value) else value.total_seconds()
+    if isinstance(value, date | time):
+        return None if _is_none(value) else text(value)
     return text(value)
+
+
+def _python_value(value: Any) -> Any:
+    """What a single value of numpy, torch and others stands for; an array, and whatever else has ``item``, itself."""
+    if tuple(getattr(value, "shape", ())):
+        return value
+    kind = getattr(getattr(value, "dtype", None), "kind", "")
+    if kind in ("m", "M"):
+        if _is_none(value):
+            return None
+        if kind == "M":  # item() gives a bare number where it is of nanoseconds
+            return text(value)
+        value = value.astype("timedelta64[us]")
+    elif str(getattr(value, "mask", "")) == "True":  # numpy's word for a value that is missing
+        return None
+    own = value.item()
+    return own if type(own) in _SINGLE else value
+
+
+def _is_none(value: Any) -> bool:
+    """Whether it is NaT, which, like NaN, differs from itself."""
+    return bool(value != value)  # noqa: PLR0124 - that is the test
 
 
 def _container(value: Any, parents: tuple[int, ...]) -> Any:

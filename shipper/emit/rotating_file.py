@@ -13,12 +13,18 @@ import fcntl
 import math
 import os
 import threading
-import weakref
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from shipper.emit.ends import is_ended, is_torn
+from shipper.emit.file_locks import PATIENCE, own, share, unlock
+from shipper.emit.forks import Forkable
+
+_IMPATIENT = 30.0
+"""Seconds that nobody waits again for a lock that was not to be had."""
 _MEGABYTE = 1_000_000
 
 
@@ -68,7 +74,7 @@ class Rotation:
         return math.ceil((self.max_size_mb or 0) * _MEGABYTE) if self.backup_count else 0
 
 
-class RotatingFile:
+class RotatingFile(Forkable):
     """One log file, opened for appending; safe for threads, for forked children and for other processes.
 
     Args:
@@ -80,6 +86,7 @@ class RotatingFile:
     """
 
     def __init__(self, path: Path, rotation: Rotation | None = None) -> None:
+        super().__init__()
         self.path = path.absolute()
         rotation = rotation or Rotation()
         self._max_bytes = rotation.max_bytes
@@ -90,10 +97,11 @@ class RotatingFile:
         self._mutex = threading.RLock()
         self._busy = False
         self._mend = b""
+        self._own_end = -1  # size of the file when nobody else has written since this process did
+        self._impatient_until = -math.inf
         self._fd = self._lock_fd = -1
-        self._identity = (-1, -1)
+        self._identity = self._lock_identity = (-1, -1)
         self._open()
-        _instances.add(self)
 
     def write(self, record: bytes) -> None:
         """Append the record (with its line end) whole; it is in the file when this returns.
@@ -125,19 +133,24 @@ class RotatingFile:
 
     def _write(self, record: bytes) -> None:
         with self._locked(fcntl.LOCK_SH) as locked:
-            self._follow()
-            if not (locked and self._is_full(record)):
-                self._append(record)
+            size = self._follow()
+            whole = size == self._own_end or is_ended(self._fd, size)
+            if whole and not (locked and self._is_full(size, record)):
+                self._append(record, size)
                 return
         with self._locked(fcntl.LOCK_EX) as locked:
-            self._follow()
-            if locked and self._is_full(record):  # still: another process may have rotated meanwhile
+            size = self._follow()
+            if locked and self._is_full(size, record):  # still: another process may have rotated meanwhile
                 with contextlib.suppress(OSError):  # a file that is too long is better than a lost line
                     self._shift()
-                self._follow()
-            self._append(record)
+                size = self._follow()
+            # Without the lock somebody else may just be in the middle of a line.
+            if not is_ended(self._fd, size) and is_torn(self._fd, alone=locked):
+                self._mend = b"\n"
+            self._append(record, size)
 
-    def _append(self, record: bytes) -> None:
+    def _append(self, record: bytes, size: int) -> None:
+        self._own_end = size + len(self._mend) + len(record)
         left = memoryview(self._mend + record)
         while left:
             written = os.write(self._fd, left)
@@ -153,8 +166,7 @@ class RotatingFile:
         finally:
             os.close(fd)
 
-    def _is_full(self, record: bytes) -> bool:
-        size = os.fstat(self._fd).st_size
+    def _is_full(self, size: int, record: bytes) -> bool:
         # A record longer than the limit gets an empty file, but does not push an empty one aside.
         return 0 < self._max_bytes < size + len(record) and size > 0
 
@@ -165,56 +177,79 @@ class RotatingFile:
         for n in range(free, 0, -1):
             names[n - 1].replace(names[n])
 
-    def _follow(self) -> None:
-        """Be on the file that has the name now: others rotate, rename or delete it."""
+    def _follow(self) -> int:
+        """Be on the file that has the name now: others rotate, rename or delete it.  Gives its size."""
         try:
-            status = self.path.stat()
+            named = self.path.stat()
         except FileNotFoundError:
-            self._open()
-            return
+            return self._open()
         except OSError:
             if self._fd >= 0:  # rights were dropped since: what is open still takes lines
-                return
+                return os.fstat(self._fd).st_size
             raise
-        if self._fd < 0 or (status.st_dev, status.st_ino) != self._identity:
-            self._open()
+        if self._fd < 0:
+            return self._open()
+        mine = _status(self._fd, self._identity)
+        if mine is None:
+            self._fd = -1
+        return mine.st_size if mine and os.path.samestat(named, mine) else self._open()
 
-    def _open(self) -> None:
+    def _open(self) -> int:
         fd = self._append_fd()
-        if self._fd >= 0:
-            os.close(self._fd)
-        self._fd = fd
         status = os.fstat(fd)
+        earlier, self._fd = self._fd, fd
         self._identity = (status.st_dev, status.st_ino)
+        self._mend = b""
+        self._own_end = -1
+        _close(earlier)
+        return status.st_size
 
     def _append_fd(self) -> int:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         try:
-            return os.open(self.path, flags, 0o666)
+            return self._opened()
         except FileNotFoundError:  # the folder is missing
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            return os.open(self.path, flags, 0o666)
+            return self._opened()
+
+    def _opened(self) -> int:
+        """The file, for reading too, because how it ends matters."""
+        flags = os.O_APPEND | os.O_CREAT
+        try:
+            if not self.path.is_fifo():  # who opens one for reading too is its own reader
+                return os.open(self.path, os.O_RDWR | flags, 0o666)
+        except PermissionError:  # it may be written only
+            pass
+        return os.open(self.path, os.O_WRONLY | flags, 0o666)
 
     @contextlib.contextmanager
     def _locked(self, how: int) -> Iterator[bool]:
         """Hold the lock; gives False where there is none to have."""
         locked = bool(self._max_bytes) and self._acquire(how)
+        fd = self._lock_fd
         try:
             yield locked
         finally:
             if locked:
-                fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
+                unlock(fd)
 
     def _acquire(self, how: int) -> bool:
+        """Take the lock, unless somebody has it for longer than a log call may wait."""
+        patience = PATIENCE if time.monotonic() >= self._impatient_until else 0
         try:
             while True:
-                if self._lock_fd < 0:
+                if self._lock_fd < 0 or _status(self._lock_fd, self._lock_identity) is None:
                     self._lock_fd = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o666)
-                fcntl.flock(self._lock_fd, how)
+                    status = os.fstat(self._lock_fd)
+                    self._lock_identity = (status.st_dev, status.st_ino)
+                take = share if how == fcntl.LOCK_SH else own
+                if not take(self._lock_fd, self._lock_path, patience):
+                    self._impatient_until = time.monotonic() + _IMPATIENT
+                    return False
                 if how == fcntl.LOCK_SH or self._lock_is_current():
                     return True
-                os.close(self._lock_fd)
-                self._lock_fd = -1
+                earlier, self._lock_fd = self._lock_fd, -1
+                unlock(earlier)
+                _close(earlier)
         except OSError:
             return False
 
@@ -226,25 +261,32 @@ class RotatingFile:
             return False
 
     def _release(self) -> None:
-        for fd in (self._fd, self._lock_fd):
-            if fd >= 0:
-                os.close(fd)
-        self._fd = self._lock_fd = -1
+        # Forgotten before they are closed: a fork, or a signal handler, may come in between.
+        file, lock, self._fd, self._lock_fd = self._fd, self._lock_fd, -1, -1
+        _close(file)
+        _close(lock)
 
-    def _after_fork(self) -> None:
-        """A lock belongs to the open descriptor, which a forked child would share with its parent."""
+    def after_fork_in_child(self) -> None:
+        """A lock belongs to the open description, which a forked child would share with its parent."""
         self._mutex = threading.RLock()  # the thread that held the old one does not exist here
         self._busy = False
         self._mend = b""
         self._release()
 
 
-_instances: weakref.WeakSet[RotatingFile] = weakref.WeakSet()
+def _status(fd: int, identity: tuple[int, int]) -> os.stat_result | None:
+    """What the descriptor says, or None if it is closed, or a stranger's.
+
+    Who makes a daemon of this process closes whatever is open, and the numbers are given out again.
+    """
+    try:
+        status = os.fstat(fd)
+    except OSError:
+        return None
+    return status if (status.st_dev, status.st_ino) == identity else None
 
 
-def _after_fork_in_child() -> None:
-    for file in list(_instances):
-        file._after_fork()  # noqa: SLF001 - the module's own class
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)
+def _close(fd: int) -> None:
+    if fd >= 0:
+        with contextlib.suppress(OSError):
+            os.close(fd)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -9,14 +10,19 @@ from typing import Any
 
 import structlog
 
-from shipper.emit.output import Output, complain
+from shipper.emit.celery_signal import current_task
+from shipper.emit.chain import ARGUMENTS, SERVICE, filled, render
+from shipper.emit.exceptions import exception_text
+from shipper.emit.output import Output
+from shipper.emit.own_keys import free, put
 from shipper.emit.plain import text
+from shipper.emit.standard_streams import complain
 
-SERVICE = "neuroflow"
 # Task loggers hang below this one, whatever their names are.
 CELERY_TASKS = "celery.task"
-_OWN_KEYS = {"event", "level", "@timestamp", "service", "exception", "stack"}
-_RECORD_KEYS = {*vars(logging.makeLogRecord({})), "message", "asctime"}
+_RECORD_KEYS = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
+# What structlog's wrap_for_formatter adds to the record of an event.
+_WRAPPING = ("_logger", "_name")
 
 
 class RecordHandler(logging.Handler):
@@ -32,60 +38,101 @@ class RecordHandler(logging.Handler):
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Filter and emit, without the handler's lock: a signal handler that logs could wait for it for ever."""
-        wanted = self.filter(record)
+        try:
+            wanted: Any = self.filter(record)
+        except Exception as error:  # noqa: BLE001 - filters are the application's
+            complain(error, text(record.msg))
+            wanted = True
         if wanted:
-            self.emit(record)
-        return wanted
+            self.emit(wanted if isinstance(wanted, logging.LogRecord) else record)
+        return bool(wanted)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record as an event.  Never raises."""
         try:
             output = self._output()
-            if output is not None and not _too_quiet(record, output):
-                output.write(event_of(record))
+            if output is None:
+                return
+            if _is_of_task(record):
+                if record.levelno < output.levels.of(text(record.name)):
+                    return
+                for key, value in current_task().items():
+                    vars(record).setdefault(key, value)
+            output.write(event_of(record))
         except Exception as error:  # noqa: BLE001 - a log line must not stop the work it tells of
             complain(error, text(record.msg))
 
 
 def event_of(record: logging.LogRecord) -> dict[str, Any]:
-    """The record as an event: its logger as component, ``extra`` as keys, context, exception as text."""
-    event: dict[str, Any] = {"component": record.name}
-    for key, value in vars(record).items():
-        if key not in _RECORD_KEYS:
-            event[f"{key}_" if key in _OWN_KEYS else key] = value
-    event["event"] = _message(record)
-    event = dict(structlog.contextvars.merge_contextvars(None, "", event))
-    event["level"] = record.levelname.lower()
-    event["@timestamp"] = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds")
-    event["service"] = SERVICE
-    if exception := _exception(record):
-        event["exception"] = exception
+    """The record as an event: its logger as component, ``extra`` as keys, context, exception as text.
+
+    A record that structlog made, with its event as message, is that event.
+    """
+    said = {key: value for key, value in vars(record).items() if key not in _RECORD_KEYS}
+    component, message = text(record.name), None
+    wrapped = _wrapped(record)
+    if wrapped is not None:
+        message, rest = filled(wrapped.pop("event"), wrapped.pop(ARGUMENTS, ()))
+        if rest:
+            wrapped[ARGUMENTS] = rest
+        for key in _WRAPPING:
+            said.pop(key, None)
+        said.update(wrapped)
+        if type(said.get("component")) is str:  # the name of structlog's logger
+            said.setdefault("logger", component)
+            component = said.pop("component")
+    said = {**structlog.contextvars.get_contextvars(), **said}
+    event: dict[str, Any] = {"component": component}
+    for key, value in said.items():
+        if key != "component":
+            event[key] = value
+        elif not (type(value) is str and value == component):
+            event[free(said, key)] = value
+    put(event, "event", _message(record) if message is None else text(message))
+    put(event, "level", text(record.levelname).lower())
+    put(event, "@timestamp", _moment(record).isoformat(timespec="microseconds"))
+    put(event, "service", SERVICE)
+    if wrapped is not None:
+        render(event)
+    # The text is of a record that was made in another process.
+    if exception := exception_text(record.exc_info) if record.exc_info else record.exc_text:
+        put(event, "exception", text(exception))
     if record.stack_info:
-        event["stack"] = record.stack_info
+        put(event, "stack", text(record.stack_info))
     return event
+
+
+def _wrapped(record: logging.LogRecord) -> dict[str, Any] | None:
+    """The event of structlog that is the record's message, as an object or as its JSON."""
+    said: Any = record.msg
+    if type(said) is str and said[:1] == "{" and said[-1:] == "}" and not record.args:
+        try:
+            said = json.loads(said)
+        except (ValueError, RecursionError):
+            return None
+    # Not isinstance: that may ask the message, which may be a stranger.
+    return dict(said) if issubclass(type(said), dict) and "event" in said else None
 
 
 def _message(record: logging.LogRecord) -> str:
     try:
-        return record.getMessage()
-    except Exception:  # noqa: BLE001 - arguments that don't fit, or can't be shown
-        return f"{text(record.msg)} {text(record.args)}"
+        if not record.args or "%" in str(record.msg):
+            return text(record.getMessage())
+    except Exception:  # noqa: BLE001, S110 - arguments that don't fit, or can't be shown
+        pass
+    return f"{text(record.msg)} {text(record.args)}" if record.args else text(record.msg)
 
 
-def _exception(record: logging.LogRecord) -> str | None:
-    if not record.exc_info:
-        return record.exc_text  # of a record that was made in another process
-    if record.exc_info[0] is None:  # exc_info=True where there was no exception
-        return None
+def _moment(record: logging.LogRecord) -> datetime:
     try:
-        return logging.Formatter().formatException(record.exc_info)
-    except Exception:  # noqa: BLE001 - tracebacks that came through a pickle are imitations
-        return text(record.exc_info[1])
+        return datetime.fromtimestamp(record.created, UTC)
+    except (TypeError, ValueError, OverflowError, OSError):  # a record that somebody made by hand
+        return datetime.now(UTC)
 
 
-def _too_quiet(record: logging.LogRecord, output: Output) -> bool:
-    """Levels go by logger names; Celery's task loggers inherit another's, so theirs is looked up here."""
-    logger: logging.Logger | None = logging.getLogger(record.name)
+def _is_of_task(record: logging.LogRecord) -> bool:
+    """Whether it is of a task logger of Celery's, whose level is that of another logger."""
+    logger: logging.Logger | None = logging.getLogger(text(record.name))
     while logger and logger.level == logging.NOTSET and logger.parent:
         logger = logger.parent
-    return logger is not None and logger.name == CELERY_TASKS and record.levelno < output.levels.of(record.name)
+    return logger is not None and logger.name == CELERY_TASKS

@@ -24,10 +24,15 @@ _LIFE = re.compile(
 _RETRY = re.compile(r"retry: Retry (?:in \S+?s|at .+?): (?P<error>.*)", re.DOTALL)
 _REVOKED = re.compile(r"Discarding revoked task: (?P<name>[^\s\[]++)\[(?P<id>[^\]\s]++)\]")
 _LIMIT = re.compile(
-    r"(?P<kind>Soft|Hard) time limit \((?P<limit>[0-9.]++)s\) exceeded for (?P<name>[^\s\[]++)\[(?P<id>[^\]\s]++)\]"
+    r"(?P<kind>Soft|Hard) time limit \((?P<limit>[0-9]++(?:\.[0-9]++)?)s\)"
+    r" exceeded for (?P<name>[^\s\[]++)\[(?P<id>[^\]\s]++)\]"
 )
 _HANDLER = re.compile(r"Task handler raised error: (?P<raised>.*)", re.DOTALL)
 _UNREGISTERED = "Received unregistered task of type "
+SAYINGS = (
+    "Task ", "Discarding revoked task: ", "Soft time limit ", "Hard time limit ", "Scheduler: Sending ", _UNREGISTERED
+)  # fmt: skip
+"""How Celery begins what it says of tasks."""
 _NAME_IN_HEADERS = re.compile(r"'task': '(?P<name>[^']++)'")
 _ID_IN_HEADERS = re.compile(r"'id': '(?P<id>[^']++)'")
 # Task loggers: as today's Celery writes it, and in brackets of its own as older ones did.
@@ -72,17 +77,51 @@ def _said(first: str, below: str, level: str, read_json: Reader) -> Record:
     found: Record = {"event": said, "level": level, "logger": "celery"}
     if trace:
         found["exception"] = trace
-    if first.startswith("Task ") and (life := _LIFE.fullmatch(first)):
-        _life(found, life)
-    elif inside := _IN_TASK.fullmatch(first):
+    if inside := _IN_TASK.fullmatch(first):
         inner = _unwrapped(inside["message"], below, read_json)
         if inner is not None:
             found = inner
         found.update(task_name=inside["name"] or inside["old_name"], task_id=inside["id"] or inside["old_id"])
-    elif first.startswith("Scheduler: ") and (due := _DUE.match(first)):
-        found.update(task_name=due["name"], schedule_entry=due["entry"], action="task.due", logger="celery.beat")
-    elif first.startswith("beat: "):
+    elif first.startswith(("Scheduler: ", "beat: ")):
         found["logger"] = "celery.beat"
+    if first.startswith(SAYINGS):
+        _tell(found, first, message)
+    return found
+
+
+def add_task(record: Record, said: str) -> None:
+    """Add what a record of Celery's own loggers tells of a task, as a record of Celery's own log has it.
+
+    These are the lines of an application that writes what Celery logs into its own files, with ``shipper.emit`` or
+    any other handler.
+
+    Args:
+        record: of whichever format.
+        said: its event, which begins with one of ``SAYINGS``.
+    """
+    logger = record.get("component") or record.get("logger") or record.get("name")  # as JSON of other handlers has it
+    if type(logger) is not str or (logger != "celery" and not logger.startswith("celery.")) or "task_id" in record:
+        return
+    if "\n" not in said:
+        said = said.replace("\\n", "\n")  # as the console format has it
+    told: Record = {}
+    _tell(told, said, said)
+    for key, value in told.items():
+        record.setdefault(key, value)
+
+
+def _tell(found: Record, first: str, message: str) -> None:
+    """What Celery says of a task.
+
+    Args:
+        found: the record; gets what is told.
+        first: what is said, without lines below.
+        message: all of it.
+    """
+    if first.startswith("Task ") and (life := _LIFE.fullmatch(first)):
+        _life(found, life)
+    elif due := _DUE.match(first):
+        found.update(task_name=due["name"], schedule_entry=due["entry"], action="task.due")
     elif first.startswith(_UNREGISTERED):
         _unregistered(found, message)
     elif revoked := _REVOKED.match(first):
@@ -96,7 +135,6 @@ def _said(first: str, below: str, level: str, read_json: Reader) -> Record:
     elif handler := _HANDLER.fullmatch(first):
         found.update(action="task.failed", outcome="failure")
         _error(found, handler["raised"])
-    return found
 
 
 def _unwrapped(message: str, below: str, read_json: Reader) -> Record | None:

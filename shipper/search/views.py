@@ -225,7 +225,8 @@ TASKS = View(
     name="tasks",
     title="Celery Tasks",
     about="What became of the workers' tasks: received, succeeded, retried, failed (`neuroflow-logs tasks`).",
-    datasets=("celery",),
+    # Of an application whose workers log through shipper.emit they are in its own files.
+    datasets=("celery", "app"),
     conditions=(Begins("event.action", "task."), Exists("neuroflow.task.id")),
     order=NEWEST_LINE_FIRST,
     columns=(

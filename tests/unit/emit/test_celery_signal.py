@@ -108,6 +108,8 @@ class TestWorker:
         assert "too quiet" not in {event["event"] for event in events}
         tasks = [event for event in events if event["component"] == "app.tasks"]
         assert sorted(event["event"] for event in tasks) == sorted(f"task log {n}" for n in range(40))
+        assert {"app.run"} == {event["task_name"] for event in tasks}
+        assert 40 == len({event["task_id"] for event in tasks})
 
 
 class TestWithoutCelery:

@@ -310,6 +310,20 @@ class TestConsole:
         assert len(stamp) == len("2026-11-23T12:40:14.007446Z")
         assert stamp.endswith("Z")
 
+    def test_an_event_is_a_line(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Line feeds of an event are shown as such in files; on a terminal they are line feeds."""
+        setup_logging(format="console", log_dir=tmp_path)
+        get_logger("c").info("one\ntwo", key="a\nb")
+        (line,) = (tmp_path / "neuroflow.log").read_text().splitlines()
+        assert "one\\ntwo " in line
+        assert line.endswith("component=c key='a\\nb'")
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+        setup_logging(format="console")
+        get_logger().info("one\ntwo")
+        assert 2 == len(capsys.readouterr().out.splitlines())
+
     def test_exceptions_are_plain(self, tmp_path: Path) -> None:
         """A traceback follows its line; no boxes, no local values."""
         setup_logging(format="console", log_dir=tmp_path)

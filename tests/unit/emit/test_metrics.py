@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import structlog
 
@@ -91,6 +92,33 @@ class TestCollector:
                 thread.join()
         (metrics,) = completed
         assert (metrics.stages_successful, metrics.pipelines_queued, metrics.pipelines_failed) == (4000,) * 3
+
+    def test_whatever_it_is_given(self) -> None:
+        """Nothing is raised; values are counted as the Python values that they stand for."""
+
+        class Standing:
+            def __init__(self, own: object) -> None:
+                self.own = own
+
+            def item(self) -> object:
+                return self.own
+
+        collector: Any = MetricsCollector()
+        for run in (Standing(5), [1, 2], {"a": 1}):
+            collector.start_workflow(run)
+        collector.record_stage(5, ["a"], Standing(own=False), timedelta(seconds=90), Standing(3))
+        collector.record_stage(5, "b", success=True, duration_seconds=1, tasks_queued="three")
+        collector.record_pipeline(5, Standing(own=True))
+        with structlog.testing.capture_logs():
+            metrics = collector.complete_workflow(5)
+            assert collector.complete_workflow([1, 2]) is not None
+        assert (1, 1, 3, 1) == (
+            metrics.stages_failed,
+            metrics.stages_successful,
+            metrics.pipelines_queued,
+            metrics.pipelines_completed,
+        )
+        assert {"['a']": 90.0, "b": 1} == metrics.stage_durations
 
     def test_one_for_the_process(self) -> None:
         """Everybody gets the same collector."""

@@ -3,11 +3,13 @@ from __future__ import annotations
 import json
 import numbers
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from enum import Enum
+from enum import Enum, IntEnum
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import orjson
 import pytest
@@ -31,6 +33,57 @@ class WholeOfAnotherLibrary:
 class RealOfAnotherLibrary:
     def __float__(self) -> float:
         return 0.5
+
+
+class Standing:
+    """A single value as numpy, torch, cupy and jax have it: it has no dimensions, and stands for a Python value."""
+
+    def __init__(self, own: Any, shape: Any = (), kind: str = "") -> None:
+        self._own = own
+        self.shape = shape
+        self.dtype = type("Dtype", (), {"kind": kind})
+
+    def item(self) -> Any:
+        """What it stands for."""
+        return self._own
+
+    def astype(self, unit: str) -> Standing:
+        """The same in other units."""
+        assert unit == "timedelta64[us]"
+        return Standing(timedelta(seconds=1.5))
+
+    def __str__(self) -> str:
+        return "as text"
+
+
+class Bare:
+    """One without a shape."""
+
+    def item(self) -> bool:
+        """What it stands for."""
+        return False
+
+
+class Never(datetime):
+    """As pandas has NaT: a time that is none, and differs from itself."""
+
+    def __eq__(self, _other: object) -> bool:
+        return False
+
+    def __ne__(self, _other: object) -> bool:
+        return True
+
+    __hash__ = datetime.__hash__
+
+
+class Colour(Enum):
+    RED = "red"
+    GREEN = 2
+    BOTH = ("red", 2)
+
+
+class Level(IntEnum):
+    HIGH = 3
 
 
 class Broken:
@@ -92,6 +145,29 @@ class TestPlain:
             (WholeOfAnotherLibrary(), 5),
             (RealOfAnotherLibrary(), 0.5),
             (Broken(), "<Broken that can't be shown>"),
+            (Fraction(1, 2), 0.5),
+            (timedelta(minutes=1, milliseconds=500), 60.5),
+            (date(2026, 11, 23), "2026-11-23"),
+            (time(12, 30), "12:30:00"),
+            (Never(2026, 1, 1), None),
+            (Colour.RED, "red"),
+            (Colour.GREEN, 2),
+            (Colour.BOTH, ["red", 2]),
+            (Level.HIGH, 3),
+            (memoryview(b"x"), "x"),
+            (Standing(own=False), False),
+            (Standing(5), 5),
+            (Standing(0.5), 0.5),
+            (Standing(float("nan")), None),
+            (Standing("x"), "x"),
+            (Standing(datetime(2026, 11, 23, tzinfo=UTC)), "2026-11-23T00:00:00+00:00"),
+            (Standing(10**18, kind="M"), "as text"),  # nanoseconds, of which item() makes a bare number
+            (Standing(10**18, kind="m"), 1.5),
+            (Standing([1, 2], shape=(2,)), "as text"),
+            (Standing(object()), "as text"),
+            (Bare(), False),
+            ({"a": Standing(own=True), "b": [Standing(2)]}, {"a": True, "b": [2]}),
+            (MagicMock(spec=["item", "__str__"], __str__=lambda _: "a mock"), "a mock"),
             pytest.param(10**5000, "<int that can't be shown>", id="huge"),
         ],
     )
@@ -121,6 +197,34 @@ class TestPlain:
                 raise RuntimeError("no")
 
         assert plain({"a": 1, "b": Rude(x=1)}) == {"a": 1, "b": "{'x': 1}"}
+
+
+class TestNumpy:
+    def test_its_scalars(self) -> None:
+        """The real ones, where numpy is installed; it is no dependency."""
+        numpy = pytest.importorskip("numpy")
+        for value, shown in [
+            (numpy.bool_(0), False),
+            (numpy.int64(5), 5),
+            (numpy.uint8(5), 5),
+            (numpy.float32(0.5), 0.5),
+            (numpy.float64("nan"), None),
+            (numpy.str_("x"), "x"),
+            (numpy.bytes_(b"x"), "x"),
+            ((numpy.array([1]) == 1)[0], True),
+            (numpy.array([1, 2]), "[1 2]"),
+            (numpy.datetime64("2026-11-23T01:02:03.5", "ms"), "2026-11-23T01:02:03.500"),
+            (numpy.datetime64("2026-11-23", "ns"), "2026-11-23T00:00:00.000000000"),
+            (numpy.datetime64("NaT"), None),
+            (numpy.timedelta64(1500, "ms"), 1.5),
+            (numpy.timedelta64(1500, "ns"), 1e-06),
+            (numpy.timedelta64("NaT"), None),
+            (numpy.longdouble("1e4000"), None),
+            (numpy.array(0.5), 0.5),
+            (numpy.ma.masked, None),
+        ]:
+            assert plain(value) == shown
+            assert type(plain(value)) is type(shown)
 
 
 class TestText:

@@ -1,0 +1,186 @@
+"""The loggers of the application: structlog's methods, but nothing that they are given makes them raise.
+
+The level is looked at before anything else: what nobody wants is not formatted, and no processor sees it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any, cast
+
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from shipper.emit.chain import ARGUMENTS, Chain, filled, finished
+from shipper.emit.own_keys import free
+from shipper.emit.plain import text
+from shipper.emit.standard_streams import complain
+
+_METHODS = {
+    logging.CRITICAL: "critical",
+    logging.ERROR: "error",
+    logging.WARNING: "warning",
+    logging.INFO: "info",
+    logging.NOTSET: "debug",
+}
+
+
+class BoundLogger(structlog.BoundLoggerBase):
+    """What ``get_logger`` gives, and what structlog's own gives after ``setup_logging``.
+
+    Every method takes an event, arguments for its ``%`` as the standard library's loggers do, and fields of any name.
+    Arguments that don't fit are kept as ``positional_args``.
+    """
+
+    def debug(self, event: Any = "", /, *args: Any, **kw: Any) -> Any:
+        """Log at level debug."""
+        return self._log(logging.DEBUG, "debug", event, args, kw)
+
+    def info(self, event: Any = "", /, *args: Any, **kw: Any) -> Any:
+        """Log at level info."""
+        return self._log(logging.INFO, "info", event, args, kw)
+
+    def warning(self, event: Any = "", /, *args: Any, **kw: Any) -> Any:
+        """Log at level warning."""
+        return self._log(logging.WARNING, "warning", event, args, kw)
+
+    def error(self, event: Any = "", /, *args: Any, **kw: Any) -> Any:
+        """Log at level error."""
+        return self._log(logging.ERROR, "error", event, args, kw)
+
+    def critical(self, event: Any = "", /, *args: Any, **kw: Any) -> Any:
+        """Log at level critical."""
+        return self._log(logging.CRITICAL, "critical", event, args, kw)
+
+    def exception(self, event: Any = "", /, *args: Any, **kw: Any) -> Any:
+        """Log at level error, with the exception that is being handled."""
+        kw.setdefault("exc_info", True)
+        return self._log(logging.ERROR, "error", event, args, kw)
+
+    def log(self, level: Any, event: Any = "", /, *args: Any, **kw: Any) -> Any:
+        """Log at a level, by number or name."""
+        number = level_number(level)
+        return self._log(number, method_of(number), event, args, kw)
+
+    async def adebug(self, event: Any = "", /, *args: Any, **kw: Any) -> Any:
+        """Log at level debug, written by another thread."""
+        return await self._alog(logging.DEBUG, "debug", event, args, kw)
+
+    async def ainfo(self, event: Any = "", /, *args: Any, **kw: Any) -> Any:
+        """Log at level info, written by another thread."""
+        return await self._alog(logging.INFO, "info", event, args, kw)
+
+    async def awarning(self, event: Any = "", /, *args: Any, **kw: Any) -> Any:
+        """Log at level warning, written by another thread."""
+        return await self._alog(logging.WARNING, "warning", event, args, kw)
+
+    async def aerror(self, event: Any = "", /, *args: Any, **kw: Any) -> Any:
+        """Log at level error, written by another thread."""
+        return await self._alog(logging.ERROR, "error", event, args, kw)
+
+    async def acritical(self, event: Any = "", /, *args: Any, **kw: Any) -> Any:
+        """Log at level critical, written by another thread."""
+        return await self._alog(logging.CRITICAL, "critical", event, args, kw)
+
+    async def aexception(self, event: Any = "", /, *args: Any, **kw: Any) -> Any:
+        """Log at level error, with the exception that is being handled, written by another thread."""
+        kw.setdefault("exc_info", True)
+        return await self._alog(logging.ERROR, "error", event, args, kw)
+
+    async def alog(self, level: Any, event: Any = "", /, *args: Any, **kw: Any) -> Any:
+        """Log at a level, by number or name, written by another thread."""
+        number = level_number(level)
+        return await self._alog(number, method_of(number), event, args, kw)
+
+    msg, amsg = info, ainfo
+    warn, awarn = warning, awarning
+    err, fatal, afatal = error, critical, acritical
+
+    def is_enabled_for(self, level: int) -> bool:
+        """Whether an event of this level would be written."""
+        chain = self._chain()
+        return chain is None or chain.wants(level, self._logger, self._context)
+
+    def get_effective_level(self) -> int:
+        """The least level that is written."""
+        return next((level for level in sorted(_METHODS) if self.is_enabled_for(level)), logging.CRITICAL)
+
+    def _chain(self) -> Chain | None:
+        """Ours, where it is configured; tests and applications may have put others in its place."""
+        return next((one for one in self._processors if type(one) is Chain), None)
+
+    def _log(self, level: int, method: str, event: Any, args: tuple[Any, ...], kw: dict[str, Any]) -> Any:
+        try:
+            chain = self._chain()
+            if chain is not None and not chain.wants(level, self._logger, kw, self._context):
+                return None
+            return self._way(chain, method, event, args, kw)()
+        except Exception as error:  # noqa: BLE001 - a log line must not stop the work it tells of
+            complain(error, f"{text(event)} {text(args)} {text(kw)}")
+            return None
+
+    async def _alog(self, level: int, method: str, event: Any, args: tuple[Any, ...], kw: dict[str, Any]) -> Any:
+        try:
+            chain = self._chain()
+            if chain is not None and not chain.wants(level, self._logger, kw, self._context):
+                return None
+            if kw.get("exc_info") is True:  # known here, and not in the thread that writes
+                kw["exc_info"] = sys.exc_info()
+            way = self._way(chain, method, event, args, kw)
+        except Exception as error:  # noqa: BLE001 - a log line must not stop the work it tells of
+            complain(error, f"{text(event)} {text(args)} {text(kw)}")
+            return None
+        context = contextvars.copy_context()
+        try:
+            writing = asyncio.get_running_loop().run_in_executor(None, context.run, way)
+        except RuntimeError:  # the loop takes no more work, because it ends
+            return way()
+        return await writing
+
+    def _way(
+        self, chain: Chain | None, method: str, event: Any, args: tuple[Any, ...], kw: dict[str, Any]
+    ) -> Callable[[], Any]:
+        """What is left to do once the event is as it was at the moment of the call."""
+        event, rest = filled(event, args)
+        if chain is not None and list(self._processors) == [chain]:
+            done = finished(method, self._logger, {**self._context, **kw}, event, rest)
+            return lambda: chain.write(done)
+        if rest:
+            kw[free(kw, ARGUMENTS) if ARGUMENTS in kw else ARGUMENTS] = rest
+        if "event" in kw:
+            kw[free(kw, "event")] = kw.pop("event")
+        return lambda: self._through_others(method, event, kw)
+
+    def _through_others(self, method: str, event: Any, kw: dict[str, Any]) -> Any:
+        """Hand the event to the processors that somebody else has configured."""
+        try:
+            args, fields = self._process_event(method, event, kw)
+            return getattr(self._logger, method)(*args, **fields)
+        except structlog.DropEvent:
+            return None
+        except Exception as error:  # noqa: BLE001 - a log line must not stop the work it tells of
+            complain(error, f"{text(event)} {text(kw)}")
+            return None
+
+
+def unbound(**initial: Any) -> FilteringBoundLogger:
+    """A logger that follows whatever is configured at the time of each call, also before anything is."""
+    return cast("FilteringBoundLogger", structlog.wrap_logger(None, wrapper_class=BoundLogger, **initial))
+
+
+def level_number(level: Any) -> int:
+    """A level as a number; what is none counts as info."""
+    try:
+        known = logging.getLevelNamesMapping()
+        return known[level.upper()] if isinstance(level, str) else int(level)
+    except Exception:  # noqa: BLE001 - it runs methods of strangers, which may raise anything
+        return logging.INFO
+
+
+def method_of(number: int) -> str:
+    """The name of the nearest level below, as logger methods are called."""
+    return next((name for level, name in _METHODS.items() if number >= level), "debug")

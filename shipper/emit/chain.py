@@ -1,0 +1,144 @@
+"""An event's way from the call to the line: level, context, time, exception; it raises nothing."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Mapping, MutableMapping
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from shipper.emit.exceptions import exception_text, stack_text
+from shipper.emit.levels import levels
+from shipper.emit.output import Output
+from shipper.emit.own_keys import free, put
+from shipper.emit.plain import text
+from shipper.emit.rotating_file import Rotation
+from shipper.emit.standard_streams import complain
+
+SERVICE = "neuroflow"
+ARGUMENTS = "positional_args"
+"""As structlog calls what came with an event and is not in it."""
+_LEVELS = {**logging.getLevelNamesMapping(), "EXCEPTION": logging.ERROR}
+_NAMES = {"warn": "warning", "exception": "error", "fatal": "critical", "msg": "info"}
+
+
+class Chain:
+    """The one structlog processor that is configured; it writes by itself and ends the event.
+
+    Attributes:
+        output: what is in force; None before set-up, as in a process that was spawned and given a bound logger: then
+            lines go to standard output.
+    """
+
+    def __init__(self) -> None:
+        self.output: Output | None = None
+
+    def __reduce__(self) -> str:
+        """Bound loggers hold it and are sent to other processes: it is the one that is there."""
+        return "CHAIN"
+
+    def wants(self, level: int, logger: Any, *contexts: Mapping[str, Any]) -> bool:
+        """Whether somebody wants the event; the only thing that is done for one that nobody wants.
+
+        Args:
+            level: of the event.
+            logger: what structlog's factory made; it may have a name.
+            contexts: where its component may stand; the first that names one counts.
+        """
+        output = self.output or _standard_output()
+        if level < output.levels.lowest:
+            return False
+        for context in contexts:
+            if "component" in context:
+                component = context["component"]
+                break
+        else:
+            component = getattr(logger, "name", None)
+            if component is None:
+                component = structlog.contextvars.get_contextvars().get("component")
+        return level >= output.levels.of(None if component is None else text(component))
+
+    def write(self, event: Mapping[str, Any]) -> None:
+        """Write the finished event.  Never raises."""
+        (self.output or _standard_output()).write(event)
+
+    def __call__(self, logger: Any, method_name: str, event_dict: MutableMapping[str, Any]) -> Any:
+        """Write an event that comes through another logger class than ours, or behind other processors."""
+        try:
+            level = _LEVELS.get(method_name.upper(), logging.INFO)
+            if self.wants(level, logger, event_dict):
+                # The arguments are there where structlog's logger for the standard library is configured.
+                event, rest = filled(event_dict.pop("event", ""), event_dict.pop(ARGUMENTS, ()))
+                self.write(finished(_NAMES.get(method_name, method_name), logger, event_dict, event, rest))
+        except Exception as error:  # noqa: BLE001 - a log line must not stop the work it tells of
+            complain(error, text(event_dict))
+        raise structlog.DropEvent
+
+
+CHAIN = Chain()
+
+
+def finished(
+    level: str, logger: Any, given: Mapping[str, Any], event: Any, arguments: tuple[Any, ...] = ()
+) -> dict[str, Any]:
+    """The event with everything that belongs to it.
+
+    Args:
+        level: its name.
+        logger: what structlog's factory made; it may have a name.
+        given: what the application says of it, bound before or in this call.
+        event: what happened.
+        arguments: that did not fit into it.
+    """
+    fields: dict[str, Any] = dict(structlog.contextvars.get_contextvars())
+    name = getattr(logger, "name", None)
+    if isinstance(name, str) and "component" not in given:
+        put(fields, "component", name)
+    fields.update(given)
+    put(fields, "event", text(event))
+    if arguments:
+        fields[free(fields, ARGUMENTS) if ARGUMENTS in fields else ARGUMENTS] = arguments
+    put(fields, "level", level)
+    stamp(fields)
+    render(fields)
+    return fields
+
+
+def filled(event: Any, args: Any) -> tuple[Any, Any]:
+    """The event with its arguments in it; where they don't fit, the event and the arguments."""
+    # Not isinstance: that may ask the event, which may be a stranger.
+    if type(args) is not tuple or not args or not issubclass(type(event), str) or "%" not in event:
+        return event, args
+    try:
+        # As the standard library has it: one mapping fills by names.
+        named = len(args) == 1 and isinstance(args[0], Mapping) and args[0]
+        return event % (args[0] if named else args), ()
+    except Exception:  # noqa: BLE001 - it runs __str__ of strangers, which may raise anything
+        return event, args
+
+
+def stamp(fields: MutableMapping[str, Any]) -> None:
+    """Say when, and whose it is."""
+    put(fields, "@timestamp", datetime.now(UTC).isoformat(timespec="microseconds"))
+    put(fields, "service", SERVICE)
+
+
+def render(fields: MutableMapping[str, Any]) -> None:
+    """Put stack and traceback as texts where the event asks for them; what is no exception stays what it is."""
+    asked = fields.pop("stack_info", None)
+    if asked is not None and asked is not False:
+        put(fields, "stack", stack_text())
+    exc_info = fields.pop("exc_info", None)
+    traceback = exception_text(exc_info)
+    if traceback is not None:
+        put(fields, "exception", traceback)
+    elif type(exc_info) not in {bool, int, tuple, type(None)}:
+        fields["exc_info"] = exc_info
+
+
+@functools.cache
+def _standard_output() -> Output:
+    return Output(levels("INFO", None), "json", None, None, Rotation())
