@@ -29,7 +29,7 @@ from pydantic import (
 
 from shipper import addresses
 from shipper.credentials import Silence, credentials_in
-from shipper.sections import ConfigError, expand, read, wait_until_saved
+from shipper.sections import ConfigError, expand, log_format, log_formats, read, wait_until_saved
 
 __all__ = ["Config", "ConfigError", "find", "load", "wait_until_saved"]
 
@@ -151,6 +151,9 @@ Hosts = Annotated[
 Patterns = Annotated[list[Annotated[str, AfterValidator(_pattern)]], BeforeValidator(_one_or_many)]
 
 
+Layout = Annotated[Text, _checked(log_format)]
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -249,6 +252,8 @@ class Shipper(_Section):
     environment: Name = "production"
     host_name: Name = "auto"
     timezone: Annotated[str, BeforeValidator(_zone)] = "local"
+    worker_log_format: Layout = None
+    worker_task_log_format: Layout = None
     watch: Literal["auto", "inotify", "poll"] = "auto"
     scan_interval: Seconds = 5
     flush_interval: Seconds = 1
@@ -260,6 +265,11 @@ class Shipper(_Section):
     exclude: Texts = []
     redact: Redact = Redact()
     telemetry: Telemetry = Telemetry()
+
+    @property
+    def layouts(self) -> tuple[str, ...]:
+        """Formats of Celery's lines, that of tasks first: it says more."""
+        return tuple(filter(None, (self.worker_task_log_format, self.worker_log_format)))
 
     @property
     def host(self) -> str:
@@ -336,12 +346,16 @@ def load(path: Path, environ: Mapping[str, str] | None = None) -> Config:
     return Config(
         elasticsearch=settings.elasticsearch,
         kibana=settings.kibana,
-        shipper=settings.shipper,
+        shipper=settings.shipper.model_copy(update=_formats(settings.shipper, document)),
         path=path,
         log_dir=_log_dir(path, document),
         sections=frozenset(section for section in OUR_SECTIONS if section in document),
         credentials=credentials,
     )
+
+
+def _formats(settings: Shipper, document: dict[str, Any]) -> dict[str, str]:
+    return {key: text for key, text in log_formats(document).items() if getattr(settings, key) is None}
 
 
 def _log_dir(path: Path, document: dict[str, Any]) -> Path:

@@ -54,6 +54,8 @@ CHANGES: dict[str, Change] = {
     # same lines would be second copies.
     "shipper.host_name": _NOW,
     "shipper.timezone": _NOW,
+    "shipper.worker_log_format": _NOW,  # or where the application's section has it
+    "shipper.worker_task_log_format": _NOW,
     "shipper.watch": _RESTART,
     "shipper.scan_interval": _NOW,
     "shipper.flush_interval": _NOW,

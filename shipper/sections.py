@@ -86,6 +86,31 @@ def wait_until_saved(
         sleep(_PAUSE)
 
 
+def log_format(text: str) -> str:
+    """A format of Celery's log, as Celery's own configuration has it.
+
+    Raises:
+        ValueError: it has no place for a message.
+    """
+    if "%(message)s" not in text or text.startswith((" ", "\t")):
+        raise ValueError(
+            "is no format of Celery's log; write it as in Celery's configuration, with %(message)s in it"
+        )
+    return text
+
+
+def log_formats(document: Mapping[str, Any]) -> dict[str, str]:
+    """The formats of Celery's log that the application's section ``celery`` names; what is none is not judged."""
+    section = document.get("celery")
+    named: dict[str, str] = {}
+    for key in ("worker_log_format", "worker_task_log_format"):
+        text = section.get(key) if isinstance(section, dict) else None
+        if isinstance(text, str):
+            with suppress(ValueError):
+                named[key] = log_format(text)
+    return named
+
+
 def expand(sections: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
     """The sections with ``${VAR}`` and ``${VAR:-default}`` filled in, and a sentence for each that can't be.
 

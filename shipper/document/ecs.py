@@ -23,9 +23,9 @@ from shipper.document.levels import SPELLINGS, level_of
 from shipper.document.places import place_of
 from shipper.document.redact import Redactor
 from shipper.document.taxonomy import event_fields
-from shipper.parse import celery, structlog, traceback
+from shipper.parse import celery, dialects, structlog, traceback
 from shipper.parse.audit import is_entry
-from shipper.parse.records import Record, Records
+from shipper.parse.records import Records
 from shipper.parse.timestamps import FIRST_YEAR, LAST_YEAR, Reading, Zone, from_ns, later, to_utc
 
 Document = dict[str, Any]
@@ -110,6 +110,7 @@ class Documents:
         place = place_of(self._redactor.path(block.origin.logical)) if block.origin.format == "console" else None
         generation = generation_text(block.origin.generation)
         service, runs, levels, home_of = self._service, self.runs, SPELLINGS, _HOME_OF.get
+        has_no_mark = dialects.MARKS.isdisjoint
         plain, good_keys, raws, redact = PLAIN, GOOD_KEYS, records.raws, self._redactor.document
         # Lines that say the same share one event object; what differs from it is added to a copy.
         events: dict[str, Document] = {}
@@ -118,7 +119,10 @@ class Documents:
             pop = record.pop
             name = pop("event", None)
             if type(name) is not str:
-                name = _name_of(record, name)
+                if name is not None:
+                    record["event"] = name
+                name = dialects.event_of(record)
+                name = as_text(record if name is None else name)
             event = events.get(name)
             if event is None:
                 event = {**event_fields(name), "created": created, "dataset": dataset}
@@ -142,6 +146,8 @@ class Documents:
 
             # Whatever it is: what is no text ends in one of the errors below.
             stamp: Any = pop("@timestamp", None) or pop("timestamp", None)
+            if stamp is None:
+                stamp = dialects.time_of(record)
             try:
                 if len(stamp) == 32 and stamp[26:] == "+00:00" and stamp[7:20:3] == "-T::.":
                     moment = datetime.fromisoformat(stamp)
@@ -153,15 +159,22 @@ class Documents:
                     if assumed:
                         document["event"] = {**event, "timezone": assumed}
             except (ValueError, TypeError, LookupError, AttributeError):
-                document["@timestamp"] = self._time_read(block.read_at_ns)
-                document["tags"] = ["no_timestamp"]
-                if stamp is not None:
-                    extra["timestamp" if "timestamp" not in record else "@timestamp"], odd = stamp, True
+                known_at = dialects.stamp(stamp)
+                if known_at is None:
+                    if stamp is not None:
+                        extra["timestamp" if "timestamp" not in record else "@timestamp"], odd = stamp, True
+                    known_at = self._written(records.written.get(index))
+                if known_at is None:
+                    known_at = self._time_read(block.read_at_ns)
+                    document["tags"] = ["no_timestamp"]
+                document["@timestamp"] = known_at
 
             level = pop("level", None)
+            if level is None and not has_no_mark(record):
+                level = dialects.level_of(record)
             if level is not None:
                 known = levels.get(level) if type(level) is str else None
-                log["level"] = known or level_of(as_text(level).lower())
+                log["level"] = known or level_of(as_text(dialects.named(level, record)).lower())
             component = pop("component", None)
             if component is not None:
                 if type(component) is str:
@@ -227,6 +240,13 @@ class Documents:
                 runs.complete(neuroflow, document["event"].get("action"), said_at)
         return documents
 
+    def _written(self, text: str | None) -> str | None:
+        """When a container's runtime took a line."""
+        try:
+            return to_utc(text, self._zone)[0] if text else None
+        except ValueError:
+            return None
+
     def _time_read(self, read_at_ns: int) -> str:
         """The time of a line that says none: when it was read, a nanosecond apart, which keeps their order.
 
@@ -241,16 +261,20 @@ class Documents:
         common = {"created": from_ns(block.read_at_ns), "dataset": f"neuroflow.{block.origin.dataset}"}
         generation = generation_text(block.origin.generation)
         documents = []
-        for record, raw, start in zip(records.records, records.raws, records.starts, strict=True):
+        for at, (record, raw, start) in enumerate(zip(records.records, records.raws, records.starts, strict=True)):
+            written = records.written.get(at)
             if not is_entry(record):
-                documents += self._events(Records(block, [record], [raw], [start]), path, suspects)
+                one = Records(block, [record], [raw], [start], written={0: written} if written else {})
+                documents += self._events(one, path, suspects)
                 continue
             document = audit.document_of(record, self._utc)
             document["event"].update(common)
             document["service"] = self._service
             document["log"] = {"offset": start, "file": {"path": path}}
             document["neuroflow"]["generation"] = generation
-            if "@timestamp" not in document:
+            if "@timestamp" not in document and (stamp := self._written(written)):
+                document["@timestamp"] = stamp
+            elif "@timestamp" not in document:
                 document["@timestamp"] = self._time_read(block.read_at_ns)
                 document["tags"] = ["no_timestamp"]
             if suspects(raw):
@@ -287,16 +311,6 @@ def _id(value: Any, key: str, raw: bytes) -> str:
         if exact is not None and key in exact:
             value = exact[key]
     return as_text(value)
-
-
-def _name_of(record: Record, name: Any) -> str:
-    """The message of a record whose ``event`` is no text."""
-    if name is not None:
-        return as_text(name)
-    for key in ("message", "msg"):
-        if type(record.get(key)) is str:
-            return str(record.pop(key))
-    return as_text(record)
 
 
 def _name_the_error(error: Document) -> None:

@@ -6,12 +6,15 @@ Every function takes the document and the value, and answers whether the value i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from shipper.document import durations
 from shipper.document.extra import as_text, tame
+from shipper.document.levels import level_of
 from shipper.document.taxonomy import event_fields
+from shipper.parse import exceptions, traceback
 from shipper.parse.timestamps import Zone, to_utc
 
 Document = dict[str, Any]
@@ -38,6 +41,8 @@ _COUNTS = frozenset(
 )
 _BAD = frozenset({"failed", "failure", "error"})
 _UTC = Zone("UTC")
+# Frames of other languages: "at f (x.js:1:2)", "goroutine 1 [running]:", "main.go:12".
+_STACK = re.compile(r"^\s+at |^goroutine [0-9]|\.go:[0-9]", re.MULTILINE)
 
 
 def put_component(document: Document, value: Any) -> bool:
@@ -47,12 +52,21 @@ def put_component(document: Document, value: Any) -> bool:
 
 
 def put_service(document: Document, value: Any) -> bool:
-    """The service's name, where it is a text."""
+    """The service's name, where it is a text, or stands in an object as ECS has it."""
+    if type(value) is dict:
+        for key in ("name", "environment"):
+            if type(value.get(key)) is str:
+                document["service"] = {**document["service"], key: value.pop(key)}
+        return not value
     if type(value) is not str:
         return False
     if value != document["service"]["name"]:
         document["service"] = {**document["service"], "name": value}
     return True
+
+
+def _environment(document: Document, value: Any) -> bool:
+    return type(value) is str and put_service(document, {"environment": value})
 
 
 def put_duration(document: Document, value: Any) -> bool:
@@ -65,7 +79,9 @@ def put_duration(document: Document, value: Any) -> bool:
 
 
 def _error(document: Document, value: Any) -> bool:
-    if type(value) is dict or value == []:
+    if type(value) is dict:
+        return _raised(document, value)
+    if value == []:
         return False
     message = [as_text(item) for item in value] if type(value) is list else as_text(value)
     return bool(document.setdefault("error", {}).setdefault("message", message) == message)
@@ -73,13 +89,36 @@ def _error(document: Document, value: Any) -> bool:
 
 def _exception(document: Document, value: Any) -> bool:
     if type(value) is not str:
-        return False
+        return _raised(document, value)
     return bool(document.setdefault("error", {}).setdefault("stack_trace", value) == value)
+
+
+def _raised(document: Document, value: Any) -> bool:
+    """An exception as an object or a list; what its traceback does not say stays visible beside it."""
+    found = exceptions.of(value)
+    if found is None:
+        return False
+    error = document.setdefault("error", {})
+    told = {"type": found.type, "message": found.message, "stack_trace": found.stack_trace}
+    same = [error.setdefault(key, text) == text for key, text in told.items() if text]
+    return found.whole and all(same)
+
+
+def _err(document: Document, value: Any) -> bool:
+    """What Go's and Node's loggers call the error."""
+    return type(value) in {str, dict} and _error(document, value)
 
 
 def _error_type(document: Document, value: Any) -> bool:
     kind = as_text(value)
     return bool(document.setdefault("error", {}).setdefault("type", kind) == kind)
+
+
+def _trace(document: Document, value: Any) -> bool:
+    """What is a traceback by its text: other things have such keys, too."""
+    if type(value) is str and not traceback.split(value)[1] and not _STACK.search(value):
+        return False
+    return _exception(document, value)
 
 
 def _success(document: Document, value: Any) -> bool:
@@ -130,6 +169,40 @@ def _pid(document: Document, value: Any) -> bool:
         return False
     document.setdefault("process", {})["pid"] = value
     return True
+
+
+def _process(document: Document, value: Any) -> bool:
+    """The process as ECS has it."""
+    if type(value) is not dict:
+        return False
+    for key, put in (("name", _process_name), ("pid", _pid)):
+        if value.get(key) is not None and type(value[key]) is not dict and put(document, value[key]):
+            del value[key]
+    return not value
+
+
+def _log(document: Document, value: Any) -> bool:
+    """What ECS says of the logger."""
+    if type(value) is dict and type(value.get("logger")) is str and put_component(document, value["logger"]):
+        del value["logger"]
+    return type(value) is dict and not value
+
+
+def _level(document: Document, value: Any) -> bool:
+    """A second spelling of the level."""
+    return type(value) is str and document["log"].get("level") == level_of(value.lower())
+
+
+def _nanoseconds(document: Document, value: Any) -> bool:
+    if type(value) is not int or not 0 <= value < 2**63 or "duration" in document["event"]:
+        return False
+    document["event"] = {**document["event"], "duration": value}
+    return True
+
+
+def _user_id(document: Document, value: Any) -> bool:
+    user = as_text(value)
+    return bool(document.setdefault("user", {}).setdefault("id", user) == user)
 
 
 def _iostream(document: Document, value: Any) -> bool:
@@ -190,6 +263,31 @@ HOMES: dict[str, Callable[[Document, Any], bool]] = {
     "error_type": _error_type,
     "exception": _exception,
     "error_traceback": _exception,
+    "error.message": _error,
+    "error.type": _error_type,
+    "error.stack_trace": _exception,
+    "exception.message": _error,
+    "exception.type": _error_type,
+    "exception.stacktrace": _exception,
+    "err": _err,
+    "exc_info": _trace,
+    "exc_text": _trace,
+    "stack_trace": _trace,
+    "stacktrace": _trace,
+    "traceback": _trace,
+    "log": _log,
+    "log.logger": put_component,
+    "log.level": _level,
+    "process": _process,
+    "process.name": _process_name,
+    "process.pid": _pid,
+    "processName": _process_name,
+    "service.name": put_service,
+    "service.environment": _environment,
+    "event.action": _action,
+    "event.outcome": _outcome,
+    "event.duration": _nanoseconds,
+    "user.id": _user_id,
     "success": _success,
     "status": _status,
     "action": _action,

@@ -13,6 +13,15 @@ SPELLINGS: Mapping[str, str] = {
     "warn": "warning",
     "fatal": "critical",
     "exception": "error",
+    "err": "error",
+    "severe": "error",
+    "crit": "critical",
+    "alert": "critical",
+    "emerg": "critical",
+    "emergency": "critical",
+    "panic": "critical",
+    "information": "info",
+    "informational": "info",
 }
 LEVELS = tuple(dict.fromkeys(SPELLINGS.values()))
 """The usual ones, the least first."""

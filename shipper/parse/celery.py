@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from shipper.parse import console, pairs, structlog, traceback
+from shipper.parse import console, dialects, pairs, prefixes, structlog, traceback
 from shipper.parse.heads import ANSI, HEAD
 from shipper.parse.records import Record
 
@@ -43,6 +43,9 @@ _IN_TASK = re.compile(
 )
 _DUE = re.compile(r"Scheduler: Sending due task (?P<entry>\S++) \((?P<name>[^)]++)\)")
 _ERROR_CALL = re.compile(r"(?P<type>[A-Za-z_][\w.]*+)\((?P<args>.*)\)", re.DOTALL)
+# Of these the inner line's count, and the prefix's are not kept.
+_DECIDED = frozenset({"timestamp", "level"})
+_OWN_LOGGERS = frozenset({"celery", "celery.beat"})
 Reader = Callable[[str], Record | None]
 _INNER: dict[str | None, Callable[[re.Match[str], str, str], Record]] = {
     "console": console.record,
@@ -68,6 +71,31 @@ def record(head: re.Match[str], first: str, below: str, read_json: Reader = stru
     found.setdefault("level", level)
     found.setdefault("process_name", process)
     return found
+
+
+def inside(fields: Record, first: str, below: str, read_json: Reader = structlog.parse) -> Record | None:
+    """What Celery, or the application through it, says behind a prefix of whatever format; None if neither does.
+
+    Args:
+        fields: what the prefix says; the inner line decides time and level, as behind Celery's own prefix.
+        first: what follows it.
+        below: the lines joined to it.
+        read_json: how the application's own line is read.
+    """
+    found = _unwrapped(first, below, read_json)
+    if found is None:
+        found = _said(first, below, fields.get("level", ""), read_json)
+        if "action" not in found and "task_id" not in found:
+            return None
+        if not found.get("level"):
+            found.pop("level", None)
+        if "logger" in fields and found.get("logger") in _OWN_LOGGERS:
+            del found["logger"]  # its name stands in the prefix
+    timed = "timestamp" in found or "@timestamp" in found
+    others = [str(value) for key, value in fields.items() if found.get(key, value) != value and key not in _DECIDED]
+    if others:
+        found.setdefault("prefix", " ".join(others))
+    return {key: value for key, value in fields.items() if key != "timestamp" or not timed} | found
 
 
 def _said(first: str, below: str, level: str, read_json: Reader) -> Record:
@@ -143,7 +171,8 @@ def _unwrapped(message: str, below: str, read_json: Reader) -> Record | None:
         below = ANSI.sub("", below)
     if message[:1] == "{":
         inner = read_json(message)
-        if inner is not None and ("event" in inner or "level" in inner):
+        if inner is not None and dialects.is_event(inner):
+            dialects.adapt(inner)
             if below:
                 console.add_below(inner, below)
             return inner
@@ -153,6 +182,13 @@ def _unwrapped(message: str, below: str, read_json: Reader) -> Record | None:
         head = HEAD.match(message)
         if head and (read := _INNER.get(head.lastgroup)):
             return read(head, message[head.end() :], below)
+        # Another logger's line, which says both time and level.
+        found = prefixes.prefix(message) if head is None else None
+        if found and found.end < len(message) and {"level", "timestamp"} <= found.fields.keys():
+            said, trace = (
+                traceback.split(f"{message[found.end :]}\n{below}") if below else (message[found.end :], None)
+            )
+            return {**found.fields, "event": said} | ({"exception": trace} if trace else {})
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shipper.config import Format
-from shipper.parse import heads, joining, mixed, pipeline, session, structlog
+from shipper.parse import heads, joining, mixed, pipeline, session, structlog, wrappers
 from shipper.parse.records import Records
 from shipper.tail.lines import Block, Origin
 
@@ -33,6 +33,8 @@ def orphan(line: bytes, line_format: Format) -> bool:
     if line_format in {"pipeline", "audit"}:
         return False
     body = mixed.bare(line, 0)
+    if wrapped := wrappers.unwrap(body):
+        body = wrapped.text
     begins = joining.begins_record(body) or heads.begins_apart(body)
     return not begins and (body[:1] != b"{" or structlog.parse(body) is None)
 

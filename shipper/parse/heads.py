@@ -27,6 +27,8 @@ HEAD = re.compile(
 PREFIXED = frozenset({b"[", b"2", b"1"})
 """What such a line begins with: a bracket, or the century."""
 PREFIXED_TEXT = frozenset({"[", "2", "1"})
+PROCESS = r"(?:MainProcess|(?:Fork|Spawn|Forkserver)?(?:Pool)?(?:Worker|Process)-[\d:]+)"
+"""What Celery and ``multiprocessing`` call their processes, as an expression."""
 # Longer is no prefix.
 _MOST_HEAD = 400
 # Celery prints these past its log: what a worker says when it starts and when it stops.

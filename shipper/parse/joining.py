@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from shipper.parse import heads, structlog, traceback
+from shipper.parse import dialects, heads, structlog, traceback
 from shipper.parse.heads import HEAD
 from shipper.parse.traceback import State
 from shipper.tail.blanks import LONGEST_RECORD
@@ -124,9 +124,9 @@ def _is_announced(line: bytes, body: bytes) -> bool:
 
 def begins_record(line: bytes) -> bool:
     """Whether a line begins a record of its own in a format that says so."""
-    if line[:1] == b"{":
-        record = structlog.parse(line)
-        return record is not None and not _MARKS.isdisjoint(record)
+    if line[:1] == b"{" or line.lstrip()[:1] == b"{":
+        record = structlog.parse(line.lstrip())
+        return record is not None and (not _MARKS.isdisjoint(record) or dialects.is_event(record))
     return heads.begins(line)
 
 

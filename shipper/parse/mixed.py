@@ -9,14 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
+from itertools import islice
 
-from shipper.parse import audit, celery, indented, structlog, text, voxelops
-from shipper.parse.heads import ANSI, HEAD, PREFIXED
+from shipper.parse import audit, celery, dialects, indented, structlog, text, voxelops, wrappers
+from shipper.parse.heads import ANSI, HEAD, PREFIXED, colourless
 from shipper.parse.joining import MAY_GO_ON, extent, is_eager, is_unfinished
+from shipper.parse.layouts import Layouts, match
+from shipper.parse.layouts import extent as laid_extent
+from shipper.parse.layouts import of as of_formats
 from shipper.parse.records import Record, Records, text_of
 from shipper.tail.lines import HOLE_BYTES
 
 _BOM = b"\xef\xbb\xbf"
+_OBJECT = re.compile(r'\{\s*"')
+# So many places of a line may begin an object, and so long a line is looked through for one.
+_MOST_OBJECTS, _MOST_TORN = 20, 2**18
 Reader = Callable[[bytes], Record | None]
 
 
@@ -41,9 +48,11 @@ def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool 
     if exact:
         read_quickly = structlog.parse
     read_json: Reader = partial(audit.parse, read=read_quickly) if of_audit else read_quickly
+    inner = partial(read, undisturbed=undisturbed)
     readers, head_of, may_go_on = text.READERS, HEAD.match, MAY_GO_ON
     records, raws, starts = out.records, out.raws, out.starts
-    usual = {*PREFIXED, b"\x1b"}
+    layouts = of_formats(block.origin.layouts)
+    usual = {*PREFIXED, b"\x1b"} if not layouts else set()
     # What the line before had to know of the one at ``known_at``.
     known_at, known = -1, ""
     known_head: re.Match[str] | None = None
@@ -53,6 +62,12 @@ def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool 
         if first == b"{":
             record = read_json(line)
             if record is not None:
+                if "log" in record and wrappers.of_docker(record):
+                    end = wrappers.read(out, index, stop, final=final, inner=inner)
+                    if end == index:
+                        break
+                    index = end
+                    continue
                 if "procedure" in record:
                     record = voxelops.adapted(record)
                 records.append(record)
@@ -106,12 +121,20 @@ def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool 
         if not body.strip():
             index += 1  # blank lines between records say nothing
             continue
-        if body[:1] == b"{":
-            if body is not line and (record := read_json(body)) is not None:
+        if index not in cut and wrappers.unwrap(body) is not None:
+            end = wrappers.read(out, index, stop, final=final, inner=inner)
+            if end == index:
+                break  # the rest of the line is not there yet
+            index = end
+            continue
+        # Blanks before an object are somebody's indentation.
+        whole = body.lstrip()
+        if whole[:1] == b"{":
+            if whole is not line and (record := read_json(whole)) is not None:
                 out.add(record, index, index + 1)
                 index += 1
                 continue
-            if (record := _json_of_invalid(body, read_json)) is not None:
+            if (record := _json_of_invalid(whole, read_json)) is not None:
                 out.mark_invalid(out.add(record, index, index + 1))
                 index += 1
                 continue
@@ -121,13 +144,18 @@ def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool 
             out.add(found.record, found.first, found.end)
             index = found.rest
             continue
+        laid = match(layouts, colourless(body).decode("utf-8", "replace")) if layouts else None
         if of_audit:
             end = index + 1
+        elif laid is not None:
+            end, is_open = laid_extent(layouts, lines, index, stop, laid[0].get("level", ""))
+            if is_open and not final:
+                break
         else:
             end, is_open = extent(lines, index, stop, body, undisturbed=undisturbed)
             if is_open and not final:
                 break  # the next lines may belong to it
-        _add_text(out, index, end, body)
+        _add_text(out, index, end, body, layouts)
         index = end
     return index
 
@@ -151,15 +179,30 @@ def _json_of_invalid(body: bytes, read_json: Reader) -> Record | None:
     return None if valid else read_json(said.encode())
 
 
-def _add_text(out: Records, index: int, end: int, body: bytes) -> None:
+def _behind_torn(said: str) -> Record | None:
+    """The object behind what a killed process did not finish; what it had written is kept under ``torn``."""
+    if not said.endswith("}") or len(said) > _MOST_TORN:
+        return None
+    for found in islice(_OBJECT.finditer(said, 1), _MOST_OBJECTS):
+        record = structlog.parse(said[found.start() :])
+        if record is not None and dialects.is_whole(record):
+            record["torn"] = [record["torn"], said[: found.start()]] if "torn" in record else said[: found.start()]
+            return record
+    return None
+
+
+def _add_text(out: Records, index: int, end: int, body: bytes, layouts: Layouts) -> None:
     lines = out.block.lines
     while end > index + 1 and not lines[end - 1].strip():
         end -= 1
     joined = b"\n".join([body, *(line.removesuffix(b"\r") for line in lines[index + 1 : end])])
     said, valid = text_of(joined)
-    record = text.parse(said)
-    at = out.add(record or {"event": said}, index, end)
-    if record is None:
+    record = text.parse(said, layouts)
+    torn = _behind_torn(said) if record is None and end == index + 1 else None
+    at = out.add(record or torn or {"event": said}, index, end)
+    if torn:
+        out.tag(at, "torn")
+    elif record is None:
         out.tag(at, "parse_failure")
     if not valid:
         out.mark_invalid(at)

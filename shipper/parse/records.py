@@ -30,6 +30,7 @@ class Records:
         tags: index of a record → what is wrong with it.
         flags: index of a record → what was done to its line.
         originals: index of a record → its exact bytes, where ``message`` and a line feed would not give them.
+        written: index of a record → when a container's runtime took it: its time, if it says none itself.
         after: index of a record without a stamp of its own → nanoseconds behind the one that it was given.
         carries: parser state after each record, for formats that have one.
         carry: parser state at ``end``.
@@ -44,6 +45,7 @@ class Records:
     tags: dict[int, list[str]] = field(default_factory=dict)
     flags: dict[int, list[str]] = field(default_factory=dict)
     originals: dict[int, bytes] = field(default_factory=dict)
+    written: dict[int, str] = field(default_factory=dict)
     after: dict[int, int] = field(default_factory=dict)
     carries: list[str] | None = None
     carry: str = ""

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import re
 
-from shipper.parse import traceback
+from shipper.parse import celery, traceback
+from shipper.parse.heads import PROCESS
 from shipper.parse.records import Record
+
+# Celery may be told to write this format, with the process in the logger's place.
+_PROCESS = re.compile(PROCESS)
 
 
 def record(head: re.Match[str], first: str, below: str) -> Record:
     """The record of a line with this head (``basicConfig``'s format), and of the lines joined to it."""
     stamp, logger, level = head.group("stamp", "stdlib_logger", "stdlib")
+    process = _PROCESS.fullmatch(logger)
+    found: Record = {"timestamp": stamp, "process_name" if process else "logger": logger, "level": level}
+    if (process or first.startswith("Task ")) and (inner := celery.inside(found, first, below)):
+        return inner
     said, trace = traceback.split(f"{first}\n{below}") if below else (first, None)
-    found: Record = {"timestamp": stamp, "logger": logger, "level": level, "event": said}
+    found["event"] = said
     if trace:
         found["exception"] = trace
     return found

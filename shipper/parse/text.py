@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from shipper.parse import celery, console, huey, stdlib, traceback
+from shipper.parse import celery, console, huey, prefixes, stdlib, traceback
 from shipper.parse.heads import ANSI, HEAD, PREFIXED_TEXT
+from shipper.parse.layouts import Layouts, match
 from shipper.parse.records import Record
 
 READERS: dict[str | None, Callable[[re.Match[str], str, str], Record]] = {
@@ -21,8 +22,18 @@ _WARNED = re.compile(r"\S[^\n]{0,400}?:\d{1,9}: \w*Warning: ")
 _BANNER = re.compile(r" -------------- \S+@|celery beat v|worker: |Waiting gracefully|Restarting celery worker")
 
 
-def parse(text: str) -> Record | None:
-    """The record of a line and the lines joined to it; None if it is in none of the formats."""
+def parse(text: str, layouts: Layouts = ()) -> Record | None:
+    """The record of a line and the lines joined to it; None if it is in none of the formats.
+
+    Args:
+        text: the lines.
+        layouts: of its file, where Celery was given formats of its own.
+    """
+    if layouts:
+        first, _, below = ANSI.sub("", text).partition("\n")
+        if laid := match(layouts, first):
+            fields, at = laid
+            return {"logger": "celery", **_prefixed(fields, first[at:], below)}
     plain = ANSI.sub("", text) if "\x1b" in text[:2] else text
     head = HEAD.match(plain) if plain[:1] in PREFIXED_TEXT else None
     if head is None:
@@ -34,12 +45,26 @@ def parse(text: str) -> Record | None:
 
 
 def _unprefixed(text: str, plain: str) -> Record | None:
-    """A warning, a banner, or a traceback that no prefix introduces."""
+    """A warning, a banner, a line in somebody else's format, or a traceback that no prefix introduces."""
     if _WARNED.match(plain):
         return {"event": text, "level": "warning", "logger": "py.warnings"}
     if _BANNER.match(plain):
         return {"event": text, "level": "info", "logger": "celery.beat" if plain[:7] == "celery " else "celery"}
+    first, _, below = plain.partition("\n")
+    if found := prefixes.prefix(first):
+        # A prefix with nothing behind it is what the line says.
+        return _prefixed(found.fields, first[found.end :] or first, below)
+    if not below and (pairs := prefixes.record(first)):
+        return pairs
     return of_traceback(plain)
+
+
+def _prefixed(fields: Record, first: str, below: str) -> Record:
+    """A line in somebody else's format: Celery with a format of its own, perhaps, or with another's line inside."""
+    if inner := celery.inside(fields, first, below):
+        return inner
+    said, trace = traceback.split(f"{first}\n{below}") if below else (first, None)
+    return {**fields, "event": said} | ({"exception": trace} if trace else {})
 
 
 def of_traceback(text: str) -> Record | None:

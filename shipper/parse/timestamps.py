@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from shipper.parse import stamps
+
 # The fraction of the seconds, which stands before the offset; that may have one of its own.
 _FRACTION = re.compile(r"[^+Z-]*?[.,]([0-9]+)")
 # What may stand behind it: the standard library takes anything there from the seventh digit on.
@@ -161,7 +163,7 @@ def to_utc(text: str, zone: Zone, reading: Reading | None = None) -> tuple[str, 
     """A stamp as (UTC in ISO 8601, zone that was assumed or None if the stamp named its own).
 
     Takes ISO 8601 with ``T`` or a blank, with ``Z``, an offset or no zone, a point or a comma before a fraction
-    of up to nine digits (kept to the nanosecond), or none.
+    of up to nine digits (kept to the nanosecond), or none; and what ``stamps`` knows.
 
     Args:
         text: the stamp.
@@ -179,7 +181,11 @@ def to_utc(text: str, zone: Zone, reading: Reading | None = None) -> tuple[str, 
                 return f"{minute}{second}.{digits:0<6}Z", name
             if len(text) == 19:
                 return f"{minute}{second}.000000Z", name
-    moment = datetime.fromisoformat(text.replace(",", ".", 1) if "," in text else text)
+    try:
+        moment = datetime.fromisoformat(text.replace(",", ".", 1) if "," in text else text)
+    except ValueError:
+        text = stamps.iso(text)
+        moment = datetime.fromisoformat(text)
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
         raise ValueError(f"{text!r} lies outside {FIRST_YEAR}-{LAST_YEAR}")
     if _WRITTEN.fullmatch(text):

@@ -28,11 +28,15 @@ _ESCAPED = re.compile(r"\[([*?\[])\]")
 
 
 class Source(NamedTuple):
-    """One input: the pattern of its files, the format of their lines and the data stream they go to."""
+    """One input: the pattern of its files, the format of their lines and the data stream they go to.
+
+    ``layouts`` are the formats of Celery's lines that its configuration names.
+    """
 
     pattern: str
     format: Format
     dataset: Dataset
+    layouts: tuple[str, ...] = ()
 
     @property
     def names(self) -> str | None:

@@ -229,7 +229,15 @@ class Generation:
 
     def _origin(self, file: Found) -> Origin:
         source = file.source
-        return Origin(self.cursor.id, file.shown, shown(file.logical), source.format, source.dataset, self.restarts)
+        return Origin(
+            self.cursor.id,
+            file.shown,
+            shown(file.logical),
+            source.format,
+            source.dataset,
+            self.restarts,
+            source.layouts,
+        )
 
     def _awaken(self) -> Reader:
         cursor, found = self.cursor, self.found

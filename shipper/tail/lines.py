@@ -27,7 +27,8 @@ _HOLE = bytes(HOLE_BYTES)
 class Origin:
     """Where lines come from: what every document of one generation has in common.
 
-    ``restarts`` tells the readings apart when a generation is set back and read again.
+    ``restarts`` tells the readings apart when a generation is set back and read again; ``layouts`` are the formats of
+    Celery's lines that its configuration names.
     """
 
     generation: bytes
@@ -36,6 +37,7 @@ class Origin:
     format: Format
     dataset: Dataset
     restarts: int = 0
+    layouts: tuple[str, ...] = ()
 
 
 class Torn(NamedTuple):

@@ -12,7 +12,11 @@ from shipper.tail.discover import Source
 def sources_of(config: Config) -> list[Source]:
     """The built-in inputs and those that the configuration adds."""
     extra = [Source(path, one.format, one.dataset) for one in config.shipper.inputs for path in one.paths]
-    return extra + builtin_sources(config.log_dir)
+    layouts = config.shipper.layouts
+    return [
+        source._replace(layouts=layouts) if source.format == "celery" else source
+        for source in extra + builtin_sources(config.log_dir)
+    ]
 
 
 def builtin_sources(log_dir: Path) -> list[Source]:

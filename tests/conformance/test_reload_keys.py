@@ -175,6 +175,23 @@ class Walk:
         self.change(shipper={"timezone": "Asia/Tokyo"})
         assert "2026-11-20T03:00:00" == self.arrives(timestamp=stamp)["@timestamp"][:19]
 
+    def _shipper_worker_log_format(self) -> None:
+        self._writes_celery("worker_log_format", "<%(levelname)s> %(asctime)s !! %(message)s", "<ERROR> %s !! %s")
+
+    def _shipper_worker_task_log_format(self) -> None:
+        layout, line = "%(task_name)s; %(levelname)s; %(asctime)s; %(message)s", "a.b; ERROR; %s; %s"
+        assert "a.b" == self._writes_celery("worker_task_log_format", layout, line)["neuroflow"]["task"]["name"]
+
+    def _writes_celery(self, key: str, layout: str, line: str) -> dict[str, Any]:
+        self.change(shipper={key: layout})
+        log = self.rig.logs / "celery" / "worker.log"
+        log.parent.mkdir(exist_ok=True)
+        with log.open("a") as file:
+            file.write(line % ("2026-11-20 12:00:00,250", key) + "\n")
+        found = self.comes(key)
+        assert ("error", "2026-11-20T12:00:00.25") == (found["log"]["level"], found["@timestamp"][:22])
+        return found
+
     def _shipper_scan_interval(self) -> None:
         self.change(shipper={"scan_interval": NEVER})
         self.change(shipper={"scan_interval": 0.3})

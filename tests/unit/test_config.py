@@ -41,7 +41,8 @@ def test_defaults(loaded: Load) -> None:
     assert {"url": None, "space": "default", "api_key": None} == config.kibana.model_dump()
     assert {
         "state_dir": Path("/var/lib/neuroflow-ship"), "namespace": "default", "environment": "production",
-        "host_name": "auto", "timezone": "local", "watch": "auto", "scan_interval": 5, "flush_interval": 1,
+        "host_name": "auto", "timezone": "local", "worker_log_format": None, "worker_task_log_format": None,
+        "watch": "auto", "scan_interval": 5, "flush_interval": 1,
         "partial_line_timeout": 5, "max_line_bytes": 1048576, "shutdown_timeout": 30,
         "batch": {"max_bytes": 5242880, "max_events": 5000, "in_flight": 2},
         "inputs": [], "exclude": [],

@@ -110,7 +110,8 @@ def test_stamps_that_only_look_like_structlogs(stamp: bytes) -> None:
     ("level", "expected"),
     [
         (b'"info"', "info"), (b'"INFO"', "info"), (b'"WARN"', "warning"), (b'"warn"', "warning"),
-        (b'"FATAL"', "critical"), (b'"exception"', "error"), (b'"Notice"', "notice"), (b"30", "30"),
+        (b'"FATAL"', "critical"), (b'"exception"', "error"), (b'"Notice"', "notice"),
+        (b"30", "warning"), (b"31", "31"),
         (b'["info"]', '["info"]'), (b"null", None),
     ],
 )  # fmt: skip

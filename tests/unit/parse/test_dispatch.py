@@ -183,9 +183,34 @@ def test_a_boxed_traceback_in_colours_behind_a_print() -> None:
     assert record["exception"].endswith("╯\nKeyError: 1")
 
 
-def test_json_cut_in_the_middle_stays_whole() -> None:
-    """What a crashed writer left and the next one's line behind it are one line of text."""
-    line = '{"event": "a", "lev{"event": "b", "level": "info"}'
+@pytest.mark.parametrize(
+    "torn",
+    [
+        '{"event": "a", "lev',
+        '{"a": {"b": 1, "event": "x',
+        "[2026-11-23 12:41:11,0",
+        '{"event": "a", "d": {"event": "x", ',
+        '{"event": "whole", "level": "info"}',
+        "\u4e2d{",
+    ],
+)
+@pytest.mark.parametrize(
+    "line", ['{"event": "b", "level": "info"}', '{ "message": "b", "d": {"x": {}}, "severity": "INFO"}']
+)
+def test_an_object_behind_a_torn_line_is_given_back(torn: str, line: str) -> None:
+    """What a killed process had written stands before the next one's line: that counts, and the rest is kept."""
+    found = parsed(f"{torn}{line}".encode() + b'\n{"event": "c"}')
+    first, second = found.records
+    assert ("b", "c") == (first.get("event") or first["message"], second["event"])
+    assert (torn, {0: ["torn"]}) == (first["torn"], found.tags)
+    assert f"{torn}{line}".encode() == found.raws[0]
+
+
+@pytest.mark.parametrize(
+    "line", ['{"event": "a", "lev', '{"event": "a", "x": {"event": "b"}', '{"a": 1}{"b": 2}', 'said {"a": 1}']
+)
+def test_torn_lines_without_an_object_of_a_logger_stay_whole(line: str) -> None:
+    """Where nothing behind it is anybody's line, it is one line of text."""
     found = parsed(line.encode() + b'\n{"event": "c"}')
     assert ([line, "c"], {0: ["parse_failure"]}) == (events(found), found.tags)
 

@@ -1,0 +1,129 @@
+"""Times as other loggers write them → ISO 8601 for ``timestamps``.  Pure.
+
+Numbers since the epoch in seconds to nanoseconds; RFC 2822 and the dates of ``ctime``, of access logs and of Java;
+``UTC`` behind a blank, ``t`` and ``z``, slashes, a leap second, zones in brackets.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+# What a number counts is told by how many digits it has: each unit from 1973 to 2262, and nothing between is a time.
+_DECIMALS = {9: 9, 10: 9, 12: 6, 13: 6, 15: 3, 16: 3, 18: 0, 19: 0}
+_BEYOND = 9_223_372_036 * 10**9
+_NUMBER = re.compile(r"[0-9]{9,19}(?:\.[0-9]{0,9})?")
+_LONGEST, _MOST_DIGITS = 100, 20
+_ZONE = (
+    r"(?: ?(?P<zone>[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?(?: UTC)?|[A-Z]{2,5}|[A-Z][A-Za-z_]+/[A-Za-z_/]+)"
+    r"(?:\[[\w/+-]+\])?(?: m=[+-][0-9.]+)?)?"
+)
+_TIME = (
+    r"(?P<hour>[0-9]{1,2}):?(?P<minute>[0-9]{2})(?::?(?P<second>[0-9]{2})(?P<fraction>[.,:][0-9]{1,9})?)?"
+    r"(?: ?(?P<half>[AaPp][Mm]))?"
+)
+_DIGITS = re.compile(
+    r"(?P<year>[0-9]{4})(?P<sign>[-/.]?)(?P<month>[0-9]{2})(?P=sign)(?P<day>[0-9]{2})"
+    r"(?:[Tt_:]| +|(?=[0-9]{6}(?![0-9:])))" + _TIME + _ZONE
+)
+_NAMED = re.compile(
+    r"(?:[A-Z][a-z]{2,8},? +)?"
+    r"(?:(?P<day>[0-9]{1,2})[ /-](?P<month>[A-Z][a-z]{2})[a-z]{0,6}[ /-](?P<year>[0-9]{4})"
+    r"|(?P<month_>[A-Z][a-z]{2})[a-z]{0,6} +(?P<day_>[0-9]{1,2})(?:,? (?P<year_>[0-9]{4}),?)?)"
+    r"(?::| +)" + _TIME + _ZONE + r"(?: (?P<year__>[0-9]{4}))?"
+)
+_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTHS = {name: at for at, name in enumerate(_NAMES, 1)}
+# Those of RFC 2822, and others that mean the same wherever they are used.
+_OFFSETS = {
+    "Z": 0, "UT": 0, "UTC": 0, "GMT": 0, "WET": 0, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6,
+    "PST": -8, "PDT": -7, "CET": 1, "CEST": 2, "MEZ": 1, "MESZ": 2, "EET": 2, "EEST": 3, "WEST": 1, "IDT": 3,
+    "MSK": 3, "JST": 9, "KST": 9, "AEST": 10, "AEDT": 11,
+}  # fmt: skip
+
+
+def of_number(value: Any) -> str | None:
+    """The UTC time that a number since the epoch is; None where it is none.
+
+    Args:
+        value: seconds, milliseconds, microseconds or nanoseconds, as a number or as its digits.
+    """
+    kind = type(value)
+    if kind is float:
+        text = repr(value)
+        if "e" in text and value.is_integer():
+            text = str(int(value))
+    elif kind is int:
+        text = str(value) if 0 <= value < _BEYOND else ""
+    else:
+        text = value if kind is str and _NUMBER.fullmatch(value) else ""
+    whole, _, fraction = text.partition(".")
+    decimals = _DECIMALS.get(len(whole))
+    if decimals is None or not whole.isdigit() or len(fraction) > _MOST_DIGITS:
+        return None
+    seconds, rest = divmod(int(f"{whole}{fraction[:decimals]:0<{decimals}}" if decimals else whole), 10**9)
+    if seconds * 10**9 >= _BEYOND:
+        return None
+    digits = f"{rest:09d}"
+    return f"{_second(seconds)}.{digits[:6] if digits.endswith('000') else digits}Z"
+
+
+@lru_cache(maxsize=256)
+def _second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
+
+
+def iso(text: str) -> str:
+    """A stamp in any of the other spellings as ``datetime.fromisoformat`` takes it; without a zone if it names none.
+
+    Raises:
+        ValueError: it is in none of them.
+    """
+    said = text.strip()
+    if len(said) > _LONGEST:
+        raise ValueError("longer than any time")
+    if number := of_number(said):
+        return number
+    found = _DIGITS.fullmatch(said) or _NAMED.fullmatch(said)
+    if found is None:
+        raise ValueError(f"{text[:80]!r} is no time")
+    part = found.groupdict()
+    year = part["year"] or part.get("year_") or part.get("year__")
+    month = part["month"] or part.get("month_")
+    if year is None or month is None:
+        raise ValueError(f"{text[:80]!r} names no year")
+    hour, second = int(part["hour"]), int(part["second"] or 0)
+    if half := part["half"]:
+        if not 1 <= hour <= 12:
+            raise ValueError(f"{text[:80]!r} has no such hour")
+        hour = hour % 12 + (12 if half in {"PM", "pm", "Pm", "pM"} else 0)
+    if month not in _MONTHS and not month.isdigit():
+        raise ValueError(f"{text[:80]!r} has no such month")
+    # A leap second is the first of the next minute to those who know none.
+    leap = second == 60
+    day, minute = int(part["day"] or part["day_"]), int(part["minute"])
+    moment = datetime(int(year), _MONTHS.get(month) or int(month), day, hour, minute, second - leap, tzinfo=UTC)
+    moment = (moment + timedelta(seconds=leap)).replace(tzinfo=None)
+    fraction = (part["fraction"] or "")[1:]
+    return f"{moment:%Y-%m-%dT%H:%M:%S}{'.' + fraction if fraction else ''}{_offset(part['zone'], moment)}"
+
+
+def _offset(zone: str | None, moment: datetime) -> str:
+    """A zone as an offset."""
+    if zone is None:
+        return ""
+    if zone[0] in "+-":
+        digits = zone.removesuffix(" UTC")[1:].replace(":", "")
+        return f"{zone[0]}{digits[:2]}:{digits[2:] or '00'}"
+    if "/" in zone:
+        try:
+            return f"{moment.replace(tzinfo=ZoneInfo(zone)):%z}"
+        except (ZoneInfoNotFoundError, OSError):
+            raise ValueError(f"{zone!r} is no zone") from None
+    hours = _OFFSETS.get(zone.upper())
+    if hours is None:
+        raise ValueError(f"{zone!r} may be any of several zones")
+    return f"{hours:+03d}:00"
