@@ -138,7 +138,7 @@ def warnings_of(config: Config, state: State) -> Iterator[str]:
     sign = container_sign(os.path.exists, os.environ, groups, host)
     # Looking for logs costs a scan, which only an empty state is worth.
     try:
-        logs = state.empty and any(file.size for file in files_of(config, lambda _: None))
+        logs = state.empty and any(file.size for file in files_of(config, lambda _: None)[0])
     except OSError:
         logs = False  # what can't be looked at is said by whoever reads it
     yield from warnings(host, config.shipper.state_dir, sign, state, logs=logs)

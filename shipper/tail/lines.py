@@ -27,7 +27,8 @@ _HOLE = bytes(HOLE_BYTES)
 class Origin:
     """Where lines come from: what every document of one generation has in common.
 
-    ``restarts`` tells the readings apart when a generation is set back and read again.
+    ``restarts`` tells the readings apart when a generation is set back and read again; ``spoiled`` are the parts of a
+    compressed file's content, as far as it was looked through, that come from members whose checksum fails.
     """
 
     generation: bytes
@@ -36,6 +37,7 @@ class Origin:
     format: Format
     dataset: Dataset
     restarts: int = 0
+    spoiled: tuple[tuple[int, int], ...] = ()
 
 
 class Torn(NamedTuple):
