@@ -55,9 +55,10 @@ def redactor_of(config: Config) -> Redactor:
     return Redactor(config.shipper.redact, state.known(config.shipper.state_dir))
 
 
-def files_of(config: Config, warn: Callable[[str], None]) -> list[Found]:
-    """The files that are inputs now."""
+def files_of(config: Config, warn: Callable[[str], None]) -> tuple[list[Found], dict[str, str]]:
+    """The files that are inputs now, and by path why others that look like logs are not."""
     from shipper.tail.discover import Scanner
     from shipper.tail.sources import sources_of
 
-    return Scanner(sources_of(config), config.shipper.exclude, warn).scan()
+    scanner = Scanner(sources_of(config), config.shipper.exclude, warn)
+    return scanner.scan(), scanner.omitted

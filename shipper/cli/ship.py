@@ -94,20 +94,21 @@ def _cluster_errors(config: Config) -> Iterator[None]:
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 @click.pass_context
 def status(context: click.Context, as_json: bool) -> None:
-    """Files, offsets, lag in bytes and seconds, counters, dead letters."""
+    """Files, offsets, lag in bytes and seconds, what can't be read, counters, dead letters."""
     from shipper.tail import state
     from shipper.tail.state_lock import StateError
 
     config = _config(context)
     redactor = redactor_of(config)
-    files = files_of(config, lambda _: None)
+    files, omitted = files_of(config, lambda _: None)
     try:
         report = state.report(
-            config.shipper.state_dir, files, time.time(), host=config.shipper.host, conceal=redactor.conceal
-        )
+            config.shipper.state_dir, files, time.time(),
+            host=config.shipper.host, conceal=redactor.conceal, omitted=omitted,
+        )  # fmt: skip
     except StateError as error:
         raise Failure(str(error), NOT_ALL) from None
-    for file in report["files"]:
+    for file in (*report["files"], *report["not_read"]):
         file["path"] = redactor.path(file["path"])
     report["dead_letters"] = dead_letters_of(config, redactor).count()
     if as_json:
@@ -118,6 +119,8 @@ def status(context: click.Context, as_json: bool) -> None:
             f"{printable(file['path'], lines=False)}: {file['offset']} of {file['size']} bytes acknowledged, "
             f"{file['lag_bytes']} bytes and {file['lag_seconds']:.0f} s behind"
         )
+    for file in report["not_read"]:
+        click.echo(f"not read: {printable(file['path'], lines=False)}: {file['reason']}")
     click.echo(", ".join(f"{name} {value}" for name, value in report["counters"].items()))
     click.echo(f"dead letters {report['dead_letters']}")
 
@@ -138,7 +141,7 @@ def check(context: click.Context) -> None:
 
     click.echo(f"configuration: {config.path}: good")
     click.echo(f"log directory: {config.log_dir}{'' if is_directory(config.log_dir) else ': not there yet'}")
-    files = files_of(config, lambda text: click.echo(show(text)))
+    files, _ = files_of(config, lambda text: click.echo(f"not read: {show(text)}"))
     offsets = state.offsets(config.shipper.state_dir)
     for file in sorted(files):
         offset = offsets.get(file.key, 0)

@@ -88,6 +88,10 @@ class Documents:
         for index, tags in records.tags.items():
             known = documents[index].setdefault("tags", [])
             known.extend(tag for tag in tags if tag not in known)
+        for first, last in origin.spoiled:
+            for document, start, raw in zip(documents, records.starts, records.raws, strict=True):
+                if start < last and start + len(raw) >= first:
+                    document.setdefault("tags", []).append("checksum_failed")
         for index, flags in records.flags.items():
             documents[index]["log"]["flags"] = sorted(set(flags))
         if max(map(len, records.raws), default=0) > self._most:

@@ -17,6 +17,7 @@ import orjson
 from shipper import config
 from shipper.document.pseudonyms import Pseudonyms
 from shipper.document.secrets import FEWEST_SECRET, REDACTED, Secrets
+from shipper.tail.rotation_names import packed_ending
 
 _UNTOUCHED = frozenset({"@timestamp", "host", "agent", "ecs", "data_stream", "tags"})
 """What no line has a say in, at a document's top."""
@@ -108,7 +109,7 @@ class Redactor:
         """
         if not self._hashes or not path.startswith("/"):
             return path
-        return f"~{self._ids.digest(path)}{'.gz' if path.endswith('.gz') else ''}"
+        return f"~{self._ids.digest(path)}{packed_ending(path)}"
 
     def recall(self, known: Iterable[str]) -> None:
         """Take in what earlier runs learned."""

@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from shipper.tail.beside import BESIDE, Besides, forget, read
 from shipper.tail.concealment import FACT, TABLE, Conceal, Known, fingerprint, plain, wipe
 from shipper.tail.damage import DAMAGE, into_memory, look, must_be_damage, set_aside, signature
 from shipper.tail.private import open_private
 from shipper.tail.recollection import RECOLLECTION, Recollection, Rows
 from shipper.tail.rows import ALL, INSERT, Cursor, cursor_of, digest_of, row_of
 from shipper.tail.state_lock import FullError, StateError, StateLock, key_of, same_file, sync
-from shipper.tail.waiting import WAITING, Waiting, read
 
 __all__ = ["Cursor", "CursorStore", "StateError"]
 
@@ -49,7 +49,7 @@ CREATE TABLE IF NOT EXISTS generation (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
-_ALL_TABLES = _TABLES + TABLE + RECOLLECTION + WAITING
+_ALL_TABLES = _TABLES + TABLE + RECOLLECTION + BESIDE
 
 
 class CursorStore:
@@ -75,7 +75,7 @@ class CursorStore:
         self._conceal = conceal
         self._known = Known()
         self._recollection = Recollection()
-        self._waiting = Waiting()
+        self._beside = Besides()
         self._wal = Path(f"{self.path}-wal")
         self._seal = state_dir / "clean"
         self._facts: dict[str, str] = {}
@@ -178,7 +178,7 @@ class CursorStore:
         self._agree()
         self._known.load(self._db)
         self._recollection.load(self._db)
-        self._waiting.load(self._db)
+        self._beside.load(self._db)
         # Whether it can be written is to be known now, not when the first cursor has moved.
         self._db.execute("INSERT OR REPLACE INTO fact VALUES ('schema', ?)", (str(SCHEMA),))
 
@@ -296,8 +296,8 @@ class CursorStore:
 
     def load(self) -> list[Cursor]:
         """Every generation that is remembered."""
-        since = read(self._db)
-        return [cursor_of(row, since) for row in self._db.execute(ALL).fetchall()]
+        beside = read(self._db)
+        return [cursor_of(row, beside) for row in self._db.execute(ALL).fetchall()]
 
     def save(self, cursors: Iterable[Cursor], learned: Rows = (), **facts: str) -> None:
         """Write these cursors, all or none, with what was learned on the way and facts that belong to them.
@@ -308,7 +308,7 @@ class CursorStore:
         self._facts |= facts
         cursors = list(cursors)
         rows = {cursor.id: self._row(cursor) for cursor in cursors}
-        self._waiting.owe(cursors)
+        self._beside.owe(cursors)
         learns = self._recollection.owe(learned)
         if not (rows or self._owed or learns):
             return
@@ -318,7 +318,7 @@ class CursorStore:
             self._db.executemany(INSERT, self._owed.values())
             self._db.executemany("INSERT OR REPLACE INTO fact VALUES (?, ?)", facts.items())
             self._recollection.write(self._db)
-            self._waiting.write(self._db)
+            self._beside.write(self._db)
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             with contextlib.suppress(sqlite3.Error):
@@ -329,7 +329,7 @@ class CursorStore:
             raise StateError(f"{self.path}: cursors can't be written: {error}") from error
         self._owed.clear()
         self._recollection.written()
-        self._waiting.written()
+        self._beside.written()
 
     def _row(self, cursor: Cursor) -> tuple[Any, ...]:
         return row_of(cursor, self._conceal)
@@ -348,12 +348,12 @@ class CursorStore:
 
     def forget(self, ids: Iterable[bytes]) -> None:
         """Remove generations whose files are long gone; on a full disk they stay until the next time."""
-        keys = [(one,) for one in ids]
-        for (key,) in keys:
+        keys = list(ids)
+        for key in keys:
             self._owed.pop(key, None)
         with contextlib.suppress(sqlite3.Error):
-            self._db.executemany("DELETE FROM generation WHERE id = ?", keys)
-            self._db.executemany("DELETE FROM waiting WHERE id = ?", keys)
+            self._db.executemany("DELETE FROM generation WHERE id = ?", [(one,) for one in keys])
+            forget(self._db, keys)
 
     def fact(self, key: str) -> str | None:
         """A fact about the store as a whole, such as its counters."""

@@ -16,75 +16,17 @@ from dataclasses import dataclass
 from stat import S_ISCHR
 from typing import NamedTuple
 
-from shipper.config import Dataset, Format
-from shipper.tail.rotation_names import split_rotation
+from shipper.tail.first_bytes import FirstBytes
+from shipper.tail.found import Found, Source, shown, split
+from shipper.tail.rotation_names import Named, aged, named
+
+__all__ = ["Found", "Scanner", "Source", "shown"]
 
 # A file that was not written to for this long sleeps.
 SLEEPING_NS = 60 * 10**9
+_DO = "name it under shipper.inputs, or under shipper.exclude"
 # A directory's time is trusted when it is older than this at the time of the listing.
 TICK_NS = 2 * 10**9
-_WILD = re.compile(r"[*?\[]")
-_ESCAPED = re.compile(r"\[([*?\[])\]")
-
-
-class Source(NamedTuple):
-    """One input: the pattern of its files, the format of their lines and the data stream they go to.
-
-    ``layouts`` are the formats of Celery's lines that its configuration names.
-    """
-
-    pattern: str
-    format: Format
-    dataset: Dataset
-    layouts: tuple[str, ...] = ()
-
-    @property
-    def names(self) -> str | None:
-        """The path of the one file that it names; None where it has wildcards."""
-        base, parts = _split(self.pattern)
-        plain = [_ESCAPED.sub("", part) for part in parts]
-        return None if any(map(_WILD.search, plain)) else "/".join([base.rstrip("/"), *map(_unescaped, parts)])
-
-
-class Found(NamedTuple):
-    """One file as a scan saw it.
-
-    ``age`` orders the lives of one log, oldest (greatest) first; ``real`` is the path with all links followed, by
-    which the file can still be read when a link has been pointed elsewhere.
-    """
-
-    path: str
-    logical: str
-    source: Source
-    device: int
-    inode: int
-    size: int
-    mtime_ns: int
-    age: int
-    compressed: bool
-    real: str
-
-    @property
-    def key(self) -> tuple[int, int]:
-        """What the file system calls this file."""
-        return self.device, self.inode
-
-    @property
-    def shown(self) -> str:
-        """The path for documents and people."""
-        return shown(self.path)
-
-    @property
-    def rotated(self) -> bool:
-        """Whether the name is that of an earlier life, not of the log being written."""
-        return self.age > 0
-
-
-def shown(path: str) -> str:
-    """A path as text that can be printed and sent: bytes that are no UTF-8 are spelled out."""
-    return path if path.isascii() else os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
 # The entries of every directory that is not there: the same list, so that nothing changed.
 _EMPTY: list[os.DirEntry[str]] = []
 
@@ -114,8 +56,8 @@ class _Name(NamedTuple):
     real: str
     linked: bool
     logical: str
-    age: int
-    compressed: bool
+    says: Named
+    sibling: bool
 
 
 class Scanner:
@@ -125,7 +67,8 @@ class Scanner:
     looked at with one ``stat``.  A ``sparing`` scan looks at half of the files that have slept for a while, the
     next one at the other half: for those who are also woken by file system events.
 
-    ``unread`` holds what the last scan could not look at, or could not take for a log.
+    ``unread`` holds what the last scan could not look at, or could not take for a log; ``omitted`` why, and what else
+    it passed over that has a name like a log's.
 
     Args:
         sources: what to look for.
@@ -141,12 +84,16 @@ class Scanner:
         warn: Callable[[str], None],
         wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        self._sources = [(source, *_split(source.pattern)) for source in sources]
+        self._sources = [(source, *split(source.pattern)) for source in sources]
         self._exclude = [re.compile(fnmatch.translate(pattern)) for pattern in exclude]
         self._warn = warn
         self._wall_ns = wall_ns
         self._warned: set[tuple[str, bool]] = set()
         self.unread: set[str] = set()
+        self.omitted: dict[str, str] = {}
+        # Files beside a log that may be other logs, and the name of that log.
+        self._others: dict[str, str] = {}
+        self._first_bytes = FirstBytes()
         self._listings: dict[str, _Listing] = {}
         self._tables: dict[tuple[int, str], _Table] = {}
         self._files: list[Found] = []
@@ -166,7 +113,7 @@ class Scanner:
             touched: paths that are looked at in any case.
         """
         self._turn += 1
-        self.unread = set()
+        self.unread, self.omitted, self._others = set(), {}, {}
         now = self._wall_ns()
         asleep = now - SLEEPING_NS if sparing else -1
         listed: dict[str, list[os.DirEntry[str]]] = {}
@@ -182,9 +129,18 @@ class Scanner:
                 changed = self._look(table, source, asleep, touched) or changed
         if changed or tables.keys() != self._tables.keys():
             self._files = _each_once(tables.values())
+            self._first_bytes.keep({file.key for table in tables.values() for file in table.found if file})
+        if self._others:
+            self._say_others()
         self._listings = {directory: one for directory, one in self._listings.items() if directory in listed}
         self._tables = tables
         return self._files
+
+    def _say_others(self) -> None:
+        """Name what stands beside a log, has a name that begins like it, and is no log of another input either."""
+        for path in sorted(self._others.keys() - {file.path for file in self._files}):
+            why = f"begins like {self._others[path]} and may be another log: it is not read; {_DO}"
+            self._pass_over(path, why, harmless=True)
 
     def _look(self, table: _Table, source: Source, asleep: int, touched: AbstractSet[str]) -> bool:
         """Look at a table's files; gives whether one is other than it was."""
@@ -219,7 +175,7 @@ class Scanner:
                 and file.device == stat.st_dev
             ):
                 continue
-            new = _found(name, source, stat)
+            new = self._found(name, source, stat)
             if new is None and name.path == source.names and not S_ISCHR(stat.st_mode):
                 self._pass_over(name.path, "is no regular file; it is not read")
             changed = changed or new is not None or file is not None
@@ -238,25 +194,42 @@ class Scanner:
             linked = entry.is_symlink()
             name, file = before.get(entry.path, (None, None))
             if name is None or linked or name.linked:
-                parts = self._parts(entry, pattern)
-                if parts is None:
+                says = self._says(entry, pattern)
+                if says is None:
                     continue
-                name, file = _name(entry, directory, real, parts, linked=linked), None
+                name, file = _name(entry, directory, real, says, linked=linked), None
             if file is not None and file.inode != entry.inode():
                 file = None  # another file has the name now: the time of the old one says nothing of it
             names.append(name)
             found.append(file)
         return _Table(entries, real, names, found)
 
-    def _parts(self, entry: os.DirEntry[str], pattern: str) -> tuple[str, int, bool] | None:
+    def _says(self, entry: os.DirEntry[str], pattern: str) -> Named | None:
         if any(wanted.match(entry.path) or wanted.match(entry.name) for wanted in self._exclude):
             return None
-        if fnmatch.fnmatchcase(entry.name, pattern):
-            base, age, compressed = split_rotation(entry.name)
-            # "audit_2024_01.jsonl" ends in nothing that looks like a rotation, but "run-12" would.
-            return (base, age, compressed) if fnmatch.fnmatchcase(base, pattern) else (entry.name, 0, compressed)
-        base, age, compressed = split_rotation(entry.name)
-        return (base, age, compressed) if base != entry.name and fnmatch.fnmatchcase(base, pattern) else None
+        return named(entry.name, pattern)
+
+    def _found(self, name: _Name, source: Source, stat: os.stat_result) -> Found | None:
+        """What a ``stat`` says of a file, and of an earlier life its first bytes; None for what is no log."""
+        if (stat.st_mode & 0o170000) != 0o100000:
+            return None
+        says, compressed = name.says, name.says.compressed
+        if says.other:
+            # Whether another input has it is known when all have been looked through.
+            self._others[name.path] = says.log
+            return None
+        if name.sibling and stat.st_size:
+            kind, packed = self._first_bytes.of(name.path, stat, strange=says.timeless)
+            if kind is not None:
+                why = f"has the name of a log and holds {kind} data: it is not read; unpack it there, or exclude it"
+                self._pass_over(name.path, why)
+                return None
+            compressed = compressed or packed
+        age = aged(says.age, stat.st_mtime_ns, timeless=says.timeless) if says.age else 0
+        return Found(
+            name.path, name.logical, source, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns,
+            age, compressed, name.real, name.sibling,
+        )  # fmt: skip
 
     def _directories(
         self, base: str, parts: Sequence[str], listed: dict[str, list[os.DirEntry[str]]], *, sparing: bool
@@ -317,9 +290,11 @@ class Scanner:
         listed[directory] = entries
         return entries
 
-    def _pass_over(self, path: str, why: str, *, listing: bool = False) -> None:
+    def _pass_over(self, path: str, why: str, *, listing: bool = False, harmless: bool = False) -> None:
         """Leave something out, and say so once; what can't be listed, again when it could be meanwhile."""
-        self.unread.add(path)
+        self.omitted[path] = why
+        if not harmless:
+            self.unread.add(path)
         if (path, listing) not in self._warned:
             self._warned.add((path, listing))
             self._warn(f"{path}: {why}")
@@ -332,55 +307,39 @@ def _alike(entries: list[os.DirEntry[str]], others: list[os.DirEntry[str]]) -> b
     )
 
 
-def _name(entry: os.DirEntry[str], directory: str, real: str, parts: tuple[str, int, bool], *, linked: bool) -> _Name:
-    base, age, compressed = parts
+def _name(entry: os.DirEntry[str], directory: str, real: str, says: Named, *, linked: bool) -> _Name:
     path = entry.path
-    logical = path if base == entry.name else f"{directory}/{base}"
+    sibling = says.log != entry.name
+    logical = f"{directory}/{says.log}" if sibling else path
     opens = os.path.realpath(path) if linked else path if real == directory else f"{real}/{entry.name}"
-    return _Name(path, opens, linked, logical, age, compressed)
-
-
-def _found(name: _Name, source: Source, stat: os.stat_result) -> Found | None:
-    """What a ``stat`` says of a file; None for what is no regular file."""
-    if (stat.st_mode & 0o170000) != 0o100000:
-        return None
-    return Found(
-        name.path,
-        name.logical,
-        source,
-        stat.st_dev,
-        stat.st_ino,
-        stat.st_size,
-        stat.st_mtime_ns,
-        name.age,
-        name.compressed,
-        name.real,
-    )
+    return _Name(path, opens, linked, logical, says, sibling)
 
 
 def _each_once(tables: Iterable[_Table]) -> list[Found]:
-    """Every file once: of two names of one (hard or symbolic link) the real, younger-looking one speaks for it."""
+    """Every file once: of two names of one (hard or symbolic link) the real, younger-looking one speaks for it.
+
+    Of two inputs that of which it is a log has it, else that whose log's name says more, else the first.
+    """
     each: dict[tuple[int, int], Found] = {}
     for table in tables:
         for file in table.found:
             if file is None:
                 continue
             other = each.setdefault(file.key, file)
-            if (
-                other is not file
-                and other.source == file.source
-                and (file.real != file.path, file.age, file.path) < (other.real != other.path, other.age, other.path)
-            ):
+            if other is file:
+                continue
+            if other.source == file.source:
+                better = _rank(file) < _rank(other)
+            else:
+                better = other.sibling and _nearness(file) < _nearness(other)
+            if better:
                 each[file.key] = file
     return list(each.values())
 
 
-def _unescaped(text: str) -> str:
-    return _ESCAPED.sub(r"\1", text)
+def _nearness(file: Found) -> tuple[bool, bool, int]:
+    return file.sibling, not file.path.startswith(file.logical), -len(file.logical)
 
 
-def _split(pattern: str) -> tuple[str, list[str]]:
-    """A pattern as (directory without wildcards, remaining parts); the last part names files."""
-    parts = os.path.abspath(os.path.expanduser(pattern)).split("/")  # noqa: PTH100, PTH111 - text, not a Path: the pattern's wildcards must survive
-    wild = next((i for i, part in enumerate(parts[:-1]) if _WILD.search(_ESCAPED.sub("", part))), len(parts) - 1)
-    return _unescaped("/".join(parts[:wild])) or "/", parts[wild:]
+def _rank(file: Found) -> tuple[bool, int, str]:
+    return file.real != file.path, file.age, file.path

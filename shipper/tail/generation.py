@@ -13,6 +13,7 @@ from shipper.tail.identity import HEAD_BYTES, Known, Mark, Verdict, anchor_of, d
 from shipper.tail.lines import Origin
 from shipper.tail.progress import Span
 from shipper.tail.reader import MovedError, Reader
+from shipper.tail.rotation_names import is_packed
 
 # How far before the last rung that holds whole lines are looked for, bytes, and how many there must be.
 _LINES_WITHIN = 2**20
@@ -62,7 +63,7 @@ class Generation:
         self.seam = 0
         self._keep = keep
         self._open_view = open_view
-        self._growth = Growth(ENDLESS if cursor.path.endswith(".gz") else cursor.size, cursor.waiting_at)
+        self._growth = Growth(ENDLESS if is_packed(cursor.path) else cursor.size, cursor.waiting_at)
         self._reader: Reader | None = None
 
     @property
@@ -252,7 +253,7 @@ class Generation:
             anchor=cursor.anchor,
             carry=cursor.carry,
             keep=self._keep,
-            compressed=found.compressed if found else cursor.path.endswith(".gz"),
+            compressed=found.compressed if found else is_packed(cursor.path),
             cuts=tuple(cut for cut in cursor.cuts if cut > cursor.offset),
             seam=self.seam,
             rungs=cursor.rungs,

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
 
 from shipper.tail.concealment import Conceal, plain
+from shipper.tail.copies import Copies, Copy
 from shipper.tail.cursors import Cursor
-from shipper.tail.discover import Found
 from shipper.tail.file_view import FileView
+from shipper.tail.found import Found
 from shipper.tail.generation import Generation
 from shipper.tail.identity import (
     ANCHOR_BYTES,
@@ -24,23 +23,13 @@ from shipper.tail.identity import (
     anchor_of,
     first_line_of,
     mark,
-    name,
     repeats,
 )
+from shipper.tail.lives import Key, Lives
+from shipper.tail.rotation_names import age_of, aged
 from shipper.tail.views import Views
 
 __all__ = ["Generation", "Generations"]
-
-Key = tuple[int, int]
-
-
-class _Copy(NamedTuple):
-    """A rotated file that repeats a generation living on elsewhere; ``proven``: as far as it goes."""
-
-    of: Generation
-    size: int
-    mtime_ns: int
-    proven: bool
 
 
 class Generations:
@@ -70,16 +59,13 @@ class Generations:
         open_view: Callable[..., FileView] = FileView,
         conceal: Conceal = plain,
     ) -> None:
-        self._conceal = conceal
         self._host = host
         self._keep = keep
         self._warn = warn
         self._open_view = open_view
         self._views = Views(open_view, warn)
-        self._by_id: dict[bytes, Generation] = {}
-        self._by_logical: defaultdict[str, list[Generation]] = defaultdict(list)
-        self._by_key: dict[Key, Generation] = {}
-        self._copies: dict[Key, _Copy] = {}
+        self._lives = Lives(conceal)
+        self._copies = Copies(self._lives, self._views)
         self._nameless: dict[Key, tuple[int, float]] = {}
         # When a file without a generation was met, and how many scans there were.
         self._met: dict[Key, int] = {}
@@ -95,12 +81,12 @@ class Generations:
             generation = Generation(cursor, keep=keep, open_view=open_view)
             self._remember(generation)
             if cursor.inode:
-                self._by_key[cursor.device, cursor.inode] = generation
+                self._lives.enters(generation, (cursor.device, cursor.inode))
         self.dirty.clear()
 
     def __iter__(self) -> Iterator[Generation]:
         """Every generation that is remembered."""
-        return iter(self._by_id.values())
+        return iter(self._lives)
 
     def reconfigure(self, host: str, keep: int) -> None:
         """What is new has this host in its name, what is known keeps its own; lines may be so long from now on."""
@@ -110,11 +96,11 @@ class Generations:
 
     def get(self, generation: bytes) -> Generation:
         """The generation of this name."""
-        return self._by_id[generation]
+        return self._lives.get(generation)
 
     def lives(self, logical: str) -> list[Generation]:
         """Every life that is remembered of the log with this path."""
-        return self._by_logical[self._conceal(logical)]
+        return self._lives.of(logical)
 
     def observe(self, files: list[Found], now: float, patience: float) -> None:
         """Hold a scan's files against the table; afterwards each generation knows its file.
@@ -127,15 +113,15 @@ class Generations:
         if files is self._files and not self._unsettled:
             return
         self._files, self._unsettled, self._scans = files, False, self._scans + 1
-        self._views.outrun, self._views.refused = False, set()
+        self._views.outrun, self._views.refused = False, {}
         self._renamed.clear()
         present = {file.key for file in files}
-        for key in self._by_key.keys() - present:
+        for key in self._lives.by_key.keys() - present:
             self._detach(key)
-        for memory in (self._copies, self._nameless, self._met):
+        for memory in (self._copies.known, self._nameless, self._met):
             for key in memory.keys() - present:
                 del memory[key]
-        strangers = [file for file in files if not (self._at_home(file) or not file.size or self._known_copy(file))]
+        strangers = [file for file in files if not (self._at_home(file) or not file.size or self._copies.knows(file))]
         for file in strangers:
             self._met.setdefault(file.key, self._scans)
         # Oldest life first, and every file that goes on before any that is new: a renamed file finds its
@@ -146,7 +132,7 @@ class Generations:
         self._unsettled |= (
             self._views.outrun
             or bool(self._views.refused)
-            or any(file.key not in self._by_key and not self._known_copy(file) for file in strangers)
+            or any(file.key not in self._lives.by_key and not self._copies.knows(file) for file in strangers)
         )
 
     @property
@@ -155,30 +141,30 @@ class Generations:
         return self._views.outrun
 
     @property
-    def unread(self) -> set[str]:
-        """The files of which the last scan could not say what they are."""
+    def unread(self) -> dict[str, str]:
+        """The files of which the last scan could not say what they are, and why."""
         return self._views.refused
 
     def _at_home(self, file: Found) -> bool:
         """Whether the generation that had this device and inode still is in this file."""
-        generation = self._by_key.get(file.key)
+        generation = self._lives.by_key.get(file.key)
         if generation is None:
             return False
         last = generation.found
         if last is file:
             return True  # the scan gives the same object for a file that is as it was
         if last is not None and last.key != file.key:
-            del self._by_key[file.key]
+            self._lives.leaves(file.key)
             return False
-        if last is not None and last[:7] == file[:7]:
-            generation.found = file
+        if last is not None and last.path == file.path and last[2:7] == file[2:7]:
+            generation.found = file._replace(logical=last.logical, age=last.age)
             return True
         return self._views.ask(file, lambda view, file: self._goes_on(view, file, generation))
 
     def _goes_on(self, view: FileView, file: Found, generation: Generation) -> bool:
         known = generation.known
-        # A file that is another log by name must prove more than a few bytes: the inode may have been given away.
-        moved = not self._is_log(generation, file) and known.offset < HEAD_BYTES
+        # A file that is another log by name must be the very file: the inode may have been given away.
+        moved = not (self._is_life_of(generation, file) or self._is_the_very(generation, view, file))
         goes_on = not moved and generation.continues_in(view)
         if goes_on and file.size == known.offset and generation.was_rewritten_in(view):
             goes_on = False
@@ -190,8 +176,8 @@ class Generations:
         if goes_on:
             if generation.found is None and (best := self._best(view, file)) is not None:
                 generation = best
-            self._attach(generation, file)
-            generation.grow_head(view)
+            self._attach(generation, file, view)
+            self._grow_head(generation, view)
             return True
         self._lose(generation, file.key)
         generation.emptied = not view.size(1)
@@ -203,6 +189,22 @@ class Generations:
             )
         return False
 
+    def _is_life_of(self, generation: Generation, file: Found) -> bool:
+        """Whether a file's name is one that the log of this life, or its earlier lives, may have."""
+        is_of = self._lives.is_of
+        return is_of(generation, file.logical) or any(is_of(generation, one) for one in self._lives.kin(file))
+
+    def _is_the_very(self, generation: Generation, view: FileView, file: Found) -> bool:
+        """Whether this is the file that a life was last in, and not another that was given its inode."""
+        cursor, last = generation.cursor, generation.found
+        if cursor.born and (born := view.born):
+            return born == cursor.born
+        if generation.known.offset >= HEAD_BYTES:
+            return True  # what it says is to be proved in any case
+        if last is not None:
+            return last.mtime_ns == file.mtime_ns
+        return file.size == cursor.size and file.mtime_ns <= self.looked_at * 10**9
+
     def rewritten(self, generation: Generation) -> None:
         """The reader found other bytes before its position: this file was cut, or is another life from now on."""
         file = generation.found
@@ -212,39 +214,29 @@ class Generations:
 
     def _lose(self, generation: Generation, key: Key) -> None:
         """The file is another life now: this one has none, until a copy turns up."""
+        generation.cursor.device = generation.cursor.inode = 0
         self._detach(key)
         generation.left = key
         if generation.awake is not None:
             generation.awake.close()
             generation.awake.gone = True
-        generation.cursor.device = generation.cursor.inode = 0
         self.dirty.add(generation.cursor.id)
-
-    def _known_copy(self, file: Found) -> bool:
-        """Whether a copy is as it was when it was judged, and what it repeats is still there to be read."""
-        copy = self._copies.get(file.key)
-        return (
-            copy is not None
-            and copy.proven
-            and copy.of.found is not None
-            and (file.size, file.mtime_ns) == (copy.size, copy.mtime_ns)
-        )
 
     def _found_again(self, view: FileView, file: Found) -> bool:
         """Whether a generation that is without a file goes on in this one."""
         generation = self._best(view, file)
         if generation is None:
             return False
-        self._attach(generation, file)
-        generation.grow_head(view)
+        self._attach(generation, file, view)
+        self._grow_head(generation, view)
         return True
 
     def _best(self, view: FileView, file: Found) -> Generation | None:
         """Of the generations without a file, the one of which this file proves most."""
         best: Generation | None = None
-        for generation in self.lives(file.logical):
+        for generation, least in self._candidates(view, file):
             known = generation.known
-            if generation.found is not None or (best and known.offset <= best.known.offset):
+            if generation.found is not None or known.offset < least or (best and known.offset <= best.known.offset):
                 continue
             if generation.left == file.key and (known.offset < HEAD_BYTES or generation.emptied):
                 continue  # it was cut off here: what begins as it did is another life
@@ -252,49 +244,32 @@ class Generations:
                 best = generation
         return best
 
+    def _candidates(self, view: FileView, file: Found) -> Iterator[tuple[Generation, int]]:
+        """The lives that may go on in a file, and how much must have been read of each to tell."""
+        for logical in (file.logical, *self._lives.kin(file)):
+            yield from ((one, 0) for one in self.lives(logical))
+        if (lost := self._lives.lost(file.key)) is not None and self._is_the_very(lost, view, file):
+            yield lost, 0
+        if (copy := self._copies.known.get(file.key)) is not None:
+            yield copy.of, 0
+        yield from ((one, HEAD_BYTES) for one in self._lives.alike(file, view.read(0, HEAD_BYTES)))
+
     def _place(self, view: FileView, file: Found, now: float, patience: float) -> bool:
         """Say what a file is that continues nothing: a copy, what was copied, or a new life."""
         head = view.read(0, HEAD_BYTES)
         if not head:
             self._views.say_damage(file, view)
             return True
-        last = self._copies.pop(file.key, None)
-        if (file.rotated or file.compressed) and (
-            self._is_spent(view, file, last) or self._is_copy(view, file, head, last, patience)
+        last = self._copies.known.pop(file.key, None)
+        if self._is_spent(view, file, last) or self._copies.takes(
+            view, file, head, last, patience, self._met[file.key]
         ):
             return True
         if not (self._was_copied(view, file, head) or self._was_cut(view, file, head)):
-            self._begin(file, head, now, patience)
+            self._begin(view, file, head, now, patience)
         return True
 
-    def _is_copy(self, view: FileView, file: Found, head: bytes, last: _Copy | None, patience: float) -> bool:
-        """Whether a rotated file is a copy, maybe unfinished, of a generation that lives on in another file."""
-        for generation in self.lives(file.logical):
-            original, known = generation.found, generation.known.head
-            if original is None or (len(head) >= known.length and mark(head[: known.length]) != known):
-                continue
-            other = self._views.open(original)
-            if other is None:
-                return True  # what to compare it with can't be read just now; judged at the next scan
-            with contextlib.closing(other):
-                length = other.size(generation.known.offset)
-                if not generation.continues_in(other):
-                    self._views.outrun = True  # cut off since it was listed: the next scan knows
-                    return True
-                if other.compressed:
-                    length = other.size(view.size(1 << 62))
-                size = view.size(length + 1)
-                proven = repeats(size, view.read, length, other.read)
-                alike = head == other.read(0, len(head))
-            # A copy is met after what it repeats; met in one scan both may be lives that say the same at first.
-            sure = generation.begun_at < self._met[file.key] or file.path == f"{original.path}.gz"
-            resting = patience <= 0 or (last is not None and last[1:3] == (file.size, file.mtime_ns))
-            if alike and sure and (proven or not resting):
-                self._copies[file.key] = _Copy(generation, file.size, file.mtime_ns, proven)
-                return True
-        return False
-
-    def _is_spent(self, view: FileView, file: Found, last: _Copy | None) -> bool:
+    def _is_spent(self, view: FileView, file: Found, last: Copy | None) -> bool:
         """Whether a proven copy ends before what was read of the original, which has been cut off since.
 
         The generation rests at its end then: there it is found again.
@@ -306,24 +281,31 @@ class Generations:
         generation = last.of
         if generation.waiting:
             self._views.outrun = True  # what it holds back goes out first
-            self._copies[file.key] = last
+            self._copies.known[file.key] = last
             return True
         size = view.size(generation.position)
         generation.cursor.head = mark(view.read(0, HEAD_BYTES))
         anchor = anchor_of(view.read(max(0, size - ANCHOR_BYTES), ANCHOR_BYTES))
         generation.restart(size, anchor, generation.cursor.carry)
-        self._attach(generation, file)
+        self._attach(generation, file, view)
         return True
 
     def _was_copied(self, view: FileView, file: Found, head: bytes) -> bool:
         """Whether a generation was taken for living in a rotated file that is but a copy of this one."""
         if file.logical in self._renamed:
             return False
-        for generation in self.lives(file.logical):
+        alike = [
+            one for one in self._lives.alike(file, head) if one.found and file.logical in self._lives.kin(one.found)
+        ]
+        for generation in [*self.lives(file.logical), *alike]:
             copy, known = generation.found, generation.known
-            if copy is None or not generation.begun_aside or mark(head[: known.head.length]) != known.head:
+            if copy is None or mark(head[: known.head.length]) != known.head:
+                continue
+            if not (generation.begun_aside or generation in alike):
                 continue
             other = self._views.open(copy)
+            if other is None and generation in alike and not self._views.outrun:
+                continue
             if other is None:
                 return True  # just renamed, perhaps; judged at the next scan
             with contextlib.closing(other):
@@ -331,8 +313,8 @@ class Generations:
                 size = other.size(length + 1)
                 proven = repeats(size, other.read, length, view.read)
             if proven and size >= HEAD_BYTES and generation.continues_in(view):
-                self._attach(generation, file)
-                self._copies[copy.key] = _Copy(generation, copy.size, copy.mtime_ns, proven=True)
+                self._attach(generation, file, view)
+                self._copies.known[copy.key] = Copy(generation, copy.size, copy.mtime_ns, proven=True)
                 return True
         return False
 
@@ -343,9 +325,9 @@ class Generations:
         it is another life that began alike.  Nobody can tell, so it is read again under the same name: what was
         indexed is recognised by its ids, anything else is indexed.
         """
-        if not (file.rotated or file.compressed) or len(head) < HEAD_BYTES:
+        if len(head) < HEAD_BYTES:
             return False
-        for generation in self.lives(file.logical):
+        for generation in self._lives.earlier(file):
             if generation.found is None and generation.cursor.head == mark(head):
                 if view.size(generation.position) >= generation.position:
                     continue
@@ -353,11 +335,11 @@ class Generations:
                     self._views.outrun = True  # what it holds back goes out first
                     return True
                 generation.restart(0, NOTHING, "")
-                self._attach(generation, file)
+                self._attach(generation, file, view)
                 return True
         return False
 
-    def _begin(self, file: Found, head: bytes, now: float, patience: float) -> None:
+    def _begin(self, view: FileView, file: Found, head: bytes, now: float, patience: float) -> None:
         first = first_line_of(head)
         if first is None:
             size, since = self._nameless.get(file.key, (-1, now))
@@ -367,13 +349,11 @@ class Generations:
                 return
             first = head
         self._nameless.pop(file.key, None)
-        line = mark(first).digest
-        lives = [g.cursor.ordinal for g in self.lives(file.logical) if g.cursor.first_line == line]
-        ordinal = max(lives, default=-1) + 1
+        identity, ordinal = self._lives.named(self._host, file.logical, first)
         cursor = Cursor(
-            id=name(self._host, file.logical, first, ordinal),
+            id=identity,
             logical=file.logical,
-            first_line=line,
+            first_line=mark(first).digest,
             ordinal=ordinal,
             path=file.path,
             device=file.device,
@@ -385,36 +365,47 @@ class Generations:
         generation.begun_at = self._scans
         generation.begun_aside = file.rotated or file.compressed
         self._remember(generation)
-        self._attach(generation, file)
+        self._attach(generation, file, view)
 
-    def _attach(self, generation: Generation, file: Found) -> None:
+    def _attach(self, generation: Generation, file: Found, view: FileView) -> None:
         if generation.found is not None and generation.found.key != file.key:
-            self._by_key.pop(generation.found.key, None)
+            self._lives.by_key.pop(generation.found.key, None)
             self._unsettled = True
-        if not self._is_log(generation, file):
-            # Renamed to be another log: the name that its lines have stays.
-            self.lives(generation.cursor.logical).remove(generation)
-            self.lives(file.logical).append(generation)
-        if file.rotated and generation.cursor.path == generation.cursor.logical:
+        if not self._lives.is_of(generation, file.logical):
+            file = self._renamed_to(generation, file)
+        cursor = generation.cursor
+        if not cursor.born or (cursor.device, cursor.inode) != file.key:
+            cursor.born = view.born
+        if file.rotated and generation.left is None and cursor.path == cursor.logical:
             self._renamed.add(file.logical)
         generation.moves_into(file, self.looked_at)
-        self._by_key[file.key] = generation
-        self._copies.pop(file.key, None)
+        self._lives.enters(generation, file.key)
+        self._copies.known.pop(file.key, None)
         self._met.pop(file.key, None)
         self.dirty.add(generation.cursor.id)
 
-    def _is_log(self, generation: Generation, file: Found) -> bool:
-        logical = generation.cursor.logical
-        return logical == file.logical or self._conceal(logical) == self._conceal(file.logical)
+    def _grow_head(self, generation: Generation, view: FileView) -> None:
+        generation.grow_head(view)
+        self._lives.knows_head(generation)
+
+    def _renamed_to(self, generation: Generation, file: Found) -> Found:
+        """A file that a life goes on in under the name of another log, as the log's that it is a life of."""
+        for logical in self._lives.kin(file):
+            if self._lives.is_of(generation, logical):
+                # "worker-20261127.log" has the name of a log, and is what was "worker.log".
+                age, timeless = age_of(file.path.rpartition("/")[2], logical.rpartition("/")[2])
+                return file._replace(logical=logical, age=aged(age, file.mtime_ns, timeless=timeless))
+        # The name that its lines have stays.
+        self._lives.renamed(generation, file.logical)
+        return file
 
     def _detach(self, key: Key) -> None:
-        generation = self._by_key.pop(key)
+        generation = self._lives.leaves(key)
         if generation.found is None or generation.found.key == key:
             generation.loses_file()
             if generation.awake is not None:
                 self.dirty.add(generation.cursor.id)
 
     def _remember(self, generation: Generation) -> None:
-        self._by_id[generation.cursor.id] = generation
-        self.lives(generation.cursor.logical).append(generation)
+        self._lives.add(generation)
         self.dirty.add(generation.cursor.id)

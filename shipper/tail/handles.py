@@ -9,6 +9,8 @@ from shipper.tail.generation import Generation
 # For the cluster, the cursors, the watch, the scan and what a file is compared with.
 RESERVE = 40
 _FEWEST, _MOST = 4, 512
+# So many xz files are unpacked at once, each of which may take a hundred megabytes, and takes nine by default.
+_MOST_HEAVY = 4
 
 
 def limit() -> int:
@@ -34,6 +36,16 @@ class Handles:
         self._open[generation.cursor.id] = generation
         if len(self._open) > self._most:
             self._shut(max(1, self._most // 4))  # several at once: looking for them costs more than closing
+
+    def crowded(self, generation: Generation) -> bool:
+        """Whether a compressed file should wait to be opened: enough are being unpacked that take much memory."""
+        reader = generation.reader
+        if not reader.compressed or reader.view is not None:
+            return False
+        awake = (one.awake for one in self._open.values())
+        # One that gives nothing just now (half-written, or its lines wait for others) must hold nobody up.
+        busy = [one for one in awake if one and one.view and one.view.heavy and one.grew and not one.returned]
+        return len(busy) >= _MOST_HEAVY
 
     def fewer(self) -> bool:
         """There are no descriptors left: make do with half as many; gives whether that helps."""

@@ -28,7 +28,8 @@ class Origin:
     """Where lines come from: what every document of one generation has in common.
 
     ``restarts`` tells the readings apart when a generation is set back and read again; ``layouts`` are the formats of
-    Celery's lines that its configuration names.
+    Celery's lines that its configuration names; ``spoiled`` are the parts of a compressed file's content, as far as
+    it was looked through, that come from members whose checksum fails.
     """
 
     generation: bytes
@@ -38,6 +39,7 @@ class Origin:
     dataset: Dataset
     restarts: int = 0
     layouts: tuple[str, ...] = ()
+    spoiled: tuple[tuple[int, int], ...] = ()
 
 
 class Torn(NamedTuple):

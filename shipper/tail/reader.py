@@ -7,10 +7,12 @@ is acknowledged), and holds at most one unfinished record.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from shipper.tail.file_view import FileView
 from shipper.tail.identity import ANCHOR_BYTES, NOTHING, Mark, anchor_of, mark
 from shipper.tail.lines import Block, Origin, Splitter
+from shipper.tail.proof import Proof
 from shipper.tail.rungs import climb
 from shipper.tail.wide import WideSplitter, encoding_of
 
@@ -60,6 +62,7 @@ class Reader:
         "_head",
         "_keep",
         "_open",
+        "_proof",
         "_returned",
         "_splitter",
         "_tail",
@@ -114,6 +117,7 @@ class Reader:
         self.view: FileView | None = None
         self.held: Block | None = None
         self._returned: Block | None = None
+        self._proof: Proof | None = None
         self._head = head
         self._keep = keep
         self._open = open_view
@@ -130,6 +134,11 @@ class Reader:
     def unpacking(self) -> bool:
         """Whether it is a compressed file that is still being written: its last line is not there yet."""
         return self.view is not None and self.view.unfinished
+
+    @property
+    def spent(self) -> bool:
+        """Whether it is a compressed file of which all was read: nothing is added to a whole one."""
+        return self.view is not None and self.view.compressed and not self.view.unfinished
 
     @property
     def waiting(self) -> bool:
@@ -184,6 +193,9 @@ class Reader:
         if self.view is not None:
             self.view.close()
             self.view = None
+        if self._proof is not None:
+            self._proof.close()
+            self._proof = None
 
     def read(self, now: float, now_ns: int, modified_ns: int) -> Block | None:
         """The next block, or None when nothing new is there.
@@ -230,8 +242,17 @@ class Reader:
         if not data:
             if view.damage and not self.said_damage:
                 self.said_damage = True
-                raise DamagedError(f"the gzip stream is damaged ({view.damage}); what precedes the damage is shipped")
+                raise DamagedError(
+                    f"the {view.kind} stream is damaged ({view.damage}); what can be unpacked is shipped, with the "
+                    "tag checksum_failed where it comes from a damaged part"
+                )
             return None
+        if view.compressed:
+            upto = self._proven(view)
+            if upto <= self.position:
+                self.grew = True
+                return None
+            data = data[: upto - self.position]
         self.grew = True
         self.grew_at = now
         self.rungs = climb(self.rungs, self.position, self._tail, data)
@@ -246,6 +267,15 @@ class Reader:
         if not lines:
             return None
         return self._block(lines, offsets, cut, now_ns, modified_ns)
+
+    def _proven(self, view: FileView) -> int:
+        """The offset up to which it is known whether the content is sound."""
+        if self._proof is None:
+            self._proof = Proof(view.again())
+        self._proof.reaches(self.position, UNPACK_BYTES)
+        if self.origin.spoiled != self._proof.spoiled:
+            self.origin = replace(self.origin, spoiled=self._proof.spoiled)
+        return self._proof.upto
 
     def _pass_hole(self, view: FileView) -> None:
         """Inside of what is NULs only, go to where its hole ends: two gigabytes need not be read for that."""

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 from shipper.tail.concealment import Conceal
 from shipper.tail.identity import NOTHING, Mark
@@ -28,7 +28,8 @@ INSERT = (
 class Cursor:
     """One row: a generation, where its file was last seen, and how far it is acknowledged.
 
-    ``waiting_at`` says since when what is not acknowledged waits; it is kept in a table of its own.
+    ``waiting_at`` says since when what is not acknowledged waits, ``born`` when the file was made (nanoseconds since
+    the epoch, 0 where nobody knows); they are kept in tables of their own.
     """
 
     id: bytes
@@ -47,6 +48,14 @@ class Cursor:
     cuts: tuple[int, ...] = ()
     rungs: bytes = b""
     waiting_at: float = 0.0
+    born: int = 0
+
+
+class Beside(NamedTuple):
+    """What is kept of a cursor outside its row."""
+
+    since: float = 0.0
+    born: int = 0
 
 
 def digest_of(row: Iterable[Any]) -> bytes:
@@ -85,8 +94,9 @@ def row_of(cursor: Cursor, conceal: Conceal) -> tuple[Any, ...]:
     return (*row, digest_of(row))
 
 
-def cursor_of(row: tuple[Any, ...], since: Mapping[bytes, float]) -> Cursor:
-    """A row as a cursor; with it, since when lines of each generation wait."""
+def cursor_of(row: tuple[Any, ...], besides: Mapping[bytes, Beside]) -> Cursor:
+    """A row as a cursor, with what is kept beside the rows."""
+    beside = besides.get(row[0], Beside())
     return Cursor(
         id=row[0],
         logical=row[1] if isinstance(row[1], str) else os.fsdecode(row[1]),
@@ -103,5 +113,6 @@ def cursor_of(row: tuple[Any, ...], since: Mapping[bytes, float]) -> Cursor:
         seen_at=row[14],
         cuts=tuple(map(int, row[15].split())),
         rungs=row[16],
-        waiting_at=since.get(row[0], 0.0),
+        waiting_at=beside.since,
+        born=beside.born,
     )

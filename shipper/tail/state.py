@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from shipper.tail.beside import read
 from shipper.tail.concealment import Conceal, plain
 from shipper.tail.damage import DAMAGE, uri
 from shipper.tail.discover import Found, shown
@@ -18,13 +21,20 @@ from shipper.tail.growth import ENDLESS
 from shipper.tail.lines import HOLE_BYTES
 from shipper.tail.rows import ALL, Cursor, cursor_of
 from shipper.tail.state_lock import StateError
-from shipper.tail.waiting import read
 
 _PIECE = 2**20
 
 
-def report(state_dir: Path, files: list[Found], now: float, *, host: str, conceal: Conceal = plain) -> dict[str, Any]:
-    """Files with their offsets and lag, and the counters of everything that was settled.
+def report(
+    state_dir: Path,
+    files: list[Found],
+    now: float,
+    *,
+    host: str,
+    conceal: Conceal = plain,
+    omitted: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Files with their offsets and lag, what is not read and why, and the counters of everything that was settled.
 
     The files are told apart as the next scan of a sidecar would; nothing is written.
 
@@ -34,6 +44,7 @@ def report(state_dir: Path, files: list[Found], now: float, *, host: str, concea
         now: seconds since the epoch.
         host: name of this machine in generation names.
         conceal: what stands for a path in the store.
+        omitted: why the scan passed a path over.
 
     Raises:
         StateError: there is no readable store.
@@ -49,7 +60,8 @@ def report(state_dir: Path, files: list[Found], now: float, *, host: str, concea
     generations.observe(files, 0.0, 0.0)
     lags = [_lag(one, one.found, now, generations.looked_at) for one in generations if one.found is not None]
     counters = {"read": 0, "acknowledged": 0, "duplicate": 0, "dead": 0, "in_flight": 0} | counters_of(facts)
-    return {"files": sorted(lags, key=lambda one: str(one["path"])), "counters": counters}
+    unread = [{"path": shown(path), "reason": why} for path, why in sorted({**omitted, **generations.unread}.items())]
+    return {"files": sorted(lags, key=lambda one: str(one["path"])), "not_read": unread, "counters": counters}
 
 
 def _lag(generation: Generation, file: Found, now: float, looked_at: float) -> dict[str, Any]:
@@ -147,13 +159,13 @@ def read_only(state_dir: Path) -> tuple[list[Cursor], dict[str, Any]]:
         db = _connect(path)
         try:
             rows = db.execute(ALL).fetchall()
-            since = read(db)
+            beside = read(db)
             facts = dict(db.execute("SELECT name, value FROM fact").fetchall())
         finally:
             db.close()
     except DAMAGE as error:
         raise StateError(f"{path}: can't be read: {error}") from error
-    return [cursor_of(row, since) for row in rows], facts
+    return [cursor_of(row, beside) for row in rows], facts
 
 
 def counters_of(facts: dict[str, Any]) -> dict[str, int]:

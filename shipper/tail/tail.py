@@ -171,7 +171,7 @@ class Tail:
 
     def unread(self) -> list[str]:
         """The paths of logs and directories that could not be read, or not to their ends."""
-        return sorted(self._scanner.unread | self._generations.unread | self._troubles.paths)
+        return sorted(self._scanner.unread | self._generations.unread.keys() | self._troubles.paths)
 
     def forgotten(self) -> list[bytes]:
         """Generations whose files have been gone for so long that nobody needs to know of them."""
@@ -230,6 +230,9 @@ class Tail:
         if self._once and found is not None and not found.compressed and reader.position >= found.size:
             self._silent.add(identity)
             return None  # what is written meanwhile is for the next time, else a busy writer would keep us for ever
+        if self._handles.crowded(generation):
+            self.grew = True  # its turn comes when others are done
+            return None
         try:
             modified = found.mtime_ns if found else 0
             block = reader.read(self._clock.monotonic(), self._clock.wall_ns(), modified)
@@ -273,13 +276,12 @@ class Tail:
         if reader.waiting:
             return  # its patience runs out by itself; a file that is gone may turn up as a copy before
         quiet = self._clock.monotonic() - reader.grew_at > HANDLE_PATIENCE
+        lately = self._clock.wall_ns() - HANDLE_PATIENCE * 1e9
         if found is None:
             # Whoever has it open may go on writing to it.
             if quiet or self._once or (reader.gone and reader.view is None):
                 self._release(generation)
-        elif quiet or (
-            reader.position == found.size and self._clock.wall_ns() - found.mtime_ns > HANDLE_PATIENCE * 1e9
-        ):
+        elif quiet or reader.spent or (reader.position == found.size and found.mtime_ns < lately):
             self._release(generation)
 
     def _release(self, generation: Generation) -> None:

@@ -11,8 +11,8 @@ from shipper.tail.file_view import FileView
 class Views:
     """Opens files for questions about their content.
 
-    ``outrun`` says that another file had the name by the time it was opened; ``refused`` holds the paths of those
-    that could not be read.
+    ``outrun`` says that another file had the name by the time it was opened; ``refused`` holds why those could not be
+    read that could not, by path.
 
     Args:
         open_view: opens a file's content.
@@ -24,7 +24,7 @@ class Views:
         self._warn = warn
         self._warned: set[tuple[str, str]] = set()
         self.outrun = False
-        self.refused: set[str] = set()
+        self.refused: dict[str, str] = {}
 
     def ask(self, file: Found, question: Callable[[FileView, Found], bool]) -> bool:
         """The answer to a question about a file's content; unreadable just now, it stays as it is till next scan."""
@@ -57,10 +57,10 @@ class Views:
     def say_damage(self, file: Found, view: FileView) -> None:
         """Say once what is wrong with a compressed file of which nothing can be read."""
         if view.damage:
-            self._refuse(file, "damage", f"not gzip, or damaged from its beginning ({view.damage})")
+            self._refuse(file, "damage", f"not {view.kind}, or damaged from its beginning ({view.damage})")
 
     def _refuse(self, file: Found, what: str, reason: str) -> None:
-        self.refused.add(file.path)
+        self.refused[file.path] = reason
         if (what, file.path) not in self._warned:
             self._warned.add((what, file.path))
             self._warn(f"{file.path}: {reason}; trying again every scan, nothing is lost")

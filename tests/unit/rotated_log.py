@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
+PACK: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.compress, ".xz": lzma.compress, ".bz2": bz2.compress}
+UNPACK: dict[str, Callable[[bytes], bytes]] = {
+    ".gz": gzip.decompress,
+    ".xz": lzma.decompress,
+    ".bz2": bz2.decompress,
+}
+
 
 def content(path: Path) -> bytes:
     """The bytes of a file, unpacked; of a half-written one as far as they go."""
-    if path.suffix != ".gz":
+    if path.suffix not in UNPACK:
         return path.read_bytes()
     try:
-        return gzip.decompress(path.read_bytes())
-    except EOFError:
+        return UNPACK[path.suffix](path.read_bytes())
+    except (EOFError, ValueError, lzma.LZMAError):
         return b""
 
 
@@ -42,12 +52,13 @@ class RotatedLog(RuleBasedStateMachine):
 
     def see(self) -> None:
         """What is in complete lines now has to arrive."""
-        for path in self.log.parent.iterdir():
+        for path in filter(Path.is_file, self.log.parent.iterdir()):
             self.must.update(content(path).split(b"\n")[:-1])
 
     def rotated(self) -> list[tuple[int, Path]]:
         """Rotated files, the oldest first."""
-        names = [(int(path.name.split(".")[2]), path) for path in self.log.parent.iterdir() if path != self.log]
+        others = [path for path in self.log.parent.iterdir() if path != self.log and path.is_file()]
+        names = [(int(path.name.split(".")[2]), path) for path in others]
         return sorted(names, reverse=True)
 
     def shift(self) -> None:
@@ -76,7 +87,7 @@ class RotatedLog(RuleBasedStateMachine):
 
     def plain(self) -> list[Path]:
         """Rotated files that are not compressed, the oldest first."""
-        return [path for _, path in self.rotated() if path.suffix != ".gz"]
+        return [path for _, path in self.rotated() if path.suffix not in UNPACK]
 
     @rule(count=st.integers(1, 12), width=st.sampled_from([1, 40, 200]), part=st.booleans())
     def write(self, count: int, width: int, part: bool) -> None:

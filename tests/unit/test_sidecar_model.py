@@ -6,12 +6,11 @@ that answer when they are told to, and the clock stands until it is moved.
 
 from __future__ import annotations
 
-import gzip
 import shutil
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -25,7 +24,7 @@ from shipper.tail.cursors import CursorStore
 from shipper.tail.tail import Clock
 from shipper.telemetry import Counters
 from tests.unit.cluster_stand_in import Cluster, Stream
-from tests.unit.rotated_log import RotatedLog
+from tests.unit.rotated_log import PACK, RotatedLog
 
 # So many lines may be how every life begins.
 FEW = 6
@@ -253,12 +252,12 @@ class Weather(RotatedLog):
             file.write(f"t{self.number:05}|late\n".encode())
 
     @precondition(lambda self: self.plain())
-    @rule(seen=st.booleans())
-    def compress(self, seen: bool) -> None:
-        """The oldest plain rotated file is gzipped; ``seen``: half-written, it is looked at."""
+    @rule(seen=st.booleans(), ending=st.sampled_from(sorted(PACK)))
+    def compress(self, seen: bool, ending: str) -> None:
+        """The oldest plain rotated file is compressed; ``seen``: half-written, it is looked at."""
         path = self.plain()[0]
-        packed = gzip.compress(path.read_bytes())
-        target = Path(f"{path}.gz")
+        packed = PACK[ending](path.read_bytes())
+        target = Path(f"{path}{ending}")
         if seen:
             target.write_bytes(packed[: len(packed) // 2])
             self._settle_files()
@@ -289,6 +288,39 @@ class Weather(RotatedLog):
                 file.truncate(len(self._half()))
             self.rest = b""
         self._settle_files()
+
+    @rule(lines=st.integers(1, 3), folder=st.sampled_from(["p", "q"]))
+    def run(self, lines: int, folder: str) -> None:
+        """A pipeline's run logs a little."""
+        self.number += 1
+        path = self.log.parent / "pipelines" / folder / f"{self.number}.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        said = [f"t{self.number:05}r{line}\n".encode() for line in range(lines)]
+        path.write_bytes(b"".join(said))
+        self.must.update(line[:-1] for line in said)
+
+    @precondition(lambda self: self._runs())
+    @rule(which=st.integers(0, 9), name=st.sampled_from(["same", "other", "rotated", "unseen"]))
+    def move(self, which: int, name: str) -> None:
+        """A run's log is moved, after a scan or before one; out of sight only when it was shipped."""
+        path = self._runs()[which % len(self._runs())]
+        folder = self.log.parent / ("elsewhere" if name == "unseen" else f"pipelines/{self.number}")
+        folder.mkdir(parents=True, exist_ok=True)
+        names = {"other": f"done-{path.name}", "rotated": f"{path.name}.done"}
+        with self._all_shipped() if name == "unseen" else nullcontext():
+            path.rename(folder / names.get(name, path.name))
+
+    @precondition(lambda self: (self.log.parent / "pipelines/p").is_dir())
+    @rule()
+    def rename_folder(self) -> None:
+        """A pipeline's folder has another name from now on."""
+        folder = self.log.parent / "pipelines/p"
+        self.number += 1
+        folder.rename(folder.with_name(f"p{self.number}"))
+
+    def _runs(self) -> list[Path]:
+        """The logs of the runs."""
+        return sorted((self.log.parent / "pipelines").rglob("*.log"))
 
     def _half(self) -> bytes:
         """The lines of the log's first half, and the one in the middle."""

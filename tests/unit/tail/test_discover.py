@@ -76,6 +76,7 @@ def test_builtin_inputs_cover_the_application(tmp_path: Path) -> None:
     expected = {
         "neuroflow.log": ("auto", "app"),
         "neuroflow.log.1": ("auto", "app"),
+        "neuroflow.log.bak": ("auto", "app"),
         "workflow.log.2.gz": ("auto", "workflow"),
         "celery/worker-1.log": ("celery", "celery"),
         "worker.log.2024-01-01": ("celery", "celery"),
@@ -85,7 +86,7 @@ def test_builtin_inputs_cover_the_application(tmp_path: Path) -> None:
         "pipelines/fmriprep/7.log": ("pipeline", "pipeline"),
         "qsiprep/sub-01_ses-02.log": ("console", "pipeline"),
     }
-    make(tmp_path, *expected, "other.log", "audit/notes.txt", "celery/deep/x.log", "neuroflow.log.bak")
+    make(tmp_path, *expected, "other.log", "audit/notes.txt", "celery/deep/x.log", "neuroflow.log~")
     files = found(Scanner(builtin_sources(tmp_path), [], pytest.fail), tmp_path)
     assert expected == {name: (file.source.format, file.source.dataset) for name, file in files.items()}
     assert f"{tmp_path}/neuroflow.log" == files["neuroflow.log.1"].logical

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import gzip
 import shutil
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from shipper.tail.identity import ANCHOR_BYTES, anchor_of
 from shipper.tail.lines import Block
 from shipper.tail.progress import Progress, Span
 from shipper.tail.reader import MovedError, RewrittenError
-from tests.unit.rotated_log import RotatedLog
+from tests.unit.rotated_log import PACK, RotatedLog
 
 # Small reads (but a whole head at once), so that a file of a few lines takes several.
 CHUNK = 1100
@@ -218,12 +217,12 @@ class Rotations(RotatedLog):
         self.copied = None
 
     @precondition(lambda self: self.copied is None and self.plain())
-    @rule(seen=st.booleans())
-    def compress(self, seen: bool) -> None:
-        """The oldest plain rotated file is gzipped; ``seen``: half-written, it is looked at."""
+    @rule(seen=st.booleans(), ending=st.sampled_from(sorted(PACK)))
+    def compress(self, seen: bool, ending: str) -> None:
+        """The oldest plain rotated file is compressed; ``seen``: half-written, it is looked at."""
         path = self.plain()[0]
-        packed = gzip.compress(path.read_bytes())
-        target = Path(f"{path}.gz")
+        packed = PACK[ending](path.read_bytes())
+        target = Path(f"{path}{ending}")
         if seen:
             target.write_bytes(packed[: len(packed) // 2])
             self._look()

@@ -1,0 +1,42 @@
+"""What a scan has to open a file for: whether what has the name of a log's earlier life can be read as one.
+
+Only such files are opened, and again only when they changed; the logs themselves never are.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+
+from shipper.tail.packings import HEAD, is_packed, unreadable
+
+
+class FirstBytes:
+    """The judgements over files that have the names of earlier lives."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int], tuple[int, int, str | None, bool]] = {}
+
+    def of(self, path: str, stat: os.stat_result, *, strange: bool) -> tuple[str | None, bool]:
+        """What keeps a file from being read as a log, and whether it is compressed in a way that can be read.
+
+        Args:
+            path: of the file.
+            stat: of the file.
+            strange: its name is not one that a rotation gives.
+        """
+        key = stat.st_dev, stat.st_ino
+        known = self._known.get(key)
+        if known is None or known[:2] != (stat.st_size, stat.st_mtime_ns):
+            try:
+                with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - text paths throughout the tail
+                    head = file.read(HEAD)
+            except OSError:
+                return None, False  # who reads it says so
+            kind = unreadable(os.path.basename(path), head, strange=strange)  # noqa: PTH119 - as above
+            known = self._known[key] = stat.st_size, stat.st_mtime_ns, kind, is_packed(head)
+        return known[2:]
+
+    def keep(self, keys: Collection[tuple[int, int]]) -> None:
+        """Only these files are still there."""
+        self._known = {key: one for key, one in self._known.items() if key in keys}

@@ -1,0 +1,141 @@
+"""Files by whatever name: rotated, packed, moved and copied, on the real node; what can't be read is named."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import os
+import shutil
+from collections.abc import Callable
+
+import pytest
+from elasticsearch import Elasticsearch
+
+from tests.conformance.rig import Rig, Shipping, When
+from tests.conformance.writers import Log
+
+WHEN: tuple[When, ...] = ("running", "stopped", "killed")
+FEW, MANY = 6, 60
+PACK: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    ".gz": gzip.compress,
+    ".xz": lzma.compress,
+    ".bz2": bz2.compress,
+}
+
+
+class TestNames:
+    @pytest.mark.parametrize("packed", PACK)
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "neuroflow.log.2026-11-26_23", "neuroflow.log.2026-11-27_01-12-30.1", "neuroflow-20261127.log",
+            "neuroflow.1.log", "neuroflow.log.old", "neuroflow.log.copy12", "neuroflow.2026-11.log",
+            "neuroflow.2026-11-27_01-00-00_000000.log",
+        ],
+    )  # fmt: skip
+    def test_a_rotation(self, rig: Rig, es: Elasticsearch, name: str, packed: str) -> None:
+        """Half-read, the log is renamed and packed; its rest is read there, and nothing of it twice."""
+        log = Log(rig)
+        shipping = Shipping(rig, es, "stopped")
+        log.write(MANY)
+        shipping.shipped(log.expected, log.dataset)
+        with shipping.meanwhile():
+            log.write(20)
+            log.path.with_name(f"{name}{packed}").write_bytes(PACK[packed](log.path.read_bytes()))
+            log.path.unlink()
+            log.write(5)
+        shipping.ends_with(log.expected, log.dataset)
+
+    def test_what_cannot_be_read(self, rig: Rig, es: Elasticsearch) -> None:
+        """It is named by ``check``, by ``status``, once in the log, and by the exit code of ``--once``."""
+        log = Log(rig)
+        log.write(3)
+        zst = log.sibling(".1.zst")
+        zst.write_bytes(b"\x28\xb5\x2f\xfd" + bytes(range(256)))
+        shipping = Shipping(rig, es)
+        shipping.shipped(log.expected, log.dataset)
+        shipping.looks(3)
+        shipping.stop()
+        assert 1 == shipping.said.count(str(zst)), shipping.said
+        once = rig.once()
+        assert 1 == once.returncode
+        assert str(zst) in once.stderr
+        assert f"not read: {zst}" in rig.run("check").stdout
+        assert f"not read: {zst}" in rig.run("status").stdout
+        (not_read,) = rig.status()["not_read"]
+        assert str(zst) == not_read["path"]
+        assert "zstd" in not_read["reason"]
+
+    def test_a_checksum_that_fails(self, rig: Rig, es: Elasticsearch) -> None:
+        """The documents of the damaged member carry a tag by which they are found; others don't."""
+        log = Log(rig)
+        members = [bytearray(gzip.compress(log.text(20).encode())) for _ in range(3)]
+        members[1][-6] ^= 0xFF
+        log.sibling(".1.gz").write_bytes(b"".join(members))
+        log.write(4)
+        assert 1 == rig.once().returncode
+        assert log.expected == rig.messages(es, log.dataset)
+        found = es.search(
+            index=f"logs-neuroflow.app-{rig.namespace}", query={"term": {"tags": "checksum_failed"}}, size=100
+        )["hits"]["hits"]
+        assert {f"n{number:04}" for number in range(20, 40)} == {hit["_source"]["message"] for hit in found}
+        shown = rig.run("search", "tags:checksum_failed", "--since", "2026-01-01", module="shipper.cli.logs")
+        assert "n0020" in shown.stdout, shown.stderr
+        assert "n0019" not in shown.stdout
+
+
+class TestMoves:
+    @pytest.mark.parametrize("when", WHEN)
+    @pytest.mark.parametrize("lines", [FEW, MANY])
+    def test_finished_runs(self, rig: Rig, es: Elasticsearch, lines: int, when: When) -> None:
+        """Logs of finished runs are moved into another folder: each line stays once."""
+        logs = [Log(rig, "pipeline", f"pipelines/qsiprep/qsiprep_{run}_20260301_100000.log") for run in range(4)]
+        shipping = Shipping(rig, es, when)
+        for log in logs:
+            log.write(lines)
+        expected = logs[0].expected + logs[1].expected + logs[2].expected + logs[3].expected
+        shipping.shipped(expected, "pipeline")
+        done = rig.logs / "pipelines/done"
+        with shipping.meanwhile():
+            done.mkdir()
+            for log in logs[:3]:
+                log.path.rename(done / log.path.name)
+        shipping.looks(2)
+        shipping.ends_with(expected, "pipeline")
+
+    @pytest.mark.parametrize("when", WHEN)
+    def test_a_renamed_folder(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+        """A pipeline's folder gets another name while one of its logs is written to."""
+        logs = [Log(rig, "pipeline", f"pipelines/qsiprep/qsiprep_{run}_20260301_100000.log") for run in range(3)]
+        shipping = Shipping(rig, es, when)
+        for log in logs:
+            log.write(FEW)
+        shipping.shipped(logs[0].expected + logs[1].expected + logs[2].expected, "pipeline")
+        with logs[0].path.open("a") as file:
+            with shipping.meanwhile():
+                (rig.logs / "pipelines/qsiprep").rename(rig.logs / "pipelines/qsiprep_old")
+            file.write(logs[0].text(3))
+        shipping.ends_with(logs[0].expected + logs[1].expected + logs[2].expected, "pipeline")
+
+
+class TestCopies:
+    @pytest.mark.parametrize("when", WHEN)
+    @pytest.mark.parametrize("lines", [FEW, MANY])
+    @pytest.mark.parametrize("copy", ["worker-20261127.log", "worker.1.log"])
+    def test_copytruncate_to_a_name_of_a_log(
+        self, rig: Rig, es: Elasticsearch, copy: str, lines: int, when: When
+    ) -> None:
+        """The copy matches the input's pattern, and repeats what is read."""
+        log = Log(rig, "celery")
+        shipping = Shipping(rig, es, when)
+        log.write(lines)
+        shipping.shipped(log.expected, log.dataset)
+        with shipping.meanwhile():
+            shutil.copyfile(log.path, log.path.with_name(copy))
+            if when == "running":
+                shipping.looks(2)
+            os.truncate(log.path, 0)
+            log.write(4)
+        shipping.ends_with(log.expected, log.dataset)

@@ -1,0 +1,122 @@
+"""A sidecar over a directory of logs, with a stand-in for the cluster: what is in the index after all of it."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from shipper.config import Config, Shipper
+from shipper.sidecar import Sidecar
+from shipper.tail.cursors import CursorStore
+from shipper.tail.tail import Clock
+from shipper.telemetry import Counters
+from tests.unit.cluster_stand_in import Cluster, Stream
+
+
+class Shipped:
+    """One log directory, one state directory, one sidecar.
+
+    Args:
+        root: where both lie.
+        options: of the ``shipper`` section.
+    """
+
+    def __init__(self, root: Path, **options: Any) -> None:
+        self.root = root
+        self.logs = root / "logs"
+        self.logs.mkdir(exist_ok=True)
+        self.stream = Stream()
+        self.now = 1000.0
+        self.warned: list[str] = []
+        self._options = options
+        self.start()
+
+    def start(self) -> None:
+        """Start a sidecar."""
+        config = Config(
+            path=self.root / "neuroflow.yaml",
+            log_dir=self.logs,
+            shipper=Shipper.model_validate({
+                "state_dir": str(self.root / "state"), "timezone": "UTC", "host_name": "h", "flush_interval": 0.1,
+                "scan_interval": 0.2, "partial_line_timeout": 1, "shutdown_timeout": 1, **self._options,
+            }),
+        )  # fmt: skip
+        self._store = CursorStore(config.shipper.state_dir, self.warned.append)
+        counters = Counters()
+        self.sidecar = Sidecar(
+            config,
+            store=self._store,
+            sender=Cluster(self.stream, counters, lambda: self.now),  # type: ignore[arg-type] # what of a Sender is asked
+            counters=counters,
+            wake=threading.Event(),
+            clock=Clock(lambda: self.now, lambda: int(self.now * 1e9)),
+        )
+
+    def stop(self) -> None:
+        """SIGTERM."""
+        self.sidecar.stop()
+        self._store.close(clean=self.sidecar.drain())
+
+    def close(self) -> None:
+        """Let everything go."""
+        self.sidecar.stop()
+        self.sidecar.drain()
+        self._store.close()
+
+    def restart(self) -> None:
+        """SIGTERM, and another start."""
+        self.stop()
+        self.start()
+
+    def ship(self) -> Counter[str]:
+        """Let the sidecar work until it finds nothing more to do; gives how often each message is there."""
+        for _ in range(8):
+            self.now += 0.3
+            while self.sidecar.turn(lambda _: False):
+                pass
+        return self.stream.messages()
+
+    def path(self, name: str) -> Path:
+        """A file below the log directory, whose folder is there."""
+        path = self.logs / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def tags(self) -> dict[str, list[str]]:
+        """The tags of each message."""
+        return {one["message"]: one.get("tags", []) for one in self.stream.documents}
+
+
+def app(first: int, count: int) -> str:
+    """Lines of structlog; nine of them are more than a kilobyte."""
+    return "".join(
+        f'{{"event": "n{number:05}", "level": "info", "timestamp": "2026-11-27T10:00:00.{number:06}Z", '
+        f'"pad": "{60 * "-"}"}}\n'
+        for number in range(first, first + count)
+    )
+
+
+def celery(first: int, count: int) -> str:
+    """Lines of a Celery worker; thirteen of them are more than a kilobyte."""
+    return "".join(
+        f"[2026-11-27 10:{number // 60:02}:{number % 60:02},{number % 1000:03}: INFO/MainProcess] "
+        f"n{number:05} {20 * '-'}\n"
+        for number in range(first, first + count)
+    )
+
+
+def printed(first: int, count: int) -> str:
+    """Lines of a pipeline, which say nothing of the time."""
+    return "".join(f"n{number:05}\n" for number in range(first, first + count))
+
+
+def numbers(messages: Counter[str]) -> Counter[int]:
+    """How often the line of each number is there."""
+    return Counter({int(message[1:6]): times for message, times in messages.items()})
+
+
+def each(count: int) -> Counter[int]:
+    """Every number once."""
+    return Counter(range(count))
