@@ -1,0 +1,221 @@
+"""What ends a record whatever the format of the line behind it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shipper.parse import beginnings, dispatch, joining
+from shipper.parse.records import Records
+from shipper.tail.lines import Block, Origin
+
+LINES = r"""
+INFO:     127.0.0.1:50204 - "GET / HTTP/1.1" 200 OK
+WARNING:  Invalid HTTP request received.
+[2026-11-27 01:02:03 +0000] [7] [INFO] Booting worker with pid: 7
+127.0.0.1 - - [27/Nov/2026:01:02:03 +0000] "GET / HTTP/1.1" 200 12 "-" "curl/8"
+::1 - alice [27/Nov/2026:01:02:03 +0000] "POST /x HTTP/2" 201 12
+example.org:443 10.0.0.1 - - [27/Nov/2026:01:02:03 +0000] "GET / HTTP/1.1" 200 5
+10.0.0.1:50204 - "GET / HTTP/1.1" 200
+GET /health 200 3 ms
+2026-11-27 01:02:03.456 | INFO     | app.main:run:12 - started
+[27/Nov/2026 01:02:03] "GET / HTTP/1.1" 200 12
+INFO:root:started
+[INFO] started
+[info] started
+[ INFO ] started
+[W] started
+<INFO> started
+[ERROR/ForkPoolWorker-1] started
+[I 2026-11-27 01:02:03.123 ServerApp] started
+[I 261127 01:02:03 web:2064] 200 GET / (::1) 1.00ms
+I1127 01:02:03.123456      12 server.go:12] started
+Nov 27 01:02:03 node app[12]: started
+<34>Nov  7 01:02:03 node app: started
+<34>1 2026-11-27T01:02:03Z node app 12 - - started
+2026-11-27T01:02:03.456789Z started
+2026-11-27T01:02:03+02:00 node started
+20261127T010203Z started
+2026/11/27 01:02:03 started
+2026/11/27 01:02:03 [error] 12#12: *3 open() failed
+11/27/2026 01:02:03 AM started
+27.11.2026 01:02:03 started
+27-Nov-2026 01:02:03.123 INFO [main] started
+12:M 27 Nov 2026 01:02:03.456 * Ready to accept connections
+Nov 27, 2026 1:02:03 AM org.apache.Main main
+Fri Nov 27 01:02:03 2026 started
+Fri, 27 Nov 2026 01:02:03 +0000 started
+01:02:03 started
+01:02:03.123 [main] INFO  app - started
+261127-02:14:07,963 nipype.workflow INFO:
+1795600000.25 started
+1795600000250 started
+[1795600000.25] started
+[    1.234567] usb 1-1: new device
+level=info msg=started
+time="2026-11-27T01:02:03Z" level=info msg=started
+ts=1795600000.25 caller=main.go:1 msg=started
+ERROR started
+ERROR - started
+WARN  [main] started
+INFO[0000] started
+INFO|app|started
+info: started
+{"message": "started"}
+{"log":"started\n","stream":"stdout","time":"2026-11-27T01:02:03Z"}
+app.main - INFO - started
+app.main INFO started
+MainThread [ERROR] started
+web-1  | started
+* INFO started
+ 50%|#####     | 5/10
+""".strip("\n").split("\n")
+LINES[-1] = "\r 40%|####      | 4/10\r" + LINES[-1]
+PLAIN = """
+a note
+KeyError: 1
+name
+[NOTE] a note
+Information is missing
+Error response from daemon: no
+infos
+stderr: x
+12 of 13 volumes
+1:2 ratio
+100 things
+/opt/x.py:12: x
+sub-01_ses-02
+https://errors.pydantic.dev/2.5/v/missing
+3.14159
+"quoted"
+level of detail
+time out
+Command 'x' returned non-zero exit status 1.
+The above exception was the direct cause of the following exception:
+Traceback (most recent call last):
+""".strip("\n").split("\n")
+TRACE = 'Traceback (most recent call last):\n  File "x.py", line 1, in f\n    g()\nKeyError: 1\n'
+GROUP = (
+    "  + Exception Group Traceback (most recent call last):\n  |   File\n  | ExceptionGroup: eg (1 sub-exception)\n"
+    "  +-+---------------- 1 ----------------\n    | ValueError: 1\n    +------------------------------------\n"
+)
+CHAIN = f"{TRACE}\nDuring handling of the above exception, another exception occurred:\n\n{TRACE}"
+CAUSE = f"{TRACE}\nThe above exception was the direct cause of the following exception:\n\n{TRACE}"
+SYNTAX = (
+    'Traceback (most recent call last):\n  File "y.py", line 1\n    x = = 1\n        ^\nSyntaxError: invalid syntax\n'
+)
+TORN = 'Traceback (most recent call last):\n  File "x.py", line 1, in f\n    g()\n'
+FIRST = {
+    "alone": "",
+    "console": "2026-11-27T01:02:03Z [error    ] failed\n",
+    "celery": "[2026-11-27 01:02:03,000: ERROR/MainProcess] failed\n",
+    "stdlib": "2026-11-27 01:02:03,000 - x - ERROR - failed\n",
+    "huey": "[2026-11-27 01:02:03,000] ERROR:huey:1:failed\n",
+    "uvicorn": "ERROR:    Exception in ASGI application\n",
+}
+
+
+def records(text: str, of: str = "structlog") -> Records:
+    """The records of a whole file."""
+    lines = text.encode().split(b"\n")
+    offsets = [0]
+    for line in lines:
+        offsets.append(offsets[-1] + len(line) + 1)
+    origin = Origin(b"generation", "/p", "/p", of, "app")  # type: ignore[arg-type] # one of the formats
+    return dispatch.parse(Block(origin, lines, offsets, final=True))
+
+
+def raws(text: str, of: str = "structlog") -> list[str]:
+    """The lines of each record."""
+    return [raw.decode() for raw in records(text, of).raws]
+
+
+@pytest.mark.parametrize("first", FIRST)
+@pytest.mark.parametrize("below", [TRACE, TRACE + "a note\n", GROUP, CHAIN, CAUSE, SYNTAX, TORN, TRACE + "\n"])
+@pytest.mark.parametrize("of", ["structlog", "celery", "console", "auto"])
+def test_ordinary_lines_behind_a_traceback_are_records_of_their_own(first: str, below: str, of: str) -> None:
+    """Each of them, of whichever shape, and the traceback is one with all that belongs to it."""
+    assert [(FIRST[first] + below).rstrip("\n"), *LINES] == [raw.rstrip("\n") for raw in raws(
+        FIRST[first] + below + "\n".join(LINES), of
+    )]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", LINES)
+@pytest.mark.parametrize("first", FIRST)
+def test_hundreds_of_lines_of_one_shape_are_hundreds_of_records(line: str, first: str) -> None:
+    """Also where a program writes nothing else for a while."""
+    assert 301 == len(raws(FIRST[first] + TRACE + f"{line}\n" * 300))
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_colours_hide_no_beginning(line: str) -> None:
+    """Where a terminal was meant to show it."""
+    assert 4 == len(raws(FIRST["uvicorn"] + TRACE + f"\x1b[32m{line}\x1b[0m\n" * 3))
+
+
+@pytest.mark.parametrize("first", FIRST)
+def test_of_lines_that_nothing_marks_a_few_are_taken_for_notes(first: str) -> None:
+    """Five, as notes and messages have; all others are records."""
+    found = raws(FIRST[first] + TRACE + "".join(f"worker {number} is ready\n" for number in range(58)))
+    assert 58 - joining.MOST_NOTES + 1 == len(found)
+    assert found[0].endswith("worker 4 is ready")
+
+
+def test_celery_shows_no_more_than_it_has_to_say() -> None:
+    """An error without a traceback takes a score of lines at the margin; its indented lines don't count."""
+    said = FIRST["celery"] + "".join(f"text {number}\n  more\n" for number in range(58))
+    assert 1 + 2 * (58 - joining.MOST_AT_MARGIN) >= len(raws(said, "celery")) > 58 - joining.MOST_AT_MARGIN
+    result = "[2026-11-27 01:02:03,000: INFO/MainProcess] Task a.b[c47f] succeeded in 0.1s: {'a': 'b\n"
+    assert 59 - joining.MOST_AT_MARGIN == len(raws(result + "text\n" * 58, "celery"))
+
+
+@pytest.mark.parametrize("line", PLAIN)
+def test_texts_begin_no_record(line: str) -> None:
+    """Notes, messages, links and tracebacks."""
+    assert not beginnings.begins(line.encode())
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["KeyError: an ERROR x", "Error: no", "error: no", "Warning: no", "__main__.Error: x", "a.b.c", "X:", "Größe: 1"],
+)
+def test_an_exception_is_named_whatever_its_class_is_called(line: str) -> None:
+    """Where a traceback names it, a class called like a level counts as one, and so does a level in its message."""
+    assert [TORN + line, "[INFO] next"] == raws(f"{TORN}{line}\n[INFO] next")
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "a note",
+        "note 1\nnote 2\nnote 3",
+        "2 validation errors for Model\nname\n  Field required\nage\n  Field required",
+        "one\n  two\nthree\n\tfour",
+        "".join(f"field_{number}\n  Field required\n" for number in range(18)).rstrip(),
+    ],
+)
+@pytest.mark.parametrize("first", FIRST)
+def test_notes_and_long_messages_stay_with_their_exception(first: str, note: str) -> None:
+    """PEP 678, and messages that pair names with indented texts."""
+    assert [f"{FIRST[first]}{TRACE}{note}", "[INFO] next"] == raws(f"{FIRST[first]}{TRACE}{note}\n[INFO] next")
+
+
+@pytest.mark.parametrize("line", ["  2026-11-27 01:02:03 x", '  {"event": "x"}', "\t[2026-11-27T01:02:03Z] x"])
+def test_blanks_before_a_time_hide_no_beginning(line: str) -> None:
+    """But in the frames of a traceback they are source."""
+    assert [(FIRST["stdlib"] + TRACE).rstrip(), line] == raws(FIRST["stdlib"] + TRACE + line)
+    assert 1 == len(raws(f"{FIRST['stdlib']}{TORN}{line}\nKeyError: 1"))
+
+
+@given(
+    st.lists(
+        st.sampled_from([*LINES, *PLAIN, *TRACE.split("\n"), *CHAIN.split("\n"), *GROUP.split("\n"), "  x", "}"]),
+        max_size=40,
+    ),
+    st.sampled_from(["structlog", "celery", "console", "auto", "audit", "voxelops"]),
+)
+def test_joined_lines_are_complete(lines: list[str], of: str) -> None:
+    """No line that says something is missing, doubled or out of its order, whatever is joined."""
+    told = [line for raw in raws("\n".join(lines), of) for line in raw.split("\n") if line.strip()]
+    assert [line for line in lines if line.strip()] == told
