@@ -249,6 +249,7 @@ class Shipper(_Section):
     environment: Name = "production"
     host_name: Name = "auto"
     timezone: Annotated[str, BeforeValidator(_zone)] = "local"
+    pipeline_timezone: Annotated[str | None, BeforeValidator(_zone), BeforeValidator(_empty_is_none)] = None
     watch: Literal["auto", "inotify", "poll"] = "auto"
     scan_interval: Seconds = 5
     flush_interval: Seconds = 1
@@ -260,6 +261,11 @@ class Shipper(_Section):
     exclude: Texts = []
     redact: Redact = Redact()
     telemetry: Telemetry = Telemetry()
+
+    @property
+    def container_timezone(self) -> str:
+        """Zone of the stamps in what containers print."""
+        return self.pipeline_timezone or self.timezone
 
     @property
     def host(self) -> str:

@@ -54,6 +54,7 @@ CHANGES: dict[str, Change] = {
     # same lines would be second copies.
     "shipper.host_name": _NOW,
     "shipper.timezone": _NOW,
+    "shipper.pipeline_timezone": _NOW,
     "shipper.watch": _RESTART,
     "shipper.scan_interval": _NOW,
     "shipper.flush_interval": _NOW,

@@ -55,7 +55,9 @@ class Documents:
     ) -> None:
         self._zone = Zone(settings.timezone)
         self._utc = Zone("UTC")
+        self._container_zone = Zone(settings.container_timezone)
         self._last_ns: dict[bytes, int] = {}
+        self._container_last_ns: dict[bytes, int] = {}
         self._most = settings.max_line_bytes
         self._service = {"name": "neuroflow", "environment": settings.environment}
         self.runs = runs or RunContext()
@@ -75,7 +77,8 @@ class Documents:
         suspects = redactor.suspects if redactor.active and redactor.suspects(joined) else _nothing
         path = redactor.path(origin.path)
         if origin.format == "pipeline":
-            documents = output.documents_of(records, path, self._service, self.runs)
+            moment_of = self._container_moment(records)
+            documents = output.documents_of(records, path, self._service, self.runs, moment_of)
             for document, raw in zip(documents, records.raws, strict=True):
                 if suspects(raw):
                     redactor.document(document)
@@ -83,6 +86,8 @@ class Documents:
             documents = self._mixed(records, path, suspects)
         else:
             documents = self._events(records, path, suspects)
+        if records.contained:
+            self._by_container_clock(documents, records)
         for index, nanoseconds in records.after.items():
             documents[index]["@timestamp"] = later(documents[index]["@timestamp"], nanoseconds)
         for index, tags in records.tags.items():
@@ -222,6 +227,22 @@ class Documents:
                 said_at = document["@timestamp"] if "tags" not in document else ""
                 runs.complete(neuroflow, document["event"].get("action"), said_at)
         return documents
+
+    def _container_moment(self, records: Records) -> Callable[[str], tuple[str, str | None]]:
+        """What a stamp of a container's clock is in UTC, and the zone that was assumed."""
+        block, zone = records.block, self._container_zone
+        last = self._container_last_ns
+        reading = Reading(block.origin.generation, block.read_at_ns, block.modified_ns, last)
+        return lambda stamp: to_utc(stamp, zone, reading)
+
+    def _by_container_clock(self, documents: list[Document], records: Records) -> None:
+        """Lines that a container printed into another log keep its time."""
+        moment_of = self._container_moment(records)
+        for index, stamp in records.contained.items():
+            document = documents[index]
+            document["@timestamp"], zone = moment_of(stamp)
+            event = {key: value for key, value in document["event"].items() if key != "timezone"}
+            document["event"] = {**event, "timezone": zone} if zone else event
 
     def _time_read(self, read_at_ns: int) -> str:
         """The time of a line that says none: when it was read, a nanosecond apart, which keeps their order.

@@ -138,6 +138,7 @@ def _take(out: Records, records: Records) -> None:
     out.tags |= {first + at: tags for at, tags in records.tags.items()}
     out.flags |= {first + at: flags for at, flags in records.flags.items()}
     out.originals |= {first + at: original for at, original in records.originals.items()}
+    out.contained |= {first + at: stamp for at, stamp in records.contained.items()}
     out.after |= {first + at: behind for at, behind in records.after.items()}
     out.carry = records.carry
     assert out.carries is not None

@@ -61,7 +61,7 @@ def extent(
     found = HEAD.match(body[:400].decode("latin-1")) if body[:1] in heads.PREFIXED else None
     if found is None and heads.begins_apart(body):
         return _extent_apart(lines, index, stop, body)
-    if found is None and heads.is_output(body):
+    if found is None and (heads.is_output(body) or beginnings.is_progress(body)):
         return index + 1, False
     kind = found.lastgroup if found else None
     eager = found is not None and (is_eager(found, body) or (undisturbed and kind in _OF_APPLICATION))

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 
-from shipper.parse import audit, celery, indented, structlog, text, voxelops
+from shipper.parse import audit, beginnings, celery, indented, progress, structlog, text, voxelops
 from shipper.parse.heads import ANSI, HEAD, PREFIXED
 from shipper.parse.joining import MAY_GO_ON, extent, is_eager, is_unfinished
 from shipper.parse.records import Record, Records, text_of
@@ -158,8 +158,10 @@ def _add_text(out: Records, index: int, end: int, body: bytes) -> None:
     joined = b"\n".join([body, *(line.removesuffix(b"\r") for line in lines[index + 1 : end])])
     said, valid = text_of(joined)
     record = text.parse(said)
-    at = out.add(record or {"event": said}, index, end)
+    at = out.add(record or {"event": progress.last_state(said) if "\r" in said else said}, index, end)
     if record is None:
         out.tag(at, "parse_failure")
+        if beginnings.is_progress(body):
+            out.originals[at] = out.exact(at)
     if not valid:
         out.mark_invalid(at)

@@ -65,6 +65,7 @@ class Block:
         modified_ns: the file's last change as last seen, nanoseconds since the epoch.
         torn: its last record was torn by a rotation, and its last lines are the next life's: they take no room here,
             all of them have the offset of this block's end.
+        wide: its offsets are those of UTF-16.
     """
 
     origin: Origin
@@ -77,6 +78,12 @@ class Block:
     read_at_ns: int = 0
     modified_ns: int = 0
     torn: Torn | None = None
+    wide: bool = False
+
+    def is_update(self, index: int) -> bool:
+        """Whether a line is updates of a progress bar that goes on in the next: no line feed ends it."""
+        length = self.offsets[index + 1] - self.offsets[index]
+        return length == len(self.lines[index]) and self.lines[index][-1:] == b"\r" and not self.wide
 
     def anchor(self, end: int) -> Mark:
         """The anchor of ``end``, from the block's own bytes; none where the line before it was cut."""
@@ -104,6 +111,7 @@ class Block:
             carry=self.carry,
             read_at_ns=self.read_at_ns,
             modified_ns=self.modified_ns,
+            wide=self.wide,
         )
 
 

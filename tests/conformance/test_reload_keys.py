@@ -175,6 +175,16 @@ class Walk:
         self.change(shipper={"timezone": "Asia/Tokyo"})
         assert "2026-11-20T03:00:00" == self.arrives(timestamp=stamp)["@timestamp"][:19]
 
+    def _shipper_pipeline_timezone(self) -> None:
+        log = self.rig.logs / "pipelines" / "qsiprep" / "qsiprep_456_20261120_120000.log"
+        log.parent.mkdir(parents=True)
+        log.write_text("261120-12:00:00,963 nipype.workflow INFO:\n\t before\n")
+        assert "2026-11-20T12:00:00.963" == self.comes("\t before")["@timestamp"][:23]
+        self.change(shipper={"pipeline_timezone": "Asia/Tokyo"})
+        with log.open("a") as file:
+            file.write("261120-12:00:00,963 nipype.workflow INFO:\n\t after\n")
+        assert "2026-11-20T03:00:00.963" == self.comes("\t after")["@timestamp"][:23]
+
     def _shipper_scan_interval(self) -> None:
         self.change(shipper={"scan_interval": NEVER})
         self.change(shipper={"scan_interval": 0.3})
