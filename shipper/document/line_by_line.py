@@ -126,6 +126,8 @@ def _plain(line: Block) -> Records:
         records.flag(at, "unterminated")
     if not valid:
         records.mark_invalid(at)
+    elif line.is_update(0):
+        records.originals[at] = records.exact(at)
     return records
 
 
