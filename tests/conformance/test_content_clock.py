@@ -45,8 +45,9 @@ WANTED = [
 
 def listed(rig: Rig, *arguments: str) -> list[dict[str, Any]]:
     """What a view prints."""
-    printed = rig.run(*arguments, "--format", "ndjson", module="shipper.cli.logs").stdout
-    return [json.loads(line) for line in printed.splitlines()]
+    printed = rig.run(*arguments, "--format", "ndjson", module="shipper.cli.logs")
+    assert 0 == printed.returncode, printed.stderr
+    return [json.loads(line) for line in printed.stdout.splitlines()]
 
 
 @pytest.mark.parametrize("live", [False, True], ids=["once", "live"])

@@ -7,12 +7,13 @@ import random
 import subprocess
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 from elasticsearch import Elasticsearch
 
-from tests.conformance.rig import Rig, alive, eventually
+from tests.conformance.rig import Rig, eventually
 
 PLACE = Path("pipelines") / "qsiprep" / "qsiprep_456_20261127_000000.log"
 
@@ -26,6 +27,11 @@ def shown(rig: Rig) -> bytes:
     """What ``pipeline`` prints."""
     command = rig.command("pipeline", "456", module="shipper.cli.logs")
     return subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
+
+
+def is_more(rig: Rig, es: Elasticsearch, count: int) -> bool:
+    """Whether there are more documents than this by now."""
+    return rig.count(es) > count
 
 
 def log_of(rig: Rig) -> Path:
@@ -105,8 +111,7 @@ class TestProgressBar:
         try:
             for _ in range(6):
                 process = rig.start()
-                before = rig.count(es)
-                assert eventually(lambda before=before, process=process: rig.count(es) > before or not alive(process))
+                assert eventually(partial(is_more, rig, es, rig.count(es)))
                 time.sleep(rng.uniform(0, 1.5))
                 rig.kill(process)
         finally:

@@ -178,12 +178,13 @@ class Walk:
     def _shipper_pipeline_timezone(self) -> None:
         log = self.rig.logs / "pipelines" / "qsiprep" / "qsiprep_456_20261120_120000.log"
         log.parent.mkdir(parents=True)
-        log.write_text("261120-12:00:00,963 nipype.workflow INFO:\n\t before\n")
-        assert "2026-11-20T12:00:00.963" == self.comes("\t before")["@timestamp"][:23]
+        stamp = "261120-12:00:00,963 cli INFO: "
+        log.write_text(f"{stamp}before\n")
+        assert "2026-11-20T12:00:00.963" == self.comes(f"{stamp}before")["@timestamp"][:23]
         self.change(shipper={"pipeline_timezone": "Asia/Tokyo"})
         with log.open("a") as file:
-            file.write("261120-12:00:00,963 nipype.workflow INFO:\n\t after\n")
-        assert "2026-11-20T03:00:00.963" == self.comes("\t after")["@timestamp"][:23]
+            file.write(f"{stamp}after\n")
+        assert "2026-11-20T03:00:00.963" == self.comes(f"{stamp}after")["@timestamp"][:23]
 
     def _shipper_scan_interval(self) -> None:
         self.change(shipper={"scan_interval": NEVER})
