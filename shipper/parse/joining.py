@@ -72,7 +72,10 @@ def extent(
     size, previous, end, noted = len(lines[index]), body, index + 1, False
     notes = at_margin = 0
     while end < limit:
-        line = heads.colourless(lines[end].removesuffix(b"\r")).lstrip(b"\0")
+        line = lines[end]
+        if state is State.NONE and not (eager or closing) and line and not MAY_GO_ON[line[0]]:
+            return end, False
+        line = heads.colourless(line.removesuffix(b"\r")).lstrip(b"\0")
         size += len(lines[end]) + 1
         if size > MAX_JOINED_BYTES or _ends(line, state, eager=eager or bool(closing)):
             return end, False
