@@ -126,7 +126,7 @@ def _ends(line: bytes, state: State, *, eager: bool) -> bool:
         state: of the record before it.
         eager: it may show objects.
     """
-    if heads.begins_apart(line):
+    if heads.begins_apart(line) or beginnings.is_progress(line):
         return True
     if line[:1] in _BLANKS:
         return state in _OPEN and beginnings.begins_indented(line)

@@ -158,10 +158,11 @@ def _add_text(out: Records, index: int, end: int, body: bytes) -> None:
     joined = b"\n".join([body, *(line.removesuffix(b"\r") for line in lines[index + 1 : end])])
     said, valid = text_of(joined)
     record = text.parse(said)
-    at = out.add(record or {"event": progress.last_state(said) if "\r" in said else said}, index, end)
+    over = record is None and end == index + 1 and beginnings.is_progress(body)
+    at = out.add(record or {"event": progress.last_state(said) if over else said}, index, end)
     if record is None:
         out.tag(at, "parse_failure")
-        if beginnings.is_progress(body):
-            out.originals[at] = out.exact(at)
+    if over:
+        out.originals[at] = out.exact(at)
     if not valid:
         out.mark_invalid(at)
