@@ -68,6 +68,8 @@ def extent(
     closing = is_unfinished(body) if kind == "celery" and not eager else b""
     listed = kind == "huey" and body.rstrip().endswith(_COMMANDS)
     state = State.NONE if found else traceback.state_of(body)
+    if body.startswith(traceback.FRAME):
+        state = State.FRAMES
     limit = min(stop, index + MAX_JOINED_LINES)
     size, previous, end, noted = len(lines[index]), body, index + 1, False
     notes = at_margin = 0

@@ -140,6 +140,13 @@ def test_notes_and_long_messages_stay_with_their_exception(first: str, note: str
     assert [f"{FIRST[first]}{TRACE}{note}", "[INFO] next"] == raws(f"{FIRST[first]}{TRACE}{note}\n[INFO] next")
 
 
+@pytest.mark.parametrize("first", ["", FIRST["stdlib"], FIRST["celery"], FIRST["uvicorn"]])
+def test_a_syntax_error_needs_no_introduction(first: str) -> None:
+    """Python shows that of the program itself without one; it is named below its carets."""
+    error = f'{first}  File "y.py", line 1\n    x = = 1\n        ^\nSyntaxError: invalid syntax'
+    assert [error, "[INFO] next"] == raws(f"{error}\n[INFO] next")
+
+
 @pytest.mark.parametrize("line", ["  2026-11-27 01:02:03 x", '  {"event": "x"}', "\t[2026-11-27T01:02:03Z] x"])
 def test_blanks_before_a_time_hide_no_beginning(line: str) -> None:
     """But in the frames of a traceback they are source."""
