@@ -20,6 +20,7 @@ from shipper.document.homes import HOMES, IDS, put_component, put_duration, put_
 from shipper.document.ids import generation_text
 from shipper.document.labels import LABELS, MOST_LABEL, Label, labelled
 from shipper.document.levels import SPELLINGS, level_of
+from shipper.document.output import MomentOf
 from shipper.document.places import place_of
 from shipper.document.redact import Redactor
 from shipper.document.taxonomy import event_fields
@@ -77,8 +78,7 @@ class Documents:
         suspects = redactor.suspects if redactor.active and redactor.suspects(joined) else _nothing
         path = redactor.path(origin.path)
         if origin.format == "pipeline":
-            moment_of = self._container_moment(records)
-            documents = output.documents_of(records, path, self._service, self.runs, moment_of)
+            documents = output.documents_of(records, path, self._service, self.runs, self._container_moment(records))
             for document, raw in zip(documents, records.raws, strict=True):
                 if suspects(raw):
                     redactor.document(document)
@@ -228,19 +228,29 @@ class Documents:
                 runs.complete(neuroflow, document["event"].get("action"), said_at)
         return documents
 
-    def _container_moment(self, records: Records) -> Callable[[str], tuple[str, str | None]]:
-        """What a stamp of a container's clock is in UTC, and the zone that was assumed."""
+    def _container_moment(self, records: Records) -> MomentOf:
+        """What reads the stamps of a block's containers."""
         block, zone = records.block, self._container_zone
         last = self._container_last_ns
         reading = Reading(block.origin.generation, block.read_at_ns, block.modified_ns, last)
-        return lambda stamp: to_utc(stamp, zone, reading)
+
+        def moment_of(stamp: str) -> tuple[str | None, str | None]:
+            try:
+                return to_utc(stamp, zone, reading)
+            except (ValueError, OverflowError):
+                return None, None
+
+        return moment_of
 
     def _by_container_clock(self, documents: list[Document], records: Records) -> None:
         """Lines that a container printed into another log keep its time."""
         moment_of = self._container_moment(records)
         for index, stamp in records.contained.items():
             document = documents[index]
-            document["@timestamp"], zone = moment_of(stamp)
+            at, zone = moment_of(stamp)
+            if at is None:
+                continue
+            document["@timestamp"] = at
             event = {key: value for key, value in document["event"].items() if key != "timezone"}
             document["event"] = {**event, "timezone": zone} if zone else event
 

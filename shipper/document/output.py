@@ -13,6 +13,8 @@ from shipper.parse.records import Records
 from shipper.parse.timestamps import from_ns, later
 
 Document = dict[str, Any]
+MomentOf = Callable[[str], tuple[str | None, str | None]]
+"""A stamp of a container's → UTC, or None where it is no usable time; and the zone that was assumed."""
 
 
 def documents_of(
@@ -20,7 +22,7 @@ def documents_of(
     path: str,
     service: Document,
     runs: RunContext,
-    moment_of: Callable[[str], tuple[str, str | None]],
+    moment_of: MomentOf,
 ) -> list[Document]:
     """The documents of a pipeline log's lines.
 
@@ -32,7 +34,7 @@ def documents_of(
         path: of their file, as it may be shown.
         service: of every document.
         runs: completes what the file's name says.
-        moment_of: a stamp of the container's → UTC, and the zone that was assumed.
+        moment_of: reads the container's stamps.
     """
     block = records.block
     base = min(block.modified_ns or block.read_at_ns, block.read_at_ns)
@@ -63,7 +65,8 @@ def documents_of(
             if key in record:
                 log[key] = record[key]
         stamp = record.get("timestamp")
-        at, zone = moment_of(stamp) if stamp else (from_ns(base + index), None)
+        said_at, zone = moment_of(stamp) if stamp else (None, None)
+        at = said_at or from_ns(base + index)
         documents.append({
             "@timestamp": at,
             "message": record["event"],
@@ -72,11 +75,11 @@ def documents_of(
             "service": service,
             "neuroflow": {**ids, "node": record["output_node"]} if "output_node" in record else dict(ids),
         })  # fmt: skip
-        if stamp and untimed == index:
+        if said_at and untimed == index:
             for before in range(index):
                 if documents[before]["@timestamp"] > at:
                     documents[before]["@timestamp"] = later(at, records.starts[before] - start)
-        elif not stamp:
+        elif not said_at:
             untimed = index + 1
     return documents
 

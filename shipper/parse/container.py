@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from shipper.parse.heads import ANSI
+from shipper.parse.timestamps import FIRST_YEAR, LAST_YEAR
 
 _NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONTHS = {name: at for at, name in enumerate(_NAMES, start=1)}
@@ -49,7 +50,7 @@ _RECON_ALL = re.compile(
     rf"(?:#@# (?P<node>\S.{{0,99}}?) +|(?P<said>.{{0,200}}?\b(?:at|date):? +)|[\[(]?){_DATE}[\])]?\s*", re.ASCII
 )
 # When one of FreeSurfer's programs was asked how much the machine has to do.
-_LOAD = re.compile(rf"@#@FSLOADPOST (?P<date>\d{{4}}:\d\d:\d\d):(?P<clock>{_CLOCK}) (?P<logger>\S++)", re.ASCII)
+_LOAD = re.compile(rf"@#@FSLOADPOST (?P<date>\d{{4}}:\d\d:\d\d):(?P<clock>{_CLOCK}) (?P<logger>[\w.-]++)", re.ASCII)
 _TOOL = r"(?:(?P<tool>[A-Za-z][\w./+-]{0,60}+): {1,2})?"
 _SAID = re.compile(
     # In brackets, behind the program's name (MRtrix) or a number (the BIDS validator).
@@ -181,12 +182,12 @@ def _recon_all(text: str) -> Said | None:
 
 
 def _stamp(text: str) -> str:
-    """The stamp, if there is such a time."""
+    """The stamp, if there is such a time, and an index holds it in every zone."""
     try:
-        datetime.fromisoformat(f"{text[:19]}+00:00")
+        year = datetime.fromisoformat(text).year
     except ValueError:
         return ""
-    return text
+    return text if FIRST_YEAR < year <= LAST_YEAR else ""
 
 
 def _level(text: str) -> str:

@@ -73,6 +73,7 @@ def extent(
     limit = min(stop, index + MAX_JOINED_LINES)
     size, previous, end, noted = len(lines[index]), body, index + 1, False
     notes = at_margin = 0
+    most_at_margin = MOST_AT_MARGIN * (10 if undisturbed else 1)
     while end < limit:
         line = lines[end]
         if state is State.NONE and not (eager or closing) and line and not MAY_GO_ON[line[0]]:
@@ -83,7 +84,7 @@ def extent(
             return end, False
         indented = line[:1] in _BLANKS or not line.strip()
         if closing:
-            if (at_margin := at_margin + (not indented)) > MOST_AT_MARGIN:
+            if (at_margin := at_margin + (not indented)) > most_at_margin:
                 return end, False
             end += 1
             if line.rstrip().endswith(closing):
@@ -110,7 +111,7 @@ def extent(
             notes = notes if not line.strip() else 0
         elif after is State.NONE or (after is State.NAMED and state is not State.FRAMES):
             notes, at_margin = notes + (after is State.NAMED), at_margin + 1
-            if notes > MOST_NOTES or at_margin > MOST_AT_MARGIN:
+            if notes > MOST_NOTES or at_margin > most_at_margin:
                 return end, False
         else:
             notes = 0

@@ -39,7 +39,7 @@ class Above(NamedTuple):
         """What was kept as this text."""
         if not carry:
             return _NOTHING
-        stamp, offset, reach, level, logger, node = carry.split("|")
+        stamp, offset, reach, level, logger, node = carry.split("|", 5)
         return cls(stamp, int(offset), reach, level, logger, node)
 
     def __str__(self) -> str:
