@@ -73,6 +73,7 @@ def extent(
     limit = min(stop, index + MAX_JOINED_LINES)
     size, previous, end, noted = len(lines[index]), body, index + 1, False
     notes = at_margin = 0
+    # Where nobody else prints, a text of many lines is the application's own: the last of an error output, say.
     most_at_margin = MOST_AT_MARGIN * (10 if undisturbed else 1)
     while end < limit:
         line = lines[end]
