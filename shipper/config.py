@@ -254,6 +254,7 @@ class Shipper(_Section):
     timezone: Annotated[str, BeforeValidator(_zone)] = "local"
     worker_log_format: Layout = None
     worker_task_log_format: Layout = None
+    pipeline_timezone: Annotated[str | None, BeforeValidator(_zone), BeforeValidator(_empty_is_none)] = None
     watch: Literal["auto", "inotify", "poll"] = "auto"
     scan_interval: Seconds = 5
     flush_interval: Seconds = 1
@@ -270,6 +271,11 @@ class Shipper(_Section):
     def layouts(self) -> tuple[str, ...]:
         """Formats of Celery's lines, that of tasks first: it says more."""
         return tuple(filter(None, (self.worker_task_log_format, self.worker_log_format)))
+
+    @property
+    def container_timezone(self) -> str:
+        """Zone of the stamps in what containers print."""
+        return self.pipeline_timezone or self.timezone
 
     @property
     def host(self) -> str:

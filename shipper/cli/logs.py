@@ -80,8 +80,8 @@ def _levels(_context: click.Context, _parameter: click.Parameter, begun: str) ->
     "--dataset",
     "datasets",
     multiple=True,
-    type=click.Choice(["app", "workflow", "celery"]),
-    help="Only this kind of log",
+    type=click.Choice(["app", "workflow", "celery", "pipeline"]),
+    help="Only this kind of log (without it: app, workflow and celery)",
 )
 @output_options
 @answering
@@ -92,7 +92,7 @@ def show_logs(
     level: str | None,
     count: int,
     follow: bool,
-    datasets: tuple[Literal["app", "workflow", "celery"], ...],
+    datasets: tuple[Literal["app", "workflow", "celery", "pipeline"], ...],
     since: str | None,
     until: str | None,
     utc: bool,

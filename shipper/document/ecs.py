@@ -20,6 +20,7 @@ from shipper.document.homes import HOMES, IDS, put_component, put_duration, put_
 from shipper.document.ids import generation_text
 from shipper.document.labels import LABELS, MOST_LABEL, Label, labelled
 from shipper.document.levels import SPELLINGS, level_of
+from shipper.document.output import MomentOf
 from shipper.document.places import place_of
 from shipper.document.redact import Redactor
 from shipper.document.taxonomy import event_fields
@@ -55,7 +56,9 @@ class Documents:
     ) -> None:
         self._zone = Zone(settings.timezone)
         self._utc = Zone("UTC")
+        self._container_zone = Zone(settings.container_timezone)
         self._last_ns: dict[bytes, int] = {}
+        self._container_last_ns: dict[bytes, int] = {}
         self._most = settings.max_line_bytes
         self._service = {"name": "neuroflow", "environment": settings.environment}
         self.runs = runs or RunContext()
@@ -75,7 +78,7 @@ class Documents:
         suspects = redactor.suspects if redactor.active and redactor.suspects(joined) else _nothing
         path = redactor.path(origin.path)
         if origin.format == "pipeline":
-            documents = output.documents_of(records, path, self._service, self.runs)
+            documents = output.documents_of(records, path, self._service, self.runs, self._container_moment(records))
             for document, raw in zip(documents, records.raws, strict=True):
                 if suspects(raw):
                     redactor.document(document)
@@ -83,6 +86,8 @@ class Documents:
             documents = self._mixed(records, path, suspects)
         else:
             documents = self._events(records, path, suspects)
+        if records.contained:
+            self._by_container_clock(documents, records)
         for index, nanoseconds in records.after.items():
             documents[index]["@timestamp"] = later(documents[index]["@timestamp"], nanoseconds)
         for index, tags in records.tags.items():
@@ -250,6 +255,32 @@ class Documents:
             return to_utc(text, self._zone)[0] if text else None
         except ValueError:
             return None
+
+    def _container_moment(self, records: Records) -> MomentOf:
+        """What reads the stamps of a block's containers."""
+        block, zone = records.block, self._container_zone
+        last = self._container_last_ns
+        reading = Reading(block.origin.generation, block.read_at_ns, block.modified_ns, last)
+
+        def moment_of(stamp: str) -> tuple[str | None, str | None]:
+            try:
+                return to_utc(stamp, zone, reading)
+            except (ValueError, OverflowError):
+                return None, None
+
+        return moment_of
+
+    def _by_container_clock(self, documents: list[Document], records: Records) -> None:
+        """Lines that a container printed into another log keep its time."""
+        moment_of = self._container_moment(records)
+        for index, stamp in records.contained.items():
+            document = documents[index]
+            at, zone = moment_of(stamp)
+            if at is None:
+                continue
+            document["@timestamp"] = at
+            event = {key: value for key, value in document["event"].items() if key != "timezone"}
+            document["event"] = {**event, "timezone": zone} if zone else event
 
     def _time_read(self, read_at_ns: int) -> str:
         """The time of a line that says none: when it was read, a nanosecond apart, which keeps their order.

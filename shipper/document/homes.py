@@ -26,6 +26,7 @@ IDS = {
     "pipeline": "pipeline",
     "pipeline_name": "pipeline",
     "stage": "stage",
+    "output_node": "node",
 }
 """Key in the source → key under ``neuroflow``: identifiers, always as text.  Names of people are ``labels``'."""
 

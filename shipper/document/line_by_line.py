@@ -128,6 +128,8 @@ def _plain(line: Block) -> Records:
         records.flag(at, "unterminated")
     if not valid:
         records.mark_invalid(at)
+    elif line.is_update(0):
+        records.originals[at] = records.exact(at)
     return records
 
 
@@ -140,6 +142,7 @@ def _take(out: Records, records: Records) -> None:
     out.tags |= {first + at: tags for at, tags in records.tags.items()}
     out.flags |= {first + at: flags for at, flags in records.flags.items()}
     out.originals |= {first + at: original for at, original in records.originals.items()}
+    out.contained |= {first + at: stamp for at, stamp in records.contained.items()}
     out.after |= {first + at: behind for at, behind in records.after.items()}
     out.carry = records.carry
     assert out.carries is not None

@@ -11,7 +11,18 @@ from collections.abc import Callable
 from functools import partial
 from itertools import islice
 
-from shipper.parse import audit, celery, dialects, indented, structlog, text, voxelops, wrappers
+from shipper.parse import (
+    audit,
+    beginnings,
+    celery,
+    dialects,
+    indented,
+    progress,
+    structlog,
+    text,
+    voxelops,
+    wrappers,
+)
 from shipper.parse.heads import ANSI, HEAD, PREFIXED, colourless
 from shipper.parse.joining import MAY_GO_ON, extent, is_eager, is_unfinished
 from shipper.parse.layouts import Layouts, match
@@ -198,11 +209,14 @@ def _add_text(out: Records, index: int, end: int, body: bytes, layouts: Layouts)
     joined = b"\n".join([body, *(line.removesuffix(b"\r") for line in lines[index + 1 : end])])
     said, valid = text_of(joined)
     record = text.parse(said, layouts)
+    over = record is None and end == index + 1 and beginnings.is_progress(body)
     torn = _behind_torn(said) if record is None and end == index + 1 else None
-    at = out.add(record or torn or {"event": said}, index, end)
+    at = out.add(record or torn or {"event": progress.last_state(said) if over else said}, index, end)
     if torn:
         out.tag(at, "torn")
     elif record is None:
         out.tag(at, "parse_failure")
+    if over:
+        out.originals[at] = out.exact(at)
     if not valid:
         out.mark_invalid(at)

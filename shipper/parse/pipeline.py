@@ -2,7 +2,7 @@
 
 The file is ``=== STDOUT ===``, the output, ``=== STDERR ===``, the error output.  A marker inside the output is
 content: the first line opens standard output and only the first ``=== STDERR ===`` opens standard error; what
-switches back while the pipeline still runs says ``(continued)``.
+switches back while the pipeline still runs says ``(continued)``.  What a line says of itself is ``container``'s.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from shipper.parse.records import Records, text_of
+from shipper.parse import output, progress
+from shipper.parse.output import Above
+from shipper.parse.records import Record, Records, text_of
 from shipper.tail.lines import Block
 
 _NAME = re.compile(r"(?P<prefix>.+)_(?P<run>\d+)_(?P<date>\d{8})_(?P<time>\d{6})\.log")
@@ -42,25 +44,45 @@ def run_of(path: str) -> Run | None:
 
 
 def parse(block: Block) -> Records:
-    """Every line as a record; nothing is skipped, so that the file can be given back byte for byte."""
-    out = Records(block, end=block.offsets[-1], rest=len(block.lines))
-    state = block.carry
+    """Every line as a record; nothing is skipped, so that the file can be given back byte for byte.
+
+    A head whose message is not there yet is held back: the message names the node.
+    """
+    lines, offsets = block.lines, block.offsets
+    count = len(lines)
+    out = Records(block)
+    stream, _, known = block.carry.partition("|")
+    above, carry = Above.of(known), block.carry
     carries: list[str] = []
-    last = len(block.lines) - 1
-    for index, line in enumerate(block.lines):
-        state = _next(state, line)
+    for index, line in enumerate(lines):
         text, valid = text_of(line)
-        out.records.append({"event": text, "iostream": ERR if state == ERR else OUT if state else None})
-        carries.append(state)
+        if index + 1 == count and not block.final and output.waits(text):
+            count = index
+            break
+        before = stream
+        stream = _next(stream, line)
+        said = progress.last_state(text) if "\r" in text else text
+        record: Record = {"event": said, "iostream": ERR if stream == ERR else OUT if stream else None}
+        after = text_of(lines[index + 1])[0] if index + 1 < count else None
+        below = output.add(record, said, offsets[index], above, after)
+        if "timestamp" not in record and below.stamp:
+            record["timestamp"] = below.stamp
+            out.after[index] = offsets[index] - below.offset
+        if below is not above or stream != before:
+            above, told = below, str(below)
+            carry = f"{stream}|{told}" if told else stream
+        carries.append(carry)
+        out.records.append(record)
+        ended = not (block.is_update(index) or (block.unterminated and index + 1 == len(lines)))
         if not valid:
             out.tag(index, "invalid_utf8")
-            out.originals[index] = line + b"\n"
-        if block.unterminated and index == last:
-            out.originals[index] = line
-    out.raws = block.lines
-    out.starts = block.offsets[:-1]
+        if not (valid and ended and said is text):
+            out.originals[index] = line + b"\n" if ended else line
+    out.raws = lines[:count]
+    out.starts = offsets[:count]
+    out.rest, out.end = count, offsets[count]
     out.carries = carries
-    out.carry = state
+    out.carry = carry
     return out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +32,7 @@ class Records:
         flags: index of a record → what was done to its line.
         originals: index of a record → its exact bytes, where ``message`` and a line feed would not give them.
         written: index of a record → when a container's runtime took it: its time, if it says none itself.
+        contained: index of a record whose stamp is a container's → that stamp, in logs of other stamps.
         after: index of a record without a stamp of its own → nanoseconds behind the one that it was given.
         carries: parser state after each record, for formats that have one.
         carry: parser state at ``end``.
@@ -46,6 +48,7 @@ class Records:
     flags: dict[int, list[str]] = field(default_factory=dict)
     originals: dict[int, bytes] = field(default_factory=dict)
     written: dict[int, str] = field(default_factory=dict)
+    contained: dict[int, str] = field(default_factory=dict)
     after: dict[int, int] = field(default_factory=dict)
     carries: list[str] | None = None
     carry: str = ""
@@ -63,10 +66,16 @@ class Records:
                 record.setdefault("line_bytes", cut[line])
         return at
 
+    def exact(self, at: int) -> bytes:
+        """The bytes of a record just added, with what ended them in the file: an update has no line feed."""
+        raw, block = self.raws[at], self.block
+        index = bisect_left(block.offsets, self.starts[at])
+        return raw if block.is_update(index) else raw + b"\n"
+
     def mark_invalid(self, at: int) -> None:
         """Note that a record's bytes were no valid UTF-8, and keep them."""
         self.tag(at, "invalid_utf8")
-        self.originals[at] = self.raws[at] + b"\n"
+        self.originals[at] = self.exact(at)
 
     def tag(self, index: int, tag: str) -> None:
         """Note what is wrong with a record."""

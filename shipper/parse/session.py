@@ -1,18 +1,19 @@
 """Per-session logs: console lines of the application, and framed sections with the output of each run.
 
 A section (STDOUT, ERROR, METRICS, TRACEBACK) ends at the next frame or at a console line of the application, which
-appends without a blank line.  Inside there is no stamp: lines of a section follow the last console line, a
-nanosecond a byte.
+appends without a blank line.  Inside the application writes no stamp: lines of a section follow its last line, a
+nanosecond a byte, or the last stamp of the container whose output it is.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from shipper.parse import mixed, structlog, text, traceback
+from shipper.parse import mixed, output, progress, structlog, text, traceback
 from shipper.parse.joining import MAX_JOINED_BYTES, MAX_JOINED_LINES
+from shipper.parse.output import Above
 from shipper.parse.records import Record, Records, text_of
 
 _RULE = b"=" * 72
@@ -31,21 +32,27 @@ class State:
         section: the name of the open section; empty among console lines.
         stamp: of the last console line, empty before the first.
         offset: of that line.
+        above: what a container's output has said in the open section.
     """
 
     section: str = ""
     stamp: str = ""
     offset: int = 0
+    above: Above = field(default_factory=Above)
 
     @classmethod
     def of(cls, carry: str) -> State:
         """The state that was kept as this text."""
         section, _, rest = carry.partition("|")
-        stamp, _, offset = rest.partition("|")
-        return cls(section, stamp, int(offset or 0))
+        stamp, _, rest = rest.partition("|")
+        offset, _, above = rest.partition("|")
+        return cls(section, stamp, int(offset or 0), Above.of(above))
 
     def __str__(self) -> str:
-        return f"{self.section}|{self.stamp}|{self.offset}" if self.section or self.stamp else ""
+        if not (self.section or self.stamp):
+            return ""
+        above = str(self.above)
+        return f"{self.section}|{self.stamp}|{self.offset}{'|' if above else ''}{above}"
 
 
 class _Section(NamedTuple):
@@ -70,7 +77,7 @@ def read(out: Records) -> None:
         elif not state.section:
             after = _read_console(out, index, state)
         elif _OWN.match(lines[index]):
-            state = replace(state, section="")
+            state = State("", state.stamp, state.offset)
             continue
         elif state.section == "STDOUT":
             after = _read_output(out, index, state)
@@ -79,7 +86,7 @@ def read(out: Records) -> None:
         if after is None:
             break
         at, (index, state) = index, after
-        if index == at and not state.section:
+        if index == at:
             break
     out.rest, out.carry = index, str(state)
 
@@ -120,9 +127,13 @@ def _read_console(out: Records, index: int, state: State) -> _After:
 
 
 def _read_output(out: Records, index: int, state: State) -> _After:
-    """Every line of a program's output as a record, up to the end of its section."""
+    """Every line of a program's output as a record, up to the end of its section.
+
+    A head whose message is not there yet is held back.
+    """
     lines, final = out.block.lines, out.block.final
-    first, count = len(out.records), len(lines)
+    count, carry = len(lines), str(state)
+    assert out.carries is not None
     while index < count:
         line = lines[index]
         if line[:1] == b"=" and _frame_at(lines, index, final=final):
@@ -130,13 +141,23 @@ def _read_output(out: Records, index: int, state: State) -> _After:
         if line[:2] == b"20" and _OWN.match(line):
             break
         if line.strip():
-            said, valid = text_of(line.removesuffix(b"\r"))
-            at = _add(out, {"event": said, "iostream": "stdout"}, index, index + 1, state)
+            whole, valid = text_of(line.removesuffix(b"\r"))
+            if index + 1 == count and not final and output.waits(whole):
+                break
+            said = progress.last_state(whole)
+            record: Record = {"event": said, "iostream": "stdout"}
+            after = text_of(lines[index + 1])[0] if index + 1 < count else None
+            above = output.add(record, said, out.block.offsets[index], state.above, after)
+            if above is not state.above:
+                state = replace(state, above=above)
+                carry = str(state)
+            at = _add(out, record, index, index + 1, state)
             if not valid:
                 out.mark_invalid(at)
+            elif said is not whole:
+                out.originals[at] = out.exact(at)
+            out.carries.append(carry)
         index += 1
-    assert out.carries is not None
-    out.carries += [str(state)] * (len(out.records) - first)
     return index, state
 
 
@@ -144,6 +165,7 @@ def _read_framed(out: Records, index: int, name: str, state: State) -> _After | 
     """A frame and the section's first record; None if its end is not there yet."""
     lines = out.block.lines
     begins = index + _FRAME_LINES
+    state = replace(state, above=Above())
     if name == "STDOUT":
         frame = b"\n".join(line.rstrip(b"\r") for line in lines[index:begins]).decode()
         state = replace(state, section=name)
@@ -244,9 +266,15 @@ def _end_of_object(lines: list[bytes], begins: int) -> int:
 
 
 def _add(out: Records, record: Record, index: int, end: int, state: State) -> int:
-    """Take in a record; what has no stamp of its own follows the last console line."""
+    """Take in a record; what has no stamp of its own follows the last one."""
     at = out.add(record, index, end)
-    if state.stamp and "timestamp" not in record:
+    if state.above.stamp:
+        out.contained[at] = state.above.stamp
+        if "timestamp" not in record:
+            out.after[at] = out.starts[at] - state.above.offset
+            out.tag(at, "no_timestamp")
+        record["timestamp"] = state.above.stamp
+    elif state.stamp and "timestamp" not in record:
         record["timestamp"] = state.stamp
         out.after[at] = out.starts[at] - state.offset
         out.tag(at, "no_timestamp")

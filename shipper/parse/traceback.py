@@ -8,6 +8,8 @@ from enum import IntEnum
 START = "Traceback (most recent call last):"
 GROUP_START = "  + Exception Group Traceback (most recent call last):"
 STACK_START = "Stack (most recent call last):"
+FRAME = b'  File "'
+"""What a syntax error of the program itself begins with: no line introduces it."""
 _LINKS = (
     "During handling of the above exception, another exception occurred:",
     "The above exception was the direct cause of the following exception:",
@@ -78,7 +80,7 @@ def step(state: State, line: bytes, previous: bytes) -> State | None:
         quoted = state is State.NAMED and previous.rstrip().endswith((b'"""', b":"))
         return begun if quoted or state not in _COMPLETE else None
     if line[:1] in {b" ", b"\t"}:
-        return state
+        return State.FRAMES if state is State.NONE and line.startswith(FRAME) else state
     if line.startswith(_BYTE_BOX):
         if state is State.NONE:
             return None

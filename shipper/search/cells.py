@@ -97,6 +97,7 @@ _TELLING = {
     "neuroflow.run_id": "run_id",
     "neuroflow.pipeline": "pipeline",
     "neuroflow.stage": "stage",
+    "neuroflow.node": "node",
     "neuroflow.subject_id": "subject_id",
     "neuroflow.session_id": "session_id",
     "neuroflow.task.name": "task",

@@ -29,9 +29,9 @@ _BY_KIND: Mapping[Kind, str] = {
     "error.type event.action event.category event.dataset event.kind event.outcome event.timezone event.type "
     "host.name log.file.path log.flags log.iostream log.level log.logger process.name service.environment "
     "service.name tags user.id neuroflow.pipeline neuroflow.run_id neuroflow.session_id neuroflow.stage "
-    "neuroflow.subject_id neuroflow.workflow_run_id neuroflow.context neuroflow.task.id neuroflow.task.name "
-    "neuroflow.audit.entity neuroflow.audit.entity_type neuroflow.audit.entity_id neuroflow.audit.old_value "
-    "neuroflow.audit.new_value neuroflow.audit.triggered_by neuroflow.generation",
+    "neuroflow.node neuroflow.subject_id neuroflow.workflow_run_id neuroflow.context neuroflow.task.id "
+    "neuroflow.task.name neuroflow.audit.entity neuroflow.audit.entity_type neuroflow.audit.entity_id "
+    "neuroflow.audit.old_value neuroflow.audit.new_value neuroflow.audit.triggered_by neuroflow.generation",
 }
 KINDS: Mapping[str, Kind] = {name: kind for kind, names in _BY_KIND.items() for name in names.split()}
 """Every field of the mappings that can be searched."""
@@ -58,6 +58,7 @@ SHORT: Mapping[str, tuple[str, ...]] = {
     "level": ("log.level",),
     "logger": ("log.logger",),
     "new_value": ("neuroflow.audit.new_value",),
+    "node": ("neuroflow.node",),
     "offset": ("log.offset",),
     "old_value": ("neuroflow.audit.old_value",),
     "outcome": ("event.outcome",),

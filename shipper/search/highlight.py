@@ -27,6 +27,7 @@ SHOWN = (
     "log.level",
     "log.logger",
     "message",
+    "neuroflow.node",
     "neuroflow.pipeline",
     "neuroflow.run_id",
     "neuroflow.session_id",

@@ -33,6 +33,7 @@ NAMES = (
     "error.type",
     "event.action",
     "log.logger",
+    "neuroflow.node",
     "neuroflow.pipeline",
     "neuroflow.stage",
     "neuroflow.task.name",

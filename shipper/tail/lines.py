@@ -14,6 +14,7 @@ from shipper.config import Dataset, Format
 from shipper.tail.blanks import LONGEST_RECORD, surplus
 from shipper.tail.identity import ANCHOR_BYTES, Mark, anchor_of
 from shipper.tail.progress import Span
+from shipper.tail.updates import finished, parts_of
 
 # A line over the limit is kept whole up to this many times the limit, then cut: its exact bytes still travel
 # in the document, while memory stays bounded.
@@ -69,6 +70,7 @@ class Block:
         modified_ns: the file's last change as last seen, nanoseconds since the epoch.
         torn: its last record was torn by a rotation, and its last lines are the next life's: they take no room here,
             all of them have the offset of this block's end.
+        wide: its offsets are those of UTF-16.
     """
 
     origin: Origin
@@ -81,6 +83,12 @@ class Block:
     read_at_ns: int = 0
     modified_ns: int = 0
     torn: Torn | None = None
+    wide: bool = False
+
+    def is_update(self, index: int) -> bool:
+        """Whether a line is updates of a progress bar that goes on in the next: no line feed ends it."""
+        length = self.offsets[index + 1] - self.offsets[index]
+        return length == len(self.lines[index]) and self.lines[index][-1:] == b"\r" and not self.wide
 
     def anchor(self, end: int) -> Mark:
         """The anchor of ``end``, from the block's own bytes; none where the line before it was cut."""
@@ -108,6 +116,7 @@ class Block:
             carry=self.carry,
             read_at_ns=self.read_at_ns,
             modified_ns=self.modified_ns,
+            wide=self.wide,
         )
 
 
@@ -115,17 +124,22 @@ class Splitter:
     """Cuts a growing stream of bytes into lines; holds at most the kept part of one unfinished line.
 
     A line that begins with a hole (a writer kept its old offset over a truncation: megabytes of NULs) begins
-    after it.
+    after it.  A line that a progress bar writes over is parted behind an update when it is long, or when it is to be
+    shown: a part keeps its carriage return and has no line feed.
 
     Args:
         offset: of the first byte that will be fed.
         keep: longest line kept whole, bytes; the rest of a longer one is skipped, counted and flagged.
         whole: every line says something, blank ones too; else long runs of blank ones are passed over.
+        updates: so many bytes of a progress bar's updates are one part; without it none is parted for its length.
     """
 
-    __slots__ = ("_blank", "_dropped", "_hole", "_in_hole", "_keep", "_next", "_rest", "_start", "_whole")
+    __slots__ = (
+        "_blank", "_dropped", "_hole", "_in_hole", "_keep", "_next",
+        "_rest", "_returns", "_start", "_updates", "_whole",
+    )  # fmt: skip
 
-    def __init__(self, offset: int, keep: int, *, whole: bool = False) -> None:
+    def __init__(self, offset: int, keep: int, *, whole: bool = False, updates: int = 0) -> None:
         self._start = offset
         self._keep = self._next = keep
         self._rest = b""
@@ -134,6 +148,14 @@ class Splitter:
         self._in_hole = False
         self._whole = whole
         self._blank = 0
+        self._updates = updates
+        # Whether there is a carriage return in what is kept of the unfinished line.
+        self._returns = False
+
+    @property
+    def updating(self) -> bool:
+        """Whether the unfinished line holds a finished update of a progress bar."""
+        return self._returns and not self._dropped and finished(self._rest) > 0
 
     @property
     def skipping(self) -> bool:
@@ -162,9 +184,10 @@ class Splitter:
         """Bytes of the unfinished line read so far."""
         return len(self._rest) + self._dropped
 
-    def resize(self, keep: int) -> None:
-        """Another limit; a line that has lost a part already ends under the one of before."""
+    def resize(self, keep: int, updates: int | None = None) -> None:
+        """Other limits; a line that has lost a part already ends under the one of before."""
         self._next = keep
+        self._updates = self._updates if updates is None else updates
         if not self._dropped:
             self._keep, self._hole = keep, _HOLE[:keep]
 
@@ -194,8 +217,8 @@ class Splitter:
         end = data.rfind(b"\n")
         if end < 0:
             before = self._start
-            self._hold(data)
-            return [], [before], {}
+            lines, offsets = self._hold_updates(data)
+            return (lines, offsets, {}) if lines else ([], [before], {})
         cut: dict[int, int] = {}
         whole = self._rest + data[:end] if self._rest else data[:end]
         lines = whole.split(b"\n")
@@ -214,6 +237,8 @@ class Splitter:
                 if line.startswith(self._hole) and index not in cut:
                     lines[index] = line.lstrip(b"\0")
                     offsets[index] += len(line) - len(lines[index])
+        if self._updates and len(whole) > self._updates and b"\r" in whole:
+            lines, offsets, cut = self._parted(lines, offsets, cut)
         keep = self._next
         for index, line in enumerate(lines) if len(whole) > keep else ():
             if len(line) > keep:
@@ -222,9 +247,13 @@ class Splitter:
         self._start = offsets[-1]
         self._rest = b""
         self._dropped = 0
+        self._returns = False
         self.resize(self._next)
         if end + 1 < len(data):
-            self._hold(data[end + 1 :])
+            parts, ends = self._hold_updates(data[end + 1 :])
+            if parts:
+                lines += parts
+                offsets[-1:] = ends
         return lines, offsets, cut
 
     def take_rest(self) -> tuple[list[bytes], list[int], dict[int, int]]:
@@ -234,8 +263,56 @@ class Splitter:
         self._start += length
         self._rest = b""
         self._dropped = 0
+        self._returns = False
         self.resize(self._next)
         return ([line], [start, self._start], cut) if length else ([], [start], {})
+
+    def take_updates(self) -> tuple[list[bytes], list[int], dict[int, int]]:
+        """The finished updates of the unfinished line; what follows later is a line of its own."""
+        start = self._start
+        end = finished(self._rest) if self.updating else 0
+        if not end:
+            return [], [start], {}
+        part, self._rest = self._rest[:end], self._rest[end:]
+        self._start += end
+        self._returns = b"\r" in self._rest
+        return [part], [start, self._start], {}
+
+    def _hold_updates(self, data: bytes) -> tuple[list[bytes], list[int]]:
+        """Hold the unfinished line; of a progress bar that has grown long the updates before are given."""
+        self._returns = self._returns or b"\r" in data
+        if not (self._returns and self._updates) or self._dropped or self.pending + len(data) <= self._updates:
+            self._hold(data)
+            return [], []
+        whole = self._rest + data
+        parts, rest = parts_of(whole, self._updates, self._keep, self._hole)
+        offsets = [self._start + start for start, _ in parts]
+        self._start += rest
+        self._rest = b""
+        # Nothing but a hole is left.
+        self._in_hole = rest == len(whole)
+        self._returns = b"\r" in whole[rest:]
+        self._hold(whole[rest:])
+        return [whole[start:end] for start, end in parts], [*offsets, self._start]
+
+    def _parted(
+        self, lines: list[bytes], offsets: list[int], cut: dict[int, int]
+    ) -> tuple[list[bytes], list[int], dict[int, int]]:
+        """The same lines, the long ones of progress bars parted."""
+        parts: list[bytes] = []
+        places: list[int] = []
+        shortened: dict[int, int] = {}
+        for index, line in enumerate(lines):
+            ends: list[tuple[int, int]] = []
+            rest = 0
+            if index in cut:
+                shortened[len(parts)] = cut[index]
+            else:
+                ends, rest = parts_of(line, self._updates, self._keep, self._hole)
+            for start, end in [*ends, (rest, len(line))]:
+                parts.append(line[start:end])
+                places.append(offsets[index] + start)
+        return parts, [*places, offsets[-1]], shortened
 
     def _hold(self, data: bytes) -> None:
         room = max(0, self._keep - len(self._rest))

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from shipper.tail.file_view import FileView
 from shipper.tail.identity import ANCHOR_BYTES, NOTHING, Mark, anchor_of, mark
-from shipper.tail.lines import Block, Origin, Splitter
+from shipper.tail.lines import KEEP_FACTOR, Block, Origin, Splitter
 from shipper.tail.proof import Proof
 from shipper.tail.rungs import climb
 from shipper.tail.wide import WideSplitter, encoding_of
@@ -56,6 +56,7 @@ class Reader:
 
     ``gone`` says that the file's name is lost: what an open handle still gives is read, nothing is opened again.
     ``begun`` says that it is decided whether the file's first lines go on with another life's record.
+    ``updated_at`` is since when updates of a progress bar wait in the unfinished line, 0 where none do.
     """
 
     __slots__ = (
@@ -82,6 +83,7 @@ class Reader:
         "rungs",
         "said_damage",
         "seam",
+        "updated_at",
         "view",
     )
 
@@ -113,7 +115,7 @@ class Reader:
         self.gone = self.begun = False
         self.grew = False
         self.said_damage = False
-        self.grew_at = 0.0
+        self.grew_at = self.updated_at = 0.0
         self.view: FileView | None = None
         self.held: Block | None = None
         self._returned: Block | None = None
@@ -122,7 +124,9 @@ class Reader:
         self._keep = keep
         self._open = open_view
         # Of a pipeline's log every line is shipped.
-        self._splitter: Splitter | WideSplitter = Splitter(offset, keep, whole=origin.format == "pipeline")
+        self._splitter: Splitter | WideSplitter = Splitter(
+            offset, keep, whole=origin.format == "pipeline", updates=keep // KEEP_FACTOR
+        )
         self._tail = b""
 
     @property
@@ -186,7 +190,7 @@ class Reader:
     def resize(self, keep: int) -> None:
         """Another longest line, from the next one on."""
         self._keep = keep
-        self._splitter.resize(keep)
+        self._splitter.resize(keep, keep // KEEP_FACTOR)
 
     def close(self) -> None:
         """Let the handle go; position and held lines stay."""
@@ -259,6 +263,7 @@ class Reader:
         self.position += len(data)
         self._remember(data)
         lines, offsets, cut = self._splitter.feed(data)
+        self._note_updates(now, anew=bool(lines))
         if self.cuts and self.position >= self.cuts[0]:
             self.cuts = self.cuts[1:]
             block = self._end_here(lines, offsets, cut, now_ns, modified_ns)
@@ -304,16 +309,33 @@ class Reader:
         block.final = True
         return block
 
-    def finish(self, now_ns: int, modified_ns: int, *, with_line: bool) -> Block | None:
-        """What is held back, as it stands: the unfinished record and, if asked, the unterminated line."""
+    def _note_updates(self, now: float, *, anew: bool) -> None:
+        if not self._splitter.updating:
+            self.updated_at = 0.0
+        elif anew or not self.updated_at:
+            self.updated_at = now
+
+    def finish(self, now_ns: int, modified_ns: int, *, with_line: bool, with_updates: bool = False) -> Block | None:
+        """What is held back, as it stands: the unfinished record and, if asked, more.
+
+        Args:
+            now_ns: wall clock, nanoseconds.
+            modified_ns: the file's last change.
+            with_line: the unterminated line as well.
+            with_updates: of an unterminated line what a progress bar has written over.
+        """
         if self._returned is not None:
             return None  # it comes first, and whole
         self.seam = 0 if self.at_seam else self.seam
         if with_line:
             lines, offsets, cut = self._splitter.take_rest()
+        elif with_updates:
+            lines, offsets, cut = self._splitter.take_updates()
         else:
             lines, offsets, cut = [], [self._splitter.start], {}
-        unterminated = bool(lines)
+        if lines:
+            self.updated_at = 0.0
+        unterminated = bool(lines) and with_line
         if not lines and self.held is None:
             return None
         block = self._block(lines, offsets, cut, now_ns, modified_ns)
@@ -362,6 +384,7 @@ class Reader:
             carry=self.carry,
             read_at_ns=now_ns,
             modified_ns=modified_ns,
+            wide=not isinstance(self._splitter, Splitter),
         )
 
     def _remember(self, data: bytes) -> None:

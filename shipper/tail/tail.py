@@ -20,16 +20,15 @@ from shipper.tail.generation import Generation
 from shipper.tail.generations import Generations
 from shipper.tail.handles import Handles, limit
 from shipper.tail.lines import KEEP_FACTOR, Block
+from shipper.tail.patience import NEVER, RECORD_PATIENCE, silence_ends, updates_end
 from shipper.tail.progress import Progress, Span
 from shipper.tail.reader import DamagedError, MovedError, RewrittenError
 from shipper.tail.seams import Joints, Seams
 from shipper.tail.state_lock import same_file
 from shipper.tail.troubles import Troubles
 
-__all__ = ["Clock", "Tail"]
+__all__ = ["RECORD_PATIENCE", "Clock", "Tail"]
 
-# What may go on is held back no longer than this, seconds: a record that has gone on, and a line that has not so far.
-RECORD_PATIENCE, LINE_PATIENCE = 1.0, 0.5
 # A file is followed through its open handle for this long after it grew, also when its name is gone, seconds.
 HANDLE_PATIENCE = 30.0
 # What is remembered of a generation whose file is gone is forgotten after this long, seconds.
@@ -311,29 +310,32 @@ class Tail:
 
     def due(self, patience: float) -> float:
         """When the next of what is held back has been held long enough, monotonic seconds."""
-        waiting = (one for one in self._waiting.values() if self._is_quiet(one))
-        return min((_patience_ends(one, patience) for one in waiting), default=float("inf"))
+        waiting = list(self._waiting.values())
+        ends = [silence_ends(one, patience) for one in waiting if self._is_quiet(one)]
+        return min(ends + [updates_end(one, patience) for one in waiting], default=NEVER)
 
     def quiet(self, patience: float) -> list[Block]:
-        """What was held back long enough: a record that did not go on, a line that did not end.
+        """What was held back long enough: a record that did not go on, a line that did not end, a bar's updates.
 
         Its end is noted in the cursor, which has to be written before it is sent: else a crash, and what comes
         after it, would make another record of it.
 
         Args:
-            patience: how long an unterminated line is waited for, seconds.
+            patience: how long an unterminated line is waited for, and updates of a progress bar wait, seconds.
         """
         now = self._clock.monotonic()
         self._waiting = {identity: one for identity, one in self._waiting.items() if one.waiting}
         blocks = []
         for generation in list(self._waiting.values()):
-            if not self._is_quiet(generation) or now < _patience_ends(generation, patience):
+            quiet = self._is_quiet(generation) and now >= silence_ends(generation, patience)
+            updates = now >= updates_end(generation, patience) and not self._seams.holds(generation, self._active)
+            if not (quiet or updates):
                 continue
             if self._seams.may_be_rotated(generation):
                 self.hurried = True
                 continue
-            with_line = now - generation.reader.grew_at >= patience and not generation.reader.unpacking
-            blocks.append(self._finish(generation, with_line=with_line))
+            with_line = quiet and now - generation.reader.grew_at >= patience and not generation.reader.unpacking
+            blocks.append(self._finish(generation, with_line=with_line, with_updates=updates))
         return [block for block in blocks if block is not None]
 
     def _is_quiet(self, generation: Generation) -> bool:
@@ -344,18 +346,20 @@ class Tail:
     def rest(self) -> list[Block]:
         """Everything that is held back, as it stands; but the line that is just being written."""
         blocks = [
-            self._finish(one, with_line=not one.is_being_written())
+            self._finish(one, with_line=not one.is_being_written(), with_updates=True)
             # First what may go on with another's record, which is not finished before.
             for one in sorted(self._active.values(), key=self._seams.waits, reverse=True)
             if one.found is None or one.found.compressed or one.position >= one.found.size
         ]
         return [block for block in blocks if block is not None]
 
-    def _finish(self, generation: Generation, *, with_line: bool) -> Block | None:
+    def _finish(self, generation: Generation, *, with_line: bool, with_updates: bool) -> Block | None:
         found = generation.found
         modified = found.mtime_ns if found else 0
         self._seams.give_up(generation)
-        block = generation.reader.finish(self._clock.wall_ns(), modified, with_line=with_line)
+        block = generation.reader.finish(
+            self._clock.wall_ns(), modified, with_line=with_line, with_updates=with_updates
+        )
         if block is None:
             return None
         self._cut(generation, block.offsets[-1])
@@ -410,10 +414,3 @@ class Tail:
         for generation in self._generations:
             if generation.awake is not None:
                 generation.awake.close()
-
-
-def _patience_ends(generation: Generation, patience: float) -> float:
-    reader = generation.reader
-    if reader.held is not None:
-        return reader.grew_at + (LINE_PATIENCE if len(reader.held.lines) == 1 else RECORD_PATIENCE)
-    return float("inf") if reader.unpacking else reader.grew_at + patience

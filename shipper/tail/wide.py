@@ -40,7 +40,7 @@ class WideSplitter:
         """Whether it is passing over what says nothing; it never does."""
         return False
 
-    in_hole = skipping
+    in_hole = updating = skipping
 
     @property
     def start(self) -> int:
@@ -53,7 +53,7 @@ class WideSplitter:
         length = len(self._rest) + self._dropped
         return length - length % _UNIT
 
-    def resize(self, keep: int) -> None:
+    def resize(self, keep: int, _updates: int | None = None) -> None:
         """Another limit; a line that has lost a part already ends under the one of before."""
         self._next = keep
         if not self._dropped:
@@ -99,6 +99,10 @@ class WideSplitter:
         self._dropped = 0
         self.resize(self._next)
         return [line], [start, self._start], cut
+
+    def take_updates(self) -> tuple[list[bytes], list[int], dict[int, int]]:
+        """None: a bar in UTF-16 is a line as any other."""
+        return [], [self._start], {}
 
     def _split(self, whole: bytes) -> list[bytes]:
         """Cut at line feeds, which begin at even places only."""

@@ -192,6 +192,17 @@ class Walk:
         assert ("error", "2026-11-20T12:00:00.25") == (found["log"]["level"], found["@timestamp"][:22])
         return found
 
+    def _shipper_pipeline_timezone(self) -> None:
+        log = self.rig.logs / "pipelines" / "qsiprep" / "qsiprep_456_20261120_120000.log"
+        log.parent.mkdir(parents=True)
+        stamp = "261120-12:00:00,963 cli INFO: "
+        log.write_text(f"{stamp}before\n")
+        assert "2026-11-20T12:00:00.963" == self.comes(f"{stamp}before")["@timestamp"][:23]
+        self.change(shipper={"pipeline_timezone": "Asia/Tokyo"})
+        with log.open("a") as file:
+            file.write(f"{stamp}after\n")
+        assert "2026-11-20T03:00:00.963" == self.comes(f"{stamp}after")["@timestamp"][:23]
+
     def _shipper_scan_interval(self) -> None:
         self.change(shipper={"scan_interval": NEVER})
         self.change(shipper={"scan_interval": 0.3})

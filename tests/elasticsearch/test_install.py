@@ -52,6 +52,7 @@ EXAMPLE: dict[str, Any] = {
         "workflow_run_id": "123",
         "run_id": "456",
         "pipeline": "qsiprep",
+        "node": "bold_mask",
         "stage": "qsiprep",
         "session_id": "ses-01",
         "subject_id": "789",

@@ -41,7 +41,8 @@ def test_defaults(loaded: Load) -> None:
     assert {"url": None, "space": "default", "api_key": None} == config.kibana.model_dump()
     assert {
         "state_dir": Path("/var/lib/neuroflow-ship"), "namespace": "default", "environment": "production",
-        "host_name": "auto", "timezone": "local", "worker_log_format": None, "worker_task_log_format": None,
+        "host_name": "auto", "timezone": "local", "pipeline_timezone": None,
+        "worker_log_format": None, "worker_task_log_format": None,
         "watch": "auto", "scan_interval": 5, "flush_interval": 1,
         "partial_line_timeout": 5, "max_line_bytes": 1048576, "shutdown_timeout": 30,
         "batch": {"max_bytes": 5242880, "max_events": 5000, "in_flight": 2},
@@ -83,6 +84,7 @@ def test_everything_can_be_set(loaded: Load) -> None:
         ("shipper.redact: hash_key is too short", "shipper: {redact: {hash: [subject], hash_key: fifteen letters}}"),
         ("shipper.redact: '-' is no key's name", "shipper: {redact: {keys: ['-']}}"),
         ("shipper.timezone: 'Mars/X' is neither an IANA time zone nor 'local'", "shipper: {timezone: Mars/X}"),
+        ("shipper.pipeline_timezone: 'Mars/X' is neither an", "shipper: {pipeline_timezone: Mars/X}"),
         ("shipper.max_line_bytes: '1 parsec' is not a size", "shipper: {max_line_bytes: 1 parsec}"),
         ("shipper.scan_interval: input should be greater than 0", "shipper: {scan_interval: 0}"),
         ("shipper.scan_interval: ", "shipper: {scan_interval: .inf}"),
@@ -285,6 +287,14 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_zones(loaded: Load) -> None:
     """Any name of the IANA base."""
     assert "Europe/Berlin" == loaded("shipper: {timezone: Europe/Berlin}").shipper.timezone
+
+
+def test_zone_of_containers(loaded: Load) -> None:
+    """That of all stamps, unless they have one of their own."""
+    assert "Asia/Tokyo" == loaded("shipper: {timezone: Asia/Tokyo}").shipper.container_timezone
+    both = loaded("shipper: {timezone: Asia/Tokyo, pipeline_timezone: UTC}").shipper
+    assert ("Asia/Tokyo", "UTC") == (both.timezone, both.container_timezone)
+    assert "local" == loaded("shipper: {pipeline_timezone: ''}").shipper.container_timezone
 
 
 def test_places_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

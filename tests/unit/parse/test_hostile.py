@@ -65,6 +65,9 @@ HOSTILE = {
     "other times": '{"timestamp": "' + "1 " * (MEGABYTE // 2) + '", "time": "' + "9" * (MEGABYTE // 2) + '"}',
     "digits": '{"a": ' + "1" * MEGABYTE,
     "traceback": "Traceback (most recent call last):\\n" + "  x\\n" * 1000 + "A." * (MEGABYTE // 2),
+    "dashes": "1-" * (MEGABYTE // 2),
+    "beginnings": "Traceback (most recent call last):\\n  x\\n" + f"{'1.' * 250}\\n[ {'1 ' * 200}\\n" * 1000,
+    "updates": "\r" * MEGABYTE + "x\r",
 }
 PROGRAM = """
 import sys

@@ -1,0 +1,84 @@
+"""What a line begins with that no line of another record does: a time, a level, an object.  Pure.
+
+Every rule that joins lines ends here, whatever the format of the line behind the record is: nobody has to know it.
+"""
+
+from __future__ import annotations
+
+import re
+
+_MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
+_WEEKDAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6}"
+_DATE = (
+    r"(?:\d{4}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.]\d{2,4}|\d{8}|\d{6}"
+    rf"|\d\d?[-/ ]{_MONTH}[-/ ,]{{1,2}}\d{{4}}|{_MONTH}[- ]{{1,2}}\d\d?(?:,? \d{{4}})?)"
+)
+_CLOCK = r"\d\d?:\d\d:\d\d"
+_STAMP = (
+    rf"(?:(?:{_WEEKDAY},? {{1,2}})?{_DATE}[-T_:, ]{{1,3}}(?:{_CLOCK}|\d\d:\d\d|\d{{6}}(?!\d))"
+    rf"|{_CLOCK}|\d{{4}}-\d\d-\d\d(?=[\s\]|]|\Z)"
+    # Seconds since 1970, also milli-, micro- or nanoseconds; or since the machine's start, as its kernel writes it.
+    r"|1\d{9}(?:\d{3}){0,3}(?:[.,]\d{1,9})?(?![\w.])|\d{1,9}\.\d{6}\])"
+)
+_LEVEL = (
+    r"(?:TRACE|DEBUG|INFO(?:RMATION)?|NOTICE|SUCCESS|IMPORTANT|WARN(?:ING)?|ERR(?:OR)?|CRIT(?:ICAL)?|SEVERE|FATAL"
+    r"|ALERT|EMERG(?:ENCY)?|PANIC)"
+)
+# In brackets also as four letters or one.
+_SHORT = rf"(?:{_LEVEL}|DEBU|ERRO|FATA|[TDIWEFC])"
+_BEGINNING = re.compile(
+    # A time, maybe behind a bracket, a quote, a number of syslog, or letters for a level or a role.
+    rf"(?:<\d{{1,3}}>(?:\d )?|\d{{1,7}}:[A-Z] )?[\[(<\"']{{0,2}}{_STAMP}"
+    rf"|\[[^\]\n]{{1,60}}?[ =,:]{_STAMP}"
+    rf"|[TDIWEF]\d{{4}} {_CLOCK}"
+    # A bracketed time behind a host, as web servers write it, and the host alone.
+    rf"|(?:[^\s\[][^\s]{{0,99}}+ ){{1,5}}+\[{_STAMP}"
+    r"|\d{1,3}(?:\.\d{1,3}){3}[ :]"
+    r"|\"?(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) /"
+    # A level: in capitals with something behind it, first or behind a name or two; in any case in brackets, before a
+    # colon, or before what parts columns.
+    rf"|[\[(<|* ]{{0,2}}{_LEVEL}(?:[\s:|,;/\[\])>(-]|\Z)"
+    rf"|[\[(<] ?(?i:{_SHORT}) {{0,9}}(?:[\])>:/,|]|\Z)|{_SHORT}\[\d"
+    rf"|(?:[^\s]{{1,99}}+[ \t]{{1,40}}+){{1,3}}?[\[(<]?{_LEVEL}[\])>:|,]?(?:\s|\Z)"
+    rf"|(?i:{_LEVEL})(?::(?:\s|\Z)|  |\t| [|-] )"
+    # Pairs, of which the time or the level comes first.
+    r"|(?i:time|ts|t|timestamp|asctime|date|at|level|lvl|loglevel|levelname|severity)=[\w\"'\[]"
+    # What a container's name is put before.
+    r"|[\w.-]{1,99}+ {1,40}\| |\[pod/|\{",
+    re.ASCII,
+)
+# A class may be called Error, or warning; none has a level's capitals, or is no error.
+_EXCEPTION = re.compile(rf"(?!(?:{_LEVEL}|(?i:trace|debug|info|notice))\b)[A-Za-z_][\w.<>]*(?:: |:?\Z)")
+# Behind blanks only what nothing else can be.
+_INDENTED = re.compile(
+    rf"[ \t]+(?:[\[(]?{_STAMP}|\{{\"(?:event|level|timestamp|@timestamp|time|message|msg)\")", re.ASCII
+)
+# No beginning is longer.
+_MOST = 400
+_BLANKS = frozenset({b" ", b"\t"})
+
+
+def begins(line: bytes) -> bool:
+    """Whether a line begins a record, in whatever format.
+
+    Args:
+        line: without colours.
+    """
+    if line[:1] in _BLANKS:
+        return False
+    return _BEGINNING.match(line[:_MOST].decode("latin-1")) is not None or is_progress(line)
+
+
+def names_no_exception(line: bytes) -> bool:
+    """The same for a line at the place where a traceback names its exception."""
+    return _EXCEPTION.match(line[:_MOST].decode("utf-8", "replace")) is None and begins(line)
+
+
+def begins_indented(line: bytes) -> bool:
+    """Whether a line that blanks precede begins a record all the same."""
+    return _INDENTED.match(line[:_MOST].decode("latin-1")) is not None
+
+
+def is_progress(line: bytes) -> bool:
+    """Whether a line was written over: each carriage return in it ends an update of what it shows."""
+    return b"\r" in line and b"\r" in line.rstrip(b"\r")
