@@ -27,7 +27,8 @@ class Generation:
     in which it was cut off; ``emptied`` says that nothing was left there.  ``doubtful`` is the offset up to which its
     lines may have been sent before; ``restarts`` counts how often it was set back; ``seam`` is where an earlier run
     joined its last record with the next life's first lines.  ``begun_at`` is the number of the scan that met it,
-    ``begun_aside`` says that it was met in a rotated file first, which may be a copy of what lives on.
+    ``begun_age`` the age of the file in which it was met first; ``begun_aside`` says that this was a rotated file,
+    which may be a copy of what lives on.
 
     Args:
         cursor: what is remembered of it.
@@ -41,6 +42,7 @@ class Generation:
         "_open_view",
         "_reader",
         "age",
+        "begun_age",
         "begun_aside",
         "begun_at",
         "cursor",
@@ -58,6 +60,7 @@ class Generation:
         self.left: tuple[int, int] | None = None
         self.emptied = self.begun_aside = False
         self.begun_at = self.age = 0
+        self.begun_age: int | None = None
         self.doubtful = 0
         self.restarts = 0
         self.seam = 0
@@ -170,6 +173,8 @@ class Generation:
             reader.compressed = file.compressed
             reader.origin = self._origin(file)
         self.found, self.left, self.emptied, self.age = file, None, False, file.age
+        if self.begun_age is None:
+            self.begun_age = file.age
         cursor.path, cursor.logical = file.path, file.logical
         cursor.device, cursor.inode, cursor.size = file.device, file.inode, file.size
         if not file.compressed or not cursor.offset:

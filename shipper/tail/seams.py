@@ -249,12 +249,17 @@ def predecessor(generation: Generation, lives: Iterable[Generation]) -> Generati
     )
     lost = max(
         (one for one in others if one.found is None and one.awake is not None and one.age >= found.age),
-        key=lambda one: (one.begun_at, -one.age),
+        key=_begun,
         default=None,
     )
     if there is None or lost is None:
         return there or lost
-    return lost if (lost.begun_at, -lost.age) > (there.begun_at, -there.age) else there
+    return lost if _begun(lost) > _begun(there) else there
+
+
+def _begun(one: Generation) -> tuple[int, int]:
+    """When a life began.  Of those that one scan met their ages then tell, for rotations change these."""
+    return one.begun_at, -(one.begun_age or 0)
 
 
 def _is_as_found(found: Found, position: int) -> bool:

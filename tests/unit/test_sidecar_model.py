@@ -378,3 +378,13 @@ def test_what_this_run_has_sent_is_looked_up_again() -> None:
     weather.lose_end()
     weather.roll_over()
     weather.teardown()
+
+
+def test_a_life_whose_end_was_torn_goes_on_where_an_older_one_was_deleted() -> None:
+    """Of two lives that one scan met the ages of that scan tell which came first, not those of now."""
+    weather = Weather()
+    weather.tear(before=1, after=1, copied=False, seen=False, more=False, width=1)
+    weather.delete()
+    for _ in range(2):
+        weather.tear(before=1, after=1, copied=False, seen=False, more=False, width=1)
+    weather.teardown()
