@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from base64 import b64decode
 
 import pytest
 from elasticsearch import Elasticsearch
@@ -124,10 +125,12 @@ class TestLineEnds:
         assert {"zero": 1, "one": 1, "two": 1} == rig.messages(es, "app")
 
     def test_a_lone_cr_ends_no_line(self, rig: Rig, es: Elasticsearch) -> None:
-        """A progress bar that draws over itself is one line, its carriage returns in it."""
+        """A progress bar that draws over itself is one line: its last state, and all of its bytes beside it."""
         (rig.logs / "neuroflow.log").write_bytes(b"10%\r50%\r100%\ndone\n")
         assert 0 == rig.once().returncode
-        assert {"10%\r50%\r100%": 1, "done": 1} == rig.messages(es, "app")
+        bar, done = rig.documents(es, "app")
+        assert ("100%", "done") == (bar["message"], done["message"])
+        assert b"10%\r50%\r100%\n" == b64decode(bar["neuroflow"]["original"])
 
     def test_empty_lines(self, rig: Rig, es: Elasticsearch) -> None:
         """Empty lines are no documents, and shift nothing."""
