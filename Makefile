@@ -10,10 +10,10 @@ MINUTES ?= 30
 LINES ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint conformance bench soak storm kibana pictures clean
+.PHONY: help setup demo test test-all lint conformance bench soak storm kibana pictures clean
 
 help: ## Say what can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 18
 
 setup: $(READY) ## Make the virtual environment
 
@@ -37,6 +37,9 @@ lint: $(READY) ## Style and types
 
 test: lint ## Everything: style, types, unit, golden, conformance, a real Elasticsearch
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) -m "not thorough"
+
+test-all: lint ## What make test does, and every variant of every case
+	$(BIN)/python -m pytest --numprocesses $(WORKERS)
 
 conformance: $(READY) ## Every variant of every case of the conformance suite
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) tests/conformance

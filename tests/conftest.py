@@ -32,6 +32,9 @@ _STARTERS = (
     "tests/kibana/test_kibana.py",
 )
 
+# Modules whose tests share what takes long to make: one process takes all of them.
+_SHARING = ("tests/elasticsearch/test_celery_tasks.py",)
+
 # No example fails because the machine is busy: a deadline in milliseconds is a timed assertion.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
@@ -58,6 +61,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)  # xdist's
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
     """Whoever is free takes the next test; what starts nodes is taken by one, as a whole, and first of all.
+    A module whose tests share what takes long to make is taken as a whole, too.
 
     ``--dist loadgroup`` would say the same, but xdist 3.8 can't tell the groups apart under pytest 9.
     """
@@ -65,7 +69,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
 
     class Scheduling(LoadScopeScheduling):  # type: ignore[misc] # published without types
         def _split_scope(self, nodeid: str) -> str:
-            return "nodes" if nodeid.startswith(_STARTERS) else nodeid
+            if nodeid.startswith(_STARTERS):
+                return "nodes"
+            return nodeid.partition("::")[0] if nodeid.startswith(_SHARING) else nodeid
 
     return Scheduling(config, log)
 
