@@ -86,10 +86,10 @@ def unwrap(line: bytes) -> Wrapped | None:
         return None
     if b"|" in line[:200] and (found := _COMPOSE.match(line)) and not _NO_NAME.match(found["name"]):
         text = found["text"] or b""
-        # A table has bars as well.
+        # A table has bars as well; and where nothing is behind the bar, the line says what stands before it.
         if (
             found["number"]
-            or (len(found["gap"]) > 1 and b" | " not in text[:200])
+            or (len(found["gap"]) > 1 and text.strip() and b" | " not in text[:200])
             or text[:1] == b"{"
             or _is_own(text)
         ):

@@ -108,6 +108,11 @@ def marks_in(source: dict[str, Any]) -> set[str]:
         names = neuroflow["context"] if isinstance(neuroflow["context"], list) else [neuroflow["context"]]
         neuroflow = {key: value for key, value in neuroflow.items() if key not in names}
         source = {**source, "neuroflow": neuroflow}
+    if "/pipelines/" in source.get("log", {}).get("file", {}).get("path", ""):
+        # Lines below one that names its logger and its node have these, too; the message is all of a line there.
+        neuroflow = {key: value for key, value in neuroflow.items() if key != "node"}
+        log = {key: value for key, value in source["log"].items() if key != "logger"}
+        source = {**source, "neuroflow": neuroflow, "log": log}
     found = set(MARK.findall(json.dumps(source, ensure_ascii=False)))
     original = neuroflow.get("original")
     if original:
