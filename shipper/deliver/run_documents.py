@@ -2,8 +2,8 @@
 
 A run that this process has not written yet is sent as an update: its facts, and the whole document in case there is
 none.  Where there is one the cluster unites the facts, and its answer gives the union; from that the rest of the
-document is made (``document.runs``) and put in its place.  From then on the run is known (``run_cache``): when more
-is said of it the whole is put, and when nothing new is said nothing is sent.  Every put is made on condition that
+document is made (``document.runs``) and put in its place.  From then on the run is known (``run_cache``): new facts
+put the whole document, and facts that it has already send nothing.  Every put is made on condition that
 nobody has written the document since; else it is asked for, united and put again, as by whoever wrote it meanwhile.
 """
 
@@ -37,13 +37,13 @@ MOST_RUNS = 2000
 MOST_BYTES = 2 * 2**20
 # Runs whose facts an answer gives: at first, and never more than may take so many facts of up to a KiB.
 _FIRST_ASKED = 16
-_MOST_ANSWERED = 4000
+_MAX_FACTS_ANSWERED = 4000
 # So long what is known of the index holds, seconds.
 LOOK_EVERY = 0.5
 # How often other writers may come in between before the rest is left to the next round.
 MOST_ROUNDS = 10
 # What is known of runs may take so much memory, bytes.
-_MOST_KNOWN = 8 * 2**20
+_CACHE_BYTES = 8 * 2**20
 
 
 @dataclass(slots=True)
@@ -125,7 +125,7 @@ class RunDocuments:
         self._there = False
         # No namespace has a hyphen.
         self._place = {"data_stream": {"namespace": index.rpartition("-")[2]}}
-        self._cache = RunCache(_MOST_KNOWN)
+        self._cache = RunCache(_CACHE_BYTES)
         self._clock = clock
         self._uuid: str | None = None
         self._looked_at = -LOOK_EVERY
@@ -182,7 +182,8 @@ class RunDocuments:
     def _look(self) -> None:
         """Forget what is known unless the index is the one of before.
 
-        In one that was made anew another state of a document may bear the number that is known of an older one.
+        In an index that was deleted and created again, another state of a document may bear the number that is known
+        of an older one.
         """
         uuid = None
         self._looked_at = self._clock()
@@ -248,7 +249,7 @@ class RunDocuments:
         if new or found:
             self._mostly_new = new >= found
         if heavy:
-            fit = self._most_asked * _MOST_ANSWERED // heavy
+            fit = self._most_asked * _MAX_FACTS_ANSWERED // heavy
             self._most_asked = max(1, min(MOST_RUNS, 2 * self._most_asked, fit))
         for action, said, verdict in self._send(puts, work):
             self._settled(action, said, verdict, work)

@@ -45,7 +45,7 @@ class Failure(NamedTuple):
 
 
 class RunWriter:
-    """Gathers what is said of runs and writes it.
+    """Gathers facts about runs and writes them.
 
     Args:
         runs: takes the facts.

@@ -26,7 +26,7 @@ class Forkable:
         """In the parent, after it forked or failed to: undo what ``before_fork`` did."""
 
     def after_fork_in_child(self) -> None:
-        """In the child, which has one thread: make locks anew, give descriptors back, forget what others began."""
+        """In the child, which has one thread: make new locks, give descriptors back, forget what others began."""
 
 
 @contextlib.contextmanager

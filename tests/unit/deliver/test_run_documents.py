@@ -284,7 +284,7 @@ def test_answers_are_bounded() -> None:
     write(runs, {identity: fact(59, "started") for identity in large})
     updates = [one.count("update") for one in asked]
     assert 100 == sum(updates)
-    assert max(updates) * 200 <= 2 * run_documents._MOST_ANSWERED
+    assert max(updates) * 200 <= 2 * run_documents._MAX_FACTS_ANSWERED
 
 
 def united_errors(run: int) -> dict[str, Any]:

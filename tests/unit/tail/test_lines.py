@@ -18,9 +18,9 @@ CONTENT = st.lists(
 ).map(b"".join)
 
 
-def fed(pieces: list[bytes], keep: int, offset: int = 0) -> Fed:
+def fed(pieces: list[bytes], keep: int, offset: int = 0, updates: int = 0) -> Fed:
     """Lines, where each begins, real lengths of those that were cut, and where the next line begins."""
-    splitter = Splitter(offset, keep)
+    splitter = Splitter(offset, keep, updates=updates)
     lines: list[bytes] = []
     starts: list[int] = []
     cut: dict[int, int] = {}

@@ -17,6 +17,7 @@ from shipper.tail.lines import KEEP_FACTOR, Block, Splitter
 from shipper.tail.progress import Span
 from shipper.tail.tail import Clock, Tail
 from shipper.tail.updates import finished, parts_of
+from tests.unit.tail.test_lines import fed
 
 PATIENCE = 5.0
 
@@ -57,24 +58,11 @@ BAR = st.lists(
 )
 def test_chunks_make_no_difference(content: bytes, at: list[int], updates: int, factor: int) -> None:
     """However the bytes arrive, a long line is parted at the same places: what is sent again has its id."""
-
-    def fed(pieces: list[bytes]) -> tuple[list[bytes], list[int], dict[int, int]]:
-        splitter = Splitter(0, updates * factor, updates=updates)
-        lines: list[bytes] = []
-        starts: list[int] = []
-        cut: dict[int, int] = {}
-        for piece in pieces:
-            more, offsets, shortened = splitter.feed(piece)
-            assert len(offsets) == len(more) + 1
-            cut |= {len(lines) + index: length for index, length in shortened.items()}
-            lines += more
-            starts += offsets[:-1]
-        return lines, starts, cut
-
     ends = sorted({min(one, len(content)) for one in at} | {len(content)})
     # A line feed at the end: what is not finished yet can be parted later only where it would be parted now.
     pieces = [content[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-    assert fed([content + b"\n"]) == fed([*pieces, b"\n"])
+    keep = updates * factor
+    assert fed([content + b"\n"], keep, updates=updates) == fed([*pieces, b"\n"], keep, updates=updates)
 
 
 @given(content=BAR.filter(lambda content: b"\0" not in content), updates=st.sampled_from([7, 40, 10**6]))
