@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from shipper.config import Dataset, Format, Shipper
 from shipper.document.ecs import Documents
 from shipper.document.ids import ids_of
+from shipper.parse import wrappers
 from shipper.parse.dispatch import parse
 from shipper.parse.records import Records
 from shipper.tail.identity import NOTHING
@@ -131,8 +132,11 @@ def origin(of: Format, dataset: Dataset) -> Origin:
 
 
 def blank_of(gap: bytes) -> bytes:
-    """What is left of a gap between records without blanks, NULs of a hole and the byte order mark."""
-    return gap.removeprefix(b"\xef\xbb\xbf").replace(b"\0", b"").strip()
+    """What is left of a gap between records without blanks, a hole's NULs, the byte order mark, wrapped blanks."""
+    gap = gap.removeprefix(b"\xef\xbb\xbf").replace(b"\0", b"")
+    # An empty line of a container is blank, whatever its runtime put before it.
+    lines = [(line, wrappers.unwrap(line.removesuffix(b"\r"))) for line in gap.split(b"\n")]
+    return b"\n".join(line for line, inner in lines if inner is None or inner.text.strip()).strip()
 
 
 def records_in_chunks(data: bytes, chunks: list[int], what: Origin) -> list[Records]:
