@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from elasticsearch import Elasticsearch
 
-from shipper.cluster import connect
 from shipper.config import Elasticsearch as Settings
-from shipper.demo.lifecycle import health
-from shipper.demo.node import Node, NodeError, running_node
+from shipper.elastic.client import connect
+from shipper.testnode.lifecycle import health
+from shipper.testnode.node import Node, NodeError, running_node
 
 pytestmark = pytest.mark.elasticsearch
 
