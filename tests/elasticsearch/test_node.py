@@ -24,7 +24,7 @@ pytestmark = pytest.mark.elasticsearch
 PARENT = """
 import signal, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background jobs
-from shipper.demo.node import running_node
+from shipper.testnode.node import running_node
 with running_node(own=True, heap="512m") as node:
     print(node.url, node.pid, node.data if hasattr(node, "data") else "", flush=True)
     time.sleep(600)
