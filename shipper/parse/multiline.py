@@ -28,6 +28,8 @@ MOST_NOTES = 5
 # Of a whole record: what Celery says of an unknown task has a dozen, a message that pairs names with indented texts
 # may have as many.
 MOST_AT_MARGIN = 20
+# Where nobody else prints, a text of many lines is the application's own: the last of an error output, say.
+MOST_AT_MARGIN_ALONE = 10 * MOST_AT_MARGIN
 _COMMANDS = b"The following commands are available:"
 _MOST_WARNING = 12
 _OF_APPLICATION = frozenset({"console", "design"})
@@ -73,15 +75,14 @@ def extent(
     limit = min(stop, index + MAX_JOINED_LINES)
     size, previous, end, noted = len(lines[index]), body, index + 1, False
     notes = at_margin = 0
-    # Where nobody else prints, a text of many lines is the application's own: the last of an error output, say.
-    most_at_margin = MOST_AT_MARGIN * (10 if undisturbed else 1)
+    most_at_margin = MOST_AT_MARGIN_ALONE if undisturbed else MOST_AT_MARGIN
     while end < limit:
         line = lines[end]
         if state is State.NONE and not (eager or closing) and line and not MAY_GO_ON[line[0]]:
             return end, False
         line = format_prefixes.colourless(line.removesuffix(b"\r")).lstrip(b"\0")
         size += len(lines[end]) + 1
-        if size > MAX_JOINED_BYTES or _ends(line, state, eager=eager or bool(closing)):
+        if size > MAX_JOINED_BYTES or ends(line, state, eager=eager or bool(closing)):
             return end, False
         indented = line[:1] in _BLANKS or not line.strip()
         if closing:
@@ -122,7 +123,7 @@ def extent(
     return end, end == stop and end - index < MAX_JOINED_LINES
 
 
-def _ends(line: bytes, state: State, *, eager: bool) -> bool:
+def ends(line: bytes, state: State, *, eager: bool = False) -> bool:
     """Whether a line goes on with no record that is in this state.
 
     Args:
@@ -182,10 +183,11 @@ def _extent_apart(lines: Sequence[bytes], index: int, stop: int, body: bytes) ->
     if not warning and not body.startswith((b" ---", b"celery beat v")):
         return index + 1, False  # said in one line
     limit = min(stop, index + (_MOST_WARNING if warning else MAX_JOINED_LINES))
-    end = index + 1
+    end, notes = index + 1, 0
     while end < limit:
         line = format_prefixes.colourless(lines[end].removesuffix(b"\r"))
-        if begins_record(line) or format_prefixes.begins_apart(line):
+        notes += warning and line[:1] not in {b"", b" ", b"\t"}
+        if begins_record(line) or format_prefixes.begins_apart(line) or notes > MOST_NOTES:
             return end, False
         end += 1
         if warning:

@@ -1,8 +1,10 @@
 """Per-session logs: console lines of the application, and framed sections with the output of each run.
 
 A section (STDOUT, ERROR, METRICS, TRACEBACK) ends at the next frame or at a console line of the application, which
-appends without a blank line.  Inside the application writes no stamp: lines of a section follow its last line, a
-nanosecond a byte, or the last stamp of the container whose output it is.
+appends without a blank line.  An error or a traceback is one record up to the first line that begins another in
+whatever format, or that is one note too many; the lines from there on are records like those of STDOUT.  Inside the
+application writes no stamp: lines of a section follow its last line, a nanosecond a byte, or the last stamp of the
+container whose output it is.
 """
 
 from __future__ import annotations
@@ -11,8 +13,9 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from shipper.parse import line_by_line, output_state, progress_bars, structlog, text_formats, traceback
-from shipper.parse.multiline import MAX_JOINED_BYTES, MAX_JOINED_LINES
+from shipper.parse import line_by_line, multiline, output_state, progress_bars, structlog, text_formats, traceback
+from shipper.parse.format_prefixes import colourless
+from shipper.parse.multiline import MAX_JOINED_BYTES, MAX_JOINED_LINES, MOST_AT_MARGIN_ALONE, MOST_NOTES
 from shipper.parse.output_state import Above
 from shipper.parse.records import Record, Records, text_of
 
@@ -22,6 +25,10 @@ _FRAME_LINES = 3
 # A line of the application itself: other programs' lines inside a section are content, whatever they look like.
 _OWN = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z \[[a-z ]{9}\](?: |\Z)")
 _UNDECIDED = "?"
+_STDOUT, _REST = "STDOUT", "REST"
+"""Sections of which every line is a record: a program's output, and what follows the record of any other section."""
+# The application shows the end of an error output, and then, behind this word, all of it.
+_AGAIN = b"stderr: "
 
 
 @dataclass(slots=True, frozen=True)
@@ -56,10 +63,10 @@ class State:
 
 
 class _Section(NamedTuple):
-    """Lines of a section that are one record, and whether the section ends with them."""
+    """Lines of a section that are one record, and the section that the line behind them stands in."""
 
     end: int
-    ended: bool
+    after: str
 
 
 def read(out: Records) -> None:
@@ -79,7 +86,7 @@ def read(out: Records) -> None:
         elif _OWN.match(lines[index]):
             state = State("", state.stamp, state.offset)
             continue
-        elif state.section == "STDOUT":
+        elif state.section in {_STDOUT, _REST}:
             after = _read_output(out, index, state)
         else:
             after = _read_more(out, index, state)
@@ -145,7 +152,7 @@ def _read_output(out: Records, index: int, state: State) -> _After:
             if index + 1 == count and not final and output_state.waits(whole):
                 break
             said = progress_bars.last_state(whole)
-            record: Record = {"event": said, "iostream": "stdout"}
+            record: Record = {"event": said, "iostream": "stdout" if state.section == _STDOUT else None}
             after = text_of(lines[index + 1])[0] if index + 1 < count else None
             above = output_state.add(record, said, out.block.offsets[index], state.above, after)
             if above is not state.above:
@@ -166,7 +173,7 @@ def _read_framed(out: Records, index: int, name: str, state: State) -> _After | 
     lines = out.block.lines
     begins = index + _FRAME_LINES
     state = replace(state, above=Above())
-    if name == "STDOUT":
+    if name == _STDOUT:
         frame = b"\n".join(line.rstrip(b"\r") for line in lines[index:begins]).decode()
         state = replace(state, section=name)
         _add(out, {"event": frame}, index, begins, state)
@@ -179,17 +186,18 @@ def _read_framed(out: Records, index: int, name: str, state: State) -> _After | 
             state = replace(state, section="")
             _note(out, state)
             return end, state
-    section = _extent(out, index, begins)
-    if section is None:
-        return None
-    return _add_section(out, index, begins, section, replace(state, section=name))
+    state = replace(state, section=name)
+    section = _extent(out, index, begins, name)
+    return None if section is None else _add_section(out, index, begins, section, state)
 
 
 def _read_more(out: Records, index: int, state: State) -> _After | None:
     """What goes on with a section whose record was ended before."""
     if not out.block.lines[index].strip():
         return index + 1, state
-    section = _extent(out, index, index)
+    if multiline.begins_record(out.block.lines[index]):
+        return _read_output(out, index, replace(state, section=_REST))
+    section = _extent(out, index, index, state.section)
     return None if section is None else _add_section(out, index, index, section, state)
 
 
@@ -204,8 +212,7 @@ def _add_section(out: Records, index: int, begins: int, section: _Section, state
     at = _add(out, _section_record(state.section, said), index, last, state)
     if not valid:
         out.mark_invalid(at)
-    if section.ended:
-        state = replace(state, section="")
+    state = replace(state, section=section.after)
     _note(out, state)
     return section.end, state
 
@@ -233,22 +240,43 @@ def _metrics(said: Record) -> Record:
     return record | {key if key not in record else f"metrics.{key}": value for key, value in said.items()}
 
 
-def _extent(out: Records, index: int, at: int) -> _Section | None:
+def _extent(out: Records, index: int, at: int, name: str) -> _Section | None:
     """Where the section's record that begins at ``index`` ends, looking from ``at`` on; None if not here yet."""
     lines, final = out.block.lines, out.block.final
     size = sum(map(len, lines[index:at]))
-    begins = at
+    begins, state, previous = at, traceback.State.NONE, b""
+    notes = at_margin = 0
     while at < len(lines):
-        name = _frame_at(lines, at, final=final)
-        if name == _UNDECIDED:
+        framed = _frame_at(lines, at, final=final)
+        if framed == _UNDECIDED:
             return None
-        if name or _OWN.match(lines[at]):
-            return _Section(at, ended=True)
+        if framed or _OWN.match(lines[at]):
+            return _Section(at, "")
         size += len(lines[at]) + 1
         if at - index >= MAX_JOINED_LINES or (size > MAX_JOINED_BYTES and at > begins):
-            return _Section(at, ended=False)
+            return _Section(at, name)
+        line = colourless(lines[at].removesuffix(b"\r"))
+        if not previous:  # it says what the section is about, whatever it looks like
+            state = traceback.state_of(line)
+        elif multiline.ends(line, state):
+            return _Section(at, _REST)
+        else:
+            after = traceback.step(state, line, previous)
+            if line.startswith(_AGAIN) or (after is None and state is traceback.State.NONE):
+                after = traceback.State.NONE
+            elif after is None:
+                after = traceback.state_of(line) or traceback.State.NAMED
+            at_margin += line[:1] not in {b"", b" ", b"\t"}
+            if after is not traceback.State.NAMED or state is traceback.State.FRAMES or line[:1] in {b" ", b"\t"}:
+                notes = 0 if line.strip() else notes
+            else:
+                notes += 1
+            if notes > MOST_NOTES or at_margin > MOST_AT_MARGIN_ALONE:
+                return _Section(at, _REST)
+            state = after
+        previous = line if line.strip() or previous else b""
         at += 1
-    return _Section(at, ended=False) if final else None
+    return _Section(at, name) if final else None
 
 
 def _end_of_object(lines: list[bytes], begins: int) -> int:

@@ -169,10 +169,46 @@ def test_state_travels_as_text() -> None:
 
 def test_a_long_error_ends_somewhere() -> None:
     """What is beyond the cap is a record of its own, and no text is lost."""
-    lines = [f"line {number}" for number in range(MAX_JOINED_LINES + 10)]
+    lines = [f"  line {number}" for number in range(MAX_JOINED_LINES + 10)]
     first, second, after = parsed(framed("ERROR", "\n".join(lines)) + OWN).records
     assert "\n".join(lines) == first["event"] + "\n" + second["event"]
     assert "pipeline.start" == after["event"]
+
+
+@pytest.mark.parametrize("name", ["ERROR", "TRACEBACK"])
+def test_lines_behind_an_error_are_records_with_what_they_say(name: str) -> None:
+    """They have their own time and level, or follow the last line that names a time."""
+    stamped = "2026-11-27 02:14:07,963 - nipype.workflow - WARNING - slow"
+    trace = "Traceback (most recent call last):\n  File x\nKeyError: 1\nnote"
+    found = parsed(OWN + framed(name, f"{trace}\n{stamped}\nplain\n[ERROR] no") + OWN)
+    _, error, warning, plain, last, after = found.records
+    assert trace == error["exception"]
+    assert ("warning", "2026-11-27T02:14:07.963") == (warning["level"], warning["timestamp"])
+    assert "level" not in plain
+    assert ("error", "[ERROR] no") == (last["level"], last["event"])
+    assert {2, 3, 4} == set(found.contained)
+    assert {1, 3, 4} == set(found.after)
+    assert "pipeline.start" == after["event"]
+
+
+def test_the_whole_error_output_behind_its_end_belongs_to_the_error() -> None:
+    """The application shows the last characters of an error output, and then all of it once more."""
+    shown = "\n".join(f"reading {number}" for number in range(30))
+    trace = "Traceback (most recent call last):\n  File x\nKeyError: 1"
+    text = f"ended with 1\n\nStderr (last 1000 chars):\n{shown}\n{trace}\n\nstderr: {shown}\n{trace}"
+    (record,) = parsed(framed("ERROR", text)).records
+    assert text == "\n".join([record["error"], record["exception"]])
+
+
+def test_an_error_that_goes_on_later_is_read_as_if_it_had_been_there() -> None:
+    """Where the error's record was ended because nothing came for a while, a line that begins another is one."""
+    text = OWN + framed("ERROR", "ended with 1")
+    whole = parsed(text)
+    assert whole.carries is not None
+    again = parsed("text\n[ERROR] no\nplain\n" + OWN, carry=whole.carries[-1], at=len(text))
+    assert ["text", "[ERROR] no", "plain", "pipeline.start"] == [record["event"] for record in again.records]
+    again = parsed("[ERROR] no\nplain", carry=whole.carries[-1], at=len(text))
+    assert ["[ERROR] no", "plain"] == [record["event"] for record in again.records]
 
 
 def test_bytes_that_are_no_text() -> None:
