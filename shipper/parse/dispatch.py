@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 from shipper.config import Format
@@ -32,7 +33,7 @@ def orphan(line: bytes, line_format: Format) -> bool:
     """Whether a file's first line begins no record: it may go on with the one that the file before ended with."""
     if line_format in {"pipeline", "audit"}:
         return False
-    body = line_by_line.bare(line, 0)
+    body = wrappers.bare(line, 0)
     if wrapped := wrappers.unwrap(body):
         body = wrapped.text
     begins = multiline.begins_record(body) or format_prefixes.begins_apart(body)
@@ -59,10 +60,12 @@ def continuation(held: Sequence[bytes], lines: Sequence[bytes], line_format: For
     offsets = [1]
     for line in both:
         offsets.append(offsets[-1] + len(line) + 1)
+    # Reading parts lines in which records are glued together: then they are not counted as before.
+    places, border = offsets.copy(), offsets[len(held)]
     found = parse(Block(Origin(b"", "", "", line_format, "app"), both, offsets, carry=carry))
-    if found.rest < len(held) or not found.records:
+    if found.end < border or not found.records:
         return len(lines)  # it is still open
     # Where all that was held back is an export's bracket, its first element.
-    at = max((at for at, start in enumerate(found.starts) if start < offsets[len(held)]), default=0)
-    end = offsets.index(found.starts[at]) + found.raws[at].count(b"\n") + 1
-    return max(0, end - len(held))
+    at = max((at for at, start in enumerate(found.starts) if start < border), default=0)
+    end = offsets[offsets.index(found.starts[at]) + found.raws[at].count(b"\n") + 1]
+    return max(0, bisect_left(places, end) - len(held))

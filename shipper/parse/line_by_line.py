@@ -14,6 +14,7 @@ from itertools import islice
 from shipper.parse import (
     audit,
     celery,
+    glued,
     indented_json,
     json_dialects,
     progress_bars,
@@ -29,9 +30,8 @@ from shipper.parse.celery_layouts import of as of_formats
 from shipper.parse.format_prefixes import ANSI, HEAD, PREFIXED, colourless
 from shipper.parse.multiline import MAY_GO_ON, extent, is_eager, is_unfinished
 from shipper.parse.records import Record, Records, text_of
-from shipper.tail.splitter import HOLE_BYTES
+from shipper.parse.wrappers import bare
 
-_BOM = b"\xef\xbb\xbf"
 _OBJECT = re.compile(r'\{\s*"')
 # So many places of a line may begin an object, and so long a line is looked through for one.
 _MOST_OBJECTS, _MOST_TORN = 20, 2**18
@@ -149,6 +149,13 @@ def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool 
                 out.mark_invalid(out.add(record, index, index + 1))
                 index += 1
                 continue
+            if (record := _element(whole, read_json)) is not None:
+                out.add(record, index, index + 1)
+                index += 1
+                continue
+        if _may_be_glued(whole, layouts) and (more := glued.part(block, index)):
+            stop, known_at = stop + more, -1
+            continue
         if indented_json.opens(body) and (found := indented_json.find(lines, index, stop, final=final)) is not None:
             if found.record is None:
                 break  # its end is not there yet
@@ -171,23 +178,23 @@ def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool 
     return index
 
 
-def bare(line: bytes, offset: int) -> bytes:
-    """A line without what is not content: the byte order mark, NULs of a hole, the CR of CRLF.
-
-    A few NULs that are all of a line are content: there is no saying what they were meant for.
-    """
-    if offset == 0 and line.startswith(_BOM):
-        line = line[3:]
-    line = line.removesuffix(b"\r")
-    if line.startswith(b"\0"):
-        return line.lstrip(b"\0") or line[:HOLE_BYTES]
-    return line
-
-
 def _json_of_invalid(body: bytes, read_json: Reader) -> Record | None:
     """The record of a JSON line with bytes in it that are no UTF-8, or None."""
     said, valid = text_of(body)
     return None if valid else read_json(said.encode())
+
+
+def _element(body: bytes, read_json: Reader) -> Record | None:
+    """The record of a logger's object that a comma follows, as in an array of an element a line; None for others."""
+    if not body.endswith(b"},"):
+        return None
+    record = read_json(body[:-1])
+    return record if record is not None and json_dialects.is_event(record) else None
+
+
+def _may_be_glued(body: bytes, layouts: Layouts) -> bool:
+    """Whether a line that is no JSON may hold several records: quick, for every line that is tried."""
+    return body[:1] == b"{" or (b"}{" in body and text_formats.parse(text_of(body)[0], layouts) is None)
 
 
 def _behind_torn(said: str) -> Record | None:

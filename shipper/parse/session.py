@@ -74,8 +74,8 @@ def read(out: Records) -> None:
     lines = out.block.lines
     out.carries = []
     state = State.of(out.block.carry)
-    index, count = 0, len(lines)
-    while index < count:
+    index = 0
+    while index < len(lines):  # reading may part lines
         name = _frame_at(lines, index, final=out.block.final)
         if name == _UNDECIDED:
             break

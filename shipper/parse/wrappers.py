@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from shipper.parse import structlog
 from shipper.parse.format_prefixes import HEAD, PREFIXED
 from shipper.parse.records import Record, Records
-from shipper.tail.splitter import Block
+from shipper.tail.splitter import HOLE_BYTES, Block
 
 _RFC3339 = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)"
 _CRI = re.compile(
@@ -35,6 +35,7 @@ _NO_NAME = re.compile(
     rb"\d{4}-\d\d|(?:trace|debug|info|notice|success|warn(?:ing)?|err(?:or)?|critical|fatal)\Z", re.IGNORECASE
 )
 _OF_DOCKER = frozenset({"log", "stream", "time", "attrs"})
+_BOM = b"\xef\xbb\xbf"
 _FIRST = frozenset(b"[{\x1b0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 # A line in parts is put together as far as a line may be long.
 _MOST_PARTS, _MOST_BYTES = 2000, 2**23
@@ -68,7 +69,7 @@ def unwrap(line: bytes) -> Wrapped | None:
     if not line or line[0] not in _FIRST:
         return None
     if line[:1] == b"{":
-        record = structlog.parse(line) if line[:8] == b'{"log":"' else None
+        record = structlog.parse(line)
         return of_docker(record) if record is not None else None
     if line[:1] == b"[":
         found = _KUBECTL.match(line)
@@ -95,6 +96,19 @@ def unwrap(line: bytes) -> Wrapped | None:
         ):
             return _stamped(text, {"container": _named(found["name"])})
     return None
+
+
+def bare(line: bytes, offset: int) -> bytes:
+    """A line without what is not content: the byte order mark, NULs of a hole, the CR of CRLF.
+
+    A few NULs that are all of a line are content: there is no saying what they were meant for.
+    """
+    if offset == 0 and line.startswith(_BOM):
+        line = line[3:]
+    line = line.removesuffix(b"\r")
+    if line.startswith(b"\0"):
+        return line.lstrip(b"\0") or line[:HOLE_BYTES]
+    return line
 
 
 def of_docker(record: Record) -> Wrapped | None:
@@ -138,7 +152,7 @@ def read(out: Records, index: int, stop: int, *, final: bool, inner: Callable[..
     found: list[_Line] = []
     pending: dict[tuple[Any, ...], _Line] = {}
     end = index
-    while end < stop and (one := unwrap(outer.lines[end].removesuffix(b"\r"))) is not None:
+    while end < stop and (one := unwrap(bare(outer.lines[end], outer.offsets[end]))) is not None:
         line = pending.pop(one.key, None)
         if line is None:
             line = _Line([], [])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from shipper.config import Dataset, Format
@@ -90,6 +90,19 @@ class Block:
         """Whether a line is updates of a progress bar that goes on in the next: no line feed ends it."""
         length = self.offsets[index + 1] - self.offsets[index]
         return length == len(self.lines[index]) and self.lines[index][-1:] == b"\r" and not self.wide
+
+    def part(self, index: int, places: list[int]) -> None:
+        """Part a line at these places, in place: each part is a line, and only the last one has a line feed.
+
+        Args:
+            index: of a line that is not cut and whose bytes are those of the file.
+            places: in the line, in their order.
+        """
+        line, start = self.lines[index], self.offsets[index]
+        bounds = [0, *places, len(line)]
+        self.lines[index : index + 1] = [line[at:end] for at, end in pairwise(bounds)]
+        self.offsets[index + 1 : index + 1] = [start + at for at in places]
+        self.cut = {at + len(places) if at > index else at: length for at, length in self.cut.items()}
 
     def anchor(self, end: int) -> Mark:
         """The anchor of ``end``, from the block's own bytes; none where the line before it was cut."""

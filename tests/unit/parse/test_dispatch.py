@@ -190,7 +190,6 @@ def test_a_boxed_traceback_in_colours_behind_a_print() -> None:
         '{"a": {"b": 1, "event": "x',
         "[2026-11-23 12:41:11,0",
         '{"event": "a", "d": {"event": "x", ',
-        '{"event": "whole", "level": "info"}',
         "\u4e2d{",
     ],
 )

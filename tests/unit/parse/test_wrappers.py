@@ -250,3 +250,25 @@ def test_pieces_give_the_same_records_as_the_whole(lines: list[bytes], chunks: l
         return found
 
     assert told([]) == told(chunks)
+
+
+@pytest.mark.parametrize("line", [
+    '{"log": "x\\n", "stream": "stdout", "time": "2026-11-27T01:02:03Z"}',
+    '{"stream":"stdout","time":"2026-11-27T01:02:03Z","log":"x\\n"}',
+    '{"log":"x\\n","time":"2026-11-27T01:02:03Z", "attrs": {"tag": "t"}, "stream":"stderr"}',
+])  # fmt: skip
+def test_dockers_line_however_it_is_written(line: str) -> None:
+    """Blanks and the order of keys, as programs have it that read and write such lines, change nothing."""
+    found = parsed(line.encode(), line.encode(), b"next")
+    assert (["x", "x", "next"], 3) == ([record["event"] for record in found.records], found.rest)
+
+
+@pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b"\0\0"])
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_marks_around_a_wrapped_line(before: bytes, name: str) -> None:
+    """A byte order mark or the rest of a hole before it: the line is read all the same."""
+    line = WRAPPERS[name](EVENT)
+    found = parsed(before + line, line)
+    assert (2, 2) == (len(found.records), found.rest)
+    first, second = found.records
+    assert first == second

@@ -3,7 +3,8 @@ from __future__ import annotations
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from shipper.tail.splitter import HOLE_BYTES, Splitter
+from shipper.tail.fingerprint import anchor_of
+from shipper.tail.splitter import HOLE_BYTES, Block, Origin, Splitter
 
 Fed = tuple[list[bytes], list[int], dict[int, int], int]
 
@@ -125,3 +126,12 @@ def test_a_line_that_has_lost_a_part_keeps_its_limit() -> None:
     splitter.feed(b"1234567")
     splitter.resize(3)
     assert ([b"123", b"xyz"], [19, 27, 32], {0: 7, 1: 4}) == splitter.feed(b"\nxyzw\n")
+
+
+def test_a_line_is_parted_in_place() -> None:
+    """Each part is a line at its own offset, only the last has the line feed; cut lines keep their flags."""
+    block = Block(Origin(b"g", "/p", "/p", "auto", "app"), [b"a", b"bcdef", b"g"], [5, 7, 13, 15], cut={0: 9, 2: 9})
+    block.part(1, [1, 3])
+    assert ([b"a", b"b", b"cd", b"ef", b"g"], [5, 7, 8, 10, 13, 15]) == (block.lines, block.offsets)
+    assert {0: 9, 4: 9} == block.cut
+    assert anchor_of(b"bcd") == Block(block.origin, block.lines[1:], block.offsets[1:]).anchor(10)

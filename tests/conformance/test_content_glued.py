@@ -1,0 +1,60 @@
+"""Records that stand in one line because a line feed between them is missing: each is a document, once."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+
+from elasticsearch import Elasticsearch
+
+from tests.conformance.rig import Rig, eventually
+
+LINES = 400
+
+
+def event(number: int) -> str:
+    """One object of a logger."""
+    return json.dumps({"event": f"event {number}", "level": "error", "timestamp": "2026-11-25T09:46:40.25Z"})
+
+
+def content() -> str:
+    """Lines of three objects, a part of a fourth behind every tenth of them."""
+    lines = ("".join(map(event, range(at, at + 3))) for at in range(0, 3 * LINES, 3))
+    return "".join(f"{line}{'' if at % 10 else event(at)[:20]}\n" for at, line in enumerate(lines))
+
+
+def expected() -> Counter[str]:
+    """Each object's message, and the torn ones as they are."""
+    return Counter([f"event {at}" for at in range(3 * LINES)] + [event(at)[:20] for at in range(0, LINES, 10)])
+
+
+def test_each_object_of_a_line_is_a_document(rig: Rig, es: Elasticsearch) -> None:
+    """With its own time, level and place; a second look without the state adds nothing."""
+    log = rig.logs / "neuroflow.log"
+    log.write_text(content())
+    assert 0 == rig.once().returncode
+    assert expected() == rig.messages(es)
+    written = log.read_bytes()
+    for one in rig.documents(es):
+        assert written[one["log"]["offset"] :].startswith(b'{"event')
+        if one["message"].startswith("event "):
+            assert ("error", "2026-11-25T09:46:40.250Z") == (one["log"]["level"], one["@timestamp"])
+    shutil.rmtree(rig.state)
+    assert 0 == rig.once().returncode
+    assert expected() == rig.messages(es)
+
+
+def test_a_kill_between_two_objects_of_a_line_loses_and_doubles_nothing(rig: Rig, es: Elasticsearch) -> None:
+    """A batch holds two documents, so that cursors stand inside lines; the file is known again there."""
+    rig.configure(batch={"max_events": 2, "in_flight": 1})
+    log = rig.logs / "neuroflow.log"
+    log.write_text(content())
+    for part in range(1, 4):
+        process = rig.start()
+        assert eventually(lambda wanted=part * 50: rig.count(es) >= wanted)  # type: ignore[misc] # its own number
+        rig.kill(process)
+    assert 0 == rig.once().returncode
+    assert expected() == rig.messages(es)
+    (file,) = rig.status()["files"]
+    assert (log.stat().st_size, 1) == (file["offset"], len(rig.status()["files"]))
