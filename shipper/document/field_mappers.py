@@ -43,7 +43,7 @@ _COUNTS = frozenset(
 _BAD = frozenset({"failed", "failure", "error"})
 _UTC = Zone("UTC")
 # Frames of other languages: "at f (x.js:1:2)", "goroutine 1 [running]:", "main.go:12".
-_STACK = re.compile(r"^\s+at |^goroutine [0-9]|\.go:[0-9]", re.MULTILINE)
+_STACK = re.compile(r"^\s*at |^  File \"|^goroutine [0-9]|\.go:[0-9]", re.MULTILINE)
 
 
 def put_component(document: Document, value: Any) -> bool:
@@ -116,7 +116,9 @@ def _error_type(document: Document, value: Any) -> bool:
 
 
 def _trace(document: Document, value: Any) -> bool:
-    """What is a traceback by its text: other things have such keys, too."""
+    """What is a traceback by its text, or by that of its lines: other things have such keys, too."""
+    if type(value) is list and value and all(type(line) is str for line in value):
+        value = "\n".join(line.rstrip("\n") for line in value)
     if type(value) is str and not traceback.split(value)[1] and not _STACK.search(value):
         return False
     return _exception(document, value)
@@ -275,6 +277,13 @@ HOMES: dict[str, Callable[[Document, Any], bool]] = {
     "exc_text": _trace,
     "stack_trace": _trace,
     "stacktrace": _trace,
+    "stackTrace": _trace,
+    "stack": _trace,
+    "errorMessage": _error,
+    "errorType": _error_type,
+    "error_detail": _exception,
+    "Exception": _exception,
+    "@x": _exception,
     "traceback": _trace,
     "log": _log,
     "log.logger": put_component,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 SPELLINGS: Mapping[str, str] = {
@@ -22,11 +23,19 @@ SPELLINGS: Mapping[str, str] = {
     "panic": "critical",
     "information": "info",
     "informational": "info",
+    "debu": "debug",
+    "erro": "error",
+    "fata": "critical",
 }
+_COUNTED = re.compile(r"(debug|info|warn|error)[+-][0-9]{1,3}")
 LEVELS = tuple(dict.fromkeys(SPELLINGS.values()))
 """The usual ones, the least first."""
 
 
 def level_of(text: str) -> str:
-    """The level that a word in lower case means; a word that means none is itself."""
-    return SPELLINGS.get(text, text)
+    """The level that a word in lower case means; a word that means none is itself.
+
+    Go's ``slog`` counts from the next one below: ``error+2``.
+    """
+    found = _COUNTED.fullmatch(text)
+    return SPELLINGS.get(found[1] if found else text, text)

@@ -14,7 +14,7 @@ _CAUSE = "\nThe above exception was the direct cause of the following exception:
 _CONTEXT = "\nDuring handling of the above exception, another exception occurred:\n\n"
 _TYPES = ("exc_type", "type", "class", "name", "kind", "exception.type")
 _MESSAGES = ("exc_value", "message", "value", "msg", "exception.message")
-_STACKS = ("stack_trace", "stacktrace", "stack", "traceback", "exception.stacktrace")
+_STACKS = ("extendedStackTrace", "stack_trace", "stacktrace", "stack", "traceback", "exception.stacktrace")
 _SHOWN = frozenset({
     "exc_type", "exc_value", "exc_notes", "syntax_error", "is_cause", "frames", "is_group", "exceptions",
 })  # fmt: skip

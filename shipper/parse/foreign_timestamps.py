@@ -82,7 +82,7 @@ def iso(text: str) -> str:
     Raises:
         ValueError: it is in none of them.
     """
-    said = text.strip()
+    said = text.strip(" \t[]")
     if len(said) > _LONGEST:
         raise ValueError("longer than any time")
     if number := of_number(said):

@@ -1,31 +1,40 @@
 """JSON of other loggers in structlog's words: which key holds message, time, level and logger.  Pure.
 
-Known are ECS logging (dotted or nested), python-json-logger and dumps of the standard library's records, loguru's
-``serialize``, pino and bunyan, zap and Go's slog, GELF, Logback, Monolog, OpenTelemetry, Google's and the journal's
-keys.  A key is taken for another only where its value can be what the key says; whatever it is, nothing is dropped.
+Known are ECS logging (dotted or nested), python-json-logger and dumps of the standard library's records, pino and
+bunyan, zap and Go's slog, GELF, Logback, Monolog, Serilog and .NET, OpenTelemetry, Google's and the journal's keys;
+``spread`` knows what nests them.  A key is taken for another only where its value can be what the key says; whatever it
+is, nothing is dropped.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from shipper.parse import foreign_timestamps, traceback
+from shipper.parse import foreign_timestamps, spread
 from shipper.parse.records import Record
 from shipper.parse.timestamps import Zone, to_utc
 
-_MESSAGES = ("message", "msg", "@message", "short_message", "MESSAGE", "body", "@m", "@mt")
+_MESSAGES = (
+    "message", "msg", "@message", "short_message", "MESSAGE", "body", "@m", "@mt",
+    "Message", "RenderedMessage", "MessageTemplate", "textPayload", "log_text", "log_format", "message_type",
+)  # fmt: skip
 _TIMES = (
     "@timestamp", "timestamp", "time", "ts", "asctime", "datetime", "@t", "timeUnixNano", "observedTimeUnixNano",
-    "__REALTIME_TIMESTAMP",
+    "__REALTIME_TIMESTAMP", "timeMillis", "Timestamp", "timeStamp", "Time", "written_at", "logged_at", "log_time",
+    "time_iso8601", "time_local", "utcTime", "date",
 )  # fmt: skip
 _LEVELS = (
     "level", "levelname", "log.level", "level_name", "loglevel", "log_level", "lvl", "severity", "severity_text",
     "severityText", "@l", "levelno", "PRIORITY", "severity_number", "severityNumber",
+    "@level", "Level", "LogLevel",
 )  # fmt: skip
-_LOGGERS = ("log.logger", "logger_name", "loggerName", "channel", "name")
+_LOGGERS = (
+    "log.logger", "logger_name", "loggerName", "channel", "@module", "Category", "SourceContext", "log_namespace",
+    "name",
+)  # fmt: skip
 # What only a logger's own line has beside ``name``.
 _OF_LOGGERS = frozenset({"levelname", "levelno", "hostname", "lvl", "severity", "asctime"})
-MARKS = frozenset({*_MESSAGES, *_TIMES, *_LEVELS, "log", "record", "ecs.version"})
+MARKS = frozenset({*_MESSAGES, *_TIMES, *_LEVELS, "log", "ecs.version"}) | spread.MARKS
 """Keys of which a line in some dialect has one."""
 _OF_FOUR = ("trace", "debug", "info", "warning", "error", "critical")
 _SYSLOG = ("emergency", "alert", "critical", "error", "warning", "notice", "info", "debug")
@@ -33,8 +42,8 @@ _PYTHON = {1: "debug", 2: "info", 3: "warning", 4: "error", 5: "critical", 6: "c
 _NODE = {1: "trace", 2: "debug", 3: "info", 4: "warning", 5: "error", 6: "critical"}
 _WORDS = frozenset({
     "trace", "verbose", "debug", "info", "information", "informational", "notice", "success", "warn", "warning",
-    "err", "error", "severe", "exception", "crit", "critical", "alert", "emerg", "emergency", "panic", "fatal",
-    "notset", "default",
+    "err", "erro", "error", "severe", "exception", "crit", "critical", "alert", "emerg", "emergency", "panic",
+    "fatal", "notset", "default", "debu", "fata",
 })  # fmt: skip
 _UTC = Zone("UTC")
 
@@ -64,10 +73,9 @@ def event_of(record: Record) -> Any:
     said = record.pop("event", None)
     if MARKS.isdisjoint(record):
         return said
-    if isinstance(record.get("record"), dict) and isinstance(record.get("text"), str):
-        _spread_loguru(record, record["record"])
-        if "event" in record:
-            return record.pop("event")
+    spread.spread(record)
+    if "event" in record:  # loguru's
+        return record.pop("event")
     found = next((key for key in _MESSAGES if _text(record.get(key)) is not None), None)
     if isinstance(said, dict) and found:  # ECS
         for key, value in said.items():
@@ -198,34 +206,3 @@ def _is_time(value: Any) -> bool:
             return False
         return True
     return value is not None and stamp(value) is not None
-
-
-def _spread_loguru(record: Record, said: dict[str, Any]) -> None:
-    """``serialize=True``: the record beside the text that would have been printed."""
-    grade, at = said.get("level"), said.get("time")
-    if not isinstance(grade, dict) or not isinstance(at, dict) or not isinstance(said.get("message"), str):
-        return
-    del record["record"]
-    text = record.pop("text")
-    trace = traceback.split(text)[1]
-    if trace:
-        record.setdefault("exception", trace.rstrip("\n"))
-        said.pop("exception", None)
-    found: Record = {
-        "event": said.pop("message"),
-        "level": grade.get("name"),
-        "timestamp": at.get("timestamp") if foreign_timestamps.of_number(at.get("timestamp")) else at.get("repr"),
-        "logger": said.pop("name", None),
-    }
-    del said["level"], said["time"]
-    process = said.pop("process", None)
-    if isinstance(process, dict):
-        found["pid"], found["process_name"] = process.pop("id", None), process.pop("name", None)
-        if process:
-            said["process"] = process
-    more = said.pop("extra", None)
-    for part in (found, more if isinstance(more, dict) else {"extra": more}, said):
-        for key, value in part.items():
-            record.setdefault(key, value)
-            if record[key] is not value and value is not None:
-                record[f"record.{key}"] = value

@@ -18,6 +18,8 @@ _BYTE_LINKS = frozenset(link.encode() for link in _LINKS)
 # Between the tracebacks of a chain; the last one is the exception that got out.
 _CHAINED = re.compile(rf"\n\s*\n(?:{'|'.join(map(re.escape, _LINKS))})\n\s*\n")
 _EXCEPTION = re.compile(r"(?P<type>[A-Za-z_][\w.<>]*)(?:: (?P<message>.*))?", re.DOTALL)
+# Java, .NET and JavaScript name the exception first.
+_FRAMES_BELOW = re.compile(r"\n[ \t]+at [^\n]")
 # In the box that a group of exceptions has of its own.
 _OF_GROUP = re.compile(r"^  \| (?P<type>[A-Za-z_][\w.<>]*)(?:: (?P<message>.*))?$", re.MULTILINE)
 # Rich draws a box around the frames and names the exception below it.
@@ -130,7 +132,7 @@ def exception_of(text: str) -> tuple[str | None, str | None]:
             found = _EXCEPTION.fullmatch("\n".join(lines[at:]))
             if found is None or found["type"] == "NoneType":  # exc_info where there was no exception
                 return None, None
-            message = found["message"] or ""
+            message = _FRAMES_BELOW.split(found["message"] or "", maxsplit=1)[0]
             if found["type"].endswith("ExceptionGroup"):
                 message = message.partition("\n")[0]
             return found["type"], message

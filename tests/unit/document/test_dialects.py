@@ -245,7 +245,7 @@ def said(line: dict[str, Any]) -> tuple[Any, ...]:
                 "a",
                 {
                     "type": "java.lang.E",
-                    "message": "x\n\tat a.b(C.java:1)",
+                    "message": "x",
                     "stack_trace": "java.lang.E: x\n\tat a.b(C.java:1)",
                 },
                 None,
