@@ -61,6 +61,29 @@ app.main INFO started
 MainThread [ERROR] started
 web-1  | started
 * INFO started
+2026-11-27 01:02:03,123 [main] INFO  org.x.Main - started
+11-27 01:02:03.123  1000  1000 I tag: started
+27/11 01:02:03 started
+27 Nov 01:02:03 started
+2026 Nov 27 01:02:03 started
+Nov-27 01:02:03.123 [main] INFO  nextflow.cli.CmdRun - started
+I1127 01:02:03.963 started
+[1127/010203.963:ERROR:x.cc(12)] started
+[11/27/26 01:02:03] INFO     started     x.py:12
+[INF] started
+[01:02:03 WRN] started
+E, [2026-11-27T01:02:03.123456 #12] ERROR -- : started
+D 01:02:03 started
+I/ActivityManager(  123): started
+<6>started
+@400000005f0e5d2c1f3b2a1c started
+2026-331T01:02:03Z started
+[000012.345] started
+slurmstepd: error: *** JOB 12 ON node CANCELLED AT 2026-11-27T01:02:03 ***
+dask-scheduler: 2026-11-27 01:02:03,123 started
+LOG:  database system is ready
+logger=x t=2026-11-27T01:02:03Z level=info
+caller=x level=info msg="started now"
  50%|#####     | 5/10
 """.strip("\n").split("\n")
 LINES[-1] = "\r 40%|####      | 4/10\r" + LINES[-1]

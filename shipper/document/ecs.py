@@ -23,7 +23,7 @@ from shipper.document.pipeline_output import MomentOf
 from shipper.document.run_context import RunContext
 from shipper.document.taxonomy import event_fields
 from shipper.document.unmapped import GOOD_KEYS, PLAIN, as_text, tame
-from shipper.parse import celery, json_dialects, structlog, traceback
+from shipper.parse import celery, foreign_timestamps, json_dialects, structlog, traceback
 from shipper.parse.audit import is_entry
 from shipper.parse.records import Records
 from shipper.parse.timestamps import FIRST_YEAR, LAST_YEAR, Reading, Zone, from_ns, later, to_utc
@@ -171,6 +171,10 @@ class Documents:
                         document["event"] = {**event, "timezone": assumed}
             except (ValueError, TypeError, LookupError, AttributeError):
                 known_at = json_dialects.stamp(stamp)
+                if known_at is None and type(stamp) is str:
+                    known_at, assumed = self._of_some_year(stamp, reading, records.written.get(index))
+                    if assumed:
+                        document["event"] = {**event, "timezone": assumed}
                 if known_at is None:
                     if stamp is not None:
                         extra["timestamp" if "timestamp" not in record else "@timestamp"], odd = stamp, True
@@ -257,6 +261,14 @@ class Documents:
             return to_utc(text, self._zone)[0] if text else None
         except ValueError:
             return None
+
+    def _of_some_year(self, stamp: str, reading: Reading, written: str | None) -> tuple[str | None, str | None]:
+        """The time of a stamp without a year, and the assumed zone: not behind the line's or file's last change."""
+        moment = self._written(written)
+        read_at = reading.read_at_ns
+        latest = moment or from_ns(min(reading.modified_ns or read_at, read_at))
+        text = foreign_timestamps.with_year(stamp, datetime.fromisoformat(latest))
+        return to_utc(text, self._zone, reading) if text else (None, None)
 
     def _container_moment(self, records: Records) -> MomentOf:
         """What reads the stamps of a block's containers."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from shipper.parse import console_values, json_dialects
+from shipper.parse import console_values, json_dialects, programs
 from shipper.parse.format_prefixes import PROCESS
 from shipper.parse.records import Record
 
@@ -29,7 +29,7 @@ _STAMP = rf"(?:{_ISO}|{_OF_ACCESS}|{_CTIME}|\d{{10}}\.\d{{1,9}}(?=[\s\]|]))"
 _GAP = r"(?: *[|:;,-]{1,2} +| +|(?=[\[({<]))"
 _PART = r"(?:\[[^\[\]\n]{0,80}\]|\([^()\n]{0,80}\)|\{[^{}\n]{0,80}\}|[\w./@#<>:+-]{1,80}+)"
 _STAMPED = re.compile(
-    rf"[\[(<]?(?P<stamp>{_STAMP})(?P<close>[\])>]?)(?: *[|:;,-]{{1,2}} +|: ?|[;|,](?=[A-Z]{{4}})| +|(?=\[)|\Z)"
+    rf"[\[(<]?(?P<stamp>{_STAMP})(?P<close>[\])>]?)(?: *[|:;,-]{{1,2}} +|: ?|[;|](?=\S)|,(?=[A-Z]{{4}})| +|(?=\[)|\Z)"
 )
 _GRADED = re.compile(
     rf"(?P<between>(?:{_PART}{_GAP}){{0,4}}?)"
@@ -43,8 +43,6 @@ _LEVEL_FIRST = re.compile(
 )
 # What logging.basicConfig writes where nobody gave it a format.
 _BASIC = re.compile(rf"(?P<level>{_LEVEL}|Level \d{{1,3}}):(?P<logger>[A-Za-z_][\w.-]*):")
-_KLOG = re.compile(r"(?P<level>[IWEF])\d{4} \d\d:\d\d:\d\d\.\d{6} +(?P<pid>\d{1,9}) (?P<source>[\w.-]+:\d+)\] ")
-_KLOG_LEVELS = {"I": "info", "W": "warning", "E": "error", "F": "critical"}
 _ACCESS = re.compile(rf'\S{{1,255}} \S{{1,255}} \S{{1,255}} \[(?P<stamp>{_OF_ACCESS})\] "')
 # Behind the level: loguru's place, a process, a logger with a dot in its name, Flask's module.
 _PLACE = re.compile(
@@ -53,7 +51,10 @@ _PLACE = re.compile(
     r"|[\[(]?(?P<dotted>[A-Za-z_]\w*(?:\.\w+)+)(?:[\])]:?|:| -| \|) "
     r"|in (?P<module>[A-Za-z_][\w.]*): "
 )
-_FORMAT = re.compile(r"(?:time|ts|timestamp|@timestamp|level|lvl|severity|event|msg)=")
+_FORMAT = re.compile(
+    r"(?:[A-Za-z_][\w.]{0,40}=(?:\"[^\"\n]{0,200}\"|[^\s\"]{0,200}) ){0,4}?"
+    r"(?:time|ts|t|timestamp|@timestamp|level|lvl|severity|event|msg)="
+)
 _NAMES = re.compile(
     rf"(?P<pid>\d{{1,10}})|(?P<source>[\w./-]+\.\w+:\d+)|(?P<process_name>{PROCESS})|(?P<logger>[A-Za-z_][\w.-]*)"
 )
@@ -109,10 +110,8 @@ def _without_stamp(line: str) -> Prefix | None:
             fields["timestamp"] = stamped["stamp"]
             at = stamped.end()
         return _with_place(line, fields, at)
-    if klog := _KLOG.match(line):
-        fields = {"level": _KLOG_LEVELS[klog["level"]], "pid": int(klog["pid"]), "source": klog["source"]}
-        return Prefix(fields, klog.end())
-    return None
+    found = programs.prefix(line)
+    return Prefix(*found) if found else None
 
 
 def _is_level(found: re.Match[str]) -> bool:
@@ -149,6 +148,8 @@ def _with_place(line: str, fields: Record, at: int) -> Prefix:
     if found is None or found.end() == len(line):
         return Prefix(fields, at)
     name = found["logger"] or found["dotted"] or found["module"]
+    if found["dotted"] and line[: line.find(fields["level"])].rstrip().endswith(f"[{fields.get('logger')}]"):
+        fields["thread"] = fields.pop("logger")  # Java's loggers have the thread before the level
     if (name and "logger" in fields) or (found["process"] and "process_name" in fields):
         return Prefix(fields, at)
     if name:

@@ -35,6 +35,18 @@ _NAMED = re.compile(
     r"|(?P<month_>[A-Z][a-z]{2})[a-z]{0,6} +(?P<day_>[0-9]{1,2})(?:,? (?P<year_>[0-9]{4}),?)?)"
     r"(?::| +)" + _TIME + _ZONE + r"(?: (?P<year__>[0-9]{4}))?"
 )
+# Points part days and months, in this order; of strokes only a number that is no month, or AM and PM, tell the order.
+_DAY_FIRST = re.compile(
+    r"(?P<first>[0-9]{1,2})(?P<sign>[./])(?P<second_>[0-9]{1,2})(?P=sign)(?P<year>[0-9]{4})[ T,]+" + _TIME + _ZONE
+)
+# Neither has a year.
+_YEARLESS = re.compile(
+    r"(?:(?P<name>[A-Z][a-z]{2})[ -]{1,2}|(?P<month>[0-9]{2})-)(?P<day>[0-9]{1,2}) "
+    r"(?P<clock>[0-9]{2}:[0-9]{2}:[0-9]{2})(?P<fraction>[.,][0-9]{1,9})?"
+)
+_SLACK = timedelta(days=1)
+# The 29th of February is there in one of so many years.
+_MOST_YEARS = 8
 _NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONTHS = {name: at for at, name in enumerate(_NAMES, 1)}
 # Those of RFC 2822, and others that mean the same wherever they are used.
@@ -82,20 +94,24 @@ def iso(text: str) -> str:
     Raises:
         ValueError: it is in none of them.
     """
-    said = text.strip(" \t[]")
+    said = text.strip()
+    if said[:1] == "[" and said[-1:] == "]":
+        said = said[1:-1]
     if len(said) > _LONGEST:
         raise ValueError("longer than any time")
     if number := of_number(said):
         return number
-    found = _DIGITS.fullmatch(said) or _NAMED.fullmatch(said)
+    found = _DIGITS.fullmatch(said) or _NAMED.fullmatch(said) or _DAY_FIRST.fullmatch(said)
     if found is None:
         raise ValueError(f"{text[:80]!r} is no time")
-    part = found.groupdict()
+    part: dict[str, str | None] = found.groupdict()
+    if "first" in part:
+        part["day"], part["month"] = _day_and_month(found)
     year = part["year"] or part.get("year_") or part.get("year__")
     month = part["month"] or part.get("month_")
     if year is None or month is None:
         raise ValueError(f"{text[:80]!r} names no year")
-    hour, second = int(part["hour"]), int(part["second"] or 0)
+    hour, second = int(part["hour"] or 0), int(part["second"] or 0)
     if half := part["half"]:
         if not 1 <= hour <= 12:
             raise ValueError(f"{text[:80]!r} has no such hour")
@@ -104,11 +120,51 @@ def iso(text: str) -> str:
         raise ValueError(f"{text[:80]!r} has no such month")
     # A leap second is the first of the next minute to those who know none.
     leap = second == 60
-    day, minute = int(part["day"] or part["day_"]), int(part["minute"])
+    day, minute = int(part["day"] or part["day_"] or 0), int(part["minute"] or 0)
     moment = datetime(int(year), _MONTHS.get(month) or int(month), day, hour, minute, second - leap, tzinfo=UTC)
     moment = (moment + timedelta(seconds=leap)).replace(tzinfo=None)
     fraction = (part["fraction"] or "")[1:]
     return f"{moment:%Y-%m-%dT%H:%M:%S}{'.' + fraction if fraction else ''}{_offset(part['zone'], moment)}"
+
+
+def with_year(text: str, latest: datetime) -> str | None:
+    """A stamp that names no year, as syslog and glog write it, in the last year in which it lies not behind a moment.
+
+    Args:
+        text: the stamp.
+        latest: when the line was there at the latest, UTC; a day is allowed for zones and clocks.
+
+    Returns:
+        ISO 8601 without a zone; None where it is no such stamp.
+    """
+    found = _YEARLESS.fullmatch(text)
+    if found is None or (found["name"] is not None and found["name"] not in _MONTHS):
+        return None
+    month = _MONTHS[found["name"]] if found["name"] else int(found["month"])
+    limit = (latest + _SLACK).replace(tzinfo=None)
+    for year in range(limit.year, limit.year - _MOST_YEARS, -1):
+        try:
+            moment = datetime.fromisoformat(f"{year:04}-{month:02}-{int(found['day']):02}T{found['clock']}")
+        except ValueError:
+            continue  # no such day in this year, or in any
+        if moment <= limit:
+            fraction = (found["fraction"] or "").replace(",", ".")
+            return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}"
+    return None
+
+
+def _day_and_month(found: re.Match[str]) -> tuple[str, str]:
+    """Which of two numbers is the day.
+
+    Raises:
+        ValueError: nothing tells.
+    """
+    first, second = int(found["first"]), int(found["second_"])
+    if found["sign"] == "." or first > 12 >= second:
+        return found["first"], found["second_"]
+    if found["half"] or second > 12:
+        return found["second_"], found["first"]
+    raise ValueError(f"{found[0]!r} may be either of two days")
 
 
 def _offset(zone: str | None, moment: datetime) -> str:

@@ -17,7 +17,9 @@ HEAD = re.compile(
     r"(?:: (?P<celery_level>[A-Z]+)/(?P<celery>[^\]\n]*+)\] ?"
     r"|\] (?P<huey_level>DEBUG|INFO|WARNING|ERROR|CRITICAL):(?P<huey_logger>[\w.]++):(?P<huey>\d++):)"
     r"|(?P<stamp>\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)"
-    r"(?: \[(?P<console>[a-z]++) *+\](?: |\Z)"
+    # A name in brackets may be a thread's; a level is a known one, or blanks fill its column.
+    r"(?: \[(?P<console>(?:debug|info|warn(?:ing)?|error|critical|exception|fatal|trace|notset)(?= *\])|[a-z]++(?= ))"
+    r" *+\](?: |\Z)"
     r"| - (?P<stdlib_logger>\S{1,150}+(?: \S{1,20}+){0,6}?)"
     r" - (?P<stdlib>DEBUG|INFO|WARNING|ERROR|CRITICAL|FATAL|NOTSET|Level \d++) - )"
     # The time stands among the pairs there; no further away than _MOST_HEAD.

@@ -2,8 +2,8 @@
 
 Known are ECS logging (dotted or nested), python-json-logger and dumps of the standard library's records, pino and
 bunyan, zap and Go's slog, GELF, Logback, Monolog, Serilog and .NET, OpenTelemetry, Google's and the journal's keys;
-``spread`` knows what nests them.  A key is taken for another only where its value can be what the key says; whatever it
-is, nothing is dropped.
+``spread`` knows what nests them.  A key is taken for another only where its value can be what the key says; nothing
+is dropped.
 """
 
 from __future__ import annotations

@@ -17,20 +17,29 @@ _CLOCK = r"\d\d?:\d\d:\d\d"
 _STAMP = (
     rf"(?:(?:{_WEEKDAY},? {{1,2}})?{_DATE}[-T_:, ]{{1,3}}(?:{_CLOCK}|\d\d:\d\d|\d{{6}}(?!\d))"
     rf"|{_CLOCK}|\d{{4}}-\d\d-\d\d(?=[\s\]|]|\Z)"
+    # Days without a year, days of the year, and the year first or not at all beside a month's name.
+    rf"|\d\d?[-/.]\d\d?[ T]{_CLOCK}|\d{{4}}-\d{{3}}T\d\d:?\d\d"
+    rf"|(?:\d{{4}} {_MONTH} \d\d?|\d\d?[ -]{_MONTH}),? {_CLOCK}"
+    rf"|@4000000[0-9a-f]{{16,17}}(?!\w)|\d{{4}}-\d\d-\d\d--\d\d-\d\d"
     # Seconds since 1970, also milli-, micro- or nanoseconds; or since the machine's start, as its kernel writes it.
-    r"|1\d{9}(?:\d{3}){0,3}(?:[.,]\d{1,9})?(?![\w.])|\d{1,9}\.\d{6}\])"
+    r"|1\d{9}(?:\d{3}){0,3}(?:[.,]\d{1,9})?(?![\w.])|\d{1,9}\.\d{3,9}\])"
 )
 _LEVEL = (
     r"(?:TRACE|DEBUG|INFO(?:RMATION)?|NOTICE|SUCCESS|IMPORTANT|WARN(?:ING)?|ERR(?:OR)?|CRIT(?:ICAL)?|SEVERE|FATAL"
     r"|ALERT|EMERG(?:ENCY)?|PANIC)"
 )
 # In brackets also as four letters or one.
-_SHORT = rf"(?:{_LEVEL}|DEBU|ERRO|FATA|[TDIWEFC])"
+_SHORT = rf"(?:{_LEVEL}|DEBU|ERRO|FATA|VRB|DBG|INF|WRN|FTL|[TDIWEFC])"
 _BEGINNING = re.compile(
     # A time, maybe behind a bracket, a quote, a number of syslog, or letters for a level or a role.
     rf"(?:<\d{{1,3}}>(?:\d )?|\d{{1,7}}:[A-Z] )?[\[(<\"']{{0,2}}{_STAMP}"
     rf"|\[[^\]\n]{{1,60}}?[ =,:]{_STAMP}"
-    rf"|[TDIWEF]\d{{4}} {_CLOCK}"
+    rf"|[TDIWEF]\d{{4}} {_CLOCK}|[TDIWEFCV],? [\[(]?{_STAMP}|[VDIWEF]/[\w.-]{{1,60}}(?:\( *\d+\))?: "
+    r"|<\d{1,3}>[^\s\d]|\[(?:\d+:\d+:)?\d{4}/\d{6}(?:\.\d+)?:[A-Z]"
+    # Behind one name, a whole date and a clock.
+    rf"|[\w.-]{{1,99}}+:? [\[(]?\d{{4}}-\d\d-\d\d[T ]{_CLOCK}"
+    # A program's name and a level, as compilers and Slurm have it; what PostgreSQL logs without a level.
+    r"|[\w.+-]{1,60}+: (?:fatal|error|warning|info|debug): |LOG:  "
     # A bracketed time behind a host, as web servers write it, and the host alone.
     rf"|(?:[^\s\[][^\s]{{0,99}}+ ){{1,5}}+\[{_STAMP}"
     r"|\d{1,3}(?:\.\d{1,3}){3}[ :]"
@@ -42,7 +51,8 @@ _BEGINNING = re.compile(
     rf"|(?:[^\s]{{1,99}}+[ \t]{{1,40}}+){{1,3}}?[\[(<]?{_LEVEL}[\])>:|,]?(?:\s|\Z)"
     rf"|(?i:{_LEVEL})(?::(?:\s|\Z)|  |\t| [|-] )"
     # Pairs, of which the time or the level comes first.
-    r"|(?i:time|ts|t|timestamp|asctime|date|at|level|lvl|loglevel|levelname|severity)=[\w\"'\[]"
+    r"|(?:[A-Za-z_][\w.]{0,40}=(?:\"[^\"]{0,100}\"|[^\s\"]{0,100}) ){0,4}?"
+    r"(?i:time|ts|t|timestamp|asctime|date|at|level|lvl|loglevel|levelname|severity)=[\w\"'\[]"
     # What a container's name is put before.
     r"|[\w.-]{1,99}+ {1,40}\| |\[pod/|\{",
     re.ASCII,
@@ -51,7 +61,10 @@ _BEGINNING = re.compile(
 _EXCEPTION = re.compile(rf"(?!(?:{_LEVEL}|(?i:trace|debug|info|notice))\b)[A-Za-z_][\w.<>]*(?:: |:?\Z)")
 # Behind blanks only what nothing else can be.
 _INDENTED = re.compile(
-    rf"[ \t]+(?:[\[(]?{_STAMP}|\{{\"(?:event|level|timestamp|@timestamp|time|message|msg)\")", re.ASCII
+    # Rich leaves the column of the time blank where it is that of the line before.
+    r" {8,22} (?:DEBUG   |INFO    |WARNING |ERROR   |CRITICAL) "
+    rf"|[ \t]+(?:[\[(]?{_STAMP}|\{{\"(?:event|level|timestamp|@timestamp|time|message|msg)\")",
+    re.ASCII,
 )
 # No beginning is longer.
 _MOST = 400

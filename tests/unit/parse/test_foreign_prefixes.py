@@ -96,7 +96,7 @@ STAMP = "2026-11-27 01:02:03,123"
         ),
         (
             "E1127 01:02:03.123456   12 main.go:12] x",
-            {"level": "error", "pid": 12, "source": "main.go:12", "event": "x"},
+            {"timestamp": "11-27 01:02:03.123456", "level": "error", "pid": 12, "source": "main.go:12", "event": "x"},
         ),
         ("2026-11-27 01:02:03 the error is here", {"timestamp": "2026-11-27 01:02:03", "event": "the error is here"}),
         (f"{STAMP} a b ERROR x", {"timestamp": STAMP, "event": "a b ERROR x"}),

@@ -147,7 +147,9 @@ def test_a_syntax_error_needs_no_introduction(first: str) -> None:
     assert [error, "[INFO] next"] == raws(f"{error}\n[INFO] next")
 
 
-@pytest.mark.parametrize("line", ["  2026-11-27 01:02:03 x", '  {"event": "x"}', "\t[2026-11-27T01:02:03Z] x"])
+@pytest.mark.parametrize(
+    "line", ["          WARNING  x", "  2026-11-27 01:02:03 x", '  {"event": "x"}', "\t[2026-11-27T01:02:03Z] x"]
+)
 def test_blanks_before_a_time_hide_no_beginning(line: str) -> None:
     """But in the frames of a traceback they are source."""
     assert [(FIRST["stdlib"] + TRACE).rstrip(), line] == raws(FIRST["stdlib"] + TRACE + line)
