@@ -61,7 +61,8 @@ def parse(block: Block) -> Records:
             break
         before = stream
         stream = _next(stream, line)
-        said = progress_bars.last_state(text) if "\r" in text else text
+        written_over = "\r" in text or "\x08" in text or "\x1b" in text
+        said = progress_bars.last_state(text) if written_over else text
         record: Record = {"event": said, "iostream": ERR if stream == ERR else OUT if stream else None}
         after = text_of(lines[index + 1])[0] if index + 1 < count else None
         below = output_state.add(record, said, offsets[index], above, after)

@@ -136,11 +136,20 @@ _FORMS: dict[str, Callable[[re.Match[str]], Found]] = {
     rf"(?P<whole>){_GRADE}(?: ~)? (?=\S)": _plain,
 }  # fmt: skip
 _READERS = tuple((re.compile(form, re.ASCII), read) for form, read in _FORMS.items())
+# Most lines of text begin with a small letter, as names do: what only these forms can be is all that is tried.
+_OF_NAMES = tuple(one for one in _READERS if one[0].match("name - INFO - x") or one[0].match("name: error: x"))
+_SMALL = frozenset("abcdefghijklmnopqrstuvwxyz_")
 
 
 def prefix(line: str) -> Found | None:
     """The prefix of a line without colours; None if no program that is known here writes it."""
-    for form, read in _READERS:
+    if line[:1] in _SMALL:
+        if " - " not in line and ": " not in line:
+            return None
+        readers = _OF_NAMES
+    else:
+        readers = _READERS
+    for form, read in readers:
         if found := form.match(line):
             return read(found)
     return None

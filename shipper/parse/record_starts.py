@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from shipper.parse import progress_bars
+
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
 _WEEKDAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6}"
 _DATE = (
@@ -93,5 +95,7 @@ def begins_indented(line: bytes) -> bool:
 
 
 def is_progress(line: bytes) -> bool:
-    """Whether a line was written over: each carriage return in it ends an update of what it shows."""
-    return b"\r" in line and b"\r" in line.rstrip(b"\r")
+    """Whether a line was written over: by a carriage return in it, by backspaces, or where the cursor goes back."""
+    if b"\r" in line and b"\r" in line.rstrip(b"\r"):
+        return True
+    return b"\x08" in line or (b"\x1b" in line and progress_bars.goes_back(line.decode("latin-1")))
