@@ -13,8 +13,18 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from shipper.parse import line_by_line, multiline, output_state, progress_bars, structlog, text_formats, traceback
-from shipper.parse.format_prefixes import colourless
+from shipper.parse import (
+    foreign_prefixes,
+    json_dialects,
+    line_by_line,
+    multiline,
+    output_state,
+    progress_bars,
+    structlog,
+    text_formats,
+    traceback,
+)
+from shipper.parse.format_prefixes import ANSI, colourless
 from shipper.parse.multiline import MAX_JOINED_BYTES, MAX_JOINED_LINES, MOST_AT_MARGIN_ALONE, MOST_NOTES
 from shipper.parse.output_state import Above
 from shipper.parse.records import Record, Records, text_of
@@ -155,6 +165,8 @@ def _read_output(out: Records, index: int, state: State) -> _After:
             record: Record = {"event": said, "iostream": "stdout" if state.section == _STDOUT else None}
             after = text_of(lines[index + 1])[0] if index + 1 < count else None
             above = output_state.add(record, said, out.block.offsets[index], state.above, after)
+            if state.section == _REST and "level" not in record and "timestamp" not in record:
+                above = _add_prefix(record, said, out.block.offsets[index], above)
             if above is not state.above:
                 state = replace(state, above=above)
                 carry = str(state)
@@ -166,6 +178,29 @@ def _read_output(out: Records, index: int, state: State) -> _After:
             out.carries.append(carry)
         index += 1
     return index, state
+
+
+def _add_prefix(record: Record, said: str, start: int, above: Above) -> Above:
+    """Time and level of a line behind an error that no container writes; gives what is known below it."""
+    told: Record = {}
+    if said[:1] == "{" and (found := structlog.parse(said)) is not None and json_dialects.is_event(found):
+        json_dialects.adapt(found)
+        told = found
+    elif prefix := foreign_prefixes.prefix(ANSI.sub("", said)):
+        told = prefix.fields
+    elif pairs := foreign_prefixes.record(said):
+        json_dialects.adapt(pairs)
+        told = pairs
+    for key in ("level", "logger"):
+        if isinstance(told.get(key), str):
+            record[key] = told[key]
+    stamp = told.get("timestamp") or told.get("@timestamp")
+    if not isinstance(stamp, str):
+        stamp = json_dialects.stamp(stamp)
+    if stamp is None or "|" in stamp:
+        return above
+    record["timestamp"] = stamp
+    return Above(stamp, start)
 
 
 def _read_framed(out: Records, index: int, name: str, state: State) -> _After | None:

@@ -231,3 +231,30 @@ def test_frames_mean_nothing_elsewhere() -> None:
     found = dispatch.parse(Block(Origin(b"g", "/p", "/p", "celery", "celery"), lines, offsets, final=True))
     assert "one" == found.records[-1]["event"]
     assert found.carries is None
+
+
+@pytest.mark.parametrize(
+    ("line", "level", "stamp"),
+    [
+        ("E1127 02:14:07.963123 1 x.go:1] no", "error", "11-27 02:14:07.963123"),
+        ('10.0.0.1 - - [27/Nov/2026:02:14:07 +0000] "GET / HTTP/1.1" 200 5', None, "27/Nov/2026:02:14:07 +0000"),
+        ("time=2026-11-27T02:14:07Z level=warn msg=no", "warn", "2026-11-27T02:14:07Z"),
+        ('{"level": "error", "message": "no", "time": "2026-11-27T02:14:07Z"}', "error", "2026-11-27T02:14:07Z"),
+        ('{"level": "error", "event": "no", "timestamp": 1795600000.25}', "error", "2026-11-25T09:46:40.250000Z"),
+        ("Nov 27 02:14:07 node app: no", None, "Nov 27 02:14:07"),
+        ("INFO:     no", "info", STAMP),
+    ],
+)
+def test_lines_of_other_programs_behind_an_error_have_their_time_and_level(
+    line: str, level: str | None, stamp: str
+) -> None:
+    """Their message stays whole, and what follows without a time follows theirs."""
+    found = parsed(OWN + framed("ERROR", f"ended with 1\n{line}\nplain") + OWN)
+    _, error, said, plain, _ = found.records
+    assert ("ended with 1", line, level, stamp) == (
+        error["event"],
+        said["event"],
+        said.get("level"),
+        said["timestamp"],
+    )
+    assert ("plain", stamp) == (plain["event"], plain["timestamp"])
