@@ -17,6 +17,7 @@ from shipper.parse import (
     glued,
     indented_json,
     json_dialects,
+    programs,
     progress_bars,
     record_starts,
     structlog,
@@ -217,8 +218,9 @@ def _add_text(out: Records, index: int, end: int, body: bytes, layouts: Layouts)
     said, valid = text_of(joined)
     record = text_formats.parse(said, layouts)
     over = record is None and end == index + 1 and record_starts.is_progress(body)
-    torn = _behind_torn(said) if record is None and end == index + 1 else None
-    at = out.add(record or torn or {"event": progress_bars.last_state(said) if over else said}, index, end)
+    loose = record is None or (said[-1:] == "}" and programs.prefix(said) is not None)
+    torn = _behind_torn(said) if loose and end == index + 1 else None
+    at = out.add(torn or record or {"event": progress_bars.last_state(said) if over else said}, index, end)
     if torn:
         out.tag(at, "torn")
     elif record is None:

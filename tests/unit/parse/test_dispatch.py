@@ -191,6 +191,9 @@ def test_a_boxed_traceback_in_colours_behind_a_print() -> None:
         "[2026-11-23 12:41:11,0",
         '{"event": "a", "d": {"event": "x", ',
         "\u4e2d{",
+        "ERROR fo",
+        "Nov 27 02:14:07 node app[12]: ",
+        "I1127 02:14:07.963 ",
     ],
 )
 @pytest.mark.parametrize(
