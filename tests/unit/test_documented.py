@@ -31,9 +31,7 @@ from tests.pages import DOCS, PAGES, ROOT, blocks, code, codes, own_part, rows, 
 
 SECTIONS: dict[str, type[BaseModel]] = {"elasticsearch": Elasticsearch, "kibana": Kibana, "shipper": Shipper}
 APPLIES = {Change.AT_ONCE: "at once", Change.AT_RESTART: "restart", Change.NOT_FOR_IT: "next command"}
-SOURCES = [
-    ast.parse(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "shipper").rglob("*.py"))
-]
+SOURCES = [ast.parse(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "shipper").rglob("*.py"))]
 
 
 def keys(model: type[BaseModel], above: str) -> Iterator[tuple[str, Any]]:
@@ -102,7 +100,11 @@ def test_keys_that_pages_name_exist() -> None:
 def is_module(name: str) -> bool:
     """Whether it is a module of the package, or something in one."""
     path = ROOT.joinpath(*name.split("."))
-    return any(place.is_dir() or place.with_suffix(".py").is_file() for place in (path, path.parent) if place != ROOT / "shipper")
+    return any(
+        place.is_dir() or place.with_suffix(".py").is_file()
+        for place in (path, path.parent)
+        if place != ROOT / "shipper"
+    )
 
 
 def commands(group: click.Group, name: str) -> Iterator[tuple[str, click.Command]]:
@@ -128,7 +130,8 @@ def options(command: click.Command) -> dict[frozenset[str], str]:
         if not isinstance(parameter, click.Option):
             continue
         default = parameter.default
-        shown = "off" if parameter.is_flag else "none" if default is None or parameter.multiple else f"`{default}`"
+        # Without a default releases of click have None there, or a mark of their own.
+        shown = "off" if parameter.is_flag else f"`{default}`" if isinstance(default, str | int) else "none"
         found[frozenset(parameter.opts)] = "standard output" if parameter.name == "output" else shown
     return found
 
@@ -142,7 +145,9 @@ def test_every_command_is_described() -> None:
     """Each has a heading of its own, and no heading names another."""
     page = (DOCS / "commands.md").read_text(encoding="utf-8")
     assert DESCRIBED == set(re.findall(r"^##+ `([^`]+)`$", page, re.MULTILINE))
-    assert DESCRIBED - {"neuroflow-logs"} <= {code(row["Command"]) for row in rows(text_of(ROOT / "README.md"), "Command")}
+    assert DESCRIBED - {"neuroflow-logs"} <= {
+        code(row["Command"]) for row in rows(text_of(ROOT / "README.md"), "Command")
+    }
     keyed = {code(row["Command"]): row for row in rows(text_of(DOCS / "permissions.md"), "Command", "Key")}
     assert DESCRIBED - {"neuroflow-logs"} == keyed.keys() - {"neuroflow-ship setup --kibana"}
 
@@ -157,7 +162,9 @@ def test_every_option_is_described(name: str) -> None:
             frozenset(codes(row["Option"])): row["Default"]
             for row in rows(text.partition("four common options")[2], "Option", "Default")
         }
-        assert {one: default for one, default in options(COMMANDS["neuroflow-logs show"]).items() if one & COMMON} == of_all
+        assert {
+            one: default for one, default in options(COMMANDS["neuroflow-logs show"]).items() if one & COMMON
+        } == of_all
         text = text.partition("four common options")[0]
     elif any(one & COMMON for one in found):
         found = {one: default for one, default in found.items() if not one & COMMON}
@@ -189,7 +196,9 @@ def test_every_metric_and_path() -> None:
         }
         assert {"/healthz", "/readyz", "/metrics"} == {code(row["Path"]) for row in rows(text, "Path")}
         for row in rows(text, "Path"):
-            with urllib.request.urlopen(f"http://127.0.0.1:{server.server_address[1]}{code(row['Path'])}", timeout=10) as answer:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{server.server_address[1]}{code(row['Path'])}", timeout=10
+            ) as answer:
                 assert 200 == answer.status
     finally:
         server.shutdown()
@@ -261,7 +270,9 @@ def test_every_tag_and_flag() -> None:
     text = section(DOCS / "formats-and-fields.md", "Tags")
     of_documents = {"no_timestamp", "checksum_failed"}
     assert given_to("tag") | of_documents == {code(row["Tag"]) for row in rows(text, "Tag")}
-    assert given_to("flag") | {"truncated"} == {code(row["Flag in `log.flags`"]) for row in rows(text, "Flag in `log.flags`")}
+    assert given_to("flag") | {"truncated"} == {
+        code(row["Flag in `log.flags`"]) for row in rows(text, "Flag in `log.flags`")
+    }
 
 
 def test_every_built_in_input() -> None:
