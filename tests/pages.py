@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -103,3 +104,16 @@ def anchors(page: Path) -> set[str]:
 def links(page: Path) -> list[str]:
     """Where a page leads to."""
     return _LINK.findall(text_of(page))
+
+
+def roles() -> dict[str, dict[str, Any]]:
+    """The role bodies to copy, by the name of their key."""
+    found = {}
+    for block in blocks("json", [DOCS / "permissions.md"]):
+        request, body = block.text.split("\n", 1)
+        assert "POST /_security/api_key" == request
+        given = json.loads(body)
+        [(name, role)] = given["role_descriptors"].items()
+        assert given["name"] == name
+        found[name] = role
+    return found

@@ -21,13 +21,14 @@ from shipper.cli import failure, reading
 from shipper.cli.logs import logs
 from shipper.cli.ship import ship
 from shipper.config import DATASETS, DEFAULT_LOG_DIR, Elasticsearch, Format, Input, Kibana, Shipper
+from shipper.deliver.dead_letters import Letter
 from shipper.health import Health
 from shipper.install.privileges import NEEDS
 from shipper.reload import CHANGES, Change
 from shipper.search.fields import SHORT
 from shipper.tail.sources import builtin_sources
 from shipper.telemetry import Counters
-from tests.pages import DOCS, PAGES, ROOT, blocks, code, codes, own_part, rows, section, text_of
+from tests.pages import DOCS, PAGES, ROOT, code, codes, own_part, roles, rows, section, text_of
 
 SECTIONS: dict[str, type[BaseModel]] = {"elasticsearch": Elasticsearch, "kibana": Kibana, "shipper": Shipper}
 APPLIES = {Change.AT_ONCE: "at once", Change.AT_RESTART: "restart", Change.NOT_FOR_IT: "next command"}
@@ -311,19 +312,6 @@ def test_every_privilege() -> None:
         )
 
 
-def roles() -> dict[str, dict[str, Any]]:
-    """The role bodies to copy, by the name of their key."""
-    found = {}
-    for block in blocks("json", [DOCS / "permissions.md"]):
-        request, body = block.text.split("\n", 1)
-        assert "POST /_security/api_key" == request
-        given = json.loads(body)
-        [(name, role)] = given["role_descriptors"].items()
-        assert given["name"] == name
-        found[name] = role
-    return found
-
-
 @pytest.mark.parametrize(
     ("name", "works"),
     [
@@ -356,6 +344,32 @@ def test_every_name_of_the_logging_library() -> None:
     events = {code(row["Function"]): row for row in rows(text_of(page), "Function", "Event")}
     assert set(shipper.emit.__all__) == named | events.keys()
     assert {event.value for event in shipper.emit.Event} == {code(row["Event"]) for row in events.values()}
+
+
+def test_every_retention() -> None:
+    """How long the documents of each data stream are kept."""
+    kept = {}
+    for path in (ROOT / "mappings/index_templates").glob("*.json"):
+        template = json.loads(path.read_text(encoding="utf-8"))
+        [pattern] = template["index_patterns"]
+        parts = [ROOT / f"mappings/lifecycle/{name}.json" for name in template["composed_of"]]
+        found = [json.loads(part.read_text(encoding="utf-8")) for part in parts if part.is_file()]
+        kept[pattern] = found[0]["template"]["lifecycle"]["data_retention"] if found else "no limit"
+    text = section(DOCS / "operations.md", "How long documents are kept")
+    assert kept == {
+        pattern: row["Retention"].strip("`")
+        for row in rows(text, "Data streams", "Retention")
+        for pattern in codes(row["Data streams"])
+    }
+
+
+def test_every_key_of_scripts() -> None:
+    """The keys of a dead letter in JSON, and of a file's status."""
+    text = own_part(DOCS / "commands.md", "`neuroflow-ship dead-letters list`")
+    [row] = rows(text, "Option")
+    assert list(Letter._fields) == codes(row["Effect"])
+    text = section(DOCS / "operations.md", "Is it behind?")
+    assert ["path", "offset", "size", "lag_bytes", "lag_seconds"] == [code(row["Key"]) for row in rows(text, "Key")]
 
 
 def kibana(kind: str) -> set[str]:
