@@ -15,10 +15,11 @@ import click
 import pytest
 import yaml
 
+from shipper import __version__
 from shipper.cli.logs import logs
 from shipper.cli.ship import ship
 from shipper.config import load
-from tests.pages import DOCS, PAGES, ROOT, Block, anchors, blocks, codes, links, text_of
+from tests.pages import DOCS, PAGES, ROOT, Block, anchors, blocks, codes, links, rows, text_of
 
 GROUPS: dict[str, click.Group] = {"neuroflow-ship": ship, "neuroflow-logs": logs}
 # What examples take from the environment, and files that they name.
@@ -169,6 +170,29 @@ def test_paths_exist(page: Path) -> None:
     """A page that names a file of the project names one that is there."""
     named = re.findall(r"`((?:shipper|tests|mappings|kibana|docs)/[\w./-]+)`", text_of(page))
     assert [] == [name for name in named if not (ROOT / name).exists()]
+
+
+def test_modules_exist() -> None:
+    """The modules that ARCHITECTURE names: ``station.module``, a file's name, the first column of a table."""
+    page = ROOT / "ARCHITECTURE.md"
+    files = {path.relative_to(ROOT / "shipper").as_posix() for path in (ROOT / "shipper").rglob("*.py")}
+    stations = {path.partition("/")[0] for path in files if "/" in path}
+    names = {path.rpartition("/")[2].removesuffix(".py") for path in files}
+    found = codes(text_of(page))
+    dotted = [one for one in found if re.fullmatch(r"[a-z_]+\.[a-z_]+", one) and one.partition(".")[0] in stations]
+    assert "document.redact" in dotted
+    assert [] == [one for one in dotted if f"{one.replace('.', '/')}.py" not in files]
+    paths = [one for one in found if one.endswith(".py") and not one.startswith("tests/")]
+    assert [] == [one for one in paths if not any(f"/{file}".endswith(f"/{one}") for file in files)]
+    table = [name for row in rows(text_of(page), "Module") for name in codes(row["Module"])]
+    assert [] == [name for name in table if name not in names]
+
+
+def test_version_has_its_changes() -> None:
+    """The newest version of the changelog is the package's, and stands below what is not released yet."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert ["Unreleased", __version__] == re.findall(r"^## \[([^\]]+)\]", text, re.MULTILINE)[:2]
+    assert re.search(rf"^## \[{re.escape(__version__)}\] - \d{{4}}-\d\d-\d\d$", text, re.MULTILINE)
 
 
 PHRASES = (
