@@ -5,29 +5,24 @@ from __future__ import annotations
 import ast
 import json
 import re
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
-import click
 import pytest
 import yaml
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 import shipper.emit
-from shipper.cli import failure, reading
-from shipper.cli.logs import logs
-from shipper.cli.ship import ship
-from shipper.config import DATASETS, DEFAULT_LOG_DIR, Elasticsearch, Format, Input, Kibana, Shipper
+from shipper.config import DATASETS, DEFAULT_LOG_DIR, Elasticsearch, Format, Input, Kibana, Redact, Shipper
 from shipper.deliver.dead_letters import Letter
-from shipper.health import Health
+from shipper.document.pairs import words
+from shipper.document.secrets import _KIN, Secrets
 from shipper.install.privileges import NEEDS
 from shipper.reload import CHANGES, Change
 from shipper.search.fields import SHORT
 from shipper.tail.sources import builtin_sources
-from shipper.telemetry import Counters
 from tests.pages import DOCS, PAGES, ROOT, code, codes, own_part, roles, rows, section, text_of
 
 SECTIONS: dict[str, type[BaseModel]] = {"elasticsearch": Elasticsearch, "kibana": Kibana, "shipper": Shipper}
@@ -106,104 +101,6 @@ def is_module(name: str) -> bool:
         for place in (path, path.parent)
         if place != ROOT / "shipper"
     )
-
-
-def commands(group: click.Group, name: str) -> Iterator[tuple[str, click.Command]]:
-    """A group and every command in it, by what a person types."""
-    yield name, group
-    for part, command in group.commands.items():
-        if isinstance(command, click.Group):
-            yield from commands(command, f"{name} {part}")
-        else:
-            yield f"{name} {part}", command
-
-
-COMMANDS = {**dict(commands(ship, "neuroflow-ship")), **dict(commands(logs, "neuroflow-logs"))}
-# A group that does nothing by itself is described by its commands.
-DESCRIBED = {name for name, command in COMMANDS.items() if not name.endswith((" dead-letters", " export"))}
-COMMON = {"--since", "--until", "--utc", "--format"}
-
-
-def options(command: click.Command) -> dict[frozenset[str], str]:
-    """How each option may be written, and its default as the table has it."""
-    found = {}
-    for parameter in command.params:
-        if not isinstance(parameter, click.Option):
-            continue
-        default = parameter.default
-        # Without a default releases of click have None there, or a mark of their own.
-        shown = "off" if parameter.is_flag else f"`{default}`" if isinstance(default, str | int) else "none"
-        found[frozenset(parameter.opts)] = "standard output" if parameter.name == "output" else shown
-    return found
-
-
-def documented_options(text: str) -> dict[frozenset[str], str]:
-    """The same, as a table has it."""
-    return {frozenset(codes(row["Option"])): row["Default"] for row in rows(text, "Option", "Default")}
-
-
-def test_every_command_is_described() -> None:
-    """Each has a heading of its own, and no heading names another."""
-    page = (DOCS / "commands.md").read_text(encoding="utf-8")
-    assert DESCRIBED == set(re.findall(r"^##+ `([^`]+)`$", page, re.MULTILINE))
-    assert DESCRIBED - {"neuroflow-logs"} <= {
-        code(row["Command"]) for row in rows(text_of(ROOT / "README.md"), "Command")
-    }
-    keyed = {code(row["Command"]): row for row in rows(text_of(DOCS / "permissions.md"), "Command", "Key")}
-    assert DESCRIBED - {"neuroflow-logs"} == keyed.keys() - {"neuroflow-ship setup --kibana"}
-
-
-@pytest.mark.parametrize("name", sorted(DESCRIBED))
-def test_every_option_is_described(name: str) -> None:
-    """Each is in the command's table with its default, and there are no others; four belong to all views."""
-    found = options(COMMANDS[name])
-    text = own_part(DOCS / "commands.md", f"`{name}`")
-    if name == "neuroflow-logs":
-        of_all = {
-            frozenset(codes(row["Option"])): row["Default"]
-            for row in rows(text.partition("four common options")[2], "Option", "Default")
-        }
-        assert {
-            one: default for one, default in options(COMMANDS["neuroflow-logs show"]).items() if one & COMMON
-        } == of_all
-        text = text.partition("four common options")[0]
-    elif any(one & COMMON for one in found):
-        found = {one: default for one, default in found.items() if not one & COMMON}
-    assert found == documented_options(text)
-
-
-def test_every_exit_code() -> None:
-    """Those of both programs, and no others."""
-    text = section(DOCS / "commands.md", "Exit codes")
-    of_ship, _, of_logs = text.partition("`neuroflow-logs`:")
-    assert [failure.OK, failure.NOT_ALL, failure.WRONG_USE, failure.CLUSTER] == [
-        int(row["Code"]) for row in rows(of_ship, "Code")
-    ]
-    assert [reading.FOUND, reading.NOTHING, reading.USAGE, reading.CLUSTER, reading.INTERRUPTED] == [
-        int(row["Code"]) for row in rows(of_logs, "Code")
-    ]
-
-
-def test_every_metric_and_path() -> None:
-    """What the sidecar serves over HTTP, each metric with its type."""
-    text = section(DOCS / "operations.md", "Health and metrics")
-    server = Health("127.0.0.1:0", Counters(), lambda: None)
-    server.start()
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.server_address[1]}/metrics", timeout=10) as answer:
-            served = answer.read().decode()
-        assert dict(re.findall(r"^# TYPE (\S+) (\S+)$", served, re.MULTILINE)) == {
-            code(row["Metric"]): row["Type"] for row in rows(text, "Metric", "Type")
-        }
-        assert {"/healthz", "/readyz", "/metrics"} == {code(row["Path"]) for row in rows(text, "Path")}
-        for row in rows(text, "Path"):
-            with urllib.request.urlopen(
-                f"http://127.0.0.1:{server.server_address[1]}{code(row['Path'])}", timeout=10
-            ) as answer:
-                assert 200 == answer.status
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def mapped(properties: dict[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
@@ -310,6 +207,15 @@ def test_every_privilege() -> None:
             codes(row["Privileges on `logs-neuroflow.*-*`"]),
             codes(row["Privileges on `neuroflow-runs-*`"]),
         )
+
+
+def test_every_name_of_a_secret() -> None:
+    """Each name of the list and its relatives is one, and there are no other relatives."""
+    listed = codes(section(DOCS / "privacy.md", "Secrets").partition("They are found")[0])
+    names = [one for one in listed if not one.startswith("shipper.") and one != "[redacted]"]
+    of_list = Secrets(Redact().keys)
+    assert [] == [one for one in names if not of_list.names(one)]
+    assert set(map(words, [*Redact().keys, *map("_".join, _KIN)])) <= set(map(words, names))
 
 
 @pytest.mark.parametrize(
