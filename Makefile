@@ -51,7 +51,7 @@ soak: $(READY) ## Half an hour (MINUTES=, SEED=) of kills, rotations and outages
 	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 kibana: $(READY) ## Write the objects under kibana/ anew, from the views' declarations
-	$(BIN)/python -m shipper.search.saved
+	$(BIN)/python -m shipper.kibana.objects
 
 storm: $(READY) ## A hundred thousand (LINES=, SEED=) broken lines of every format, each looked for in the index
 	$(BIN)/python -m tests.storm --lines $(LINES) $(if $(SEED),--seed $(SEED))

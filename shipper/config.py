@@ -28,8 +28,8 @@ from pydantic import (
 )
 
 from shipper import addresses
+from shipper.config_file import ConfigError, expand, log_format, log_formats, read, wait_until_saved
 from shipper.credentials import Silence, credentials_in
-from shipper.sections import ConfigError, expand, log_format, log_formats, read, wait_until_saved
 
 __all__ = ["Config", "ConfigError", "find", "load", "wait_until_saved"]
 

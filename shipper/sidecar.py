@@ -15,21 +15,21 @@ from collections.abc import Callable, Iterable
 from shipper import __version__, memory
 from shipper.config import Config
 from shipper.deliver.batch import Batch, Packer
-from shipper.deliver.bulk import Sender
-from shipper.document.context import RunContext
+from shipper.deliver.one_by_one import LineByLine, whole
+from shipper.deliver.sender import Sender
+from shipper.deliver.serialised import Made
 from shipper.document.ecs import Documents
-from shipper.document.line_by_line import LineByLine, whole
-from shipper.document.made import Made
-from shipper.document.redact import Redactor
+from shipper.document.run_context import RunContext
 from shipper.parse.dispatch import continuation, orphan
 from shipper.parse.records import Records
+from shipper.redact.redactor import Redactor
 from shipper.reload import KEPT, Reload
-from shipper.tail.cursors import CursorStore, StateError
-from shipper.tail.discover import Scanner
-from shipper.tail.lines import Block
-from shipper.tail.seams import Joints
+from shipper.tail.report import counters_of
+from shipper.tail.rotation_joins import Joints
+from shipper.tail.scanner import Scanner
 from shipper.tail.sources import sources_of
-from shipper.tail.state import counters_of
+from shipper.tail.splitter import Block
+from shipper.tail.state.store import CursorStore, StateError
 from shipper.tail.tail import Clock, Tail
 from shipper.telemetry import Counters, log
 

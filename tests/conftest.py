@@ -11,11 +11,11 @@ import hypothesis
 import pytest
 from elasticsearch import BadRequestError, Elasticsearch
 
-from shipper.cluster import connect
 from shipper.config import Elasticsearch as Settings
-from shipper.demo import container
-from shipper.demo.lifecycle import Say
-from shipper.demo.node import URL_VARIABLE, Cluster, Node, NodeError, running_cluster, running_node
+from shipper.elastic.client import connect
+from shipper.testnode import container
+from shipper.testnode.lifecycle import Say
+from shipper.testnode.node import URL_VARIABLE, Cluster, Node, NodeError, running_cluster, running_node
 from tests.shared_node import KEEPER_VARIABLE, Asked, Keeper
 
 # Fixtures that start nodes, and the modules that use them or start some by themselves.  Their tests come one after

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from shipper.demo.node import running_node
+from shipper.testnode.node import running_node
 from tests.conformance.rig import Rig
 from tests.elasticsearch import lab
 from tests.elasticsearch.screens import Laboratory

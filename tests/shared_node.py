@@ -15,8 +15,8 @@ from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import Self
 
-from shipper.demo.lifecycle import GivenNode, Say
-from shipper.demo.node import NodeError, running_node
+from shipper.testnode.lifecycle import GivenNode, Say
+from shipper.testnode.node import NodeError, running_node
 
 #: Where the keeper listens, for the processes that it starts.
 KEEPER_VARIABLE = "NEUROFLOW_TEST_NODE_KEEPER"

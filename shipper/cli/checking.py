@@ -21,7 +21,7 @@ def check_cluster(client: Elasticsearch, config: Config) -> bool:
         elastic_transport.ApiError: the cluster does not know the key, or what answers is not Elasticsearch.
         elastic_transport.TransportError: it can't be reached.
     """
-    from shipper.cluster import where
+    from shipper.elastic.client import where
 
     click.echo(f"cluster: {where(config.elasticsearch)}: {_health(client)}")
     may = _check_permissions(client, config.shipper.namespace)
@@ -38,8 +38,8 @@ def check_in_force(client: Elasticsearch, config: Config, *, aloud: bool = False
     """
     from elastic_transport import ApiError, TransportError
 
-    from shipper.cluster import explain
-    from shipper.install.in_force import in_force
+    from shipper.elastic.client import explain
+    from shipper.elastic.in_force import in_force
 
     namespace = config.shipper.namespace
     try:
@@ -61,7 +61,7 @@ def check_in_force(client: Elasticsearch, config: Config, *, aloud: bool = False
 def _health(client: Elasticsearch) -> str:
     from elastic_transport import ApiError
 
-    from shipper.cluster import is_genuine
+    from shipper.elastic.client import is_genuine
 
     try:
         answer = client.cluster.health(filter_path="status,number_of_nodes")
@@ -75,7 +75,7 @@ def _health(client: Elasticsearch) -> str:
 
 
 def _check_permissions(client: Elasticsearch, namespace: str) -> bool:
-    from shipper.install.privileges import lacks
+    from shipper.elastic.privileges import lacks
 
     told = lacks(client, namespace)
     if told is None:

@@ -14,7 +14,7 @@ from shipper.telemetry import log
 if TYPE_CHECKING:  # commands that need no cluster don't wait for the client
     from elasticsearch import Elasticsearch
 
-    from shipper.deliver.bulk import Sender
+    from shipper.deliver.sender import Sender
 
 
 class Connected:
@@ -28,7 +28,7 @@ class Connected:
     """
 
     def __init__(self, config: Config) -> None:
-        from shipper.cluster import connect
+        from shipper.elastic.client import connect
 
         self.config = config
         self.client = connect(config.elasticsearch, connections=config.shipper.batch.in_flight + 1)

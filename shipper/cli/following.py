@@ -14,17 +14,17 @@ from shipper.cli.reading import FOUND, Session, look_beside
 from shipper.printable import printable
 
 if TYPE_CHECKING:  # each costs a good part of a second that --help need not wait for
-    from shipper.search.conditions import Query
-    from shipper.search.paging import Hit
-    from shipper.search.render import Output
+    from shipper.elastic.search_answers import Hit
+    from shipper.query.conditions import Query
+    from shipper.views.render import Output
 
 
 def show_new(session: Session, index: list[str], query: Query, count: int, output: Output) -> int:
     """Print the tail of the log lines, and then every new one as it becomes searchable."""
-    from shipper.search.documents import flat_hits
-    from shipper.search.follow import Follower, follow
-    from shipper.search.paging import tail_of
-    from shipper.search.views import SHOW
+    from shipper.views.follow import Follower, follow
+    from shipper.views.hits import flat_hits
+    from shipper.views.paging import tail_of
+    from shipper.views.views import SHOW
 
     def notice(error: Exception | None) -> None:
         text = "it is back" if error is None else f"{session.explain(error)}; waiting for it"

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shipper.tail.identity import name
-from shipper.tail.rows import Cursor
-from shipper.tail.state_lock import StateError
+from shipper.tail.fingerprint import name
+from shipper.tail.state.lock import StateError
+from shipper.tail.state.rows import Cursor
 
 if TYPE_CHECKING:
     from shipper.config import Config
-    from shipper.tail.cursors import CursorStore
+    from shipper.tail.state.store import CursorStore
 
 FACT = "host"
 # What the id of a container looks like, which is its host name unless it is given one.

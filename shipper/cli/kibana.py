@@ -12,13 +12,13 @@ from shipper.printable import printable
 
 if TYPE_CHECKING:  # takes the cluster's client with it, which commands that need none don't wait for
     from shipper.config import Config
-    from shipper.install.kibana_client import KibanaClient
+    from shipper.kibana.client import KibanaClient
 
 
 def kibana_client(config: Config) -> KibanaClient:
     """A client as the configuration wants it; a configuration that gives none ends the command."""
     from shipper.config import ConfigError
-    from shipper.install.kibana_client import KibanaClient
+    from shipper.kibana.client import KibanaClient
 
     try:
         return KibanaClient(config, say=_say)
@@ -28,9 +28,9 @@ def kibana_client(config: Config) -> KibanaClient:
 
 def set_up_kibana(client: KibanaClient, *, dry_run: bool) -> bool:
     """Put what differs and print a line an object; False when Kibana refused some of it, which is said."""
-    from shipper.install.kibana import install_kibana
-    from shipper.install.kibana_answers import KibanaError
-    from shipper.install.kibana_objects import kibana_objects, kibana_rules
+    from shipper.kibana.install import install_kibana
+    from shipper.kibana.ndjson import kibana_objects, kibana_rules
+    from shipper.kibana.responses import KibanaError
 
     try:
         report = install_kibana(client, kibana_objects(), kibana_rules(), dry_run=dry_run)
@@ -57,7 +57,7 @@ _output = click.option("--output", "-o", type=click.Path(path_type=Path), help="
 @_output
 def export_kibana(output: Path | None) -> None:
     """The saved objects as NDJSON, for Kibana's import under Saved Objects."""
-    from shipper.install.kibana_objects import kibana_objects, ndjson
+    from shipper.kibana.ndjson import kibana_objects, ndjson
 
     _write(ndjson(kibana_objects()), output)
 
@@ -68,8 +68,8 @@ def export_rules(output: Path | None) -> None:
     """The alert rules as JSON: each is posted to /api/alerting/rule/{id}, without its id."""
     import orjson
 
-    from shipper.install.kibana_objects import kibana_rules
-    from shipper.install.kibana_rules import rule_id
+    from shipper.kibana.ndjson import kibana_rules
+    from shipper.kibana.rule_api import rule_id
 
     rules = [{**rule, "id": rule_id(rule["id"], "default")} for rule in kibana_rules()]
     _write(orjson.dumps(rules, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE), output)

@@ -105,10 +105,11 @@ def show_logs(
         raise click.UsageError("--follow goes on for ever and --until ends; use one of them")
     span = span_of(since, until, utc=utc)
 
-    from shipper.search import paging
-    from shipper.search.views import SHOW, lines_of, streams
+    from shipper.elastic.names import streams_of
+    from shipper.views import paging
+    from shipper.views.views import SHOW, lines_of
 
-    index = streams(datasets or SHOW.datasets, session.namespace)
+    index = streams_of(session.namespace, datasets or SHOW.datasets)
     query = SHOW.query([*lines_of(component, level), *span])
     output = output_of(form, SHOW, utc=utc)
     if follow:
@@ -131,8 +132,8 @@ def show_pipeline_log(
     """
     span = span_of(since, until, utc=utc)
 
-    from shipper.search import pipeline_log
-    from shipper.search.views import PIPELINE
+    from shipper.views import pipeline_log
+    from shipper.views.views import PIPELINE
 
     client, namespace = session.client, session.namespace
     attempt = pipeline_log.latest(pipeline_log.attempts(client, namespace, run_id, span), run_id)
@@ -174,8 +175,8 @@ def show_audit_log(
     """Show audit log entries, the newest first."""
     span = span_of(since, until, utc=utc)
 
-    from shipper.search.conditions import Is
-    from shipper.search.views import AUDIT
+    from shipper.query.conditions import Is
+    from shipper.views.views import AUDIT
 
     wanted = [Is("neuroflow.audit.entity_type", entity).query()] if entity is not None else []
     if entity_id is not None:
@@ -208,13 +209,13 @@ def show_workflow_log(
     if workflow_run_id is not None and not list_runs:
         return _show_workflow(session, workflow_run_id, form, utc=utc)
 
-    from shipper.search.views import WORKFLOWS
+    from shipper.views.views import WORKFLOWS
 
     return show_first(session, WORKFLOWS, span, limit, form, utc=utc, boxed=True)
 
 
 def _show_workflow(session: Session, workflow_run_id: int, form: Format, *, utc: bool) -> int:
-    from shipper.search.workflow import workflow_detail, write_detail
+    from shipper.views.workflow import workflow_detail, write_detail
 
     detail = workflow_detail(session.client, session.namespace, workflow_run_id)
     if form == "table" and detail is not None:

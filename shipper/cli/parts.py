@@ -14,9 +14,9 @@ if TYPE_CHECKING:  # commands that need no cluster don't wait for the client
     from shipper.cli.templates import Templates
     from shipper.config import Config
     from shipper.deliver.dead_letters import DeadLetters
-    from shipper.deliver.run_documents import RunDocuments
-    from shipper.document.redact import Redactor
-    from shipper.tail.discover import Found
+    from shipper.redact.redactor import Redactor
+    from shipper.runs.writer import RunDocuments
+    from shipper.tail.scanner import Found
 
 
 def is_directory(path: Path) -> bool:
@@ -26,8 +26,9 @@ def is_directory(path: Path) -> bool:
 
 def run_documents_of(client: Elasticsearch, config: Config) -> RunDocuments:
     """The index of run documents."""
-    from shipper.deliver.run_documents import RunDocuments
-    from shipper.install.run_index import make_run_index, run_index
+    from shipper.elastic.names import run_index
+    from shipper.runs.index import make_run_index
+    from shipper.runs.writer import RunDocuments
 
     index = run_index(config.shipper.namespace)
     return RunDocuments(client, index, lambda: make_run_index(client, index))
@@ -49,15 +50,15 @@ def dead_letters_of(config: Config, redactor: Redactor) -> DeadLetters:
 
 def redactor_of(config: Config) -> Redactor:
     """For commands beside the sidecar: with the ids that it has met so far."""
-    from shipper.document.redact import Redactor
-    from shipper.tail import state
+    from shipper.redact.redactor import Redactor
+    from shipper.tail import report
 
-    return Redactor(config.shipper.redact, state.known(config.shipper.state_dir))
+    return Redactor(config.shipper.redact, report.known(config.shipper.state_dir))
 
 
 def files_of(config: Config, warn: Callable[[str], None]) -> tuple[list[Found], dict[str, str]]:
     """The files that are inputs now, and by path why others that look like logs are not."""
-    from shipper.tail.discover import Scanner
+    from shipper.tail.scanner import Scanner
     from shipper.tail.sources import sources_of
 
     scanner = Scanner(sources_of(config), config.shipper.exclude, warn)

@@ -23,7 +23,7 @@ from shipper.cli.reading import (
 )
 
 if TYPE_CHECKING:  # each costs a good part of a second that --help need not wait for
-    from shipper.search.stats_tables import Sheet
+    from shipper.views.stats_tables import Sheet
 
 
 @click.command("stats")
@@ -41,9 +41,9 @@ def show_stats(
     """
     earliest, latest = moments_of(since, until, utc=utc)
 
-    from shipper.search.stats import DashboardQueries
-    from shipper.search.stats_tables import SHEETS
-    from shipper.search.views import FAILURES
+    from shipper.views.stats import DashboardQueries
+    from shipper.views.stats_tables import SHEETS
+    from shipper.views.views import FAILURES
 
     queries = DashboardQueries(session.client, session.namespace, since=earliest, until=latest)
     answers = {sheet: sheet.ask(queries, limit) for sheet in SHEETS if what in (None, sheet.name)}
@@ -70,7 +70,7 @@ def show_stats(
 
 
 def _show_sheet(sheet: Sheet, answer: Any, *, beside_others: bool, utc: bool) -> None:
-    from shipper.search.boxed import Boxed
+    from shipper.views.box_table import Boxed
 
     rows = sheet.rows(answer)
     table = Boxed(sheet.title, sheet.columns, zone_of(utc=utc), sys.stdout)
@@ -104,8 +104,8 @@ def show_tasks(
     """Show what became of the workers' tasks, the newest first."""
     span = span_of(since, until, utc=utc)
 
-    from shipper.search.conditions import Is, queries
-    from shipper.search.views import TASKS
+    from shipper.query.conditions import Is, queries
+    from shipper.views.views import TASKS
 
     wanted = [Is("neuroflow.task.name", task)] if task is not None else []
     if task_id is not None:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from elastic_transport import ApiError
 
-from shipper.cluster import explain, is_genuine
+from shipper.elastic.client import explain, is_genuine
 from shipper.health import Readiness
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
     from shipper.config import Elasticsearch as Settings
-    from shipper.deliver.bulk import Sender
+    from shipper.deliver.sender import Sender
 
 # Whoever asks whether we are ready does not wait long himself, seconds.
 PATIENCE = 5.0

@@ -22,10 +22,10 @@ if TYPE_CHECKING:  # each costs a good part of a second that --help need not wai
     from elasticsearch import Elasticsearch
 
     from shipper.config import Config
-    from shipper.search.conditions import Query
-    from shipper.search.paging import Hit
-    from shipper.search.render import Output
-    from shipper.search.views import View
+    from shipper.elastic.search_answers import Hit
+    from shipper.query.conditions import Query
+    from shipper.views.render import Output
+    from shipper.views.views import View
 
 FOUND, NOTHING, USAGE, CLUSTER = 0, 1, 2, 3
 INTERRUPTED = 130
@@ -62,7 +62,7 @@ class Session:
     @functools.cached_property
     def client(self) -> Elasticsearch:
         """The configured cluster; nothing is sent yet."""
-        from shipper.cluster import connect
+        from shipper.elastic.client import connect
 
         return connect(self.config.elasticsearch)
 
@@ -75,7 +75,7 @@ class Session:
         """An error of the cluster as a sentence; None for any other."""
         from elasticsearch import ApiError, BadRequestError, TransportError
 
-        from shipper.cluster import explain, reason_of, where
+        from shipper.elastic.client import explain, reason_of, where
 
         if isinstance(error, BadRequestError) and (wrong := self.wrongly_mapped()):
             return (
@@ -89,7 +89,7 @@ class Session:
 
     def wrongly_mapped(self) -> str | None:
         """What is mapped otherwise than views need it: whatever was asked, that is to blame."""
-        from shipper.search.mapped import wrongly_mapped
+        from shipper.views.foreign_mappings import wrongly_mapped
 
         return wrongly_mapped(self.client, self.namespace)
 
@@ -187,13 +187,13 @@ def span_of(since: str | None, until: str | None, *, utc: bool) -> list[Query]:
     Raises:
         click.BadParameter: one of them is no time.
     """
-    from shipper.search.conditions import between
+    from shipper.query.conditions import between
 
     return between(*moments_of(since, until, utc=utc))
 
 
 def _moment(name: str, text: str | None, *, utc: bool) -> datetime | None:
-    from shipper.search.moments import moment
+    from shipper.query.time_ranges import moment
 
     if text is None:
         return None
@@ -210,8 +210,8 @@ def zone_of(*, utc: bool) -> tzinfo | None:
 
 def output_of(form: Format, view: View, *, utc: bool, boxed: bool = False) -> Output:
     """Where documents of a view go."""
-    from shipper.search.boxed import Boxed
-    from shipper.search.render import JsonArray, Lines, Ndjson
+    from shipper.views.box_table import Boxed
+    from shipper.views.render import JsonArray, Lines, Ndjson
 
     if form == "table" and boxed:
         return Boxed(view.title, view.columns, zone_of(utc=utc), sys.stdout)
@@ -227,7 +227,7 @@ def show_pages(session: Session, index: list[str], pages: Iterable[list[Hit]], o
     Raises:
         elasticsearch.ApiError: there were none because the key may not read them.
     """
-    from shipper.search.documents import flat_hits
+    from shipper.views.hits import flat_hits
 
     found = False
     for hits in pages:
@@ -242,7 +242,7 @@ def show_first(
     session: Session, view: View, wanted: Iterable[Query], limit: int, form: Format, *, utc: bool, boxed: bool = False
 ) -> int:
     """Print the first documents of a view that meet some more conditions, and say so when there are none."""
-    from shipper.search.paging import head
+    from shipper.views.paging import head
 
     index = view.index(session.namespace)
     pages = head(session.client, index, view, view.query(wanted), limit)
@@ -264,7 +264,7 @@ def look_further(session: Session, index: list[str], *, found: bool) -> None:
 
 def look_beside(session: Session, index: list[str]) -> None:
     """Where something was found in several streams: say which of them the key may not read."""
-    from shipper.search.absence import unreadable
+    from shipper.views.no_matches import unreadable
 
     if len(index) > 1 and (left_out := unreadable(session.client, index)):
         click.echo(f"left out, because the key may not read it: {', '.join(left_out)}", err=True)
@@ -276,7 +276,7 @@ def look_again(session: Session, index: list[str], *, say: bool = True) -> None:
     Raises:
         elasticsearch.ApiError: the key may not read it.
     """
-    from shipper.search.absence import Absence, absence
+    from shipper.views.no_matches import Absence, absence
 
     if absence(session.client, index) is Absence.MISSING and say:
         click.echo(f"nothing was ever shipped to {', '.join(index)}; is shipper.namespace right?", err=True)

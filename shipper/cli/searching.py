@@ -28,9 +28,9 @@ if TYPE_CHECKING:  # each costs a good part of a second that --help need not wai
     from collections.abc import Callable, Iterator
 
     from shipper.config import Dataset
-    from shipper.search.conditions import Query
-    from shipper.search.paging import Hit
-    from shipper.search.render import Output
+    from shipper.elastic.search_answers import Hit
+    from shipper.query.conditions import Query
+    from shipper.views.render import Output
 
 # Lines shown before -f waits for new ones, unless --tail says how many.
 BEFORE_FOLLOWING = 50
@@ -86,9 +86,10 @@ def search_logs(
     _check(follow=follow, form=form, until=until, around=before + after, count=count)
     span = span_of(since, until, utc=utc)
 
-    from shipper.search.views import SEARCH, streams
+    from shipper.elastic.names import streams_of
+    from shipper.views.views import SEARCH
 
-    index = streams(datasets or SEARCH.datasets, session.namespace)
+    index = streams_of(session.namespace, datasets or SEARCH.datasets)
 
     def show(matching: Query) -> int:
         query = SEARCH.query([matching, *span])
@@ -126,10 +127,10 @@ def _with_query(session: Session, index: list[str], text: str, show: Callable[[Q
     """
     from elasticsearch import ApiError, BadRequestError
 
-    from shipper.cluster import reason_of
-    from shipper.search.lucene import QueryError, parse
-    from shipper.search.matching import Matching, remarks
-    from shipper.search.own_keys import has_key
+    from shipper.elastic.client import reason_of
+    from shipper.query.compiler import Matching, remarks
+    from shipper.query.parser import QueryError, parse
+    from shipper.query.unmapped_keys import has_key
 
     now, zone = datetime.now(UTC), zone_of(utc=utc)
     try:
@@ -159,12 +160,12 @@ _ADVICE = "  What is to be found as it stands goes into quotes, or gets a \\ bef
 
 
 def _output(session: Session, index: list[str], query: Query, form: Format, *, utc: bool) -> Output:
-    from shipper.search.views import SEARCH
+    from shipper.views.views import SEARCH
 
     if form != "table" or not sys.stdout.isatty():
         return output_of(form, SEARCH, utc=utc)
-    from shipper.search.highlight import Highlighted, new_marks
-    from shipper.search.render import Lines
+    from shipper.views.highlight import Highlighted, new_marks
+    from shipper.views.render import Lines
 
     marks = new_marks()
     lines = Lines(SEARCH.columns, zone_of(utc=utc), sys.stdout, marks)
@@ -172,8 +173,8 @@ def _output(session: Session, index: list[str], query: Query, form: Format, *, u
 
 
 def _pages(session: Session, index: list[str], query: Query, count: int | None) -> Iterator[list[Hit]]:
-    from shipper.search import paging
-    from shipper.search.views import SEARCH
+    from shipper.views import paging
+    from shipper.views.views import SEARCH
 
     if count is not None:
         yield from paging.tail(session.client, index, SEARCH, query, count)
@@ -185,9 +186,9 @@ def _pages(session: Session, index: list[str], query: Query, count: int | None) 
 def _show_around(
     session: Session, index: list[str], query: Query, count: int | None, around: tuple[int, int], output: Output
 ) -> bool:
-    from shipper.search.context_lines import Contexts
-    from shipper.search.highlight import Highlighted
-    from shipper.search.render import Lines
+    from shipper.views.context_lines import Contexts
+    from shipper.views.highlight import Highlighted
+    from shipper.views.render import Lines
 
     before, after = around
     contexts = Contexts(session.client, index, before=before, after=after)
@@ -204,9 +205,9 @@ def _show_around(
 
 
 def _in_files(session: Session, index: list[str], query: Query, count: int | None) -> Iterator[list[Hit]]:
-    from shipper.search import paging
-    from shipper.search.conditions import every
-    from shipper.search.views import IN_FILES, SEARCH, sort
+    from shipper.query.conditions import every
+    from shipper.views import paging
+    from shipper.views.views import IN_FILES, SEARCH, sort
 
     if count is not None:
         newest = paging.newest(session.client, index, query, SEARCH.sort(), count, source=False) if count else []

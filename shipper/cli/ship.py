@@ -59,8 +59,8 @@ def ship(context: click.Context, config: str | None, once: bool, no_setup: bool)
 @click.pass_context
 def setup(context: click.Context, kibana: bool, dry_run: bool) -> None:
     """Put the index templates, and Kibana's objects; a second time changes nothing."""
-    from shipper.cluster import connect
-    from shipper.install.templates import install
+    from shipper.elastic.client import connect
+    from shipper.elastic.templates import install
 
     config = _config(context)
     to_kibana = kibana_client(config) if kibana else None
@@ -82,7 +82,7 @@ ship.add_command(export)
 def _cluster_errors(config: Config) -> Iterator[None]:
     from elastic_transport import ApiError, TransportError
 
-    from shipper.cluster import explain
+    from shipper.elastic.client import explain
 
     try:
         yield
@@ -95,34 +95,34 @@ def _cluster_errors(config: Config) -> Iterator[None]:
 @click.pass_context
 def status(context: click.Context, as_json: bool) -> None:
     """Files, offsets, lag in bytes and seconds, what can't be read, counters, dead letters."""
-    from shipper.tail import state
-    from shipper.tail.state_lock import StateError
+    from shipper.tail import report
+    from shipper.tail.state.lock import StateError
 
     config = _config(context)
     redactor = redactor_of(config)
     files, omitted = files_of(config, lambda _: None)
     try:
-        report = state.report(
+        state = report.report(
             config.shipper.state_dir, files, time.time(),
             host=config.shipper.host, conceal=redactor.conceal, omitted=omitted,
         )  # fmt: skip
     except StateError as error:
         raise Failure(str(error), NOT_ALL) from None
-    for file in (*report["files"], *report["not_read"]):
+    for file in (*state["files"], *state["not_read"]):
         file["path"] = redactor.path(file["path"])
-    report["dead_letters"] = dead_letters_of(config, redactor).count()
+    state["dead_letters"] = dead_letters_of(config, redactor).count()
     if as_json:
-        click.echo(json.dumps(report, indent=2))
+        click.echo(json.dumps(state, indent=2))
         return
-    for file in report["files"]:
+    for file in state["files"]:
         click.echo(
             f"{printable(file['path'], lines=False)}: {file['offset']} of {file['size']} bytes acknowledged, "
             f"{file['lag_bytes']} bytes and {file['lag_seconds']:.0f} s behind"
         )
-    for file in report["not_read"]:
+    for file in state["not_read"]:
         click.echo(f"not read: {printable(file['path'], lines=False)}: {file['reason']}")
-    click.echo(", ".join(f"{name} {value}" for name, value in report["counters"].items()))
-    click.echo(f"dead letters {report['dead_letters']}")
+    click.echo(", ".join(f"{name} {value}" for name, value in state["counters"].items()))
+    click.echo(f"dead letters {state['dead_letters']}")
 
 
 @ship.command()
@@ -130,8 +130,8 @@ def status(context: click.Context, as_json: bool) -> None:
 def check(context: click.Context) -> None:
     """Configuration, files (what would be read, and from where), cluster, permissions."""
     from shipper.cli.host_name import state_of, warnings_of
-    from shipper.cluster import connect
-    from shipper.tail import state
+    from shipper.elastic.client import connect
+    from shipper.tail import report
 
     config = _config(context)
     redactor = redactor_of(config)
@@ -142,7 +142,7 @@ def check(context: click.Context) -> None:
     click.echo(f"configuration: {config.path}: good")
     click.echo(f"log directory: {config.log_dir}{'' if is_directory(config.log_dir) else ': not there yet'}")
     files, _ = files_of(config, lambda text: click.echo(f"not read: {show(text)}"))
-    offsets = state.offsets(config.shipper.state_dir)
+    offsets = report.offsets(config.shipper.state_dir)
     for file in sorted(files):
         offset = offsets.get(file.key, 0)
         readable = "" if os.access(file.path, os.R_OK) else ", not readable for this user"
@@ -150,7 +150,7 @@ def check(context: click.Context) -> None:
             f"file: {show(file.shown)} ({file.size} bytes, from {offset}{readable}): {file.source.format} → "
             f"logs-neuroflow.{file.source.dataset}-{config.shipper.namespace}, matches {show(file.source.pattern)}"
         )
-    before = state_of(*state.remembered(config.shipper.state_dir), config.shipper.host)
+    before = state_of(*report.remembered(config.shipper.state_dir), config.shipper.host)
     for sentence in warnings_of(config, before, lambda: any(file.size for file in files)):
         click.echo(f"warning: {sentence}")
     with _cluster_errors(config):
@@ -182,9 +182,9 @@ def list_dead(context: click.Context, as_json: bool) -> None:
 @click.pass_context
 def replay(context: click.Context) -> None:
     """Send them again, under the same ids; what is refused again stays."""
-    from shipper.cluster import connect
-    from shipper.deliver.recovery import Recovery
+    from shipper.deliver.dedupe import Recovery
     from shipper.deliver.replay import send_letters
+    from shipper.elastic.client import connect
 
     def say(text: str) -> None:
         click.echo(printable(f"neuroflow-ship: {text}"), err=True)
@@ -204,8 +204,8 @@ def replay(context: click.Context) -> None:
 @click.pass_context
 def rebuild_runs(context: click.Context) -> None:
     """Make the run documents again, from the data streams."""
-    from shipper.cluster import connect
-    from shipper.search.rebuild import RefusedError, rebuild
+    from shipper.elastic.client import connect
+    from shipper.rebuild import RefusedError, rebuild
 
     config = _config(context)
     client = connect(config.elasticsearch)

@@ -22,15 +22,15 @@ from shipper.cli.host_name import host_warnings
 from shipper.cli.imports import RARELY
 from shipper.cli.parts import dead_letters_of, is_directory, run_documents_of, templates_of
 from shipper.config import Config
-from shipper.tail.cursors import CursorStore, StateError
-from shipper.tail.discover import shown
+from shipper.tail.scanner import shown
+from shipper.tail.state.store import CursorStore, StateError
 from shipper.telemetry import Counters, configure_log, log
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
-    from shipper.document.redact import Redactor
     from shipper.health import Health
+    from shipper.redact.redactor import Redactor
     from shipper.reload import Reload
     from shipper.sidecar import Sidecar
 
@@ -87,7 +87,7 @@ def ship_logs(config: Config, *, once: bool, setup: bool) -> int:
         once: ship what there is, and no more.
         setup: put the index templates.
     """
-    from shipper.document.redact import Redactor
+    from shipper.redact.redactor import Redactor
 
     # A thread with an answer in hand should not wait five milliseconds for the reading one to make room.
     sys.setswitchinterval(0.001)
@@ -129,9 +129,9 @@ def _run_with(
     templates = templates_of(client, config, setup=setup)
     restore = begun(templates.restore)
     from shipper.cli.progress import progress_bar
-    from shipper.cluster import where
-    from shipper.deliver.bulk import Sender
-    from shipper.deliver.recovery import Recovery
+    from shipper.deliver.dedupe import Recovery
+    from shipper.deliver.sender import Sender
+    from shipper.elastic.client import where
     from shipper.sidecar import Sidecar
 
     wake = threading.Event()
@@ -178,7 +178,7 @@ def _run_with(
             log.info("shipping %s to %s", config.log_dir, where(config.elasticsearch))
             if not is_directory(config.log_dir):
                 log.warning("%s: no such directory yet; waiting for it", config.log_dir)
-            from shipper.tail.watch import Watch
+            from shipper.tail.watcher import Watch
 
             watch = Watch(sidecar.hint, config.shipper.watch, lambda text: log.warning("%s", text))
             try:
@@ -200,7 +200,7 @@ def _make_visible(client: Elasticsearch, config: Config) -> None:
     """Let a search right after us find everything; a key that may not refresh only makes it wait a second."""
     from elastic_transport import ApiError, TransportError
 
-    from shipper.install.run_index import run_index
+    from shipper.elastic.names import run_index
 
     with suppress(ApiError, TransportError):
         names = f"logs-neuroflow.*-{config.shipper.namespace},{run_index(config.shipper.namespace)}"

@@ -11,11 +11,11 @@ from concurrent.futures import Future
 from elastic_transport import ApiError, TransportError
 from elasticsearch import Elasticsearch
 
-from shipper.cluster import explain, is_genuine
 from shipper.config import Elasticsearch as Settings
-from shipper.install.assets import assets
-from shipper.install.in_force import InForce, in_force
-from shipper.install.templates import PATTERNS, install, templates_in
+from shipper.elastic.assets import assets
+from shipper.elastic.client import explain, is_genuine
+from shipper.elastic.in_force import InForce, in_force
+from shipper.elastic.templates import PATTERNS, install, templates_in
 from shipper.telemetry import log
 
 # How long a key that may not put templates is left alone, seconds.

@@ -11,10 +11,10 @@ from typing import Any
 import orjson
 
 from shipper.config import DATASETS
-from shipper.document.facts import Told
+from shipper.deliver.serialised import Made
 from shipper.document.ids import ids_of
-from shipper.document.made import Made
 from shipper.parse.records import Records
+from shipper.runs.facts import Told
 from shipper.tail.progress import Span
 
 

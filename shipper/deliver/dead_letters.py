@@ -20,8 +20,8 @@ from typing import IO, Any, NamedTuple
 
 import orjson
 
-from shipper.deliver.outcomes import Outcome, Verdict
-from shipper.document.redact import Redactor
+from shipper.elastic.outcomes import Outcome, Verdict
+from shipper.redact.redactor import Redactor
 
 FILE_NAME = "dead-letters.ndjson"
 CHUNK_BYTES = 2**20

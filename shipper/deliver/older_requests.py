@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 
 from elasticsearch import ApiError, Elasticsearch
 
-from shipper.answers import NoAnswerError, Shape, understood
-from shipper.cluster import is_there
+from shipper.elastic.answers import NoAnswerError, Shape, understood
+from shipper.elastic.client import is_there
 
 # Seconds between two looks at the running tasks.
 LOOK_AGAIN = 0.2

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from elastic_transport import ApiError
 from elasticsearch import Elasticsearch
 
-from shipper.cluster import is_genuine
 from shipper.deliver.dead_letters import Letter
-from shipper.deliver.outcomes import ALREADY, Outcome, Verdict, judge_request
-from shipper.deliver.recovery import Recovery
-from shipper.deliver.request import refusal_of, send
+from shipper.deliver.dedupe import Recovery
+from shipper.elastic.bulk_request import refusal_of, send
+from shipper.elastic.client import is_genuine
+from shipper.elastic.outcomes import ALREADY, Outcome, Verdict, judge_request
 
 # How long documents may wait before that is said, seconds.
 SAY_AFTER = 2.0

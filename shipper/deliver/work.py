@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from shipper.deliver.batch import Batch
-from shipper.deliver.recovery import Pair
+from shipper.deliver.dedupe import Pair
 
 
 class Part(NamedTuple):

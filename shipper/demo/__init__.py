@@ -1,1 +1,1 @@
-"""A real Elasticsearch for a laptop, an application that writes logs, and the show that joins them."""
+"""An application that writes logs, and the show: a node, the sidecar, the count, the views."""

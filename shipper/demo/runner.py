@@ -20,12 +20,12 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from shipper.cluster import connect
 from shipper.config import load
 from shipper.demo import counting, plan
 from shipper.demo.counting import Tally
-from shipper.demo.lifecycle import GivenNode, Say
-from shipper.demo.node import Node, NodeError, running_node
+from shipper.elastic.client import connect
+from shipper.testnode.lifecycle import GivenNode, Say
+from shipper.testnode.node import Node, NodeError, running_node
 
 _SHIP = (sys.executable, "-m", "shipper.cli.ship")
 _LOGS = (sys.executable, "-m", "shipper.cli.logs")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from shipper.document.extra import as_text, tame
-from shipper.parse import dialects
+from shipper.document.unmapped import as_text, tame
+from shipper.parse import json_dialects
 from shipper.parse.records import Record
 from shipper.parse.timestamps import Zone, to_utc
 
@@ -35,7 +35,7 @@ def document_of(record: Record, zone: Zone) -> dict[str, Any]:
     }
     stamp = pop("timestamp", None) or pop("@timestamp", None)
     try:
-        stamp = dialects.stamp(stamp) or stamp
+        stamp = json_dialects.stamp(stamp) or stamp
         if not isinstance(stamp, str):
             raise ValueError("no stamp")  # noqa: TRY301, TRY004 - one way out for all that is no usable time
         document["@timestamp"], assumed = to_utc(stamp, zone)

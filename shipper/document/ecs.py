@@ -12,22 +12,22 @@ from datetime import datetime
 from typing import Any
 
 from shipper.config import Shipper
-from shipper.document import audit, output
-from shipper.document.context import RunContext
+from shipper.document import audit, pipeline_output
+from shipper.document.bids_labels import LABELS, MOST_LABEL, Label, labelled
 from shipper.document.durations import MOST_SECONDS
-from shipper.document.extra import GOOD_KEYS, PLAIN, as_text, tame
-from shipper.document.homes import HOMES, IDS, put_component, put_duration, put_service
+from shipper.document.field_mappers import HOMES, IDS, put_component, put_duration, put_service
 from shipper.document.ids import generation_text
-from shipper.document.labels import LABELS, MOST_LABEL, Label, labelled
 from shipper.document.levels import SPELLINGS, level_of
-from shipper.document.output import MomentOf
-from shipper.document.places import place_of
-from shipper.document.redact import Redactor
+from shipper.document.path_context import place_of
+from shipper.document.pipeline_output import MomentOf
+from shipper.document.run_context import RunContext
 from shipper.document.taxonomy import event_fields
-from shipper.parse import celery, dialects, structlog, traceback
+from shipper.document.unmapped import GOOD_KEYS, PLAIN, as_text, tame
+from shipper.parse import celery, json_dialects, structlog, traceback
 from shipper.parse.audit import is_entry
 from shipper.parse.records import Records
 from shipper.parse.timestamps import FIRST_YEAR, LAST_YEAR, Reading, Zone, from_ns, later, to_utc
+from shipper.redact.redactor import Redactor
 
 Document = dict[str, Any]
 Suspects = Callable[[bytes], bool]
@@ -78,7 +78,9 @@ class Documents:
         suspects = redactor.suspects if redactor.active and redactor.suspects(joined) else _nothing
         path = redactor.path(origin.path)
         if origin.format == "pipeline":
-            documents = output.documents_of(records, path, self._service, self.runs, self._container_moment(records))
+            documents = pipeline_output.documents_of(
+                records, path, self._service, self.runs, self._container_moment(records)
+            )
             for document, raw in zip(documents, records.raws, strict=True):
                 if suspects(raw):
                     redactor.document(document)
@@ -119,7 +121,7 @@ class Documents:
         place = place_of(self._redactor.path(block.origin.logical)) if block.origin.format == "console" else None
         generation = generation_text(block.origin.generation)
         service, runs, levels, home_of = self._service, self.runs, SPELLINGS, _HOME_OF.get
-        has_no_mark = dialects.MARKS.isdisjoint
+        has_no_mark = json_dialects.MARKS.isdisjoint
         plain, good_keys, raws, redact = PLAIN, GOOD_KEYS, records.raws, self._redactor.document
         # Lines that say the same share one event object; what differs from it is added to a copy.
         events: dict[str, Document] = {}
@@ -130,7 +132,7 @@ class Documents:
             if type(name) is not str:
                 if name is not None:
                     record["event"] = name
-                name = dialects.event_of(record)
+                name = json_dialects.event_of(record)
                 name = as_text(record if name is None else name)
             event = events.get(name)
             if event is None:
@@ -156,7 +158,7 @@ class Documents:
             # Whatever it is: what is no text ends in one of the errors below.
             stamp: Any = pop("@timestamp", None) or pop("timestamp", None)
             if stamp is None:
-                stamp = dialects.time_of(record)
+                stamp = json_dialects.time_of(record)
             try:
                 if len(stamp) == 32 and stamp[26:] == "+00:00" and stamp[7:20:3] == "-T::.":
                     moment = datetime.fromisoformat(stamp)
@@ -168,7 +170,7 @@ class Documents:
                     if assumed:
                         document["event"] = {**event, "timezone": assumed}
             except (ValueError, TypeError, LookupError, AttributeError):
-                known_at = dialects.stamp(stamp)
+                known_at = json_dialects.stamp(stamp)
                 if known_at is None:
                     if stamp is not None:
                         extra["timestamp" if "timestamp" not in record else "@timestamp"], odd = stamp, True
@@ -180,10 +182,10 @@ class Documents:
 
             level = pop("level", None)
             if level is None and not has_no_mark(record):
-                level = dialects.level_of(record)
+                level = json_dialects.level_of(record)
             if level is not None:
                 known = levels.get(level) if type(level) is str else None
-                log["level"] = known or level_of(as_text(dialects.named(level, record)).lower())
+                log["level"] = known or level_of(as_text(json_dialects.named(level, record)).lower())
             component = pop("component", None)
             if component is not None:
                 if type(component) is str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from shipper.parse import console, dialects, pairs, prefixes, structlog, traceback
-from shipper.parse.heads import ANSI, HEAD
+from shipper.parse import console, console_values, foreign_prefixes, json_dialects, structlog, traceback
+from shipper.parse.format_prefixes import ANSI, HEAD
 from shipper.parse.records import Record
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -171,8 +171,8 @@ def _unwrapped(message: str, below: str, read_json: Reader) -> Record | None:
         below = ANSI.sub("", below)
     if message[:1] == "{":
         inner = read_json(message)
-        if inner is not None and dialects.is_event(inner):
-            dialects.adapt(inner)
+        if inner is not None and json_dialects.is_event(inner):
+            json_dialects.adapt(inner)
             if below:
                 console.add_below(inner, below)
             return inner
@@ -183,7 +183,7 @@ def _unwrapped(message: str, below: str, read_json: Reader) -> Record | None:
         if head and (read := _INNER.get(head.lastgroup)):
             return read(head, message[head.end() :], below)
         # Another logger's line, which says both time and level.
-        found = prefixes.prefix(message) if head is None else None
+        found = foreign_prefixes.prefix(message) if head is None else None
         if found and found.end < len(message) and {"level", "timestamp"} <= found.fields.keys():
             said, trace = (
                 traceback.split(f"{message[found.end :]}\n{below}") if below else (message[found.end :], None)
@@ -234,4 +234,4 @@ def _error(record: Record, text: str) -> None:
         return
     record["error_type"] = call["type"]
     arguments = call["args"].strip().removesuffix(",")
-    record["error"] = pairs.unquoted(arguments) if pairs.QUOTED.fullmatch(arguments) else arguments
+    record["error"] = console_values.unquoted(arguments) if console_values.QUOTED.fullmatch(arguments) else arguments

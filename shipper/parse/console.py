@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from shipper.parse import pairs, traceback
-from shipper.parse.pairs import Pairs, read_plain
+from shipper.parse import console_values, traceback
+from shipper.parse.console_values import Pairs, read_plain
 from shipper.parse.records import Record
 
 # The event is padded to this many characters; what follows a shorter one begins at a known place.
@@ -73,7 +73,7 @@ def _read(found: Record, first: str, below: str) -> Record:
         if key in found:
             again.append(f"{key}={text}")
         else:
-            found[key] = pairs.value(text)
+            found[key] = console_values.value(text)
     if again:
         _put(found, "continuation", " ".join(again))
     add_below(found, below)
@@ -85,16 +85,16 @@ def _split(rest: str) -> tuple[str, str | None, Pairs]:
 
     Where the event's end is certain, all behind it are pairs; else the longest run of them that reaches the end.
     """
-    openings = [pairs.MOST_OPEN]
+    openings = [console_values.MOST_OPEN]
     if begin := _begin_of_pairs(rest):
         event, logger, at = begin
-        shown, end = pairs.strictly(rest, at, openings)
-        return event, logger, shown if end >= len(rest) else pairs.loosely(rest, at, openings)
+        shown, end = console_values.strictly(rest, at, openings)
+        return event, logger, shown if end >= len(rest) else console_values.loosely(rest, at, openings)
     at = 0
     for found in _PAIRS_BEGIN.finditer(rest):
         if found.end() < at:
             continue  # inside a run that was tried: it would end where that one ended
-        shown, at = pairs.strictly(rest, found.end(), openings)
+        shown, at = console_values.strictly(rest, found.end(), openings)
         if at >= len(rest) and shown:
             return rest[: found.start()].rstrip(), None, shown
     return rest.rstrip(), None, []
@@ -102,15 +102,15 @@ def _split(rest: str) -> tuple[str, str | None, Pairs]:
 
 def _begin_of_pairs(rest: str) -> tuple[str, str | None, int] | None:
     """Event, logger's name and where the pairs begin, if that is certain: by padding, a name, or a dotted event."""
-    if rest[29:31] == "  " and pairs.begins(rest, 31):
+    if rest[29:31] == "  " and console_values.begins(rest, 31):
         return rest[:_EVENT_WIDTH].rstrip(), None, 31
     named = _NAME.match(rest, _EVENT_WIDTH + 1) if rest[_EVENT_WIDTH : _EVENT_WIDTH + 1] == " " else None
     if named is None and (blank := rest.find(" ")) > _EVENT_WIDTH:
         named = _NAME.match(rest, blank + 1)  # behind a longer event of one word
-    if named and (named.end() >= len(rest) or pairs.begins(rest, named.end())):
+    if named and (named.end() >= len(rest) or console_values.begins(rest, named.end())):
         return rest[: named.start()].rstrip(), named["name"], named.end()
     dotted = _DOTTED.match(rest)
-    if dotted and pairs.begins(rest, dotted.end()):
+    if dotted and console_values.begins(rest, dotted.end()):
         return dotted["event"], None, dotted.end()
     return None
 
@@ -123,11 +123,11 @@ def _end_of_pairs(first: str, below: str) -> int:
     said, _ = traceback.split(below)
     if "=" not in first:
         over = f"{first}\n{said}"
-        if over[29:31] != "  " or not pairs.begins(over, 31):
+        if over[29:31] != "  " or not console_values.begins(over, 31):
             return 0
         return max(found.end() for found in _KEY_BELOW.finditer(said))
     begin = _begin_of_pairs(first)
-    shown = pairs.loosely(first, begin[2], [pairs.MOST_OPEN]) if begin else []
+    shown = console_values.loosely(first, begin[2], [console_values.MOST_OPEN]) if begin else []
     if not shown or shown[-1][0] not in _TEXTS or shown[-1][1][:1] in {"'", '"'}:
         return 0
     ends = [found.end() for found in _KEY_BELOW.finditer(said) if found["key"] > shown[-1][0]]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shipper.config import Format
-from shipper.parse import heads, joining, mixed, pipeline, session, structlog, wrappers
+from shipper.parse import format_prefixes, line_by_line, multiline, pipeline, session, structlog, wrappers
 from shipper.parse.records import Records
-from shipper.tail.lines import Block, Origin
+from shipper.tail.splitter import Block, Origin
 
 
 def parse(block: Block) -> Records:
@@ -21,7 +21,7 @@ def parse(block: Block) -> Records:
     if block.origin.format == "console":
         session.read(out)
     else:
-        out.rest = mixed.read(out, 0, len(block.lines), final=block.final)
+        out.rest = line_by_line.read(out, 0, len(block.lines), final=block.final)
     out.end = block.offsets[out.rest]
     if block.unterminated and out.rest == len(block.lines) and out.raws and block.lines[-1].strip():
         out.flag(len(out.records) - 1, "unterminated")
@@ -32,10 +32,10 @@ def orphan(line: bytes, line_format: Format) -> bool:
     """Whether a file's first line begins no record: it may go on with the one that the file before ended with."""
     if line_format in {"pipeline", "audit"}:
         return False
-    body = mixed.bare(line, 0)
+    body = line_by_line.bare(line, 0)
     if wrapped := wrappers.unwrap(body):
         body = wrapped.text
-    begins = joining.begins_record(body) or heads.begins_apart(body)
+    begins = multiline.begins_record(body) or format_prefixes.begins_apart(body)
     return not begins and (body[:1] != b"{" or structlog.parse(body) is None)
 
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from shipper.parse import output, progress
-from shipper.parse.output import Above
+from shipper.parse import output_state, progress_bars
+from shipper.parse.output_state import Above
 from shipper.parse.records import Record, Records, text_of
-from shipper.tail.lines import Block
+from shipper.tail.splitter import Block
 
 _NAME = re.compile(r"(?P<prefix>.+)_(?P<run>\d+)_(?P<date>\d{8})_(?P<time>\d{6})\.log")
 OUT, ERR, LATE = "stdout", "stderr", "stdout+"
@@ -56,15 +56,15 @@ def parse(block: Block) -> Records:
     carries: list[str] = []
     for index, line in enumerate(lines):
         text, valid = text_of(line)
-        if index + 1 == count and not block.final and output.waits(text):
+        if index + 1 == count and not block.final and output_state.waits(text):
             count = index
             break
         before = stream
         stream = _next(stream, line)
-        said = progress.last_state(text) if "\r" in text else text
+        said = progress_bars.last_state(text) if "\r" in text else text
         record: Record = {"event": said, "iostream": ERR if stream == ERR else OUT if stream else None}
         after = text_of(lines[index + 1])[0] if index + 1 < count else None
-        below = output.add(record, said, offsets[index], above, after)
+        below = output_state.add(record, said, offsets[index], above, after)
         if "timestamp" not in record and below.stamp:
             record["timestamp"] = below.stamp
             out.after[index] = offsets[index] - below.offset

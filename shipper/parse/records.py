@@ -6,7 +6,7 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import Any
 
-from shipper.tail.lines import Block
+from shipper.tail.splitter import Block
 
 Record = dict[str, Any]
 """One record in its source's own words.

@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from shipper.parse import mixed, output, progress, structlog, text, traceback
-from shipper.parse.joining import MAX_JOINED_BYTES, MAX_JOINED_LINES
-from shipper.parse.output import Above
+from shipper.parse import line_by_line, output_state, progress_bars, structlog, text_formats, traceback
+from shipper.parse.multiline import MAX_JOINED_BYTES, MAX_JOINED_LINES
+from shipper.parse.output_state import Above
 from shipper.parse.records import Record, Records, text_of
 
 _RULE = b"=" * 72
@@ -117,7 +117,7 @@ def _read_console(out: Records, index: int, state: State) -> _After:
             stop, framed = at, name != _UNDECIDED
             break
     first = len(out.records)
-    rest = mixed.read(out, index, stop, final=final or framed, undisturbed=True)
+    rest = line_by_line.read(out, index, stop, final=final or framed, undisturbed=True)
     assert out.carries is not None
     for record, raw, start in zip(out.records[first:], out.raws[first:], out.starts[first:], strict=True):
         if raw[:1] in {b"2", b"1", b"\x1b"} and "timestamp" in record:
@@ -142,12 +142,12 @@ def _read_output(out: Records, index: int, state: State) -> _After:
             break
         if line.strip():
             whole, valid = text_of(line.removesuffix(b"\r"))
-            if index + 1 == count and not final and output.waits(whole):
+            if index + 1 == count and not final and output_state.waits(whole):
                 break
-            said = progress.last_state(whole)
+            said = progress_bars.last_state(whole)
             record: Record = {"event": said, "iostream": "stdout"}
             after = text_of(lines[index + 1])[0] if index + 1 < count else None
-            above = output.add(record, said, out.block.offsets[index], state.above, after)
+            above = output_state.add(record, said, out.block.offsets[index], state.above, after)
             if above is not state.above:
                 state = replace(state, above=above)
                 carry = str(state)
@@ -213,7 +213,7 @@ def _add_section(out: Records, index: int, begins: int, section: _Section, state
 def _section_record(name: str, said: str) -> Record:
     if name == "METRICS":
         return {"event": said}
-    record = text.of_traceback(said)
+    record = text_formats.of_traceback(said)
     if name == "TRACEBACK":
         return record or {"event": said, "level": "error"}
     error, _ = traceback.split(said)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from shipper.parse import celery, traceback
-from shipper.parse.heads import PROCESS
+from shipper.parse.format_prefixes import PROCESS
 from shipper.parse.records import Record
 
 # Celery may be told to write this format, with the process in the logger's place.

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from shipper.parse import nesting
+from shipper.parse import deep_json
 from shipper.parse.records import Record
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -76,7 +76,7 @@ def loads(text: str) -> Any:
     try:
         value = _read(text)
     except RecursionError:
-        shallow = nesting.flattened(text)
+        shallow = deep_json.flattened(text)
         if shallow is None:
             raise ValueError("nested too deep") from None
         value = _read(shallow)
@@ -120,11 +120,11 @@ def _clean(value: Any, depth: int) -> Any:
     if isinstance(value, str):
         return without_surrogates(value)
     if isinstance(value, dict):
-        if depth >= nesting.MOST_DEPTH:
-            return without_surrogates(nesting.written(value))
+        if depth >= deep_json.MOST_DEPTH:
+            return without_surrogates(deep_json.written(value))
         return {without_surrogates(key): _clean(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list):
-        if depth >= nesting.MOST_DEPTH:
-            return without_surrogates(nesting.written(value))
+        if depth >= deep_json.MOST_DEPTH:
+            return without_surrogates(deep_json.written(value))
         return [_clean(item, depth + 1) for item in value]
     return value

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from shipper.parse import stamps
+from shipper.parse import foreign_timestamps
 
 # The fraction of the seconds, which stands before the offset; that may have one of its own.
 _FRACTION = re.compile(r"[^+Z-]*?[.,]([0-9]+)")
@@ -184,7 +184,7 @@ def to_utc(text: str, zone: Zone, reading: Reading | None = None) -> tuple[str, 
     try:
         moment = datetime.fromisoformat(text.replace(",", ".", 1) if "," in text else text)
     except ValueError:
-        text = stamps.iso(text)
+        text = foreign_timestamps.iso(text)
         moment = datetime.fromisoformat(text)
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
         raise ValueError(f"{text!r} lies outside {FIRST_YEAR}-{LAST_YEAR}")

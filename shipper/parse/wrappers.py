@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from shipper.parse import structlog
-from shipper.parse.heads import HEAD, PREFIXED
+from shipper.parse.format_prefixes import HEAD, PREFIXED
 from shipper.parse.records import Record, Records
-from shipper.tail.lines import Block
+from shipper.tail.splitter import Block
 
 _RFC3339 = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)"
 _CRI = re.compile(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 from typing import NamedTuple
 
-from shipper.tail.file_view import FileView
-from shipper.tail.found import Found
+from shipper.tail.file_access import Views
+from shipper.tail.file_content import FileView
+from shipper.tail.fingerprint import HEAD_BYTES, mark, repeats
+from shipper.tail.found_files import Found
 from shipper.tail.generation import Generation
-from shipper.tail.growth import ENDLESS
-from shipper.tail.identity import HEAD_BYTES, mark, repeats
-from shipper.tail.lives import Key, Lives
+from shipper.tail.generation_table import Key, Lives
 from shipper.tail.rotation_names import packed_ending
-from shipper.tail.views import Views
+from shipper.tail.waiting_since import ENDLESS
 
 
 class Copy(NamedTuple):

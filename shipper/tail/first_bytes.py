@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 
-from shipper.tail.packings import HEAD, is_packed, unreadable
+from shipper.tail.compression import HEAD, is_packed, unreadable
 
 
 class FirstBytes:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from shipper.tail import rungs
-from shipper.tail.cursors import Cursor
-from shipper.tail.discover import Found, shown
-from shipper.tail.file_view import FileView
-from shipper.tail.growth import ENDLESS, Growth
-from shipper.tail.identity import HEAD_BYTES, Known, Mark, Verdict, anchor_of, decide, mark
-from shipper.tail.lines import Origin
+from shipper.tail import samples
+from shipper.tail.file_content import FileView
+from shipper.tail.fingerprint import HEAD_BYTES, Known, Verdict, anchor_of, decide, mark
 from shipper.tail.progress import Span
 from shipper.tail.reader import MovedError, Reader
 from shipper.tail.rotation_names import is_packed
+from shipper.tail.scanner import Found, shown
+from shipper.tail.splitter import Origin
+from shipper.tail.state.marks import Mark
+from shipper.tail.state.store import Cursor
+from shipper.tail.waiting_since import ENDLESS, Growth
 
 # How far before the last rung that holds whole lines are looked for, bytes, and how many there must be.
 _LINES_WITHIN = 2**20
@@ -122,9 +123,9 @@ class Generation:
         """
         known = self.known
         size = view.size(known.offset)
-        kept = rungs.still_there(self._ladder, size, view.read)
-        pure = kept == rungs.top(rungs.below(self._ladder, size)) and size < known.offset
-        if not rungs.tells_a_cut(kept, known.offset, pure=pure):
+        kept = samples.still_there(self._ladder, size, view.read)
+        pure = kept == samples.top(samples.below(self._ladder, size)) and size < known.offset
+        if not samples.tells_a_cut(kept, known.offset, pure=pure):
             return False
         if known.head.length <= kept and mark(view.read(0, known.head.length)) != known.head:
             return False
@@ -145,14 +146,14 @@ class Generation:
         if pure and size > cursor.offset and view.read(size - 1, 1) == b"\n":
             # What is the last record now was shipped as it stands: joined with what follows it would come twice.
             cursor.cuts = (*(cut for cut in cursor.cuts if cut < size), size)
-        cursor.rungs = rungs.measure(cursor.offset, view.read)
+        cursor.rungs = samples.measure(cursor.offset, view.read)
         return True
 
     def was_rewritten_in(self, view: FileView) -> bool:
         """Whether a file of the same length, with the same beginning and end, says something else in between."""
         ladder = self._ladder
         position = self.position
-        return rungs.still_there(ladder, position, view.read) != rungs.top(rungs.below(ladder, position))
+        return samples.still_there(ladder, position, view.read) != samples.top(samples.below(ladder, position))
 
     @property
     def _ladder(self) -> bytes:
@@ -192,7 +193,7 @@ class Generation:
         if cursor.cuts:
             cursor.cuts = tuple(cut for cut in cursor.cuts if cut > span.end)
         if self._reader is not None:
-            cursor.rungs = rungs.below(self._reader.rungs, span.end)
+            cursor.rungs = samples.below(self._reader.rungs, span.end)
 
     def is_being_written(self) -> bool:
         """Whether its file grew since the scan: an unterminated last line is no line yet."""
@@ -219,7 +220,7 @@ class Generation:
         self.seam = 0
         cursor = self.cursor
         cursor.offset, cursor.anchor, cursor.carry = offset, anchor, carry
-        cursor.rungs = rungs.below(self._ladder, offset)
+        cursor.rungs = samples.below(self._ladder, offset)
         if self._reader is not None:
             self._reader.close()
             self._reader = None

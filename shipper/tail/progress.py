@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from shipper.tail.identity import Mark
+from shipper.tail.state.marks import Mark
 
 
 class Span(NamedTuple):

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from shipper.tail.file_view import FileView
-from shipper.tail.identity import ANCHOR_BYTES, NOTHING, Mark, anchor_of, mark
-from shipper.tail.lines import KEEP_FACTOR, Block, Origin, Splitter
-from shipper.tail.proof import Proof
-from shipper.tail.rungs import climb
-from shipper.tail.wide import WideSplitter, encoding_of
+from shipper.tail.checksums import Proof
+from shipper.tail.file_content import FileView
+from shipper.tail.fingerprint import ANCHOR_BYTES, anchor_of, mark
+from shipper.tail.samples import climb
+from shipper.tail.splitter import KEEP_FACTOR, Block, Origin, Splitter
+from shipper.tail.state.marks import NOTHING, Mark
+from shipper.tail.utf16 import WideSplitter, encoding_of
 
 # A block's documents should fit the processor's cache: 64 KiB does 145 thousand lines a second where 512 does 96.
 CHUNK_BYTES = 64 * 1024

@@ -13,19 +13,19 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from shipper.tail.clock import Clock
-from shipper.tail.concealment import Conceal, plain
-from shipper.tail.cursors import Cursor
-from shipper.tail.discover import Scanner, Source
 from shipper.tail.generation import Generation
-from shipper.tail.generations import Generations
 from shipper.tail.handles import Handles, limit
-from shipper.tail.lines import KEEP_FACTOR, Block
-from shipper.tail.patience import NEVER, RECORD_PATIENCE, silence_ends, updates_end
+from shipper.tail.hold_times import NEVER, RECORD_PATIENCE, silence_ends, updates_end
 from shipper.tail.progress import Progress, Span
+from shipper.tail.read_errors import Troubles
 from shipper.tail.reader import DamagedError, MovedError, RewrittenError
-from shipper.tail.seams import Joints, Seams
-from shipper.tail.state_lock import same_file
-from shipper.tail.troubles import Troubles
+from shipper.tail.rotation_joins import Joints, Seams
+from shipper.tail.scanner import Scanner, Source
+from shipper.tail.splitter import KEEP_FACTOR, Block
+from shipper.tail.state.lock import same_file
+from shipper.tail.state.path_hashing import Conceal, plain
+from shipper.tail.state.store import Cursor
+from shipper.tail.tracker import Generations
 
 __all__ = ["RECORD_PATIENCE", "Clock", "Tail"]
 

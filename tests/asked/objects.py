@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from shipper.install.kibana_objects import kibana_objects, unpacked
+from shipper.kibana.ndjson import kibana_objects, unpacked
 from tests.asked.mapped import Types, types_of
 
 Object = dict[str, Any]

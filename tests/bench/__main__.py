@@ -22,17 +22,17 @@ from pathlib import Path
 
 from elasticsearch import Elasticsearch
 
-from shipper.cluster import compress, connect
 from shipper.config import Elasticsearch as ElasticsearchSettings
 from shipper.config import Format, Shipper
 from shipper.deliver.batch import Packer
-from shipper.demo.node import running_node
+from shipper.deliver.serialised import made_of
 from shipper.document.ecs import Documents
-from shipper.document.made import made_of
-from shipper.install.templates import install
+from shipper.elastic.client import compress, connect
+from shipper.elastic.templates import install
 from shipper.parse.dispatch import parse
-from shipper.tail.lines import Block, Origin, Splitter
 from shipper.tail.reader import CHUNK_BYTES
+from shipper.tail.splitter import Block, Origin, Splitter
+from shipper.testnode.node import running_node
 from tests.bench.lines import (
     celery_lines,
     console_lines,
@@ -46,7 +46,7 @@ from tests.conformance.relay import Relay
 
 # The same program, but no document tells of a run.
 _WITHOUT_FACTS = (
-    "from shipper.document import made\nmade.facts_of = lambda documents: []\n"
+    "from shipper.deliver import serialised\nserialised.facts_of = lambda documents: []\n"
     "from shipper.cli.ship import main\nmain()"
 )
 

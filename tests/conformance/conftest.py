@@ -9,7 +9,7 @@ from zlib import crc32
 
 import pytest
 
-from shipper.demo.node import Node
+from shipper.testnode.node import Node
 from tests.conformance.fake import Fake
 from tests.conformance.faked import FakedRig
 from tests.conformance.relay import Relay

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from elasticsearch import Elasticsearch
 
-from shipper.demo.node import Node
+from shipper.testnode.node import Node
 from tests.conformance.bender import Bender
 from tests.conformance.rig import Rig, alive, eventually
 
@@ -124,7 +124,7 @@ class TestBugs:
         text = lines(0, 90) + json.dumps({"event": POISON}) + "\n" + lines(91, 200)
         (rig.logs / "neuroflow.log").write_text(text)
         (rig.logs / "workflow.log").write_text(json.dumps({"event": "beside"}) + "\n")
-        command = faulty(rig, "shipper.deliver.bulk:send", "given[1]", *(["--once"] if once else []))
+        command = faulty(rig, "shipper.deliver.sender:send", "given[1]", *(["--once"] if once else []))
         code, told = _run(rig, command, lambda: rig.count(es) >= 180, once=once)
         assert 3 == code, told
         assert "a bug (KeyError in <string>" in told
@@ -144,7 +144,7 @@ class TestBugs:
         """Nothing is lost, the lines around it are read as ever, and the process goes on."""
         text = lines(0, 50) + json.dumps({"event": POISON, "level": "info"}) + "\n" + lines(51, 100)
         (rig.logs / "neuroflow.log").write_text(text)
-        command = faulty(rig, "shipper.parse.mixed:read", "given[0].block.lines", "--once")
+        command = faulty(rig, "shipper.parse.line_by_line:read", "given[0].block.lines", "--once")
         code, told = _run(rig, command, lambda: True, once=True)
         assert 0 == code, told
         assert "1 of them shipped as plain messages with the tag parse_failure" in told

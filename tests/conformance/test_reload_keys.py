@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from shipper.reload import CHANGES, Change
-from shipper.tail.identity import name
+from shipper.tail.fingerprint import name
 from tests.conformance.fake import Exchange, Fake, silence
 from tests.conformance.faked import FakedRig
 from tests.conformance.rig import eventually

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from elasticsearch import Elasticsearch
 
-from shipper.install.run_index import run_index
+from shipper.elastic.names import run_index
 from tests.conformance.fake import Answer, Fake, page, refuse
 from tests.conformance.faked import FakedRig, Running
 from tests.conformance.rig import Rig, eventually

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from elasticsearch import Elasticsearch, TransportError
 
-from shipper.cluster import connect
 from shipper.config import Elasticsearch as Settings
-from shipper.demo.members import Cluster
+from shipper.elastic.client import connect
+from shipper.testnode.members import Cluster
 from tests.conformance.rig import PATIENCE, Rig, difference, eventually
 from tests.conformance.test_sidecar import expected, write
 

@@ -168,7 +168,7 @@ def test_a_bug_does_not_say_it_either(faked: FakedRig) -> None:
         "def connect(*_, **__):\n"
         "    thread = threading.Thread(target=fails)\n    thread.start()\n    thread.join()\n"
         f"    warnings.warn({SECRET!r})\n    fails()\n"
-        "import shipper.cluster\nshipper.cluster.connect = connect\nship.main()"
+        "import shipper.elastic.client\nshipper.elastic.client.connect = connect\nship.main()"
     )
     command = [sys.executable, "-c", code, "--config", str(faked.config), "check"]
     one = subprocess.run(command, capture_output=True, text=True, check=False)

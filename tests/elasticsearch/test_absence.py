@@ -11,13 +11,13 @@ from click.testing import CliRunner, Result
 from elasticsearch import AuthenticationException, AuthorizationException, Elasticsearch
 
 from shipper.cli.logs import logs
-from shipper.cluster import connect, explain
 from shipper.config import Elasticsearch as Settings
-from shipper.demo.node import Node, NodeError, running_node
-from shipper.demo.process import ProcessNode
-from shipper.install.templates import install
-from shipper.search.absence import Absence, absence
-from shipper.search.paging import Snapshot
+from shipper.elastic.client import connect, explain
+from shipper.elastic.templates import install
+from shipper.testnode.node import Node, NodeError, running_node
+from shipper.testnode.process import ProcessNode
+from shipper.views.no_matches import Absence, absence
+from shipper.views.paging import Snapshot
 from tests.conformance.rig import eventually
 from tests.elasticsearch.secured import PASSWORD, SECURITY, hashed
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from shipper.cli.logs import logs
 from shipper.cli.ship import ship
-from shipper.demo.node import Node
+from shipper.testnode.node import Node
 from tests.elasticsearch import lab
 from tests.tape import Tape
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from shipper.demo.node import Node
+from shipper.testnode.node import Node
 from tests.conformance.rig import Rig
 
 pytest.importorskip("celery")

@@ -11,10 +11,10 @@ from click.testing import CliRunner
 from elasticsearch import Elasticsearch
 
 from shipper.cli.logs import logs
-from shipper.demo.node import Node
-from shipper.install.templates import install
-from shipper.search.lucene import Word
-from shipper.search.word_parts import parts_of
+from shipper.elastic.templates import install
+from shipper.query.parser import Word
+from shipper.query.tokens import parts_of
+from shipper.testnode.node import Node
 from tests.elasticsearch.test_search import Bench, line
 
 FAILED = line(

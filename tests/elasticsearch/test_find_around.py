@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from elasticsearch import Elasticsearch
 
-from shipper.demo.node import Node
-from shipper.install.templates import install
+from shipper.elastic.templates import install
+from shipper.testnode.node import Node
 from tests.conformance.rig import Rig
 from tests.elasticsearch.screens import Laboratory
 from tests.elasticsearch.test_search import Bench, line

@@ -19,8 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shipper.cli.logs import logs
-from shipper.demo.node import Node
-from shipper.install.templates import install
+from shipper.elastic.templates import install
+from shipper.testnode.node import Node
 
 # Each value under a key of its own name, as JSON has it; the console shows the same.
 VALUES: dict[str, Any] = {

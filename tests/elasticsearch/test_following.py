@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 from elasticsearch import ApiError, TransportError
 
-from shipper.cluster import connect
 from shipper.config import Elasticsearch as Settings
-from shipper.demo.node import Node
-from shipper.install.templates import install
+from shipper.elastic.client import connect
+from shipper.elastic.templates import install
+from shipper.testnode.node import Node
 from tests.conformance.rig import alive, eventually
 from tests.elasticsearch.test_search import START, Bench, Doc, line
 

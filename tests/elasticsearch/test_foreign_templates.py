@@ -17,11 +17,11 @@ from elasticsearch import Elasticsearch
 
 from shipper.cli.logs import logs
 from shipper.cli.ship import ship
-from shipper.cluster import connect
 from shipper.config import Elasticsearch as Settings
-from shipper.demo.node import Node
-from shipper.install.in_force import in_force
-from shipper.install.templates import install
+from shipper.elastic.client import connect
+from shipper.elastic.in_force import in_force
+from shipper.elastic.templates import install
+from shipper.testnode.node import Node
 from tests.conformance.rig import eventually
 
 STRANGE = {"properties": {"event": {"properties": {"action": {"type": "keyword"}}}}}

@@ -10,12 +10,12 @@ import pytest
 from elastic_transport import Transport
 from elasticsearch import Elasticsearch
 
-from shipper.cluster import connect
 from shipper.config import Elasticsearch as Settings
-from shipper.demo.node import Node
-from shipper.install.assets import assets
-from shipper.install.templates import install
-from shipper.search.documents import flat
+from shipper.elastic.assets import assets
+from shipper.elastic.client import connect
+from shipper.elastic.templates import install
+from shipper.testnode.node import Node
+from shipper.views.hits import flat
 
 EXAMPLE: dict[str, Any] = {
     "@timestamp": "2026-11-23T12:44:12.285994123Z",

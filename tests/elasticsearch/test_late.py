@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from elasticsearch import Elasticsearch
 
-from shipper.demo.node import Node
-from shipper.install.templates import install
-from shipper.search import late
-from shipper.search.conditions import every
-from shipper.search.follow import LACKING, Follower
-from shipper.search.paging import Snapshot
-from shipper.search.views import lines_of
+from shipper.elastic.templates import install
+from shipper.query.conditions import every
+from shipper.testnode.node import Node
+from shipper.views import late_arrivals
+from shipper.views.follow import LACKING, Follower
+from shipper.views.paging import Snapshot
+from shipper.views.views import lines_of
 from tests.elasticsearch.test_search import START, Bench, line
 
 
@@ -81,7 +81,7 @@ class TestLate:
 
     def test_many_in_pages(self, watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
         """More than is remembered: each once, as it was indexed; and the same in the next backing index."""
-        monkeypatch.setattr(late, "RECENT", 100)
+        monkeypatch.setattr(late_arrivals, "RECENT", 100)
         watched.begin()
         for round_ in range(2):
             lines = [line(at, str(at), created=at % 7, generation=f"g{round_}") for at in range(3000)]

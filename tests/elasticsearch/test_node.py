@@ -14,17 +14,17 @@ from typing import Any
 import pytest
 from elasticsearch import Elasticsearch
 
-from shipper.cluster import connect
 from shipper.config import Elasticsearch as Settings
-from shipper.demo.lifecycle import health
-from shipper.demo.node import Node, NodeError, running_node
+from shipper.elastic.client import connect
+from shipper.testnode.lifecycle import health
+from shipper.testnode.node import Node, NodeError, running_node
 
 pytestmark = pytest.mark.elasticsearch
 
 PARENT = """
 import signal, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background jobs
-from shipper.demo.node import running_node
+from shipper.testnode.node import running_node
 with running_node(own=True, heap="512m") as node:
     print(node.url, node.pid, node.data if hasattr(node, "data") else "", flush=True)
     time.sleep(600)

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from elasticsearch import Elasticsearch, NotFoundError
 
-from shipper.demo.node import Node
-from shipper.install.templates import install
+from shipper.elastic.templates import install
+from shipper.testnode.node import Node
 from tests.elasticsearch.test_search import Bench, file_of, line
 
 

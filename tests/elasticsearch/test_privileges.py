@@ -15,12 +15,12 @@ from elasticsearch import ApiError, AuthenticationException, AuthorizationExcept
 
 from shipper.cli.logs import logs
 from shipper.cli.ship import ship
-from shipper.cluster import connect, explain, is_genuine
 from shipper.config import Elasticsearch as Settings
-from shipper.demo import container, distribution, node
-from shipper.demo.node import Node, NodeError
-from shipper.demo.process import ProcessNode
-from shipper.install.templates import install
+from shipper.elastic.client import connect, explain, is_genuine
+from shipper.elastic.templates import install
+from shipper.testnode import container, distribution, node
+from shipper.testnode.node import Node, NodeError
+from shipper.testnode.process import ProcessNode
 from tests.conformance.rig import eventually
 from tests.elasticsearch.secured import PASSWORD, SECURITY, hashed
 from tests.pages import roles

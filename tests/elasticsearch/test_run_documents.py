@@ -16,14 +16,15 @@ from click.testing import CliRunner
 from elasticsearch import Elasticsearch
 
 from shipper.cli.ship import ship
-from shipper.deliver.run_documents import RunDocuments
-from shipper.demo.node import Node
-from shipper.document.facts import RunFacts
-from shipper.document.runs import run_document
-from shipper.install.assets import assets
-from shipper.install.capabilities import adapt
-from shipper.install.run_index import make_run_index, run_index
-from shipper.install.templates import capabilities_of
+from shipper.elastic.assets import assets
+from shipper.elastic.capabilities import adapt
+from shipper.elastic.names import run_index
+from shipper.elastic.templates import capabilities_of
+from shipper.runs.document import run_document
+from shipper.runs.facts import RunFacts
+from shipper.runs.index import make_run_index
+from shipper.runs.writer import RunDocuments
+from shipper.testnode.node import Node
 
 Lines = list[dict[str, Any]]
 

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from elasticsearch import Elasticsearch
 
-from shipper.demo.node import Node
-from shipper.search.documents import flat
-from shipper.search.saved.rules import rules
-from shipper.search.stats import DashboardQueries
-from shipper.search.views import AUDIT, FAILURES, PIPELINE, SHOW, TASKS, WORKFLOWS, View
+from shipper.kibana.objects.rules import rules
+from shipper.testnode.node import Node
+from shipper.views.hits import flat
+from shipper.views.stats import DashboardQueries
+from shipper.views.views import AUDIT, FAILURES, PIPELINE, SHOW, TASKS, WORKFLOWS, View
 from tests.asked import discover
 from tests.asked.lens import MISSING, Row, chart, charts
 from tests.asked.objects import objects

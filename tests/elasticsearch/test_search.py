@@ -20,14 +20,14 @@ from elasticsearch import Elasticsearch
 
 from shipper.cli.logs import logs
 from shipper.config import load
-from shipper.demo.node import Node
-from shipper.install.templates import install
-from shipper.search import follow as following
-from shipper.search.conditions import every
-from shipper.search.documents import flat
-from shipper.search.follow import Follower
-from shipper.search.paging import Snapshot
-from shipper.search.views import sort
+from shipper.elastic.templates import install
+from shipper.query.conditions import every
+from shipper.testnode.node import Node
+from shipper.views import follow as following
+from shipper.views.follow import Follower
+from shipper.views.hits import flat
+from shipper.views.paging import Snapshot
+from shipper.views.views import sort
 
 REPOSITORY = Path(__file__).parents[2]
 START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

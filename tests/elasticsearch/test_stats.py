@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from elasticsearch import Elasticsearch
 
-from shipper.demo.node import Node
-from shipper.search import stats
-from shipper.search.stats import DashboardQueries
-from shipper.search.workflow import workflow_detail
+from shipper.testnode.node import Node
+from shipper.views import stats
+from shipper.views.stats import DashboardQueries
+from shipper.views.workflow import workflow_detail
 from tests.conformance.rig import Rig
 from tests.elasticsearch.planned_runs import NOW, Line, Run, event, iso, planned, row, write
 

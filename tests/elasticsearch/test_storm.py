@@ -7,9 +7,9 @@ from typing import Any
 
 from elasticsearch import Elasticsearch
 
-from shipper.demo.node import Node
-from shipper.document.extra import tame
-from shipper.install.templates import install
+from shipper.document.unmapped import tame
+from shipper.elastic.templates import install
+from shipper.testnode.node import Node
 from tests.storm.trial import trial
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from shipper.demo.node import Node
+from shipper.testnode.node import Node
 from tests.conformance.rig import Rig
 from tests.elasticsearch import lab
 from tests.elasticsearch.screens import Laboratory

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from shipper.config import Config, Kibana
-from shipper.demo import container
-from shipper.demo.distribution import VERSIONS
-from shipper.demo.process import free_port
-from shipper.install.kibana_client import KibanaClient
+from shipper.kibana.client import KibanaClient
+from shipper.testnode import container
+from shipper.testnode.distribution import VERSIONS
+from shipper.testnode.process import free_port
 
 URL_VARIABLE = "NEUROFLOW_TEST_KIBANA_URL"
 BOOT_SECONDS = 300

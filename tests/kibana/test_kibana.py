@@ -10,10 +10,10 @@ from typing import Any
 import orjson
 import pytest
 
-from shipper.install.kibana import Report, install_kibana
-from shipper.install.kibana_client import KibanaClient
-from shipper.install.kibana_objects import Object, kibana_objects, kibana_rules
-from shipper.install.kibana_rules import rule_id
+from shipper.kibana.client import KibanaClient
+from shipper.kibana.install import Report, install_kibana
+from shipper.kibana.ndjson import Object, kibana_objects, kibana_rules
+from shipper.kibana.rule_api import rule_id
 from tests.kibana.conftest import Clients
 from tests.kibana_files import edit, write_files
 

@@ -20,9 +20,9 @@ from typing import Any
 
 from elasticsearch import ApiError, Elasticsearch, TransportError
 
-from shipper.cluster import connect
 from shipper.config import Elasticsearch as Settings
-from shipper.demo.node import NodeError, running_node
+from shipper.elastic.client import connect
+from shipper.testnode.node import NodeError, running_node
 from tests.conformance.rig import Rig
 from tests.soak.mishaps import Mishaps
 from tests.soak.sidecar import Sidecar

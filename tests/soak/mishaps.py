@@ -10,7 +10,7 @@ from collections import Counter
 
 from elasticsearch import ApiError, Elasticsearch, TransportError
 
-from shipper.demo.lifecycle import Node
+from shipper.testnode.lifecycle import Node
 from tests.soak.sidecar import Sidecar
 
 # Between two mishaps.

@@ -14,9 +14,9 @@ import tempfile
 import uuid
 from pathlib import Path
 
-from shipper.cluster import connect
 from shipper.config import Elasticsearch as Settings
-from shipper.demo.node import NodeError, running_node
+from shipper.elastic.client import connect
+from shipper.testnode.node import NodeError, running_node
 from tests.storm.trial import Report, trial
 
 _MOST_SHOWN = 20

@@ -13,14 +13,14 @@ import orjson
 
 from shipper.config import Shipper
 from shipper.document.ecs import Documents
-from shipper.document.facts import RunFacts, facts_in, facts_of
-from shipper.document.runs import run_document
 from shipper.parse.dispatch import parse
 from shipper.parse.records import Records
-from shipper.tail.identity import NOTHING
-from shipper.tail.lines import Block, Origin, Splitter
+from shipper.runs.document import run_document
+from shipper.runs.facts import RunFacts, facts_in, facts_of
 from shipper.tail.reader import CHUNK_BYTES, Reader
 from shipper.tail.rotation_names import split_rotation
+from shipper.tail.splitter import Block, Origin, Splitter
+from shipper.tail.state.marks import NOTHING
 from tests.storm.limits import MOST_ID, faults, fields_of_logs, fields_of_runs
 from tests.storm.mutations import BYTE_MARK, MARK
 from tests.storm.storm import Place

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from elasticsearch import Elasticsearch
 
-from shipper.install.templates import install
+from shipper.elastic.templates import install
 from tests.conformance.rig import Rig
 from tests.storm.storm import EXECUTIONS, Storm, write
 from tests.storm.verdict import judge, mappings

@@ -9,7 +9,7 @@ from typing import Any
 
 from elasticsearch import Elasticsearch
 
-from shipper.search.documents import flat
+from shipper.views.hits import flat
 from tests.storm.inside import marks_in
 from tests.storm.limits import Fields, fields_of
 

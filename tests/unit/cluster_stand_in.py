@@ -1,6 +1,6 @@
 """What stands for a cluster and its sender: a few dictionaries that answer when they are told to.
 
-What may be there already is decided by the real look-up (``shipper.deliver.recovery``), which asks a stand-in client.
+What may be there already is decided by the real look-up (``shipper.deliver.dedupe``), which asks a stand-in client.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import orjson
 from elasticsearch import Elasticsearch
 
 from shipper.deliver.batch import Batch
-from shipper.deliver.recovery import Pair, Recovery
+from shipper.deliver.dedupe import Pair, Recovery
 from shipper.deliver.work import parts_of
 from shipper.tail.progress import Span
 from shipper.telemetry import Counters

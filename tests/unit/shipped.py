@@ -9,7 +9,7 @@ from typing import Any
 
 from shipper.config import Config, Shipper
 from shipper.sidecar import Sidecar
-from shipper.tail.cursors import CursorStore
+from shipper.tail.state.store import CursorStore
 from shipper.tail.tail import Clock
 from shipper.telemetry import Counters
 from tests.unit.cluster_stand_in import Cluster, Stream

@@ -16,11 +16,11 @@ from shipper.cli.reading import show_value, write_log
 from shipper.cli.ship import ship
 from shipper.config import Redact
 from shipper.deliver.dead_letters import DeadLetters
-from shipper.deliver.outcomes import Outcome, Verdict
-from shipper.document.redact import Redactor
+from shipper.elastic.outcomes import Outcome, Verdict
 from shipper.printable import printable, printable_json
-from shipper.search.render import JsonArray, Ndjson
+from shipper.redact.redactor import Redactor
 from shipper.telemetry import configure_log
+from shipper.views.render import JsonArray, Ndjson
 
 UNSAFE = [
     *(chr(code) for code in range(0x20) if chr(code) not in "\t\n"),

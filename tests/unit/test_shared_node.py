@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from shipper.demo.lifecycle import GivenNode, Node, NodeError
+from shipper.testnode.lifecycle import GivenNode, Node, NodeError
 from tests import shared_node
 from tests.shared_node import Asked, Keeper
 

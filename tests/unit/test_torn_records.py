@@ -14,9 +14,9 @@ import pytest
 
 from shipper.config import Config, Shipper
 from shipper.deliver.batch import Batch
-from shipper.document.redact import Redactor
+from shipper.redact.redactor import Redactor
 from shipper.sidecar import Sidecar
-from shipper.tail.cursors import CursorStore
+from shipper.tail.state.store import CursorStore
 from shipper.tail.tail import RECORD_PATIENCE, Clock
 from shipper.telemetry import Counters
 from tests.unit.cluster_stand_in import Cluster, Stream

@@ -58,7 +58,7 @@ def test_what_only_the_client_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def refuse(*_: object, **__: object) -> None:
         raise FileNotFoundError(2, "No such file or directory")
 
-    monkeypatch.setattr("shipper.cluster.Elasticsearch", refuse)
+    monkeypatch.setattr("shipper.elastic.client.Elasticsearch", refuse)
     for group, arguments in ((ship, []), (ship, ["--once"]), (ship, ["check"]), (ship, ["setup"]), (logs, ["show"])):
         result = CliRunner().invoke(group, ["--config", str(path), *arguments])
         assert (2, True) == (result.exit_code, isinstance(result.exception, SystemExit)), result.output

@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipper.deliver.batch import Batch, Packer
+from shipper.deliver.serialised import Made, made_of
 from shipper.document.ids import ids_of
-from shipper.document.made import Made, made_of
 from shipper.parse.records import Records
-from shipper.tail.identity import NOTHING, anchor_of
-from shipper.tail.lines import Block, Origin
+from shipper.tail.fingerprint import anchor_of
+from shipper.tail.splitter import Block, Origin
+from shipper.tail.state.marks import NOTHING
 
 NAMES = (b"a" * 9, b"b" * 9)
 

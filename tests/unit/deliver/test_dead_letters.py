@@ -12,8 +12,8 @@ import pytest
 
 from shipper.config import Redact
 from shipper.deliver.dead_letters import DeadLetters, Letter
-from shipper.deliver.outcomes import Outcome, Verdict
-from shipper.document.redact import Redactor
+from shipper.elastic.outcomes import Outcome, Verdict
+from shipper.redact.redactor import Redactor
 
 REFUSED = Verdict(Outcome.DEAD, 400, "document_parsing_exception", "why")
 Dead = tuple[bytes, bytes, Verdict]

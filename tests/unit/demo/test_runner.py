@@ -13,7 +13,7 @@ from rich.console import Console
 from shipper.config import load
 from shipper.demo import runner
 from shipper.demo.counting import Tally
-from shipper.demo.node import NodeError
+from shipper.testnode.node import NodeError
 
 GOOD = {"read": 20, "acknowledged": 19, "duplicate": 1, "dead": 0, "in_flight": 0}
 

@@ -16,9 +16,9 @@ from shipper.document.ids import ids_of
 from shipper.parse import wrappers
 from shipper.parse.dispatch import parse
 from shipper.parse.records import Records
-from shipper.tail.identity import NOTHING
-from shipper.tail.lines import Block, Origin, Splitter
 from shipper.tail.reader import Reader
+from shipper.tail.splitter import Block, Origin, Splitter
+from shipper.tail.state.marks import NOTHING
 
 FEW = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 NOW = 1_795_437_000 * 10**9

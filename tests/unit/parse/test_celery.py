@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from shipper.parse import heads, text
+from shipper.parse import format_prefixes, text_formats
 from shipper.parse.records import Record
 
 HEAD = "[2026-11-23 12:41:11,027: INFO/MainProcess] "
@@ -30,7 +30,7 @@ def of_task(rest: str) -> str:
 )
 def test_what_begins_a_record(line: bytes, *, is_one: bool) -> None:
     """Only the whole prefix does."""
-    assert is_one is heads.begins(line)
+    assert is_one is format_prefixes.begins(line)
 
 
 @pytest.mark.parametrize(
@@ -74,13 +74,13 @@ def test_what_begins_a_record(line: bytes, *, is_one: bool) -> None:
 def test_the_life_of_a_task(rest: str, more: Record) -> None:
     """Name, id and what happened, with its duration or its error."""
     line = of_task(rest)
-    assert {**TASK, "event": line.removeprefix(HEAD), **more} == text.parse(line)
+    assert {**TASK, "event": line.removeprefix(HEAD), **more} == text_formats.parse(line)
 
 
 def test_the_applications_json_decides() -> None:
     """Level and time are those of the inner line; the prefix adds only the process."""
     line = HEAD + '{"event": "a.b", "level": "debug", "timestamp": "2026-11-23T10:41:11.000001Z"}'
-    assert text.parse(line) == {
+    assert text_formats.parse(line) == {
         "event": "a.b",
         "level": "debug",
         "timestamp": "2026-11-23T10:41:11.000001Z",
@@ -90,8 +90,8 @@ def test_the_applications_json_decides() -> None:
 
 def test_the_prefix_fills_in_what_the_inner_line_lacks() -> None:
     """An inner line without time or level gets the prefix's; one with ``@timestamp`` gets no second time."""
-    assert text.parse(HEAD + '{"event": "a.b"}') == {**BASE, "event": "a.b"}
-    assert text.parse(HEAD + '{"event": "a.b", "@timestamp": "t", "level": "info"}') == {
+    assert text_formats.parse(HEAD + '{"event": "a.b"}') == {**BASE, "event": "a.b"}
+    assert text_formats.parse(HEAD + '{"event": "a.b", "@timestamp": "t", "level": "info"}') == {
         "event": "a.b",
         "@timestamp": "t",
         "level": "info",
@@ -102,7 +102,7 @@ def test_the_prefix_fills_in_what_the_inner_line_lacks() -> None:
 def test_a_console_line_inside() -> None:
     """Structlog that nobody configured, with the colours of a terminal."""
     line = HEAD + "\x1b[2m2026-11-23 12:42:04\x1b[0m [\x1b[32mwarning  \x1b[0m] scan.started   path=/x"
-    assert text.parse(line) == {
+    assert text_formats.parse(line) == {
         "event": "scan.started",
         "level": "warning",
         "timestamp": "2026-11-23 12:42:04",
@@ -113,13 +113,13 @@ def test_a_console_line_inside() -> None:
 
 def test_json_that_is_no_event_is_a_message() -> None:
     """A printed object is what the line says."""
-    assert text.parse(HEAD + '{"a": 1}') == {**BASE, "logger": "celery", "event": '{"a": 1}'}
+    assert text_formats.parse(HEAD + '{"a": 1}') == {**BASE, "logger": "celery", "event": '{"a": 1}'}
 
 
 def test_task_loggers() -> None:
     """Lines of a task's own logger belong to the task, whatever they hold."""
-    assert text.parse(f"{HEAD}app.tasks.run[{ID}]: hello") == {**TASK, "event": f"app.tasks.run[{ID}]: hello"}
-    assert text.parse(f'{HEAD}app.tasks.run[{ID}]: {{"event": "a.b"}}') == {
+    assert text_formats.parse(f"{HEAD}app.tasks.run[{ID}]: hello") == {**TASK, "event": f"app.tasks.run[{ID}]: hello"}
+    assert text_formats.parse(f'{HEAD}app.tasks.run[{ID}]: {{"event": "a.b"}}') == {
         **BASE,
         "event": "a.b",
         "task_name": "app.tasks.run",
@@ -130,16 +130,20 @@ def test_task_loggers() -> None:
 def test_lines_below() -> None:
     """A traceback is cut off the message; other lines stay in it, or beside an inner record."""
     trace = "Traceback (most recent call last):\n  File\nKeyError: 1"
-    found = text.parse(f"{HEAD}first\nsecond\n\n{trace}")
+    found = text_formats.parse(f"{HEAD}first\nsecond\n\n{trace}")
     assert found == {**BASE, "logger": "celery", "event": "first\nsecond", "exception": trace}
-    found = text.parse(f'{HEAD}{{"event": "a.b"}}\nbelow\n{trace}')
+    found = text_formats.parse(f'{HEAD}{{"event": "a.b"}}\nbelow\n{trace}')
     assert found == {**BASE, "event": "a.b", "continuation": "below", "exception": trace}
 
 
 def test_beat() -> None:
     """The scheduler's lines have their own logger, and a due task its name."""
-    assert text.parse(HEAD + "beat: Starting...") == {**BASE, "logger": "celery.beat", "event": "beat: Starting..."}
-    assert text.parse(HEAD + "Scheduler: Sending due task hourly (app.tasks.scan)") == {
+    assert text_formats.parse(HEAD + "beat: Starting...") == {
+        **BASE,
+        "logger": "celery.beat",
+        "event": "beat: Starting...",
+    }
+    assert text_formats.parse(HEAD + "Scheduler: Sending due task hourly (app.tasks.scan)") == {
         **BASE,
         "logger": "celery.beat",
         "event": "Scheduler: Sending due task hourly (app.tasks.scan)",
@@ -165,8 +169,8 @@ def test_other_ways_to_speak_of_a_task() -> None:
         (f"[app.tasks.run({ID})] hello", {}),
     ]
     for said, more in told:
-        assert {**task, "event": said, **more} == text.parse(HEAD + said)
-    lost = text.parse(HEAD + "Task handler raised error: WorkerLostError('exited prematurely')")
+        assert {**task, "event": said, **more} == text_formats.parse(HEAD + said)
+    lost = text_formats.parse(HEAD + "Task handler raised error: WorkerLostError('exited prematurely')")
     assert lost is not None
     assert ("task.failed", "WorkerLostError", "exited prematurely") == (
         lost["action"],
@@ -192,8 +196,8 @@ def test_a_task_that_nobody_knows() -> None:
         "outcome": "failure",
         "task_name": "app.gone",
         "task_id": ID,
-    } == text.parse(f"{HEAD}{said}\n{trace}")
-    short = text.parse(HEAD + "Received unregistered task of type 'app.gone'.")
+    } == text_formats.parse(f"{HEAD}{said}\n{trace}")
+    short = text_formats.parse(HEAD + "Received unregistered task of type 'app.gone'.")
     assert short is not None
     assert ("app.gone", False) == (short["task_name"], "task_id" in short)
 
@@ -201,13 +205,13 @@ def test_a_task_that_nobody_knows() -> None:
 def test_what_is_printed_past_the_log() -> None:
     """Banners and warnings are records of their own, which need no prefix."""
     banner = " -------------- celery@node v5.6.2 (x)\n--- ***** -----"
-    assert {"event": banner, "level": "info", "logger": "celery"} == text.parse(banner)
+    assert {"event": banner, "level": "info", "logger": "celery"} == text_formats.parse(banner)
     beat = "celery beat v5.6.2 (x) is starting."
-    assert {"event": beat, "level": "info", "logger": "celery.beat"} == text.parse(beat)
+    assert {"event": beat, "level": "info", "logger": "celery.beat"} == text_formats.parse(beat)
     warning = "/x/platforms.py:841: SecurityWarning: You're\n  warnings.warn("
-    assert {"event": warning, "level": "warning", "logger": "py.warnings"} == text.parse(warning)
+    assert {"event": warning, "level": "warning", "logger": "py.warnings"} == text_formats.parse(warning)
 
 
 def test_other_lines_are_not_celerys() -> None:
     """A line without the prefix is none."""
-    assert not heads.begins(b"[2026-11-23 12:41:11,027: x] y")
+    assert not format_prefixes.begins(b"[2026-11-23 12:41:11,027: x] y")

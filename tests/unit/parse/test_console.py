@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from shipper.parse import console, heads, text
+from shipper.parse import console, format_prefixes, text_formats
 
 HEAD = "2026-11-23T12:40:14.007446Z [info     ] "
 
 
 def parsed(rest: str) -> dict[str, Any]:
     """What a line says beside its time and level."""
-    record = text.parse(HEAD + rest)
+    record = text_formats.parse(HEAD + rest)
     assert record is not None
     assert ("2026-11-23T12:40:14.007446Z", "info") == (record.pop("timestamp"), record.pop("level"))
     return record
@@ -75,7 +75,7 @@ def test_values(shown: str, value: object) -> None:
 def test_colours_and_local_times() -> None:
     """Escape codes are no content; a time without a zone is taken as it is."""
     line = "\x1b[2m2026-11-23 12:38:43\x1b[0m [\x1b[32mwarning  \x1b[0m] \x1b[1mtask.start\x1b[0m \x1b[36mn\x1b[0m=1"
-    assert text.parse(line) == {
+    assert text_formats.parse(line) == {
         "timestamp": "2026-11-23 12:38:43",
         "level": "warning",
         "event": "task.start",
@@ -95,7 +95,7 @@ def test_lines_below() -> None:
 )
 def test_other_lines_are_none(line: str) -> None:
     """Without time and level it is no console line."""
-    assert not heads.begins(line.encode())
+    assert not format_prefixes.begins(line.encode())
 
 
 @pytest.mark.parametrize(
@@ -176,8 +176,8 @@ DESIGN = "[info     ] workflow.started               @timestamp=2026-11-25T03:45
 @pytest.mark.parametrize("line", [DESIGN, COLOURED])
 def test_the_time_among_the_pairs(line: str) -> None:
     """The document's own configuration sets no stamp in front; colours or not."""
-    assert heads.begins(line.encode())
-    assert text.parse(line) == {
+    assert format_prefixes.begins(line.encode())
+    assert text_formats.parse(line) == {
         "event": "workflow.started",
         "level": "info",
         "@timestamp": "2026-11-25T03:45:05.756651+00:00",
@@ -188,7 +188,7 @@ def test_the_time_among_the_pairs(line: str) -> None:
 @pytest.mark.parametrize("line", ["[info     ] a.b  c=1", "[tasks] @timestamp=x", "[1] x @timestamp=2026-11-25"])
 def test_a_bracket_alone_is_no_prefix(line: str) -> None:
     """Without such a time it may be anybody's."""
-    assert not heads.begins(line.encode())
+    assert not format_prefixes.begins(line.encode())
 
 
 def test_long_runs_of_pairs_take_no_long_time() -> None:

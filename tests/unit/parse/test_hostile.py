@@ -74,7 +74,7 @@ import sys
 from shipper.config import Shipper
 from shipper.document.ecs import Documents
 from shipper.parse.dispatch import parse
-from shipper.tail.lines import Block, Origin
+from shipper.tail.splitter import Block, Origin
 for of in ("auto", "console"):
     lines = sys.stdin.buffer.read().split(b"\\n") if of == "auto" else lines
     offsets = [0]

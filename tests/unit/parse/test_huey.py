@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shipper.parse import heads, text
+from shipper.parse import format_prefixes, text_formats
 
 UUID = "6c83fab3-d064-4ba7-b365-689826337f17"
 
@@ -15,13 +15,15 @@ def test_consumer_line() -> None:
         "logger": "huey.consumer",
         "pid": 29499,
         "event": "Scheduler runs every 1 second(s).",
-    } == text.parse("[2026-11-23 12:38:37,542] INFO:huey.consumer:29499:Scheduler runs every 1 second(s).")
+    } == text_formats.parse("[2026-11-23 12:38:37,542] INFO:huey.consumer:29499:Scheduler runs every 1 second(s).")
 
 
 def test_task_begins_and_ends() -> None:
     """A task's name, id and duration are told apart from the message, which stays whole."""
-    begun = text.parse(f"[2026-11-23 12:38:42,361] INFO:huey:2:Executing app.run: {UUID} @2026-11-23 12:38:41.8 p=10")
-    done = text.parse(
+    begun = text_formats.parse(
+        f"[2026-11-23 12:38:42,361] INFO:huey:2:Executing app.run: {UUID} @2026-11-23 12:38:41.8 p=10"
+    )
+    done = text_formats.parse(
         f"[2026-11-23 12:38:50,387] INFO:huey:2:app.run: {UUID} @2026-11-23 12:38:41.8 executed in 8.006s"
     )
     assert begun is not None
@@ -35,7 +37,9 @@ def test_task_begins_and_ends() -> None:
 def test_traceback_below() -> None:
     """The lines of a traceback are the exception, not the message."""
     trace = 'Traceback (most recent call last):\n  File "x", line 1\nKeyError: 5'
-    record = text.parse(f"[2026-11-23 12:38:42,361] ERROR:huey:2:Unhandled exception in task {UUID}.\n{trace}")
+    record = text_formats.parse(
+        f"[2026-11-23 12:38:42,361] ERROR:huey:2:Unhandled exception in task {UUID}.\n{trace}"
+    )
     assert record is not None
     assert (f"Unhandled exception in task {UUID}.", trace) == (record["event"], record["exception"])
 
@@ -49,7 +53,7 @@ def test_what_becomes_of_a_task() -> None:
         ("WARNING", f"Task app.run: {UUID} @x was revoked, not executing", ("task.revoked", None, "app.run")),
         ("WARNING", f"Task {UUID} not run, locked.", (None, None, None)),
     ]:
-        record = text.parse(f"[2026-11-23 12:38:42,361] {level}:huey:2:{said}")
+        record = text_formats.parse(f"[2026-11-23 12:38:42,361] {level}:huey:2:{said}")
         assert record is not None
         assert (UUID, *more) == (
             record["task_id"],
@@ -61,6 +65,6 @@ def test_what_becomes_of_a_task() -> None:
 
 def test_other_lines() -> None:
     """What only looks like one is none."""
-    assert not heads.begins(b"[2026-11-23 12:38:42,361] no level")
-    assert not heads.begins(b"[2026-11-23 12:38:42,361] INFO:hu-ey:1:x")
-    assert heads.begins(b"[2026-11-23 12:38:42,361] INFO:huey:2:x")
+    assert not format_prefixes.begins(b"[2026-11-23 12:38:42,361] no level")
+    assert not format_prefixes.begins(b"[2026-11-23 12:38:42,361] INFO:hu-ey:1:x")
+    assert format_prefixes.begins(b"[2026-11-23 12:38:42,361] INFO:huey:2:x")

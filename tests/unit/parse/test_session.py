@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from shipper.parse import dispatch
-from shipper.parse.joining import MAX_JOINED_LINES
+from shipper.parse.multiline import MAX_JOINED_LINES
 from shipper.parse.records import Records
 from shipper.parse.session import State
-from shipper.tail.lines import Block, Origin
+from shipper.tail.splitter import Block, Origin
 
 RULE = "=" * 72
 OWN = "2026-11-23T12:40:14.007446Z [info     ] pipeline.start"

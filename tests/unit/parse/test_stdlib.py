@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from shipper.parse import heads, text
+from shipper.parse import format_prefixes, text_formats
 
 
 @pytest.mark.parametrize("stamp", ["2026-11-23 12:44:12,289", "2026-11-23 12:44:12", "2026-11-23T12:44:12.123456"])
 def test_a_line_of_basic_config(stamp: str) -> None:
     """Time, logger, level and the message, which may hold the separator."""
-    assert text.parse(f"{stamp} - celery.worker - WARNING - a - b") == {
+    assert text_formats.parse(f"{stamp} - celery.worker - WARNING - a - b") == {
         "timestamp": stamp,
         "logger": "celery.worker",
         "level": "WARNING",
@@ -19,7 +19,7 @@ def test_a_line_of_basic_config(stamp: str) -> None:
 def test_lines_below() -> None:
     """They belong to the message, a traceback is the exception."""
     trace = "Traceback (most recent call last):\n  File\nKeyError: 1"
-    assert text.parse(f"2026-11-23 12:44:12,289 - x - ERROR - one\n  two\n{trace}\n") == {
+    assert text_formats.parse(f"2026-11-23 12:44:12,289 - x - ERROR - one\n  two\n{trace}\n") == {
         "timestamp": "2026-11-23 12:44:12,289",
         "logger": "x",
         "level": "ERROR",
@@ -32,10 +32,10 @@ def test_lines_below() -> None:
 def test_a_loggers_name_may_hold_blanks(logger: str) -> None:
     """It ends at the first level between dashes; such a line begins a record like any other."""
     line = f"2026-11-23 12:44:12,289 - {logger} - WARNING - x - ERROR - y"
-    record = text.parse(line)
+    record = text_formats.parse(line)
     assert record is not None
     assert (logger, "WARNING", "x - ERROR - y") == (record["logger"], record["level"], record["event"])
-    assert heads.begins(line.encode())
+    assert format_prefixes.begins(line.encode())
 
 
 @pytest.mark.parametrize(
@@ -48,4 +48,4 @@ def test_a_loggers_name_may_hold_blanks(logger: str) -> None:
 )
 def test_other_lines_are_none(line: str) -> None:
     """Without the whole prefix it is another format."""
-    assert not heads.begins(line.encode())
+    assert not format_prefixes.begins(line.encode())

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from shipper.document.ids import ids_of
 from shipper.parse import dispatch, wrappers
 from shipper.parse.records import Records
-from shipper.tail.identity import NOTHING
-from shipper.tail.lines import Block, Origin, Splitter
 from shipper.tail.reader import Reader
+from shipper.tail.splitter import Block, Origin, Splitter
+from shipper.tail.state.marks import NOTHING
 from tests.unit.document.test_ecs import documents_of, maker
 
 AT = "2026-11-27T01:02:03.123456789Z"

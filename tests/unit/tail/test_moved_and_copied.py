@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from shipper.tail.file_view import FileView
+from shipper.tail.file_content import FileView
 from tests.unit.shipped import Shipped, app, celery, each, numbers, printed
 
 WHEN = pytest.mark.parametrize("when", ["running", "stopped"])

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipper.tail.identity import NOTHING
 from shipper.tail.progress import MOST_WAITING, Progress, Span
+from shipper.tail.state.marks import NOTHING
 
 
 @pytest.mark.parametrize("most", [0, 256])

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from shipper.tail import reader as module
-from shipper.tail.identity import NOTHING, Mark, anchor_of, mark
-from shipper.tail.lines import Block, Origin
+from shipper.tail.fingerprint import anchor_of, mark
 from shipper.tail.reader import DamagedError, MovedError, Reader, RewrittenError
+from shipper.tail.splitter import Block, Origin
+from shipper.tail.state.marks import NOTHING, Mark
 
 Make = Callable[..., Reader]
 

@@ -13,13 +13,13 @@ from hypothesis.stateful import precondition, rule
 
 from shipper.document.ids import ids_of
 from shipper.tail import reader as reader_module
-from shipper.tail.cursors import Cursor
-from shipper.tail.discover import Scanner, Source
-from shipper.tail.generations import Generation, Generations
-from shipper.tail.identity import ANCHOR_BYTES, anchor_of
-from shipper.tail.lines import Block
+from shipper.tail.fingerprint import ANCHOR_BYTES, anchor_of
 from shipper.tail.progress import Progress, Span
 from shipper.tail.reader import MovedError, RewrittenError
+from shipper.tail.scanner import Scanner, Source
+from shipper.tail.splitter import Block
+from shipper.tail.state.store import Cursor
+from shipper.tail.tracker import Generation, Generations
 from tests.unit.rotated_log import PACK, RotatedLog
 
 # Small reads (but a whole head at once), so that a file of a few lines takes several.

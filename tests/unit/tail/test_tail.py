@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from shipper.tail import handles as handles_module
-from shipper.tail.cursors import Cursor
-from shipper.tail.discover import Scanner, Source
-from shipper.tail.file_view import FileView
-from shipper.tail.identity import anchor_of, name
+from shipper.tail.file_content import FileView
+from shipper.tail.fingerprint import anchor_of, name
 from shipper.tail.progress import Span
 from shipper.tail.reader import CHUNK_BYTES
+from shipper.tail.scanner import Scanner, Source
+from shipper.tail.state.store import Cursor
 from shipper.tail.tail import HANDLE_PATIENCE, RECORD_PATIENCE, Clock, Tail
 
 PATIENCE = 5.0

@@ -1,0 +1,175 @@
+"""Which documents are there already, perhaps in a backing index that is no longer written to.
+
+``_id`` is unique only inside one backing index: after a rollover the same id can be created again
+(elastic/elasticsearch#44794).  So what may have been sent before an unclean stop, before the state was lost, or in a
+request that had no clear answer, is looked up across the data stream first, once no older request can add to it
+(``older_requests``).  Documents that were never sent are not looked up, and a stream that did not exist when the
+doubt arose holds none of the others.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import orjson
+from elasticsearch import ApiError, Elasticsearch
+
+from shipper.deliver.older_requests import OlderRequests
+from shipper.elastic.answers import NoAnswerError, Shape, understood
+from shipper.elastic.client import is_there
+
+Pair = tuple[bytes, bytes]
+MOST_IDS = 5000
+# A key that may not look is tried again after so many seconds.
+FORBIDDEN_FOR = 60.0
+_FOUND: Shape = {"hits?": {"total?": {"value": int}, "hits?": [{"_id": str}]}}
+_WHOLE: Shape = {"hits": {"total?": {"value": int}, "hits": [{"_id": str}]}}
+
+
+class LookUp(NamedTuple):
+    """What was found out about (item, line) pairs; those in neither list are there.
+
+    Attributes:
+        unknown: no backing index holds them, and no older request can bring them: they may be created.
+        undecided: an older request may still bring them: look again after ``wait`` seconds.
+        wait: 0.0 where nothing is undecided.
+    """
+
+    unknown: list[Pair]
+    undecided: list[Pair]
+    wait: float
+
+
+class Recovery:
+    """Looks up ids before they are sent.
+
+    Args:
+        client: of the cluster.
+        warn: told once, in a sentence, when the key may not look.
+        request_timeout: of the client, seconds.
+        clock: monotonic seconds.
+        wall: seconds of the epoch.
+    """
+
+    def __init__(
+        self,
+        client: Elasticsearch,
+        warn: Callable[[str], None],
+        *,
+        request_timeout: float,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._warn = warn
+        self._clock = clock
+        self._wall = wall
+        self.began = clock()
+        """What an earlier process sent, it sent before this moment (of the clock)."""
+        self.reconnect(client, request_timeout)
+
+    def reconnect(self, client: Elasticsearch, request_timeout: float) -> None:
+        """Ask this cluster from now on; what the other one said does not count."""
+        self._client = client
+        self._older = OlderRequests(client, request_timeout, self._clock, self._wall)
+        self._refreshed: dict[str, float] = {}
+        self._forbidden_until = -1.0
+
+    def look_up(self, pairs: list[Pair], since: float) -> LookUp:
+        """Which of these no backing index of their data stream holds, as far as that is decided.
+
+        Args:
+            pairs: what may be there.
+            since: a moment of the clock; requests that carry them began before it.
+
+        Raises:
+            ApiError, TransportError: the cluster can't be asked just now, or its answer makes no sense.
+        """
+        if self._clock() < self._forbidden_until:
+            return LookUp(pairs, [], 0.0)
+        by_stream: defaultdict[bytes, list[Pair]] = defaultdict(list)
+        for pair in pairs:
+            # What stands before the id in {"create":{"_index":"…","_id":"…"}} names the stream.
+            by_stream[pair[0][: pair[0].index(b',"_id"')]].append(pair)
+        unknown: list[Pair] = []
+        undecided: list[Pair] = []
+        wait = 0.0
+        try:
+            for head, some in by_stream.items():
+                stream: str = orjson.loads(head + b"}}")["create"]["_index"]
+                settled = self._older.settled(stream, since)
+                if settled.wait > 0:
+                    undecided += some
+                    wait = max(wait, settled.wait)
+                elif settled.absent:
+                    unknown += some
+                else:
+                    names = [_name(item) for item, _ in some]
+                    there = self._there(stream, names, settled.at)
+                    unknown += [pair for name, pair in zip(names, some, strict=True) if name not in there]
+        except ApiError as error:
+            if error.meta.status != 403:
+                raise
+            if self._forbidden_until < 0:
+                self._warn(
+                    "the key may not read the data streams: lines that are sent again can't be looked up, "
+                    "so those indexed before a rollover would be there twice (grant `read` on logs-neuroflow.*-*)"
+                )
+            self._forbidden_until = self._clock() + FORBIDDEN_FOR
+            return LookUp(pairs, [], 0.0)
+        return LookUp(unknown, undecided, wait)
+
+    def _there(self, stream: str, ids: list[str], since: float) -> set[str]:
+        if self._refreshed.get(stream, -1.0) <= since:
+            # A search sees what was refreshed; what is in flight to the newest index conflicts on create.
+            asked_at = self._clock()
+            quiet = self._client.options(ignore_status=[403, 404])
+            answer = quiet.indices.refresh(index=stream, ignore_unavailable=True)
+            asked = f"the request to refresh {stream}"
+            if answer.meta.status != 403 and is_there(answer, asked):
+                understood(answer, {"_shards?": {}}, asked)
+            self._refreshed[stream] = asked_at
+        found: set[str] = set()
+        for first in range(0, len(ids), MOST_IDS):
+            found |= self._found(stream, ids[first : first + MOST_IDS])
+        return found
+
+    def _found(self, stream: str, ids: list[str]) -> set[str]:
+        asked = f"the search for what {stream} holds"
+
+        def ask(shape: Shape, only: str | None = None) -> dict[str, Any]:
+            answer = self._client.search(
+                index=stream,
+                query={"ids": {"values": ids}},
+                size=len(ids),
+                source=False,
+                sort="_doc",
+                # An answer that lost some of its hits must not pass for a whole one.
+                track_total_hits=True,
+                ignore_unavailable=True,
+                # What is in a shard that is not there just now would be taken for missing.
+                allow_partial_search_results=False,
+                filter_path=only,
+            )
+            hits: dict[str, Any] = understood(answer, shape, asked).get("hits", {})
+            return hits
+
+        # An answer that says nothing at all would pass for "none of them": the whole of it is asked for then.
+        hits = ask(_FOUND, "hits.total.value,hits.hits._id") or ask(_WHOLE)
+        found = [hit["_id"] for hit in hits.get("hits", ())]
+        total = hits.get("total", {"value": len(found)})["value"]
+        if len(found) < min(total, len(ids)) or not set(found) <= set(ids):
+            raise NoAnswerError(f"the answer to {asked} is to another question (a proxy in between?)")
+        if total > len(ids) > 1:
+            # Some are there twice, and take the places of others.
+            middle = len(ids) // 2
+            return self._found(stream, ids[:middle]) | self._found(stream, ids[middle:])
+        return set(found)
+
+
+def _name(item: bytes) -> str:
+    """The id of an item."""
+    name: str = orjson.loads(item[: item.index(b"\n")])["create"]["_id"]
+    return name

@@ -1,0 +1,149 @@
+"""A block → its records and serialised documents, whatever bug of ours one of its lines meets.
+
+Where reading the block as a whole fails, its lines are read one by one, and only those that fail by themselves become
+plain messages.  Lines that would have been one record (a traceback) are several then.  Where even a plain message
+fails, as where it can't be redacted, the block is left out: nothing of it is acknowledged.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable
+from math import inf
+
+from shipper.deliver.serialised import Made, made_of
+from shipper.document.ecs import Documents
+from shipper.parse.dispatch import parse
+from shipper.parse.records import Records, text_of
+from shipper.tail.progress import Span
+from shipper.tail.splitter import Block
+from shipper.telemetry import bug, log
+
+MOST_LEFT_OUT = 1000
+"""So many blocks may be left out; where a bug hits more, the run ends."""
+# Lines that are read one by one are spoken of once in so many seconds.
+_SAY_EVERY = 60.0
+
+
+class LineByLine:
+    """Makes the records and documents of blocks, and says what a bug does to them.
+
+    Args:
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._said_at = -inf
+        self._left_out = 0
+
+    def of(self, block: Block, documents: Documents) -> tuple[Records, Made | None]:
+        """The records of a block and a document for each; no documents where the block has to be left out.
+
+        Args:
+            block: the next lines of a file.
+            documents: makes the documents.
+
+        Raises:
+            Exception: a bug that has hit so many blocks that the run has to end.
+        """
+        try:
+            records = parse(block)
+            return records, made_of(documents.of(records))
+        except Exception as error:  # noqa: BLE001 - a bug in reading one line must not keep the others from being read
+            try:
+                records, made, plain = _one_by_one(block, documents)
+            except Exception as worse:
+                self._left_out += 1
+                if self._left_out > MOST_LEFT_OUT:
+                    raise
+                log.error(
+                    "%s: a bug (%s) keeps the lines from byte %d to %d from being shipped; they are read again at "
+                    "the next start, keep the file until then; other lines go on",
+                    block.origin.path, bug(worse), block.offsets[0], block.offsets[-1],
+                )  # fmt: skip
+                return Records(block, end=block.offsets[-1], rest=len(block.lines), carry=block.carry), None
+            self._say(block, error, plain)
+            return records, made
+
+    def _say(self, block: Block, error: Exception, plain: int) -> None:
+        now = self._clock()
+        if now < self._said_at + _SAY_EVERY:
+            return
+        self._said_at = now
+        log.error(
+            "%s: a bug (%s) in reading the lines from byte %d to %d: they are read one by one, %d of them shipped "
+            "as plain messages with the tag parse_failure",
+            block.origin.path, bug(error), block.offsets[0], block.offsets[-1], plain,
+        )  # fmt: skip
+
+
+def whole(records: Records) -> Span:
+    """The stretch of a log that a block without documents is."""
+    block, end = records.block, records.end
+    torn = block.torn.span if block.torn is not None else None
+    origin = block.origin
+    return Span(origin.generation, block.offsets[0], end, block.anchor(end), records.carry, origin.restarts, torn)
+
+
+def _one_by_one(block: Block, documents: Documents) -> tuple[Records, Made, int]:
+    """The records and documents of single lines, and how many of these are plain messages."""
+    out = Records(block, end=block.offsets[-1], rest=len(block.lines), carries=[], carry=block.carry)
+    made = Made([], [])
+    plain = 0
+    # What a rotation tore stands at the end and takes no room: it belongs to the line before.
+    lines = max(1, bisect_left(block.offsets, block.offsets[-1]))
+    for index in range(lines):
+        line = _line(block, index, last=index == lines - 1, carry=out.carry)
+        try:
+            records = parse(line)
+            some = made_of(documents.of(records))
+        except Exception:  # noqa: BLE001 - whatever it is, the line's text is kept
+            records = _plain(line)
+            some = made_of(documents.of(records))
+            plain += 1
+        _take(out, records)
+        made.bodies.extend(some.bodies)
+        made.told.extend(some.told)
+    return out, made, plain
+
+
+def _line(block: Block, index: int, *, last: bool, carry: str) -> Block:
+    line = block.after(index)
+    if not last:
+        line.lines, line.offsets = line.lines[:1], line.offsets[:2]
+        line.cut = {at: length for at, length in line.cut.items() if at == 0}
+    line.unterminated = last and block.unterminated
+    line.final, line.carry = True, carry
+    return line
+
+
+def _plain(line: Block) -> Records:
+    """A line as a message, and nothing else."""
+    records = Records(line, end=line.offsets[-1], rest=len(line.lines), carry=line.carry)
+    text, valid = text_of(b"\n".join(line.lines))
+    at = records.add({"event": text, "iostream": None}, 0, len(line.lines))
+    records.tag(at, "parse_failure")
+    if line.unterminated:
+        records.flag(at, "unterminated")
+    if not valid:
+        records.mark_invalid(at)
+    elif line.is_update(0):
+        records.originals[at] = records.exact(at)
+    return records
+
+
+def _take(out: Records, records: Records) -> None:
+    """Add the records of a line to those of its block."""
+    first = len(out.records)
+    out.records += records.records
+    out.raws += records.raws
+    out.starts += records.starts
+    out.tags |= {first + at: tags for at, tags in records.tags.items()}
+    out.flags |= {first + at: flags for at, flags in records.flags.items()}
+    out.originals |= {first + at: original for at, original in records.originals.items()}
+    out.contained |= {first + at: stamp for at, stamp in records.contained.items()}
+    out.after |= {first + at: behind for at, behind in records.after.items()}
+    out.carry = records.carry
+    assert out.carries is not None
+    out.carries += records.carries or [records.carry] * len(records.records)

@@ -1,0 +1,1 @@
+"""Everything that knows how Elasticsearch talks: client, requests, answers, templates."""

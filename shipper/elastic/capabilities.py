@@ -1,0 +1,96 @@
+"""What a cluster's nodes can do, and the templates rewritten for it.  Pure functions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shipper.elastic.answers import Shape
+
+NODES: Shape = {"nodes?": {str: {"version?": str, "modules?": [{"name": str}]}}}
+"""The answer of ``GET _nodes/plugins``, as far as it is looked at; without a node it is an empty object."""
+
+# Field type → the module that brings it, and what stands in for it on a node without that module.
+SUBSTITUTES: dict[str, tuple[str, dict[str, Any]]] = {
+    "match_only_text": ("mapper-extras", {"type": "text"}),
+    "constant_keyword": ("constant-keyword", {"type": "keyword"}),
+    # Lucene takes terms of up to 32766 bytes, and 8191 characters are never more than that.
+    "wildcard": ("wildcard", {"type": "keyword", "ignore_above": 8191}),
+}
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What every node of the cluster has.
+
+    Attributes:
+        missing_types: field types that some node does not know.
+        failure_store: whether templates may ask for one; None when the cluster would not say.
+        logsdb: whether every node knows this way of storing logs; without it they take three times the room.
+    """
+
+    missing_types: frozenset[str] = frozenset()
+    failure_store: bool | None = None
+    logsdb: bool = True
+
+
+# A key that may not look at the nodes: nearly always one for a managed, full cluster.
+FULL = Capabilities()
+
+
+def capabilities(nodes: Mapping[str, Any]) -> Capabilities:
+    """Read an answer of the shape ``NODES``; a mixed cluster has what its poorest node has."""
+    described = [node for node in nodes.get("nodes", {}).values() if "modules" in node]
+    if not described:
+        return FULL
+    modules = frozenset.intersection(*(frozenset(module["name"] for module in node["modules"]) for node in described))
+    return Capabilities(
+        missing_types=frozenset(name for name, (module, _) in SUBSTITUTES.items() if module not in modules),
+        # Without its data stream module a node parses the option and then lacks everything behind it.
+        failure_store="data-streams" in modules
+        and all(_has_failure_store(node.get("version", "")) for node in described),
+        # General since 8.17.
+        logsdb=all(_number(node.get("version", "8.17")) >= (8, 17) for node in described),
+    )
+
+
+def adapt(body: dict[str, Any], able: Capabilities) -> dict[str, Any]:
+    """A template as this cluster can take it; the given one stays as it is."""
+    template = dict(body.get("template", {}))
+    if "mappings" in template:
+        template["mappings"] = _substitute(template["mappings"], able.missing_types)
+    if able.failure_store is False:
+        template.pop("data_stream_options", None)
+    if not able.logsdb and "mode" in (index := template.get("settings", {}).get("index", {})):
+        template["settings"] = {"index": {key: value for key, value in index.items() if key != "mode"}}
+    return {**body, "template": template}
+
+
+def without_failure_store(body: dict[str, Any]) -> dict[str, Any]:
+    """The template for a cluster that refuses the option."""
+    return adapt(body, Capabilities(failure_store=False))
+
+
+def _has_failure_store(version: str) -> bool:
+    number = _number(version)
+    # General since 8.19 and 9.1, which came out together; 9.0 is older than 8.19.
+    return (8, 19) <= number < (9, 0) or number >= (9, 1)
+
+
+def _number(version: str) -> tuple[int, int]:
+    found = re.match(r"(\d{1,9})\.(\d{1,9})", version)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def _substitute(node: Any, missing: frozenset[str]) -> Any:
+    if isinstance(node, list):
+        return [_substitute(item, missing) for item in node]
+    if not isinstance(node, dict):
+        return node
+    kind = node.get("type")
+    # A field may itself be named "type"; then its definition stands here, not the name of a type.
+    if isinstance(kind, str) and kind in missing:
+        return dict(SUBSTITUTES[kind][1])
+    return {key: _substitute(value, missing) for key, value in node.items()}

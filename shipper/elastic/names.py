@@ -1,0 +1,17 @@
+"""Names of the data streams and of the index in which a namespace's documents are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from shipper.config import DATASETS, Dataset
+
+
+def streams_of(namespace: str, datasets: Iterable[Dataset] = DATASETS) -> list[str]:
+    """The data streams of these datasets, in their order."""
+    return [f"logs-neuroflow.{dataset}-{namespace}" for dataset in datasets]
+
+
+def run_index(namespace: str) -> str:
+    """The name of the index that holds a namespace's run documents."""
+    return f"neuroflow-runs-{namespace}"

@@ -1,0 +1,133 @@
+"""What each part of the work needs to be allowed, and what a key lacks of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from elastic_transport import ApiError
+from elasticsearch import Elasticsearch
+
+from shipper.elastic.names import run_index, streams_of
+
+STREAMS, RUNS = "logs-neuroflow.*-*", "neuroflow-runs-*"
+
+
+@dataclass(frozen=True)
+class Need:
+    """Privileges that one part of the work takes.
+
+    Attributes:
+        work: what can be done with them.
+        without: what happens to a key that lacks some.
+        cluster: cluster privileges.
+        streams: index privileges on the data streams.
+        runs: index privileges on the index of run documents.
+        vital: nothing is shipped without.
+    """
+
+    work: str
+    without: str
+    cluster: tuple[str, ...] = ()
+    streams: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
+    vital: bool = False
+
+
+NEEDS = (
+    Need("ship", "no line is taken", streams=("auto_configure", "create_doc"), vital=True),
+    Need(
+        "look up what may be there already, after a crash or an outage",
+        "lines that are sent again after a rollover are there twice",
+        streams=("read",),
+    ),
+    Need(
+        "look up quickly near a rollover (recommended)",
+        "after a kill near a rollover it waits longer before it sends again",
+        cluster=("monitor",),
+        streams=("view_index_metadata",),
+    ),
+    Need(
+        "keep run documents",
+        "logs are shipped, but `workflow`, `stats` and dashboards of runs stay empty",
+        runs=("create_index", "view_index_metadata", "write"),
+    ),
+    Need(
+        "rebuild-runs",
+        "the command is refused",
+        streams=("read",),
+        runs=("create_index", "delete_index", "view_index_metadata", "write"),
+    ),
+    Need(
+        "setup, and templates at start",
+        "run `neuroflow-ship setup` with a key that may, and the sidecar with --no-setup",
+        cluster=("manage_index_templates",),
+    ),
+    Need("neuroflow-logs", "the views are refused", streams=("read",), runs=("read",)),
+)
+
+
+@dataclass(frozen=True)
+class Lack:
+    """What a key lacks for a need, as ``privilege on names``; nothing where it may."""
+
+    need: Need
+    missing: tuple[str, ...]
+
+
+def lacks(client: Elasticsearch, namespace: str) -> list[Lack] | None:
+    """Ask the cluster what the key may do.
+
+    Args:
+        client: with the key.
+        namespace: of the streams, which need not be there.
+
+    Returns:
+        One for each need; None where there is no security, or where it does not say.
+
+    Raises:
+        elastic_transport.ApiError: 401, the key is unknown.
+        elastic_transport.TransportError: the cluster can't be reached.
+    """
+    streams, runs = streams_of(namespace), run_index(namespace)
+    # Whole names: a key for one namespace has no privilege on the pattern for all.
+    index = [
+        {"names": streams, "privileges": sorted({one for need in NEEDS for one in need.streams})},
+        {"names": [runs], "privileges": sorted({one for need in NEEDS for one in need.runs})},
+    ]
+    try:
+        answer = client.security.has_privileges(
+            cluster=sorted({one for need in NEEDS for one in need.cluster}), index=index
+        ).body
+    except ApiError as error:
+        if error.meta.status == 401:
+            raise
+        return None  # no security, no such request, a proxy that lets not all through
+    return lacking(answer, streams, runs) if isinstance(answer, dict) and "has_all_requested" in answer else None
+
+
+def lacking(answer: Mapping[str, Any], streams: list[str], runs: str) -> list[Lack]:
+    """What is missing for each need, by the answer of ``_has_privileges``; what it doesn't speak of is there."""
+
+    def refused(kind: str, name: str | None, privilege: str) -> bool:
+        granted = answer.get(kind)
+        if name is not None:
+            granted = granted.get(name) if isinstance(granted, Mapping) else None
+        return isinstance(granted, Mapping) and granted.get(privilege) is False
+
+    return [
+        Lack(
+            need,
+            (
+                *(f"`{one}` (cluster)" for one in need.cluster if refused("cluster", None, one)),
+                *(
+                    f"`{one}` on {STREAMS}"
+                    for one in need.streams
+                    if any(refused("index", stream, one) for stream in streams)
+                ),
+                *(f"`{one}` on {RUNS}" for one in need.runs if refused("index", runs, one)),
+            ),
+        )
+        for need in NEEDS
+    ]

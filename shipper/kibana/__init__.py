@@ -1,0 +1,1 @@
+"""Kibana: its objects and alert rules, put into a space and compared."""

@@ -1,0 +1,28 @@
+"""The files of all objects: one object a file, named by its id.  Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from shipper.kibana.objects.dashboards import dashboards
+from shipper.kibana.objects.data_views import data_views
+from shipper.kibana.objects.rules import rules
+from shipper.kibana.objects.searches import searches
+from shipper.kibana.objects.tags import tags
+
+
+def files() -> dict[str, bytes]:
+    """What stands under ``kibana/``: path → content, the same for the same release."""
+    folders: dict[str, list[dict[str, Any]]] = {
+        "tags": tags(),
+        "data_views": data_views(),
+        "searches": searches(),
+        "dashboards": dashboards(),
+        "rules": list(rules()),
+    }
+    return {f"{folder}/{one['id']}.json": _written(one) for folder, objects in folders.items() for one in objects}
+
+
+def _written(one: dict[str, Any]) -> bytes:
+    return (json.dumps(one, indent=2, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,248 @@
+"""Columns of Lens, the editor of Kibana's charts: what is counted and measured, and by what it is grouped.  Pure.
+
+A column is what one accessor of a chart shows.  A formula is several in Kibana's keeping: itself, the figures that it
+is made of (``<id>X0``, ``<id>X1``, …) and the arithmetic between them, which Kibana does not make again on its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shipper.kibana.objects.scopes import DataView
+from shipper.query.conditions import Condition, kql
+
+LAYER = "layer"
+"""Charts here have one each."""
+
+PERCENT = {"id": "percent", "params": {"decimals": 1}}
+TENTHS = {"id": "number", "params": {"decimals": 1}}
+
+_RECORDS = "___records___"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One accessor.
+
+    Attributes:
+        id: by which charts name it.
+        parts: what Kibana keeps of it, by id; itself first.
+    """
+
+    id: str
+    parts: dict[str, dict[str, Any]]
+
+    @property
+    def bucketed(self) -> bool:
+        """Whether it groups."""
+        return bool(self.parts[self.id]["isBucketed"])
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure that a formula is made of: as the formula writes it, and as Kibana keeps it."""
+
+    text: str
+    column: dict[str, Any]
+
+
+def count(identity: str, label: str, where: str = "") -> Column:
+    """How many documents, those that a KQL query finds if one is given."""
+    return Column(identity, {identity: _labelled(label, _count(where))})
+
+
+def average(identity: str, label: str, field: str) -> Column:
+    """The mean of a field."""
+    return Column(identity, {identity: _labelled(label, _average(field))})
+
+
+def percentile(identity: str, label: str, field: str, percent: int) -> Column:
+    """The value below which so many per cent of a field's values are."""
+    column = {**_metric("percentile", field), "params": {"percentile": percent}}
+    return Column(identity, {identity: _labelled(label, column)})
+
+
+def latest(identity: str, label: str, field: str) -> Column:
+    """The latest date."""
+    return Column(identity, {identity: _labelled(label, {**_metric("max", field), "dataType": "date"})})
+
+
+def terms(
+    identity: str,
+    label: str,
+    field: str,
+    *,
+    size: int,
+    by: str | None = None,
+    rest: bool = False,
+    unknown: bool = False,
+) -> Column:
+    """A group for each value of a field.
+
+    Args:
+        identity: of the column.
+        label: its heading.
+        field: a keyword.
+        size: the most groups.
+        by: the id of the column by which they are sorted, the largest first; None: by value.
+        rest: whether what is left over makes a group.
+        unknown: whether documents without a value make a group; Kibana asks for them only together with the rest.
+    """
+    column = {
+        "dataType": "string",
+        "operationType": "terms",
+        "scale": "ordinal",
+        "sourceField": field,
+        "isBucketed": True,
+        "params": {
+            "size": size,
+            "orderBy": {"type": "column", "columnId": by} if by else {"type": "alphabetical"},
+            "orderDirection": "desc" if by else "asc",
+            "otherBucket": rest or unknown,
+            "missingBucket": unknown,
+            "parentFormat": {"id": "terms"},
+            "include": [],
+            "exclude": [],
+            "includeIsRegex": False,
+            "excludeIsRegex": False,
+        },
+    }
+    return Column(identity, {identity: _labelled(label, column)})
+
+
+def over_time(identity: str, field: str, label: str) -> Column:
+    """A group for each span of time; the time picker's range applies to this very field."""
+    column = {
+        "dataType": "date",
+        "operationType": "date_histogram",
+        "scale": "interval",
+        "sourceField": field,
+        "isBucketed": True,
+        "params": {"interval": "auto", "includeEmptyRows": True, "dropPartials": False},
+    }
+    return Column(identity, {identity: _labelled(label, column)})
+
+
+def counted(conditions: Sequence[Condition] = ()) -> Figure:
+    """How many documents, for a formula."""
+    where = kql(conditions)
+    return Figure(f"count(kql='{where}')" if where else "count()", _count(where))
+
+
+def averaged(field: str) -> Figure:
+    """The mean of a field, for a formula."""
+    return Figure(f"average({field})", _average(field))
+
+
+def quotient(identity: str, label: str, above: Figure, below: Figure | int, shown: dict[str, Any]) -> Column:
+    """One figure divided by another, or by a number.
+
+    Args:
+        identity: of the column.
+        label: its heading.
+        above: the dividend.
+        below: the divisor.
+        shown: its format.
+    """
+    figures = [above] if isinstance(below, int) else [above, below]
+    formula = f"{above.text} / {below if isinstance(below, int) else below.text}"
+    ids = [f"{identity}X{place}" for place in range(len(figures))]
+    part = f"Part of {label}"
+    result = f"{identity}X{len(figures)}"
+    arithmetic = {
+        "dataType": "number",
+        "operationType": "math",
+        "scale": "ratio",
+        "isBucketed": False,
+        "params": {
+            "tinymathAst": {
+                "type": "function",
+                "name": "divide",
+                "args": [*ids, below] if isinstance(below, int) else ids,
+                "location": {"min": 0, "max": len(formula)},
+                "text": formula,
+            }
+        },
+        "references": ids,
+    }
+    itself = {
+        "dataType": "number",
+        "operationType": "formula",
+        "scale": "ratio",
+        "isBucketed": False,
+        "params": {"formula": formula, "isFormulaBroken": False, "format": shown},
+        "references": [result],
+    }
+    parts = {name: _labelled(part, figure.column) for name, figure in zip(ids, figures, strict=True)}
+    return Column(identity, {identity: _labelled(label, itself), **parts, result: _labelled(part, arithmetic)})
+
+
+def chart(
+    kind: str,
+    title: str,
+    about: str,
+    over: DataView,
+    query: str,
+    columns: Iterable[Column],
+    visualization: dict[str, Any],
+) -> dict[str, Any]:
+    """A chart as a dashboard's panel holds it.
+
+    Args:
+        kind: of visualization: ``lnsMetric``, ``lnsDatatable``, ``lnsXY``.
+        title: above it.
+        about: what it shows, in a sentence.
+        over: the data view.
+        query: KQL that every document meets.
+        columns: its columns, in order; those that group come first.
+        visualization: how they are drawn.
+    """
+    ordered = sorted(columns, key=lambda column: not column.bucketed)
+    parts = {name: part for column in ordered for name, part in column.parts.items()}
+    return {
+        "title": title,
+        "description": about,
+        "visualizationType": kind,
+        "type": "lens",
+        "references": [
+            {"type": "index-pattern", "id": over, "name": f"indexpattern-datasource-layer-{LAYER}"},
+        ],
+        "state": {
+            "visualization": visualization,
+            "query": {"query": query, "language": "kuery"},
+            "filters": [],
+            "datasourceStates": {
+                "formBased": {
+                    "layers": {LAYER: {"columnOrder": list(parts), "columns": parts, "incompleteColumns": {}}}
+                }
+            },
+            "internalReferences": [],
+            "adHocDataViews": {},
+        },
+    }
+
+
+def _count(where: str) -> dict[str, Any]:
+    found = {"filter": {"query": where, "language": "kuery"}} if where else {}
+    # A zero is an answer, and Kibana would show nothing for it.
+    return {**_metric("count", _RECORDS), "params": {"emptyAsNull": False}, **found}
+
+
+def _average(field: str) -> dict[str, Any]:
+    return {**_metric("average", field), "params": {"emptyAsNull": False}}
+
+
+def _metric(operation: str, field: str) -> dict[str, Any]:
+    return {
+        "dataType": "number",
+        "operationType": operation,
+        "scale": "ratio",
+        "sourceField": field,
+        "isBucketed": False,
+    }
+
+
+def _labelled(label: str, column: dict[str, Any]) -> dict[str, Any]:
+    return {"label": label, "customLabel": True, **column}

@@ -1,0 +1,96 @@
+"""Indented JSON: an object over several lines, by itself or in an array.  Pure.
+
+A line that is exactly ``{`` begins one, the bracket that closes it at the same depth ends it, and all between
+them is deeper.  Anything else is text.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from shipper.parse import audit, structlog, voxelops
+from shipper.parse.records import Record
+from shipper.tail.blank_lines import LONGEST_RECORD
+
+MOST_LINES = LONGEST_RECORD
+# The whole output of a container can stand in one line of it.
+MOST_BYTES = 2**23
+
+
+class Found(NamedTuple):
+    """An object's record, its first line and the line behind its last; where what follows it begins.
+
+    ``record`` is None while its end has not been read.
+    """
+
+    record: Record | None
+    first: int
+    end: int
+    rest: int
+
+
+def opens(line: bytes) -> bool:
+    """Whether a line may begin one: quick, for every line that is tried."""
+    return line.endswith((b"{", b"[", b"\r")) and line.strip() in {b"{", b"["}
+
+
+def find(lines: list[bytes], index: int, stop: int, *, final: bool) -> Found | None:
+    """The object that begins with this line, or None if none does.
+
+    Args:
+        lines: of a block.
+        index: of the line.
+        stop: how far to look.
+        final: nothing comes behind ``stop``.
+    """
+    waiting = None if final else Found(None, index, index, index)
+    first = index
+    if lines[index].strip() == b"[":
+        if lines[index].rstrip() != b"[":
+            return None
+        first += 1  # the bracket around an export: the record begins behind it
+        if first == stop:
+            return waiting
+        if lines[first].strip() != b"{" or lines[first][:1] not in {b" ", b"\t"}:
+            return None
+    opening = lines[first].rstrip()
+    before = opening[:-1]
+    end = _end(lines, first, stop, before)
+    if end is None:
+        return waiting
+    if not end:
+        return None
+    rest = end
+    if before and lines[end - 1].rstrip().endswith(b"}"):  # the last of an array
+        if end == stop and not final:
+            return waiting
+        if end < stop and lines[end].rstrip() == b"]":
+            rest += 1
+    record = _record(lines[first:end], element=bool(before))
+    return Found(record, first, end, rest) if record is not None else None
+
+
+def _end(lines: list[bytes], first: int, stop: int, before: bytes) -> int | None:
+    """The line behind the object; 0 if it is none, None if its end is not there."""
+    size = 0
+    deeper = (before + b" ", before + b"\t")
+    for at in range(first + 1, min(stop, first + MOST_LINES)):
+        line = lines[at]
+        size += len(line)
+        if size > MOST_BYTES:
+            return 0
+        if not line.startswith(deeper):
+            return at + 1 if line.rstrip() in {before + b"}", before + b"},"} else 0
+    return 0 if stop >= first + MOST_LINES else None
+
+
+def _record(lines: list[bytes], *, element: bool) -> Record | None:
+    """The object's record; an element of an array counts only as an audit entry or an execution log."""
+    record = structlog.parse(b"\n".join(lines).rstrip().removesuffix(b","))
+    if record is None:
+        return None
+    if audit.is_entry(record):
+        return audit.exported(record)
+    if voxelops.is_execution(record):
+        return voxelops.execution(record)
+    return None if element else voxelops.adapted(record)

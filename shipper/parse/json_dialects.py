@@ -1,0 +1,231 @@
+"""JSON of other loggers in structlog's words: which key holds message, time, level and logger.  Pure.
+
+Known are ECS logging (dotted or nested), python-json-logger and dumps of the standard library's records, loguru's
+``serialize``, pino and bunyan, zap and Go's slog, GELF, Logback, Monolog, OpenTelemetry, Google's and the journal's
+keys.  A key is taken for another only where its value can be what the key says; whatever it is, nothing is dropped.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shipper.parse import foreign_timestamps, traceback
+from shipper.parse.records import Record
+from shipper.parse.timestamps import Zone, to_utc
+
+_MESSAGES = ("message", "msg", "@message", "short_message", "MESSAGE", "body", "@m", "@mt")
+_TIMES = (
+    "@timestamp", "timestamp", "time", "ts", "asctime", "datetime", "@t", "timeUnixNano", "observedTimeUnixNano",
+    "__REALTIME_TIMESTAMP",
+)  # fmt: skip
+_LEVELS = (
+    "level", "levelname", "log.level", "level_name", "loglevel", "log_level", "lvl", "severity", "severity_text",
+    "severityText", "@l", "levelno", "PRIORITY", "severity_number", "severityNumber",
+)  # fmt: skip
+_LOGGERS = ("log.logger", "logger_name", "loggerName", "channel", "name")
+# What only a logger's own line has beside ``name``.
+_OF_LOGGERS = frozenset({"levelname", "levelno", "hostname", "lvl", "severity", "asctime"})
+MARKS = frozenset({*_MESSAGES, *_TIMES, *_LEVELS, "log", "record", "ecs.version"})
+"""Keys of which a line in some dialect has one."""
+_OF_FOUR = ("trace", "debug", "info", "warning", "error", "critical")
+_SYSLOG = ("emergency", "alert", "critical", "error", "warning", "notice", "info", "debug")
+_PYTHON = {1: "debug", 2: "info", 3: "warning", 4: "error", 5: "critical", 6: "critical"}
+_NODE = {1: "trace", 2: "debug", 3: "info", 4: "warning", 5: "error", 6: "critical"}
+_WORDS = frozenset({
+    "trace", "verbose", "debug", "info", "information", "informational", "notice", "success", "warn", "warning",
+    "err", "error", "severe", "exception", "crit", "critical", "alert", "emerg", "emergency", "panic", "fatal",
+    "notset", "default",
+})  # fmt: skip
+_UTC = Zone("UTC")
+
+
+def is_event(record: Record) -> bool:
+    """Whether an object is a line of some logger: it says what happened, and how loud or when."""
+    if "event" in record or "level" in record or "@timestamp" in record or "timestamp" in record:
+        return True
+    return not MARKS.isdisjoint(record) and is_whole(record)
+
+
+def is_whole(record: Record) -> bool:
+    """Whether an object says what happened, and also how loud or when."""
+    says = "event" in record or any(_text(record.get(key)) is not None for key in _MESSAGES)
+    return says and (
+        any(record.get(key) is not None for key in _LEVELS)
+        or any(_is_time(record.get(key)) for key in _TIMES)
+        or isinstance(record.get("log"), dict)
+    )
+
+
+def event_of(record: Record) -> Any:
+    """What a line without an ``event`` of text says; taken out of the record, as every value that is found here.
+
+    Some loggers nest what they say: it is spread in the record.
+    """
+    said = record.pop("event", None)
+    if MARKS.isdisjoint(record):
+        return said
+    if isinstance(record.get("record"), dict) and isinstance(record.get("text"), str):
+        _spread_loguru(record, record["record"])
+        if "event" in record:
+            return record.pop("event")
+    found = next((key for key in _MESSAGES if _text(record.get(key)) is not None), None)
+    if isinstance(said, dict) and found:  # ECS
+        for key, value in said.items():
+            record.setdefault(f"event.{key}", value)
+        said = None
+    if said is not None or found is None:
+        return said
+    _name_logger(record)
+    return _text(record.pop(found))
+
+
+def time_of(record: Record) -> Any:
+    """The time of a line that has it under none of structlog's keys; None if there is none."""
+    if MARKS.isdisjoint(record):
+        return None
+    for key in _TIMES:
+        if _is_time(record.get(key)):
+            return record.pop(key)
+    if ("levelname" in record or "levelno" in record) and foreign_timestamps.of_number(record.get("created")):
+        return record.pop("created")
+    return None
+
+
+def level_of(record: Record) -> Any:
+    """The level of a line that has it under another key than ``level``; None if there is none."""
+    if MARKS.isdisjoint(record):
+        return None
+    _name_logger(record)
+    log = record.get("log")
+    if isinstance(log, dict) and _is_word(log.get("level")):
+        return log.pop("level")
+    for key in _LEVELS:
+        if _is_word(record.get(key)):
+            return record.pop(key)
+    for key in _LEVELS:
+        number = _number(record.get(key))
+        if number is not None and (word := _word(number, key, record)):
+            del record[key]
+            return word
+    return None
+
+
+def adapt(record: Record) -> None:
+    """Put message, time and level where structlog has them, as far as they are not there; in place."""
+    if type(record.get("event")) is not str and (said := event_of(record)) is not None:
+        record["event"] = said
+    if "timestamp" not in record and "@timestamp" not in record and (moment := time_of(record)) is not None:
+        record["timestamp"] = moment
+    if record.get("level") is None and (grade := level_of(record)) is not None:
+        record["level"] = grade
+
+
+def stamp(value: Any) -> str | None:
+    """A time that is no text of its own: a number since the epoch, or its seconds and nanoseconds apart."""
+    if isinstance(value, dict) and "seconds" in value and value.keys() <= {"seconds", "nanos"}:
+        seconds, rest = value["seconds"], value.get("nanos", 0)
+        if type(rest) is int and 0 <= rest < 10**9 and str(seconds).isdigit():
+            return foreign_timestamps.of_number(int(seconds) * 10**9 + rest)
+        return None
+    return foreign_timestamps.of_number(value)
+
+
+def named(value: Any, record: Record) -> Any:
+    """A ``level`` as a word, where it is a number that means one; other values as they are."""
+    number = _number(value)
+    if number is None:
+        return value
+    if _is_word(record.get("level_name")):  # Monolog counts in its own way
+        return record.pop("level_name")
+    return _word(number, "level", record) or value
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, dict) and value.keys() == {"stringValue"}:  # OpenTelemetry
+        value = value["stringValue"]
+    return value if isinstance(value, str) else None
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str) and value.lower() in _WORDS
+
+
+def _number(value: Any) -> int | None:
+    if type(value) is float and value.is_integer():
+        return int(value)
+    if type(value) is str and value.isdigit() and value.isascii() and len(value) <= 3:
+        return int(value)
+    return value if type(value) is int else None
+
+
+def _word(number: int, key: str, record: Record) -> str | None:
+    """What a number means under this key; None where nobody can say."""
+    if key in {"severity_number", "severityNumber"}:  # OpenTelemetry: four of each
+        return (
+            ("trace", "debug", "info", "warning", "error", "critical")[(number - 1) // 4] if 0 < number < 25 else None
+        )
+    if 0 <= number <= 7:
+        gelf = "host" in record and str(record.get("version")) in {"1.0", "1.1"}
+        return _SYSLOG[number] if gelf or key in {"severity", "PRIORITY"} or "facility" in record else None
+    if 10 <= number <= 60 and number % 5 == 0:
+        return (_NODE if _is_node(record) else _PYTHON)[number // 10]
+    if key == "severity" and number in range(100, 900, 100):  # Google's
+        return (*_SYSLOG[::-1],)[number // 100 - 1]
+    return None
+
+
+def _is_node(record: Record) -> bool:
+    """Whether pino or bunyan wrote it, which count 10 more than Python."""
+    return "hostname" in record and "pid" in record and "levelname" not in record
+
+
+def _name_logger(record: Record) -> None:
+    """The logger's name, where a logger calls it otherwise; and the process of a record of the standard library."""
+    if "logger" not in record and "component" not in record:
+        for key in _LOGGERS:
+            if isinstance(record.get(key), str) and (key != "name" or not _OF_LOGGERS.isdisjoint(record)):
+                record["logger"] = record.pop(key)
+                break
+    if type(record.get("process")) is int and "processName" in record and "pid" not in record:
+        record["pid"] = record.pop("process")
+
+
+def _is_time(value: Any) -> bool:
+    if isinstance(value, str):
+        try:
+            to_utc(value, _UTC)
+        except ValueError:
+            return False
+        return True
+    return value is not None and stamp(value) is not None
+
+
+def _spread_loguru(record: Record, said: dict[str, Any]) -> None:
+    """``serialize=True``: the record beside the text that would have been printed."""
+    grade, at = said.get("level"), said.get("time")
+    if not isinstance(grade, dict) or not isinstance(at, dict) or not isinstance(said.get("message"), str):
+        return
+    del record["record"]
+    text = record.pop("text")
+    trace = traceback.split(text)[1]
+    if trace:
+        record.setdefault("exception", trace.rstrip("\n"))
+        said.pop("exception", None)
+    found: Record = {
+        "event": said.pop("message"),
+        "level": grade.get("name"),
+        "timestamp": at.get("timestamp") if foreign_timestamps.of_number(at.get("timestamp")) else at.get("repr"),
+        "logger": said.pop("name", None),
+    }
+    del said["level"], said["time"]
+    process = said.pop("process", None)
+    if isinstance(process, dict):
+        found["pid"], found["process_name"] = process.pop("id", None), process.pop("name", None)
+        if process:
+            said["process"] = process
+    more = said.pop("extra", None)
+    for part in (found, more if isinstance(more, dict) else {"extra": more}, said):
+        for key, value in part.items():
+            record.setdefault(key, value)
+            if record[key] is not value and value is not None:
+                record[f"record.{key}"] = value

@@ -1,0 +1,112 @@
+"""What lines of a container's output get from the lines above them: a time, a level, a node.  Pure.
+
+A line that names no time follows the last one that does, a nanosecond a byte.  The lines below a head (indented ones,
+and a traceback) have its level, logger and node: who looks for errors wants to see what they say.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from shipper.parse import output_lines, traceback
+from shipper.parse.records import Record
+from shipper.parse.traceback import State
+
+_HEAD, _FRAMES, _NAMED = "h", "f", "n"
+
+
+class Above(NamedTuple):
+    """What is known between two lines; travels as text.
+
+    Attributes:
+        stamp: the last time that a line named.
+        offset: of that line.
+        reach: of the last head: to indented lines, through the frames of a traceback, or behind its exception.
+        level: of that head.
+        logger: of it.
+        node: of it.
+    """
+
+    stamp: str = ""
+    offset: int = 0
+    reach: str = ""
+    level: str = ""
+    logger: str = ""
+    node: str = ""
+
+    @classmethod
+    def of(cls, carry: str) -> Above:
+        """What was kept as this text."""
+        if not carry:
+            return _NOTHING
+        stamp, offset, reach, level, logger, node = carry.split("|", 5)
+        return cls(stamp, int(offset), reach, level, logger, node)
+
+    def __str__(self) -> str:
+        return "" if self == _NOTHING else "|".join(map(str, self))
+
+
+_NOTHING = Above()
+_BLANKS = (" ", "\t")
+_MOST = 200
+
+
+def add(record: Record, text: str, start: int, above: Above, after: str | None) -> Above:
+    """Put into a line's record what the line says of itself, or has from above; gives what is known below it.
+
+    Args:
+        record: of the line.
+        text: of the line.
+        start: its offset.
+        above: what is known above it.
+        after: the next line; None where there is none.
+    """
+    said = output_lines.said_by(text)
+    if said is None:
+        reach = _reach(above, text) if above.reach else ""
+        if not reach:
+            return above if not above.reach else Above(above.stamp, above.offset)
+        inherited = reach != _NAMED or not _is_blank(text)
+        if inherited:
+            _put(record, above.level, above.logger, output_lines.node_in(text) or above.node)
+        return above if reach == above.reach else above._replace(reach=reach)
+    logger, node = said.logger, said.node
+    if above.reach and not said.stamp and text[:1] in _BLANKS:
+        logger, node = logger or above.logger, node or above.node
+    if said.headed and after is not None and after[:1] in _BLANKS:
+        node = node or output_lines.node_in(after)
+    _put(record, said.level, logger, node)
+    stamp, offset = (said.stamp, start) if said.stamp else (above.stamp, above.offset)
+    if said.stamp:
+        record["timestamp"] = said.stamp
+    return Above(stamp, offset, _HEAD if said.level else "", said.level, logger, node)
+
+
+def waits(text: str) -> bool:
+    """Whether a line says what it does only together with the next one."""
+    said = output_lines.said_by(text) if text.rstrip().endswith(":") else None
+    return said is not None and said.headed
+
+
+def _put(record: Record, level: str, logger: str, node: str) -> None:
+    if level:
+        record["level"] = level
+    if logger:
+        record["logger"] = logger
+    if node:
+        record["output_node"] = node
+
+
+def _reach(above: Above, text: str) -> str:
+    """How far the head above reaches behind this line; empty if it did not reach the line."""
+    if traceback.state_of(text[:_MOST].encode()) is not State.NONE:
+        return _FRAMES
+    if above.reach == _HEAD:
+        return _HEAD if text[:1] in _BLANKS and not _is_blank(text) else ""
+    if text[:1] in _BLANKS or _is_blank(text):
+        return above.reach
+    return _NAMED if above.reach == _FRAMES else ""
+
+
+def _is_blank(text: str) -> bool:
+    return not text.strip()

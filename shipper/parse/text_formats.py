@@ -1,0 +1,79 @@
+"""Text → record, in whichever of the text formats its first line is.  Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from shipper.parse import celery, console, foreign_prefixes, huey, stdlib, traceback
+from shipper.parse.celery_layouts import Layouts, match
+from shipper.parse.format_prefixes import ANSI, HEAD, PREFIXED_TEXT
+from shipper.parse.records import Record
+
+READERS: dict[str | None, Callable[[re.Match[str], str, str], Record]] = {
+    "celery": celery.record,
+    "console": console.record,
+    "design": console.of_pairs,
+    "huey": huey.record,
+    "stdlib": stdlib.record,
+}
+"""What a head is called → what reads its record: from the head, what follows it, and the lines below."""
+_WARNED = re.compile(r"\S[^\n]{0,400}?:\d{1,9}: \w*Warning: ")
+_BANNER = re.compile(r" -------------- \S+@|celery beat v|worker: |Waiting gracefully|Restarting celery worker")
+
+
+def parse(text: str, layouts: Layouts = ()) -> Record | None:
+    """The record of a line and the lines joined to it; None if it is in none of the formats.
+
+    Args:
+        text: the lines.
+        layouts: of its file, where Celery was given formats of its own.
+    """
+    if layouts:
+        first, _, below = ANSI.sub("", text).partition("\n")
+        if laid := match(layouts, first):
+            fields, at = laid
+            return {"logger": "celery", **_prefixed(fields, first[at:], below)}
+    plain = ANSI.sub("", text) if "\x1b" in text[:2] else text
+    head = HEAD.match(plain) if plain[:1] in PREFIXED_TEXT else None
+    if head is None:
+        return _unprefixed(text, ANSI.sub("", text) if "\x1b" in text else text)
+    first, _, below = plain[head.end() :].partition("\n")
+    if "\x1b" in below and head.lastgroup in {"console", "design"}:
+        below = ANSI.sub("", below)
+    return READERS[head.lastgroup](head, first, below)
+
+
+def _unprefixed(text: str, plain: str) -> Record | None:
+    """A warning, a banner, a line in somebody else's format, or a traceback that no prefix introduces."""
+    if _WARNED.match(plain):
+        return {"event": text, "level": "warning", "logger": "py.warnings"}
+    if _BANNER.match(plain):
+        return {"event": text, "level": "info", "logger": "celery.beat" if plain[:7] == "celery " else "celery"}
+    first, _, below = plain.partition("\n")
+    if found := foreign_prefixes.prefix(first):
+        # A prefix with nothing behind it is what the line says.
+        return _prefixed(found.fields, first[found.end :] or first, below)
+    if not below and (pairs := foreign_prefixes.record(first)):
+        return pairs
+    return of_traceback(plain)
+
+
+def _prefixed(fields: Record, first: str, below: str) -> Record:
+    """A line in somebody else's format: Celery with a format of its own, perhaps, or with another's line inside."""
+    if inner := celery.inside(fields, first, below):
+        return inner
+    said, trace = traceback.split(f"{first}\n{below}") if below else (first, None)
+    return {**fields, "event": said} | ({"exception": trace} if trace else {})
+
+
+def of_traceback(text: str) -> Record | None:
+    """The record of a text with a traceback that no prefix introduces; None if there is none in it."""
+    said, trace = traceback.split(text)
+    if trace is None:
+        return None
+    # Python or somebody's print may have said a line before it.
+    if not said:
+        kind, message = traceback.exception_of(trace)
+        said = (f"{kind}: {message}" if message else kind) or trace.partition("\n")[0].strip()
+    return {"event": said, "exception": trace, "level": "error"}

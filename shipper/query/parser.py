@@ -1,0 +1,388 @@
+"""What a person types after ``search``, as a tree: Lucene's syntax, read as people mean it.  Pure.
+
+Where it departs from Lucene's classic parser, it does so towards what is expected of a search over logs: clauses
+side by side all have to hold (but for values of a field that has only one: ``level:(error critical)``), AND binds
+closer than OR, and what is pasted from a log (paths, times, ``[Node]``,
+``Failed!``) is text, not an error.  What each leaf finds is said in `matching`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from shipper.query.fields import ENTITIES, holds_one, is_known
+from shipper.query.pasted_values import MOST_ITEMS, end_of_value, items_of, text_of
+
+
+class QueryError(ValueError):
+    """The query can't be read; the text says why."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """A text to find.
+
+    Attributes:
+        text: its characters, escapes taken off.
+        wild: where in it ``*`` and ``?`` stand for other characters.
+        quoted: whether it stood in quotes.
+        near: what ``~`` asks for: changed letters of a word (-1: as fit), moved words of a quoted text.
+    """
+
+    text: str
+    wild: frozenset[int] = frozenset()
+    quoted: bool = False
+    near: int | None = None
+
+    @property
+    def anything(self) -> bool:
+        """Whether it is ``*``."""
+        return self.text == "*" and self.wild == {0}
+
+
+@dataclass(frozen=True)
+class Regex:
+    """A regular expression over a whole value, in Lucene's syntax."""
+
+    pattern: str
+
+
+@dataclass(frozen=True)
+class Range:
+    """Values between two ends; None is no end."""
+
+    low: str | None
+    high: str | None
+    with_low: bool = True
+    with_high: bool = True
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One thing to find, in a field or (None) anywhere.
+
+    Attributes:
+        field: its name as it was written.
+        value: what to find in it.
+        pasted: whether it was ``name=value``, as tables show it, which may just as well be a text.
+    """
+
+    field: str | None
+    value: Word | Regex | Range
+    pasted: bool = False
+
+
+@dataclass(frozen=True)
+class And:
+    """All hold."""
+
+    nodes: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Or:
+    """At least one holds."""
+
+    nodes: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Not:
+    """It does not hold."""
+
+    node: Node
+
+
+Node = Leaf | And | Or | Not
+
+# Elasticsearch nests bool queries 30 deep at most; each of ours may cost two, and a word takes some itself.
+DEEPEST = 10
+FUZZIEST = 2
+# Each is looked for in many fields and every index; a cluster is busy with a hundred words for seconds.
+MOST = 64
+
+_OPERATOR = re.compile(r"(?:(?:AND|OR|NOT)(?=[\s()\"]|$)|(?:&&|\|\|)(?=\s|$))")
+_SIGN = re.compile(r"(?:!(?![\s)]|$)|[+-](?![\s)+-]|$))")
+_NAME = re.compile(r"([A-Za-z_@*][\w.@*-]*)(?::(?!//)|=(?=[^\s=]))")
+_END = r'("(?:[^"\\]|\\.)*"|[^\s"\]}]+)'
+_RANGE = re.compile(rf"([\[{{])\s*{_END}\s+TO\s+{_END}\s*([\]}}])", re.DOTALL)
+_HALF_RANGE = re.compile(r"[\[{]\s*\S+\s+TO\b")
+_COMPARED = re.compile(r'(>=|<=|>|<)\s*("(?:[^"\\]|\\.)*"|[^\s()"]+)', re.DOTALL)
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+# Without a field a path is likelier than an expression with spaces or slashes.
+_REGEX = re.compile(r"/((?:[^/\\\s]|\\.)+)/(?=[\s)^]|$)")
+_LONG_REGEX = re.compile(r"/((?:[^/\\]|\\.)+)/(?=[\s)^]|$)", re.DOTALL)
+_WORD = re.compile(r'(?:[^\s()"\\]|\\.|\\$)+', re.DOTALL)
+_NEAR = r"(?:~(\d*(?:\.\d+)?))?(?:\^\d+(?:\.\d+)?)?"
+_SUFFIX = re.compile(rf"{_NEAR}(?=[\s)]|$)", re.ASCII)
+_WORD_SUFFIX = re.compile(rf"(?<=[^\\]){_NEAR}\Z", re.DOTALL | re.ASCII)
+# No line has more words than this between two.
+_FARTHEST = 1_000_000
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def parse(text: str) -> Node:
+    """A query as a tree.
+
+    Raises:
+        QueryError: it can't be read.
+    """
+    if not text.strip():
+        raise QueryError("it is empty; * finds every line")
+    # Bytes that are no UTF-8 stand in documents as this, too.
+    return _Reader(_SURROGATES.sub("\ufffd", text).rstrip()).all()
+
+
+class _Reader:
+    """Reads a query from left to right; each method takes what it is named after."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+        self._depth = 0
+        self._leaves = 0
+        self._before = ""
+
+    def all(self) -> Node:
+        node = self._either(None)
+        if self._at < len(self._text):
+            raise QueryError("a ) closes what was never opened")
+        return node
+
+    def _either(self, field: str | None) -> Node:
+        nodes = [self._both(field)]
+        while self._operator("OR", "||"):
+            nodes.append(self._both(field))
+        return nodes[0] if len(nodes) == 1 else Or(tuple(nodes))
+
+    def _both(self, field: str | None) -> Node:
+        nodes, joined = [self._one(field)], False
+        while (said := self._operator("AND", "&&")) or not (self._ended() or self._next_operator() in {"OR", "||"}):
+            joined = joined or bool(said)
+            nodes.append(self._one(field))
+        if len(nodes) == 1:
+            return nodes[0]
+        if field is not None and not joined and holds_one(field) and all(isinstance(node, Leaf) for node in nodes):
+            return Or(tuple(nodes))
+        return And(tuple(nodes))
+
+    def _one(self, field: str | None) -> Node:
+        if self._ended():
+            raise QueryError(
+                f"nothing follows {self._before}" if self._before else "a ) closes what was never opened"
+            )
+        sign = self._operator("NOT") or self._take(_SIGN)
+        if sign:
+            self._before = sign
+            self._deeper()
+            node = self._one(field)
+            self._depth -= 1
+            return node if sign == "+" else Not(node)
+        if operator := self._next_operator():
+            raise QueryError(
+                f"nothing stands between {self._before} and {operator}"
+                if self._before
+                else f"nothing stands before {operator}"
+            )
+        return self._clause(field)
+
+    def _clause(self, field: str | None) -> Node:
+        found = _NAME.match(self._text, self._at)
+        name = found[1] if found else None
+        if found and name and self._is_field(found):
+            self._at = found.end()
+            if self._ended() or self._next_operator():
+                raise QueryError(f"nothing follows {found[0]}")
+            if name == "_exists_":
+                return Leaf(self._word().text, _ANYTHING)
+            field = name
+            if shown := self._shown(found[0]):
+                return shown
+        if self._text.startswith("(", self._at):
+            return self._group(field)
+        self._count(1)
+        value = self._value(field, pasted=found is not None and found[0].endswith("="))
+        leaf = Leaf(field, value)
+        if not (found and field == name and isinstance(value, Word)) or value.wild:
+            return leaf
+        if found[0].endswith(":") and is_known(name or "") and name not in ENTITIES:
+            return leaf
+        # Pasted as a table shows it, or a text with a colon in it: either will do.
+        leaf = Leaf(field, value, pasted=found[0].endswith("="))
+        nodes: list[Node] = [Leaf(None, Word(found[0] + value.text, quoted=True)), leaf]
+        items = value.text.split(",") if leaf.pasted else []
+        if 2 <= len(items) <= MOST_ITEMS and all(items):
+            # As tables show a list.
+            self._count(len(items))
+            nodes.append(And(tuple(Leaf(field, Word(item, quoted=True), pasted=True) for item in items)))
+        return Or(tuple(nodes))
+
+    def _shown(self, name: str) -> Node | None:
+        """A value that a line shows with brackets or in single quotes: a text, or what the field holds."""
+        begin = self._at
+        end = end_of_value(self._text, begin)
+        value, pasted = self._text[begin:end], name.endswith("=")
+        if not end or _RANGE.match(self._text, begin) or _HALF_RANGE.match(self._text, begin):
+            return None
+        items = items_of(value)
+        if (items is None and not pasted) or (not items and value.startswith("(")):
+            return None  # a range that is not whole, or a group
+        field = name[:-1]
+        self._at, self._before = end, value
+        self._count(1 + len(items or ()))
+        nodes: list[Node] = [
+            Leaf(None, Word(name + value, quoted=True)),
+            Leaf(field, Word(text_of(value), quoted=True), pasted=True),
+        ]
+        if items:
+            each = tuple(Leaf(field + below, Word(item, quoted=True), pasted=True) for below, item in items)
+            nodes.append(each[0] if len(each) == 1 else And(each))
+        return Or(tuple(nodes))
+
+    def _count(self, leaves: int) -> None:
+        self._leaves += leaves
+        if self._leaves > MOST:
+            raise QueryError(f"it names more than {MOST} things to find")
+
+    def _is_field(self, found: re.Match[str]) -> bool:
+        name, follows = found[1], self._text[found.end() : found.end() + 1]
+        if found[0].endswith("="):
+            return "*" not in name
+        # "ValueError: boom" is no field, "level: error" is one.
+        return is_known(name) or bool(follows.strip())
+
+    def _group(self, field: str | None) -> Node:
+        self._at += 1
+        self._before = "("
+        self._deeper()
+        if self._ended() and self._text.startswith(")", self._at):
+            raise QueryError("nothing stands inside ()")
+        node = self._either(field)
+        if not self._text.startswith(")", self._at):
+            raise QueryError("a ( is never closed")
+        self._at += 1
+        self._depth -= 1
+        self._before = ")"
+        self._take(_SUFFIX)
+        return node
+
+    def _value(self, field: str | None, *, pasted: bool) -> Word | Regex | Range:
+        first = self._text[self._at]
+        value: Word | Regex | Range | None = None
+        if first == '"':
+            value = self._quoted()
+        elif first in "[{":
+            value = self._range(field, pasted=pasted)
+        elif first in "<>" and field is not None:
+            value = self._compared()
+        elif first == "/" and (found := self._match(_REGEX if field is None else _LONG_REGEX)):
+            self._take(_SUFFIX)
+            value = Regex(found[1])
+        return value or self._word()
+
+    def _quoted(self) -> Word:
+        found = self._match(_QUOTED)
+        if found is None:
+            raise QueryError('a " is never closed')
+        suffix = self._match(_SUFFIX)
+        near = None if suffix is None or suffix[1] is None else int(min(float(suffix[1] or 0), _FARTHEST))
+        return Word(_unescaped(found[1]), quoted=True, near=near)
+
+    def _range(self, field: str | None, *, pasted: bool) -> Range | None:
+        found = self._match(_RANGE)
+        if found is None:
+            if (field is not None and not pasted) or _HALF_RANGE.match(self._text, self._at):
+                raise QueryError("a range is not whole; write it like [1 TO 9], {1 TO 9} or [1 TO *]")
+            return None
+        if field is None:
+            raise QueryError(f"the range {found[0]} needs a field, like event.duration:{found[0]}")
+        return Range(_end(found[2]), _end(found[3]), found[1] == "[", found[4] == "]")
+
+    def _compared(self) -> Range:
+        found = self._match(_COMPARED)
+        if found is None:
+            raise QueryError(f"nothing follows {self._text[self._at]}")
+        end = _end(found[2])
+        above, equal = found[1].startswith(">"), found[1].endswith("=")
+        return Range(end, None, with_low=equal) if above else Range(None, end, with_high=equal)
+
+    def _word(self) -> Word:
+        found = self._match(_WORD)
+        if found is None:
+            raise QueryError(f"{self._text[self._at]} stands where a word should")
+        raw = found[0]
+        suffix = _WORD_SUFFIX.search(raw)
+        alike = None
+        if suffix and suffix[0]:
+            raw, alike = raw[: suffix.start()], suffix[1]
+        if alike and float(alike) > FUZZIEST:
+            raise QueryError(f"{found[0]}: a word is found with 0, 1 or 2 changed letters, not more")
+        text: list[str] = []
+        wild = set()
+        letters = iter(raw)
+        for letter in letters:
+            if letter in "*?":
+                wild.add(len(text))
+            text.append(next(letters, "\\") if letter == "\\" else letter)
+        return Word("".join(text), frozenset(wild), near=None if alike is None else _changed(alike, len(text)))
+
+    def _next_operator(self) -> str:
+        found = _OPERATOR.match(self._text, self._at)
+        return found[0] if found else ""
+
+    def _operator(self, *names: str) -> str:
+        self._skip()
+        if (found := self._next_operator()) in names:
+            self._at += len(found)
+            self._before = found
+            return found
+        return ""
+
+    def _ended(self) -> bool:
+        self._skip()
+        return self._at == len(self._text) or self._text[self._at] == ")"
+
+    def _match(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
+        found = pattern.match(self._text, self._at)
+        if found:
+            self._at = found.end()
+            self._before = found[0]
+        return found
+
+    def _take(self, pattern: re.Pattern[str]) -> str:
+        found = self._match(pattern)
+        return found[0] if found else ""
+
+    def _skip(self) -> None:
+        while self._at < len(self._text) and self._text[self._at].isspace():
+            self._at += 1
+
+    def _deeper(self) -> None:
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise QueryError(f"it is nested more than {DEEPEST} deep")
+
+
+def _changed(alike: str, length: int) -> int:
+    """How many letters may be changed: a number of them, or below 1 how alike words are, as older Lucene had it."""
+    if not alike:
+        return -1
+    number = float(alike)
+    if not 0 < number < 1:
+        return int(number)
+    # Lucene's FuzzyQuery.floatToEdits; but who asks for alike words means more than the word itself.
+    return max(1, min(FUZZIEST, int((1 - number) * length)))
+
+
+_ANYTHING = Word("*", frozenset({0}))
+
+
+def _end(text: str) -> str | None:
+    if text.startswith('"') and text.endswith('"') and len(text) > 1:
+        return _unescaped(text[1:-1])
+    return None if text == "*" else _unescaped(text)
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)

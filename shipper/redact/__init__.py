@@ -1,0 +1,1 @@
+"""What must not leave the machine: secrets and chosen ids, taken out of records and texts."""

@@ -1,0 +1,247 @@
+"""Secrets by the name of their key, in texts and in URLs.  Pure.
+
+A password that is on its way into an index is found by what stands before it: a key's name, ``--token``,
+``Authorization:``, ``scheme://user:``.  What it stands in keeps its shape.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
+from shipper.redact.key_value_spans import Value, name_around, value_after, words
+
+REDACTED = "[redacted]"
+FEWEST_SECRET = 6
+"""A shorter secret may be any word: it is not looked for elsewhere in its document."""
+_MOST_SECRET = 4096
+_MOST_NOTED = 32
+_KIN = (
+    ("password",),
+    ("passwords",),
+    ("passwd",),
+    ("pwd",),
+    ("passphrase",),
+    ("secret",),
+    ("secrets",),
+    ("credential",),
+    ("credentials",),
+    ("cookie",),
+    ("bearer",),
+    ("api", "key"),
+    ("access", "key"),
+    ("private", "key"),
+    ("encryption", "key"),
+    ("signing", "key"),
+)
+"""Names that nobody has to configure; plurals of "token" are counts and not among them."""
+_HARMLESS = frozenset({"", "none", "null", "nil", "true", "false", "undefined", REDACTED})
+# So short a name may be the end of another word.
+_FEWEST_SUFFIX = 5
+_VALUE_NEXT = re.compile(
+    r"""\\{0,8}["']?[,\s]{1,16}\\{0,8}["']?(?:old_|new_)?value(?=\\{0,8}["']?[ \t]{0,4}[=:])""", re.IGNORECASE
+)
+_SLASHES = re.compile(r":(?:\\?/){2}")
+_AUTHORITY = re.compile(r"""(?:(?!:\\?/\\?/)[^\s"'\x1b]|["'](?![,:;}\])\s\\]|\Z)){1,2048}""")
+_PORT = re.compile(r"\d{1,5}(?:[/?#,;)\]}]|\Z)")
+_CREDENTIALS = re.compile(r"\b(bearer|basic)[ \t]{1,4}([A-Za-z0-9._~+/=\-]{6,})", re.IGNORECASE)
+_LONG_USER = 20
+_URL = re.compile(rb"/(?:(?<=:/)/|(?<=:\\/)\\/)")
+_CUT_URL = re.compile(rb""":\\?/\\?/[^\s/:@"']{0,256}:(?!\d)""")
+
+
+# Letters by which a name is looked for: rare ones first, and few in all, for every search goes over all bytes.
+_ANCHORS = "kpcz"
+_Search = Callable[[bytes], object]
+
+
+class Secrets:
+    """Knows secrets by their keys' names.
+
+    Args:
+        keys: configured names; with none there are no secrets.
+    """
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        configured = [words(key) for key in keys]
+        names = list(dict.fromkeys([*filter(None, configured), *(_KIN if configured else ())]))
+        self.active = bool(names)
+        self._names = names
+        self._joined = tuple(joined for name in names if len(joined := "".join(name)) >= _FEWEST_SUFFIX)
+        self._judged: dict[str, bool] = {}
+        spelled = sorted((r"[ _.\-]?".join(map(re.escape, name)) for name in names), key=len, reverse=True)
+        self._finder = re.compile("|".join(spelled) or r"(?!)", re.IGNORECASE)
+        # Where a mark is in another, the shorter one is enough; names of two words are asked for by their last.
+        single = sorted({name[-1] for name in names}, key=len)
+        self._marks = [one for at, one in enumerate(single) if not any(other in one for other in single[:at])]
+        # JSON may spell what is not ASCII in its own way: then nothing is ruled out.
+        self._always = not all(map(str.isascii, map("".join, names)))
+        self._searches = _searches([*names, ("basic",)])
+
+    def suspects(self, data: bytes) -> bool:
+        """Whether there may be a secret in a block's bytes."""
+        if not self.active:
+            return False
+        if self._always:
+            return True
+        data = data.lower()
+        for search in self._searches:
+            if search(data):
+                return True
+        return _URL.search(data) is not None and (b"@" in data or _CUT_URL.search(data) is not None)
+
+    def names(self, key: str) -> bool:
+        """Whether a key of this name holds a secret."""
+        judged = self._judged.get(key)
+        if judged is None:
+            judged = self._judge(key)
+            if len(self._judged) < 20_000 and len(key) < 256:
+                self._judged[key] = judged
+        return judged
+
+    def _judge(self, key: str) -> bool:
+        said = words(key)
+        if any(word.endswith(self._joined) for word in said):
+            return True
+        return any(name == said[at : at + len(name)] for name in self._names for at in range(len(said)))
+
+    def text(self, text: str, found: set[str]) -> str:
+        """The text without its secrets; what may be one wherever it stands is added to ``found``."""
+        if not self.active:
+            return text
+        if "://" in text or ":\\/\\/" in text:
+            text = self._without_passwords(text, found)
+        low = text.lower()
+        if any(mark in low for mark in self._marks):
+            text = self._without_values(text, found)
+        if "bearer" in low or "basic" in low:
+            text = _CREDENTIALS.sub(_credentials, text)
+        return text
+
+    def _without_values(self, text: str, secrets: set[str]) -> str:
+        parts: list[str] = []
+        done = at = 0
+        while found := self._finder.search(text, at):
+            first, at = name_around(text, found.start(), found.end())
+            first = max(first, done)
+            if not self.names(text[first:at]):
+                continue
+            value = self._value(text, first, at)
+            if value is None:
+                continue
+            if value.form != "brackets":
+                _note(text[value.start : value.end], secrets)
+            parts += text[done : value.start], REDACTED
+            done = at = value.end
+        return "".join(parts) + text[done:] if parts else text
+
+    def _value(self, text: str, first: int, end: int) -> Value | None:
+        follows = _VALUE_NEXT.match(text, end)
+        if follows:
+            first, end = follows.end() - 5, follows.end()
+        value = value_after(text, first, end, self.names)
+        if value is None or text.startswith(REDACTED, value.start):
+            return None
+        said = text[value.start : value.end]
+        if value.form == "bare" and value.link == " " and not _is_flags(text, first, said):
+            return None
+        return value if said.lower() not in _HARMLESS else None
+
+    def _without_passwords(self, text: str, secrets: set[str]) -> str:
+        parts: list[str] = []
+        done = at = 0
+        while slashes := _SLASHES.search(text, at):
+            at = slashes.end()
+            token = _AUTHORITY.match(text, at)
+            if token is None:
+                continue
+            said = token[0]
+            span = _password(
+                said,
+                web=text[max(0, slashes.start() - 5) : slashes.start()]
+                .lower()
+                .endswith(("http", "https", "ws", "wss")),
+                cut=token.end() == len(text),
+            )
+            # Celery puts stars in its place itself.
+            if span and (password := said[span[0] : span[1]]) != REDACTED and password.strip("*"):
+                _note(password, secrets)
+                parts += text[done : at + span[0]], REDACTED
+                done = at = at + span[1]
+        return "".join(parts) + text[done:] if parts else text
+
+
+def _note(secret: str, secrets: set[str]) -> None:
+    """Remember a secret that can't be taken for a word."""
+    if len(secrets) < _MOST_NOTED and FEWEST_SECRET <= len(secret) <= _MOST_SECRET and not secret.isalpha():
+        secrets.add(secret)
+
+
+def _searches(names: Iterable[tuple[str, ...]]) -> list[_Search]:
+    """What finds any of these names in lower-case bytes.
+
+    One search for all names that share a letter: it runs from letter to letter and looks around each, which costs
+    half of asking for every name by itself.
+    """
+    around: defaultdict[str, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for name in names:
+        *before, last = name
+        anchor = next((letter for letter in _ANCHORS if letter in last), last[0])
+        tail = last[last.index(anchor) + 1 :]
+        for sign in ("", r"[ _.\-]") if before else ("",):
+            around[anchor][tail].append("".join(f"{re.escape(word)}{sign}" for word in before) + re.escape(last))
+    patterns = [
+        re.escape(anchor)
+        + "(?:"
+        + "|".join(
+            re.escape(tail) + "(?:" + "|".join(f"(?<={name})" for name in whole) + ")"
+            for tail, whole in tails.items()
+        )
+        + ")"
+        for anchor, tails in around.items()
+    ]
+    return [re.compile(pattern.encode()).search for pattern in patterns]
+
+
+def _is_flags(text: str, first: int, said: str) -> bool:
+    """Whether a value that only a blank parts from its name is one: ``--token x``, not ``the token was``."""
+    return text[first] == "-" and not said.startswith("--")
+
+
+def _password(said: str, *, web: bool, cut: bool) -> tuple[int, int] | None:
+    """Where the password is in what follows ``scheme://``.
+
+    Args:
+        said: up to the next blank.
+        web: the scheme is one in whose paths an ``@`` may be.
+        cut: the text ends here, perhaps before its ``@``.
+    """
+    colon, at = said.find(":"), said.find("@")
+    slash = next((i for i, sign in enumerate(said) if sign in "/?#"), len(said))
+    if said.startswith("[") or (at < 0 and not cut):
+        return None
+    if colon < 0 or slash < colon:
+        return (0, at) if _LONG_USER <= at < slash else None
+    rest = said[colon + 1 :]
+    if at < 0:
+        return (colon + 1, len(said)) if rest and not rest[0].isdigit() else None
+    if _PORT.match(rest) and (web or "@" not in rest):
+        return (0, at) if _LONG_USER <= at < slash else None
+    query = said.find("?", at)
+    last = said.rfind("@", colon + 1, query if query >= 0 else len(said))
+    return (colon + 1, last) if last > colon + 1 else None
+
+
+def _credentials(found: re.Match[str]) -> str:
+    kind, token = found[1], found[2]
+    if kind.lower() == "basic":
+        try:
+            secret = b":" in b64decode(token, validate=True)
+        except (Base64Error, ValueError):
+            secret = False
+    else:
+        secret = len(token) >= 16 or any(map(str.isdigit, token))
+    return f"{kind} {REDACTED}" if secret else found[0]

@@ -1,0 +1,1 @@
+"""The life of runs: facts from log lines → one document per run."""

@@ -1,0 +1,57 @@
+"""Long runs of blank lines, passed over at the cost of a scan.  Pure.
+
+A loop that prints nothing but line feeds, or a disk that wrote a page of them, makes a hundred million lines that say
+nothing.  Blank lines inside a record belong to it, but no record is longer than ``LONGEST_RECORD`` lines: what comes
+after so many blank ones lies between records.
+"""
+
+from __future__ import annotations
+
+import re
+
+from shipper.tail.fingerprint import ANCHOR_BYTES
+
+# A record joined from lines ends here at the latest: a runaway writer must not hold the reader.
+LONGEST_RECORD = 2000
+# Where lines are shorter than this on average, bytes, blank ones are looked for.
+_SHORT = 8
+_SPACE = re.compile(rb"[ \t\r\x0b\x0c\n]+")
+
+
+def surplus(data: bytes, begin: int, blank: int) -> tuple[list[tuple[int, int]], int]:
+    """Which parts of the data are nothing but blank lines that no record can hold.
+
+    Of each run the first lines stay, which may belong to a record, and the last, of which an anchor can be made.
+
+    Args:
+        data: the next bytes of a file.
+        begin: where the first line begins in them.
+        blank: so many blank lines precede it.
+
+    Returns:
+        The parts (whole lines), and how many blank lines the data end with, or fewer.
+    """
+    if data.count(b"\n", begin) * _SHORT <= len(data) - begin:
+        return [], 0
+    parts: list[tuple[int, int]] = []
+    for run in _SPACE.finditer(data, begin):
+        start, end = run.span()
+        if start > begin:
+            start, before = data.find(b"\n", start, end) + 1, 0
+            if not start:
+                continue  # blanks between words
+        else:
+            before = blank
+        end = data.rfind(b"\n", start, end) + 1
+        first = _behind(data, start, end, LONGEST_RECORD - before)
+        last = data.rfind(b"\n", first, max(first, end - ANCHOR_BYTES)) + 1
+        if last > first:
+            parts.append((first, last))
+        if end == len(data):
+            return parts, before + (LONGEST_RECORD if first < end else data.count(b"\n", start, end))
+    return parts, 0
+
+
+def _behind(data: bytes, start: int, end: int, lines: int) -> int:
+    """The place behind so many lines, at most ``end``."""
+    return start if lines <= 0 else end - len(data[start:end].split(b"\n", lines)[-1])

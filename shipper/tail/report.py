@@ -1,0 +1,177 @@
+"""What the state directory says of files and counters, for people and scripts; holds nothing."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from shipper.tail.file_content import FileView
+from shipper.tail.generation import Generation
+from shipper.tail.scanner import Found, shown
+from shipper.tail.splitter import HOLE_BYTES
+from shipper.tail.state.damage import DAMAGE, uri
+from shipper.tail.state.lock import StateError
+from shipper.tail.state.path_hashing import Conceal, plain
+from shipper.tail.state.rows import ALL, Cursor, cursor_of
+from shipper.tail.state.side_tables import read
+from shipper.tail.tracker import Generations
+from shipper.tail.waiting_since import ENDLESS
+
+_PIECE = 2**20
+
+
+def report(
+    state_dir: Path,
+    files: list[Found],
+    now: float,
+    *,
+    host: str,
+    conceal: Conceal = plain,
+    omitted: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Files with their offsets and lag, what is not read and why, and the counters of everything that was settled.
+
+    The files are told apart as the next scan of a sidecar would; nothing is written.
+
+    Args:
+        state_dir: of the sidecar, running or not.
+        files: that a scan finds now.
+        now: seconds since the epoch.
+        host: name of this machine in generation names.
+        conceal: what stands for a path in the store.
+        omitted: why the scan passed a path over.
+
+    Raises:
+        StateError: there is no readable store.
+    """
+    cursors, facts = read_only(state_dir)
+    generations = Generations(cursors, host=host, keep=0, warn=lambda _: None, conceal=conceal)
+    generations.looked_at = _looked_at(state_dir)
+    there = {file.key: file for file in files}
+    for generation in generations:
+        file = there.get((generation.cursor.device, generation.cursor.inode))
+        if file is not None and file.compressed and file.size == generation.cursor.size:
+            generation.found = file  # to unpack it all again, only to see that it is what it was, takes too long here
+    generations.observe(files, 0.0, 0.0)
+    lags = [_lag(one, one.found, now, generations.looked_at) for one in generations if one.found is not None]
+    counters = {"read": 0, "acknowledged": 0, "duplicate": 0, "dead": 0, "in_flight": 0} | counters_of(facts)
+    unread = [{"path": shown(path), "reason": why} for path, why in sorted({**omitted, **generations.unread}.items())]
+    return {"files": sorted(lags, key=lambda one: str(one["path"])), "not_read": unread, "counters": counters}
+
+
+def _lag(generation: Generation, file: Found, now: float, looked_at: float) -> dict[str, Any]:
+    offset = generation.cursor.offset
+    size = _content(file, offset)
+    lag = max(0, size - offset)
+    modified = file.mtime_ns / 1e9
+    # What no sidecar has seen yet was written after the last look, and not after the file's last change.
+    since = generation.cursor.waiting_at or min(modified, looked_at or modified)
+    return {
+        "path": shown(file.path),
+        "offset": offset,
+        "size": size,
+        "lag_bytes": lag,
+        "lag_seconds": max(0.0, now - since) if lag else 0.0,
+    }
+
+
+def _content(file: Found, offset: int) -> int:
+    """The length of a file's content; only ``offset`` if nothing but a hole, or nothing that can be read, follows."""
+    if not file.compressed and file.size <= offset:
+        return file.size
+    try:
+        with closing(FileView(file.real, compressed=file.compressed)) as view:
+            if file.compressed and offset and view.told_size() == offset % 2**32:
+                return offset
+            size = view.size(ENDLESS)
+            return offset if _is_hole(view, offset, size) else size
+    except OSError:
+        return offset if file.compressed else file.size
+
+
+def _is_hole(view: FileView, offset: int, size: int) -> bool:
+    """Whether a file ends with NULs only, which is no line and never acknowledged: a crash may leave them."""
+    if size - offset < HOLE_BYTES:
+        return False
+    while (offset := view.next_data(offset)) < size:
+        data = view.read(offset, _PIECE)
+        if data.strip(b"\0"):
+            return False
+        offset += len(data)
+    return True
+
+
+def _looked_at(state_dir: Path) -> float:
+    try:
+        return (state_dir / "lock").stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def offsets(state_dir: Path) -> dict[tuple[int, int], int]:
+    """Acknowledged offset by device and inode; empty where nothing is remembered."""
+    try:
+        cursors, _ = read_only(state_dir)
+    except StateError:
+        return {}
+    return {(cursor.device, cursor.inode): cursor.offset for cursor in cursors}
+
+
+def remembered(state_dir: Path) -> tuple[list[Cursor], str | None]:
+    """The cursors, and the host name under which they were written last; nothing where nothing is remembered."""
+    try:
+        cursors, facts = read_only(state_dir)
+    except StateError:
+        return [], None
+    return cursors, facts.get("host")
+
+
+def known(state_dir: Path) -> list[str]:
+    """The hashes of ids that were met; none where there is no readable store."""
+    try:
+        with closing(_connect(state_dir / "cursors.sqlite")) as db:
+            return [one for (one,) in db.execute("SELECT id FROM known")]
+    except (*DAMAGE, OSError):
+        return []
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(uri(path, "mode=ro"), uri=True)
+
+
+def read_only(state_dir: Path) -> tuple[list[Cursor], dict[str, Any]]:
+    """The cursors and facts as they stand, for ``status``, without holding the directory.
+
+    Raises:
+        StateError: there is no readable store.
+    """
+    path = state_dir / "cursors.sqlite"
+    if not path.exists():
+        raise StateError(
+            f"{path}: no such file; the sidecar has not run with this state directory yet, or found no room in it"
+        )
+    try:
+        db = _connect(path)
+        try:
+            rows = db.execute(ALL).fetchall()
+            beside = read(db)
+            facts = dict(db.execute("SELECT name, value FROM fact").fetchall())
+        finally:
+            db.close()
+    except DAMAGE as error:
+        raise StateError(f"{path}: can't be read: {error}") from error
+    return [cursor_of(row, beside) for row in rows], facts
+
+
+def counters_of(facts: dict[str, Any]) -> dict[str, int]:
+    """The counters that the sidecar left in the store's facts."""
+    try:
+        counters = json.loads(facts.get("counters", "{}"))
+        return {str(key): int(value) for key, value in counters.items()} if isinstance(counters, dict) else {}
+    except (ValueError, TypeError):
+        return {}

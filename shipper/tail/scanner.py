@@ -1,0 +1,345 @@
+"""Which files there are: patterns → the files that match them now, with their rotated and gzipped siblings.
+
+Owns the built-in inputs.  Never opens a file: a ``stat`` a directory and a ``stat`` a
+file is what a scan costs, half of it where file system events help.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from stat import S_ISCHR
+from typing import NamedTuple
+
+from shipper.tail.first_bytes import FirstBytes
+from shipper.tail.found_files import Found, Source, shown, split
+from shipper.tail.rotation_names import Named, aged, named
+
+__all__ = ["Found", "Scanner", "Source", "shown"]
+
+# A file that was not written to for this long sleeps.
+SLEEPING_NS = 60 * 10**9
+_DO = "name it under shipper.inputs, or under shipper.exclude"
+# A directory's time is trusted when it is older than this at the time of the listing.
+TICK_NS = 2 * 10**9
+# The entries of every directory that is not there: the same list, so that nothing changed.
+_EMPTY: list[os.DirEntry[str]] = []
+
+
+class _Listing(NamedTuple):
+    """A directory as it was last listed; ``reliable``: a change since would show in its time."""
+
+    key: tuple[int, int, int]
+    reliable: bool
+    entries: list[os.DirEntry[str]]
+
+
+@dataclass(slots=True)
+class _Table:
+    """The files of one directory that one source matches: their names, and what was last seen of each."""
+
+    entries: list[os.DirEntry[str]]
+    real: str
+    names: list[_Name]
+    found: list[Found | None]
+
+
+class _Name(NamedTuple):
+    """A file's path, the path with all links followed, and what its name says of it."""
+
+    path: str
+    real: str
+    linked: bool
+    logical: str
+    says: Named
+    sibling: bool
+
+
+class Scanner:
+    """Finds the files of the inputs.
+
+    A directory is listed again only when its time says that something came, went or was renamed; every file is
+    looked at with one ``stat``.  A ``sparing`` scan looks at half of the files that have slept for a while, the
+    next one at the other half: for those who are also woken by file system events.
+
+    ``unread`` holds what the last scan could not look at, or could not take for a log; ``omitted`` why, and what else
+    it passed over that has a name like a log's.
+
+    Args:
+        sources: what to look for.
+        exclude: patterns of names or paths that are passed over.
+        warn: told once, in a sentence, what can't be looked at.
+        wall_ns: the wall clock, nanoseconds.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        exclude: Sequence[str],
+        warn: Callable[[str], None],
+        wall_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._sources = [(source, *split(source.pattern)) for source in sources]
+        self._exclude = [re.compile(fnmatch.translate(pattern)) for pattern in exclude]
+        self._warn = warn
+        self._wall_ns = wall_ns
+        self._warned: set[tuple[str, bool]] = set()
+        self.unread: set[str] = set()
+        self.omitted: dict[str, str] = {}
+        # Files beside a log that may be other logs, and the name of that log.
+        self._others: dict[str, str] = {}
+        self._first_bytes = FirstBytes()
+        self._listings: dict[str, _Listing] = {}
+        self._tables: dict[tuple[int, str], _Table] = {}
+        self._files: list[Found] = []
+        self._turn = 0
+
+    def directories(self) -> list[str]:
+        """The directories from which every input can be reached; those that a watch should cover."""
+        return sorted({base for _, base, _ in self._sources})
+
+    def scan(self, *, sparing: bool = False, touched: AbstractSet[str] = frozenset()) -> list[Found]:
+        """Every file that matches now, each once (by device and inode), in no order.
+
+        The very list of the last scan when nothing changed, and in it the very object of a file that is as it was.
+
+        Args:
+            sparing: leave out every second look at what has slept for long, and trust the times of directories.
+            touched: paths that are looked at in any case.
+        """
+        self._turn += 1
+        self.unread, self.omitted, self._others = set(), {}, {}
+        now = self._wall_ns()
+        asleep = now - SLEEPING_NS if sparing else -1
+        listed: dict[str, list[os.DirEntry[str]]] = {}
+        tables: dict[tuple[int, str], _Table] = {}
+        changed = False
+        for index, (source, base, parts) in enumerate(self._sources):
+            for directory in self._directories(base, parts[:-1], listed, sparing=sparing):
+                entries = self._entries(directory, listed, sparing=sparing)
+                table = self._tables.get((index, directory))
+                if table is None or table.entries is not entries:
+                    table, changed = self._table(directory, entries, parts[-1], table), True
+                tables[index, directory] = table
+                changed = self._look(table, source, asleep, touched) or changed
+        if changed or tables.keys() != self._tables.keys():
+            self._files = _each_once(tables.values())
+            self._first_bytes.keep({file.key for table in tables.values() for file in table.found if file})
+        if self._others:
+            self._say_others()
+        self._listings = {directory: one for directory, one in self._listings.items() if directory in listed}
+        self._tables = tables
+        return self._files
+
+    def _say_others(self) -> None:
+        """Name what stands beside a log, has a name that begins like it, and is no log of another input either."""
+        for path in sorted(self._others.keys() - {file.path for file in self._files}):
+            why = f"begins like {self._others[path]} and may be another log: it is not read; {_DO}"
+            self._pass_over(path, why, harmless=True)
+
+    def _look(self, table: _Table, source: Source, asleep: int, touched: AbstractSet[str]) -> bool:
+        """Look at a table's files; gives whether one is other than it was."""
+        changed = False
+        found = table.found
+        turn = self._turn
+        for index, name in enumerate(table.names):
+            file = found[index]
+            if (
+                file is not None
+                and file.mtime_ns < asleep
+                and (file.inode + turn) & 1
+                and not name.linked
+                and name.path not in touched
+            ):
+                continue
+            try:
+                stat = os.stat(name.path)  # noqa: PTH116 - a Path costs more than the stat
+            except OSError as error:
+                # A file deleted since the listing is no news.
+                if os.path.islink(name.path):  # noqa: PTH114 - text paths throughout the tail
+                    self._pass_over(name.path, f"the link can't be followed: {error.strerror}")
+                elif not isinstance(error, FileNotFoundError):
+                    self._pass_over(name.path, f"can't be looked at: {error.strerror}; looking again every scan")
+                found[index] = None
+                changed = changed or file is not None
+                continue
+            if file is not None and (
+                file.size == stat.st_size
+                and file.mtime_ns == stat.st_mtime_ns
+                and file.inode == stat.st_ino
+                and file.device == stat.st_dev
+            ):
+                continue
+            new = self._found(name, source, stat)
+            if new is None and name.path == source.names and not S_ISCHR(stat.st_mode):
+                self._pass_over(name.path, "is no regular file; it is not read")
+            changed = changed or new is not None or file is not None
+            found[index] = new
+        return changed
+
+    def _table(self, directory: str, entries: list[os.DirEntry[str]], pattern: str, last: _Table | None) -> _Table:
+        """The files of a directory whose names match, with what is known of those that were there before."""
+        real = os.path.realpath(directory)
+        before: dict[str, tuple[_Name, Found | None]] = {}
+        if last is not None and last.real == real:
+            before = {name.path: (name, file) for name, file in zip(last.names, last.found, strict=True)}
+        names: list[_Name] = []
+        found: list[Found | None] = []
+        for entry in entries:
+            linked = entry.is_symlink()
+            name, file = before.get(entry.path, (None, None))
+            if name is None or linked or name.linked:
+                says = self._says(entry, pattern)
+                if says is None:
+                    continue
+                name, file = _name(entry, directory, real, says, linked=linked), None
+            if file is not None and file.inode != entry.inode():
+                file = None  # another file has the name now: the time of the old one says nothing of it
+            names.append(name)
+            found.append(file)
+        return _Table(entries, real, names, found)
+
+    def _says(self, entry: os.DirEntry[str], pattern: str) -> Named | None:
+        if any(wanted.match(entry.path) or wanted.match(entry.name) for wanted in self._exclude):
+            return None
+        return named(entry.name, pattern)
+
+    def _found(self, name: _Name, source: Source, stat: os.stat_result) -> Found | None:
+        """What a ``stat`` says of a file, and of an earlier life its first bytes; None for what is no log."""
+        if (stat.st_mode & 0o170000) != 0o100000:
+            return None
+        says, compressed = name.says, name.says.compressed
+        if says.other:
+            # Whether another input has it is known when all have been looked through.
+            self._others[name.path] = says.log
+            return None
+        if name.sibling and stat.st_size:
+            kind, packed = self._first_bytes.of(name.path, stat, strange=says.timeless)
+            if kind is not None:
+                why = f"has the name of a log and holds {kind} data: it is not read; unpack it there, or exclude it"
+                self._pass_over(name.path, why)
+                return None
+            compressed = compressed or packed
+        age = aged(says.age, stat.st_mtime_ns, timeless=says.timeless) if says.age else 0
+        return Found(
+            name.path, name.logical, source, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns,
+            age, compressed, name.real, name.sibling,
+        )  # fmt: skip
+
+    def _directories(
+        self, base: str, parts: Sequence[str], listed: dict[str, list[os.DirEntry[str]]], *, sparing: bool
+    ) -> Iterator[str]:
+        # A stack, not a call within the call: a tree may be deeper than Python counts.
+        todo = [(base, parts)]
+        while todo:
+            directory, parts = todo.pop()
+            if not parts:
+                yield directory
+                continue
+            head, rest = parts[0], parts[1:]
+            if head == "**":
+                todo.append((directory, rest))
+            for entry in self._entries(directory, listed, sparing=sparing):
+                try:
+                    if not entry.is_dir() or (head == "**" and entry.is_symlink()):
+                        continue
+                except OSError as error:
+                    if head == "**" or fnmatch.fnmatchcase(entry.name, head):
+                        self._pass_over(entry.path, f"can't be looked at: {error.strerror}; looking again every scan")
+                    continue
+                if head == "**":
+                    todo.append((entry.path, parts))
+                elif fnmatch.fnmatchcase(entry.name, head):
+                    todo.append((entry.path, rest))
+
+    def _entries(
+        self, directory: str, listed: dict[str, list[os.DirEntry[str]]], *, sparing: bool
+    ) -> list[os.DirEntry[str]]:
+        """The entries of a directory, listed once a scan, and not at all where its time says that they stand."""
+        known = listed.get(directory)
+        if known is not None:
+            return known
+        entries = _EMPTY
+        try:
+            stat = os.stat(directory)  # noqa: PTH116 - text paths throughout the tail
+            key = stat.st_dev, stat.st_ino, stat.st_mtime_ns
+            last = self._listings.get(directory)
+            if last is not None and last.key == key and last.reliable and sparing:
+                entries = last.entries
+            else:
+                # Clocks of file systems tick in milliseconds: a change within the same tick would not show.
+                reliable = self._wall_ns() - stat.st_mtime_ns > TICK_NS
+                with os.scandir(directory) as listing:
+                    entries = list(listing)
+                if last is not None and last.key == key and _alike(last.entries, entries):
+                    entries = last.entries
+                self._listings[directory] = _Listing(key, reliable, entries)
+            self._warned.discard((directory, True))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            self._listings.pop(directory, None)  # not there yet, or gone: the next scan looks again
+            if os.path.islink(directory):  # noqa: PTH114 - text paths throughout the tail
+                self._pass_over(directory, f"the link can't be followed: {error.strerror}", listing=True)
+        except OSError as error:
+            self._listings.pop(directory, None)
+            self._pass_over(directory, f"can't be listed: {error.strerror}; looking again every scan", listing=True)
+        listed[directory] = entries
+        return entries
+
+    def _pass_over(self, path: str, why: str, *, listing: bool = False, harmless: bool = False) -> None:
+        """Leave something out, and say so once; what can't be listed, again when it could be meanwhile."""
+        self.omitted[path] = why
+        if not harmless:
+            self.unread.add(path)
+        if (path, listing) not in self._warned:
+            self._warned.add((path, listing))
+            self._warn(f"{path}: {why}")
+
+
+def _alike(entries: list[os.DirEntry[str]], others: list[os.DirEntry[str]]) -> bool:
+    """Whether two listings say the same."""
+    return len(entries) == len(others) and all(
+        one.name == other.name and one.inode() == other.inode() for one, other in zip(entries, others, strict=True)
+    )
+
+
+def _name(entry: os.DirEntry[str], directory: str, real: str, says: Named, *, linked: bool) -> _Name:
+    path = entry.path
+    sibling = says.log != entry.name
+    logical = f"{directory}/{says.log}" if sibling else path
+    opens = os.path.realpath(path) if linked else path if real == directory else f"{real}/{entry.name}"
+    return _Name(path, opens, linked, logical, says, sibling)
+
+
+def _each_once(tables: Iterable[_Table]) -> list[Found]:
+    """Every file once: of two names of one (hard or symbolic link) the real, younger-looking one speaks for it.
+
+    Of two inputs that of which it is a log has it, else that whose log's name says more, else the first.
+    """
+    each: dict[tuple[int, int], Found] = {}
+    for table in tables:
+        for file in table.found:
+            if file is None:
+                continue
+            other = each.setdefault(file.key, file)
+            if other is file:
+                continue
+            if other.source == file.source:
+                better = _rank(file) < _rank(other)
+            else:
+                better = other.sibling and _nearness(file) < _nearness(other)
+            if better:
+                each[file.key] = file
+    return list(each.values())
+
+
+def _nearness(file: Found) -> tuple[bool, bool, int]:
+    return file.sibling, not file.path.startswith(file.logical), -len(file.logical)
+
+
+def _rank(file: Found) -> tuple[bool, int, str]:
+    return file.real != file.path, file.age, file.path

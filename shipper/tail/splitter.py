@@ -1,0 +1,337 @@
+"""Bytes → lines with their offsets.  Pure.
+
+Owns the value objects that travel down the line's way: the *block* (a generation and its next lines).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import NamedTuple
+
+from shipper.config import Dataset, Format
+from shipper.tail.bar_updates import finished, parts_of
+from shipper.tail.blank_lines import LONGEST_RECORD, surplus
+from shipper.tail.fingerprint import ANCHOR_BYTES, anchor_of
+from shipper.tail.progress import Span
+from shipper.tail.state.marks import Mark
+
+# A line over the limit is kept whole up to this many times the limit, then cut: its exact bytes still travel
+# in the document, while memory stays bounded.
+KEEP_FACTOR = 8
+# File systems make holes of whole blocks; fewer NULs are content.
+HOLE_BYTES = 4096
+_HOLE = bytes(HOLE_BYTES)
+
+
+@dataclass(slots=True, frozen=True)
+class Origin:
+    """Where lines come from: what every document of one generation has in common.
+
+    ``restarts`` tells the readings apart when a generation is set back and read again; ``layouts`` are the formats of
+    Celery's lines that its configuration names; ``spoiled`` are the parts of a compressed file's content, as far as
+    it was looked through, that come from members whose checksum fails.
+    """
+
+    generation: bytes
+    path: str
+    logical: str
+    format: Format
+    dataset: Dataset
+    restarts: int = 0
+    layouts: tuple[str, ...] = ()
+    spoiled: tuple[tuple[int, int], ...] = ()
+
+
+class Torn(NamedTuple):
+    """What a block takes from the log's next life, whose first lines go on with its last record.
+
+    ``span`` is what the next life's cursor moves over together with that record; ``rest`` are the lines after it,
+    to be shipped next.
+    """
+
+    span: Span
+    rest: Block | None
+
+
+@dataclass(slots=True)
+class Block:
+    """The next lines of one generation.
+
+    Attributes:
+        origin: the generation and its file.
+        lines: without their line feeds.
+        offsets: of the first byte of each line, and of the first byte after the last: one more than lines.
+        unterminated: the last line has no line feed (yet).
+        final: nothing more is expected soon: a record at the end is finished as it stands.
+        cut: index of each line that was cut → its real length in bytes.
+        carry: parser state at the block's start.
+        read_at_ns: time of reading, nanoseconds since the epoch.
+        modified_ns: the file's last change as last seen, nanoseconds since the epoch.
+        torn: its last record was torn by a rotation, and its last lines are the next life's: they take no room here,
+            all of them have the offset of this block's end.
+        wide: its offsets are those of UTF-16.
+    """
+
+    origin: Origin
+    lines: list[bytes]
+    offsets: list[int]
+    unterminated: bool = False
+    final: bool = False
+    cut: dict[int, int] = field(default_factory=dict)
+    carry: str = ""
+    read_at_ns: int = 0
+    modified_ns: int = 0
+    torn: Torn | None = None
+    wide: bool = False
+
+    def is_update(self, index: int) -> bool:
+        """Whether a line is updates of a progress bar that goes on in the next: no line feed ends it."""
+        length = self.offsets[index + 1] - self.offsets[index]
+        return length == len(self.lines[index]) and self.lines[index][-1:] == b"\r" and not self.wide
+
+    def anchor(self, end: int) -> Mark:
+        """The anchor of ``end``, from the block's own bytes; none where the line before it was cut."""
+        lines, offsets = self.lines, self.offsets
+        index = bisect_left(offsets, end) - 1
+        tail = b""
+        while index >= 0 and len(tail) < ANCHOR_BYTES:
+            length = offsets[index + 1] - offsets[index]
+            ending = b"\n" if length == len(lines[index]) + 1 else b""
+            if len(lines[index]) + len(ending) != length:
+                break
+            tail = lines[index] + ending + tail
+            index -= 1
+        return anchor_of(tail)
+
+    def after(self, index: int) -> Block:
+        """Its lines from ``index`` on."""
+        return Block(
+            origin=self.origin,
+            lines=self.lines[index:],
+            offsets=self.offsets[index:],
+            unterminated=self.unterminated,
+            final=self.final,
+            cut={line - index: length for line, length in self.cut.items() if line >= index},
+            carry=self.carry,
+            read_at_ns=self.read_at_ns,
+            modified_ns=self.modified_ns,
+            wide=self.wide,
+        )
+
+
+class Splitter:
+    """Cuts a growing stream of bytes into lines; holds at most the kept part of one unfinished line.
+
+    A line that begins with a hole (a writer kept its old offset over a truncation: megabytes of NULs) begins
+    after it.  A line that a progress bar writes over is parted behind an update when it is long, or when it is to be
+    shown: a part keeps its carriage return and has no line feed.
+
+    Args:
+        offset: of the first byte that will be fed.
+        keep: longest line kept whole, bytes; the rest of a longer one is skipped, counted and flagged.
+        whole: every line says something, blank ones too; else long runs of blank ones are passed over.
+        updates: so many bytes of a progress bar's updates are one part; without it none is parted for its length.
+    """
+
+    __slots__ = (
+        "_blank", "_dropped", "_hole", "_in_hole", "_keep", "_next",
+        "_rest", "_returns", "_start", "_updates", "_whole",
+    )  # fmt: skip
+
+    def __init__(self, offset: int, keep: int, *, whole: bool = False, updates: int = 0) -> None:
+        self._start = offset
+        self._keep = self._next = keep
+        self._rest = b""
+        self._dropped = 0
+        self._hole = _HOLE[:keep]
+        self._in_hole = False
+        self._whole = whole
+        self._blank = 0
+        self._updates = updates
+        # Whether there is a carriage return in what is kept of the unfinished line.
+        self._returns = False
+
+    @property
+    def updating(self) -> bool:
+        """Whether the unfinished line holds a finished update of a progress bar."""
+        return self._returns and not self._dropped and finished(self._rest) > 0
+
+    @property
+    def skipping(self) -> bool:
+        """Whether it is passing over what says nothing, or what is cut off: more at once costs little then."""
+        return self.in_hole or self._blank >= LONGEST_RECORD
+
+    @property
+    def in_hole(self) -> bool:
+        """Whether more NULs would change nothing."""
+        return self._in_hole or self._dropped > 0
+
+    def pass_over(self, length: int) -> None:
+        """So many NULs come next."""
+        if self._dropped:
+            self._dropped += length
+        else:
+            self._start += length
+
+    @property
+    def start(self) -> int:
+        """Offset of the unfinished line's first byte."""
+        return self._start
+
+    @property
+    def pending(self) -> int:
+        """Bytes of the unfinished line read so far."""
+        return len(self._rest) + self._dropped
+
+    def resize(self, keep: int, updates: int | None = None) -> None:
+        """Other limits; a line that has lost a part already ends under the one of before."""
+        self._next = keep
+        self._updates = self._updates if updates is None else updates
+        if not self._dropped:
+            self._keep, self._hole = keep, _HOLE[:keep]
+
+    def feed(self, data: bytes) -> tuple[list[bytes], list[int], dict[int, int]]:
+        """The lines that these bytes finish, their offsets (one more than lines), and which were cut."""
+        if self._in_hole:
+            data = self._skip(data)
+        begin = data.find(b"\n") + 1 if self.pending else 0
+        parts, blank = surplus(data, begin, 0 if begin else self._blank) if not self._whole else ([], 0)
+        self._blank = blank
+        if not parts:
+            return self._feed(data)
+        lines: list[bytes] = []
+        offsets = [self._start]
+        cut: dict[int, int] = {}
+        at = 0
+        for first, last in [*parts, (len(data), len(data))]:
+            more, places, shortened = self._feed(data[at:first])
+            cut |= {len(lines) + index: length for index, length in shortened.items()}
+            lines += more
+            offsets[-1:] = places
+            self._start += last - first
+            at = last
+        return lines, offsets, cut
+
+    def _feed(self, data: bytes) -> tuple[list[bytes], list[int], dict[int, int]]:
+        end = data.rfind(b"\n")
+        if end < 0:
+            before = self._start
+            lines, offsets = self._hold_updates(data)
+            return (lines, offsets, {}) if lines else ([], [before], {})
+        cut: dict[int, int] = {}
+        whole = self._rest + data[:end] if self._rest else data[:end]
+        lines = whole.split(b"\n")
+        start = self._start
+        if self._dropped:
+            first_end = data.index(b"\n")
+            cut[0] = len(self._rest) + self._dropped + first_end
+            # What was dropped lay between the kept part and this data; the kept part stands for the line.
+            lines[0] = self._rest
+            offsets = list(accumulate((len(line) + 1 for line in lines[1:]), initial=start + cut[0] + 1))
+            offsets.insert(0, start)
+        else:
+            offsets = list(accumulate(map(len, lines), lambda at, length: at + length + 1, initial=start))
+        if self._hole in whole:
+            for index, line in enumerate(lines):
+                if line.startswith(self._hole) and index not in cut:
+                    lines[index] = line.lstrip(b"\0")
+                    offsets[index] += len(line) - len(lines[index])
+        if self._updates and len(whole) > self._updates and b"\r" in whole:
+            lines, offsets, cut = self._parted(lines, offsets, cut)
+        keep = self._next
+        for index, line in enumerate(lines) if len(whole) > keep else ():
+            if len(line) > keep:
+                cut.setdefault(index, len(line))
+                lines[index] = line[:keep]
+        self._start = offsets[-1]
+        self._rest = b""
+        self._dropped = 0
+        self._returns = False
+        self.resize(self._next)
+        if end + 1 < len(data):
+            parts, ends = self._hold_updates(data[end + 1 :])
+            if parts:
+                lines += parts
+                offsets[-1:] = ends
+        return lines, offsets, cut
+
+    def take_rest(self) -> tuple[list[bytes], list[int], dict[int, int]]:
+        """The unfinished line as it stands; what follows later is a line of its own."""
+        line, start, length = self._rest, self._start, self.pending
+        cut = {0: length} if self._dropped else {}
+        self._start += length
+        self._rest = b""
+        self._dropped = 0
+        self._returns = False
+        self.resize(self._next)
+        return ([line], [start, self._start], cut) if length else ([], [start], {})
+
+    def take_updates(self) -> tuple[list[bytes], list[int], dict[int, int]]:
+        """The finished updates of the unfinished line; what follows later is a line of its own."""
+        start = self._start
+        end = finished(self._rest) if self.updating else 0
+        if not end:
+            return [], [start], {}
+        part, self._rest = self._rest[:end], self._rest[end:]
+        self._start += end
+        self._returns = b"\r" in self._rest
+        return [part], [start, self._start], {}
+
+    def _hold_updates(self, data: bytes) -> tuple[list[bytes], list[int]]:
+        """Hold the unfinished line; of a progress bar that has grown long the updates before are given."""
+        self._returns = self._returns or b"\r" in data
+        if not (self._returns and self._updates) or self._dropped or self.pending + len(data) <= self._updates:
+            self._hold(data)
+            return [], []
+        whole = self._rest + data
+        parts, rest = parts_of(whole, self._updates, self._keep, self._hole)
+        offsets = [self._start + start for start, _ in parts]
+        self._start += rest
+        self._rest = b""
+        # Nothing but a hole is left.
+        self._in_hole = rest == len(whole)
+        self._returns = b"\r" in whole[rest:]
+        self._hold(whole[rest:])
+        return [whole[start:end] for start, end in parts], [*offsets, self._start]
+
+    def _parted(
+        self, lines: list[bytes], offsets: list[int], cut: dict[int, int]
+    ) -> tuple[list[bytes], list[int], dict[int, int]]:
+        """The same lines, the long ones of progress bars parted."""
+        parts: list[bytes] = []
+        places: list[int] = []
+        shortened: dict[int, int] = {}
+        for index, line in enumerate(lines):
+            ends: list[tuple[int, int]] = []
+            rest = 0
+            if index in cut:
+                shortened[len(parts)] = cut[index]
+            else:
+                ends, rest = parts_of(line, self._updates, self._keep, self._hole)
+            for start, end in [*ends, (rest, len(line))]:
+                parts.append(line[start:end])
+                places.append(offsets[index] + start)
+        return parts, [*places, offsets[-1]], shortened
+
+    def _hold(self, data: bytes) -> None:
+        room = max(0, self._keep - len(self._rest))
+        self._rest += data[:room] if len(data) > room else data
+        dropped = max(0, len(data) - room)
+        if not self._dropped and self._rest.startswith(self._hole):
+            self._in_hole = True
+            rest, self._rest = self._rest, b""
+            self._rest = self._skip(rest)
+            if dropped:
+                self._hold(self._skip(data[room:]) if self._in_hole else data[room:])
+            return
+        self._dropped += dropped
+
+    def _skip(self, data: bytes) -> bytes:
+        """Pass over the NULs at the beginning: the hole goes on until something else comes."""
+        # To compare costs a tenth of stripping.
+        stripped = b"" if data == bytes(len(data)) else data.lstrip(b"\0")
+        self._start += len(data) - len(stripped)
+        self._in_hole = not stripped
+        return stripped

@@ -1,0 +1,1 @@
+"""What survives a restart: positions, and what was learned from lines."""

@@ -1,0 +1,112 @@
+"""What may have happened to the cursor store's files, and how a damaged one is set aside.
+
+Owns the judgement: is this store lost, damaged, or sound and only out of reach?
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from shipper.tail.state.lock import FullError, StateError, key_of, probe
+
+# What SQLite raises over flipped bytes: they may stand in a length, or in the name that it complains of.
+DAMAGE = (sqlite3.Error, UnicodeDecodeError, MemoryError)
+
+
+def look(path: Path, *, sealed: bool) -> None:
+    """See what needs no opening: SQLite takes an empty file for a new store, and says nothing.
+
+    Args:
+        path: of the store.
+        sealed: a clean end left a seal beside it.
+
+    Raises:
+        sqlite3.DatabaseError: there was a store, and this is none.
+    """
+    if path.is_dir():
+        raise sqlite3.DatabaseError("it is a directory")
+    if path.exists() and not path.stat().st_size:
+        raise sqlite3.DatabaseError("it is empty")
+    if not path.exists() and (sealed or key_of(Path(f"{path}-wal"))):
+        raise sqlite3.DatabaseError("it is gone")
+
+
+def must_be_damage(path: Path, error: BaseException) -> None:
+    """A store that only can't be read or written just now is sound: it is left where it is.
+
+    Args:
+        path: of the store.
+        error: why it could not be opened.
+
+    Raises:
+        FullError: there is no room for it.
+        StateError: it can't be read or written.
+    """
+    if "is full" in str(error):
+        raise FullError(f"{path}: there is no room for the state: {error}") from None
+    if "is locked" in str(error):
+        raise StateError(f"{path}: {error}; the state directory must be writable") from None
+    if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+        raise StateError(f"{path}: Permission denied; it must be readable and writable for this user")
+    probe(path.parent)
+
+
+def set_aside(path: Path) -> Path:
+    """Move the store and what belongs to it out of the way; gives where it is now.
+
+    Raises:
+        StateError: it can't be moved.
+    """
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    aside = path.with_name(f"{path.name}.damaged-{stamp}-{os.getpid()}")
+    try:
+        for suffix in ("", "-wal", "-shm"):
+            part = Path(f"{path}{suffix}")
+            if part.exists():
+                part.rename(f"{aside}{suffix}")
+    except OSError as error:
+        raise StateError(f"{path}: damaged, and can't be set aside: {error.strerror}") from error
+    return aside
+
+
+def uri(path: Path, how: str) -> str:
+    """A store's path as SQLite takes it with parameters."""
+    return f"file:{quote(bytes(path))}?{how}"
+
+
+def into_memory(path: Path | None) -> sqlite3.Connection:
+    """A store in memory with what the one on the disk holds, as far as that can be read without room to write.
+
+    Args:
+        path: of the store on the disk; without it the new one is empty.
+    """
+    memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    # Without room SQLite can't make the index of a write-ahead log; what only that log holds is sent again then.
+    for how in ("mode=ro", "mode=ro&immutable=1"):
+        if path is None or key_of(path) is None:
+            break
+        try:
+            with closing(sqlite3.connect(uri(path, how), uri=True)) as source:
+                script = [text for (text,) in source.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")]
+                tables = [name for (name,) in source.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+                rows = {name: source.execute(f'SELECT * FROM "{name}"').fetchall() for name in tables}  # noqa: S608 - names of tables, quoted
+        except DAMAGE:
+            continue
+        for text in script:
+            memory.execute(text)
+        for name, found in rows.items():
+            if found:
+                memory.executemany(f'INSERT INTO "{name}" VALUES ({", ".join("?" * len(found[0]))})', found)  # noqa: S608 - as above
+        break
+    return memory
+
+
+def signature(path: Path) -> str:
+    """What changes when a file is written or another takes its place: a restored backup has another ctime."""
+    stat = path.stat()
+    return f"{stat.st_dev} {stat.st_ino} {stat.st_size} {stat.st_ctime_ns}"

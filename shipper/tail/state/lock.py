@@ -1,0 +1,160 @@
+"""One process at a time: the lock of a state directory, and what its files must still be.
+
+Owns the lock file and the questions that only the file system can answer: is this path still the file that we
+hold, can anything be written here?
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from shipper.tail.state.file_modes import mend, open_private
+
+# What can't be written now for want of room, and can be when there is some; a limit of file sizes is such a want.
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# More than a store needs to be opened; a disk with less room is full.
+_PROBE_BYTES = 64 * 1024
+
+
+class StateError(Exception):
+    """The state directory can't be used; the message says why and what to do."""
+
+
+class FullError(StateError):
+    """There is no room in the state directory just now."""
+
+
+class StateLock:
+    """The lock file of a state directory, held until it is closed; it names our process, if there is room for that.
+
+    Its time is that of the last look at the log files: to set it takes no room.  ``looked_at`` is what it was before.
+
+    Args:
+        state_dir: created (0700) if missing.
+
+    Raises:
+        FullError: there is no room to make it.
+        StateError: another process holds it, or the directory can't be used.
+    """
+
+    def __init__(self, state_dir: Path) -> None:
+        self._path = state_dir / "lock"
+        try:
+            state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._descriptor = open_private(self._path)
+        except OSError as error:
+            raise unusable(state_dir, error) from error
+        try:
+            self._take(state_dir)
+        except BaseException:
+            self.close()
+            raise
+        mend(state_dir)
+
+    def _take(self, state_dir: Path) -> None:
+        lock = self._descriptor
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            other = os.pread(lock, 200, 0).decode("utf-8", "replace").strip() or "another process"
+            raise StateError(
+                f"{state_dir}: in use by {other}; one sidecar at a time: stop it, or give this one its own state_dir"
+            ) from None
+        stat = os.fstat(lock)
+        self.looked_at = stat.st_mtime if stat.st_size else 0.0
+        try:
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, f"neuroflow-ship, process {os.getpid()}".encode(), 0)
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise unusable(state_dir, error) from error
+        self.stamp(self.looked_at)
+        if not self.present():
+            raise StateError(f"{state_dir}: was replaced while it was being taken; start again")
+
+    def present(self) -> bool:
+        """Whether the path still names the file that we hold: else another process could come in."""
+        return same_file(self._path, self.key)
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """Device and inode of the file that is held."""
+        stat = os.fstat(self._descriptor)
+        return stat.st_dev, stat.st_ino
+
+    def stamp(self, at: float) -> None:
+        """The log files were looked at then, seconds since the epoch."""
+        with suppress(OSError):
+            os.utime(self._descriptor, (at, at))
+
+    def close(self) -> None:
+        """Let the next process in."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def unusable(state_dir: Path, error: OSError) -> StateError:
+    """The sentence for a directory that can't be made or written."""
+    if error.errno in _NO_ROOM:
+        return FullError(f"{state_dir}: there is no room for the state: {error.strerror}")
+    return StateError(
+        f"{state_dir}: the state directory can't be used: {error.strerror}; "
+        "make it writable for this user or set shipper.state_dir"
+    )
+
+
+def key_of(path: Path) -> tuple[int, int] | None:
+    """Device and inode of what the path names now; None where nothing is, or nothing is in it."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return (stat.st_dev, stat.st_ino) if stat.st_size else None
+
+
+def same_file(path: Path, key: tuple[int, int]) -> bool:
+    """Whether the path names this very file; a file that we hold open keeps its inode, so none can pass for it."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return False
+    return (stat.st_dev, stat.st_ino) == key
+
+
+def probe(state_dir: Path) -> None:
+    """Find out whether the directory takes data at all: a store that can't be opened in one that does is damaged.
+
+    Raises:
+        FullError: it is full.
+        StateError: it is read-only, or broken.
+    """
+    path = state_dir / f"probe-{os.getpid()}"
+    try:
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                data = b"\0" * _PROBE_BYTES
+                while data:
+                    data = data[os.write(descriptor, data) :]
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        finally:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise unusable(state_dir, error) from error
+
+
+def sync(directory: Path) -> None:
+    """Make names that were made or removed in it survive a power failure, where the file system can."""
+    with suppress(OSError):
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,193 @@
+"""A real Elasticsearch to run against: the one named, one in Docker, or Elastic's test distribution."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from shipper.testnode import container, distribution, java
+from shipper.testnode.container import ContainerNode
+from shipper.testnode.java import Java
+from shipper.testnode.lifecycle import GivenNode, Node, NodeError, Say
+from shipper.testnode.members import Cluster, running
+from shipper.testnode.process import ProcessNode
+
+__all__ = ["URL_VARIABLE", "Cluster", "Node", "NodeError", "running_cluster", "running_node"]
+
+#: Names a node to use as it is.
+URL_VARIABLE = "NEUROFLOW_TEST_ES_URL"
+
+
+@contextmanager
+def running_node(
+    *,
+    own: bool = False,
+    settings: Mapping[str, Any] | None = None,
+    heap: str = "1g",
+    brief: bool = False,
+    say: Say | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Iterator[Node]:
+    """A node that answers, for as long as the block runs; what was started is ended and deleted after it.
+
+    Args:
+        own: a node that the caller may kill and restart, so not one that somebody else runs.
+        settings: more of ``elasticsearch.yml``; implies ``own``.
+        heap: memory of the JVM, as in ``512m``.
+        brief: it will not live long: compiled without much optimisation, which halves the work of booting.
+        say: told what goes on, a line at a time.
+        environ: the process's environment unless given.
+
+    Raises:
+        NodeError: there is none to be had (with what is missing), or it did not come up.
+    """
+    node = _found(
+        own=own or bool(settings),
+        settings=settings,
+        heap=heap,
+        brief=brief,
+        say=say or (lambda _: None),
+        environ=os.environ if environ is None else environ,
+    )
+    try:
+        yield node
+    finally:
+        node.remove()
+
+
+def advice(javas: Sequence[Java], cached: Collection[str], *, maven: bool, docker: str | None) -> str:
+    """Why there is no node and what would do, as the message of an error.
+
+    Args:
+        javas: what is installed, the newest first.
+        cached: versions of the test distribution in the cache.
+        maven: whether ``mvn`` is on the PATH.
+        docker: why Docker can't be used.
+    """
+    found = []
+    if docker:
+        found.append(docker)
+    if not javas:
+        found.append("Java: none (looked at ES_JAVA_HOME, JAVA_HOME, PATH and the usual folders)")
+    elif javas[0].major < distribution.VERSIONS[-1][1]:
+        found.append(f"Java: only {', '.join(map(str, javas))}")
+    else:
+        found.append(f"Java: {javas[0]}")
+    if not maven:
+        kept = f"; the cache holds only {', '.join(sorted(cached))}" if cached else ""
+        found.append(f"Maven: no mvn on the PATH{kept}")
+    else:
+        found.append("Maven: there")
+    return (
+        f"no Elasticsearch to run against: set {URL_VARIABLE}, or start Docker, "
+        "or install Java 17 or newer (21 preferred) and Maven\n  found: " + "\n         ".join(found)
+    )
+
+
+def running_cluster(
+    count: int = 3, *, heap: str = "512m", say: Say | None = None, environ: Mapping[str, str] | None = None
+) -> AbstractContextManager[Cluster]:
+    """A cluster of several nodes of Elastic's test distribution on this machine, for as long as the block runs.
+
+    Args:
+        count: how many nodes.
+        heap: memory of each one's JVM.
+        say: told what goes on, a line at a time.
+        environ: the process's environment unless given.
+
+    Raises:
+        NodeError: there is none to be had (with what is missing), or it did not come up.
+    """
+    environ = os.environ if environ is None else environ
+    version, on = _distribution(environ, "Docker: not used for several nodes")
+    return running(
+        count, version, on, cache=distribution.cache_folder(environ), heap=heap, say=say or (lambda _: None)
+    )
+
+
+def _found(
+    *, own: bool, settings: Mapping[str, Any] | None, heap: str, brief: bool, say: Say, environ: Mapping[str, str]
+) -> Node:
+    if not own and (url := environ.get(URL_VARIABLE)):
+        return _given(url)
+    docker = container.missing()
+    if docker is None:
+        try:
+            return _started(ContainerNode(heap=heap, brief=brief, settings=settings, say=say))
+        except Exception as error:  # noqa: BLE001 - no image, no memory, …: whatever it is, the next way may do
+            docker = f"Docker: {error}"
+            say(f"{docker}; trying without")
+    version, on = _distribution(environ, docker)
+    cache = distribution.cache_folder(environ)
+    return _started(ProcessNode(version, on, cache=cache, heap=heap, brief=brief, settings=settings, say=say))
+
+
+def _distribution(environ: Mapping[str, str], docker: str) -> tuple[str, Java]:
+    """The version that can run here, and the Java for it.
+
+    Raises:
+        NodeError: none can, with what is missing.
+    """
+    javas = java.installed(environ, others_must_reach=os.geteuid() == 0)
+    cached, maven = distribution.cached_versions(distribution.cache_folder(environ)), shutil.which("mvn") is not None
+    chosen = distribution.choose(javas, cached, maven=maven)
+    if chosen is None:
+        raise NodeError(advice(javas, cached, maven=maven, docker=docker))
+    return chosen
+
+
+def _started(node: Node) -> Node:
+    try:
+        node.start()
+    except BaseException:
+        node.remove()
+        raise
+    return node
+
+
+def _given(url: str) -> Node:
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((parts.hostname or "", port), timeout=10).close()
+    except OSError as error:
+        raise NodeError(
+            f"{URL_VARIABLE} names {url.rpartition('@')[2]}, but nothing answers there: {error}"
+        ) from error
+    return GivenNode(url, f"{URL_VARIABLE} ({url.rpartition('@')[2]})")
+
+
+def _aloud(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def main() -> int:
+    """``python -m shipper.testnode.node``: run one node until Ctrl-C; its URL is the one line on stdout."""
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # nohup's wish is respected; SIGINT is ignored in a shell's background jobs, and taken all the same.
+        if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda *_: ended.set())
+    try:
+        with running_node(own=True, say=_aloud) as node:
+            sys.stdout.write(f"{node.url}\n")
+            sys.stdout.flush()
+            _aloud(f"{node.origin}; Ctrl-C ends it")
+            ended.wait()
+    except NodeError as error:
+        _aloud(str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

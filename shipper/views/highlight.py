@@ -1,0 +1,195 @@
+"""Where in a line the words of a query stand, as Elasticsearch's highlighter finds it, for a terminal to show.
+
+Elasticsearch writes marks into the texts.  They are a secret of this process, so no log line can hold one.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable, Sequence
+
+from elasticsearch import ApiError, Elasticsearch
+from rich.text import Text
+
+from shipper.elastic.answers import NoAnswerError
+from shipper.elastic.search_answers import hits_of
+from shipper.printable import COLOURING
+from shipper.query.conditions import Query, every
+from shipper.views.context_lines import ContextLine
+from shipper.views.hits import Flat, flat_hits
+from shipper.views.render import Lines
+
+# The fields of which the table shows the text as it is.
+SHOWN = (
+    "error.message",
+    "error.type",
+    "log.level",
+    "log.logger",
+    "message",
+    "neuroflow.node",
+    "neuroflow.pipeline",
+    "neuroflow.run_id",
+    "neuroflow.session_id",
+    "neuroflow.stage",
+    "neuroflow.subject_id",
+    "neuroflow.task.id",
+    "neuroflow.task.name",
+    "neuroflow.workflow_run_id",
+)
+# Characters of a text that are looked at; more than a screen shows, and below any cluster's own limit.
+FURTHEST = 100_000
+STYLE = "reverse"
+
+
+class Marks:
+    """The two marks, and what to do with texts that hold them.  Pure.
+
+    Args:
+        secret: a text that nobody can foresee.
+    """
+
+    def __init__(self, secret: str) -> None:
+        self.begin, self.end = f"\ue000{secret}\ue001", f"\ue000{secret}\ue002"
+        self._either = re.compile(f"\ue000{re.escape(secret)}[\ue001\ue002]")
+        self._marked = re.compile(f"{self.begin}(.*?){self.end}", re.DOTALL)
+
+    def plain(self, text: str) -> str:
+        """The text without marks."""
+        return self._either.sub("", text)
+
+    def text(self, text: str, style: str) -> Text:
+        """The text as a terminal shows it: what stands between marks in another look."""
+        shown = Text()
+        for at, piece in enumerate(self._marked.split(text)):
+            shown.append(self.plain(piece), f"{style} {STYLE}".strip() if at % 2 else style)
+        return shown
+
+    def into(self, value: str, highlighted: str) -> str:
+        """A value with the marks of its highlighted text, which may lack the value's end.
+
+        A highlighted text that is not the value's gives the value as it is.
+        """
+        pieces = self._marked.split(highlighted)
+        if not value.startswith("".join(pieces)):
+            return value
+        colouring = [found.span() for found in COLOURING.finditer(value)]
+        marked, at = [], 0
+        for number, piece in enumerate(pieces):
+            start, at = at, at + len(piece)
+            # A mark inside of a colour's code would make that code a text.
+            inside = next((end for begin, end in colouring if begin < start < end), start) if number % 2 else start
+            inside = min(inside, at)
+            marked.append(f"{value[start:inside]}{self.begin}{value[inside:at]}{self.end}" if number % 2 else piece)
+        return "".join(marked) + value[at:]
+
+    def doc(self, doc: Flat, highlighted: dict[str, list[str]]) -> Flat:
+        """A document with marks in the values that the highlighter found words in."""
+        marked = dict(doc)
+        for field, texts in highlighted.items():
+            value = doc.get(field)
+            if isinstance(value, str) and len(texts) == 1:
+                marked[field] = self.into(value, texts[0])
+        # With marks in either, the one would not be recognised in the other and shown a second time.
+        if isinstance(reason := doc.get("error.message"), str) and reason in str(doc.get("message") or ""):
+            del marked["error.message"]
+        return marked
+
+
+def new_marks() -> Marks:
+    """Marks that no log line holds."""
+    return Marks(secrets.token_hex(8))
+
+
+def asking(query: Query, docs: Sequence[Flat], marks: Marks) -> Query:
+    """The body of a search for the words of a query in some documents; their places, and their texts with marks."""
+    places: dict[str, list[int]] = {}
+    for doc in docs:
+        places.setdefault(doc["neuroflow.generation"], []).append(doc["log.offset"])
+    each = [
+        every([{"term": {"neuroflow.generation": generation}}, {"terms": {"log.offset": offsets}}])
+        for generation, offsets in places.items()
+    ]
+    return {
+        "query": {"bool": {"filter": [{"bool": {"should": each, "minimum_should_match": 1}}]}},
+        "source": ["neuroflow.generation", "log.offset"],
+        "size": len(docs),
+        "sort": [{"_doc": "asc"}],
+        "highlight": {
+            "fields": {field: {} for field in SHOWN},
+            "highlight_query": query,
+            "number_of_fragments": 0,
+            "max_analyzed_offset": FURTHEST,
+            "pre_tags": [marks.begin],
+            "post_tags": [marks.end],
+        },
+    }
+
+
+class Highlighted:
+    """A table on a coloured terminal that shows where the words of a query stand.
+
+    Args:
+        client: the cluster.
+        index: the streams.
+        query: what was searched for.
+        lines: the table; it has been given the same marks.
+        marks: those.
+    """
+
+    def __init__(self, client: Elasticsearch, index: Sequence[str], query: Query, lines: Lines, marks: Marks) -> None:
+        self._client = client
+        self._index = list(index)
+        self._query = query
+        self._lines = lines
+        self._marks = marks
+
+    def write(self, docs: Iterable[Flat]) -> None:
+        """Show some rows."""
+        self._lines.write(self._marked(list(docs)))
+
+    def write_context(self, lines: Iterable[ContextLine]) -> None:
+        """Show some matches and what stands around them."""
+        rows = list(lines)
+        matches = iter(self._marked([row.doc for row in rows if row.matched]))
+        self._lines.write_context(row._replace(doc=next(matches)) if row.matched else row for row in rows)
+
+    def close(self) -> None:
+        """Nothing more will come."""
+        self._lines.close()
+
+    def _marked(self, docs: list[Flat]) -> list[Flat]:
+        marked: list[Flat] = []
+        for at in range(0, len(docs), _TOGETHER):
+            marked += self._page(docs[at : at + _TOGETHER])
+        return marked
+
+    def _page(self, docs: list[Flat]) -> list[Flat]:
+        placed = [
+            doc
+            for doc in docs
+            if isinstance(doc.get("log.offset"), int) and isinstance(doc.get("neuroflow.generation"), str)
+        ]
+        if not placed:
+            return docs
+        try:
+            answer = self._client.search(
+                index=self._index,
+                ignore_unavailable=True,
+                track_total_hits=False,
+                **asking(self._query, placed, self._marks),
+            )
+            hits = hits_of(answer, {"_source": {}, "highlight?": {str: [str]}})
+        except (ApiError, NoAnswerError):
+            # The lines themselves have been found; they are shown without.
+            return docs
+        found = {_place(doc): hit.get("highlight") for doc, hit in zip(flat_hits(hits), hits, strict=True)}
+        return [self._marks.doc(doc, highlights) if (highlights := found.get(_place(doc))) else doc for doc in docs]
+
+
+# Lines whose highlights are asked for at once.
+_TOGETHER = 500
+
+
+def _place(doc: Flat) -> tuple[object, object]:
+    return str(doc.get("neuroflow.generation")), str(doc.get("log.offset"))

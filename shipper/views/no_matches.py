@@ -1,0 +1,67 @@
+"""Why nothing was found: a search that passes over what is not there says the same of what it may not see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+
+from elasticsearch import ApiError, Elasticsearch, NotFoundError, TransportError
+
+from shipper.elastic.answers import understood
+from shipper.elastic.client import is_genuine
+from shipper.elastic.search_answers import total_of
+
+
+class Absence(Enum):
+    """What there is where nothing was found."""
+
+    MISSING = "there is no such stream or index yet"
+    EMPTY = "it is there and holds nothing"
+    UNMATCHED = "it holds documents, and none of them matches"
+
+
+def absence(client: Elasticsearch, index: Sequence[str]) -> Absence:
+    """Look again, at one name after the other, when a search that ignores what is unavailable found nothing.
+
+    With ``ignore_unavailable`` Elasticsearch leaves out, without a word, also what the key may not read.
+
+    Args:
+        client: the cluster.
+        index: names of streams or indices, without wildcards.
+
+    Raises:
+        elasticsearch.AuthorizationException: the key may not read one of them.
+        elasticsearch.ApiError: the cluster refused.
+        elastic_transport.TransportError: the cluster can't be reached.
+    """
+    found = Absence.MISSING
+    for name in index:
+        try:
+            answer = client.search(index=name, size=0, track_total_hits=1, allow_partial_search_results=False)
+        except NotFoundError as error:
+            if not is_genuine(error):
+                raise  # whoever says so knows nothing of it
+            continue
+        if total_of(answer):
+            found = Absence.UNMATCHED
+        elif found is Absence.MISSING:
+            found = Absence.EMPTY
+    return found
+
+
+def unreadable(client: Elasticsearch, index: Sequence[str]) -> list[str]:
+    """Those of these names that the key may not read, for which a search over all of them gives nothing.
+
+    Args:
+        client: the cluster.
+        index: names of streams or indices; they need not exist.
+
+    Returns:
+        None of them where the cluster has no security, or would not say.
+    """
+    try:
+        answer = client.security.has_privileges(index=[{"names": list(index), "privileges": ["read"]}])
+        granted = understood(answer, {"index": {str: {"read": bool}}}, "the question what the key may do")["index"]
+    except (ApiError, TransportError):
+        return []
+    return [name for name in index if granted.get(name, {}).get("read") is False]

@@ -1,0 +1,111 @@
+"""Answers of ``DashboardQueries`` as tables for people, each declared once.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any
+
+from shipper.views.formatters import Cell, text
+from shipper.views.hits import Flat
+from shipper.views.stats import OVERVIEW, DashboardQueries
+from shipper.views.views import FAILURES, Column, bold, status_style
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One of the four answers.
+
+    Attributes:
+        name: by which it is asked for.
+        title: of the table.
+        ask: puts the question; the number is how many failures are wanted at most.
+        rows: of an answer.
+        columns: what a row shows.
+        nothing: what is said of an answer without rows.
+    """
+
+    name: str
+    title: str
+    ask: Callable[[DashboardQueries, int], Any]
+    rows: Callable[[Any], list[Flat]]
+    columns: tuple[Column, ...]
+    nothing: str
+
+
+def _percent(field: str) -> Cell:
+    def cell(doc: Flat, _zone: tzinfo | None) -> str:
+        return f"{doc[field]:.1%}"
+
+    return cell
+
+
+def _minutes(field: str) -> Cell:
+    def cell(doc: Flat, _zone: tzinfo | None) -> str:
+        return "-" if doc[field] is None else f"{doc[field]:.1f}"
+
+    return cell
+
+
+def _name(field: str) -> Cell:
+    """A dash for what is not known."""
+    shown = text(field)
+    return lambda doc, zone: shown(doc, zone) or "-"
+
+
+def _failure(one: dict[str, Any]) -> Flat:
+    """Under the names that the view's columns know."""
+    return {
+        "neuroflow.run_id": one["run_id"],
+        "neuroflow.pipeline": one["pipeline"],
+        "neuroflow.session_id": one["session_id"],
+        "error.message": one["error"],
+        "failed_at": one["failed_at"],
+    }
+
+
+SHEETS = (
+    Sheet(
+        name="overview",
+        title="Overview",
+        ask=lambda queries, _limit: queries.get_overview_stats(),
+        rows=lambda stats: [{"title": count.title, "count": stats[count.name]} for count in OVERVIEW],
+        columns=(Column("What", "title", text("title")), Column("Count", "count", text("count"), None, bold)),
+        nothing="No runs found",
+    ),
+    Sheet(
+        name="pipelines",
+        title="Pipelines by Type",
+        ask=lambda queries, _limit: queries.get_pipeline_stats_by_type(),
+        rows=list,
+        columns=(
+            Column("Pipeline", "pipeline", _name("pipeline"), None, bold),
+            Column("Total", "total", text("total")),
+            Column("Completed", "completed", text("completed")),
+            Column("Failed", "failed", text("failed")),
+            Column("Success rate", "success_rate", _percent("success_rate")),
+            Column("Average minutes", "avg_duration_minutes", _minutes("avg_duration_minutes")),
+        ),
+        nothing="No pipeline runs found",
+    ),
+    Sheet(
+        name="failures",
+        title=FAILURES.title,
+        ask=lambda queries, limit: queries.get_recent_failures(limit),
+        rows=lambda failures: [_failure(one) for one in failures],
+        columns=FAILURES.columns,
+        nothing=FAILURES.nothing,
+    ),
+    Sheet(
+        name="queue",
+        title="Queue Depth",
+        ask=lambda queries, _limit: queries.get_processing_queue_depth(),
+        rows=lambda depth: [{"status": status, "runs": runs} for status, runs in depth.items()],
+        columns=(
+            Column("Status", "status", text("status"), None, status_style),
+            Column("Runs", "runs", text("runs"), None, bold),
+        ),
+        nothing="Nothing is waiting or running",
+    ),
+)

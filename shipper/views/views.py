@@ -1,0 +1,279 @@
+"""The views, each declared once: which documents, in which order, and what a row shows.
+
+The commands of ``neuroflow-logs``, the saved searches of Kibana and the JSON for scripts are made from these
+declarations.  Queries are Query DSL that every node understands.  Functions here are pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from shipper.config import Dataset
+from shipper.document.levels import level_of
+from shipper.elastic.names import run_index, streams_of
+from shipper.query.conditions import Begins, Condition, Exists, Is, OneOf, Query, queries
+from shipper.views.formatters import Cell, after, hours, seconds, text, timestamp, told, when
+
+Sort = list[dict[str, Any]]
+Direction = Literal["asc", "desc"]
+
+# What a sort has to know of each field to work over streams that (still) lack it or map it otherwise.
+_SORTED_AS: Mapping[str, dict[str, Any]] = {
+    "@timestamp": {"unmapped_type": "date_nanos", "numeric_type": "date_nanos"},
+    "event.created": {"unmapped_type": "date", "numeric_type": "date"},
+    "failed_at": {"unmapped_type": "date"},
+    "log.file.path": {"unmapped_type": "keyword"},
+    "log.offset": {"unmapped_type": "long"},
+    "neuroflow.generation": {"unmapped_type": "keyword"},
+    "neuroflow.run_id.number": {"unmapped_type": "long"},
+    "neuroflow.workflow_run_id.number": {"unmapped_type": "long"},
+    "started_at": {"unmapped_type": "date"},
+    "updated_at": {"unmapped_type": "date"},
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Attributes:
+        title: its heading.
+        field: the field that it shows, by which Kibana shows the same.
+        cell: the text of a document's cell.
+        width: at most this many character cells are set aside; None for the last, which takes the rest.
+        style: the look of a text.
+    """
+
+    title: str
+    field: str
+    cell: Cell
+    width: int | None = None
+    style: Callable[[str], str] | None = None
+
+
+@dataclass(frozen=True)
+class View:
+    """What a command looks at and how it shows it.
+
+    Attributes:
+        name: of the command, and of the saved search (``neuroflow-<name>``).
+        title: of the table and of the saved search.
+        about: what it shows, in a sentence.
+        datasets: the data streams; none: the index of run documents.
+        conditions: what a document has to meet.
+        order: fields that put its documents in order, the first deciding.
+        columns: of the table.
+        nothing: what is said when nothing was found.
+    """
+
+    name: str
+    title: str
+    about: str
+    datasets: tuple[Dataset, ...]
+    conditions: tuple[Condition, ...]
+    order: tuple[tuple[str, Direction], ...]
+    columns: tuple[Column, ...]
+    nothing: str
+
+    def index(self, namespace: str) -> list[str]:
+        """Where its documents are."""
+        return streams_of(namespace, self.datasets) if self.datasets else [run_index(namespace)]
+
+    def query(self, more: Iterable[Query] = ()) -> Query:
+        """Its documents that meet some more conditions; nothing is scored."""
+        return {"bool": {"filter": [*queries(self.conditions), *more]}}
+
+    def sort(self, *, mirrored: bool = False) -> Sort:
+        """The order as Elasticsearch takes it, or its exact mirror."""
+        turned: dict[Direction, Direction] = {"asc": "desc", "desc": "asc"}
+        return [_by(field, turned[way] if mirrored else way) for field, way in self.order]
+
+
+def sort(fields: Iterable[str], *, newest_first: bool) -> Sort:
+    """A sort by these fields; documents without a value count as the oldest."""
+    return [_by(field, "desc" if newest_first else "asc") for field in fields]
+
+
+def _by(field: str, way: Direction) -> dict[str, Any]:
+    missing = "_last" if way == "desc" else "_first"
+    return {field: {"order": way, "missing": missing, **_SORTED_AS[field]}}
+
+
+def lines_of(component: str | None, level: str | None) -> list[Query]:
+    """The conditions of ``show``: a component and all below it, a level in any case."""
+    conditions: list[Query] = []
+    if component is not None:
+        itself = Is("log.logger", component).query()
+        below = Begins("log.logger", f"{component}.").query()
+        conditions.append({"bool": {"should": [itself, below], "minimum_should_match": 1}})
+    if level is not None:
+        conditions.append(Is("log.level", level_of(level.lower())).query())
+    return conditions
+
+
+_LEVEL_STYLES = {"debug": "dim", "info": "green", "warning": "yellow", "error": "red", "critical": "bold red"}
+_BAD_ENDS = frozenset({"task.failed", "task.rejected", "task.timeout", "task.unregistered"})
+_STATUS_STYLES = {"completed": "green", "running": "blue", "failed": "red"}
+
+
+def level_style(level: str) -> str:
+    """The look of a log level."""
+    return _LEVEL_STYLES.get(level, "")
+
+
+def status_style(status: str) -> str:
+    """The look of a run's status."""
+    return _STATUS_STYLES.get(status, "white")
+
+
+def outcome_style(action: str) -> str:
+    """The look of what became of a task."""
+    return "green" if action == "task.succeeded" else "red" if action in _BAD_ENDS else ""
+
+
+def dim(_text: str) -> str:
+    """The look of what stands back."""
+    return "dim"
+
+
+def bold(_text: str) -> str:
+    """The look of a name."""
+    return "bold"
+
+
+NEWEST_LINE_FIRST: tuple[tuple[str, Direction], ...] = (
+    ("@timestamp", "desc"),
+    ("log.file.path", "desc"),
+    ("log.offset", "desc"),
+)
+"""The mirror of it is the order of a tail: by time, and lines of one moment as they stand in their file."""
+
+_TIMESTAMP = Column("Timestamp", "@timestamp", timestamp, 23, dim)
+_LEVEL = Column("Level", "log.level", text("log.level"), 8, level_style)
+_MESSAGE = Column("Message", "message", told)
+
+SHOW = View(
+    name="show",
+    title="Logs",
+    about="What the application, its workflows and its workers log: the lines of `neuroflow-logs show`.",
+    datasets=("app", "workflow", "celery"),
+    conditions=(),
+    order=NEWEST_LINE_FIRST,
+    columns=(_TIMESTAMP, _LEVEL, Column("Component", "log.logger", text("log.logger"), 24), _MESSAGE),
+    nothing="No log lines found",
+)
+
+SEARCH = View(
+    name="search",
+    title="All Logs",
+    about="Every line of every log, to be searched: the lines of `neuroflow-logs search`.",
+    datasets=("app", "workflow", "celery", "pipeline", "audit"),
+    conditions=(),
+    order=NEWEST_LINE_FIRST,
+    columns=(
+        _TIMESTAMP,
+        Column("Dataset", "event.dataset", after("event.dataset", "neuroflow."), 8, dim),
+        _LEVEL,
+        Column("Component", "log.logger", text("log.logger"), 24),
+        _MESSAGE,
+    ),
+    nothing="No log lines found",
+)
+IN_FILES: tuple[tuple[str, Direction], ...] = (
+    ("log.file.path", "asc"),
+    ("neuroflow.generation", "asc"),
+    ("log.offset", "asc"),
+)
+"""The order of files, and in each of its lines: of a search that shows what stands around its matches."""
+
+PIPELINE = View(
+    name="pipeline",
+    title="Pipeline Log",
+    about="The log files of pipeline runs, line by line: `neuroflow-logs pipeline RUN_ID`. "
+    "Filter by neuroflow.run_id; the newest attempt comes first.",
+    datasets=("pipeline",),
+    conditions=(),
+    order=(("log.file.path", "desc"), ("neuroflow.generation", "asc"), ("log.offset", "asc")),
+    columns=(Column("Message", "message", text("message")),),
+    nothing="No log file found",
+)
+
+AUDIT = View(
+    name="audit",
+    title="Audit Log",
+    about="Who changed what: the entries of `neuroflow-logs audit`.",
+    datasets=("audit",),
+    conditions=(Exists("neuroflow.audit.entity_type"),),
+    order=NEWEST_LINE_FIRST,
+    columns=(
+        Column("Timestamp", "@timestamp", when("@timestamp", "%Y-%m-%d %H:%M:%S"), None, dim),
+        Column("Entity", "neuroflow.audit.entity", text("neuroflow.audit.entity")),
+        Column("Action", "event.action", text("event.action")),
+        Column("Message", "message", text("message")),
+    ),
+    nothing="No audit log entries found",
+)
+
+TASKS = View(
+    name="tasks",
+    title="Celery Tasks",
+    about="What became of the workers' tasks: received, succeeded, retried, failed (`neuroflow-logs tasks`).",
+    # Of an application whose workers log through shipper.emit they are in its own files.
+    datasets=("celery", "app"),
+    conditions=(Begins("event.action", "task."), Exists("neuroflow.task.id")),
+    order=NEWEST_LINE_FIRST,
+    columns=(
+        _TIMESTAMP,
+        Column("Action", "event.action", text("event.action"), 18, outcome_style),
+        Column("Runtime", "event.duration", seconds("event.duration"), 10),
+        Column("Task ID", "neuroflow.task.id", text("neuroflow.task.id"), 36),
+        Column("Task", "neuroflow.task.name", text("neuroflow.task.name"), 60),
+        Column("Error", "error.message", text("error.message")),
+    ),
+    nothing="No tasks found",
+)
+
+PIPELINE_RUNS = Is("kind", "pipeline_run")
+FAILED = Is("status", "failed")
+
+WORKFLOWS = View(
+    name="workflow",
+    title="Recent Workflow Runs",
+    about="Workflow runs, the latest first: `neuroflow-logs workflow --list`.",
+    datasets=(),
+    conditions=(Is("kind", "workflow_run"),),
+    order=(("started_at", "desc"), ("@timestamp", "desc"), ("neuroflow.workflow_run_id.number", "desc")),
+    columns=(
+        Column("ID", "neuroflow.workflow_run_id", text("neuroflow.workflow_run_id"), None, bold),
+        Column("Status", "status", text("status"), None, status_style),
+        Column("Started", "started_at", when("started_at", "%Y-%m-%d %H:%M", "-")),
+        Column("Duration", "duration_seconds", hours("duration_seconds")),
+        Column("Stages", "stages_completed", text("stages_completed")),
+    ),
+    nothing="No workflow runs found",
+)
+
+FAILURES = View(
+    name="failures",
+    title="Recent Failures",
+    about="Pipeline runs that failed, the latest first: `neuroflow-logs stats failures`.",
+    datasets=(),
+    conditions=(PIPELINE_RUNS, FAILED),
+    order=(("failed_at", "desc"), ("updated_at", "desc"), ("neuroflow.run_id.number", "desc")),
+    columns=(
+        Column("Run", "neuroflow.run_id", text("neuroflow.run_id"), None, bold),
+        Column("Pipeline", "neuroflow.pipeline", text("neuroflow.pipeline")),
+        Column("Session", "neuroflow.session_id", text("neuroflow.session_id")),
+        Column("Error", "error.message", text("error.message")),
+        Column("Failed", "failed_at", when("failed_at", "%Y-%m-%d %H:%M:%S", "-")),
+    ),
+    nothing="No failures found",
+)
+
+SESSIONS = Is("kind", "session")
+WAITING = OneOf("status", ("pending", "queued", "running"))
+"""The states that make up the depth of the queue."""
+
+VIEWS = (SHOW, SEARCH, PIPELINE, AUDIT, WORKFLOWS, FAILURES, TASKS)

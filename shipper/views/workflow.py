@@ -1,0 +1,156 @@
+"""One workflow run: what its document says, its stages, its pipeline runs, and what went wrong in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import tzinfo
+from typing import TextIO
+
+from elasticsearch import Elasticsearch
+from rich.console import Console
+from rich.text import Text
+
+from shipper.elastic.answers import taken_apart, understood
+from shipper.elastic.client import is_there
+from shipper.elastic.names import run_index
+from shipper.printable import printable
+from shipper.query.conditions import Is, every, queries
+from shipper.runs.document import run_document
+from shipper.runs.stages import stages_of
+from shipper.views.box_table import Boxed
+from shipper.views.formatters import Cell, hours, lasted, text, when
+from shipper.views.hits import Flat, flat
+from shipper.views.paging import Snapshot
+from shipper.views.render import terminal
+from shipper.views.views import PIPELINE_RUNS, Column, Sort, bold, status_style
+
+_MINUTE, _SECOND = "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"
+_ENDS = ("completed_at", "failed_at", "ended_at")
+# What has not started comes last.
+_ORDER: Sort = [
+    {"started_at": {"order": "asc", "missing": "_last", "unmapped_type": "date"}},
+    {"neuroflow.run_id.number": {"order": "asc", "missing": "_last", "unmapped_type": "long"}},
+]
+
+
+def _ended(pattern: str) -> Cell:
+    """When it ended, however it did."""
+
+    def cell(doc: Flat, zone: tzinfo | None) -> str:
+        return when(next((field for field in _ENDS if field in doc), ""), pattern, "-")(doc, zone)
+
+    return cell
+
+
+STAGE_COLUMNS = (
+    Column("Stage", "neuroflow.stage", text("neuroflow.stage"), None, bold),
+    Column("Status", "status", text("status"), None, status_style),
+    Column("Started", "started_at", when("started_at", _SECOND, "-")),
+    Column("Ended", "completed_at", _ended(_SECOND)),
+    Column("Duration", "duration_seconds", lasted("duration_seconds")),
+)
+PIPELINE_COLUMNS = (
+    Column("Run", "neuroflow.run_id", text("neuroflow.run_id"), None, bold),
+    Column("Pipeline", "neuroflow.pipeline", text("neuroflow.pipeline")),
+    Column("Subject", "neuroflow.subject_id", text("neuroflow.subject_id")),
+    Column("Session", "neuroflow.session_id", text("neuroflow.session_id")),
+    Column("Status", "status", text("status"), None, status_style),
+    Column("Started", "started_at", when("started_at", _SECOND, "-")),
+    Column("Duration", "duration_seconds", lasted("duration_seconds")),
+)
+_HEADING: tuple[tuple[str, Cell], ...] = (
+    ("Trigger", text("trigger")),
+    ("Started", when("started_at", _MINUTE)),
+    ("Ended", _ended(_MINUTE)),
+    ("Duration", hours("duration_seconds")),
+)
+
+
+def workflow_detail(client: Elasticsearch, namespace: str, workflow_run_id: int) -> Flat | None:
+    """Everything that is known of a workflow run; None where nothing is.
+
+    Args:
+        client: of the cluster; its key needs ``read`` on the index of run documents.
+        namespace: of the data streams.
+        workflow_run_id: its number.
+
+    Returns:
+        The fields of its document under their full names, and beside them ``stages`` (see ``stages_of``) and
+        ``pipelines``, its pipeline runs in the order of their starts, those that have not started last; both as lists
+        of such flat documents.
+
+    Raises:
+        elasticsearch.ApiError: the cluster refused.
+        elastic_transport.TransportError: the cluster can't be reached.
+    """
+    index, identity = run_index(namespace), f"workflow_run:{workflow_run_id}"
+    # A document that is not there is answered by 404, and so is an index.
+    asked = f"the request for {identity}"
+    answer = client.options(ignore_status=404).get(index=index, id=identity)
+    if not is_there(answer, asked):
+        return None
+    document = understood(answer, {"_source": {}}, asked)["_source"]
+    with taken_apart(f"the document {identity}"):
+        if "kind" not in document:
+            # Its first facts have come this moment, and what is made of them has not.
+            document = run_document(identity, document["facts"])
+        stages = [flat(stage) for stage in stages_of(document)]
+    query = every(queries([PIPELINE_RUNS, Is("neuroflow.workflow_run_id", str(workflow_run_id))]))
+    with Snapshot(client, [index]) as snapshot:
+        pipelines = [flat(hit["_source"]) for hits in snapshot.pages(query, _ORDER) for hit in hits]
+    return {**flat(document), "stages": stages, "pipelines": pipelines}
+
+
+def write_detail(detail: Flat, zone: tzinfo | None, stream: TextIO) -> None:
+    """Print a workflow run for people; nothing is cut, however narrow the terminal.
+
+    Args:
+        detail: what ``workflow_detail`` gave.
+        zone: of the times; None for the local one.
+        stream: text, a terminal or not.
+    """
+    console = terminal(stream)
+    for line in heading(detail, zone):
+        console.print(line, soft_wrap=True)
+    for title, columns, rows in (
+        ("Stages", STAGE_COLUMNS, detail["stages"]),
+        ("Pipelines", PIPELINE_COLUMNS, detail["pipelines"]),
+    ):
+        if rows:
+            console.print()
+            table = Boxed(title, columns, zone, stream)
+            table.write(rows)
+            table.close()
+    _write_errors(detail, console)
+
+
+def heading(detail: Flat, zone: tzinfo | None) -> Iterator[Text]:
+    """The lines above the tables."""
+    name, status = (
+        printable(text(field)(detail, zone), lines=False) for field in ("neuroflow.workflow_run_id", "status")
+    )
+    yield Text.assemble((f"Workflow run {name}", "bold"), "  ", (status, status_style(status)))
+    for title, cell in _HEADING:
+        yield Text.assemble((f"{title:<10}", "dim"), printable(cell(detail, zone), lines=False) or "-")
+
+
+def errors(detail: Flat) -> Iterator[tuple[str, str]]:
+    """What went wrong, and in what: the run itself, its stages, its pipeline runs."""
+    of_stage, of_run, of_pipeline = map(text, ("neuroflow.stage", "neuroflow.run_id", "neuroflow.pipeline"))
+    for name, doc in (
+        ("Workflow run", detail),
+        *((f"Stage {of_stage(stage, None)}", stage) for stage in detail["stages"]),
+        *((f"{of_pipeline(run, None) or 'Pipeline'} run {of_run(run, None)}", run) for run in detail["pipelines"]),
+    ):
+        told = [text(field)(doc, None) for field in ("error.type", "error.message")]
+        if said := ": ".join(part for part in told if part):
+            yield name, said
+
+
+def _write_errors(detail: Flat, console: Console) -> None:
+    for at, (name, said) in enumerate(errors(detail)):
+        if not at:
+            console.print()
+            console.print(Text("Errors", "bold"))
+        line = Text.assemble((printable(name, lines=False), "red"), ": ", printable(said, lines=True))
+        console.print(line, soft_wrap=True)

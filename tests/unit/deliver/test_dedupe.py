@@ -1,0 +1,324 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import orjson
+import pytest
+from elastic_transport import TransportError
+from elasticsearch import ApiError
+
+from shipper.config import Elasticsearch as Settings
+from shipper.deliver.dedupe import FORBIDDEN_FOR, LookUp, Pair, Recovery
+from shipper.elastic.client import connect
+from tests.conformance.fake import Exchange, Fake, page, product, refuse
+
+STREAM = "logs-neuroflow.app-x"
+OTHER = "logs-neuroflow.workflow-x"
+
+
+class Desk:
+    """A recovery that asks the fake, at a time that the test sets."""
+
+    def __init__(self, fake: Fake) -> None:
+        self.fake = fake
+        self.now = 100.0
+        self.warned: list[str] = []
+        self.client = connect(Settings(hosts=[fake.url]))
+        self.recovery = Recovery(
+            self.client, self.warned.append, request_timeout=30, clock=self.clock, wall=lambda: 1e9 + self.now
+        )
+
+    def clock(self) -> float:
+        """No two moments are the same."""
+        self.now += 1e-3
+        return self.now
+
+    def index(self, *names: str, stream: str = STREAM) -> None:
+        """Documents are there, in the newest backing index."""
+        self.fake.streams.setdefault(stream, [{}])[-1].update({name: {} for name in names})
+
+    def look_up(self, *names: str, since: float | None = None) -> LookUp:
+        """What is known of these."""
+        return self.recovery.look_up([pair(name) for name in names], self.recovery.began if since is None else since)
+
+    def unknown(self, *names: str, since: float | None = None) -> list[str]:
+        """Which of these are not there, all of which is decided."""
+        found = self.look_up(*names, since=since)
+        assert ([], 0.0) == (found.undecided, found.wait)
+        return [raw.decode() for _, raw in found.unknown]
+
+    def asked(self, path: str, stream: str = STREAM) -> int:
+        """How often."""
+        return sum(line.endswith(f" /{stream}/{path}") for line in self.fake.journal)
+
+
+def pair(name: str, stream: str = STREAM) -> Pair:
+    """An item and its line."""
+    return orjson.dumps({"create": {"_index": stream, "_id": name}}) + b"\n{}\n", name.encode()
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    """A recovery at the fake."""
+    desk = Desk(Fake())
+    yield desk
+    desk.client.close()
+    desk.fake.down()
+
+
+def test_a_stream_that_was_not_there_holds_nothing(desk: Desk) -> None:
+    """It is asked about once; what was sent to it since needs no look-up."""
+    assert ["a"] == desk.unknown("a")
+    desk.index("a")
+    desk.now += 1000
+    assert ["b"] == desk.unknown("b")
+    assert (1, 0) == (desk.asked("_settings"), desk.asked("_search"))
+
+
+def test_ids_are_found_in_every_backing_index(desk: Desk) -> None:
+    """In the old one and in the new one; refreshed once."""
+    desk.index("old")
+    desk.fake.rollover(STREAM)
+    desk.index("new")
+    assert ["c"] == desk.unknown("old", "c", "new")
+    assert ["d"] == desk.unknown("d")
+    assert 1 == desk.asked("_refresh")
+
+
+def test_nothing_known_before_the_doubt_counts(desk: Desk) -> None:
+    """What was not there before a request without an answer may be there after it."""
+    desk.index("b")
+    assert ["a"] == desk.unknown("a")
+    desk.index("a")
+    assert [] == desk.unknown("a", since=desk.clock())
+    assert 2 == desk.asked("_refresh")
+
+
+def test_a_request_that_runs_is_waited_for(desk: Desk) -> None:
+    """What it may bring is undecided until it is over, and looked up then; requests that begin later don't count."""
+    desk.index("a")
+    desk.fake.rollover(STREAM)
+    desk.fake.tasks = {"n:1": f"requests[3], indices[{STREAM}]", "n:2": f"requests[3], indices[{OTHER}]"}
+    found = desk.look_up("a", "b")
+    assert ([], [b"a", b"b"]) == (found.unknown, [raw for _, raw in found.undecided])
+    assert 0 < found.wait < 1
+    assert 0 == desk.asked("_search")
+    desk.fake.streams[STREAM][0]["b"] = {}
+    desk.fake.tasks = {"n:3": f"requests[3], indices[{STREAM}]"}
+    assert ["c"] == desk.unknown("a", "b", "c")
+    desk.fake.tasks = {"n:4": f"requests[3], indices[{STREAM}]"}
+    assert ["d"] == desk.unknown("d")
+
+
+def test_a_request_on_its_way_is_waited_for(desk: Desk) -> None:
+    """It arrives before a request that is sent after it; then it runs."""
+    desk.index("a")
+    desk.fake.tasks = {}
+
+    def arrives(one: Exchange) -> None:
+        desk.fake.tasks = {"n:1": f"requests[3], indices[{STREAM}]"}
+        refuse(400, "action_request_validation_exception")(one)
+
+    desk.fake.otherwise["POST /_bulk"] = arrives
+    assert [b"b"] == [raw for _, raw in desk.look_up("b").undecided]
+    desk.fake.tasks = {}
+    assert ["b"] == desk.unknown("b")
+    desk.fake.otherwise["POST /_bulk"] = refuse(502)
+    with pytest.raises(ApiError):
+        desk.unknown("b", since=desk.clock())
+
+
+def test_a_later_doubt_waits_for_the_requests_of_its_time(desk: Desk) -> None:
+    """That older ones are over says nothing of a request that timed out just now."""
+    desk.index("a")
+    desk.fake.tasks = {}
+    assert ["b"] == desk.unknown("b")
+    desk.fake.tasks = {"n:5": f"requests[3], indices[{STREAM}]"}
+    assert [b"b"] == [raw for _, raw in desk.look_up("b", since=desk.clock()).undecided]
+    assert ["c"] == desk.unknown("c")
+
+
+def test_a_shard_that_works_on_alone_is_waited_for(desk: Desk) -> None:
+    """The node that took the request is gone; its part on another node names the backing index."""
+    desk.index("a")
+    desk.fake.tasks = {"n:1": f"requests[3], index[.ds-{STREAM}-2026.11.27-000001][0]"}
+    assert [b"b"] == [raw for _, raw in desk.look_up("b").undecided]
+
+
+def test_a_task_that_never_ends_is_not_waited_for(desk: Desk) -> None:
+    """After ten minutes something else must be wrong with it."""
+    desk.index("a")
+    desk.fake.tasks = {"n:1": f"requests[3], indices[{STREAM}]"}
+    assert [b"b"] == [raw for _, raw in desk.look_up("b").undecided]
+    desk.now += 601
+    assert ["b"] == desk.unknown("b")
+
+
+def test_one_stream_does_not_wait_for_another(desk: Desk) -> None:
+    """What is decided is told beside what is not."""
+    desk.index("a")
+    desk.index("a", stream=OTHER)
+    desk.fake.tasks = {"n:1": f"requests[3], indices[{STREAM}]"}
+    found = desk.recovery.look_up([pair("b"), pair("b", OTHER)], desk.recovery.began)
+    assert ([pair("b", OTHER)], [pair("b")]) == (found.unknown, found.undecided)
+
+
+def test_without_tasks_a_new_write_index_is_waited_for(desk: Desk) -> None:
+    """Nobody may list requests: those that began before the rollover are over after twice the time-out."""
+    desk.index("a")
+    desk.fake.rollover(STREAM)
+    desk.fake.created[STREAM] = 1e9 + desk.now - 20
+    found = desk.look_up("a", "b")
+    assert ([], 2) == (found.unknown, len(found.undecided))
+    assert 39 < found.wait <= 40
+    desk.now += 40
+    assert ["b"] == desk.unknown("a", "b")
+
+
+@pytest.mark.parametrize(("age", "rolled_over"), [(60, True), (1, False), (None, True)])
+def test_nothing_waits_where_no_rollover_was_near(desk: Desk, age: float | None, rolled_over: bool) -> None:
+    """An old write index, the only one, or one whose age nobody tells."""
+    desk.index("a")
+    if rolled_over:
+        desk.fake.rollover(STREAM)
+    if age is not None:
+        desk.fake.created[STREAM] = 1e9 + desk.now - age
+    assert ["b"] == desk.unknown("a", "b")
+
+
+def test_a_clock_that_is_behind_waits_no_longer_than_a_request_takes(desk: Desk) -> None:
+    """By our clock the write index is from tomorrow: twice the time-out after the doubt all is over."""
+    desk.index("a")
+    desk.fake.rollover(STREAM)
+    desk.fake.created[STREAM] = 1e9 + desk.now + 86_400
+    assert 59 < desk.look_up("b").wait <= 60
+    desk.now += 60
+    assert ["b"] == desk.unknown("b")
+
+
+def test_after_a_wait_the_stream_is_refreshed_again(desk: Desk) -> None:
+    """What landed at the end of the wait is found."""
+    desk.index("a")
+    desk.fake.rollover(STREAM)
+    desk.fake.created[STREAM] = 1e9 + desk.now - 59.9
+    assert ["b"] == desk.unknown("b", since=desk.now - 100)
+    assert 1 == desk.asked("_refresh")
+    desk.fake.created[STREAM] = 1e9 + desk.now
+    desk.now += 2
+    assert 1 == len(desk.look_up("b").undecided)
+    desk.now += 60
+    assert ["b"] == desk.unknown("b")
+    assert 2 == desk.asked("_refresh")
+
+
+def test_half_an_answer_is_none(desk: Desk) -> None:
+    """A shard that is not there just now must not make its documents look missing."""
+    desk.index("a")
+    allowed: list[str] = []
+
+    def look(one: Exchange) -> None:
+        allowed.append(one.params.get("allow_partial_search_results", "true"))
+        refuse(503, "search_phase_execution_exception")(one)
+
+    desk.fake.otherwise[f"POST /{STREAM}/_search"] = look
+    with pytest.raises(ApiError):
+        desk.unknown("a")
+    assert ["false"] == allowed
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("_search", {}), ("_search", {"hits": []}), ("_search", {"hits": {"hits": [{}]}}), ("_search", []),
+        ("_search", {"hits": {"total": {"value": 1}, "hits": []}}), ("_search", {"hits": {"hits": [{"_id": "z"}]}}),
+        ("_settings", {}), ("_settings", {"a": 1}),
+    ],
+)  # fmt: skip
+def test_a_strange_answer_is_no_answer(desk: Desk, path: str, body: object) -> None:
+    """Nothing is taken for missing because somebody in between answered something."""
+    desk.index("a")
+    desk.fake.otherwise[f"{'POST' if path == '_search' else 'GET'} /{STREAM}/{path}"] = product(
+        200, orjson.dumps(body)
+    )
+    with pytest.raises(TransportError):
+        desk.unknown("a")
+
+
+@pytest.mark.parametrize("body", [{}, {"nodes": []}, {"nodes": {"n": 1}}, {"nodes": {}, "node_failures": [{}]}, 1])
+def test_a_strange_list_of_tasks_proves_nothing(desk: Desk, body: object) -> None:
+    """Then only time tells."""
+    desk.index("a")
+    desk.fake.rollover(STREAM)
+    desk.fake.created[STREAM] = 1e9 + desk.now
+    desk.fake.otherwise["GET /_tasks"] = product(200, orjson.dumps(body))
+    assert 59 < desk.look_up("b").wait <= 60
+
+
+def test_a_cluster_in_trouble_is_asked_again(desk: Desk) -> None:
+    """A 503 for the list of tasks does not mean that it may not be asked for."""
+    desk.index("a")
+    desk.fake.otherwise["GET /_tasks"] = refuse(503, "why")
+    with pytest.raises(ApiError):
+        desk.unknown("a")
+
+
+def test_ids_that_are_there_twice_hide_no_others(desk: Desk) -> None:
+    """Copies from before take the places of others in an answer."""
+    desk.index("a", "b")
+    desk.fake.rollover(STREAM)
+    desk.index("a", "b", "c")
+
+    def look(one: Exchange) -> None:
+        wanted = orjson.loads(one.body)["query"]["ids"]["values"]
+        hits = [{"_id": name} for index in desk.fake.streams[STREAM] for name in wanted if name in index]
+        one.send(200, {"hits": {"total": {"value": len(hits)}, "hits": hits[: len(wanted)]}})
+
+    desk.fake.otherwise[f"POST /{STREAM}/_search"] = look
+    assert ["d"] == desk.unknown("a", "b", "c", "d")
+
+
+def test_a_404_of_a_proxy_does_not_mean_that_nothing_is_there(desk: Desk) -> None:
+    """Only Elasticsearch knows."""
+    desk.index("a")
+    desk.fake.otherwise[f"GET /{STREAM}/_settings"] = page(404)
+    with pytest.raises(TransportError):
+        desk.unknown("a")
+
+
+def test_read_is_all_that_a_key_needs(desk: Desk) -> None:
+    """It may neither list tasks, nor ask for settings, nor refresh: it looks all the same."""
+    desk.index("a")
+    desk.fake.rollover(STREAM)
+    for request in ("GET", "POST"):
+        desk.fake.otherwise[f"{request} /{STREAM}/_{'settings' if request == 'GET' else 'refresh'}"] = refuse(403)
+    desk.fake.otherwise["GET /_tasks"] = refuse(403)
+    assert ["b"] == desk.unknown("a", "b")
+    assert [] == desk.warned
+
+
+@pytest.mark.parametrize(("day", "waits"), [("2001.09.08", False), ("2001.09.09", True)])
+def test_names_tell_the_day_to_a_key_that_may_only_read(desk: Desk, day: str, waits: bool) -> None:
+    """The write index is at least as old as what is left of the day in its name: 1e9 is early on 9 September 2001."""
+    desk.now = 4 * 3600.0
+    desk.index("a")
+    names = [f".ds-{STREAM}-2001.08.01-000001", f".ds-{STREAM}-{day}-000002"]
+    desk.fake.otherwise[f"GET /{STREAM}/_settings"] = refuse(403)
+    desk.fake.otherwise[f"POST /{STREAM}/_field_caps"] = product(200, orjson.dumps({"indices": names}))
+    assert waits == bool(desk.look_up("b", since=desk.clock()).wait)
+
+
+def test_a_key_that_may_not_read_is_told_once(desk: Desk) -> None:
+    """Then everything counts as unknown; after a minute it is tried again."""
+    desk.index("a")
+    desk.fake.otherwise[f"POST /{STREAM}/_search"] = refuse(403)
+    assert ["a"] == desk.unknown("a")
+    asked = len(desk.fake.journal)
+    assert ["a"] == desk.unknown("a")
+    assert asked == len(desk.fake.journal)
+    desk.now += FORBIDDEN_FOR
+    assert ["a"] == desk.unknown("a")
+    del desk.fake.otherwise[f"POST /{STREAM}/_search"]
+    desk.now += FORBIDDEN_FOR
+    assert [] == desk.unknown("a")
+    (warning,) = desk.warned
+    assert "grant `read`" in warning

@@ -1,0 +1,556 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any, cast
+
+import orjson
+import pytest
+from elastic_transport import ConnectionTimeout, TransportError
+
+from shipper.config import Elasticsearch as Settings
+from shipper.deliver.batch import Batch
+from shipper.deliver.dead_letters import DeadLetters
+from shipper.deliver.dedupe import Recovery
+from shipper.deliver.replay import send_letters
+from shipper.deliver.sender import Sender
+from shipper.document.ids import generation_text
+from shipper.elastic.bulk_request import verdicts_of
+from shipper.elastic.client import connect
+from shipper.elastic.outcomes import Outcome, Verdict
+from shipper.runs.facts import RunFacts, Told
+from shipper.runs.writer import RunDocuments, Written
+from shipper.tail.progress import Span
+from shipper.tail.state.marks import NOTHING
+from shipper.telemetry import Counters
+
+FOREVER = float("inf")
+
+
+def batch(*names: str, size: int = 0) -> Batch:
+    """Documents of these ids, one span over all of them."""
+    items = [
+        orjson.dumps({"create": {"_index": "logs-x-y", "_id": name}})
+        + b"\n"
+        + orjson.dumps({"n": name, "x": "x" * size})
+        + b"\n"
+        for name in names
+    ]
+    return Batch(
+        items, [name.encode() for name in names], [Span(b"g", 0, len(names), NOTHING, "")], sum(map(len, items))
+    )
+
+
+class Desk:
+    """A sender with everything that it needs; its back-off takes no time unless told."""
+
+    def __init__(self, cluster: Any, root: Path) -> None:
+        self.cluster = cluster
+        settings = Settings(hosts=[cluster.url], request_timeout=0.3)
+        self.client = connect(settings)
+        self.counters = Counters()
+        self.letters = DeadLetters(root, lambda: "now")
+        self.wake = threading.Event()
+        self.restored = 0
+        self.can_restore = True
+        self.waits: list[int] = []
+        self.wait = 0.0
+        self.broken_invariants: list[dict[str, int]] = []
+        self.begun = 0
+        self.sender = Sender(
+            self.client, settings, in_flight=2, dead_letters=self.letters, counters=self.counters,
+            recovery=Recovery(self.client, pytest.fail, request_timeout=0.3), restore=self.restore,
+            runs=RunDocuments(self.client, "neuroflow-runs-test", lambda: None),
+            wake=self.wake, wait_for=self.wait_for,
+        )  # fmt: skip
+
+    def restore(self) -> bool:
+        """The templates are put back."""
+        self.restored += 1
+        return self.can_restore
+
+    def wait_for(self, attempt: int) -> float:
+        """Seconds; looks at the counters on the way."""
+        self.waits.append(attempt)
+        self.check()
+        return self.wait
+
+    def check(self) -> None:
+        """Note when the counters don't add up."""
+        now = self.counters.snapshot()
+        sum_of = now["acknowledged"] + now["duplicate"] + now["dead"] + now["in_flight"]
+        if not now["read"] == sum_of == self.begun or now["in_flight"] < 0:
+            self.broken_invariants.append(now)
+
+    def submit(self, *batches: Batch) -> None:
+        """Hand over."""
+        for one in batches:
+            self.begun += len(one.items)
+            self.counters.begin(len(one.items))
+            assert self.sender.offer(one)
+
+    def finish(self) -> list[Span]:
+        """The spans that are settled when nothing is under way any more."""
+        spans: list[Span] = []
+        deadline = time.monotonic() + 20
+        while not self.sender.idle and time.monotonic() < deadline:
+            self.wake.wait(0.05)
+            self.wake.clear()
+            spans += self.sender.acknowledged()
+            self.check()
+        assert self.sender.idle
+        assert [] == self.broken_invariants
+        return spans
+
+    def counted(self) -> tuple[int, int, int, int]:
+        """Acknowledged, duplicate, dead, in flight."""
+        now = self.counters.snapshot()
+        return now["acknowledged"], now["duplicate"], now["dead"], now["in_flight"]
+
+
+@pytest.fixture
+def desk(cluster: Any, tmp_path: Path) -> Iterator[Desk]:
+    """A sender to the fake cluster."""
+    desk = Desk(cluster, tmp_path)
+    yield desk
+    desk.sender.stop(0.0)
+    for thread in desk.sender._threads:
+        thread.join(10)
+    desk.client.close()
+
+
+def items(*statuses: int | dict[str, Any]) -> tuple[int, Any]:
+    """An answer with an outcome for each item."""
+    inner = [
+        one
+        if isinstance(one, dict)
+        else {"status": one, **({"error": {"type": f"e{one}", "reason": "why"}} if one >= 300 else {})}
+        for one in statuses
+    ]
+    return 200, {"errors": True, "items": [{"create": one} for one in inner]}
+
+
+def test_body_is_gzip_of_the_documents(desk: Desk) -> None:
+    """What arrives, unpacked, is what was handed over; small bodies travel as they are."""
+    desk.submit(batch("a", "b", size=5000))
+    desk.finish()
+    desk.submit(batch("c"))
+    desk.finish()
+    assert ["gzip", None] == desk.cluster.encodings
+    assert {name: name for name in "abc"} == {name: one["n"] for name, one in desk.cluster.documents.items()}
+
+
+def test_each_item_has_its_own_outcome(desk: Desk) -> None:
+    """Only what may succeed later is sent again; duplicates are done, refusals go to the dead letters."""
+    desk.cluster.answers.put(items(201, 409, 429, 400, 503, {"status": 201, "failure_store": "used"}))
+    desk.cluster.answers.put(items(201, 429))
+    desk.submit(batch(*"abcdef"))
+    assert 1 == len(desk.finish())
+    assert [list("abcdef"), ["c", "e"], ["e"]] == desk.cluster.requests
+    assert (3, 1, 2, 0) == desk.counted()
+    assert [("d", 400, "e400"), ("f", 201, "failure_store")] == [
+        (one.id, one.status, one.kind) for one in desk.letters
+    ]
+    assert ["d", "f"] == [one.line for one in desk.letters]
+    assert (3, [1, 2]) == (desk.counters.snapshot()["retried"], desk.waits)
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 401, 403, 408])
+def test_whole_request_is_tried_again(desk: Desk, status: int) -> None:
+    """Overloaded or forbidden, nothing is dropped; it goes on when the cluster does."""
+    for _ in range(3):
+        desk.cluster.answers.put((status, {"error": {"type": "t", "reason": "r"}}))
+    desk.submit(batch("a", "b"))
+    assert 1 == len(desk.finish())
+    assert [["a", "b"]] * 4 == desk.cluster.requests
+    assert (2, 0, 0, 0) == desk.counted()
+    assert not desk.sender.trouble
+
+
+@pytest.mark.parametrize(("status", "kind"), [(413, "request_too_large"), (400, "request_refused")])
+def test_refused_requests_are_halved(desk: Desk, status: int, kind: str) -> None:
+    """Down to the document that is to blame; the others are indexed."""
+
+    def decide(ids: list[str]) -> tuple[int, Any]:
+        if "bad" in ids:
+            return status, {"error": {"type": "t", "reason": "r"}}
+        return items(*[201] * len(ids))
+
+    desk.cluster.decide = decide
+    desk.submit(batch("a", "b", "bad", "c", "d"))
+    assert 1 == len(desk.finish())
+    assert (4, 0, 1, 0) == desk.counted()
+    assert [("bad", status, kind)] == [(one.id, one.status, one.kind) for one in desk.letters]
+
+
+def test_a_cluster_that_takes_nothing_blames_nobody(desk: Desk) -> None:
+    """A lone document that is refused waits until another is taken: only then the refusal is its own fault."""
+
+    def decide(ids: list[str]) -> tuple[int, Any]:
+        return (400, {"error": {"type": "t", "reason": "r"}}) if "bad" in ids else items(*[201] * len(ids))
+
+    desk.cluster.decide = decide
+    desk.wait = 0.01
+    desk.submit(batch("bad"))
+    for _ in range(5):
+        assert desk.cluster.asked.acquire(timeout=10)
+    assert (0, 0, 0, 1) == desk.counted()
+    assert desk.sender.trouble
+    desk.submit(batch("a"))
+    assert 2 == len(desk.finish())
+    assert (1, 0, 1, 0) == desk.counted()
+    assert not desk.sender.trouble
+
+
+def test_templates_are_looked_after_while_sending(desk: Desk) -> None:
+    """Now and then, and a look that fails holds nothing up."""
+    desk.submit(batch("a"))
+    desk.finish()
+    assert 1 == desk.restored
+    desk.submit(batch("b"))
+    desk.finish()
+    assert 1 == desk.restored
+    desk.sender._look_at = 0.0
+    desk.can_restore = False
+    desk.submit(batch("c"))
+    desk.finish()
+    assert (2, (3, 0, 0, 0)) == (desk.restored, desk.counted())
+
+
+def test_preparing_waits_for_no_silent_cluster(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The start goes on after a while; documents still wait for the templates."""
+    monkeypatch.setattr("shipper.deliver.sender.PREPARE_PATIENCE", 0.01)
+    gate = threading.Event()
+    desk.sender._restore = lambda: gate.wait(20)
+    desk.sender.prepare(threading.Event())
+    desk.submit(batch("a"))
+    assert not desk.cluster.asked.acquire(timeout=0.2)
+    gate.set()
+    assert 1 == len(desk.finish())
+
+
+def cut(handler: BaseHTTPRequestHandler) -> None:
+    """Begin an answer and end the connection."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{")
+    handler.close_connection = True
+
+
+def silence(handler: BaseHTTPRequestHandler) -> None:
+    """Say nothing until the client is gone."""
+    handler.connection.settimeout(10)
+    with suppress(OSError):
+        handler.connection.recv(1)
+    handler.close_connection = True
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        cut,
+        silence,
+        (200, "<html>a proxy</html>"),
+        (200, {"items": [{"create": {"status": 201}}]}),
+        (200, {"items": "none"}),
+        (200, ["no object"]),
+        items({}, {}),
+    ],
+    ids=["cut", "silence", "html", "too few", "no list", "no object", "no statuses"],
+)
+def test_no_answer_is_no_outcome(desk: Desk, answer: Any) -> None:
+    """Whatever it is that comes instead of outcomes, the documents are sent again."""
+    desk.cluster.answers.put(answer)
+    desk.submit(batch("a", "b"))
+    assert 1 == len(desk.finish())
+    assert [["a", "b"], ["a", "b"]] == desk.cluster.requests
+    assert (2, 0, 0, 0) == desk.counted()
+    assert not desk.sender.broken
+
+
+def test_missing_template_is_put_back(desk: Desk) -> None:
+    """A data stream that can't be made waits for its template, which is put back."""
+    desk.cluster.answers.put(
+        items({"status": 404, "error": {"type": "index_not_found_exception", "reason": "no stream"}})
+    )
+    desk.submit(batch("a"))
+    desk.finish()
+    assert (2, (1, 0, 0, 0)) == (desk.restored, desk.counted())
+
+
+class Noticed(threading.Event):
+    """An event that tells when somebody waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.awaited = threading.Event()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait, and say so."""
+        self.awaited.set()
+        return super().wait(timeout)
+
+
+def test_stop_wakes_a_long_pause(desk: Desk) -> None:
+    """An hour of back-off ends at once; where somebody answers it is tried once more at least."""
+    desk.wait = 3600.0
+    desk.sender._nudge = pause = Noticed()
+    desk.cluster.answers.put((503, {"error": "busy"}))
+    desk.submit(batch("a"))
+    assert pause.awaited.wait(10)
+    desk.sender.stop(FOREVER)
+    assert 1 == len(desk.finish())
+    assert (1, 0, 0, 0) == desk.counted()
+
+
+def test_stop_gives_up_at_the_deadline(desk: Desk) -> None:
+    """What has no outcome then stays in flight: its cursor does not move, it is sent at the next start."""
+    desk.wait = 3600.0
+    desk.cluster.decide = lambda _: (503, {"error": "busy"})
+    desk.submit(batch("a"))
+    assert desk.cluster.asked.acquire(timeout=10)
+    desk.sender.stop(0.0)
+    assert [] == desk.finish()
+    assert (0, 0, 0, 1) == desk.counted()
+
+
+def test_slow_cluster_stops_the_reading(desk: Desk) -> None:
+    """With all requests under way and one more waiting there is no room, and nobody is kept waiting."""
+    gate = threading.Event()
+
+    def decide(ids: list[str]) -> tuple[int, Any]:
+        gate.wait(10)
+        return items(*[201] * len(ids))
+
+    desk.cluster.decide = decide
+    desk.sender._client = desk.client.options(request_timeout=30)
+    desk.submit(batch("a"), batch("b"), batch("c"))
+    assert not desk.sender.offer(batch("d"))
+    gate.set()
+    assert 3 == len(desk.finish())
+
+
+def test_dead_letters_that_cannot_be_written_are_not_dead(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk holds the batch up, until it is not full."""
+    append: Callable[..., None] = desk.letters.append
+    refused = 2
+
+    def full(dead: Any) -> None:
+        nonlocal refused
+        refused -= 1
+        if refused >= 0:
+            raise OSError(28, "No space left on device")
+        append(dead)
+
+    monkeypatch.setattr(desk.letters, "append", full)
+    desk.cluster.answers.put(items(400))
+    desk.submit(batch("a"))
+    assert 1 == len(desk.finish())
+    assert ((0, 0, 1, 0), 1) == (desk.counted(), desk.letters.count())
+
+
+def test_bug_in_a_batch_does_not_end_the_thread(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    """It is said with its place, nothing of it is acknowledged, and other batches go on."""
+    desk.counters.begin(1)
+    desk.begun += 1
+    document = {"log": {"file": {"path": "/l"}}, "neuroflow": {"generation": generation_text(b"g")}}
+    item = b'{"create":{}}\n' + orjson.dumps(document) + b"\n"
+    with caplog.at_level("ERROR"):
+        assert desk.sender.offer(Batch([item], [], [Span(b"g", 0, 1, NOTHING, "")]))
+        assert [] == desk.finish()
+    assert not desk.sender.broken
+    assert not desk.sender.trouble
+    assert "/l, bytes 0 to 1" in caplog.text
+    desk.submit(batch("b"), batch("c"), batch("d"))
+    assert 3 == len(desk.finish())
+    assert (3, 0, 0, 1) == desk.counted()
+
+
+def test_bug_in_every_batch_slows_down_and_ends_the_run(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each waits longer than the one before, until so many are set aside that only another start can help."""
+    monkeypatch.setattr("shipper.deliver.set_aside.MOST", 4)
+    for at in range(4):
+        assert not desk.sender.broken
+        desk.counters.begin(1)
+        desk.begun += 1
+        assert desk.sender.offer(Batch([b"a"], [], [Span(b"g", at, at + 1, NOTHING, "")]))
+        assert [] == desk.finish()
+    assert desk.sender.broken
+    assert [1, 2, 3, 4] == desk.waits
+
+
+def test_good_batch_between_bad_ones_ends_their_row(desk: Desk) -> None:
+    """A bug that hits a batch now and then does not slow the others down."""
+    for name in "abc":
+        desk.counters.begin(1)
+        desk.begun += 1
+        assert desk.sender.offer(Batch([b"a"], [], [Span(b"g", 0, 1, NOTHING, "")]))
+        assert [] == desk.finish()
+        desk.submit(batch(name))
+        assert 1 == len(desk.finish())
+    assert [1, 1, 1] == desk.waits
+
+
+def test_letters_are_sent_like_documents(desk: Desk) -> None:
+    """A replay speaks to the cluster as the sender does."""
+    desk.cluster.answers.put(items(400))
+    desk.submit(batch("a"))
+    desk.finish()
+    recovery = Recovery(desk.client, pytest.fail, request_timeout=30)
+    (verdict,) = send_letters(desk.client, recovery, list(desk.letters), pytest.fail)
+    assert Outcome.ACKNOWLEDGED is verdict.outcome
+    assert ["a"] == desk.cluster.requests[-1]
+
+
+def test_letters_wait_for_an_older_request(desk: Desk) -> None:
+    """That of an earlier replay may still bring them; what it brought is not sent again."""
+    desk.cluster.answers.put(items(400, 400))
+    desk.submit(batch("a", "b"))
+    desk.finish()
+    desk.cluster.tasks = ["requests[2], indices[logs-x-y]"]
+    waits: list[float] = []
+    said: list[str] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 20:
+            desk.cluster.tasks, desk.cluster.found = [], ["a"]
+
+    recovery = Recovery(desk.client, pytest.fail, request_timeout=30)
+    verdicts = send_letters(desk.client, recovery, list(desk.letters), said.append, sleep)
+    assert [Outcome.DUPLICATE, Outcome.ACKNOWLEDGED] == [one.outcome for one in verdicts]
+    assert ["b"] == desk.cluster.requests[-1]
+    assert (20, 1) == (len(waits), len(said))
+
+
+def doubtful(*names: str) -> Batch:
+    """A batch that an earlier run may have sent, all but its first document."""
+    one = batch(*names)
+    one.doubtful = [(1, len(names))]
+    return one
+
+
+def test_what_an_older_request_may_bring_waits(desk: Desk) -> None:
+    """And only that: the rest of its batch, and other batches, are sent meanwhile."""
+    desk.cluster.tasks = ["requests[2], indices[logs-x-y]"]
+    desk.submit(doubtful("a", "b", "c"), batch("d"))
+    while desk.counted() != (2, 0, 0, 2):
+        desk.wake.wait(0.05)
+    assert desk.sender.waits
+    assert not desk.sender.idle
+    desk.cluster.tasks, desk.cluster.found = [], ["b"]
+    assert 2 == len(desk.finish())
+    assert (3, 1, 0, 0) == desk.counted()
+    assert [["a"], ["c"], ["d"]] == sorted(desk.cluster.requests)
+    assert not desk.sender.waits
+
+
+def test_a_stop_gives_up_what_waits(desk: Desk) -> None:
+    """It is looked up again at the next start."""
+    desk.cluster.tasks = ["requests[2], indices[logs-x-y]"]
+    desk.submit(doubtful("a", "b"))
+    while desk.counted() != (1, 0, 0, 1):
+        desk.wake.wait(0.05)
+    desk.sender.stop(time.monotonic())
+    assert [] == desk.finish()
+    assert (1, 0, 0, 1) == desk.counted()
+
+
+def test_answers_must_speak_of_every_item() -> None:
+    """An item that says nothing is tried again; an answer with another number of items is none."""
+    answer = {"items": [{"create": None}, {}, None, {"create": {"status": 201}}]}
+    assert [Outcome.RETRY] * 3 + [Outcome.ACKNOWLEDGED] == [one.outcome for one in verdicts_of(answer, 4)]
+    with pytest.raises(TransportError, match="a proxy in between"):
+        verdicts_of(answer, 5)
+
+
+def test_nothing_is_sent_before_the_templates_are_there(desk: Desk) -> None:
+    """While the cluster can't be asked for them no document goes out; a stop ends the wait."""
+    desk.can_restore = False
+    desk.wait = 3600.0
+    desk.submit(batch("a"))
+    assert not desk.cluster.asked.acquire(timeout=0.2)
+    desk.sender.stop(0.0)
+    assert [] == desk.finish()
+    assert (0, 0, 0, 1) == desk.counted()
+
+
+class Runs:
+    """Stands in for the run documents; each attempt gets what is said."""
+
+    index = "neuroflow-runs-test"
+
+    def __init__(self, *answers: Written | Exception) -> None:
+        self.answers = deque(answers)
+        self.asked: list[RunFacts] = []
+
+    def write(self, facts: RunFacts) -> Written:
+        """The next answer; when there is none left, all is well."""
+        self.asked.append(facts)
+        answer = self.answers.popleft() if self.answers else Written({}, None, [])
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+FACTS: RunFacts = {"pipeline_run:1": {"k": {"verb": "started"}}}
+TOLD: list[Told] = [("pipeline_run:1", None, b'"k":{"verb":"started"}')]
+
+
+def told(desk: Desk, runs: Runs) -> list[Span]:
+    """Deliver a batch that tells of a run."""
+    desk.sender._run_writer._runs = cast("RunDocuments", runs)
+    one = batch("a")
+    one.facts = TOLD
+    desk.submit(one)
+    return desk.finish()
+
+
+def test_blank_lines_are_settled_without_a_request(desk: Desk) -> None:
+    """A span without documents is acknowledged; the thread that had it takes the next."""
+    blank = Batch(spans=[Span(b"g", 0, 7, NOTHING, "")])
+    desk.submit(blank)
+    assert blank.spans == desk.finish()
+    desk.submit(batch("a"))
+    desk.finish()
+    assert (1, 0, 0, 0) == desk.counted()
+    assert 1 == len(desk.cluster.requests)
+
+
+def test_cursors_move_when_the_runs_are_told_of(desk: Desk) -> None:
+    """Not before: what could not be written is tried again, and only that."""
+    runs = Runs(
+        ConnectionTimeout("slow"),
+        Written(FACTS, Verdict(Outcome.RETRY, 429, "busy", "later"), []),
+    )
+    assert 1 == len(told(desk, runs))
+    assert [FACTS] * 3 == runs.asked
+    assert [1, 2] == desk.waits
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Written(FACTS, Verdict(Outcome.PAUSE, 403, "security_exception", "no"), []),
+        Written({}, None, [("pipeline_run:1", Verdict(Outcome.DEAD, 400, "document_parsing_exception", "no"))]),
+    ],
+)
+def test_logs_go_before_run_documents(desk: Desk, caplog: pytest.LogCaptureFixture, answer: Written) -> None:
+    """A key that may not write them, or one that is refused, is said once; shipping goes on."""
+    with caplog.at_level("WARNING"):
+        assert 1 == len(told(desk, Runs(answer)))
+    assert ["rebuild-runs" in record.message for record in caplog.records] == [True]
+
+
+def test_a_stop_does_not_wait_for_run_documents_for_ever(desk: Desk) -> None:
+    """The lines are not acknowledged: they tell of the run again at the next start."""
+    desk.sender._run_writer._runs = cast("RunDocuments", Runs(*[ConnectionTimeout("slow")] * 99))
+    one = batch("a")
+    one.facts = TOLD
+    desk.wait = 60.0
+    desk.submit(one)
+    desk.sender.stop(time.monotonic())
+    assert [] == desk.finish()

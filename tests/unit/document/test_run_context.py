@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shipper.document.run_context import RunContext
+
+
+def completed(context: RunContext, action: str | None = None, at: str = "10:00:00", **fields: Any) -> dict[str, Any]:
+    """The fields after the context has filled them in; ``at`` is a time of day, or a date and a time of day."""
+    day, _, clock = at.rpartition(" ")
+    context.complete(fields, action, f"{day or '2026-03-02'}T{clock}.000000Z" if at else "")
+    return fields
+
+
+def filled(context: RunContext, action: str | None = None, at: str = "10:00:00", **fields: Any) -> list[str]:
+    """Which fields were filled in."""
+    found: list[str] = completed(context, action, at, **fields).get("context", [])
+    return found
+
+
+def test_what_queued_a_run_names_it_for_later_lines() -> None:
+    """Pipeline, subject, session and workflow come back for a line that has only the id, named as such."""
+    context = RunContext()
+    said = {"run_id": "1", "pipeline": "p", "subject_id": "s", "session_id": "t", "workflow_run_id": "w"}
+    assert said == completed(context, "pipeline.queued", **said)
+    names = ["pipeline", "subject_id", "session_id", "workflow_run_id"]
+    assert {**said, "context": names} == completed(context, "pipeline.completed", "10:05:00", run_id="1")
+
+
+def test_what_is_not_known_is_not_invented() -> None:
+    """Another run, or a fact that nobody told, stays unsaid."""
+    context = RunContext()
+    completed(context, "pipeline.queued", run_id="1", pipeline="p")
+    assert {"run_id": "1", "pipeline": "p", "context": ["pipeline"]} == completed(context, run_id="1")
+    assert {"run_id": "2"} == completed(context, run_id="2")
+
+
+def test_later_lines_add_what_they_know() -> None:
+    """What several lines say comes together."""
+    context = RunContext()
+    completed(context, run_id="1", pipeline="p")
+    completed(context, run_id="1", subject_id="s")
+    assert ["pipeline", "subject_id"] == filled(context, run_id="1")
+
+
+def test_an_id_used_again_inherits_nothing() -> None:
+    """Queueing begins a new life once the old one is more than queued."""
+    context = RunContext()
+    completed(context, "pipeline.queued", run_id="1", pipeline="p", subject_id="s")
+    completed(context, "pipeline.started", "10:00:01", run_id="1")
+    assert [] == filled(context, "pipeline.queued", "10:00:02", run_id="1", pipeline="p")
+    assert ["pipeline"] == filled(context, None, "10:00:03", run_id="1")
+
+
+def test_a_birth_that_is_told_twice_is_one() -> None:
+    """The row of the database and the queueing of it: what one says the other does not wipe away."""
+    context = RunContext()
+    completed(context, "pipeline_run.created", run_id="1", pipeline="p", subject_id="s")
+    assert ["subject_id"] == filled(context, "pipeline.queued", "10:00:01", run_id="1", pipeline="p")
+
+
+def test_a_run_that_starts_after_its_end_is_another() -> None:
+    """Nobody said what it is of: it gets nothing, and nothing that follows gets the old patient."""
+    context = RunContext()
+    completed(context, "pipeline.queued", run_id="1", pipeline="p", subject_id="s")
+    completed(context, "pipeline.failed", "10:01:00", run_id="1")
+    assert [] == filled(context, "pipeline.started", "11:00:00", run_id="1", pipeline="p")
+    assert ["pipeline"] == filled(context, None, "11:00:01", run_id="1")
+
+
+def test_a_retry_that_was_announced_is_the_same_run() -> None:
+    """After its failure it starts again."""
+    context = RunContext()
+    completed(context, "pipeline.queued", run_id="1", pipeline="p", subject_id="s")
+    completed(context, "pipeline.failed", "10:01:00", run_id="1")
+    completed(context, "pipeline.retry_scheduled", "10:01:01", run_id="1")
+    assert ["pipeline", "subject_id"] == filled(context, "pipeline.started", "10:05:00", run_id="1")
+
+
+def test_another_patient_with_the_same_id_is_another_run() -> None:
+    """Nothing of the one comes to the other, and lines go to the newest."""
+    context = RunContext()
+    completed(context, run_id="1", pipeline="p", subject_id="sub-1", session_id="ses-1")
+    assert [] == filled(context, None, "12:00:00", run_id="1", pipeline="p", subject_id="sub-2")
+    found = completed(context, None, "12:00:01", run_id="1")
+    assert ("sub-2", None) == (found["subject_id"], found.get("session_id"))
+
+
+def test_a_key_of_the_database_does_not_contradict_a_name() -> None:
+    """``subject_id: 12`` and ``participant: sub-001`` are of one run."""
+    context = RunContext()
+    completed(context, "pipeline.queued", run_id="1", pipeline="p", subject_id="12", workflow_run_id="7")
+    assert ["pipeline", "workflow_run_id"] == filled(context, run_id="1", subject_id="sub-001")
+
+
+def test_lines_get_what_belongs_to_their_own_time() -> None:
+    """An older rotation is read after the newer one: each of two lives has its own lines."""
+    context = RunContext()
+    completed(context, "pipeline.queued", "2026-03-02 10:00:00", run_id="1", pipeline="p", subject_id="new")
+    completed(context, "pipeline.queued", "2026-01-02 10:00:00", run_id="1", pipeline="p", subject_id="old")
+    completed(context, "pipeline.completed", "2026-01-02 11:00:00", run_id="1")
+    assert "new" == completed(context, None, "2026-03-02 10:00:01", run_id="1")["subject_id"]
+    assert "old" == completed(context, None, "2026-01-02 10:30:00", run_id="1")["subject_id"]
+    assert [] == filled(context, None, "2026-02-01 10:00:00", run_id="1")
+    assert [] == filled(context, None, "2025-12-01 10:00:00", run_id="1")
+
+
+def test_a_line_belongs_to_the_run_that_was_there_rather_than_to_one_that_may_have_been() -> None:
+    """The later run's beginning was not seen; the earlier line is of the run that was spoken of then."""
+    context = RunContext()
+    completed(context, "pipeline.queued", "10:00:00", run_id="1", pipeline="p", subject_id="s")
+    completed(context, "pipeline.completed", "10:00:05", run_id="1")
+    completed(context, "pipeline.started", "12:00:00", run_id="1", pipeline="q")
+    assert "p" == completed(context, None, "10:00:03", run_id="1")["pipeline"]
+
+
+def test_a_line_read_before_the_birth_belongs_to_it() -> None:
+    """The worker's log is read before the application's."""
+    context = RunContext()
+    completed(context, "pipeline.started", "10:00:05", run_id="1", pipeline="p")
+    completed(context, "pipeline.queued", "10:00:00", run_id="1", pipeline="p", subject_id="s")
+    assert ["pipeline", "subject_id"] == filled(context, None, "10:00:06", run_id="1")
+
+
+def test_an_earlier_line_is_not_of_a_run_that_was_heard_of_later() -> None:
+    """Only its birth may come late: any other line may be of a run before it."""
+    context = RunContext()
+    completed(context, "pipeline.started", "10:00:00", run_id="1", subject_id="s")
+    assert [] == filled(context, None, "09:00:00", run_id="1")
+
+
+def test_lines_that_are_read_again_change_nothing() -> None:
+    """After a crash lines come again that were learned from."""
+    context = RunContext()
+    events = [("pipeline.queued", "10:00:00"), ("pipeline.started", "10:00:01"), ("pipeline.completed", "10:00:09")]
+    for action, at in events:
+        completed(context, action, at, run_id="1", **({"subject_id": "s"} if "queued" in action else {}))
+    context = RunContext(rows=[(key, value) for key, value in context.changes() if value])
+    assert [[], ["subject_id"], ["subject_id"]] == [
+        filled(context, action, at, run_id="1", **({"subject_id": "s"} if "queued" in action else {}))
+        for action, at in events
+    ]
+
+
+def test_what_is_known_survives_a_restart() -> None:
+    """Runs and tasks, from the rows that were given out."""
+    context = RunContext()
+    completed(context, "pipeline.queued", run_id="1", pipeline="p", subject_id="s")
+    context.complete_task({"task": {"id": "u"}, "run_id": "1", "pipeline": "p"})
+    rows = [(key, value) for key, value in context.changes() if value is not None]
+    assert [] == context.changes()
+    again = RunContext(rows=rows)
+    assert ["pipeline", "subject_id"] == filled(again, None, "10:01:00", run_id="1")
+    task: dict[str, Any] = {"task": {"id": "u"}}
+    again.complete_task(task)
+    assert {"task": {"id": "u"}, "run_id": "1", "pipeline": "p", "context": ["run_id", "pipeline"]} == task
+
+
+def test_a_line_without_a_time_gets_what_is_known_and_teaches_nothing() -> None:
+    """Nobody can tell which life it would begin."""
+    context = RunContext()
+    completed(context, None, "", run_id="2", subject_id="s")
+    assert {"run_id": "2"} == completed(context, run_id="2")
+    completed(context, run_id="1", subject_id="s")
+    assert ["subject_id"] == filled(context, None, "", run_id="1")
+
+
+def test_the_memory_is_bounded() -> None:
+    """The runs heard of first are forgotten first, and so are their rows."""
+    context = RunContext(most=20)
+    for run in range(21):
+        completed(context, run_id=str(run), pipeline="p")
+        context.complete_task({"task": {"id": str(run)}, "pipeline": "p"})
+    assert ["pipeline"] == filled(context, run_id="2")
+    assert [] == filled(context, run_id="1")
+    assert (19, 19) == (len(context._runs), len(context._tasks))
+    assert {"run:0", "run:1", "task:0", "task:1"} == {key for key, value in context.changes() if value is None}
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["pipeline.queued", "pipeline.started", "pipeline.completed", "adapter.run"]),
+            st.integers(0, 3),
+            st.booleans(),
+        ),
+        max_size=40,
+    )
+)
+def test_no_line_gets_the_patient_of_another_life(lines: list[tuple[str, int, bool]]) -> None:
+    """Lives of one id, each queued with its patient, read in order: whatever is filled in is the right one."""
+    context = RunContext()
+    patient, lives, begun = None, 0, False
+    for second, (action, _, names) in enumerate(lines):
+        at = f"10:{second:02d}:00"
+        if action == "pipeline.queued":
+            if not begun and patient is not None:
+                continue
+            lives, begun = lives + 1, False
+            patient = f"sub-{lives}"
+            completed(context, action, at, run_id="1", subject_id=patient)
+            continue
+        begun = begun or patient is not None
+        said = {"subject_id": patient} if names and patient else {}
+        found = completed(context, action, at, run_id="1", **said)
+        assert found.get("subject_id") in {None, patient}
+
+
+def test_long_texts_are_not_remembered() -> None:
+    """Thousands of megabytes that somebody takes for ids must not stay in memory, nor go into the state."""
+    context, long = RunContext(), "x" * 10_000
+    completed(context, "pipeline.queued", run_id=long, pipeline="qsiprep")
+    completed(context, "pipeline.queued", run_id="4", pipeline=long)
+    context.complete_task({"task": {"id": long}, "run_id": "4"})
+    context.complete_task({"task": {"id": "t"}, "run_id": long})
+    assert [] == context.changes()
+    completed(context, "pipeline.queued", run_id="5", pipeline="qsiprep")
+    completed(context, run_id="5", subject_id=long)
+    assert [] == filled(context, run_id="5", pipeline="qsiprep", subject_id="sub-1")
+    assert 1000 > sum(len(value or "") for _, value in context.changes())

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shipper.elastic import assets as module
+from shipper.elastic.assets import asset_dir, assets
+
+NAMES = [asset.name for asset in assets()]
+
+
+def test_templates_have_their_contract_names() -> None:
+    """Five log streams and the run documents, each with a template."""
+    indices = {asset.name: asset.body for asset in assets() if asset.kind == "index_template"}
+    streams = {f"logs-neuroflow.{dataset}" for dataset in ("app", "workflow", "celery", "pipeline", "audit")}
+    assert set(indices) == {*streams, "neuroflow-runs"}
+    assert all(body["priority"] == 250 for body in indices.values())
+    assert all(indices[name]["data_stream"] == {} for name in streams)
+    assert "data_stream" not in indices["neuroflow-runs"]
+    for name, body in indices.items():
+        assert body["index_patterns"] == [f"{name}-*"]
+
+
+@pytest.mark.parametrize("asset", assets(), ids=lambda asset: asset.name)
+def test_every_object_says_whose_it_is(asset: module.Asset) -> None:
+    """Whoever finds an object in the cluster sees who put it there, in which version, and what for."""
+    meta = asset.body["_meta"]
+    assert meta["managed_by"] == "neuroflow-ship"
+    assert meta["version"] == asset.body["version"] >= 1
+    assert meta["description"]
+
+
+def test_compositions_resolve_in_order() -> None:
+    """An index template names component templates that are put before it, or that may be missing."""
+    for at, asset in enumerate(assets()):
+        needed = set(asset.body.get("composed_of", ())) - set(
+            asset.body.get("ignore_missing_component_templates", ())
+        )
+        assert needed <= set(NAMES[:at])
+
+
+def test_wheel_brings_its_own_assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Installed from a wheel, the files lie in the package; in a checkout, beside it."""
+    package = tmp_path / "shipper"
+    (tmp_path / "mappings").mkdir()
+    monkeypatch.setattr(module, "PACKAGE", package)
+    assert asset_dir() == tmp_path / "mappings"
+    (package / "assets" / "mappings").mkdir(parents=True)
+    assert asset_dir() == package / "assets" / "mappings"
+    with pytest.raises(FileNotFoundError, match="kibana"):
+        asset_dir("kibana")

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shipper.elastic.capabilities import FULL, Capabilities, adapt, capabilities
+
+FULL_MODULES = ("mapper-extras", "constant-keyword", "wildcard", "data-streams")
+
+
+def nodes(*described: tuple[str, tuple[str, ...]]) -> dict[str, Any]:
+    """The answer of ``GET _nodes/plugins`` for nodes of these versions and modules."""
+    return {
+        "nodes": {
+            f"node{at}": {"version": version, "modules": [{"name": name} for name in modules]}
+            for at, (version, modules) in enumerate(described)
+        }
+    }
+
+
+def test_full_node_lacks_nothing() -> None:
+    """A full distribution takes the templates as they are."""
+    assert capabilities(nodes(("9.5.3", FULL_MODULES))) == Capabilities(frozenset(), failure_store=True)
+
+
+def test_small_distribution_lacks_types_and_failure_store() -> None:
+    """The test distribution has none of the optional modules."""
+    able = capabilities(nodes(("9.5.3", ("transport-netty4",))))
+    assert able.missing_types == {"match_only_text", "constant_keyword", "wildcard"}
+    assert able.failure_store is False
+
+
+def test_mixed_cluster_is_as_poor_as_its_poorest_node() -> None:
+    """What one node lacks can't be asked of the cluster."""
+    without_wildcard = tuple(name for name in FULL_MODULES if name != "wildcard")
+    able = capabilities(nodes(("9.5.3", FULL_MODULES), ("8.17.0", without_wildcard)))
+    assert able == Capabilities(frozenset({"wildcard"}), failure_store=False)
+
+
+@pytest.mark.parametrize(
+    ("version", "has"),
+    [
+        ("8.17.4", False),
+        ("8.18.9", False),
+        ("8.19.0", True),
+        ("9.0.8", False),
+        ("9.1.0-SNAPSHOT", True),
+        ("10.0.0", True),
+        ("?", False),
+    ],
+)
+def test_failure_store_by_version(version: str, has: bool) -> None:
+    """It came with 8.19 and 9.1; 9.0 is older than 8.19."""
+    assert capabilities(nodes((version, FULL_MODULES))).failure_store is has
+
+
+def test_no_description_means_full() -> None:
+    """A cluster that lists no modules is managed by others, and full."""
+    assert capabilities({}) == FULL
+    assert capabilities({"nodes": {"a": {"version": "9.5.3"}}}) == FULL
+
+
+def test_adapt_replaces_types_and_only_types() -> None:
+    """A type is replaced with all its parameters; a field that is called "type" is a field."""
+    body = {
+        "version": 1,
+        "template": {
+            "mappings": {
+                "properties": {
+                    "type": {"type": "constant_keyword", "value": "logs"},
+                    "error": {"properties": {"type": {"type": "keyword"}, "stack_trace": {"type": "wildcard"}}},
+                    "message": {"type": "match_only_text"},
+                }
+            },
+            "data_stream_options": {"failure_store": {"enabled": True}},
+        },
+    }
+    able = Capabilities(frozenset({"constant_keyword", "wildcard", "match_only_text"}), failure_store=False)
+    adapted = adapt(body, able)
+    assert adapted["template"] == {
+        "mappings": {
+            "properties": {
+                "type": {"type": "keyword"},
+                "error": {
+                    "properties": {
+                        "type": {"type": "keyword"},
+                        "stack_trace": {"type": "keyword", "ignore_above": 8191},
+                    }
+                },
+                "message": {"type": "text"},
+            }
+        }
+    }
+    assert "data_stream_options" in body["template"], "the given body was changed"  # type: ignore[operator]
+
+
+def test_adapt_leaves_a_full_cluster_alone() -> None:
+    """Nothing is taken away that the cluster has or may have."""
+    body = {"template": {"data_stream_options": {}, "mappings": {"properties": {"a": {"type": "wildcard"}}}}}
+    assert adapt(body, FULL) == body
+
+
+@pytest.mark.parametrize(
+    ("version", "mode"), [("8.12.2", None), ("8.16.6", None), ("8.17.0", "logsdb"), ("9.5.3", "logsdb")]
+)
+def test_older_nodes_store_logs_as_any_index(version: str, mode: str | None) -> None:
+    """Before 8.17 a node refuses a template with that mode; everything else of the settings stays."""
+    settings = {"index": {"mode": "logsdb", "sort": {"field": ["service.name"]}}}
+    adapted = adapt({"template": {"settings": settings}}, capabilities(nodes((version, FULL_MODULES))))
+    left = adapted["template"]["settings"]["index"]
+    assert (mode, {"field": ["service.name"]}) == (left.get("mode"), left["sort"])

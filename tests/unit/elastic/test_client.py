@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+import gzip
+import socket
+from pathlib import Path
+
+import pytest
+from elastic_transport import ApiResponseMeta, ConnectionTimeout, HttpHeaders, NodeConfig, TlsError, TransportError
+from elastic_transport import ConnectionError as TransportConnectionError
+from elasticsearch import ApiError
+
+from shipper.config import Elasticsearch
+from shipper.elastic.client import FastGzipNode, compress, connect, explain, is_genuine, reason_of, where
+
+CERTIFICATE = Path(__file__).parents[2] / "conformance" / "certificate.pem"
+SETTINGS = Elasticsearch(hosts=["https://elastic:hunter2@es.lab:9200"], request_timeout=30)
+
+
+ELASTIC = {"x-elastic-product": "Elasticsearch"}
+
+
+def refusal(status: int, body: object, headers: dict[str, str] = ELASTIC) -> ApiError:
+    """An answer that is an error."""
+    meta = ApiResponseMeta(status, "1.1", HttpHeaders(headers), 0.1, NodeConfig("https", "es.lab", 9200))
+    return ApiError("refused", meta, body)
+
+
+REASON = {"error": {"root_cause": [{"type": "security_exception", "reason": "no"}], "type": "outer"}, "status": 401}
+
+
+PHASE = "search_phase_execution_exception"
+MISSING = {
+    "error": {"root_cause": [], "type": PHASE, "reason": "", "caused_by": {"type": PHASE, "reason": "missing [a][0]"}}
+}
+
+
+@pytest.mark.parametrize(
+    ("sentence", "error"),
+    [
+        (
+            (
+                "https://es.lab:9200 does not know us (401): check api_key or username and password; "
+                "it said: security_exception: no"
+            ),
+            refusal(401, REASON),
+        ),
+        (
+            "https://es.lab:9200 forbids this (403): the key lacks a privilege; it said: security_exception: no",
+            refusal(403, REASON),
+        ),
+        ("https://es.lab:9200 answered 503: busy", refusal(503, "busy")),
+        (
+            (
+                "https://es.lab:9200 is only partly there (503): shards that this needs have no node just now, as "
+                f"while one starts or is away; try again in a moment; it said: {PHASE}: missing [a][0]"
+            ),
+            refusal(503, MISSING),
+        ),
+        (
+            "https://es.lab:9200 answered 403: cluster_block_exception: read-only",
+            refusal(403, {"error": {"type": "cluster_block_exception", "reason": "read-only"}}),
+        ),
+        (
+            "https://es.lab:9200 answered 502: Bad gateway (that was a proxy or another service, not Elasticsearch)",
+            refusal(502, "<html><h1>Bad gateway</h1></html>", {}),
+        ),
+        (
+            "https://es.lab:9200 answered 302: go to /login (that was a proxy or another service, not Elasticsearch)",
+            refusal(302, None, {"location": "/login"}),
+        ),
+        (
+            "https://es.lab:9200: TLS failed: self-signed; check ca_certs, ca_fingerprint and the host's name",
+            TlsError("self-signed"),
+        ),
+        ("https://es.lab:9200 did not answer within 30 s", ConnectionTimeout("late")),
+        (
+            "https://es.lab:9200 can't be reached: connection refused (is it running, is the port right?)",
+            TransportConnectionError("<urllib3.connection.HTTPConnection object>: [Errno 111] Connection refused"),
+        ),
+        (
+            "https://es.lab:9200 can't be reached: its name does not resolve",
+            TransportConnectionError("[Errno -2] Name or service not known"),
+        ),
+        ("https://es.lab:9200 can't be reached: reset by peer", TransportConnectionError("reset by peer")),
+        ("https://es.lab:9200: strange", TransportError("strange")),
+        ("https://es.lab:9200: ValueError: other", ValueError("other")),
+    ],
+)  # fmt: skip
+def test_errors_are_sentences(sentence: str, error: Exception) -> None:
+    """Where, what, and what to look at; never the password of the URL."""
+    assert sentence == explain(error, SETTINGS)
+
+
+def security(status: int, told: int | None = None, **more: object) -> dict[str, object]:
+    """What Elasticsearch's security says, without a mark of the product."""
+    cause = {"type": "security_exception", "reason": "no", "header": {"WWW-Authenticate": ["ApiKey"]}}
+    return {"error": {"root_cause": [cause], **cause}, "status": status if told is None else told, **more}
+
+
+ASKS = {"www-authenticate": 'Basic realm="security", charset="UTF-8", ApiKey'}
+OTHER = "(that was a proxy or another service, not Elasticsearch)"
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_security_speaks_for_elasticsearch(status: int) -> None:
+    """Its refusals bear no mark and are known by what they say; an outer type may hide the one that tells."""
+    assert is_genuine(refusal(status, security(status), {}))
+    assert is_genuine(refusal(status, security(status), ASKS))
+    outer = {"error": {"root_cause": [{"type": "security_exception"}], "type": "exception"}, "status": status}
+    assert is_genuine(refusal(status, outer, {}))
+    assert OTHER not in explain(refusal(status, security(status), {}), SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (401, "<html><h1>401 Authorization Required</h1></html>"),
+        (403, {"error": "forbidden"}),
+        (403, {"error": {"type": "forbidden", "reason": "waf"}, "status": 403}),
+        (403, {"message": "security_exception", "status": 403}),
+        (401, {"error": {"root_cause": "security_exception", "type": "security_exception"}, "status": 401}),
+        (401, {"error": {"root_cause": [None, "security_exception"], "type": "x"}, "status": 401}),
+        (401, security(401, 403)),
+        (400, security(400)),
+        (502, security(502)),
+        (401, None),
+        (401, []),
+    ],
+)
+def test_proxies_stay_proxies(status: int, body: object) -> None:
+    """Whatever else a refusal looks like, and whatever header asks for a password: it is not Elasticsearch's."""
+    assert not is_genuine(refusal(status, body, ASKS))
+    assert OTHER in explain(refusal(status, body, ASKS), SETTINGS)
+
+
+def test_too_large_blames_nobody() -> None:
+    """Elasticsearch and proxies refuse what is too large alike, without a word."""
+    sentence = explain(refusal(413, None, {}), SETTINGS)
+    assert "https://es.lab:9200 answered 413: the request is larger than it, or a proxy before it, takes" == sentence
+
+
+def test_real_refusal_is_explained() -> None:
+    """As the client itself words it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        settings = Elasticsearch(hosts=[f"http://elastic:hunter2@127.0.0.1:{free.getsockname()[1]}"])
+        client = connect(settings)
+        with pytest.raises(TransportConnectionError) as error:
+            client.perform_request("GET", "/")
+        client.close()
+    sentence = explain(error.value, settings)
+    assert "can't be reached: connection refused" in sentence
+    assert "hunter2" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("place", "settings"),
+    [
+        ("https://es.lab:9200", SETTINGS),
+        ("http://a:1, http://b:2", Elasticsearch(hosts=["http://a:1", "http://u:p@ss@b:2"])),
+        ("my-cluster", Elasticsearch(cloud_id="my-cluster:ZXMuaW8kYWJj")),
+    ],
+)
+def test_places_have_no_credentials(place: str, settings: Elasticsearch) -> None:
+    """Hosts or the name of the cloud, with whatever precedes an @ left out."""
+    assert place == where(settings)
+
+
+@pytest.mark.parametrize(
+    ("reason", "body"),
+    [
+        ("security_exception: no", REASON),
+        ("t: r", {"error": {"type": "t", "reason": "r"}}),
+        (f"{PHASE}: missing [a][0]", MISSING),
+        (
+            "t: shard",
+            {"error": {"type": "x", "reason": None, "failed_shards": [{"reason": {"type": "t", "reason": "shard"}}]}},
+        ),
+        ("t: None", {"error": {"type": "t", "root_cause": [], "failed_shards": []}}),
+        ("plain", {"error": "plain"}),
+        ("r", {"reason": "r"}),
+        ("x" * 300, "x" * 1000),
+        ("None", None),
+    ],
+)
+def test_reasons_are_found(reason: str, body: object) -> None:
+    """However an error answer is shaped."""
+    assert reason == reason_of(body)
+
+
+def test_compression_is_gzip() -> None:
+    """Whatever library does it, anybody can unpack it, and equal bodies stay equal."""
+    body = b'{"a": 1}\n' * 1000
+    assert body == gzip.decompress(compress(body))
+    assert len(compress(body)) < len(body) / 10
+    assert compress(body) == compress(body)
+
+
+@pytest.mark.parametrize(
+    ("header", "settings"),
+    [
+        ("ApiKey abc", Elasticsearch(api_key="abc")),
+        ("Basic dTpw", Elasticsearch(username="u", password="p")),
+        ("Basic asO2cmc6cMOk4oKs", Elasticsearch(username="jörg", password="pä€")),
+        (None, Elasticsearch()),
+    ],
+)
+def test_credentials_are_sent(header: str | None, settings: Elasticsearch) -> None:
+    """The key before the password, and no retries of the client's own."""
+    client = connect(settings)
+    assert header == client._headers.get("authorization")
+    assert (0, False) == (client._max_retries, client._retry_on_timeout)
+    client.close()
+
+
+CLOUD = Elasticsearch(cloud_id="my-cluster:ZXMuaW8kYWJj")
+
+
+def test_every_address_is_its_own() -> None:
+    """Each with its own login, which no other host is shown; certificates concern only who speaks TLS."""
+    hosts = ["https://u:p%C3%A4@a:1/x", "http://b:2", "https://c", "http://token@d:4", "http://other@b:2"]
+    client = connect(Elasticsearch(hosts=hosts, ca_certs=str(CERTIFICATE), ca_fingerprint="0F" * 32))
+    nodes = sorted(client.transport.node_pool.all(), key=lambda node: node.host)  # the pool shuffles them
+    found = {node.base_url: node for node in nodes}
+    assert ["https://a:1/x", "http://b:2", "https://c:443", "http://d:4"] == list(found)
+    logins = [node.headers.get("authorization") for node in found.values()]
+    assert ["Basic dTpww6Q=", None, None, "Basic dG9rZW46"] == logins
+    assert [str(CERTIFICATE), None, str(CERTIFICATE), None] == [node.config.ca_certs for node in found.values()]
+    assert ["0f" * 32, None, "0f" * 32, None] == [node.config.ssl_assert_fingerprint for node in found.values()]
+    client.close()
+
+
+@pytest.mark.parametrize("settings", [CLOUD, Elasticsearch(hosts=["http://es:9200"])])
+def test_a_body_is_compressed_once(monkeypatch: pytest.MonkeyPatch, settings: Elasticsearch) -> None:
+    """For Elastic Cloud the client would compress once more, and nobody could read it."""
+    client = connect(settings)
+    (node,) = client.transport.node_pool.all()
+    assert isinstance(node, FastGzipNode)
+    sent: list[bytes] = []
+
+    def urlopen(*_: object, body: bytes, **__: object) -> None:
+        sent.append(body)
+        raise TimeoutError
+
+    monkeypatch.setattr(node.pool, "urlopen", urlopen)
+    with pytest.raises(TransportConnectionError):
+        node.perform_request("POST", "/_bulk", 5000 * b"x")
+    assert 5000 * b"x" == gzip.decompress(sent[0])
+    client.close()
+
+
+def test_cloud_ids_lead_to_a_host() -> None:
+    """By TLS, at the port that it names."""
+    client = connect(CLOUD)
+    assert ["https://abc.es.io:443"] == [node.base_url for node in client.transport.node_pool.all()]
+    client.close()

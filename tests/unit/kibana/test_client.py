@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import base64
+import socket
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shipper.config import Config, ConfigError, Kibana
+from shipper.kibana.client import PAUSE_SECONDS, STARTING_SECONDS, KibanaClient
+from shipper.kibana.responses import KibanaError
+from tests.unit.kibana.conftest import Clients
+from tests.unit.kibana_stand_in import KibanaStandIn, page, problem, running
+
+STARTING = (503, {"retry-after": "30"}, b"Kibana server is not ready yet")
+BASIC = "Basic " + base64.b64encode(b"elastic:hunter2").decode()
+
+
+class Clock:
+    """Time that passes only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        """The time, in seconds."""
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Let it pass."""
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@pytest.mark.parametrize(
+    ("expected", "section", "cluster"),
+    [
+        ("ApiKey k", {"api_key": "k"}, {"api_key": "e"}),
+        ("ApiKey k", {"api_key": "k"}, {"username": "elastic", "password": "hunter2"}),
+        ("ApiKey e", {}, {"api_key": "e"}),
+        (BASIC, {}, {"username": "elastic", "password": "hunter2"}),
+        (None, {}, {}),
+    ],
+)
+def test_credentials_are_kibanas_else_the_clusters(
+    client: Clients, kibana: KibanaStandIn, expected: str | None, section: Any, cluster: Any
+) -> None:
+    """One key may do for both."""
+    client(cluster=cluster, **section).ask("POST", "/api/saved_objects/_export", {"type": ["tag"]})
+    (request,) = kibana.requests
+    assert expected == request.headers.get("authorization")
+    assert "true" == request.headers["kbn-xsrf"]
+
+
+def test_credentials_in_the_address_go_before_the_clusters(client: Clients, kibana: KibanaStandIn) -> None:
+    """And are not a part of what is printed."""
+    made = client(kibana.url.replace("//", "//elastic:hunter2@"), cluster={"api_key": "e"})
+    made.ask("GET", "/api/alerting/_health")
+    assert BASIC == kibana.requests[0].headers["authorization"]
+    assert kibana.url == made.place
+
+
+def test_spaces_and_base_paths_are_parts_of_the_path(client: Clients) -> None:
+    """The default space has no name there; a slash at the end of the address changes nothing."""
+    with running(KibanaStandIn(base="/kibana", spaces={"default", "lab"})) as kibana:
+        for url in (kibana.url, f"{kibana.url}/"):
+            assert client(url).ask("GET", "/api/alerting/_health").ok
+            lab = client(url, space="lab")
+            lab.check_space()
+            assert lab.ask("GET", "/api/alerting/_health").ok
+        expected = ["/api/alerting/_health", "/api/spaces/space/lab", "/s/lab/api/alerting/_health"]
+        assert expected * 2 == [request.path.removeprefix("/kibana") for request in kibana.requests]
+
+
+def test_a_space_that_is_not_there_is_said(client: Clients, kibana: KibanaStandIn) -> None:
+    """Kibana would write into it, and nobody would ever see that."""
+    with pytest.raises(KibanaError) as said:
+        client(space="nope").check_space()
+    assert f"{kibana.url} has no space 'nope': make it in Kibana under Spaces, or change kibana.space" == str(
+        said.value
+    )
+    with pytest.raises(KibanaError, match=r"or its path in .* is wrong"):
+        client(f"{kibana.url}/wrong", space="lab").check_space()
+    client().check_space()
+    assert 2 == len(kibana.requests)
+
+
+def test_a_key_that_may_not_look_at_spaces_goes_on(client: Clients, kibana: KibanaStandIn) -> None:
+    """What it may do in the space shows when it does it; other refusals end it."""
+    kibana.instead = deque([problem(403, "Unauthorized"), problem(401, "Unauthorized"), page(404, "Not Found")])
+    lab = client(space="lab")
+    lab.check_space()
+    with pytest.raises(KibanaError, match="does not know us"):
+        lab.check_space()
+    with pytest.raises(KibanaError, match="a web page instead of Kibana's JSON"):
+        lab.check_space()
+
+
+def test_a_kibana_that_is_starting_is_waited_for(client: Clients, kibana: KibanaStandIn) -> None:
+    """And that is said once."""
+    kibana.instead = deque([STARTING, STARTING, problem(429, "busy")])
+    clock, told = Clock(), list[str]()
+    answer = client(clock=clock, sleep=clock.sleep, say=told.append).ask("GET", "/api/alerting/_health")
+    assert answer.ok
+    assert [PAUSE_SECONDS] * 3 == clock.slept
+    assert [f"{kibana.url} is not ready yet; waiting for it, {STARTING_SECONDS:g} s at most"] == told
+
+
+def test_waiting_ends(client: Clients, kibana: KibanaStandIn) -> None:
+    """After a minute in all, however many requests there are."""
+    kibana.instead = deque([STARTING] * 1000)
+    clock = Clock()
+    made = client(clock=clock, sleep=clock.sleep)
+    for _ in range(3):
+        assert 503 == made.ask("GET", "/api/alerting/_health").status
+    assert STARTING_SECONDS == sum(clock.slept)
+
+
+def test_what_does_not_answer_is_a_sentence(client: Clients, kibana: KibanaStandIn) -> None:
+    """A closed port, a silent one, one that speaks no TLS."""
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        with pytest.raises(KibanaError, match=r"can't be reached: connection refused .*; check kibana.url$"):
+            client(url).ask("GET", "/")
+        deaf.listen()
+        with pytest.raises(KibanaError, match=r"did not answer within 0.05 s"):
+            client(url, cluster={"request_timeout": 0.05}).ask("GET", "/")
+    https = kibana.url.replace("http:", "https:")
+    for cluster in ({}, {"verify_certs": False}):
+        with pytest.raises(KibanaError, match=r"TLS failed: .*check the scheme in kibana.url"):
+            client(https, cluster=cluster).ask("GET", "/")
+
+
+def test_configuration_that_leads_nowhere_is_refused(client: Clients, tmp_path: Path) -> None:
+    """Before anything is sent."""
+    with pytest.raises(ConfigError, match=r"^neuroflow.yaml: kibana.url is missing; write it like http"):
+        KibanaClient(Config(path=Path("neuroflow.yaml"), log_dir=tmp_path), say=print)
+    with pytest.raises(ValueError, match="can't be read: No such file"):
+        client("https://kibana.lab", cluster={"ca_certs": str(tmp_path / "none.pem")})
+    with pytest.raises(ValueError, match="is not a URL"):
+        client("http://[::1")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "url"),
+    [
+        ("Kibana's url 'kibana:5601' is not a URL", "kibana:5601"),
+        ("Kibana's url 'kibana:5601#/x' is not a URL", "http://u:hunter2@kibana:5601#/x"),
+        ("leads into Kibana", "http://kibana:5601/app/dashboards"),
+        ("leads into Kibana", "https://lab/kibana/s/space"),
+    ],
+)
+def test_addresses_are_checked(sentence: str, url: str) -> None:
+    """One copied from a browser leads too far."""
+    with pytest.raises(ValueError, match=sentence) as said:
+        Kibana(url=url)
+    assert "url 'http://u:hunter2" not in str(said.value)
+    assert "https://lab/s-kibana" == Kibana(url="https://lab/s-kibana").url
+
+
+def test_the_space_is_a_spaces_id() -> None:
+    """Lower case, digits, hyphen and underscore: what Kibana takes."""
+    with pytest.raises(ValueError, match="space"):
+        Kibana(space="My Lab")

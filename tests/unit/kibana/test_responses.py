@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from elastic_transport import ConnectionError as TransportConnectionError
+from elastic_transport import ConnectionTimeout, TlsError, TransportError
+
+from shipper.kibana.responses import Answer, import_refusals, refusal, unreachable
+
+PLACE = "http://kibana.lab:5601"
+
+
+def told(status: int, message: str = "no", **headers: str) -> Answer:
+    """An error of Kibana's own."""
+    body = {"statusCode": status, "error": "Name", "message": message}
+    return Answer(status, {"kbn-name": "lab", **headers}, orjson.dumps(body))
+
+
+@pytest.mark.parametrize(
+    ("sentence", "answer"),
+    [
+        (
+            (f"{PLACE} does not know us (401): check kibana.api_key, or without one api_key or username and password "
+            "under elasticsearch; it said: no"),
+            told(401),
+        ),
+        (f"{PLACE} forbids this (403): the key or user needs the privilege; it said: no", told(403)),
+        (
+            (f"{PLACE} has no such interface (404): check the path in kibana.url (Kibana may have a base path), "
+            "and that Kibana is 8.17 or newer; it said: Not Found"),
+            told(404, "Not Found"),
+        ),
+        (
+            (f"{PLACE} takes no body of this size (413): raise savedObjects.maxImportPayloadBytes, or the limit of "
+            "the proxy before it; it said: no"),
+            told(413),
+        ),
+        (f"{PLACE} can't take these objects (422), mostly because it is too old for them; it said: no", told(422)),
+        (f"{PLACE} has too much to do (429): try again in some minutes; it said: no", told(429)),
+        (f"{PLACE} failed (500): look at Kibana's log; it said: no", told(500)),
+        (
+            (f"{PLACE} is not ready (503), also after waiting: look at Kibana's log; it said: "
+            "Kibana server is not ready yet"),
+            Answer(503, {}, b"Kibana server is not ready yet"),
+        ),
+        (f"{PLACE} answered 400; it said: no", told(400)),
+        (f"{PLACE} answered 418", Answer(418, {"kbn-name": "lab"}, b"")),
+        (
+            f"{PLACE} sends us on to https://x/login (302): set kibana.url to where Kibana itself answers",
+            Answer(302, {"location": "https://u:hunter2@x/login?ticket=hunter2#hunter2"}, b""),
+        ),
+        (
+            (f"{PLACE} answered 502 with a web page instead of Kibana's JSON: a proxy, a login page or another "
+            "service stands there; check kibana.url; it said: Bad Gateway nginx"),
+            Answer(502, {"content-type": "text/html"}, b"<html><style>a{}</style>Bad\n Gateway<hr>nginx</html>"),
+        ),
+        (
+            (f"{PLACE} answered 200 with a web page instead of Kibana's JSON: a proxy, a login page or another "
+            "service stands there; check kibana.url; it said: Log in"),
+            Answer(200, {}, b"<h1>Log in</h1>"),
+        ),
+        (
+            (f"{PLACE} answered 404 with something else instead of Kibana's JSON: a proxy, a login page or another "
+            "service stands there; check kibana.url; it said: no route"),
+            Answer(404, {}, b'{"message": "no route"}'),
+        ),
+        (
+            f"{PLACE} is Elasticsearch, not Kibana: kibana.url is Kibana's own address (mostly port 5601)",
+            Answer(400, {"x-elastic-product": "Elasticsearch"}, b'{"error": "no handler found"}'),
+        ),
+    ],
+)  # fmt: skip
+def test_refusals_are_sentences(sentence: str, answer: Answer) -> None:
+    """What happened, and what to do now."""
+    assert sentence == refusal(answer, PLACE, needs="the privilege")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "error"),
+    [
+        (f"{PLACE} did not answer within 30 s: try again, or raise elasticsearch.request_timeout", "timeout"),
+        (
+            f"{PLACE} can't be reached: connection refused (is it running, is the port right?); check kibana.url",
+            TransportConnectionError("Connection refused"),
+        ),
+        (
+            (
+                f"{PLACE}: TLS failed: self-signed; check the scheme in kibana.url, and ca_certs and verify_certs "
+                "under elasticsearch, which are Kibana's as well"
+            ),
+            TlsError("self-signed"),
+        ),
+        (f"{PLACE}: strange", TransportError("strange")),
+    ],
+)
+def test_no_answer_is_a_sentence(sentence: str, error: Any) -> None:
+    """Times in seconds."""
+    error = ConnectionTimeout("late") if error == "timeout" else error
+    assert sentence == unreachable(error, PLACE, 30.0)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "error"),
+    [
+        ("search s: another object has this id (conflict): delete that one in Kibana, or rename it", "conflict"),
+        (
+            "search s: the space has several copies of it (a, b): delete all but one in Kibana under Saved Objects",
+            {"type": "ambiguous_conflict", "destinations": [{"id": "a"}, {"id": "b", "title": "t"}]},
+        ),
+        (
+            "search s: refers to what is not there: index-pattern x, tag y",
+            {
+                "type": "missing_references",
+                "references": [{"type": "index-pattern", "id": "x"}, {"type": "tag", "id": "y"}],
+            },
+        ),
+        (
+            "search s: this Kibana imports no objects of this type (is it older, or the feature off?)",
+            "unsupported_type",
+        ),
+        ("search s: no room (status 507)", {"type": "unknown", "message": "no room", "statusCode": 507}),
+        (
+            "search s: [attributes.title]: expected a string (status 400)",
+            {
+                "type": "unknown",
+                "isBoom": True,
+                "output": {"payload": {"message": "[attributes.title]: expected a string", "statusCode": 400}},
+            },
+        ),
+        ('search s: new_kind: {"type":"new_kind","why":"?"}', {"type": "new_kind", "why": "?"}),
+    ],
+)
+def test_each_refused_object_is_a_sentence(sentence: str, error: Any) -> None:
+    """Which, why, and what to do."""
+    error = {"type": error} if isinstance(error, str) else error
+    body = {"success": False, "errors": [{"type": "search", "id": "s", "error": error}]}
+    assert [sentence] == import_refusals(body)
+
+
+def test_an_import_that_fails_without_a_word_is_no_success() -> None:
+    """And one that succeeded refuses nothing."""
+    assert ["the import failed and Kibana does not say why: look at its log"] == import_refusals({"success": False})
+    assert [] == import_refusals({"success": True, "successCount": 4})
+
+
+def test_bodies_are_what_they_should_be_or_none() -> None:
+    """An export has a JSON object a line."""
+    assert [{"a": 1}, {"b": 2}] == Answer(200, {}, b'{"a":1}\n\n{"b":2}').lines
+    assert [] == Answer(200, {}, b"").lines
+    assert Answer(200, {}, b"[1]").lines is None
+    assert Answer(200, {}, b"<html>").lines is None
+    assert Answer(200, {}, b"<html>").json is None

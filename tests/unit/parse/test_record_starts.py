@@ -1,0 +1,167 @@
+"""What ends a record whatever the format of the line behind it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shipper.parse import dispatch, multiline, record_starts
+from shipper.parse.records import Records
+from shipper.tail.splitter import Block, Origin
+from tests.ordinary_lines import LINES
+
+PLAIN = """
+a note
+KeyError: 1
+name
+[NOTE] a note
+Information is missing
+Error response from daemon: no
+infos
+stderr: x
+12 of 13 volumes
+1:2 ratio
+100 things
+/opt/x.py:12: x
+sub-01_ses-02
+https://errors.pydantic.dev/2.5/v/missing
+3.14159
+"quoted"
+level of detail
+time out
+Command 'x' returned non-zero exit status 1.
+The above exception was the direct cause of the following exception:
+Traceback (most recent call last):
+""".strip("\n").split("\n")
+TRACE = 'Traceback (most recent call last):\n  File "x.py", line 1, in f\n    g()\nKeyError: 1\n'
+GROUP = (
+    "  + Exception Group Traceback (most recent call last):\n  |   File\n  | ExceptionGroup: eg (1 sub-exception)\n"
+    "  +-+---------------- 1 ----------------\n    | ValueError: 1\n    +------------------------------------\n"
+)
+CHAIN = f"{TRACE}\nDuring handling of the above exception, another exception occurred:\n\n{TRACE}"
+CAUSE = f"{TRACE}\nThe above exception was the direct cause of the following exception:\n\n{TRACE}"
+SYNTAX = (
+    'Traceback (most recent call last):\n  File "y.py", line 1\n    x = = 1\n        ^\nSyntaxError: invalid syntax\n'
+)
+TORN = 'Traceback (most recent call last):\n  File "x.py", line 1, in f\n    g()\n'
+FIRST = {
+    "alone": "",
+    "console": "2026-11-27T01:02:03Z [error    ] failed\n",
+    "celery": "[2026-11-27 01:02:03,000: ERROR/MainProcess] failed\n",
+    "stdlib": "2026-11-27 01:02:03,000 - x - ERROR - failed\n",
+    "huey": "[2026-11-27 01:02:03,000] ERROR:huey:1:failed\n",
+    "uvicorn": "ERROR:    Exception in ASGI application\n",
+}
+
+
+def records(text: str, of: str = "structlog") -> Records:
+    """The records of a whole file."""
+    lines = text.encode().split(b"\n")
+    offsets = [0]
+    for line in lines:
+        offsets.append(offsets[-1] + len(line) + 1)
+    origin = Origin(b"generation", "/p", "/p", of, "app")  # type: ignore[arg-type] # one of the formats
+    return dispatch.parse(Block(origin, lines, offsets, final=True))
+
+
+def raws(text: str, of: str = "structlog") -> list[str]:
+    """The lines of each record."""
+    return [raw.decode() for raw in records(text, of).raws]
+
+
+@pytest.mark.parametrize("first", FIRST)
+@pytest.mark.parametrize("below", [TRACE, TRACE + "a note\n", GROUP, CHAIN, CAUSE, SYNTAX, TORN, TRACE + "\n"])
+@pytest.mark.parametrize("of", ["structlog", "celery", "console", "auto"])
+def test_ordinary_lines_behind_a_traceback_are_records_of_their_own(first: str, below: str, of: str) -> None:
+    """Each of them, of whichever shape, and the traceback is one with all that belongs to it."""
+    assert [(FIRST[first] + below).rstrip("\n"), *LINES] == [raw.rstrip("\n") for raw in raws(
+        FIRST[first] + below + "\n".join(LINES), of
+    )]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", LINES)
+@pytest.mark.parametrize("first", FIRST)
+def test_hundreds_of_lines_of_one_shape_are_hundreds_of_records(line: str, first: str) -> None:
+    """Also where a program writes nothing else for a while."""
+    assert 301 == len(raws(FIRST[first] + TRACE + f"{line}\n" * 300))
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_colours_hide_no_beginning(line: str) -> None:
+    """Where a terminal was meant to show it."""
+    assert 4 == len(raws(FIRST["uvicorn"] + TRACE + f"\x1b[32m{line}\x1b[0m\n" * 3))
+
+
+@pytest.mark.parametrize("first", FIRST)
+def test_of_lines_that_nothing_marks_a_few_are_taken_for_notes(first: str) -> None:
+    """Five, as notes and messages have; all others are records."""
+    found = raws(FIRST[first] + TRACE + "".join(f"worker {number} is ready\n" for number in range(58)))
+    assert 58 - multiline.MOST_NOTES + 1 == len(found)
+    assert found[0].endswith("worker 4 is ready")
+
+
+def test_celery_shows_no_more_than_it_has_to_say() -> None:
+    """An error without a traceback takes a score of lines at the margin; its indented lines don't count."""
+    said = FIRST["celery"] + "".join(f"text {number}\n  more\n" for number in range(58))
+    assert 1 + 2 * (58 - multiline.MOST_AT_MARGIN) >= len(raws(said, "celery")) > 58 - multiline.MOST_AT_MARGIN
+    result = "[2026-11-27 01:02:03,000: INFO/MainProcess] Task a.b[c47f] succeeded in 0.1s: {'a': 'b\n"
+    assert 59 - multiline.MOST_AT_MARGIN == len(raws(result + "text\n" * 58, "celery"))
+
+
+@pytest.mark.parametrize("line", PLAIN)
+def test_texts_begin_no_record(line: str) -> None:
+    """Notes, messages, links and tracebacks."""
+    assert not record_starts.begins(line.encode())
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["KeyError: an ERROR x", "Error: no", "error: no", "Warning: no", "__main__.Error: x", "a.b.c", "X:", "Größe: 1"],
+)
+def test_an_exception_is_named_whatever_its_class_is_called(line: str) -> None:
+    """Where a traceback names it, a class called like a level counts as one, and so does a level in its message."""
+    assert [TORN + line, "[INFO] next"] == raws(f"{TORN}{line}\n[INFO] next")
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "a note",
+        "note 1\nnote 2\nnote 3",
+        "2 validation errors for Model\nname\n  Field required\nage\n  Field required",
+        "one\n  two\nthree\n\tfour",
+        "".join(f"field_{number}\n  Field required\n" for number in range(18)).rstrip(),
+    ],
+)
+@pytest.mark.parametrize("first", FIRST)
+def test_notes_and_long_messages_stay_with_their_exception(first: str, note: str) -> None:
+    """PEP 678, and messages that pair names with indented texts."""
+    assert [f"{FIRST[first]}{TRACE}{note}", "[INFO] next"] == raws(f"{FIRST[first]}{TRACE}{note}\n[INFO] next")
+
+
+@pytest.mark.parametrize("first", ["", FIRST["stdlib"], FIRST["celery"], FIRST["uvicorn"]])
+def test_a_syntax_error_needs_no_introduction(first: str) -> None:
+    """Python shows that of the program itself without one; it is named below its carets."""
+    error = f'{first}  File "y.py", line 1\n    x = = 1\n        ^\nSyntaxError: invalid syntax'
+    assert [error, "[INFO] next"] == raws(f"{error}\n[INFO] next")
+
+
+@pytest.mark.parametrize("line", ["  2026-11-27 01:02:03 x", '  {"event": "x"}', "\t[2026-11-27T01:02:03Z] x"])
+def test_blanks_before_a_time_hide_no_beginning(line: str) -> None:
+    """But in the frames of a traceback they are source."""
+    assert [(FIRST["stdlib"] + TRACE).rstrip(), line] == raws(FIRST["stdlib"] + TRACE + line)
+    assert 1 == len(raws(f"{FIRST['stdlib']}{TORN}{line}\nKeyError: 1"))
+
+
+@given(
+    st.lists(
+        st.sampled_from([*LINES, *PLAIN, *TRACE.split("\n"), *CHAIN.split("\n"), *GROUP.split("\n"), "  x", "}"]),
+        max_size=40,
+    ),
+    st.sampled_from(["structlog", "celery", "console", "auto", "audit", "voxelops"]),
+)
+def test_joined_lines_are_complete(lines: list[str], of: str) -> None:
+    """No line that says something is missing, doubled or out of its order, whatever is joined."""
+    told = [line for raw in raws("\n".join(lines), of) for line in raw.split("\n") if line.strip()]
+    assert [line for line in lines if line.strip()] == told

@@ -1,0 +1,231 @@
+"""When facts are written, by a clock that stands still until it is told otherwise."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+import pytest
+from elastic_transport import ConnectionTimeout
+
+from shipper.config import Elasticsearch as Settings
+from shipper.elastic.outcomes import Outcome, Verdict
+from shipper.runs import schedule
+from shipper.runs.facts import RunFacts, Told, facts_in
+from shipper.runs.schedule import AT_MOST, EVERY, Failure, RunWriter
+from shipper.runs.writer import RunDocuments, Written
+from shipper.tail.progress import Span
+from shipper.tail.state.marks import NOTHING
+
+
+def span(number: int) -> Span:
+    """One that can be told from others."""
+    return Span(b"g", number, number + 1, NOTHING, "")
+
+
+def facts(number: int, size: int = 10) -> list[Told]:
+    """A fact of a run."""
+    return [(f"pipeline_run:{number}", None, b'"k":{"verb":"started","error":"%b"}' % (b"e" * size))]
+
+
+class Desk:
+    """A writer, the runs that it writes to, and what it tells.
+
+    Attributes:
+        now: what the clock says.
+        asked: the ids that were written, by request.
+        answer: what a request gets.
+        settled: the spans whose facts are written.
+        failures: why attempts failed.
+        again: whether another attempt is to be made.
+    """
+
+    index = "neuroflow-runs-test"
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.asked: list[list[str]] = []
+        self.answer: Callable[[RunFacts], Written] = lambda _: Written()
+        self.settled: list[Span] = []
+        self.failures: list[Failure] = []
+        self.again = True
+        self.said: list[str] = []
+        self.writer = RunWriter(
+            cast("RunDocuments", self), Settings(hosts=["http://127.0.0.1:1"]), settle=self.settled.extend,
+            retry=self.retry, recovered=lambda: None, say=lambda _, text: self.said.append(text),
+            clock=lambda: self.now,
+        )  # fmt: skip
+
+    def write(self, some: RunFacts) -> Written:
+        """As the run documents do."""
+        self.asked.append(sorted(some))
+        return self.answer(some)
+
+    def retry(self, failure: Failure, attempt: int) -> bool:
+        """Note why."""
+        assert len(self.failures) + 1 == attempt
+        self.failures.append(failure)
+        return self.again
+
+    def pass_time(self, seconds: float) -> None:
+        """The clock goes on, and the writer looks at it."""
+        self.now += seconds
+        with self.writer._changed:
+            self.writer._changed.notify_all()
+
+    def wait_for(self, what: Callable[[], Any]) -> None:
+        """Until something is so."""
+        patience = time.monotonic() + 20
+        while not what() and time.monotonic() < patience:
+            time.sleep(0.005)
+        assert what()
+
+    def nothing_happens(self, asked: int) -> None:
+        """No request beyond so many, though the writer had the time for it."""
+        time.sleep(0.05)
+        assert asked == len(self.asked)
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    """A writer that has written nothing yet."""
+    desk = Desk()
+    yield desk
+    desk.again = False
+    desk.writer.stop()
+    desk.wait_for(lambda: desk.writer._thread is None)
+
+
+def test_at_once_when_quiet_and_together_when_not(desk: Desk) -> None:
+    """The first facts are written as they come; those of the second after it together, and their spans with them."""
+    desk.writer.add(facts(1), [span(1)], 100)
+    desk.wait_for(lambda: desk.writer.idle)
+    assert [span(1)] == desk.settled
+    for number in (2, 3):
+        desk.writer.add(facts(number), [span(number)], 100)
+    desk.nothing_happens(1)
+    assert not desk.writer.idle
+    desk.pass_time(EVERY)
+    desk.wait_for(lambda: desk.writer.idle)
+    assert [["pipeline_run:1"], ["pipeline_run:2", "pipeline_run:3"]] == desk.asked
+    assert [span(1), span(2), span(3)] == desk.settled
+
+
+def test_a_batch_without_facts_waits_for_nothing(desk: Desk) -> None:
+    """Its spans are settled at once, also while others wait."""
+    desk.writer.add(facts(1), [span(1)], 100)
+    desk.wait_for(lambda: desk.writer.idle)
+    desk.writer.add(facts(2), [span(2)], 100)
+    desk.writer.add([], [span(3)], 100)
+    assert [span(1), span(3)] == desk.settled
+
+
+def test_not_more_is_written_than_a_part_of_what_is_sent(desk: Desk) -> None:
+    """Where that was much the next time comes later, until enough documents were sent, or a few seconds are over."""
+    desk.answer = lambda _: Written(sent=10**8)
+    desk.writer.add(facts(1), [span(1)], 100)
+    desk.wait_for(lambda: desk.writer.idle)
+    desk.writer.add(facts(2), [span(2)], 10**6)
+    desk.pass_time(EVERY)
+    desk.nothing_happens(1)
+    desk.writer.add([], [], 4 * 10**9)
+    desk.pass_time(0)
+    desk.wait_for(lambda: desk.writer.idle)
+    desk.writer.add(facts(3), [span(3)], 100)
+    desk.pass_time(AT_MOST - 0.1)
+    desk.nothing_happens(2)
+    desk.pass_time(0.1)
+    desk.wait_for(lambda: desk.writer.idle)
+    assert 3 == len(desk.asked)
+
+
+@pytest.mark.parametrize("way", ["hurry", "stop"])
+def test_at_once_when_nothing_more_comes(desk: Desk, way: str) -> None:
+    """Whoever waits for the end does not wait for the second to be over."""
+    desk.writer.add(facts(1), [span(1)], 100)
+    desk.wait_for(lambda: desk.writer.idle)
+    desk.writer.add(facts(2), [span(2)], 100)
+    desk.nothing_happens(1)
+    getattr(desk.writer, way)()
+    desk.wait_for(lambda: desk.writer.idle)
+    assert [span(1), span(2)] == desk.settled
+    if way == "stop":
+        desk.writer.add(facts(3), [span(3)], 100)
+        desk.wait_for(lambda: desk.writer.idle)
+        assert 3 == len(desk.asked)
+
+
+def waits_until(gate: threading.Event, desk: Desk, number: int) -> None:
+    """Whoever brings this run's facts is held up until the gate opens."""
+    late = threading.Thread(target=desk.writer.add, args=(facts(number), [span(number)], 100))
+    late.start()
+    late.join(0.05)
+    assert late.is_alive()
+    gate.set()
+    late.join(20)
+    assert not late.is_alive()
+
+
+def test_whoever_brings_too_much_waits(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While facts can't be written those that wait take no more than a bounded space, and a stop lets go of all."""
+    monkeypatch.setattr(schedule, "MOST_WAITING", 5000)
+    gate = threading.Event()
+    desk.answer = lambda some: Written() if gate.wait(20) else Written(some)
+    desk.writer.add(facts(1), [span(1)], 100)
+    desk.wait_for(lambda: desk.asked)
+    desk.writer.add(facts(2, size=6000), [span(2)], 100)
+    waits_until(gate, desk, 3)
+    desk.writer.hurry()
+    desk.wait_for(lambda: desk.writer.idle)
+    assert [["pipeline_run:1"], ["pipeline_run:2"], ["pipeline_run:3"]] == desk.asked
+
+
+def test_nothing_more_is_taken_while_it_fails(desk: Desk) -> None:
+    """Cursors that stand still for long would have all of it sent again after a crash: the reading waits as well."""
+    gate = threading.Event()
+    answers: Iterator[Written | Exception] = iter(
+        [ConnectionTimeout("slow"), Written(facts_in(facts(1)), Verdict(Outcome.RETRY, 429, "busy", "later"))]
+    )
+
+    def answer(_: RunFacts) -> Written:
+        one = next(answers, None)
+        if one is None:
+            gate.wait(20)
+            return Written()
+        if isinstance(one, Exception):
+            raise one
+        return one
+
+    desk.answer = answer
+    desk.writer.add(facts(1), [span(1)], 100)
+    desk.wait_for(lambda: len(desk.asked) == 3)
+    waits_until(gate, desk, 2)
+    assert [(False, "ConnectionTimeout"), (True, "runs")] == [(one.answered, one.kind) for one in desk.failures]
+
+
+def test_given_up_nothing_is_settled(desk: Desk) -> None:
+    """The lines tell of their runs again at the next start."""
+    desk.again = False
+    desk.answer = lambda some: Written(some, Verdict(Outcome.RETRY, 503, "away", "later"))
+    desk.writer.add(facts(1), [span(1)], 100)
+    desk.wait_for(lambda: desk.writer.idle)
+    assert ([], 1) == (desk.settled, len(desk.failures))
+
+
+def test_a_bug_is_said_and_costs_what_it_met(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    """Its lines come again at the next start; what comes after it is written."""
+
+    def bug(_: RunFacts) -> Written:
+        raise KeyError("get")
+
+    desk.answer = bug
+    desk.writer.add(facts(1), [span(1)], 100)
+    desk.wait_for(lambda: desk.writer.idle)
+    desk.answer = lambda _: Written()
+    desk.writer.add(facts(2), [span(2)], 100)
+    desk.pass_time(EVERY)
+    desk.wait_for(lambda: desk.writer.idle)
+    assert [span(2)] == desk.settled
+    assert ["KeyError" in record.message for record in caplog.records] == [True]

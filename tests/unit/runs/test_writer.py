@@ -1,0 +1,339 @@
+"""Run documents against a model of the index that does what Elasticsearch does to one document at a time."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import deque
+from collections.abc import Callable
+from itertools import count
+from types import SimpleNamespace
+from typing import Any, cast
+from zlib import crc32
+
+import orjson
+import pytest
+from elastic_transport import ApiError, ApiResponseMeta, HttpHeaders, NodeConfig
+from elasticsearch import Elasticsearch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shipper.elastic.outcomes import Outcome
+from shipper.runs import writer as module
+from shipper.runs.cache import RunCache
+from shipper.runs.document import run_document
+from shipper.runs.facts import RunFacts
+from shipper.runs.writer import RunDocuments
+
+INDEX = "neuroflow-runs-test"
+PLACE = {"data_stream": {"namespace": "test"}}
+
+
+class Index:
+    """Updates, upserts and conditional puts.
+
+    Attributes:
+        documents: by id: the document, the number of its state.
+        requests: the actions of each bulk request.
+        between: what happens before the requests to come, one each.
+        bend: changes an answer's item.
+        upserts: whether an ``upsert`` is understood.
+        most_bytes: a larger request is refused.
+    """
+
+    def __init__(self) -> None:
+        self.documents: dict[str, tuple[dict[str, Any], int]] = {}
+        self.requests: list[list[str]] = []
+        self.between: deque[Callable[[], None]] = deque()
+        self.bend: Callable[[dict[str, Any]], Any] = lambda item: item
+        self.upserts = True
+        self.most_bytes = 2**30
+        self.uuid = 0
+        self._number = -1
+
+    def sources(self) -> dict[str, dict[str, Any]]:
+        """Every document."""
+        return {identity: source for identity, (source, _) in self.documents.items()}
+
+    def make_anew(self) -> None:
+        """Delete the index; the numbers of states begin from nothing."""
+        self.documents.clear()
+        self._number = -1
+        self.uuid += 1
+
+    def options(self, **_: Any) -> Index:
+        """As a client has them."""
+        return self
+
+    @property
+    def indices(self) -> Index:
+        """As a client has them."""
+        return self
+
+    def get_settings(self, **_: Any) -> Any:
+        """The index is there, and is this one."""
+        body = {INDEX: {"settings": {"index": {"uuid": str(self.uuid)}}}}
+        return SimpleNamespace(meta=SimpleNamespace(status=200), body=body)
+
+    def perform_request(self, method: str, path: str, *, body: bytes, **_: Any) -> Any:
+        """A bulk request."""
+        assert ("POST", f"/{INDEX}/_bulk") == (method, path)
+        if self.between:
+            self.between.popleft()()
+        if len(body) > self.most_bytes:
+            raise ApiError(
+                "too large",
+                ApiResponseMeta(413, "1.1", HttpHeaders(), 0.0, NodeConfig("http", "h", 1)),
+                "<html>413 Request Entity Too Large</html>",
+            )
+        lines = [orjson.loads(line) for line in body.splitlines()]
+        pairs = list(zip(lines[::2], lines[1::2], strict=True))
+        self.requests.append([kind for action, _ in pairs for kind in action])
+        items = []
+        for action, said in pairs:
+            ((kind, about),) = action.items()
+            items.append({kind: self.bend(getattr(self, f"_{kind}")(about, said))})
+        return SimpleNamespace(body={"items": items})
+
+    def _put(self, identity: str, source: dict[str, Any], result: str) -> dict[str, Any]:
+        self._number += 1
+        self.documents[identity] = orjson.loads(orjson.dumps(source)), self._number
+        return {"status": 201, "result": result, "_seq_no": self._number, "_primary_term": 1}
+
+    def _index(self, about: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
+        _, number = self.documents.get(about["_id"], ({}, None))
+        if (about["if_seq_no"], about["if_primary_term"]) != (number, 1):
+            return {"status": 409, "error": {"type": "version_conflict_engine_exception", "reason": "another"}}
+        return self._put(about["_id"], said, "updated")
+
+    def _update(self, about: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
+        known, number = self.documents.get(about["_id"], (None, 0))
+        if known is None:
+            source = said["doc"] if said.get("doc_as_upsert") else said.get("upsert") if self.upserts else None
+            if source is None:
+                return {"status": 404, "error": {"type": "document_missing_exception", "reason": "missing"}}
+            answer = self._put(about["_id"], source, "created")
+        else:
+            source = {**known, "facts": {**known["facts"], **said["doc"]["facts"]}}
+            if source == known:
+                answer = {"status": 200, "result": "noop", "_seq_no": number, "_primary_term": 1}
+            else:
+                answer = self._put(about["_id"], source, "updated")
+        wanted = said["_source"]
+        given = source if wanted is True else {key: source[key] for key in wanted if key in source}
+        return {**answer, "get": {"_source": orjson.loads(orjson.dumps(given))}}
+
+
+def writer(index: Index) -> RunDocuments:
+    """One of those who write to it."""
+    seconds = count()
+    return RunDocuments(cast("Elasticsearch", index), INDEX, lambda: None, lambda: next(seconds))
+
+
+def fact(second: int, verb: str, **said: Any) -> dict[str, Any]:
+    """A fact at a second of the minute, under its key."""
+    told = {**said, "verb": verb, "source": "events", "at": f"2026-03-02T10:00:{second:02d}.000000Z"}
+    return {f"2026-03-02T10:00:{second:02d}000000000 {verb} {crc32(orjson.dumps(told)):08x}": told}
+
+
+VERBS = ["created", "started", "stage_started", "stage_completed", "stage_failed", "completed", "failed", "finished"]
+portions = st.lists(
+    st.tuples(
+        st.sampled_from(["workflow_run:1", "workflow_run:2", "pipeline_run:1", "session:1"]),
+        st.builds(
+            lambda second, verb, stage, said: fact(
+                second, verb, **({"stage": stage} if verb.startswith("stage") else {}), **said
+            ),
+            st.integers(0, 59), st.sampled_from(VERBS), st.sampled_from("abc"),
+            st.fixed_dictionaries({}, optional={"duration": st.integers(0, 9), "error": st.sampled_from("xy")}),
+        ),
+    ),
+    max_size=40,
+)  # fmt: skip
+
+
+def united(told: list[tuple[str, dict[str, Any]]]) -> RunFacts:
+    """Facts as a batch has them."""
+    facts: RunFacts = {}
+    for identity, some in told:
+        facts.setdefault(identity, {}).update(some)
+    return facts
+
+
+def expected(told: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+    """The documents that all of it makes."""
+    return {identity: {**run_document(identity, facts), **PLACE} for identity, facts in united(told).items()}
+
+
+def write(runs: RunDocuments, facts: RunFacts) -> None:
+    """Until all is written."""
+    for _ in range(20):
+        written = runs.write(facts)
+        assert [] == written.refused
+        facts = written.again
+        if not facts:
+            return
+    pytest.fail("never written")
+
+
+def test_a_request_that_is_too_large_is_sent_in_parts() -> None:
+    """Whatever a proxy takes; only the run that is too large by itself is given up."""
+    index = Index()
+    index.most_bytes = 3000
+    facts = {f"pipeline_run:{number}": fact(number % 60, "started") for number in range(200)}
+    facts["pipeline_run:7"] |= fact(8, "failed", error="e" * 4000)
+    written = writer(index).write(facts)
+    assert ([("pipeline_run:7", 413)], {}) == (
+        [(identity, verdict.status) for identity, verdict in written.refused],
+        written.again,
+    )
+    assert facts.keys() - {"pipeline_run:7"} == index.documents.keys()
+    assert 20 < len(index.requests) < 100
+
+
+@given(portions, st.integers(0, 2**32), st.booleans())
+def test_any_writers_in_any_order_come_to_the_same(
+    told: list[tuple[str, dict[str, Any]]], seed: int, upserts: bool
+) -> None:
+    """Doubled, shuffled, in portions, by writers that come in between each other's requests and forget at times."""
+    chance = random.Random(seed)
+    index = Index()
+    index.upserts = upserts
+    writers = [writer(index) for _ in range(3)]
+    doubled = [*told, *told]
+    chance.shuffle(doubled)
+    while doubled:
+        many = chance.randrange(1, chance.choice((3, 8, 40)))
+        part, doubled = doubled[:many], doubled[many:]
+        runs = chance.choice(writers)
+        if chance.random() < 0.3:
+            runs._cache = RunCache(chance.choice((0, 700, 2000)))
+        if chance.random() < 0.5 and doubled:
+            other, between = (
+                chance.choice([one for one in writers if one is not runs]),
+                doubled[: chance.randrange(4)],
+            )
+            index.between.append(lambda other=other, part=between: write(other, united(part)))  # type: ignore[misc]
+        write(runs, united(part))
+        while index.between:
+            index.between.popleft()()
+    assert expected(told) == index.sources()
+
+
+@given(portions, st.integers(0, 2**32))
+def test_an_index_that_is_made_anew_under_way(told: list[tuple[str, dict[str, Any]]], seed: int) -> None:
+    """What was said until then is written by whoever makes it anew; writers that go on put none of it away again."""
+    chance = random.Random(seed)
+    index = Index()
+    writers = [writer(index) for _ in range(2)]
+    at = chance.randrange(len(told) + 1)
+    for number, one in enumerate(told):
+        if number == at:
+            index.make_anew()
+            write(writer(index), united(told[:at]))
+        write(chance.choice(writers), united([one]))
+    if at < len(told):
+        assert expected(told) == index.sources()
+
+
+def test_a_new_run_is_one_write_and_a_known_one_is_not_read() -> None:
+    """Nothing new is no write at all."""
+    index = Index()
+    runs = writer(index)
+    write(runs, {"pipeline_run:1": fact(1, "queued")})
+    write(runs, {"pipeline_run:1": fact(2, "started")})
+    write(runs, {"pipeline_run:1": fact(2, "started")})
+    write(runs, {"pipeline_run:1": fact(3, "completed")})
+    assert [["update"], ["index"], ["index"]] == index.requests
+    write(writer(index), {"pipeline_run:1": fact(3, "completed")})
+    assert [["update"], ["update"]] == index.requests[3:]
+    assert 2 == index.documents["pipeline_run:1"][1]
+    assert "completed" == index.sources()["pipeline_run:1"]["status"]
+
+
+def test_facts_that_change_nothing_are_not_written() -> None:
+    """An old end of a stage, which newer ones have replaced, is dropped where it comes in."""
+    index = Index()
+    runs = writer(index)
+    for second in (10, 20, 30):
+        write(runs, {"workflow_run:1": fact(second, "stage_completed", stage="a")})
+    assert 3 == len(index.requests)
+    write(runs, {"workflow_run:1": fact(5, "stage_completed", stage="a")})
+    assert 3 == len(index.requests)
+
+
+def test_facts_that_are_dropped_on_the_way_are_not_waited_for() -> None:
+    """Of many turns of one stage few are sent, to a run that is there already as well."""
+    index = Index()
+    write(writer(index), {"workflow_run:1": fact(1, "started")})
+    told = [("workflow_run:1", fact(second, "stage_completed", stage="a")) for second in range(2, 50)]
+    write(writer(index), united(told))
+    assert expected([("workflow_run:1", fact(1, "started")), *told]) == index.sources()
+    assert 3 == len(index.sources()["workflow_run:1"]["facts"])
+
+
+def test_answers_are_bounded() -> None:
+    """Runs of which much is known are asked for a few at a time; small ones many at a time."""
+    index = Index()
+    large = {f"workflow_run:{run}": united_errors(run) for run in range(100)}
+    write(writer(index), large)
+    asked = index.requests
+    del asked[:]
+    runs = writer(index)
+    runs._mostly_new = False
+    write(runs, {identity: fact(59, "started") for identity in large})
+    updates = [one.count("update") for one in asked]
+    assert 100 == sum(updates)
+    assert max(updates) * 200 <= 2 * module._MAX_FACTS_ANSWERED
+
+
+def united_errors(run: int) -> dict[str, Any]:
+    """As many long facts as are kept."""
+    facts: dict[str, Any] = {}
+    for second in range(24):
+        facts |= fact(second, "failed", error=f"{run} {second} " + "e" * 8100)
+    return facts
+
+
+def test_a_run_that_nothing_can_be_made_of_holds_up_no_other() -> None:
+    """It is said, and the others are written."""
+    index = Index()
+    odd = {"2026-03-02T10:00:00000000000 queued x": {"verb": "queued", "source": "events", "duration": {}, "at": 5}}
+    broken = {**odd, **fact(9, "completed", duration="long")}
+    written = writer(index).write({"pipeline_run:1": broken, "pipeline_run:2": fact(1, "queued")})
+    assert ({}, ["pipeline_run:1"]) == (written.again, [identity for identity, _ in written.refused])
+    assert ["pipeline_run:2"] == list(index.documents)
+
+
+@pytest.mark.parametrize("missing", ["get", "_seq_no", "_primary_term", "result", "status"])
+@pytest.mark.parametrize("instead", [None, "text", [], {}, {"_source": {"facts": {"k": 1, "l": {"verb": 2}}}}])
+def test_strange_answers_end_nothing(missing: str, instead: Any) -> None:
+    """A part that is missing or of another kind: tried again, and in the end the same is there."""
+    index = Index()
+    told = [("pipeline_run:1", fact(1, "queued")), ("pipeline_run:1", fact(3, "completed"))]
+    write(writer(index), united(told))
+
+    def bend(item: dict[str, Any]) -> dict[str, Any]:
+        bent = {key: value for key, value in item.items() if key != missing}
+        return bent if instead is None else {**bent, missing: instead}
+
+    index.bend = bend
+    runs = writer(index)
+    facts = united([("pipeline_run:1", fact(2, "started")), ("pipeline_run:2", fact(2, "started"))])
+    told += [("pipeline_run:1", fact(2, "started")), ("pipeline_run:2", fact(2, "started"))]
+    for _ in range(3):
+        runs.write(json.loads(json.dumps(facts)))
+    index.bend = lambda item: item
+    write(runs, facts)
+    assert expected(told) == index.sources()
+
+
+def test_an_answer_that_gives_no_document_is_tried_again() -> None:
+    """With the reason; nothing is lost."""
+    index = Index()
+    index.bend = lambda item: {key: value for key, value in item.items() if key not in {"get", "result"}}
+    facts = {"pipeline_run:1": fact(1, "queued")}
+    written = writer(index).write(facts)
+    assert facts == written.again
+    assert written.why is not None
+    assert (Outcome.RETRY, "no_document") == (written.why.outcome, written.why.kind)

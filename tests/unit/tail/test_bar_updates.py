@@ -1,0 +1,264 @@
+"""Progress bars: where the updates of a line that does not end are parted, and what of them goes out when."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shipper.tail.bar_updates import finished, parts_of
+from shipper.tail.progress import Span
+from shipper.tail.scanner import Source
+from shipper.tail.splitter import KEEP_FACTOR, Block, Splitter
+from shipper.tail.state.store import Cursor
+from shipper.tail.tail import Clock, Tail
+from tests.unit.tail.test_splitter import fed
+
+PATIENCE = 5.0
+
+
+@pytest.mark.parametrize(
+    ("line", "updates"),
+    [
+        (b"", 0),
+        (b"text", 0),
+        (b"text\r", 0),
+        (b"text\r\r", 0),
+        (b"\r 1%", 1),
+        (b"\r 1%\r 2%", 5),
+        (b" 1%\r 2%\r", 4),
+        (b" 1%\r\r 2%\r\r", 5),
+    ],
+)
+def test_an_update_is_finished_when_something_follows_it(line: bytes, updates: int) -> None:
+    """A carriage return at the end may be that of the line's end."""
+    assert updates == finished(line)
+
+
+BAR = st.lists(
+    st.one_of(
+        st.integers(0, 40).map(lambda length: b"x" * length),
+        st.sampled_from([b"\r", b"\r\r", b"\r\n", b"\n", b"\0" * 4200]),
+        st.integers(1, 30).map(lambda count: b"".join(b"\r%3d%%" % number for number in range(count))),
+    ),
+    max_size=12,
+).map(b"".join)
+
+
+@given(
+    content=BAR,
+    at=st.lists(st.integers(0, 3000), max_size=8),
+    updates=st.sampled_from([1, 7, 40, 10**6]),
+    factor=st.sampled_from([1, 2, KEEP_FACTOR]),
+)
+def test_chunks_make_no_difference(content: bytes, at: list[int], updates: int, factor: int) -> None:
+    """However the bytes arrive, a long line is parted at the same places: what is sent again has its id."""
+    ends = sorted({min(one, len(content)) for one in at} | {len(content)})
+    # A line feed at the end: what is not finished yet can be parted later only where it would be parted now.
+    pieces = [content[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    keep = updates * factor
+    assert fed([content + b"\n"], keep, updates=updates) == fed([*pieces, b"\n"], keep, updates=updates)
+
+
+@given(content=BAR.filter(lambda content: b"\0" not in content), updates=st.sampled_from([7, 40, 10**6]))
+def test_parts_and_lines_are_all_there_is(content: bytes, updates: int) -> None:
+    """Nothing is lost between them, and a part is finished updates."""
+    splitter = Splitter(0, 10**6, updates=updates)
+    lines, offsets, cut = splitter.feed(content)
+    whole = b""
+    for line, start, end in zip(lines, offsets, offsets[1:], strict=False):
+        assert len(whole) == start
+        assert end - start == len(line) or end - start == len(line) + 1
+        whole += line + b"\n" * (end - start - len(line))
+    assert ({}, content) == (cut, whole + splitter.take_rest()[0][0] if splitter.pending else whole)
+
+
+def test_long_bars_are_parted() -> None:
+    """Behind the last update that fits; one that does not fit is a part of its own, up to the longest line."""
+    hole = bytes(4096)
+    assert ([(0, 4), (4, 8)], 8) == parts_of(b"aaa\rbbb\rccc", 5, 100, hole)
+    assert ([(0, 4), (4, 12)], 12) == parts_of(b"aaa\rbbbbbbb\rccc", 5, 100, hole)
+    assert ([(0, 4)], 4) == parts_of(b"aaa\r" + b"b" * 101 + b"\rccc", 5, 100, hole)
+    assert ([(4096, 4100)], 4100) == parts_of(hole + b"aaa\rbbb", 5, 100, hole)
+    assert ([], 0) == parts_of(b"aaa\r\r\r\r\r\r", 5, 100, hole)
+    assert ([], 0) == parts_of(b"aaaaaaaaaaaa", 5, 100, hole)
+
+
+class Runs:
+    """A log with a progress bar, and the station that reads it, which can be killed."""
+
+    def __init__(self, root: Path, longest: int = 10_000) -> None:
+        self.longest = longest
+        self.path = root / "bar.log"
+        self.path.write_bytes(b"")
+        self.now = 1000.0
+        self.cursors: list[Cursor] = []
+        self.sent: dict[int, bytes] = {}
+        self.unanswered: list[Span] = []
+        self.tail = self._start()
+
+    def _start(self) -> Tail:
+        return Tail(
+            [Source(str(self.path), "pipeline", "pipeline")],
+            [],
+            self.cursors,
+            host="h",
+            longest=self.longest,
+            warn=lambda _: None,
+            clock=Clock(lambda: self.now, lambda: int(self.now * 1e9)),
+        )
+
+    def save(self) -> None:
+        """What the store would hold."""
+        self.cursors = [replace(cursor) for cursor in self.tail.all_cursors()]
+
+    def kill(self) -> None:
+        """End without a word, and start again."""
+        self.tail.close()
+        self.unanswered.clear()
+        self.tail = self._start()
+
+    def step(self, *, answered: bool = True) -> int:
+        """A turn of the sidecar; gives how many documents went out."""
+        self.tail.look(PATIENCE)
+        self.save()
+        count = 0
+        for block in self.tail.blocks():
+            count += self._send(block)
+        held_back = self.tail.quiet(PATIENCE)
+        self.save()
+        for block in held_back:
+            count += self._send(block)
+        if answered:
+            self.answer()
+        return count
+
+    def _send(self, block: Block) -> int:
+        self.tail.hold(block, len(block.lines), "")
+        for index, line in enumerate(block.lines):
+            start, end = block.offsets[index], block.offsets[index + 1]
+            sent = line + b"\n" * (end - start - len(line))
+            assert self.sent.setdefault(start, sent) == sent  # the same id
+        span = Span(block.origin.generation, block.offsets[0], block.offsets[-1], block.anchor(block.offsets[-1]), "")
+        self.tail.begin(span)
+        self.unanswered.append(span)
+        return len(block.lines)
+
+    def answer(self) -> None:
+        """Everything under way is acknowledged."""
+        self.tail.acknowledge(self.unanswered)
+        self.unanswered.clear()
+        self.save()
+
+    def write(self, data: bytes) -> None:
+        """Append, at the time of the clock."""
+        with self.path.open("ab") as file:
+            file.write(data)
+        os.utime(self.path, (self.now, self.now))
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Iterator[Runs]:
+    """A log, and who reads it."""
+    made = Runs(tmp_path)
+    yield made
+    made.tail.close()
+
+
+def test_a_bar_is_seen_while_it_runs(runs: Runs) -> None:
+    """Every few seconds a document, and no more; the last one has the end."""
+    runs.write(b"begin\n")
+    assert 1 == runs.step()
+    counts = []
+    for number in range(300):
+        runs.now += 0.1
+        runs.write(b"\r%3d%%" % (number // 3))
+        counts.append(runs.step())
+    assert 30 / PATIENCE - 1 <= sum(counts) <= 30 / PATIENCE
+    assert {0, 1} == set(counts)
+    runs.write(b"\n")
+    assert 1 == runs.step()
+    assert runs.path.read_bytes() == b"".join(text for _, text in sorted(runs.sent.items()))
+    assert all(text.endswith((b"\r", b"\n")) for text in runs.sent.values())
+
+
+def test_the_tail_says_when_updates_are_due(runs: Runs) -> None:
+    """So that nobody has to look in vain; a line that is no bar waits as ever."""
+    runs.write(b"begin\n\r 1%\r 2%")
+    runs.step()
+    assert runs.now + PATIENCE == runs.tail.due(PATIENCE)
+    runs.now += 4
+    runs.write(b"\r 3%")
+    runs.step()
+    assert runs.now + 1 == runs.tail.due(PATIENCE)
+    runs.now += 1
+    runs.write(b"\r 4%")
+    assert 1 == runs.step()
+    assert b"\r 1%\r 2%\r 3%\r" == runs.sent[6]
+
+
+def test_a_carriage_return_and_a_line_feed_are_no_bar(runs: Runs) -> None:
+    """Whenever the line feed comes."""
+    runs.write(b"begin\r\nno end\r")
+    assert 1 == runs.step()
+    runs.now += PATIENCE - 0.1
+    assert 0 == runs.step()
+    runs.write(b"\n")
+    assert 1 == runs.step()
+    assert {0: b"begin\r\n", 7: b"no end\r\n"} == runs.sent
+
+
+def test_once_shows_how_far_a_bar_is(runs: Runs) -> None:
+    """Though it is being written: its finished updates go out, and what follows them the next time."""
+    runs.write(b"begin\n\r 1%\r 2%")
+    runs.step()
+    runs.write(b"\r 3%")
+    (block,) = runs.tail.rest()
+    assert ([b"\r 1%\r"], [6, 11], False) == (block.lines, block.offsets, block.unterminated)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    events=st.lists(
+        st.one_of(
+            st.integers(1, 60).map(lambda count: b"".join(b"\r%3d%%|##  |" % number for number in range(count))),
+            st.sampled_from([b"\n", b"\r\n", b"text\n", b"\r", b"\r\x1b[K", b"x" * 150, "kill", "kill", "late"]),
+            st.floats(0.1, 7).map(lambda seconds: round(seconds, 1)),
+        ),
+        max_size=30,
+    )
+)
+def test_bytes_come_back_exactly_over_kills(
+    events: list[bytes | str | float], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Whenever it is killed, answered or not: each byte is in one document, and what is sent again is the same."""
+    runs = Runs(tmp_path_factory.mktemp("runs"), longest=100)
+    runs.write(b"begin\n")
+    runs.step()
+    for event in events:
+        if event == "kill":
+            runs.kill()
+        elif event == "late":
+            runs.step(answered=False)
+        elif isinstance(event, float):
+            runs.now += event
+            runs.step()
+        elif isinstance(event, bytes):
+            runs.write(event)
+            runs.step(answered=len(event) % 3 != 0)
+    runs.kill()
+    for _ in range(3):
+        runs.now += 2 * PATIENCE
+        runs.step()
+    at = 0
+    content = runs.path.read_bytes()
+    for start, text in sorted(runs.sent.items()):
+        assert (start, content[start : start + len(text)]) == (at, text)
+        at += len(text)
+    assert len(content) == at
+    runs.tail.close()

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import pytest
+
+from shipper.tail.fingerprint import (
+    ANCHOR_BYTES,
+    END_BYTES,
+    HEAD_BYTES,
+    Known,
+    Read,
+    Verdict,
+    anchor_of,
+    decide,
+    first_line_of,
+    mark,
+    name,
+    repeats,
+)
+from shipper.tail.state.marks import NOTHING, Mark
+
+LOG = b"".join(b"line %06d\n" % number for number in range(2000))
+
+
+def reading(content: bytes) -> Read:
+    """How to look into these bytes."""
+    return lambda offset, length: content[offset : offset + length]
+
+
+def known(content: bytes, head: int = HEAD_BYTES) -> Known:
+    """What is remembered of a file of which all this was read."""
+    return Known(mark(content[:head]), len(content), anchor_of(content))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "before", "now"),
+    [
+        (Verdict.SAME, LOG, LOG),
+        (Verdict.SAME, LOG, LOG + b"more\n"),
+        (Verdict.SAME, b"few\n", b"few\nmore\n"),
+        (Verdict.SAME, b"", b"anything"),
+        (Verdict.SHORTER, LOG, LOG[:-1]),
+        (Verdict.SHORTER, LOG, LOG[:10]),
+        (Verdict.SHORTER, LOG, b""),
+        (Verdict.SHORTER, b"few\n", b"f"),
+        (Verdict.OTHER, LOG, b"x" + LOG[1:]),
+        (Verdict.OTHER, LOG, LOG[:-5] + b"other tail\n"),
+        (Verdict.OTHER, b"few\n", b"new\nmore\n"),
+        (Verdict.OTHER, LOG, LOG[:HEAD_BYTES] + b"grown past the offset\n" * 2000),
+    ],
+)
+def test_files_are_judged_by_what_they_say(verdict: Verdict, before: bytes, now: bytes) -> None:
+    """Head and anchor decide, whatever the size: truncated and regrown past the offset is another life."""
+    assert verdict is decide(known(before), len(now), reading(now))
+
+
+def test_anchor_covers_what_precedes_the_offset() -> None:
+    """Only the last bytes count, all of them when they are few, none of nothing."""
+    assert anchor_of(LOG) == anchor_of(LOG[-ANCHOR_BYTES:])
+    assert Mark(3, mark(b"abc").digest) == anchor_of(b"abc")
+    assert NOTHING == anchor_of(b"")
+
+
+@pytest.mark.parametrize(
+    ("line", "head"),
+    [
+        (b"first", b"first\nsecond\n"),
+        (b"", b"\nsecond"),
+        (None, b"unfinished"),
+        (None, b""),
+        (b"x" * HEAD_BYTES, b"x" * HEAD_BYTES),
+    ],
+)
+def test_first_line_is_known_when_it_ended(line: bytes | None, head: bytes) -> None:
+    """An unfinished first line is none, unless the head is full of it."""
+    assert line == first_line_of(head)
+
+
+def test_names_tell_lives_apart() -> None:
+    """Host, log, first line and ordinal each make another name of nine bytes, and no two run into each other."""
+    lives = [
+        ("h", "/a", b"x", 0),
+        ("i", "/a", b"x", 0),
+        ("h", "/b", b"x", 0),
+        ("h", "/a", b"y", 0),
+        ("h", "/a", b"x", 1),
+        ("h/", "a", b"x", 0),
+        ("h", "/ax", b"", 0),
+        ("h", "/\udcff", b"x", 0),
+    ]
+    assert len(lives) == len({name(*life) for life in lives})
+    assert {9} == {len(name(*life)) for life in lives}
+    assert name("h", "/a", b"x", 0) == name("h", "/a", b"x", 0)
+
+
+@pytest.mark.parametrize(
+    ("copied", "copy", "original"),
+    [
+        (True, LOG, LOG),
+        (True, LOG[:5000], LOG),
+        (True, b"l", LOG),
+        (False, b"", LOG),
+        (False, LOG, LOG[:-1]),
+        (False, b"x" + LOG[1:], LOG),
+        (False, LOG[: -END_BYTES // 2] + b"\0" * 100, LOG),
+    ],
+)
+def test_copies_are_told_by_both_ends(copied: bool, copy: bytes, original: bytes) -> None:
+    """A copy, maybe unfinished, says what the original says at its beginning and before its own end."""
+    assert copied is repeats(len(copy), reading(copy), len(original), reading(original))

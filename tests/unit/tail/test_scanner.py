@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from shipper.tail.rotation_names import split_rotation
+from shipper.tail.scanner import Found, Scanner, Source
+from shipper.tail.sources import builtin_sources
+
+
+def source(pattern: object) -> Source:
+    """An input of this pattern."""
+    return Source(str(pattern), "auto", "app")
+
+
+def make(root: Path, *names: str) -> None:
+    """Files that hold their own names."""
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+
+
+def found(scanner: Scanner, root: Path) -> dict[str, Found]:
+    """What a scan finds, by path within the root; each file once."""
+    files = scanner.scan()
+    by_path = {str(Path(file.path).relative_to(root)): file for file in files}
+    assert len(by_path) == len(files)
+    return by_path
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "compressed"),
+    [
+        ("app.log", "app.log", False),
+        ("app.log.1", "app.log", False),
+        ("app.log.10", "app.log", False),
+        ("app.log.2.gz", "app.log", True),
+        ("app.log.gz", "app.log", True),
+        ("app.log.2024-01-01", "app.log", False),
+        ("app.log-20240101", "app.log", False),
+        ("app.log-20240101.gz", "app.log", True),
+        ("app.log.2024-01-01_12-30-00", "app.log", False),
+        ("app.log-1700000000", "app.log", False),
+        ("app.log.old", "app.log.old", False),
+        (".1", ".1", False),
+        ("gz", "gz", False),
+    ],
+)
+def test_rotation_suffixes(name: str, base: str, compressed: bool) -> None:
+    """A rotated name is the log's own and what rotation adds; an unknown ending belongs to the name."""
+    got = split_rotation(name)
+    assert (base, compressed) == (got[0], got[2])
+    assert (got[1] > 0) is (name.removesuffix(".gz") != base)
+
+
+def test_ages_order_lives() -> None:
+    """From the log itself to its oldest life; dates count before numbers, the earliest as the oldest."""
+    names = [
+        "a.log",
+        "a.log.1",
+        "a.log.2.gz",
+        "a.log.10",
+        "a.log.2024-02-01",
+        "a.log-20240131.gz",
+        "a.log.2023-12-31",
+    ]
+    assert names == sorted(sorted(names), key=lambda name: split_rotation(name)[1])
+
+
+def test_builtin_inputs_cover_the_application(tmp_path: Path) -> None:
+    """Every log that neuroflow writes is found, in its format, for its stream, with its rotated siblings."""
+    expected = {
+        "neuroflow.log": ("auto", "app"),
+        "neuroflow.log.1": ("auto", "app"),
+        "neuroflow.log.bak": ("auto", "app"),
+        "workflow.log.2.gz": ("auto", "workflow"),
+        "celery/worker-1.log": ("celery", "celery"),
+        "worker.log.2024-01-01": ("celery", "celery"),
+        "huey.log": ("celery", "celery"),
+        "audit/audit_2024_01.jsonl": ("audit", "audit"),
+        "audit/audit_2024_01.jsonl.gz": ("audit", "audit"),
+        "pipelines/fmriprep/7.log": ("pipeline", "pipeline"),
+        "qsiprep/sub-01_ses-02.log": ("console", "pipeline"),
+    }
+    make(tmp_path, *expected, "other.log", "audit/notes.txt", "celery/deep/x.log", "neuroflow.log~")
+    files = found(Scanner(builtin_sources(tmp_path), [], pytest.fail), tmp_path)
+    assert expected == {name: (file.source.format, file.source.dataset) for name, file in files.items()}
+    assert f"{tmp_path}/neuroflow.log" == files["neuroflow.log.1"].logical
+    assert (False, True) == (files["neuroflow.log"].rotated, files["neuroflow.log.1"].rotated)
+    assert files["workflow.log.2.gz"].compressed
+
+
+def test_directories_are_matched_part_by_part(tmp_path: Path) -> None:
+    """A star stands within one name, two stars for any depth, also none."""
+    make(tmp_path, "a/x.log", "b/x.log", "b/c/x.log", "x.log")
+    assert {"a/x.log", "b/x.log"} == found(Scanner([source(tmp_path / "*/x.log")], [], pytest.fail), tmp_path).keys()
+    everywhere = Scanner([source(tmp_path / "**/x.log")], [], pytest.fail)
+    assert {"a/x.log", "b/x.log", "b/c/x.log", "x.log"} == found(everywhere, tmp_path).keys()
+    assert [str(tmp_path)] == everywhere.directories()
+
+
+def test_excluded_by_name_or_path(tmp_path: Path) -> None:
+    """A pattern may speak of the name or of the whole path."""
+    make(tmp_path, "keep.log", "debug.log", "old/x.log")
+    scanner = Scanner([source(tmp_path / "**/*.log")], ["debug*", f"{tmp_path}/old/*"], pytest.fail)
+    assert {"keep.log"} == found(scanner, tmp_path).keys()
+
+
+def test_names_that_only_look_rotated(tmp_path: Path) -> None:
+    """Where the input asks for the number, the number is part of the log's name."""
+    make(tmp_path, "run-12", "run-13")
+    files = found(Scanner([source(tmp_path / "run-1?")], [], pytest.fail), tmp_path)
+    assert {f"{tmp_path}/run-12", f"{tmp_path}/run-13"} == {file.logical for file in files.values()}
+    assert {0} == {file.age for file in files.values()}
+
+
+def test_links_speak_for_their_target_once(tmp_path: Path) -> None:
+    """Of several names of one file the real, unrotated one counts; a re-pointed link is followed."""
+    make(tmp_path, "logs/app.log", "elsewhere/one", "elsewhere/two")
+    logs = tmp_path / "logs"
+    os.link(logs / "app.log", logs / "app.log.1")
+    (logs / "alias.log").symlink_to(logs / "app.log")
+    link = logs / "current.log"
+    link.symlink_to(tmp_path / "elsewhere/one")
+    scanner = Scanner([source(logs / "*.log")], [], pytest.fail)
+    assert {"app.log", "current.log"} == found(scanner, logs).keys()
+    before = found(scanner, logs)["current.log"].key
+    link.unlink()
+    link.symlink_to(tmp_path / "elsewhere/two")
+    after = found(scanner, logs)["current.log"].key
+    assert (tmp_path / "elsewhere/two").stat().st_ino == after[1] != before[1]
+
+
+def test_broken_links_are_said_once(tmp_path: Path) -> None:
+    """Dangling or pointing at themselves, links are no files; the rest is found."""
+    make(tmp_path, "good.log")
+    (tmp_path / "dangling.log").symlink_to(tmp_path / "none")
+    (tmp_path / "loop.log").symlink_to(tmp_path / "loop.log")
+    (tmp_path / "up").symlink_to(tmp_path)
+    said: list[str] = []
+    scanner = Scanner([source(tmp_path / "*.log"), source(tmp_path / "**/*.log")], [], said.append)
+    for _ in range(3):
+        assert {"good.log"} == found(scanner, tmp_path).keys()
+    assert [f"{tmp_path}/{name}.log" for name in ("dangling", "loop")] == sorted(line.split(":")[0] for line in said)
+
+
+def test_unreadable_directory_is_said_until_it_heals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, not at every scan; again when it was readable in between."""
+    make(tmp_path, "app.log")
+    scandir = os.scandir
+    shut = True
+
+    def guarded(path: str) -> object:
+        if shut:
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    said: list[str] = []
+    scanner = Scanner([source(tmp_path / "app.log")], [], said.append)
+    assert ([], []) == (scanner.scan(), scanner.scan())
+    sentence = f"{tmp_path}: can't be listed: Permission denied; looking again every scan"
+    assert [sentence] == said
+    shut = False
+    assert 1 == len(scanner.scan())
+    shut = True
+    scanner.scan()
+    assert [sentence, sentence] == said
+
+
+def test_directory_may_appear_later(tmp_path: Path) -> None:
+    """Not there yet is no news; once there it is looked into."""
+    scanner = Scanner([source(tmp_path / "late/*.log")], [], pytest.fail)
+    assert [] == scanner.scan()
+    make(tmp_path, "late/app.log")
+    assert 1 == len(scanner.scan())
+
+
+def test_file_deleted_under_the_scan_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Listed and gone before it was looked at: no file, no warning."""
+    make(tmp_path, "a.log", "b.log")
+    scandir = os.scandir
+
+    class Racing:
+        """A listing after which a file goes."""
+
+        def __init__(self, path: str) -> None:
+            self.entries = scandir(path)
+
+        def __enter__(self) -> list[os.DirEntry[str]]:
+            with self.entries:
+                listed = list(self.entries)
+            (tmp_path / "a.log").unlink()
+            return listed
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr(os, "scandir", Racing)
+    assert {"b.log"} == found(Scanner([source(tmp_path / "*.log")], [], pytest.fail), tmp_path).keys()
+
+
+def test_only_regular_files_count(tmp_path: Path) -> None:
+    """A directory or a pipe of a fitting name is not read."""
+    (tmp_path / "dir.log").mkdir()
+    os.mkfifo(tmp_path / "pipe.log")
+    assert [] == Scanner([source(tmp_path / "*.log")], [], pytest.fail).scan()
+
+
+def test_first_input_that_matches_has_the_file(tmp_path: Path) -> None:
+    """A file that two inputs name is shipped once, as the first says."""
+    make(tmp_path, "app.log")
+    first = Source(f"{tmp_path}/*.log", "celery", "celery")
+    (file,) = Scanner([first, source(tmp_path / "app.log")], [], pytest.fail).scan()
+    assert first == file.source
+
+
+def test_a_deep_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deeper than calls may be: it is searched all the same."""
+    monkeypatch.chdir(tmp_path)
+    for _ in range(1200):
+        Path("a").mkdir()
+        os.chdir("a")
+    Path("x.log").write_text("line\n")
+    os.chdir(tmp_path)
+    try:
+        found = Scanner([Source(f"{tmp_path}/**/x.log", "auto", "app")], [], pytest.fail).scan()
+        assert [f"{tmp_path}{1200 * '/a'}/x.log"] == [file.path for file in found]
+    finally:
+        # Whoever cleans up after the tests goes down by calls.
+        subprocess.run(["rm", "-rf", tmp_path / "a"], check=True)
+
+
+@pytest.mark.parametrize("pattern", ["[", "[a", "a[", "***", "**", "*" * 200, "[!]", "[]-a]", "\\"])
+def test_odd_patterns(tmp_path: Path, pattern: str) -> None:
+    """What is no complete pattern stands for itself; none of it is an error."""
+    (tmp_path / "a.log").write_text("line\n")
+    for where in (f"{tmp_path}/{pattern}", f"{tmp_path}/{pattern}/x.log", f"{tmp_path}/**/{pattern}"):
+        Scanner([Source(where, "auto", "app")], [pattern], pytest.fail).scan()

@@ -1,0 +1,554 @@
+"""Which life of which log a file is, case by case."""
+
+from __future__ import annotations
+
+import copy
+import gzip
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from shipper.tail.file_content import FileView
+from shipper.tail.fingerprint import anchor_of, mark, name
+from shipper.tail.reader import MovedError, RewrittenError
+from shipper.tail.scanner import Found, Scanner, Source
+from shipper.tail.state.path_hashing import Conceal, plain
+from shipper.tail.state.store import Cursor
+from shipper.tail.tracker import Generation, Generations
+
+
+def lines(first: int, last: int) -> bytes:
+    """Numbered lines; twenty of them are more than a head."""
+    return b"".join(b"line %06d %s\n" % (number, b"-" * 60) for number in range(first, last))
+
+
+@dataclass
+class Logs:
+    """A directory with one log, and what a sidecar would make of it."""
+
+    root: Path
+    patience: float = 0.0
+    now: float = 0.0
+    warned: list[str] = field(default_factory=list)
+    out: list[tuple[bytes, int, bytes]] = field(default_factory=list)
+    listed: Callable[[list[Found]], list[Found]] = list
+    conceal: Conceal = plain
+
+    def __post_init__(self) -> None:
+        """Nothing is remembered."""
+        self.log = self.root / "app.log"
+        self.scanner = Scanner([Source(f"{self.root}/*.log", "auto", "app")], [], self.warned.append)
+        self.begin([])
+
+    def close(self) -> None:
+        """Let every file go."""
+        for generation in self.generations:
+            generation.reader.close()
+
+    def begin(self, cursors: list[Cursor]) -> None:
+        """Start with these cursors."""
+        self.generations = Generations(
+            copy.deepcopy(cursors),
+            host="h",
+            keep=10**6,
+            warn=self.warned.append,
+            open_view=FileView,
+            conceal=self.conceal,
+        )
+
+    def restart(self, *, acknowledged: float = 1.0) -> None:
+        """Start again, this part of what was read being acknowledged."""
+        cursors = []
+        for generation in self.generations:
+            cursor, position = generation.cursor, generation.reader.position
+            if acknowledged < 1:
+                said = b"".join(line for one, _, line in self.out if one == cursor.id)
+                cursor.offset = said.rfind(b"\n", 0, int(position * acknowledged)) + 1
+                cursor.anchor = anchor_of(said[: cursor.offset])
+            else:
+                cursor.offset, cursor.anchor = position, generation.reader.anchor
+            cursor.path, cursor.logical = self.conceal(cursor.path), self.conceal(cursor.logical)
+            cursors.append(cursor)
+        self.close()
+        self.begin(cursors)
+
+    def rotated(self, number: int = 1) -> Path:
+        """The file that was rotated so many times."""
+        return self.root / f"app.log.{number}"
+
+    def scan(self) -> None:
+        """Hold what is there against the table."""
+        self.generations.observe(self.listed(self.scanner.scan()), self.now, self.patience)
+
+    def read(self) -> list[bytes]:
+        """Read every file to its end; gives the new lines."""
+        before = len(self.out)
+        for generation in list(self.generations):
+            if generation.found is None and generation.reader.view is None:
+                continue
+            try:
+                while (block := generation.reader.read(0.0, 0, 0)) is not None:
+                    ended = [line + b"\n" for line in block.lines]
+                    self.out += zip([generation.cursor.id] * len(ended), block.offsets, ended, strict=False)
+            except RewrittenError:
+                self.generations.rewritten(generation)
+            except MovedError:
+                continue
+        return [line for _, _, line in self.out[before:]]
+
+    def step(self) -> bytes:
+        """Scan and read; gives what is new."""
+        self.scan()
+        return b"".join(self.read())
+
+    def at(self, path: Path) -> Generation:
+        """The generation in a file."""
+        (generation,) = [one for one in self.generations if one.found is not None and one.found.path == str(path)]
+        return generation
+
+    def names(self) -> dict[bytes, bytes]:
+        """The generation of each line that was read; one that has two fails."""
+        names: dict[bytes, bytes] = {}
+        for one, _, line in self.out:
+            assert one == names.setdefault(line, one)
+        return names
+
+
+def hidden(path: str) -> str:
+    """A path as a store holds it that must not tell paths."""
+    return f"~{mark(path.encode()).digest.hex()}" if path.startswith("/") else path
+
+
+@pytest.fixture(params=[plain, hidden])
+def logs(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Logs]:
+    """A directory with nothing in it; what is remembered tells paths, or hides them."""
+    logs = Logs(tmp_path, conceal=request.param)
+    yield logs
+    logs.close()
+
+
+RESTARTS = pytest.mark.parametrize("restart", [None, 1.0, 0.5, 0.0], ids=["running", "acked", "half", "none"])
+
+
+def maybe_restart(logs: Logs, restart: float | None) -> None:
+    """Go on, or start again with this part acknowledged."""
+    if restart is not None:
+        logs.restart(acknowledged=restart)
+
+
+def test_lives_that_say_the_same_line_only(logs: Logs) -> None:
+    """Renamed twice between two looks, each life has its own lines, though one is a beginning of the other."""
+    line = b"the same line again and again\n"
+    logs.log.write_bytes(line * 51)
+    logs.step()
+    logs.log.rename(logs.rotated(2))
+    logs.rotated(1).write_bytes(line * 60)
+    logs.log.write_bytes(line * 70)
+    for _ in range(3):
+        logs.now += 10
+        logs.step()
+    assert 51 + 60 + 70 == len(logs.out)
+    assert 3 == len({generation for generation, _, _ in logs.out})
+
+
+@RESTARTS
+def test_rename_chain(logs: Logs, restart: float | None) -> None:
+    """Every file keeps its life while all of them move on by one, running or not."""
+    logs.rotated(1).write_bytes(lines(0, 50))
+    logs.log.write_bytes(lines(50, 80))
+    assert lines(0, 80) == logs.step()
+    first, second = logs.at(logs.rotated(1)).cursor.id, logs.at(logs.log).cursor.id
+    maybe_restart(logs, restart)
+    for _ in range(2):  # twice between two scans
+        for number in (3, 2, 1):
+            if logs.rotated(number).exists():
+                logs.rotated(number).rename(logs.rotated(number + 1))
+        logs.log.rename(logs.rotated(1))
+        logs.log.write_bytes(b"")
+    with logs.rotated(2).open("ab") as file:
+        file.write(lines(80, 90))
+    logs.log.write_bytes(lines(90, 100))
+    assert logs.step().endswith(lines(80, 100))
+    assert (first, second) == (logs.at(logs.rotated(3)).cursor.id, logs.at(logs.rotated(2)).cursor.id)
+    assert 100 == len(logs.names())
+
+
+@RESTARTS
+@pytest.mark.parametrize("unread", [0, 30])
+def test_copytruncate(logs: Logs, restart: float | None, unread: int) -> None:
+    """The old life goes on in the copy, what was unread of it included; the truncated file begins a new one."""
+    logs.log.write_bytes(lines(0, 60))
+    logs.step()
+    old = logs.at(logs.log).cursor.id
+    with logs.log.open("ab") as file:
+        file.write(lines(60, 60 + unread))
+    maybe_restart(logs, restart)
+    shutil.copy(logs.log, logs.rotated())
+    logs.log.write_bytes(lines(100, 105))
+    assert logs.step().endswith(lines(60, 60 + unread) + lines(100, 105))
+    assert old == logs.at(logs.rotated()).cursor.id != logs.at(logs.log).cursor.id
+    assert 65 + unread == len(logs.names())
+
+
+@RESTARTS
+@pytest.mark.parametrize("part", [0.1, 0.5, 1.0])
+def test_copy_seen_before_truncation(logs: Logs, restart: float | None, part: float) -> None:
+    """A copy, however unfinished and however long it rests, is no life of its own; after the truncation it is."""
+    whole = lines(0, 60)
+    logs.log.write_bytes(whole)
+    logs.step()
+    old = logs.at(logs.log).cursor.id
+    logs.rotated().write_bytes(whole[: int(len(whole) * part)])
+    maybe_restart(logs, restart)
+    for _ in range(4):
+        logs.step()
+        assert old == logs.at(logs.log).cursor.id
+    logs.rotated().write_bytes(whole)
+    logs.log.write_bytes(b"")
+    logs.step()
+    assert old == logs.at(logs.rotated()).cursor.id
+    logs.log.write_bytes(lines(100, 102))
+    logs.step()
+    assert 62 == len(logs.names())
+    assert 2 == len(list(logs.generations))
+
+
+@pytest.mark.parametrize("seen", [True, False])
+@pytest.mark.parametrize("again", [None, 1.0, 0.5])
+@pytest.mark.parametrize("packed", [True, False])
+def test_lines_written_between_copy_and_truncation(logs: Logs, seen: bool, again: float | None, packed: bool) -> None:
+    """They were read from the original and the copy lacks them: what the copy has keeps its name all the same."""
+    logs.log.write_bytes(lines(0, 60))
+    logs.step()
+    old = logs.at(logs.log).cursor.id
+    shutil.copy(logs.log, logs.rotated())
+    if seen:
+        logs.step()
+    with logs.log.open("ab") as file:
+        file.write(lines(60, 70))
+    if seen:
+        logs.scan()
+    logs.read()
+    maybe_restart(logs, again)
+    logs.log.write_bytes(lines(100, 105))
+    for _ in range(3):
+        logs.step()
+    if packed:
+        logs.rotated(2).with_suffix(".2.gz").write_bytes(gzip.compress(logs.rotated().read_bytes()))
+        logs.rotated().unlink()
+        for _ in range(3):
+            logs.step()
+    assert old == next(one.cursor.id for one in logs.generations if one.found and one.found.rotated)
+    assert 75 == len(logs.names())
+    assert 2 == len(list(logs.generations))
+
+
+def test_seen_copy_that_lacks_lines_is_not_read_again(logs: Logs) -> None:
+    """A copy that was held against its original needs no second reading."""
+    logs.log.write_bytes(lines(0, 60))
+    logs.step()
+    shutil.copy(logs.log, logs.rotated())
+    logs.step()
+    with logs.log.open("ab") as file:
+        file.write(lines(60, 70))
+    assert lines(60, 70) == logs.step()
+    logs.log.write_bytes(b"")
+    assert [b"", b""] == [logs.step(), logs.step()]
+    assert len(lines(0, 60)) == logs.at(logs.rotated()).reader.position
+
+
+def test_copy_and_original_met_together(logs: Logs) -> None:
+    """With no state at all, a rotation under way is one life in the original, not two."""
+    logs.log.write_bytes(lines(0, 60))
+    logs.rotated().write_bytes(lines(0, 40))
+    assert lines(0, 60) == logs.step()
+    assert 1 == len(list(logs.generations))
+    assert logs.at(logs.log)
+
+
+def test_truncated_between_listing_and_looking(logs: Logs) -> None:
+    """A copy whose original is truncated just while they are compared waits for the next scan, which knows."""
+    logs.log.write_bytes(lines(0, 60))
+    logs.step()
+    shutil.copy(logs.log, logs.rotated())
+    opened: list[str] = []
+
+    def racing(path: str, *, compressed: bool) -> FileView:
+        opened.append(path)
+        view = FileView(path, compressed=compressed)
+        if path.endswith(".1") and len(opened) == 2:
+            logs.log.write_bytes(b"")
+        return view
+
+    os.utime(logs.log, ns=(1, 1))
+    logs.generations._views._open_view = racing
+    logs.scan()
+    assert len(opened) >= 2
+    for _ in range(2):
+        logs.step()
+    assert 1 == len(list(logs.generations))
+    assert logs.at(logs.rotated())
+
+
+@pytest.mark.parametrize("how", ["reader", "scan"])
+def test_truncate_and_regrow_past_the_offset(logs: Logs, how: str) -> None:
+    """Longer than what was read and yet another life: the anchor tells, to the reader as to the scan."""
+    logs.log.write_bytes(lines(0, 30))
+    logs.step()
+    logs.log.write_bytes(lines(100, 200))
+    if how == "reader":
+        assert [] == logs.read()
+    assert lines(100, 200) == logs.step()
+    assert 130 == len(logs.names())
+
+
+def test_truncation_with_bytes_unread_is_said(logs: Logs) -> None:
+    """What is gone for good is not gone silently."""
+    logs.log.write_bytes(lines(0, 30))
+    logs.scan()
+    logs.log.write_bytes(b"new\n")
+    assert b"new\n" == logs.step()
+    (said,) = logs.warned
+    assert f"{logs.log}: truncated or rewritten with {len(lines(0, 30))} bytes unread" in said
+
+
+@pytest.mark.parametrize("same", [b"begin\n", lines(0, 30)])
+def test_rewritten_with_the_same_beginning(logs: Logs, same: bytes) -> None:
+    """Two lives that say the same first are two, with ordinals 0 and 1."""
+    logs.log.write_bytes(same + lines(100, 110))
+    logs.step()
+    logs.log.write_bytes(same + lines(200, 240))
+    assert same + lines(200, 240) == logs.step()
+    assert [0, 1] == sorted(one.cursor.ordinal for one in logs.generations)
+
+
+def test_few_equal_bytes_after_a_truncation_are_new(logs: Logs) -> None:
+    """Seen empty in between, a log that says the same line again has said it twice."""
+    logs.log.write_bytes(b"started\n")
+    assert b"started\n" == logs.step()
+    logs.log.write_bytes(b"")
+    assert b"" == logs.step()
+    logs.log.write_bytes(b"started\n")
+    assert b"started\n" == logs.step()
+    assert 2 == len({one for one, _, _ in logs.out})
+
+
+def test_deleted_and_made_again(logs: Logs) -> None:
+    """Another file at the old place is another life, its inode being the old one or not."""
+    logs.log.write_bytes(lines(0, 10))
+    logs.step()
+    logs.log.unlink()
+    logs.step()
+    logs.log.write_bytes(lines(10, 40))
+    assert lines(10, 40) == logs.step()
+    assert 40 == len(logs.names())
+
+
+def test_inode_given_to_another_file(logs: Logs) -> None:
+    """The number alone proves nothing: content decides, under the same and under another log's name."""
+    logs.log.write_bytes(lines(0, 30))
+    logs.step()
+    given = logs.log.stat().st_ino
+    logs.log.unlink()
+    other = logs.root / "other.log"
+    other.write_bytes(lines(100, 150))
+    logs.listed = lambda files: [file._replace(inode=given) for file in files]
+
+    def told(path: str, *, compressed: bool) -> FileView:
+        view = FileView(path, compressed=compressed)
+        view.key = view.key[0], given
+        return view
+
+    logs.generations._views._open_view = told
+    logs.scan()
+    new = logs.at(other)
+    assert (str(other), 0) == (new.cursor.logical, new.reader.position)
+    assert name("h", str(other), lines(100, 101)[:-1], 0) == new.cursor.id
+
+
+def test_file_renamed_to_another_log(logs: Logs) -> None:
+    """It is the same file and says the same: its lines keep their names."""
+    logs.log.write_bytes(lines(0, 30))
+    logs.step()
+    old = logs.at(logs.log).cursor.id
+    logs.log.rename(logs.root / "renamed.log")
+    assert b"" == logs.step()
+    assert old == logs.at(logs.root / "renamed.log").cursor.id
+    logs.restart()
+    (logs.root / "renamed.log").rename(logs.root / "renamed.log.1")
+    assert b"" == logs.step()
+    assert old == logs.at(logs.root / "renamed.log.1").cursor.id
+
+
+@RESTARTS
+@pytest.mark.parametrize("seen", [True, False])
+def test_gzip_of_a_rotated_file(logs: Logs, restart: float | None, seen: bool) -> None:
+    """Read or unread, the packed file is the same life at the same place; half-written it is nothing yet."""
+    logs.rotated().write_bytes(lines(0, 60))
+    logs.step()
+    with logs.rotated().open("ab") as file:
+        file.write(lines(60, 70))
+    old = logs.at(logs.rotated()).cursor.id
+    packed = gzip.compress(logs.rotated().read_bytes())
+    target = logs.root / "app.log.1.gz"
+    maybe_restart(logs, restart)
+    if seen:
+        for part in (0, 5, len(packed) // 2, len(packed)):
+            target.write_bytes(packed[:part])
+            logs.step()
+            logs.step()
+    target.write_bytes(packed)
+    logs.rotated().unlink()
+    logs.step()
+    assert old == logs.at(target).cursor.id
+    assert 70 == len(logs.names())
+
+
+def test_identical_beginnings_in_different_files(logs: Logs) -> None:
+    """Two logs that begin with the same kilobytes are two."""
+    one, two = logs.root / "one.log", logs.root / "two.log"
+    one.write_bytes(lines(0, 50) + b"one\n")
+    two.write_bytes(lines(0, 50) + b"two\n")
+    assert 2 * len(lines(0, 50)) + 8 == len(logs.step())
+    assert logs.at(one).cursor.id != logs.at(two).cursor.id
+
+
+@pytest.mark.parametrize("first", [b"started\n", b"started\nwith the same second line\n"])
+def test_lives_that_begin_alike_get_their_names_again(logs: Logs, first: bytes) -> None:
+    """Oldest first, whatever order a directory lists: with the state lost every life has the name it had."""
+    for number in (3, 2, 1):
+        logs.rotated(number).write_bytes(first + lines(number * 100, number * 100 + number))
+        logs.step()
+    logs.log.write_bytes(first)
+    logs.step()
+    names = {number: logs.at(logs.rotated(number)).cursor.id for number in (3, 2, 1)} | {
+        0: logs.at(logs.log).cursor.id
+    }
+    assert 4 == len(set(names.values()))
+    logs.close()
+    logs.begin([])
+    logs.listed = lambda files: sorted(files, key=lambda file: file.age)
+    logs.step()
+    again = {number: logs.at(logs.rotated(number)).cursor.id for number in (3, 2, 1)} | {
+        0: logs.at(logs.log).cursor.id
+    }
+    assert names == again
+
+
+def test_unfinished_first_line_has_patience(logs: Logs) -> None:
+    """Named by half a line it would have another name once its state is lost, so growth is waited for."""
+    logs.patience = 5.0
+    logs.log.write_bytes(b"half")
+    for logs.now in (0.0, 4.0):
+        logs.step()
+        assert [] == list(logs.generations)
+    logs.log.write_bytes(b"half a")
+    for logs.now in (6.0, 10.0):
+        logs.step()
+        assert [] == list(logs.generations)
+    logs.now = 11.0
+    logs.step()
+    assert name("h", str(logs.log), b"half a", 0) == logs.at(logs.log).cursor.id
+
+
+def test_finished_first_line_needs_none(logs: Logs) -> None:
+    """The name is that of the whole line."""
+    logs.patience = 5.0
+    logs.log.write_bytes(b"half")
+    logs.step()
+    logs.log.write_bytes(b"half and half\n")
+    assert b"half and half\n" == logs.step()
+    assert name("h", str(logs.log), b"half and half", 0) == logs.at(logs.log).cursor.id
+
+
+def test_empty_files_are_nothing_yet(logs: Logs) -> None:
+    """Any two of them are alike; they get a life with their first line."""
+    logs.log.touch()
+    (logs.root / "other.log").touch()
+    assert (b"", 0) == (logs.step(), len(list(logs.generations)))
+    logs.log.write_bytes(b"first\n")
+    assert (b"first\n", 1) == (logs.step(), len(list(logs.generations)))
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_unreadable_file_is_looked_at_again(logs: Logs, known: bool) -> None:
+    """It is said once, nothing is taken for lost, and it goes on when it can be read."""
+    logs.log.write_bytes(lines(0, 10))
+    if known:
+        logs.step()
+    shut = True
+
+    def guarded(path: str, *, compressed: bool) -> FileView:
+        if shut:
+            raise PermissionError(13, "Permission denied", path)
+        return FileView(path, compressed=compressed)
+
+    for generation in logs.generations:
+        generation.reader.close()
+        generation.reader._open = guarded
+    logs.generations._views._open_view = guarded
+    with logs.log.open("ab") as file:
+        file.write(lines(10, 20))
+    logs.scan()
+    logs.scan()
+    assert [
+        f"{logs.log}: can't be opened: Permission denied; trying again every scan, nothing is lost"
+    ] == logs.warned
+    shut = False
+    assert logs.step().endswith(lines(10, 20))
+    assert 20 == len(logs.names())
+
+
+def test_rename_under_the_scan_is_noticed(logs: Logs) -> None:
+    """A name that means another file than was listed is believed at the next scan only, which should follow soon."""
+    logs.log.write_bytes(lines(0, 30))
+    listed = logs.scanner.scan()
+    logs.log.rename(logs.rotated())
+    logs.log.write_bytes(lines(100, 130))
+    logs.generations.observe(listed, 0.0, 0.0)
+    assert (True, []) == (logs.generations.outrun, list(logs.generations))
+    assert lines(0, 30) + lines(100, 130) == logs.step()
+    assert not logs.generations.outrun
+
+
+def test_file_missing_from_one_listing(logs: Logs) -> None:
+    """Renamed while the directory was read, a file may be in no listing; it is found again as it was."""
+    logs.log.write_bytes(lines(0, 30))
+    logs.step()
+    logs.generations.observe([], 0.0, 0.0)
+    with logs.log.open("ab") as file:
+        file.write(lines(30, 40))
+    assert lines(30, 40) == b"".join(logs.read())
+    assert b"" == logs.step()
+    assert 1 == len(list(logs.generations))
+
+
+def test_replaced_before_its_first_read(logs: Logs) -> None:
+    """A file cut off and written anew after it was named: nothing of the new life is read under the old name."""
+    logs.log.write_bytes(lines(0, 30))
+    logs.scan()
+    shutil.copy(logs.log, logs.rotated())
+    logs.log.write_bytes(lines(100, 160))
+    assert [] == logs.read()
+    assert lines(0, 30) + lines(100, 160) == logs.step()
+
+
+def test_strongest_proof_wins(logs: Logs) -> None:
+    """Where several lives would fit, a file is the one of which it proves most."""
+    logs.log.write_bytes(b"started\n")
+    logs.step()
+    logs.log.rename(logs.rotated())
+    logs.log.write_bytes(b"started\n" + lines(0, 20))
+    logs.step()
+    old, new = logs.at(logs.rotated()).cursor.id, logs.at(logs.log).cursor.id
+    for generation in logs.generations:
+        generation.cursor.device = 77  # mounted anew
+    logs.restart()
+    logs.rotated().unlink()
+    logs.log.rename(logs.rotated())
+    assert b"" == logs.step()
+    assert old != new == logs.at(logs.rotated()).cursor.id

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from shipper.config_file import wait_until_saved
+
+
+class Editor:
+    """Saves a file bit by bit, whenever somebody waits for it."""
+
+    def __init__(self, path: Path, *contents: bytes | None) -> None:
+        self.path = path
+        self.contents = list(contents)
+        self.waited = 0.0
+        self.save()
+
+    def save(self) -> None:
+        """The next state of the file, the last one for ever; None is no file."""
+        content = self.contents.pop(0) if len(self.contents) > 1 else self.contents[0]
+        if content is None:
+            self.path.unlink(missing_ok=True)
+        elif not self.path.exists() or self.path.read_bytes() != content:
+            self.path.write_bytes(content)
+
+    def sleep(self, seconds: float) -> None:
+        """Time goes by, and the editor goes on."""
+        self.waited += seconds
+        self.save()
+
+
+@pytest.mark.parametrize(
+    ("waited", "contents"),
+    [
+        (0.1, [b"shipper: {}\n"]),
+        (0.3, [b"", b"shipper:\n", b"shipper: {}\n"]),
+        (0.3, [None, None, b"shipper: {}\n"]),
+        (0.4, [b"shipper:\n", None, b"", b"shipper: {}\n"]),
+        (2.0, [b""]),
+        (2.0, [None]),
+    ],
+)
+def test_a_file_that_is_being_saved_is_waited_for(
+    tmp_path: Path, waited: float, contents: list[bytes | None]
+) -> None:
+    """Until two looks see the same, and something; what is not there in two seconds is taken as it is."""
+    editor = Editor(tmp_path / "neuroflow.yaml", *contents)
+    wait_until_saved(editor.path, lambda: editor.path.stat().st_mtime, editor.sleep)
+    assert pytest.approx(waited) == editor.waited
+    assert contents[-1] == (editor.path.read_bytes() if editor.path.exists() else None)
+
+
+def test_a_file_that_was_saved_before_is_not_waited_for(tmp_path: Path) -> None:
+    """The usual case costs nothing; one that is empty may be about to be written."""
+    editor = Editor(tmp_path / "neuroflow.yaml", b"shipper: {}\n")
+    os.utime(editor.path, (0, 0))
+    wait_until_saved(editor.path, lambda: 10.0, editor.sleep)
+    assert 0.0 == editor.waited
+    editor = Editor(tmp_path / "empty.yaml", b"", b"")
+    os.utime(editor.path, (0, 0))
+    wait_until_saved(editor.path, lambda: 10.0, editor.sleep)
+    assert pytest.approx(2.0) == editor.waited

@@ -1,0 +1,124 @@
+"""A node in Docker, with a stand-in for the container: there is no daemon where these tests run."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from typing import Any
+
+import pytest
+import testcontainers.core.container
+
+from shipper.testnode.container import ContainerNode
+from shipper.testnode.lifecycle import NodeError
+
+
+class Healthy(http.server.BaseHTTPRequestHandler):
+    """Answers as a healthy cluster."""
+
+    def do_GET(self) -> None:
+        """Whatever is asked."""
+        body = b'{"status":"green"}'
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - inherited
+        """Nothing."""
+
+
+class Container:
+    """What testcontainers and docker-py offer of a container, as far as it is used."""
+
+    made: list[Container]
+
+    def __init__(self, image: str) -> None:
+        self.image = image
+        self.env: dict[str, str] = {}
+        self.ports: dict[str, Any] = {}
+        self.did: list[str] = []
+        self.status = "created"
+        self.dies = False
+        self._server: http.server.HTTPServer | None = None
+        Container.made.append(self)
+
+    def get_container_host_ip(self) -> str:
+        """The daemon is on this machine."""
+        return "localhost"
+
+    def with_env(self, key: str, value: str) -> None:
+        """Kept to be looked at."""
+        self.env[key] = value
+
+    def get_wrapped_container(self) -> Container:
+        """docker-py's own object, here the same."""
+        return self
+
+    def start(self) -> None:
+        """Serve the port, unless it is to die."""
+        self.did.append("start")
+        self.status = "exited" if self.dies else "running"
+        if not self.dies:
+            self._server = http.server.HTTPServer(self.ports["9200/tcp"], Healthy)
+            threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.did.append("kill")
+        self._end()
+
+    def stop(self, timeout: int | None = None) -> None:
+        """docker-py's with a time-out stops, testcontainers' without one removes."""
+        self.did.append("stop" if timeout else "remove")
+        self._end()
+
+    def reload(self) -> None:
+        """The status is always new."""
+
+    def logs(self, tail: int) -> bytes:
+        """The last lines."""
+        return b"\n".join([b"bootstrap check failure"] * tail)
+
+    def _end(self) -> None:
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Container]:
+    """The containers that were made."""
+    Container.made = []
+    monkeypatch.setattr(testcontainers.core.container, "DockerContainer", Container)
+    return Container.made
+
+
+def test_a_life(made: list[Container]) -> None:
+    """The port is fixed, so the node is found again after a kill and after a stop."""
+    said: list[str] = []
+    node = ContainerNode(heap="512m", settings={"a.b": 3}, say=said.append)
+    (container,) = made
+    node.start()
+    assert node.url == f"http://localhost:{container.ports['9200/tcp'][1]}"
+    assert container.ports["9200/tcp"][0] == "127.0.0.1"
+    node.kill()
+    node.start()
+    node.restart()
+    node.remove()
+    assert container.did == ["start", "kill", "start", "stop", "start", "remove"]
+    assert container.image.startswith("elasticsearch:")
+    assert container.env["xpack.security.enabled"] == "false"
+    assert container.env["ES_JAVA_OPTS"] == "-Xms512m -Xmx512m"
+    assert container.env["a.b"] == "3"
+    assert "Docker" in said[0]
+
+
+def test_death_while_booting(made: list[Container]) -> None:
+    """The error quotes the container's log."""
+    node = ContainerNode(say=lambda _: None)
+    made[0].dies = True
+    with pytest.raises(NodeError, match="bootstrap check failure"):
+        node.start()
+    node.remove()
