@@ -17,11 +17,11 @@ from pydantic_core import PydanticUndefined
 import shipper.emit
 from shipper.config import DATASETS, DEFAULT_LOG_DIR, Elasticsearch, Format, Input, Kibana, Redact, Shipper
 from shipper.deliver.dead_letters import Letter
-from shipper.document.pairs import words
-from shipper.document.secrets import _KIN, Secrets
-from shipper.install.privileges import NEEDS
+from shipper.elastic.privileges import NEEDS
+from shipper.query.fields import SHORT
+from shipper.redact.key_value_spans import words
+from shipper.redact.secrets import _KIN, Secrets
 from shipper.reload import CHANGES, Change
-from shipper.search.fields import SHORT
 from shipper.tail.sources import builtin_sources
 from tests.pages import DOCS, PAGES, ROOT, code, codes, own_part, roles, rows, section, text_of
 
