@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import json
 import re
 from collections.abc import Iterator
@@ -95,12 +96,13 @@ def test_keys_that_pages_name_exist() -> None:
 
 def is_module(name: str) -> bool:
     """Whether it is a module of the package, or something in one."""
-    path = ROOT.joinpath(*name.split("."))
-    return any(
-        place.is_dir() or place.with_suffix(".py").is_file()
-        for place in (path, path.parent)
-        if place != ROOT / "shipper"
-    )
+    try:
+        if importlib.util.find_spec(name) is not None:
+            return True
+        parent, _, member = name.rpartition(".")
+        return hasattr(importlib.import_module(parent), member)
+    except ModuleNotFoundError:
+        return False
 
 
 def mapped(properties: dict[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
