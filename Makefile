@@ -56,7 +56,7 @@ kibana: $(READY) ## Write the objects under kibana/ anew, from the views' declar
 storm: $(READY) ## A hundred thousand (LINES=, SEED=) broken lines of every format, each looked for in the index
 	$(BIN)/python -m tests.storm --lines $(LINES) $(if $(SEED),--seed $(SEED))
 
-pictures: $(READY) ## Draw the terminal pictures of the README anew
+pictures: $(READY) ## Draw the terminal pictures of the documentation again
 	$(BIN)/python -m tests.pictures
 
 clean: ## Remove what the above made

@@ -1,4 +1,4 @@
-"""``make pictures``: the terminal pictures of the README, from the laboratory's logs on a real node."""
+"""``make pictures``: the terminal pictures of the documentation, from the laboratory's logs on a real node."""
 
 from __future__ import annotations
 

@@ -23,9 +23,11 @@ from shipper.testnode.node import Node, NodeError
 from shipper.testnode.process import ProcessNode
 from tests.conformance.rig import eventually
 from tests.elasticsearch.secured import PASSWORD, SECURITY, hashed
+from tests.pages import roles
 
 LOGS, RUNS = "logs-neuroflow.*-*", "neuroflow-runs-*"
-# As README lists them; setup also sees that this distribution lacks modules, which no full one does.
+# As the table of docs/permissions.md lists them; setup also sees that this distribution lacks modules, which no full
+# one does.
 ROLES = f"""
 admin: {{cluster: [all], indices: [{{names: ['*'], privileges: [all]}}]}}
 nobody: {{cluster: []}}
@@ -46,7 +48,10 @@ watches:
   cluster: [monitor]
   indices: [{{names: ['{LOGS}'], privileges: [auto_configure, create_doc, view_index_metadata]}}]
 """
-USERS = ("admin", "nobody", "ships", "looks", "runs", "rebuilds", "setup", "views", "lab", "watches")
+# And the role bodies to copy, as they stand there.
+COPIED = roles()
+ROLES += "".join(f"{name}: {json.dumps(role)}\n" for name, role in COPIED.items())
+USERS = ("admin", "nobody", "ships", "looks", "runs", "rebuilds", "setup", "views", "lab", "watches", *COPIED)
 # While it boots nobody in particular may ask how it is; then nobody may anything that its own role does not say.
 PROBER = "prober: {cluster: ['cluster:monitor/health']}\n"
 
@@ -251,3 +256,21 @@ def test_views_need_read(lab: Lab) -> None:
     assert 0 == lab.once("runs", "--no-setup").returncode
     shown = CliRunner().invoke(logs, ["--config", lab.config("views"), "show"])
     assert 0 == shown.exit_code, shown.output
+
+
+def test_roles_to_copy_are_enough(lab: Lab) -> None:
+    """With the keys of docs/permissions.md everything works, and check finds nothing missing for shipping."""
+    done = lab.ship("neuroflow-setup", "setup")
+    assert 0 == done.exit_code, done.output
+    shipped = lab.once("neuroflow-ship", "--no-setup")
+    assert (0, True) == (shipped.returncode, "read 2, acknowledged 2" in shipped.stderr), shipped.stderr
+    assert "run documents" not in shipped.stderr
+    check = lab.ship("neuroflow-ship", "check")
+    assert 0 == check.exit_code, check.output
+    assert 4 == check.output.count(": granted"), check.output
+    shown = CliRunner().invoke(logs, ["--config", lab.config("neuroflow-logs"), "show"])
+    assert (0, "") == (shown.exit_code, shown.stderr), shown.output
+    counted = CliRunner().invoke(logs, ["--config", lab.config("neuroflow-logs"), "stats", "queue"])
+    assert 0 == counted.exit_code, counted.output
+    rebuilt = lab.ship("neuroflow-rebuild-runs", "rebuild-runs")
+    assert 0 == rebuilt.exit_code, rebuilt.output

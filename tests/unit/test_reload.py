@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,9 +7,8 @@ import pytest
 from pydantic import BaseModel
 
 from shipper.config import OUR_SECTIONS, Config, ConfigError, Elasticsearch, Kibana, Shipper
-from shipper.reload import CHANGES, Change, settle
+from shipper.reload import CHANGES, settle
 
-README = Path(__file__).parents[2] / "README.md"
 MODELS: dict[str, type[BaseModel]] = {"elasticsearch": Elasticsearch, "kibana": Kibana, "shipper": Shipper}
 
 
@@ -34,16 +32,6 @@ def test_every_key_has_its_row() -> None:
     assert set(OUR_SECTIONS) == MODELS.keys()
     every = {"log_dir"} | {key for name, model in MODELS.items() for key in keys(model, name)}
     assert every == CHANGES.keys()
-
-
-def test_readme_names_what_needs_a_restart() -> None:
-    """All of it and nothing else; a name of a section stands for its keys."""
-    text = " ".join(README.read_text().split())
-    found = re.search(r"Only a restart changes ((?:`[a-z_.]+`(?:, | and )?)+)", text)
-    assert found is not None
-    named = re.findall(r"`([a-z_.]+)`", found[1])
-    waiting = {key for key, change in CHANGES.items() if change is Change.AT_RESTART}
-    assert waiting == {key for key in CHANGES for name in named if f"{key}.".startswith(f"shipper.{name}.")}
 
 
 def test_what_waits_stays_as_it_was() -> None:

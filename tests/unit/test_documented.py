@@ -1,0 +1,313 @@
+"""The reference pages hold what there is, with its defaults, and nothing that there is not."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import yaml
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+import shipper.emit
+from shipper.config import DATASETS, DEFAULT_LOG_DIR, Elasticsearch, Format, Input, Kibana, Redact, Shipper
+from shipper.deliver.dead_letters import Letter
+from shipper.elastic.privileges import NEEDS
+from shipper.query.fields import SHORT
+from shipper.redact.key_value_spans import words
+from shipper.redact.secrets import Secrets
+from shipper.reload import CHANGES, Change
+from shipper.tail.sources import builtin_sources
+from tests.pages import DOCS, PAGES, ROOT, code, codes, own_part, roles, rows, section, text_of
+
+SECTIONS: dict[str, type[BaseModel]] = {"elasticsearch": Elasticsearch, "kibana": Kibana, "shipper": Shipper}
+APPLIES = {Change.AT_ONCE: "at once", Change.AT_RESTART: "restart", Change.NOT_FOR_IT: "next command"}
+SOURCES = [ast.parse(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "shipper").rglob("*.py"))]
+
+
+def keys(model: type[BaseModel], above: str) -> Iterator[tuple[str, Any]]:
+    """Every key of a section with its default, sections within it taken apart."""
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from keys(field.annotation, f"{above}.{name}")
+        else:
+            yield f"{above}.{name}", field.default
+
+
+KEYS = dict(entry for name, model in SECTIONS.items() for entry in keys(model, name))
+
+
+def meant(key: str, written: str) -> Any:
+    """What a default means in the configuration, as it is written in the table."""
+    *above, name = key.split(".")
+    given: Any = {name: yaml.safe_load(written)}
+    for part in reversed(above[1:]):
+        given = {part: given}
+    value: Any = SECTIONS[above[0]].model_validate(given)
+    for part in key.split(".")[1:]:
+        value = getattr(value, part)
+    return value
+
+
+def test_every_key_of_the_configuration() -> None:
+    """Each is in its table with its default and when a change of it applies, and there are no others."""
+    found = rows(text_of(DOCS / "configuration.md"), "Key", "Default", "A change applies")
+    of_application = {"logging.log_dir", "paths.log_dir"}
+    documented = {code(row["Key"]): row for row in found}
+    assert len(found) == len(documented)
+    assert KEYS.keys() | of_application == documented.keys()
+    assert str(DEFAULT_LOG_DIR) == code(documented["logging.log_dir"]["Default"])
+    for key, default in KEYS.items():
+        assert (key, default) == (key, meant(key, code(documented[key]["Default"])))
+        assert (key, APPLIES[CHANGES[key]]) == (key, documented[key]["A change applies"])
+
+
+def test_every_key_of_an_input() -> None:
+    """Each is there with its default, every format and every dataset."""
+    text = section(DOCS / "configuration.md", "More inputs")
+    documented = {code(row["Key of an input"]): row for row in rows(text, "Key of an input", "Default")}
+    assert Input.model_fields.keys() == documented.keys()
+    for name, field in Input.model_fields.items():
+        shown = documented[name]["Default"]
+        assert ("required" if field.default is PydanticUndefined else f"`{field.default}`") == shown
+    assert set(get_args(Format)) == set(codes(documented["format"]["Effect"]))
+    assert set(DATASETS) == set(codes(documented["dataset"]["Effect"]))
+
+
+def test_keys_that_pages_name_exist() -> None:
+    """Whatever page speaks of a key in full, it is one, or a section of some."""
+    known = {part for key in KEYS for part in (key, key.rpartition(".")[0], key.split(".")[0])}
+    named = {
+        (page.name, found[1])
+        for page in PAGES
+        for text in codes(text_of(page))
+        if (found := re.fullmatch(r"((?:elasticsearch|kibana|shipper)\.[a-z_.]+)(?::.*)?", text)) is not None
+        and not is_module(found[1])
+        and not is_module(f"shipper.{found[1]}")
+    }
+    assert {("privacy.md", "shipper.redact.keys")} <= named
+    assert set() == {(page, key) for page, key in named if key not in known}
+
+
+def is_module(name: str) -> bool:
+    """Whether it is a module of the package, or something in one."""
+    try:
+        if importlib.util.find_spec(name) is not None:
+            return True
+        parent, _, member = name.rpartition(".")
+        return hasattr(importlib.import_module(parent), member)
+    except ModuleNotFoundError:
+        return False
+
+
+def mapped(properties: dict[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """Fields of a mapping by full names, with their types."""
+    for name, field in properties.items():
+        if "type" in field:
+            yield f"{above}{name}", field["type"]
+        for below in ("properties", "fields"):
+            yield from mapped(field.get(below, {}), f"{above}{name}.")
+
+
+def mapping(*files: str) -> dict[str, str]:
+    """The fields of some templates."""
+    bodies = [json.loads((ROOT / "mappings" / file).read_text(encoding="utf-8")) for file in files]
+    return {name: kind for body in bodies for name, kind in mapped(body["template"]["mappings"]["properties"])}
+
+
+LINES = mapping("component_templates/neuroflow-ecs.json", "component_templates/neuroflow-fields.json")
+RUNS = mapping("index_templates/neuroflow-runs.json")
+
+
+@pytest.mark.parametrize(("heading", "fields"), [("Fields of a log document", LINES), ("Run documents", RUNS)])
+def test_every_field(heading: str, fields: dict[str, str]) -> None:
+    """All fields of the mappings with their types, and no others."""
+    text = own_part(DOCS / "formats-and-fields.md", heading)
+    assert fields == {code(row["Field"]): code(row["Type"]) for row in rows(text, "Field", "Type")}
+
+
+def leaves(value: Any, above: str = "") -> Iterator[str]:
+    """The full names of what a document holds; below a flattened field there are no fields."""
+    if isinstance(value, dict) and LINES.get(above) != "flattened":
+        for key, item in value.items():
+            yield from leaves(item, f"{above}.{key}" if above else key)
+    else:
+        yield above
+
+
+def test_every_field_that_is_written() -> None:
+    """What lines of every format become has no field that is not described."""
+    written: set[str] = set()
+    tags: set[str] = set()
+    for path in sorted((ROOT / "tests/golden").glob("*.expected.json")):
+        for document in json.loads(path.read_text(encoding="utf-8")):
+            written.update(leaves(document))
+            tags.update(document.get("tags", ()))
+    assert {"neuroflow.extra", "log.offset"} <= written
+    assert set() == written - LINES.keys()
+    assert tags <= {code(row["Tag"]) for row in rows(text_of(DOCS / "formats-and-fields.md"), "Tag")}
+
+
+def given_to(*methods: str) -> set[str]:
+    """The texts with which any module calls a method of these names."""
+    return {
+        argument.value
+        for tree in SOURCES
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in methods
+        for argument in node.args
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+    }
+
+
+def test_every_tag_and_flag() -> None:
+    """Those that parsers give, and those of documents."""
+    text = section(DOCS / "formats-and-fields.md", "Tags")
+    of_documents = {"no_timestamp", "checksum_failed"}
+    assert given_to("tag") | of_documents == {code(row["Tag"]) for row in rows(text, "Tag")}
+    assert given_to("flag") | {"truncated"} == {
+        code(row["Flag in `log.flags`"]) for row in rows(text, "Flag in `log.flags`")
+    }
+
+
+def test_every_built_in_input() -> None:
+    """Pattern, format and data stream of each; every format is explained."""
+    page = DOCS / "formats-and-fields.md"
+    built_in = [
+        (source.pattern.removeprefix("/l/"), source.format, f"logs-neuroflow.{source.dataset}-*")
+        for source in builtin_sources(Path("/l"))
+    ]
+    described = [
+        tuple(code(row[head]) for head in ("Pattern", "Format", "Data stream"))
+        for row in rows(section(page, "Which files are read"), "Pattern", "Format")
+    ]
+    assert sorted(built_in) == sorted(described)
+    assert set(get_args(Format)) == {code(row["Format"]) for row in rows(section(page, "Formats"), "Format", "Lines")}
+
+
+def test_every_short_name() -> None:
+    """The short names that a query may use, and what each stands for."""
+    found = rows(section(DOCS / "queries.md", "Fields"), "Short name", "Field")
+    assert {name: list(fields) for name, fields in SHORT.items()} == {
+        code(row["Short name"]): codes(row["Field"]) for row in found
+    }
+
+
+def test_every_privilege() -> None:
+    """The table is what ``check`` looks at."""
+    found = rows(text_of(DOCS / "permissions.md"), "Work", "Cluster privileges")
+    assert [need.work for need in NEEDS] == [row["Work"] for row in found]
+    for need, row in zip(NEEDS, found, strict=True):
+        assert (need.work, sorted(need.cluster), sorted(need.streams), sorted(need.runs)) == (
+            need.work,
+            codes(row["Cluster privileges"]),
+            codes(row["Privileges on `logs-neuroflow.*-*`"]),
+            codes(row["Privileges on `neuroflow-runs-*`"]),
+        )
+
+
+def test_every_name_of_a_secret() -> None:
+    """Each name of the list and its relatives is one, and there are no other relatives."""
+    listed = codes(section(DOCS / "privacy.md", "Secrets").partition("They are found")[0])
+    names = [one for one in listed if not one.startswith("shipper.") and one != "[redacted]"]
+    of_list = Secrets(Redact().keys)
+    assert [] == [one for one in names if not of_list.names(one)]
+    assert set(of_list._names) <= set(map(words, names))
+
+
+@pytest.mark.parametrize(
+    ("name", "works"),
+    [
+        ("neuroflow-ship", range(4)),
+        ("neuroflow-rebuild-runs", (4,)),
+        ("neuroflow-setup", (5,)),
+        ("neuroflow-logs", (6,)),
+    ],
+)
+def test_roles_grant_what_their_work_needs(name: str, works: tuple[int, ...]) -> None:
+    """No role lacks a privilege of the table, and none but that for setup has one beyond it."""
+    role = roles()[name]
+    granted = {("cluster", one) for one in role.get("cluster", ())}
+    granted |= {
+        (pattern, one) for index in role["indices"] for pattern in index["names"] for one in index["privileges"]
+    }
+    needed: set[tuple[str, str]] = set()
+    for need in (NEEDS[at] for at in works):
+        needed |= {("cluster", one) for one in need.cluster}
+        needed |= {("logs-neuroflow.*-*", one) for one in need.streams}
+        needed |= {("neuroflow-runs-*", one) for one in need.runs}
+    assert set() == needed - granted
+    assert name == "neuroflow-setup" or granted == needed
+
+
+def test_every_name_of_the_logging_library() -> None:
+    """All that the application may import, and nothing else."""
+    page = DOCS / "application-logging.md"
+    named = {name for row in rows(section(page, "All names"), "Name") for name in codes(row["Name"])}
+    events = {code(row["Function"]): row for row in rows(text_of(page), "Function", "Event")}
+    assert set(shipper.emit.__all__) == named | events.keys()
+    assert {event.value for event in shipper.emit.Event} == {code(row["Event"]) for row in events.values()}
+
+
+def test_every_retention() -> None:
+    """How long the documents of each data stream are kept."""
+    kept = {}
+    for path in (ROOT / "mappings/index_templates").glob("*.json"):
+        template = json.loads(path.read_text(encoding="utf-8"))
+        [pattern] = template["index_patterns"]
+        parts = [ROOT / f"mappings/lifecycle/{name}.json" for name in template["composed_of"]]
+        found = [json.loads(part.read_text(encoding="utf-8")) for part in parts if part.is_file()]
+        kept[pattern] = found[0]["template"]["lifecycle"]["data_retention"] if found else "no limit"
+    text = section(DOCS / "operations.md", "How long documents are kept")
+    assert kept == {
+        pattern: row["Retention"].strip("`")
+        for row in rows(text, "Data streams", "Retention")
+        for pattern in codes(row["Data streams"])
+    }
+
+
+def test_every_key_of_scripts() -> None:
+    """The keys of a dead letter in JSON, and of a file's status."""
+    text = own_part(DOCS / "commands.md", "`neuroflow-ship dead-letters list`")
+    [row] = rows(text, "Option")
+    assert list(Letter._fields) == codes(row["Effect"])
+    text = section(DOCS / "operations.md", "Is it behind?")
+    assert ["path", "offset", "size", "lag_bytes", "lag_seconds"] == [code(row["Key"]) for row in rows(text, "Key")]
+
+
+def kibana(kind: str) -> set[str]:
+    """The titles or names of the objects of a kind."""
+    bodies = [json.loads(path.read_text(encoding="utf-8")) for path in (ROOT / "kibana" / kind).glob("*.json")]
+    return {body["name"] if kind == "rules" else body["attributes"]["title"] for body in bodies}
+
+
+@pytest.mark.parametrize(("kind", "head"), [("dashboards", "Dashboard"), ("searches", "Search"), ("rules", "Rule")])
+def test_every_kibana_object(kind: str, head: str) -> None:
+    """Dashboards, searches and rules by the names that Kibana shows."""
+    assert kibana(kind) == {row[head].strip("*") for row in rows(text_of(DOCS / "kibana.md"), head)}
+
+
+def constants() -> str:
+    """All texts of the program, names and numbers within them left out."""
+    found: list[str] = []
+    for tree in SOURCES:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.JoinedStr):
+                found.append("…".join(part.value for part in node.values if isinstance(part, ast.Constant)))  # type: ignore[misc] # texts
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+    return "\n".join(found)
+
+
+def test_messages_exist() -> None:
+    """Every message that is explained is one that the program has."""
+    texts = constants()
+    said = [one for row in rows(text_of(DOCS / "troubleshooting.md"), "Message") for one in codes(row["Message"])]
+    assert 60 < len(said) == len(set(said))
+    assert [] == [one for one in said for part in one.split("…") if part.strip() and part.strip() not in texts]

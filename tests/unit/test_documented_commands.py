@@ -1,0 +1,115 @@
+"""The pages name every command, option, exit code and metric, with its default, and none that there is not."""
+
+from __future__ import annotations
+
+import re
+import urllib.request
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from shipper.cli import failure, reading
+from shipper.cli.logs import logs
+from shipper.cli.ship import ship
+from shipper.health import Health
+from shipper.telemetry import Counters
+from tests.pages import DOCS, ROOT, code, codes, own_part, rows, section, text_of
+
+
+def commands(group: click.Group, name: str) -> Iterator[tuple[str, click.Command]]:
+    """A group and every command in it, by what a person types."""
+    yield name, group
+    for part, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{name} {part}")
+        else:
+            yield f"{name} {part}", command
+
+
+COMMANDS = {**dict(commands(ship, "neuroflow-ship")), **dict(commands(logs, "neuroflow-logs"))}
+# A group that does nothing by itself is described by its commands.
+DESCRIBED = {name for name, command in COMMANDS.items() if not name.endswith((" dead-letters", " export"))}
+COMMON = {"--since", "--until", "--utc", "--format"}
+
+
+def options(command: click.Command) -> dict[frozenset[str], str]:
+    """How each option may be written, and its default as the table has it."""
+    found = {}
+    for parameter in command.params:
+        if not isinstance(parameter, click.Option):
+            continue
+        default = parameter.default
+        # Without a default releases of click have None there, or a mark of their own.
+        shown = "off" if parameter.is_flag else f"`{default}`" if isinstance(default, str | int) else "none"
+        found[frozenset(parameter.opts)] = "standard output" if parameter.name == "output" else shown
+    return found
+
+
+def documented_options(text: str) -> dict[frozenset[str], str]:
+    """The same, as a table has it."""
+    return {frozenset(codes(row["Option"])): row["Default"] for row in rows(text, "Option", "Default")}
+
+
+def test_every_command_is_described() -> None:
+    """Each has a heading of its own, and no heading names another."""
+    page = (DOCS / "commands.md").read_text(encoding="utf-8")
+    assert DESCRIBED == set(re.findall(r"^##+ `([^`]+)`$", page, re.MULTILINE))
+    assert DESCRIBED - {"neuroflow-logs"} <= {
+        code(row["Command"]) for row in rows(text_of(ROOT / "README.md"), "Command")
+    }
+    keyed = {code(row["Command"]): row for row in rows(text_of(DOCS / "permissions.md"), "Command", "Key")}
+    assert DESCRIBED - {"neuroflow-logs"} == keyed.keys() - {"neuroflow-ship setup --kibana"}
+
+
+@pytest.mark.parametrize("name", sorted(DESCRIBED))
+def test_every_option_is_described(name: str) -> None:
+    """Each is in the command's table with its default, and there are no others; four belong to all views."""
+    found = options(COMMANDS[name])
+    text = own_part(DOCS / "commands.md", f"`{name}`")
+    if name == "neuroflow-logs":
+        of_all = {
+            frozenset(codes(row["Option"])): row["Default"]
+            for row in rows(text.partition("four common options")[2], "Option", "Default")
+        }
+        assert {
+            one: default for one, default in options(COMMANDS["neuroflow-logs show"]).items() if one & COMMON
+        } == of_all
+        text = text.partition("four common options")[0]
+    elif any(one & COMMON for one in found):
+        found = {one: default for one, default in found.items() if not one & COMMON}
+    assert found == documented_options(text)
+
+
+def test_every_exit_code() -> None:
+    """Those of both programs, and no others."""
+    text = section(DOCS / "commands.md", "Exit codes")
+    of_ship, _, of_logs = text.partition("`neuroflow-logs`:")
+    assert [failure.OK, failure.NOT_ALL, failure.WRONG_USE, failure.CLUSTER] == [
+        int(row["Code"]) for row in rows(of_ship, "Code")
+    ]
+    assert [reading.FOUND, reading.NOTHING, reading.USAGE, reading.CLUSTER, reading.INTERRUPTED] == [
+        int(row["Code"]) for row in rows(of_logs, "Code")
+    ]
+
+
+def test_every_metric_and_path() -> None:
+    """What the sidecar serves over HTTP, each metric with its type."""
+    text = section(DOCS / "operations.md", "Health and metrics")
+    server = Health("127.0.0.1:0", Counters(), lambda: None)
+    server.start()
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.server_address[1]}/metrics", timeout=10) as answer:
+            served = answer.read().decode()
+        assert dict(re.findall(r"^# TYPE (\S+) (\S+)$", served, re.MULTILINE)) == {
+            code(row["Metric"]): row["Type"] for row in rows(text, "Metric", "Type")
+        }
+        assert {"/healthz", "/readyz", "/metrics"} == {code(row["Path"]) for row in rows(text, "Path")}
+        for row in rows(text, "Path"):
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{server.server_address[1]}{code(row['Path'])}", timeout=10
+            ) as answer:
+                assert 200 == answer.status
+    finally:
+        server.shutdown()
+        server.server_close()

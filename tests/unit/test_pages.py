@@ -1,0 +1,224 @@
+"""Links of the documentation lead somewhere, its examples are valid, and its language is plain."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+
+from shipper import __version__
+from shipper.cli.logs import logs
+from shipper.cli.ship import ship
+from shipper.config import load
+from tests.pages import DOCS, PAGES, ROOT, Block, anchors, blocks, codes, links, rows, text_of
+
+GROUPS: dict[str, click.Group] = {"neuroflow-ship": ship, "neuroflow-logs": logs}
+# What examples take from the environment, and files that they name.
+ENVIRON = {"NEUROFLOW_ES_API_KEY": "a2V5OmtleQ==", "NEUROFLOW_HASH_KEY": "0123456789abcdef"}
+CERTIFICATE = ROOT / "tests/conformance/certificate.pem"
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def name_of(block: Block) -> str:
+    """What a failing example is called."""
+    return f"{block.page.name}: {block.text.strip().splitlines()[0][:60]}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """A link within the project names a file that is there, and a heading that is there."""
+    lost = []
+    for link in links(page):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            lost.append(link)
+    assert [] == lost
+
+
+def test_every_page_is_linked() -> None:
+    """From the README one comes to each page of the documentation."""
+    linked = {(ROOT / link.partition("#")[0]).resolve() for link in links(ROOT / "README.md")}
+    assert set() == set(PAGES) - linked - {ROOT / "README.md"}
+
+
+def test_every_picture_is_shown() -> None:
+    """No picture is left that no page shows."""
+    shown = {(page.parent / link).resolve() for page in PAGES for link in links(page) if link.endswith(".svg")}
+    assert set((DOCS / "pictures").iterdir()) == shown
+
+
+@pytest.mark.parametrize("block", blocks("yaml"), ids=name_of)
+def test_configurations_are_valid(block: Block, tmp_path: Path) -> None:
+    """What can be copied into ``neuroflow.yaml`` is a configuration."""
+    path = tmp_path / "neuroflow.yaml"
+    path.write_text(block.text.replace("/etc/neuroflow/http_ca.crt", str(CERTIFICATE)), encoding="utf-8")
+    sections = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert {"logging", "elasticsearch", "kibana", "shipper"} >= sections.keys()
+    assert load(path, ENVIRON).sections == sections.keys() - {"logging"}
+
+
+def commands_in(block: Block) -> Iterator[list[str]]:
+    """The commands of a console block, words as a shell takes them; what is piped on is another command."""
+    for line in re.findall(r"^\$ (.+)$", block.text, re.MULTILINE):
+        lexer = shlex.shlex(line, posix=True, punctuation_chars="|;>")
+        lexer.whitespace_split = True
+        words: list[str] = []
+        for word in [*lexer, "|"]:
+            if set(word) <= set("|;&"):
+                yield [one for one in words if not re.match(r"[A-Z_]+=", one)]
+                words = []
+            elif words or not re.fullmatch(r"[A-Z_]+=.*", word):
+                words.append(word)
+
+
+def parse(words: list[str]) -> None:
+    """See that a command with these words exists, without running it.
+
+    Raises:
+        click.UsageError: it does not, or has no such option.
+    """
+    command: click.Command = GROUPS[words[0]]
+    name, arguments, parent = words[0], words[1:], None
+    while True:
+        context = command.make_context(name, list(arguments), parent)
+        if not isinstance(command, click.Group) or not (rest := [*context._protected_args, *context.args]):
+            return
+        found, below, arguments = command.resolve_command(context, rest)
+        assert below is not None
+        name, command, parent = found or "", below, context
+
+
+@pytest.mark.parametrize("block", blocks("console"), ids=name_of)
+def test_commands_exist(block: Block) -> None:
+    """Commands of ours, with their options, and targets of the Makefile."""
+    for words in commands_in(block):
+        program = words[0].rpartition("/")[2]
+        if program in GROUPS:
+            parse(
+                [program, *(word for word in words[1:] if word != ">")]
+                if ">" not in words
+                else words[: words.index(">")]
+            )
+        elif program == "make":
+            assert {word for word in words[1:] if "=" not in word} <= TARGETS
+
+
+def test_commands_that_do_not_exist_are_noticed() -> None:
+    """The check of examples fails for another command, another option, and a value that is none."""
+    for line in ("neuroflow-ship shipp", "neuroflow-logs show --lines 5", "neuroflow-logs show --tail many"):
+        with pytest.raises(click.UsageError):
+            parse(line.split())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_in_sentences_exist(page: Path) -> None:
+    """Also where a sentence names a command."""
+    for text in codes(re.sub(r"^#.*$", "", text_of(page), flags=re.MULTILINE)):
+        if re.match(r"neuroflow-(ship|logs)( |$)", text) and "…" not in text:
+            try:
+                parse(shlex.split(text.partition(" | ")[0].replace("RUN_ID", "1")))
+            except click.MissingParameter:
+                assert text.split()[-1] in {"pipeline", "search", "completion"}
+            except click.exceptions.NoArgsIsHelpError:
+                assert text.split()[-1] in {"neuroflow-logs", "dead-letters", "export"}
+            except click.exceptions.Exit:
+                continue  # --help and --version end the parsing
+
+
+@pytest.mark.parametrize("block", blocks("python", [DOCS / "application-logging.md"]), ids=name_of)
+def test_programs_run(block: Block, tmp_path: Path) -> None:
+    """Each program of the logging library's page runs, complains of nothing, and writes logs."""
+    done = subprocess.run(
+        [sys.executable, "-c", block.text], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (0, "") == (done.returncode, done.stderr)
+    assert [] != [path for path in (tmp_path / "logs").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("block", blocks("json"), ids=name_of)
+def test_bodies_are_json(block: Block) -> None:
+    """Below a request, if there is one, a JSON object."""
+    json.loads(re.sub(r"\A(?:GET|PUT|POST) \S+\n", "", block.text))
+
+
+def test_unit_is_complete() -> None:
+    """The systemd unit parses, waits longer than the sidecar needs to stop, and starts a command that exists."""
+    [block] = blocks("ini", [DOCS / "operations.md"])
+    unit = configparser.ConfigParser(strict=True, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign] # keys as they are written
+    unit.read_string(block.text)
+    parse(
+        [word.rpartition("/")[2] if at == 0 else word for at, word in enumerate(unit["Service"]["ExecStart"].split())]
+    )
+    assert 30 < int(unit["Service"]["TimeoutStopSec"])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_paths_exist(page: Path) -> None:
+    """A page that names a file of the project names one that is there."""
+    named = re.findall(r"`((?:shipper|tests|mappings|kibana|docs)/[\w./-]+)`", text_of(page))
+    assert [] == [name for name in named if not (ROOT / name).exists()]
+
+
+def test_modules_exist() -> None:
+    """The modules that ARCHITECTURE names: ``station.module``, a file's name, the first column of a table."""
+    page = ROOT / "ARCHITECTURE.md"
+    files = {path.relative_to(ROOT / "shipper").as_posix() for path in (ROOT / "shipper").rglob("*.py")}
+    stations = {path.partition("/")[0] for path in files if "/" in path}
+    names = {path.rpartition("/")[2].removesuffix(".py") for path in files}
+    found = codes(text_of(page))
+    dotted = [one for one in found if re.fullmatch(r"[a-z_]+\.[a-z_]+", one) and one.partition(".")[0] in stations]
+    assert "cli.imports" in dotted
+    places = [one.replace(".", "/") for one in dotted]
+    assert [] == [one for one in places if not files & {f"{one}.py", f"{one}/__init__.py"}]
+    paths = [one for one in found if one.endswith(".py") and not one.startswith("tests/")]
+    assert [] == [one for one in paths if not any(f"/{file}".endswith(f"/{one}") for file in files)]
+    table = [name for row in rows(text_of(page), "Module") for name in codes(row["Module"])]
+    assert [] == [name for name in table if name not in names]
+
+
+def test_version_has_its_changes() -> None:
+    """The newest version of the changelog is the package's, and stands below what is not released yet."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert ["Unreleased", __version__] == re.findall(r"^## \[([^\]]+)\]", text, re.MULTILINE)[:2]
+    assert re.search(rf"^## \[{re.escape(__version__)}\] - \d{{4}}-\d\d-\d\d$", text, re.MULTILINE)
+
+
+PHRASES = (
+    "is said",
+    "are said",
+    "made anew",
+    "and their kin",
+    "and its kin",
+    "nobody waits",
+    "for ever",
+    "said aloud",
+    "noticed, said",
+    "read without being told",
+    "under way",
+    "of ours",
+    "whoever asks",
+    "has no home",
+    "sleeping",
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_language_is_plain(page: Path) -> None:
+    """Phrases that say less than they seem to are gone; what a message says may be quoted."""
+    text = re.sub(r"`[^`]*`", "", " ".join(text_of(page).split()))
+    if page.name == "CONTRIBUTING.md":
+        text = re.sub(r"\| Instead of .*?(?=\* )", "", text)
+    assert [] == [phrase for phrase in PHRASES if re.search(rf"\b{phrase}\b", text, re.IGNORECASE)]
