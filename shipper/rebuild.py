@@ -15,9 +15,10 @@ from shipper.elastic.answers import taken_apart, understood
 from shipper.elastic.client import is_there
 from shipper.elastic.names import streams_of
 from shipper.query.conditions import Query
-from shipper.runs.facts import TELLING, RunFacts, facts_of
+from shipper.runs.facts import RunFacts, facts_of
 from shipper.runs.gathered import Gathered
 from shipper.runs.writer import RunDocuments, Written
+from shipper.taxonomy import MEANINGS, STAGE_PREFIXES
 from shipper.views.paging import Snapshot
 from shipper.views.views import sort
 
@@ -28,9 +29,8 @@ _QUERY: Query = {
     "bool": {
         "minimum_should_match": 1,
         "should": [
-            {"terms": {"event.action": sorted(TELLING)}},
-            {"prefix": {"event.action": "stage."}},
-            {"prefix": {"event.action": "workflow.stage."}},
+            {"terms": {"event.action": sorted(MEANINGS)}},
+            *({"prefix": {"event.action": prefix}} for prefix in STAGE_PREFIXES),
             {"terms": {"neuroflow.audit.entity_type": ["pipeline_run", "workflow_run", "session"]}},
         ],
     }

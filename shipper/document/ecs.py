@@ -21,13 +21,13 @@ from shipper.document.levels import SPELLINGS, level_of
 from shipper.document.path_context import place_of
 from shipper.document.pipeline_output import MomentOf
 from shipper.document.run_context import RunContext
-from shipper.document.taxonomy import event_fields
 from shipper.document.unmapped import GOOD_KEYS, PLAIN, as_text, tame
 from shipper.parse import celery, json_dialects, structlog, traceback
 from shipper.parse.audit import is_entry
 from shipper.parse.records import Records
 from shipper.parse.timestamps import FIRST_YEAR, LAST_YEAR, Reading, Zone, from_ns, later, to_utc
 from shipper.redact.redactor import Redactor
+from shipper.taxonomy import event_fields
 
 Document = dict[str, Any]
 Suspects = Callable[[bytes], bool]

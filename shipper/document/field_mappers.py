@@ -12,10 +12,10 @@ from typing import Any
 
 from shipper.document import durations
 from shipper.document.levels import level_of
-from shipper.document.taxonomy import event_fields
 from shipper.document.unmapped import as_text, tame
 from shipper.parse import exceptions, traceback
 from shipper.parse.timestamps import Zone, to_utc
+from shipper.taxonomy import event_fields
 
 Document = dict[str, Any]
 

@@ -8,33 +8,39 @@ only what belongs to the life that it falls into.  Bounded: the ids heard of fir
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
 import orjson
 
+from shipper.taxonomy import BIRTH_VERBS, END_VERBS, MEANINGS, PIPELINE_VERBS, SAME_BIRTH_SECONDS
+
 FIELDS = ("pipeline", "subject_id", "session_id", "workflow_run_id")
 """What a line may get from earlier ones, by its last name under ``neuroflow``."""
 _OF_TASK = ("run_id", *FIELDS)
-_BIRTHS = frozenset({"pipeline.queued", "pipeline_run.created"})
-_STARTS = frozenset({"pipeline.started", "bids_conversion.started"})
-_ENDS = frozenset({
-    "pipeline.completed", "pipeline.failed", "pipeline.finished", "pipeline.exception", "pipeline.timeout",
-    "pipeline.cancelled", "pipeline.failed_permanently",
-})  # fmt: skip
-_AGAIN = "pipeline.retry_scheduled"
+
+
+def _events(verbs: Collection[str]) -> frozenset[str]:
+    """The names of the events that report one of these verbs for a pipeline run, callbacks' excepted."""
+    return frozenset(name for name, verb in PIPELINE_VERBS.items() if verb in verbs and not MEANINGS[name].callback)
+
+
+_BIRTHS = _events(BIRTH_VERBS["pipeline_run"])
+_STARTS = _events({"started"})
+_ENDS = _events(END_VERBS | {"finished"})
+_RETRIES = _events({"requeued"})
 _NAMES = frozenset({"sub-", "ses-"})
-_TURNS = frozenset({*_BIRTHS, *_STARTS, *_ENDS, _AGAIN})
+_TURNS = frozenset({*_BIRTHS, *_STARTS, *_ENDS, *_RETRIES})
 _MOST_LIVES = 4
 # A longer text is nobody's id, and thousands of megabytes of them must not be remembered.
 _MOST_TEXT = 512
 # Moments are compared as UTC texts down to the microsecond; how they name UTC differs.
 _MICROSECONDS = 26
-# Seconds: clocks of several workers differ; a birth is told twice; what a run can take; how long after its end it is
+# Seconds: clocks of several workers differ; what a run can take; how long after its end it is
 # spoken of; how long nothing may be said of one that has not ended.
-_SLACK, _TOGETHER, _LONGEST_RUN, _AFTER_END, _SILENCE = 5, 60, 86_400, 86_400, 30 * 86_400
+_SLACK, _LONGEST_RUN, _AFTER_END, _SILENCE = 5, 86_400, 86_400, 30 * 86_400
 
 _Known = tuple[str | None, ...]
 
@@ -79,7 +85,7 @@ class _Life:
     def takes(self, action: str | None, moment: str) -> bool:
         """Whether an event of this run can happen now; else it begins another life."""
         if action in _BIRTHS:
-            return moment <= self.until or not (self.begun or _seconds(self.since, moment) > _TOGETHER)
+            return moment <= self.until or not (self.begun or _seconds(self.since, moment) > SAME_BIRTH_SECONDS)
         return not (action in _STARTS and self.ended and moment > self.ended)
 
     def hears(self, action: str | None, moment: str) -> bool:
@@ -98,7 +104,7 @@ class _Life:
             self.begun = True
             if action in _ENDS and moment > self.ended:
                 news, self.ended = True, moment
-            elif action == _AGAIN and moment > self.ended:
+            elif action in _RETRIES and moment > self.ended:
                 news, self.ended = news or self.ended != "", ""
         return news
 

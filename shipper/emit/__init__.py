@@ -6,7 +6,6 @@
 from shipper.emit.audit import AuditLog
 from shipper.emit.context import WorkflowLogContext
 from shipper.emit.events import (
-    Event,
     discovery_completed,
     discovery_session_found,
     discovery_started,
@@ -28,6 +27,7 @@ from shipper.emit.logging import add_workflow_context, get_logger, setup_logging
 from shipper.emit.metrics import MetricsCollector, WorkflowMetrics, get_metrics_collector
 from shipper.emit.pipeline_logger import PipelineLogCapture
 from shipper.emit.rotating_file import RotatingFile, Rotation
+from shipper.taxonomy import Event
 
 __all__ = [
     "AuditLog",

@@ -6,42 +6,23 @@ may be added by name.  Durations are seconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from enum import StrEnum
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
-
-class Event(StrEnum):
-    """Names of the standard events."""
-
-    WORKFLOW_STARTED = "workflow.started"
-    WORKFLOW_COMPLETED = "workflow.completed"
-    WORKFLOW_FAILED = "workflow.failed"
-    STAGE_STARTED = "stage.started"
-    STAGE_COMPLETED = "stage.completed"
-    STAGE_FAILED = "stage.failed"
-    PIPELINE_QUEUED = "pipeline.queued"
-    PIPELINE_STARTED = "pipeline.started"
-    PIPELINE_COMPLETED = "pipeline.completed"
-    PIPELINE_FAILED = "pipeline.failed"
-    DISCOVERY_STARTED = "discovery.started"
-    DISCOVERY_SESSION_FOUND = "discovery.session_found"
-    DISCOVERY_COMPLETED = "discovery.completed"
-    PIPELINE_LOG_CAPTURE_STARTED = "pipeline_log.capture_started"
-    PIPELINE_LOG_CAPTURE_COMPLETED = "pipeline_log.capture_completed"
-    METRICS_WORKFLOW_COMPLETED = "metrics.workflow_completed"
+from shipper.taxonomy import Event, event_level
 
 
-def _log(write: Callable[..., Any], event: Event, extra: Mapping[str, Any], **fields: Any) -> None:
+def _log(log: FilteringBoundLogger, event: Event, extra: Mapping[str, Any], **fields: Any) -> None:
+    write = getattr(log, event_level(event))
     write(event.value, **{key: value for key, value in fields.items() if value is not None}, **extra)
 
 
 def workflow_started(log: FilteringBoundLogger, *, workflow_run_id: int, trigger: str, **extra: Any) -> None:
     """Log (info) that a workflow run began, and what triggered it: scheduled, manual or event."""
-    _log(log.info, Event.WORKFLOW_STARTED, extra, workflow_run_id=workflow_run_id, trigger=trigger)
+    _log(log, Event.WORKFLOW_STARTED, extra, workflow_run_id=workflow_run_id, trigger=trigger)
 
 
 def workflow_completed(
@@ -49,7 +30,7 @@ def workflow_completed(
 ) -> None:
     """Log (info) that a workflow run ended well after so many stages."""
     _log(
-        log.info,
+        log,
         Event.WORKFLOW_COMPLETED,
         extra,
         workflow_run_id=workflow_run_id,
@@ -60,12 +41,12 @@ def workflow_completed(
 
 def workflow_failed(log: FilteringBoundLogger, *, workflow_run_id: int, error: str, **extra: Any) -> None:
     """Log (error) that a workflow run ended badly, and why."""
-    _log(log.error, Event.WORKFLOW_FAILED, extra, workflow_run_id=workflow_run_id, error=error)
+    _log(log, Event.WORKFLOW_FAILED, extra, workflow_run_id=workflow_run_id, error=error)
 
 
 def stage_started(log: FilteringBoundLogger, *, stage: str, workflow_run_id: int | None = None, **extra: Any) -> None:
     """Log (info) that a stage of a workflow run began."""
-    _log(log.info, Event.STAGE_STARTED, extra, stage=stage, workflow_run_id=workflow_run_id)
+    _log(log, Event.STAGE_STARTED, extra, stage=stage, workflow_run_id=workflow_run_id)
 
 
 def stage_completed(
@@ -79,7 +60,7 @@ def stage_completed(
 ) -> None:
     """Log (info) that a stage ended well, having queued so many tasks."""
     _log(
-        log.info,
+        log,
         Event.STAGE_COMPLETED,
         extra,
         stage=stage,
@@ -98,7 +79,7 @@ def stage_failed(
     **extra: Any,
 ) -> None:
     """Log (error) that a stage ended badly, with everything that went wrong."""
-    _log(log.error, Event.STAGE_FAILED, extra, stage=stage, errors=errors, workflow_run_id=workflow_run_id)
+    _log(log, Event.STAGE_FAILED, extra, stage=stage, errors=errors, workflow_run_id=workflow_run_id)
 
 
 def pipeline_queued(
@@ -113,7 +94,7 @@ def pipeline_queued(
 ) -> None:
     """Log (info) that a pipeline run waits for a worker; the later events of the run need not repeat its ids."""
     _log(
-        log.info,
+        log,
         Event.PIPELINE_QUEUED,
         extra,
         pipeline=pipeline,
@@ -136,7 +117,7 @@ def pipeline_started(
 ) -> None:
     """Log (info) that a worker took up a pipeline run."""
     _log(
-        log.info,
+        log,
         Event.PIPELINE_STARTED,
         extra,
         pipeline=pipeline,
@@ -160,7 +141,7 @@ def pipeline_completed(
 ) -> None:
     """Log (info) that a pipeline run ended well."""
     _log(
-        log.info,
+        log,
         Event.PIPELINE_COMPLETED,
         extra,
         pipeline=pipeline,
@@ -186,7 +167,7 @@ def pipeline_failed(
 ) -> None:
     """Log (error) that a pipeline run ended badly, and why."""
     _log(
-        log.error,
+        log,
         Event.PIPELINE_FAILED,
         extra,
         pipeline=pipeline,
@@ -201,31 +182,31 @@ def pipeline_failed(
 
 def discovery_started(log: FilteringBoundLogger, *, path: Path | str, **extra: Any) -> None:
     """Log (info) that a folder is searched for new sessions."""
-    _log(log.info, Event.DISCOVERY_STARTED, extra, path=str(path))
+    _log(log, Event.DISCOVERY_STARTED, extra, path=str(path))
 
 
 def discovery_session_found(log: FilteringBoundLogger, *, subject: str, session: str, **extra: Any) -> None:
     """Log (info) that a new session was found."""
-    _log(log.info, Event.DISCOVERY_SESSION_FOUND, extra, subject=subject, session=session)
+    _log(log, Event.DISCOVERY_SESSION_FOUND, extra, subject=subject, session=session)
 
 
 def discovery_completed(log: FilteringBoundLogger, *, sessions_found: int, **extra: Any) -> None:
     """Log (info) that the search ended, and how many sessions it found."""
-    _log(log.info, Event.DISCOVERY_COMPLETED, extra, sessions_found=sessions_found)
+    _log(log, Event.DISCOVERY_COMPLETED, extra, sessions_found=sessions_found)
 
 
 def pipeline_log_capture_started(
     log: FilteringBoundLogger, *, run_id: int, log_file: Path | str, **extra: Any
 ) -> None:
     """Log (debug) that a pipeline run's output goes to this file."""
-    _log(log.debug, Event.PIPELINE_LOG_CAPTURE_STARTED, extra, run_id=run_id, log_file=str(log_file))
+    _log(log, Event.PIPELINE_LOG_CAPTURE_STARTED, extra, run_id=run_id, log_file=str(log_file))
 
 
 def pipeline_log_capture_completed(log: FilteringBoundLogger, *, run_id: int, **extra: Any) -> None:
     """Log (debug) that a pipeline run's output is complete."""
-    _log(log.debug, Event.PIPELINE_LOG_CAPTURE_COMPLETED, extra, run_id=run_id)
+    _log(log, Event.PIPELINE_LOG_CAPTURE_COMPLETED, extra, run_id=run_id)
 
 
 def metrics_workflow_completed(log: FilteringBoundLogger, *, metrics: Mapping[str, Any], **extra: Any) -> None:
     """Log (info) the metrics of a workflow run that ended."""
-    _log(log.info, Event.METRICS_WORKFLOW_COMPLETED, extra, metrics=metrics)
+    _log(log, Event.METRICS_WORKFLOW_COMPLETED, extra, metrics=metrics)

@@ -13,10 +13,10 @@ from shipper.emit.levels import Levels
 from shipper.emit.plain import json_line, plain, text
 from shipper.emit.rotating_file import RotatingFile, Rotation
 from shipper.emit.standard_streams import STDOUT, complain
+from shipper.taxonomy import WORKFLOW_LOG_PREFIXES
 
 Format = Literal["json", "console"]
 _FORMATS = ("json", "console")
-_WORKFLOW_EVENTS = ("workflow.", "stage.")
 
 
 class _Sink(Protocol):
@@ -77,7 +77,7 @@ class Output:
         try:
             line = self._line(event)
             name = text(event.get("event", ""))
-            sink = self._workflow if name.startswith(_WORKFLOW_EVENTS) else self._main
+            sink = self._workflow if name.startswith(WORKFLOW_LOG_PREFIXES) else self._main
             sink.write(f"{line}\n".encode())
         except Exception as error:  # noqa: BLE001 - a log line must not stop the work it tells of
             complain(error, line)

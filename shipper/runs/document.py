@@ -18,16 +18,9 @@ from shipper.document.durations import MOST_SECONDS
 from shipper.document.unmapped import tame
 from shipper.runs.facts import Fact
 from shipper.runs.kept import kept
+from shipper.taxonomy import BIRTH_VERBS, END_VERBS, SAME_BIRTH_SECONDS
 
-_BIRTHS = {
-    "pipeline_run": frozenset({"pending", "created", "queued"}),
-    "workflow_run": frozenset({"pending", "created", "started"}),
-    "session": frozenset(),
-}
-_ENDS = frozenset({"completed", "failed", "cancelled", "skipped"})
-_OVER = _ENDS | {"finished"}
-# The audit trail and the event stream tell of one birth at slightly different moments, seconds.
-_TOGETHER = 60.0
+_OVER = END_VERBS | {"finished"}
 _TOLD = ("pipeline", "subject_id", "session_id", "workflow_run_id")
 
 
@@ -59,7 +52,7 @@ def run_document(identity: str, facts: dict[str, Fact]) -> dict[str, Any]:
 
 def newest_life(kind: str, facts: Iterable[Fact]) -> list[Fact]:
     """Of facts in order of time those since the id was last begun anew."""
-    births = _BIRTHS[kind]
+    births = BIRTH_VERBS[kind]
     life: list[Fact] = []
     for fact in facts:
         if life and fact["verb"] in births and _begins_anew(life, fact, births):
@@ -89,11 +82,11 @@ def _begins_anew(life: list[Fact], birth: Fact, births: frozenset[str]) -> bool:
                 end = fact
     if not begun:
         later = same is not None and verb != "started" and "started" in births
-        return later and (_between(same, birth) or 0.0) > _TOGETHER  # type: ignore[arg-type] # it is one if later
+        return later and (_between(same, birth) or 0.0) > SAME_BIRTH_SECONDS  # type: ignore[arg-type] # it is one if later
     if same is not None:
         # A workflow may be told to have started once more without having ended; a run is only queued anew.
         return verb != "started" or end is not None
-    return end is not None and (_between(end, birth) or 0.0) > _TOGETHER
+    return end is not None and (_between(end, birth) or 0.0) > SAME_BIRTH_SECONDS
 
 
 def _between(first: Fact, last: Fact) -> float | None:
@@ -209,7 +202,7 @@ def _end_of(fact: Fact) -> str:
         return "failed" if fact.get("outcome") == "failure" else "completed"
     if verb == "called_back":
         return "completed"
-    return verb if verb in _ENDS else ""
+    return verb if verb in END_VERBS else ""
 
 
 def ending(verb: str, start: Fact | None, end: Fact | None) -> dict[str, Any]:

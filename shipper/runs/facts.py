@@ -19,6 +19,16 @@ from orjson import dumps, loads
 
 from shipper.document.bids_labels import LABELS, MOST_LABEL, labelled
 from shipper.document.unmapped import as_text
+from shipper.taxonomy import (
+    AUDIT_VERBS,
+    MEANINGS,
+    PIPELINE_VERBS,
+    SESSION_VERBS,
+    STATUS_VERBS,
+    TASK_VERBS,
+    WORKFLOW_VERBS,
+    stage_event,
+)
 
 Fact = dict[str, Any]
 """What was said: ``verb``, ``source``, ``at`` (UTC; missing where the line had no usable stamp), and what it told."""
@@ -31,78 +41,8 @@ and as JSON one takes a quarter of the memory of an object and keeps nothing els
 
 UNTIMED = "0000-00-00T00:00:00000000000"
 """What keys of facts without a time begin with, to the nanosecond: they count as the oldest."""
-_PIPELINE = {
-    "pipeline.queued": "queued",
-    "pipeline_run.created": "created",
-    "pipeline.started": "started",
-    "bids_conversion.started": "started",
-    "pipeline.completed": "completed",
-    "pipeline.failed": "failed",
-    "pipeline.exception": "failed",
-    "pipeline.timeout": "failed",
-    "pipeline.failed_permanently": "failed",
-    "pipeline.finished": "finished",
-    "pipeline.retry_scheduled": "requeued",
-    "pipeline.cancelled": "cancelled",
-    "callback.success": "called_back",
-    "callback.failure": "failed",
-}
-# Today's application has no run ids: a run is its task, and only these lines say whose it is.
-_TASK = {
-    "task.enqueued": "queued",
-    "task.start": "started",
-    "task.complete": "finished",
-    "task.failed": "failed",
-    "task.timeout": "failed",
-}
-_WORKFLOW = {
-    "workflow_run.created": "created",
-    "workflow.started": "started",
-    "workflow.master.started": "started",
-    "workflow.completed": "finished",
-    "workflow.master.completed": "finished",
-    "workflow.failed": "failed",
-    "workflow.error": "failed",
-    "workflow.master.error": "failed",
-    "metrics.workflow_completed": "measured",
-}
-# stage.completed, stage.qsiprep.completed, workflow.stage.starting, workflow.stage.qsiprep.started
-_STAGE = re.compile(r"(?:workflow\.)?stage\.(?:(\w+)\.)?(starting|started|completed|failed|error)")
-_STAGE_VERB = {
-    "starting": "stage_started",
-    "started": "stage_started",
-    "completed": "stage_completed",
-    "failed": "stage_failed",
-    "error": "stage_failed",
-}
-_SESSION = {
-    "discovery.session_found": "discovered",
-    "session.registered": "discovered",
-    "task.start": "processing",
-    "pipeline.start": "processing",
-    "task.complete": "finished",
-    "runner.completed": "finished",
-    "runner.failed": "finished",
-    "pipeline.completed": "finished",
-    "pipeline.failed": "finished",
-    "pipeline.exception": "finished",
-    "task.failed": "finished",
-    "task.timeout": "finished",
-}
-_STATUS_VERB = {
-    "pending": "pending",
-    "queued": "queued",
-    "running": "started",
-    "completed": "completed",
-    "failed": "failed",
-    "cancelled": "cancelled",
-    "skipped": "skipped",
-}
-_ACTION_VERB = {**_STATUS_VERB, "created": "created", "started": "started", "retried": "requeued"}
-TELLING = frozenset({*_PIPELINE, *_TASK, *_WORKFLOW, *_SESSION})
-"""Actions that tell of runs and sessions; those of stages are told apart by how they begin."""
 _Teller = Callable[[dict[str, Any], dict[str, Any], str, list[Told]], None]
-_MAY_TELL = TELLING | {*_ACTION_VERB, "status_changed", "validated"}
+_MAY_TELL = MEANINGS.keys() | {*AUDIT_VERBS, "status_changed", "validated"}
 _QUEUED_TEXT = re.compile(r"Pipeline (?P<pipeline>\S+) (?:\(attempt (?P<attempt>\d+)\) )?queued")
 _TRIGGER_TEXT = re.compile(r"Workflow run started \((?P<trigger>[^)]+)\)")
 _IDS = ("pipeline", "subject_id", "session_id", "workflow_run_id")
@@ -144,9 +84,9 @@ def facts_in(told: Iterable[Told]) -> RunFacts:
 def _teller_of(action: str | None) -> tuple[_Teller | None, _Teller | None] | None:
     """What finds the facts in an event with this action, and in an audit record; None where neither tells any."""
     if action in _MAY_TELL:
-        event = _workflow if action in _WORKFLOW else _event if action in TELLING else None
+        event = _workflow if action in WORKFLOW_VERBS else _event if action in MEANINGS else None
         return event, _audit
-    if action is not None and "stage." in action and _turn_of_stage(action):
+    if action is not None and "stage." in action and stage_event(action):
         return _stage, None
     return None
 
@@ -154,38 +94,31 @@ def _teller_of(action: str | None) -> tuple[_Teller | None, _Teller | None] | No
 def _workflow(document: dict[str, Any], neuroflow: dict[str, Any], action: str, found: list[Told]) -> None:
     if "workflow_run_id" in neuroflow and "workflow_run_id" not in _inherited(neuroflow):
         details = _workflow_details(document, neuroflow)
-        _add(found, f"workflow_run:{neuroflow['workflow_run_id']}", _WORKFLOW[action], document, details)
+        _add(found, f"workflow_run:{neuroflow['workflow_run_id']}", WORKFLOW_VERBS[action], document, details)
 
 
 def _event(document: dict[str, Any], neuroflow: dict[str, Any], action: str, found: list[Told]) -> None:
     told = _said(neuroflow)
-    verb, run = _PIPELINE.get(action), neuroflow.get("run_id")
+    verb, run = PIPELINE_VERBS.get(action), neuroflow.get("run_id")
     if "context" in neuroflow and "run_id" in _inherited(neuroflow):
         run = None
     session = told.get("session_id")
     # Others are keys of the application's database: what becomes of those sessions the audit trail tells.
-    if session and session[:4] == "ses-" and "subject_id" in told and action in _SESSION:
+    if session and session[:4] == "ses-" and "subject_id" in told and action in SESSION_VERBS:
         subject = told["subject_id"]
         details = {"subject_id": subject, "session_id": session}
         if "outcome" in document["event"]:
             details["outcome"] = document["event"]["outcome"]
-        _add(found, f"session:{subject}_{session}", _SESSION[action], document, details)
-    if verb is None and "pipeline" in told and action in _TASK:
-        verb = _TASK[action]
+        _add(found, f"session:{subject}_{session}", SESSION_VERBS[action], document, details)
+    if verb is None and "pipeline" in told and action in TASK_VERBS:
+        verb = TASK_VERBS[action]
         run = run or neuroflow.get("task", _NOTHING).get("id")
     if verb is not None and run is not None:
         _add(found, f"pipeline_run:{run}", verb, document, _run_details(document, neuroflow, told))
 
 
-@lru_cache(1024)
-def _turn_of_stage(action: str) -> tuple[str | None, str] | None:
-    """The stage that an action names, if it does, and what happened to it; None where it is of no stage."""
-    stage = _STAGE.fullmatch(action)
-    return (stage[1], _STAGE_VERB[stage[2]]) if stage else None
-
-
 def _stage(document: dict[str, Any], neuroflow: dict[str, Any], action: str, found: list[Told]) -> None:
-    named, verb = _turn_of_stage(action) or (None, "")
+    named, verb = stage_event(action) or (None, "")
     name = named or neuroflow.get("stage")
     if name is None or "workflow_run_id" not in neuroflow:
         return
@@ -215,7 +148,7 @@ def _audit(document: dict[str, Any], neuroflow: dict[str, Any], action: str, fou
         if action in {"created", "validated", "status_changed"} and status:
             _add(found, f"session:{number}", "status", document, {**told, "session_id": number, "status": status})
         return
-    verb = _STATUS_VERB.get(status or "") if action == "status_changed" else _ACTION_VERB.get(action)
+    verb = STATUS_VERBS.get(status or "") if action == "status_changed" else AUDIT_VERBS.get(action)
     if verb is None:
         return
     if verb == "queued" and (audit.get("old_value") or "pending").lower() != "pending":
@@ -226,14 +159,14 @@ def _audit(document: dict[str, Any], neuroflow: dict[str, Any], action: str, fou
         trigger = _TRIGGER_TEXT.match(message)
         if trigger:
             told["trigger"] = trigger["trigger"]
-        elif verb == "created" and new and status not in _STATUS_VERB:
+        elif verb == "created" and new and status not in STATUS_VERBS:
             told["trigger"] = new
     else:
         queued = _QUEUED_TEXT.match(message)
         if queued:
             told["pipeline"] = queued["pipeline"]
             _put_number(told, "attempt", queued["attempt"])
-        elif verb == "created" and new and status not in _STATUS_VERB:
+        elif verb == "created" and new and status not in STATUS_VERBS:
             told["pipeline"] = new
     _common(document, told)
     if isinstance(details, dict):

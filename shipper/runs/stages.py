@@ -7,8 +7,7 @@ from typing import Any
 from shipper.runs.document import ending, newest_attempt, newest_life
 from shipper.runs.facts import Fact
 from shipper.runs.kept import kept
-
-_OVER = frozenset({"completed", "failed", "cancelled", "skipped"})
+from shipper.taxonomy import END_VERBS
 
 
 def stages_of(document: dict[str, Any]) -> list[dict[str, Any]]:
@@ -41,7 +40,7 @@ def stages_of(document: dict[str, Any]) -> list[dict[str, Any]]:
     well = "stages_failed" in metrics and metrics["stages_failed"] <= failed
     for name, stage in stages.items():
         if not stage["status"]:
-            over = document.get("status") in _OVER
+            over = document.get("status") in END_VERBS
             stage["status"] = "completed" if name in measured and well else "unknown" if over else "running"
     return list(stages.values())
 
