@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shipper.document.unmapped import as_text, tame
+from shipper.document.unmapped import as_text, sanitized
 from shipper.parse import json_dialects
 from shipper.parse.records import Record
 from shipper.parse.timestamps import Zone, to_utc
@@ -61,5 +61,5 @@ def document_of(record: Record, zone: Zone) -> dict[str, Any]:
         document["error"] = {"message": error}
     extra = {key: value for key, value in record.items() if value is not None}
     if extra:
-        neuroflow["extra"] = tame(extra)
+        neuroflow["extra"] = sanitized(extra)
     return document

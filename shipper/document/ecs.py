@@ -13,15 +13,15 @@ from typing import Any
 
 from shipper.config import Shipper
 from shipper.document import audit, pipeline_output
-from shipper.document.bids_labels import LABELS, MOST_LABEL, Label, labelled
-from shipper.document.durations import MOST_SECONDS
-from shipper.document.field_mappers import HOMES, IDS, put_component, put_duration, put_service
+from shipper.document.bids_labels import LABELS, MAX_LABEL_CHARS, Label, bids_name
+from shipper.document.durations import MAX_SECONDS
+from shipper.document.field_mappers import IDS, MAPPERS, put_component, put_duration, put_service
 from shipper.document.ids import generation_text
 from shipper.document.levels import SPELLINGS, level_of
-from shipper.document.path_context import place_of
-from shipper.document.pipeline_output import MomentOf
+from shipper.document.path_context import path_context_of
+from shipper.document.pipeline_output import ToUtc
 from shipper.document.run_context import RunContext
-from shipper.document.unmapped import GOOD_KEYS, PLAIN, as_text, tame
+from shipper.document.unmapped import SAFE_KEYS, SCALARS, as_text, sanitized
 from shipper.parse import celery, json_dialects, structlog, traceback
 from shipper.parse.audit import is_entry
 from shipper.parse.records import Records
@@ -35,9 +35,9 @@ Suspects = Callable[[bytes], bool]
 ECS_VERSION = "8.17.0"
 
 # Larger numbers are names: dates, numbers of the scanner.
-_LEAST_NAME = 10**7
+_MIN_NAME_NUMBER = 10**7
 
-_HOME_OF: dict[str, Any] = {**IDS, **LABELS, **HOMES}
+_TARGETS: dict[str, Any] = {**IDS, **LABELS, **MAPPERS}
 """Key in the source → where an identifier goes (text), what it names (a label), or what puts it home (a function)."""
 
 
@@ -59,7 +59,7 @@ class Documents:
         self._container_zone = Zone(settings.container_timezone)
         self._last_ns: dict[bytes, int] = {}
         self._container_last_ns: dict[bytes, int] = {}
-        self._most = settings.max_line_bytes
+        self._max_line_bytes = settings.max_line_bytes
         self._service = {"name": "neuroflow", "environment": settings.environment}
         self.runs = runs or RunContext()
         self._redactor = redactor or Redactor(settings.redact)
@@ -75,7 +75,7 @@ class Documents:
         origin, redactor = records.block.origin, self._redactor
         joined = b"\n".join(records.raws)
         # Most blocks hold nothing that has to be taken out, and of the others most lines don't.
-        suspects = redactor.suspects if redactor.active and redactor.suspects(joined) else _nothing
+        suspects = redactor.suspects if redactor.active and redactor.suspects(joined) else _never
         path = redactor.path(origin.path)
         if origin.format == "pipeline":
             documents = pipeline_output.documents_of(
@@ -85,11 +85,11 @@ class Documents:
                 if suspects(raw):
                     redactor.document(document)
         elif b'"entity_type"' in joined:
-            documents = self._mixed(records, path, suspects)
+            documents = self._audit_records(records, path, suspects)
         else:
             documents = self._events(records, path, suspects)
         if records.contained:
-            self._by_container_clock(documents, records)
+            self._use_container_stamps(documents, records)
         for index, nanoseconds in records.after.items():
             documents[index]["@timestamp"] = later(documents[index]["@timestamp"], nanoseconds)
         for index, tags in records.tags.items():
@@ -101,8 +101,8 @@ class Documents:
                     document.setdefault("tags", []).append("checksum_failed")
         for index, flags in records.flags.items():
             documents[index]["log"]["flags"] = sorted(set(flags))
-        if max(map(len, records.raws), default=0) > self._most:
-            self._cut(documents, records)
+        if max(map(len, records.raws), default=0) > self._max_line_bytes:
+            self._truncate(documents, records)
         for index, original in records.originals.items():
             kept = redactor.line(original) if suspects(original) else original
             documents[index]["neuroflow"]["original"] = b64encode(kept).decode()
@@ -118,11 +118,13 @@ class Documents:
         created = from_ns(block.read_at_ns)
         dataset = f"neuroflow.{block.origin.dataset}"
         file = {"path": path}
-        place = place_of(self._redactor.path(block.origin.logical)) if block.origin.format == "console" else None
+        place = (
+            path_context_of(self._redactor.path(block.origin.logical)) if block.origin.format == "console" else None
+        )
         generation = generation_text(block.origin.generation)
-        service, runs, levels, home_of = self._service, self.runs, SPELLINGS, _HOME_OF.get
+        service, runs, levels, target_of = self._service, self.runs, SPELLINGS, _TARGETS.get
         has_no_mark = json_dialects.MARKS.isdisjoint
-        plain, good_keys, raws, redact = PLAIN, GOOD_KEYS, records.raws, self._redactor.document
+        plain, safe_keys, raws, redact = SCALARS, SAFE_KEYS, records.raws, self._redactor.document
         # Lines that say the same share one event object; what differs from it is added to a copy.
         events: dict[str, Document] = {}
         documents: list[Document] = []
@@ -153,7 +155,7 @@ class Documents:
             }
             documents.append(document)
             extra: Document = {}
-            odd = False
+            unsafe = False
 
             # Whatever it is: what is no text ends in one of the errors below.
             stamp: Any = pop("@timestamp", None) or pop("timestamp", None)
@@ -170,15 +172,15 @@ class Documents:
                     if assumed:
                         document["event"] = {**event, "timezone": assumed}
             except (ValueError, TypeError, LookupError, AttributeError):
-                known_at = json_dialects.stamp(stamp)
-                if known_at is None:
+                fallback = json_dialects.stamp(stamp)
+                if fallback is None:
                     if stamp is not None:
-                        extra["timestamp" if "timestamp" not in record else "@timestamp"], odd = stamp, True
-                    known_at = self._written(records.written.get(index))
-                if known_at is None:
-                    known_at = self._time_read(block.read_at_ns)
+                        extra["timestamp" if "timestamp" not in record else "@timestamp"], unsafe = stamp, True
+                    fallback = self._runtime_stamp(records.written.get(index))
+                if fallback is None:
+                    fallback = self._time_read(block.read_at_ns)
                     document["tags"] = ["no_timestamp"]
-                document["@timestamp"] = known_at
+                document["@timestamp"] = fallback
 
             level = pop("level", None)
             if level is None and not has_no_mark(record):
@@ -194,50 +196,50 @@ class Documents:
                     put_component(document, component)
             said = pop("service", None)
             if said is not None and said != "neuroflow" and not put_service(document, said):
-                extra["service"], odd = said, True
+                extra["service"], unsafe = said, True
             duration = pop("duration", None)
             if duration is not None:
                 kind = type(duration)
-                if (kind is float or kind is int) and 0 <= duration < MOST_SECONDS:
+                if (kind is float or kind is int) and 0 <= duration < MAX_SECONDS:
                     document["event"] = {**document["event"], "duration": round(duration * 10**9)}
                 elif not put_duration(document, duration):
-                    extra["duration"], odd = duration, True
+                    extra["duration"], unsafe = duration, True
 
             for key, value in record.items():
-                home = home_of(key)
-                if home is None:
+                target = target_of(key)
+                if target is None:
                     if value is not None:
                         extra[key] = value
-                        if type(value) not in plain or key not in good_keys:
-                            odd = True
-                elif type(home) is str:
+                        if type(value) not in plain or key not in safe_keys:
+                            unsafe = True
+                elif type(target) is str:
                     if value is None:
                         continue
                     kind = type(value)
                     text = value if kind is str else str(value) if kind is int else _id(value, key, raws[index])
-                    if home not in neuroflow and kind is not dict:
-                        neuroflow[home] = text
-                    elif neuroflow.get(home) != text:
-                        extra[key], odd = value, True
-                elif type(home) is Label:
+                    if target not in neuroflow and kind is not dict:
+                        neuroflow[target] = text
+                    elif neuroflow.get(target) != text:
+                        extra[key], unsafe = value, True
+                elif type(target) is Label:
                     if value is None:
                         continue
                     kind = type(value)
                     if kind is str:
-                        text = labelled(value, home) if len(value) <= MOST_LABEL else value
-                    elif kind is int and not home.always and -_LEAST_NAME < value < _LEAST_NAME:
+                        text = bids_name(value, target) if len(value) <= MAX_LABEL_CHARS else value
+                    elif kind is int and not target.always_name and -_MIN_NAME_NUMBER < value < _MIN_NAME_NUMBER:
                         text = str(value)
                     else:
                         text = _id(value, key, raws[index])
-                        text = labelled(text, home) if len(text) <= MOST_LABEL else text
-                    if neuroflow.setdefault(home.home, text) != text:
-                        extra[key], odd = value, True
-                elif value is not None and not home(document, value):
-                    extra[key], odd = value, True
+                        text = bids_name(text, target) if len(text) <= MAX_LABEL_CHARS else text
+                    if neuroflow.setdefault(target.field, text) != text:
+                        extra[key], unsafe = value, True
+                elif value is not None and not target(document, value):
+                    extra[key], unsafe = value, True
             if "error" in document:
-                _name_the_error(document["error"])
+                _complete_error(document["error"])
             if extra:
-                neuroflow["extra"] = tame(extra) if odd else extra
+                neuroflow["extra"] = sanitized(extra) if unsafe else extra
             # What others learn from this line has to be redacted by then.
             if suspects(raws[index]):
                 redact(document)
@@ -251,14 +253,14 @@ class Documents:
                 runs.complete(neuroflow, document["event"].get("action"), said_at)
         return documents
 
-    def _written(self, text: str | None) -> str | None:
+    def _runtime_stamp(self, text: str | None) -> str | None:
         """When a container's runtime took a line."""
         try:
             return to_utc(text, self._zone)[0] if text else None
         except ValueError:
             return None
 
-    def _container_moment(self, records: Records) -> MomentOf:
+    def _container_moment(self, records: Records) -> ToUtc:
         """What reads the stamps of a block's containers."""
         block, zone = records.block, self._container_zone
         last = self._container_last_ns
@@ -272,7 +274,7 @@ class Documents:
 
         return moment_of
 
-    def _by_container_clock(self, documents: list[Document], records: Records) -> None:
+    def _use_container_stamps(self, documents: list[Document], records: Records) -> None:
         """Lines that a container printed into another log keep its time."""
         moment_of = self._container_moment(records)
         for index, stamp in records.contained.items():
@@ -292,7 +294,7 @@ class Documents:
         self._untimed_at = max(read_at_ns, self._untimed_at + 1)
         return from_ns(self._untimed_at)
 
-    def _mixed(self, records: Records, path: str, suspects: Suspects) -> list[Document]:
+    def _audit_records(self, records: Records, path: str, suspects: Suspects) -> list[Document]:
         """Audit records, wherever they stand; a line that is none is an event like any other."""
         block = records.block
         common = {"created": from_ns(block.read_at_ns), "dataset": f"neuroflow.{block.origin.dataset}"}
@@ -309,7 +311,7 @@ class Documents:
             document["service"] = self._service
             document["log"] = {"offset": start, "file": {"path": path}}
             document["neuroflow"]["generation"] = generation
-            if "@timestamp" not in document and (stamp := self._written(written)):
+            if "@timestamp" not in document and (stamp := self._runtime_stamp(written)):
                 document["@timestamp"] = stamp
             elif "@timestamp" not in document:
                 document["@timestamp"] = self._time_read(block.read_at_ns)
@@ -323,20 +325,20 @@ class Documents:
             documents.append(document)
         return documents
 
-    def _cut(self, documents: list[Document], records: Records) -> None:
+    def _truncate(self, documents: list[Document], records: Records) -> None:
         """Lines over the limit: the message is cut and flagged, the exact bytes stay beside it."""
         for index, raw in enumerate(records.raws):
-            if len(raw) <= self._most:
+            if len(raw) <= self._max_line_bytes:
                 continue
             log = documents[index]["log"]
             log["flags"] = sorted({*log.get("flags", ()), "truncated"})
             message = documents[index]["message"].encode("utf-8", "replace")
-            if len(message) > self._most:
-                documents[index]["message"] = message[: self._most].decode("utf-8", "ignore")
+            if len(message) > self._max_line_bytes:
+                documents[index]["message"] = message[: self._max_line_bytes].decode("utf-8", "ignore")
             records.originals.setdefault(index, raw + b"\n")
 
 
-def _nothing(_: bytes) -> bool:
+def _never(_: bytes) -> bool:
     """Suspects no line."""
     return False
 
@@ -350,7 +352,7 @@ def _id(value: Any, key: str, raw: bytes) -> str:
     return as_text(value)
 
 
-def _name_the_error(error: Document) -> None:
+def _complete_error(error: Document) -> None:
     """Type and message of an exception from its traceback, where the line names none."""
     text = error.get("stack_trace")
     if text and ("type" not in error or "message" not in error):

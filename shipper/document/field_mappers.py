@@ -12,7 +12,7 @@ from typing import Any
 
 from shipper.document import durations
 from shipper.document.levels import level_of
-from shipper.document.unmapped import as_text, tame
+from shipper.document.unmapped import as_text, sanitized
 from shipper.parse import exceptions, traceback
 from shipper.parse.timestamps import Zone, to_utc
 from shipper.taxonomy import event_fields
@@ -40,7 +40,7 @@ _COUNTS = frozenset(
         "pipelines_failed",
     }
 )
-_BAD = frozenset({"failed", "failure", "error"})
+_FAILED_STATUSES = frozenset({"failed", "failure", "error"})
 _UTC = Zone("UTC")
 # Frames of other languages: "at f (x.js:1:2)", "goroutine 1 [running]:", "main.go:12".
 _STACK = re.compile(r"^\s+at |^goroutine [0-9]|\.go:[0-9]", re.MULTILINE)
@@ -130,7 +130,7 @@ def _success(document: Document, value: Any) -> bool:
 
 def _status(document: Document, value: Any) -> bool:
     """``workflow.completed`` says that it has ended, its status how."""
-    if type(value) is str and document["event"].get("outcome") == "success" and value.lower() in _BAD:
+    if type(value) is str and document["event"].get("outcome") == "success" and value.lower() in _FAILED_STATUSES:
         document["event"] = {**document["event"], "outcome": "failure", "type": ["end", "error"]}
     return False  # the value itself stays visible
 
@@ -230,7 +230,7 @@ def _metrics(document: Document, value: Any) -> bool:
         elif key in {"started_at", "completed_at"} and kind is str and (moment := _moment(item)):
             metrics[key] = moment
         elif key == "stage_durations" and kind is dict:
-            metrics[key] = tame(item)
+            metrics[key] = sanitized(item)
         elif key == "workflow_run_id" and kind is not dict:
             if document["neuroflow"].setdefault("workflow_run_id", as_text(item)) != as_text(item):
                 continue
@@ -253,7 +253,7 @@ def _moment(text: str) -> str | None:
     return None if assumed else moment
 
 
-HOMES: dict[str, Callable[[Document, Any], bool]] = {
+MAPPERS: dict[str, Callable[[Document, Any], bool]] = {
     "logger": put_component,
     "duration_seconds": put_duration,
     "elapsed": put_duration,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 _NAME = re.compile(r"(?:.*/)?(?P<pipeline>[^/]+)/(?P<subject>sub-[^/_]+)_(?P<session>ses-[^/]+)\.log")
 
 
-class Place(NamedTuple):
+class PathContext(NamedTuple):
     """Whose log it is."""
 
     pipeline: str
@@ -36,7 +36,7 @@ class Place(NamedTuple):
 
 
 @lru_cache(maxsize=4096)
-def place_of(path: str) -> Place | None:
+def path_context_of(path: str) -> PathContext | None:
     """What ``…/qsiprep/sub-001_ses-baseline.log`` says, or None for a path of another shape."""
     found = _NAME.fullmatch(path)
-    return Place(found["pipeline"], found["subject"], found["session"]) if found else None
+    return PathContext(found["pipeline"], found["subject"], found["session"]) if found else None

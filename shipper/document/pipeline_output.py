@@ -13,7 +13,7 @@ from shipper.parse.records import Records
 from shipper.parse.timestamps import from_ns, later
 
 Document = dict[str, Any]
-MomentOf = Callable[[str], tuple[str | None, str | None]]
+ToUtc = Callable[[str], tuple[str | None, str | None]]
 """A stamp of a container's → UTC, or None where it is no usable time; and the zone that was assumed."""
 
 
@@ -22,7 +22,7 @@ def documents_of(
     path: str,
     service: Document,
     runs: RunContext,
-    moment_of: MomentOf,
+    moment_of: ToUtc,
 ) -> list[Document]:
     """The documents of a pipeline log's lines.
 

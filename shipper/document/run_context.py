@@ -32,17 +32,17 @@ _STARTS = _events({"started"})
 _ENDS = _events(END_VERBS | {"finished"})
 _RETRIES = _events({"requeued"})
 _NAMES = frozenset({"sub-", "ses-"})
-_TURNS = frozenset({*_BIRTHS, *_STARTS, *_ENDS, *_RETRIES})
-_MOST_LIVES = 4
+_TURNING_POINTS = frozenset({*_BIRTHS, *_STARTS, *_ENDS, *_RETRIES})
+_MAX_LIVES = 4
 # A longer text is nobody's id, and thousands of megabytes of them must not be remembered.
-_MOST_TEXT = 512
+_MAX_TEXT_CHARS = 512
 # Moments are compared as UTC texts down to the microsecond; how they name UTC differs.
 _MICROSECONDS = 26
 # Seconds: clocks of several workers differ; what a run can take; how long after its end it is
 # spoken of; how long nothing may be said of one that has not ended.
 _SLACK, _LONGEST_RUN, _AFTER_END, _SILENCE = 5, 86_400, 86_400, 30 * 86_400
 
-_Known = tuple[str | None, ...]
+_Ids = tuple[str | None, ...]
 
 
 class _Life:
@@ -57,7 +57,7 @@ class _Life:
         self.since, self.until = since, until
         self.ended = ""
         self.born = self.begun = False
-        self.known: _Known = tuple(known)
+        self.known: _Ids = tuple(known)
 
     @classmethod
     def of(cls, row: list[Any]) -> _Life:
@@ -82,13 +82,13 @@ class _Life:
             return _seconds(self.ended, moment) <= _AFTER_END
         return _seconds(self.until, moment) <= _SILENCE
 
-    def takes(self, action: str | None, moment: str) -> bool:
+    def accepts(self, action: str | None, moment: str) -> bool:
         """Whether an event of this run can happen now; else it begins another life."""
         if action in _BIRTHS:
             return moment <= self.until or not (self.begun or _seconds(self.since, moment) > SAME_BIRTH_SECONDS)
         return not (action in _STARTS and self.ended and moment > self.ended)
 
-    def hears(self, action: str | None, moment: str) -> bool:
+    def observe(self, action: str | None, moment: str) -> bool:
         """It was spoken of; gives whether that is worth remembering over a restart."""
         news = False
         if moment > self.until:
@@ -120,7 +120,7 @@ class RunContext:
     def __init__(self, most: int = 20_000, rows: Iterable[tuple[str, str]] = ()) -> None:
         self._most = most
         self._runs: dict[str, list[_Life]] = {}
-        self._tasks: dict[str, _Known] = {}
+        self._tasks: dict[str, _Ids] = {}
         self._changed: dict[tuple[str, str], None] = {}
         for key, value in rows:
             kind, _, name = key.partition(":")
@@ -164,20 +164,20 @@ class RunContext:
             if (
                 said != life.known
                 or life.since > moment
-                or (action in _TURNS and not (life.begun and action in _ENDS))
+                or (action in _TURNING_POINTS and not (life.begun and action in _ENDS))
                 or not life.covers(action, moment)
             ):
-                life = _life_of(lives, said, action, moment)
+                life = _find_life(lives, said, action, moment)
         if life is None:
-            if learn and moment and (any(said) or action in _BIRTHS) and _is_memorable((run, *said)):
+            if learn and moment and (any(said) or action in _BIRTHS) and _is_short((run, *said)):
                 self._begin(run, _Life(moment, moment, said), action, moment)
             return
-        if learn and moment and life.hears(action, moment):
+        if learn and moment and life.observe(action, moment):
             self._changed["run", run] = None
         if said == life.known:
             return
         merged = _fill(fields, FIELDS, said, life.known)
-        if learn and merged != life.known and _is_memorable(said):
+        if learn and merged != life.known and _is_short(said):
             life.known = merged
             self._changed["run", run] = None
 
@@ -193,7 +193,7 @@ class RunContext:
         said = (get("run_id"), get("pipeline"), get("subject_id"), get("session_id"), get("workflow_run_id"))
         known = self._tasks.get(task)
         if known is None:
-            if any(said) and _is_memorable((task, *said)):
+            if any(said) and _is_short((task, *said)):
                 self._tasks[task] = said
                 self._changed["task", task] = None
                 self._forget(self._tasks, "task")
@@ -201,16 +201,16 @@ class RunContext:
         if said == known or _contradicts(said, known):
             return
         merged = _fill(fields, _OF_TASK, said, known)
-        if merged != known and _is_memorable(said):
+        if merged != known and _is_short(said):
             self._tasks[task] = merged
             self._changed["task", task] = None
 
     def _begin(self, run: str, life: _Life, action: str | None, moment: str) -> None:
-        life.hears(action, moment)
+        life.observe(action, moment)
         lives = self._runs.setdefault(run, [])
         lives.append(life)
         lives.sort(key=lambda one: one.since)
-        del lives[:-_MOST_LIVES]
+        del lives[:-_MAX_LIVES]
         self._changed["run", run] = None
         self._forget(self._runs, "run")
 
@@ -222,7 +222,7 @@ class RunContext:
                 self._changed[kind, old] = None
 
 
-def _life_of(lives: list[_Life], said: _Known, action: str | None, moment: str) -> _Life | None:
+def _find_life(lives: list[_Life], said: _Ids, action: str | None, moment: str) -> _Life | None:
     """The life that a line speaks of, or None: of another that is not known yet, or of one that nobody can tell."""
     if moment:
         # One that is known to have been spoken of then, before one that may have been.
@@ -231,11 +231,11 @@ def _life_of(lives: list[_Life], said: _Known, action: str | None, moment: str) 
         ]
     for life in reversed(lives):
         if said == life.known or not _contradicts(said, life.known):
-            return None if moment and not life.takes(action, moment) else life
+            return None if moment and not life.accepts(action, moment) else life
     return None
 
 
-def _contradicts(said: _Known, known: _Known) -> bool:
+def _contradicts(said: _Ids, known: _Ids) -> bool:
     """Whether a line speaks of something else; a key of the database and a name do not contradict each other."""
     for new, old in zip(said, known, strict=True):
         if new != old and new is not None and old is not None and (new[:4] in _NAMES) == (old[:4] in _NAMES):
@@ -243,11 +243,11 @@ def _contradicts(said: _Known, known: _Known) -> bool:
     return False
 
 
-def _is_memorable(texts: _Known) -> bool:
-    return all(text is None or len(text) <= _MOST_TEXT for text in texts)
+def _is_short(texts: _Ids) -> bool:
+    return all(text is None or len(text) <= _MAX_TEXT_CHARS for text in texts)
 
 
-def _fill(fields: dict[str, Any], names: tuple[str, ...], said: _Known, known: _Known) -> _Known:
+def _fill(fields: dict[str, Any], names: tuple[str, ...], said: _Ids, known: _Ids) -> _Ids:
     """Fill in what a line leaves out; gives all that is known with it."""
     merged = list(said)
     filled = []

@@ -16,37 +16,37 @@ import orjson
 
 from shipper.parse import deep_json
 
-MOST_DEPTH = 12
-MOST_KEY = 256
+MAX_DEPTH = 12
+MAX_KEY_CHARS = 256
 # In characters, of which UTF-8 needs four bytes at most: with a last key and the longest value that is indexed (8191
 # characters of three bytes) it stays below a term's limit.
-MOST_PATH = 1536
+MAX_PATH_CHARS = 1536
 # Each makes an object when the source is put together.
-_MOST_DOTS = 8
+_MAX_DOTS = 8
 # Behind the characters beyond 16 bits in one order, before them in the other.
-_MISPLACED = re.compile("[\ue000-\uffff]")
-_ODD = re.compile("[\0.\ue000-\uffff]")
-_MOST_GOOD_KEYS = 10_000
-PLAIN = frozenset({str, int, float, bool, type(None)})
+_MISORDERED = re.compile("[\ue000-\uffff]")
+_UNSAFE = re.compile("[\0.\ue000-\uffff]")
+_MAX_SAFE_KEYS = 10_000
+SCALARS = frozenset({str, int, float, bool, type(None)})
 """Types that need no second look."""
 
 
-GOOD_KEYS: set[str] = set()
+SAFE_KEYS: set[str] = set()
 """Keys that were looked at before; real logs have a few hundred, so this is asked instead of looking again."""
 
 
-def tame(fields: dict[str, Any]) -> dict[str, Any]:
+def sanitized(fields: dict[str, Any]) -> dict[str, Any]:
     """The same fields with safe keys and bounded depth; what lies deeper is kept as JSON text.
 
     A key that is too long or has misplaced characters is mended, and as it was in the JSON text under it.  Keys that
     become the same share a list.  A value beside an object of the same name goes into it, as ``_``.
     """
-    tamer = _Tamer()
-    tamed = tamer.fields(fields, 1, 0)
-    return _apart(tamed) if tamer.mixed else tamed
+    sanitizer = _Sanitizer()
+    safe = sanitizer.fields(fields, 1, 0)
+    return _separated(safe) if sanitizer.mixed else safe
 
 
-class _Tamer:
+class _Sanitizer:
     """``mixed``: a value may stand beside an object of the same name."""
 
     __slots__ = ("mixed",)
@@ -55,71 +55,71 @@ class _Tamer:
         self.mixed = False
 
     def fields(self, fields: dict[str, Any], depth: int, path: int) -> dict[str, Any]:
-        tamed: dict[str, Any] = {}
+        safe: dict[str, Any] = {}
         shared: dict[str, list[Any]] = {}
         for key, value in fields.items():
             if value is None:
                 continue
-            name = key if key in GOOD_KEYS else self._name(key)
-            if len(key) > MOST_KEY or (name != key and _MISPLACED.search(key)):
+            name = key if key in SAFE_KEYS else self._name(key)
+            if len(key) > MAX_KEY_CHARS or (name != key and _MISORDERED.search(key)):
                 value = as_text({key: value})  # noqa: PLW2901 - with its key it is the value
-            if type(value) not in PLAIN:
+            if type(value) not in SCALARS:
                 value = self._value(value, depth, path + len(name) + 1)  # noqa: PLW2901 - the same, tamed
-            if name not in tamed:
-                tamed[name] = value
+            if name not in safe:
+                safe[name] = value
                 continue
             self.mixed = True
             if name in shared:
                 shared[name].append(value)
             else:
-                tamed[name] = shared[name] = [tamed[name], value]
-        return tamed
+                safe[name] = shared[name] = [safe[name], value]
+        return safe
 
     def _name(self, key: str) -> str:
-        if 0 < len(key) <= MOST_KEY and not _ODD.search(key):
-            if len(GOOD_KEYS) >= _MOST_GOOD_KEYS:
-                GOOD_KEYS.clear()  # keys that nobody uses twice must not keep out those of every line
-            GOOD_KEYS.add(key)
+        if 0 < len(key) <= MAX_KEY_CHARS and not _UNSAFE.search(key):
+            if len(SAFE_KEYS) >= _MAX_SAFE_KEYS:
+                SAFE_KEYS.clear()  # keys that nobody uses twice must not keep out those of every line
+            SAFE_KEYS.add(key)
             return key
-        key = _MISPLACED.sub("\u25a1", key[:MOST_KEY].replace("\0", "\u2400"))
-        if key.count(".") > _MOST_DOTS:
+        key = _MISORDERED.sub("\u25a1", key[:MAX_KEY_CHARS].replace("\0", "\u2400"))
+        if key.count(".") > _MAX_DOTS:
             key = key.replace(".", "_")
         if "." not in key:
             return key or "_"
         self.mixed = True
         key = ".".join(part or "_" for part in key.split("."))
-        return key if len(key) <= MOST_KEY else key[: MOST_KEY - 1] + "_"
+        return key if len(key) <= MAX_KEY_CHARS else key[: MAX_KEY_CHARS - 1] + "_"
 
     def _value(self, value: Any, depth: int, path: int) -> Any:
-        if type(value) in PLAIN:
+        if type(value) in SCALARS:
             return value
-        if not value or depth >= MOST_DEPTH or path > MOST_PATH:
+        if not value or depth >= MAX_DEPTH or path > MAX_PATH_CHARS:
             return as_text(value)  # what is empty would not come back, nor its key
         if isinstance(value, dict):
             return self.fields(value, depth + 1, path)
         if isinstance(value, list):
             for item in value:
-                if type(item) not in PLAIN:
+                if type(item) not in SCALARS:
                     self.mixed = True
                     return [self._value(item, depth + 1, path) for item in value if item is not None]
             return value
         return str(value)
 
 
-def _apart(fields: dict[str, Any]) -> dict[str, Any]:
+def _separated(fields: dict[str, Any]) -> dict[str, Any]:
     """The same fields, no value beside an object of the same name."""
     for _ in range(3):
         values: set[str] = set()
         objects: set[str] = set()
-        _survey(fields, "", values, objects)
+        _collect_paths(fields, "", values, objects)
         both = values & objects
         if not both:
             return fields
-        fields = _moved(fields, "", both)
+        fields = _nested(fields, "", both)
     return {"_": as_text(fields)}
 
 
-def _survey(value: Any, path: str, values: set[str], objects: set[str]) -> None:
+def _collect_paths(value: Any, path: str, values: set[str], objects: set[str]) -> None:
     """Collect the full names of values and of objects."""
     if isinstance(value, dict):
         for key, item in value.items():
@@ -128,21 +128,21 @@ def _survey(value: Any, path: str, values: set[str], objects: set[str]) -> None:
             while dot >= 0:
                 objects.add(name[:dot])
                 dot = name.find(".", dot + 1)
-            _survey(item, name, values, objects)
+            _collect_paths(item, name, values, objects)
         if value and path:
             objects.add(path)
     elif isinstance(value, list):
         for item in value:
-            _survey(item, path, values, objects)
+            _collect_paths(item, path, values, objects)
     else:
         values.add(path)
 
 
-def _moved(value: Any, path: str, both: set[str]) -> Any:
+def _nested(value: Any, path: str, both: set[str]) -> Any:
     if isinstance(value, dict):
-        return {key: _moved(item, f"{path}.{key}" if path else key, both) for key, item in value.items()}
+        return {key: _nested(item, f"{path}.{key}" if path else key, both) for key, item in value.items()}
     if isinstance(value, list):
-        return [_moved(item, path, both) for item in value if item is not None or path not in both]
+        return [_nested(item, path, both) for item in value if item is not None or path not in both]
     return {"_": value} if path in both else value
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from shipper.emit.ends import is_ended, is_torn
-from shipper.emit.file_locks import own, unlock
+from shipper.emit.file_locks import lock_exclusive, unlock
 from shipper.emit.forks import closed_in_child
 from shipper.emit.plain import json_line, plain, text
 
@@ -130,7 +130,7 @@ class AuditLog:
 def _locked(fd: int, path: Path) -> Iterator[bool]:
     """Hold the file's lock; gives False where it can't be had: appending alone keeps lines whole."""
     try:
-        locked = own(fd, path)
+        locked = lock_exclusive(fd, path)
     except OSError:  # a file system without locks
         locked = False
     try:

@@ -15,10 +15,10 @@ from typing import Any, cast
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from shipper.emit.chain import ARGUMENTS, Chain, filled, finished
-from shipper.emit.own_keys import free
+from shipper.emit.chain import ARGUMENTS, Chain, complete_event, interpolated
+from shipper.emit.own_keys import free_key
 from shipper.emit.plain import text
-from shipper.emit.standard_streams import complain
+from shipper.emit.standard_streams import report_failure
 
 _METHODS = {
     logging.CRITICAL: "critical",
@@ -118,9 +118,9 @@ class BoundLogger(structlog.BoundLoggerBase):
             chain = self._chain()
             if chain is not None and not chain.wants(level, self._logger, kw, self._context):
                 return None
-            return self._way(chain, method, event, args, kw)()
+            return self._writer_of(chain, method, event, args, kw)()
         except Exception as error:  # noqa: BLE001 - a log line must not stop the work it tells of
-            complain(error, f"{text(event)} {text(args)} {text(kw)}")
+            report_failure(error, f"{text(event)} {text(args)} {text(kw)}")
             return None
 
     async def _alog(self, level: int, method: str, event: Any, args: tuple[Any, ...], kw: dict[str, Any]) -> Any:
@@ -130,9 +130,9 @@ class BoundLogger(structlog.BoundLoggerBase):
                 return None
             if kw.get("exc_info") is True:  # known here, and not in the thread that writes
                 kw["exc_info"] = sys.exc_info()
-            way = self._way(chain, method, event, args, kw)
+            way = self._writer_of(chain, method, event, args, kw)
         except Exception as error:  # noqa: BLE001 - a log line must not stop the work it tells of
-            complain(error, f"{text(event)} {text(args)} {text(kw)}")
+            report_failure(error, f"{text(event)} {text(args)} {text(kw)}")
             return None
         context = contextvars.copy_context()
         try:
@@ -141,18 +141,18 @@ class BoundLogger(structlog.BoundLoggerBase):
             return way()
         return await writing
 
-    def _way(
+    def _writer_of(
         self, chain: Chain | None, method: str, event: Any, args: tuple[Any, ...], kw: dict[str, Any]
     ) -> Callable[[], Any]:
         """What is left to do once the event is as it was at the moment of the call."""
-        event, rest = filled(event, args)
+        event, rest = interpolated(event, args)
         if chain is not None and list(self._processors) == [chain]:
-            done = finished(method, self._logger, {**self._context, **kw}, event, rest)
+            done = complete_event(method, self._logger, {**self._context, **kw}, event, rest)
             return lambda: chain.write(done)
         if rest:
-            kw[free(kw, ARGUMENTS) if ARGUMENTS in kw else ARGUMENTS] = rest
+            kw[free_key(kw, ARGUMENTS) if ARGUMENTS in kw else ARGUMENTS] = rest
         if "event" in kw:
-            kw[free(kw, "event")] = kw.pop("event")
+            kw[free_key(kw, "event")] = kw.pop("event")
         return lambda: self._through_others(method, event, kw)
 
     def _through_others(self, method: str, event: Any, kw: dict[str, Any]) -> Any:
@@ -163,7 +163,7 @@ class BoundLogger(structlog.BoundLoggerBase):
         except structlog.DropEvent:
             return None
         except Exception as error:  # noqa: BLE001 - a log line must not stop the work it tells of
-            complain(error, f"{text(event)} {text(kw)}")
+            report_failure(error, f"{text(event)} {text(kw)}")
             return None
 
 

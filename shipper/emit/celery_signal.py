@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 
-def keep_celery_off() -> None:
+def keep_celery_handlers_off() -> None:
     """Answer Celery's signal, if Celery is installed; from then on no worker replaces our handlers.
 
     Workers then don't redirect standard output into the log either.

@@ -13,10 +13,10 @@ import structlog
 from shipper.emit.exceptions import exception_text, stack_text
 from shipper.emit.levels import levels
 from shipper.emit.output import Output
-from shipper.emit.own_keys import free, put
+from shipper.emit.own_keys import free_key, set_own
 from shipper.emit.plain import text
 from shipper.emit.rotating_file import Rotation
-from shipper.emit.standard_streams import complain
+from shipper.emit.standard_streams import report_failure
 
 SERVICE = "neuroflow"
 ARGUMENTS = "positional_args"
@@ -71,17 +71,17 @@ class Chain:
             level = _LEVELS.get(method_name.upper(), logging.INFO)
             if self.wants(level, logger, event_dict):
                 # The arguments are there where structlog's logger for the standard library is configured.
-                event, rest = filled(event_dict.pop("event", ""), event_dict.pop(ARGUMENTS, ()))
-                self.write(finished(_NAMES.get(method_name, method_name), logger, event_dict, event, rest))
+                event, rest = interpolated(event_dict.pop("event", ""), event_dict.pop(ARGUMENTS, ()))
+                self.write(complete_event(_NAMES.get(method_name, method_name), logger, event_dict, event, rest))
         except Exception as error:  # noqa: BLE001 - a log line must not stop the work it tells of
-            complain(error, text(event_dict))
+            report_failure(error, text(event_dict))
         raise structlog.DropEvent
 
 
 CHAIN = Chain()
 
 
-def finished(
+def complete_event(
     level: str, logger: Any, given: Mapping[str, Any], event: Any, arguments: tuple[Any, ...] = ()
 ) -> dict[str, Any]:
     """The event with everything that belongs to it.
@@ -96,18 +96,18 @@ def finished(
     fields: dict[str, Any] = dict(structlog.contextvars.get_contextvars())
     name = getattr(logger, "name", None)
     if isinstance(name, str) and "component" not in given:
-        put(fields, "component", name)
+        set_own(fields, "component", name)
     fields.update(given)
-    put(fields, "event", text(event))
+    set_own(fields, "event", text(event))
     if arguments:
-        fields[free(fields, ARGUMENTS) if ARGUMENTS in fields else ARGUMENTS] = arguments
-    put(fields, "level", level)
+        fields[free_key(fields, ARGUMENTS) if ARGUMENTS in fields else ARGUMENTS] = arguments
+    set_own(fields, "level", level)
     stamp(fields)
     render(fields)
     return fields
 
 
-def filled(event: Any, args: Any) -> tuple[Any, Any]:
+def interpolated(event: Any, args: Any) -> tuple[Any, Any]:
     """The event with its arguments in it; where they don't fit, the event and the arguments."""
     # Not isinstance: that may ask the event, which may be a stranger.
     if type(args) is not tuple or not args or not issubclass(type(event), str) or "%" not in event:
@@ -122,19 +122,19 @@ def filled(event: Any, args: Any) -> tuple[Any, Any]:
 
 def stamp(fields: MutableMapping[str, Any]) -> None:
     """Say when, and whose it is."""
-    put(fields, "@timestamp", datetime.now(UTC).isoformat(timespec="microseconds"))
-    put(fields, "service", SERVICE)
+    set_own(fields, "@timestamp", datetime.now(UTC).isoformat(timespec="microseconds"))
+    set_own(fields, "service", SERVICE)
 
 
 def render(fields: MutableMapping[str, Any]) -> None:
     """Put stack and traceback as texts where the event asks for them; what is no exception stays what it is."""
     asked = fields.pop("stack_info", None)
     if asked is not None and asked is not False:
-        put(fields, "stack", stack_text())
+        set_own(fields, "stack", stack_text())
     exc_info = fields.pop("exc_info", None)
     traceback = exception_text(exc_info)
     if traceback is not None:
-        put(fields, "exception", traceback)
+        set_own(fields, "exception", traceback)
     elif type(exc_info) not in {bool, int, tuple, type(None)}:
         fields["exc_info"] = exc_info
 

@@ -6,7 +6,7 @@ import os
 import time
 
 _PAUSE = 0.02
-_LOOKS = 3
+_MAX_CHECKS = 3
 
 
 def is_ended(fd: int, size: int) -> bool:
@@ -28,7 +28,7 @@ def is_torn(fd: int, *, alone: bool) -> bool:
             it was for some hundredths of a second.
     """
     seen = -1
-    for _ in range(_LOOKS):
+    for _ in range(_MAX_CHECKS):
         size = os.fstat(fd).st_size
         if is_ended(fd, size):
             return False

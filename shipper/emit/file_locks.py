@@ -10,27 +10,27 @@ from pathlib import Path
 
 from shipper.emit.forks import closed_in_child
 
-PATIENCE = 1.0
+MAX_WAIT = 1.0
 """Seconds that a log call waits for a lock.  Writers hold it for microseconds, rotations for milliseconds."""
 _FIRST_PAUSE = 0.0005
 _LONGEST_PAUSE = 0.02
 
 
-def share(fd: int, _path: Path, patience: float = PATIENCE) -> bool:
+def lock_shared(fd: int, _path: Path, max_wait: float = MAX_WAIT) -> bool:
     """Hold the lock together with others; False if somebody has it alone all the time.
 
     Args:
         fd: the open lock file.
         _path: the lock file.
-        patience: seconds after which to give up.
+        max_wait: seconds after which to give up.
 
     Raises:
         OSError: the file system has no locks.
     """
-    return _poll(fd, fcntl.LOCK_SH, patience)
+    return _poll(fd, fcntl.LOCK_SH, max_wait)
 
 
-def own(fd: int, path: Path, patience: float = PATIENCE) -> bool:
+def lock_exclusive(fd: int, path: Path, max_wait: float = MAX_WAIT) -> bool:
     """Hold the lock alone; False if somebody has it all the time.
 
     Among those who want it at once the kernel's queue is fair, and asking again and again is not.  So it is looked at
@@ -39,7 +39,7 @@ def own(fd: int, path: Path, patience: float = PATIENCE) -> bool:
     Args:
         fd: the open lock file.
         path: the lock file.
-        patience: seconds after which to give up.
+        max_wait: seconds after which to give up.
 
     Raises:
         OSError: the file system has no locks, or the file is gone.
@@ -48,11 +48,11 @@ def own(fd: int, path: Path, patience: float = PATIENCE) -> bool:
         look = os.open(path, os.O_RDWR)  # as network file systems want it
         try:
             with closed_in_child(look):
-                free = _poll(look, fcntl.LOCK_EX, patience)
+                is_free = _poll(look, fcntl.LOCK_EX, max_wait)
                 unlock(look)
         finally:
             os.close(look)
-        if not free:
+        if not is_free:
             return False
     fcntl.flock(fd, fcntl.LOCK_EX)
     return True
@@ -64,8 +64,8 @@ def unlock(fd: int) -> None:
         fcntl.flock(fd, fcntl.LOCK_UN)
 
 
-def _poll(fd: int, how: int, patience: float) -> bool:
-    until = time.monotonic() + patience
+def _poll(fd: int, how: int, max_wait: float) -> bool:
+    until = time.monotonic() + max_wait
     pause = _FIRST_PAUSE
     while True:
         try:

@@ -17,7 +17,7 @@ class Forkable:
     """Something that has to do with forks; being made is being told."""
 
     def __init__(self) -> None:
-        _told.add(self)
+        _registered.add(self)
 
     def before_fork(self) -> None:
         """In the parent, before it forks: it must not wait for long, because the application waits with it."""
@@ -40,24 +40,24 @@ def closed_in_child(fd: int) -> Iterator[None]:
         _descriptors.discard(fd)
 
 
-_told: weakref.WeakSet[Forkable] = weakref.WeakSet()
+_registered: weakref.WeakSet[Forkable] = weakref.WeakSet()
 _descriptors: set[int] = set()
 
 
 def _before() -> None:
-    for one in list(_told):
+    for one in list(_registered):
         with contextlib.suppress(Exception):  # one that fails must not keep the others from being told
             one.before_fork()
 
 
 def _after_in_parent() -> None:
-    for one in list(_told):
+    for one in list(_registered):
         with contextlib.suppress(Exception):
             one.after_fork_in_parent()
 
 
 def _after_in_child() -> None:
-    for one in list(_told):
+    for one in list(_registered):
         with contextlib.suppress(Exception):
             one.after_fork_in_child()
     while _descriptors:

@@ -16,7 +16,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from shipper.emit.bound_logger import BoundLogger, unbound
-from shipper.emit.celery_signal import keep_celery_off
+from shipper.emit.celery_signal import keep_celery_handlers_off
 from shipper.emit.chain import CHAIN, stamp
 from shipper.emit.context import WorkflowLogContext
 from shipper.emit.forks import Forkable
@@ -66,7 +66,7 @@ def setup_logging(
         Rotation.of(rotation),
     )
     _state.replace(output)
-    keep_celery_off()
+    keep_celery_handlers_off()
 
 
 def get_logger(name: str | None = None) -> FilteringBoundLogger:
@@ -107,7 +107,7 @@ class _State(Forkable):
         self.chain = CHAIN
         self._mutex = threading.RLock()
         self._handler = RecordHandler(lambda: self.chain.output)
-        self._found: dict[str | None, int] = {}  # by name of standard library logger; None is the root
+        self._earlier_levels: dict[str | None, int] = {}  # by name of standard library logger; None is the root
 
     def replace(self, output: Output) -> None:
         """Put the output in force, then give the earlier one's files back: no event falls in between."""
@@ -116,7 +116,7 @@ class _State(Forkable):
             self._restore()
             for name, level in _stdlib_levels(output.levels).items():
                 logger = logging.getLogger(name)
-                self._found[name] = logger.level
+                self._earlier_levels[name] = logger.level
                 logger.setLevel(level)
             logging.getLogger().addHandler(self._handler)
             _configure_structlog()
@@ -137,8 +137,8 @@ class _State(Forkable):
         self._mutex = threading.RLock()
 
     def _restore(self) -> None:
-        while self._found:
-            name, level = self._found.popitem()  # last in, first out
+        while self._earlier_levels:
+            name, level = self._earlier_levels.popitem()  # last in, first out
             logging.getLogger(name).setLevel(level)
 
 

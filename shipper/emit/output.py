@@ -12,7 +12,7 @@ import structlog
 from shipper.emit.levels import Levels
 from shipper.emit.plain import json_line, plain, text
 from shipper.emit.rotating_file import RotatingFile, Rotation
-from shipper.emit.standard_streams import STDOUT, complain
+from shipper.emit.standard_streams import STDOUT, report_failure
 from shipper.taxonomy import WORKFLOW_LOG_PREFIXES
 
 Format = Literal["json", "console"]
@@ -60,10 +60,10 @@ class Output:
                 self._main.close()
                 raise
         self._console: structlog.dev.ConsoleRenderer | None = None
-        self._is_seen = main is None and sys.stdout is not None and sys.stdout.isatty()
+        self._on_terminal = main is None and sys.stdout is not None and sys.stdout.isatty()
         if form == "console":
             self._console = structlog.dev.ConsoleRenderer(
-                colors=self._is_seen,
+                colors=self._on_terminal,
                 # Rich's boxes are for terminals, and show local values, which may be secrets.
                 exception_formatter=structlog.dev.plain_traceback,
             )
@@ -80,7 +80,7 @@ class Output:
             sink = self._workflow if name.startswith(WORKFLOW_LOG_PREFIXES) else self._main
             sink.write(f"{line}\n".encode())
         except Exception as error:  # noqa: BLE001 - a log line must not stop the work it tells of
-            complain(error, line)
+            report_failure(error, line)
 
     def close(self) -> None:
         """Give the files back."""
@@ -97,6 +97,6 @@ class Output:
         # The renderer puts "timestamp" first; the service is the same on every line and would only be noise.
         shown["timestamp"] = str(shown.pop("@timestamp", "")).replace("+00:00", "Z")
         shown.pop("service", None)
-        if not self._is_seen:  # as its fields have them: in a file the next line would be nobody's
+        if not self._on_terminal:  # as its fields have them: in a file the next line would be nobody's
             shown["event"] = shown["event"].replace("\n", "\\n")
         return self._console(None, "", shown)

@@ -6,7 +6,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 
-def put(event: MutableMapping[str, Any], key: str, value: str) -> None:
+def set_own(event: MutableMapping[str, Any], key: str, value: str) -> None:
     """Set a key of the library's; what the application had there is kept as ``key_``, unless it says the same.
 
     Args:
@@ -18,11 +18,11 @@ def put(event: MutableMapping[str, Any], key: str, value: str) -> None:
         theirs = event.pop(key)
         # Nothing but texts is compared: arrays and strangers may answer with anything, or raise.
         if not (type(theirs) is str and theirs == value):
-            event[free(event, key)] = theirs
+            event[free_key(event, key)] = theirs
     event[key] = value
 
 
-def free(event: MutableMapping[str, Any], key: str) -> str:
+def free_key(event: MutableMapping[str, Any], key: str) -> str:
     """The name under which something else than the library's value is kept."""
     name = f"{key}_"
     while name in event:

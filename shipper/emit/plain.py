@@ -11,7 +11,7 @@ from enum import Enum
 from os import PathLike, fspath
 from typing import Any
 
-_DEEPEST = 64  # nesting below this is shown as text; readers of JSON give up at depths not far beyond
+_MAX_DEPTH = 64  # nesting below this is shown as text; readers of JSON give up at depths not far beyond
 _SINGLE = frozenset({bool, int, float, str, bytes, date, datetime, time, timedelta})
 _INTEGERS = range(-(2**63), 2**64)  # what readers keep exact; longer ones are shown as text
 
@@ -79,7 +79,7 @@ def _plain(value: Any, parents: tuple[int, ...]) -> Any:
         return value if value in _INTEGERS else text(value)
     try:
         if isinstance(value, Enum) and not isinstance(value, str):
-            return _plain(value.value, (*parents, id(value))) if len(parents) < _DEEPEST else text(value)
+            return _plain(value.value, (*parents, id(value))) if len(parents) < _MAX_DEPTH else text(value)
         if isinstance(value, Mapping | list | tuple):
             return _container(value, parents)
         if not isinstance(value, str | bytes) and hasattr(value, "item"):
@@ -118,8 +118,8 @@ def _python_value(value: Any) -> Any:
         value = value.astype("timedelta64[us]")
     elif str(getattr(value, "mask", "")) == "True":  # numpy's word for a value that is missing
         return None
-    own = value.item()
-    return own if type(own) in _SINGLE else value
+    own_value = value.item()
+    return own_value if type(own_value) in _SINGLE else value
 
 
 def _is_none(value: Any) -> bool:
@@ -128,7 +128,7 @@ def _is_none(value: Any) -> bool:
 
 
 def _container(value: Any, parents: tuple[int, ...]) -> Any:
-    if id(value) in parents or len(parents) >= _DEEPEST:
+    if id(value) in parents or len(parents) >= _MAX_DEPTH:
         return f"<{type(value).__name__} inside itself or too deep>"
     inside = (*parents, id(value))
     if not isinstance(value, Mapping):

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from shipper.emit.ends import is_ended, is_torn
-from shipper.emit.file_locks import PATIENCE, own, share, unlock
+from shipper.emit.file_locks import MAX_WAIT, lock_exclusive, lock_shared, unlock
 from shipper.emit.forks import Forkable
 
-_IMPATIENT = 30.0
+_NO_WAIT = 30.0
 """Seconds that nobody waits again for a lock that was not to be had."""
 _MEGABYTE = 1_000_000
 
@@ -98,7 +98,7 @@ class RotatingFile(Forkable):
         self._busy = False
         self._mend = b""
         self._own_end = -1  # size of the file when nobody else has written since this process did
-        self._impatient_until = -math.inf
+        self._no_wait_until = -math.inf
         self._fd = self._lock_fd = -1
         self._identity = self._lock_identity = (-1, -1)
         self._open()
@@ -173,8 +173,8 @@ class RotatingFile(Forkable):
     def _shift(self) -> None:
         names = [self.path, *(Path(f"{self.path}.{n}") for n in range(1, self._backups + 1))]
         # Only up to the first gap: after a crash half way through, nothing falls off the end too early.
-        free = next((n for n in range(1, self._backups) if not names[n].exists()), self._backups)
-        for n in range(free, 0, -1):
+        first_free = next((n for n in range(1, self._backups) if not names[n].exists()), self._backups)
+        for n in range(first_free, 0, -1):
             names[n - 1].replace(names[n])
 
     def _follow(self) -> int:
@@ -234,16 +234,16 @@ class RotatingFile(Forkable):
 
     def _acquire(self, how: int) -> bool:
         """Take the lock, unless somebody has it for longer than a log call may wait."""
-        patience = PATIENCE if time.monotonic() >= self._impatient_until else 0
+        max_wait = MAX_WAIT if time.monotonic() >= self._no_wait_until else 0
         try:
             while True:
                 if self._lock_fd < 0 or _status(self._lock_fd, self._lock_identity) is None:
                     self._lock_fd = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o666)
                     status = os.fstat(self._lock_fd)
                     self._lock_identity = (status.st_dev, status.st_ino)
-                take = share if how == fcntl.LOCK_SH else own
-                if not take(self._lock_fd, self._lock_path, patience):
-                    self._impatient_until = time.monotonic() + _IMPATIENT
+                take = lock_shared if how == fcntl.LOCK_SH else lock_exclusive
+                if not take(self._lock_fd, self._lock_path, max_wait):
+                    self._no_wait_until = time.monotonic() + _NO_WAIT
                     return False
                 if how == fcntl.LOCK_SH or self._lock_is_current():
                     return True

@@ -14,7 +14,7 @@ from typing import Literal, TextIO
 
 from shipper.emit.forks import Forkable
 
-_PATIENCE = 1.0
+_MAX_WAIT = 1.0
 """Seconds that a fork waits for a thread that writes (which may wait for a reader), and a child for the stream."""
 
 
@@ -42,7 +42,7 @@ class StandardStream(Forkable):
         """
         with self._mutex:
             if self._inherited is not None:
-                self._look_at_the_inherited()
+                self._replace_if_locked()
             stream = self._stream()
             encoding = getattr(stream, "encoding", None) or "utf-8"
             stream.write(record.decode("utf-8").encode(encoding, "backslashreplace").decode(encoding))
@@ -53,7 +53,7 @@ class StandardStream(Forkable):
 
     def before_fork(self) -> None:
         """Let the thread that writes finish its line, so that the child does not get it too."""
-        if self._mutex.acquire(timeout=_PATIENCE):
+        if self._mutex.acquire(timeout=_MAX_WAIT):
             self._held_by.append(threading.get_ident())
 
     def after_fork_in_parent(self) -> None:
@@ -73,23 +73,23 @@ class StandardStream(Forkable):
         stream: TextIO = getattr(sys, self._name)
         return stream
 
-    def _look_at_the_inherited(self) -> None:
+    def _replace_if_locked(self) -> None:
         """Put a stream of the child's own in place of one whose lock a thread of the parent held."""
         stream, self._inherited = self._inherited, None
         if stream is not self._stream() or not isinstance(stream, io.TextIOWrapper):
             return
         if not isinstance(stream.buffer, io.BufferedWriter) or _answers(stream):
             return
-        own = io.TextIOWrapper(
+        replacement = io.TextIOWrapper(
             io.BufferedWriter(io.FileIO(stream.fileno(), "w", closefd=False)),
             encoding=stream.encoding,
             errors=stream.errors,
             line_buffering=stream.line_buffering,
         )
         _unusable.append(stream)
-        setattr(sys, self._name, own)
+        setattr(sys, self._name, replacement)
         if getattr(sys, f"__{self._name}__") is stream:
-            setattr(sys, f"__{self._name}__", own)
+            setattr(sys, f"__{self._name}__", replacement)
 
 
 _unusable: list[object] = []
@@ -109,14 +109,14 @@ def _answers(stream: TextIO) -> bool:
         threading.Thread(target=ask, daemon=True).start()
     except RuntimeError:  # no more threads: what can't be asked is taken for usable, as it nearly always is
         return True
-    return answered.wait(_PATIENCE)
+    return answered.wait(_MAX_WAIT)
 
 
 STDOUT = StandardStream("stdout")
 STDERR = StandardStream("stderr")
 
 
-def complain(error: BaseException, line: str) -> None:
+def report_failure(error: BaseException, line: str) -> None:
     """Say on standard error that a line could not be written, with the line; never raises."""
     try:
         said = f"logging failed ({type(error).__name__}: {_message(error)}); the line was: {line}\n"

@@ -11,12 +11,12 @@ from typing import Any
 import structlog
 
 from shipper.emit.celery_signal import current_task
-from shipper.emit.chain import ARGUMENTS, SERVICE, filled, render
+from shipper.emit.chain import ARGUMENTS, SERVICE, interpolated, render
 from shipper.emit.exceptions import exception_text
 from shipper.emit.output import Output
-from shipper.emit.own_keys import free, put
+from shipper.emit.own_keys import free_key, set_own
 from shipper.emit.plain import text
-from shipper.emit.standard_streams import complain
+from shipper.emit.standard_streams import report_failure
 
 # Task loggers hang below this one, whatever their names are.
 CELERY_TASKS = "celery.task"
@@ -41,7 +41,7 @@ class RecordHandler(logging.Handler):
         try:
             wanted: Any = self.filter(record)
         except Exception as error:  # noqa: BLE001 - filters are the application's
-            complain(error, text(record.msg))
+            report_failure(error, text(record.msg))
             wanted = True
         if wanted:
             self.emit(wanted if isinstance(wanted, logging.LogRecord) else record)
@@ -60,7 +60,7 @@ class RecordHandler(logging.Handler):
                     vars(record).setdefault(key, value)
             output.write(event_of(record))
         except Exception as error:  # noqa: BLE001 - a log line must not stop the work it tells of
-            complain(error, text(record.msg))
+            report_failure(error, text(record.msg))
 
 
 def event_of(record: logging.LogRecord) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def event_of(record: logging.LogRecord) -> dict[str, Any]:
     component, message = text(record.name), None
     wrapped = _wrapped(record)
     if wrapped is not None:
-        message, rest = filled(wrapped.pop("event"), wrapped.pop(ARGUMENTS, ()))
+        message, rest = interpolated(wrapped.pop("event"), wrapped.pop(ARGUMENTS, ()))
         if rest:
             wrapped[ARGUMENTS] = rest
         for key in _WRAPPING:
@@ -87,18 +87,18 @@ def event_of(record: logging.LogRecord) -> dict[str, Any]:
         if key != "component":
             event[key] = value
         elif not (type(value) is str and value == component):
-            event[free(said, key)] = value
-    put(event, "event", _message(record) if message is None else text(message))
-    put(event, "level", text(record.levelname).lower())
-    put(event, "@timestamp", _moment(record).isoformat(timespec="microseconds"))
-    put(event, "service", SERVICE)
+            event[free_key(said, key)] = value
+    set_own(event, "event", _message(record) if message is None else text(message))
+    set_own(event, "level", text(record.levelname).lower())
+    set_own(event, "@timestamp", _moment(record).isoformat(timespec="microseconds"))
+    set_own(event, "service", SERVICE)
     if wrapped is not None:
         render(event)
     # The text is of a record that was made in another process.
     if exception := exception_text(record.exc_info) if record.exc_info else record.exc_text:
-        put(event, "exception", text(exception))
+        set_own(event, "exception", text(exception))
     if record.stack_info:
-        put(event, "stack", text(record.stack_info))
+        set_own(event, "stack", text(record.stack_info))
     return event
 
 

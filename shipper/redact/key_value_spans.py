@@ -12,10 +12,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 # A name is this long at most to either side of the word that gives it away.
-_MOST_NAME = 64
-_MOST_VALUE = 2**16
+_MAX_NAME_CHARS = 64
+_MAX_VALUE_CHARS = 2**16
 _ANSI = r"(?:(?:\x1b|\\u001[bB]|\\x1[bB]|\\033)\[[0-9;]{0,20}m){0,4}"
-_NAME_END = re.compile(rf"[\w.\-]{{0,{_MOST_NAME}}}")
+_NAME_END = re.compile(rf"[\w.\-]{{0,{_MAX_NAME_CHARS}}}")
 _CODE = re.compile(r"[0-9;]*m")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _BREAK = re.compile(r"[\W_]+")
@@ -75,7 +75,7 @@ def words(name: str) -> tuple[str, ...]:
 def name_around(text: str, start: int, end: int) -> tuple[int, int]:
     """The whole name around the word that was found in it."""
     first = start
-    least = max(0, start - _MOST_NAME)
+    least = max(0, start - _MAX_NAME_CHARS)
     while first > least and (text[first - 1].isalnum() or text[first - 1] in "_.-"):
         first -= 1
     if first and text[first - 1] == "[" and (code := _CODE.match(text, first, start)):
@@ -116,7 +116,7 @@ def value_after(text: str, first: int, end: int, is_name: Callable[[str], object
     if sign == ">":
         if not first or text[first - 1] != "<":
             return None
-        close = text.find("</", at, at + _MOST_VALUE)
+        close = text.find("</", at, at + _MAX_VALUE_CHARS)
         return Value(at, close, "=", "bare") if close > at else None
     if sign == "=" and link["after"] and not link["before"] and link["close"] is None:
         return None  # "password= user=x": nothing was given
@@ -163,7 +163,7 @@ def _balanced(text: str, start: int) -> int:
     """Where the bracket that opens here is closed; where it is not, the line's end."""
     open_ones: list[str] = []
     at = start
-    while found := _BRACKETS.search(text, at, start + _MOST_VALUE):
+    while found := _BRACKETS.search(text, at, start + _MAX_VALUE_CHARS):
         at = found.end()
         mark = found[0]
         if mark[-1] in "\"'":
@@ -187,5 +187,5 @@ def _bare(text: str, at: int, link: str, is_name: Callable[[str], object]) -> Va
         at = scheme.end()
         if scheme[0][-1] not in " \t":
             return Value(start, at, link, "bare")
-    found = _BARE.match(text, at, at + _MOST_VALUE)
+    found = _BARE.match(text, at, at + _MAX_VALUE_CHARS)
     return Value(start, found.end(), link, "bare") if found else None

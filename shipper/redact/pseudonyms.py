@@ -13,12 +13,12 @@ from functools import lru_cache
 
 from shipper.redact.key_value_spans import Value, name_around, value_after, words
 
-MOST_KNOWN = 100_000
+MAX_LEARNED = 100_000
 _HEX = 12
 _CHECK = 4
-_MOST_PIECES = 6
-_MOST_DEPTH = 3
-_MOST_ID = 128
+_MAX_PIECES = 6
+_MAX_DEPTH = 3
+_MAX_ID_CHARS = 128
 _SYNONYMS = {
     "subject": ("subject", "participant"),
     "participant": ("subject", "participant"),
@@ -28,7 +28,7 @@ _SYNONYMS = {
 _PREFIXES = {"subject": "sub-", "session": "ses-"}
 _TAILS = frozenset({"id", "ids", "label", "labels", "name", "names", "code", "codes", "list", "number"})
 # Words that stand where an id should: hashed there, but never looked for elsewhere.
-_NO_ID = frozenset(
+_NOT_IDS = frozenset(
     re.findall(
         r"\w+",
         """
@@ -39,7 +39,7 @@ _NO_ID = frozenset(
     )
 )
 # What English puts behind "sub-".
-_NO_LABEL = frozenset(
+_NOT_LABELS = frozenset(
     re.findall(
         r"\w+",
         """
@@ -101,11 +101,11 @@ class Pseudonyms:
         spelled = [*{name[0].removesuffix("s") for name in self._kinds}]
         spelled += [r"[ _.\-]?".join(map(re.escape, name)) for name in self._exact]
         self._finder = re.compile("|".join(sorted(spelled, key=len, reverse=True)) or r"(?!)", re.IGNORECASE)
-        self._known: set[str] = set()
+        self._learned: set[str] = set()
         self._digests: set[tuple[str, int]] = set()
         self._lengths: tuple[int, ...] = ()
         # Whether each is one piece with a digit in it: then only such pieces of a text are looked up.
-        self._plain = True
+        self._numbered_only = True
         self.new: set[str] = set()
         self.recall(known)
         self.digest = lru_cache(maxsize=2**16)(self._digest)
@@ -119,7 +119,7 @@ class Pseudonyms:
     @property
     def known(self) -> int:
         """How many ids were met."""
-        return len(self._known)
+        return len(self._learned)
 
     def _kind_of(self, key: str) -> str | None:
         """Which of the chosen ids a key of this name holds, or None."""
@@ -139,7 +139,7 @@ class Pseudonyms:
         """What tells a hash of ours from an id that looks like one, so that it is not hashed again."""
         return hmac.digest(self._key, b"\0" + head.encode(), "sha256").hex()[:_CHECK]
 
-    def is_ours(self, text: str) -> bool:
+    def is_pseudonym(self, text: str) -> bool:
         """Whether this is a hash that was made with this key."""
         return len(text) == _HEX + _CHECK and text.isascii() and self._check(text[:_HEX]) == text[_HEX:]
 
@@ -154,7 +154,7 @@ class Pseudonyms:
         if kind in _PREFIXES and _SEVERAL.search(text):
             return _SEVERAL.sub(lambda found: self.value(kind, found[0], learn=learn), text)
         prefix, canonical = self._split(kind, text)
-        if not canonical or canonical.lower() in _NO_ID or self.is_ours(canonical):
+        if not canonical or canonical.lower() in _NOT_IDS or self.is_pseudonym(canonical):
             return text
         if prefix and (inside := _INSIDE.search(canonical)) and canonical[inside.end() :].lower().startswith("ses-"):
             return self.text(text)  # "sub-0421_ses-01": two ids
@@ -171,14 +171,14 @@ class Pseudonyms:
 
     def learn(self, canonical: str) -> None:
         """Look for this id in texts from now on, if it is one that can be told from other words."""
-        if len(self._known) >= MOST_KNOWN or not _is_distinctive(canonical):
+        if len(self._learned) >= MAX_LEARNED or not _is_distinctive(canonical):
             return
         pieces = [piece for piece in _PIECE.findall(canonical) if piece[0].isalnum()]
-        if not 0 < len(pieces) <= _MOST_PIECES:
+        if not 0 < len(pieces) <= _MAX_PIECES:
             return
         digest = self.digest(canonical)
         one = f"{digest}.{len(pieces)}" if _DIGIT.search(canonical) else f"{digest}.{len(pieces)}w"
-        if one not in self._known:
+        if one not in self._learned:
             self._remember(one)
             self.new.add(one)
 
@@ -186,21 +186,21 @@ class Pseudonyms:
         """Take in what was learned: hash, how many pieces the id has, and ``w`` if it is words without a digit."""
         digest, _, shape = one.partition(".")
         count = int(shape.rstrip("w") or 1)
-        self._known.add(one)
+        self._learned.add(one)
         self._digests.add((digest, count))
         self._lengths = tuple(sorted({*self._lengths, count}, reverse=True))
-        self._plain = self._plain and shape == "1"
+        self._numbered_only = self._numbered_only and shape == "1"
 
     def text(self, text: str) -> str:
         """The text with its ids replaced."""
         if self._finder.search(text):
-            text = self._named(text)
+            text = self._replace_named(text)
             if "entity_id" in text:
                 text = self._entity(text)
         if "_ses-" in text and "subject" in self.prefixes:
             text = _NAMED_FILE.sub(lambda found: self.value("subject", found["id"]), text)
-        if self._known:
-            text = self._met(text)
+        if self._learned:
+            text = self._replace_learned(text)
         if "-" in text and self.prefixes:
             text = _LABEL.sub(self._label, text)
         return text
@@ -226,18 +226,18 @@ class Pseudonyms:
         prefix, label = found["prefix"], found["label"]
         kind = "subject" if prefix.lower() == "sub-" else "session"
         has_digit = _DIGIT.search(label) is not None
-        if kind not in self.prefixes or self.is_ours(label):
+        if kind not in self.prefixes or self.is_pseudonym(label):
             return found[0]
-        if not has_digit and (found["glued"] is not None or label.lower() in _NO_LABEL):
+        if not has_digit and (found["glued"] is not None or label.lower() in _NOT_LABELS):
             return found[0]
         if has_digit:
             self.learn(label)
         return prefix + self.digest(label)
 
-    def _met(self, text: str) -> str:
+    def _replace_learned(self, text: str) -> str:
         """Replace what was met before, longest first; words are looked up by their hashes."""
-        if self._plain:
-            return _NUMBERED.sub(self._met_one, text)
+        if self._numbered_only:
+            return _NUMBERED.sub(self._replace_learned_one, text)
         pieces = [found for found in _PIECE.finditer(text) if found[0][0].isalnum()]
         lengths, digests, digest = self._lengths, self._digests, self.digest
         parts: list[str] = []
@@ -250,7 +250,7 @@ class Pseudonyms:
                     continue
                 end = pieces[at + count - 1].end()
                 one = text[start:end]
-                if end - start > _MOST_ID or not _is_distinctive(one):
+                if end - start > _MAX_ID_CHARS or not _is_distinctive(one):
                     continue
                 pseudonym = digest(one)
                 if (pseudonym, count) in digests:
@@ -260,13 +260,13 @@ class Pseudonyms:
             at += step
         return "".join(parts) + text[done:] if parts else text
 
-    def _met_one(self, found: re.Match[str]) -> str:
+    def _replace_learned_one(self, found: re.Match[str]) -> str:
         one = found[1]
         if not _is_distinctive(one) or ((pseudonym := self.digest(one)), 1) not in self._digests:
             return found[0]
         return found[0][: -len(one)] + pseudonym
 
-    def _named(self, text: str, depth: int = 0) -> str:
+    def _replace_named(self, text: str, depth: int = 0) -> str:
         """Replace what stands behind a chosen name: ``participant=0421``, ``--participant-label 0421``."""
         parts: list[str] = []
         done = at = 0
@@ -279,7 +279,7 @@ class Pseudonyms:
             value = value_after(text, first, at, self._is_kind)
             if value is not None and value.form == "brackets":
                 inner = text[value.start : value.end]
-                inner = self.items(kind, self._named(inner, depth + 1) if depth < _MOST_DEPTH else inner)
+                inner = self.items(kind, self._replace_named(inner, depth + 1) if depth < _MAX_DEPTH else inner)
                 parts += text[done : value.start], inner
                 done = at = value.end
                 continue
@@ -335,8 +335,8 @@ def _until_session(text: str, value: Value) -> tuple[int, int]:
 
 def _is_distinctive(text: str) -> bool:
     """Whether a value can be told from the other words and numbers of a log."""
-    if len(text) < 3 or len(text) > _MOST_ID:
+    if len(text) < 3 or len(text) > _MAX_ID_CHARS:
         return False
     if text.isdigit():
         return text[0] == "0" or len(text) >= 5
-    return any(map(str.isalpha, text)) and text.lower() not in _NO_ID
+    return any(map(str.isalpha, text)) and text.lower() not in _NOT_IDS

@@ -16,7 +16,7 @@ import orjson
 
 from shipper import config
 from shipper.redact.pseudonyms import Pseudonyms
-from shipper.redact.secrets import FEWEST_SECRET, REDACTED, Secrets
+from shipper.redact.secrets import MIN_SECRET_CHARS, REDACTED, Secrets
 from shipper.tail.rotation_names import packed_ending
 
 _UNTOUCHED = frozenset({"@timestamp", "host", "agent", "ecs", "data_stream", "tags"})
@@ -40,12 +40,12 @@ _NAMED = ("value", "old_value", "new_value", "old", "new", "default", "previous"
 _ID_KEYS = frozenset({"id", "label", "name", "code", "value"})
 """``{"subject": {"id": …}}``."""
 
-_SHORT = 128
-_MOST_SAID = 64
-_MOST_SHORTS = 20_000
+_SHORT_CHARS = 128
+_MAX_SECRETS = 64
+_MAX_SHORT_TEXTS = 20_000
 
 
-class _Under(NamedTuple):
+class _KeyMeaning(NamedTuple):
     """What a key says of what is under it: a secret, or an id of some kind."""
 
     secret: bool = False
@@ -55,7 +55,7 @@ class _Under(NamedTuple):
         return self.secret or self.kind is not None
 
 
-_NOTHING = _Under()
+_NOTHING = _KeyMeaning()
 
 
 class Redactor:
@@ -72,8 +72,8 @@ class Redactor:
         self._secrets = Secrets(settings.keys)
         self._ids = Pseudonyms(settings.hash, settings.hash_key or "", known)
         self._hashes = self._ids.active
-        self._shorts: dict[str, str] = {}
-        self._shorts_at = 0
+        self._short_texts: dict[str, str] = {}
+        self._short_texts_at = 0
         self.active = self._secrets.active or self._hashes
 
     @property
@@ -91,11 +91,11 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """A sentence without secrets, its ids hashed."""
-        said: set[str] = set()
-        return _without(self._text(text, said), said)
+        secrets: set[str] = set()
+        return _without(self._text(text, secrets), secrets)
 
-    def _text(self, text: str, said: set[str]) -> str:
-        text = self._secrets.text(text, said)
+    def _text(self, text: str, secrets: set[str]) -> str:
+        text = self._secrets.text(text, secrets)
         return self._ids.text(text) if self._hashes else text
 
     def path(self, path: str) -> str:
@@ -117,37 +117,37 @@ class Redactor:
 
     def line(self, raw: bytes) -> bytes:
         """A raw line as it may be kept; bytes that are no UTF-8 stay as they are."""
-        said: set[str] = set()
+        secrets: set[str] = set()
         if raw.lstrip()[:1] == b"{":
             with suppress(orjson.JSONDecodeError, RecursionError):
-                self._structure(orjson.loads(raw), _NOTHING, said)  # for what it tells and teaches
-        return self._line(raw, said)
+                self._structure(orjson.loads(raw), _NOTHING, secrets)  # for what it tells and teaches
+        return self._line(raw, secrets)
 
-    def _line(self, raw: bytes, said: set[str]) -> bytes:
+    def _line(self, raw: bytes, secrets: set[str]) -> bytes:
         text = raw.decode("utf-8", "surrogateescape")
-        new = _without(self._text(text, said), said)
+        new = _without(self._text(text, secrets), secrets)
         return raw if new == text else new.encode("utf-8", "surrogateescape")
 
     def document(self, document: dict[str, Any]) -> None:
         """Redact a document in place."""
-        said: set[str] = set()
+        secrets: set[str] = set()
         neuroflow = document.setdefault("neuroflow", {})
         original = neuroflow.get("original")
         # First what keys say, which teaches the ids; then the texts.
         for key, value in document.items():
             if key not in _UNTOUCHED:
-                document[key] = self._structure(value, self._under(key), said, key, top=True)
+                document[key] = self._structure(value, self._meaning(key), secrets, key, top=True)
         neuroflow = document["neuroflow"]
         if "audit" in neuroflow:
-            neuroflow = document["neuroflow"] = self._audited(neuroflow, said)
-        self._each_text(document, lambda text: self._short(text, said))
+            neuroflow = document["neuroflow"] = self._audit(neuroflow, secrets)
+        self._each_text(document, lambda text: self._short(text, secrets))
         if original is not None:
             raw = b64decode(original)
-            new = self._line(raw, said)
+            new = self._line(raw, secrets)
             if new is not raw:
                 document["neuroflow"] = {**document["neuroflow"], "original": b64encode(new).decode()}
-        if said:
-            self._each_text(document, lambda text: _without(text, said))
+        if secrets:
+            self._each_text(document, lambda text: _without(text, secrets))
 
     @staticmethod
     def _each_text(document: dict[str, Any], change: Callable[[str], str]) -> None:
@@ -155,28 +155,30 @@ class Redactor:
             if key not in _UNTOUCHED:
                 document[key] = _texts(value, change, top=True)
 
-    def _under(self, key: str) -> _Under:
+    def _meaning(self, key: str) -> _KeyMeaning:
         secret = self._secrets.active and self._secrets.names(key)
-        return _Under(secret, None if secret or not self._hashes else self._ids.kind_of(key))
+        return _KeyMeaning(secret, None if secret or not self._hashes else self._ids.kind_of(key))
 
-    def _structure(self, value: Any, under: _Under, said: set[str], where: str = "", *, top: bool = False) -> Any:
+    def _structure(
+        self, value: Any, under: _KeyMeaning, secrets: set[str], where: str = "", *, top: bool = False
+    ) -> Any:
         """Redact what keys name; gives the same object where nothing had to be.
 
         Args:
             value: what is under a key.
             under: what that key and those above say of it.
-            said: the secrets that were found are added.
+            secrets: the secrets that were found are added.
             where: the key.
             top: it is a field of ECS that holds others: its own shape stays.
         """
         if isinstance(value, dict):
-            return self._dict(value, under, said, where, top=top)
+            return self._dict(value, under, secrets, where, top=top)
         if isinstance(value, list):
-            return self._list(value, under, said)
+            return self._list(value, under, secrets)
         if not under or value is None or isinstance(value, bool):
             return value
         if under.secret:
-            _collect(value, said)
+            _collect(value, secrets)
             return value if value == REDACTED else REDACTED
         return self._id(under.kind or "", where, value)
 
@@ -190,20 +192,20 @@ class Redactor:
             return value
         return self._ids.value(kind, str(value))
 
-    def _dict(self, value: dict[str, Any], under: _Under, said: set[str], where: str, *, top: bool) -> Any:
+    def _dict(self, value: dict[str, Any], under: _KeyMeaning, secrets: set[str], where: str, *, top: bool) -> Any:
         if under.secret and not top:
-            _collect(value, said)
+            _collect(value, secrets)
             return REDACTED if value else value
         named = _NOTHING
         for key in _NAMING:
-            if type(name := value.get(key)) is str and (named := self._under(name)):
+            if type(name := value.get(key)) is str and (named := self._meaning(name)):
                 break
         changed: dict[str, Any] = {}
         for key, item in value.items():
             if top and where in _SHAPED and key in _FIXED:
                 continue
             source = _SOURCES.get((where, key), key)
-            inner = self._under(source)
+            inner = self._meaning(source)
             if named and not inner and key in _NAMED:
                 inner = named
             elif (
@@ -211,7 +213,7 @@ class Redactor:
             ):
                 inner = under
             keeps = top and where == "neuroflow" and key in {"audit", "extra", "metrics", "task"}
-            new = self._structure(item, _NOTHING if keeps else inner, said, key, top=keeps)
+            new = self._structure(item, _NOTHING if keeps else inner, secrets, key, top=keeps)
             if new is not item:
                 changed[key] = new
         result = {**value, **changed} if changed else value
@@ -223,9 +225,9 @@ class Redactor:
             }
         return result
 
-    def _list(self, value: list[Any], under: _Under, said: set[str]) -> Any:
+    def _list(self, value: list[Any], under: _KeyMeaning, secrets: set[str]) -> Any:
         if under.secret:
-            _collect(value, said)
+            _collect(value, secrets)
             return REDACTED if value else value
         flagged = _NOTHING
         new = []
@@ -233,15 +235,15 @@ class Redactor:
             is_text = type(item) is str
             flag = is_text and item[:1] == "-" and "=" not in item
             if flag:
-                flagged = self._under(item.strip("-"))
+                flagged = self._meaning(item.strip("-"))
             elif is_text and index == 1 and len(value) == 2 and type(value[0]) is str and not under:
-                flagged = self._under(value[0])  # ["authorization", "Bearer …"]
-            new.append(item if flag else self._structure(item, under or flagged, said))
+                flagged = self._meaning(value[0])  # ["authorization", "Bearer …"]
+            new.append(item if flag else self._structure(item, under or flagged, secrets))
             if not flag and flagged.secret:
                 flagged = _NOTHING
         return new if any(one is not other for one, other in zip(new, value, strict=True)) else value
 
-    def _audited(self, neuroflow: dict[str, Any], said: set[str]) -> dict[str, Any]:
+    def _audit(self, neuroflow: dict[str, Any], secrets: set[str]) -> dict[str, Any]:
         """An audit record: its entity is an id where the type says so, its values where another field names them."""
         entity = dict(neuroflow["audit"])
         kind = self._ids.kind_of(entity.get("entity_type", "")) if self._hashes else None
@@ -250,24 +252,24 @@ class Redactor:
             entity.update(entity_id=hashed, entity=f"{entity['entity_type']}:{hashed}")
         extra: dict[str, Any] = neuroflow.get("extra") or {}
         for key in _NAMING:
-            if type(name := extra.get(key)) is str and (named := self._under(name)):
+            if type(name := extra.get(key)) is str and (named := self._meaning(name)):
                 for one in ("old_value", "new_value"):
                     if one in entity:
-                        entity[one] = self._structure(entity[one], named, said, one)
+                        entity[one] = self._structure(entity[one], named, secrets, one)
         return {**neuroflow, "audit": entity}
 
-    def _short(self, text: str, said: set[str]) -> str:
+    def _short(self, text: str, secrets: set[str]) -> str:
         """Names, words and paths come again and again: what became of them is kept until another id is met."""
-        if len(text) > _SHORT:
-            return self._text(text, said)
-        if self._ids.known != self._shorts_at or len(self._shorts) > _MOST_SHORTS:
-            self._shorts, self._shorts_at = {}, self._ids.known
-        new = self._shorts.get(text)
+        if len(text) > _SHORT_CHARS:
+            return self._text(text, secrets)
+        if self._ids.known != self._short_texts_at or len(self._short_texts) > _MAX_SHORT_TEXTS:
+            self._short_texts, self._short_texts_at = {}, self._ids.known
+        new = self._short_texts.get(text)
         if new is None:
-            before = len(said)
-            new = self._text(text, said)
-            if len(said) == before:  # else what it tells would be lost the next time
-                self._shorts[text] = new
+            before = len(secrets)
+            new = self._text(text, secrets)
+            if len(secrets) == before:  # else what it tells would be lost the next time
+                self._short_texts[text] = new
         return new
 
 
@@ -298,7 +300,7 @@ def _texts(value: Any, change: Callable[[str], str], *, top: bool = False) -> An
 def _without(text: str, secrets: set[str]) -> str:
     """The text without these secrets, in whichever way they are spelled."""
     for secret in secrets:
-        if len(secret) < FEWEST_SECRET or secret in REDACTED:
+        if len(secret) < MIN_SECRET_CHARS or secret in REDACTED:
             continue
         for spelled in {
             secret,
@@ -311,14 +313,14 @@ def _without(text: str, secrets: set[str]) -> str:
     return text
 
 
-def _collect(value: Any, said: set[str]) -> None:
+def _collect(value: Any, secrets: set[str]) -> None:
     """Every text in a secret value is a secret."""
     if isinstance(value, str):
-        if len(said) < _MOST_SAID:
-            said.add(value)
+        if len(secrets) < _MAX_SECRETS:
+            secrets.add(value)
     elif isinstance(value, dict):
         for item in value.values():
-            _collect(item, said)
+            _collect(item, secrets)
     elif isinstance(value, list):
         for item in value:
-            _collect(item, said)
+            _collect(item, secrets)

@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterable
 from shipper.redact.key_value_spans import Value, name_around, value_after, words
 
 REDACTED = "[redacted]"
-FEWEST_SECRET = 6
+MIN_SECRET_CHARS = 6
 """A shorter secret may be any word: it is not looked for elsewhere in its document."""
-_MOST_SECRET = 4096
-_MOST_NOTED = 32
-_KIN = (
+_MAX_SECRET_CHARS = 4096
+_MAX_FOUND = 32
+_DEFAULT_NAMES = (
     ("password",),
     ("passwords",),
     ("passwd",),
@@ -40,7 +40,7 @@ _KIN = (
 """Names that nobody has to configure; plurals of "token" are counts and not among them."""
 _HARMLESS = frozenset({"", "none", "null", "nil", "true", "false", "undefined", REDACTED})
 # So short a name may be the end of another word.
-_FEWEST_SUFFIX = 5
+_MIN_SUFFIX_CHARS = 5
 _VALUE_NEXT = re.compile(
     r"""\\{0,8}["']?[,\s]{1,16}\\{0,8}["']?(?:old_|new_)?value(?=\\{0,8}["']?[ \t]{0,4}[=:])""", re.IGNORECASE
 )
@@ -54,7 +54,7 @@ _CUT_URL = re.compile(rb""":\\?/\\?/[^\s/:@"']{0,256}:(?!\d)""")
 
 
 # Letters by which a name is looked for: rare ones first, and few in all, for every search goes over all bytes.
-_ANCHORS = "kpcz"
+_RARE_LETTERS = "kpcz"
 _Search = Callable[[bytes], object]
 
 
@@ -67,11 +67,11 @@ class Secrets:
 
     def __init__(self, keys: Iterable[str]) -> None:
         configured = [words(key) for key in keys]
-        names = list(dict.fromkeys([*filter(None, configured), *(_KIN if configured else ())]))
+        names = list(dict.fromkeys([*filter(None, configured), *(_DEFAULT_NAMES if configured else ())]))
         self.active = bool(names)
         self._names = names
-        self._joined = tuple(joined for name in names if len(joined := "".join(name)) >= _FEWEST_SUFFIX)
-        self._judged: dict[str, bool] = {}
+        self._joined = tuple(joined for name in names if len(joined := "".join(name)) >= _MIN_SUFFIX_CHARS)
+        self._is_secret: dict[str, bool] = {}
         spelled = sorted((r"[ _.\-]?".join(map(re.escape, name)) for name in names), key=len, reverse=True)
         self._finder = re.compile("|".join(spelled) or r"(?!)", re.IGNORECASE)
         # Where a mark is in another, the shorter one is enough; names of two words are asked for by their last.
@@ -95,14 +95,14 @@ class Secrets:
 
     def names(self, key: str) -> bool:
         """Whether a key of this name holds a secret."""
-        judged = self._judged.get(key)
+        judged = self._is_secret.get(key)
         if judged is None:
-            judged = self._judge(key)
-            if len(self._judged) < 20_000 and len(key) < 256:
-                self._judged[key] = judged
+            judged = self._names_secret(key)
+            if len(self._is_secret) < 20_000 and len(key) < 256:
+                self._is_secret[key] = judged
         return judged
 
-    def _judge(self, key: str) -> bool:
+    def _names_secret(self, key: str) -> bool:
         said = words(key)
         if any(word.endswith(self._joined) for word in said):
             return True
@@ -133,7 +133,7 @@ class Secrets:
             if value is None:
                 continue
             if value.form != "brackets":
-                _note(text[value.start : value.end], secrets)
+                _collect_secret(text[value.start : value.end], secrets)
             parts += text[done : value.start], REDACTED
             done = at = value.end
         return "".join(parts) + text[done:] if parts else text
@@ -168,15 +168,15 @@ class Secrets:
             )
             # Celery puts stars in its place itself.
             if span and (password := said[span[0] : span[1]]) != REDACTED and password.strip("*"):
-                _note(password, secrets)
+                _collect_secret(password, secrets)
                 parts += text[done : at + span[0]], REDACTED
                 done = at = at + span[1]
         return "".join(parts) + text[done:] if parts else text
 
 
-def _note(secret: str, secrets: set[str]) -> None:
+def _collect_secret(secret: str, secrets: set[str]) -> None:
     """Remember a secret that can't be taken for a word."""
-    if len(secrets) < _MOST_NOTED and FEWEST_SECRET <= len(secret) <= _MOST_SECRET and not secret.isalpha():
+    if len(secrets) < _MAX_FOUND and MIN_SECRET_CHARS <= len(secret) <= _MAX_SECRET_CHARS and not secret.isalpha():
         secrets.add(secret)
 
 
@@ -189,7 +189,7 @@ def _searches(names: Iterable[tuple[str, ...]]) -> list[_Search]:
     around: defaultdict[str, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for name in names:
         *before, last = name
-        anchor = next((letter for letter in _ANCHORS if letter in last), last[0])
+        anchor = next((letter for letter in _RARE_LETTERS if letter in last), last[0])
         tail = last[last.index(anchor) + 1 :]
         for sign in ("", r"[ _.\-]") if before else ("",):
             around[anchor][tail].append("".join(f"{re.escape(word)}{sign}" for word in before) + re.escape(last))

@@ -18,12 +18,12 @@ except ImportError:  # no wheel for this machine
 
 unpack: Callable[[bytes], bytes] = _decompress
 # Facts of a run are alike: longer than this they pack to a tenth.
-_PACK_FROM = 2048
+_COMPRESS_FROM_BYTES = 2048
 # What an entry takes beside its facts, bytes; measured, with what the allocator leaves between them.
-_ENTRY = 1000
+_ENTRY_BYTES = 1000
 
 
-class Known(NamedTuple):
+class CachedRun(NamedTuple):
     """A run document as it was when this process last wrote it or read it.
 
     Attributes:
@@ -46,39 +46,39 @@ class RunCache:
     def __init__(self, most: int) -> None:
         self._most = most
         self._size = 0
-        self._kept: OrderedDict[str, tuple[bytes, bool, int, int]] = OrderedDict()
+        self._entries: OrderedDict[str, tuple[bytes, bool, int, int]] = OrderedDict()
 
     def __contains__(self, identity: str) -> bool:
-        return identity in self._kept
+        return identity in self._entries
 
-    def get(self, identity: str) -> Known | None:
+    def get(self, identity: str) -> CachedRun | None:
         """What is known of a run."""
-        entry = self._kept.get(identity)
+        entry = self._entries.get(identity)
         if entry is None:
             return None
-        self._kept.move_to_end(identity)
+        self._entries.move_to_end(identity)
         facts, packed, seq_no, primary_term = entry
-        return Known(orjson.loads(unpack(facts) if packed else facts), seq_no, primary_term)
+        return CachedRun(orjson.loads(unpack(facts) if packed else facts), seq_no, primary_term)
 
     def put(self, identity: str, facts: bytes, seq_no: int, primary_term: int) -> None:
         """Remember a run, its facts as JSON; those that were not asked for longest make room."""
-        packed = len(facts) > _PACK_FROM
+        packed = len(facts) > _COMPRESS_FROM_BYTES
         self.forget(identity)
         if packed:
             facts = compress(facts)
-        self._kept[identity] = (facts, packed, seq_no, primary_term)
-        self._size += len(facts) + _ENTRY
+        self._entries[identity] = (facts, packed, seq_no, primary_term)
+        self._size += len(facts) + _ENTRY_BYTES
         while self._size > self._most:
-            _, (oldest, *_) = self._kept.popitem(last=False)
-            self._size -= len(oldest) + _ENTRY
+            _, (oldest, *_) = self._entries.popitem(last=False)
+            self._size -= len(oldest) + _ENTRY_BYTES
 
     def forget(self, identity: str) -> None:
         """Somebody else has written it since."""
-        entry = self._kept.pop(identity, None)
+        entry = self._entries.pop(identity, None)
         if entry is not None:
-            self._size -= len(entry[0]) + _ENTRY
+            self._size -= len(entry[0]) + _ENTRY_BYTES
 
     def clear(self) -> None:
         """Forget all."""
-        self._kept.clear()
+        self._entries.clear()
         self._size = 0

@@ -14,14 +14,14 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from shipper.document.durations import MOST_SECONDS
-from shipper.document.unmapped import tame
+from shipper.document.durations import MAX_SECONDS
+from shipper.document.unmapped import sanitized
 from shipper.runs.facts import Fact
 from shipper.runs.kept import kept
 from shipper.taxonomy import BIRTH_VERBS, END_VERBS, SAME_BIRTH_SECONDS
 
-_OVER = END_VERBS | {"finished"}
-_TOLD = ("pipeline", "subject_id", "session_id", "workflow_run_id")
+_END_REPORTS = END_VERBS | {"finished"}
+_ID_FIELDS = ("pipeline", "subject_id", "session_id", "workflow_run_id")
 
 
 def run_document(identity: str, facts: dict[str, Fact]) -> dict[str, Any]:
@@ -55,13 +55,13 @@ def newest_life(kind: str, facts: Iterable[Fact]) -> list[Fact]:
     births = BIRTH_VERBS[kind]
     life: list[Fact] = []
     for fact in facts:
-        if life and fact["verb"] in births and _begins_anew(life, fact, births):
+        if life and fact["verb"] in births and _begins_new_life(life, fact, births):
             life = []
         life.append(fact)
     return life
 
 
-def _begins_anew(life: list[Fact], birth: Fact, births: frozenset[str]) -> bool:
+def _begins_new_life(life: list[Fact], birth: Fact, births: frozenset[str]) -> bool:
     """Whether a birth is that of another run with the same id, and not once more of the one that is known.
 
     What was told of stages says nothing here, for older facts of them are not kept.  So of a workflow run that was
@@ -78,7 +78,7 @@ def _begins_anew(life: list[Fact], birth: Fact, births: frozenset[str]) -> bool:
                 same = fact
         elif "stage" not in fact:
             begun = True
-            if known in _OVER:
+            if known in _END_REPORTS:
                 end = fact
     if not begun:
         later = same is not None and verb != "started" and "started" in births
@@ -161,14 +161,14 @@ def _workflow_run(number: str, life: list[Fact], said: Fact) -> dict[str, Any]:
         "trigger": said.get("trigger"),
         "stages_completed": max(len(done), measured.get("stages_successful") or 0, *counted, 0),
         "stages_failed": max(len(failed), measured.get("stages_failed") or 0),
-        "stage_durations": tame(durations) or None,
+        "stage_durations": sanitized(durations) or None,
         "current_stage": under_way[-1] if under_way and not verb else None,
         "neuroflow": {"workflow_run_id": number, **({"metrics": measured} if measured else {})},
         **ending(verb, start, end),
     }
     if not (end and "duration" in end) and "total_duration_seconds" in measured:
         seconds = measured["total_duration_seconds"]
-        document["duration_seconds"] = seconds if 0 <= seconds < MOST_SECONDS else None
+        document["duration_seconds"] = seconds if 0 <= seconds < MAX_SECONDS else None
     return document
 
 
@@ -222,7 +222,7 @@ def ending(verb: str, start: Fact | None, end: Fact | None) -> dict[str, Any]:
 
 
 def _ids(said: Fact) -> dict[str, str]:
-    return {key: said[key] for key in _TOLD if key in said}
+    return {key: said[key] for key in _ID_FIELDS if key in said}
 
 
 _MAKE = {"pipeline_run": _pipeline_run, "workflow_run": _workflow_run, "session": _session}

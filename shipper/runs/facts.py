@@ -17,7 +17,7 @@ from zlib import crc32
 
 from orjson import dumps, loads
 
-from shipper.document.bids_labels import LABELS, MOST_LABEL, labelled
+from shipper.document.bids_labels import LABELS, MAX_LABEL_CHARS, bids_name
 from shipper.document.unmapped import as_text
 from shipper.taxonomy import (
     AUDIT_VERBS,
@@ -34,36 +34,36 @@ Fact = dict[str, Any]
 """What was said: ``verb``, ``source``, ``at`` (UTC; missing where the line had no usable stamp), and what it told."""
 RunFacts = dict[str, dict[str, Fact]]
 """Id of a run document → key of a fact → the fact."""
-Told = tuple[str, str | None, bytes]
+EncodedFact = tuple[str, str | None, bytes]
 """What a line tells of a run: the id of the run's document; the *kind* of fact where newer ones of a kind replace
 older ones (``document.kept``); and the fact, behind its key, as JSON: ``"key":{…}``.  Facts wait in their thousands,
 and as JSON one takes a quarter of the memory of an object and keeps nothing else of its document."""
 
 UNTIMED = "0000-00-00T00:00:00000000000"
 """What keys of facts without a time begin with, to the nanosecond: they count as the oldest."""
-_Teller = Callable[[dict[str, Any], dict[str, Any], str, list[Told]], None]
-_MAY_TELL = MEANINGS.keys() | {*AUDIT_VERBS, "status_changed", "validated"}
+_Extractor = Callable[[dict[str, Any], dict[str, Any], str, list[EncodedFact]], None]
+_REPORTING = MEANINGS.keys() | {*AUDIT_VERBS, "status_changed", "validated"}
 _QUEUED_TEXT = re.compile(r"Pipeline (?P<pipeline>\S+) (?:\(attempt (?P<attempt>\d+)\) )?queued")
 _TRIGGER_TEXT = re.compile(r"Workflow run started \((?P<trigger>[^)]+)\)")
 _IDS = ("pipeline", "subject_id", "session_id", "workflow_run_id")
-_PLACE_TEXT = re.compile(r" discovered at \S*?/(?P<subject>sub-[^/\s]+)")
+_DISCOVERED_TEXT = re.compile(r" discovered at \S*?/(?P<subject>sub-[^/\s]+)")
 _NOTHING: dict[str, Any] = {}
-_MOST_ERROR = 8191
+_MAX_ERROR_CHARS = 8191
 # Of any other text: no more is indexed, and a run's document holds hundreds of facts.
-_MOST_TEXT = 1024
-_MOST_STAGES = 100
+_MAX_TEXT_CHARS = 1024
+_MAX_STAGES = 100
 # A stamp as the application writes it.
-_USUAL = len("2026-03-02T10:00:00.000000+00:00")
+_USUAL_STAMP_CHARS = len("2026-03-02T10:00:00.000000+00:00")
 # Elasticsearch takes ids of up to 512 bytes.
-_MOST_ID = 512
+_MAX_ID_BYTES = 512
 
 
-def facts_of(documents: Iterable[dict[str, Any]]) -> list[Told]:
+def facts_of(documents: Iterable[dict[str, Any]]) -> list[EncodedFact]:
     """The facts in these log documents, in their order."""
-    found: list[Told] = []
+    found: list[EncodedFact] = []
     # Most documents tell nothing: one look at each has to tell which do.
     for document in documents:
-        teller = _teller_of(document.get("event", _NOTHING).get("action"))
+        teller = _extractors_of(document.get("event", _NOTHING).get("action"))
         if teller is not None:
             neuroflow = document["neuroflow"]
             tell = teller[1] if "audit" in neuroflow else teller[0]
@@ -72,7 +72,7 @@ def facts_of(documents: Iterable[dict[str, Any]]) -> list[Told]:
     return found
 
 
-def facts_in(told: Iterable[Told]) -> RunFacts:
+def facts_in(told: Iterable[EncodedFact]) -> RunFacts:
     """The facts that were told, by the run documents that they belong to."""
     facts: RunFacts = {}
     for identity, _, fact in told:
@@ -81,9 +81,9 @@ def facts_in(told: Iterable[Told]) -> RunFacts:
 
 
 @lru_cache(4096)
-def _teller_of(action: str | None) -> tuple[_Teller | None, _Teller | None] | None:
+def _extractors_of(action: str | None) -> tuple[_Extractor | None, _Extractor | None] | None:
     """What finds the facts in an event with this action, and in an audit record; None where neither tells any."""
-    if action in _MAY_TELL:
+    if action in _REPORTING:
         event = _workflow if action in WORKFLOW_VERBS else _event if action in MEANINGS else None
         return event, _audit
     if action is not None and "stage." in action and stage_event(action):
@@ -91,16 +91,16 @@ def _teller_of(action: str | None) -> tuple[_Teller | None, _Teller | None] | No
     return None
 
 
-def _workflow(document: dict[str, Any], neuroflow: dict[str, Any], action: str, found: list[Told]) -> None:
-    if "workflow_run_id" in neuroflow and "workflow_run_id" not in _inherited(neuroflow):
+def _workflow(document: dict[str, Any], neuroflow: dict[str, Any], action: str, found: list[EncodedFact]) -> None:
+    if "workflow_run_id" in neuroflow and "workflow_run_id" not in _filled_in(neuroflow):
         details = _workflow_details(document, neuroflow)
         _add(found, f"workflow_run:{neuroflow['workflow_run_id']}", WORKFLOW_VERBS[action], document, details)
 
 
-def _event(document: dict[str, Any], neuroflow: dict[str, Any], action: str, found: list[Told]) -> None:
+def _event(document: dict[str, Any], neuroflow: dict[str, Any], action: str, found: list[EncodedFact]) -> None:
     told = _said(neuroflow)
     verb, run = PIPELINE_VERBS.get(action), neuroflow.get("run_id")
-    if "context" in neuroflow and "run_id" in _inherited(neuroflow):
+    if "context" in neuroflow and "run_id" in _filled_in(neuroflow):
         run = None
     session = told.get("session_id")
     # Others are keys of the application's database: what becomes of those sessions the audit trail tells.
@@ -117,18 +117,18 @@ def _event(document: dict[str, Any], neuroflow: dict[str, Any], action: str, fou
         _add(found, f"pipeline_run:{run}", verb, document, _run_details(document, neuroflow, told))
 
 
-def _stage(document: dict[str, Any], neuroflow: dict[str, Any], action: str, found: list[Told]) -> None:
+def _stage(document: dict[str, Any], neuroflow: dict[str, Any], action: str, found: list[EncodedFact]) -> None:
     named, verb = stage_event(action) or (None, "")
     name = named or neuroflow.get("stage")
     if name is None or "workflow_run_id" not in neuroflow:
         return
-    if "context" in neuroflow and "workflow_run_id" in _inherited(neuroflow):
+    if "context" in neuroflow and "workflow_run_id" in _filled_in(neuroflow):
         return
     told = _common(document, {"stage": name})
     _add(found, f"workflow_run:{neuroflow['workflow_run_id']}", verb, document, told)
 
 
-def _audit(document: dict[str, Any], neuroflow: dict[str, Any], action: str, found: list[Told]) -> None:
+def _audit(document: dict[str, Any], neuroflow: dict[str, Any], action: str, found: list[EncodedFact]) -> None:
     audit = neuroflow["audit"]
     kind, number = audit["entity_type"], audit.get("entity_id")
     if number is None or kind not in {"pipeline_run", "workflow_run", "session"}:
@@ -144,7 +144,7 @@ def _audit(document: dict[str, Any], neuroflow: dict[str, Any], action: str, fou
             status = "discovered"
             if new:
                 told["label"] = new
-                _named(document, new, number, found)
+                _link_to_row(document, new, number, found)
         if action in {"created", "validated", "status_changed"} and status:
             _add(found, f"session:{number}", "status", document, {**told, "session_id": number, "status": status})
         return
@@ -174,11 +174,11 @@ def _audit(document: dict[str, Any], neuroflow: dict[str, Any], action: str, fou
     _add(found, f"{kind}:{number}", verb, document, told)
 
 
-def _named(document: dict[str, Any], label: str, number: str, found: list[Told]) -> None:
+def _link_to_row(document: dict[str, Any], label: str, number: str, found: list[EncodedFact]) -> None:
     """A row of the database was made for a session that the event stream knows by its name only."""
-    place = _PLACE_TEXT.search(document.get("message", ""))
-    if place and len(label) <= MOST_LABEL:
-        name = f"{place['subject']}_{labelled(label, LABELS['session'])}"
+    place = _DISCOVERED_TEXT.search(document.get("message", ""))
+    if place and len(label) <= MAX_LABEL_CHARS:
+        name = f"{place['subject']}_{bids_name(label, LABELS['session'])}"
         _add(found, f"session:{name}", "row", document, {"subject_id": place["subject"], "row": number})
 
 
@@ -189,12 +189,12 @@ def _said(neuroflow: dict[str, Any]) -> Fact:
         if key in neuroflow:
             said[key] = neuroflow[key]
     if "context" in neuroflow:
-        for key in _inherited(neuroflow):
+        for key in _filled_in(neuroflow):
             said.pop(key, None)
     return said
 
 
-def _inherited(neuroflow: dict[str, Any]) -> list[str]:
+def _filled_in(neuroflow: dict[str, Any]) -> list[str]:
     """The fields that were filled in; a synthetic source gives one alone without its list."""
     names = neuroflow.get("context", [])
     return [names] if isinstance(names, str) else names
@@ -211,7 +211,7 @@ def _common(document: dict[str, Any], told: Fact) -> Fact:
         if isinstance(message, list):
             message = "; ".join(map(str, message))
         if message:
-            told["error"] = message[:_MOST_ERROR]
+            told["error"] = message[:_MAX_ERROR_CHARS]
         if "type" in error:
             told["error_type"] = error["type"]
     return told
@@ -256,9 +256,9 @@ def _numbers(metrics: dict[str, Any]) -> dict[str, Any]:
         ordered["total_duration_seconds"] = float(ordered["total_duration_seconds"])
     durations = metrics.get("stage_durations")
     if isinstance(durations, dict):
-        seconds = {stage: _float(durations[stage]) for stage in sorted(durations) if len(stage) <= MOST_LABEL}
+        seconds = {stage: _float(durations[stage]) for stage in sorted(durations) if len(stage) <= MAX_LABEL_CHARS}
         known = [(stage, number) for stage, number in seconds.items() if number is not None]
-        ordered["stage_durations"] = dict(known[:_MOST_STAGES])
+        ordered["stage_durations"] = dict(known[:_MAX_STAGES])
         if not known:
             del ordered["stage_durations"]
     return ordered
@@ -291,25 +291,25 @@ def _put_number(told: Fact, key: str, value: Any) -> None:
         told[key] = number
 
 
-def _add(found: list[Told], identity: str, verb: str, document: dict[str, Any], told: Fact) -> None:
-    if len(identity) > _MOST_ID // 4 and len(identity.encode()) > _MOST_ID:
+def _add(found: list[EncodedFact], identity: str, verb: str, document: dict[str, Any], told: Fact) -> None:
+    if len(identity) > _MAX_ID_BYTES // 4 and len(identity.encode()) > _MAX_ID_BYTES:
         return
     told["verb"] = verb
     told["source"] = "audit" if "audit" in document["neuroflow"] else "events"
     stamp = document["@timestamp"]
     if "tags" in document and "no_timestamp" in document["tags"]:
         moment = UNTIMED
-    elif len(stamp) == _USUAL:
+    elif len(stamp) == _USUAL_STAMP_CHARS:
         moment, told["at"] = f"{stamp[:19]}{stamp[20:26]}000", f"{stamp[:26]}Z"
     else:
         fraction = stamp[20:-1] if stamp[-1] == "Z" else stamp[20:-6]
         moment, told["at"] = f"{stamp[:19]}{fraction:0<9}", _canonical(stamp)
     # Whoever makes this fact puts its parts in this order.
     said = dumps(told)
-    if len(said) > _MOST_TEXT:
+    if len(said) > _MAX_TEXT_CHARS:
         for name, text in told.items():
-            if type(text) is str and len(text) > _MOST_TEXT and name != "error":
-                told[name] = text[:_MOST_TEXT]
+            if type(text) is str and len(text) > _MAX_TEXT_CHARS and name != "error":
+                told[name] = text[:_MAX_TEXT_CHARS]
         said = dumps(told)
     # Facts of a kind weigh the same.
     kind = f"{verb} {len(said) >> 10} {' '.join(told)} {told['stage']}" if "stage" in told else None

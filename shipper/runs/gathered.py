@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 
 from orjson import loads
 
-from shipper.runs.facts import RunFacts, Told
-from shipper.runs.kept import MOST_OF_A_KIND
+from shipper.runs.facts import EncodedFact, RunFacts
+from shipper.runs.kept import MAX_OF_A_KIND
 
 # What a run and a fact take beside the fact's bytes.
-_RUN = 400
-_FACT = 150
+_RUN_BYTES = 400
+_FACT_BYTES = 150
 # So many bytes are handed out at once: taken apart they need several times as many.
-_PORTION = 2**20
+_PORTION_BYTES = 2**20
 
 
 class Gathered:
@@ -34,20 +34,20 @@ class Gathered:
         """Whether they should be written before more come."""
         return self._size > self._most
 
-    def add(self, told: Iterable[Told]) -> None:
+    def add(self, told: Iterable[EncodedFact]) -> None:
         """Keep these as well."""
         runs, size = self._runs, 0
         for identity, kind, fact in told:
             waiting = runs.get(identity)
             if waiting is None:
                 waiting = runs[identity] = {}
-                size += _RUN
+                size += _RUN_BYTES
             known = waiting.get(kind or fact)
             if known is None:
                 waiting[kind or fact] = [fact]
-                size += len(fact) + _FACT
+                size += len(fact) + _FACT_BYTES
             elif fact not in known:
-                if len(known) == MOST_OF_A_KIND:
+                if len(known) == MAX_OF_A_KIND:
                     if fact < known[0]:
                         continue
                     size -= len(known.pop(0))
@@ -66,7 +66,7 @@ class Gathered:
             json = b"{%b}" % b",".join([fact for some in waiting.values() for fact in some])
             facts[identity] = loads(json)
             size += len(json)
-            if size > _PORTION:
+            if size > _PORTION_BYTES:
                 yield facts
                 facts, size = {}, 0
         if facts:

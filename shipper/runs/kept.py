@@ -16,20 +16,20 @@ from orjson import dumps
 
 from shipper.runs.facts import Fact
 
-MOST_FACTS = 200
+MAX_FACTS = 200
 """So many facts of one run are kept, the newest; a long one counts once more for each KiB of it."""
-MOST_OF_A_KIND = 2
+MAX_OF_A_KIND = 2
 """One moment told twice, by a stage and by its workflow, are two facts: their first moment counts."""
 _KIB = 1024
 # No fact counts more often than this: so many together are kept whatever is in them.
-_HEAVIEST = 64
-_FEW = MOST_FACTS // _HEAVIEST
+_MAX_WEIGHT = 64
+_FEW = MAX_FACTS // _MAX_WEIGHT
 # A name of a stage whose fact is shorter than a KiB, however its characters are written.
 _SHORT = 128
 _TIME = slice(0, 28)  # of a key
 # At one moment: a run is queued before it starts, and starts before it ends.
-_TURNS = ("pending", "created", "discovered", "queued", "requeued", "started", "processing", "stage_started")
-_RANK = {verb: rank for rank, verb in enumerate(_TURNS)}
+_VERB_ORDER = ("pending", "created", "discovered", "queued", "requeued", "started", "processing", "stage_started")
+_RANK = {verb: rank for rank, verb in enumerate(_VERB_ORDER)}
 _LATER = len(_RANK)
 
 
@@ -42,7 +42,7 @@ def kept(facts: dict[str, Fact]) -> dict[str, Fact]:
         return {key: facts[key] for key in order}
     of_kind: dict[Any, int] = {}
     found: list[str] = []
-    left = MOST_FACTS
+    left = MAX_FACTS
     for key in reversed(order):
         if left <= 0:
             break
@@ -54,7 +54,7 @@ def kept(facts: dict[str, Fact]) -> dict[str, Fact]:
             heavy = 1 if "error" not in fact and "error_type" not in fact and len(stage) < _SHORT else weight(fact)
             kind = (stage, fact["verb"], heavy, frozenset(fact))
             seen = of_kind[kind] = of_kind.get(kind, 0) + 1
-            if seen > MOST_OF_A_KIND:
+            if seen > MAX_OF_A_KIND:
                 continue
             left -= heavy
         found.append(key)
@@ -64,4 +64,4 @@ def kept(facts: dict[str, Fact]) -> dict[str, Fact]:
 
 def weight(fact: Fact) -> int:
     """How much a fact counts among those that are kept."""
-    return min(1 + len(dumps(fact)) // _KIB, _HEAVIEST)
+    return min(1 + len(dumps(fact)) // _KIB, _MAX_WEIGHT)

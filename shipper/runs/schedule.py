@@ -19,20 +19,20 @@ from shipper.config import Elasticsearch as Settings
 from shipper.elastic.bulk_request import NO_ANSWER
 from shipper.elastic.client import explain, is_genuine
 from shipper.elastic.outcomes import Outcome, judge_request
-from shipper.runs.facts import RunFacts, Told
+from shipper.runs.facts import EncodedFact, RunFacts
 from shipper.runs.gathered import Gathered
 from shipper.runs.writer import RunDocuments
 from shipper.tail.progress import Span
 from shipper.telemetry import log
 
 # From one writing to the next, seconds: at least, and at most.
-EVERY = 1.0
-AT_MOST = 5.0
+MIN_INTERVAL = 1.0
+MAX_INTERVAL = 5.0
 # What may be written in between: this part of the bytes of the documents, and so many bytes a second in any case.
-PART = 0.05
-ALWAYS = 2**16
+BYTES_SHARE = 0.05
+FREE_BYTES_PER_SECOND = 2**16
 # So many bytes of facts wait at most; then they are written, and nothing more is taken until they are.
-MOST_WAITING = 10 * 2**20
+MAX_PENDING_BYTES = 10 * 2**20
 
 
 class Failure(NamedTuple):
@@ -75,17 +75,17 @@ class RunWriter:
         self._recovered = recovered
         self._say = say
         self._clock = clock
-        self._gathered = Gathered(MOST_WAITING)
+        self._gathered = Gathered(MAX_PENDING_BYTES)
         self._spans: list[Span] = []
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._writing = self._failing = False
-        self._hurried = self._stopping = False
-        self._written_at = -AT_MOST
+        self._flush_now = self._stopping = False
+        self._written_at = -MAX_INTERVAL
         self._written = 0
         self._delivered = 0
 
-    def add(self, facts: list[Told], spans: list[Span], size: int) -> None:
+    def add(self, facts: list[EncodedFact], spans: list[Span], size: int) -> None:
         """Take what a batch says of runs; waits while too much is waiting already, or can't be written.
 
         Args:
@@ -116,7 +116,7 @@ class RunWriter:
     def hurry(self) -> None:
         """Write what waits now: nothing more comes for the time being."""
         with self._changed:
-            self._hurried = bool(self._spans)
+            self._flush_now = bool(self._spans)
             self._changed.notify_all()
 
     def stop(self) -> None:
@@ -137,10 +137,10 @@ class RunWriter:
                         self._thread = None
                         return
                     self._changed.wait(None if wait == float("inf") else wait)
-                gathered, self._gathered = self._gathered, Gathered(MOST_WAITING)
+                gathered, self._gathered = self._gathered, Gathered(MAX_PENDING_BYTES)
                 spans, self._spans = self._spans, []
                 self._delivered = 0
-                self._writing, self._hurried = True, False
+                self._writing, self._flush_now = True, False
                 self._changed.notify_all()  # there is room again
             done = False
             try:
@@ -164,14 +164,14 @@ class RunWriter:
         """Seconds until what waits is to be written."""
         if not self._spans:
             return float("inf")
-        if self._stopping or self._hurried or self._gathered.full:
+        if self._stopping or self._flush_now or self._gathered.full:
             return 0.0
         waited = self._clock() - self._written_at
-        if waited < EVERY:
-            return EVERY - waited
-        if self._written <= PART * self._delivered + ALWAYS * waited:
+        if waited < MIN_INTERVAL:
+            return MIN_INTERVAL - waited
+        if self._written <= BYTES_SHARE * self._delivered + FREE_BYTES_PER_SECOND * waited:
             return 0.0
-        return AT_MOST - waited
+        return MAX_INTERVAL - waited
 
     def _write(self, facts: RunFacts) -> bool:
         """Write facts, however often that takes; answers False when the attempts have come to an end before."""
@@ -182,7 +182,7 @@ class RunWriter:
             except ApiError as error:
                 outcome = judge_request(error.meta.status, genuine=is_genuine(error))
                 if error.meta.status == 403 or outcome is Outcome.DEAD:
-                    self._lack(explain(error, self._settings))
+                    self._warn_behind(explain(error, self._settings))
                     break
                 failure = Failure(outcome, f"runs {error.meta.status}", explain(error, self._settings))
             except NO_ANSWER as error:
@@ -191,10 +191,10 @@ class RunWriter:
             else:
                 self._written += written.sent
                 for identity, verdict in written.refused[:1]:
-                    self._lack(f"{identity}: {verdict.status} {verdict.kind}: {verdict.reason}")
+                    self._warn_behind(f"{identity}: {verdict.status} {verdict.kind}: {verdict.reason}")
                 facts, why = written.again, written.why
                 if why is not None and why.outcome is Outcome.PAUSE:
-                    self._lack(f"{why.status} {why.kind}: {why.reason}")
+                    self._warn_behind(f"{why.status} {why.kind}: {why.reason}")
                     break
                 reason = f"{self._runs.index}: {why.status} {why.kind}: {why.reason}" if why else ""
                 failure = Failure(Outcome.RETRY, "runs", reason)
@@ -207,7 +207,7 @@ class RunWriter:
         self._recovered()
         return True
 
-    def _lack(self, reason: str) -> None:
+    def _warn_behind(self, reason: str) -> None:
         """Logs go before: what can't be told to the run documents is in the data streams, and can be told again."""
         self._say(
             "runs lack",

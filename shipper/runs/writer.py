@@ -22,7 +22,7 @@ from elasticsearch import Elasticsearch
 
 from shipper.elastic.bulk_request import NO_ANSWER, inner, items_of, refusal_of
 from shipper.elastic.outcomes import Outcome, Verdict, judge
-from shipper.runs.cache import Known, RunCache
+from shipper.runs.cache import CachedRun, RunCache
 from shipper.runs.document import run_document
 from shipper.runs.facts import Fact, RunFacts
 from shipper.runs.kept import weight
@@ -33,15 +33,15 @@ _PARAMS = {
 }
 _HEADERS = {"content-type": "application/x-ndjson", "accept": "application/json"}
 # Of one request.
-MOST_RUNS = 2000
-MOST_BYTES = 2 * 2**20
+MAX_RUNS = 2000
+MAX_REQUEST_BYTES = 2 * 2**20
 # Runs whose facts an answer gives: at first, and never more than may take so many facts of up to a KiB.
-_FIRST_ASKED = 16
+_MIN_ASKED = 16
 _MAX_FACTS_ANSWERED = 4000
 # So long what is known of the index holds, seconds.
-LOOK_EVERY = 0.5
+INDEX_CHECK_SECONDS = 0.5
 # How often other writers may come in between before the rest is left to the next round.
-MOST_ROUNDS = 10
+MAX_ROUNDS = 10
 # What is known of runs may take so much memory, bytes.
 _CACHE_BYTES = 8 * 2**20
 
@@ -122,18 +122,18 @@ class RunDocuments:
     ) -> None:
         self._client = client
         self._make = make
-        self._there = False
+        self._exists = False
         # No namespace has a hyphen.
         self._place = {"data_stream": {"namespace": index.rpartition("-")[2]}}
         self._cache = RunCache(_CACHE_BYTES)
         self._clock = clock
         self._uuid: str | None = None
-        self._looked_at = -LOOK_EVERY
+        self._checked_at = -INDEX_CHECK_SECONDS
         # Whether the cluster understands a document for the case that there is none.
         self._upserts = True
         self._mostly_new = True
-        self._most_asked = _FIRST_ASKED
-        self._most_bytes = MOST_BYTES
+        self._max_asked = _MIN_ASKED
+        self._max_bytes = MAX_REQUEST_BYTES
         self.index = index
 
     def write(self, facts: RunFacts) -> Written:
@@ -144,54 +144,54 @@ class RunDocuments:
             TransportError: there was no answer, or none that makes sense.
         """
         work = _Pass(facts)
-        for _ in range(MOST_ROUNDS):
+        for _ in range(MAX_ROUNDS):
             while work.queue:
-                if not self._there or self._clock() >= self._looked_at + LOOK_EVERY:
-                    self._make_sure()
-                self._take_turn(work)
+                if not self._exists or self._clock() >= self._checked_at + INDEX_CHECK_SECONDS:
+                    self._ensure_index()
+                self._send_next(work)
             if not work.again:
                 break
             work.queue, work.again = deque(work.again.items()), {}
         work.written.again.update(work.queue)
         return work.written
 
-    def _take_turn(self, work: _Pass) -> None:
+    def _send_next(self, work: _Pass) -> None:
         """Send the next runs; where that is more than whoever stands in between takes, fewer from now on."""
-        lot = self._lot(work)
+        actions = self._next_actions(work)
         try:
-            self._update(self._send(lot, work), work)
+            self._update(self._send(actions, work), work)
         except ApiError as error:
-            if error.meta.status != 413 or not lot:
+            if error.meta.status != 413 or not actions:
                 raise
-            if len(lot) == 1:
-                work.refuse(lot[0].identity, refusal_of(error))
+            if len(actions) == 1:
+                work.refuse(actions[0].identity, refusal_of(error))
                 return
-            self._most_bytes = sum(len(action.body) for action in lot) // 2
-            work.queue.extendleft((action.identity, action.told) for action in lot)
+            self._max_bytes = sum(len(action.body) for action in actions) // 2
+            work.queue.extendleft((action.identity, action.told) for action in actions)
 
-    def _make_sure(self) -> None:
+    def _ensure_index(self) -> None:
         """Make the index unless it is there, also when it was deleted under way."""
         for _ in range(2):
-            if not self._there:
+            if not self._exists:
                 self._make()
-                self._there = True
-            self._look()
-            if self._there:
+                self._exists = True
+            self._check_index()
+            if self._exists:
                 break
 
-    def _look(self) -> None:
+    def _check_index(self) -> None:
         """Forget what is known unless the index is the one of before.
 
         In an index that was deleted and created again, another state of a document may bear the number that is known
         of an older one.
         """
         uuid = None
-        self._looked_at = self._clock()
+        self._checked_at = self._clock()
         try:
             quiet = self._client.options(ignore_status=[403, 404])
             answer = quiet.indices.get_settings(index=self.index, filter_path="*.settings.index.uuid")
             if answer.meta.status == 404:
-                self._there = self._there and self._uuid is None
+                self._exists = self._exists and self._uuid is None
             elif answer.meta.status == 200:
                 (about,) = answer.body.values()
                 uuid = str(about["settings"]["index"]["uuid"])
@@ -203,11 +203,11 @@ class RunDocuments:
             self._cache.clear()
         self._uuid = uuid
 
-    def _lot(self, work: _Pass) -> list[_Action]:
+    def _next_actions(self, work: _Pass) -> list[_Action]:
         """The next runs, as many as one request and its answer should hold."""
         actions: list[_Action] = []
         size = asked = 0
-        while work.queue and len(actions) < MOST_RUNS and size < self._most_bytes and asked < self._most_asked:
+        while work.queue and len(actions) < MAX_RUNS and size < self._max_bytes and asked < self._max_asked:
             identity, told = work.queue.popleft()
             known = self._cache.get(identity)
             if known is None:
@@ -235,11 +235,11 @@ class RunDocuments:
             new, found = new + created, found + (not created)
             if state is not None and facts.keys() >= action.told.keys():
                 heavy += sum(map(weight, facts.values()))
-                put = self._put_of(action.identity, action.told, Known(facts, *state), work, source)
+                put = self._put_of(action.identity, action.told, CachedRun(facts, *state), work, source)
                 if put is not None:
                     puts.append(put)
             elif created and isinstance(source, dict) and "kind" in source:
-                self._know(action, said)
+                self._remember(action, said)
             elif action.identity in work.there or not action.upserts:
                 why = Verdict(Outcome.RETRY, verdict.status, "no_document", "the answer does not give the document")
                 work.later(action, why)
@@ -249,8 +249,8 @@ class RunDocuments:
         if new or found:
             self._mostly_new = new >= found
         if heavy:
-            fit = self._most_asked * _MAX_FACTS_ANSWERED // heavy
-            self._most_asked = max(1, min(MOST_RUNS, 2 * self._most_asked, fit))
+            fit = self._max_asked * _MAX_FACTS_ANSWERED // heavy
+            self._max_asked = max(1, min(MAX_RUNS, 2 * self._max_asked, fit))
         for action, said, verdict in self._send(puts, work):
             self._settled(action, said, verdict, work)
 
@@ -275,7 +275,12 @@ class RunDocuments:
         return _Action(identity, told, facts, b"".join(parts), asks=True, upserts=upserts)
 
     def _put_of(
-        self, identity: str, told: dict[str, Fact], known: Known, work: _Pass, source: dict[str, Any] | None = None
+        self,
+        identity: str,
+        told: dict[str, Fact],
+        known: CachedRun,
+        work: _Pass,
+        source: dict[str, Any] | None = None,
     ) -> _Action | None:
         """Put the whole document in the place of what is known; nothing where nothing changes.
 
@@ -297,7 +302,7 @@ class RunDocuments:
         about = {"_id": identity, "if_seq_no": known.seq_no, "if_primary_term": known.primary_term}
         action = _Action(identity, told, facts, b"".join((orjson.dumps({"index": about}), b"\n", body, b"\n")))
         if same:
-            self._know(action, {"_seq_no": known.seq_no, "_primary_term": known.primary_term})
+            self._remember(action, {"_seq_no": known.seq_no, "_primary_term": known.primary_term})
             return None
         return action
 
@@ -315,7 +320,7 @@ class RunDocuments:
         """Whether nothing is left to be done for an action now."""
         if verdict.outcome is Outcome.ACKNOWLEDGED:
             if not action.asks:
-                self._know(action, said)
+                self._remember(action, said)
             return not action.asks
         self._cache.forget(action.identity)
         if verdict.outcome is Outcome.DUPLICATE:
@@ -330,11 +335,11 @@ class RunDocuments:
             work.refuse(action.identity, verdict)
         else:
             if verdict.outcome is Outcome.NO_STREAM:
-                self._there = False  # deleted under way
+                self._exists = False  # deleted under way
             work.later(action, verdict)
         return True
 
-    def _know(self, action: _Action, said: dict[str, Any]) -> None:
+    def _remember(self, action: _Action, said: dict[str, Any]) -> None:
         """Remember a document that is there as it was sent."""
         state = _state_in(said)
         if self._uuid is not None and state is not None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shipper.document.field_mappers import HOMES
+from shipper.document.field_mappers import MAPPERS
 
 BARE = {"kind": "event", "category": ["process"], "type": ["info"]}
 
@@ -12,7 +12,7 @@ BARE = {"kind": "event", "category": ["process"], "type": ["info"]}
 def put(key: str, *values: Any) -> tuple[dict[str, Any], list[bool]]:
     """The document after these values of a key, and whether each was at home."""
     document: dict[str, Any] = {"event": {}, "log": {}, "neuroflow": {}, "service": {"name": "neuroflow"}}
-    answers = [HOMES[key](document, value) for value in values]
+    answers = [MAPPERS[key](document, value) for value in values]
     return {name: value for name, value in document.items() if value and name != "service"}, answers
 
 

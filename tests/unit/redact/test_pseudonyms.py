@@ -4,7 +4,7 @@ import hmac
 
 import pytest
 
-from shipper.redact.pseudonyms import MOST_KNOWN, Pseudonyms
+from shipper.redact.pseudonyms import MAX_LEARNED, Pseudonyms
 
 KEY = "a key of more than sixteen letters"
 
@@ -105,6 +105,6 @@ def test_several_in_one_value() -> None:
 
 def test_memory_is_bounded() -> None:
     """What comes after so many is hashed under its key, and not looked for."""
-    ids = build(known={f"{number:016x}.1" for number in range(MOST_KNOWN)})
+    ids = build(known={f"{number:016x}.1" for number in range(MAX_LEARNED)})
     ids.value("subject", "0421")
-    assert (MOST_KNOWN, set()) == (ids.known, ids.new)
+    assert (MAX_LEARNED, set()) == (ids.known, ids.new)

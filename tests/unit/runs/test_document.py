@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipper.runs.document import run_document
-from shipper.runs.kept import MOST_FACTS
+from shipper.runs.kept import MAX_FACTS
 
 Facts = dict[str, dict[str, Any]]
 
@@ -242,7 +242,7 @@ def test_the_newest_facts_are_kept() -> None:
     """A run that is told of for ever does not grow for ever."""
     facts = {key: value for second in range(300) for key, value in fact(second, "started").items()}
     document = run_document("pipeline_run:4", facts)
-    assert MOST_FACTS == len(document["facts"])
+    assert MAX_FACTS == len(document["facts"])
     assert at(299) == document["updated_at"]
 
 

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from shipper.config import Shipper
 from shipper.document.ecs import Documents
 from shipper.parse.dispatch import parse
-from shipper.runs.facts import Told, facts_in, facts_of
+from shipper.runs.facts import EncodedFact, facts_in, facts_of
 from shipper.runs.gathered import Gathered
 from shipper.runs.kept import kept
 from shipper.tail.splitter import Block, Origin
 
 
-def told(*records: dict[str, Any]) -> list[Told]:
+def told(*records: dict[str, Any]) -> list[EncodedFact]:
     """What events tell: at a second of the minute each, if they say none."""
     lines = [
         json.dumps({"timestamp": f"2026-03-02T10:00:{number % 60:02d}.{number:06d}Z", **record}).encode()

@@ -13,8 +13,8 @@ from elastic_transport import ConnectionTimeout
 from shipper.config import Elasticsearch as Settings
 from shipper.elastic.outcomes import Outcome, Verdict
 from shipper.runs import schedule
-from shipper.runs.facts import RunFacts, Told, facts_in
-from shipper.runs.schedule import AT_MOST, EVERY, Failure, RunWriter
+from shipper.runs.facts import EncodedFact, RunFacts, facts_in
+from shipper.runs.schedule import MAX_INTERVAL, MIN_INTERVAL, Failure, RunWriter
 from shipper.runs.writer import RunDocuments, Written
 from shipper.tail.progress import Span
 from shipper.tail.state.marks import NOTHING
@@ -25,7 +25,7 @@ def span(number: int) -> Span:
     return Span(b"g", number, number + 1, NOTHING, "")
 
 
-def facts(number: int, size: int = 10) -> list[Told]:
+def facts(number: int, size: int = 10) -> list[EncodedFact]:
     """A fact of a run."""
     return [(f"pipeline_run:{number}", None, b'"k":{"verb":"started","error":"%b"}' % (b"e" * size))]
 
@@ -107,7 +107,7 @@ def test_at_once_when_quiet_and_together_when_not(desk: Desk) -> None:
         desk.writer.add(facts(number), [span(number)], 100)
     desk.nothing_happens(1)
     assert not desk.writer.idle
-    desk.pass_time(EVERY)
+    desk.pass_time(MIN_INTERVAL)
     desk.wait_for(lambda: desk.writer.idle)
     assert [["pipeline_run:1"], ["pipeline_run:2", "pipeline_run:3"]] == desk.asked
     assert [span(1), span(2), span(3)] == desk.settled
@@ -128,13 +128,13 @@ def test_not_more_is_written_than_a_part_of_what_is_sent(desk: Desk) -> None:
     desk.writer.add(facts(1), [span(1)], 100)
     desk.wait_for(lambda: desk.writer.idle)
     desk.writer.add(facts(2), [span(2)], 10**6)
-    desk.pass_time(EVERY)
+    desk.pass_time(MIN_INTERVAL)
     desk.nothing_happens(1)
     desk.writer.add([], [], 4 * 10**9)
     desk.pass_time(0)
     desk.wait_for(lambda: desk.writer.idle)
     desk.writer.add(facts(3), [span(3)], 100)
-    desk.pass_time(AT_MOST - 0.1)
+    desk.pass_time(MAX_INTERVAL - 0.1)
     desk.nothing_happens(2)
     desk.pass_time(0.1)
     desk.wait_for(lambda: desk.writer.idle)
@@ -170,7 +170,7 @@ def waits_until(gate: threading.Event, desk: Desk, number: int) -> None:
 
 def test_whoever_brings_too_much_waits(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """While facts can't be written those that wait take no more than a bounded space, and a stop lets go of all."""
-    monkeypatch.setattr(schedule, "MOST_WAITING", 5000)
+    monkeypatch.setattr(schedule, "MAX_PENDING_BYTES", 5000)
     gate = threading.Event()
     desk.answer = lambda some: Written() if gate.wait(20) else Written(some)
     desk.writer.add(facts(1), [span(1)], 100)
@@ -225,7 +225,7 @@ def test_a_bug_is_said_and_costs_what_it_met(desk: Desk, caplog: pytest.LogCaptu
     desk.wait_for(lambda: desk.writer.idle)
     desk.answer = lambda _: Written()
     desk.writer.add(facts(2), [span(2)], 100)
-    desk.pass_time(EVERY)
+    desk.pass_time(MIN_INTERVAL)
     desk.wait_for(lambda: desk.writer.idle)
     assert [span(2)] == desk.settled
     assert ["KeyError" in record.message for record in caplog.records] == [True]
