@@ -95,11 +95,11 @@ def rebuild(client: Elasticsearch, namespace: str, runs: RunDocuments, say: Call
 def _write(runs: RunDocuments, facts: RunFacts) -> None:
     written = Written(facts)
     for _ in range(5):
-        written = runs.write(written.again)
+        written = runs.write(written.retry)
         if written.refused:
             identity, verdict = written.refused[0]
             raise RefusedError(f"{identity}: {verdict.status} {verdict.kind}: {verdict.reason}")
-        if not written.again:
+        if not written.retry:
             return
     why = written.why
     raise RefusedError(

@@ -170,7 +170,7 @@ def write(runs: RunDocuments, facts: RunFacts) -> None:
     for _ in range(20):
         written = runs.write(facts)
         assert [] == written.refused
-        facts = written.again
+        facts = written.retry
         if not facts:
             return
     pytest.fail("never written")
@@ -185,7 +185,7 @@ def test_a_request_that_is_too_large_is_sent_in_parts() -> None:
     written = writer(index).write(facts)
     assert ([("pipeline_run:7", 413)], {}) == (
         [(identity, verdict.status) for identity, verdict in written.refused],
-        written.again,
+        written.retry,
     )
     assert facts.keys() - {"pipeline_run:7"} == index.documents.keys()
     assert 20 < len(index.requests) < 100
@@ -301,7 +301,7 @@ def test_a_run_that_nothing_can_be_made_of_holds_up_no_other() -> None:
     odd = {"2026-03-02T10:00:00000000000 queued x": {"verb": "queued", "source": "events", "duration": {}, "at": 5}}
     broken = {**odd, **fact(9, "completed", duration="long")}
     written = writer(index).write({"pipeline_run:1": broken, "pipeline_run:2": fact(1, "queued")})
-    assert ({}, ["pipeline_run:1"]) == (written.again, [identity for identity, _ in written.refused])
+    assert ({}, ["pipeline_run:1"]) == (written.retry, [identity for identity, _ in written.refused])
     assert ["pipeline_run:2"] == list(index.documents)
 
 
@@ -334,6 +334,6 @@ def test_an_answer_that_gives_no_document_is_tried_again() -> None:
     index.bend = lambda item: {key: value for key, value in item.items() if key not in {"get", "result"}}
     facts = {"pipeline_run:1": fact(1, "queued")}
     written = writer(index).write(facts)
-    assert facts == written.again
+    assert facts == written.retry
     assert written.why is not None
     assert (Outcome.RETRY, "no_document") == (written.why.outcome, written.why.kind)
