@@ -13,7 +13,12 @@ _AUDIT_TEXT = ("old_value", "new_value", "triggered_by")
 
 
 def document_of(record: Record, zone: Zone) -> dict[str, Any]:
-    """The document of an audit record; stamps without a zone are UTC (``zone``)."""
+    """The document of an audit record.
+
+    Args:
+        record: the parsed record; used up.
+        zone: UTC, in which timestamps without a zone are.
+    """
     pop = record.pop
     entity_type, entity_id, action = as_text(pop("entity_type")), pop("entity_id", None), as_text(pop("action"))
     entity = {"entity_type": entity_type, "entity": entity_type}

@@ -11,7 +11,7 @@ _TEXT = re.compile(
 )
 _SECONDS = {"days": 86400, "hours": 3600, "minutes": 60, "seconds": 1}
 MAX_SECONDS = 2**63 // 10**9
-"""What a long holds in nanoseconds."""
+"""Longer durations, in nanoseconds, exceed a long."""
 
 
 def nanoseconds(value: Any) -> int | None:

@@ -1,7 +1,7 @@
 """Records → documents with ECS names.
 
-The mapping is closed: what has no home goes into ``neuroflow.extra``, so no line can explode it or conflict
-with it, and every value that gets a home has its type by then.
+The mapping is closed: unmapped keys go to ``neuroflow.extra``, so no line adds fields to the mapping or conflicts
+with it, and every mapped value has its field's type.
 """
 
 from __future__ import annotations
@@ -31,24 +31,27 @@ from shipper.taxonomy import event_fields
 
 Document = dict[str, Any]
 Suspects = Callable[[bytes], bool]
-"""Whether a line may hold what has to be taken out."""
+"""Whether a line may contain something to redact."""
 ECS_VERSION = "8.17.0"
 
-# Larger numbers are names: dates, numbers of the scanner.
+# Larger numbers are names: dates, numbers from a scanner.
 _MIN_NAME_NUMBER = 10**7
 
 _TARGETS: dict[str, Any] = {**IDS, **LABELS, **MAPPERS}
-"""Key in the source → where an identifier goes (text), what it names (a label), or what puts it home (a function)."""
+"""Key of a log line → key under ``neuroflow`` (str), what it names (Label), or the function that maps it."""
 
 
 class Documents:
     """Makes the documents of a block.
 
     Args:
-        settings: environment, host name, zone and limits are taken from here.
+        settings: for environment, host name, zones and limits.
         version: of the agent.
-        runs: what earlier lines said about runs, if there were any.
-        redactor: takes out what must not leave the machine.
+        runs: completes ids from earlier lines.
+        redactor: removes secrets and hashes ids.
+
+    Attributes:
+        common: what all documents have in common; ``of`` leaves it out.
     """
 
     def __init__(
@@ -63,7 +66,7 @@ class Documents:
         self._service = {"name": "neuroflow", "environment": settings.environment}
         self.runs = runs or RunContext()
         self._redactor = redactor or Redactor(settings.redact)
-        self._untimed_at = 0
+        self._last_assumed_ns = 0
         self.common: Document = {
             "host": {"name": settings.host},
             "agent": {"type": "neuroflow-ship", "version": version},
@@ -71,10 +74,10 @@ class Documents:
         }
 
     def of(self, records: Records) -> list[Document]:
-        """One document a record, in order, without what all documents of the stream have in common."""
+        """One document for each record, in order."""
         origin, redactor = records.block.origin, self._redactor
         joined = b"\n".join(records.raws)
-        # Most blocks hold nothing that has to be taken out, and of the others most lines don't.
+        # Most blocks contain nothing to redact, and in the others most lines don't.
         suspects = redactor.suspects if redactor.active and redactor.suspects(joined) else _never
         path = redactor.path(origin.path)
         if origin.format == "pipeline":
@@ -109,9 +112,9 @@ class Documents:
         return documents
 
     def _events(self, records: Records, path: str, suspects: Suspects) -> list[Document]:
-        """Application events: structlog's keys, from whichever format they came.
+        """Documents of application events in any format.
 
-        One flat loop: at a hundred thousand lines a second a call costs more than the work in it.
+        One flat loop: at a hundred thousand lines a second calls cost more than the work in them.
         """
         block = records.block
         reading = Reading(block.origin.generation, block.read_at_ns, block.modified_ns, self._last_ns)
@@ -125,29 +128,29 @@ class Documents:
         service, runs, levels, target_of = self._service, self.runs, SPELLINGS, _TARGETS.get
         has_no_mark = json_dialects.MARKS.isdisjoint
         plain, safe_keys, raws, redact = SCALARS, SAFE_KEYS, records.raws, self._redactor.document
-        # Lines that say the same share one event object; what differs from it is added to a copy.
+        # Lines with the same message share one event object, which is copied to be changed.
         events: dict[str, Document] = {}
         documents: list[Document] = []
         for index, (record, start) in enumerate(zip(records.records, records.starts, strict=True)):
             pop = record.pop
-            name = pop("event", None)
-            if type(name) is not str:
-                if name is not None:
-                    record["event"] = name
-                name = json_dialects.event_of(record)
-                name = as_text(record if name is None else name)
-            event = events.get(name)
+            message = pop("event", None)
+            if type(message) is not str:
+                if message is not None:
+                    record["event"] = message
+                message = json_dialects.event_of(record)
+                message = as_text(record if message is None else message)
+            event = events.get(message)
             if event is None:
-                event = {**event_fields(name), "created": created, "dataset": dataset}
-                if name.startswith(celery.SAYINGS):
-                    celery.add_task(record, name)
+                event = {**event_fields(message), "created": created, "dataset": dataset}
+                if message.startswith(celery.SAYINGS):
+                    celery.add_task(record, message)
                 else:
-                    events[name] = event
+                    events[message] = event
             log: Document = {"offset": start, "file": file}
             neuroflow: Document = {"generation": generation}
             document: Document = {
                 "@timestamp": None,
-                "message": name,
+                "message": message,
                 "event": event,
                 "log": log,
                 "service": service,
@@ -157,7 +160,7 @@ class Documents:
             extra: Document = {}
             unsafe = False
 
-            # Whatever it is: what is no text ends in one of the errors below.
+            # Of any type: what is not text raises one of the errors below.
             stamp: Any = pop("@timestamp", None) or pop("timestamp", None)
             if stamp is None:
                 stamp = json_dialects.time_of(record)
@@ -178,7 +181,7 @@ class Documents:
                         extra["timestamp" if "timestamp" not in record else "@timestamp"], unsafe = stamp, True
                     fallback = self._runtime_stamp(records.written.get(index))
                 if fallback is None:
-                    fallback = self._time_read(block.read_at_ns)
+                    fallback = self._assumed_time(block.read_at_ns)
                     document["tags"] = ["no_timestamp"]
                 document["@timestamp"] = fallback
 
@@ -194,9 +197,9 @@ class Documents:
                     log["logger"] = component
                 else:
                     put_component(document, component)
-            said = pop("service", None)
-            if said is not None and said != "neuroflow" and not put_service(document, said):
-                extra["service"], unsafe = said, True
+            service_name = pop("service", None)
+            if service_name is not None and service_name != "neuroflow" and not put_service(document, service_name):
+                extra["service"], unsafe = service_name, True
             duration = pop("duration", None)
             if duration is not None:
                 kind = type(duration)
@@ -240,7 +243,7 @@ class Documents:
                 _complete_error(document["error"])
             if extra:
                 neuroflow["extra"] = sanitized(extra) if unsafe else extra
-            # What others learn from this line has to be redacted by then.
+            # Before the run context learns from the line.
             if suspects(raws[index]):
                 redact(document)
                 neuroflow = document["neuroflow"]
@@ -249,19 +252,19 @@ class Documents:
             if "task" in neuroflow:
                 runs.complete_task(neuroflow)
             if "run_id" in neuroflow:
-                said_at = document["@timestamp"] if "tags" not in document else ""
-                runs.complete(neuroflow, document["event"].get("action"), said_at)
+                event_time = document["@timestamp"] if "tags" not in document else ""
+                runs.complete(neuroflow, document["event"].get("action"), event_time)
         return documents
 
     def _runtime_stamp(self, text: str | None) -> str | None:
-        """When a container's runtime took a line."""
+        """The container runtime's own timestamp of a line, in UTC."""
         try:
             return to_utc(text, self._zone)[0] if text else None
         except ValueError:
             return None
 
     def _container_moment(self, records: Records) -> ToUtc:
-        """What reads the stamps of a block's containers."""
+        """What converts timestamps of containers in a block."""
         block, zone = records.block, self._container_zone
         last = self._container_last_ns
         reading = Reading(block.origin.generation, block.read_at_ns, block.modified_ns, last)
@@ -275,7 +278,7 @@ class Documents:
         return moment_of
 
     def _use_container_stamps(self, documents: list[Document], records: Records) -> None:
-        """Lines that a container printed into another log keep its time."""
+        """Give lines that a container printed into another log the time in them."""
         moment_of = self._container_moment(records)
         for index, stamp in records.contained.items():
             document = documents[index]
@@ -286,16 +289,13 @@ class Documents:
             event = {key: value for key, value in document["event"].items() if key != "timezone"}
             document["event"] = {**event, "timezone": zone} if zone else event
 
-    def _time_read(self, read_at_ns: int) -> str:
-        """The time of a line that says none: when it was read, a nanosecond apart, which keeps their order.
-
-        Also when the clock is set back.
-        """
-        self._untimed_at = max(read_at_ns, self._untimed_at + 1)
-        return from_ns(self._untimed_at)
+    def _assumed_time(self, read_at_ns: int) -> str:
+        """The time for a line without one: the time of reading, always later than the last, which keeps the order."""
+        self._last_assumed_ns = max(read_at_ns, self._last_assumed_ns + 1)
+        return from_ns(self._last_assumed_ns)
 
     def _audit_records(self, records: Records, path: str, suspects: Suspects) -> list[Document]:
-        """Audit records, wherever they stand; a line that is none is an event like any other."""
+        """Documents of a block with audit records; its other lines are events."""
         block = records.block
         common = {"created": from_ns(block.read_at_ns), "dataset": f"neuroflow.{block.origin.dataset}"}
         generation = generation_text(block.origin.generation)
@@ -314,7 +314,7 @@ class Documents:
             if "@timestamp" not in document and (stamp := self._runtime_stamp(written)):
                 document["@timestamp"] = stamp
             elif "@timestamp" not in document:
-                document["@timestamp"] = self._time_read(block.read_at_ns)
+                document["@timestamp"] = self._assumed_time(block.read_at_ns)
                 document["tags"] = ["no_timestamp"]
             if suspects(raw):
                 self._redactor.document(document)
@@ -326,7 +326,7 @@ class Documents:
         return documents
 
     def _truncate(self, documents: list[Document], records: Records) -> None:
-        """Lines over the limit: the message is cut and flagged, the exact bytes stay beside it."""
+        """Truncate and flag messages over the limit; the exact bytes go to ``neuroflow.original``."""
         for index, raw in enumerate(records.raws):
             if len(raw) <= self._max_line_bytes:
                 continue
@@ -339,12 +339,12 @@ class Documents:
 
 
 def _never(_: bytes) -> bool:
-    """Suspects no line."""
+    """Suspect no line."""
     return False
 
 
 def _id(value: Any, key: str, raw: bytes) -> str:
-    """An identifier as text.  The fast parser rounds integers beyond 64 bits: theirs is looked up in the line."""
+    """An identifier as text; integers beyond 64 bits, which the fast parser rounds, come from the line itself."""
     if type(value) is float and abs(value) >= 2**63:
         exact = structlog.lenient(raw)
         if exact is not None and key in exact:
@@ -353,7 +353,7 @@ def _id(value: Any, key: str, raw: bytes) -> str:
 
 
 def _complete_error(error: Document) -> None:
-    """Type and message of an exception from its traceback, where the line names none."""
+    """Add type and message of an exception from its traceback, if the line has none."""
     text = error.get("stack_trace")
     if text and ("type" not in error or "message" not in error):
         kind, message = traceback.exception_of(text)

@@ -1,4 +1,4 @@
-"""Names of log levels, in one spelling."""
+"""Spellings of log levels → ECS's ``log.level``."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ SPELLINGS: Mapping[str, str] = {
     "informational": "info",
 }
 LEVELS = tuple(dict.fromkeys(SPELLINGS.values()))
-"""The usual ones, the least first."""
+"""The levels, least severe first."""
 
 
 def level_of(text: str) -> str:
-    """The level that a word in lower case means; a word that means none is itself."""
+    """The level that a lower-case word means; unknown words are returned unchanged."""
     return SPELLINGS.get(text, text)

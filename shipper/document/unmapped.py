@@ -1,10 +1,9 @@
-"""What has no home of its own, made safe for one ``flattened`` field.  Pure.
+"""Unmapped keys, made safe for the ``flattened`` field ``neuroflow.extra``.  Pure.
 
-A flattened field refuses a document for a NUL in a key, for a key and value of more than 32766 bytes together
-with the key in excess, and for objects deeper than its limit; none of these may cost a line.  And where its source is
-synthetic it gives some back as JSON with a key twice, on which any search that picks fields of the source fails as
-a whole: where a key has empty parts, where a value stands beside an object of the same name (``{"a": 1, "a.b": 2}``),
-where a key holds null, and where keys are not in the same order in UTF-8 as in UTF-16.
+A flattened field rejects a document with a NUL in a key, with a key and value of more than 32766 bytes together, and
+with objects deeper than its limit.  With synthetic ``_source`` it returns some keys twice, on which every search that
+selects fields fails: keys with empty parts, a value beside an object of the same name (``{"a": 1, "a.b": 2}``), keys
+with null, and keys whose order in UTF-8 differs from that in UTF-16.  ``sanitized`` removes all of these.
 """
 
 from __future__ import annotations
@@ -18,28 +17,26 @@ from shipper.parse import deep_json
 
 MAX_DEPTH = 12
 MAX_KEY_CHARS = 256
-# In characters, of which UTF-8 needs four bytes at most: with a last key and the longest value that is indexed (8191
-# characters of three bytes) it stays below a term's limit.
+# At four bytes a character, with one more key and the longest indexed value (8191 characters of three bytes), a term
+# stays below Lucene's limit.
 MAX_PATH_CHARS = 1536
-# Each makes an object when the source is put together.
+# With synthetic ``_source`` each dot makes an object.
 _MAX_DOTS = 8
-# Behind the characters beyond 16 bits in one order, before them in the other.
+# UTF-8 sorts these before characters beyond 16 bits, UTF-16 behind them.
 _MISORDERED = re.compile("[\ue000-\uffff]")
 _UNSAFE = re.compile("[\0.\ue000-\uffff]")
 _MAX_SAFE_KEYS = 10_000
 SCALARS = frozenset({str, int, float, bool, type(None)})
-"""Types that need no second look."""
-
-
+"""Types of values that are safe."""
 SAFE_KEYS: set[str] = set()
-"""Keys that were looked at before; real logs have a few hundred, so this is asked instead of looking again."""
+"""Cache of keys that were found safe; real logs have a few hundred."""
 
 
 def sanitized(fields: dict[str, Any]) -> dict[str, Any]:
-    """The same fields with safe keys and bounded depth; what lies deeper is kept as JSON text.
+    """The same fields with safe keys and bounded depth; deeper objects become JSON text.
 
-    A key that is too long or has misplaced characters is mended, and as it was in the JSON text under it.  Keys that
-    become the same share a list.  A value beside an object of the same name goes into it, as ``_``.
+    The original of a key that is too long or has characters in the wrong order is in the JSON text under the new key.
+    Keys that become the same share a list.  A value beside an object of the same name goes into it, as ``_``.
     """
     sanitizer = _Sanitizer()
     safe = sanitizer.fields(fields, 1, 0)
@@ -47,7 +44,11 @@ def sanitized(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Sanitizer:
-    """``mixed``: a value may stand beside an object of the same name."""
+    """Recursion over fields and values.
+
+    Attributes:
+        mixed: a value may stand beside an object of the same name.
+    """
 
     __slots__ = ("mixed",)
 
@@ -62,9 +63,9 @@ class _Sanitizer:
                 continue
             name = key if key in SAFE_KEYS else self._name(key)
             if len(key) > MAX_KEY_CHARS or (name != key and _MISORDERED.search(key)):
-                value = as_text({key: value})  # noqa: PLW2901 - with its key it is the value
+                value = as_text({key: value})  # noqa: PLW2901 - the original key goes into the value
             if type(value) not in SCALARS:
-                value = self._value(value, depth, path + len(name) + 1)  # noqa: PLW2901 - the same, tamed
+                value = self._value(value, depth, path + len(name) + 1)  # noqa: PLW2901 - the same value, made safe
             if name not in safe:
                 safe[name] = value
                 continue
@@ -78,7 +79,7 @@ class _Sanitizer:
     def _name(self, key: str) -> str:
         if 0 < len(key) <= MAX_KEY_CHARS and not _UNSAFE.search(key):
             if len(SAFE_KEYS) >= _MAX_SAFE_KEYS:
-                SAFE_KEYS.clear()  # keys that nobody uses twice must not keep out those of every line
+                SAFE_KEYS.clear()  # full of keys that came once, it would keep out those of every line
             SAFE_KEYS.add(key)
             return key
         key = _MISORDERED.sub("\u25a1", key[:MAX_KEY_CHARS].replace("\0", "\u2400"))
@@ -94,7 +95,7 @@ class _Sanitizer:
         if type(value) in SCALARS:
             return value
         if not value or depth >= MAX_DEPTH or path > MAX_PATH_CHARS:
-            return as_text(value)  # what is empty would not come back, nor its key
+            return as_text(value)  # empty objects and lists would be lost with their keys
         if isinstance(value, dict):
             return self.fields(value, depth + 1, path)
         if isinstance(value, list):
@@ -107,7 +108,7 @@ class _Sanitizer:
 
 
 def _separated(fields: dict[str, Any]) -> dict[str, Any]:
-    """The same fields, no value beside an object of the same name."""
+    """The same fields, without a value beside an object of the same name."""
     for _ in range(3):
         values: set[str] = set()
         objects: set[str] = set()
@@ -147,7 +148,7 @@ def _nested(value: Any, path: str, both: set[str]) -> Any:
 
 
 def as_text(value: Any) -> str:
-    """Any value as a keyword: strings as they are, true and false in JSON's words, the rest as JSON."""
+    """Any value as text: strings as they are, anything else as JSON."""
     if isinstance(value, str):
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):

@@ -10,8 +10,8 @@ again after it had ended).
 The rules for a new life differ from those of ``document.run_context``, with which they share verbs and the tolerance
 for one birth reported twice.  A run document is computed from the complete set of facts in order of time and computed
 again with each new fact, so a wrong decision is corrected later; the context decides once, line by line, in whatever
-order files are read.  So this module takes a start after an end for another attempt of the same run, and in doubt
-keeps one run one, while the context, for which a wrong subject is worse than none, in doubt begins another life.
+order files are read.  So this module takes a start after an end for another attempt and in doubt keeps one life,
+while the context, for which a wrong subject is worse than none, in doubt begins another.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """When facts are written to run documents: those of several batches at once, before the cursors pass their lines.
 
-A thread gathers facts while documents are delivered and writes them at once if it has not written lately, else about
-once a second, and less often (at the latest every five seconds) where that would exceed a twentieth of the bytes that are
-sent anyway.  The spans of a batch are settled when its facts are written.
+Facts are gathered while documents are delivered.  A thread writes them at once if it has not written lately, else
+about once a second, and less often (at the latest every five seconds) where that would exceed a twentieth of the
+bytes that are sent anyway.  The spans of a batch are settled when its facts are written.
 """
 
 from __future__ import annotations

@@ -170,7 +170,7 @@ def test_a_line_without_a_time_gets_what_is_known_and_teaches_nothing() -> None:
 
 def test_the_memory_is_bounded() -> None:
     """The runs heard of first are forgotten first, and so are their rows."""
-    context = RunContext(most=20)
+    context = RunContext(max_entries=20)
     for run in range(21):
         completed(context, run_id=str(run), pipeline="p")
         context.complete_task({"task": {"id": str(run)}, "pipeline": "p"})
