@@ -1,7 +1,8 @@
-"""Ids of people, replaced by a keyed hash: the same one wherever the id stands.  Pure but for what it remembers.
+"""Ids of people → keyed hashes, the same for an id wherever it stands.
 
-An id is known by its key, by the word before it, by its ``sub-`` or ``ses-``, or because it was met before.  What
-was met is remembered as its hash alone, so that it can be written down: a text's words are looked up by theirs.
+An id is recognised by its key, by the word before it, by its ``sub-`` or ``ses-``, or because it was *learned*: seen
+before in one of these ways.  Of learned ids only hashes are kept, so they may be saved; a text is searched by hashing
+its words.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _SYNONYMS = {
 }
 _PREFIXES = {"subject": "sub-", "session": "ses-"}
 _TAILS = frozenset({"id", "ids", "label", "labels", "name", "names", "code", "codes", "list", "number"})
-# Words that stand where an id should: hashed there, but never looked for elsewhere.
+# Words in the place of an id: they are neither hashed nor learned.
 _NOT_IDS = frozenset(
     re.findall(
         r"\w+",
@@ -38,7 +39,7 @@ _NOT_IDS = frozenset(
         """,
     )
 )
-# What English puts behind "sub-".
+# English words behind "sub-".
 _NOT_LABELS = frozenset(
     re.findall(
         r"\w+",
@@ -53,7 +54,7 @@ _NOT_LABELS = frozenset(
 _EDGES = re.compile(r"^[\W_]+|[\W_]+\Z")
 _SEVERAL = re.compile(r"[^,;]+(?=[,;])|(?<=[,;])[^,;]+")
 _DIGIT = re.compile(r"\d")
-# What is no word: the letter of an escape, a colour, a percent-escape.
+# Words, and what has to be skipped to find them: escapes of \n and %20, codes of colours.
 _PIECE = re.compile(r"\\[nrt]|\[[0-9;]{0,20}m|%[0-9A-Fa-f]{2}|[^\W_]+")
 _NUMBERED = re.compile(r"(?:\\[nrt]|\[[0-9;]{0,20}m|%[0-9A-Fa-f]{2}|(?<![^\W_]))([^\W\d_]*\d[^\W_]*)")
 _LABEL = re.compile(
@@ -72,14 +73,17 @@ _INSIDE = re.compile(r"[_/\\]")
 
 
 class Pseudonyms:
-    """Replaces ids; remembers the hashes of those that it met.
-
-    ``new`` holds what was learned since it was last emptied.
+    """Replaces ids and learns them.
 
     Args:
-        chosen: which ids: subject, participant, session, recruitment, or any key's name.
+        chosen: which ids: subject, participant, session, recruitment, or the name of any key.
         key: of the hash.
-        known: what earlier runs learned.
+        known: ids learned before the restart, from ``new``.
+
+    Attributes:
+        active: whether any ids are chosen.
+        prefixes: BIDS prefix of each chosen kind that has one.
+        new: learned ids that have not been saved; the caller saves and empties it.
     """
 
     def __init__(self, chosen: Iterable[str], key: str, known: Iterable[str] = ()) -> None:
@@ -87,15 +91,15 @@ class Pseudonyms:
         self._kinds: dict[tuple[str, ...], str] = {}
         self._exact: dict[tuple[str, ...], str] = {}
         for one in chosen:
-            said = words(one)
-            base = said[:-1] if len(said) > 1 and said[-1] in {"id", "ids"} else said
+            parts = words(one)
+            base = parts[:-1] if len(parts) > 1 and parts[-1] in {"id", "ids"} else parts
             if len(base) == 1 and base[0].removesuffix("s") in _SYNONYMS:
                 synonyms = _SYNONYMS[base[0].removesuffix("s")]
                 for word in synonyms:
                     self._kinds[(word,)] = self._kinds[(f"{word}s",)] = synonyms[0]
-            elif said:
-                for name in (said, base, (*base, "id"), (*base, "ids")) if base == said else (said,):
-                    self._exact[name] = "_".join(said)
+            elif parts:
+                for name in (parts, base, (*base, "id"), (*base, "ids")) if base == parts else (parts,):
+                    self._exact[name] = "_".join(parts)
         self.active = bool(self._kinds or self._exact)
         self.prefixes = {kind: _PREFIXES[kind] for kind in self._kinds.values() if kind in _PREFIXES}
         spelled = [*{name[0].removesuffix("s") for name in self._kinds}]
@@ -104,7 +108,7 @@ class Pseudonyms:
         self._learned: set[str] = set()
         self._digests: set[tuple[str, int]] = set()
         self._lengths: tuple[int, ...] = ()
-        # Whether each is one piece with a digit in it: then only such pieces of a text are looked up.
+        # All learned ids are single words with a digit, so only such words of a text are hashed.
         self._numbered_only = True
         self.new: set[str] = set()
         self.recall(known)
@@ -112,44 +116,44 @@ class Pseudonyms:
         self.kind_of = lru_cache(maxsize=2**14)(self._kind_of)
 
     def recall(self, known: Iterable[str]) -> None:
-        """Take in what earlier runs learned."""
+        """Add ids that were learned before the restart."""
         for one in known:
             self._remember(one)
 
     @property
     def known(self) -> int:
-        """How many ids were met."""
+        """How many ids are learned."""
         return len(self._learned)
 
     def _kind_of(self, key: str) -> str | None:
-        """Which of the chosen ids a key of this name holds, or None."""
-        said = words(key)
-        exact = self._exact.get(said)
+        """The kind of chosen id under a key of this name, or None."""
+        parts = words(key)
+        exact = self._exact.get(parts)
         if exact is not None:
             return exact
-        while len(said) > 1 and said[-1] in _TAILS:
-            said = said[:-1]
-        return self._kinds.get(said[-1:]) if said else None
+        while len(parts) > 1 and parts[-1] in _TAILS:
+            parts = parts[:-1]
+        return self._kinds.get(parts[-1:]) if parts else None
 
     def _digest(self, canonical: str) -> str:
         head = hmac.digest(self._key, canonical.encode("utf-8", "surrogatepass"), "sha256").hex()[:_HEX]
         return head + self._check(head)
 
     def _check(self, head: str) -> str:
-        """What tells a hash of ours from an id that looks like one, so that it is not hashed again."""
+        """A checksum that distinguishes pseudonyms from ids of the same form, so that they are not hashed again."""
         return hmac.digest(self._key, b"\0" + head.encode(), "sha256").hex()[:_CHECK]
 
     def is_pseudonym(self, text: str) -> bool:
-        """Whether this is a hash that was made with this key."""
+        """Whether this is a pseudonym made with this key."""
         return len(text) == _HEX + _CHECK and text.isascii() and self._check(text[:_HEX]) == text[_HEX:]
 
     def value(self, kind: str, text: str, *, learn: bool = True) -> str:
-        """The pseudonym of a value that stands under a chosen key; its prefix stays.
+        """The pseudonym of a value under a chosen key; a BIDS prefix stays.
 
         Args:
-            kind: as ``kind_of`` gives it.
+            kind: from ``kind_of``.
             text: the value.
-            learn: whether it is looked for in texts from now on.
+            learn: whether to replace it in other texts, too, from now on.
         """
         if kind in _PREFIXES and _SEVERAL.search(text):
             return _SEVERAL.sub(lambda found: self.value(kind, found[0], learn=learn), text)
@@ -170,7 +174,7 @@ class Pseudonyms:
         return "", text
 
     def learn(self, canonical: str) -> None:
-        """Look for this id in texts from now on, if it is one that can be told from other words."""
+        """Replace this id in all texts from now on, unless it resembles common words or numbers."""
         if len(self._learned) >= MAX_LEARNED or not _is_distinctive(canonical):
             return
         pieces = [piece for piece in _PIECE.findall(canonical) if piece[0].isalnum()]
@@ -183,7 +187,7 @@ class Pseudonyms:
             self.new.add(one)
 
     def _remember(self, one: str) -> None:
-        """Take in what was learned: hash, how many pieces the id has, and ``w`` if it is words without a digit."""
+        """Add a learned id: its hash, a dot, its number of words, and ``w`` if it has no digit."""
         digest, _, shape = one.partition(".")
         count = int(shape.rstrip("w") or 1)
         self._learned.add(one)
@@ -206,16 +210,16 @@ class Pseudonyms:
         return text
 
     def items(self, kind: str, text: str) -> str:
-        """A list in a text, ``["0421", "0422"]``, with what is in it replaced."""
+        """A list as text, ``["0421", "0422"]``, with its items replaced."""
 
         def replace(found: re.Match[str]) -> str:
-            said = found["quoted"] or found["bare"]
-            return found[0].replace(said, self.value(kind, said)) if _DIGIT.search(said) else found[0]
+            item = found["quoted"] or found["bare"]
+            return found[0].replace(item, self.value(kind, item)) if _DIGIT.search(item) else found[0]
 
         return _ITEM.sub(replace, text)
 
     def _entity(self, text: str) -> str:
-        """An audit record as text: its entity's id, where its type is a chosen one."""
+        """An audit record as text, with the id of its entity replaced if its type is chosen."""
         kinds = (self.kind_of(found[1]) for found in _ENTITY_TYPE.finditer(text))
         kind = next(filter(None, kinds), None)
         if kind is None:
@@ -235,7 +239,7 @@ class Pseudonyms:
         return prefix + self.digest(label)
 
     def _replace_learned(self, text: str) -> str:
-        """Replace what was met before, longest first; words are looked up by their hashes."""
+        """Replace learned ids, longest first."""
         if self._numbered_only:
             return _NUMBERED.sub(self._replace_learned_one, text)
         pieces = [found for found in _PIECE.finditer(text) if found[0][0].isalnum()]
@@ -267,7 +271,7 @@ class Pseudonyms:
         return found[0][: -len(one)] + pseudonym
 
     def _replace_named(self, text: str, depth: int = 0) -> str:
-        """Replace what stands behind a chosen name: ``participant=0421``, ``--participant-label 0421``."""
+        """Replace values behind chosen names: ``participant=0421``, ``--participant-label 0421``."""
         parts: list[str] = []
         done = at = 0
         while found := self._finder.search(text, at):
@@ -284,25 +288,25 @@ class Pseudonyms:
                 done = at = value.end
                 continue
             for start, end in self._spans(text, first, at, value):
-                said = text[start:end]
-                learn = _DIGIT.search(said) is not None
-                pseudonym = self.value(kind, said, learn=learn)
-                if pseudonym != said:
+                content = text[start:end]
+                learn = _DIGIT.search(content) is not None
+                pseudonym = self.value(kind, content, learn=learn)
+                if pseudonym != content:
                     parts += text[done:start], pseudonym
                     done = end
                 at = max(at, end)
         return "".join(parts) + text[done:] if parts else text
 
     def _spans(self, text: str, first: int, end: int, value: Value | None) -> list[tuple[int, int]]:
-        """Where the ids behind a name are."""
+        """Start and end of each id behind a name."""
         if value is None or (value.link == " " and value.form == "bare"):
             return self._near(text, first, end)
-        said = text[value.start : value.end]
-        has_digit = _DIGIT.search(said) is not None
-        if not said or (value.link == "," and not has_digit):
+        content = text[value.start : value.end]
+        has_digit = _DIGIT.search(content) is not None
+        if not content or (value.link == "," and not has_digit):
             return []
-        if said.isdigit() and not _is_distinctive(said) and text[first:end].rstrip(".-").lower().endswith("s"):
-            return []  # how many there are
+        if content.isdigit() and not _is_distinctive(content) and text[first:end].rstrip(".-").lower().endswith("s"):
+            return []  # a number of subjects, not an id
         if value.form == "bare":
             return [_until_session(text, value)]
         return [(value.start, value.end)]
@@ -312,29 +316,29 @@ class Pseudonyms:
 
     @staticmethod
     def _near(text: str, first: int, end: int) -> list[tuple[int, int]]:
-        """What only a blank, a slash or a # parts from the name: it must look like an id."""
+        """Ids behind a blank, a slash or a #; they must contain a digit."""
         spans: list[tuple[int, int]] = []
         found = _NEAR.match(text, end)
         while found is not None:
-            said = found["id"].rstrip(".-_!?")
-            if not _DIGIT.search(said) and not _AFTER_ID.match(text, found.end()):
+            content = found["id"].rstrip(".-_!?")
+            if not _DIGIT.search(content) and not _AFTER_ID.match(text, found.end()):
                 break
-            cut = said.lower().find("_ses-")
+            cut = content.lower().find("_ses-")
             start = found.start("id")
-            spans.append((start, start + (cut if cut > 0 else len(said))))
+            spans.append((start, start + (cut if cut > 0 else len(content))))
             found = _MORE.match(text, found.end()) if text[first] == "-" else None  # --participant-label 01 02
         return spans
 
 
 def _until_session(text: str, value: Value) -> tuple[int, int]:
-    """A bare value up to where another id begins: ``0421_ses-01``, ``0421/ses-01``."""
-    said = text[value.start : value.end].lower()
-    cut = min((at for sign in ("_ses-", "/ses-") if (at := said.find(sign)) > 0), default=len(said))
+    """A bare value up to the start of another id: ``0421_ses-01``, ``0421/ses-01``."""
+    content = text[value.start : value.end].lower()
+    cut = min((at for sign in ("_ses-", "/ses-") if (at := content.find(sign)) > 0), default=len(content))
     return value.start, value.start + cut
 
 
 def _is_distinctive(text: str) -> bool:
-    """Whether a value can be told from the other words and numbers of a log."""
+    """Whether an id differs from common words and small numbers."""
     if len(text) < 3 or len(text) > _MAX_ID_CHARS:
         return False
     if text.isdigit():

@@ -1,7 +1,7 @@
-"""What never leaves the machine: secrets become ``[redacted]``, chosen ids a keyed hash.
+"""Redaction of everything that contains parts of lines: documents, dead letters, paths, the sidecar's log.
 
-One object for everything that shows or keeps what was in a line: documents, dead letters, paths, the sidecar's own
-log.  Documents are copied where they change, since those of a block share parts.
+Secrets become ``[redacted]``, configured ids keyed hashes.  Parts of a document that change are copied, since the
+documents of a block share parts.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from shipper.redact.secrets import MIN_SECRET_CHARS, REDACTED, Secrets
 from shipper.tail.rotation_names import packed_ending
 
 _UNTOUCHED = frozenset({"@timestamp", "host", "agent", "ecs", "data_stream", "tags"})
-"""What no line has a say in, at a document's top."""
+"""Top-level keys of a document that contain nothing of a line."""
 _FIXED = frozenset({"generation", "original", "offset", "flags", "created", "dataset", "iostream"})
-"""What has a fixed shape in ``event``, ``log`` and ``neuroflow``."""
+"""Keys in ``event``, ``log`` and ``neuroflow`` with values of a fixed form."""
 _SHAPED = frozenset({"event", "log", "neuroflow"})
 _SOURCES = {
     ("user", "id"): "user_id",
@@ -33,20 +33,20 @@ _SOURCES = {
     ("error", "type"): "error_type",
     ("error", "message"): "error",
 }
-"""Fields that the source knows by another name."""
+"""Fields → key of the log line, by which a configured name is matched."""
 _NAMING = ("key", "name", "field", "setting", "option", "variable", "header", "attribute", "column", "parameter")
 _NAMED = ("value", "old_value", "new_value", "old", "new", "default", "previous", "current")
-"""``{"key": "api_token", "value": …}``: the one names what the other holds."""
-_ID_KEYS = frozenset({"id", "label", "name", "code", "value"})
-"""``{"subject": {"id": …}}``."""
+"""``{"key": "api_token", "value": …}``: the first contains the name of the second."""
+_ID_KEYS = frozenset({"id", "label", "name", "code"})
+"""``{"subject": {"id": …}}``: the value is an id of the outer key's kind."""
 
-_SHORT_CHARS = 128
+_MAX_SHORT_CHARS = 128
 _MAX_SECRETS = 64
 _MAX_SHORT_TEXTS = 20_000
 
 
 class _KeyMeaning(NamedTuple):
-    """What a key says of what is under it: a secret, or an id of some kind."""
+    """What a key contains: a secret, an id of a kind, or neither."""
 
     secret: bool = False
     kind: str | None = None
@@ -59,13 +59,14 @@ _NOTHING = _KeyMeaning()
 
 
 class Redactor:
-    """Takes secrets and chosen ids out of everything.
-
-    ``new`` holds what was learned about ids since it was last emptied: hashes, to be given back as ``known``.
+    """Removes secrets and hashes configured ids.
 
     Args:
-        settings: which keys, which ids, and the hash's key.
-        known: what earlier runs learned.
+        settings: which keys, which ids, and the key of the hash.
+        known: ids learned before the restart, from ``new``.
+
+    Attributes:
+        active: whether there is anything to redact.
     """
 
     def __init__(self, settings: config.Redact, known: Iterable[str] = ()) -> None:
@@ -78,7 +79,7 @@ class Redactor:
 
     @property
     def new(self) -> set[str]:
-        """What was learned since this was last emptied."""
+        """Hashes of learned ids that have not been saved; the caller saves and empties it."""
         return self._ids.new
 
     @new.setter
@@ -86,11 +87,11 @@ class Redactor:
         self._ids.new = value
 
     def suspects(self, data: bytes) -> bool:
-        """Whether anything in a block's bytes may need redaction; cheap, and never wrong when it says no."""
+        """Whether a block's bytes may contain something to redact; a cheap test without false negatives."""
         return self._hashes or self._secrets.suspects(data)
 
     def text(self, text: str) -> str:
-        """A sentence without secrets, its ids hashed."""
+        """A text without secrets, its ids hashed."""
         secrets: set[str] = set()
         return _without(self._text(text, secrets), secrets)
 
@@ -99,28 +100,25 @@ class Redactor:
         return self._ids.text(text) if self._hashes else text
 
     def path(self, path: str) -> str:
-        """A file's path as it may be shown and stored."""
+        """A file's path for documents and messages."""
         return self.text(path)
 
     def conceal(self, path: str) -> str:
-        """What stands for a path in the state directory: where ids are hashed a digest, the same for ever.
-
-        What was concealed already, and is no absolute path any more, stays as it is.
-        """
+        """A path for the state directory: a keyed digest if ids are hashed; digests stay as they are."""
         if not self._hashes or not path.startswith("/"):
             return path
         return f"~{self._ids.digest(path)}{packed_ending(path)}"
 
     def recall(self, known: Iterable[str]) -> None:
-        """Take in what earlier runs learned."""
+        """Add ids that were learned before the restart."""
         self._ids.recall(known)
 
     def line(self, raw: bytes) -> bytes:
-        """A raw line as it may be kept; bytes that are no UTF-8 stay as they are."""
+        """A raw line, redacted; bytes that are not UTF-8 stay as they are."""
         secrets: set[str] = set()
         if raw.lstrip()[:1] == b"{":
             with suppress(orjson.JSONDecodeError, RecursionError):
-                self._structure(orjson.loads(raw), _NOTHING, secrets)  # for what it tells and teaches
+                self._structure(orjson.loads(raw), _NOTHING, secrets)  # finds secrets and learns ids
         return self._line(raw, secrets)
 
     def _line(self, raw: bytes, secrets: set[str]) -> bytes:
@@ -133,7 +131,7 @@ class Redactor:
         secrets: set[str] = set()
         neuroflow = document.setdefault("neuroflow", {})
         original = neuroflow.get("original")
-        # First what keys say, which teaches the ids; then the texts.
+        # First the values under configured keys, from which ids are learned, then all texts.
         for key, value in document.items():
             if key not in _UNTOUCHED:
                 document[key] = self._structure(value, self._meaning(key), secrets, key, top=True)
@@ -162,14 +160,14 @@ class Redactor:
     def _structure(
         self, value: Any, under: _KeyMeaning, secrets: set[str], where: str = "", *, top: bool = False
     ) -> Any:
-        """Redact what keys name; gives the same object where nothing had to be.
+        """Redact values under configured keys; gives the same object if nothing changes.
 
         Args:
-            value: what is under a key.
-            under: what that key and those above say of it.
-            secrets: the secrets that were found are added.
+            value: the value under a key.
+            under: what that key and those above it contain.
+            secrets: takes the secrets that are found.
             where: the key.
-            top: it is a field of ECS that holds others: its own shape stays.
+            top: the value is an object of ECS: its own keys stay.
         """
         if isinstance(value, dict):
             return self._dict(value, under, secrets, where, top=top)
@@ -183,7 +181,7 @@ class Redactor:
         return self._id(under.kind or "", where, value)
 
     def _id(self, kind: str, where: str, value: Any) -> Any:
-        """The pseudonym of an id; a number under a plural is how many there are."""
+        """The pseudonym of an id; a number under a plural is a count."""
         if isinstance(value, str):
             if value and value[0] in "[{" and value[-1] in "]}":
                 return self._ids.items(kind, value)
@@ -208,9 +206,7 @@ class Redactor:
             inner = self._meaning(source)
             if named and not inner and key in _NAMED:
                 inner = named
-            elif (
-                under.kind and not inner and not top and (key in {"id", "label", "name", "code"} or type(item) is str)
-            ):
+            elif under.kind and not inner and not top and (key in _ID_KEYS or type(item) is str):
                 inner = under
             keeps = top and where == "neuroflow" and key in {"audit", "extra", "metrics", "task"}
             new = self._structure(item, _NOTHING if keeps else inner, secrets, key, top=keeps)
@@ -244,7 +240,7 @@ class Redactor:
         return new if any(one is not other for one, other in zip(new, value, strict=True)) else value
 
     def _audit(self, neuroflow: dict[str, Any], secrets: set[str]) -> dict[str, Any]:
-        """An audit record: its entity is an id where the type says so, its values where another field names them."""
+        """Redact an audit record: its entity by the type, its values by a name in ``extra``."""
         entity = dict(neuroflow["audit"])
         kind = self._ids.kind_of(entity.get("entity_type", "")) if self._hashes else None
         if kind is not None and "entity_id" in entity:
@@ -259,8 +255,8 @@ class Redactor:
         return {**neuroflow, "audit": entity}
 
     def _short(self, text: str, secrets: set[str]) -> str:
-        """Names, words and paths come again and again: what became of them is kept until another id is met."""
-        if len(text) > _SHORT_CHARS:
+        """Redact a text with a cache for short ones, which repeat; valid until another id is learned."""
+        if len(text) > _MAX_SHORT_CHARS:
             return self._text(text, secrets)
         if self._ids.known != self._short_texts_at or len(self._short_texts) > _MAX_SHORT_TEXTS:
             self._short_texts, self._short_texts_at = {}, self._ids.known
@@ -268,13 +264,13 @@ class Redactor:
         if new is None:
             before = len(secrets)
             new = self._text(text, secrets)
-            if len(secrets) == before:  # else what it tells would be lost the next time
+            if len(secrets) == before:  # else the cache would hide the secrets in it
                 self._short_texts[text] = new
         return new
 
 
 def _texts(value: Any, change: Callable[[str], str], *, top: bool = False) -> Any:
-    """Change every text, keys too; gives the same object where nothing had to be."""
+    """Change every text, also keys; gives the same object if nothing changes."""
     if isinstance(value, str):
         new_text = change(value)
         return value if new_text == value else new_text
@@ -287,7 +283,7 @@ def _texts(value: Any, change: Callable[[str], str], *, top: bool = False) -> An
                 continue
             name = key if top else change(key)
             while name in new:
-                name += "_"  # two keys that differed in a secret alone
+                name += "_"  # two keys that differed only in a secret
             new[name] = _texts(item, change)
             changed = changed or name != key or new[name] is not item
         return new if changed else value
@@ -298,7 +294,7 @@ def _texts(value: Any, change: Callable[[str], str], *, top: bool = False) -> An
 
 
 def _without(text: str, secrets: set[str]) -> str:
-    """The text without these secrets, in whichever way they are spelled."""
+    """The text without these secrets, plain or escaped."""
     for secret in secrets:
         if len(secret) < MIN_SECRET_CHARS or secret in REDACTED:
             continue
@@ -314,7 +310,7 @@ def _without(text: str, secrets: set[str]) -> str:
 
 
 def _collect(value: Any, secrets: set[str]) -> None:
-    """Every text in a secret value is a secret."""
+    """Add every text in a secret value."""
     if isinstance(value, str):
         if len(secrets) < _MAX_SECRETS:
             secrets.add(value)
