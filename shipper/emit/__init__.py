@@ -1,6 +1,6 @@
-"""What the application imports: logging, pipeline output, metrics, audit trail, and the events' names.
+"""Logging for the application: loggers, pipeline output, metrics, audit trail and event names.
 
-``setup_logging`` once at the start; ``get_logger`` anywhere, before or after.
+Call ``setup_logging`` once at the start; call ``get_logger`` anywhere, before or after.
 """
 
 from shipper.emit.audit import AuditLog

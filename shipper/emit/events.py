@@ -1,7 +1,7 @@
-"""The events that make up a workflow's story: their names, levels and fields, so that all speak alike.
+"""One function for each standard event, which gives it its name, level and fields.
 
-Every function logs one event with the given logger.  Optional fields left at None are left out; further fields
-may be added by name.  Durations are seconds.
+Each function takes the logger.  Optional fields left at None are omitted; further fields may be added by name.
+Durations are in seconds.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ def _log(log: FilteringBoundLogger, event: Event, extra: Mapping[str, Any], **fi
 
 
 def workflow_started(log: FilteringBoundLogger, *, workflow_run_id: int, trigger: str, **extra: Any) -> None:
-    """Log (info) that a workflow run began, and what triggered it: scheduled, manual or event."""
+    """Log (info) that a workflow run started, and its trigger: scheduled, manual or event."""
     _log(log, Event.WORKFLOW_STARTED, extra, workflow_run_id=workflow_run_id, trigger=trigger)
 
 
 def workflow_completed(
     log: FilteringBoundLogger, *, workflow_run_id: int, duration: float, stages: int, **extra: Any
 ) -> None:
-    """Log (info) that a workflow run ended well after so many stages."""
+    """Log (info) that a workflow run completed, and its number of stages."""
     _log(
         log,
         Event.WORKFLOW_COMPLETED,
@@ -40,12 +40,12 @@ def workflow_completed(
 
 
 def workflow_failed(log: FilteringBoundLogger, *, workflow_run_id: int, error: str, **extra: Any) -> None:
-    """Log (error) that a workflow run ended badly, and why."""
+    """Log (error) that a workflow run failed, and why."""
     _log(log, Event.WORKFLOW_FAILED, extra, workflow_run_id=workflow_run_id, error=error)
 
 
 def stage_started(log: FilteringBoundLogger, *, stage: str, workflow_run_id: int | None = None, **extra: Any) -> None:
-    """Log (info) that a stage of a workflow run began."""
+    """Log (info) that a stage of a workflow run started."""
     _log(log, Event.STAGE_STARTED, extra, stage=stage, workflow_run_id=workflow_run_id)
 
 
@@ -58,7 +58,7 @@ def stage_completed(
     workflow_run_id: int | None = None,
     **extra: Any,
 ) -> None:
-    """Log (info) that a stage ended well, having queued so many tasks."""
+    """Log (info) that a stage completed, and the number of tasks that it queued."""
     _log(
         log,
         Event.STAGE_COMPLETED,
@@ -78,7 +78,7 @@ def stage_failed(
     workflow_run_id: int | None = None,
     **extra: Any,
 ) -> None:
-    """Log (error) that a stage ended badly, with everything that went wrong."""
+    """Log (error) that a stage failed, with all errors."""
     _log(log, Event.STAGE_FAILED, extra, stage=stage, errors=errors, workflow_run_id=workflow_run_id)
 
 
@@ -92,7 +92,7 @@ def pipeline_queued(
     workflow_run_id: int | None = None,
     **extra: Any,
 ) -> None:
-    """Log (info) that a pipeline run waits for a worker; the later events of the run need not repeat its ids."""
+    """Log (info) that a pipeline run is queued; later events of the run need only its run id."""
     _log(
         log,
         Event.PIPELINE_QUEUED,
@@ -115,7 +115,7 @@ def pipeline_started(
     workflow_run_id: int | None = None,
     **extra: Any,
 ) -> None:
-    """Log (info) that a worker took up a pipeline run."""
+    """Log (info) that a worker started a pipeline run."""
     _log(
         log,
         Event.PIPELINE_STARTED,
@@ -139,7 +139,7 @@ def pipeline_completed(
     workflow_run_id: int | None = None,
     **extra: Any,
 ) -> None:
-    """Log (info) that a pipeline run ended well."""
+    """Log (info) that a pipeline run completed."""
     _log(
         log,
         Event.PIPELINE_COMPLETED,
@@ -165,7 +165,7 @@ def pipeline_failed(
     workflow_run_id: int | None = None,
     **extra: Any,
 ) -> None:
-    """Log (error) that a pipeline run ended badly, and why."""
+    """Log (error) that a pipeline run failed, and why."""
     _log(
         log,
         Event.PIPELINE_FAILED,
@@ -181,7 +181,7 @@ def pipeline_failed(
 
 
 def discovery_started(log: FilteringBoundLogger, *, path: Path | str, **extra: Any) -> None:
-    """Log (info) that a folder is searched for new sessions."""
+    """Log (info) that the search of a folder for new sessions started."""
     _log(log, Event.DISCOVERY_STARTED, extra, path=str(path))
 
 
@@ -191,14 +191,14 @@ def discovery_session_found(log: FilteringBoundLogger, *, subject: str, session:
 
 
 def discovery_completed(log: FilteringBoundLogger, *, sessions_found: int, **extra: Any) -> None:
-    """Log (info) that the search ended, and how many sessions it found."""
+    """Log (info) that the search completed, and how many sessions it found."""
     _log(log, Event.DISCOVERY_COMPLETED, extra, sessions_found=sessions_found)
 
 
 def pipeline_log_capture_started(
     log: FilteringBoundLogger, *, run_id: int, log_file: Path | str, **extra: Any
 ) -> None:
-    """Log (debug) that a pipeline run's output goes to this file."""
+    """Log (debug) that a pipeline run's output is captured, and in which file."""
     _log(log, Event.PIPELINE_LOG_CAPTURE_STARTED, extra, run_id=run_id, log_file=str(log_file))
 
 
@@ -208,5 +208,5 @@ def pipeline_log_capture_completed(log: FilteringBoundLogger, *, run_id: int, **
 
 
 def metrics_workflow_completed(log: FilteringBoundLogger, *, metrics: Mapping[str, Any], **extra: Any) -> None:
-    """Log (info) the metrics of a workflow run that ended."""
+    """Log (info) the metrics of a finished workflow run."""
     _log(log, Event.METRICS_WORKFLOW_COMPLETED, extra, metrics=metrics)

@@ -222,7 +222,7 @@ class TestRotation:
         lock.unlink()
         file.write(b"second\n")
         assert lock.exists()
-        assert os.fstat(file._lock_fd).st_ino == lock.stat().st_ino
+        assert os.fstat(file._lock._fd).st_ino == lock.stat().st_ino
         assert logs(tmp_path) == {"a.log": b"second\n", "a.log.1": b"0123456789\n"}
 
 
