@@ -46,7 +46,7 @@ from tests.conformance.relay import Relay
 
 # The same program, but no document tells of a run.
 _WITHOUT_FACTS = (
-    "from shipper.document import made\nmade.facts_of = lambda documents: []\n"
+    "from shipper.deliver import serialised\nserialised.facts_of = lambda documents: []\n"
     "from shipper.cli.ship import main\nmain()"
 )
 
