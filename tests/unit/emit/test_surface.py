@@ -10,7 +10,7 @@ import shipper.emit
 
 class TestSurface:
     def test_all_is_sorted_and_real(self) -> None:
-        """What is promised is there."""
+        """Every name in ``__all__`` exists."""
         assert sorted(shipper.emit.__all__) == list(shipper.emit.__all__)
         assert all(hasattr(shipper.emit, name) for name in shipper.emit.__all__)
 
