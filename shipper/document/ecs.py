@@ -96,8 +96,8 @@ class Documents:
         for index, nanoseconds in records.after.items():
             documents[index]["@timestamp"] = later(documents[index]["@timestamp"], nanoseconds)
         for index, tags in records.tags.items():
-            known = documents[index].setdefault("tags", [])
-            known.extend(tag for tag in tags if tag not in known)
+            present = documents[index].setdefault("tags", [])
+            present.extend(tag for tag in tags if tag not in present)
         for first, last in origin.spoiled:
             for document, start, raw in zip(documents, records.starts, records.raws, strict=True):
                 if start < last and start + len(raw) >= first:
@@ -189,8 +189,8 @@ class Documents:
             if level is None and not has_no_mark(record):
                 level = json_dialects.level_of(record)
             if level is not None:
-                known = levels.get(level) if type(level) is str else None
-                log["level"] = known or level_of(as_text(json_dialects.named(level, record)).lower())
+                usual = levels.get(level) if type(level) is str else None
+                log["level"] = usual or level_of(as_text(json_dialects.named(level, record)).lower())
             component = pop("component", None)
             if component is not None:
                 if type(component) is str:

@@ -100,8 +100,8 @@ def _raised(document: Document, value: Any) -> bool:
     if found is None:
         return False
     error = document.setdefault("error", {})
-    known = {"type": found.type, "message": found.message, "stack_trace": found.stack_trace}
-    same = [error.setdefault(key, text) == text for key, text in known.items() if text]
+    raised = {"type": found.type, "message": found.message, "stack_trace": found.stack_trace}
+    same = [error.setdefault(key, text) == text for key, text in raised.items() if text]
     return found.whole and all(same)
 
 

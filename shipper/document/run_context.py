@@ -63,16 +63,16 @@ class _Life:
         ended: time of its end; empty while it has none.
         born: its birth was read.
         begun: an event other than its birth was read.
-        known: its fields, in the order of ``FIELDS``.
+        ids: its fields, in the order of ``FIELDS``.
     """
 
-    __slots__ = ("begun", "born", "ended", "known", "since", "until")
+    __slots__ = ("begun", "born", "ended", "ids", "since", "until")
 
-    def __init__(self, since: str, until: str, known: Iterable[str | None]) -> None:
+    def __init__(self, since: str, until: str, ids: Iterable[str | None]) -> None:
         self.since, self.until = since, until
         self.ended = ""
         self.born = self.begun = False
-        self.known: _Ids = tuple(known)
+        self.ids: _Ids = tuple(ids)
 
     @classmethod
     def of(cls, row: list[Any]) -> _Life:
@@ -83,7 +83,7 @@ class _Life:
 
     def row(self) -> list[Any]:
         """The life as JSON values, for the state directory."""
-        return [self.since, self.until, self.ended, self.born, self.begun, *self.known]
+        return [self.since, self.until, self.ended, self.born, self.begun, *self.ids]
 
     def covers(self, action: str | None, moment: str) -> bool:
         """Whether a line of this time can belong to this run."""
@@ -176,7 +176,7 @@ class RunContext:
             life = lives[-1]
             # Nearly every line continues the newest life and has the same fields.
             if (
-                given != life.known
+                given != life.ids
                 or life.since > moment
                 or (action in _TURNING_POINTS and not (life.begun and action in _ENDS))
                 or not life.covers(action, moment)
@@ -188,11 +188,11 @@ class RunContext:
             return
         if learn and moment and life.observe(action, moment):
             self._changed["run", run] = None
-        if given == life.known:
+        if given == life.ids:
             return
-        merged = _fill(fields, FIELDS, given, life.known)
-        if learn and merged != life.known and _is_short(given):
-            life.known = merged
+        merged = _fill(fields, FIELDS, given, life.ids)
+        if learn and merged != life.ids and _is_short(given):
+            life.ids = merged
             self._changed["run", run] = None
 
     def complete_task(self, fields: dict[str, Any]) -> None:
@@ -205,17 +205,17 @@ class RunContext:
         if task is None:
             return
         given = (get("run_id"), get("pipeline"), get("subject_id"), get("session_id"), get("workflow_run_id"))
-        known = self._tasks.get(task)
-        if known is None:
+        ids = self._tasks.get(task)
+        if ids is None:
             if any(given) and _is_short((task, *given)):
                 self._tasks[task] = given
                 self._changed["task", task] = None
                 self._drop_oldest(self._tasks, "task")
             return
-        if given == known or _contradicts(given, known):
+        if given == ids or _contradicts(given, ids):
             return
-        merged = _fill(fields, _OF_TASK, given, known)
-        if merged != known and _is_short(given):
+        merged = _fill(fields, _OF_TASK, given, ids)
+        if merged != ids and _is_short(given):
             self._tasks[task] = merged
             self._changed["task", task] = None
 
@@ -244,14 +244,14 @@ def _find_life(lives: list[_Life], given: _Ids, action: str | None, moment: str)
             one for one in lives if one.covers(action, moment)
         ]
     for life in reversed(lives):
-        if given == life.known or not _contradicts(given, life.known):
+        if given == life.ids or not _contradicts(given, life.ids):
             return None if moment and not life.accepts(action, moment) else life
     return None
 
 
-def _contradicts(given: _Ids, known: _Ids) -> bool:
+def _contradicts(given: _Ids, ids: _Ids) -> bool:
     """Whether a line has another value for a field; a database id and a BIDS name do not contradict each other."""
-    for new, old in zip(given, known, strict=True):
+    for new, old in zip(given, ids, strict=True):
         if (
             new != old
             and new is not None
@@ -266,12 +266,12 @@ def _is_short(texts: _Ids) -> bool:
     return all(text is None or len(text) <= _MAX_TEXT_CHARS for text in texts)
 
 
-def _fill(fields: dict[str, Any], names: tuple[str, ...], given: _Ids, known: _Ids) -> _Ids:
+def _fill(fields: dict[str, Any], names: tuple[str, ...], given: _Ids, ids: _Ids) -> _Ids:
     """Add known fields that a line lacks; gives the united values."""
     merged = list(given)
     filled = []
     for index, new in enumerate(given):
-        if new is None and (old := known[index]) is not None:
+        if new is None and (old := ids[index]) is not None:
             merged[index] = fields[names[index]] = old
             filled.append(names[index])
     if filled:

@@ -175,8 +175,8 @@ def unbound(**initial: Any) -> FilteringBoundLogger:
 def level_number(level: Any) -> int:
     """A level, by number or name, as a number; anything else is info."""
     try:
-        known = logging.getLevelNamesMapping()
-        return known[level.upper()] if isinstance(level, str) else int(level)
+        numbers = logging.getLevelNamesMapping()
+        return numbers[level.upper()] if isinstance(level, str) else int(level)
     except Exception:  # noqa: BLE001 - it runs methods of any object, which may raise anything
         return logging.INFO
 

@@ -53,8 +53,8 @@ def levels(level: str, components: Mapping[str, str] | None) -> Levels:
 
 
 def _number(name: Any, where: str) -> int:
-    known = logging.getLevelNamesMapping()
-    number = known.get(name.upper()) if isinstance(name, str) else None
+    numbers = logging.getLevelNamesMapping()
+    number = numbers.get(name.upper()) if isinstance(name, str) else None
     if number is None:
-        raise ValueError(f"{where}: {name!r} is not a log level; use one of {', '.join(known)}")
+        raise ValueError(f"{where}: {name!r} is not a log level; use one of {', '.join(numbers)}")
     return number

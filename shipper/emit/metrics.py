@@ -37,17 +37,10 @@ class WorkflowMetrics:
     def to_dict(self) -> dict[str, Any]:
         """The metrics as plain values, times as ISO text; the caller may change them."""
         return {
-            "workflow_run_id": self.workflow_run_id,
+            **vars(self),
             "started_at": self.started_at.isoformat(),
             "completed_at": self.completed_at.isoformat() if self.completed_at else None,
-            "stages_executed": self.stages_executed,
-            "stages_successful": self.stages_successful,
-            "stages_failed": self.stages_failed,
-            "pipelines_queued": self.pipelines_queued,
-            "pipelines_completed": self.pipelines_completed,
-            "pipelines_failed": self.pipelines_failed,
             "stage_durations": dict(self.stage_durations),
-            "total_duration_seconds": self.total_duration_seconds,
         }
 
 

@@ -60,10 +60,10 @@ class Rotation:
         """
         if isinstance(given, Rotation):
             return given
-        known = [field.name for field in fields(cls)]
+        keys = [field.name for field in fields(cls)]
         for key in given or ():
-            if key not in known:
-                raise ValueError(f"rotation: {key}: unknown key; the keys are {' and '.join(known)}")
+            if key not in keys:
+                raise ValueError(f"rotation: {key}: unknown key; the keys are {' and '.join(keys)}")
         return cls(**(given or {}))
 
     @property

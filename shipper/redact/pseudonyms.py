@@ -78,7 +78,7 @@ class Pseudonyms:
     Args:
         chosen: which ids: subject, participant, session, recruitment, or the name of any key.
         key: of the hash.
-        known: ids learned before the restart, from ``new``.
+        learned: ids learned before the restart, from ``new``.
 
     Attributes:
         active: whether any ids are chosen.
@@ -86,7 +86,7 @@ class Pseudonyms:
         new: learned ids that have not been saved; the caller saves and empties it.
     """
 
-    def __init__(self, chosen: Iterable[str], key: str, known: Iterable[str] = ()) -> None:
+    def __init__(self, chosen: Iterable[str], key: str, learned: Iterable[str] = ()) -> None:
         self._key = key.encode()
         self._kinds: dict[tuple[str, ...], str] = {}
         self._exact: dict[tuple[str, ...], str] = {}
@@ -111,17 +111,17 @@ class Pseudonyms:
         # All learned ids are single words with a digit, so only such words of a text are hashed.
         self._numbered_only = True
         self.new: set[str] = set()
-        self.recall(known)
+        self.recall(learned)
         self.digest = lru_cache(maxsize=2**16)(self._digest)
         self.kind_of = lru_cache(maxsize=2**14)(self._kind_of)
 
-    def recall(self, known: Iterable[str]) -> None:
+    def recall(self, learned: Iterable[str]) -> None:
         """Add ids that were learned before the restart."""
-        for one in known:
+        for one in learned:
             self._remember(one)
 
     @property
-    def known(self) -> int:
+    def learned_count(self) -> int:
         """How many ids are learned."""
         return len(self._learned)
 

@@ -63,15 +63,15 @@ class Redactor:
 
     Args:
         settings: which keys, which ids, and the key of the hash.
-        known: ids learned before the restart, from ``new``.
+        learned: ids learned before the restart, from ``new``.
 
     Attributes:
         active: whether there is anything to redact.
     """
 
-    def __init__(self, settings: config.Redact, known: Iterable[str] = ()) -> None:
+    def __init__(self, settings: config.Redact, learned: Iterable[str] = ()) -> None:
         self._secrets = Secrets(settings.keys)
-        self._ids = Pseudonyms(settings.hash, settings.hash_key or "", known)
+        self._ids = Pseudonyms(settings.hash, settings.hash_key or "", learned)
         self._hashes = self._ids.active
         self._short_texts: dict[str, str] = {}
         self._short_texts_at = 0
@@ -109,9 +109,9 @@ class Redactor:
             return path
         return f"~{self._ids.digest(path)}{packed_ending(path)}"
 
-    def recall(self, known: Iterable[str]) -> None:
+    def recall(self, learned: Iterable[str]) -> None:
         """Add ids that were learned before the restart."""
-        self._ids.recall(known)
+        self._ids.recall(learned)
 
     def line(self, raw: bytes) -> bytes:
         """A raw line, redacted; bytes that are not UTF-8 stay as they are."""
@@ -258,8 +258,8 @@ class Redactor:
         """Redact a text with a cache for short ones, which repeat; valid until another id is learned."""
         if len(text) > _MAX_SHORT_CHARS:
             return self._text(text, secrets)
-        if self._ids.known != self._short_texts_at or len(self._short_texts) > _MAX_SHORT_TEXTS:
-            self._short_texts, self._short_texts_at = {}, self._ids.known
+        if self._ids.learned_count != self._short_texts_at or len(self._short_texts) > _MAX_SHORT_TEXTS:
+            self._short_texts, self._short_texts_at = {}, self._ids.learned_count
         new = self._short_texts.get(text)
         if new is None:
             before = len(secrets)

@@ -83,13 +83,13 @@ def _begins_new_life(life: list[Fact], birth: Fact, births: frozenset[str]) -> b
     end: Fact | None = None
     begun = False
     for fact in life:
-        known = fact["verb"]
-        if known in births:
-            if known == verb and fact["source"] == source:
+        reported = fact["verb"]
+        if reported in births:
+            if reported == verb and fact["source"] == source:
                 same = fact
         elif "stage" not in fact:
             begun = True
-            if known in _END_REPORTS:
+            if reported in _END_REPORTS:
                 end = fact
     if not begun:
         later = same is not None and verb != "started" and "started" in births

@@ -256,9 +256,9 @@ def _numbers(metrics: dict[str, Any]) -> dict[str, Any]:
     durations = metrics.get("stage_durations")
     if isinstance(durations, dict):
         seconds = {stage: _float(durations[stage]) for stage in sorted(durations) if len(stage) <= MAX_LABEL_CHARS}
-        known = [(stage, number) for stage, number in seconds.items() if number is not None]
-        ordered["stage_durations"] = dict(known[:_MAX_STAGES])
-        if not known:
+        finite = [(stage, number) for stage, number in seconds.items() if number is not None]
+        ordered["stage_durations"] = dict(finite[:_MAX_STAGES])
+        if not finite:
             del ordered["stage_durations"]
     return ordered
 

@@ -47,7 +47,7 @@ class RunIndex:
         self.uuid: str | None = None
 
     def ensure(self) -> bool:
-        """Create the index unless it exists, also after somebody has deleted it.
+        """Create the index unless it exists, also after a deletion.
 
         Returns:
             Whether what was known of its documents still holds.  In an index that was deleted and created again,
@@ -133,8 +133,8 @@ def _version(found: ApiResponse[Any], index: str) -> float:
     if found.meta.status == 403 or (found.meta.status == 400 and is_genuine(found)):
         return inf
     shape = {str: {"mappings": {"_meta?": {"version?": object}}}}
-    known = understood(found, shape, f"the request for the mapping of {index}").get(index)
-    if known is None:
+    about_index = understood(found, shape, f"the request for the mapping of {index}").get(index)
+    if about_index is None:
         return inf  # it is an alias
-    version = known["mappings"].get("_meta", {}).get("version")
+    version = about_index["mappings"].get("_meta", {}).get("version")
     return version if isinstance(version, int) else 0

@@ -168,13 +168,13 @@ class RunDocuments:
         size = asked = 0
         while work.queue and len(actions) < MAX_RUNS and size < self._max_bytes and asked < self._max_asked:
             identity, added = work.queue.popleft()
-            known = self._cache.get(identity)
-            if known is None:
+            cached = self._cache.get(identity)
+            if cached is None:
                 whole = identity in work.existing or not self._mostly_new
                 asked += whole
                 action = self._update_of(identity, added, work, whole=whole)
             else:
-                action = self._put_of(identity, added, known, work)
+                action = self._put_of(identity, added, cached, work)
             if action is not None:
                 actions.append(action)
                 size += len(action.body)
@@ -244,7 +244,7 @@ class RunDocuments:
         self,
         identity: str,
         added: dict[str, Fact],
-        known: CachedRun,
+        cached: CachedRun,
         work: _Pass,
         source: dict[str, Any] | None = None,
     ) -> _Action | None:
@@ -253,22 +253,22 @@ class RunDocuments:
         Args:
             identity: the id of the document.
             added: the facts to add.
-            known: the document's current facts and state.
+            cached: the document's current facts and state.
             work: takes the refusal, if the facts make no document.
             source: the current document, if it may differ from what its facts make.
         """
-        union = {**known.facts, **added}
-        if source is None and len(union) == len(known.facts):
+        union = {**cached.facts, **added}
+        if source is None and len(union) == len(cached.facts):
             return None
         document = self._made(identity, union, work)
-        if document is None or (source is None and document["facts"].keys() == known.facts.keys()):
+        if document is None or (source is None and document["facts"].keys() == cached.facts.keys()):
             return None
         same = document == source
         facts, body = _json(document)
-        about = {"_id": identity, "if_seq_no": known.seq_no, "if_primary_term": known.primary_term}
+        about = {"_id": identity, "if_seq_no": cached.seq_no, "if_primary_term": cached.primary_term}
         action = _Action(identity, added, facts, b"".join((orjson.dumps({"index": about}), b"\n", body, b"\n")))
         if same:
-            self._remember(action, {"_seq_no": known.seq_no, "_primary_term": known.primary_term})
+            self._remember(action, {"_seq_no": cached.seq_no, "_primary_term": cached.primary_term})
             return None
         return action
 

@@ -9,9 +9,9 @@ from shipper.redact.pseudonyms import MAX_LEARNED, Pseudonyms
 KEY = "a key of more than sixteen letters"
 
 
-def build(*chosen: str, known: set[str] | None = None) -> Pseudonyms:
+def build(*chosen: str, learned: set[str] | None = None) -> Pseudonyms:
     """Pseudonyms of these ids."""
-    return Pseudonyms(chosen or ("subject", "session", "recruitment"), KEY, known or set())
+    return Pseudonyms(chosen or ("subject", "session", "recruitment"), KEY, learned or set())
 
 
 def test_hash_can_be_computed_by_its_owner() -> None:
@@ -72,7 +72,7 @@ def test_what_was_met_is_found_again() -> None:
     said = one.text(text)
     assert ["not", "10421", "or", "Anna"] == said.split()[-4:]
     assert not any(value in said.rpartition(";")[0] for value in ("0421", "REC", "R 12", "Ann"))
-    assert said == build(known=one.new).text(text)
+    assert said == build(learned=one.new).text(text)
     assert not any(value in repr(one.new) for value in ("0421", "REC", "R 12", "Ann"))
     assert "0421" in build().text("about 0421")
 
@@ -105,6 +105,6 @@ def test_several_in_one_value() -> None:
 
 def test_memory_is_bounded() -> None:
     """Further ids are hashed under their keys, and not learned."""
-    ids = build(known={f"{number:016x}.1" for number in range(MAX_LEARNED)})
+    ids = build(learned={f"{number:016x}.1" for number in range(MAX_LEARNED)})
     ids.value("subject", "0421")
-    assert (MAX_LEARNED, set()) == (ids.known, ids.new)
+    assert (MAX_LEARNED, set()) == (ids.learned_count, ids.new)
