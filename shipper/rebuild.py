@@ -15,9 +15,10 @@ from shipper.elastic.answers import taken_apart, understood
 from shipper.elastic.client import is_there
 from shipper.elastic.names import streams_of
 from shipper.query.conditions import Query
-from shipper.runs.facts import TELLING, RunFacts, facts_of
+from shipper.runs.facts import RunFacts, facts_of
 from shipper.runs.gathered import Gathered
 from shipper.runs.writer import RunDocuments, Written
+from shipper.taxonomy import MEANINGS, STAGE_PREFIXES
 from shipper.views.paging import Snapshot
 from shipper.views.views import sort
 
@@ -28,9 +29,8 @@ _QUERY: Query = {
     "bool": {
         "minimum_should_match": 1,
         "should": [
-            {"terms": {"event.action": sorted(TELLING)}},
-            {"prefix": {"event.action": "stage."}},
-            {"prefix": {"event.action": "workflow.stage."}},
+            {"terms": {"event.action": sorted(MEANINGS)}},
+            *({"prefix": {"event.action": prefix}} for prefix in STAGE_PREFIXES),
             {"terms": {"neuroflow.audit.entity_type": ["pipeline_run", "workflow_run", "session"]}},
         ],
     }
@@ -95,11 +95,11 @@ def rebuild(client: Elasticsearch, namespace: str, runs: RunDocuments, say: Call
 def _write(runs: RunDocuments, facts: RunFacts) -> None:
     written = Written(facts)
     for _ in range(5):
-        written = runs.write(written.again)
+        written = runs.write(written.retry)
         if written.refused:
             identity, verdict = written.refused[0]
             raise RefusedError(f"{identity}: {verdict.status} {verdict.kind}: {verdict.reason}")
-        if not written.again:
+        if not written.retry:
             return
     why = written.why
     raise RefusedError(

@@ -14,7 +14,7 @@ from shipper.config import DATASETS
 from shipper.deliver.serialised import Made
 from shipper.document.ids import ids_of
 from shipper.parse.records import Records
-from shipper.runs.facts import Told
+from shipper.runs.facts import EncodedFact
 from shipper.tail.progress import Span
 
 
@@ -38,7 +38,7 @@ class Batch:
     size: int = 0
     doubtful: list[tuple[int, int]] = field(default_factory=list)
     again: list[tuple[int, int]] = field(default_factory=list)
-    facts: list[Told] = field(default_factory=list)
+    facts: list[EncodedFact] = field(default_factory=list)
 
 
 class Packer:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import orjson
 
 from shipper.document.ecs import Document
-from shipper.runs.facts import Told, facts_of
+from shipper.runs.facts import EncodedFact, facts_of
 
 
 class Made(NamedTuple):
@@ -20,7 +20,7 @@ class Made(NamedTuple):
     """
 
     bodies: list[bytes]
-    told: list[Told]
+    told: list[EncodedFact]
 
 
 def made_of(documents: Sequence[Document]) -> Made:

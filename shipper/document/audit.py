@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shipper.document.unmapped import as_text, tame
+from shipper.document.unmapped import as_text, sanitized
 from shipper.parse import json_dialects
 from shipper.parse.records import Record
 from shipper.parse.timestamps import Zone, to_utc
@@ -13,7 +13,12 @@ _AUDIT_TEXT = ("old_value", "new_value", "triggered_by")
 
 
 def document_of(record: Record, zone: Zone) -> dict[str, Any]:
-    """The document of an audit record; stamps without a zone are UTC (``zone``)."""
+    """The document of an audit record.
+
+    Args:
+        record: the parsed record; used up.
+        zone: UTC, in which timestamps without a zone are.
+    """
     pop = record.pop
     entity_type, entity_id, action = as_text(pop("entity_type")), pop("entity_id", None), as_text(pop("action"))
     entity = {"entity_type": entity_type, "entity": entity_type}
@@ -61,5 +66,5 @@ def document_of(record: Record, zone: Zone) -> dict[str, Any]:
         document["error"] = {"message": error}
     extra = {key: value for key, value in record.items() if value is not None}
     if extra:
-        neuroflow["extra"] = tame(extra)
+        neuroflow["extra"] = sanitized(extra)
     return document

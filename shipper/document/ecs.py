@@ -1,7 +1,7 @@
 """Records → documents with ECS names.
 
-The mapping is closed: what has no home goes into ``neuroflow.extra``, so no line can explode it or conflict
-with it, and every value that gets a home has its type by then.
+The mapping is closed: unmapped keys go to ``neuroflow.extra``, so no line adds fields to the mapping or conflicts
+with it, and every mapped value has its field's type.
 """
 
 from __future__ import annotations
@@ -13,42 +13,45 @@ from typing import Any
 
 from shipper.config import Shipper
 from shipper.document import audit, pipeline_output
-from shipper.document.bids_labels import LABELS, MOST_LABEL, Label, labelled
-from shipper.document.durations import MOST_SECONDS
-from shipper.document.field_mappers import HOMES, IDS, put_component, put_duration, put_service
+from shipper.document.bids_labels import LABELS, MAX_LABEL_CHARS, Label, bids_name
+from shipper.document.durations import MAX_SECONDS
+from shipper.document.field_mappers import IDS, MAPPERS, put_component, put_duration, put_service
 from shipper.document.ids import generation_text
 from shipper.document.levels import SPELLINGS, level_of
-from shipper.document.path_context import place_of
-from shipper.document.pipeline_output import MomentOf
+from shipper.document.path_context import path_context_of
+from shipper.document.pipeline_output import ToUtc
 from shipper.document.run_context import RunContext
-from shipper.document.taxonomy import event_fields
-from shipper.document.unmapped import GOOD_KEYS, PLAIN, as_text, tame
+from shipper.document.unmapped import SAFE_KEYS, SCALARS, as_text, sanitized
 from shipper.parse import celery, foreign_timestamps, json_dialects, structlog, traceback
 from shipper.parse.audit import is_entry
 from shipper.parse.records import Records
 from shipper.parse.timestamps import FIRST_YEAR, LAST_YEAR, Reading, Zone, from_ns, later, to_utc
 from shipper.redact.redactor import Redactor
+from shipper.taxonomy import event_fields
 
 Document = dict[str, Any]
 Suspects = Callable[[bytes], bool]
-"""Whether a line may hold what has to be taken out."""
+"""Whether a line may contain something to redact."""
 ECS_VERSION = "8.17.0"
 
-# Larger numbers are names: dates, numbers of the scanner.
-_LEAST_NAME = 10**7
+# Larger numbers are names: dates, numbers from a scanner.
+_MIN_NAME_NUMBER = 10**7
 
-_HOME_OF: dict[str, Any] = {**IDS, **LABELS, **HOMES}
-"""Key in the source → where an identifier goes (text), what it names (a label), or what puts it home (a function)."""
+_TARGETS: dict[str, Any] = {**IDS, **LABELS, **MAPPERS}
+"""Key of a log line → key under ``neuroflow`` (str), what it names (Label), or the function that maps it."""
 
 
 class Documents:
     """Makes the documents of a block.
 
     Args:
-        settings: environment, host name, zone and limits are taken from here.
+        settings: for environment, host name, zones and limits.
         version: of the agent.
-        runs: what earlier lines said about runs, if there were any.
-        redactor: takes out what must not leave the machine.
+        runs: completes ids from earlier lines.
+        redactor: removes secrets and hashes ids.
+
+    Attributes:
+        common: what all documents have in common; ``of`` leaves it out.
     """
 
     def __init__(
@@ -59,11 +62,11 @@ class Documents:
         self._container_zone = Zone(settings.container_timezone)
         self._last_ns: dict[bytes, int] = {}
         self._container_last_ns: dict[bytes, int] = {}
-        self._most = settings.max_line_bytes
+        self._max_line_bytes = settings.max_line_bytes
         self._service = {"name": "neuroflow", "environment": settings.environment}
         self.runs = runs or RunContext()
         self._redactor = redactor or Redactor(settings.redact)
-        self._untimed_at = 0
+        self._last_assumed_ns = 0
         self.common: Document = {
             "host": {"name": settings.host},
             "agent": {"type": "neuroflow-ship", "version": version},
@@ -71,11 +74,11 @@ class Documents:
         }
 
     def of(self, records: Records) -> list[Document]:
-        """One document a record, in order, without what all documents of the stream have in common."""
+        """One document for each record, in order."""
         origin, redactor = records.block.origin, self._redactor
         joined = b"\n".join(records.raws)
-        # Most blocks hold nothing that has to be taken out, and of the others most lines don't.
-        suspects = redactor.suspects if redactor.active and redactor.suspects(joined) else _nothing
+        # Most blocks contain nothing to redact, and in the others most lines don't.
+        suspects = redactor.suspects if redactor.active and redactor.suspects(joined) else _never
         path = redactor.path(origin.path)
         if origin.format == "pipeline":
             documents = pipeline_output.documents_of(
@@ -85,67 +88,69 @@ class Documents:
                 if suspects(raw):
                     redactor.document(document)
         elif b'"entity_type"' in joined:
-            documents = self._mixed(records, path, suspects)
+            documents = self._audit_records(records, path, suspects)
         else:
             documents = self._events(records, path, suspects)
         if records.contained:
-            self._by_container_clock(documents, records)
+            self._use_container_stamps(documents, records)
         for index, nanoseconds in records.after.items():
             documents[index]["@timestamp"] = later(documents[index]["@timestamp"], nanoseconds)
         for index, tags in records.tags.items():
-            known = documents[index].setdefault("tags", [])
-            known.extend(tag for tag in tags if tag not in known)
+            present = documents[index].setdefault("tags", [])
+            present.extend(tag for tag in tags if tag not in present)
         for first, last in origin.spoiled:
             for document, start, raw in zip(documents, records.starts, records.raws, strict=True):
                 if start < last and start + len(raw) >= first:
                     document.setdefault("tags", []).append("checksum_failed")
         for index, flags in records.flags.items():
             documents[index]["log"]["flags"] = sorted(set(flags))
-        if max(map(len, records.raws), default=0) > self._most:
-            self._cut(documents, records)
+        if max(map(len, records.raws), default=0) > self._max_line_bytes:
+            self._truncate(documents, records)
         for index, original in records.originals.items():
             kept = redactor.line(original) if suspects(original) else original
             documents[index]["neuroflow"]["original"] = b64encode(kept).decode()
         return documents
 
     def _events(self, records: Records, path: str, suspects: Suspects) -> list[Document]:
-        """Application events: structlog's keys, from whichever format they came.
+        """Documents of application events in any format.
 
-        One flat loop: at a hundred thousand lines a second a call costs more than the work in it.
+        One flat loop: at a hundred thousand lines a second calls cost more than the work in them.
         """
         block = records.block
         reading = Reading(block.origin.generation, block.read_at_ns, block.modified_ns, self._last_ns)
         created = from_ns(block.read_at_ns)
         dataset = f"neuroflow.{block.origin.dataset}"
         file = {"path": path}
-        place = place_of(self._redactor.path(block.origin.logical)) if block.origin.format == "console" else None
+        place = (
+            path_context_of(self._redactor.path(block.origin.logical)) if block.origin.format == "console" else None
+        )
         generation = generation_text(block.origin.generation)
-        service, runs, levels, home_of = self._service, self.runs, SPELLINGS, _HOME_OF.get
+        service, runs, levels, target_of = self._service, self.runs, SPELLINGS, _TARGETS.get
         has_no_mark = json_dialects.MARKS.isdisjoint
-        plain, good_keys, raws, redact = PLAIN, GOOD_KEYS, records.raws, self._redactor.document
-        # Lines that say the same share one event object; what differs from it is added to a copy.
+        plain, safe_keys, raws, redact = SCALARS, SAFE_KEYS, records.raws, self._redactor.document
+        # Lines with the same message share one event object, which is copied to be changed.
         events: dict[str, Document] = {}
         documents: list[Document] = []
         for index, (record, start) in enumerate(zip(records.records, records.starts, strict=True)):
             pop = record.pop
-            name = pop("event", None)
-            if type(name) is not str:
-                if name is not None:
-                    record["event"] = name
-                name = json_dialects.event_of(record)
-                name = as_text(record if name is None else name)
-            event = events.get(name)
+            message = pop("event", None)
+            if type(message) is not str:
+                if message is not None:
+                    record["event"] = message
+                message = json_dialects.event_of(record)
+                message = as_text(record if message is None else message)
+            event = events.get(message)
             if event is None:
-                event = {**event_fields(name), "created": created, "dataset": dataset}
-                if name.startswith(celery.SAYINGS):
-                    celery.add_task(record, name)
+                event = {**event_fields(message), "created": created, "dataset": dataset}
+                if message.startswith(celery.SAYINGS):
+                    celery.add_task(record, message)
                 else:
-                    events[name] = event
+                    events[message] = event
             log: Document = {"offset": start, "file": file}
             neuroflow: Document = {"generation": generation}
             document: Document = {
                 "@timestamp": None,
-                "message": name,
+                "message": message,
                 "event": event,
                 "log": log,
                 "service": service,
@@ -153,9 +158,9 @@ class Documents:
             }
             documents.append(document)
             extra: Document = {}
-            odd = False
+            unsafe = False
 
-            # Whatever it is: what is no text ends in one of the errors below.
+            # Of any type: what is not text raises one of the errors below.
             stamp: Any = pop("@timestamp", None) or pop("timestamp", None)
             if stamp is None:
                 stamp = json_dialects.time_of(record)
@@ -170,79 +175,79 @@ class Documents:
                     if assumed:
                         document["event"] = {**event, "timezone": assumed}
             except (ValueError, TypeError, LookupError, AttributeError):
-                known_at = json_dialects.stamp(stamp)
-                if known_at is None and type(stamp) is str:
-                    known_at, assumed = self._of_some_year(stamp, reading, records.written.get(index))
+                fallback = json_dialects.stamp(stamp)
+                if fallback is None and type(stamp) is str:
+                    fallback, assumed = self._of_some_year(stamp, reading, records.written.get(index))
                     if assumed:
                         document["event"] = {**event, "timezone": assumed}
-                if known_at is None:
+                if fallback is None:
                     if stamp is not None:
-                        extra["timestamp" if "timestamp" not in record else "@timestamp"], odd = stamp, True
-                    known_at = self._written(records.written.get(index))
-                if known_at is None:
-                    known_at = self._time_read(block.read_at_ns)
+                        extra["timestamp" if "timestamp" not in record else "@timestamp"], unsafe = stamp, True
+                    fallback = self._runtime_stamp(records.written.get(index))
+                if fallback is None:
+                    fallback = self._assumed_time(block.read_at_ns)
                     document["tags"] = ["no_timestamp"]
-                document["@timestamp"] = known_at
+                document["@timestamp"] = fallback
 
             level = pop("level", None)
             if level is None and not has_no_mark(record):
                 level = json_dialects.level_of(record)
             if level is not None:
-                known = levels.get(level) if type(level) is str else None
-                log["level"] = known or level_of(as_text(json_dialects.named(level, record)).lower())
+                usual = levels.get(level) if type(level) is str else None
+                log["level"] = usual or level_of(as_text(json_dialects.named(level, record)).lower())
             component = pop("component", None)
             if component is not None:
                 if type(component) is str:
                     log["logger"] = component
                 else:
                     put_component(document, component)
-            said = pop("service", None)
-            if said is not None and said != "neuroflow" and not put_service(document, said):
-                extra["service"], odd = said, True
+            service_name = pop("service", None)
+            if service_name is not None and service_name != "neuroflow" and not put_service(document, service_name):
+                extra["service"], unsafe = service_name, True
             duration = pop("duration", None)
             if duration is not None:
                 kind = type(duration)
-                if (kind is float or kind is int) and 0 <= duration < MOST_SECONDS:
+                if (kind is float or kind is int) and 0 <= duration < MAX_SECONDS:
                     document["event"] = {**document["event"], "duration": round(duration * 10**9)}
                 elif not put_duration(document, duration):
-                    extra["duration"], odd = duration, True
+                    extra["duration"], unsafe = duration, True
 
             for key, value in record.items():
-                home = home_of(key)
-                if home is None:
+                target = target_of(key)
+                if target is None:
                     if value is not None:
                         extra[key] = value
-                        if type(value) not in plain or key not in good_keys:
-                            odd = True
-                elif type(home) is str:
+                        if type(value) not in plain or key not in safe_keys:
+                            unsafe = True
+                elif type(target) is str:
                     if value is None:
                         continue
                     kind = type(value)
                     text = value if kind is str else str(value) if kind is int else _id(value, key, raws[index])
-                    if home not in neuroflow and kind is not dict:
-                        neuroflow[home] = text
-                    elif neuroflow.get(home) != text:
-                        extra[key], odd = value, True
-                elif type(home) is Label:
+                    if target not in neuroflow and kind is not dict:
+                        neuroflow[target] = text
+                    elif neuroflow.get(target) != text:
+                        extra[key], unsafe = value, True
+                elif type(target) is Label:
                     if value is None:
                         continue
                     kind = type(value)
                     if kind is str:
-                        text = labelled(value, home) if len(value) <= MOST_LABEL else value
-                    elif kind is int and not home.always and -_LEAST_NAME < value < _LEAST_NAME:
+                        text = bids_name(value, target) if len(value) <= MAX_LABEL_CHARS else value
+                    elif kind is int and not target.always_name and -_MIN_NAME_NUMBER < value < _MIN_NAME_NUMBER:
                         text = str(value)
                     else:
                         text = _id(value, key, raws[index])
-                        text = labelled(text, home) if len(text) <= MOST_LABEL else text
-                    if neuroflow.setdefault(home.home, text) != text:
-                        extra[key], odd = value, True
-                elif value is not None and not home(document, value):
-                    extra[key], odd = value, True
+                        text = bids_name(text, target) if len(text) <= MAX_LABEL_CHARS else text
+                    if neuroflow.setdefault(target.field, text) != text:
+                        extra[key], unsafe = value, True
+                elif value is not None and not target(document, value):
+                    extra[key], unsafe = value, True
             if "error" in document:
-                _name_the_error(document["error"])
+                _complete_error(document["error"])
             if extra:
-                neuroflow["extra"] = tame(extra) if odd else extra
-            # What others learn from this line has to be redacted by then.
+                neuroflow["extra"] = sanitized(extra) if unsafe else extra
+            # Before the run context learns from the line.
             if suspects(raws[index]):
                 redact(document)
                 neuroflow = document["neuroflow"]
@@ -251,12 +256,12 @@ class Documents:
             if "task" in neuroflow:
                 runs.complete_task(neuroflow)
             if "run_id" in neuroflow:
-                said_at = document["@timestamp"] if "tags" not in document else ""
-                runs.complete(neuroflow, document["event"].get("action"), said_at)
+                event_time = document["@timestamp"] if "tags" not in document else ""
+                runs.complete(neuroflow, document["event"].get("action"), event_time)
         return documents
 
-    def _written(self, text: str | None) -> str | None:
-        """When a container's runtime took a line."""
+    def _runtime_stamp(self, text: str | None) -> str | None:
+        """The container runtime's own timestamp of a line, in UTC."""
         try:
             return to_utc(text, self._zone)[0] if text else None
         except ValueError:
@@ -264,14 +269,14 @@ class Documents:
 
     def _of_some_year(self, stamp: str, reading: Reading, written: str | None) -> tuple[str | None, str | None]:
         """The time of a stamp without a year, and the assumed zone: not behind the line's or file's last change."""
-        moment = self._written(written)
+        moment = self._runtime_stamp(written)
         read_at = reading.read_at_ns
         latest = moment or from_ns(min(reading.modified_ns or read_at, read_at))
         text = foreign_timestamps.with_year(stamp, datetime.fromisoformat(latest))
         return to_utc(text, self._zone, reading) if text else (None, None)
 
-    def _container_moment(self, records: Records) -> MomentOf:
-        """What reads the stamps of a block's containers."""
+    def _container_moment(self, records: Records) -> ToUtc:
+        """What converts timestamps of containers in a block."""
         block, zone = records.block, self._container_zone
         last = self._container_last_ns
         reading = Reading(block.origin.generation, block.read_at_ns, block.modified_ns, last)
@@ -284,8 +289,8 @@ class Documents:
 
         return moment_of
 
-    def _by_container_clock(self, documents: list[Document], records: Records) -> None:
-        """Lines that a container printed into another log keep its time."""
+    def _use_container_stamps(self, documents: list[Document], records: Records) -> None:
+        """Give lines that a container printed into another log the time in them."""
         moment_of = self._container_moment(records)
         for index, stamp in records.contained.items():
             document = documents[index]
@@ -296,16 +301,13 @@ class Documents:
             event = {key: value for key, value in document["event"].items() if key != "timezone"}
             document["event"] = {**event, "timezone": zone} if zone else event
 
-    def _time_read(self, read_at_ns: int) -> str:
-        """The time of a line that says none: when it was read, a nanosecond apart, which keeps their order.
+    def _assumed_time(self, read_at_ns: int) -> str:
+        """The time for a line without one: the time of reading, always later than the last, which keeps the order."""
+        self._last_assumed_ns = max(read_at_ns, self._last_assumed_ns + 1)
+        return from_ns(self._last_assumed_ns)
 
-        Also when the clock is set back.
-        """
-        self._untimed_at = max(read_at_ns, self._untimed_at + 1)
-        return from_ns(self._untimed_at)
-
-    def _mixed(self, records: Records, path: str, suspects: Suspects) -> list[Document]:
-        """Audit records, wherever they stand; a line that is none is an event like any other."""
+    def _audit_records(self, records: Records, path: str, suspects: Suspects) -> list[Document]:
+        """Documents of a block with audit records; its other lines are events."""
         block = records.block
         common = {"created": from_ns(block.read_at_ns), "dataset": f"neuroflow.{block.origin.dataset}"}
         generation = generation_text(block.origin.generation)
@@ -321,10 +323,10 @@ class Documents:
             document["service"] = self._service
             document["log"] = {"offset": start, "file": {"path": path}}
             document["neuroflow"]["generation"] = generation
-            if "@timestamp" not in document and (stamp := self._written(written)):
+            if "@timestamp" not in document and (stamp := self._runtime_stamp(written)):
                 document["@timestamp"] = stamp
             elif "@timestamp" not in document:
-                document["@timestamp"] = self._time_read(block.read_at_ns)
+                document["@timestamp"] = self._assumed_time(block.read_at_ns)
                 document["tags"] = ["no_timestamp"]
             if suspects(raw):
                 self._redactor.document(document)
@@ -335,26 +337,26 @@ class Documents:
             documents.append(document)
         return documents
 
-    def _cut(self, documents: list[Document], records: Records) -> None:
-        """Lines over the limit: the message is cut and flagged, the exact bytes stay beside it."""
+    def _truncate(self, documents: list[Document], records: Records) -> None:
+        """Truncate and flag messages over the limit; the exact bytes go to ``neuroflow.original``."""
         for index, raw in enumerate(records.raws):
-            if len(raw) <= self._most:
+            if len(raw) <= self._max_line_bytes:
                 continue
             log = documents[index]["log"]
             log["flags"] = sorted({*log.get("flags", ()), "truncated"})
             message = documents[index]["message"].encode("utf-8", "replace")
-            if len(message) > self._most:
-                documents[index]["message"] = message[: self._most].decode("utf-8", "ignore")
+            if len(message) > self._max_line_bytes:
+                documents[index]["message"] = message[: self._max_line_bytes].decode("utf-8", "ignore")
             records.originals.setdefault(index, raw + b"\n")
 
 
-def _nothing(_: bytes) -> bool:
-    """Suspects no line."""
+def _never(_: bytes) -> bool:
+    """Suspect no line."""
     return False
 
 
 def _id(value: Any, key: str, raw: bytes) -> str:
-    """An identifier as text.  The fast parser rounds integers beyond 64 bits: theirs is looked up in the line."""
+    """An identifier as text; integers beyond 64 bits, which the fast parser rounds, come from the line itself."""
     if type(value) is float and abs(value) >= 2**63:
         exact = structlog.lenient(raw)
         if exact is not None and key in exact:
@@ -362,8 +364,8 @@ def _id(value: Any, key: str, raw: bytes) -> str:
     return as_text(value)
 
 
-def _name_the_error(error: Document) -> None:
-    """Type and message of an exception from its traceback, where the line names none."""
+def _complete_error(error: Document) -> None:
+    """Add type and message of an exception from its traceback, if the line has none."""
     text = error.get("stack_trace")
     if text and ("type" not in error or "message" not in error):
         kind, message = traceback.exception_of(text)

@@ -1,7 +1,7 @@
-"""Keys of a log line that have a home in ECS, and how each is put there.  Pure.
+"""Which keys of a log line map to ECS fields, and how.  Pure.
 
-Every function takes the document and the value, and answers whether the value is at home; False leaves it to
-``neuroflow.extra``, so that a value of an unexpected type is kept and never refused.
+Every function takes the document and the value, and gives whether it mapped the whole value; if not, the value goes
+to ``neuroflow.extra``, so a value of an unexpected type is kept and never rejected.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any
 
 from shipper.document import durations
 from shipper.document.levels import level_of
-from shipper.document.taxonomy import event_fields
-from shipper.document.unmapped import as_text, tame
+from shipper.document.unmapped import as_text, sanitized
 from shipper.parse import exceptions, traceback
 from shipper.parse.timestamps import Zone, to_utc
+from shipper.taxonomy import event_fields
 
 Document = dict[str, Any]
 
@@ -28,7 +28,7 @@ IDS = {
     "stage": "stage",
     "output_node": "node",
 }
-"""Key in the source → key under ``neuroflow``: identifiers, always as text.  Names of people are ``labels``'."""
+"""Key of a log line → key under ``neuroflow``: identifiers, as text.  Names of people are in ``bids_labels``."""
 
 _COUNTS = frozenset(
     {
@@ -40,20 +40,20 @@ _COUNTS = frozenset(
         "pipelines_failed",
     }
 )
-_BAD = frozenset({"failed", "failure", "error"})
+_FAILED_STATUSES = frozenset({"failed", "failure", "error"})
 _UTC = Zone("UTC")
-# Frames of other languages: "at f (x.js:1:2)", "goroutine 1 [running]:", "main.go:12".
+# Stack frames of other languages: "at f (x.js:1:2)", "goroutine 1 [running]:", "main.go:12".
 _STACK = re.compile(r"^\s*at |^  File \"|^goroutine [0-9]|\.go:[0-9]", re.MULTILINE)
 
 
 def put_component(document: Document, value: Any) -> bool:
-    """The logger's name; a second, different one is not at home."""
+    """The logger's name; a second, different one is not mapped."""
     logger = as_text(value)
     return bool(document["log"].setdefault("logger", logger) == logger)
 
 
 def put_service(document: Document, value: Any) -> bool:
-    """The service's name, where it is a text, or stands in an object as ECS has it."""
+    """The service's name, as text or in an object like ECS's."""
     if type(value) is dict:
         for key in ("name", "environment"):
             if type(value.get(key)) is str:
@@ -71,7 +71,7 @@ def _environment(document: Document, value: Any) -> bool:
 
 
 def put_duration(document: Document, value: Any) -> bool:
-    """A duration in whichever spelling; a second one is not at home."""
+    """A duration in any spelling; a second one is not mapped."""
     nanoseconds = durations.nanoseconds(value)
     if nanoseconds is None or "duration" in document["event"]:
         return False
@@ -95,18 +95,18 @@ def _exception(document: Document, value: Any) -> bool:
 
 
 def _raised(document: Document, value: Any) -> bool:
-    """An exception as an object or a list; what its traceback does not say stays visible beside it."""
+    """An exception as an object or a list; it is also kept as it is if its traceback does not contain all of it."""
     found = exceptions.of(value)
     if found is None:
         return False
     error = document.setdefault("error", {})
-    told = {"type": found.type, "message": found.message, "stack_trace": found.stack_trace}
-    same = [error.setdefault(key, text) == text for key, text in told.items() if text]
+    raised = {"type": found.type, "message": found.message, "stack_trace": found.stack_trace}
+    same = [error.setdefault(key, text) == text for key, text in raised.items() if text]
     return found.whole and all(same)
 
 
 def _err(document: Document, value: Any) -> bool:
-    """What Go's and Node's loggers call the error."""
+    """The error, as loggers of Go and Node.js name it."""
     return type(value) in {str, dict} and _error(document, value)
 
 
@@ -116,7 +116,7 @@ def _error_type(document: Document, value: Any) -> bool:
 
 
 def _trace(document: Document, value: Any) -> bool:
-    """What is a traceback by its text, or by that of its lines: other things have such keys, too."""
+    """A traceback, if the text is one, or that of its lines; other values have such keys, too."""
     if type(value) is list and value and all(type(line) is str for line in value):
         value = "\n".join(line.rstrip("\n") for line in value)
     if type(value) is str and not traceback.split(value)[1] and not _STACK.search(value):
@@ -127,18 +127,18 @@ def _trace(document: Document, value: Any) -> bool:
 def _success(document: Document, value: Any) -> bool:
     if type(value) is bool:
         document["event"] = {**document["event"], "outcome": "success" if value else "failure"}
-    return False  # the value itself stays visible
+    return False  # the value itself goes to ``extra``
 
 
 def _status(document: Document, value: Any) -> bool:
-    """``workflow.completed`` says that it has ended, its status how."""
-    if type(value) is str and document["event"].get("outcome") == "success" and value.lower() in _BAD:
+    """A status of failure changes the outcome of ``workflow.completed``, which reports only that it ended."""
+    if type(value) is str and document["event"].get("outcome") == "success" and value.lower() in _FAILED_STATUSES:
         document["event"] = {**document["event"], "outcome": "failure", "type": ["end", "error"]}
-    return False  # the value itself stays visible
+    return False  # the value itself goes to ``extra``
 
 
 def _action(document: Document, value: Any) -> bool:
-    """The action, where the message names none; like a message it tells kind and outcome."""
+    """The action, if the message is none; kind, type and outcome follow from it."""
     if type(value) is not str or "action" in document["event"]:
         return False
     document["event"] = {**document["event"], **event_fields(value), "action": value}
@@ -175,7 +175,7 @@ def _pid(document: Document, value: Any) -> bool:
 
 
 def _process(document: Document, value: Any) -> bool:
-    """The process as ECS has it."""
+    """The process in an object like ECS's."""
     if type(value) is not dict:
         return False
     for key, put in (("name", _process_name), ("pid", _pid)):
@@ -185,14 +185,14 @@ def _process(document: Document, value: Any) -> bool:
 
 
 def _log(document: Document, value: Any) -> bool:
-    """What ECS says of the logger."""
+    """The logger in an object like ECS's."""
     if type(value) is dict and type(value.get("logger")) is str and put_component(document, value["logger"]):
         del value["logger"]
     return type(value) is dict and not value
 
 
 def _level(document: Document, value: Any) -> bool:
-    """A second spelling of the level."""
+    """The level again; another one is not mapped."""
     return type(value) is str and document["log"].get("level") == level_of(value.lower())
 
 
@@ -216,7 +216,7 @@ def _iostream(document: Document, value: Any) -> bool:
 
 
 def _metrics(document: Document, value: Any) -> bool:
-    """The metrics event: fixed numbers have fields, stage names are keys and stay in a flattened one."""
+    """Metrics: counts have fields of their own, durations of stages are in one flattened field."""
     if type(value) is not dict:
         return False
     metrics: Document = {}
@@ -232,13 +232,13 @@ def _metrics(document: Document, value: Any) -> bool:
         elif key in {"started_at", "completed_at"} and kind is str and (moment := _moment(item)):
             metrics[key] = moment
         elif key == "stage_durations" and kind is dict:
-            metrics[key] = tame(item)
+            metrics[key] = sanitized(item)
         elif key == "workflow_run_id" and kind is not dict:
             if document["neuroflow"].setdefault("workflow_run_id", as_text(item)) != as_text(item):
                 continue
         else:
             continue
-        del value[key]  # what is left has no home
+        del value[key]  # the rest goes to ``extra``
     if metrics:
         document["neuroflow"]["metrics"] = metrics
     if "total_duration_seconds" in metrics and "duration" not in document["event"]:
@@ -247,7 +247,7 @@ def _metrics(document: Document, value: Any) -> bool:
 
 
 def _moment(text: str) -> str | None:
-    """A stamp that names its zone, as UTC; None for others: this place knows no zone for them."""
+    """A timestamp with a zone, as UTC; None for others."""
     try:
         moment, assumed = to_utc(text, _UTC)
     except ValueError:
@@ -255,7 +255,7 @@ def _moment(text: str) -> str | None:
     return None if assumed else moment
 
 
-HOMES: dict[str, Callable[[Document, Any], bool]] = {
+MAPPERS: dict[str, Callable[[Document, Any], bool]] = {
     "logger": put_component,
     "duration_seconds": put_duration,
     "elapsed": put_duration,
@@ -309,4 +309,4 @@ HOMES: dict[str, Callable[[Document, Any], bool]] = {
     "pid": _pid,
     "metrics": _metrics,
 }
-"""Key in the source → what puts it home; False: it has no home after all and goes into ``extra``."""
+"""Key of a log line → the function that maps it."""

@@ -1,9 +1,9 @@
-"""The ``_id`` of each record: where it stands, and a little of what it says.  Pure.
+"""The ``_id`` of each record, from its place in the file and its content.  Pure.
 
 base64url of generation (9 bytes), offset of the first byte (8, big-endian) and CRC-32 of the record (4): 28
-characters, slow-changing bytes first, which Elasticsearch compresses and seeks best.  Sending anything again
-gives conflicts instead of copies; two equal lines stay two documents; and because the line itself is in the id,
-a wrong decision about identity costs at worst a second copy, never a lost line.
+characters, slow-changing bytes first, which Elasticsearch compresses and seeks best.  Sending a record again gives a
+conflict instead of a copy; two equal lines stay two documents.  Since the checksum of the line is in the id, a wrong
+decision about a file's identity costs at worst a second copy, never a lost line.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _URLSAFE = bytes.maketrans(b"+/", b"-_")
 
 
 def generation_text(generation: bytes) -> str:
-    """A generation's name as the first 12 characters of its ids."""
+    """A generation's name as text: the first 12 characters of its ids."""
     return urlsafe_b64encode(generation).decode()
 
 
@@ -26,7 +26,7 @@ def ids_of(generation: bytes, starts: list[int], raws: list[bytes]) -> list[byte
     """The id of each record, as ASCII.
 
     Args:
-        generation: 9 bytes.
+        generation: its name, 9 bytes.
         starts: offset of each record's first byte.
         raws: each record's bytes.
     """

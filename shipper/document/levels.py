@@ -1,4 +1,4 @@
-"""Names of log levels, in one spelling."""
+"""Spellings of log levels → ECS's ``log.level``."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ SPELLINGS: Mapping[str, str] = {
 }
 _COUNTED = re.compile(r"(debug|info|warn|error)[+-][0-9]{1,3}")
 LEVELS = tuple(dict.fromkeys(SPELLINGS.values()))
-"""The usual ones, the least first."""
+"""The levels, least severe first."""
 
 
 def level_of(text: str) -> str:
-    """The level that a word in lower case means; a word that means none is itself.
+    """The level that a lower-case word means; unknown words are returned unchanged.
 
     Go's ``slog`` counts from the next one below: ``error+2``.
     """

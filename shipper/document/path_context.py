@@ -1,4 +1,4 @@
-"""What the path of a per-session log says of its lines: pipeline, subject and session.  Pure."""
+"""Pipeline, subject and session from the path of a per-session log.  Pure."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any, NamedTuple
 _NAME = re.compile(r"(?:.*/)?(?P<pipeline>[^/]+)/(?P<subject>sub-[^/_]+)_(?P<session>ses-[^/]+)\.log")
 
 
-class Place(NamedTuple):
-    """Whose log it is."""
+class PathContext(NamedTuple):
+    """Pipeline, subject and session of a log file."""
 
     pipeline: str
     subject_id: str
     session_id: str
 
     def complete(self, fields: dict[str, Any]) -> None:
-        """Fill in what a line leaves out, unless it speaks of somebody else.
+        """Add the fields that a line lacks, unless it names another subject or session.
 
-        A worker of today's application goes on writing into the log of its last session: what a line says of itself
-        wins over the file, and then nothing of the file's name belongs to it.
+        A worker of today's application keeps writing to the log of its last session.  A line that names another one
+        gets nothing from the file's name.
 
         Args:
-            fields: of the line, by their last name under ``neuroflow``.
+            fields: of the line, as under ``neuroflow``.
         """
         subject, session = fields.get("subject_id"), fields.get("session_id")
         if (subject and subject[:4] == "sub-" and subject != self.subject_id) or (
@@ -36,7 +36,7 @@ class Place(NamedTuple):
 
 
 @lru_cache(maxsize=4096)
-def place_of(path: str) -> Place | None:
-    """What ``…/qsiprep/sub-001_ses-baseline.log`` says, or None for a path of another shape."""
+def path_context_of(path: str) -> PathContext | None:
+    """The context in a path like ``…/qsiprep/sub-001_ses-baseline.log``; None for other paths."""
     found = _NAME.fullmatch(path)
-    return Place(found["pipeline"], found["subject"], found["session"]) if found else None
+    return PathContext(found["pipeline"], found["subject"], found["session"]) if found else None

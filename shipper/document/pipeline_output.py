@@ -1,4 +1,4 @@
-"""Lines of a pipeline's log → documents: what a container printed.  Pure but for what the context learns."""
+"""Lines of a pipeline log, printed by a container → documents.  Pure."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from shipper.document.run_context import RunContext
 from shipper.parse.pipeline import run_of
 from shipper.parse.records import Records
 from shipper.parse.timestamps import from_ns, later
+from shipper.tail.splitter import Origin
 
 Document = dict[str, Any]
-MomentOf = Callable[[str], tuple[str | None, str | None]]
-"""A stamp of a container's → UTC, or None where it is no usable time; and the zone that was assumed."""
+ToUtc = Callable[[str], tuple[str | None, str | None]]
+"""A container's timestamp → UTC, None if it is unusable; and the zone that was assumed for it."""
 
 
 def documents_of(
@@ -22,30 +23,23 @@ def documents_of(
     path: str,
     service: Document,
     runs: RunContext,
-    moment_of: MomentOf,
+    moment_of: ToUtc,
 ) -> list[Document]:
     """The documents of a pipeline log's lines.
 
-    Where no line has named a time yet, the file's last change is the nearest that is known.  A nanosecond more from
-    line to line keeps their order in every view that sorts by time.  What precedes the first time precedes it here.
+    Lines without a timestamp get the file's last change, each a nanosecond later than the one before, which keeps
+    their order in views sorted by time.  Lines before the first timestamp get times before it.
 
     Args:
         records: the lines.
-        path: of their file, as it may be shown.
+        path: of their file, redacted.
         service: of every document.
-        runs: completes what the file's name says.
-        moment_of: reads the container's stamps.
+        runs: completes the ids from the file's name.
+        moment_of: converts the container's timestamps.
     """
     block = records.block
     base = min(block.modified_ns or block.read_at_ns, block.read_at_ns)
-    ids: Document = {"generation": generation_text(block.origin.generation)}
-    run = run_of(block.origin.logical)
-    if run:
-        ids.update(run_id=run.run_id, pipeline=run.pipeline)
-        # The run that was under way when the file was begun; a name that tells no such time leaves the last change.
-        for moment in (_moment(run.begun), from_ns(base)):
-            if moment and "context" not in ids:
-                runs.complete(ids, None, moment, learn=False)
+    ids = _ids_of(block.origin, from_ns(base), runs)
     event = {
         "kind": "event",
         "category": ["process"],
@@ -65,8 +59,8 @@ def documents_of(
             if key in record:
                 log[key] = record[key]
         stamp = record.get("timestamp")
-        said_at, zone = moment_of(stamp) if stamp else (None, None)
-        at = said_at or from_ns(base + index)
+        stamped_at, zone = moment_of(stamp) if stamp else (None, None)
+        at = stamped_at or from_ns(base + index)
         documents.append({
             "@timestamp": at,
             "message": record["event"],
@@ -75,17 +69,29 @@ def documents_of(
             "service": service,
             "neuroflow": {**ids, "node": record["output_node"]} if "output_node" in record else dict(ids),
         })  # fmt: skip
-        if said_at and untimed == index:
+        if stamped_at and untimed == index:
             for before in range(index):
                 if documents[before]["@timestamp"] > at:
                     documents[before]["@timestamp"] = later(at, records.starts[before] - start)
-        elif not said_at:
+        elif not stamped_at:
             untimed = index + 1
     return documents
 
 
+def _ids_of(origin: Origin, changed: str, runs: RunContext) -> Document:
+    """The file's generation, and the ids of its run: of the time in its name, else of its last change."""
+    ids: Document = {"generation": generation_text(origin.generation)}
+    run = run_of(origin.logical)
+    if run:
+        ids.update(run_id=run.run_id, pipeline=run.pipeline)
+        for moment in (_moment(run.begun), changed):
+            if moment and "context" not in ids:
+                runs.complete(ids, None, moment, learn=False)
+    return ids
+
+
 def _moment(digits: str) -> str:
-    """The time in a file's name (UTC) as the context takes it; empty if it is none."""
+    """The time in a file's name (UTC) in the form that the run context takes; empty if it is none."""
     try:
         return datetime.strptime(digits, "%Y%m%d_%H%M%S").replace(tzinfo=UTC).isoformat(timespec="microseconds")
     except ValueError:

@@ -1,89 +1,110 @@
-"""What earlier lines said about a run, for later lines that name only its id.
+"""Pipeline, subject, session and workflow of a run from earlier lines, for later lines that contain only its id.
 
 ``pipeline.completed run_id=456`` means little without pipeline, subject and session, which only the
-``pipeline.queued`` before it names.  To name the wrong patient is worse than to name none: ids are used again when a
-database is made anew, and files are read in any order.  So what is known of an id is kept by *lives*, and a line gets
-only what belongs to the life that it falls into.  Bounded: the ids heard of first are forgotten first.
+``pipeline.queued`` before it contains.  A wrong subject is worse than none: ids are reused when a database is created
+again, and files are read in any order.  So the ids' fields are kept by *lives*, and a line gets only fields of the
+life that its time falls into.  The memory is bounded: the oldest ids are dropped first.
+
+The rules for a new life differ from those of ``runs.document``, with which they share verbs and the tolerance for one
+birth reported twice.  The context decides once for each line, from the lines read so far and in any order; a run
+document is computed again from all facts in order of time.  So in doubt the context begins another life, also where a
+run starts after its end without ``pipeline.retry_scheduled``, which a run document shows as another attempt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
 import orjson
 
-FIELDS = ("pipeline", "subject_id", "session_id", "workflow_run_id")
-"""What a line may get from earlier ones, by its last name under ``neuroflow``."""
-_OF_TASK = ("run_id", *FIELDS)
-_BIRTHS = frozenset({"pipeline.queued", "pipeline_run.created"})
-_STARTS = frozenset({"pipeline.started", "bids_conversion.started"})
-_ENDS = frozenset({
-    "pipeline.completed", "pipeline.failed", "pipeline.finished", "pipeline.exception", "pipeline.timeout",
-    "pipeline.cancelled", "pipeline.failed_permanently",
-})  # fmt: skip
-_AGAIN = "pipeline.retry_scheduled"
-_NAMES = frozenset({"sub-", "ses-"})
-_TURNS = frozenset({*_BIRTHS, *_STARTS, *_ENDS, _AGAIN})
-_MOST_LIVES = 4
-# A longer text is nobody's id, and thousands of megabytes of them must not be remembered.
-_MOST_TEXT = 512
-# Moments are compared as UTC texts down to the microsecond; how they name UTC differs.
-_MICROSECONDS = 26
-# Seconds: clocks of several workers differ; a birth is told twice; what a run can take; how long after its end it is
-# spoken of; how long nothing may be said of one that has not ended.
-_SLACK, _TOGETHER, _LONGEST_RUN, _AFTER_END, _SILENCE = 5, 60, 86_400, 86_400, 30 * 86_400
+from shipper.taxonomy import BIRTH_VERBS, END_VERBS, MEANINGS, PIPELINE_VERBS, SAME_BIRTH_SECONDS
 
-_Known = tuple[str | None, ...]
+FIELDS = ("pipeline", "subject_id", "session_id", "workflow_run_id")
+"""Fields that a line may get from earlier ones: keys under ``neuroflow``."""
+_OF_TASK = ("run_id", *FIELDS)
+
+
+def _events(verbs: Collection[str]) -> frozenset[str]:
+    """The names of the events that report one of these verbs for a pipeline run, except those of callbacks."""
+    return frozenset(name for name, verb in PIPELINE_VERBS.items() if verb in verbs and not MEANINGS[name].callback)
+
+
+_BIRTHS = _events(BIRTH_VERBS["pipeline_run"])
+_STARTS = _events({"started"})
+_ENDS = _events(END_VERBS | {"finished"})
+_RETRIES = _events({"requeued"})
+_BIDS_PREFIXES = frozenset({"sub-", "ses-"})
+_TURNING_POINTS = frozenset({*_BIRTHS, *_STARTS, *_ENDS, *_RETRIES})
+_MAX_LIVES = 4
+# Longer texts are not ids, and are not kept.
+_MAX_TEXT_CHARS = 512
+# Times are compared as UTC texts to the microsecond: the suffix for UTC differs.
+_MICROSECONDS = 26
+_CLOCK_SKEW = 5
+"""Seconds by which the clocks of several workers differ."""
+_LONGEST_RUN = 86_400
+_AFTER_END = 86_400
+"""Seconds after a run's end in which lines about it still appear."""
+_SILENCE = 30 * 86_400
+"""Seconds without a line after which a run that has not ended counts as over."""
+
+_Ids = tuple[str | None, ...]
 
 
 class _Life:
-    """One run under an id: from when to when it was spoken of, when it ended, and what is known of it.
+    """One run under an id.
 
-    ``born``: its beginning was seen; ``begun``: it is more than queued.
+    Attributes:
+        since: time of its earliest line.
+        until: time of its latest line.
+        ended: time of its end; empty while it has none.
+        born: its birth was read.
+        begun: an event other than its birth was read.
+        ids: its fields, in the order of ``FIELDS``.
     """
 
-    __slots__ = ("begun", "born", "ended", "known", "since", "until")
+    __slots__ = ("begun", "born", "ended", "ids", "since", "until")
 
-    def __init__(self, since: str, until: str, known: Iterable[str | None]) -> None:
+    def __init__(self, since: str, until: str, ids: Iterable[str | None]) -> None:
         self.since, self.until = since, until
         self.ended = ""
         self.born = self.begun = False
-        self.known: _Known = tuple(known)
+        self.ids: _Ids = tuple(ids)
 
     @classmethod
     def of(cls, row: list[Any]) -> _Life:
-        """One that was remembered."""
+        """The life that ``row`` gave."""
         life = cls(row[0], row[1], row[5:])
         life.ended, life.born, life.begun = row[2:5]
         return life
 
     def row(self) -> list[Any]:
-        """What it can be made from again."""
-        return [self.since, self.until, self.ended, self.born, self.begun, *self.known]
+        """The life as JSON values, for the state directory."""
+        return [self.since, self.until, self.ended, self.born, self.begun, *self.ids]
 
     def covers(self, action: str | None, moment: str) -> bool:
-        """Whether a line of this moment may speak of this run."""
+        """Whether a line of this time can belong to this run."""
         if moment < self.since:
-            # Its beginning may be read after what followed it, in another file.
+            # The birth may stand in a file that is read after the others.
             awaited = action in _BIRTHS and not self.born
-            return _seconds(moment, self.since) <= (_LONGEST_RUN if awaited else _SLACK)
+            return _seconds(moment, self.since) <= (_LONGEST_RUN if awaited else _CLOCK_SKEW)
         if moment <= self.until or moment[:10] == self.until[:10]:
             return True
         if self.ended:
             return _seconds(self.ended, moment) <= _AFTER_END
         return _seconds(self.until, moment) <= _SILENCE
 
-    def takes(self, action: str | None, moment: str) -> bool:
-        """Whether an event of this run can happen now; else it begins another life."""
+    def accepts(self, action: str | None, moment: str) -> bool:
+        """Whether an event can happen to this run at this time; else it begins another life."""
         if action in _BIRTHS:
-            return moment <= self.until or not (self.begun or _seconds(self.since, moment) > _TOGETHER)
+            return moment <= self.until or not (self.begun or _seconds(self.since, moment) > SAME_BIRTH_SECONDS)
         return not (action in _STARTS and self.ended and moment > self.ended)
 
-    def hears(self, action: str | None, moment: str) -> bool:
-        """It was spoken of; gives whether that is worth remembering over a restart."""
+    def observe(self, action: str | None, moment: str) -> bool:
+        """Take note of a line; gives whether the life has to be saved."""
         news = False
         if moment > self.until:
             news = moment[:10] != self.until[:10]
@@ -98,23 +119,23 @@ class _Life:
             self.begun = True
             if action in _ENDS and moment > self.ended:
                 news, self.ended = True, moment
-            elif action == _AGAIN and moment > self.ended:
+            elif action in _RETRIES and moment > self.ended:
                 news, self.ended = news or self.ended != "", ""
         return news
 
 
 class RunContext:
-    """Remembers what is known of the last runs and tasks that were spoken of.
+    """Fields of the most recent runs and tasks.
 
     Args:
-        most: how many runs and tasks are remembered.
-        rows: what ``changes`` gave in earlier runs of the sidecar.
+        max_entries: how many runs, and how many tasks, are kept.
+        rows: what ``changes`` gave before the restart.
     """
 
-    def __init__(self, most: int = 20_000, rows: Iterable[tuple[str, str]] = ()) -> None:
-        self._most = most
+    def __init__(self, max_entries: int = 20_000, rows: Iterable[tuple[str, str]] = ()) -> None:
+        self._max_entries = max_entries
         self._runs: dict[str, list[_Life]] = {}
-        self._tasks: dict[str, _Known] = {}
+        self._tasks: dict[str, _Ids] = {}
         self._changed: dict[tuple[str, str], None] = {}
         for key, value in rows:
             kind, _, name = key.partition(":")
@@ -124,7 +145,7 @@ class RunContext:
                 self._tasks[name] = tuple(orjson.loads(value))
 
     def changes(self) -> list[tuple[str, str | None]]:
-        """What has to be remembered over a restart since this was last asked: keys and values, None for forgotten."""
+        """What to save since the last call: keys and values, None for keys to delete."""
         rows: list[tuple[str, str | None]] = []
         for kind, name in self._changed:
             key = f"{kind}:{name}"
@@ -138,115 +159,119 @@ class RunContext:
         return rows
 
     def complete(self, fields: dict[str, Any], action: str | None, moment: str, *, learn: bool = True) -> None:
-        """Fill in what a line leaves out about its run, and learn what it says.
+        """Add the fields that a line lacks about its run, and learn the fields that it has.
 
         Args:
-            fields: of the line, by their last name under ``neuroflow``; has ``run_id``.  What is filled in is named
-                under ``context``.
-            action: what happened.
-            moment: when, in UTC; empty if the line does not say.
-            learn: it says something new of the run, and is not only to be filled in.
+            fields: of the line, as under ``neuroflow``, with ``run_id``; the names of added ones go to ``context``.
+            action: the event's name.
+            moment: its time in UTC; empty if it has none.
+            learn: whether to learn from the line.
         """
         run, get = fields["run_id"], fields.get
-        said = (get("pipeline"), get("subject_id"), get("session_id"), get("workflow_run_id"))
+        given = (get("pipeline"), get("subject_id"), get("session_id"), get("workflow_run_id"))
         moment = moment[:_MICROSECONDS]
         lives = self._runs.get(run)
         life = None
         if lives is not None:
             life = lives[-1]
-            # Nearly every line goes on with what is known of the run.
+            # Nearly every line continues the newest life and has the same fields.
             if (
-                said != life.known
+                given != life.ids
                 or life.since > moment
-                or (action in _TURNS and not (life.begun and action in _ENDS))
+                or (action in _TURNING_POINTS and not (life.begun and action in _ENDS))
                 or not life.covers(action, moment)
             ):
-                life = _life_of(lives, said, action, moment)
+                life = _find_life(lives, given, action, moment)
         if life is None:
-            if learn and moment and (any(said) or action in _BIRTHS) and _is_memorable((run, *said)):
-                self._begin(run, _Life(moment, moment, said), action, moment)
+            if learn and moment and (any(given) or action in _BIRTHS) and _is_short((run, *given)):
+                self._begin(run, _Life(moment, moment, given), action, moment)
             return
-        if learn and moment and life.hears(action, moment):
+        if learn and moment and life.observe(action, moment):
             self._changed["run", run] = None
-        if said == life.known:
+        if given == life.ids:
             return
-        merged = _fill(fields, FIELDS, said, life.known)
-        if learn and merged != life.known and _is_memorable(said):
-            life.known = merged
+        merged = _fill(fields, FIELDS, given, life.ids)
+        if learn and merged != life.ids and _is_short(given):
+            life.ids = merged
             self._changed["run", run] = None
 
     def complete_task(self, fields: dict[str, Any]) -> None:
-        """The same for a line that names its task; ids of tasks are never used again.
+        """The same for a line with a task id, which is never reused.
 
         Args:
-            fields: of the line, by their last name under ``neuroflow``; has ``task``.
+            fields: of the line, as under ``neuroflow``, with ``task``.
         """
         task, get = fields["task"].get("id"), fields.get
         if task is None:
             return
-        said = (get("run_id"), get("pipeline"), get("subject_id"), get("session_id"), get("workflow_run_id"))
-        known = self._tasks.get(task)
-        if known is None:
-            if any(said) and _is_memorable((task, *said)):
-                self._tasks[task] = said
+        given = (get("run_id"), get("pipeline"), get("subject_id"), get("session_id"), get("workflow_run_id"))
+        ids = self._tasks.get(task)
+        if ids is None:
+            if any(given) and _is_short((task, *given)):
+                self._tasks[task] = given
                 self._changed["task", task] = None
-                self._forget(self._tasks, "task")
+                self._drop_oldest(self._tasks, "task")
             return
-        if said == known or _contradicts(said, known):
+        if given == ids or _contradicts(given, ids):
             return
-        merged = _fill(fields, _OF_TASK, said, known)
-        if merged != known and _is_memorable(said):
+        merged = _fill(fields, _OF_TASK, given, ids)
+        if merged != ids and _is_short(given):
             self._tasks[task] = merged
             self._changed["task", task] = None
 
     def _begin(self, run: str, life: _Life, action: str | None, moment: str) -> None:
-        life.hears(action, moment)
+        life.observe(action, moment)
         lives = self._runs.setdefault(run, [])
         lives.append(life)
         lives.sort(key=lambda one: one.since)
-        del lives[:-_MOST_LIVES]
+        del lives[:-_MAX_LIVES]
         self._changed["run", run] = None
-        self._forget(self._runs, "run")
+        self._drop_oldest(self._runs, "run")
 
-    def _forget(self, memory: dict[str, Any], kind: str) -> None:
-        if len(memory) > self._most:
-            # A run lives hours, the memory holds days of them.
-            for old in list(islice(memory, max(1, self._most // 10))):
+    def _drop_oldest(self, memory: dict[str, Any], kind: str) -> None:
+        if len(memory) > self._max_entries:
+            # A run takes hours, the memory holds days of runs.
+            for old in list(islice(memory, max(1, self._max_entries // 10))):
                 del memory[old]
                 self._changed[kind, old] = None
 
 
-def _life_of(lives: list[_Life], said: _Known, action: str | None, moment: str) -> _Life | None:
-    """The life that a line speaks of, or None: of another that is not known yet, or of one that nobody can tell."""
+def _find_life(lives: list[_Life], given: _Ids, action: str | None, moment: str) -> _Life | None:
+    """The life that a line belongs to; None if it belongs to a new one, or may belong to several."""
     if moment:
-        # One that is known to have been spoken of then, before one that may have been.
+        # Lives with lines before and after this time come first.
         lives = [one for one in lives if one.since <= moment <= one.until] or [
             one for one in lives if one.covers(action, moment)
         ]
     for life in reversed(lives):
-        if said == life.known or not _contradicts(said, life.known):
-            return None if moment and not life.takes(action, moment) else life
+        if given == life.ids or not _contradicts(given, life.ids):
+            return None if moment and not life.accepts(action, moment) else life
     return None
 
 
-def _contradicts(said: _Known, known: _Known) -> bool:
-    """Whether a line speaks of something else; a key of the database and a name do not contradict each other."""
-    for new, old in zip(said, known, strict=True):
-        if new != old and new is not None and old is not None and (new[:4] in _NAMES) == (old[:4] in _NAMES):
+def _contradicts(given: _Ids, ids: _Ids) -> bool:
+    """Whether a line has another value for a field; a database id and a BIDS name do not contradict each other."""
+    for new, old in zip(given, ids, strict=True):
+        if (
+            new != old
+            and new is not None
+            and old is not None
+            and (new[:4] in _BIDS_PREFIXES) == (old[:4] in _BIDS_PREFIXES)
+        ):
             return True
     return False
 
 
-def _is_memorable(texts: _Known) -> bool:
-    return all(text is None or len(text) <= _MOST_TEXT for text in texts)
+def _is_short(texts: _Ids) -> bool:
+    return all(text is None or len(text) <= _MAX_TEXT_CHARS for text in texts)
 
 
-def _fill(fields: dict[str, Any], names: tuple[str, ...], said: _Known, known: _Known) -> _Known:
-    """Fill in what a line leaves out; gives all that is known with it."""
-    merged = list(said)
+def _fill(fields: dict[str, Any], names: tuple[str, ...], given: _Ids, ids: _Ids) -> _Ids:
+    """Add known fields that a line lacks; gives the united values."""
+    merged = list(given)
     filled = []
-    for index, new in enumerate(said):
-        if new is None and (old := known[index]) is not None:
+    for index, new in enumerate(given):
+        if new is None and (old := ids[index]) is not None:
             merged[index] = fields[names[index]] = old
             filled.append(names[index])
     if filled:

@@ -1,10 +1,9 @@
-"""What has no home of its own, made safe for one ``flattened`` field.  Pure.
+"""Unmapped keys, made safe for the ``flattened`` field ``neuroflow.extra``.  Pure.
 
-A flattened field refuses a document for a NUL in a key, for a key and value of more than 32766 bytes together
-with the key in excess, and for objects deeper than its limit; none of these may cost a line.  And where its source is
-synthetic it gives some back as JSON with a key twice, on which any search that picks fields of the source fails as
-a whole: where a key has empty parts, where a value stands beside an object of the same name (``{"a": 1, "a.b": 2}``),
-where a key holds null, and where keys are not in the same order in UTF-8 as in UTF-16.
+A flattened field rejects a document with a NUL in a key, with a key and value of more than 32766 bytes together, and
+with objects deeper than its limit.  With synthetic ``_source`` it returns some keys twice, on which every search that
+selects fields fails: keys with empty parts, a value beside an object of the same name (``{"a": 1, "a.b": 2}``), keys
+with null, and keys whose order in UTF-8 differs from that in UTF-16.  ``sanitized`` removes all of these.
 """
 
 from __future__ import annotations
@@ -16,38 +15,40 @@ import orjson
 
 from shipper.parse import deep_json
 
-MOST_DEPTH = 12
-MOST_KEY = 256
-# In characters, of which UTF-8 needs four bytes at most: with a last key and the longest value that is indexed (8191
-# characters of three bytes) it stays below a term's limit.
-MOST_PATH = 1536
-# Each makes an object when the source is put together.
-_MOST_DOTS = 8
-# Behind the characters beyond 16 bits in one order, before them in the other.
-_MISPLACED = re.compile("[\ue000-\uffff]")
-_ODD = re.compile("[\0.\ue000-\uffff]")
-_MOST_GOOD_KEYS = 10_000
-PLAIN = frozenset({str, int, float, bool, type(None)})
-"""Types that need no second look."""
+MAX_DEPTH = 12
+MAX_KEY_CHARS = 256
+# At four bytes a character, with one more key and the longest indexed value (8191 characters of three bytes), a term
+# stays below Lucene's limit.
+MAX_PATH_CHARS = 1536
+# With synthetic ``_source`` each dot makes an object.
+_MAX_DOTS = 8
+# UTF-8 sorts these before characters beyond 16 bits, UTF-16 behind them.
+_MISORDERED = re.compile("[\ue000-\uffff]")
+_UNSAFE = re.compile("[\0.\ue000-\uffff]")
+_MAX_SAFE_KEYS = 10_000
+SCALARS = frozenset({str, int, float, bool, type(None)})
+"""Types of values that are safe."""
+SAFE_KEYS: set[str] = set()
+"""Cache of keys that were found safe; real logs have a few hundred."""
 
 
-GOOD_KEYS: set[str] = set()
-"""Keys that were looked at before; real logs have a few hundred, so this is asked instead of looking again."""
+def sanitized(fields: dict[str, Any]) -> dict[str, Any]:
+    """The same fields with safe keys and bounded depth; deeper objects become JSON text.
 
-
-def tame(fields: dict[str, Any]) -> dict[str, Any]:
-    """The same fields with safe keys and bounded depth; what lies deeper is kept as JSON text.
-
-    A key that is too long or has misplaced characters is mended, and as it was in the JSON text under it.  Keys that
-    become the same share a list.  A value beside an object of the same name goes into it, as ``_``.
+    The original of a key that is too long or has characters in the wrong order is in the JSON text under the new key.
+    Keys that become the same share a list.  A value beside an object of the same name goes into it, as ``_``.
     """
-    tamer = _Tamer()
-    tamed = tamer.fields(fields, 1, 0)
-    return _apart(tamed) if tamer.mixed else tamed
+    sanitizer = _Sanitizer()
+    safe = sanitizer.fields(fields, 1, 0)
+    return _separated(safe) if sanitizer.mixed else safe
 
 
-class _Tamer:
-    """``mixed``: a value may stand beside an object of the same name."""
+class _Sanitizer:
+    """Recursion over fields and values.
+
+    Attributes:
+        mixed: a value may stand beside an object of the same name.
+    """
 
     __slots__ = ("mixed",)
 
@@ -55,71 +56,71 @@ class _Tamer:
         self.mixed = False
 
     def fields(self, fields: dict[str, Any], depth: int, path: int) -> dict[str, Any]:
-        tamed: dict[str, Any] = {}
+        safe: dict[str, Any] = {}
         shared: dict[str, list[Any]] = {}
         for key, value in fields.items():
             if value is None:
                 continue
-            name = key if key in GOOD_KEYS else self._name(key)
-            if len(key) > MOST_KEY or (name != key and _MISPLACED.search(key)):
-                value = as_text({key: value})  # noqa: PLW2901 - with its key it is the value
-            if type(value) not in PLAIN:
-                value = self._value(value, depth, path + len(name) + 1)  # noqa: PLW2901 - the same, tamed
-            if name not in tamed:
-                tamed[name] = value
+            name = key if key in SAFE_KEYS else self._name(key)
+            if len(key) > MAX_KEY_CHARS or (name != key and _MISORDERED.search(key)):
+                value = as_text({key: value})  # noqa: PLW2901 - the original key goes into the value
+            if type(value) not in SCALARS:
+                value = self._value(value, depth, path + len(name) + 1)  # noqa: PLW2901 - the same value, made safe
+            if name not in safe:
+                safe[name] = value
                 continue
             self.mixed = True
             if name in shared:
                 shared[name].append(value)
             else:
-                tamed[name] = shared[name] = [tamed[name], value]
-        return tamed
+                safe[name] = shared[name] = [safe[name], value]
+        return safe
 
     def _name(self, key: str) -> str:
-        if 0 < len(key) <= MOST_KEY and not _ODD.search(key):
-            if len(GOOD_KEYS) >= _MOST_GOOD_KEYS:
-                GOOD_KEYS.clear()  # keys that nobody uses twice must not keep out those of every line
-            GOOD_KEYS.add(key)
+        if 0 < len(key) <= MAX_KEY_CHARS and not _UNSAFE.search(key):
+            if len(SAFE_KEYS) >= _MAX_SAFE_KEYS:
+                SAFE_KEYS.clear()  # full of keys that came once, it would keep out those of every line
+            SAFE_KEYS.add(key)
             return key
-        key = _MISPLACED.sub("\u25a1", key[:MOST_KEY].replace("\0", "\u2400"))
-        if key.count(".") > _MOST_DOTS:
+        key = _MISORDERED.sub("\u25a1", key[:MAX_KEY_CHARS].replace("\0", "\u2400"))
+        if key.count(".") > _MAX_DOTS:
             key = key.replace(".", "_")
         if "." not in key:
             return key or "_"
         self.mixed = True
         key = ".".join(part or "_" for part in key.split("."))
-        return key if len(key) <= MOST_KEY else key[: MOST_KEY - 1] + "_"
+        return key if len(key) <= MAX_KEY_CHARS else key[: MAX_KEY_CHARS - 1] + "_"
 
     def _value(self, value: Any, depth: int, path: int) -> Any:
-        if type(value) in PLAIN:
+        if type(value) in SCALARS:
             return value
-        if not value or depth >= MOST_DEPTH or path > MOST_PATH:
-            return as_text(value)  # what is empty would not come back, nor its key
+        if not value or depth >= MAX_DEPTH or path > MAX_PATH_CHARS:
+            return as_text(value)  # empty objects and lists would be lost with their keys
         if isinstance(value, dict):
             return self.fields(value, depth + 1, path)
         if isinstance(value, list):
             for item in value:
-                if type(item) not in PLAIN:
+                if type(item) not in SCALARS:
                     self.mixed = True
                     return [self._value(item, depth + 1, path) for item in value if item is not None]
             return value
         return str(value)
 
 
-def _apart(fields: dict[str, Any]) -> dict[str, Any]:
-    """The same fields, no value beside an object of the same name."""
+def _separated(fields: dict[str, Any]) -> dict[str, Any]:
+    """The same fields, without a value beside an object of the same name."""
     for _ in range(3):
         values: set[str] = set()
         objects: set[str] = set()
-        _survey(fields, "", values, objects)
+        _collect_paths(fields, "", values, objects)
         both = values & objects
         if not both:
             return fields
-        fields = _moved(fields, "", both)
+        fields = _nested(fields, "", both)
     return {"_": as_text(fields)}
 
 
-def _survey(value: Any, path: str, values: set[str], objects: set[str]) -> None:
+def _collect_paths(value: Any, path: str, values: set[str], objects: set[str]) -> None:
     """Collect the full names of values and of objects."""
     if isinstance(value, dict):
         for key, item in value.items():
@@ -128,26 +129,26 @@ def _survey(value: Any, path: str, values: set[str], objects: set[str]) -> None:
             while dot >= 0:
                 objects.add(name[:dot])
                 dot = name.find(".", dot + 1)
-            _survey(item, name, values, objects)
+            _collect_paths(item, name, values, objects)
         if value and path:
             objects.add(path)
     elif isinstance(value, list):
         for item in value:
-            _survey(item, path, values, objects)
+            _collect_paths(item, path, values, objects)
     else:
         values.add(path)
 
 
-def _moved(value: Any, path: str, both: set[str]) -> Any:
+def _nested(value: Any, path: str, both: set[str]) -> Any:
     if isinstance(value, dict):
-        return {key: _moved(item, f"{path}.{key}" if path else key, both) for key, item in value.items()}
+        return {key: _nested(item, f"{path}.{key}" if path else key, both) for key, item in value.items()}
     if isinstance(value, list):
-        return [_moved(item, path, both) for item in value if item is not None or path not in both]
+        return [_nested(item, path, both) for item in value if item is not None or path not in both]
     return {"_": value} if path in both else value
 
 
 def as_text(value: Any) -> str:
-    """Any value as a keyword: strings as they are, true and false in JSON's words, the rest as JSON."""
+    """Any value as text: strings as they are, anything else as JSON."""
     if isinstance(value, str):
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):

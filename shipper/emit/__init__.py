@@ -1,12 +1,11 @@
-"""What the application imports: logging, pipeline output, metrics, audit trail, and the events' names.
+"""Logging for the application: loggers, pipeline output, metrics, audit trail and event names.
 
-``setup_logging`` once at the start; ``get_logger`` anywhere, before or after.
+Call ``setup_logging`` once at the start; call ``get_logger`` anywhere, before or after.
 """
 
 from shipper.emit.audit import AuditLog
 from shipper.emit.context import WorkflowLogContext
 from shipper.emit.events import (
-    Event,
     discovery_completed,
     discovery_session_found,
     discovery_started,
@@ -28,6 +27,7 @@ from shipper.emit.logging import add_workflow_context, get_logger, setup_logging
 from shipper.emit.metrics import MetricsCollector, WorkflowMetrics, get_metrics_collector
 from shipper.emit.pipeline_logger import PipelineLogCapture
 from shipper.emit.rotating_file import RotatingFile, Rotation
+from shipper.taxonomy import Event
 
 __all__ = [
     "AuditLog",

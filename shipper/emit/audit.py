@@ -1,4 +1,4 @@
-"""The audit trail: who changed what, one JSON object a line, one file a month."""
+"""The audit trail: who changed what; a JSON object per line, a file per month."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from shipper.emit.ends import is_ended, is_torn
-from shipper.emit.file_locks import own, unlock
+from shipper.emit.file_locks import lock_exclusive, unlock
 from shipper.emit.forks import closed_in_child
 from shipper.emit.plain import json_line, plain, text
 
@@ -20,11 +20,11 @@ def _now() -> datetime:
 
 
 class AuditLog:
-    """Writes ``<log_dir>/audit/audit_YYYY_MM.jsonl``; safe for threads and processes, which may share files.
+    """Writes ``<log_dir>/audit/audit_YYYY_MM.jsonl``; safe for threads and for processes that share the files.
 
     Args:
-        log_dir: the folder that holds ``audit/``; missing folders are created.
-        clock: gives the time of records that don't bring their own.
+        log_dir: the folder that contains ``audit/``; missing folders are created.
+        clock: gives the time of records without ``timestamp``.
     """
 
     def __init__(self, log_dir: Path | str, *, clock: Callable[[], datetime] = _now) -> None:
@@ -50,35 +50,35 @@ class AuditLog:
     ) -> None:
         """Append one record; it is on the disk when this returns.
 
-        Values of any type are kept, as text where JSON has no form for them.
+        Values of any type are accepted, and written as text where JSON has no form for them.
 
         Args:
             entity_type: what was changed: subject, session, pipeline_run, workflow_run.
             entity_id: which one.
             action: what was done to it, e.g. ``status_changed``.
-            old_value: what held before, kept as text.
-            new_value: what holds now, kept as text.
+            old_value: the value before, written as text.
+            new_value: the value after, written as text.
             triggered_by: system, workflow, callback, …
             user_id: who, if it was a person.
             message: a sentence about it.
-            details: further facts, kept as an object.
+            details: further values, written as an object.
             subject_id: the subject it belongs to.
             session_id: the session it belongs to.
-            id: the record's own number, if a database gave it one.
-            timestamp: when it happened; without a zone it is taken as UTC.  Its month (in UTC) is the file's.
-                ISO text will do; of what is no time the clock's is taken, and it is kept in ``details``.
+            id: the record's number in a database.
+            timestamp: when it happened, as datetime or ISO text, UTC unless it has a zone; its month in UTC is the
+                file's.  Anything else goes to ``details``, and the clock gives the time.
 
         Raises:
-            OSError: the disk refuses; the record can't be relied on to be in the trail.
+            OSError: the record could not be written to the disk.
         """
-        told = plain(details)
-        if details is not None and not isinstance(told, dict):
-            told = {"value": told}
+        shown_details = plain(details)
+        if details is not None and not isinstance(shown_details, dict):
+            shown_details = {"value": shown_details}
         moment = _moment(timestamp)
         if moment is None:
             moment = self._clock().astimezone(UTC)
             if timestamp is not None:
-                told = {**(told or {}), "timestamp": timestamp}
+                shown_details = {**(shown_details or {}), "timestamp": timestamp}
         entry = {
             "id": id,
             "timestamp": moment.isoformat(timespec="microseconds"),
@@ -90,7 +90,7 @@ class AuditLog:
             "triggered_by": triggered_by,
             "user_id": None if user_id is None else text(user_id),
             "message": message,
-            "details": told,
+            "details": shown_details,
             "subject_id": subject_id,
             "session_id": session_id,
         }
@@ -98,19 +98,18 @@ class AuditLog:
 
     def _append(self, path: Path, line: bytes) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        # Opened for each record: they are rare, and nothing is then shared between threads.
+        # Records are rare; opening the file for each leaves nothing for threads to share.
         fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
         try:
             with closed_in_child(fd), _locked(fd, path) as locked:
                 size = os.fstat(fd).st_size
                 if not is_ended(fd, size) and is_torn(fd, alone=locked):
-                    # A full disk or a kill tore the record before; its rest must not take this one with it.
+                    # A full disk or a kill has cut the record before; this one must begin on a line of its own.
                     line = b"\n" + line
                 written = os.write(fd, line)
             if written != len(line):
                 raise OSError(f"{path}: only {written} of {len(line)} bytes of an audit record were written")
-            # The state that the record speaks of is durable in a database; after a power cut the trail of it
-            # must be there too.
+            # The change itself is durable in a database: after a power cut its record must be on the disk, too.
             os.fsync(fd)
             if not size:
                 self._sync_directory()
@@ -118,7 +117,7 @@ class AuditLog:
             os.close(fd)
 
     def _sync_directory(self) -> None:
-        """A new file survives a power cut only once its folder's entry is on the disk."""
+        """Write the folder to the disk; without that a new file may be gone after a power cut."""
         fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(fd)
@@ -128,9 +127,9 @@ class AuditLog:
 
 @contextlib.contextmanager
 def _locked(fd: int, path: Path) -> Iterator[bool]:
-    """Hold the file's lock; gives False where it can't be had: appending alone keeps lines whole."""
+    """Hold the file's lock; gives False where it can't be had: appending without it still keeps lines whole."""
     try:
-        locked = own(fd, path)
+        locked = lock_exclusive(fd, path)
     except OSError:  # a file system without locks
         locked = False
     try:
@@ -141,11 +140,11 @@ def _locked(fd: int, path: Path) -> Iterator[bool]:
 
 
 def _moment(given: Any) -> datetime | None:
-    """The time in UTC, or None for what is none; times in text are taken as ISO."""
+    """A datetime or ISO text as time in UTC; None for anything else."""
     try:
         moment = datetime.fromisoformat(given) if isinstance(given, str) else given
         if not isinstance(moment, datetime):
             return None
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except Exception:  # noqa: BLE001 - it runs time zones of strangers, which may raise anything
+    except Exception:  # noqa: BLE001 - it runs the application's tzinfo objects, which may raise anything
         return None

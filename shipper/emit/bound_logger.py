@@ -1,6 +1,6 @@
-"""The loggers of the application: structlog's methods, but nothing that they are given makes them raise.
+"""The loggers of the application: structlog's methods, which never raise, whatever they are given.
 
-The level is looked at before anything else: what nobody wants is not formatted, and no processor sees it.
+The level is checked first: events below it are not formatted, and no processor runs.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any, cast
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from shipper.emit.chain import ARGUMENTS, Chain, filled, finished
-from shipper.emit.own_keys import free
+from shipper.emit.chain import ARGUMENTS, Chain, complete_event, interpolated
+from shipper.emit.own_keys import free_key
 from shipper.emit.plain import text
-from shipper.emit.standard_streams import complain
+from shipper.emit.standard_streams import report_failure
 
 _METHODS = {
     logging.CRITICAL: "critical",
@@ -30,10 +30,10 @@ _METHODS = {
 
 
 class BoundLogger(structlog.BoundLoggerBase):
-    """What ``get_logger`` gives, and what structlog's own gives after ``setup_logging``.
+    """The logger from ``get_logger``, and from ``structlog.get_logger`` after ``setup_logging``.
 
-    Every method takes an event, arguments for its ``%`` as the standard library's loggers do, and fields of any name.
-    Arguments that don't fit are kept as ``positional_args``.
+    Every method takes an event, arguments for its ``%`` like the standard library's loggers, and fields of any name.
+    Arguments that don't fit go to the field ``positional_args``.
     """
 
     def debug(self, event: Any = "", /, *args: Any, **kw: Any) -> Any:
@@ -106,11 +106,11 @@ class BoundLogger(structlog.BoundLoggerBase):
         return chain is None or chain.wants(level, self._logger, self._context)
 
     def get_effective_level(self) -> int:
-        """The least level that is written."""
+        """The lowest level that is written."""
         return next((level for level in sorted(_METHODS) if self.is_enabled_for(level)), logging.CRITICAL)
 
     def _chain(self) -> Chain | None:
-        """Ours, where it is configured; tests and applications may have put others in its place."""
+        """The chain, if it is configured: tests and applications may configure other processors."""
         return next((one for one in self._processors if type(one) is Chain), None)
 
     def _log(self, level: int, method: str, event: Any, args: tuple[Any, ...], kw: dict[str, Any]) -> Any:
@@ -118,9 +118,9 @@ class BoundLogger(structlog.BoundLoggerBase):
             chain = self._chain()
             if chain is not None and not chain.wants(level, self._logger, kw, self._context):
                 return None
-            return self._way(chain, method, event, args, kw)()
+            return self._writer_of(chain, method, event, args, kw)()
         except Exception as error:  # noqa: BLE001 - a log line must not stop the work it tells of
-            complain(error, f"{text(event)} {text(args)} {text(kw)}")
+            report_failure(error, f"{text(event)} {text(args)} {text(kw)}")
             return None
 
     async def _alog(self, level: int, method: str, event: Any, args: tuple[Any, ...], kw: dict[str, Any]) -> Any:
@@ -128,59 +128,59 @@ class BoundLogger(structlog.BoundLoggerBase):
             chain = self._chain()
             if chain is not None and not chain.wants(level, self._logger, kw, self._context):
                 return None
-            if kw.get("exc_info") is True:  # known here, and not in the thread that writes
+            if kw.get("exc_info") is True:  # the thread that writes handles no exception
                 kw["exc_info"] = sys.exc_info()
-            way = self._way(chain, method, event, args, kw)
+            way = self._writer_of(chain, method, event, args, kw)
         except Exception as error:  # noqa: BLE001 - a log line must not stop the work it tells of
-            complain(error, f"{text(event)} {text(args)} {text(kw)}")
+            report_failure(error, f"{text(event)} {text(args)} {text(kw)}")
             return None
         context = contextvars.copy_context()
         try:
             writing = asyncio.get_running_loop().run_in_executor(None, context.run, way)
-        except RuntimeError:  # the loop takes no more work, because it ends
+        except RuntimeError:  # the loop is closing and takes no more work
             return way()
         return await writing
 
-    def _way(
+    def _writer_of(
         self, chain: Chain | None, method: str, event: Any, args: tuple[Any, ...], kw: dict[str, Any]
     ) -> Callable[[], Any]:
-        """What is left to do once the event is as it was at the moment of the call."""
-        event, rest = filled(event, args)
+        """A function that writes the event as it is at the time of this call."""
+        event, rest = interpolated(event, args)
         if chain is not None and list(self._processors) == [chain]:
-            done = finished(method, self._logger, {**self._context, **kw}, event, rest)
+            done = complete_event(method, self._logger, {**self._context, **kw}, event, rest)
             return lambda: chain.write(done)
         if rest:
-            kw[free(kw, ARGUMENTS) if ARGUMENTS in kw else ARGUMENTS] = rest
+            kw[free_key(kw, ARGUMENTS) if ARGUMENTS in kw else ARGUMENTS] = rest
         if "event" in kw:
-            kw[free(kw, "event")] = kw.pop("event")
+            kw[free_key(kw, "event")] = kw.pop("event")
         return lambda: self._through_others(method, event, kw)
 
     def _through_others(self, method: str, event: Any, kw: dict[str, Any]) -> Any:
-        """Hand the event to the processors that somebody else has configured."""
+        """Pass the event to processors that others have configured."""
         try:
             args, fields = self._process_event(method, event, kw)
             return getattr(self._logger, method)(*args, **fields)
         except structlog.DropEvent:
             return None
         except Exception as error:  # noqa: BLE001 - a log line must not stop the work it tells of
-            complain(error, f"{text(event)} {text(kw)}")
+            report_failure(error, f"{text(event)} {text(kw)}")
             return None
 
 
 def unbound(**initial: Any) -> FilteringBoundLogger:
-    """A logger that follows whatever is configured at the time of each call, also before anything is."""
+    """A logger that uses the configuration at the time of each call; it may be obtained before there is one."""
     return cast("FilteringBoundLogger", structlog.wrap_logger(None, wrapper_class=BoundLogger, **initial))
 
 
 def level_number(level: Any) -> int:
-    """A level as a number; what is none counts as info."""
+    """A level, by number or name, as a number; anything else is info."""
     try:
-        known = logging.getLevelNamesMapping()
-        return known[level.upper()] if isinstance(level, str) else int(level)
-    except Exception:  # noqa: BLE001 - it runs methods of strangers, which may raise anything
+        numbers = logging.getLevelNamesMapping()
+        return numbers[level.upper()] if isinstance(level, str) else int(level)
+    except Exception:  # noqa: BLE001 - it runs methods of any object, which may raise anything
         return logging.INFO
 
 
 def method_of(number: int) -> str:
-    """The name of the nearest level below, as logger methods are called."""
+    """The logger method of the nearest level at or below a number."""
     return next((name for level, name in _METHODS.items() if number >= level), "debug")

@@ -1,6 +1,6 @@
-"""Celery's logging: a worker leaves the root logger alone once its ``setup_logging`` signal is answered.
+"""Celery's logging: a worker does not configure the root logger if its ``setup_logging`` signal has a receiver.
 
-What Celery puts around the lines of task loggers is then put into them.
+Id and name of the task, which Celery's own format has, are then added to records of task loggers.
 """
 
 from __future__ import annotations
@@ -9,11 +9,8 @@ import sys
 from typing import Any
 
 
-def keep_celery_off() -> None:
-    """Answer Celery's signal, if Celery is installed; from then on no worker replaces our handlers.
-
-    Workers then don't redirect standard output into the log either.
-    """
+def keep_celery_handlers_off() -> None:
+    """Connect to Celery's signal, if Celery is installed: workers then keep handlers and don't redirect stdout."""
     try:
         from celery import signals  # noqa: PLC0415 - a tenth of a second, and only if the application has it
     except ImportError:
@@ -22,7 +19,7 @@ def keep_celery_off() -> None:
 
 
 def current_task() -> dict[str, str]:
-    """Id and name of the task that runs here, as Celery's own log has them on the lines of its task loggers."""
+    """Id and name of the Celery task that runs in this thread; empty if none does."""
     celery = sys.modules.get("celery")
     task = getattr(celery, "current_task", None)  # a proxy, which is false where there is none
     if not task or not task.request.id:
@@ -31,4 +28,4 @@ def current_task() -> dict[str, str]:
 
 
 def _answer(**_signal: Any) -> None:
-    """Nothing to do: that somebody listens is the answer."""
+    """Do nothing: it is enough that the signal has a receiver."""

@@ -1,4 +1,4 @@
-"""An event's way from the call to the line: level, context, time, exception; it raises nothing."""
+"""From a logger's call to the event that is written: level, context, time, exception.  Never raises."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ import structlog
 from shipper.emit.exceptions import exception_text, stack_text
 from shipper.emit.levels import levels
 from shipper.emit.output import Output
-from shipper.emit.own_keys import free, put
+from shipper.emit.own_keys import free_key, set_own
 from shipper.emit.plain import text
 from shipper.emit.rotating_file import Rotation
-from shipper.emit.standard_streams import complain
+from shipper.emit.standard_streams import report_failure
 
 SERVICE = "neuroflow"
 ARGUMENTS = "positional_args"
-"""As structlog calls what came with an event and is not in it."""
+"""Field for arguments that don't fit into the event; structlog's name for it."""
 _LEVELS = {**logging.getLevelNamesMapping(), "EXCEPTION": logging.ERROR}
 _NAMES = {"warn": "warning", "exception": "error", "fatal": "critical", "msg": "info"}
 
 
 class Chain:
-    """The one structlog processor that is configured; it writes by itself and ends the event.
+    """The only structlog processor that is configured; it writes the event itself.
 
     Attributes:
-        output: what is in force; None before set-up, as in a process that was spawned and given a bound logger: then
-            lines go to standard output.
+        output: of the last ``setup_logging``; None before that, as in a spawned process that was given a bound
+            logger: then lines go to standard output.
     """
 
     def __init__(self) -> None:
         self.output: Output | None = None
 
     def __reduce__(self) -> str:
-        """Bound loggers hold it and are sent to other processes: it is the one that is there."""
+        """Pickle by name: bound loggers contain it, and in another process that process's chain applies."""
         return "CHAIN"
 
     def wants(self, level: int, logger: Any, *contexts: Mapping[str, Any]) -> bool:
-        """Whether somebody wants the event; the only thing that is done for one that nobody wants.
+        """Whether an event of this level is written.
 
         Args:
             level: of the event.
-            logger: what structlog's factory made; it may have a name.
-            contexts: where its component may stand; the first that names one counts.
+            logger: from structlog's factory; it may have a name.
+            contexts: of the event; the first that has a component counts.
         """
         output = self.output or _standard_output()
         if level < output.levels.lowest:
@@ -66,75 +66,75 @@ class Chain:
         (self.output or _standard_output()).write(event)
 
     def __call__(self, logger: Any, method_name: str, event_dict: MutableMapping[str, Any]) -> Any:
-        """Write an event that comes through another logger class than ours, or behind other processors."""
+        """Write an event of another logger class, or one that other processors have handled."""
         try:
             level = _LEVELS.get(method_name.upper(), logging.INFO)
             if self.wants(level, logger, event_dict):
-                # The arguments are there where structlog's logger for the standard library is configured.
-                event, rest = filled(event_dict.pop("event", ""), event_dict.pop(ARGUMENTS, ()))
-                self.write(finished(_NAMES.get(method_name, method_name), logger, event_dict, event, rest))
+                # Only structlog's logger for the standard library passes arguments on.
+                event, rest = interpolated(event_dict.pop("event", ""), event_dict.pop(ARGUMENTS, ()))
+                self.write(complete_event(_NAMES.get(method_name, method_name), logger, event_dict, event, rest))
         except Exception as error:  # noqa: BLE001 - a log line must not stop the work it tells of
-            complain(error, text(event_dict))
+            report_failure(error, text(event_dict))
         raise structlog.DropEvent
 
 
 CHAIN = Chain()
 
 
-def finished(
+def complete_event(
     level: str, logger: Any, given: Mapping[str, Any], event: Any, arguments: tuple[Any, ...] = ()
 ) -> dict[str, Any]:
-    """The event with everything that belongs to it.
+    """The event with all its fields.
 
     Args:
         level: its name.
-        logger: what structlog's factory made; it may have a name.
-        given: what the application says of it, bound before or in this call.
-        event: what happened.
-        arguments: that did not fit into it.
+        logger: from structlog's factory; it may have a name.
+        given: the application's fields, bound before or in this call.
+        event: the message.
+        arguments: those that don't fit into the message.
     """
     fields: dict[str, Any] = dict(structlog.contextvars.get_contextvars())
     name = getattr(logger, "name", None)
     if isinstance(name, str) and "component" not in given:
-        put(fields, "component", name)
+        set_own(fields, "component", name)
     fields.update(given)
-    put(fields, "event", text(event))
+    set_own(fields, "event", text(event))
     if arguments:
-        fields[free(fields, ARGUMENTS) if ARGUMENTS in fields else ARGUMENTS] = arguments
-    put(fields, "level", level)
+        fields[free_key(fields, ARGUMENTS) if ARGUMENTS in fields else ARGUMENTS] = arguments
+    set_own(fields, "level", level)
     stamp(fields)
     render(fields)
     return fields
 
 
-def filled(event: Any, args: Any) -> tuple[Any, Any]:
-    """The event with its arguments in it; where they don't fit, the event and the arguments."""
-    # Not isinstance: that may ask the event, which may be a stranger.
+def interpolated(event: Any, args: Any) -> tuple[Any, Any]:
+    """The event with its arguments filled in and no arguments; if they don't fit, both unchanged."""
+    # Not isinstance, which may run code of the event's class.
     if type(args) is not tuple or not args or not issubclass(type(event), str) or "%" not in event:
         return event, args
     try:
-        # As the standard library has it: one mapping fills by names.
+        # As in the standard library, a single mapping fills by names.
         named = len(args) == 1 and isinstance(args[0], Mapping) and args[0]
         return event % (args[0] if named else args), ()
-    except Exception:  # noqa: BLE001 - it runs __str__ of strangers, which may raise anything
+    except Exception:  # noqa: BLE001 - it runs __str__ of any object, which may raise anything
         return event, args
 
 
 def stamp(fields: MutableMapping[str, Any]) -> None:
-    """Say when, and whose it is."""
-    put(fields, "@timestamp", datetime.now(UTC).isoformat(timespec="microseconds"))
-    put(fields, "service", SERVICE)
+    """Add time and service."""
+    set_own(fields, "@timestamp", datetime.now(UTC).isoformat(timespec="microseconds"))
+    set_own(fields, "service", SERVICE)
 
 
 def render(fields: MutableMapping[str, Any]) -> None:
-    """Put stack and traceback as texts where the event asks for them; what is no exception stays what it is."""
+    """Replace ``stack_info`` and ``exc_info`` by stack and traceback as text; an ``exc_info`` that is none stays."""
     asked = fields.pop("stack_info", None)
     if asked is not None and asked is not False:
-        put(fields, "stack", stack_text())
+        set_own(fields, "stack", stack_text())
     exc_info = fields.pop("exc_info", None)
     traceback = exception_text(exc_info)
     if traceback is not None:
-        put(fields, "exception", traceback)
+        set_own(fields, "exception", traceback)
     elif type(exc_info) not in {bool, int, tuple, type(None)}:
         fields["exc_info"] = exc_info
 

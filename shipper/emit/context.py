@@ -1,4 +1,4 @@
-"""Which workflow, stage and pipeline the events of a block belong to."""
+"""Ids for all events of a block: workflow, stage, pipeline, session, subject."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ from structlog.typing import FilteringBoundLogger
 
 from shipper.emit.bound_logger import unbound
 
-# What was entered in this thread or task, innermost last; kept here and not in the context managers, because
-# several threads or tasks may be inside the same one.
+# The blocks that this thread or task is in, innermost last.  Not in the context managers, because several threads or
+# tasks may be inside the same one.
 _entered: ContextVar[tuple[tuple[object, Mapping[str, Token[Any]]], ...]] = ContextVar("entered", default=())
 
 
 class WorkflowLogContext:
     """Adds its ids to every event logged inside the ``with`` block, also by standard library loggers.
 
-    Values left at None are not added (0 is an id).  Blocks nest: the inner value holds, and on leaving, the
-    outer one comes back, also after an exception.  New threads start without context, asyncio tasks with a
-    copy of it.
+    Values left at None are not added (0 is an id).  Blocks nest: the inner value applies, and the outer one again
+    after the block, also after an exception.  New threads start without context, asyncio tasks with a copy of it.
 
     Args:
         workflow_run_id: the workflow run.
@@ -62,12 +61,12 @@ class WorkflowLogContext:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Bring back what was bound before."""
+        """Restore what was bound before."""
         frames = _entered.get()
         mine = next((n for n in reversed(range(len(frames))) if frames[n][0] is self), None)
         if mine is not None:
             _entered.set(frames[:mine] + frames[mine + 1 :])
-            with contextlib.suppress(ValueError):  # tokens of the thread or task that this one was copied from
+            with contextlib.suppress(ValueError):  # the tokens belong to the task that this one was copied from
                 structlog.contextvars.reset_contextvars(**frames[mine][1])
                 return
         structlog.contextvars.unbind_contextvars(*self.context)

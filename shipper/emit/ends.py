@@ -1,4 +1,4 @@
-"""How a log ends: a process that was killed in the middle of a write leaves a line without its end."""
+"""Whether a log's last line is complete: a process that is killed in the middle of a write leaves part of a line."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import os
 import time
 
 _PAUSE = 0.02
-_LOOKS = 3
+_MAX_CHECKS = 3
 
 
 def is_ended(fd: int, size: int) -> bool:
-    """Whether a file of this size ends with a line feed, or can't be asked, because it may be written only."""
+    """Whether a file ends with a line feed; also True if it can't be read.
+
+    Args:
+        fd: the open file.
+        size: of the file, bytes.
+    """
     if not size:
         return True
     try:
@@ -20,15 +25,15 @@ def is_ended(fd: int, size: int) -> bool:
 
 
 def is_torn(fd: int, *, alone: bool) -> bool:
-    """Whether the file's last line has no end, so that the next record would be glued to it.
+    """Whether the file's last line has no end, so that the next record would continue it.
 
     Args:
-        fd: the file, open for reading too.
-        alone: nobody else writes now.  Else somebody may be in the middle of a line: it counts as torn when it is as
-            it was for some hundredths of a second.
+        fd: the file, open for reading, too.
+        alone: no other process writes now.  Else one may be in the middle of a line: it counts as torn if it does not
+            grow for some hundredths of a second.
     """
     seen = -1
-    for _ in range(_LOOKS):
+    for _ in range(_MAX_CHECKS):
         size = os.fstat(fd).st_size
         if is_ended(fd, size):
             return False

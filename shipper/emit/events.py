@@ -1,55 +1,36 @@
-"""The events that make up a workflow's story: their names, levels and fields, so that all speak alike.
+"""One function for each standard event, which gives it its name, level and fields.
 
-Every function logs one event with the given logger.  Optional fields left at None are left out; further fields
-may be added by name.  Durations are seconds.
+Each function takes the logger.  Optional fields left at None are omitted; further fields may be added by name.
+Durations are in seconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from enum import StrEnum
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
-
-class Event(StrEnum):
-    """Names of the standard events."""
-
-    WORKFLOW_STARTED = "workflow.started"
-    WORKFLOW_COMPLETED = "workflow.completed"
-    WORKFLOW_FAILED = "workflow.failed"
-    STAGE_STARTED = "stage.started"
-    STAGE_COMPLETED = "stage.completed"
-    STAGE_FAILED = "stage.failed"
-    PIPELINE_QUEUED = "pipeline.queued"
-    PIPELINE_STARTED = "pipeline.started"
-    PIPELINE_COMPLETED = "pipeline.completed"
-    PIPELINE_FAILED = "pipeline.failed"
-    DISCOVERY_STARTED = "discovery.started"
-    DISCOVERY_SESSION_FOUND = "discovery.session_found"
-    DISCOVERY_COMPLETED = "discovery.completed"
-    PIPELINE_LOG_CAPTURE_STARTED = "pipeline_log.capture_started"
-    PIPELINE_LOG_CAPTURE_COMPLETED = "pipeline_log.capture_completed"
-    METRICS_WORKFLOW_COMPLETED = "metrics.workflow_completed"
+from shipper.taxonomy import Event, event_level
 
 
-def _log(write: Callable[..., Any], event: Event, extra: Mapping[str, Any], **fields: Any) -> None:
+def _log(log: FilteringBoundLogger, event: Event, extra: Mapping[str, Any], **fields: Any) -> None:
+    write = getattr(log, event_level(event))
     write(event.value, **{key: value for key, value in fields.items() if value is not None}, **extra)
 
 
 def workflow_started(log: FilteringBoundLogger, *, workflow_run_id: int, trigger: str, **extra: Any) -> None:
-    """Log (info) that a workflow run began, and what triggered it: scheduled, manual or event."""
-    _log(log.info, Event.WORKFLOW_STARTED, extra, workflow_run_id=workflow_run_id, trigger=trigger)
+    """Log (info) that a workflow run started, and its trigger: scheduled, manual or event."""
+    _log(log, Event.WORKFLOW_STARTED, extra, workflow_run_id=workflow_run_id, trigger=trigger)
 
 
 def workflow_completed(
     log: FilteringBoundLogger, *, workflow_run_id: int, duration: float, stages: int, **extra: Any
 ) -> None:
-    """Log (info) that a workflow run ended well after so many stages."""
+    """Log (info) that a workflow run completed, and its number of stages."""
     _log(
-        log.info,
+        log,
         Event.WORKFLOW_COMPLETED,
         extra,
         workflow_run_id=workflow_run_id,
@@ -59,13 +40,13 @@ def workflow_completed(
 
 
 def workflow_failed(log: FilteringBoundLogger, *, workflow_run_id: int, error: str, **extra: Any) -> None:
-    """Log (error) that a workflow run ended badly, and why."""
-    _log(log.error, Event.WORKFLOW_FAILED, extra, workflow_run_id=workflow_run_id, error=error)
+    """Log (error) that a workflow run failed, and why."""
+    _log(log, Event.WORKFLOW_FAILED, extra, workflow_run_id=workflow_run_id, error=error)
 
 
 def stage_started(log: FilteringBoundLogger, *, stage: str, workflow_run_id: int | None = None, **extra: Any) -> None:
-    """Log (info) that a stage of a workflow run began."""
-    _log(log.info, Event.STAGE_STARTED, extra, stage=stage, workflow_run_id=workflow_run_id)
+    """Log (info) that a stage of a workflow run started."""
+    _log(log, Event.STAGE_STARTED, extra, stage=stage, workflow_run_id=workflow_run_id)
 
 
 def stage_completed(
@@ -77,9 +58,9 @@ def stage_completed(
     workflow_run_id: int | None = None,
     **extra: Any,
 ) -> None:
-    """Log (info) that a stage ended well, having queued so many tasks."""
+    """Log (info) that a stage completed, and the number of tasks that it queued."""
     _log(
-        log.info,
+        log,
         Event.STAGE_COMPLETED,
         extra,
         stage=stage,
@@ -97,8 +78,8 @@ def stage_failed(
     workflow_run_id: int | None = None,
     **extra: Any,
 ) -> None:
-    """Log (error) that a stage ended badly, with everything that went wrong."""
-    _log(log.error, Event.STAGE_FAILED, extra, stage=stage, errors=errors, workflow_run_id=workflow_run_id)
+    """Log (error) that a stage failed, with all errors."""
+    _log(log, Event.STAGE_FAILED, extra, stage=stage, errors=errors, workflow_run_id=workflow_run_id)
 
 
 def pipeline_queued(
@@ -111,9 +92,9 @@ def pipeline_queued(
     workflow_run_id: int | None = None,
     **extra: Any,
 ) -> None:
-    """Log (info) that a pipeline run waits for a worker; the later events of the run need not repeat its ids."""
+    """Log (info) that a pipeline run is queued; later events of the run need only its run id."""
     _log(
-        log.info,
+        log,
         Event.PIPELINE_QUEUED,
         extra,
         pipeline=pipeline,
@@ -134,9 +115,9 @@ def pipeline_started(
     workflow_run_id: int | None = None,
     **extra: Any,
 ) -> None:
-    """Log (info) that a worker took up a pipeline run."""
+    """Log (info) that a worker started a pipeline run."""
     _log(
-        log.info,
+        log,
         Event.PIPELINE_STARTED,
         extra,
         pipeline=pipeline,
@@ -158,9 +139,9 @@ def pipeline_completed(
     workflow_run_id: int | None = None,
     **extra: Any,
 ) -> None:
-    """Log (info) that a pipeline run ended well."""
+    """Log (info) that a pipeline run completed."""
     _log(
-        log.info,
+        log,
         Event.PIPELINE_COMPLETED,
         extra,
         pipeline=pipeline,
@@ -184,9 +165,9 @@ def pipeline_failed(
     workflow_run_id: int | None = None,
     **extra: Any,
 ) -> None:
-    """Log (error) that a pipeline run ended badly, and why."""
+    """Log (error) that a pipeline run failed, and why."""
     _log(
-        log.error,
+        log,
         Event.PIPELINE_FAILED,
         extra,
         pipeline=pipeline,
@@ -200,32 +181,32 @@ def pipeline_failed(
 
 
 def discovery_started(log: FilteringBoundLogger, *, path: Path | str, **extra: Any) -> None:
-    """Log (info) that a folder is searched for new sessions."""
-    _log(log.info, Event.DISCOVERY_STARTED, extra, path=str(path))
+    """Log (info) that the search of a folder for new sessions started."""
+    _log(log, Event.DISCOVERY_STARTED, extra, path=str(path))
 
 
 def discovery_session_found(log: FilteringBoundLogger, *, subject: str, session: str, **extra: Any) -> None:
     """Log (info) that a new session was found."""
-    _log(log.info, Event.DISCOVERY_SESSION_FOUND, extra, subject=subject, session=session)
+    _log(log, Event.DISCOVERY_SESSION_FOUND, extra, subject=subject, session=session)
 
 
 def discovery_completed(log: FilteringBoundLogger, *, sessions_found: int, **extra: Any) -> None:
-    """Log (info) that the search ended, and how many sessions it found."""
-    _log(log.info, Event.DISCOVERY_COMPLETED, extra, sessions_found=sessions_found)
+    """Log (info) that the search completed, and how many sessions it found."""
+    _log(log, Event.DISCOVERY_COMPLETED, extra, sessions_found=sessions_found)
 
 
 def pipeline_log_capture_started(
     log: FilteringBoundLogger, *, run_id: int, log_file: Path | str, **extra: Any
 ) -> None:
-    """Log (debug) that a pipeline run's output goes to this file."""
-    _log(log.debug, Event.PIPELINE_LOG_CAPTURE_STARTED, extra, run_id=run_id, log_file=str(log_file))
+    """Log (debug) that a pipeline run's output is captured, and in which file."""
+    _log(log, Event.PIPELINE_LOG_CAPTURE_STARTED, extra, run_id=run_id, log_file=str(log_file))
 
 
 def pipeline_log_capture_completed(log: FilteringBoundLogger, *, run_id: int, **extra: Any) -> None:
     """Log (debug) that a pipeline run's output is complete."""
-    _log(log.debug, Event.PIPELINE_LOG_CAPTURE_COMPLETED, extra, run_id=run_id)
+    _log(log, Event.PIPELINE_LOG_CAPTURE_COMPLETED, extra, run_id=run_id)
 
 
 def metrics_workflow_completed(log: FilteringBoundLogger, *, metrics: Mapping[str, Any], **extra: Any) -> None:
-    """Log (info) the metrics of a workflow run that ended."""
-    _log(log.info, Event.METRICS_WORKFLOW_COMPLETED, extra, metrics=metrics)
+    """Log (info) the metrics of a finished workflow run."""
+    _log(log, Event.METRICS_WORKFLOW_COMPLETED, extra, metrics=metrics)

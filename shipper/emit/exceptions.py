@@ -1,4 +1,4 @@
-"""Exceptions and stacks as text, whatever they are."""
+"""Exceptions and stacks as text."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _OURS = ("structlog", "shipper.emit")
 
 
 def exception_text(given: Any) -> str | None:
-    """The traceback of an exception, of a tuple that ``sys.exc_info`` gave, or, for True, of what is being handled.
+    """The traceback of an exception, of a tuple from ``sys.exc_info``, or, for True, of the one being handled.
 
-    Gives None where there is none.  Never raises.
+    Gives None if there is none.  Never raises.
     """
     info: Any = (None, None, None)
     try:
@@ -23,13 +23,13 @@ def exception_text(given: Any) -> str | None:
         if info[0] is None:
             return None
         return logging.Formatter().formatException(info)
-    except Exception:  # noqa: BLE001 - tracebacks that came through a pickle are imitations; others fail by themselves
+    except Exception:  # noqa: BLE001 - an unpickled traceback is an imitation; an exception's own methods may fail
         return None if info[1] is None else text(info[1])
 
 
 def stack_text() -> str:
-    """The stack of who logs, without what logging adds to it."""
-    frame = sys._getframe()  # noqa: SLF001 - there is no other way to begin in the middle of the stack
+    """The stack of the caller that logs, without frames of structlog and ``emit``."""
+    frame = sys._getframe()  # noqa: SLF001 - the only way to start in the middle of the stack
     while frame.f_back and str(frame.f_globals.get("__name__", "")).startswith(_OURS):
         frame = frame.f_back
     return "Stack (most recent call last):\n" + "".join(traceback.format_stack(frame)).rstrip("\n")

@@ -1,8 +1,7 @@
-"""What a fork copies and a child must not share: locks, open descriptions, text that is half written.
+"""Handlers around a fork, for locks, descriptors and half written text, which a child must not share.
 
-A lock that a thread of the parent holds at the fork is held for ever in the child, where that thread does not exist.
-An ``flock`` belongs to the open description, which parent and child share: it stays until both have closed it.  So
-everything in ``emit`` that has a lock or a descriptor is told of forks by this one module.
+A lock that a thread of the parent holds at the fork stays locked in the child, where that thread does not exist.  An
+``flock`` belongs to the open file description, which parent and child share: it is held until both have closed it.
 """
 
 from __future__ import annotations
@@ -14,50 +13,50 @@ from collections.abc import Iterator
 
 
 class Forkable:
-    """Something that has to do with forks; being made is being told."""
+    """An object with handlers around forks; its constructor registers it."""
 
     def __init__(self) -> None:
-        _told.add(self)
+        _registered.add(self)
 
     def before_fork(self) -> None:
-        """In the parent, before it forks: it must not wait for long, because the application waits with it."""
+        """In the parent, before it forks; must not wait for long, because the application waits for it."""
 
     def after_fork_in_parent(self) -> None:
-        """In the parent, after it forked or failed to: undo what ``before_fork`` did."""
+        """In the parent, after the fork, also a failed one: undo ``before_fork``."""
 
     def after_fork_in_child(self) -> None:
-        """In the child, which has one thread: make new locks, give descriptors back, forget what others began."""
+        """In the child, which has one thread: create new locks, close descriptors, drop unfinished work."""
 
 
 @contextlib.contextmanager
 def closed_in_child(fd: int) -> Iterator[None]:
-    """Within the block a child that is forked closes its copy of the descriptor, and with it the share in a lock."""
+    """Within the block, close the descriptor in forked children, so that they don't share its lock."""
     _descriptors.add(fd)
     try:
         yield
     finally:
-        # Before the caller closes it: its number may be a stranger's a moment later.
+        # Before the caller closes it: its number may be reused at once.
         _descriptors.discard(fd)
 
 
-_told: weakref.WeakSet[Forkable] = weakref.WeakSet()
+_registered: weakref.WeakSet[Forkable] = weakref.WeakSet()
 _descriptors: set[int] = set()
 
 
 def _before() -> None:
-    for one in list(_told):
-        with contextlib.suppress(Exception):  # one that fails must not keep the others from being told
+    for one in list(_registered):
+        with contextlib.suppress(Exception):  # a failure must not stop the other handlers
             one.before_fork()
 
 
 def _after_in_parent() -> None:
-    for one in list(_told):
+    for one in list(_registered):
         with contextlib.suppress(Exception):
             one.after_fork_in_parent()
 
 
 def _after_in_child() -> None:
-    for one in list(_told):
+    for one in list(_registered):
         with contextlib.suppress(Exception):
             one.after_fork_in_child()
     while _descriptors:

@@ -1,4 +1,4 @@
-"""Which events are loud enough: one level for all, and others for single components."""
+"""Levels: one for all events, others for single components."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# Chatty libraries; what the caller asks for them wins.
+# Defaults for verbose libraries.
 QUIET: Mapping[str, str] = {"celery": "WARNING", "kombu": "WARNING", "sqlalchemy": "WARNING"}
 
 
 @dataclass(frozen=True)
 class Levels:
-    """Levels as numbers of the standard library; a component's level holds for its dotted children too.
+    """Levels as numbers of the standard library; a component's level applies to its dotted children, too.
 
     Attributes:
-        default: of all that has no level of its own.
+        default: of components without a level of their own.
         components: levels by name.
-        lowest: no event below this is wanted by anybody.
+        lowest: of all these.
     """
 
     default: int
@@ -26,11 +26,11 @@ class Levels:
     lowest: int = field(init=False)
 
     def __post_init__(self) -> None:
-        # Not a cached property: until Python 3.12 these have a lock, which a fork copies.
+        # Not a cached property, which has a lock until Python 3.12: a fork would copy it.
         object.__setattr__(self, "lowest", min(self.default, *self.components.values()))
 
     def of(self, component: str | None) -> int:
-        """The level of a component: its own, else that of the nearest dotted prefix, else the common one."""
+        """The level of a component: its own, else that of the longest dotted prefix, else the default."""
         name = component or ""
         while name:
             if (level := self.components.get(name)) is not None:
@@ -40,10 +40,10 @@ class Levels:
 
 
 def levels(level: str, components: Mapping[str, str] | None) -> Levels:
-    """Levels from their names (in any case), over quiet defaults for chatty libraries.
+    """Levels from their names, in any case; components add to the defaults for verbose libraries.
 
     Raises:
-        ValueError: one of the names is no level.
+        ValueError: a name is not a level.
     """
     named = {**QUIET, **(components or {})}
     return Levels(
@@ -53,8 +53,8 @@ def levels(level: str, components: Mapping[str, str] | None) -> Levels:
 
 
 def _number(name: Any, where: str) -> int:
-    known = logging.getLevelNamesMapping()
-    number = known.get(name.upper()) if isinstance(name, str) else None
+    numbers = logging.getLevelNamesMapping()
+    number = numbers.get(name.upper()) if isinstance(name, str) else None
     if number is None:
-        raise ValueError(f"{where}: {name!r} is not a log level; use one of {', '.join(known)}")
+        raise ValueError(f"{where}: {name!r} is not a log level; use one of {', '.join(numbers)}")
     return number

@@ -1,7 +1,7 @@
-"""Structured logging of the application: structlog's and the standard library's events, in the same files.
+"""Structured logging of the application: structlog's and the standard library's events in the same files.
 
-Whoever calls ``setup_logging`` decides for the process.  Loggers hold no configuration of their own, so those
-obtained before, or between two calls, follow the call that came last.
+``setup_logging`` configures the process.  Loggers contain no configuration, so those obtained before it, or between
+two calls, follow the last call.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from shipper.emit.bound_logger import BoundLogger, unbound
-from shipper.emit.celery_signal import keep_celery_off
+from shipper.emit.celery_signal import keep_celery_handlers_off
 from shipper.emit.chain import CHAIN, stamp
 from shipper.emit.context import WorkflowLogContext
 from shipper.emit.forks import Forkable
@@ -37,26 +37,26 @@ def setup_logging(
     rotation: Rotation | Mapping[str, Any] | None = None,
     components: Mapping[str, str] | None = None,
 ) -> None:
-    """Configure logging for this process; called again, it replaces the earlier configuration.
+    """Configure logging for this process; a further call replaces the configuration.
 
     Without files, lines go to standard output.  With ``log_dir``, events named ``workflow.…`` and ``stage.…``
     go to its ``workflow.log``, all others to its ``neuroflow.log``, and nothing to standard output.
-    ``log_file`` takes the place of ``neuroflow.log``; alone, it gets everything.  A Celery worker started
-    afterwards keeps to this too: its task processes write into the same files.
+    ``log_file`` replaces ``neuroflow.log``; without ``log_dir`` it gets all events.  Celery workers started
+    afterwards use the same configuration: their task processes write to the same files.
 
     Args:
-        level: what is logged at all, by name.
+        level: the lowest level that is logged, by name.
         format: ``json`` (one object a line) or ``console`` (for people; coloured only on a terminal).
         log_file: the file for everything that does not go to ``workflow.log``.
         log_dir: the folder of both files; missing folders are created.
-        rotation: when the files start again (``max_size_mb``, ``backup_count``); 100 MB and 10 unless given.
-        components: levels of single components (structlog's ``component``, or the names of standard library
-            loggers) and of their dotted children, louder or quieter than ``level``; celery, kombu and
-            sqlalchemy are at WARNING unless given.
+        rotation: when the files are rotated (``max_size_mb``, ``backup_count``); 100 MB and 10 unless given.
+        components: levels of single components (structlog's ``component``, or names of standard library loggers)
+            and of their dotted children, above or below ``level``; celery, kombu and sqlalchemy are at WARNING
+            unless given.
 
     Raises:
         ValueError: a level, the format or the rotation is unknown.
-        OSError: a file can't be opened.  In both cases the earlier configuration stays in force.
+        OSError: a file can't be opened.  In both cases the earlier configuration stays.
     """
     output = Output(
         levels(level, components),
@@ -66,12 +66,12 @@ def setup_logging(
         Rotation.of(rotation),
     )
     _state.replace(output)
-    keep_celery_off()
+    keep_celery_handlers_off()
 
 
 def get_logger(name: str | None = None) -> FilteringBoundLogger:
-    """A logger whose events carry ``name`` as ``component``; may be obtained before ``setup_logging``."""
-    # Initial values, not bind(): that would fix the configuration of this moment.
+    """A logger whose events have ``name`` as ``component``; may be obtained before ``setup_logging``."""
+    # Initial values, not bind(), which would fix the current configuration.
     return unbound(component=name) if name else unbound()
 
 
@@ -82,41 +82,41 @@ def add_workflow_context(
 ) -> MutableMapping[str, Any]:
     """Add, as a structlog processor, the time (UTC, microseconds) as ``@timestamp``, and the service.
 
-    What the event has under these names already is kept, as ``@timestamp_`` and ``service_``.
+    Values that the event has under these names move to ``@timestamp_`` and ``service_``.
     """
     stamp(event_dict)
     return event_dict
 
 
 class _NamedLogger:
-    """What ``structlog.get_logger("name")`` wraps: it remembers the name, which structlog itself drops."""
+    """What ``structlog.get_logger("name")`` wraps: it keeps the name, which structlog's own loggers drop."""
 
     def __init__(self, name: object = None) -> None:
         self.name = name
 
     def __getattr__(self, method: str) -> Any:
-        # Only reached if somebody configures other processors after us: then lines are printed, as usual.
+        # Called only if other processors are configured after ``setup_logging``: then structlog prints lines.
         return getattr(structlog.PrintLogger(), method)
 
 
 class _State(Forkable):
-    """What is in force in this process, and the levels that it found, to be put back when it is replaced."""
+    """The configuration of this process, and the standard library's levels from before it, to be restored."""
 
     def __init__(self) -> None:
         super().__init__()
         self.chain = CHAIN
         self._mutex = threading.RLock()
         self._handler = RecordHandler(lambda: self.chain.output)
-        self._found: dict[str | None, int] = {}  # by name of standard library logger; None is the root
+        self._earlier_levels: dict[str | None, int] = {}  # by name of standard library logger; None is the root
 
     def replace(self, output: Output) -> None:
-        """Put the output in force, then give the earlier one's files back: no event falls in between."""
+        """Switch to an output, then close the earlier one, so that no event is lost in between."""
         with self._mutex:
             earlier, self.chain.output = self.chain.output, output
             self._restore()
             for name, level in _stdlib_levels(output.levels).items():
                 logger = logging.getLogger(name)
-                self._found[name] = logger.level
+                self._earlier_levels[name] = logger.level
                 logger.setLevel(level)
             logging.getLogger().addHandler(self._handler)
             _configure_structlog()
@@ -124,7 +124,7 @@ class _State(Forkable):
                 earlier.close()
 
     def remove(self) -> None:
-        """Undo ``replace`` for the standard library; structlog's events then go to standard output."""
+        """Undo ``replace`` for the standard library; structlog's events go to standard output from then on."""
         with self._mutex:
             logging.getLogger().removeHandler(self._handler)
             self._restore()
@@ -133,17 +133,17 @@ class _State(Forkable):
                 earlier.close()
 
     def after_fork_in_child(self) -> None:
-        """The thread that was setting up does not exist here."""
+        """The thread that held the lock does not exist here."""
         self._mutex = threading.RLock()
 
     def _restore(self) -> None:
-        while self._found:
-            name, level = self._found.popitem()  # last in, first out
+        while self._earlier_levels:
+            name, level = self._earlier_levels.popitem()  # last in, first out
             logging.getLogger(name).setLevel(level)
 
 
 def _configure_structlog() -> None:
-    # In place, as structlog's own capture_logs does: loggers bound earlier hold this very list.
+    # In place, like structlog's capture_logs: loggers bound earlier refer to this list.
     processors = structlog.get_config()["processors"]
     if isinstance(processors, list):
         processors[:] = [_state.chain]
@@ -160,7 +160,7 @@ def _configure_structlog() -> None:
 
 
 def _stdlib_levels(wanted: Levels) -> dict[str | None, int]:
-    # Below celery.task hang loggers of any name: it lets all through, and the handler decides by their names.
+    # Loggers below celery.task have any name: this one passes all records, and the handler filters by their names.
     by_name: dict[str | None, int] = {None: wanted.default}
     by_name.update(wanted.components)
     by_name[CELERY_TASKS] = wanted.lowest

@@ -1,4 +1,4 @@
-"""Counts and durations of running workflows, logged as one event when a workflow ends."""
+"""Counts and durations of workflows, logged as one event at the end of each workflow."""
 
 from __future__ import annotations
 
@@ -37,35 +37,27 @@ class WorkflowMetrics:
     def to_dict(self) -> dict[str, Any]:
         """The metrics as plain values, times as ISO text; the caller may change them."""
         return {
-            "workflow_run_id": self.workflow_run_id,
+            **vars(self),
             "started_at": self.started_at.isoformat(),
             "completed_at": self.completed_at.isoformat() if self.completed_at else None,
-            "stages_executed": self.stages_executed,
-            "stages_successful": self.stages_successful,
-            "stages_failed": self.stages_failed,
-            "pipelines_queued": self.pipelines_queued,
-            "pipelines_completed": self.pipelines_completed,
-            "pipelines_failed": self.pipelines_failed,
             "stage_durations": dict(self.stage_durations),
-            "total_duration_seconds": self.total_duration_seconds,
         }
 
 
 class MetricsCollector(Forkable):
-    """Collects the metrics of the workflows running in this process; safe for threads and for forked children.
+    """Collects the metrics of the workflows that run in this process; safe for threads and for forked children.
 
-    What is recorded for a workflow that is not running is ignored.  A child goes on with what was counted when it
-    was forked.
+    Records for a workflow that is not running are ignored.  A child continues with the counts at the fork.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        # Re-entrant: a signal handler may count, and log, on top of whatever this thread is doing.
+        # Re-entrant: a signal handler may count and log while this thread holds it.
         self._mutex = threading.RLock()
         self._current_metrics: dict[Any, WorkflowMetrics] = {}
 
     def start_workflow(self, workflow_run_id: int) -> None:
-        """Begin to collect; for a workflow that already runs, what was counted stays."""
+        """Start to collect; for a workflow that is running already, nothing changes."""
         key = _key(workflow_run_id)
         with self._mutex:
             if key not in self._current_metrics:
@@ -79,7 +71,7 @@ class MetricsCollector(Forkable):
         duration_seconds: float,
         tasks_queued: int = 0,
     ) -> None:
-        """Count a finished stage; of a stage that ran twice the last duration is kept."""
+        """Count a finished stage; of a stage that ran twice, the last duration counts."""
         name, seconds, succeeded, queued = (
             text(stage),
             plain(duration_seconds),
@@ -111,7 +103,7 @@ class MetricsCollector(Forkable):
                 metrics.pipelines_failed += 1
 
     def complete_workflow(self, workflow_run_id: int) -> WorkflowMetrics | None:
-        """Stop collecting, log ``metrics.workflow_completed``; gives None if the workflow is not running."""
+        """Stop collecting and log ``metrics.workflow_completed``; gives None if the workflow is not running."""
         with self._mutex:
             metrics = self._current_metrics.pop(_key(workflow_run_id), None)
         if metrics is None:
@@ -127,7 +119,7 @@ class MetricsCollector(Forkable):
 
 
 def _key(workflow_run_id: Any) -> Any:
-    """What names a run, as the log has it: numpy's 5 and Python's are one, and whatever it is, it can be a key."""
+    """A run id of any type as a dictionary key, equal where the log shows the same: numpy's 5 and Python's."""
     shown = plain(workflow_run_id)
     return text(shown) if isinstance(shown, dict | list) else shown
 

@@ -1,4 +1,4 @@
-"""Where events go: made into a line, and the line into the one file (or the terminal) that it belongs to."""
+"""Events → lines, and each line to its file or to standard output."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import structlog
 from shipper.emit.levels import Levels
 from shipper.emit.plain import json_line, plain, text
 from shipper.emit.rotating_file import RotatingFile, Rotation
-from shipper.emit.standard_streams import STDOUT, complain
+from shipper.emit.standard_streams import STDOUT, report_failure
+from shipper.taxonomy import WORKFLOW_LOG_PREFIXES
 
 Format = Literal["json", "console"]
 _FORMATS = ("json", "console")
-_WORKFLOW_EVENTS = ("workflow.", "stage.")
 
 
 class _Sink(Protocol):
@@ -25,13 +25,13 @@ class _Sink(Protocol):
 
 
 class Output:
-    """Everything that one call of ``setup_logging`` decided: levels, form of the lines, files.
+    """The configuration of one call of ``setup_logging``: levels, format of the lines, files.
 
     Args:
-        levels: which events are wanted.
+        levels: which events are written.
         form: ``json`` or ``console``.
-        log_file: takes the place of ``neuroflow.log``.
-        log_dir: holds ``neuroflow.log`` and ``workflow.log``.
+        log_file: replaces ``neuroflow.log``.
+        log_dir: folder of ``neuroflow.log`` and ``workflow.log``.
         rotation: of both files.
 
     Raises:
@@ -60,30 +60,30 @@ class Output:
                 self._main.close()
                 raise
         self._console: structlog.dev.ConsoleRenderer | None = None
-        self._is_seen = main is None and sys.stdout is not None and sys.stdout.isatty()
+        self._on_terminal = main is None and sys.stdout is not None and sys.stdout.isatty()
         if form == "console":
             self._console = structlog.dev.ConsoleRenderer(
-                colors=self._is_seen,
-                # Rich's boxes are for terminals, and show local values, which may be secrets.
+                colors=self._on_terminal,
+                # Rich's tracebacks show local values, which may be secrets.
                 exception_formatter=structlog.dev.plain_traceback,
             )
 
     def write(self, event: Mapping[str, Any]) -> None:
-        """Write the finished event to the one place it belongs to.  Never raises.
+        """Write the finished event; if its file refuses, to standard error, which a service manager keeps.
 
-        What can't be written where it belongs goes to standard error, which a service manager keeps.
+        Never raises.
         """
         line = repr(type(event))
         try:
             line = self._line(event)
             name = text(event.get("event", ""))
-            sink = self._workflow if name.startswith(_WORKFLOW_EVENTS) else self._main
+            sink = self._workflow if name.startswith(WORKFLOW_LOG_PREFIXES) else self._main
             sink.write(f"{line}\n".encode())
         except Exception as error:  # noqa: BLE001 - a log line must not stop the work it tells of
-            complain(error, line)
+            report_failure(error, line)
 
     def close(self) -> None:
-        """Give the files back."""
+        """Close the files."""
         self._main.close()
         self._workflow.close()
 
@@ -94,9 +94,9 @@ class Output:
         shown = plain(shown)
         if "timestamp" in shown:
             shown["timestamp_"] = shown.pop("timestamp")
-        # The renderer puts "timestamp" first; the service is the same on every line and would only be noise.
+        # The renderer puts "timestamp" first.  The service is the same on every line.
         shown["timestamp"] = str(shown.pop("@timestamp", "")).replace("+00:00", "Z")
         shown.pop("service", None)
-        if not self._is_seen:  # as its fields have them: in a file the next line would be nobody's
+        if not self._on_terminal:  # one line per event in a file, as the renderer does for fields
             shown["event"] = shown["event"].replace("\n", "\\n")
         return self._console(None, "", shown)

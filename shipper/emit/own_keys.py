@@ -1,4 +1,4 @@
-"""Keys that the library sets in every event: what the application calls the same is kept beside them."""
+"""Keys that ``emit`` sets in every event; the application's values under the same names move to other keys."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from collections.abc import MutableMapping
 from typing import Any
 
 
-def put(event: MutableMapping[str, Any], key: str, value: str) -> None:
-    """Set a key of the library's; what the application had there is kept as ``key_``, unless it says the same.
+def set_own(event: MutableMapping[str, Any], key: str, value: str) -> None:
+    """Set a key; a different value that the application has there moves to ``key_``.
 
     Args:
-        event: what is logged.
-        key: of the library.
-        value: what it is to be.
+        event: the event, changed in place.
+        key: one that ``emit`` sets.
+        value: its value.
     """
     if key in event:
         theirs = event.pop(key)
-        # Nothing but texts is compared: arrays and strangers may answer with anything, or raise.
+        # Only texts are compared: with arrays and other objects ``==`` may give anything or raise.
         if not (type(theirs) is str and theirs == value):
-            event[free(event, key)] = theirs
+            event[free_key(event, key)] = theirs
     event[key] = value
 
 
-def free(event: MutableMapping[str, Any], key: str) -> str:
-    """The name under which something else than the library's value is kept."""
+def free_key(event: MutableMapping[str, Any], key: str) -> str:
+    """An unused name for the application's value: the key with underscores added."""
     name = f"{key}_"
     while name in event:
         name += "_"

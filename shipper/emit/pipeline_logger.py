@@ -1,9 +1,8 @@
 """The output of one pipeline run, in a file that grows while the pipeline runs.
 
-The file reads ``=== STDOUT ===``, what was written there, an empty line or line end, ``=== STDERR ===``, and
-what was written there.  Where the two streams alternate, each further piece begins with a line
-``=== STDOUT (continued) ===`` or ``=== STDERR (continued) ===``, so the plain markers stay the first of their
-stream.
+The file consists of ``=== STDOUT ===``, standard output, an empty line or line end, ``=== STDERR ===``, and standard
+error.  Where the two streams alternate, each further piece begins with a line ``=== STDOUT (continued) ===`` or
+``=== STDERR (continued) ===``, so the plain markers stay the first of their stream.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ def _now() -> datetime:
 
 
 def _bytes_again(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Codec error handler: undecodable bytes (surrogateescape) as they were, other surrogates as escapes."""
+    """Codec error handler: bytes that were not UTF-8 (surrogateescape) as they were, other surrogates as escapes."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     codes = (ord(char) for char in error.object[error.start : error.end])
@@ -43,7 +42,7 @@ def _bytes_again(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 def _text_of(given: str | bytes) -> str:
-    """What was given, bytes as they are; who pumps a pipeline's output must not be stopped by what it is."""
+    """Output as text: bytes keep their values, other objects become text, and nothing raises."""
     if isinstance(given, bytes | bytearray):
         return given.decode("utf-8", "surrogateescape")
     return given if isinstance(given, str) else shown(given)
@@ -55,10 +54,10 @@ codecs.register_error("shipper.emit.bytes_again", _bytes_again)
 class PipelineLogCapture(Forkable):
     """Captures stdout and stderr of a pipeline run into ``{pipeline}_{run_id}_{YYYYmmdd_HHMMSS}.log`` (UTC).
 
-    Every write is in the file when it returns, so a crash leaves what was written.  If the disk refuses, the
-    text is kept and tried again with the next write: a full disk must not stop the pipeline whose output is
-    being pumped.  Safe for threads, e.g. one for each stream, and for signal handlers.  A child that is forked
-    inside the block may write too; the process that entered the block completes the file.
+    Every write is in the file when it returns, so it survives a crash.  If the disk refuses, the text is kept in
+    memory and written with the next write: a full disk must not stop the pipeline.  Safe for threads, e.g. one for
+    each stream, and for signal handlers.  A child that is forked inside the block may write, too; the process that
+    entered the block completes the file.
 
     Args:
         run_id: the pipeline run.
@@ -86,17 +85,17 @@ class PipelineLogCapture(Forkable):
         self.log_dir = Path(log_dir)
         self.log_file: Path | None = None
         self._clock = clock
-        # Re-entrant, because a signal handler that writes runs on top of whatever this thread is doing.
+        # Re-entrant, because a signal handler may write while this thread holds it.
         self._mutex = threading.RLock()
         self._writing = False
         self._waiting: deque[tuple[_Stream | None, str]] = deque()
         self._in_child = False
         self._buffers: dict[_Stream, io.StringIO] = {"STDOUT": io.StringIO(), "STDERR": io.StringIO()}
         self._fd = -1
-        self._stream: _Stream = "STDOUT"  # whose text comes last in the file
+        self._stream: _Stream = "STDOUT"  # of the last text in the file
         self._stderr_begun = False
         self._at_line_start = True
-        self._pending = b""  # what the disk has refused so far
+        self._pending = b""  # not yet written, because the disk refused
 
     def __enter__(self) -> Self:
         """Create the file.
@@ -139,7 +138,7 @@ class PipelineLogCapture(Forkable):
             pipeline_log_capture_completed(log, run_id=self.run_id)
 
     def after_fork_in_child(self) -> None:
-        """The thread that held the lock does not exist here; what it was writing, the parent writes."""
+        """The thread that held the lock does not exist here; the parent completes its writes."""
         self._mutex = threading.RLock()
         self._writing = False
         self._waiting.clear()
@@ -147,7 +146,7 @@ class PipelineLogCapture(Forkable):
         self._in_child = self._fd >= 0
 
     def write_stdout(self, text: str | bytes) -> None:
-        """Append what the pipeline wrote to its standard output; bytes as they are.
+        """Append standard output of the pipeline; bytes as they are.
 
         Raises:
             ValueError: the capture is not running.
@@ -155,7 +154,7 @@ class PipelineLogCapture(Forkable):
         self._capture("STDOUT", text)
 
     def write_stderr(self, text: str | bytes) -> None:
-        """Append what the pipeline wrote to its standard error; bytes as they are.
+        """Append standard error of the pipeline; bytes as they are.
 
         Raises:
             ValueError: the capture is not running.
@@ -181,7 +180,7 @@ class PipelineLogCapture(Forkable):
             try:
                 flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
                 return os.open(self.log_dir / name, flags, 0o666), self.log_dir / name
-            except FileExistsError:  # the same run again within a second: its output stays
+            except FileExistsError:  # the same run again within a second: both files are kept
                 moment += timedelta(seconds=1)
 
     def _capture(self, stream: _Stream, given: str | bytes) -> None:
@@ -195,7 +194,7 @@ class PipelineLogCapture(Forkable):
             self._put(stream, text)
 
     def _put(self, stream: _Stream | None, text: str) -> None:
-        """Write the text of a stream, or a marker.  What a signal handler brings meanwhile comes behind it."""
+        """Write the text of a stream, or a marker.  Text from a signal handler meanwhile is written behind it."""
         self._waiting.append((stream, text))
         if self._writing:
             return
@@ -224,4 +223,4 @@ class PipelineLogCapture(Forkable):
             while self._pending:
                 self._pending = self._pending[os.write(self._fd, self._pending) :]
         except OSError:
-            return  # kept; __exit__ tells
+            return  # kept in _pending; __exit__ raises

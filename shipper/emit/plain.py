@@ -1,4 +1,4 @@
-"""Any value as one that JSON can hold: a log line is never lost because of what somebody put into it."""
+"""Any value → JSON values, so that no value costs a log line."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from enum import Enum
 from os import PathLike, fspath
 from typing import Any
 
-_DEEPEST = 64  # nesting below this is shown as text; readers of JSON give up at depths not far beyond
+_MAX_DEPTH = 64  # deeper objects become text; JSON readers fail at depths not far beyond
 _SINGLE = frozenset({bool, int, float, str, bytes, date, datetime, time, timedelta})
-_INTEGERS = range(-(2**63), 2**64)  # what readers keep exact; longer ones are shown as text
+_INTEGERS = range(-(2**63), 2**64)  # integers that JSON readers keep exact; others become text
 
 
 def plain(value: Any) -> Any:
-    r"""The value made of dict, list, str, int, float, bool and None only, so that any JSON reader takes it.
+    r"""The value, built only of dict, list, str, int, float, bool and None.
 
-    Scalars of numpy and its kin (whatever has ``item()`` and no dimensions) become the Python value that they stand
-    for, members of an ``Enum`` their value, time spans seconds, dates ISO text, bytes text, decimal numbers text with
-    all their digits.  Paths, UUIDs and other objects become their ``str``, exceptions and sets their ``repr``.  NaN,
-    NaT and infinities become None, as JSON has no word for them.  Keys become text and stay distinct.  Lone
-    surrogates become their escapes (``\udce9``), as UTF-8 can't hold them.  Never raises.
+    Scalars of numpy and similar libraries (objects with ``item()`` and no dimensions) become Python values, members
+    of an ``Enum`` their value, time spans seconds, dates ISO text, bytes text, decimal numbers text with all their
+    digits.  Paths, UUIDs and other objects become their ``str``, exceptions and sets their ``repr``.  NaN, NaT and
+    infinities become None, since JSON has none of them.  Keys become text and stay distinct.  Lone surrogates become
+    escapes (``\udce9``), since UTF-8 can't encode them.  Never raises.
     """
     return _plain(value, ())
 
@@ -34,7 +34,7 @@ def json_line(entry: Mapping[Any, Any]) -> str:
 
 
 def text(value: Any) -> str:
-    """The value as text that UTF-8 can hold; an object that can't be shown is named by its type."""
+    """The value as text that UTF-8 can encode; for an object whose ``str`` fails, its type."""
     if type(value) is str and value.isascii():
         return value
     try:
@@ -55,14 +55,14 @@ def text(value: Any) -> str:
         if shown.isascii():
             return shown
         return shown.encode("utf-8", "backslashreplace").decode("utf-8")
-    except Exception:  # noqa: BLE001 - it runs __str__ of strangers, which may raise anything
+    except Exception:  # noqa: BLE001 - it runs __str__ of any object, which may raise anything
         return f"<{_kind(value)} that can't be shown>"
 
 
 def _kind(value: Any) -> str:
     try:
         return str(type(value).__name__)
-    except Exception:  # noqa: BLE001 - a class may have a class that fails
+    except Exception:  # noqa: BLE001 - a metaclass may raise anything
         return "object"
 
 
@@ -79,13 +79,13 @@ def _plain(value: Any, parents: tuple[int, ...]) -> Any:
         return value if value in _INTEGERS else text(value)
     try:
         if isinstance(value, Enum) and not isinstance(value, str):
-            return _plain(value.value, (*parents, id(value))) if len(parents) < _DEEPEST else text(value)
+            return _plain(value.value, (*parents, id(value))) if len(parents) < _MAX_DEPTH else text(value)
         if isinstance(value, Mapping | list | tuple):
             return _container(value, parents)
         if not isinstance(value, str | bytes) and hasattr(value, "item"):
             value = _python_value(value)
         return _single(value)
-    except Exception:  # noqa: BLE001 - it runs methods of strangers, which may raise anything
+    except Exception:  # noqa: BLE001 - it runs methods of any object, which may raise anything
         return text(value)
 
 
@@ -106,29 +106,29 @@ def _single(value: Any) -> Any:
 
 
 def _python_value(value: Any) -> Any:
-    """What a single value of numpy, torch and others stands for; an array, and whatever else has ``item``, itself."""
+    """The Python value of a scalar of numpy, torch and others; arrays and other objects with ``item`` unchanged."""
     if tuple(getattr(value, "shape", ())):
         return value
     kind = getattr(getattr(value, "dtype", None), "kind", "")
     if kind in ("m", "M"):
         if _is_none(value):
             return None
-        if kind == "M":  # item() gives a bare number where it is of nanoseconds
+        if kind == "M":  # item() of nanoseconds gives a bare number
             return text(value)
         value = value.astype("timedelta64[us]")
-    elif str(getattr(value, "mask", "")) == "True":  # numpy's word for a value that is missing
+    elif str(getattr(value, "mask", "")) == "True":  # numpy's masked constant
         return None
-    own = value.item()
-    return own if type(own) in _SINGLE else value
+    own_value = value.item()
+    return own_value if type(own_value) in _SINGLE else value
 
 
 def _is_none(value: Any) -> bool:
-    """Whether it is NaT, which, like NaN, differs from itself."""
+    """Whether it is NaT, which like NaN differs from itself."""
     return bool(value != value)  # noqa: PLR0124 - that is the test
 
 
 def _container(value: Any, parents: tuple[int, ...]) -> Any:
-    if id(value) in parents or len(parents) >= _DEEPEST:
+    if id(value) in parents or len(parents) >= _MAX_DEPTH:
         return f"<{type(value).__name__} inside itself or too deep>"
     inside = (*parents, id(value))
     if not isinstance(value, Mapping):
@@ -136,7 +136,7 @@ def _container(value: Any, parents: tuple[int, ...]) -> Any:
     out: dict[str, Any] = {}
     for key, item in value.items():
         name = text(key)
-        while name in out:  # 1 and "1" are two keys; JSON readers refuse or drop a key that comes twice
+        while name in out:  # 1 and "1" are two keys; JSON readers reject or drop duplicate keys
             name += "_"
         out[name] = _plain(item, inside)
     return out

@@ -1,7 +1,7 @@
-"""Standard output and error, line by line, from threads and from forked children.
+"""Standard output and error, line by line, safe for threads and for forked children.
 
-Python's own stream has a lock and a buffer.  A child that is forked while a thread of the parent writes gets the lock
-held, for ever, and the buffer with the thread's line in it.
+Python's own stream has a lock and a buffer.  A child that is forked while a thread of the parent writes inherits a
+lock that is never released, and a buffer that contains the thread's line.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import Literal, TextIO
 
 from shipper.emit.forks import Forkable
 
-_PATIENCE = 1.0
-"""Seconds that a fork waits for a thread that writes (which may wait for a reader), and a child for the stream."""
+_MAX_WAIT = 1.0
+"""Seconds that a fork waits for a thread that writes, and a child for the stream's lock."""
 
 
 class StandardStream(Forkable):
     """One of the two streams, looked up for every line, because test runners and workers replace it.
 
     Args:
-        name: in the module ``sys``.
+        name: its name in the module ``sys``.
     """
 
     def __init__(self, name: Literal["stdout", "stderr"]) -> None:
@@ -31,40 +31,40 @@ class StandardStream(Forkable):
         # Re-entrant: a signal handler may log.
         self._mutex = threading.RLock()
         self._held_by: list[int] = []  # threads that fork at this moment
-        self._inherited: object = None  # the stream that was there at the fork, until it has answered
+        self._inherited: object = None  # the stream at the fork, until it has been checked
 
     def write(self, record: bytes) -> None:
-        """Write the record, of UTF-8, in the stream's own encoding.
+        """Write a record in UTF-8 to the stream, in the stream's encoding.
 
         Raises:
             OSError: the stream refuses.
-            AttributeError: there is none.
+            AttributeError: there is no stream.
         """
         with self._mutex:
             if self._inherited is not None:
-                self._look_at_the_inherited()
+                self._replace_if_locked()
             stream = self._stream()
             encoding = getattr(stream, "encoding", None) or "utf-8"
             stream.write(record.decode("utf-8").encode(encoding, "backslashreplace").decode(encoding))
             stream.flush()
 
     def close(self) -> None:
-        """Nothing to do: it is not ours."""
+        """Do nothing: the stream belongs to the process."""
 
     def before_fork(self) -> None:
-        """Let the thread that writes finish its line, so that the child does not get it too."""
-        if self._mutex.acquire(timeout=_PATIENCE):
+        """Wait until a thread that writes has finished its line, so that the child does not inherit it."""
+        if self._mutex.acquire(timeout=_MAX_WAIT):
             self._held_by.append(threading.get_ident())
 
     def after_fork_in_parent(self) -> None:
-        """Go on."""
+        """Release what ``before_fork`` acquired."""
         me = threading.get_ident()
         if me in self._held_by:
             self._held_by.remove(me)
             self._mutex.release()
 
     def after_fork_in_child(self) -> None:
-        """A lock of the child's own; the application's threads, which print, may hold the stream's."""
+        """Create a lock for the child, and check the stream's own, which a printing thread may have held."""
         self._mutex = threading.RLock()
         self._held_by.clear()
         self._inherited = self._stream()
@@ -73,60 +73,60 @@ class StandardStream(Forkable):
         stream: TextIO = getattr(sys, self._name)
         return stream
 
-    def _look_at_the_inherited(self) -> None:
-        """Put a stream of the child's own in place of one whose lock a thread of the parent held."""
+    def _replace_if_locked(self) -> None:
+        """Replace the stream if a thread of the parent held its lock at the fork."""
         stream, self._inherited = self._inherited, None
         if stream is not self._stream() or not isinstance(stream, io.TextIOWrapper):
             return
-        if not isinstance(stream.buffer, io.BufferedWriter) or _answers(stream):
+        if not isinstance(stream.buffer, io.BufferedWriter) or _is_unlocked(stream):
             return
-        own = io.TextIOWrapper(
+        replacement = io.TextIOWrapper(
             io.BufferedWriter(io.FileIO(stream.fileno(), "w", closefd=False)),
             encoding=stream.encoding,
             errors=stream.errors,
             line_buffering=stream.line_buffering,
         )
         _unusable.append(stream)
-        setattr(sys, self._name, own)
+        setattr(sys, self._name, replacement)
         if getattr(sys, f"__{self._name}__") is stream:
-            setattr(sys, f"__{self._name}__", own)
+            setattr(sys, f"__{self._name}__", replacement)
 
 
 _unusable: list[object] = []
-"""Streams whose lock nobody releases: to close one, which forgetting does, would wait for it."""
+"""Streams whose lock is never released: they are kept, since garbage collection would close them and wait."""
 
 
-def _answers(stream: TextIO) -> bool:
-    """Whether the stream's lock can be had; to ask for it is to wait, so another thread asks."""
-    answered = threading.Event()
+def _is_unlocked(stream: TextIO) -> bool:
+    """Whether the stream's lock is free; only an attempt shows it, which another thread makes, since it may wait."""
+    unlocked = threading.Event()
 
-    def ask() -> None:
-        with contextlib.suppress(OSError, ValueError):  # an answer too
+    def flush() -> None:
+        with contextlib.suppress(OSError, ValueError):  # also shows that the lock is free
             stream.flush()
-        answered.set()
+        unlocked.set()
 
     try:
-        threading.Thread(target=ask, daemon=True).start()
-    except RuntimeError:  # no more threads: what can't be asked is taken for usable, as it nearly always is
+        threading.Thread(target=flush, daemon=True).start()
+    except RuntimeError:  # no more threads: assume that the lock is free, as it nearly always is
         return True
-    return answered.wait(_PATIENCE)
+    return unlocked.wait(_MAX_WAIT)
 
 
 STDOUT = StandardStream("stdout")
 STDERR = StandardStream("stderr")
 
 
-def complain(error: BaseException, line: str) -> None:
-    """Say on standard error that a line could not be written, with the line; never raises."""
+def report_failure(error: BaseException, line: str) -> None:
+    """Write to standard error that a line could not be written, and the line; never raises."""
     try:
-        said = f"logging failed ({type(error).__name__}: {_message(error)}); the line was: {line}\n"
-        STDERR.write(said.encode("utf-8", "backslashreplace"))
-    except Exception:  # noqa: BLE001, S110 - there is nobody left to tell
+        report = f"logging failed ({type(error).__name__}: {_message(error)}); the line was: {line}\n"
+        STDERR.write(report.encode("utf-8", "backslashreplace"))
+    except Exception:  # noqa: BLE001, S110 - no place is left to report it
         pass
 
 
 def _message(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # noqa: BLE001 - it runs __str__ of strangers, which may raise anything
+    except Exception:  # noqa: BLE001 - it runs __str__ of any object, which may raise anything
         return "it can't be shown"

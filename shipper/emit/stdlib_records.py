@@ -1,4 +1,4 @@
-"""Records of the standard library's loggers (Celery's, SQLAlchemy's, …) as events like all the others."""
+"""Records of the standard library's loggers (Celery, SQLAlchemy, …) → events."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from typing import Any
 import structlog
 
 from shipper.emit.celery_signal import current_task
-from shipper.emit.chain import ARGUMENTS, SERVICE, filled, render
+from shipper.emit.chain import ARGUMENTS, SERVICE, interpolated, render
 from shipper.emit.exceptions import exception_text
 from shipper.emit.output import Output
-from shipper.emit.own_keys import free, put
+from shipper.emit.own_keys import free_key, set_own
 from shipper.emit.plain import text
-from shipper.emit.standard_streams import complain
+from shipper.emit.standard_streams import report_failure
 
-# Task loggers hang below this one, whatever their names are.
+# The parent of task loggers, whatever their names are.
 CELERY_TASKS = "celery.task"
 _RECORD_KEYS = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
-# What structlog's wrap_for_formatter adds to the record of an event.
+# Attributes that structlog's wrap_for_formatter adds to a record.
 _WRAPPING = ("_logger", "_name")
 
 
 class RecordHandler(logging.Handler):
-    """Hands every record to the output that is in force at that moment.
+    """Writes every record to the current output.
 
     Args:
-        output: tells which that is; None while there is none.
+        output: gives the current output; None while there is none.
     """
 
     def __init__(self, output: Callable[[], Output | None]) -> None:
@@ -37,15 +37,15 @@ class RecordHandler(logging.Handler):
         self._output = output
 
     def handle(self, record: logging.LogRecord) -> bool:
-        """Filter and emit, without the handler's lock: a signal handler that logs could wait for it for ever."""
+        """Filter and emit without the handler's lock, for which a signal handler that logs might wait for ever."""
         try:
-            wanted: Any = self.filter(record)
+            result: Any = self.filter(record)
         except Exception as error:  # noqa: BLE001 - filters are the application's
-            complain(error, text(record.msg))
-            wanted = True
-        if wanted:
-            self.emit(wanted if isinstance(wanted, logging.LogRecord) else record)
-        return bool(wanted)
+            report_failure(error, text(record.msg))
+            result = True
+        if result:
+            self.emit(result if isinstance(result, logging.LogRecord) else record)
+        return bool(result)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record as an event.  Never raises."""
@@ -60,58 +60,58 @@ class RecordHandler(logging.Handler):
                     vars(record).setdefault(key, value)
             output.write(event_of(record))
         except Exception as error:  # noqa: BLE001 - a log line must not stop the work it tells of
-            complain(error, text(record.msg))
+            report_failure(error, text(record.msg))
 
 
 def event_of(record: logging.LogRecord) -> dict[str, Any]:
-    """The record as an event: its logger as component, ``extra`` as keys, context, exception as text.
+    """The record as an event: logger as component, ``extra`` as keys, context, exception as text.
 
-    A record that structlog made, with its event as message, is that event.
+    A record whose message is an event of structlog becomes that event.
     """
-    said = {key: value for key, value in vars(record).items() if key not in _RECORD_KEYS}
+    fields = {key: value for key, value in vars(record).items() if key not in _RECORD_KEYS}
     component, message = text(record.name), None
     wrapped = _wrapped(record)
     if wrapped is not None:
-        message, rest = filled(wrapped.pop("event"), wrapped.pop(ARGUMENTS, ()))
+        message, rest = interpolated(wrapped.pop("event"), wrapped.pop(ARGUMENTS, ()))
         if rest:
             wrapped[ARGUMENTS] = rest
         for key in _WRAPPING:
-            said.pop(key, None)
-        said.update(wrapped)
-        if type(said.get("component")) is str:  # the name of structlog's logger
-            said.setdefault("logger", component)
-            component = said.pop("component")
-    said = {**structlog.contextvars.get_contextvars(), **said}
+            fields.pop(key, None)
+        fields.update(wrapped)
+        if type(fields.get("component")) is str:  # the name of structlog's logger
+            fields.setdefault("logger", component)
+            component = fields.pop("component")
+    fields = {**structlog.contextvars.get_contextvars(), **fields}
     event: dict[str, Any] = {"component": component}
-    for key, value in said.items():
+    for key, value in fields.items():
         if key != "component":
             event[key] = value
         elif not (type(value) is str and value == component):
-            event[free(said, key)] = value
-    put(event, "event", _message(record) if message is None else text(message))
-    put(event, "level", text(record.levelname).lower())
-    put(event, "@timestamp", _moment(record).isoformat(timespec="microseconds"))
-    put(event, "service", SERVICE)
+            event[free_key(fields, key)] = value
+    set_own(event, "event", _message(record) if message is None else text(message))
+    set_own(event, "level", text(record.levelname).lower())
+    set_own(event, "@timestamp", _moment(record).isoformat(timespec="microseconds"))
+    set_own(event, "service", SERVICE)
     if wrapped is not None:
         render(event)
-    # The text is of a record that was made in another process.
+    # A record from another process has the exception as text.
     if exception := exception_text(record.exc_info) if record.exc_info else record.exc_text:
-        put(event, "exception", text(exception))
+        set_own(event, "exception", text(exception))
     if record.stack_info:
-        put(event, "stack", text(record.stack_info))
+        set_own(event, "stack", text(record.stack_info))
     return event
 
 
 def _wrapped(record: logging.LogRecord) -> dict[str, Any] | None:
-    """The event of structlog that is the record's message, as an object or as its JSON."""
-    said: Any = record.msg
-    if type(said) is str and said[:1] == "{" and said[-1:] == "}" and not record.args:
+    """The event of structlog in the record's message, an object or its JSON; None if it has none."""
+    message: Any = record.msg
+    if type(message) is str and message[:1] == "{" and message[-1:] == "}" and not record.args:
         try:
-            said = json.loads(said)
+            message = json.loads(message)
         except (ValueError, RecursionError):
             return None
-    # Not isinstance: that may ask the message, which may be a stranger.
-    return dict(said) if issubclass(type(said), dict) and "event" in said else None
+    # Not isinstance, which may run code of the message's class.
+    return dict(message) if issubclass(type(message), dict) and "event" in message else None
 
 
 def _message(record: logging.LogRecord) -> str:
@@ -126,12 +126,12 @@ def _message(record: logging.LogRecord) -> str:
 def _moment(record: logging.LogRecord) -> datetime:
     try:
         return datetime.fromtimestamp(record.created, UTC)
-    except (TypeError, ValueError, OverflowError, OSError):  # a record that somebody made by hand
+    except (TypeError, ValueError, OverflowError, OSError):  # a record without a valid time, built by the application
         return datetime.now(UTC)
 
 
 def _is_of_task(record: logging.LogRecord) -> bool:
-    """Whether it is of a task logger of Celery's, whose level is that of another logger."""
+    """Whether the record's logger takes its level from Celery's parent of task loggers."""
     logger: logging.Logger | None = logging.getLogger(text(record.name))
     while logger and logger.level == logging.NOTSET and logger.parent:
         logger = logger.parent

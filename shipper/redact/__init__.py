@@ -1,1 +1,1 @@
-"""What must not leave the machine: secrets and chosen ids, taken out of records and texts."""
+"""Redaction: secrets are removed from records and texts, configured ids are hashed."""

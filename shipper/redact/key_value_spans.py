@@ -1,7 +1,6 @@
-"""Names and values inside texts: ``key=value``, ``"key": "value"``, ``--key value``, in whatever quoting.  Pure.
+"""Spans of names and values in texts: ``key=value``, ``"key": "value"``, ``--key value``, in any quoting.  Pure.
 
-Owns the spans only: which name stands here, and from where to where its value goes.  Everything looks ahead a
-bounded way and never turns back, so a hostile line costs what its length costs.
+All patterns look ahead a bounded distance and don't backtrack: the cost is linear in the length of any line.
 """
 
 from __future__ import annotations
@@ -11,11 +10,11 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-# A name is this long at most to either side of the word that gives it away.
-_MOST_NAME = 64
-_MOST_VALUE = 2**16
+# Of a name, to either side of the word by which it was found.
+_MAX_NAME_CHARS = 64
+_MAX_VALUE_CHARS = 2**16
 _ANSI = r"(?:(?:\x1b|\\u001[bB]|\\x1[bB]|\\033)\[[0-9;]{0,20}m){0,4}"
-_NAME_END = re.compile(rf"[\w.\-]{{0,{_MOST_NAME}}}")
+_NAME_END = re.compile(rf"[\w.\-]{{0,{_MAX_NAME_CHARS}}}")
 _CODE = re.compile(r"[0-9;]*m")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _BREAK = re.compile(r"[\W_]+")
@@ -50,9 +49,13 @@ _SCHEME = re.compile(
 
 
 class Value(NamedTuple):
-    """Where a value is in its text, and how it is tied to its name.
+    """A value in a text.
 
-    ``link`` is ``"="``, ``":"``, ``","`` or ``" "``; ``form`` is ``"quoted"``, ``"bare"`` or ``"brackets"``.
+    Attributes:
+        start: offset of its first character.
+        end: offset behind its last character.
+        link: what separates it from its name: ``"="``, ``":"``, ``","`` or ``" "``.
+        form: ``"quoted"``, ``"bare"`` or ``"brackets"``.
     """
 
     start: int
@@ -63,7 +66,7 @@ class Value(NamedTuple):
 
 @lru_cache(maxsize=8192)
 def words(name: str) -> tuple[str, ...]:
-    """A name's words, lower case: split at anything that is no letter or digit, and where camelCase does.
+    """The words of a name in lower case, split at characters other than letters and digits, and as in camelCase.
 
     >>> words("X-Api-Key"), words("dbPassword2")
     (('x', 'api', 'key'), ('db', 'password'))
@@ -73,26 +76,26 @@ def words(name: str) -> tuple[str, ...]:
 
 
 def name_around(text: str, start: int, end: int) -> tuple[int, int]:
-    """The whole name around the word that was found in it."""
+    """Start and end of the whole name around the word ``text[start:end]``."""
     first = start
-    least = max(0, start - _MOST_NAME)
+    least = max(0, start - _MAX_NAME_CHARS)
     while first > least and (text[first - 1].isalnum() or text[first - 1] in "_.-"):
         first -= 1
     if first and text[first - 1] == "[" and (code := _CODE.match(text, first, start)):
-        first = code.end()  # a colour, not a part of the name
+        first = code.end()  # the code of a colour
     elif first < start and first and text[first - 1] == "\\" and text[first] in "nrt":
         first += 1  # an escaped line feed
     return first, _NAME_END.match(text, end).end()  # type: ignore[union-attr] # matches nothing, too
 
 
 def value_after(text: str, first: int, end: int, is_name: Callable[[str], object]) -> Value | None:
-    """The value of the name ``text[first:end]``, or None where none follows.
+    """The value of the name ``text[first:end]``; None if none follows.
 
     Args:
-        text: where to look.
-        first: where the name begins.
-        end: where it ends.
-        is_name: whether a word is such a name itself: of ``token: token: x`` the second one has the value.
+        text: the text.
+        first: start of the name.
+        end: end of the name.
+        is_name: whether a word is such a name itself: in ``token: token: x`` the value belongs to the second one.
     """
     link = _LINK.match(text, end)
     if link is None:
@@ -116,10 +119,10 @@ def value_after(text: str, first: int, end: int, is_name: Callable[[str], object
     if sign == ">":
         if not first or text[first - 1] != "<":
             return None
-        close = text.find("</", at, at + _MOST_VALUE)
+        close = text.find("</", at, at + _MAX_VALUE_CHARS)
         return Value(at, close, "=", "bare") if close > at else None
     if sign == "=" and link["after"] and not link["before"] and link["close"] is None:
-        return None  # "password= user=x": nothing was given
+        return None  # "password= user=x": the value is empty
     tie = ":" if sign == ":" else "="
     if at < len(text) and text[at] in "\r\n" and link["close"] is not None and (below := _NEXT_LINE.match(text, at)):
         at = below.end()
@@ -131,13 +134,13 @@ def value_after(text: str, first: int, end: int, is_name: Callable[[str], object
 
 
 def quoted(text: str, opening: re.Match[str], link: str) -> Value:
-    """What an opening quote begins; without a closing one it goes to the line's end."""
+    """The value behind an opening quote; without a closing quote it ends with the line."""
     start = opening.end()
     return Value(start, _closing(text, start, len(opening["escapes"]), opening["quote"]), link, "quoted")
 
 
 def _is_name(text: str, end: int) -> bool:
-    """Whether the quoted text that ends here is a name: a colon follows."""
+    """Whether the quoted text that ends here is a name, because a colon follows."""
     return text[end + 1 : end + 18].lstrip().startswith(":")
 
 
@@ -148,7 +151,7 @@ def _closing(text: str, start: int, escapes: int, quote: str) -> int:
     for found in _QUOTE.finditer(text, start):
         count = len(found[1])
         if count < escapes:
-            return found.start()  # the text around it ends
+            return found.start()  # the end of the text that this one is quoted in
         if found[2] == quote and (count - escapes) // (escapes + 1) % 2 == 0:
             return found.end() - 1 - escapes
     return _line_end(text, start)
@@ -160,10 +163,10 @@ def _line_end(text: str, start: int) -> int:
 
 
 def _balanced(text: str, start: int) -> int:
-    """Where the bracket that opens here is closed; where it is not, the line's end."""
+    """The end of the bracket that opens here; without a closing bracket the line's end."""
     open_ones: list[str] = []
     at = start
-    while found := _BRACKETS.search(text, at, start + _MOST_VALUE):
+    while found := _BRACKETS.search(text, at, start + _MAX_VALUE_CHARS):
         at = found.end()
         mark = found[0]
         if mark[-1] in "\"'":
@@ -178,7 +181,7 @@ def _balanced(text: str, start: int) -> int:
 
 
 def _bare(text: str, at: int, link: str, is_name: Callable[[str], object]) -> Value | None:
-    """A value without quotes; of ``Bearer x`` both words."""
+    """A value without quotes; ``Bearer x`` is one value."""
     inner = _INNER_NAME.match(text, at)
     if inner and is_name(inner[0]):
         return None
@@ -187,5 +190,5 @@ def _bare(text: str, at: int, link: str, is_name: Callable[[str], object]) -> Va
         at = scheme.end()
         if scheme[0][-1] not in " \t":
             return Value(start, at, link, "bare")
-    found = _BARE.match(text, at, at + _MOST_VALUE)
+    found = _BARE.match(text, at, at + _MAX_VALUE_CHARS)
     return Value(start, found.end(), link, "bare") if found else None

@@ -1,7 +1,7 @@
-"""What never leaves the machine: secrets become ``[redacted]``, chosen ids a keyed hash.
+"""Redaction of everything that contains parts of lines: documents, dead letters, paths, the sidecar's log.
 
-One object for everything that shows or keeps what was in a line: documents, dead letters, paths, the sidecar's own
-log.  Documents are copied where they change, since those of a block share parts.
+Secrets become ``[redacted]``, configured ids keyed hashes.  Parts of a document that change are copied, since the
+documents of a block share parts.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import orjson
 
 from shipper import config
 from shipper.redact.pseudonyms import Pseudonyms
-from shipper.redact.secrets import FEWEST_SECRET, REDACTED, Secrets
+from shipper.redact.secrets import MIN_SECRET_CHARS, REDACTED, Secrets
 from shipper.tail.rotation_names import packed_ending
 
 _UNTOUCHED = frozenset({"@timestamp", "host", "agent", "ecs", "data_stream", "tags"})
-"""What no line has a say in, at a document's top."""
+"""Top-level keys of a document that contain nothing of a line."""
 _FIXED = frozenset({"generation", "original", "offset", "flags", "created", "dataset", "iostream"})
-"""What has a fixed shape in ``event``, ``log`` and ``neuroflow``."""
+"""Keys in ``event``, ``log`` and ``neuroflow`` with values of a fixed form."""
 _SHAPED = frozenset({"event", "log", "neuroflow"})
 _SOURCES = {
     ("user", "id"): "user_id",
@@ -33,20 +33,20 @@ _SOURCES = {
     ("error", "type"): "error_type",
     ("error", "message"): "error",
 }
-"""Fields that the source knows by another name."""
+"""Fields → key of the log line, by which a configured name is matched."""
 _NAMING = ("key", "name", "field", "setting", "option", "variable", "header", "attribute", "column", "parameter")
 _NAMED = ("value", "old_value", "new_value", "old", "new", "default", "previous", "current")
-"""``{"key": "api_token", "value": …}``: the one names what the other holds."""
-_ID_KEYS = frozenset({"id", "label", "name", "code", "value"})
-"""``{"subject": {"id": …}}``."""
+"""``{"key": "api_token", "value": …}``: the first contains the name of the second."""
+_ID_KEYS = frozenset({"id", "label", "name", "code"})
+"""``{"subject": {"id": …}}``: the value is an id of the outer key's kind."""
 
-_SHORT = 128
-_MOST_SAID = 64
-_MOST_SHORTS = 20_000
+_MAX_SHORT_CHARS = 128
+_MAX_SECRETS = 64
+_MAX_SHORT_TEXTS = 20_000
 
 
-class _Under(NamedTuple):
-    """What a key says of what is under it: a secret, or an id of some kind."""
+class _KeyMeaning(NamedTuple):
+    """What a key contains: a secret, an id of a kind, or neither."""
 
     secret: bool = False
     kind: str | None = None
@@ -55,30 +55,31 @@ class _Under(NamedTuple):
         return self.secret or self.kind is not None
 
 
-_NOTHING = _Under()
+_NOTHING = _KeyMeaning()
 
 
 class Redactor:
-    """Takes secrets and chosen ids out of everything.
-
-    ``new`` holds what was learned about ids since it was last emptied: hashes, to be given back as ``known``.
+    """Removes secrets and hashes configured ids.
 
     Args:
-        settings: which keys, which ids, and the hash's key.
-        known: what earlier runs learned.
+        settings: which keys, which ids, and the key of the hash.
+        learned: ids learned before the restart, from ``new``.
+
+    Attributes:
+        active: whether there is anything to redact.
     """
 
-    def __init__(self, settings: config.Redact, known: Iterable[str] = ()) -> None:
+    def __init__(self, settings: config.Redact, learned: Iterable[str] = ()) -> None:
         self._secrets = Secrets(settings.keys)
-        self._ids = Pseudonyms(settings.hash, settings.hash_key or "", known)
+        self._ids = Pseudonyms(settings.hash, settings.hash_key or "", learned)
         self._hashes = self._ids.active
-        self._shorts: dict[str, str] = {}
-        self._shorts_at = 0
+        self._short_texts: dict[str, str] = {}
+        self._short_texts_at = 0
         self.active = self._secrets.active or self._hashes
 
     @property
     def new(self) -> set[str]:
-        """What was learned since this was last emptied."""
+        """Hashes of learned ids that have not been saved; the caller saves and empties it."""
         return self._ids.new
 
     @new.setter
@@ -86,68 +87,65 @@ class Redactor:
         self._ids.new = value
 
     def suspects(self, data: bytes) -> bool:
-        """Whether anything in a block's bytes may need redaction; cheap, and never wrong when it says no."""
+        """Whether a block's bytes may contain something to redact; a cheap test without false negatives."""
         return self._hashes or self._secrets.suspects(data)
 
     def text(self, text: str) -> str:
-        """A sentence without secrets, its ids hashed."""
-        said: set[str] = set()
-        return _without(self._text(text, said), said)
+        """A text without secrets, its ids hashed."""
+        secrets: set[str] = set()
+        return _without(self._text(text, secrets), secrets)
 
-    def _text(self, text: str, said: set[str]) -> str:
-        text = self._secrets.text(text, said)
+    def _text(self, text: str, secrets: set[str]) -> str:
+        text = self._secrets.text(text, secrets)
         return self._ids.text(text) if self._hashes else text
 
     def path(self, path: str) -> str:
-        """A file's path as it may be shown and stored."""
+        """A file's path for documents and messages."""
         return self.text(path)
 
     def conceal(self, path: str) -> str:
-        """What stands for a path in the state directory: where ids are hashed a digest, the same for ever.
-
-        What was concealed already, and is no absolute path any more, stays as it is.
-        """
+        """A path for the state directory: a keyed digest if ids are hashed; digests stay as they are."""
         if not self._hashes or not path.startswith("/"):
             return path
         return f"~{self._ids.digest(path)}{packed_ending(path)}"
 
-    def recall(self, known: Iterable[str]) -> None:
-        """Take in what earlier runs learned."""
-        self._ids.recall(known)
+    def recall(self, learned: Iterable[str]) -> None:
+        """Add ids that were learned before the restart."""
+        self._ids.recall(learned)
 
     def line(self, raw: bytes) -> bytes:
-        """A raw line as it may be kept; bytes that are no UTF-8 stay as they are."""
-        said: set[str] = set()
+        """A raw line, redacted; bytes that are not UTF-8 stay as they are."""
+        secrets: set[str] = set()
         if raw.lstrip()[:1] == b"{":
             with suppress(orjson.JSONDecodeError, RecursionError):
-                self._structure(orjson.loads(raw), _NOTHING, said)  # for what it tells and teaches
-        return self._line(raw, said)
+                self._structure(orjson.loads(raw), _NOTHING, secrets)  # finds secrets and learns ids
+        return self._line(raw, secrets)
 
-    def _line(self, raw: bytes, said: set[str]) -> bytes:
+    def _line(self, raw: bytes, secrets: set[str]) -> bytes:
         text = raw.decode("utf-8", "surrogateescape")
-        new = _without(self._text(text, said), said)
+        new = _without(self._text(text, secrets), secrets)
         return raw if new == text else new.encode("utf-8", "surrogateescape")
 
     def document(self, document: dict[str, Any]) -> None:
         """Redact a document in place."""
-        said: set[str] = set()
+        secrets: set[str] = set()
         neuroflow = document.setdefault("neuroflow", {})
         original = neuroflow.get("original")
-        # First what keys say, which teaches the ids; then the texts.
+        # First the values under configured keys, from which ids are learned, then all texts.
         for key, value in document.items():
             if key not in _UNTOUCHED:
-                document[key] = self._structure(value, self._under(key), said, key, top=True)
+                document[key] = self._structure(value, self._meaning(key), secrets, key, top=True)
         neuroflow = document["neuroflow"]
         if "audit" in neuroflow:
-            neuroflow = document["neuroflow"] = self._audited(neuroflow, said)
-        self._each_text(document, lambda text: self._short(text, said))
+            neuroflow = document["neuroflow"] = self._audit(neuroflow, secrets)
+        self._each_text(document, lambda text: self._short(text, secrets))
         if original is not None:
             raw = b64decode(original)
-            new = self._line(raw, said)
+            new = self._line(raw, secrets)
             if new is not raw:
                 document["neuroflow"] = {**document["neuroflow"], "original": b64encode(new).decode()}
-        if said:
-            self._each_text(document, lambda text: _without(text, said))
+        if secrets:
+            self._each_text(document, lambda text: _without(text, secrets))
 
     @staticmethod
     def _each_text(document: dict[str, Any], change: Callable[[str], str]) -> None:
@@ -155,33 +153,35 @@ class Redactor:
             if key not in _UNTOUCHED:
                 document[key] = _texts(value, change, top=True)
 
-    def _under(self, key: str) -> _Under:
+    def _meaning(self, key: str) -> _KeyMeaning:
         secret = self._secrets.active and self._secrets.names(key)
-        return _Under(secret, None if secret or not self._hashes else self._ids.kind_of(key))
+        return _KeyMeaning(secret, None if secret or not self._hashes else self._ids.kind_of(key))
 
-    def _structure(self, value: Any, under: _Under, said: set[str], where: str = "", *, top: bool = False) -> Any:
-        """Redact what keys name; gives the same object where nothing had to be.
+    def _structure(
+        self, value: Any, under: _KeyMeaning, secrets: set[str], where: str = "", *, top: bool = False
+    ) -> Any:
+        """Redact values under configured keys; gives the same object if nothing changes.
 
         Args:
-            value: what is under a key.
-            under: what that key and those above say of it.
-            said: the secrets that were found are added.
+            value: the value under a key.
+            under: what that key and those above it contain.
+            secrets: takes the secrets that are found.
             where: the key.
-            top: it is a field of ECS that holds others: its own shape stays.
+            top: the value is an object of ECS: its own keys stay.
         """
         if isinstance(value, dict):
-            return self._dict(value, under, said, where, top=top)
+            return self._dict(value, under, secrets, where, top=top)
         if isinstance(value, list):
-            return self._list(value, under, said)
+            return self._list(value, under, secrets)
         if not under or value is None or isinstance(value, bool):
             return value
         if under.secret:
-            _collect(value, said)
+            _collect(value, secrets)
             return value if value == REDACTED else REDACTED
         return self._id(under.kind or "", where, value)
 
     def _id(self, kind: str, where: str, value: Any) -> Any:
-        """The pseudonym of an id; a number under a plural is how many there are."""
+        """The pseudonym of an id; a number under a plural is a count."""
         if isinstance(value, str):
             if value and value[0] in "[{" and value[-1] in "]}":
                 return self._ids.items(kind, value)
@@ -190,28 +190,26 @@ class Redactor:
             return value
         return self._ids.value(kind, str(value))
 
-    def _dict(self, value: dict[str, Any], under: _Under, said: set[str], where: str, *, top: bool) -> Any:
+    def _dict(self, value: dict[str, Any], under: _KeyMeaning, secrets: set[str], where: str, *, top: bool) -> Any:
         if under.secret and not top:
-            _collect(value, said)
+            _collect(value, secrets)
             return REDACTED if value else value
         named = _NOTHING
         for key in _NAMING:
-            if type(name := value.get(key)) is str and (named := self._under(name)):
+            if type(name := value.get(key)) is str and (named := self._meaning(name)):
                 break
         changed: dict[str, Any] = {}
         for key, item in value.items():
             if top and where in _SHAPED and key in _FIXED:
                 continue
             source = _SOURCES.get((where, key), key)
-            inner = self._under(source)
+            inner = self._meaning(source)
             if named and not inner and key in _NAMED:
                 inner = named
-            elif (
-                under.kind and not inner and not top and (key in {"id", "label", "name", "code"} or type(item) is str)
-            ):
+            elif under.kind and not inner and not top and (key in _ID_KEYS or type(item) is str):
                 inner = under
             keeps = top and where == "neuroflow" and key in {"audit", "extra", "metrics", "task"}
-            new = self._structure(item, _NOTHING if keeps else inner, said, key, top=keeps)
+            new = self._structure(item, _NOTHING if keeps else inner, secrets, key, top=keeps)
             if new is not item:
                 changed[key] = new
         result = {**value, **changed} if changed else value
@@ -223,9 +221,9 @@ class Redactor:
             }
         return result
 
-    def _list(self, value: list[Any], under: _Under, said: set[str]) -> Any:
+    def _list(self, value: list[Any], under: _KeyMeaning, secrets: set[str]) -> Any:
         if under.secret:
-            _collect(value, said)
+            _collect(value, secrets)
             return REDACTED if value else value
         flagged = _NOTHING
         new = []
@@ -233,16 +231,16 @@ class Redactor:
             is_text = type(item) is str
             flag = is_text and item[:1] == "-" and "=" not in item
             if flag:
-                flagged = self._under(item.strip("-"))
+                flagged = self._meaning(item.strip("-"))
             elif is_text and index == 1 and len(value) == 2 and type(value[0]) is str and not under:
-                flagged = self._under(value[0])  # ["authorization", "Bearer …"]
-            new.append(item if flag else self._structure(item, under or flagged, said))
+                flagged = self._meaning(value[0])  # ["authorization", "Bearer …"]
+            new.append(item if flag else self._structure(item, under or flagged, secrets))
             if not flag and flagged.secret:
                 flagged = _NOTHING
         return new if any(one is not other for one, other in zip(new, value, strict=True)) else value
 
-    def _audited(self, neuroflow: dict[str, Any], said: set[str]) -> dict[str, Any]:
-        """An audit record: its entity is an id where the type says so, its values where another field names them."""
+    def _audit(self, neuroflow: dict[str, Any], secrets: set[str]) -> dict[str, Any]:
+        """Redact an audit record: its entity by the type, its values by a name in ``extra``."""
         entity = dict(neuroflow["audit"])
         kind = self._ids.kind_of(entity.get("entity_type", "")) if self._hashes else None
         if kind is not None and "entity_id" in entity:
@@ -250,29 +248,29 @@ class Redactor:
             entity.update(entity_id=hashed, entity=f"{entity['entity_type']}:{hashed}")
         extra: dict[str, Any] = neuroflow.get("extra") or {}
         for key in _NAMING:
-            if type(name := extra.get(key)) is str and (named := self._under(name)):
+            if type(name := extra.get(key)) is str and (named := self._meaning(name)):
                 for one in ("old_value", "new_value"):
                     if one in entity:
-                        entity[one] = self._structure(entity[one], named, said, one)
+                        entity[one] = self._structure(entity[one], named, secrets, one)
         return {**neuroflow, "audit": entity}
 
-    def _short(self, text: str, said: set[str]) -> str:
-        """Names, words and paths come again and again: what became of them is kept until another id is met."""
-        if len(text) > _SHORT:
-            return self._text(text, said)
-        if self._ids.known != self._shorts_at or len(self._shorts) > _MOST_SHORTS:
-            self._shorts, self._shorts_at = {}, self._ids.known
-        new = self._shorts.get(text)
+    def _short(self, text: str, secrets: set[str]) -> str:
+        """Redact a text with a cache for short ones, which repeat; valid until another id is learned."""
+        if len(text) > _MAX_SHORT_CHARS:
+            return self._text(text, secrets)
+        if self._ids.learned_count != self._short_texts_at or len(self._short_texts) > _MAX_SHORT_TEXTS:
+            self._short_texts, self._short_texts_at = {}, self._ids.learned_count
+        new = self._short_texts.get(text)
         if new is None:
-            before = len(said)
-            new = self._text(text, said)
-            if len(said) == before:  # else what it tells would be lost the next time
-                self._shorts[text] = new
+            before = len(secrets)
+            new = self._text(text, secrets)
+            if len(secrets) == before:  # else the cache would hide the secrets in it
+                self._short_texts[text] = new
         return new
 
 
 def _texts(value: Any, change: Callable[[str], str], *, top: bool = False) -> Any:
-    """Change every text, keys too; gives the same object where nothing had to be."""
+    """Change every text, also keys; gives the same object if nothing changes."""
     if isinstance(value, str):
         new_text = change(value)
         return value if new_text == value else new_text
@@ -285,7 +283,7 @@ def _texts(value: Any, change: Callable[[str], str], *, top: bool = False) -> An
                 continue
             name = key if top else change(key)
             while name in new:
-                name += "_"  # two keys that differed in a secret alone
+                name += "_"  # two keys that differed only in a secret
             new[name] = _texts(item, change)
             changed = changed or name != key or new[name] is not item
         return new if changed else value
@@ -296,9 +294,9 @@ def _texts(value: Any, change: Callable[[str], str], *, top: bool = False) -> An
 
 
 def _without(text: str, secrets: set[str]) -> str:
-    """The text without these secrets, in whichever way they are spelled."""
+    """The text without these secrets, plain or escaped."""
     for secret in secrets:
-        if len(secret) < FEWEST_SECRET or secret in REDACTED:
+        if len(secret) < MIN_SECRET_CHARS or secret in REDACTED:
             continue
         for spelled in {
             secret,
@@ -311,14 +309,14 @@ def _without(text: str, secrets: set[str]) -> str:
     return text
 
 
-def _collect(value: Any, said: set[str]) -> None:
-    """Every text in a secret value is a secret."""
+def _collect(value: Any, secrets: set[str]) -> None:
+    """Add every text in a secret value."""
     if isinstance(value, str):
-        if len(said) < _MOST_SAID:
-            said.add(value)
+        if len(secrets) < _MAX_SECRETS:
+            secrets.add(value)
     elif isinstance(value, dict):
         for item in value.values():
-            _collect(item, said)
+            _collect(item, secrets)
     elif isinstance(value, list):
         for item in value:
-            _collect(item, said)
+            _collect(item, secrets)

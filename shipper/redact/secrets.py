@@ -1,7 +1,7 @@
-"""Secrets by the name of their key, in texts and in URLs.  Pure.
+"""Secrets in texts and URLs, recognised by the name before them.  Pure.
 
-A password that is on its way into an index is found by what stands before it: a key's name, ``--token``,
-``Authorization:``, ``scheme://user:``.  What it stands in keeps its shape.
+Names are keys (``password=``), options (``--token``), headers (``Authorization:``) and users in URLs
+(``scheme://user:``).  Only the secret is replaced.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterable
 from shipper.redact.key_value_spans import Value, name_around, value_after, words
 
 REDACTED = "[redacted]"
-FEWEST_SECRET = 6
-"""A shorter secret may be any word: it is not looked for elsewhere in its document."""
-_MOST_SECRET = 4096
-_MOST_NOTED = 32
-_KIN = (
+MIN_SECRET_CHARS = 6
+"""Shorter secrets may be common words: they are not replaced elsewhere in their document."""
+_MAX_SECRET_CHARS = 4096
+_MAX_FOUND = 32
+_DEFAULT_NAMES = (
     ("password",),
     ("passwords",),
     ("passwd",),
@@ -37,10 +37,10 @@ _KIN = (
     ("encryption", "key"),
     ("signing", "key"),
 )
-"""Names that nobody has to configure; plurals of "token" are counts and not among them."""
+"""Names beside the configured ones; "tokens" is not among them, since it is a count."""
 _HARMLESS = frozenset({"", "none", "null", "nil", "true", "false", "undefined", REDACTED})
-# So short a name may be the end of another word.
-_FEWEST_SUFFIX = 5
+# A shorter name may be the end of another word.
+_MIN_SUFFIX_CHARS = 5
 _VALUE_NEXT = re.compile(
     r"""\\{0,8}["']?[,\s]{1,16}\\{0,8}["']?(?:old_|new_)?value(?=\\{0,8}["']?[ \t]{0,4}[=:])""", re.IGNORECASE
 )
@@ -53,36 +53,39 @@ _URL = re.compile(rb"/(?:(?<=:/)/|(?<=:\\/)\\/)")
 _CUT_URL = re.compile(rb""":\\?/\\?/[^\s/:@"']{0,256}:(?!\d)""")
 
 
-# Letters by which a name is looked for: rare ones first, and few in all, for every search goes over all bytes.
-_ANCHORS = "kpcz"
+# Letters by which names are searched; few, since every search reads all bytes.
+_RARE_LETTERS = "kpcz"
 _Search = Callable[[bytes], object]
 
 
 class Secrets:
-    """Knows secrets by their keys' names.
+    """Finds secrets by the names of their keys.
 
     Args:
-        keys: configured names; with none there are no secrets.
+        keys: configured names; without any nothing is a secret.
+
+    Attributes:
+        active: whether there are any names.
     """
 
     def __init__(self, keys: Iterable[str]) -> None:
         configured = [words(key) for key in keys]
-        names = list(dict.fromkeys([*filter(None, configured), *(_KIN if configured else ())]))
+        names = list(dict.fromkeys([*filter(None, configured), *(_DEFAULT_NAMES if configured else ())]))
         self.active = bool(names)
         self._names = names
-        self._joined = tuple(joined for name in names if len(joined := "".join(name)) >= _FEWEST_SUFFIX)
-        self._judged: dict[str, bool] = {}
+        self._joined = tuple(joined for name in names if len(joined := "".join(name)) >= _MIN_SUFFIX_CHARS)
+        self._is_secret: dict[str, bool] = {}
         spelled = sorted((r"[ _.\-]?".join(map(re.escape, name)) for name in names), key=len, reverse=True)
         self._finder = re.compile("|".join(spelled) or r"(?!)", re.IGNORECASE)
-        # Where a mark is in another, the shorter one is enough; names of two words are asked for by their last.
+        # The last words of the names, without those that contain another one.
         single = sorted({name[-1] for name in names}, key=len)
         self._marks = [one for at, one in enumerate(single) if not any(other in one for other in single[:at])]
-        # JSON may spell what is not ASCII in its own way: then nothing is ruled out.
+        # JSON may escape names that are not ASCII, so that no search finds them.
         self._always = not all(map(str.isascii, map("".join, names)))
         self._searches = _searches([*names, ("basic",)])
 
     def suspects(self, data: bytes) -> bool:
-        """Whether there may be a secret in a block's bytes."""
+        """Whether a block's bytes may contain a secret."""
         if not self.active:
             return False
         if self._always:
@@ -94,22 +97,22 @@ class Secrets:
         return _URL.search(data) is not None and (b"@" in data or _CUT_URL.search(data) is not None)
 
     def names(self, key: str) -> bool:
-        """Whether a key of this name holds a secret."""
-        judged = self._judged.get(key)
+        """Whether a key of this name contains a secret."""
+        judged = self._is_secret.get(key)
         if judged is None:
-            judged = self._judge(key)
-            if len(self._judged) < 20_000 and len(key) < 256:
-                self._judged[key] = judged
+            judged = self._names_secret(key)
+            if len(self._is_secret) < 20_000 and len(key) < 256:
+                self._is_secret[key] = judged
         return judged
 
-    def _judge(self, key: str) -> bool:
-        said = words(key)
-        if any(word.endswith(self._joined) for word in said):
+    def _names_secret(self, key: str) -> bool:
+        parts = words(key)
+        if any(word.endswith(self._joined) for word in parts):
             return True
-        return any(name == said[at : at + len(name)] for name in self._names for at in range(len(said)))
+        return any(name == parts[at : at + len(name)] for name in self._names for at in range(len(parts)))
 
     def text(self, text: str, found: set[str]) -> str:
-        """The text without its secrets; what may be one wherever it stands is added to ``found``."""
+        """The text without its secrets; adds those that are to be replaced elsewhere, too, to ``found``."""
         if not self.active:
             return text
         if "://" in text or ":\\/\\/" in text:
@@ -133,7 +136,7 @@ class Secrets:
             if value is None:
                 continue
             if value.form != "brackets":
-                _note(text[value.start : value.end], secrets)
+                _collect_secret(text[value.start : value.end], secrets)
             parts += text[done : value.start], REDACTED
             done = at = value.end
         return "".join(parts) + text[done:] if parts else text
@@ -145,10 +148,11 @@ class Secrets:
         value = value_after(text, first, end, self.names)
         if value is None or text.startswith(REDACTED, value.start):
             return None
-        said = text[value.start : value.end]
-        if value.form == "bare" and value.link == " " and not _is_flags(text, first, said):
+        content = text[value.start : value.end]
+        # Behind a blank only options have values: ``--token x``, not ``the token was``.
+        if value.form == "bare" and value.link == " " and (text[first] != "-" or content.startswith("--")):
             return None
-        return value if said.lower() not in _HARMLESS else None
+        return value if content.lower() not in _HARMLESS else None
 
     def _without_passwords(self, text: str, secrets: set[str]) -> str:
         parts: list[str] = []
@@ -158,38 +162,38 @@ class Secrets:
             token = _AUTHORITY.match(text, at)
             if token is None:
                 continue
-            said = token[0]
+            authority = token[0]
             span = _password(
-                said,
+                authority,
                 web=text[max(0, slashes.start() - 5) : slashes.start()]
                 .lower()
                 .endswith(("http", "https", "ws", "wss")),
                 cut=token.end() == len(text),
             )
-            # Celery puts stars in its place itself.
-            if span and (password := said[span[0] : span[1]]) != REDACTED and password.strip("*"):
-                _note(password, secrets)
+            # Celery itself replaces passwords by stars.
+            if span and (password := authority[span[0] : span[1]]) != REDACTED and password.strip("*"):
+                _collect_secret(password, secrets)
                 parts += text[done : at + span[0]], REDACTED
                 done = at = at + span[1]
         return "".join(parts) + text[done:] if parts else text
 
 
-def _note(secret: str, secrets: set[str]) -> None:
-    """Remember a secret that can't be taken for a word."""
-    if len(secrets) < _MOST_NOTED and FEWEST_SECRET <= len(secret) <= _MOST_SECRET and not secret.isalpha():
+def _collect_secret(secret: str, secrets: set[str]) -> None:
+    """Add a secret that can't be a common word."""
+    if len(secrets) < _MAX_FOUND and MIN_SECRET_CHARS <= len(secret) <= _MAX_SECRET_CHARS and not secret.isalpha():
         secrets.add(secret)
 
 
 def _searches(names: Iterable[tuple[str, ...]]) -> list[_Search]:
-    """What finds any of these names in lower-case bytes.
+    """Searches for any of these names in lower-case bytes.
 
-    One search for all names that share a letter: it runs from letter to letter and looks around each, which costs
-    half of asking for every name by itself.
+    One search finds all names that share a letter: it goes from letter to letter and compares what is around, at half
+    the cost of a search for each name.
     """
     around: defaultdict[str, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for name in names:
         *before, last = name
-        anchor = next((letter for letter in _ANCHORS if letter in last), last[0])
+        anchor = next((letter for letter in _RARE_LETTERS if letter in last), last[0])
         tail = last[last.index(anchor) + 1 :]
         for sign in ("", r"[ _.\-]") if before else ("",):
             around[anchor][tail].append("".join(f"{re.escape(word)}{sign}" for word in before) + re.escape(last))
@@ -206,32 +210,27 @@ def _searches(names: Iterable[tuple[str, ...]]) -> list[_Search]:
     return [re.compile(pattern.encode()).search for pattern in patterns]
 
 
-def _is_flags(text: str, first: int, said: str) -> bool:
-    """Whether a value that only a blank parts from its name is one: ``--token x``, not ``the token was``."""
-    return text[first] == "-" and not said.startswith("--")
-
-
-def _password(said: str, *, web: bool, cut: bool) -> tuple[int, int] | None:
-    """Where the password is in what follows ``scheme://``.
+def _password(authority: str, *, web: bool, cut: bool) -> tuple[int, int] | None:
+    """Start and end of the password in the text behind ``scheme://``, or None.
 
     Args:
-        said: up to the next blank.
-        web: the scheme is one in whose paths an ``@`` may be.
+        authority: the text up to the next blank.
+        web: paths of this scheme may contain an ``@``.
         cut: the text ends here, perhaps before its ``@``.
     """
-    colon, at = said.find(":"), said.find("@")
-    slash = next((i for i, sign in enumerate(said) if sign in "/?#"), len(said))
-    if said.startswith("[") or (at < 0 and not cut):
+    colon, at = authority.find(":"), authority.find("@")
+    slash = next((i for i, sign in enumerate(authority) if sign in "/?#"), len(authority))
+    if authority.startswith("[") or (at < 0 and not cut):
         return None
     if colon < 0 or slash < colon:
         return (0, at) if _LONG_USER <= at < slash else None
-    rest = said[colon + 1 :]
+    rest = authority[colon + 1 :]
     if at < 0:
-        return (colon + 1, len(said)) if rest and not rest[0].isdigit() else None
+        return (colon + 1, len(authority)) if rest and not rest[0].isdigit() else None
     if _PORT.match(rest) and (web or "@" not in rest):
         return (0, at) if _LONG_USER <= at < slash else None
-    query = said.find("?", at)
-    last = said.rfind("@", colon + 1, query if query >= 0 else len(said))
+    query = authority.find("?", at)
+    last = authority.rfind("@", colon + 1, query if query >= 0 else len(authority))
     return (colon + 1, last) if last > colon + 1 else None
 
 

@@ -1,4 +1,4 @@
-"""What this process last wrote or read of run documents, so that a run that changes costs one write and no read."""
+"""Cache of the run documents that this process last wrote or read, so that a change costs one write and no read."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ except ImportError:  # no wheel for this machine
     from gzip import decompress as _decompress
 
 unpack: Callable[[bytes], bytes] = _decompress
-# Facts of a run are alike: longer than this they pack to a tenth.
-_PACK_FROM = 2048
-# What an entry takes beside its facts, bytes; measured, with what the allocator leaves between them.
-_ENTRY = 1000
+# Facts of a run resemble each other: longer JSON than this compresses to a tenth.
+_COMPRESS_FROM_BYTES = 2048
+# Memory of an entry beside its facts; measured, with the allocator's overhead.
+_ENTRY_BYTES = 1000
 
 
-class Known(NamedTuple):
-    """A run document as it was when this process last wrote it or read it.
+class CachedRun(NamedTuple):
+    """A run document as this process last wrote or read it.
 
     Attributes:
-        facts: its facts, all of them.
-        seq_no: of that state; with ``primary_term`` it tells whether anybody has written it since.
+        facts: all its facts.
+        seq_no: of that state; a write on condition of it and of ``primary_term`` fails if the document has changed.
     """
 
     facts: dict[str, Fact]
@@ -37,48 +37,48 @@ class Known(NamedTuple):
 
 
 class RunCache:
-    """The run documents that were written last, as many as fit.
+    """The most recently used run documents.
 
     Args:
-        most: bytes that they may take.
+        max_bytes: memory for them.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
         self._size = 0
-        self._kept: OrderedDict[str, tuple[bytes, bool, int, int]] = OrderedDict()
+        self._entries: OrderedDict[str, tuple[bytes, bool, int, int]] = OrderedDict()
 
     def __contains__(self, identity: str) -> bool:
-        return identity in self._kept
+        return identity in self._entries
 
-    def get(self, identity: str) -> Known | None:
-        """What is known of a run."""
-        entry = self._kept.get(identity)
+    def get(self, identity: str) -> CachedRun | None:
+        """The cached state of a run, or None."""
+        entry = self._entries.get(identity)
         if entry is None:
             return None
-        self._kept.move_to_end(identity)
+        self._entries.move_to_end(identity)
         facts, packed, seq_no, primary_term = entry
-        return Known(orjson.loads(unpack(facts) if packed else facts), seq_no, primary_term)
+        return CachedRun(orjson.loads(unpack(facts) if packed else facts), seq_no, primary_term)
 
     def put(self, identity: str, facts: bytes, seq_no: int, primary_term: int) -> None:
-        """Remember a run, its facts as JSON; those that were not asked for longest make room."""
-        packed = len(facts) > _PACK_FROM
+        """Add a run with its facts as JSON; the least recently used ones are dropped if there is no room."""
+        packed = len(facts) > _COMPRESS_FROM_BYTES
         self.forget(identity)
         if packed:
             facts = compress(facts)
-        self._kept[identity] = (facts, packed, seq_no, primary_term)
-        self._size += len(facts) + _ENTRY
-        while self._size > self._most:
-            _, (oldest, *_) = self._kept.popitem(last=False)
-            self._size -= len(oldest) + _ENTRY
+        self._entries[identity] = (facts, packed, seq_no, primary_term)
+        self._size += len(facts) + _ENTRY_BYTES
+        while self._size > self._max_bytes:
+            _, (oldest, *_) = self._entries.popitem(last=False)
+            self._size -= len(oldest) + _ENTRY_BYTES
 
     def forget(self, identity: str) -> None:
-        """Somebody else has written it since."""
-        entry = self._kept.pop(identity, None)
+        """Drop a run that another writer has changed."""
+        entry = self._entries.pop(identity, None)
         if entry is not None:
-            self._size -= len(entry[0]) + _ENTRY
+            self._size -= len(entry[0]) + _ENTRY_BYTES
 
     def clear(self) -> None:
-        """Forget all."""
-        self._kept.clear()
+        """Drop all."""
+        self._entries.clear()
         self._size = 0

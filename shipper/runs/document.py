@@ -1,11 +1,17 @@
 """Facts → the document of a workflow run, a pipeline run or a session.  Pure.
 
-A session that has a row in the application's database is known by the row's number, and the events that only know its
-name make a document of kind ``session_name``, which names the row.
+A session that has a row in the application's database is identified by the row's number; events that contain only its
+label make a document of kind ``session_name``, which names the row.
 
-The same facts give the same document, in whichever order they came in.  An id that is used again begins a new *life*
-(a run is queued again after it had begun): the document tells the newest.  Within a life a run may have several
-*attempts* (it is started again after it had ended): the document tells the newest of these as well.
+The same facts give the same document, in whichever order they arrived.  Reuse of an id begins a new *life* (a run is
+queued again after it had started): the document shows the newest life, and of that the newest *attempt* (it started
+again after it had ended).
+
+The rules for a new life differ from those of ``document.run_context``, with which they share verbs and the tolerance
+for one birth reported twice.  A run document is computed from the complete set of facts in order of time and computed
+again with each new fact, so a wrong decision is corrected later; the context decides once, line by line, in whatever
+order files are read.  So this module takes a start after an end for another attempt and in doubt keeps one life,
+while the context, for which a wrong subject is worse than none, in doubt begins another.
 """
 
 from __future__ import annotations
@@ -14,43 +20,35 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from shipper.document.durations import MOST_SECONDS
-from shipper.document.unmapped import tame
-from shipper.runs.facts import Fact
+from shipper.document.durations import MAX_SECONDS
+from shipper.document.unmapped import sanitized
+from shipper.runs.facts import IDS, Fact
 from shipper.runs.kept import kept
+from shipper.taxonomy import BIRTH_VERBS, END_VERBS, SAME_BIRTH_SECONDS
 
-_BIRTHS = {
-    "pipeline_run": frozenset({"pending", "created", "queued"}),
-    "workflow_run": frozenset({"pending", "created", "started"}),
-    "session": frozenset(),
-}
-_ENDS = frozenset({"completed", "failed", "cancelled", "skipped"})
-_OVER = _ENDS | {"finished"}
-# The audit trail and the event stream tell of one birth at slightly different moments, seconds.
-_TOGETHER = 60.0
-_TOLD = ("pipeline", "subject_id", "session_id", "workflow_run_id")
+_END_REPORTS = END_VERBS | {"finished"}
 
 
 def run_document(identity: str, facts: dict[str, Fact]) -> dict[str, Any]:
-    """The whole document of a run, its facts included.
+    """The document of a run, its facts included.
 
     Args:
-        identity: its id: ``workflow_run:123``, ``pipeline_run:456``, ``session:789``.
-        facts: everything that was ever said of it.
+        identity: the document's id: ``workflow_run:123``, ``pipeline_run:456``, ``session:789``.
+        facts: all facts about the run, in any order.
     """
     facts = kept(facts)
     kind, _, number = identity.partition(":")
     life = newest_life(kind, facts.values())
-    said: Fact = {}  # the newest word on everything
+    latest: Fact = {}  # the newest value of each field
     for fact in life:
-        said.update(fact)
+        latest.update(fact)
     document: dict[str, Any] = {"kind": kind, "service": {"name": "neuroflow"}}
-    made = _MAKE[kind](number, life, said)
+    made = _MAKE[kind](number, life, latest)
     document.update({key: value for key, value in made.items() if value is not None})
-    if "at" in said:
+    if "at" in latest:
         first = life[0]["at"] if "at" in life[0] else next(fact["at"] for fact in life if "at" in fact)
         document["@timestamp"] = document["created_at"] = first
-        document["updated_at"] = said["at"]
+        document["updated_at"] = latest["at"]
     if "duration_seconds" in document:
         document["event"] = {"duration": round(document["duration_seconds"] * 10**9)}
     document["facts"] = facts
@@ -58,53 +56,59 @@ def run_document(identity: str, facts: dict[str, Fact]) -> dict[str, Any]:
 
 
 def newest_life(kind: str, facts: Iterable[Fact]) -> list[Fact]:
-    """Of facts in order of time those since the id was last begun anew."""
-    births = _BIRTHS[kind]
+    """The facts since the id was last reused, of facts in order of time.
+
+    Args:
+        kind: of the run: pipeline_run, workflow_run or session.
+        facts: all facts about it.
+    """
+    births = BIRTH_VERBS[kind]
     life: list[Fact] = []
     for fact in facts:
-        if life and fact["verb"] in births and _begins_anew(life, fact, births):
+        if life and fact["verb"] in births and _begins_new_life(life, fact, births):
             life = []
         life.append(fact)
     return life
 
 
-def _begins_anew(life: list[Fact], birth: Fact, births: frozenset[str]) -> bool:
-    """Whether a birth is that of another run with the same id, and not once more of the one that is known.
+def _begins_new_life(life: list[Fact], birth: Fact, births: frozenset[str]) -> bool:
+    """Whether a birth is that of another run with the same id, not a second report of the same birth.
 
-    What was told of stages says nothing here, for older facts of them are not kept.  So of a workflow run that was
-    born, had stages and then was lost sight of, a second birth is another run's if it is told a minute later or more.
+    Facts about stages don't count, since older ones are dropped (``runs.kept``).  So after a workflow run that was
+    created, reported stages and no end, a second birth counts as another run's if it is reported more than a minute
+    later.
     """
     verb, source = birth["verb"], birth["source"]
     same: Fact | None = None
     end: Fact | None = None
     begun = False
     for fact in life:
-        known = fact["verb"]
-        if known in births:
-            if known == verb and fact["source"] == source:
+        reported = fact["verb"]
+        if reported in births:
+            if reported == verb and fact["source"] == source:
                 same = fact
         elif "stage" not in fact:
             begun = True
-            if known in _OVER:
+            if reported in _END_REPORTS:
                 end = fact
     if not begun:
         later = same is not None and verb != "started" and "started" in births
-        return later and (_between(same, birth) or 0.0) > _TOGETHER  # type: ignore[arg-type] # it is one if later
+        return later and (_between(same, birth) or 0.0) > SAME_BIRTH_SECONDS  # type: ignore[arg-type] # it is one if later
     if same is not None:
-        # A workflow may be told to have started once more without having ended; a run is only queued anew.
+        # A workflow may report its start twice without an end in between; a second birth of a pipeline run is new.
         return verb != "started" or end is not None
-    return end is not None and (_between(end, birth) or 0.0) > _TOGETHER
+    return end is not None and (_between(end, birth) or 0.0) > SAME_BIRTH_SECONDS
 
 
 def _between(first: Fact, last: Fact) -> float | None:
-    """Seconds from one fact to another; None where one of them has no time."""
+    """Seconds from one fact to the other; None if either has no time."""
     if "at" not in first or "at" not in last:
         return None
     return (datetime.fromisoformat(last["at"]) - datetime.fromisoformat(first["at"])).total_seconds()
 
 
 def newest_attempt(life: Iterable[Fact]) -> tuple[Fact | None, Fact | None, str]:
-    """How the last of several attempts began and ended, and the verb of its end; empty while it has none."""
+    """The start and the end of the last attempt, and its status; empty while it has not ended."""
     start: Fact | None = None
     end: Fact | None = None
     verb = ""
@@ -113,15 +117,15 @@ def newest_attempt(life: Iterable[Fact]) -> tuple[Fact | None, Fact | None, str]
         if turn == "requeued" or (turn == "started" and (start is None or end is not None)):
             start, end, verb = (fact if turn == "started" else None), None, ""
             continue
-        said = _end_of(fact)
-        if said and end is not None and said == verb:
-            end = {**fact, **end}  # told twice: the first moment, and all that either says
-        elif said and not (turn == "called_back" and end is not None):
-            end, verb = fact, said
+        status = _end_of(fact)
+        if status and end is not None and status == verb:
+            end = {**fact, **end}  # reported twice: the first time, and the details of both
+        elif status and not (turn == "called_back" and end is not None):
+            end, verb = fact, status
     return start, end, verb
 
 
-def _pipeline_run(number: str, life: list[Fact], said: Fact) -> dict[str, Any]:
+def _pipeline_run(number: str, life: list[Fact], latest: Fact) -> dict[str, Any]:
     start, end, verb = newest_attempt(life)
     first: dict[str, Fact] = {}  # of each verb
     for fact in reversed(life):
@@ -132,18 +136,18 @@ def _pipeline_run(number: str, life: list[Fact], said: Fact) -> dict[str, Any]:
         "status": status,
         "queued_at": queued and queued.get("at"),
         "started_at": start and start.get("at"),
-        "attempt": said.get("attempt"),
-        "neuroflow": {"run_id": number, **_ids(said)},
+        "attempt": latest.get("attempt"),
+        "neuroflow": {"run_id": number, **_ids(latest)},
         **ending(verb, start, end),
     }
 
 
-def _workflow_run(number: str, life: list[Fact], said: Fact) -> dict[str, Any]:
+def _workflow_run(number: str, life: list[Fact], latest: Fact) -> dict[str, Any]:
     first: dict[str, Fact] = {}  # of each verb
     for fact in reversed(life):
         first[fact["verb"]] = fact
     start = first.get("started") or first.get("created")
-    measured: dict[str, Any] = said.get("metrics", {})
+    measured: dict[str, Any] = latest.get("metrics", {})
     end: Fact | None = None
     verb = ""
     for fact in life:
@@ -165,37 +169,37 @@ def _workflow_run(number: str, life: list[Fact], said: Fact) -> dict[str, Any]:
     document = {
         "status": verb or ("running" if start or stages else _pending(first)),
         "started_at": (start and start.get("at")) or measured.get("started_at"),
-        "trigger": said.get("trigger"),
+        "trigger": latest.get("trigger"),
         "stages_completed": max(len(done), measured.get("stages_successful") or 0, *counted, 0),
         "stages_failed": max(len(failed), measured.get("stages_failed") or 0),
-        "stage_durations": tame(durations) or None,
+        "stage_durations": sanitized(durations) or None,
         "current_stage": under_way[-1] if under_way and not verb else None,
         "neuroflow": {"workflow_run_id": number, **({"metrics": measured} if measured else {})},
         **ending(verb, start, end),
     }
     if not (end and "duration" in end) and "total_duration_seconds" in measured:
         seconds = measured["total_duration_seconds"]
-        document["duration_seconds"] = seconds if 0 <= seconds < MOST_SECONDS else None
+        document["duration_seconds"] = seconds if 0 <= seconds < MAX_SECONDS else None
     return document
 
 
 def _pending(first: dict[str, Fact]) -> str:
-    """The status of a run that has neither been queued nor begun."""
+    """The status of a run that was neither queued nor started."""
     return "pending" if "pending" in first else "unknown"
 
 
-def _session(number: str, life: list[Fact], said: Fact) -> dict[str, Any]:
-    row = said.get("row")
+def _session(number: str, life: list[Fact], latest: Fact) -> dict[str, Any]:
+    row = latest.get("row")
     last: Fact = next((fact for fact in reversed(life) if fact["verb"] != "row"), {"verb": "unknown"})
     status = last.get("status") or last["verb"]
     if status == "finished":
         status = "failed" if last.get("outcome") == "failure" else "completed"
-    ids = _ids(said)
+    ids = _ids(latest)
     return {
-        # Its document is that of the row; counted as a session of its own it would count twice.
+        # Another kind, so that the session does not count twice beside the document of its row.
         **({"kind": "session_name", "row": row} if row else {}),
         "status": status,
-        "label": said.get("label") or (ids.get("session_id") if not number.isdecimal() else None),
+        "label": latest.get("label") or (ids.get("session_id") if not number.isdecimal() else None),
         "completed_at": last.get("at") if status == "completed" else None,
         "failed_at": last.get("at") if status == "failed" else None,
         "neuroflow": ids,
@@ -203,17 +207,23 @@ def _session(number: str, life: list[Fact], said: Fact) -> dict[str, Any]:
 
 
 def _end_of(fact: Fact) -> str:
-    """How a run has ended by this fact; empty if it has not."""
+    """The final status that a fact reports; empty if it reports no end."""
     verb: str = fact["verb"]
     if verb == "finished":
         return "failed" if fact.get("outcome") == "failure" else "completed"
     if verb == "called_back":
         return "completed"
-    return verb if verb in _ENDS else ""
+    return verb if verb in END_VERBS else ""
 
 
 def ending(verb: str, start: Fact | None, end: Fact | None) -> dict[str, Any]:
-    """When and how it ended; None for what is not known."""
+    """When and how a run or a stage ended; None for what is not known.
+
+    Args:
+        verb: its status: completed, failed, …
+        start: the fact of its start.
+        end: the fact of its end.
+    """
     if end is None:
         return {}
     duration = end["duration"] / 10**9 if "duration" in end else _between(start, end) if start else None
@@ -228,8 +238,8 @@ def ending(verb: str, start: Fact | None, end: Fact | None) -> dict[str, Any]:
     return found
 
 
-def _ids(said: Fact) -> dict[str, str]:
-    return {key: said[key] for key in _TOLD if key in said}
+def _ids(latest: Fact) -> dict[str, str]:
+    return {key: latest[key] for key in IDS if key in latest}
 
 
 _MAKE = {"pipeline_run": _pipeline_run, "workflow_run": _workflow_run, "session": _session}

@@ -1,9 +1,9 @@
-"""What a log document says of a run: *facts*, from which the run's own document is made (``runs``).  Pure.
+"""Log documents → *facts* about runs, from which run documents are made (``runs.document``).  Pure.
 
-A fact is one thing that happened to one workflow run, pipeline run or session at one moment, in the words of the line
-itself: nothing that was filled in from other lines, and nothing of when or by whom it was read.  So a line gives the
-same fact whenever and by however many sidecars it is read, and the same again from the index (``rebuild-runs``).
-Its key says when, what, and a digest of the rest: facts of one run form a set, and sets can be united in any order.
+A fact is one thing that happened to one workflow run, pipeline run or session at one moment.  It holds only what the
+line itself contains: no field that was filled in from other lines, no time of reading, no host.  So a line gives the
+same fact whichever sidecar reads it and whenever, and the same again from the index (``rebuild-runs``).
+The key of a fact is its time, its verb and a digest of the rest: facts of one run form a set, united in any order.
 """
 
 from __future__ import annotations
@@ -17,185 +17,117 @@ from zlib import crc32
 
 from orjson import dumps, loads
 
-from shipper.document.bids_labels import LABELS, MOST_LABEL, labelled
+from shipper.document.bids_labels import LABELS, MAX_LABEL_CHARS, bids_name
 from shipper.document.unmapped import as_text
+from shipper.taxonomy import (
+    AUDIT_VERBS,
+    MEANINGS,
+    PIPELINE_VERBS,
+    SESSION_VERBS,
+    STATUS_VERBS,
+    TASK_VERBS,
+    WORKFLOW_VERBS,
+    stage_event,
+)
 
 Fact = dict[str, Any]
-"""What was said: ``verb``, ``source``, ``at`` (UTC; missing where the line had no usable stamp), and what it told."""
+"""``verb``, ``source`` (audit or events), ``at`` (UTC; missing where the line has no usable stamp), and details."""
 RunFacts = dict[str, dict[str, Fact]]
 """Id of a run document → key of a fact → the fact."""
-Told = tuple[str, str | None, bytes]
-"""What a line tells of a run: the id of the run's document; the *kind* of fact where newer ones of a kind replace
-older ones (``document.kept``); and the fact, behind its key, as JSON: ``"key":{…}``.  Facts wait in their thousands,
-and as JSON one takes a quarter of the memory of an object and keeps nothing else of its document."""
+EncodedFact = tuple[str, str | None, bytes]
+"""The id of the run document; the *kind* of fact where newer ones of a kind replace older ones (``runs.kept``), else
+None; the fact as JSON, ``"key":{…}``.  Thousands of facts wait: as JSON one takes a quarter of an object's memory."""
 
 UNTIMED = "0000-00-00T00:00:00000000000"
-"""What keys of facts without a time begin with, to the nanosecond: they count as the oldest."""
-_PIPELINE = {
-    "pipeline.queued": "queued",
-    "pipeline_run.created": "created",
-    "pipeline.started": "started",
-    "bids_conversion.started": "started",
-    "pipeline.completed": "completed",
-    "pipeline.failed": "failed",
-    "pipeline.exception": "failed",
-    "pipeline.timeout": "failed",
-    "pipeline.failed_permanently": "failed",
-    "pipeline.finished": "finished",
-    "pipeline.retry_scheduled": "requeued",
-    "pipeline.cancelled": "cancelled",
-    "callback.success": "called_back",
-    "callback.failure": "failed",
-}
-# Today's application has no run ids: a run is its task, and only these lines say whose it is.
-_TASK = {
-    "task.enqueued": "queued",
-    "task.start": "started",
-    "task.complete": "finished",
-    "task.failed": "failed",
-    "task.timeout": "failed",
-}
-_WORKFLOW = {
-    "workflow_run.created": "created",
-    "workflow.started": "started",
-    "workflow.master.started": "started",
-    "workflow.completed": "finished",
-    "workflow.master.completed": "finished",
-    "workflow.failed": "failed",
-    "workflow.error": "failed",
-    "workflow.master.error": "failed",
-    "metrics.workflow_completed": "measured",
-}
-# stage.completed, stage.qsiprep.completed, workflow.stage.starting, workflow.stage.qsiprep.started
-_STAGE = re.compile(r"(?:workflow\.)?stage\.(?:(\w+)\.)?(starting|started|completed|failed|error)")
-_STAGE_VERB = {
-    "starting": "stage_started",
-    "started": "stage_started",
-    "completed": "stage_completed",
-    "failed": "stage_failed",
-    "error": "stage_failed",
-}
-_SESSION = {
-    "discovery.session_found": "discovered",
-    "session.registered": "discovered",
-    "task.start": "processing",
-    "pipeline.start": "processing",
-    "task.complete": "finished",
-    "runner.completed": "finished",
-    "runner.failed": "finished",
-    "pipeline.completed": "finished",
-    "pipeline.failed": "finished",
-    "pipeline.exception": "finished",
-    "task.failed": "finished",
-    "task.timeout": "finished",
-}
-_STATUS_VERB = {
-    "pending": "pending",
-    "queued": "queued",
-    "running": "started",
-    "completed": "completed",
-    "failed": "failed",
-    "cancelled": "cancelled",
-    "skipped": "skipped",
-}
-_ACTION_VERB = {**_STATUS_VERB, "created": "created", "started": "started", "retried": "requeued"}
-TELLING = frozenset({*_PIPELINE, *_TASK, *_WORKFLOW, *_SESSION})
-"""Actions that tell of runs and sessions; those of stages are told apart by how they begin."""
-_Teller = Callable[[dict[str, Any], dict[str, Any], str, list[Told]], None]
-_MAY_TELL = TELLING | {*_ACTION_VERB, "status_changed", "validated"}
+"""The time in the keys of facts without one: they sort as the oldest."""
+_Extractor = Callable[[dict[str, Any], dict[str, Any], str, list[EncodedFact]], None]
+_REPORTING = MEANINGS.keys() | {*AUDIT_VERBS, "status_changed", "validated"}
 _QUEUED_TEXT = re.compile(r"Pipeline (?P<pipeline>\S+) (?:\(attempt (?P<attempt>\d+)\) )?queued")
 _TRIGGER_TEXT = re.compile(r"Workflow run started \((?P<trigger>[^)]+)\)")
-_IDS = ("pipeline", "subject_id", "session_id", "workflow_run_id")
-_PLACE_TEXT = re.compile(r" discovered at \S*?/(?P<subject>sub-[^/\s]+)")
+IDS = ("pipeline", "subject_id", "session_id", "workflow_run_id")
+_DISCOVERED_TEXT = re.compile(r" discovered at \S*?/(?P<subject>sub-[^/\s]+)")
 _NOTHING: dict[str, Any] = {}
-_MOST_ERROR = 8191
-# Of any other text: no more is indexed, and a run's document holds hundreds of facts.
-_MOST_TEXT = 1024
-_MOST_STAGES = 100
-# A stamp as the application writes it.
-_USUAL = len("2026-03-02T10:00:00.000000+00:00")
-# Elasticsearch takes ids of up to 512 bytes.
-_MOST_ID = 512
+_MAX_ERROR_CHARS = 8191
+# Of any text but an error: run documents hold hundreds of facts.
+_MAX_TEXT_CHARS = 1024
+_MAX_STAGES = 100
+# A timestamp as the application writes it.
+_USUAL_STAMP_CHARS = len("2026-03-02T10:00:00.000000+00:00")
+# Elasticsearch's limit for an ``_id``.
+_MAX_ID_BYTES = 512
 
 
-def facts_of(documents: Iterable[dict[str, Any]]) -> list[Told]:
+def facts_of(documents: Iterable[dict[str, Any]]) -> list[EncodedFact]:
     """The facts in these log documents, in their order."""
-    found: list[Told] = []
-    # Most documents tell nothing: one look at each has to tell which do.
+    found: list[EncodedFact] = []
+    # Most documents contain no fact: one cached look-up of the action decides.
     for document in documents:
-        teller = _teller_of(document.get("event", _NOTHING).get("action"))
-        if teller is not None:
+        extractors = _extractors_of(document.get("event", _NOTHING).get("action"))
+        if extractors is not None:
             neuroflow = document["neuroflow"]
-            tell = teller[1] if "audit" in neuroflow else teller[0]
-            if tell is not None:
-                tell(document, neuroflow, document["event"]["action"], found)
+            extract = extractors[1] if "audit" in neuroflow else extractors[0]
+            if extract is not None:
+                extract(document, neuroflow, document["event"]["action"], found)
     return found
 
 
-def facts_in(told: Iterable[Told]) -> RunFacts:
-    """The facts that were told, by the run documents that they belong to."""
+def facts_in(encoded: Iterable[EncodedFact]) -> RunFacts:
+    """Decode facts, grouped by the run documents that they belong to."""
     facts: RunFacts = {}
-    for identity, _, fact in told:
+    for identity, _, fact in encoded:
         facts.setdefault(identity, {}).update(loads(b"{%b}" % fact))
     return facts
 
 
 @lru_cache(4096)
-def _teller_of(action: str | None) -> tuple[_Teller | None, _Teller | None] | None:
-    """What finds the facts in an event with this action, and in an audit record; None where neither tells any."""
-    if action in _MAY_TELL:
-        event = _workflow if action in _WORKFLOW else _event if action in TELLING else None
+def _extractors_of(action: str | None) -> tuple[_Extractor | None, _Extractor | None] | None:
+    """What extracts the facts of an event with this action and of an audit record; None where there are none."""
+    if action in _REPORTING:
+        event = _workflow if action in WORKFLOW_VERBS else _event if action in MEANINGS else None
         return event, _audit
-    if action is not None and "stage." in action and _turn_of_stage(action):
+    if action is not None and "stage." in action and stage_event(action):
         return _stage, None
     return None
 
 
-def _workflow(document: dict[str, Any], neuroflow: dict[str, Any], action: str, found: list[Told]) -> None:
-    if "workflow_run_id" in neuroflow and "workflow_run_id" not in _inherited(neuroflow):
+def _workflow(document: dict[str, Any], neuroflow: dict[str, Any], action: str, found: list[EncodedFact]) -> None:
+    if "workflow_run_id" in neuroflow and "workflow_run_id" not in _filled_in(neuroflow):
         details = _workflow_details(document, neuroflow)
-        _add(found, f"workflow_run:{neuroflow['workflow_run_id']}", _WORKFLOW[action], document, details)
+        _add(found, f"workflow_run:{neuroflow['workflow_run_id']}", WORKFLOW_VERBS[action], document, details)
 
 
-def _event(document: dict[str, Any], neuroflow: dict[str, Any], action: str, found: list[Told]) -> None:
-    told = _said(neuroflow)
-    verb, run = _PIPELINE.get(action), neuroflow.get("run_id")
-    if "context" in neuroflow and "run_id" in _inherited(neuroflow):
+def _event(document: dict[str, Any], neuroflow: dict[str, Any], action: str, found: list[EncodedFact]) -> None:
+    fact = _own_ids(neuroflow)
+    verb, run = PIPELINE_VERBS.get(action), neuroflow.get("run_id")
+    if "context" in neuroflow and "run_id" in _filled_in(neuroflow):
         run = None
-    session = told.get("session_id")
-    # Others are keys of the application's database: what becomes of those sessions the audit trail tells.
-    if session and session[:4] == "ses-" and "subject_id" in told and action in _SESSION:
-        subject = told["subject_id"]
+    session = fact.get("session_id")
+    # Sessions named by row id instead of label get their facts from the audit trail.
+    if session and session[:4] == "ses-" and "subject_id" in fact and action in SESSION_VERBS:
+        subject = fact["subject_id"]
         details = {"subject_id": subject, "session_id": session}
         if "outcome" in document["event"]:
             details["outcome"] = document["event"]["outcome"]
-        _add(found, f"session:{subject}_{session}", _SESSION[action], document, details)
-    if verb is None and "pipeline" in told and action in _TASK:
-        verb = _TASK[action]
+        _add(found, f"session:{subject}_{session}", SESSION_VERBS[action], document, details)
+    if verb is None and "pipeline" in fact and action in TASK_VERBS:
+        verb = TASK_VERBS[action]
         run = run or neuroflow.get("task", _NOTHING).get("id")
     if verb is not None and run is not None:
-        _add(found, f"pipeline_run:{run}", verb, document, _run_details(document, neuroflow, told))
+        _add(found, f"pipeline_run:{run}", verb, document, _run_details(document, neuroflow, fact))
 
 
-@lru_cache(1024)
-def _turn_of_stage(action: str) -> tuple[str | None, str] | None:
-    """The stage that an action names, if it does, and what happened to it; None where it is of no stage."""
-    stage = _STAGE.fullmatch(action)
-    return (stage[1], _STAGE_VERB[stage[2]]) if stage else None
-
-
-def _stage(document: dict[str, Any], neuroflow: dict[str, Any], action: str, found: list[Told]) -> None:
-    named, verb = _turn_of_stage(action) or (None, "")
+def _stage(document: dict[str, Any], neuroflow: dict[str, Any], action: str, found: list[EncodedFact]) -> None:
+    named, verb = stage_event(action) or (None, "")
     name = named or neuroflow.get("stage")
     if name is None or "workflow_run_id" not in neuroflow:
         return
-    if "context" in neuroflow and "workflow_run_id" in _inherited(neuroflow):
+    if "context" in neuroflow and "workflow_run_id" in _filled_in(neuroflow):
         return
-    told = _common(document, {"stage": name})
-    _add(found, f"workflow_run:{neuroflow['workflow_run_id']}", verb, document, told)
+    fact = _common(document, {"stage": name})
+    _add(found, f"workflow_run:{neuroflow['workflow_run_id']}", verb, document, fact)
 
 
-def _audit(document: dict[str, Any], neuroflow: dict[str, Any], action: str, found: list[Told]) -> None:
+def _audit(document: dict[str, Any], neuroflow: dict[str, Any], action: str, found: list[EncodedFact]) -> None:
     audit = neuroflow["audit"]
     kind, number = audit["entity_type"], audit.get("entity_id")
     if number is None or kind not in {"pipeline_run", "workflow_run", "session"}:
@@ -204,117 +136,117 @@ def _audit(document: dict[str, Any], neuroflow: dict[str, Any], action: str, fou
     status = new.lower() if new else None
     extra = neuroflow.get("extra", {})
     details = extra.get("details")
-    told = _said(neuroflow)
+    fact = _own_ids(neuroflow)
     if kind == "session":
-        told = {"subject_id": told["subject_id"]} if "subject_id" in told else {}
+        fact = {"subject_id": fact["subject_id"]} if "subject_id" in fact else {}
         if action == "created":
             status = "discovered"
             if new:
-                told["label"] = new
-                _named(document, new, number, found)
+                fact["label"] = new
+                _link_to_row(document, new, number, found)
         if action in {"created", "validated", "status_changed"} and status:
-            _add(found, f"session:{number}", "status", document, {**told, "session_id": number, "status": status})
+            _add(found, f"session:{number}", "status", document, {**fact, "session_id": number, "status": status})
         return
-    verb = _STATUS_VERB.get(status or "") if action == "status_changed" else _ACTION_VERB.get(action)
+    verb = STATUS_VERBS.get(status or "") if action == "status_changed" else AUDIT_VERBS.get(action)
     if verb is None:
         return
     if verb == "queued" and (audit.get("old_value") or "pending").lower() != "pending":
-        verb = "requeued"  # the same row of the database: no other run
+        verb = "requeued"  # the same database row: the same run
     message = document.get("message", "")
     if kind == "workflow_run":
-        told = {}
+        fact = {}
         trigger = _TRIGGER_TEXT.match(message)
         if trigger:
-            told["trigger"] = trigger["trigger"]
-        elif verb == "created" and new and status not in _STATUS_VERB:
-            told["trigger"] = new
+            fact["trigger"] = trigger["trigger"]
+        elif verb == "created" and new and status not in STATUS_VERBS:
+            fact["trigger"] = new
     else:
         queued = _QUEUED_TEXT.match(message)
         if queued:
-            told["pipeline"] = queued["pipeline"]
-            _put_number(told, "attempt", queued["attempt"])
-        elif verb == "created" and new and status not in _STATUS_VERB:
-            told["pipeline"] = new
-    _common(document, told)
+            fact["pipeline"] = queued["pipeline"]
+            _put_number(fact, "attempt", queued["attempt"])
+        elif verb == "created" and new and status not in STATUS_VERBS:
+            fact["pipeline"] = new
+    _common(document, fact)
     if isinstance(details, dict):
-        _put_number(told, "exit_code", details.get("exit_code"))
-    _add(found, f"{kind}:{number}", verb, document, told)
+        _put_number(fact, "exit_code", details.get("exit_code"))
+    _add(found, f"{kind}:{number}", verb, document, fact)
 
 
-def _named(document: dict[str, Any], label: str, number: str, found: list[Told]) -> None:
-    """A row of the database was made for a session that the event stream knows by its name only."""
-    place = _PLACE_TEXT.search(document.get("message", ""))
-    if place and len(label) <= MOST_LABEL:
-        name = f"{place['subject']}_{labelled(label, LABELS['session'])}"
+def _link_to_row(document: dict[str, Any], label: str, number: str, found: list[EncodedFact]) -> None:
+    """Link a session's label, which is all that the event stream has, to its new row in the database."""
+    place = _DISCOVERED_TEXT.search(document.get("message", ""))
+    if place and len(label) <= MAX_LABEL_CHARS:
+        name = f"{place['subject']}_{bids_name(label, LABELS['session'])}"
         _add(found, f"session:{name}", "row", document, {"subject_id": place["subject"], "row": number})
 
 
-def _said(neuroflow: dict[str, Any]) -> Fact:
-    """What the line itself says of whose run it is."""
-    said: Fact = {}
-    for key in _IDS:
+def _own_ids(neuroflow: dict[str, Any]) -> Fact:
+    """The ids in the line itself, without those that were filled in from other lines."""
+    ids: Fact = {}
+    for key in IDS:
         if key in neuroflow:
-            said[key] = neuroflow[key]
+            ids[key] = neuroflow[key]
     if "context" in neuroflow:
-        for key in _inherited(neuroflow):
-            said.pop(key, None)
-    return said
+        for key in _filled_in(neuroflow):
+            ids.pop(key, None)
+    return ids
 
 
-def _inherited(neuroflow: dict[str, Any]) -> list[str]:
-    """The fields that were filled in; a synthetic source gives one alone without its list."""
+def _filled_in(neuroflow: dict[str, Any]) -> list[str]:
+    """The fields that were filled in; synthetic ``_source`` returns a list of one as a scalar."""
     names = neuroflow.get("context", [])
     return [names] if isinstance(names, str) else names
 
 
-def _common(document: dict[str, Any], told: Fact) -> Fact:
-    """What any event may tell beside: how long it took, what went wrong."""
+def _common(document: dict[str, Any], fact: Fact) -> Fact:
+    """Add what any event may have: duration, error and error type."""
     event = document["event"]
     if "duration" in event:
-        told["duration"] = event["duration"]
+        fact["duration"] = event["duration"]
     if "error" in document:
         error = document["error"]
         message = error.get("message")
         if isinstance(message, list):
             message = "; ".join(map(str, message))
         if message:
-            told["error"] = message[:_MOST_ERROR]
+            fact["error"] = message[:_MAX_ERROR_CHARS]
         if "type" in error:
-            told["error_type"] = error["type"]
-    return told
+            fact["error_type"] = error["type"]
+    return fact
 
 
-def _run_details(document: dict[str, Any], neuroflow: dict[str, Any], said: Fact) -> Fact:
-    told = _common(document, said)
+def _run_details(document: dict[str, Any], neuroflow: dict[str, Any], ids: Fact) -> Fact:
+    fact = _common(document, ids)
     if "outcome" in document["event"]:
-        told["outcome"] = document["event"]["outcome"]
+        fact["outcome"] = document["event"]["outcome"]
     if "extra" in neuroflow:
         extra = neuroflow["extra"]
         for key in ("attempt", "exit_code"):
             if key in extra:
-                _put_number(told, key, extra[key])
-    return told
+                _put_number(fact, key, extra[key])
+    return fact
 
 
 def _workflow_details(document: dict[str, Any], neuroflow: dict[str, Any]) -> Fact:
-    told = _common(document, {})
+    fact = _common(document, {})
     outcome = document["event"].get("outcome")
     if outcome is not None:
-        told["outcome"] = outcome
+        fact["outcome"] = outcome
     extra = neuroflow.get("extra", {})
     for key in ("stages", "stages_completed"):
-        _put_number(told, "stages", extra.get(key))
+        _put_number(fact, "stages", extra.get(key))
     for key in ("trigger", "trigger_type"):
         if isinstance(extra.get(key), str | int | float):
-            told["trigger"] = as_text(extra[key])
+            fact["trigger"] = as_text(extra[key])
     metrics = neuroflow.get("metrics")
     if metrics and (numbers := _numbers(metrics)):
-        told["metrics"] = numbers
-    return told
+        fact["metrics"] = numbers
+    return fact
 
 
 def _numbers(metrics: dict[str, Any]) -> dict[str, Any]:
-    """The metrics as they always are: a synthetic source sorts keys, and spells moments and numbers its way."""
+    """The metrics in one spelling: synthetic ``_source`` sorts keys and reformats times and numbers."""
     ordered = {key: metrics[key] for key in sorted(metrics)}
     for key in ("started_at", "completed_at"):
         if key in ordered:
@@ -323,22 +255,22 @@ def _numbers(metrics: dict[str, Any]) -> dict[str, Any]:
         ordered["total_duration_seconds"] = float(ordered["total_duration_seconds"])
     durations = metrics.get("stage_durations")
     if isinstance(durations, dict):
-        seconds = {stage: _float(durations[stage]) for stage in sorted(durations) if len(stage) <= MOST_LABEL}
-        known = [(stage, number) for stage, number in seconds.items() if number is not None]
-        ordered["stage_durations"] = dict(known[:_MOST_STAGES])
-        if not known:
+        seconds = {stage: _float(durations[stage]) for stage in sorted(durations) if len(stage) <= MAX_LABEL_CHARS}
+        finite = [(stage, number) for stage, number in seconds.items() if number is not None]
+        ordered["stage_durations"] = dict(finite[:_MAX_STAGES])
+        if not finite:
             del ordered["stage_durations"]
     return ordered
 
 
 def _canonical(stamp: str) -> str:
-    """A moment in UTC in one spelling: microseconds, and more where there is more."""
+    """A UTC time in one spelling: six digits of fraction, more only where needed."""
     fraction = stamp[20:-1] if stamp[-1] == "Z" else stamp[20:-6]
     return f"{stamp[:19]}.{fraction.rstrip('0'):0<6}Z"
 
 
 def _float(value: Any) -> float | None:
-    """A number that JSON can carry, also where it comes as text."""
+    """A finite number, also from text; None for anything else."""
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
@@ -346,38 +278,38 @@ def _float(value: Any) -> float | None:
     return number if isfinite(number) else None
 
 
-def _put_number(told: Fact, key: str, value: Any) -> None:
-    """A whole number that a long can hold, also where it comes as text; anything else is not told."""
+def _put_number(fact: Fact, key: str, value: Any) -> None:
+    """Add an integer that fits a long, also from text; ignore anything else."""
     if isinstance(value, float | bool):
-        return  # as text, from the index, it is none
+        return  # read back from the index it would be text that is no integer
     try:
         number = int(value)
     except (TypeError, ValueError, OverflowError):
         return
     if -(2**63) <= number < 2**63:
-        told[key] = number
+        fact[key] = number
 
 
-def _add(found: list[Told], identity: str, verb: str, document: dict[str, Any], told: Fact) -> None:
-    if len(identity) > _MOST_ID // 4 and len(identity.encode()) > _MOST_ID:
+def _add(found: list[EncodedFact], identity: str, verb: str, document: dict[str, Any], fact: Fact) -> None:
+    if len(identity) > _MAX_ID_BYTES // 4 and len(identity.encode()) > _MAX_ID_BYTES:
         return
-    told["verb"] = verb
-    told["source"] = "audit" if "audit" in document["neuroflow"] else "events"
+    fact["verb"] = verb
+    fact["source"] = "audit" if "audit" in document["neuroflow"] else "events"
     stamp = document["@timestamp"]
     if "tags" in document and "no_timestamp" in document["tags"]:
         moment = UNTIMED
-    elif len(stamp) == _USUAL:
-        moment, told["at"] = f"{stamp[:19]}{stamp[20:26]}000", f"{stamp[:26]}Z"
+    elif len(stamp) == _USUAL_STAMP_CHARS:
+        moment, fact["at"] = f"{stamp[:19]}{stamp[20:26]}000", f"{stamp[:26]}Z"
     else:
         fraction = stamp[20:-1] if stamp[-1] == "Z" else stamp[20:-6]
-        moment, told["at"] = f"{stamp[:19]}{fraction:0<9}", _canonical(stamp)
-    # Whoever makes this fact puts its parts in this order.
-    said = dumps(told)
-    if len(said) > _MOST_TEXT:
-        for name, text in told.items():
-            if type(text) is str and len(text) > _MOST_TEXT and name != "error":
-                told[name] = text[:_MOST_TEXT]
-        said = dumps(told)
-    # Facts of a kind weigh the same.
-    kind = f"{verb} {len(said) >> 10} {' '.join(told)} {told['stage']}" if "stage" in told else None
-    found.append((identity, kind, f'"{moment} {verb} {crc32(said):08x}":'.encode() + said))
+        moment, fact["at"] = f"{stamp[:19]}{fraction:0<9}", _canonical(stamp)
+    # The digest in the key depends on the order of the fields: every extractor adds them in the same order.
+    encoded = dumps(fact)
+    if len(encoded) > _MAX_TEXT_CHARS:
+        for name, text in fact.items():
+            if type(text) is str and len(text) > _MAX_TEXT_CHARS and name != "error":
+                fact[name] = text[:_MAX_TEXT_CHARS]
+        encoded = dumps(fact)
+    # Facts of a kind have the same weight.
+    kind = f"{verb} {len(encoded) >> 10} {' '.join(fact)} {fact['stage']}" if "stage" in fact else None
+    found.append((identity, kind, f'"{moment} {verb} {crc32(encoded):08x}":'.encode() + encoded))

@@ -1,4 +1,4 @@
-"""Facts of many runs until they are written.  Pure."""
+"""Facts of many runs that wait to be written.  Pure."""
 
 from __future__ import annotations
 
@@ -6,58 +6,58 @@ from collections.abc import Iterable, Iterator
 
 from orjson import loads
 
-from shipper.runs.facts import RunFacts, Told
-from shipper.runs.kept import MOST_OF_A_KIND
+from shipper.runs.facts import EncodedFact, RunFacts
+from shipper.runs.kept import MAX_OF_A_KIND
 
-# What a run and a fact take beside the fact's bytes.
-_RUN = 400
-_FACT = 150
-# So many bytes are handed out at once: taken apart they need several times as many.
-_PORTION = 2**20
+# Memory of a run and of a fact beside the fact's own bytes.
+_RUN_BYTES = 400
+_FACT_BYTES = 150
+# Decoded facts take several times the memory of their JSON, so they are decoded in portions.
+_PORTION_BYTES = 2**20
 
 
 class Gathered:
-    """Facts, united; of a stage only those that can still change its run's document.
+    """A set of facts; of a stage it holds only those that can still change the run's document.
 
     Args:
-        most: so many bytes of memory for them are enough.
+        max_bytes: memory above which it is ``full``.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
         self._size = 0
-        # By run and by kind; a fact of no kind is one by itself.
+        # Run → kind → facts; a fact without a kind stands under itself.
         self._runs: dict[str, dict[str | bytes, list[bytes]]] = {}
 
     @property
     def full(self) -> bool:
-        """Whether they should be written before more come."""
-        return self._size > self._most
+        """Whether they should be written before more are added."""
+        return self._size > self._max_bytes
 
-    def add(self, told: Iterable[Told]) -> None:
-        """Keep these as well."""
+    def add(self, facts: Iterable[EncodedFact]) -> None:
+        """Add facts; one that is there already changes nothing."""
         runs, size = self._runs, 0
-        for identity, kind, fact in told:
+        for identity, kind, fact in facts:
             waiting = runs.get(identity)
             if waiting is None:
                 waiting = runs[identity] = {}
-                size += _RUN
-            known = waiting.get(kind or fact)
-            if known is None:
+                size += _RUN_BYTES
+            same_kind = waiting.get(kind or fact)
+            if same_kind is None:
                 waiting[kind or fact] = [fact]
-                size += len(fact) + _FACT
-            elif fact not in known:
-                if len(known) == MOST_OF_A_KIND:
-                    if fact < known[0]:
+                size += len(fact) + _FACT_BYTES
+            elif fact not in same_kind:
+                if len(same_kind) == MAX_OF_A_KIND:
+                    if fact < same_kind[0]:
                         continue
-                    size -= len(known.pop(0))
-                known.append(fact)
-                known.sort()  # they begin with their time
+                    size -= len(same_kind.pop(0))
+                same_kind.append(fact)
+                same_kind.sort()  # by time, with which they begin
                 size += len(fact)
         self._size += size
 
     def portions(self) -> Iterator[RunFacts]:
-        """All of them, some runs at a time; nothing is left."""
+        """Remove and give all facts, decoded, some runs at a time."""
         runs, self._runs, self._size = self._runs, {}, 0
         facts: RunFacts = {}
         size = 0
@@ -66,7 +66,7 @@ class Gathered:
             json = b"{%b}" % b",".join([fact for some in waiting.values() for fact in some])
             facts[identity] = loads(json)
             size += len(json)
-            if size > _PORTION:
+            if size > _PORTION_BYTES:
                 yield facts
                 facts, size = {}, 0
         if facts:

@@ -1,9 +1,8 @@
-"""When facts are written to run documents: several batches' at once, and before the cursors move over their lines.
+"""When facts are written to run documents: those of several batches at once, before the cursors pass their lines.
 
-A run that is spoken of in every batch need not be written with every batch.  So facts are gathered while documents
-are delivered, and written by a thread of its own: at once when nothing was written lately, else about once a second,
-and less often where that would be more than a twentieth of what is sent anyway.  The spans of a batch are settled
-when its facts are written.
+Facts are gathered while documents are delivered.  A thread writes them at once if it has not written lately, else
+about once a second, and less often (at the latest every five seconds) where that would exceed a twentieth of the
+bytes that are sent anyway.  The spans of a batch are settled when its facts are written.
 """
 
 from __future__ import annotations
@@ -19,24 +18,23 @@ from shipper.config import Elasticsearch as Settings
 from shipper.elastic.bulk_request import NO_ANSWER
 from shipper.elastic.client import explain, is_genuine
 from shipper.elastic.outcomes import Outcome, judge_request
-from shipper.runs.facts import RunFacts, Told
+from shipper.runs.facts import EncodedFact, RunFacts
 from shipper.runs.gathered import Gathered
 from shipper.runs.writer import RunDocuments
 from shipper.tail.progress import Span
 from shipper.telemetry import log
 
-# From one writing to the next, seconds: at least, and at most.
-EVERY = 1.0
-AT_MOST = 5.0
-# What may be written in between: this part of the bytes of the documents, and so many bytes a second in any case.
-PART = 0.05
-ALWAYS = 2**16
-# So many bytes of facts wait at most; then they are written, and nothing more is taken until they are.
-MOST_WAITING = 10 * 2**20
+MIN_INTERVAL, MAX_INTERVAL = 1.0, 5.0
+"""Seconds from one write to the next."""
+BYTES_SHARE = 0.05
+"""Part of the delivered bytes that may be written as run documents, beside ``FREE_BYTES_PER_SECOND``."""
+FREE_BYTES_PER_SECOND = 2**16
+MAX_PENDING_BYTES = 10 * 2**20
+"""Bytes of facts that wait at most; then they are written, and ``add`` waits."""
 
 
 class Failure(NamedTuple):
-    """Why facts could not be written just now."""
+    """Why facts could not be written now."""
 
     outcome: Outcome
     kind: str
@@ -44,16 +42,34 @@ class Failure(NamedTuple):
     answered: bool = True
 
 
+class _Pace:
+    """How long facts wait, from what was written and delivered; times in seconds, sizes in bytes."""
+
+    def __init__(self) -> None:
+        self.written_at = -MAX_INTERVAL
+        self.written = 0
+        self.delivered = 0
+
+    def wait(self, now: float) -> float:
+        """Seconds until the next write."""
+        waited = now - self.written_at
+        if waited < MIN_INTERVAL:
+            return MIN_INTERVAL - waited
+        if self.written <= BYTES_SHARE * self.delivered + FREE_BYTES_PER_SECOND * waited:
+            return 0.0
+        return MAX_INTERVAL - waited
+
+
 class RunWriter:
-    """Gathers facts about runs and writes them.
+    """Gathers facts about runs and writes them in a thread of its own.
 
     Args:
-        runs: takes the facts.
+        runs: writes the facts.
         settings: for messages.
-        settle: told the spans whose facts are written.
-        retry: told why the n-th attempt failed; waits, and answers False when no more are to be made.
-        recovered: called when an attempt did well.
-        say: told by kind what is to be said once a minute at most.
+        settle: takes the spans whose facts are written.
+        retry: takes why the n-th attempt failed; waits, and gives False to end the attempts.
+        recovered: called after an attempt that succeeded.
+        say: takes the kind and the text of a warning that is logged once a minute at most.
         clock: monotonic seconds.
     """
 
@@ -75,18 +91,16 @@ class RunWriter:
         self._recovered = recovered
         self._say = say
         self._clock = clock
-        self._gathered = Gathered(MOST_WAITING)
+        self._gathered = Gathered(MAX_PENDING_BYTES)
         self._spans: list[Span] = []
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._writing = self._failing = False
-        self._hurried = self._stopping = False
-        self._written_at = -AT_MOST
-        self._written = 0
-        self._delivered = 0
+        self._flush_now = self._stopping = False
+        self._pace = _Pace()
 
-    def add(self, facts: list[Told], spans: list[Span], size: int) -> None:
-        """Take what a batch says of runs; waits while too much is waiting already, or can't be written.
+    def add(self, facts: list[EncodedFact], spans: list[Span], size: int) -> None:
+        """Take the facts of a batch; waits while too many wait already, or can't be written.
 
         Args:
             facts: of the batch.
@@ -94,7 +108,7 @@ class RunWriter:
             size: of the batch's documents, bytes.
         """
         with self._changed:
-            self._delivered += size
+            self._pace.delivered += size
             if facts:
                 while (self._failing or self._gathered.full) and not self._stopping:
                     self._changed.wait()
@@ -109,24 +123,24 @@ class RunWriter:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing waits, or is being written."""
+        """Whether no facts wait or are being written."""
         with self._changed:
             return not self._spans and not self._writing
 
     def hurry(self) -> None:
-        """Write what waits now: nothing more comes for the time being."""
+        """Write the waiting facts now, because no batch follows for the time being."""
         with self._changed:
-            self._hurried = bool(self._spans)
+            self._flush_now = bool(self._spans)
             self._changed.notify_all()
 
     def stop(self) -> None:
-        """From now on write at once whatever comes, and hold nobody up."""
+        """From now on write facts at once, and let no ``add`` wait."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
 
     def reconnect(self, runs: RunDocuments, settings: Settings) -> None:
-        """Write what waits and what comes to another cluster, or with another key."""
+        """Write waiting and later facts to another cluster, or with another key."""
         self._runs, self._settings = runs, settings
 
     def _run(self) -> None:
@@ -137,19 +151,18 @@ class RunWriter:
                         self._thread = None
                         return
                     self._changed.wait(None if wait == float("inf") else wait)
-                gathered, self._gathered = self._gathered, Gathered(MOST_WAITING)
+                gathered, self._gathered = self._gathered, Gathered(MAX_PENDING_BYTES)
                 spans, self._spans = self._spans, []
-                self._delivered = 0
-                self._writing, self._hurried = True, False
+                self._pace.delivered = 0
+                self._writing, self._flush_now = True, False
                 self._changed.notify_all()  # there is room again
             done = False
             try:
-                self._written = 0
+                self._pace.written = 0
                 done = all(map(self._write, gathered.portions()))
             except Exception as error:  # noqa: BLE001 - a bug must not end the thread silently
                 log.error(
-                    "run documents could not be written (%s: %s); the lines that tell of them are sent again at the "
-                    "next start",
+                    "writing run documents failed (%s: %s); their lines are read and sent again after a restart",
                     type(error).__name__,
                     error,
                 )
@@ -157,24 +170,19 @@ class RunWriter:
                 self._settle(spans)
             with self._changed:
                 self._writing = self._failing = False
-                self._written_at = self._clock()
+                self._pace.written_at = self._clock()
                 self._changed.notify_all()
 
     def _due(self) -> float:
-        """Seconds until what waits is to be written."""
+        """Seconds until the waiting facts are written; infinite if none wait."""
         if not self._spans:
             return float("inf")
-        if self._stopping or self._hurried or self._gathered.full:
+        if self._stopping or self._flush_now or self._gathered.full:
             return 0.0
-        waited = self._clock() - self._written_at
-        if waited < EVERY:
-            return EVERY - waited
-        if self._written <= PART * self._delivered + ALWAYS * waited:
-            return 0.0
-        return AT_MOST - waited
+        return self._pace.wait(self._clock())
 
     def _write(self, facts: RunFacts) -> bool:
-        """Write facts, however often that takes; answers False when the attempts have come to an end before."""
+        """Write facts, in as many attempts as it takes; gives False if the attempts end before that."""
         attempt = 0
         while facts:
             try:
@@ -182,19 +190,19 @@ class RunWriter:
             except ApiError as error:
                 outcome = judge_request(error.meta.status, genuine=is_genuine(error))
                 if error.meta.status == 403 or outcome is Outcome.DEAD:
-                    self._lack(explain(error, self._settings))
+                    self._warn_behind(explain(error, self._settings))
                     break
                 failure = Failure(outcome, f"runs {error.meta.status}", explain(error, self._settings))
             except NO_ANSWER as error:
                 reason = explain(error, self._settings)
                 failure = Failure(Outcome.RETRY, type(error).__name__, reason, answered=False)
             else:
-                self._written += written.sent
+                self._pace.written += written.sent
                 for identity, verdict in written.refused[:1]:
-                    self._lack(f"{identity}: {verdict.status} {verdict.kind}: {verdict.reason}")
-                facts, why = written.again, written.why
+                    self._warn_behind(f"{identity}: {verdict.status} {verdict.kind}: {verdict.reason}")
+                facts, why = written.retry, written.why
                 if why is not None and why.outcome is Outcome.PAUSE:
-                    self._lack(f"{why.status} {why.kind}: {why.reason}")
+                    self._warn_behind(f"{why.status} {why.kind}: {why.reason}")
                     break
                 reason = f"{self._runs.index}: {why.status} {why.kind}: {why.reason}" if why else ""
                 failure = Failure(Outcome.RETRY, "runs", reason)
@@ -207,10 +215,10 @@ class RunWriter:
         self._recovered()
         return True
 
-    def _lack(self, reason: str) -> None:
-        """Logs go before: what can't be told to the run documents is in the data streams, and can be told again."""
+    def _warn_behind(self, reason: str) -> None:
+        """Warn that run documents lack facts, which are in the data streams, so that ``rebuild-runs`` finds them."""
         self._say(
             "runs lack",
-            f"{reason}; run documents in {self._runs.index} are not kept up to date, logs are shipped all the same: "
-            "grant `write`, `create_index` and `view_index_metadata` on it, then `neuroflow-ship rebuild-runs`",
+            f"{reason}; run documents in {self._runs.index} are not updated, logs are still shipped: grant `write`, "
+            "`create_index` and `view_index_metadata` on it, then run `neuroflow-ship rebuild-runs`",
         )

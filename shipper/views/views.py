@@ -14,6 +14,7 @@ from shipper.config import Dataset
 from shipper.document.levels import level_of
 from shipper.elastic.names import run_index, streams_of
 from shipper.query.conditions import Begins, Condition, Exists, Is, OneOf, Query, queries
+from shipper.taxonomy import TASK_FAILURES
 from shipper.views.formatters import Cell, after, hours, seconds, text, timestamp, told, when
 
 Sort = list[dict[str, Any]]
@@ -114,7 +115,6 @@ def lines_of(component: str | None, level: str | None) -> list[Query]:
 
 
 _LEVEL_STYLES = {"debug": "dim", "info": "green", "warning": "yellow", "error": "red", "critical": "bold red"}
-_BAD_ENDS = frozenset({"task.failed", "task.rejected", "task.timeout", "task.unregistered"})
 _STATUS_STYLES = {"completed": "green", "running": "blue", "failed": "red"}
 
 
@@ -130,7 +130,7 @@ def status_style(status: str) -> str:
 
 def outcome_style(action: str) -> str:
     """The look of what became of a task."""
-    return "green" if action == "task.succeeded" else "red" if action in _BAD_ENDS else ""
+    return "green" if action == "task.succeeded" else "red" if action in TASK_FAILURES else ""
 
 
 def dim(_text: str) -> str:

@@ -210,7 +210,7 @@ def test_writers_at_the_same_time_come_to_the_same(es: Elasticsearch, namespace:
         while part:
             written = runs.write(part)
             assert [] == written.refused
-            part = written.again
+            part = written.retry
 
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(write, parts))
@@ -244,7 +244,7 @@ def test_two_that_go_on_while_the_index_is_made_anew(es: Elasticsearch, namespac
         while part:
             written = runs.write(part)
             assert [] == written.refused
-            part = written.again
+            part = written.retry
 
     def go_on(mine: list[RunFacts]) -> None:
         runs = RunDocuments(es, index, lambda: make_run_index(es, index))
@@ -282,7 +282,7 @@ def test_a_run_is_written_once_and_then_put(es: Elasticsearch, namespace: str) -
     ((identity, facts),) = facts_of_many(1).items()
     versions = []
     for runs, (key, fact) in zip((one, one, other), facts.items(), strict=True):
-        assert {} == runs.write({identity: {key: fact}}).again
+        assert {} == runs.write({identity: {key: fact}}).retry
         versions.append(es.get(index=index, id=identity)["_version"])
     # Whoever does not know the run has its facts united, and puts what they make.
     assert [1, 2, 4] == versions

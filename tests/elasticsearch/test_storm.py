@@ -7,7 +7,7 @@ from typing import Any
 
 from elasticsearch import Elasticsearch
 
-from shipper.document.unmapped import tame
+from shipper.document.unmapped import sanitized
 from shipper.elastic.templates import install
 from shipper.testnode.node import Node
 from tests.storm.trial import trial
@@ -26,7 +26,7 @@ def test_longest_terms_are_taken(es: Elasticsearch, namespace: str) -> None:
     for _ in range(9):
         value = {"\U0001f9e0" * 250: value}
     stamp = {"@timestamp": "2026-11-23T12:44:12Z", "message": "x"}
-    docs = [{**stamp, "neuroflow": {"extra": extra}} for extra in (value, tame(value))]
+    docs = [{**stamp, "neuroflow": {"extra": extra}} for extra in (value, sanitized(value))]
     assert [400, 201] == put(es, f"logs-neuroflow.app-{namespace}", docs)
 
 
@@ -50,6 +50,6 @@ def test_source_can_be_read(es: Elasticsearch, namespace: str) -> None:
     ]
     stamp = {"@timestamp": "2026-11-23T12:44:12Z", "message": "x"}
     index = f"logs-neuroflow.app-{namespace}"
-    assert [201] * len(odd) == put(es, index, [{**stamp, "neuroflow": {"extra": tame(extra)}} for extra in odd])
+    assert [201] * len(odd) == put(es, index, [{**stamp, "neuroflow": {"extra": sanitized(extra)}} for extra in odd])
     hits = es.search(index=index, source_includes=["neuroflow.extra"], sort="_doc")["hits"]["hits"]
     assert len(odd) == len(hits)

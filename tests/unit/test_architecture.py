@@ -16,6 +16,7 @@ FILES = {
     for path in sorted((ROOT / "shipper").rglob("*.py"))
 }
 FLOORS = (
+    {"taxonomy"},  # below emit, which imports it and nothing else of ours: the application's event names
     {"ground", "emit"},
     {"elastic", "tail.state", "testnode", "health", "reload"},
     {"tail", "demo"},
@@ -58,7 +59,7 @@ IMPORTS = {module: sorted(set(imports_of(module, path.read_text()))) for module,
 
 
 def test_imports_run_one_way() -> None:
-    """A room imports from floors below its own, ``emit`` nothing of ours; no module needs itself by a way round."""
+    """A room imports from floors below its own, ``emit`` only the event names; imports form no cycle."""
     assert [] == [
         f"{module} imports {name}"
         for module, names in IMPORTS.items()

@@ -17,7 +17,7 @@ from shipper.document.ecs import Documents
 from shipper.document.ids import ids_of
 from shipper.parse.dispatch import parse
 from shipper.parse.records import Records
-from shipper.runs.facts import Told
+from shipper.runs.facts import EncodedFact
 from shipper.tail.progress import Span
 from shipper.tail.splitter import Block, Origin, Torn
 from tests.unit.document.test_line_way import FORMATS, LINES
@@ -132,7 +132,7 @@ def test_a_document_that_can_not_be_serialised_is_a_plain_message(monkeypatch: p
             return orjson.dumps(document)
 
         @staticmethod
-        def facts_of(documents: list[dict[str, Any]]) -> list[Told]:
+        def facts_of(documents: list[dict[str, Any]]) -> list[EncodedFact]:
             list(map(Broken.dumps, documents))
             return []
 

@@ -23,7 +23,7 @@ from shipper.document.ids import generation_text
 from shipper.elastic.bulk_request import verdicts_of
 from shipper.elastic.client import connect
 from shipper.elastic.outcomes import Outcome, Verdict
-from shipper.runs.facts import RunFacts, Told
+from shipper.runs.facts import EncodedFact, RunFacts
 from shipper.runs.writer import RunDocuments, Written
 from shipper.tail.progress import Span
 from shipper.tail.state.marks import NOTHING
@@ -497,7 +497,7 @@ class Runs:
 
 
 FACTS: RunFacts = {"pipeline_run:1": {"k": {"verb": "started"}}}
-TOLD: list[Told] = [("pipeline_run:1", None, b'"k":{"verb":"started"}')]
+TOLD: list[EncodedFact] = [("pipeline_run:1", None, b'"k":{"verb":"started"}')]
 
 
 def told(desk: Desk, runs: Runs) -> list[Span]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from shipper.document.bids_labels import LABELS, labelled
+from shipper.document.bids_labels import LABELS, bids_name
 
 
 @pytest.mark.parametrize(
@@ -23,5 +23,5 @@ from shipper.document.bids_labels import LABELS, labelled
     ],
 )
 def test_names_have_their_prefix(key: str, value: str, name: str) -> None:
-    """With and without it is one name; keys of the database and sentences stay as they are."""
-    assert name == labelled(value, LABELS[key])
+    """Names with and without prefix are one; database ids and sentences stay as they are."""
+    assert name == bids_name(value, LABELS[key])

@@ -1,4 +1,4 @@
-"""JSON of other loggers → documents: time, level, logger, message and error are those that the line says."""
+"""JSON of other loggers → documents: time, level, logger, message and error come from the line."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LOGURU = {
 
 
 def said(line: dict[str, Any]) -> tuple[Any, ...]:
-    """Time, level, logger, message and error of a line's document, and what found no home."""
+    """Time, level, logger, message and error of a line's document, and its unmapped keys."""
     (document,) = documents_of(json.dumps(line).encode())
     assert "parse_failure" not in document.get("tags", ())
     return (
@@ -255,7 +255,7 @@ def said(line: dict[str, Any]) -> tuple[Any, ...]:
     ],
 )
 def test_dialects(line: dict[str, Any], expected: tuple[Any, ...]) -> None:
-    """Each has its time, level, logger, message and error in their fields, and nothing else is lost."""
+    """Each has its time, level, logger, message and error in their fields, and no other value is lost."""
     assert expected == said(line)
 
 
@@ -287,7 +287,7 @@ def test_dialects(line: dict[str, Any], expected: tuple[Any, ...]) -> None:
     ],
 )
 def test_levels_under_other_names_and_in_numbers(level: dict[str, Any], expected: str | None) -> None:
-    """A number is the level that its writer means by it; what is none stays as it was said."""
+    """A number is mapped to the level that its logger means; unknown values stay as they are."""
     assert expected == said({"event": "a", **level})[1]
 
 
@@ -317,14 +317,14 @@ def test_levels_under_other_names_and_in_numbers(level: dict[str, Any], expected
     ],
 )
 def test_keys_of_the_user_stay_what_they_are(more: dict[str, Any]) -> None:
-    """The same keys beside structlog's own mean what the application says."""
+    """Beside structlog's own keys, the same keys keep the application's meaning."""
     usual = {"event": "a", "level": "info", "timestamp": AT}
     kept = {key: value for key, value in more.items() if value is not None}
     assert (AT, "info", None, "a", None, kept) == said({**usual, **more})
 
 
 def test_what_an_exceptions_text_does_not_say_is_kept() -> None:
-    """Values of local variables stay beside the error."""
+    """Values of local variables are kept beside the error."""
     frames = [{"filename": "x", "lineno": 1, "name": "f", "locals": {"n": "5"}}]
     stacks = [{**STACKS[0], "frames": frames}]
     found = said({"event": "a", "level": "error", "timestamp": AT, "exception": stacks})
@@ -332,14 +332,14 @@ def test_what_an_exceptions_text_does_not_say_is_kept() -> None:
 
 
 def test_a_second_error_overwrites_nothing() -> None:
-    """What the line says twice, and otherwise, is kept."""
+    """A second, different value is kept."""
     found = said({"event": "a", "level": "error", "timestamp": AT, "error": "said", "exception": STACKS})
     assert {**BAD, "message": "said"} == found[4]
     assert "exception" in found[5]
 
 
 def test_processes_services_and_users_of_ecs() -> None:
-    """Dotted or nested, they go where the application's own go."""
+    """Dotted or nested, they are mapped like the application's own."""
     nested = {"process": {"pid": 5, "name": "P"}, "service": {"name": "api", "environment": "test"}, "user.id": "u"}
     dotted = {
         "process.pid": 5,
@@ -363,7 +363,7 @@ def test_processes_services_and_users_of_ecs() -> None:
 
 
 def test_dialects_behind_celerys_prefix() -> None:
-    """The inner line decides time and level there, too."""
+    """The inner line decides time and level, too."""
     line = b'[2026-11-23 12:41:11,377: WARNING/X-1] {"message": "m", "levelname": "ERROR", "created": 1795600000.25}'
     (document,) = documents_of(line, of="celery", dataset="celery")
     assert (AT, "error", "m", "X-1") == (

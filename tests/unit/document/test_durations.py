@@ -57,12 +57,12 @@ def test_every_spelling(value: Any, expected: int) -> None:
     ],
 )
 def test_what_is_no_duration(value: Any) -> None:
-    """Anything else, and what a long can't hold, is None."""
+    """Anything else, and durations beyond a long, are None."""
     assert nanoseconds(value) is None
 
 
 def test_long_texts_take_no_long_time() -> None:
-    """Blanks and digits without end are refused in one pass."""
+    """Any number of blanks and digits is rejected in one pass."""
     assert nanoseconds("1" + " " * 50_000 + "x") is None
     assert nanoseconds(" " * 50_000 + "x") is None
     assert nanoseconds("1" * 50_000 + "x") is None

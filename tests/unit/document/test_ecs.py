@@ -33,12 +33,12 @@ def documents_of(
 
 
 def extra(line: bytes) -> Any:
-    """What found no home."""
+    """The unmapped keys."""
     return documents_of(line)[0]["neuroflow"].get("extra")
 
 
 def test_a_whole_document() -> None:
-    """Every field of an ordinary line, with nothing beside."""
+    """All fields of an ordinary line, and no others."""
     line = b'{"component": "workflow", "run_id": 7, "duration": 1.5, "a": 1, "event": "pipeline.completed",'
     line += b' "level": "info", "@timestamp": "2026-11-23T12:44:12.286093+00:00", "service": "neuroflow"}'
     assert documents_of(b"", line) == [
@@ -63,7 +63,7 @@ def test_a_whole_document() -> None:
 
 
 def test_what_all_documents_have_in_common() -> None:
-    """Host, agent and the version of the names come once, not with each document."""
+    """Host, agent and ECS version are in one common object, not in each document."""
     assert maker().common == {
         "host": {"name": "node-1"},
         "agent": {"type": "neuroflow-ship", "version": "1.2.3"},
@@ -81,7 +81,7 @@ def test_what_all_documents_have_in_common() -> None:
     ],
 )  # fmt: skip
 def test_lines_without_a_usable_time(stamp: bytes) -> None:
-    """They get the time they were read, in their order, say so, and keep what they said."""
+    """They get the time of reading, in order, and a tag; the original value is kept."""
     line = b'{"event": "a", "timestamp": %s}' % stamp
     first, second = documents_of(line, line)
     assert ("2026-11-23T13:00:00.000000000Z", ["no_timestamp"]) == (first["@timestamp"], first["tags"])
@@ -90,7 +90,7 @@ def test_lines_without_a_usable_time(stamp: bytes) -> None:
 
 
 def test_both_stamps() -> None:
-    """``@timestamp`` counts; the other one is kept, and one that is no time overwrites nothing."""
+    """``@timestamp`` counts; the other one is kept, and an invalid one overwrites nothing."""
     (document,) = documents_of(b'{"event": "a", "@timestamp": "2026-11-23T10:00:00Z", "timestamp": "x"}')
     assert ("2026-11-23T10:00:00.000000Z", {"timestamp": "x"}) == (
         document["@timestamp"],
@@ -101,7 +101,7 @@ def test_both_stamps() -> None:
 
 @pytest.mark.parametrize("stamp", [b"2026-11-23T12:44:12,286093+00:00", b"2026-11-23T124412.28609300+00:00"])
 def test_stamps_that_only_look_like_structlogs(stamp: bytes) -> None:
-    """As long as its, but written otherwise: they come out as Elasticsearch takes them."""
+    """Timestamps of the usual length in another form are converted to one that Elasticsearch accepts."""
     (document,) = documents_of(b'{"event": "a", "timestamp": "%s"}' % stamp)
     assert document["@timestamp"] in {"2026-11-23T12:44:12.286093Z", "2026-11-23T12:44:12.28609300Z"}
 
@@ -116,7 +116,7 @@ def test_stamps_that_only_look_like_structlogs(stamp: bytes) -> None:
     ],
 )  # fmt: skip
 def test_levels(level: bytes, expected: str | None) -> None:
-    """One lower-case spelling for each, whoever wrote it; other values as text."""
+    """One lower-case spelling for each; other values as text."""
     assert expected == documents_of(b'{"event": "a", "level": %s}' % level)[0]["log"].get("level")
 
 
@@ -165,20 +165,20 @@ def test_identifiers_are_text(line: bytes, ids: dict[str, str], rest: Any) -> No
 
 
 def test_values_of_the_wrong_type_are_kept() -> None:
-    """What would be refused under its own field is no field, and collides with no other key."""
+    """Values that their field would reject go to ``extra``, and collide with no other key there."""
     line = b'{"event": "a", "service": [1], "service ": 2, "duration": "soon", "duration ": 3, "tags": ["x"]}'
     assert extra(line) == {"service": [1], "service ": 2, "duration": "soon", "duration ": 3, "tags": ["x"]}
 
 
 def test_another_service_has_its_name() -> None:
-    """The environment stays, other documents are not touched."""
+    """The environment stays, and other documents don't change."""
     first, second = documents_of(b'{"event": "a", "service": "other"}', b'{"event": "b", "service": "neuroflow"}')
     assert {"name": "other", "environment": "production"} == first["service"]
     assert {"name": "neuroflow", "environment": "production"} == second["service"]
 
 
 def test_documents_share_nothing_that_one_of_them_changes() -> None:
-    """Lines with the same event: what one adds does not appear in the other."""
+    """Lines share their event's fields; a field of one line does not appear in another."""
     first, second = documents_of(b'{"event": "a.b", "success": true, "duration": 1}', b'{"event": "a.b"}')
     assert ("success", 10**9) == (first["event"]["outcome"], first["event"]["duration"])
     assert {**BARE, "action": "a.b"} == {
@@ -187,7 +187,7 @@ def test_documents_share_nothing_that_one_of_them_changes() -> None:
 
 
 def test_an_exception_names_the_error() -> None:
-    """Type and message come from the traceback where the line gives none."""
+    """Type and message come from the traceback if the line has none."""
     trace = "Traceback (most recent call last):\\n  File\\nKeyError: 'x'"
     (document,) = documents_of(b'{"event": "a", "exception": "%s"}' % trace.encode())
     assert document["error"] == {"stack_trace": trace.replace("\\n", "\n"), "type": "KeyError", "message": "'x'"}
@@ -199,20 +199,20 @@ def test_an_exception_names_the_error() -> None:
 
 @pytest.mark.parametrize("key", [b"x", b"event", b"level", b"error", b"errors", b"metrics", b"run_id", b"timestamp"])
 def test_deep_nesting_is_no_obstacle(key: bytes) -> None:
-    """Under whichever key it stands, the line becomes a document with its event."""
+    """Under whichever key it is, the line becomes a document with its event."""
     (document,) = documents_of(b'{"msg": "hello", "%s": %s}' % (key, DEEP))
     assert (document["message"] == "hello") is (key != b"event")
     assert "parse_failure" not in document.get("tags", [])
 
 
 def test_lines_that_no_parser_understands() -> None:
-    """They are documents all the same."""
+    """They still become documents."""
     (document,) = documents_of(b"some text")
     assert ("some text", ["no_timestamp", "parse_failure"]) == (document["message"], document["tags"])
 
 
 def test_long_lines_are_cut_and_whole() -> None:
-    """The message is cut between characters and flagged; the exact bytes travel beside it."""
+    """The message is cut between characters and flagged; the exact bytes are kept beside it."""
     line = "ä".encode() * 60
     document, short = documents_of(line, b"x", by=maker(max_line_bytes=99))
     assert ("ä" * 49, ["truncated"]) == (document["message"], document["log"]["flags"])
@@ -221,7 +221,7 @@ def test_long_lines_are_cut_and_whole() -> None:
 
 
 def test_a_pipelines_lines() -> None:
-    """Run and pipeline from the name, facts from what was said of the run, times from the file's change."""
+    """Run and pipeline from the name, other fields from earlier lines, times from the file's change."""
     by = maker()
     documents_of(
         b'{"event": "pipeline.queued", "run_id": 45, "pipeline": "qsiprep", "subject_id": 3, '
@@ -247,7 +247,7 @@ def test_a_change_in_the_future_is_not_believed() -> None:
 
 
 def test_an_audit_file_with_other_lines() -> None:
-    """Entries, events and broken lines, each as what it is, all in their order."""
+    """Entries, events and broken lines become documents of their own kinds, in order."""
     documents = documents_of(
         b'{"entity_type": "session", "entity_id": 12, "action": "created", "message": "m"}',
         b'{"entity_type": "sess',

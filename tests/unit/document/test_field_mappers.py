@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 
-from shipper.document.field_mappers import HOMES
+from shipper.document.field_mappers import MAPPERS
 
 BARE = {"kind": "event", "category": ["process"], "type": ["info"]}
 
 
 def put(key: str, *values: Any) -> tuple[dict[str, Any], list[bool]]:
-    """The document after these values of a key, and whether each was at home."""
+    """The document after mapping these values of a key, and whether each was mapped."""
     document: dict[str, Any] = {"event": {}, "log": {}, "neuroflow": {}, "service": {"name": "neuroflow"}}
-    answers = [HOMES[key](document, value) for value in values]
+    answers = [MAPPERS[key](document, value) for value in values]
     return {name: value for name, value in document.items() if value and name != "service"}, answers
 
 
@@ -37,7 +37,7 @@ def put(key: str, *values: Any) -> tuple[dict[str, Any], list[bool]]:
     ],
 )  # fmt: skip
 def test_values_at_home(key: str, value: Any, document: dict[str, Any]) -> None:
-    """Each stands under its ECS name, with the type of its field."""
+    """Each is in its ECS field, with the field's type."""
     assert (document, [True]) == put(key, value)
 
 
@@ -50,7 +50,7 @@ def test_values_at_home(key: str, value: Any, document: dict[str, Any]) -> None:
     ],
 )  # fmt: skip
 def test_values_that_do_not_fit(key: str, value: Any) -> None:
-    """They change nothing and are told to have no home."""
+    """They change nothing, and are reported as not mapped."""
     assert ({}, [False]) == put(key, value)
 
 
@@ -58,18 +58,18 @@ def test_values_that_do_not_fit(key: str, value: Any) -> None:
     "key", ["logger", "error", "error_type", "exception", "task_id", "task_name", "process_name"]
 )
 def test_a_second_value_does_not_replace_the_first(key: str) -> None:
-    """The same again is at home; another one has to be kept elsewhere."""
+    """The same value again counts as mapped; another one does not."""
     first, _ = put(key, "a")
     assert (first, [True, True, False]) == put(key, "a", "a", "b")
 
 
 def test_success_is_an_outcome_and_stays_visible() -> None:
-    """Its own value is kept beside."""
+    """The value itself is kept in ``extra``."""
     assert ({"event": {"outcome": "failure"}}, [False]) == put("success", *[False])
 
 
 def test_metrics() -> None:
-    """Counts, times and durations have fields; what is null says nothing."""
+    """Counts, times and durations have fields; null is omitted."""
     document, at_home = put(
         "metrics",
         {
@@ -93,7 +93,7 @@ def test_metrics() -> None:
 
 
 def test_metrics_that_do_not_fit_their_fields() -> None:
-    """Fractions and giants in counts, times without a zone and unknown keys are left over for ``extra``."""
+    """Fractional or huge counts, times without a zone and unknown keys stay for ``extra``."""
     odd = {
         "stages_executed": 2.5, "stages_failed": 2**63, "pipelines_queued": True, "started_at": "2026-11-23 10:00",
         "completed_at": "x", "stage_durations": [1], "total_duration_seconds": "9", "workflow_run_id": {}, "more": 1,

@@ -1,4 +1,4 @@
-"""Bytes → lines → records → documents: what holds for whatever stands in a file."""
+"""Bytes → lines → records → documents: properties that hold for any content of a file."""
 
 from __future__ import annotations
 
@@ -125,14 +125,14 @@ some_objects = st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=6), json
 
 
 def origin(of: Format, dataset: Dataset) -> Origin:
-    """A file of this format whose name would do for a pipeline's."""
+    """A file of this format, with a name that a pipeline log could have."""
     return Origin(
         b"123456789", "/log/qsiprep_45_20261123_124412.log", "/log/qsiprep_45_20261123_124412.log", of, dataset
     )
 
 
 def blank_of(gap: bytes) -> bytes:
-    """What is left of a gap between records without blanks, a hole's NULs, the byte order mark, wrapped blanks."""
+    """A gap between records without blanks, NULs of a sparse region, the byte order mark and wrapped blanks."""
     gap = gap.removeprefix(b"\xef\xbb\xbf").replace(b"\0", b"")
     # An empty line of a container is blank, whatever its runtime put before it.
     lines = [(line, wrappers.unwrap(line.removesuffix(b"\r"))) for line in gap.split(b"\n")]
@@ -140,7 +140,7 @@ def blank_of(gap: bytes) -> bytes:
 
 
 def records_in_chunks(data: bytes, chunks: list[int], what: Origin) -> list[Records]:
-    """What a reader's blocks become when the file is read in these pieces."""
+    """The records of the file, read in these pieces."""
     reader = Reader(what, offset=0, anchor=NOTHING, carry="", keep=2**20, compressed=False)
     splitter = reader._splitter
     assert isinstance(splitter, Splitter)
@@ -165,7 +165,7 @@ def records_in_chunks(data: bytes, chunks: list[int], what: Origin) -> list[Reco
 
 
 def documents_of(data: bytes, of: Format, dataset: Dataset) -> tuple[list[Records], list[dict[str, Any]]]:
-    """What the file becomes when it is read in one go."""
+    """The records and documents of the file, read at once."""
     maker = Documents(Shipper(host_name="h", timezone="Asia/Jerusalem"), "1")
     blocks = records_in_chunks(data, [], origin(of, dataset))
     return blocks, [document for records in blocks for document in maker.of(records)]
@@ -201,7 +201,7 @@ LISTS = {"event.category", "event.type", "error.message", "log.flags", "tags"}
 
 
 def check(document: dict[str, Any]) -> None:
-    """Nothing in a document can be refused by the mapping."""
+    """The mapping rejects nothing in a document."""
     assert orjson.loads(orjson.dumps(document))
     for name, value in leaves(document):
         if name in DATES:
@@ -220,7 +220,7 @@ def check(document: dict[str, Any]) -> None:
 
 
 def check_flattened(value: Any, depth: int, path: int) -> None:
-    """Keys, their way from the top, and depth stay within what a flattened field takes."""
+    """Keys, paths and depth stay within the limits of a flattened field."""
     assert depth <= 12
     assert path <= 2400
     for item in value if isinstance(value, list) else ():
@@ -234,7 +234,7 @@ def check_flattened(value: Any, depth: int, path: int) -> None:
 @FEW
 @given(data=st.binary(max_size=300) | some_bytes, which=st.sampled_from(FORMATS))
 def test_any_bytes_become_documents_that_the_mapping_takes(data: bytes, which: tuple[Format, Dataset]) -> None:
-    """No bytes stop the way; every document has a valid time and only values that fit their fields."""
+    """Any bytes become documents with a valid time and values that fit their fields."""
     blocks, documents = documents_of(data, *which)
     assert sum(len(records.records) for records in blocks) == len(documents)
     for document in documents:
@@ -251,7 +251,7 @@ def test_any_bytes_become_documents_that_the_mapping_takes(data: bytes, which: t
 def test_any_json_object_becomes_a_document_that_the_mapping_takes(
     objects: list[dict[str, Any]], *, ascii_: bool, around: bytes, which: tuple[Format, Dataset]
 ) -> None:
-    """Whatever the standard library's json writes, under whichever key, gets a field that can hold it."""
+    """Any value from the standard library's json, under any key, gets a field that accepts it."""
     import json  # noqa: PLC0415 - only here: the writer that the application uses
 
     written = [json.dumps(item, ensure_ascii=ascii_).encode("utf-8", "surrogatepass") for item in objects]
@@ -263,7 +263,7 @@ def test_any_json_object_becomes_a_document_that_the_mapping_takes(
 @FEW
 @given(data=some_bytes, which=st.sampled_from(FORMATS))
 def test_every_line_is_in_exactly_one_record(data: bytes, which: tuple[Format, Dataset]) -> None:
-    """Records begin one behind the other, and what lies between them is blank."""
+    """Records follow each other, and only blanks are between them."""
     for records in records_in_chunks(data, [], origin(*which)):
         starts = records.starts
         assert sorted(set(starts)) == starts
@@ -287,7 +287,7 @@ def test_every_line_is_in_exactly_one_record(data: bytes, which: tuple[Format, D
 def test_pieces_give_the_same_records_as_the_whole(
     data: bytes, chunks: list[int], which: tuple[Format, Dataset]
 ) -> None:
-    """Where a read happens to end decides neither what is a record nor what its id is."""
+    """The boundaries of reads change neither records nor ids."""
     assume(len(data) > 1)
 
     def told(blocks: list[Records]) -> list[tuple[Any, ...]]:

@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 
-from shipper.document.path_context import place_of
+from shipper.document.path_context import path_context_of
 
 PATH = "/var/log/neuroflow/qsiprep/sub-001_ses-baseline.log"
 
 
 @pytest.mark.parametrize("path", ["/log/qsiprep/sub-001.log", "/log/neuroflow.log", "sub-001_ses-1.log", ""])
 def test_other_paths_say_nothing(path: str) -> None:
-    """Only a session's log is named after somebody."""
-    assert place_of(path) is None
+    """Only paths of per-session logs name a subject."""
+    assert path_context_of(path) is None
 
 
 @pytest.mark.parametrize(
@@ -29,8 +29,8 @@ def test_other_paths_say_nothing(path: str) -> None:
     ],
 )
 def test_the_line_wins_over_the_file(said: dict[str, Any], whole: dict[str, Any]) -> None:
-    """What a line leaves out comes from the name of its file, unless it speaks of somebody else."""
-    place = place_of(PATH)
+    """A line gets the fields that it lacks from the file's name, unless it names another subject or session."""
+    place = path_context_of(PATH)
     assert place is not None
     place.complete(said)
     assert whole == said

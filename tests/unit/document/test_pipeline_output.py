@@ -1,4 +1,4 @@
-"""Lines that containers print → documents: whose clock counts."""
+"""Lines that containers print → documents: which clock counts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def documents_of(*lines: bytes, of: Format = "pipeline", by: Documents | None = 
 
 
 def times(documents: list[dict[str, Any]]) -> list[str]:
-    """When each line was written."""
+    """The time of each line."""
     return [one["@timestamp"] for one in documents]
 
 
@@ -50,7 +50,7 @@ def test_lines_follow_the_last_stamp_and_precede_the_first() -> None:
 
 
 def test_a_stamp_in_the_future_puts_nothing_off() -> None:
-    """Lines before it have the file's last change, as they have where no stamp follows."""
+    """Lines before it get the file's last change, as in a file without timestamps."""
     found = documents_of(b"begin", b"261127-02:00:00,500 cli INFO: a")
     assert ["2026-11-23T13:00:00.000000000Z", "2026-11-27T00:00:00.500000Z"] == times(found)
 
@@ -60,7 +60,7 @@ def test_a_stamp_in_the_future_puts_nothing_off() -> None:
 )
 @pytest.mark.parametrize("of", ["pipeline", "console"])
 def test_what_no_index_holds_is_no_time(stamp: bytes, of: Format) -> None:
-    """The line and those that follow it have the time that they would have without."""
+    """The line and those after it get the times that they would have without it."""
     frame = [OWN, *FRAME] if of == "console" else []
     documents = documents_of(*frame, stamp + b" text", b"more", of=of)
     assert [(stamp + b" text").decode(), "more"] == [one["message"] for one in documents[-2:]]
@@ -69,7 +69,7 @@ def test_what_no_index_holds_is_no_time(stamp: bytes, of: Format) -> None:
 
 
 def test_output_in_a_sessions_log_has_the_containers_clock() -> None:
-    """Its section's lines; the frame before and what comes behind have the application's."""
+    """The lines of its section have the container's time; those around it have the application's."""
     other = [b"=" * 72, b"  ERROR", b"=" * 72]
     found = documents_of(
         OWN, *FRAME, b"begin", b"261120-01:00:00,7 nipype.workflow ERROR:", b"\t Node a.b failed to run on host c.",

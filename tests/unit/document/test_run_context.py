@@ -9,20 +9,20 @@ from shipper.document.run_context import RunContext
 
 
 def completed(context: RunContext, action: str | None = None, at: str = "10:00:00", **fields: Any) -> dict[str, Any]:
-    """The fields after the context has filled them in; ``at`` is a time of day, or a date and a time of day."""
+    """The fields after completion; ``at`` is a time of day, or a date and a time of day."""
     day, _, clock = at.rpartition(" ")
     context.complete(fields, action, f"{day or '2026-03-02'}T{clock}.000000Z" if at else "")
     return fields
 
 
 def filled(context: RunContext, action: str | None = None, at: str = "10:00:00", **fields: Any) -> list[str]:
-    """Which fields were filled in."""
+    """The names of the fields that were added."""
     found: list[str] = completed(context, action, at, **fields).get("context", [])
     return found
 
 
 def test_what_queued_a_run_names_it_for_later_lines() -> None:
-    """Pipeline, subject, session and workflow come back for a line that has only the id, named as such."""
+    """A line with only the id gets pipeline, subject, session and workflow, and their names in ``context``."""
     context = RunContext()
     said = {"run_id": "1", "pipeline": "p", "subject_id": "s", "session_id": "t", "workflow_run_id": "w"}
     assert said == completed(context, "pipeline.queued", **said)
@@ -31,7 +31,7 @@ def test_what_queued_a_run_names_it_for_later_lines() -> None:
 
 
 def test_what_is_not_known_is_not_invented() -> None:
-    """Another run, or a fact that nobody told, stays unsaid."""
+    """Another run gets nothing, and unknown fields stay absent."""
     context = RunContext()
     completed(context, "pipeline.queued", run_id="1", pipeline="p")
     assert {"run_id": "1", "pipeline": "p", "context": ["pipeline"]} == completed(context, run_id="1")
@@ -39,7 +39,7 @@ def test_what_is_not_known_is_not_invented() -> None:
 
 
 def test_later_lines_add_what_they_know() -> None:
-    """What several lines say comes together."""
+    """Fields of several lines are united."""
     context = RunContext()
     completed(context, run_id="1", pipeline="p")
     completed(context, run_id="1", subject_id="s")
@@ -47,7 +47,7 @@ def test_later_lines_add_what_they_know() -> None:
 
 
 def test_an_id_used_again_inherits_nothing() -> None:
-    """Queueing begins a new life once the old one is more than queued."""
+    """A run that is queued again after it had started is a new life."""
     context = RunContext()
     completed(context, "pipeline.queued", run_id="1", pipeline="p", subject_id="s")
     completed(context, "pipeline.started", "10:00:01", run_id="1")
@@ -56,14 +56,14 @@ def test_an_id_used_again_inherits_nothing() -> None:
 
 
 def test_a_birth_that_is_told_twice_is_one() -> None:
-    """The row of the database and the queueing of it: what one says the other does not wipe away."""
+    """The database row and the queueing are one birth; their fields are united."""
     context = RunContext()
     completed(context, "pipeline_run.created", run_id="1", pipeline="p", subject_id="s")
     assert ["subject_id"] == filled(context, "pipeline.queued", "10:00:01", run_id="1", pipeline="p")
 
 
 def test_a_run_that_starts_after_its_end_is_another() -> None:
-    """Nobody said what it is of: it gets nothing, and nothing that follows gets the old patient."""
+    """A start after the end begins another life: it gets nothing of the old one, nor do lines after it."""
     context = RunContext()
     completed(context, "pipeline.queued", run_id="1", pipeline="p", subject_id="s")
     completed(context, "pipeline.failed", "10:01:00", run_id="1")
@@ -72,7 +72,7 @@ def test_a_run_that_starts_after_its_end_is_another() -> None:
 
 
 def test_a_retry_that_was_announced_is_the_same_run() -> None:
-    """After its failure it starts again."""
+    """A run that starts again after its failure keeps its fields."""
     context = RunContext()
     completed(context, "pipeline.queued", run_id="1", pipeline="p", subject_id="s")
     completed(context, "pipeline.failed", "10:01:00", run_id="1")
@@ -81,7 +81,7 @@ def test_a_retry_that_was_announced_is_the_same_run() -> None:
 
 
 def test_another_patient_with_the_same_id_is_another_run() -> None:
-    """Nothing of the one comes to the other, and lines go to the newest."""
+    """The lives share no fields, and lines without a contradiction go to the newest."""
     context = RunContext()
     completed(context, run_id="1", pipeline="p", subject_id="sub-1", session_id="ses-1")
     assert [] == filled(context, None, "12:00:00", run_id="1", pipeline="p", subject_id="sub-2")
@@ -109,7 +109,7 @@ def test_lines_get_what_belongs_to_their_own_time() -> None:
 
 
 def test_a_line_belongs_to_the_run_that_was_there_rather_than_to_one_that_may_have_been() -> None:
-    """The later run's beginning was not seen; the earlier line is of the run that was spoken of then."""
+    """The birth of the later run is unknown; an earlier line belongs to the run of its time."""
     context = RunContext()
     completed(context, "pipeline.queued", "10:00:00", run_id="1", pipeline="p", subject_id="s")
     completed(context, "pipeline.completed", "10:00:05", run_id="1")
@@ -126,14 +126,14 @@ def test_a_line_read_before_the_birth_belongs_to_it() -> None:
 
 
 def test_an_earlier_line_is_not_of_a_run_that_was_heard_of_later() -> None:
-    """Only its birth may come late: any other line may be of a run before it."""
+    """Only a birth may be read late: any other line may belong to a run before it."""
     context = RunContext()
     completed(context, "pipeline.started", "10:00:00", run_id="1", subject_id="s")
     assert [] == filled(context, None, "09:00:00", run_id="1")
 
 
 def test_lines_that_are_read_again_change_nothing() -> None:
-    """After a crash lines come again that were learned from."""
+    """After a crash, lines are read again that the context has learned from."""
     context = RunContext()
     events = [("pipeline.queued", "10:00:00"), ("pipeline.started", "10:00:01"), ("pipeline.completed", "10:00:09")]
     for action, at in events:
@@ -146,7 +146,7 @@ def test_lines_that_are_read_again_change_nothing() -> None:
 
 
 def test_what_is_known_survives_a_restart() -> None:
-    """Runs and tasks, from the rows that were given out."""
+    """Runs and tasks are restored from the saved rows."""
     context = RunContext()
     completed(context, "pipeline.queued", run_id="1", pipeline="p", subject_id="s")
     context.complete_task({"task": {"id": "u"}, "run_id": "1", "pipeline": "p"})
@@ -160,7 +160,7 @@ def test_what_is_known_survives_a_restart() -> None:
 
 
 def test_a_line_without_a_time_gets_what_is_known_and_teaches_nothing() -> None:
-    """Nobody can tell which life it would begin."""
+    """A line without a time gets known fields, but begins no life, since it may belong to any."""
     context = RunContext()
     completed(context, None, "", run_id="2", subject_id="s")
     assert {"run_id": "2"} == completed(context, run_id="2")
@@ -169,8 +169,8 @@ def test_a_line_without_a_time_gets_what_is_known_and_teaches_nothing() -> None:
 
 
 def test_the_memory_is_bounded() -> None:
-    """The runs heard of first are forgotten first, and so are their rows."""
-    context = RunContext(most=20)
+    """The oldest runs and their rows are dropped first."""
+    context = RunContext(max_entries=20)
     for run in range(21):
         completed(context, run_id=str(run), pipeline="p")
         context.complete_task({"task": {"id": str(run)}, "pipeline": "p"})
@@ -191,7 +191,7 @@ def test_the_memory_is_bounded() -> None:
     )
 )
 def test_no_line_gets_the_patient_of_another_life(lines: list[tuple[str, int, bool]]) -> None:
-    """Lives of one id, each queued with its patient, read in order: whatever is filled in is the right one."""
+    """Lives of one id, each queued with its subject, read in order: added fields are the right ones."""
     context = RunContext()
     patient, lives, begun = None, 0, False
     for second, (action, _, names) in enumerate(lines):
@@ -210,7 +210,7 @@ def test_no_line_gets_the_patient_of_another_life(lines: list[tuple[str, int, bo
 
 
 def test_long_texts_are_not_remembered() -> None:
-    """Thousands of megabytes that somebody takes for ids must not stay in memory, nor go into the state."""
+    """Long texts in the place of ids are kept neither in memory nor in the state."""
     context, long = RunContext(), "x" * 10_000
     completed(context, "pipeline.queued", run_id=long, pipeline="qsiprep")
     completed(context, "pipeline.queued", run_id="4", pipeline=long)

@@ -1,4 +1,4 @@
-"""Every test of emit leaves the process's logging as it found it."""
+"""Every test of emit restores the process's logging."""
 
 from __future__ import annotations
 

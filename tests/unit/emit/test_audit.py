@@ -16,26 +16,26 @@ NOON = datetime(2026, 11, 23, 12, 40, 24, 666895, tzinfo=UTC)
 
 
 def audit_log(folder: Path) -> AuditLog:
-    """A trail whose clock stands still."""
+    """A trail with a fixed clock."""
     return AuditLog(folder, clock=lambda: NOON)
 
 
 def lines(folder: Path, month: str = "2026_11") -> list[dict[str, Any]]:
-    """What a month's file holds."""
+    """The content of a month's file."""
     text = (folder / "audit" / f"audit_{month}.jsonl").read_bytes()
     assert text.endswith(b"\n")
     return [orjson.loads(line) for line in text.splitlines()]
 
 
 def write_many(folder: Path, writer: int) -> None:
-    """What each of several processes does."""
+    """The work of each of several processes."""
     for n in range(50):
         audit_log(folder).record("session", n, "created", user_id=writer)
 
 
 class TestRecord:
     def test_columns(self, tmp_path: Path) -> None:
-        """One JSON object a line with every column, in the order of the table; what is absent is null."""
+        """One JSON object a line with every column, in the order of the table; absent values are null."""
         audit_log(tmp_path / "new").record("session", 12, "status_changed")
         text = (tmp_path / "new" / "audit" / "audit_2026_11.jsonl").read_text()
         assert text == (
@@ -73,13 +73,13 @@ class TestRecord:
     def test_month_is_that_of_the_record_in_utc(
         self, tmp_path: Path, timestamp: datetime, month: str, shown: str
     ) -> None:
-        """The record's own time decides about the file; without a zone it is UTC."""
+        """The record's own time decides the file; without a zone it is UTC."""
         audit_log(tmp_path).record("session", 1, "created", timestamp=timestamp)
         (line,) = lines(tmp_path, month)
         assert line["timestamp"] == f"{shown}.000000+00:00"
 
     def test_awkward_values_lose_no_record(self, tmp_path: Path) -> None:
-        """Values that JSON or the columns have no form for become text; details stay an object or null."""
+        """Values without a form in JSON or the columns become text; details stay an object or null."""
         details: Any = ["not", "an object"]
         audit = audit_log(tmp_path)
         audit.record("session", 1, "x", old_value=5, new_value=Path("/a"), message="bad \udce9\nline")
@@ -92,7 +92,7 @@ class TestRecord:
         assert third["details"] == {"nan": None, "path": "/a", "(1,)": "{2}"}
 
     def test_own_clock_is_utc(self, tmp_path: Path) -> None:
-        """Without clock and time given, the present is taken."""
+        """Without clock and time, the current time is used."""
         before = datetime.now(UTC)
         AuditLog(tmp_path).record("session", 1, "created")
         (file,) = (tmp_path / "audit").iterdir()
@@ -122,7 +122,7 @@ class TestDisk:
         assert calls == ["write", "sync audit_2026_11.jsonl", "sync audit", "write", "sync audit_2026_11.jsonl"]
 
     def test_errors_are_raised(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """An entry must not vanish silently, neither by an error nor by a write that takes only a part."""
+        """An error, or a write of only a part, raises: an entry must not vanish silently."""
 
         def full(_fd: int, _data: bytes) -> int:
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -143,7 +143,7 @@ class TestDisk:
         assert orjson.loads(whole)["entity_id"] == 3
 
     def test_unusable_folder_is_raised(self, tmp_path: Path) -> None:
-        """A folder that can't be made is an error of the disk."""
+        """A folder that can't be created raises OSError."""
         (tmp_path / "audit").write_text("a file")
         with pytest.raises(OSError, match="audit"):
             audit_log(tmp_path).record("session", 1, "created")

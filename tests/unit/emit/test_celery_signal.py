@@ -101,7 +101,7 @@ class TestWorker:
         assert len(list((tmp_path / "logs").glob("neuroflow.log.*"))) > 1, "nothing was rotated"
 
     def test_levels_go_by_names(self, tmp_path: Path) -> None:
-        """Celery itself is quiet, but task loggers, which hang below one of Celery's, have the common level."""
+        """Celery itself is at WARNING, but its task loggers have the common level."""
         events, _ = run_worker(tmp_path, "WARNING")
         loud = {event["component"] for event in events if event["level"] == "info"}
         assert loud == {"pipeline", "app.tasks"}
@@ -114,7 +114,7 @@ class TestWorker:
 
 class TestWithoutCelery:
     def test_import_and_setup(self, tmp_path: Path) -> None:
-        """Importing emit does not import Celery, and without Celery set-up works all the same."""
+        """Importing emit does not import Celery, and set-up works without Celery."""
         code = """
 import sys
 import shipper.emit

@@ -29,7 +29,7 @@ class TestWorkflowLogContext:
             assert callable(log.info)
 
     def test_nested_restores_the_outer_values(self) -> None:
-        """On leaving, what was bound before comes back, whoever bound it."""
+        """After the block, what was bound before is bound again, whoever bound it."""
         bind_contextvars(pipeline="bound before")
         with WorkflowLogContext(workflow_run_id=1, stage="a"):
             with WorkflowLogContext(stage="b", pipeline="p"):
@@ -38,7 +38,7 @@ class TestWorkflowLogContext:
         assert get_contextvars() == {"pipeline": "bound before"}
 
     def test_exceptions_restore_too(self) -> None:
-        """An exception passes, and leaves no context behind."""
+        """An exception passes, and the context is removed."""
 
         def work() -> None:
             with WorkflowLogContext(stage="inner"):
@@ -50,7 +50,7 @@ class TestWorkflowLogContext:
             assert get_contextvars() == {"stage": "outer"}
 
     def test_one_instance_entered_twice(self) -> None:
-        """Re-entering leaves one level at a time."""
+        """Each exit of a re-entered context leaves one level."""
         context = WorkflowLogContext(stage="a")
         with context:
             with context:

@@ -1,4 +1,4 @@
-"""Logs whose last line has no end, because whoever wrote it was killed or had no room."""
+"""Logs whose last line has no end, because a writer was killed or had no room."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NEVER = Rotation(0)
 @pytest.mark.parametrize("rotation", [NEVER, Rotation()])
 class TestRotatingFile:
     def test_torn_line_of_an_earlier_process(self, tmp_path: Path, rotation: Rotation) -> None:
-        """It is ended before the first record, once."""
+        """The first record after it begins on a new line; this happens once."""
         log = tmp_path / "a.log"
         log.write_bytes(b'{"event": "whole"}\n{"event": "to')
         file = RotatingFile(log, rotation)
@@ -31,7 +31,7 @@ class TestRotatingFile:
 
     @pytest.mark.parametrize("before", [b"", b"whole\n", b"\n"])
     def test_no_line_is_added_without_need(self, tmp_path: Path, rotation: Rotation, before: bytes) -> None:
-        """An empty file, and one whose last line has its end, are left as they are."""
+        """An empty file, and one with a complete last line, stay as they are."""
         log = tmp_path / "a.log"
         log.write_bytes(before)
         for n in range(3):
@@ -39,7 +39,7 @@ class TestRotatingFile:
         assert before + b"0\n1\n2\n" == log.read_bytes()
 
     def test_torn_line_of_a_process_that_is_killed_beside_us(self, tmp_path: Path, rotation: Rotation) -> None:
-        """Who has the file open all the time ends it too, and a child of his."""
+        """A process that has the file open also ends the line, and so does its child."""
         log = tmp_path / "a.log"
         file = RotatingFile(log, rotation)
         file.write(b"one\n")
@@ -77,7 +77,7 @@ for n in range(100):
     def test_a_file_that_may_only_be_written(
         self, tmp_path: Path, rotation: Rotation, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Nobody can say how it ends; it is written to all the same."""
+        """Its end can't be read; records are still appended."""
         real = os.open
 
         def refuse(path: object, flags: int, *mode: int) -> int:
@@ -91,7 +91,7 @@ for n in range(100):
         assert b"tornone\n" == (tmp_path / "a.log").read_bytes()
 
     def test_a_named_pipe(self, tmp_path: Path, rotation: Rotation) -> None:
-        """It is not opened for reading: without its reader a write would wait for ever."""
+        """It is not opened for reading: then a write would wait for ever after its reader has gone."""
         pipe = tmp_path / "pipe"
         os.mkfifo(pipe)
         read: list[bytes] = []
@@ -107,7 +107,7 @@ for n in range(100):
 
 class TestRotation:
     def test_a_full_file_with_a_torn_end(self, tmp_path: Path) -> None:
-        """The torn line stays behind, the new file does not begin with a blank one."""
+        """The incomplete line stays in the old file, and the new one does not begin with a blank line."""
         log = tmp_path / "a.log"
         log.write_bytes(b"0123456789 torn")
         RotatingFile(log, Rotation(0.00001, 2)).write(b"one\n")
@@ -118,7 +118,7 @@ class TestWriters:
     @pytest.mark.parametrize("name", ["neuroflow.log", "workflow.log"])
     @pytest.mark.parametrize("form", ["json", "console"])
     def test_logs(self, tmp_path: Path, name: str, form: str) -> None:
-        """After a restart no event is glued to the torn one, in either file and form."""
+        """After a restart no event continues the incomplete line, in either file and format."""
         (tmp_path / name).write_bytes(b'{"event": "torn", "n')
         setup_logging(log_dir=tmp_path, format="json" if form == "json" else "console")
         get_logger().info("other")
@@ -141,7 +141,7 @@ class TestWriters:
 
 class TestIsTorn:
     def test_a_line_that_is_finished_meanwhile(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Who is not alone looks again before it says so."""
+        """Without a lock the file is checked again before it counts as torn."""
         log = tmp_path / "a.log"
         log.write_bytes(b"in the mid")
         rest = iter([b"dle", b" of it\n"])

@@ -46,7 +46,7 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
 @pytest.mark.parametrize(("name", "needed", "optional", "level"), CASES, ids=[case[0] for case in CASES])
 class TestHelpers:
     def test_logs_the_event(self, name: str, needed: dict[str, Any], optional: dict[str, Any], level: str) -> None:
-        """Name, level and fields are those of the taxonomy; optional fields left at None are left out."""
+        """Name, level and fields are those of the taxonomy; optional fields left at None are omitted."""
         function: Callable[..., None] = getattr(shipper.emit, name)
         with structlog.testing.capture_logs() as events:
             function(get_logger("x"), **needed)
@@ -59,11 +59,11 @@ class TestHelpers:
 
 class TestEvent:
     def test_every_event_has_a_helper(self) -> None:
-        """No name of the taxonomy is without a function, and none is without a case here."""
+        """Every name of the taxonomy has a function, and every function a case here."""
         assert {event.name.lower() for event in Event} == {case[0] for case in CASES}
 
     def test_values(self) -> None:
-        """Names are dotted: what, then what happened to it."""
+        """Names are dotted: the subject, then what happened to it."""
         assert str(Event.WORKFLOW_COMPLETED) == "workflow.completed"
         assert str(Event.DISCOVERY_SESSION_FOUND) == "discovery.session_found"
         assert str(Event.PIPELINE_LOG_CAPTURE_STARTED) == "pipeline_log.capture_started"

@@ -37,7 +37,7 @@ ENDS_A_WAIT = 60
 
 
 def forked(work: Callable[[], object]) -> int:
-    """Exit code of a child that does the work; one that hangs is ended."""
+    """Exit code of a child that does the work; one that hangs is killed."""
     pid = os.fork()
     if not pid:
         code = 1
@@ -50,7 +50,7 @@ def forked(work: Callable[[], object]) -> int:
 
 
 class Blocked:
-    """A function that, called by a thread of this process, waits inside until the block ends."""
+    """A function that waits inside until the block ends when a thread of this process calls it."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
@@ -85,10 +85,10 @@ class Blocked:
 
 
 class TestThreadInsideAWriter:
-    """A child is forked while a thread of the parent is in the middle of a write: the child writes all the same."""
+    """A child is forked while a thread of the parent writes: the child can write, too."""
 
     def test_audit_log(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The file's lock is the parent's alone: a child that records does not wait for its own copy of it."""
+        """Only the parent holds the file's lock: a child that records does not wait for its own copy of it."""
         audit = AuditLog(tmp_path)
         blocked = Blocked(os.write)
         monkeypatch.setattr(os, "write", blocked)
@@ -121,7 +121,7 @@ class TestThreadInsideAWriter:
         assert b"child\nthread\n" == (tmp_path / "a.log").read_bytes()
 
     def test_pipeline_log_capture(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """What the thread was writing is written once, by the parent; the parent alone completes the file."""
+        """The thread's text is written once, by the parent; only the parent completes the file."""
         with PipelineLogCapture(1, "x", tmp_path) as capture:
             blocked = Blocked(os.write)
             monkeypatch.setattr(os, "write", blocked)
@@ -136,7 +136,7 @@ class TestThreadInsideAWriter:
         assert "=== STDOUT ===\nchild\nthread\n\n=== STDERR ===\n" == capture.log_file.read_text()
 
     def test_capture_that_a_child_enters(self, tmp_path: Path) -> None:
-        """Made by the parent, used by the child: the child completes the file."""
+        """A capture that the parent created and the child uses is completed by the child."""
         capture = PipelineLogCapture(1, "x", tmp_path)
 
         def child() -> None:
@@ -148,7 +148,7 @@ class TestThreadInsideAWriter:
         assert "=== STDOUT ===\n\n=== STDERR ===\nchild\n" == file.read_text()
 
     def test_metrics_collector(self) -> None:
-        """What was counted at the fork is there in the child."""
+        """The child continues with the counts at the fork."""
         collector = MetricsCollector()
         collector.start_workflow(1)
         collector.record_pipeline(1, success=True)
@@ -168,7 +168,7 @@ class TestThreadInsideAWriter:
             assert 0 == forked(child)
 
     def test_setup_logging(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A child sets up logging although a thread of the parent was about to."""
+        """A child can set up logging although a thread of the parent was doing so."""
         blocked = Blocked(emit_logging._configure_structlog)
         monkeypatch.setattr(emit_logging, "_configure_structlog", blocked)
 
@@ -183,7 +183,7 @@ class TestThreadInsideAWriter:
     @pytest.mark.parametrize("who", ["logs", "prints"])
     @pytest.mark.parametrize("name", ["stdout", "stderr"])
     def test_standard_streams(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, who: str) -> None:
-        """The thread may be ours or the application's: Python's own stream has a lock too, and a buffer."""
+        """The thread may be emit's or the application's: Python's own stream has a lock and a buffer, too."""
 
         class Raw(io.FileIO):
             def write(self, data: Any) -> int:
@@ -214,7 +214,7 @@ class TestThreadInsideAWriter:
 
 
 class TestBusyThreads:
-    """Two threads write all the time while children are forked, one after the other; every child writes and ends."""
+    """Two threads write while children are forked, one after the other; every child writes and ends."""
 
     CHILDREN = 20
 
@@ -244,7 +244,7 @@ class TestBusyThreads:
         assert [] == failed
 
     def test_audit_log(self, tmp_path: Path) -> None:
-        """Every child's record is there once, none is torn, and there are no blank lines."""
+        """Every child's record is in the file once and complete, without blank lines."""
         audit = AuditLog(tmp_path)
         self.check(lambda n: audit.record("session", n, "created"))
         (file,) = (tmp_path / "audit").iterdir()
@@ -252,14 +252,14 @@ class TestBusyThreads:
         assert list(range(1, self.CHILDREN + 1)) == sorted(filter(None, ids))
 
     def test_rotating_file(self, tmp_path: Path) -> None:
-        """Every child's line is there once, over all generations."""
+        """Every child's line is in the files once."""
         file = RotatingFile(tmp_path / "a.log", Rotation(0.01, 10_000))
         self.check(lambda n: file.write(b"%d %s\n" % (n, b"x" * 50)))
         lines = [line for path in tmp_path.glob("a.log*") for line in path.read_bytes().splitlines()]
         assert list(range(1, self.CHILDREN + 1)) == sorted(filter(None, (int(line.split()[0]) for line in lines)))
 
     def test_pipeline_log_capture(self, tmp_path: Path) -> None:
-        """Every child's line is there once."""
+        """Every child's line is in the file once."""
         with PipelineLogCapture(1, "x", tmp_path) as capture:
             self.check(lambda n: capture.write_stdout(f"{n}\n"))
         assert capture.log_file is not None
@@ -274,7 +274,7 @@ class TestBusyThreads:
 
     @pytest.mark.parametrize("prints", [False, True])
     def test_standard_output(self, prints: bool) -> None:
-        """Every child's line comes out once, also where the application's threads print."""
+        """Every child's line is printed once, also where the application's threads print."""
         code = """
 import sys
 from tests.unit.emit.test_forks import TestBusyThreads
@@ -301,7 +301,7 @@ TestBusyThreads().check(write)
 
 
 def spawned(logger: Any, audit: AuditLog, folder: Path) -> None:
-    """What a spawned process does with what it was given."""
+    """What a spawned process does with its argument."""
     logger.info("before set-up")
     setup_logging(log_dir=folder)
     logger.info("after set-up", n=1)
@@ -365,7 +365,7 @@ class TestServers:
         assert list(range(200)) == sorted(orjson.loads(line)["entity_id"] for line in trail.read_bytes().splitlines())
 
     def test_a_daemon_that_closes_everything(self, tmp_path: Path) -> None:
-        """Whoever makes a daemon closes what is open: a line goes into the log, not to whom the number is now."""
+        """A daemon closes all descriptors: a line goes to the log, not to the file that got its number."""
         file = RotatingFile(tmp_path / "a.log")
         file.write(b"one\n")
 
@@ -383,11 +383,11 @@ class TestServers:
 
 
 class TestLocksOfStrangers:
-    """Somebody holds a lock and does not let go: a process that was stopped, a backup, a tool."""
+    """Another process holds a lock all the time: one that was stopped, a backup, a tool."""
 
     @pytest.mark.parametrize("how", [fcntl.LOCK_SH, fcntl.LOCK_EX])
     def test_lines_are_written_all_the_same(self, tmp_path: Path, how: int) -> None:
-        """Without rotating, and without waiting for each line anew."""
+        """The file does not rotate, and not every line waits."""
         file = RotatingFile(tmp_path / "a.log", Rotation(0.00001, 3))
         file.write(b"0123456789\n")
         with (tmp_path / ".a.log.lock").open() as lock:
@@ -452,7 +452,7 @@ class TestSignalHandlers:
 
 class TestDescriptors:
     def test_what_is_open_for_a_moment(self, tmp_path: Path) -> None:
-        """A child closes its copy; after the block it is nobody's business."""
+        """A child closes its copy; after the block the descriptor is no longer tracked."""
         fd = os.open(tmp_path / "x", os.O_RDWR | os.O_CREAT)
 
         def child() -> None:

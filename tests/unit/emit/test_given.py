@@ -1,4 +1,4 @@
-"""Whatever a log call is given: nothing is raised, nothing is lost, and what nobody wants is not looked at."""
+"""Any argument of a log call: nothing raises, nothing is lost, and events below the level cost nothing."""
 
 from __future__ import annotations
 
@@ -258,7 +258,7 @@ class TestArguments:
         assert ("mine", arguments) == (line["positional_args"], line["positional_args_"])
 
     def test_before_set_up(self, capsys: pytest.CaptureFixture[str]) -> None:
-        """A logger that is used, or bound, before anybody has configured anything raises nothing either."""
+        """A logger that is used or bound before set-up raises nothing either."""
         log: Any = get_logger("x")
         log.info("converted", "sub-01")  # noqa: PLE1205 - that is the case
         log.bind(a=1).info("%d", "x", event="mine")
@@ -497,7 +497,7 @@ class TestOthers:
 
     @pytest.mark.parametrize("level", [25, 5, "WARNING", "nothing", 100, None])
     def test_levels_of_log(self, tmp_path: Path, level: Any) -> None:
-        """Numbers between the usual ones and names; what is no level counts as info."""
+        """Numbers between the usual ones, and names; anything else counts as info."""
         setup_logging("DEBUG", log_dir=tmp_path)
         log: Any = get_logger()
         log.log(level, "x")

@@ -10,7 +10,7 @@ from shipper.emit.levels import levels
 
 class TestLevels:
     def test_nearest_dotted_prefix_decides(self) -> None:
-        """A component's level holds for its children, unless they have one of their own."""
+        """A component's level applies to its children, unless they have one of their own."""
         wanted = levels("INFO", {"pipeline": "DEBUG", "pipeline.qsiprep": "error"})
         assert wanted.of("pipeline.bids.x") == logging.DEBUG
         assert wanted.of("pipeline.qsiprep.x") == logging.ERROR
@@ -19,14 +19,14 @@ class TestLevels:
         assert wanted.lowest == logging.DEBUG
 
     def test_chatty_libraries_are_quiet_unless_asked_for(self) -> None:
-        """Giving other components does not make celery, kombu and sqlalchemy loud."""
+        """Levels for other components leave celery, kombu and sqlalchemy at WARNING."""
         wanted = levels("info", {"kombu": "DEBUG"})
         assert wanted.of("celery.worker") == wanted.of("sqlalchemy.engine") == logging.WARNING
         assert wanted.of("kombu") == logging.DEBUG
 
     @pytest.mark.parametrize("name", ["LOUD", "", None, 20, False])
     def test_unknown_levels_are_named(self, name: Any) -> None:
-        """The sentence says where the mistake is, what it is, and what is valid."""
+        """The message names the key, the wrong value and the valid ones."""
         with pytest.raises(ValueError, match=r"^level: .* is not a log level; use one of .*INFO"):
             levels(name, None)
         with pytest.raises(ValueError, match=r"^components: level of pipeline: .* is not a log level"):

@@ -41,7 +41,7 @@ def open_logs(folder: Path) -> list[str]:
 
 
 def fail() -> None:
-    """Raise, with a local value that no log should show."""
+    """Raise, with a local value that must not be logged."""
     secret = "hunter"
     secret += "2"
     raise KeyError("missing")
@@ -124,14 +124,14 @@ class TestRouting:
         assert names(folder / "neuroflow.log") == ["pipeline.queued", "workflows.x", "staged", "x"]
 
     def test_log_file_alone(self, tmp_path: Path) -> None:
-        """It gets everything."""
+        """It gets all events."""
         setup_logging(log_file=tmp_path / "sub" / "all.log")
         self.log_some()
         assert len(lines(tmp_path / "sub" / "all.log")) == 7
         assert [path.name for path in tmp_path.rglob("*.log")] == ["all.log"]
 
     def test_log_file_with_log_dir(self, tmp_path: Path) -> None:
-        """It takes the place of neuroflow.log; workflow.log stays in the folder."""
+        """It replaces neuroflow.log; workflow.log stays in the folder."""
         setup_logging(log_file=tmp_path / "main.log", log_dir=tmp_path / "logs")
         self.log_some()
         assert len(names(tmp_path / "main.log")) == 4
@@ -175,7 +175,7 @@ class TestRouting:
 
 class TestLevels:
     def test_structlog_components(self, tmp_path: Path) -> None:
-        """A component's level holds in both directions and for dotted children."""
+        """A component's level applies in both directions and to dotted children."""
         setup_logging("INFO", log_file=tmp_path / "a", components={"pipeline": "DEBUG", "workflow": "WARNING"})
         get_logger("pipeline").debug("1")
         get_logger("pipeline.qsiprep").debug("2")
@@ -191,7 +191,7 @@ class TestLevels:
         assert names(tmp_path / "a") == ["1", "2", "3", "4", "5", "6"]
 
     def test_stdlib_loggers(self, tmp_path: Path) -> None:
-        """The same names hold for loggers of the standard library, and are put back by the next call."""
+        """The levels apply to the standard library's loggers, and the next call restores theirs."""
         setup_logging("INFO", log_file=tmp_path / "a", components={"pipeline": "DEBUG", "workflow": "WARNING"})
         logging.getLogger("pipeline.x").debug("1")
         logging.getLogger("workflow.x").info("dropped")
@@ -214,7 +214,7 @@ class TestLevels:
         ],
     )
     def test_mistakes_change_nothing(self, tmp_path: Path, arguments: dict[str, Any], sentence: str) -> None:
-        """A wrong call says what is wrong, makes no files, and leaves the earlier configuration in force."""
+        """A wrong call names the mistake, creates no files, and leaves the earlier configuration."""
         setup_logging(log_file=tmp_path / "a")
         with pytest.raises(ValueError, match=sentence):
             setup_logging(**{"log_file": tmp_path / "b", **arguments})
@@ -223,7 +223,7 @@ class TestLevels:
         assert not (tmp_path / "b").exists()
 
     def test_unusable_files_are_said(self, tmp_path: Path) -> None:
-        """A folder that can't be made is an error, and nothing stays open."""
+        """A folder that can't be created is an error, and no file stays open."""
         (tmp_path / "file").write_text("")
         with pytest.raises(OSError, match="file"):
             setup_logging(log_file=tmp_path / "a", log_dir=tmp_path / "file")
@@ -341,7 +341,7 @@ class TestConsole:
     def test_colours_only_on_a_terminal(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, terminal: bool
     ) -> None:
-        """Escape codes are for eyes only."""
+        """Escape codes of colours appear on terminals only."""
         monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal, raising=False)
         setup_logging(format="console")
         get_logger().info("x")
@@ -433,7 +433,7 @@ class TestStdlibRecords:
         assert (line["event_"], line["level_"], line["service_"]) == ("fake", 3, "heudiconv")
 
     def test_other_handlers_stay(self, tmp_path: Path) -> None:
-        """Handlers that others put on the root logger are not ours to remove."""
+        """Handlers of others on the root logger stay."""
         other = logging.NullHandler()
         logging.getLogger().addHandler(other)
         try:

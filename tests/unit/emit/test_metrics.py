@@ -46,7 +46,7 @@ class TestCollector:
         ]
 
     def test_unknown_workflows_are_ignored(self) -> None:
-        """What was never started, or has ended, is not counted and not logged."""
+        """A workflow that was never started, or has ended, is neither counted nor logged."""
         collector = MetricsCollector()
         collector.record_stage(1, "bids", success=True, duration_seconds=1)
         collector.record_pipeline(1, success=True)
@@ -58,7 +58,7 @@ class TestCollector:
         assert len(events) == 1
 
     def test_starting_again_keeps_the_counts(self) -> None:
-        """A retried start of a running workflow does not forget what was counted, or when it began."""
+        """A second start of a running workflow keeps its counts and its start."""
         collector = MetricsCollector()
         collector.start_workflow(0)
         collector.record_pipeline(0, success=True)
@@ -94,7 +94,7 @@ class TestCollector:
         assert (metrics.stages_successful, metrics.pipelines_queued, metrics.pipelines_failed) == (4000,) * 3
 
     def test_whatever_it_is_given(self) -> None:
-        """Nothing is raised; values are counted as the Python values that they stand for."""
+        """Nothing raises; values count as the Python values that they stand for."""
 
         class Standing:
             def __init__(self, own: object) -> None:
@@ -121,13 +121,13 @@ class TestCollector:
         assert {"['a']": 90.0, "b": 1} == metrics.stage_durations
 
     def test_one_for_the_process(self) -> None:
-        """Everybody gets the same collector."""
+        """All callers get the same collector."""
         assert get_metrics_collector() is get_metrics_collector()
 
 
 class TestMetrics:
     def test_running_workflow(self) -> None:
-        """Of a workflow that runs, the end is null; the result is the caller's to change."""
+        """A running workflow's end is null; the caller may change the result."""
         metrics = WorkflowMetrics(workflow_run_id=1, started_at=datetime(2026, 1, 2, tzinfo=UTC))
         shown = metrics.to_dict()
         assert shown["started_at"] == "2026-01-02T00:00:00+00:00"

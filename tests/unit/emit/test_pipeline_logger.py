@@ -18,12 +18,12 @@ FULL = OSError(28, "No space left on device")
 
 
 def capture(folder: Path, run_id: int = 456, pipeline: str = "qsiprep") -> PipelineLogCapture:
-    """A capture whose clock stands still."""
+    """A capture with a fixed clock."""
     return PipelineLogCapture(run_id, pipeline, folder, clock=lambda: NOON)
 
 
 def content(captured: PipelineLogCapture) -> bytes:
-    """What its file holds now."""
+    """The current content of its file."""
     assert captured.log_file is not None
     return captured.log_file.read_bytes()
 
@@ -72,7 +72,7 @@ class TestFile:
         assert (captured.stdout, captured.stderr) == ("a\nb\n", "ef\ng")
 
     def test_grows_while_the_pipeline_runs(self, tmp_path: Path) -> None:
-        """The file is there from the start, and each write is in it at once."""
+        """The file exists from the start, and contains each write at once."""
         with capture(tmp_path) as captured:
             assert content(captured) == b"=== STDOUT ===\n"
             captured.write_stdout("half a li")
@@ -81,7 +81,7 @@ class TestFile:
             assert content(captured) == b"=== STDOUT ===\nhalf a li\n=== STDERR ===\ne"
 
     def test_crash_leaves_what_was_written(self, tmp_path: Path) -> None:
-        """A killed process loses nothing that it had written."""
+        """After a kill the file contains everything that was written."""
         code = (
             "import os, signal, sys; from pathlib import Path; from shipper.emit import PipelineLogCapture\n"
             "with PipelineLogCapture(1, 'p', Path(sys.argv[1])) as captured:\n"
@@ -106,7 +106,7 @@ class TestFile:
         assert texts == {"120000": "first", "120001": "second", "120002": "third"}
 
     def test_surrogates(self, tmp_path: Path) -> None:
-        """Bytes that a pump could not decode go back to what they were; other surrogates become escapes."""
+        """Bytes that are not UTF-8 are written as they were; other surrogates become escapes."""
         with capture(tmp_path) as captured:
             captured.write_stdout(b"\xff caf\xc3\xa9 \x80\xfe|".decode("utf-8", "surrogateescape"))
             captured.write_stdout("\ud83d|\udc7f|\udc80|\udd00")
@@ -159,7 +159,7 @@ class TestUse:
         assert content(captured) == b"=== STDOUT ===\nso far\n=== STDERR ===\n"
 
     def test_outside_of_the_block(self, tmp_path: Path) -> None:
-        """Writing before, after, and using a capture twice are mistakes, said in a sentence."""
+        """Writing before or after the block, and a second use, raise with a message."""
         captured = capture(tmp_path)
         with pytest.raises(ValueError, match="capture of run 456 is not running"):
             captured.write_stdout("x")
@@ -178,7 +178,7 @@ class TestUse:
             capture(tmp_path, pipeline="../x")
 
     def test_events(self, tmp_path: Path) -> None:
-        """Begin and end are told at debug level."""
+        """Start and end are logged at debug level."""
         with structlog.testing.capture_logs() as events, capture(tmp_path) as captured:
             pass
         common = {"component": "pipeline_output", "log_level": "debug", "run_id": 456}
@@ -190,7 +190,7 @@ class TestUse:
 
 class TestFullDisk:
     def test_text_is_kept_until_there_is_room(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A write that the disk refuses, or takes in part, does not raise; the next one brings it too."""
+        """A write that the disk refuses or cuts short does not raise; the next one writes the rest."""
         real = os.write
         room = 0
 
@@ -213,7 +213,7 @@ class TestFullDisk:
         assert content(captured) == b"=== STDOUT ===\nabcdef\n=== STDERR ===\ng"
 
     def test_end_tells_what_is_missing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """If there is no room to the end, leaving the block raises; the text is still in memory."""
+        """If there is no room up to the end, leaving the block raises; the text is still in memory."""
 
         def full(_fd: int, _data: bytes) -> int:
             raise FULL
@@ -231,7 +231,7 @@ class TestFullDisk:
         assert captured.stdout == "abc"
 
     def test_bodys_own_exception_is_not_hidden(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """What went wrong in the pipeline matters more than the file."""
+        """The exception of the pipeline is raised, not that of the file."""
 
         def full(_fd: int, _data: bytes) -> int:
             raise FULL

@@ -65,7 +65,7 @@ class Bare:
 
 
 class Never(datetime):
-    """As pandas has NaT: a time that is none, and differs from itself."""
+    """Like pandas' NaT: an invalid time that differs from itself."""
 
     def __eq__(self, _other: object) -> bool:
         return False
@@ -110,7 +110,7 @@ class TestJsonLine:
     @settings(suppress_health_check=[HealthCheck.too_slow])  # the first draw builds tables
     @given(st.dictionaries(st.text(st.characters(categories=None)) | st.integers(), anything))
     def test_any_entry_is_one_line_that_a_strict_reader_takes(self, entry: dict[Any, Any]) -> None:
-        """Whatever is put in, the line is ASCII, without line ends, strict JSON, and no key is lost."""
+        """Any value gives a line of strict JSON in ASCII without line ends, and no key is lost."""
         line = json_line(entry)
         assert line.isascii()
         assert len(line.splitlines()) == 1
@@ -122,7 +122,7 @@ class TestJsonLine:
         assert json.loads(line) == {"a": None, "b": [None, None], "c": 1.5}
 
     def test_keys_that_become_equal_stay_two(self) -> None:
-        """A key that comes twice would be dropped or refused by readers."""
+        """Readers would drop or reject a key that comes twice."""
         assert json.loads(json_line({1: "a", "1": "b"})) == {"1": "a", "1_": "b"}
 
 
@@ -172,7 +172,7 @@ class TestPlain:
         ],
     )
     def test_values_json_lacks_become_text(self, value: Any, shown: Any) -> None:
-        """Objects keep what they say about themselves."""
+        """Objects become their own text."""
         assert plain(value) == shown
 
     def test_a_value_inside_itself_ends(self) -> None:
@@ -183,7 +183,7 @@ class TestPlain:
         assert plain(value) == {"name": "x", "left": mark, "right": mark}
 
     def test_depth_is_bounded(self) -> None:
-        """Nesting beyond what readers take is shown as text instead of raising."""
+        """Nesting beyond readers' limits becomes text instead of raising."""
         value: list[Any] = []
         for _ in range(100_000):
             value = [value]
@@ -229,5 +229,5 @@ class TestNumpy:
 
 class TestText:
     def test_valid_text_is_kept(self) -> None:
-        """Nothing is escaped that UTF-8 can hold."""
+        """Characters that UTF-8 can encode are not escaped."""
         assert text("naïve 🧠 \u2028") == "naïve 🧠 \u2028"

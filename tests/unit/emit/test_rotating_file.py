@@ -28,7 +28,7 @@ def logs(folder: Path) -> dict[str, bytes]:
 
 
 def open_files() -> list[str]:
-    """What this process has open."""
+    """The descriptors that this process has open."""
     found = []
     for fd in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(OSError):  # the one that lists them
@@ -37,7 +37,7 @@ def open_files() -> list[str]:
 
 
 def write_many(path: Path, writer: int, lines: int, rotation: Rotation) -> None:
-    """What an unrelated process does."""
+    """The work of an unrelated process."""
     file = RotatingFile(path, rotation)
     write_into(file, writer, lines)
 
@@ -52,7 +52,7 @@ class TestTogether:
     LINES = 3000
 
     def check(self, folder: Path, writers: int) -> None:
-        """Every line exactly once over all generations, none torn."""
+        """Every line is in the files exactly once, and complete."""
         content = logs(folder)
         lines = [line for text in content.values() for line in text.decode().split("\n")[:-1]]
         expected = [f"{w}:{n}:{'x' * (n % 50)}" for w in range(writers) for n in range(self.LINES)]
@@ -62,7 +62,7 @@ class TestTogether:
 
     @pytest.mark.parametrize("method", ["fork", "spawn"])
     def test_processes_lose_and_tear_nothing(self, tmp_path: Path, method: str) -> None:
-        """Unrelated processes rotating the same file: every line exactly once over all generations."""
+        """Unrelated processes rotate the same file: every line is in the files exactly once."""
         context: Any = multiprocessing.get_context(method)
         rotation = small(10_000, 1000)
         writers = [
@@ -95,7 +95,7 @@ class TestTogether:
 
     @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")  # that is the case
     def test_fork_while_another_thread_writes(self, tmp_path: Path) -> None:
-        """The child does not wait for a mutex whose holder does not exist in it, nor share the lock."""
+        """The child does not wait for a mutex whose holder does not exist in it, and does not share the lock."""
         file = RotatingFile(tmp_path / "a.log", small())
         held = threading.Event()
         release = threading.Event()
@@ -122,7 +122,7 @@ class TestTogether:
 
 class TestRotation:
     def test_oldest_goes_and_the_rest_shift(self, tmp_path: Path) -> None:
-        """With N backups the newest N + 1 generations stay, .1 being the newest of the old."""
+        """With N backups the newest N + 1 files are kept, .1 being the newest of the old."""
         file = RotatingFile(tmp_path / "a.log", small(100, 2))
         for n in range(5):
             file.write(b"%d" % n + b"x" * 98 + b"\n")
@@ -139,13 +139,13 @@ class TestRotation:
         assert set(logs(tmp_path)) == {"a.log", "a.log.1"}
 
     def test_record_beyond_the_limit_is_whole(self, tmp_path: Path) -> None:
-        """It gets a generation of its own, and an empty file is not pushed aside for it."""
+        """It gets a file of its own, and an empty file is not rotated for it."""
         file = RotatingFile(tmp_path / "a.log", small(10))
         file.write(b"x" * 1000 + b"\n")
         assert logs(tmp_path) == {"a.log": b"x" * 1000 + b"\n"}
 
     def test_gap_saves_the_oldest(self, tmp_path: Path) -> None:
-        """After a crash between two renames nothing falls off the end before it must."""
+        """After a crash between two renames no file is dropped too early."""
         for name in ("a.log", "a.log.2", "a.log.3"):
             (tmp_path / name).write_text(f"{name}\n")
         RotatingFile(tmp_path / "a.log", small(10, 3)).write(b"new line\n")
@@ -182,7 +182,7 @@ class TestRotation:
     def test_without_locks_it_only_appends(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: set[int]
     ) -> None:
-        """Rotating without a lock could lose lines of others, so it is not done."""
+        """Rotating without a lock could lose lines of other processes, so it is not done."""
         real = fcntl.flock
 
         def refuse(fd: int, how: int) -> None:
@@ -197,7 +197,7 @@ class TestRotation:
         assert logs(tmp_path) == {"a.log": b"0123456789\nsecond\n"}
 
     def test_two_that_find_it_full_rotate_once(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Who waited for the lock while another rotated writes into the new file."""
+        """A process that waited for the lock during a rotation writes to the new file."""
         file, other = (RotatingFile(tmp_path / "a.log", small(20)) for _ in range(2))
         file.write(b"0123456789012345\n")
         real = fcntl.flock
@@ -215,14 +215,14 @@ class TestRotation:
         assert logs(tmp_path) == {"a.log": b"other\nmine\n", "a.log.1": b"0123456789012345\n"}
 
     def test_deleted_lock_is_replaced(self, tmp_path: Path) -> None:
-        """Who rotates holds the lock that has the name now, not one that somebody deleted."""
+        """A rotation holds the lock file that has the name now, not a deleted one."""
         file = RotatingFile(tmp_path / "a.log", small(10))
         file.write(b"0123456789\n")
         lock = tmp_path / ".a.log.lock"
         lock.unlink()
         file.write(b"second\n")
         assert lock.exists()
-        assert os.fstat(file._lock_fd).st_ino == lock.stat().st_ino
+        assert os.fstat(file._lock._fd).st_ino == lock.stat().st_ino
         assert logs(tmp_path) == {"a.log": b"second\n", "a.log.1": b"0123456789\n"}
 
 
@@ -250,7 +250,7 @@ class TestRotationSettings:
         ],
     )
     def test_mistakes_are_named(self, wrong: dict[str, Any]) -> None:
-        """The sentence names the key."""
+        """The message names the key."""
         with pytest.raises(ValueError, match=f"rotation: {next(iter(wrong))}: "):
             Rotation.of(wrong)
 
@@ -266,7 +266,7 @@ class TestFollowing:
         assert logs(tmp_path) == {"a.log-20261123": b"one\n", "a.log": b"two\n"}
 
     def test_deleted_with_its_folder(self, tmp_path: Path) -> None:
-        """File and folder come back."""
+        """File and folder are created again."""
         folder = tmp_path / "x" / "y"
         file = RotatingFile(folder / "a.log", NEVER)
         (folder / "a.log").unlink()
@@ -275,7 +275,7 @@ class TestFollowing:
         assert logs(folder) == {"a.log": b"two\n"}
 
     def test_truncated(self, tmp_path: Path) -> None:
-        """After logrotate's copytruncate writing goes on at the start, without a hole."""
+        """After logrotate's copytruncate writing continues at the start, without a sparse region."""
         file = RotatingFile(tmp_path / "a.log")
         file.write(b"one\n")
         os.truncate(tmp_path / "a.log", 0)
@@ -303,7 +303,7 @@ class TestWriting:
         assert logs(tmp_path) == {"a.log": b"0123456789\n"}
 
     def test_torn_record_does_not_take_the_next(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """After a disk that filled up in the middle, the next record begins a line."""
+        """After a disk filled up in the middle of a record, the next one begins a line."""
         file = RotatingFile(tmp_path / "a.log")
         real = os.write
         calls = iter([3, 0])
@@ -322,7 +322,7 @@ class TestWriting:
 
     @pytest.mark.parametrize("record", [b"fits\n", b"makes it rotate\n"])
     def test_signal_handler_that_logs(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record: bytes) -> None:
-        """A handler in the middle of a write neither waits for its locks nor takes its file away."""
+        """A signal handler during a write neither waits for its locks nor closes its file."""
         file = RotatingFile(tmp_path / "a.log", small(20))
         file.write(b"0123456789\n")
         real = os.write

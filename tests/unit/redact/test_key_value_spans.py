@@ -17,7 +17,7 @@ from shipper.redact.key_value_spans import name_around, value_after, words
     ],
 )
 def test_words(wanted: list[str], name: str) -> None:
-    """At signs, blanks and where camelCase says so; digits at the end do not count."""
+    """Names are split at signs, blanks and as in camelCase; digits at the end are ignored."""
     assert wanted == list(words(name))
 
 
@@ -31,7 +31,7 @@ def test_words(wanted: list[str], name: str) -> None:
     ],
 )
 def test_name_is_taken_whole(name: str, text: str) -> None:
-    """Without the colour or the escape before it."""
+    """The name does not include a colour or an escape before it."""
     at = text.index("token")
     first, last = name_around(text, at, at + 5)
     assert name == text[first:last]
@@ -57,7 +57,7 @@ def test_name_is_taken_whole(name: str, text: str) -> None:
     ],
 )
 def test_values(value: str | None, text: str) -> None:
-    """From behind the sign to where it ends: the next pair, the closing quote or bracket, the line's end."""
+    """From behind the sign to the next pair, the closing quote or bracket, or the line's end."""
     found = value_after(text, 0, 1, lambda _: False)
     if found is not None and found.link == " " and found.form == "bare":
         found = None  # for the caller to judge

@@ -4,18 +4,18 @@ import hmac
 
 import pytest
 
-from shipper.redact.pseudonyms import MOST_KNOWN, Pseudonyms
+from shipper.redact.pseudonyms import MAX_LEARNED, Pseudonyms
 
 KEY = "a key of more than sixteen letters"
 
 
-def build(*chosen: str, known: set[str] | None = None) -> Pseudonyms:
+def build(*chosen: str, learned: set[str] | None = None) -> Pseudonyms:
     """Pseudonyms of these ids."""
-    return Pseudonyms(chosen or ("subject", "session", "recruitment"), KEY, known or set())
+    return Pseudonyms(chosen or ("subject", "session", "recruitment"), KEY, learned or set())
 
 
 def test_hash_can_be_computed_by_its_owner() -> None:
-    """The first twelve of its characters are HMAC-SHA256 of the bare id."""
+    """The first twelve characters are HMAC-SHA256 of the bare id."""
     wanted = hmac.new(KEY.encode(), b"0421", "sha256").hexdigest()[:12]
     assert build().value("subject", "sub-0421").startswith(f"sub-{wanted}")
     assert 16 == len(build().value("subject", "0421"))
@@ -28,12 +28,12 @@ def test_hash_can_be_computed_by_its_owner() -> None:
     + [(None, key) for key in ("subjects_preprocessed", "subject_count", "id", "subject_pipeline.queued", "")],
 )
 def test_keys_of_ids(kind: str | None, key: str) -> None:
-    """Subject and participant are one; a count of them is none."""
+    """Subject and participant are one kind; a count of them is no id."""
     assert kind == build("participant", "session_id", "recruitment").kind_of(key)
 
 
 def test_any_key_can_be_chosen() -> None:
-    """By its own name, and with ``_id``."""
+    """A chosen key matches by its own name, and with ``_id``."""
     chosen = build("mrn", "scan_id")
     assert ["mrn", "mrn", "scan_id", None] == [chosen.kind_of(key) for key in ("mrn", "mrn_id", "scanId", "scan")]
     assert "77" not in chosen.text("mrn=77 scan_id: 771")
@@ -59,7 +59,7 @@ def test_what_is_no_id_stays(text: str) -> None:
 
 
 def test_what_was_met_is_found_again() -> None:
-    """As a whole word, whatever signs it holds, in this run and the next; the list holds hashes alone."""
+    """As a whole word, before and after a restart; the saved list contains only hashes."""
     one = build()
     for kind, value in (
         ("subject", "0421"),
@@ -72,14 +72,14 @@ def test_what_was_met_is_found_again() -> None:
     said = one.text(text)
     assert ["not", "10421", "or", "Anna"] == said.split()[-4:]
     assert not any(value in said.rpartition(";")[0] for value in ("0421", "REC", "R 12", "Ann"))
-    assert said == build(known=one.new).text(text)
+    assert said == build(learned=one.new).text(text)
     assert not any(value in repr(one.new) for value in ("0421", "REC", "R 12", "Ann"))
     assert "0421" in build().text("about 0421")
 
 
 @pytest.mark.parametrize("value", ["7", "789", "42", "all", "error", "ab"])
 def test_what_could_be_anything_is_hashed_under_its_key_only(value: str) -> None:
-    """Else half of all numbers and words would go."""
+    """Common words and numbers are not learned: they would be replaced everywhere."""
     ids = build()
     ids.value("subject", value)
     assert f"took {value} s" == ids.text(f"took {value} s")
@@ -87,7 +87,7 @@ def test_what_could_be_anything_is_hashed_under_its_key_only(value: str) -> None
 
 
 def test_hashes_are_not_hashed_again() -> None:
-    """And what only looks like one is."""
+    """A pseudonym is not hashed again; a text that only looks like one is."""
     ids = build()
     once = ids.value("subject", "sub-0421")
     assert (once, once) == (ids.value("subject", once), ids.text(once))
@@ -95,7 +95,7 @@ def test_hashes_are_not_hashed_again() -> None:
 
 
 def test_several_in_one_value() -> None:
-    """Each by itself."""
+    """Each of several ids in one value is hashed by itself."""
     ids = build()
     one, other = ids.value("subject", "0421"), ids.value("subject", "0422")
     assert f"{one},{other}" == ids.value("subject", "0421,0422")
@@ -104,7 +104,7 @@ def test_several_in_one_value() -> None:
 
 
 def test_memory_is_bounded() -> None:
-    """What comes after so many is hashed under its key, and not looked for."""
-    ids = build(known={f"{number:016x}.1" for number in range(MOST_KNOWN)})
+    """Further ids are hashed under their keys, and not learned."""
+    ids = build(learned={f"{number:016x}.1" for number in range(MAX_LEARNED)})
     ids.value("subject", "0421")
-    assert (MOST_KNOWN, set()) == (ids.known, ids.new)
+    assert (MAX_LEARNED, set()) == (ids.learned_count, ids.new)

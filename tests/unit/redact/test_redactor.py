@@ -93,7 +93,7 @@ IDS = [
 
 
 def fields(message: str, **extra: Any) -> dict[str, Any]:
-    """A document as the stations before make it."""
+    """A document as the document room makes it."""
     return {
         "@timestamp": "2026-11-23T12:44:12.042100Z",
         "message": message,
@@ -105,19 +105,19 @@ def fields(message: str, **extra: Any) -> dict[str, Any]:
 
 
 def redacted(document: dict[str, Any], redactor: Redactor | None = None) -> dict[str, Any]:
-    """What becomes of it."""
+    """The document after redaction."""
     (redactor or Redactor(ALL)).document(document)
     return document
 
 
 def everything(document: dict[str, Any]) -> str:
-    """All that is in it, the original line too."""
+    """Everything in the document as text, also the original line."""
     original = document["neuroflow"].get("original", "")
     return orjson.dumps(document).decode() + b64decode(original).decode("utf-8", "replace")
 
 
 def never_survives(text: str, *planted: str) -> None:
-    """Nothing of what was planted is in any form of the text, and a second time changes nothing."""
+    """No form of a planted value is in the text, and a second redaction changes nothing."""
     redactor = Redactor(ALL)
     once = redactor.text(text)
     raw = text.encode()
@@ -154,7 +154,7 @@ def test_odd_secrets_in_quotes_never_survive(template: str, secret: str) -> None
 @given(st.sampled_from(URLS), st.text(LETTERS + DIGITS + "!@#$%^*+/~_-.:", min_size=8).map("q{}9".format))
 @example(URLS[0], "p@ss/w0rd:#@x")
 def test_passwords_in_urls_never_survive(template: str, secret: str) -> None:
-    """Also those that a URL should not hold; the user and the scheme stay."""
+    """Also passwords with characters that a URL should not contain; user and scheme stay."""
     text = template.format(secret)
     never_survives(text, secret)
     assert Redactor(Redact()).suspects(text.encode())
@@ -162,7 +162,7 @@ def test_passwords_in_urls_never_survive(template: str, secret: str) -> None:
 
 @given(st.sampled_from(IDS), st.from_regex(r"[A-Z]{0,3}[0-9]{4,7}", fullmatch=True))
 def test_ids_never_survive(template: str, one: str) -> None:
-    """In whatever they are planted; and all forms of one are hashed alike."""
+    """In any place; all forms of an id get the same hash."""
     text = template.replace("{}", one).replace("{{", "{").replace("}}", "}")
     never_survives(text, one)
     redactor = Redactor(ALL)
@@ -174,7 +174,7 @@ def test_ids_never_survive(template: str, one: str) -> None:
 @example("unexpected token in JSON at 5; tokens_used=5; sub-process; the subject is closed")
 @example("https://host:8080/a?m=x@y image pennlinc/qsiprep:1.1@sha256:ab total_tokens: 7 password=None")
 def test_texts_without_suspects_are_unchanged(text: str) -> None:
-    """What the quick look passes is what the thorough one would leave as it is."""
+    """A line that ``suspects`` passes is one that redaction would not change."""
     redactor = Redactor(Redact())
     if not redactor.suspects(text.encode("utf-8", "replace")):
         assert text == redactor.text(text)
@@ -186,7 +186,7 @@ def test_texts_without_suspects_are_unchanged(text: str) -> None:
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_line(raw: bytes) -> None:
-    """What is no UTF-8 stays as it is, and nothing is refused."""
+    """Bytes that are not UTF-8 stay as they are, and nothing raises."""
     redactor = Redactor(ALL)
     once = redactor.line(raw)
     assert once == redactor.line(once)
@@ -223,7 +223,7 @@ def test_hostile_lines_come_to_an_end(piece: bytes) -> None:
 
 
 def test_values_by_key() -> None:
-    """Whole, whatever they are; nothing and yes or no stay, and so do counts."""
+    """Values of any type are replaced as a whole; null, booleans and counts stay."""
     document = redacted(
         fields(
             "m",
@@ -250,7 +250,7 @@ def test_values_by_key() -> None:
 
 
 def test_secret_is_found_beside_its_key() -> None:
-    """Where one field says that another holds a secret, and where the line says it twice."""
+    """Where one field names another as a secret, and where the line contains the secret twice."""
     document = fields("login with s3cret-phrase failed", field="db_password")
     document["neuroflow"]["audit"] = {
         "entity_type": "x",
@@ -269,7 +269,7 @@ def test_secret_is_found_beside_its_key() -> None:
 
 
 def test_shared_parts_are_left_alone() -> None:
-    """Documents of a block share their event and file: what changes is changed in one's own copy."""
+    """Documents of a block share event and file: changed parts are copied."""
     document = fields("m")
     file, event = {"path": "/logs/sub-0421.log"}, {"action": "sub-0421.started"}
     document["log"]["file"], document["event"] = file, event
@@ -279,7 +279,7 @@ def test_shared_parts_are_left_alone() -> None:
 
 
 def test_typed_fields_keep_their_shape() -> None:
-    """Times, offsets and what is no text are nothing to redact, even where an id looks the same."""
+    """Times, offsets and values that are not text stay, even where an id looks the same."""
     redactor = Redactor(ALL)
     redactor.text("participant=0421 participant=042100")
     document = fields("m")
@@ -323,7 +323,7 @@ def test_nothing_chosen_nothing_done() -> None:
 
 
 def test_paths_are_concealed_for_good() -> None:
-    """A path has one stand-in, whatever was met meanwhile, and a stand-in stands for itself."""
+    """A path has one digest, whatever is learned later, and a digest stays itself."""
     redactor = Redactor(ALL)
     path = "/logs/0421/app.log"
     hidden = redactor.conceal(path)
@@ -335,7 +335,7 @@ def test_paths_are_concealed_for_good() -> None:
 
 
 def test_a_line_nested_deeper_than_python_goes_is_redacted_as_text() -> None:
-    """It must not end the sidecar, nor keep its secret."""
+    """Such a line neither ends the sidecar nor keeps its secret."""
     nested = b'{"a":' * 500 + b"1" + b"}" * 500
     line = Redactor(Redact()).line(b'{"password": "hunter2hunter2", "deep": ' + nested + b"}")
     assert b"hunter2" not in line

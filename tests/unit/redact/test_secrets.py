@@ -37,7 +37,7 @@ SECRETS = Secrets(["password", "token", "secret", "authorization"])
     ],
 )
 def test_keys_of_secrets(key: str) -> None:
-    """In every spelling, and the usual kin."""
+    """Configured names in every spelling, and the default names."""
     assert SECRETS.names(key)
 
 
@@ -46,12 +46,12 @@ def test_keys_of_secrets(key: str) -> None:
     ["tokens_used", "total_tokens", "tokenizer", "secretary", "key", "monkey", "author", "pass", "keyboard", ""],
 )
 def test_other_keys(key: str) -> None:
-    """The plural of a token is a count, and a word that only begins alike is another."""
+    """The plural of "token" is a count, and a word that only begins alike is another."""
     assert not SECRETS.names(key)
 
 
 def test_own_names() -> None:
-    """Of one word or several; what is not ASCII may be spelled in other ways, so nothing is ruled out."""
+    """Of one word or several; names that are not ASCII may be escaped, so every line is suspect."""
     secrets = Secrets(["scanner pin", "contraseña"])
     assert "scannerPin=[redacted] x" == secrets.text("scannerPin=1234 x", set())
     assert "contraseña: [redacted]" == secrets.text("contraseña: hunter2", set())
@@ -89,19 +89,19 @@ def test_own_names() -> None:
     ],
 )
 def test_texts(text: str, wanted: str) -> None:
-    """What is a secret goes, what surrounds it stays, and a second time changes nothing."""
+    """The secret is replaced, the text around it stays, and a second redaction changes nothing."""
     assert wanted == SECRETS.text(text, set())
     assert wanted == SECRETS.text(wanted, set())
 
 
 def test_secrets_are_told() -> None:
-    """For their other places; what may be a word is not."""
+    """Secrets are collected to be replaced elsewhere; texts that may be common words are not."""
     found: set[str] = set()
     SECRETS.text("password=hunter2 token: incorrect secret='a' redis://:pass2word@h", found)
     assert {"hunter2", "pass2word"} == found
 
 
 def test_stars_are_no_password() -> None:
-    """Who masked it before us is left alone."""
+    """Passwords that are masked already stay as they are."""
     said = "Connected to redis://:**@127.0.0.1:6379/0"
     assert said == Secrets(["password"]).text(said, set())

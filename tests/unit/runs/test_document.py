@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipper.runs.document import run_document
-from shipper.runs.kept import MOST_FACTS
+from shipper.runs.kept import MAX_FACTS
 
 Facts = dict[str, dict[str, Any]]
 
@@ -19,7 +19,7 @@ def fact(at: int, verb: str, source: str = "events", **said: Any) -> Facts:
 
 
 def run(*facts: Facts, identity: str = "pipeline_run:4") -> dict[str, Any]:
-    """The document without its facts and without whose run it is: the application's, always."""
+    """The document without its facts and service."""
     document = run_document(identity, {key: value for some in facts for key, value in some.items()})
     del document["facts"]
     assert {"name": "neuroflow"} == document.pop("service")
@@ -32,7 +32,7 @@ def at(second: int) -> str:
 
 
 def test_a_run_that_ended_well() -> None:
-    """Times of all its turns, who it was of, and how long it took."""
+    """Times of all its events, its ids and its duration."""
     assert {
         "kind": "pipeline_run",
         "status": "completed",
@@ -56,7 +56,7 @@ def test_a_run_under_way() -> None:
 
 
 def test_a_run_that_failed() -> None:
-    """Why, and what it left behind; what the line says of its duration wins over the difference."""
+    """Reason and exit code; a duration in the line counts before the difference of times."""
     found = run(fact(20, "started"), fact(30, "failed", error="Memory limit", exit_code=137, duration=9 * 10**9))
     assert ("failed", {"message": "Memory limit"}, 137, 9.0) == (
         found["status"], found["error"], found["exit_code"], found["duration_seconds"],
@@ -65,7 +65,7 @@ def test_a_run_that_failed() -> None:
 
 
 def test_both_trails_of_one_run() -> None:
-    """The audit trail tells the same a moment before or after: the first moment counts, and what either says."""
+    """The audit trail reports the same at another time: the first time counts, and the details of both."""
     found = run(
         fact(10, "created", "audit", pipeline="mriqc", attempt=1),
         fact(11, "queued", pipeline="mriqc", workflow_run_id="3"),
@@ -81,7 +81,7 @@ def test_both_trails_of_one_run() -> None:
 
 
 def test_the_newest_attempt_counts() -> None:
-    """A run that failed and is started again runs; its failure is over."""
+    """A run that failed and starts again is running; nothing of its failure is left."""
     first = [fact(10, "queued", pipeline="p"), fact(20, "started"), fact(30, "failed", error="e")]
     again = run(*first, fact(40, "started"))
     assert ("running", at(40)) == (again["status"], again["started_at"])
@@ -93,7 +93,7 @@ def test_the_newest_attempt_counts() -> None:
 
 
 def test_a_run_that_nobody_has_queued_yet() -> None:
-    """It is pending, a workflow run as well, until it is queued or started."""
+    """Until it is queued or started it is pending; so is a workflow run."""
     assert "pending" == run(fact(10, "pending", "audit"))["status"]
     assert "queued" == run(fact(10, "pending", "audit"), fact(11, "queued"))["status"]
     workflow = run(fact(10, "pending", "audit"), identity="workflow_run:3")
@@ -102,7 +102,7 @@ def test_a_run_that_nobody_has_queued_yet() -> None:
 
 
 def test_an_id_that_is_used_again_is_another_run() -> None:
-    """Nothing of the old one is left: neither its patient nor its end."""
+    """Nothing of the old run is left: neither its subject nor its end."""
     old = [fact(10, "queued", pipeline="p", subject_id="1"), fact(20, "started"), fact(30, "completed")]
     found = run(*old, fact(500, "queued", pipeline="q"))
     assert ("queued", at(500), {"run_id": "4", "pipeline": "q"}) == (
@@ -111,7 +111,7 @@ def test_an_id_that_is_used_again_is_another_run() -> None:
 
 
 def test_a_workflow_that_was_lost_sight_of() -> None:
-    """Its id is used again: a second birth a minute later is another run's, whatever is still known of its stages."""
+    """A second birth a minute later is another run's, whichever facts of its stages are kept."""
     old = [fact(10, "created", "audit"), fact(11, "started")]
     stage, later = fact(20, "stage_completed", stage="a"), fact(2000, "stage_completed", stage="a")
     for stages in ([], [stage], [stage, later]):
@@ -122,13 +122,13 @@ def test_a_workflow_that_was_lost_sight_of() -> None:
 
 
 def test_a_birth_told_twice_is_one() -> None:
-    """The row of the audit trail may be written when the run is under way."""
+    """The audit record may be written while the run is running."""
     found = run(fact(10, "queued"), fact(11, "started"), fact(12, "created", "audit", pipeline="p"))
     assert ("running", at(10)) == (found["status"], found["queued_at"])
 
 
 def test_a_callback_ends_only_what_has_no_end() -> None:
-    """``callback.success`` says that the task returned, not that the run did well."""
+    """``callback.success`` reports that the task returned, not that the run succeeded."""
     assert "failed" == run(fact(10, "finished", outcome="failure"), fact(11, "called_back"))["status"]
     assert "completed" == run(fact(10, "started"), fact(11, "called_back"))["status"]
 
@@ -160,7 +160,7 @@ def test_a_workflow() -> None:
 
 
 def test_a_workflow_of_which_only_the_metrics_are_known() -> None:
-    """They say when it began and how it ended."""
+    """Metrics alone give its start and its end."""
     metrics = {
         "started_at": at(10), "completed_at": at(90), "stages_successful": 4, "stages_failed": 0,
         "total_duration_seconds": 80.0, "stage_durations": {"bids": 5.0},
@@ -173,7 +173,7 @@ def test_a_workflow_of_which_only_the_metrics_are_known() -> None:
 
 
 def test_the_count_of_stages_is_the_greatest_that_is_told() -> None:
-    """Stages that name no workflow are in the sum that it tells at its end."""
+    """Stages without a workflow id count by the number in the workflow's end."""
     found = run(
         fact(1, "started"), fact(2, "stage_completed", stage="a"), fact(3, "finished", outcome="success", stages=5),
         identity="workflow_run:1",
@@ -182,7 +182,7 @@ def test_the_count_of_stages_is_the_greatest_that_is_told() -> None:
 
 
 def test_sessions() -> None:
-    """The last status that was told; of names the outcome of their last run."""
+    """The last reported status; for session names, the outcome of their last run."""
     row = {"session_id": "12", "subject_id": "1"}
     found = run(
         fact(1, "status", "audit", status="discovered", label="ses-01", **row),
@@ -203,7 +203,7 @@ def test_sessions() -> None:
 
 
 def test_a_session_with_a_row_is_counted_once() -> None:
-    """What only knows its name leads to the row."""
+    """The document of a session's name contains the row."""
     name = {"session_id": "ses-01", "subject_id": "sub-1"}
     facts = [fact(1, "discovered", **name), fact(2, "row", "audit", subject_id="sub-1", row="12")]
     found = run(*facts, identity="session:sub-1_ses-01")
@@ -229,7 +229,7 @@ many = st.lists(
 
 @given(many, st.randoms(), st.sampled_from(["pipeline_run:4", "workflow_run:4"]))
 def test_the_order_in_which_facts_come_is_nothing(facts: list[Facts], chance: Any, identity: str) -> None:
-    """Shuffled, doubled and in two parts they give the same document."""
+    """Facts in any order, repeated and in two portions, give the same document."""
     whole = run_document(identity, {key: value for some in facts for key, value in some.items()})
     shuffled = [*facts, *facts]
     chance.shuffle(shuffled)
@@ -239,15 +239,15 @@ def test_the_order_in_which_facts_come_is_nothing(facts: list[Facts], chance: An
 
 
 def test_the_newest_facts_are_kept() -> None:
-    """A run that is told of for ever does not grow for ever."""
+    """The document of a run with endless events has a maximal size."""
     facts = {key: value for second in range(300) for key, value in fact(second, "started").items()}
     document = run_document("pipeline_run:4", facts)
-    assert MOST_FACTS == len(document["facts"])
+    assert MAX_FACTS == len(document["facts"])
     assert at(299) == document["updated_at"]
 
 
 def test_a_duration_that_nothing_can_take_is_left_out() -> None:
-    """Metrics may hold any number; one that is no duration must not cost the document."""
+    """A number in the metrics that is no duration does not cost the document."""
     for seconds in (1e308, -1.0, 2.0**63):
         document = run(fact(9, "measured", metrics={"total_duration_seconds": seconds}), identity="workflow_run:4")
         assert "duration_seconds" not in document
@@ -255,6 +255,6 @@ def test_a_duration_that_nothing_can_take_is_left_out() -> None:
 
 
 def test_stages_of_any_name_are_tamed() -> None:
-    """Their names are keys in the document, which refuses some."""
+    """Names of stages are keys in the document, where some would be rejected."""
     odd = fact(9, "stage_completed", stage="a\0b", duration=10**9)
     assert {"a\u2400b": 1.0} == run(odd, identity="workflow_run:4")["stage_durations"]

@@ -15,7 +15,7 @@ STAMP = "2026-03-02T10:00:00.000000Z"
 
 
 def documents_of(*records: dict[str, Any], of: Format = "auto", dataset: Dataset = "app") -> list[dict[str, Any]]:
-    """The documents of JSON lines, which have a stamp unless they bring one."""
+    """The documents of JSON lines, with a timestamp unless they have one."""
     lines = [json.dumps({"timestamp": STAMP, **record}).encode() for record in records]
     offsets = [0]
     for line in lines:
@@ -25,7 +25,7 @@ def documents_of(*records: dict[str, Any], of: Format = "auto", dataset: Dataset
 
 
 def told(*records: dict[str, Any], of: Format = "auto", dataset: Dataset = "app") -> dict[str, list[dict[str, Any]]]:
-    """The facts of each run, without what all have."""
+    """The facts of each run, without the fields that all have."""
     found = facts_in(facts_of(documents_of(*records, of=of, dataset=dataset)))
     return {
         identity: [{key: value for key, value in fact.items() if key != "at"} for fact in facts.values()]
@@ -83,7 +83,7 @@ def events(verb: str, **said: Any) -> dict[str, Any]:
     ],
 )
 def test_events_tell(record: dict[str, Any], facts: dict[str, Any]) -> None:
-    """Each in its own words, under the run that it is of."""
+    """Each event gives its fact to the run that it names."""
     assert facts == told(record)
 
 
@@ -101,7 +101,7 @@ def test_events_tell(record: dict[str, Any], facts: dict[str, Any]) -> None:
     ],
 )
 def test_what_names_no_run_tells_of_none(record: dict[str, Any]) -> None:
-    """Nor does what is no turn of a run's life, or has an id that no document can have."""
+    """Other events give no fact, nor do ids that no document can have."""
     assert {} == told(record)
 
 
@@ -185,12 +185,12 @@ def audit(entity_type: str, entity_id: int, action: str, **more: Any) -> dict[st
     ],
 )  # fmt: skip
 def test_the_audit_trail_tells(record: dict[str, Any], facts: dict[str, Any]) -> None:
-    """Rows of runs and sessions; of subjects no document is kept."""
+    """Records of runs and sessions give facts; subjects have no documents."""
     assert facts == told(record, of="audit", dataset="audit")
 
 
 def test_what_was_filled_in_is_no_fact() -> None:
-    """A line tells the same whether or not another was read before it."""
+    """A line gives the same fact whether or not another was read before it."""
     queued = {"event": "pipeline.queued", "run_id": 4, "pipeline": "p", "subject_id": 7, "workflow_run_id": 1}
     started = {"event": "pipeline.started", "run_id": 4}
     alone = facts_in(facts_of(documents_of(started)))
@@ -209,7 +209,7 @@ def test_keys_tell_when_and_what() -> None:
 
 
 def test_the_same_from_a_synthetic_source() -> None:
-    """Keys sorted, numbers of flattened fields as text, and the stamp in its shortest form make the same facts."""
+    """Sorted keys, numbers as text, and the shortest form of the timestamp give the same facts."""
     (document,) = documents_of(
         {"event": "metrics.workflow_completed", "metrics": {
             "workflow_run_id": 9, "stages_failed": 1, "stage_durations": {"b": 2, "a": 1.5},
@@ -224,7 +224,7 @@ def test_the_same_from_a_synthetic_source() -> None:
 
 
 def test_facts_are_united_once() -> None:
-    """Told twice they are there once."""
+    """The same fact twice is one."""
     told = facts_of(
         documents_of({"event": "pipeline.started", "run_id": 4}, {"event": "pipeline.started", "run_id": 5})
     )
@@ -232,7 +232,7 @@ def test_facts_are_united_once() -> None:
 
 
 def test_facts_stay_small() -> None:
-    """Long texts are cut to what is searched for, of the error more is kept; of thousands of stages some are told."""
+    """Long texts are cut, errors at a higher limit; of thousands of stages some are kept."""
     long = "x" * 100_000
     [fact] = told({"event": "pipeline.failed", "run_id": 4, "pipeline": long, "error": long})["pipeline_run:4"]
     assert (1024, 8191) == (len(fact["pipeline"]), len(fact["error"]))
@@ -243,7 +243,7 @@ def test_facts_stay_small() -> None:
 
 
 def test_durations_that_are_none_are_not_told() -> None:
-    """Only numbers that JSON can carry: no text, no object, nothing infinite; without one nothing is told."""
+    """Only finite numbers are kept, no text and no object; without any there are no metrics."""
     odd = {"a": "soon", "b": {"c": 1}, "d": "inf", "e": [1], "f": None, "": 2.5}
     record = {"event": "metrics.workflow_completed", "workflow_run_id": 4, "metrics": {"stage_durations": odd}}
     [fact] = told(record)["workflow_run:4"]
@@ -254,7 +254,7 @@ def test_durations_that_are_none_are_not_told() -> None:
 
 
 def test_metrics_are_told_as_the_index_gives_them_back() -> None:
-    """Moments and doubles, so that the fact is the same when it is made again from the streams."""
+    """Times and floats are normalised, so that rebuilding from the streams gives the same fact."""
     metrics = {"started_at": "2026-03-02T08:00:00.123456+00:00", "total_duration_seconds": 3600}
     record = {"event": "metrics.workflow_completed", "workflow_run_id": 4, "metrics": metrics}
     live = facts_of(documents := documents_of(record))
@@ -267,6 +267,6 @@ def test_metrics_are_told_as_the_index_gives_them_back() -> None:
 
 
 def test_no_number_is_no_exit_code() -> None:
-    """A fraction comes back from the index as text: it is told in neither case."""
+    """A fraction, which the index returns as text, is dropped in both cases."""
     [fact] = told({"event": "pipeline.failed", "run_id": 4, "exit_code": 0.5, "attempt": True})["pipeline_run:4"]
     assert not {"exit_code", "attempt"} & fact.keys()

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from shipper.config import Shipper
 from shipper.document.ecs import Documents
 from shipper.parse.dispatch import parse
-from shipper.runs.facts import Told, facts_in, facts_of
+from shipper.runs.facts import EncodedFact, facts_in, facts_of
 from shipper.runs.gathered import Gathered
 from shipper.runs.kept import kept
 from shipper.tail.splitter import Block, Origin
 
 
-def told(*records: dict[str, Any]) -> list[Told]:
-    """What events tell: at a second of the minute each, if they say none."""
+def told(*records: dict[str, Any]) -> list[EncodedFact]:
+    """The facts of events, one a second unless they have a time."""
     lines = [
         json.dumps({"timestamp": f"2026-03-02T10:00:{number % 60:02d}.{number:06d}Z", **record}).encode()
         for number, record in enumerate(records)
@@ -57,7 +57,7 @@ some_events = st.lists(
 
 @given(some_events, st.randoms())
 def test_what_is_left_out_changes_no_document(events: list[dict[str, Any]], chance: Any) -> None:
-    """Of each run the same is kept as of all that was told, in whichever order and however often that was."""
+    """For each run the kept facts equal those of all facts, in any order and any repetition."""
     facts = told(*events)
     shuffled = [*facts, *facts[::3]]
     chance.shuffle(shuffled)

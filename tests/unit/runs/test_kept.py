@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipper.runs import kept as module
-from shipper.runs.kept import MOST_FACTS, kept
+from shipper.runs.kept import MAX_FACTS, kept
 
 Facts = dict[str, dict[str, Any]]
 
@@ -32,13 +32,13 @@ some_facts = st.lists(
 ).map(lambda facts: {key: value for some in facts for key, value in some.items()})  # fmt: skip
 
 
-@given(some_facts, some_facts, st.sampled_from([(7, 2, 3), (12, 3, 4), (MOST_FACTS, 64, 3)]))
+@given(some_facts, some_facts, st.sampled_from([(7, 2, 3), (12, 3, 4), (MAX_FACTS, 64, 3)]))
 def test_what_is_kept_does_not_depend_on_what_was_dropped_before(
     one: Facts, other: Facts, limits: tuple[int, int, int]
 ) -> None:
-    """Of two portions the same is kept, whether the first was looked through before the second came or not."""
+    """Two portions give the same kept facts, whether the first was reduced before the second came or not."""
     most, heaviest, few = limits
-    with patch.multiple(module, MOST_FACTS=most, _HEAVIEST=heaviest, _FEW=few):
+    with patch.multiple(module, MAX_FACTS=most, _MAX_WEIGHT=heaviest, _FEW=few):
         whole = kept({**one, **other})
         assert list(whole.items()) == list(kept({**kept(one), **other}).items())
         assert list(whole.items()) == list(kept({**kept(other), **kept(one)}).items())
@@ -46,7 +46,7 @@ def test_what_is_kept_does_not_depend_on_what_was_dropped_before(
 
 
 def test_of_a_stage_the_newest_of_a_kind_are_kept() -> None:
-    """A stage that is told of for ever does not grow, and crowds nothing out."""
+    """A stage with endless events does not grow, and displaces no other facts."""
     first = fact(1, "started")
     ends = [fact(2 + number, "stage_completed", stage="a") for number in range(1000)]
     found = kept({key: value for some in [first, *ends] for key, value in some.items()})
@@ -54,7 +54,7 @@ def test_of_a_stage_the_newest_of_a_kind_are_kept() -> None:
 
 
 def test_long_facts_count_more() -> None:
-    """However long errors are, a run's facts take no more than 200 KiB or so."""
+    """However long its errors are, a run's facts take about 200 KiB at most."""
     errors = [fact(number, "failed", error="\N{SNOWMAN}" * 8000 + str(number)) for number in range(300)]
     found = kept({key: value for some in errors for key, value in some.items()})
     assert 9 == len(found)

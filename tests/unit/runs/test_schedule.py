@@ -1,4 +1,4 @@
-"""When facts are written, by a clock that stands still until it is told otherwise."""
+"""When facts are written, by a clock that the test moves."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from elastic_transport import ConnectionTimeout
 from shipper.config import Elasticsearch as Settings
 from shipper.elastic.outcomes import Outcome, Verdict
 from shipper.runs import schedule
-from shipper.runs.facts import RunFacts, Told, facts_in
-from shipper.runs.schedule import AT_MOST, EVERY, Failure, RunWriter
+from shipper.runs.facts import EncodedFact, RunFacts, facts_in
+from shipper.runs.schedule import MAX_INTERVAL, MIN_INTERVAL, Failure, RunWriter
 from shipper.runs.writer import RunDocuments, Written
 from shipper.tail.progress import Span
 from shipper.tail.state.marks import NOTHING
 
 
 def span(number: int) -> Span:
-    """One that can be told from others."""
+    """A distinct span."""
     return Span(b"g", number, number + 1, NOTHING, "")
 
 
-def facts(number: int, size: int = 10) -> list[Told]:
+def facts(number: int, size: int = 10) -> list[EncodedFact]:
     """A fact of a run."""
     return [(f"pipeline_run:{number}", None, b'"k":{"verb":"started","error":"%b"}' % (b"e" * size))]
 
 
 class Desk:
-    """A writer, the runs that it writes to, and what it tells.
+    """A writer, the runs that it writes to, and its callbacks.
 
     Attributes:
         now: what the clock says.
@@ -70,20 +70,20 @@ class Desk:
         return self.again
 
     def pass_time(self, seconds: float) -> None:
-        """The clock goes on, and the writer looks at it."""
+        """Move the clock, and let the writer check it."""
         self.now += seconds
         with self.writer._changed:
             self.writer._changed.notify_all()
 
     def wait_for(self, what: Callable[[], Any]) -> None:
-        """Until something is so."""
+        """Wait until a condition holds."""
         patience = time.monotonic() + 20
         while not what() and time.monotonic() < patience:
             time.sleep(0.005)
         assert what()
 
     def nothing_happens(self, asked: int) -> None:
-        """No request beyond so many, though the writer had the time for it."""
+        """Check that no more than so many requests were sent, though there was time for more."""
         time.sleep(0.05)
         assert asked == len(self.asked)
 
@@ -99,7 +99,7 @@ def desk() -> Iterator[Desk]:
 
 
 def test_at_once_when_quiet_and_together_when_not(desk: Desk) -> None:
-    """The first facts are written as they come; those of the second after it together, and their spans with them."""
+    """The first facts are written at once; those of the next second together, and then their spans settle."""
     desk.writer.add(facts(1), [span(1)], 100)
     desk.wait_for(lambda: desk.writer.idle)
     assert [span(1)] == desk.settled
@@ -107,7 +107,7 @@ def test_at_once_when_quiet_and_together_when_not(desk: Desk) -> None:
         desk.writer.add(facts(number), [span(number)], 100)
     desk.nothing_happens(1)
     assert not desk.writer.idle
-    desk.pass_time(EVERY)
+    desk.pass_time(MIN_INTERVAL)
     desk.wait_for(lambda: desk.writer.idle)
     assert [["pipeline_run:1"], ["pipeline_run:2", "pipeline_run:3"]] == desk.asked
     assert [span(1), span(2), span(3)] == desk.settled
@@ -123,18 +123,18 @@ def test_a_batch_without_facts_waits_for_nothing(desk: Desk) -> None:
 
 
 def test_not_more_is_written_than_a_part_of_what_is_sent(desk: Desk) -> None:
-    """Where that was much the next time comes later, until enough documents were sent, or a few seconds are over."""
+    """After a large write the next one waits until enough documents were sent, or for a few seconds."""
     desk.answer = lambda _: Written(sent=10**8)
     desk.writer.add(facts(1), [span(1)], 100)
     desk.wait_for(lambda: desk.writer.idle)
     desk.writer.add(facts(2), [span(2)], 10**6)
-    desk.pass_time(EVERY)
+    desk.pass_time(MIN_INTERVAL)
     desk.nothing_happens(1)
     desk.writer.add([], [], 4 * 10**9)
     desk.pass_time(0)
     desk.wait_for(lambda: desk.writer.idle)
     desk.writer.add(facts(3), [span(3)], 100)
-    desk.pass_time(AT_MOST - 0.1)
+    desk.pass_time(MAX_INTERVAL - 0.1)
     desk.nothing_happens(2)
     desk.pass_time(0.1)
     desk.wait_for(lambda: desk.writer.idle)
@@ -143,7 +143,7 @@ def test_not_more_is_written_than_a_part_of_what_is_sent(desk: Desk) -> None:
 
 @pytest.mark.parametrize("way", ["hurry", "stop"])
 def test_at_once_when_nothing_more_comes(desk: Desk, way: str) -> None:
-    """Whoever waits for the end does not wait for the second to be over."""
+    """After ``hurry`` or ``stop`` facts are written before the second is over."""
     desk.writer.add(facts(1), [span(1)], 100)
     desk.wait_for(lambda: desk.writer.idle)
     desk.writer.add(facts(2), [span(2)], 100)
@@ -158,7 +158,7 @@ def test_at_once_when_nothing_more_comes(desk: Desk, way: str) -> None:
 
 
 def waits_until(gate: threading.Event, desk: Desk, number: int) -> None:
-    """Whoever brings this run's facts is held up until the gate opens."""
+    """The write of this run's facts waits until the gate opens."""
     late = threading.Thread(target=desk.writer.add, args=(facts(number), [span(number)], 100))
     late.start()
     late.join(0.05)
@@ -169,8 +169,8 @@ def waits_until(gate: threading.Event, desk: Desk, number: int) -> None:
 
 
 def test_whoever_brings_too_much_waits(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While facts can't be written those that wait take no more than a bounded space, and a stop lets go of all."""
-    monkeypatch.setattr(schedule, "MOST_WAITING", 5000)
+    """While facts can't be written, the waiting ones take bounded memory; a stop releases all that wait."""
+    monkeypatch.setattr(schedule, "MAX_PENDING_BYTES", 5000)
     gate = threading.Event()
     desk.answer = lambda some: Written() if gate.wait(20) else Written(some)
     desk.writer.add(facts(1), [span(1)], 100)
@@ -183,7 +183,7 @@ def test_whoever_brings_too_much_waits(desk: Desk, monkeypatch: pytest.MonkeyPat
 
 
 def test_nothing_more_is_taken_while_it_fails(desk: Desk) -> None:
-    """Cursors that stand still for long would have all of it sent again after a crash: the reading waits as well."""
+    """The reader waits, too: else all lines since the last cursor would be sent again after a crash."""
     gate = threading.Event()
     answers: Iterator[Written | Exception] = iter(
         [ConnectionTimeout("slow"), Written(facts_in(facts(1)), Verdict(Outcome.RETRY, 429, "busy", "later"))]
@@ -206,7 +206,7 @@ def test_nothing_more_is_taken_while_it_fails(desk: Desk) -> None:
 
 
 def test_given_up_nothing_is_settled(desk: Desk) -> None:
-    """The lines tell of their runs again at the next start."""
+    """The spans are not settled: the lines are read again at the next start."""
     desk.again = False
     desk.answer = lambda some: Written(some, Verdict(Outcome.RETRY, 503, "away", "later"))
     desk.writer.add(facts(1), [span(1)], 100)
@@ -215,7 +215,7 @@ def test_given_up_nothing_is_settled(desk: Desk) -> None:
 
 
 def test_a_bug_is_said_and_costs_what_it_met(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
-    """Its lines come again at the next start; what comes after it is written."""
+    """The lines are read again at the next start; later facts are written."""
 
     def bug(_: RunFacts) -> Written:
         raise KeyError("get")
@@ -225,7 +225,7 @@ def test_a_bug_is_said_and_costs_what_it_met(desk: Desk, caplog: pytest.LogCaptu
     desk.wait_for(lambda: desk.writer.idle)
     desk.answer = lambda _: Written()
     desk.writer.add(facts(2), [span(2)], 100)
-    desk.pass_time(EVERY)
+    desk.pass_time(MIN_INTERVAL)
     desk.wait_for(lambda: desk.writer.idle)
     assert [span(2)] == desk.settled
     assert ["KeyError" in record.message for record in caplog.records] == [True]

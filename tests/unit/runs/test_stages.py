@@ -20,13 +20,13 @@ def fact(second: int, verb: str, stage: str | None = None, **said: Any) -> Facts
 
 
 def stages(*facts: Facts) -> list[dict[str, Any]]:
-    """Those of a run that was told of like this, whatever came first."""
+    """The stages of a run with these facts."""
     united = {key: value for some in reversed(facts) for key, value in some.items()}
     return stages_of(run_document("workflow_run:1", united))
 
 
 def test_stages_in_the_order_of_their_beginning() -> None:
-    """Each with its times, how long it took, and why it failed."""
+    """Each with its times, its duration, and the reason of its failure."""
     assert [
         {
             "neuroflow": {"stage": "discovery"}, "status": "completed",
@@ -48,7 +48,7 @@ def test_stages_in_the_order_of_their_beginning() -> None:
 
 
 def test_of_a_stage_the_newest_attempt_counts() -> None:
-    """It stays where it was first spoken of; what went wrong before is over."""
+    """It keeps the place of its first fact; an earlier failure is gone."""
     first = [fact(0, "started"), fact(1, "stage_started", "a"), fact(3, "stage_failed", "a", error="e")]
     rest = [fact(4, "stage_started", "b"), fact(6, "stage_started", "a")]
     found = stages(*first, *rest)
@@ -63,14 +63,14 @@ def test_of_a_stage_the_newest_attempt_counts() -> None:
 
 
 def test_a_stage_of_no_time_at_all() -> None:
-    """At one moment it started before it ended."""
+    """At the same time, the start comes before the end."""
     assert ["completed"] == [
         one["status"] for one in stages(fact(1, "stage_completed", "a"), fact(1, "stage_started", "a"))
     ]
 
 
 def test_only_the_newest_life_counts() -> None:
-    """A run whose number was used before has none of the stages of then."""
+    """A run with a reused id has none of the old run's stages."""
     old = [fact(0, "started"), fact(1, "stage_started", "a"), fact(2, "finished", outcome="success")]
     assert ["b"] == [
         one["neuroflow"]["stage"] for one in stages(*old, fact(900, "started"), fact(901, "stage_started", "b"))
@@ -78,7 +78,7 @@ def test_only_the_newest_life_counts() -> None:
 
 
 def test_what_only_the_metrics_tell() -> None:
-    """How long a stage took whose end says nothing of it, and stages that no event spoke of."""
+    """They give durations that the ends lack, and stages without events."""
     metrics = {"stages_failed": 1, "stage_durations": {"a": 4.25, "b": 1.0, "d": 2.0, "c": 3.0}}
     told = [
         fact(0, "started"),
@@ -92,7 +92,7 @@ def test_what_only_the_metrics_tell() -> None:
 
 
 def test_where_nobody_says_how_a_stage_ended() -> None:
-    """A run that is over has no stage that runs; that it went well nobody knows."""
+    """A run that has ended has no running stage; whether the stage succeeded is unknown."""
     told = [fact(0, "started"), fact(1, "stage_started", "a"), fact(9, "failed", error="killed")]
     assert ["unknown"] == [one["status"] for one in stages(*told)]
     metrics = fact(9, "measured", metrics={"stages_failed": 1, "stage_durations": {"a": 8.0}})
@@ -102,6 +102,6 @@ def test_where_nobody_says_how_a_stage_ended() -> None:
 
 
 def test_a_run_without_stages() -> None:
-    """Nothing is made up; a document without facts has none either."""
+    """A document without facts or metrics has no stages."""
     assert [] == stages(fact(0, "started"))
     assert [] == stages_of({"kind": "workflow_run"})

@@ -1,4 +1,4 @@
-"""Run documents against a model of the index that does what Elasticsearch does to one document at a time."""
+"""Run documents against a model of the index that behaves like Elasticsearch for single documents."""
 
 from __future__ import annotations
 
@@ -56,22 +56,22 @@ class Index:
         return {identity: source for identity, (source, _) in self.documents.items()}
 
     def make_anew(self) -> None:
-        """Delete the index; the numbers of states begin from nothing."""
+        """Delete the index; sequence numbers start again."""
         self.documents.clear()
         self._number = -1
         self.uuid += 1
 
     def options(self, **_: Any) -> Index:
-        """As a client has them."""
+        """Like a client's."""
         return self
 
     @property
     def indices(self) -> Index:
-        """As a client has them."""
+        """Like a client's."""
         return self
 
     def get_settings(self, **_: Any) -> Any:
-        """The index is there, and is this one."""
+        """The index exists, and has this UUID."""
         body = {INDEX: {"settings": {"index": {"uuid": str(self.uuid)}}}}
         return SimpleNamespace(meta=SimpleNamespace(status=200), body=body)
 
@@ -125,7 +125,7 @@ class Index:
 
 
 def writer(index: Index) -> RunDocuments:
-    """One of those who write to it."""
+    """One of the writers."""
     seconds = count()
     return RunDocuments(cast("Elasticsearch", index), INDEX, lambda: None, lambda: next(seconds))
 
@@ -153,7 +153,7 @@ portions = st.lists(
 
 
 def united(told: list[tuple[str, dict[str, Any]]]) -> RunFacts:
-    """Facts as a batch has them."""
+    """Facts as a batch contains them."""
     facts: RunFacts = {}
     for identity, some in told:
         facts.setdefault(identity, {}).update(some)
@@ -161,23 +161,23 @@ def united(told: list[tuple[str, dict[str, Any]]]) -> RunFacts:
 
 
 def expected(told: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
-    """The documents that all of it makes."""
+    """The documents that all facts make."""
     return {identity: {**run_document(identity, facts), **PLACE} for identity, facts in united(told).items()}
 
 
 def write(runs: RunDocuments, facts: RunFacts) -> None:
-    """Until all is written."""
+    """Write until nothing is left."""
     for _ in range(20):
         written = runs.write(facts)
         assert [] == written.refused
-        facts = written.again
+        facts = written.retry
         if not facts:
             return
     pytest.fail("never written")
 
 
 def test_a_request_that_is_too_large_is_sent_in_parts() -> None:
-    """Whatever a proxy takes; only the run that is too large by itself is given up."""
+    """Requests shrink to what a proxy accepts; only a run that is too large by itself is given up."""
     index = Index()
     index.most_bytes = 3000
     facts = {f"pipeline_run:{number}": fact(number % 60, "started") for number in range(200)}
@@ -185,7 +185,7 @@ def test_a_request_that_is_too_large_is_sent_in_parts() -> None:
     written = writer(index).write(facts)
     assert ([("pipeline_run:7", 413)], {}) == (
         [(identity, verdict.status) for identity, verdict in written.refused],
-        written.again,
+        written.retry,
     )
     assert facts.keys() - {"pipeline_run:7"} == index.documents.keys()
     assert 20 < len(index.requests) < 100
@@ -195,7 +195,7 @@ def test_a_request_that_is_too_large_is_sent_in_parts() -> None:
 def test_any_writers_in_any_order_come_to_the_same(
     told: list[tuple[str, dict[str, Any]]], seed: int, upserts: bool
 ) -> None:
-    """Doubled, shuffled, in portions, by writers that come in between each other's requests and forget at times."""
+    """Repeated, shuffled, in portions, by writers that interrupt each other and lose their caches at times."""
     chance = random.Random(seed)
     index = Index()
     index.upserts = upserts
@@ -222,7 +222,7 @@ def test_any_writers_in_any_order_come_to_the_same(
 
 @given(portions, st.integers(0, 2**32))
 def test_an_index_that_is_made_anew_under_way(told: list[tuple[str, dict[str, Any]]], seed: int) -> None:
-    """What was said until then is written by whoever makes it anew; writers that go on put none of it away again."""
+    """A rebuild writes all earlier facts; writers that continue meanwhile overwrite none of them."""
     chance = random.Random(seed)
     index = Index()
     writers = [writer(index) for _ in range(2)]
@@ -237,7 +237,7 @@ def test_an_index_that_is_made_anew_under_way(told: list[tuple[str, dict[str, An
 
 
 def test_a_new_run_is_one_write_and_a_known_one_is_not_read() -> None:
-    """Nothing new is no write at all."""
+    """Facts that are known already send no request."""
     index = Index()
     runs = writer(index)
     write(runs, {"pipeline_run:1": fact(1, "queued")})
@@ -252,7 +252,7 @@ def test_a_new_run_is_one_write_and_a_known_one_is_not_read() -> None:
 
 
 def test_facts_that_change_nothing_are_not_written() -> None:
-    """An old end of a stage, which newer ones have replaced, is dropped where it comes in."""
+    """An old end of a stage, which newer ones have replaced, is dropped before it is sent."""
     index = Index()
     runs = writer(index)
     for second in (10, 20, 30):
@@ -263,7 +263,7 @@ def test_facts_that_change_nothing_are_not_written() -> None:
 
 
 def test_facts_that_are_dropped_on_the_way_are_not_waited_for() -> None:
-    """Of many turns of one stage few are sent, to a run that is there already as well."""
+    """Of many events of one stage few are sent, also to a run that exists already."""
     index = Index()
     write(writer(index), {"workflow_run:1": fact(1, "started")})
     told = [("workflow_run:1", fact(second, "stage_completed", stage="a")) for second in range(2, 50)]
@@ -273,7 +273,7 @@ def test_facts_that_are_dropped_on_the_way_are_not_waited_for() -> None:
 
 
 def test_answers_are_bounded() -> None:
-    """Runs of which much is known are asked for a few at a time; small ones many at a time."""
+    """Runs with many facts are asked for a few at a time, small ones many at a time."""
     index = Index()
     large = {f"workflow_run:{run}": united_errors(run) for run in range(100)}
     write(writer(index), large)
@@ -296,19 +296,19 @@ def united_errors(run: int) -> dict[str, Any]:
 
 
 def test_a_run_that_nothing_can_be_made_of_holds_up_no_other() -> None:
-    """It is said, and the others are written."""
+    """It is reported, and the others are written."""
     index = Index()
     odd = {"2026-03-02T10:00:00000000000 queued x": {"verb": "queued", "source": "events", "duration": {}, "at": 5}}
     broken = {**odd, **fact(9, "completed", duration="long")}
     written = writer(index).write({"pipeline_run:1": broken, "pipeline_run:2": fact(1, "queued")})
-    assert ({}, ["pipeline_run:1"]) == (written.again, [identity for identity, _ in written.refused])
+    assert ({}, ["pipeline_run:1"]) == (written.retry, [identity for identity, _ in written.refused])
     assert ["pipeline_run:2"] == list(index.documents)
 
 
 @pytest.mark.parametrize("missing", ["get", "_seq_no", "_primary_term", "result", "status"])
 @pytest.mark.parametrize("instead", [None, "text", [], {}, {"_source": {"facts": {"k": 1, "l": {"verb": 2}}}}])
 def test_strange_answers_end_nothing(missing: str, instead: Any) -> None:
-    """A part that is missing or of another kind: tried again, and in the end the same is there."""
+    """A part that is missing or of another type: the write is repeated, with the same result in the end."""
     index = Index()
     told = [("pipeline_run:1", fact(1, "queued")), ("pipeline_run:1", fact(3, "completed"))]
     write(writer(index), united(told))
@@ -329,11 +329,11 @@ def test_strange_answers_end_nothing(missing: str, instead: Any) -> None:
 
 
 def test_an_answer_that_gives_no_document_is_tried_again() -> None:
-    """With the reason; nothing is lost."""
+    """With the reason; no fact is lost."""
     index = Index()
     index.bend = lambda item: {key: value for key, value in item.items() if key not in {"get", "result"}}
     facts = {"pipeline_run:1": fact(1, "queued")}
     written = writer(index).write(facts)
-    assert facts == written.again
+    assert facts == written.retry
     assert written.why is not None
     assert (Outcome.RETRY, "no_document") == (written.why.outcome, written.why.kind)

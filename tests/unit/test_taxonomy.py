@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shipper.document import taxonomy
+from shipper import taxonomy
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,23 @@ def test_long_texts_are_not_remembered() -> None:
     for number in range(10):
         taxonomy.event_fields(f"{number} " + "x" * 200)
     assert taxonomy._fields.cache_info().currsize <= before + 1
+
+
+def test_a_run_fails_where_its_document_says_so() -> None:
+    """What an event reports of a run and the outcome that ECS gives it agree."""
+    failed = {
+        name
+        for name in {**taxonomy.PIPELINE_VERBS, **taxonomy.TASK_VERBS, **taxonomy.WORKFLOW_VERBS}
+        if "failed" in taxonomy.MEANINGS[name]
+    }
+    assert failed == {name for name in failed if taxonomy.event_fields(name)["outcome"] == "failure"}
+    assert {"pipeline.timeout", "task.failed", "workflow.master.error"} <= failed
+
+
+def test_standard_events_are_part_of_the_taxonomy() -> None:
+    """Each standard event is an action; those that begin or end something report it of a run, session or stage."""
+    for event in taxonomy.Event:
+        fields = taxonomy.event_fields(event)
+        assert event == fields["action"]
+        if fields["type"] != ["info"] and not event.startswith("discovery."):
+            assert event in taxonomy.MEANINGS or taxonomy.stage_event(event), event
