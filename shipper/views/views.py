@@ -13,6 +13,7 @@ from typing import Any, Literal
 from shipper.config import Dataset
 from shipper.document.levels import level_of
 from shipper.elastic.names import run_index, streams_of
+from shipper.parse.task_outcomes import OUTCOMES
 from shipper.query.conditions import Begins, Condition, Exists, Is, OneOf, Query, queries
 from shipper.views.formatters import Cell, after, hours, seconds, text, timestamp, told, when
 
@@ -114,7 +115,7 @@ def lines_of(component: str | None, level: str | None) -> list[Query]:
 
 
 _LEVEL_STYLES = {"debug": "dim", "info": "green", "warning": "yellow", "error": "red", "critical": "bold red"}
-_BAD_ENDS = frozenset({"task.failed", "task.rejected", "task.timeout", "task.unregistered"})
+_OUTCOME_STYLES = {"success": "green", "failure": "red"}
 _STATUS_STYLES = {"completed": "green", "running": "blue", "failed": "red"}
 
 
@@ -130,7 +131,7 @@ def status_style(status: str) -> str:
 
 def outcome_style(action: str) -> str:
     """The look of what became of a task."""
-    return "green" if action == "task.succeeded" else "red" if action in _BAD_ENDS else ""
+    return _OUTCOME_STYLES.get(OUTCOMES.get(action, ""), "")
 
 
 def dim(_text: str) -> str:
