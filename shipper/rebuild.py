@@ -18,7 +18,7 @@ from shipper.query.conditions import Query
 from shipper.runs.facts import TELLING, RunFacts, facts_of
 from shipper.runs.gathered import Gathered
 from shipper.runs.writer import RunDocuments, Written
-from shipper.views.paging import Snapshot
+from shipper.views.snapshot import Snapshot
 from shipper.views.views import sort
 
 _ORDER = ("@timestamp", "log.file.path", "log.offset")

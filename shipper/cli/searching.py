@@ -129,7 +129,8 @@ def _with_query(session: Session, index: list[str], text: str, show: Callable[[Q
 
     from shipper.elastic.client import reason_of
     from shipper.query.compiler import Matching, remarks
-    from shipper.query.parser import QueryError, parse
+    from shipper.query.parser import parse
+    from shipper.query.syntax_tree import QueryError
     from shipper.query.unmapped_keys import has_key
 
     now, zone = datetime.now(UTC), zone_of(utc=utc)
@@ -173,14 +174,15 @@ def _output(session: Session, index: list[str], query: Query, form: Format, *, u
 
 
 def _pages(session: Session, index: list[str], query: Query, count: int | None) -> Iterator[list[Hit]]:
-    from shipper.views import paging
+    from shipper.views.paging import tail, whole
+    from shipper.views.snapshot import Snapshot
     from shipper.views.views import SEARCH
 
     if count is not None:
-        yield from paging.tail(session.client, index, SEARCH, query, count)
+        yield from tail(session.client, index, SEARCH, query, count)
         return
-    with paging.Snapshot(session.client, index) as snapshot:
-        yield from paging.whole(snapshot, SEARCH, query)
+    with Snapshot(session.client, index) as snapshot:
+        yield from whole(snapshot, SEARCH, query)
 
 
 def _show_around(
@@ -206,11 +208,11 @@ def _show_around(
 
 def _in_files(session: Session, index: list[str], query: Query, count: int | None) -> Iterator[list[Hit]]:
     from shipper.query.conditions import every
-    from shipper.views import paging
+    from shipper.views.snapshot import Snapshot, newest
     from shipper.views.views import IN_FILES, SEARCH, sort
 
     if count is not None:
-        newest = paging.newest(session.client, index, query, SEARCH.sort(), count, source=False) if count else []
-        query = every([{"ids": {"values": [hit["_id"] for hit in newest]}}])
-    with paging.Snapshot(session.client, index) as snapshot:
+        hits = newest(session.client, index, query, SEARCH.sort(), count, source=False) if count else []
+        query = every([{"ids": {"values": [hit["_id"] for hit in hits]}}])
+    with Snapshot(session.client, index) as snapshot:
         yield from snapshot.pages(query, sort([field for field, _ in IN_FILES], newest_first=False))

@@ -13,8 +13,8 @@ from datetime import datetime, tzinfo
 
 from shipper.query.conditions import Query, every
 from shipper.query.fields import EXTRA, Kind, Named, named, nearest, spellings
-from shipper.query.parser import And, Leaf, Node, Not, QueryError, Range, Regex, Word
 from shipper.query.quantities import date_query, nanoseconds, number, number_query
+from shipper.query.syntax_tree import And, Leaf, Node, Not, QueryError, Range, Regex, Word
 from shipper.query.tokens import BEGINNINGS, ENDINGS, Part, has_letters, in_tokens, parts_of, whole_words, wildcard_of
 
 TEXTS = ("message", "error.message")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, tzinfo
 
 from shipper.query.conditions import Query, every
-from shipper.query.parser import QueryError, Range, Regex, Word
+from shipper.query.syntax_tree import QueryError, Range, Regex, Word
 
 # ASCII: other digits are numbers for Python and none for Elasticsearch.
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)

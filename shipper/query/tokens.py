@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from shipper.query.parser import Word
+from shipper.query.syntax_tree import Word
 
 Part = Word
 """A word as one token of a text, in lower case."""

@@ -12,7 +12,7 @@ from sys import intern
 
 from shipper.elastic.search_answers import Hit
 from shipper.query.conditions import Query, every
-from shipper.views.paging import Snapshot
+from shipper.views.snapshot import Snapshot
 
 Key = tuple[str, str]
 

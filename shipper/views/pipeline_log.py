@@ -14,7 +14,7 @@ from shipper.elastic.answers import NoAnswerError, Shape, number
 from shipper.elastic.names import run_index, streams_of
 from shipper.elastic.search_answers import Hit, aggregations_of, hits_of
 from shipper.query.conditions import Query, every
-from shipper.views.paging import Snapshot
+from shipper.views.snapshot import Snapshot
 from shipper.views.views import sort
 
 # {pipeline}_{run}_{date}_{time}.log and run_{run}_{date}_{time}.log, with whatever rotation put behind it.

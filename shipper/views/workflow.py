@@ -20,8 +20,8 @@ from shipper.runs.stages import stages_of
 from shipper.views.box_table import Boxed
 from shipper.views.formatters import Cell, hours, lasted, text, when
 from shipper.views.hits import Flat, flat
-from shipper.views.paging import Snapshot
 from shipper.views.render import terminal
+from shipper.views.snapshot import Snapshot
 from shipper.views.views import PIPELINE_RUNS, Column, Sort, bold, status_style
 
 _MINUTE, _SECOND = "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"

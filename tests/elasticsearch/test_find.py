@@ -12,7 +12,7 @@ from elasticsearch import Elasticsearch
 
 from shipper.cli.logs import logs
 from shipper.elastic.templates import install
-from shipper.query.parser import Word
+from shipper.query.syntax_tree import Word
 from shipper.query.tokens import parts_of
 from shipper.testnode.node import Node
 from tests.elasticsearch.test_search import Bench, line

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from shipper.query.compiler import Matching, remarks
 from shipper.query.conditions import Query
-from shipper.query.parser import QueryError, Word, parse
+from shipper.query.parser import parse
+from shipper.query.syntax_tree import QueryError, Word
 from shipper.query.tokens import in_tokens, parts_of, regex_of, whole_words, wildcard_of
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

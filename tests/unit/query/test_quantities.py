@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipper.query.conditions import Query
-from shipper.query.parser import QueryError, Range, Regex, Word
 from shipper.query.quantities import date_query, nanoseconds, number, number_query
+from shipper.query.syntax_tree import QueryError, Range, Regex, Word
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")

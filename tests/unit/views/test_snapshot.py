@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from shipper.views.paging import LARGEST_PAGE, PAGE_BYTES, next_size
+from shipper.views.snapshot import LARGEST_PAGE, PAGE_BYTES, next_size
 
 
 @pytest.mark.parametrize(

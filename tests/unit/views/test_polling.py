@@ -10,7 +10,8 @@ from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
 from elasticsearch import ApiError, ConnectionError, ConnectionTimeout  # noqa: A004 - the client's own name
 
 from shipper.elastic.search_answers import Hit
-from shipper.views.follow import REFUSALS, UNSAID, Follower, follow
+from shipper.views.follow import Follower
+from shipper.views.polling import REFUSALS, UNSAID, follow
 
 
 def refused(status: int) -> ApiError:

@@ -1,0 +1,104 @@
+"""Polling for new lines until the reader has enough, through outages of the cluster."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+from elasticsearch import ApiError, TransportError
+
+from shipper.elastic.search_answers import Hit
+from shipper.views.follow import Follower
+
+# Seconds between two polls: a line shall be on the screen within two seconds of being written, and one of them goes
+# by until Elasticsearch makes it searchable.  When polls take their time so do the pauses, up to a limit.
+PAUSE, LONGEST_PAUSE = 0.2, 1.0
+# The pause is at least so many times what the poll took.
+REST = 4
+# An outage in which the cluster answers is not spoken of for so many seconds.
+UNSAID = 2.0
+# So many refusals in a row count as part of an outage: a cluster that starts can't tell who we are at first.
+REFUSALS = 60
+
+
+def follow(
+    follower: Follower,
+    wait: Callable[[float], bool],
+    notice: Callable[[Exception | None], None],
+    begin: Callable[[], Iterator[list[Hit]]] | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[list[Hit]]:
+    """What is new, for ever; a cluster that is away is waited for.
+
+    Args:
+        follower: started, unless ``begin`` does that.
+        wait: pauses for so many seconds between two polls and says whether to go on.
+        notice: told once of an outage, with its cause, and once of its end, with None.
+        begin: gives what comes first, and starts the follower.
+        clock: monotonic seconds.
+
+    Raises:
+        elasticsearch.ApiError: the cluster refused in a way that waiting will not mend.
+        elastic_transport.TransportError: the cluster could not be reached when following began.
+    """
+    outage = Outage(notice, clock)
+    step, pause = begin or follower.poll, PAUSE
+    while (step is begin and not outage.under_way) or wait(pause):
+        began, given = clock(), False
+        try:
+            for hits in step():
+                given = True
+                yield hits
+        except (ApiError, TransportError) as error:
+            if step is begin and (given or not isinstance(error, ApiError)):
+                raise
+            pause = outage.goes_on(error)
+            follower.outage()
+        else:
+            outage.ends()
+            step, pause = follower.poll, min(max(PAUSE, REST * (clock() - began)), LONGEST_PAUSE)
+
+
+class Outage:
+    """Whether the cluster is away, and what is said of it.
+
+    Args:
+        notice: told once of an outage, with its cause, and once of its end, with None.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, notice: Callable[[Exception | None], None], clock: Callable[[], float]) -> None:
+        self._notice = notice
+        self._clock = clock
+        self._since = 0.0
+        self._said = False
+        self._refusals = 0
+        self.under_way = False
+
+    def goes_on(self, error: ApiError | TransportError) -> float:
+        """Another failure; gives how long to wait before the next attempt, or raises it if waiting will not help."""
+        self._refusals = 0 if _passing(error) else self._refusals + 1
+        if self._refusals and not (self.under_way and self._refusals <= REFUSALS):
+            raise error
+        if not self.under_way:
+            self._since = self._clock()
+        self.under_way = True
+        # An index that is just being made can't be searched for a moment: nothing to speak of.
+        if not self._said and isinstance(error, ApiError) and self._clock() - self._since < UNSAID:
+            return PAUSE
+        if not self._said:
+            self._notice(error)
+        self._said = True
+        return LONGEST_PAUSE
+
+    def ends(self) -> None:
+        """The cluster answers."""
+        if self._said:
+            self._notice(None)
+        self.under_way = self._said = False
+        self._refusals = 0
+
+
+def _passing(error: Exception) -> bool:
+    # A lost snapshot (404) is as passing as a node that restarts.
+    return not isinstance(error, ApiError) or error.meta.status in (404, 408, 429) or error.meta.status >= 500
