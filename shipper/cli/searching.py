@@ -128,7 +128,7 @@ def _with_query(session: Session, index: list[str], text: str, show: Callable[[Q
     from elasticsearch import ApiError, BadRequestError
 
     from shipper.elastic.client import reason_of
-    from shipper.query.compiler import Matching, remarks
+    from shipper.query.compiler import QueryCompiler, remarks
     from shipper.query.parser import parse
     from shipper.query.syntax_tree import QueryError
     from shipper.query.unmapped_keys import has_key
@@ -136,7 +136,7 @@ def _with_query(session: Session, index: list[str], text: str, show: Callable[[Q
     now, zone = datetime.now(UTC), zone_of(utc=utc)
     try:
         node = parse(text)
-        query = Matching(now, zone).query(node)
+        query = QueryCompiler(now, zone).query(node)
     except QueryError as error:
         raise click.BadParameter(f"{text!r} can't be read: {error}.{_ADVICE}", param_hint="QUERY") from None
     for remark in remarks(node, lambda field: has_key(session.client, index, field)):
@@ -148,7 +148,7 @@ def _with_query(session: Session, index: list[str], text: str, show: Callable[[Q
             # Said to the first request, before anything is shown: a search in order looks into all of the index.
             if not _TOO_WIDE.search(reason_of(error.body)):
                 raise
-            return show(Matching(now, zone, joined=False).query(node))
+            return show(QueryCompiler(now, zone, joined=False).query(node))
     except BadRequestError as error:
         if session.wrongly_mapped():
             raise

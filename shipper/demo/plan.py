@@ -106,19 +106,19 @@ def _stages(
         runs: list[PipelineRun] = []
         for place, session in enumerate(remaining):
             run_number += 1
-            fate: End = "failed" if rng.random() < 0.07 else "completed"
+            end_of_run: End = "failed" if rng.random() < 0.07 else "completed"
             if end == "failed" and position == 2:
-                fate = "failed"  # what makes the whole workflow run fail
+                end_of_run = "failed"  # what makes the whole workflow run fail
             if end == "running" and position == 1:
-                fate = "running" if place == 0 else "queued"
+                end_of_run = "running" if place == 0 else "queued"
             runs.append(
                 PipelineRun(
                     run_number,
                     workflow,
                     pipeline,
                     session,
-                    fate,
-                    rng.choice(_ERRORS) if fate == "failed" else None,
+                    end_of_run,
+                    rng.choice(_ERRORS) if end_of_run == "failed" else None,
                     str(uuid.UUID(int=rng.getrandbits(128), version=4)),
                     rng.randint(16, 36),
                 )

@@ -32,7 +32,7 @@ _LOGS = (sys.executable, "-m", "shipper.cli.logs")
 _WORKLOAD = (sys.executable, "-m", "shipper.demo.workload")
 
 # How long a child may take for what should take a second or two.
-_PATIENCE = 120
+_CHILD_SECONDS = 120
 _ENDED_BY_SIGNAL = 130
 
 
@@ -46,7 +46,7 @@ def run_demo(*, seconds: float = 6, seed: int = 1, console: Console | None = Non
     Args:
         seconds: how long the application writes logs.
         seed: what happens in them.
-        console: where it is told; standard output unless given.
+        console: where progress is printed; standard output unless given.
 
     Returns:
         What the process should exit with: 0 when every line of every file is one document.
@@ -130,13 +130,13 @@ def _show(folder: Path, node: Node, seconds: float, seed: int, console: Console)
         say(f"the sidecar ships {log_dir}; the application writes to it for {seconds:g} s …")
         arguments = ["--log-dir", str(log_dir), "--seconds", f"{seconds}", "--seed", f"{seed}"]
         with _child([*_WORKLOAD, *arguments], folder / "workload.log") as workload:
-            _finish(workload, "the application", folder / "workload.log", seconds + _PATIENCE)
+            _finish(workload, "the application", folder / "workload.log", seconds + _CHILD_SECONDS)
         if sidecar.poll() is None:
             sidecar.send_signal(signal.SIGTERM)
-        _finish(sidecar, "the sidecar", folder / "sidecar.log", _PATIENCE)
+        _finish(sidecar, "the sidecar", folder / "sidecar.log", _CHILD_SECONDS)
     say("the sidecar was stopped; once more, to ship what was left: a line without its end …")
     with _child([*_SHIP, "--config", str(config), "--once"], folder / "once.log") as once:
-        _finish(once, "the sidecar (--once)", folder / "once.log", _PATIENCE)
+        _finish(once, "the sidecar (--once)", folder / "once.log", _CHILD_SECONDS)
 
     counters = _counters(config)
     client = connect(load(config).elasticsearch)
@@ -145,8 +145,8 @@ def _show(folder: Path, node: Node, seconds: float, seed: int, console: Console)
     finally:
         client.close()
     console.print(summary(tallies))
-    told = ", ".join(f"{name} {number:,}" for name, number in counters.items())
-    console.print(f"the sidecar over both runs: {told}", soft_wrap=True)
+    numbers = ", ".join(f"{name} {number:,}" for name, number in counters.items())
+    console.print(f"the sidecar over both runs: {numbers}", soft_wrap=True)
     found = faults(tallies, counters)
     if not found:
         found = _views(config, log_dir, seconds, seed, console)
@@ -179,13 +179,13 @@ def _views(config: Path, log_dir: Path, seconds: float, seed: int, console: Cons
             env={**os.environ, "COLUMNS": str(console.width)},
             capture_output=True,
             check=False,
-            timeout=_PATIENCE,
+            timeout=_CHILD_SECONDS,
         )
         console.file.write(answer.stdout.decode(errors="replace"))
         console.file.flush()
         if answer.returncode:
-            said = answer.stderr.decode(errors="replace").strip()
-            found.append(f"{' '.join(command)} exited with {answer.returncode}: {said}")
+            output = answer.stderr.decode(errors="replace").strip()
+            found.append(f"{' '.join(command)} exited with {answer.returncode}: {output}")
         elif words[0] == "pipeline" and answer.stdout != log_file.read_bytes():
             found.append(f"{' '.join(command)} does not print the log as it was written")
     return found
@@ -197,7 +197,7 @@ def _counters(config: Path) -> dict[str, int]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=_PATIENCE,
+        timeout=_CHILD_SECONDS,
     )
     if answer.returncode:
         raise DemoError(f"neuroflow-ship status exited with {answer.returncode}: {answer.stderr.strip()}")
@@ -229,15 +229,15 @@ def _child(command: Sequence[str], output: Path) -> Iterator[subprocess.Popen[by
                 process.wait()
 
 
-def _finish(process: subprocess.Popen[bytes], name: str, output: Path, patience: float) -> None:
+def _finish(process: subprocess.Popen[bytes], name: str, output: Path, timeout: float) -> None:
     try:
-        code = process.wait(patience)
+        code = process.wait(timeout)
     except subprocess.TimeoutExpired:
         code = None
     if code != 0:
-        how = f"did not end within {patience:g} s" if code is None else f"exited with {code}"
-        said = output.read_text(encoding="utf-8", errors="replace").splitlines()[-25:]
-        raise DemoError("\n".join((f"{name} {how}; the end of its output:", *said)))
+        how = f"did not end within {timeout:g} s" if code is None else f"exited with {code}"
+        last = output.read_text(encoding="utf-8", errors="replace").splitlines()[-25:]
+        raise DemoError("\n".join((f"{name} {how}; the end of its output:", *last)))
 
 
 @contextmanager

@@ -54,7 +54,7 @@ class Job:
         """Configure logging for this process, as the application does at its start."""
         emit.setup_logging("DEBUG", "json", log_dir=self.log_dir, rotation=_ROTATION, components=_COMPONENTS)
 
-    def dice(self, *of: object) -> random.Random:
+    def random_of(self, *of: object) -> random.Random:
         """Dice of one thing alone, so that the order in which threads come by changes nothing."""
         return random.Random(f"{self.seed}/{of}")  # noqa: S311 - the same for the same seed, nothing secret
 
@@ -315,21 +315,21 @@ def _execute(job: Job, run: PipelineRun) -> None:
 
 def _contain(job: Job, run: PipelineRun) -> None:
     """The container: its output, a chatty logger, and the database driver's complaints."""
-    log, dice = emit.get_logger("pipeline"), job.dice(run.run_id)
+    log, random_of = emit.get_logger("pipeline"), job.random_of(run.run_id)
     capture = emit.PipelineLogCapture(run.run_id, run.pipeline, job.log_dir / "pipelines" / run.pipeline)
     with ExitStack() as closing:
         if run.end == "running":
             capture.__enter__()  # and never left: this run has no end
         else:
             closing.enter_context(capture)
-        pieces = list(pipeline_output.lines(dice, run.pipeline, run.session.subject, run.steps))
+        pieces = list(pipeline_output.lines(random_of, run.pipeline, run.session.subject, run.steps))
         for index, (stream, text) in enumerate(pieces):
             (capture.write_stdout if stream == "stdout" else capture.write_stderr)(text)
             if index % 2:
                 log.debug("pipeline.progress", run_id=run.run_id, percent=100 * index // len(pieces))
-            if dice.random() < 0.02:
+            if random_of.random() < 0.02:
                 logging.getLogger("sqlalchemy.engine").warning(
-                    "Slow query (%.0f ms): SELECT … FROM pipeline_runs", dice.uniform(200, 2000)
+                    "Slow query (%.0f ms): SELECT … FROM pipeline_runs", random_of.uniform(200, 2000)
                 )
             time.sleep(job.pace / len(pieces))
         if run.end == "running":

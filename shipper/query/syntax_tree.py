@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 class QueryError(ValueError):
-    """The query can't be read; the text says why."""
+    """The query can't be parsed; the message is for the reader and says why."""
 
 
 @dataclass(frozen=True)
@@ -14,10 +14,10 @@ class Word:
     """A text to find.
 
     Attributes:
-        text: its characters, escapes taken off.
-        wild: where in it ``*`` and ``?`` stand for other characters.
-        quoted: whether it stood in quotes.
-        near: what ``~`` asks for: changed letters of a word (-1: as fit), moved words of a quoted text.
+        text: its characters, without escapes.
+        wild: the positions at which ``*`` and ``?`` are wildcards.
+        quoted: whether it was quoted.
+        near: the value of ``~``: letters of a word that may differ (-1: auto), or the slop of a quoted text.
     """
 
     text: str
@@ -40,7 +40,7 @@ class Regex:
 
 @dataclass(frozen=True)
 class Range:
-    """Values between two ends; None is no end."""
+    """Values between two limits; None: no limit."""
 
     low: str | None
     high: str | None
@@ -53,9 +53,9 @@ class Leaf:
     """One thing to find, in a field or (None) anywhere.
 
     Attributes:
-        field: its name as it was written.
+        field: its name as written.
         value: what to find in it.
-        pasted: whether it was ``name=value``, as tables show it, which may just as well be a text.
+        pasted: whether it was written ``name=value``, as tables show it, which may also be a text.
     """
 
     field: str | None

@@ -27,7 +27,7 @@ def missing() -> str | None:
         return "Docker: testcontainers is not installed"
     try:
         # First by hand: the library leaves its sockets open when there is no daemon.
-        _knock(get_docker_host() or "unix:///var/run/docker.sock")
+        _probe_socket(get_docker_host() or "unix:///var/run/docker.sock")
         client = DockerClient().client
         try:
             client.ping()
@@ -38,7 +38,7 @@ def missing() -> str | None:
     return None
 
 
-def _knock(host: str) -> None:
+def _probe_socket(host: str) -> None:
     parts = urlsplit(host)
     if parts.scheme in {"unix", "http+unix"}:
         with socket.socket(socket.AF_UNIX) as probe:
@@ -98,8 +98,8 @@ class ContainerNode(Node):
             if wrapped.status in {"exited", "dead"}:
                 break
             time.sleep(0.2)
-        said = self._container.get_wrapped_container().logs(tail=25).decode(errors="replace")
-        raise NodeError(f"Elasticsearch did not come up in its container; its log:\n{said}")
+        log = self._container.get_wrapped_container().logs(tail=25).decode(errors="replace")
+        raise NodeError(f"Elasticsearch did not come up in its container; its log:\n{log}")
 
     def stop(self) -> None:
         """Let it shut down in order; the container stays."""

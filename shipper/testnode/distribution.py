@@ -154,6 +154,6 @@ def _maven(version: str, folder: Path, java: Java, say: Say) -> Path:
     )
     found = list(folder.glob("*.zip"))
     if answer.returncode or len(found) != 1:
-        said = "\n".join(answer.stdout.strip().splitlines()[-15:])
-        raise NodeError(f"Maven could not fetch Elasticsearch {version}:\n{said}")
+        log = "\n".join(answer.stdout.strip().splitlines()[-15:])
+        raise NodeError(f"Maven could not fetch Elasticsearch {version}:\n{log}")
     return found[0]

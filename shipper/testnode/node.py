@@ -165,7 +165,7 @@ def _given(url: str) -> Node:
     return GivenNode(url, f"{URL_VARIABLE} ({url.rpartition('@')[2]})")
 
 
-def _aloud(line: str) -> None:
+def _to_stderr(line: str) -> None:
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
 
@@ -178,13 +178,13 @@ def main() -> int:
         if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, lambda *_: ended.set())
     try:
-        with running_node(own=True, say=_aloud) as node:
+        with running_node(own=True, say=_to_stderr) as node:
             sys.stdout.write(f"{node.url}\n")
             sys.stdout.flush()
-            _aloud(f"{node.origin}; Ctrl-C ends it")
+            _to_stderr(f"{node.origin}; Ctrl-C ends it")
             ended.wait()
     except NodeError as error:
-        _aloud(str(error))
+        _to_stderr(str(error))
         return 1
     return 0
 

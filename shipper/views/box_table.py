@@ -18,12 +18,12 @@ from shipper.views.render import terminal
 from shipper.views.views import Column
 
 # The first rows decide how wide the columns are; the others are written as they come, in bounded memory.
-MEASURED = 1000
+MEASURED_ROWS = 1000
 
 _BORDER = re.compile("[━-]+")  # a hyphen where the terminal has no box characters
 
 
-class Boxed:
+class BoxTable:
     """Rows with a title and headings; texts are folded where they don't fit, never cut.
 
     Args:
@@ -47,9 +47,9 @@ class Boxed:
     def write(self, docs: Iterable[Flat]) -> None:
         """Take some rows, and write them when enough have come to know the widths."""
         rows = iter([self._cell(column, doc) for column in self._columns] for doc in docs)
-        while batch := list(itertools.islice(rows, MEASURED - len(self._rows))):
+        while batch := list(itertools.islice(rows, MEASURED_ROWS - len(self._rows))):
             self._rows += batch
-            if len(self._rows) == MEASURED:
+            if len(self._rows) == MEASURED_ROWS:
                 self._flush()
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ from shipper.views.hits import Flat, flat
 
 
 class Line(NamedTuple):
-    """A document and where it stands: in the life of a log, at an offset; -1 where it doesn't say."""
+    """A document and its place: the generation of its log and the offset there (-1: the document has none)."""
 
     doc: Flat
     generation: str
@@ -35,46 +35,46 @@ def line_of(hit: Hit) -> Line:
 
 
 @dataclass(frozen=True)
-class Hole:
-    """Lines between two places of one log, and how many of them are wanted at either end.
+class Gap:
+    """Lines of one log between two matches, before the first or after the last, and how many of them to show.
 
     Attributes:
-        generation: the life of the log.
-        low: the offset before it; None is the log's beginning.
-        high: the offset behind it; None is the log's end.
-        behind: lines wanted at its beginning.
-        ahead: lines wanted at its end.
-        opens: whether another file begins with it.
-        above: lines up to this offset have been shown.
+        generation: of the log.
+        low: the offset of the match before it; None: it begins with the log.
+        high: the offset of the match after it; None: it ends with the log.
+        head: lines to show of its beginning.
+        tail: lines to show of its end.
+        opens_file: whether the output changes to another file here.
+        shown_up_to: lines up to this offset have been shown already.
     """
 
     generation: str
     low: int | None
     high: int | None
-    behind: int
-    ahead: int
-    opens: bool = False
-    above: int = -1
+    head: int
+    tail: int
+    opens_file: bool = False
+    shown_up_to: int = -1
 
     @property
     def inner(self) -> bool:
-        """Whether something shown stands on both sides."""
+        """Whether it has a match on both sides."""
         return self.low is not None and self.high is not None
 
     @property
-    def most(self) -> int:
-        """Lines to ask for: one more than is wanted shows that there is a gap."""
-        return self.behind + self.ahead + self.inner
+    def limit(self) -> int:
+        """How many lines to ask for: between matches one more than to show, to learn whether lines are left out."""
+        return self.head + self.tail + self.inner
 
-    def within(self, lines: Sequence[Line]) -> Seen:
-        """What is seen of it, given all lines of its part of the log in their order."""
+    def within(self, lines: Sequence[Line]) -> GapLines:
+        """What to show of it, given all lines of its part of the log in their order."""
         assert self.low is not None
         assert self.high is not None
         begin = bisect_right(lines, self.low, key=_offset)
         inside = list(lines[begin : bisect_left(lines, self.high, begin, key=_offset)])
-        if len(inside) < self.most:
-            return Seen(inside, [], gap=False)
-        return Seen(inside[: self.behind], inside[len(inside) - self.ahead :], gap=True)
+        if len(inside) < self.limit:
+            return GapLines(inside, [], omitted=False)
+        return GapLines(inside[: self.head], inside[len(inside) - self.tail :], omitted=True)
 
     def search(self, size: int, *, backwards: bool) -> dict[str, Any]:
         """The body of a search for some of its lines."""
@@ -96,38 +96,38 @@ def _offset(line: Line) -> int:
     return line.offset
 
 
-class Seen(NamedTuple):
-    """The lines of a hole that are shown: at its beginning, at its end, and whether there are more between them."""
+class GapLines(NamedTuple):
+    """The lines to show of a gap: of its beginning, of its end, and whether lines between them are left out."""
 
-    behind: list[Line]
-    ahead: list[Line]
-    gap: bool
+    head: list[Line]
+    tail: list[Line]
+    omitted: bool
 
 
-def rows_of(holes: Sequence[Hole]) -> list[list[Hole]]:
-    """Holes of one log that follow each other, with nothing but a match between them; at least three."""
-    rows: list[list[Hole]] = []
-    for hole in holes:
-        if not hole.inner or hole.opens:
+def chains_of(gaps: Sequence[Gap]) -> list[list[Gap]]:
+    """Gaps of one log that follow each other, with only a match between them; chains of three or more."""
+    chains: list[list[Gap]] = []
+    for gap in gaps:
+        if not gap.inner or gap.opens_file:
             continue
-        before = rows[-1][-1] if rows else None
-        if before and (before.generation, before.high) == (hole.generation, hole.low):
-            rows[-1].append(hole)
+        before = chains[-1][-1] if chains else None
+        if before and (before.generation, before.high) == (gap.generation, gap.low):
+            chains[-1].append(gap)
         else:
-            rows.append([hole])
-    return [row for row in rows if len(row) >= 3]
+            chains.append([gap])
+    return [chain for chain in chains if len(chain) >= 3]
 
 
-Step = Hole | Line
-"""What comes next in the output: some lines of a hole, or a match."""
+Step = Gap | Line
+"""What comes next in the output: some lines of a gap, or a match."""
 
 
 class Plan:
-    """Says, match by match, what has to be looked at.  Nothing is asked for.
+    """Decides, match by match, which gaps to read.
 
     Args:
-        before: lines wanted before a match.
-        after: lines wanted after it.
+        before: lines to show before a match.
+        after: lines to show after it.
     """
 
     def __init__(self, before: int, after: int) -> None:
@@ -135,12 +135,12 @@ class Plan:
         self._after = after
         self._last: Line | None = None
         # Of each log the last match and the last line shown: a log that was renamed while it was read comes under
-        # each of its names, and goes on there.
+        # each of its names, and continues there.
         self._shown: dict[str, tuple[int, int]] = {}
 
     @property
     def generation(self) -> str | None:
-        """Which log the last match was in."""
+        """The generation that the last match was in."""
         return self._last and self._last.generation
 
     def next(self, line: Line) -> list[Step]:
@@ -155,22 +155,22 @@ class Plan:
             if offset <= shown:  # beside the last match under the log's other name
                 self._last = line
                 return []
-            hole = Hole(generation, last.offset, offset, self._after, self._before, above=shown)
-            return self._to(line, [hole])
+            gap = Gap(generation, last.offset, offset, self._after, self._before, shown_up_to=shown)
+            return self._to(line, [gap])
         tail = self.end()
         if matched < offset <= shown:
             self._last = line
             return tail
         low = shown if 0 <= shown < offset else None
-        return self._to(line, [*tail, Hole(generation, low, offset, 0, self._before, opens=True)])
+        return self._to(line, [*tail, Gap(generation, low, offset, 0, self._before, opens_file=True)])
 
     def end(self) -> list[Step]:
-        """The steps behind the last match."""
+        """The steps after the last match."""
         last, self._last = self._last, None
         if last is None:
             return []
-        above = self._shown.get(last.generation, (-1, -1))[1]
-        return [Hole(last.generation, last.offset, None, self._after, 0, above=above)]
+        shown = self._shown.get(last.generation, (-1, -1))[1]
+        return [Gap(last.generation, last.offset, None, self._after, 0, shown_up_to=shown)]
 
     def shown(self, line: Line) -> None:
         """Take notice of a line that is shown."""

@@ -41,8 +41,8 @@ def _other_types(answer: Mapping[str, Any], types: Types) -> str | None:
     lacking = None
     for name, wanted in types.items():
         kinds = fields.get(name)
-        for kind, said in (kinds if isinstance(kinds, Mapping) else {"unmapped": None}).items():
-            where = said.get("indices") if isinstance(said, Mapping) else None
+        for kind, details in (kinds if isinstance(kinds, Mapping) else {"unmapped": None}).items():
+            where = details.get("indices") if isinstance(details, Mapping) else None
             places = _some(where if isinstance(where, list) else everywhere)
             if kind == "unmapped":
                 lacking = lacking or f"{name} is not mapped in {places}"

@@ -76,10 +76,10 @@ def timestamp(doc: Flat, zone: tzinfo | None) -> str:
     return written if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}"
 
 
-def told(doc: Flat, _zone: tzinfo | None = None) -> str:
+def message_and_fields(doc: Flat, _zone: tzinfo | None = None) -> str:
     """The message and, behind it, the fields that tell most, as key=value."""
     message = str(doc.get("message") or "")
-    pairs = [f"{name}={_value(doc[field])}" for field, name in _TELLING.items() if field in doc]
+    pairs = [f"{name}={_value(doc[field])}" for field, name in _SHOWN_FIELDS.items() if field in doc]
     if "event.duration" in doc:
         pairs.append(f"duration={_seconds(doc['event.duration'])}")
     reason = doc.get("error.message")
@@ -92,7 +92,7 @@ def told(doc: Flat, _zone: tzinfo | None = None) -> str:
 
 
 _EXTRA = "neuroflow.extra."
-_TELLING = {
+_SHOWN_FIELDS = {
     "neuroflow.workflow_run_id": "workflow_run_id",
     "neuroflow.run_id": "run_id",
     "neuroflow.pipeline": "pipeline",
@@ -116,7 +116,7 @@ def text(field: str) -> Cell:
     return cell
 
 
-def after(field: str, prefix: str) -> Cell:
+def without_prefix(field: str, prefix: str) -> Cell:
     """The value without what all values of the field begin with."""
 
     def cell(doc: Flat, _zone: tzinfo | None) -> str:

@@ -38,7 +38,7 @@ SHOWN = (
     "neuroflow.workflow_run_id",
 )
 # Characters of a text that are looked at; more than a screen shows, and below any cluster's own limit.
-FURTHEST = 100_000
+MAX_ANALYZED_CHARACTERS = 100_000
 STYLE = "reverse"
 
 
@@ -101,7 +101,7 @@ def new_marks() -> Marks:
     return Marks(secrets.token_hex(8))
 
 
-def asking(query: Query, docs: Sequence[Flat], marks: Marks) -> Query:
+def highlight_search(query: Query, docs: Sequence[Flat], marks: Marks) -> Query:
     """The body of a search for the words of a query in some documents; their places, and their texts with marks."""
     places: dict[str, list[int]] = {}
     for doc in docs:
@@ -119,7 +119,7 @@ def asking(query: Query, docs: Sequence[Flat], marks: Marks) -> Query:
             "fields": {field: {} for field in SHOWN},
             "highlight_query": query,
             "number_of_fragments": 0,
-            "max_analyzed_offset": FURTHEST,
+            "max_analyzed_offset": MAX_ANALYZED_CHARACTERS,
             "pre_tags": [marks.begin],
             "post_tags": [marks.end],
         },
@@ -160,8 +160,8 @@ class Highlighted:
 
     def _marked(self, docs: list[Flat]) -> list[Flat]:
         marked: list[Flat] = []
-        for at in range(0, len(docs), _TOGETHER):
-            marked += self._page(docs[at : at + _TOGETHER])
+        for at in range(0, len(docs), _HIGHLIGHTED_AT_ONCE):
+            marked += self._page(docs[at : at + _HIGHLIGHTED_AT_ONCE])
         return marked
 
     def _page(self, docs: list[Flat]) -> list[Flat]:
@@ -177,7 +177,7 @@ class Highlighted:
                 index=self._index,
                 ignore_unavailable=True,
                 track_total_hits=False,
-                **asking(self._query, placed, self._marks),
+                **highlight_search(self._query, placed, self._marks),
             )
             hits = hits_of(answer, {"_source": {}, "highlight?": {str: [str]}})
         except (ApiError, NoAnswerError):
@@ -188,7 +188,7 @@ class Highlighted:
 
 
 # Lines whose highlights are asked for at once.
-_TOGETHER = 500
+_HIGHLIGHTED_AT_ONCE = 500
 
 
 def _place(doc: Flat) -> tuple[object, object]:

@@ -17,7 +17,7 @@ from shipper.views.snapshot import Snapshot
 Key = tuple[str, str]
 
 # Documents remembered after they left the window; they may have been indexed after one that comes late.
-RECENT = 100_000
+MAX_RECENT = 100_000
 # In the order in which an index took them.
 _AS_INDEXED, _LAST_INDEXED = ({"_seq_no": {"order": order}} for order in ("asc", "desc"))
 
@@ -44,7 +44,7 @@ class Settled:
             self._recent[key] = None
             if not counted:
                 self._add(key[0], 1)
-        for key in list(islice(self._recent, max(0, len(self._recent) - RECENT))):
+        for key in list(islice(self._recent, max(0, len(self._recent) - MAX_RECENT))):
             del self._recent[key]
 
     def late(self, old: Query) -> Iterator[list[Hit]]:

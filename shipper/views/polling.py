@@ -12,13 +12,13 @@ from shipper.views.follow import Follower
 
 # Seconds between two polls: a line shall be on the screen within two seconds of being written, and one of them goes
 # by until Elasticsearch makes it searchable.  When polls take their time so do the pauses, up to a limit.
-PAUSE, LONGEST_PAUSE = 0.2, 1.0
+PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.2, 1.0
 # The pause is at least so many times what the poll took.
-REST = 4
+PAUSE_FACTOR = 4
 # An outage in which the cluster answers is not spoken of for so many seconds.
-UNSAID = 2.0
+SILENT_SECONDS = 2.0
 # So many refusals in a row count as part of an outage: a cluster that starts can't tell who we are at first.
-REFUSALS = 60
+MAX_REFUSALS = 60
 
 
 def follow(
@@ -42,7 +42,7 @@ def follow(
         elastic_transport.TransportError: the cluster could not be reached when following began.
     """
     outage = Outage(notice, clock)
-    step, pause = begin or follower.poll, PAUSE
+    step, pause = begin or follower.poll, PAUSE_SECONDS
     while (step is begin and not outage.under_way) or wait(pause):
         began, given = clock(), False
         try:
@@ -52,11 +52,11 @@ def follow(
         except (ApiError, TransportError) as error:
             if step is begin and (given or not isinstance(error, ApiError)):
                 raise
-            pause = outage.goes_on(error)
+            pause = outage.failed(error)
             follower.outage()
         else:
-            outage.ends()
-            step, pause = follower.poll, min(max(PAUSE, REST * (clock() - began)), LONGEST_PAUSE)
+            outage.recovered()
+            step, pause = follower.poll, min(max(PAUSE_SECONDS, PAUSE_FACTOR * (clock() - began)), MAX_PAUSE_SECONDS)
 
 
 class Outage:
@@ -71,31 +71,31 @@ class Outage:
         self._notice = notice
         self._clock = clock
         self._since = 0.0
-        self._said = False
+        self._noticed = False
         self._refusals = 0
         self.under_way = False
 
-    def goes_on(self, error: ApiError | TransportError) -> float:
+    def failed(self, error: ApiError | TransportError) -> float:
         """Another failure; gives how long to wait before the next attempt, or raises it if waiting will not help."""
         self._refusals = 0 if _passing(error) else self._refusals + 1
-        if self._refusals and not (self.under_way and self._refusals <= REFUSALS):
+        if self._refusals and not (self.under_way and self._refusals <= MAX_REFUSALS):
             raise error
         if not self.under_way:
             self._since = self._clock()
         self.under_way = True
         # An index that is just being made can't be searched for a moment: nothing to speak of.
-        if not self._said and isinstance(error, ApiError) and self._clock() - self._since < UNSAID:
-            return PAUSE
-        if not self._said:
+        if not self._noticed and isinstance(error, ApiError) and self._clock() - self._since < SILENT_SECONDS:
+            return PAUSE_SECONDS
+        if not self._noticed:
             self._notice(error)
-        self._said = True
-        return LONGEST_PAUSE
+        self._noticed = True
+        return MAX_PAUSE_SECONDS
 
-    def ends(self) -> None:
+    def recovered(self) -> None:
         """The cluster answers."""
-        if self._said:
+        if self._noticed:
             self._notice(None)
-        self.under_way = self._said = False
+        self.under_way = self._noticed = False
         self._refusals = 0
 
 

@@ -22,10 +22,10 @@ from shipper.views.context_lines import ContextLine
 from shipper.views.hits import Flat
 from shipper.views.views import Column
 
-GAP = 2
+COLUMN_GAP = 2
 GAP_LINE = "--"  # as grep has it
 # Where less than this is left of the line for the last column, it gets lines of its own.
-NARROWEST = 30
+MIN_WRAP_WIDTH = 30
 
 
 class Output(Protocol):
@@ -121,7 +121,7 @@ class Lines:
         for line in lines:
             row = [self._cell(column, line.doc) for column in self._columns]
             rows.append(row if line.matched else [Text(text.plain, "dim") for text in row])
-            if line.apart:
+            if line.separate:
                 gaps.add(len(rows) - 1)
         self._write(rows, gaps)
 
@@ -159,17 +159,17 @@ class Lines:
         line = Text()
         for head, width in zip(heads, self._widths, strict=True):
             line.append_text(head)
-            line.append(" " * (max(width - cell_len(head.plain), 0) + GAP))
+            line.append(" " * (max(width - cell_len(head.plain), 0) + COLUMN_GAP))
         done: list[Text] = []
-        indent = sum(self._widths) + GAP * len(self._widths)
+        indent = sum(self._widths) + COLUMN_GAP * len(self._widths)
         if not self._wrapped:
             pieces = list(last.split("\n", allow_blank=True))
         else:
             # A wide cell pushes the message to the right, on its own line only.
             room = self._console.width - max(indent, cell_len(line.plain))
-            if room < NARROWEST:
+            if room < MIN_WRAP_WIDTH:
                 done.append(line)
-                indent, room = GAP, max(self._console.width - GAP, 1)
+                indent, room = COLUMN_GAP, max(self._console.width - COLUMN_GAP, 1)
                 line = Text(" " * indent)
             pieces = list(last.wrap(self._console, room, overflow="fold", tab_size=4))
         margin = Text(" " * indent)

@@ -19,24 +19,24 @@ KEEP_ALIVE = "5m"
 # A page is sized by the documents before it, so that 1 MiB lines and 40 byte lines cost about the same memory.
 PAGE_BYTES = 4 * 2**20
 FIRST_PAGE = 200
-LARGEST_PAGE = 2000
+MAX_PAGE = 2000
 # Without documents a hit is only an id and its place in the order; the cluster's own limit is this.
 KEYS_ONLY_PAGE = 10_000
 
 # Backing indices of a few streams over years.
-MOST_INDICES = 10_000
+MAX_INDICES = 10_000
 
 _LAST_LONG = 2**63 - 1
 
 # What every document that can be sorted by it has.
-_EVERYWHERE = frozenset({"@timestamp", "event.created", "_seq_no", "_shard_doc"})
+_ALWAYS_SET = frozenset({"@timestamp", "event.created", "_seq_no", "_shard_doc"})
 
 
-def _sorted_by(order: Sort) -> Callable[[Any], bool]:
+def _sort_values(order: Sort) -> Callable[[Any], bool]:
     """The shape of a hit's place in an order: a name or a number for each field, null where it has no value."""
     fields = [(field, how) for one in order for field, how in one.items()]
     kinds = [str if isinstance(how, dict) and how.get("unmapped_type") == "keyword" else number for _, how in fields]
-    firm = fields[0][0] in _EVERYWHERE
+    firm = fields[0][0] in _ALWAYS_SET
 
     def place(found: Any) -> bool:
         if not isinstance(found, list) or len(found) != len(kinds) or (firm and found[0] is None):
@@ -50,7 +50,7 @@ def _sorted_by(order: Sort) -> Callable[[Any], bool]:
 
 
 def _hit(order: Sort, *, source: bool) -> Shape:
-    shape = {"_index": str, "_id": str, "sort": _sorted_by(order)}
+    shape = {"_index": str, "_id": str, "sort": _sort_values(order)}
     return {**shape, "_source": {}} if source else shape
 
 
@@ -170,7 +170,7 @@ class Snapshot:
             elasticsearch.ApiError: the cluster refused.
             elastic_transport.TransportError: the cluster can't be reached.
         """
-        wanted = {"indices": {"terms": {"field": "_index", "size": MOST_INDICES}}}
+        wanted = {"indices": {"terms": {"field": "_index", "size": MAX_INDICES}}}
         found = self.aggregated(query, wanted, {"indices": {"buckets": [{"key": str, "doc_count": int}]}})
         buckets = found.get("indices", {}).get("buckets", ())
         return {bucket["key"]: bucket["doc_count"] for bucket in buckets}
@@ -221,4 +221,4 @@ class Snapshot:
 def next_size(size: int, taken: int) -> int:
     """How many documents to ask for when ``size`` of them were ``taken`` bytes: carefully up, at once down."""
     fitting = size * PAGE_BYTES // max(taken, 1)
-    return max(1, min(fitting, size * 4, LARGEST_PAGE))
+    return max(1, min(fitting, size * 4, MAX_PAGE))

@@ -15,7 +15,7 @@ from shipper.document.levels import level_of
 from shipper.elastic.names import run_index, streams_of
 from shipper.parse.task_outcomes import OUTCOMES
 from shipper.query.conditions import Begins, Condition, Exists, Is, OneOf, Query, queries
-from shipper.views.formatters import Cell, after, hours, seconds, text, timestamp, told, when
+from shipper.views.formatters import Cell, hours, message_and_fields, seconds, text, timestamp, when, without_prefix
 
 Sort = list[dict[str, Any]]
 Direction = Literal["asc", "desc"]
@@ -153,7 +153,7 @@ NEWEST_LINE_FIRST: tuple[tuple[str, Direction], ...] = (
 
 _TIMESTAMP = Column("Timestamp", "@timestamp", timestamp, 23, dim)
 _LEVEL = Column("Level", "log.level", text("log.level"), 8, level_style)
-_MESSAGE = Column("Message", "message", told)
+_MESSAGE = Column("Message", "message", message_and_fields)
 
 SHOW = View(
     name="show",
@@ -175,7 +175,7 @@ SEARCH = View(
     order=NEWEST_LINE_FIRST,
     columns=(
         _TIMESTAMP,
-        Column("Dataset", "event.dataset", after("event.dataset", "neuroflow."), 8, dim),
+        Column("Dataset", "event.dataset", without_prefix("event.dataset", "neuroflow."), 8, dim),
         _LEVEL,
         Column("Component", "log.logger", text("log.logger"), 24),
         _MESSAGE,

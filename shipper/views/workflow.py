@@ -17,7 +17,7 @@ from shipper.printable import printable
 from shipper.query.conditions import Is, every, queries
 from shipper.runs.document import run_document
 from shipper.runs.stages import stages_of
-from shipper.views.box_table import Boxed
+from shipper.views.box_table import BoxTable
 from shipper.views.formatters import Cell, hours, lasted, text, when
 from shipper.views.hits import Flat, flat
 from shipper.views.render import terminal
@@ -118,7 +118,7 @@ def write_detail(detail: Flat, zone: tzinfo | None, stream: TextIO) -> None:
     ):
         if rows:
             console.print()
-            table = Boxed(title, columns, zone, stream)
+            table = BoxTable(title, columns, zone, stream)
             table.write(rows)
             table.close()
     _write_errors(detail, console)
@@ -142,15 +142,15 @@ def errors(detail: Flat) -> Iterator[tuple[str, str]]:
         *((f"Stage {of_stage(stage, None)}", stage) for stage in detail["stages"]),
         *((f"{of_pipeline(run, None) or 'Pipeline'} run {of_run(run, None)}", run) for run in detail["pipelines"]),
     ):
-        told = [text(field)(doc, None) for field in ("error.type", "error.message")]
-        if said := ": ".join(part for part in told if part):
-            yield name, said
+        parts = [text(field)(doc, None) for field in ("error.type", "error.message")]
+        if reason := ": ".join(part for part in parts if part):
+            yield name, reason
 
 
 def _write_errors(detail: Flat, console: Console) -> None:
-    for at, (name, said) in enumerate(errors(detail)):
+    for at, (name, reason) in enumerate(errors(detail)):
         if not at:
             console.print()
             console.print(Text("Errors", "bold"))
-        line = Text.assemble((printable(name, lines=False), "red"), ": ", printable(said, lines=True))
+        line = Text.assemble((printable(name, lines=False), "red"), ": ", printable(reason, lines=True))
         console.print(line, soft_wrap=True)

@@ -94,7 +94,7 @@ def test_what_refers_to_nothing_is_refused_by_name(client: Clients, space: str, 
     path.unlink()
     report = put(client(space), files)
     assert 2 == len(report.refused)
-    assert all(said.endswith(f"refers to what is not there: index-pattern {path.stem}") for said in report.refused)
+    assert all(said.endswith(f"refers to missing objects: index-pattern {path.stem}") for said in report.refused)
     assert ["rule"] == [change.kind for change in report.changes]
     assert ["created"] * 3 + ["unchanged"] == actions(put(client(space), files, dry_run=True))
 
@@ -128,7 +128,7 @@ def test_an_unknown_rule_is_refused_and_the_rest_is_put(client: Clients, space: 
     report = put(client(space), files)
     assert ["created"] * 4 == [change.action for change in report.changes]
     (said,) = report.refused
-    assert "takes no such rule (400), perhaps because it is older than the rule" in said
+    assert "refuses the rule (400), perhaps because it is too old for it" in said
 
 
 def test_objects_of_this_release_are_taken_and_open(client: Clients, space: str) -> None:

@@ -137,8 +137,8 @@ def test_refused_objects_are_told_one_by_one(client: Clients, kibana: KibanaStan
     edit(files / "tags" / "small-tag.json", name="x")
     report = put(client(), files)
     assert [
-        "search small-errors: refers to what is not there: index-pattern small-logs",
-        "dashboard small-overview: refers to what is not there: index-pattern small-logs",
+        "search small-errors: refers to missing objects: index-pattern small-logs",
+        "dashboard small-overview: refers to missing objects: index-pattern small-logs",
     ] == report.refused
     assert ["rule"] == [change.kind for change in report.changes]
     assert {} == kibana.objects
@@ -159,15 +159,15 @@ def test_what_an_import_did_in_part_is_told(client: Clients, kibana: KibanaStand
 @pytest.mark.parametrize(
     ("sentence", "reply"),
     [
-        ("does not know us (401)", problem(401, "unauthenticated")),
+        ("authentication failed (401)", problem(401, "unauthenticated")),
         ("needs the Kibana privilege Saved Objects Management: All in this space", problem(403, "Unable")),
-        ("too old for them; it said: a more recent version", problem(422, "a more recent version")),
-        ("takes no body of this size (413)", problem(413, "Payload content length greater than maximum allowed")),
+        ("too old for them; it answered: a more recent version", problem(422, "a more recent version")),
+        ("refuses a body of this size (413)", problem(413, "Payload content length greater than maximum allowed")),
         ("failed (500)", problem(500, "An internal server error occurred.")),
         ("answered 413 with a web page", page(413, "Request Entity Too Large")),
         ("answered 200 with a web page", page(200, "Log in")),
-        ("sends us on to /login (302)", (302, {"location": "/login?next=x"}, b"")),
-        ("200, but not what was asked for; it said: what?", (200, {"kbn-name": "x"}, b'{"message": "what?"}')),
+        ("redirects to /login (302)", (302, {"location": "/login?next=x"}, b"")),
+        ("200, but with an unexpected body; it answered: what?", (200, {"kbn-name": "x"}, b'{"message": "what?"}')),
     ],
 )  # fmt: skip
 def test_an_import_that_fails_is_a_sentence(
@@ -183,10 +183,10 @@ def test_an_import_that_fails_is_a_sentence(
 @pytest.mark.parametrize(
     ("sentence", "reply"),
     [
-        ("does not know us (401)", problem(401, "unauthenticated")),
+        ("authentication failed (401)", problem(401, "unauthenticated")),
         ("forbids this (403)", problem(403, "Unable to bulk_get tag")),
-        ("no such interface (404)", problem(404, "Not Found")),
-        ("answered 400; it said: odd", problem(400, "odd")),
+        ("no such API (404)", problem(404, "Not Found")),
+        ("answered 400; it answered: odd", problem(400, "odd")),
         ("is Elasticsearch, not Kibana", (400, {"x-elastic-product": "Elasticsearch"}, b'{"error":"no handler"}')),
         ("answered 200 with a web page", page(200, "Log in")),
         ("instead of Kibana's JSON", (200, {}, b'{"hello": "world"}')),

@@ -11,7 +11,7 @@ from elasticsearch import ApiError, ConnectionError, ConnectionTimeout  # noqa: 
 
 from shipper.elastic.search_answers import Hit
 from shipper.views.follow import Follower
-from shipper.views.polling import REFUSALS, UNSAID, follow
+from shipper.views.polling import MAX_REFUSALS, SILENT_SECONDS, follow
 
 
 def refused(status: int) -> ApiError:
@@ -89,7 +89,7 @@ def test_short_unrest_is_not_spoken_of() -> None:
     """An index that is just being made can't be searched for a moment: only what lasts is an outage."""
     assert run(Script(A, refused(503), refused(503), B)) == ([A, B], [])
     long = refused(503)
-    clock = iter([0, 0, 10, 10, 10, 10, 10 + UNSAID])
+    clock = iter([0, 0, 10, 10, 10, 10, 10 + SILENT_SECONDS])
     notices: list[Exception | None] = []
     script = Script(A, refused(503), long, B)
     list(
@@ -145,4 +145,4 @@ def test_refusals_of_a_cluster_that_starts(status: int) -> None:
     down = ConnectionError("refused")
     assert run(Script(down, refused(status), refused(status), A))[1] == [down, None]
     with pytest.raises(ApiError):
-        run(Script(down, *[refused(status)] * (REFUSALS + 1), A))
+        run(Script(down, *[refused(status)] * (MAX_REFUSALS + 1), A))
