@@ -10,14 +10,14 @@ from elasticsearch import ApiError, TransportError
 from shipper.elastic.search_answers import Hit
 from shipper.views.follow import Follower
 
-# Seconds between two polls: a line shall be on the screen within two seconds of being written, and one of them goes
-# by until Elasticsearch makes it searchable.  When polls take their time so do the pauses, up to a limit.
+# Seconds between two polls: a line shall be on the screen within two seconds of being written, one of which is
+# Elasticsearch's refresh.  After slow polls the pauses are longer, up to a limit.
 PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.2, 1.0
-# The pause is at least so many times what the poll took.
+# The pause is at least so many times as long as the poll took.
 PAUSE_FACTOR = 4
-# An outage in which the cluster answers is not spoken of for so many seconds.
+# An outage in which the cluster answers is reported after so many seconds.
 SILENT_SECONDS = 2.0
-# So many refusals in a row count as part of an outage: a cluster that starts can't tell who we are at first.
+# So many refusals in a row count as part of an outage: a starting cluster can't authenticate anybody at first.
 MAX_REFUSALS = 60
 
 
@@ -28,17 +28,17 @@ def follow(
     begin: Callable[[], Iterator[list[Hit]]] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[list[Hit]]:
-    """What is new, for ever; a cluster that is away is waited for.
+    """New hits, until ``wait`` ends it; retries while the cluster can't be reached.
 
     Args:
         follower: started, unless ``begin`` does that.
-        wait: pauses for so many seconds between two polls and says whether to go on.
-        notice: told once of an outage, with its cause, and once of its end, with None.
-        begin: gives what comes first, and starts the follower.
+        wait: pauses for so many seconds between two polls and returns whether to continue.
+        notice: called once for an outage, with its cause, and once for its end, with None.
+        begin: gives the first hits, and starts the follower.
         clock: monotonic seconds.
 
     Raises:
-        elasticsearch.ApiError: the cluster refused in a way that waiting will not mend.
+        elasticsearch.ApiError: the cluster refused for good.
         elastic_transport.TransportError: the cluster could not be reached when following began.
     """
     outage = Outage(notice, clock)
@@ -60,10 +60,10 @@ def follow(
 
 
 class Outage:
-    """Whether the cluster is away, and what is said of it.
+    """Tracks whether the cluster answers, and reports the beginning and the end of an outage.
 
     Args:
-        notice: told once of an outage, with its cause, and once of its end, with None.
+        notice: called once for an outage, with its cause, and once for its end, with None.
         clock: monotonic seconds.
     """
 
@@ -76,14 +76,14 @@ class Outage:
         self.under_way = False
 
     def failed(self, error: ApiError | TransportError) -> float:
-        """Another failure; gives how long to wait before the next attempt, or raises it if waiting will not help."""
+        """Take a failure; gives the seconds until the next attempt, or raises the failure if retrying can't help."""
         self._refusals = 0 if _passing(error) else self._refusals + 1
         if self._refusals and not (self.under_way and self._refusals <= MAX_REFUSALS):
             raise error
         if not self.under_way:
             self._since = self._clock()
         self.under_way = True
-        # An index that is just being made can't be searched for a moment: nothing to speak of.
+        # An index that is being created can't be searched for a moment: that is no outage.
         if not self._noticed and isinstance(error, ApiError) and self._clock() - self._since < SILENT_SECONDS:
             return PAUSE_SECONDS
         if not self._noticed:
@@ -92,7 +92,7 @@ class Outage:
         return MAX_PAUSE_SECONDS
 
     def recovered(self) -> None:
-        """The cluster answers."""
+        """Take notice that the cluster answers."""
         if self._noticed:
             self._notice(None)
         self.under_way = self._noticed = False
@@ -100,5 +100,5 @@ class Outage:
 
 
 def _passing(error: Exception) -> bool:
-    # A lost snapshot (404) is as passing as a node that restarts.
+    # A lost snapshot (404) is as temporary as a node that restarts.
     return not isinstance(error, ApiError) or error.meta.status in (404, 408, 429) or error.meta.status >= 500

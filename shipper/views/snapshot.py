@@ -14,13 +14,13 @@ from shipper.elastic.search_answers import Hit, aggregations_of, hits_of
 from shipper.query.conditions import Query
 from shipper.views.views import Sort
 
-# Long enough for a reader who thinks before turning the page; when it isn't, the snapshot is taken again.
+# Long enough for a reader who pauses; a snapshot that expired is opened again.
 KEEP_ALIVE = "5m"
-# A page is sized by the documents before it, so that 1 MiB lines and 40 byte lines cost about the same memory.
+# The size of a page follows from the documents before it, so that long and short lines take about the same memory.
 PAGE_BYTES = 4 * 2**20
 FIRST_PAGE = 200
 MAX_PAGE = 2000
-# Without documents a hit is only an id and its place in the order; the cluster's own limit is this.
+# For pages without documents; the limit of Elasticsearch.
 KEYS_ONLY_PAGE = 10_000
 
 # Backing indices of a few streams over years.
@@ -28,12 +28,12 @@ MAX_INDICES = 10_000
 
 _LAST_LONG = 2**63 - 1
 
-# What every document that can be sorted by it has.
+# Fields that every document has, if it can be sorted by them.
 _ALWAYS_SET = frozenset({"@timestamp", "event.created", "_seq_no", "_shard_doc"})
 
 
 def _sort_values(order: Sort) -> Callable[[Any], bool]:
-    """The shape of a hit's place in an order: a name or a number for each field, null where it has no value."""
+    """The shape of a hit's sort values: a text or a number for each field, null where it has no value."""
     fields = [(field, how) for one in order for field, how in one.items()]
     kinds = [str if isinstance(how, dict) and how.get("unmapped_type") == "keyword" else number for _, how in fields]
     firm = fields[0][0] in _ALWAYS_SET
@@ -73,7 +73,7 @@ def newest(
         order: the sort.
         size: how many hits.
         source: whether the documents are fetched as well.
-        preference: who asks; the same copies of the shards answer the same name, as long as they are there.
+        preference: a name; the same copies of the shards answer requests with the same name.
     """
     answer = client.search(
         index=list(index),
@@ -83,7 +83,7 @@ def newest(
         source=source,
         preference=preference,
         ignore_unavailable=True,
-        # Half an answer would look like a whole one.
+        # A partial answer would look like a complete one.
         allow_partial_search_results=False,
         track_total_hits=False,
     )
@@ -93,13 +93,13 @@ def newest(
 class Snapshot:
     """The documents as they were at one moment, to be read in pages.
 
-    A snapshot that the cluster gave up (the reader paused, a node restarted) is taken again and reading goes
-    on behind the last document given: the sort has to be one in which no two documents are equal.
+    If the snapshot is lost (the reader paused, a node restarted) it is opened again, and reading continues after the
+    last document given: no two documents may be equal in the sort.
 
     Args:
         client: the cluster.
         index: the streams.
-        preference: who asks; the same copies of the shards answer the same name, as long as they are there.
+        preference: a name; the same copies of the shards answer requests with the same name.
     """
 
     def __init__(self, client: Elasticsearch, index: Sequence[str], preference: str | None = None) -> None:
@@ -118,7 +118,7 @@ class Snapshot:
         try:
             self._client.close_point_in_time(id=self._id)
         except (ApiError, TransportError):
-            # It is closed by its own end a little later; what was read is good.
+            # It expires by itself a little later.
             return
 
     def pages(
@@ -151,7 +151,7 @@ class Snapshot:
             except NotFoundError:
                 self._open()
                 if after is not None:
-                    # The tie-breaker belongs to the lost snapshot; behind all ties is where we were.
+                    # The tie-breaker belongs to the lost snapshot: continue after all ties.
                     after = [*after[:-1], _LAST_LONG if ascending else -1]
                 hits = self._page(query, [*order, tie], size, source, after)
             if not hits:
@@ -219,6 +219,6 @@ class Snapshot:
 
 
 def next_size(size: int, taken: int) -> int:
-    """How many documents to ask for when ``size`` of them were ``taken`` bytes: carefully up, at once down."""
+    """How many documents to ask for after ``size`` of them took ``taken`` bytes: at most four times as many."""
     fitting = size * PAGE_BYTES // max(taken, 1)
     return max(1, min(fitting, size * 4, MAX_PAGE))
