@@ -81,7 +81,7 @@ class TestLate:
 
     def test_many_in_pages(self, watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
         """More than is remembered: each once, as it was indexed; and the same in the next backing index."""
-        monkeypatch.setattr(late_arrivals, "RECENT", 100)
+        monkeypatch.setattr(late_arrivals, "MAX_RECENT", 100)
         watched.begin()
         for round_ in range(2):
             lines = [line(at, str(at), created=at % 7, generation=f"g{round_}") for at in range(3000)]
