@@ -19,7 +19,7 @@ from shipper.runs.facts import RunFacts, facts_of
 from shipper.runs.gathered import Gathered
 from shipper.runs.writer import RunDocuments, Written
 from shipper.taxonomy import MEANINGS, STAGE_PREFIXES
-from shipper.views.paging import Snapshot
+from shipper.views.snapshot import Snapshot
 from shipper.views.views import sort
 
 _ORDER = ("@timestamp", "log.file.path", "log.offset")

@@ -136,8 +136,6 @@ END_VERBS = frozenset({"completed", "failed", "cancelled", "skipped"})
 """Verbs that end a run and are its status from then on; ``finished`` ends it, too, with the event's outcome."""
 SAME_BIRTH_SECONDS = 60
 """The audit trail and the event stream report one birth at different times: they differ by less than this."""
-TASK_FAILURES = frozenset({"task.failed", "task.rejected", "task.timeout", "task.unregistered"})
-"""Celery's and Huey's own reports of a task that did not succeed."""
 
 # The last word of an event's name decides its ECS fields.
 _SUCCESS = ("completed", "complete", "succeeded", "success", "voxelops_complete")

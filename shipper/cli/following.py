@@ -21,9 +21,10 @@ if TYPE_CHECKING:  # each costs a good part of a second that --help need not wai
 
 def show_new(session: Session, index: list[str], query: Query, count: int, output: Output) -> int:
     """Print the tail of the log lines, and then every new one as it becomes searchable."""
-    from shipper.views.follow import Follower, follow
+    from shipper.views.follow import Follower
     from shipper.views.hits import flat_hits
     from shipper.views.paging import tail_of
+    from shipper.views.polling import follow
     from shipper.views.views import SHOW
 
     def notice(error: Exception | None) -> None:

@@ -70,10 +70,10 @@ def show_stats(
 
 
 def _show_sheet(sheet: Sheet, answer: Any, *, beside_others: bool, utc: bool) -> None:
-    from shipper.views.box_table import Boxed
+    from shipper.views.box_table import BoxTable
 
     rows = sheet.rows(answer)
-    table = Boxed(sheet.title, sheet.columns, zone_of(utc=utc), sys.stdout)
+    table = BoxTable(sheet.title, sheet.columns, zone_of(utc=utc), sys.stdout)
     table.write(rows)
     table.close()
     if not rows and beside_others:

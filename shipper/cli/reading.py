@@ -210,11 +210,11 @@ def zone_of(*, utc: bool) -> tzinfo | None:
 
 def output_of(form: Format, view: View, *, utc: bool, boxed: bool = False) -> Output:
     """Where documents of a view go."""
-    from shipper.views.box_table import Boxed
+    from shipper.views.box_table import BoxTable
     from shipper.views.render import JsonArray, Lines, Ndjson
 
     if form == "table" and boxed:
-        return Boxed(view.title, view.columns, zone_of(utc=utc), sys.stdout)
+        return BoxTable(view.title, view.columns, zone_of(utc=utc), sys.stdout)
     if form == "table":
         return Lines(view.columns, zone_of(utc=utc), sys.stdout)
     binary = sys.stdout.buffer

@@ -128,14 +128,15 @@ def _with_query(session: Session, index: list[str], text: str, show: Callable[[Q
     from elasticsearch import ApiError, BadRequestError
 
     from shipper.elastic.client import reason_of
-    from shipper.query.compiler import Matching, remarks
-    from shipper.query.parser import QueryError, parse
+    from shipper.query.compiler import QueryCompiler, remarks
+    from shipper.query.parser import parse
+    from shipper.query.syntax_tree import QueryError
     from shipper.query.unmapped_keys import has_key
 
     now, zone = datetime.now(UTC), zone_of(utc=utc)
     try:
         node = parse(text)
-        query = Matching(now, zone).query(node)
+        query = QueryCompiler(now, zone).query(node)
     except QueryError as error:
         raise click.BadParameter(f"{text!r} can't be read: {error}.{_ADVICE}", param_hint="QUERY") from None
     for remark in remarks(node, lambda field: has_key(session.client, index, field)):
@@ -147,7 +148,7 @@ def _with_query(session: Session, index: list[str], text: str, show: Callable[[Q
             # Said to the first request, before anything is shown: a search in order looks into all of the index.
             if not _TOO_WIDE.search(reason_of(error.body)):
                 raise
-            return show(Matching(now, zone, joined=False).query(node))
+            return show(QueryCompiler(now, zone, joined=False).query(node))
     except BadRequestError as error:
         if session.wrongly_mapped():
             raise
@@ -173,14 +174,15 @@ def _output(session: Session, index: list[str], query: Query, form: Format, *, u
 
 
 def _pages(session: Session, index: list[str], query: Query, count: int | None) -> Iterator[list[Hit]]:
-    from shipper.views import paging
+    from shipper.views.paging import tail, whole
+    from shipper.views.snapshot import Snapshot
     from shipper.views.views import SEARCH
 
     if count is not None:
-        yield from paging.tail(session.client, index, SEARCH, query, count)
+        yield from tail(session.client, index, SEARCH, query, count)
         return
-    with paging.Snapshot(session.client, index) as snapshot:
-        yield from paging.whole(snapshot, SEARCH, query)
+    with Snapshot(session.client, index) as snapshot:
+        yield from whole(snapshot, SEARCH, query)
 
 
 def _show_around(
@@ -206,11 +208,11 @@ def _show_around(
 
 def _in_files(session: Session, index: list[str], query: Query, count: int | None) -> Iterator[list[Hit]]:
     from shipper.query.conditions import every
-    from shipper.views import paging
+    from shipper.views.snapshot import Snapshot, newest
     from shipper.views.views import IN_FILES, SEARCH, sort
 
     if count is not None:
-        newest = paging.newest(session.client, index, query, SEARCH.sort(), count, source=False) if count else []
-        query = every([{"ids": {"values": [hit["_id"] for hit in newest]}}])
-    with paging.Snapshot(session.client, index) as snapshot:
+        hits = newest(session.client, index, query, SEARCH.sort(), count, source=False) if count else []
+        query = every([{"ids": {"values": [hit["_id"] for hit in hits]}}])
+    with Snapshot(session.client, index) as snapshot:
         yield from snapshot.pages(query, sort([field for field, _ in IN_FILES], newest_first=False))

@@ -1,1 +1,1 @@
-"""An application that writes logs, and the show: a node, the sidecar, the count, the views."""
+"""The demonstration: an application that writes logs, a node, the sidecar, a count of lines, the views."""

@@ -6,15 +6,14 @@ import logging
 import logging.handlers
 from pathlib import Path
 
-# Celery's own default.  The process's name is the real one: MainProcess, ForkPoolWorker-1, …
+# Celery's own default; process names are MainProcess, ForkPoolWorker-1, …
 _FORMAT = "[%(asctime)s: %(levelname)s/%(processName)s] %(message)s"
 
 
 def logger(path: Path) -> logging.Logger:
     """A logger that writes only to this file, which several processes may share.
 
-    The file is opened again once it was renamed away, as under logrotate; what another process writes in
-    between still goes to the renamed one.
+    After a rename (logrotate) each process opens the new file at its next record.
     """
     made = logging.getLogger(f"shipper.demo.{path.stem}")
     if not made.handlers:
@@ -28,7 +27,7 @@ def logger(path: Path) -> logging.Logger:
 
 
 def rotate(path: Path) -> None:
-    """Rename the file to ``.1``, moving older ones up; the writers notice."""
+    """Rename the file to ``.1`` and older ones to the next number; the writers open a new file."""
     older = sorted(path.parent.glob(f"{path.name}.*"), key=lambda found: int(found.suffix[1:]), reverse=True)
     for found in older:
         found.rename(path.with_name(f"{path.name}.{int(found.suffix[1:]) + 1}"))

@@ -1,7 +1,6 @@
-"""Counts the demonstration's lines and documents by itself, with none of the shipper's code, and compares them.
+"""Counts the demonstration's lines and documents without the shipper's code, and compares them.
 
-What a line is, is said here once more and differently: were it the shipper's own reading, a mistake in that
-would hide itself.
+Lines are recognised independently of the shipper's parsers, so that a mistake there shows.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any
 
 from elasticsearch import Elasticsearch, NotFoundError
 
-#: Of each data stream: the files, as a pattern below the log directory, that end up in it.
+#: The files of each data stream, as a pattern below the log directory.
 FILES = {
     "app": "neuroflow.log*",
     "workflow": "workflow.log*",
@@ -28,7 +27,7 @@ _PAGE = 5000
 
 @dataclass(frozen=True)
 class Tally:
-    """One data stream: records in its files, documents in the index, and positions that occur twice there."""
+    """One data stream: records in its files, documents in the index, and documents with a position seen before."""
 
     dataset: str
     lines: int
@@ -37,9 +36,9 @@ class Tally:
 
     @property
     def fault(self) -> str | None:
-        """What is wrong, as a sentence; None when every line is there once."""
+        """The difference, as a sentence; None when every line is there once."""
         faults = []
-        # A doubled line must not make up for a missing one.
+        # A duplicate must not compensate for a missing line.
         distinct = self.documents - self.doubled
         if distinct < self.lines:
             faults.append(f"{self.lines - distinct} of {self.lines} lines are missing")
@@ -51,15 +50,14 @@ class Tally:
 
 
 def records_in(path: Path, dataset: str) -> int:
-    """How many documents a log file must become.
+    """How many documents a log file must give.
 
-    A pipeline's output is kept line by line, the empty ones too.  Celery begins every record with a date in
-    brackets; what follows without one (a traceback) belongs to it.  Elsewhere a line is a record, and an empty
-    line is nothing.
+    A pipeline's output gives one for each line, also empty ones.  A record of Celery begins with a date in brackets,
+    and includes the lines after it (a traceback).  In other files each line that is not empty is a record.
     """
     lines = path.read_bytes().split(b"\n")
     if not lines[-1]:
-        lines.pop()  # what follows the last line end
+        lines.pop()  # after the last line end
     if dataset == "pipeline":
         return len(lines)
     if dataset == "celery":
@@ -76,7 +74,7 @@ def records_below(log_dir: Path) -> dict[str, int]:
 
 
 def tally(client: Elasticsearch, namespace: str, log_dir: Path) -> list[Tally]:
-    """Every data stream's records and documents; each document is looked at."""
+    """Every data stream's records and documents; reads all documents."""
     found = []
     for dataset, lines in records_below(log_dir).items():
         documents, doubled = repetitions(positions(client, f"logs-neuroflow.{dataset}-{namespace}"))
@@ -91,7 +89,7 @@ def repetitions(seen: Iterable[tuple[str, int]]) -> tuple[int, int]:
 
 
 def positions(client: Elasticsearch, stream: str) -> Iterator[tuple[str, int]]:
-    """Where each document's line stood: the life of its file, and the offset in it."""
+    """The position of each document's line: generation and offset."""
     try:
         client.indices.refresh(index=stream)
         pit = client.open_point_in_time(index=stream, keep_alive="1m")["id"]

@@ -1,4 +1,4 @@
-"""What the demonstration's pipelines print: text as neuroimaging tools write it, with all that makes it awkward."""
+"""The output of the demonstration's pipelines: text like that of neuroimaging tools, with colours and tracebacks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def lines(rng: random.Random, pipeline: str, subject: str, steps: int) -> Iterat
 
 
 def failure(error: str, pipeline: str) -> str:
-    """What goes to stderr before the container gives up."""
+    """The text on stderr before the container fails."""
     return (
         f"Node: {pipeline}_wf.final\nTraceback (most recent call last):\n"
         f'  File "/opt/conda/bin/{pipeline}", line 8, in <module>\n    sys.exit(main())\n'

@@ -1,4 +1,4 @@
-"""What the demonstration's application will do: all of it decided beforehand, from a seed."""
+"""The plan of the demonstration's application, decided from a seed before it runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ERRORS = (
 
 @dataclass(frozen=True)
 class Session:
-    """One imaging session: the numbers that a database gave it, and its names on disk."""
+    """One imaging session: its keys in the database, and its names on disk."""
 
     id: int
     subject_id: int
@@ -32,7 +32,7 @@ class Session:
 
 @dataclass(frozen=True)
 class PipelineRun:
-    """One pipeline run and how it will end; ``running`` and ``queued`` are as far as it gets."""
+    """One pipeline run and its last state; ``running`` and ``queued`` mean that it does not end."""
 
     run_id: int
     workflow_run_id: int
@@ -61,10 +61,10 @@ class WorkflowRun:
 
 
 def make(seed: int, seconds: float) -> list[WorkflowRun]:
-    """The workflow runs of so many seconds; the same for the same arguments.
+    """The workflow runs for so many seconds; the same for the same arguments.
 
-    Most complete, with a failed pipeline run here and there; the second one fails in its third stage; the last
-    one is left in its second stage with one pipeline run running and the others queued.
+    Most complete, some with a failed pipeline run; the second one fails in its third stage; the last one stops in
+    its second stage with one pipeline run running and the others queued.
     """
     rng = random.Random(seed)  # noqa: S311 - the same dice for the same seed, nothing secret
     count = max(3, round(seconds))
@@ -106,19 +106,19 @@ def _stages(
         runs: list[PipelineRun] = []
         for place, session in enumerate(remaining):
             run_number += 1
-            fate: End = "failed" if rng.random() < 0.07 else "completed"
+            end_of_run: End = "failed" if rng.random() < 0.07 else "completed"
             if end == "failed" and position == 2:
-                fate = "failed"  # what makes the whole workflow run fail
+                end_of_run = "failed"  # so that the workflow run fails
             if end == "running" and position == 1:
-                fate = "running" if place == 0 else "queued"
+                end_of_run = "running" if place == 0 else "queued"
             runs.append(
                 PipelineRun(
                     run_number,
                     workflow,
                     pipeline,
                     session,
-                    fate,
-                    rng.choice(_ERRORS) if fate == "failed" else None,
+                    end_of_run,
+                    rng.choice(_ERRORS) if end_of_run == "failed" else None,
                     str(uuid.UUID(int=rng.getrandbits(128), version=4)),
                     rng.randint(16, 36),
                 )
@@ -126,6 +126,6 @@ def _stages(
         stages.append((pipeline, tuple(runs)))
         if (end == "failed" and position == 2) or (end == "running" and position == 1):
             break
-        # A session whose run failed goes no further, unless nobody would be left to tell of.
+        # Sessions with a failed run go no further, unless none would be left.
         remaining = [run.session for run in runs if run.end == "completed"] or remaining
     return tuple(stages)

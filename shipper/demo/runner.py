@@ -31,8 +31,8 @@ _SHIP = (sys.executable, "-m", "shipper.cli.ship")
 _LOGS = (sys.executable, "-m", "shipper.cli.logs")
 _WORKLOAD = (sys.executable, "-m", "shipper.demo.workload")
 
-# How long a child may take for what should take a second or two.
-_PATIENCE = 120
+# The time limit of a child process that normally takes a second or two.
+_CHILD_SECONDS = 120
 _ENDED_BY_SIGNAL = 130
 
 
@@ -41,15 +41,15 @@ class DemoError(Exception):
 
 
 def run_demo(*, seconds: float = 6, seed: int = 1, console: Console | None = None) -> int:
-    """Show everything at work, and prove that every line arrived once.
+    """Run the demonstration and check that every line arrived once.
 
     Args:
         seconds: how long the application writes logs.
-        seed: what happens in them.
-        console: where it is told; standard output unless given.
+        seed: decides the events in them.
+        console: where progress is printed; standard output unless given.
 
     Returns:
-        What the process should exit with: 0 when every line of every file is one document.
+        The exit code of the process: 0 when every line of every file is one document.
     """
     console = console or Console(highlight=False)
     say = _say(console)
@@ -65,7 +65,7 @@ def run_demo(*, seconds: float = 6, seed: int = 1, console: Console | None = Non
         console.print(str(error), style="red", markup=False)
         return 1
     except KeyboardInterrupt:
-        say("interrupted; everything that was started has been ended")
+        say("interrupted; all started processes have ended")
         return _ENDED_BY_SIGNAL
 
 
@@ -88,20 +88,20 @@ def write_config(folder: Path, url: str, namespace: str) -> Path:
 
 
 def faults(tallies: Sequence[Tally], counters: Mapping[str, int]) -> list[str]:
-    """Everything that is not as promised, a sentence each; none when every line arrived once."""
+    """A sentence for each fault; none when every line arrived once."""
     found = [tally.fault for tally in tallies if tally.fault]
     found += [f"{tally.dataset}: nothing was written" for tally in tallies if not tally.lines]
     if counters["dead"]:
         found.append(f"{counters['dead']} documents were refused (dead letters)")
     if counters["in_flight"]:
-        found.append(f"{counters['in_flight']} documents are still on their way")
+        found.append(f"{counters['in_flight']} documents are still in flight")
     if counters["read"] != sum(counters[name] for name in ("acknowledged", "duplicate", "dead", "in_flight")):
         found.append(f"the sidecar's counters do not add up: {dict(counters)}")
     return found
 
 
 def summary(tallies: Sequence[Tally]) -> Table:
-    """The table that says it all."""
+    """The table of lines and documents."""
     table = Table(title="Lines in files = documents in Elasticsearch")
     table.add_column("Data stream")
     for name in ("Lines", "Documents", "Missing", "Doubled"):
@@ -122,7 +122,7 @@ def summary(tallies: Sequence[Tally]) -> Table:
 
 def _show(folder: Path, node: Node, seconds: float, seed: int, console: Console) -> int:
     say = _say(console)
-    # A node of somebody else may hold an earlier demonstration.
+    # A given node may hold an earlier demonstration.
     namespace = f"demo_{uuid.uuid4().hex[:8]}" if isinstance(node, GivenNode) else "demo"
     config = write_config(folder, node.url, namespace)
     log_dir = folder / "logs"
@@ -130,13 +130,13 @@ def _show(folder: Path, node: Node, seconds: float, seed: int, console: Console)
         say(f"the sidecar ships {log_dir}; the application writes to it for {seconds:g} s …")
         arguments = ["--log-dir", str(log_dir), "--seconds", f"{seconds}", "--seed", f"{seed}"]
         with _child([*_WORKLOAD, *arguments], folder / "workload.log") as workload:
-            _finish(workload, "the application", folder / "workload.log", seconds + _PATIENCE)
+            _finish(workload, "the application", folder / "workload.log", seconds + _CHILD_SECONDS)
         if sidecar.poll() is None:
             sidecar.send_signal(signal.SIGTERM)
-        _finish(sidecar, "the sidecar", folder / "sidecar.log", _PATIENCE)
-    say("the sidecar was stopped; once more, to ship what was left: a line without its end …")
+        _finish(sidecar, "the sidecar", folder / "sidecar.log", _CHILD_SECONDS)
+    say("the sidecar was stopped; running it with --once to ship the rest: a line without its end …")
     with _child([*_SHIP, "--config", str(config), "--once"], folder / "once.log") as once:
-        _finish(once, "the sidecar (--once)", folder / "once.log", _PATIENCE)
+        _finish(once, "the sidecar (--once)", folder / "once.log", _CHILD_SECONDS)
 
     counters = _counters(config)
     client = connect(load(config).elasticsearch)
@@ -145,8 +145,8 @@ def _show(folder: Path, node: Node, seconds: float, seed: int, console: Console)
     finally:
         client.close()
     console.print(summary(tallies))
-    told = ", ".join(f"{name} {number:,}" for name, number in counters.items())
-    console.print(f"the sidecar over both runs: {told}", soft_wrap=True)
+    numbers = ", ".join(f"{name} {number:,}" for name, number in counters.items())
+    console.print(f"the sidecar over both runs: {numbers}", soft_wrap=True)
     found = faults(tallies, counters)
     if not found:
         found = _views(config, log_dir, seconds, seed, console)
@@ -159,7 +159,7 @@ def _show(folder: Path, node: Node, seconds: float, seed: int, console: Console)
 
 
 def _views(config: Path, log_dir: Path, seconds: float, seed: int, console: Console) -> list[str]:
-    """The commands that read it back; the log of a failed run must come back byte for byte."""
+    """Run the reading commands; the log of a failed run must be printed byte for byte."""
     failed = next(run for workflow in plan.make(seed, seconds) for run in workflow.runs if run.end == "failed")
     (log_file,) = (log_dir / "pipelines" / failed.pipeline).glob(f"*_{failed.run_id}_*.log")
     workflow = next(one for one in plan.make(seed, seconds) if failed in one.runs)
@@ -179,13 +179,13 @@ def _views(config: Path, log_dir: Path, seconds: float, seed: int, console: Cons
             env={**os.environ, "COLUMNS": str(console.width)},
             capture_output=True,
             check=False,
-            timeout=_PATIENCE,
+            timeout=_CHILD_SECONDS,
         )
         console.file.write(answer.stdout.decode(errors="replace"))
         console.file.flush()
         if answer.returncode:
-            said = answer.stderr.decode(errors="replace").strip()
-            found.append(f"{' '.join(command)} exited with {answer.returncode}: {said}")
+            output = answer.stderr.decode(errors="replace").strip()
+            found.append(f"{' '.join(command)} exited with {answer.returncode}: {output}")
         elif words[0] == "pipeline" and answer.stdout != log_file.read_bytes():
             found.append(f"{' '.join(command)} does not print the log as it was written")
     return found
@@ -197,7 +197,7 @@ def _counters(config: Path) -> dict[str, int]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=_PATIENCE,
+        timeout=_CHILD_SECONDS,
     )
     if answer.returncode:
         raise DemoError(f"neuroflow-ship status exited with {answer.returncode}: {answer.stderr.strip()}")
@@ -207,14 +207,14 @@ def _counters(config: Path) -> dict[str, int]:
 
 @contextmanager
 def _child(command: Sequence[str], output: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process of ours, in a group of its own, that is ended with the block."""
+    """A child process, in a group of its own, that is terminated with the block."""
     with output.open("wb") as file:
         process = subprocess.Popen(  # noqa: S603 - our own commands
             command,
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C in the terminal reaches us alone, and we end them in order
+            start_new_session=True,  # Ctrl-C in the terminal reaches only this process, which terminates the others
         )
     try:
         yield process
@@ -224,33 +224,33 @@ def _child(command: Sequence[str], output: Path) -> Iterator[subprocess.Popen[by
             try:
                 process.wait(5)
             except subprocess.TimeoutExpired:
-                # The whole group: the application's workers too.
+                # The whole group, with the application's workers.
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
 
 
-def _finish(process: subprocess.Popen[bytes], name: str, output: Path, patience: float) -> None:
+def _finish(process: subprocess.Popen[bytes], name: str, output: Path, timeout: float) -> None:
     try:
-        code = process.wait(patience)
+        code = process.wait(timeout)
     except subprocess.TimeoutExpired:
         code = None
     if code != 0:
-        how = f"did not end within {patience:g} s" if code is None else f"exited with {code}"
-        said = output.read_text(encoding="utf-8", errors="replace").splitlines()[-25:]
-        raise DemoError("\n".join((f"{name} {how}; the end of its output:", *said)))
+        how = f"did not end within {timeout:g} s" if code is None else f"exited with {code}"
+        last = output.read_text(encoding="utf-8", errors="replace").splitlines()[-25:]
+        raise DemoError("\n".join((f"{name} {how}; the end of its output:", *last)))
 
 
 @contextmanager
 def _signals() -> Iterator[None]:
-    """While it runs, SIGTERM and SIGHUP end it as Ctrl-C does: everything is put away.
+    """Let SIGTERM and SIGHUP end the block like Ctrl-C, with clean-up.
 
-    SIGINT too is taken anew: a shell's background jobs are started with it ignored.
+    SIGINT gets a handler too, because background jobs of a shell are started with it ignored.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield  # Python takes signals in the main thread only
+        yield  # Python handles signals in the main thread only
         return
     numbers = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup's wish is respected
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # not under nohup
         numbers.append(signal.SIGHUP)
     old = {number: signal.signal(number, _interrupt) for number in numbers}
     try:

@@ -43,7 +43,7 @@ _COMPONENTS = {"celery": "WARNING", "sqlalchemy": "WARNING", "workflow": "INFO",
 
 @dataclass(frozen=True)
 class Job:
-    """What every process of the application has to know."""
+    """The settings of every process of the application."""
 
     log_dir: Path
     seed: int
@@ -54,8 +54,8 @@ class Job:
         """Configure logging for this process, as the application does at its start."""
         emit.setup_logging("DEBUG", "json", log_dir=self.log_dir, rotation=_ROTATION, components=_COMPONENTS)
 
-    def dice(self, *of: object) -> random.Random:
-        """Dice of one thing alone, so that the order in which threads come by changes nothing."""
+    def random_of(self, *of: object) -> random.Random:
+        """A random generator for one purpose, so that the order of threads does not matter."""
         return random.Random(f"{self.seed}/{of}")  # noqa: S311 - the same for the same seed, nothing secret
 
     @property
@@ -65,11 +65,11 @@ class Job:
 
 
 class PipelineError(Exception):
-    """A pipeline's container gave up."""
+    """A pipeline's container failed."""
 
 
 def run(log_dir: Path, seconds: float, seed: int) -> None:
-    """Be the application for about so many seconds."""
+    """Run the application for about so many seconds."""
     workflows = plan.make(seed, seconds)
     total = sum(len(workflow.runs) for workflow in workflows)
     job = Job(log_dir.absolute(), seed, seconds * WORKERS / total * 0.8)
@@ -85,7 +85,7 @@ def run(log_dir: Path, seconds: float, seed: int) -> None:
         beat = threading.Thread(target=_beat, args=(job, ended, seconds), daemon=True)
         beat.start()
         threads = [
-            # Daemons: Ctrl-C must not wait for them.
+            # Daemons, so that Ctrl-C does not wait for them.
             threading.Thread(target=_workflow, args=(job, workflow, pool), daemon=True)
             for workflow in workflows
         ]
@@ -93,7 +93,7 @@ def run(log_dir: Path, seconds: float, seed: int) -> None:
             for thread in threads:
                 thread.start()
                 time.sleep(seconds / len(threads) / 2)
-            celery_files.rotate(job.worker_log)  # as logrotate would, in the middle of it all
+            celery_files.rotate(job.worker_log)  # as logrotate would, half-way
             for thread in threads:
                 thread.join()
         except BaseException:
@@ -105,8 +105,8 @@ def run(log_dir: Path, seconds: float, seed: int) -> None:
 
 
 def _worker(job: Job, numbers: Synchronized[int]) -> None:
-    """Begin a worker process, named as Celery names them."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's business
+    """Initialise a worker process, named as Celery names them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process handles Ctrl-C
     with numbers.get_lock():
         numbers.value += 1
         multiprocessing.current_process().name = f"ForkPoolWorker-{numbers.value}"
@@ -123,7 +123,7 @@ def _beat(job: Job, ended: threading.Event, seconds: float) -> None:
 
 
 def _workflow(job: Job, workflow: WorkflowRun, pool: ProcessPoolExecutor) -> None:
-    """One workflow run, from discovery to its end (or to where the plan leaves it)."""
+    """One workflow run, from discovery to its end (or to where the plan stops it)."""
     number = workflow.workflow_run_id
     log, audit, metrics = emit.get_logger("workflow"), emit.AuditLog(job.log_dir), emit.get_metrics_collector()
     began = time.monotonic()
@@ -143,7 +143,7 @@ def _workflow(job: Job, workflow: WorkflowRun, pool: ProcessPoolExecutor) -> Non
         for stage, runs in workflow.stages:
             errors = _stage(job, number, stage, runs, pool)
             if errors is None:
-                return  # left in the middle
+                return  # the plan stops it here
             if errors:
                 emit.workflow_failed(log, workflow_run_id=number, error=f"Stage {stage} failed")
                 break
@@ -166,7 +166,7 @@ def _workflow(job: Job, workflow: WorkflowRun, pool: ProcessPoolExecutor) -> Non
 
 
 def _settle(job: Job, workflow: WorkflowRun) -> None:
-    """What has become of the sessions of a workflow run that is over."""
+    """Write the status of the sessions of a workflow run that has ended."""
     for session in workflow.sessions:
         end = "failed" if any(run.end == "failed" for run in workflow.runs if run.session == session) else "completed"
         emit.AuditLog(job.log_dir).record(
@@ -214,7 +214,7 @@ def _discovery(job: Job, workflow: WorkflowRun) -> None:
 def _stage(
     job: Job, number: int, stage: str, runs: tuple[PipelineRun, ...], pool: ProcessPoolExecutor
 ) -> list[str] | None:
-    """One stage; gives its errors if none of its runs did well, or None where the plan leaves it open."""
+    """One stage; gives its errors if all of its runs failed, or None where the plan stops in it."""
     log, metrics = emit.get_logger("workflow"), emit.get_metrics_collector()
     began = time.monotonic()
     with emit.WorkflowLogContext(stage=stage):
@@ -281,7 +281,7 @@ def _execute(job: Job, run: PipelineRun) -> None:
     ):
         emit.pipeline_started(log, pipeline=run.pipeline, run_id=run.run_id)
         _status(job, run, "queued", "running", "celery")
-        # What a task prints, Celery puts into its own log, as a warning: here a line of an unconfigured part.
+        # Celery writes what a task prints into its own log, as a warning: here a line of unconfigured structlog.
         printed = {
             "task_id": run.task_id,
             "cmd": f"docker run --rm {run.pipeline}:1.1.1 --participant {session.subject}",
@@ -314,26 +314,26 @@ def _execute(job: Job, run: PipelineRun) -> None:
 
 
 def _contain(job: Job, run: PipelineRun) -> None:
-    """The container: its output, a chatty logger, and the database driver's complaints."""
-    log, dice = emit.get_logger("pipeline"), job.dice(run.run_id)
+    """The container: its output, a DEBUG logger, and warnings of the database driver."""
+    log, random_of = emit.get_logger("pipeline"), job.random_of(run.run_id)
     capture = emit.PipelineLogCapture(run.run_id, run.pipeline, job.log_dir / "pipelines" / run.pipeline)
     with ExitStack() as closing:
         if run.end == "running":
-            capture.__enter__()  # and never left: this run has no end
+            capture.__enter__()  # and never exited: this run has no end
         else:
             closing.enter_context(capture)
-        pieces = list(pipeline_output.lines(dice, run.pipeline, run.session.subject, run.steps))
+        pieces = list(pipeline_output.lines(random_of, run.pipeline, run.session.subject, run.steps))
         for index, (stream, text) in enumerate(pieces):
             (capture.write_stdout if stream == "stdout" else capture.write_stderr)(text)
             if index % 2:
                 log.debug("pipeline.progress", run_id=run.run_id, percent=100 * index // len(pieces))
-            if dice.random() < 0.02:
+            if random_of.random() < 0.02:
                 logging.getLogger("sqlalchemy.engine").warning(
-                    "Slow query (%.0f ms): SELECT … FROM pipeline_runs", dice.uniform(200, 2000)
+                    "Slow query (%.0f ms): SELECT … FROM pipeline_runs", random_of.uniform(200, 2000)
                 )
             time.sleep(job.pace / len(pieces))
         if run.end == "running":
-            capture.write_stdout("Denoising:  42%|████▏     | 21/50")  # a bar that has not moved on yet
+            capture.write_stdout("Denoising:  42%|████▏     | 21/50")  # an unfinished progress bar
         if run.error:
             capture.write_stderr(pipeline_output.failure(run.error, run.pipeline))
             raise PipelineError(run.error)
@@ -350,7 +350,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--log-dir", type=Path, required=True, help="where the logs go")
     parser.add_argument("--seconds", type=float, default=6, help="about how long (default: 6)")
-    parser.add_argument("--seed", type=int, default=1, help="what happens (default: 1)")
+    parser.add_argument("--seed", type=int, default=1, help="decides the events (default: 1)")
     options = parser.parse_args(arguments)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)

@@ -1,4 +1,4 @@
-"""A small client of Kibana's HTTP interface: address, space, credentials, TLS, and patience while it starts."""
+"""A small client of Kibana's HTTP API: address, space, credentials, TLS, and waiting while Kibana starts."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from urllib.parse import quote
 import orjson
 from elastic_transport import HttpHeaders, NodeConfig, TransportError, Urllib3HttpNode
 from elastic_transport.client_utils import basic_auth_to_header
+from urllib3 import encode_multipart_formdata
 
 from shipper.addresses import address_of
 from shipper.config import Config, ConfigError
 from shipper.kibana.responses import Answer, KibanaError, is_starting, refusal, unreachable
 
-# How long a Kibana that is still starting is waited for, and how long between two looks, in seconds.
+# How long to wait for a Kibana that is starting, and between two attempts.
 STARTING_SECONDS = 60.0
 PAUSE_SECONDS = 2.0
 
@@ -26,17 +27,17 @@ Say = Callable[[str], None]
 
 
 class KibanaClient:
-    """Asks one space of one Kibana.
+    """Sends requests to one space of one Kibana.
 
     Args:
-        config: ``kibana`` for the address, space and key; ``elasticsearch`` for what is missing there: credentials,
-            and certificates.
-        say: told when Kibana has to be waited for.
-        clock: seconds, of any beginning.
+        config: ``kibana`` for address, space and key; ``elasticsearch`` for certificates, and for credentials that
+            are missing there.
+        say: called with a message when it starts to wait for Kibana.
+        clock: monotonic seconds.
         sleep: waits for so many seconds.
 
     Raises:
-        ConfigError: the configuration names no address, or no usable one.
+        ConfigError: the address is missing or unusable.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class KibanaClient:
         self.place = re.sub(r"//.*@", "//", config.kibana.url.rstrip("/"))
         self._timeout = config.elasticsearch.request_timeout
         self._say, self._clock, self._sleep = say, clock, sleep
-        self._patient_until: float | None = None
+        self._wait_until: float | None = None
         try:
             self._node = Urllib3HttpNode(_node_config(config))
         except (OSError, ValueError) as error:
@@ -65,26 +66,26 @@ class KibanaClient:
         self._node.close()
 
     def check_space(self) -> None:
-        """See that the space is there: Kibana writes into one that is not, where nobody ever sees it.
+        """Check that the space exists: Kibana would also write into a missing one, where nobody finds it.
 
         Raises:
-            KibanaError: there is none, or Kibana can't be asked; not when the key may not look.
+            KibanaError: there is none, or Kibana can't be reached; not when the key may not read spaces.
         """
         if self.space == "default":
             return
         answer = self._send("GET", f"/api/spaces/space/{quote(self.space, safe='')}", None, {})
         if answer.status == 404 and answer.from_kibana:
-            # A base path that is wrong is answered in the same way.
+            # A wrong base path is answered in the same way.
             path = ", or its path in kibana.url is wrong" if self._node.path_prefix else ""
             raise KibanaError(
-                f"{self.place} has no space {self.space!r}{path}: make it in Kibana under Spaces, "
+                f"{self.place} has no space {self.space!r}{path}: create it in Kibana under Spaces, "
                 "or change kibana.space"
             )
         if not answer.ok and answer.status != 403:
             raise KibanaError(refusal(answer, self.place, needs="access to the space"))
 
     def ask(self, method: str, path: str, body: Any = None) -> Answer:
-        """One request within the space, with a JSON body if any; whatever the status is.
+        """The answer, of any status, to one request within the space, with a JSON body if any.
 
         Raises:
             KibanaError: there was no answer.
@@ -94,28 +95,20 @@ class KibanaClient:
         return self._send(method, f"{self._prefix}{path}", orjson.dumps(body), {"content-type": "application/json"})
 
     def upload(self, path: str, file: bytes, name: str) -> Answer:
-        """Post a file within the space, as a form does.
+        """The answer to a form with one file (NDJSON), posted within the space.
 
         Raises:
             KibanaError: there was no answer.
         """
-        boundary = "neuroflow-ship"
-        while boundary.encode() in file:
-            boundary += "-"
-        head = (
-            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
-            "Content-Type: application/ndjson\r\n\r\n"
-        )
-        body = head.encode() + file + f"\r\n--{boundary}--\r\n".encode()
-        headers = {"content-type": f"multipart/form-data; boundary={boundary}"}
-        return self._send("POST", f"{self._prefix}{path}", body, headers)
+        body, content_type = encode_multipart_formdata({"file": (name, file, "application/ndjson")})
+        return self._send("POST", f"{self._prefix}{path}", body, {"content-type": content_type})
 
     @property
     def _prefix(self) -> str:
         return "" if self.space == "default" else f"/s/{quote(self.space, safe='')}"
 
     def _send(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
-        """Send, and again while Kibana says that it is starting; all that we send may be sent twice."""
+        """Send a request, and again while Kibana is starting; all our requests can be repeated."""
         while True:
             try:
                 response = self._node.perform_request(
@@ -127,10 +120,10 @@ class KibanaClient:
             answer = Answer(response.meta.status, found, response.body)
             if not is_starting(answer):
                 return answer
-            if self._patient_until is None:
-                self._patient_until = self._clock() + STARTING_SECONDS
-                self._say(f"{self.place} is not ready yet; waiting for it, {STARTING_SECONDS:g} s at most")
-            if self._clock() + PAUSE_SECONDS > self._patient_until:
+            if self._wait_until is None:
+                self._wait_until = self._clock() + STARTING_SECONDS
+                self._say(f"{self.place} is not ready yet; retrying for up to {STARTING_SECONDS:g} s")
+            if self._clock() + PAUSE_SECONDS > self._wait_until:
                 return answer
             self._sleep(PAUSE_SECONDS)
 
@@ -143,7 +136,7 @@ def _node_config(config: Config) -> NodeConfig:
         if not config.elasticsearch.verify_certs:
             options = {"verify_certs": False, "ssl_show_warn": False}
         elif config.elasticsearch.ca_certs:
-            # Beside the public authorities: Kibana may have its certificate from either.
+            # In addition to the public authorities: Kibana's certificate may be from either.
             context = ssl.create_default_context()
             certificates = Path(config.elasticsearch.ca_certs)
             if certificates.is_dir():
@@ -163,12 +156,12 @@ def _node_config(config: Config) -> NodeConfig:
 
 
 def _authorization(config: Config) -> dict[str, str]:
-    """The key of this Kibana, else who the address names, else whoever the cluster knows."""
+    """The header for the key of this Kibana, else the login in its address, else the credentials of the cluster."""
     kibana, cluster = config.kibana, config.elasticsearch
     if kibana.api_key:
         return {"authorization": f"ApiKey {kibana.api_key}"}
     if re.match(r"https?://[^/]*@", kibana.url or ""):
-        return {}  # the node sends them
+        return {}  # the node sends the login
     if cluster.api_key:
         return {"authorization": f"ApiKey {cluster.api_key}"}
     if cluster.username and cluster.password:

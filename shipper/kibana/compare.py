@@ -1,11 +1,17 @@
-"""Whether what a space of Kibana holds is what we would put there.  Pure functions."""
+"""Whether a space of Kibana holds the objects of this release.  Pure functions.
+
+The tag carries a digest of all objects, and Kibana writes all objects of one import with one ``updated_at`` (one bulk
+request); every later write gives an object another time.  So an object whose time is that of a tag with our digest is
+as we imported it, in whatever shape this Kibana keeps it.
+
+Two kinds are written without being edited, which no digest tells: Discover counts in a data view how often each
+field was chosen, and a rule carries the actions of the lab.  Of these `holds` compares the fields that we set.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal
 
 from shipper.kibana.ndjson import Object, unpacked
@@ -14,9 +20,6 @@ Key = tuple[str, str]
 """Type and id of an object, as our files name it."""
 
 Action = Literal["created", "updated", "unchanged"]
-
-# Objects of one import carry one time; this much is for an import that Kibana wrote in parts.
-ONE_IMPORT_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -34,46 +37,35 @@ def key_of(one: Mapping[str, Any]) -> Key:
 
 
 def as_ours(found: Iterable[Object]) -> dict[Key, Object]:
-    """What was found, under the names of our files.
+    """The objects found, by the ids in our files.
 
-    An id is taken once in all spaces together: imported into a second one, an object gets another id there, and
-    keeps ours as its origin.  References are put back to our ids as well.
+    An id is unique across all spaces: imported into a second space, an object gets another id there, and keeps ours
+    as its ``originId``.
     """
-    found = list(found)
-    origins = {key_of(one): one.get("originId") or one["id"] for one in found}
     ours: dict[Key, Object] = {}
     for one in found:
-        references = [{**ref, "id": origins.get(key_of(ref), ref["id"])} for ref in one.get("references", ())]
-        key = one["type"], origins[key_of(one)]
-        # An object that has the id itself goes before a copy of it.
+        key = one["type"], one.get("originId") or one["id"]
+        # An object with our id takes precedence over a copy of it.
         if key not in ours or one["id"] == key[1]:
-            ours[key] = {**one, "references": references}
+            ours[key] = one
     return ours
 
 
 def changes(objects: list[Object], found: Mapping[Key, Object]) -> list[Change]:
-    """One change an object: what an import would do about it.
+    """What an import would do about each object.
 
     Args:
-        objects: ours, stamped.
-        found: what the space holds, under our names.
+        objects: ours, stamped (see `ndjson.stamped`).
+        found: what the space holds, by our ids.
     """
-    mark = next((one for one in objects if one["type"] == "tag"), None)
-    there = found.get(key_of(mark)) if mark else None
-    imported = _time(there) if mark and there and same(mark, there) else None
+    tag = next((one for one in objects if one["type"] == "tag"), None)
+    there = found.get(key_of(tag)) if tag else None
+    imported = there.get("updated_at") if tag and there and _described(tag) == _described(there) else None
     return [Change(*key_of(one), _action(one, found.get(key_of(one)), imported)) for one in objects]
 
 
-def same(wanted: Object, found: Object) -> bool:
-    """Whether every leaf of ours is there; what was added to it (defaults, counters, a tag) doesn't count."""
-    references = {(ref["name"], *key_of(ref)) for ref in wanted.get("references", ())}
-    return references <= {(ref.get("name"), *key_of(ref)) for ref in found.get("references", ())} and holds(
-        unpacked(wanted["attributes"]), unpacked(found.get("attributes", {}))
-    )
-
-
 def holds(wanted: Any, found: Any) -> bool:
-    """Whether ``found`` says all that ``wanted`` says; what is empty with us may be missing there."""
+    """Whether ``found`` has every leaf of ``wanted``; an empty value of ours may be missing there."""
     if isinstance(wanted, dict):
         if found is None:
             found = {}
@@ -91,24 +83,16 @@ def holds(wanted: Any, found: Any) -> bool:
     return bool(wanted == found) and isinstance(wanted, bool) == isinstance(found, bool)
 
 
-def _action(wanted: Object, found: Object | None, imported: float | None) -> Action:
+def _action(wanted: Object, found: Object | None, imported: str | None) -> Action:
     if found is None:
         return "created"
-    if same(wanted, found):
+    if imported is not None and found.get("updated_at") == imported:
         return "unchanged"
-    # In a newer shape our leaves can't be looked for: there the digest speaks, unless somebody wrote it since.
-    written = _time(found)
-    newer = _version(found) > _version(wanted)
-    together = imported is not None and written is not None and abs(written - imported) <= ONE_IMPORT_SECONDS
-    return "unchanged" if newer and together else "updated"
+    used = wanted["type"] == "index-pattern" and holds(
+        unpacked(wanted["attributes"]), unpacked(found.get("attributes", {}))
+    )
+    return "unchanged" if used else "updated"
 
 
-def _version(one: Mapping[str, Any]) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d{1,9}", str(one.get("typeMigrationVersion", ""))))
-
-
-def _time(one: Mapping[str, Any]) -> float | None:
-    try:
-        return datetime.fromisoformat(one["updated_at"]).timestamp()
-    except (KeyError, TypeError, ValueError):
-        return None
+def _described(tag: Mapping[str, Any]) -> Any:
+    return tag.get("attributes", {}).get("description")

@@ -1,4 +1,4 @@
-"""Saved objects into a space of Kibana: looked at first, and imported only when one of them differs."""
+"""Installs saved objects and rules in a space of Kibana; imports objects only if one of them differs."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from shipper.kibana.rule_api import install_rules
 
 NEEDS = "the Kibana privilege Saved Objects Management: All in this space"
 
-# An export names what is missing, all of it at once; once more for what went away meanwhile.
-EXPORTS = 3
+# An export names all missing objects at once; one more attempt for objects deleted meanwhile.
+MAX_EXPORTS = 3
 
 
 @dataclass
 class Report:
-    """What came of it.
+    """The result of an installation.
 
     Attributes:
         changes: what was done, or would be.
-        refused: a sentence for everything that Kibana did not take.
+        refused: a sentence for each object and rule that Kibana refused.
     """
 
     changes: list[Change] = field(default_factory=list)
@@ -39,21 +39,17 @@ def install_kibana(
         client: of the space.
         objects: in the order of their references.
         rules: bodies with their ``id``.
-        dry_run: find out and report, put nothing.
+        dry_run: only report.
 
     Raises:
         KibanaError: Kibana can't be reached, or refuses everything.
     """
     client.check_space()
-    report = Report()
-    planned = changes(objects, found_in(client, objects))
-    if dry_run or all(change.action == "unchanged" for change in planned):
-        report.changes = planned
-    else:
-        report.changes = planned
+    report = Report(changes(objects, found_in(client, objects)))
+    if not dry_run and any(change.action != "unchanged" for change in report.changes):
         report.refused = _import(client, objects)
         if report.refused:
-            report.changes = _done(client, objects, planned)
+            report.changes = _applied(client, objects, report.changes)
     changed, refused = install_rules(client, rules, dry_run=dry_run)
     report.changes += changed
     report.refused += refused
@@ -61,7 +57,7 @@ def install_kibana(
 
 
 def found_in(client: KibanaClient, objects: list[Object]) -> dict[Key, Object]:
-    """Those of our objects that the space holds, under our ids.
+    """Those of our objects that the space holds, by our ids.
 
     Raises:
         KibanaError: Kibana can't be reached, or refuses.
@@ -83,17 +79,17 @@ def _import(client: KibanaClient, objects: list[Object]) -> list[str]:
     return import_refusals(body)
 
 
-def _done(client: KibanaClient, objects: list[Object], planned: list[Change]) -> list[Change]:
-    """What an import that refused something has done all the same: its answer tells what it would have, too."""
+def _applied(client: KibanaClient, objects: list[Object], planned: list[Change]) -> list[Change]:
+    """The changes made by an import that refused something: its answer also lists changes that it didn't make."""
     try:
         now = changes(objects, found_in(client, objects))
     except KibanaError:
-        return []  # what it refused is to be said in any case
+        return []  # the refusals are reported in any case
     return [before for before, after in zip(planned, now, strict=True) if after.action == "unchanged"]
 
 
 def _export_by_id(client: KibanaClient, keys: list[Key]) -> list[Object]:
-    for _ in range(EXPORTS):
+    for _ in range(MAX_EXPORTS):
         if not keys:
             return []
         wanted = [{"type": kind, "id": name} for kind, name in keys]
@@ -106,9 +102,9 @@ def _export_by_id(client: KibanaClient, keys: list[Key]) -> list[Object]:
 
 
 def _copies(client: KibanaClient, objects: list[Object]) -> list[Object]:
-    """Objects of our kinds that may be copies of ours under other ids, as the second space of a Kibana has them.
+    """Objects of our kinds that may be copies of ours under other ids, as in the second space of a Kibana.
 
-    Of a space's tags and data views all are looked at; of the rest those that refer to one of ours or a copy of it.
+    Of a space's tags and data views all are exported; of the other kinds those that refer to one of ours or its copy.
     """
     kinds = {one["type"] for one in objects}
     ours = {key_of(one) for one in objects}
@@ -130,12 +126,12 @@ def _export_by_type(
     if references:
         body["hasReference"] = references
     answer = client.ask("POST", "/api/saved_objects/_export", body)
-    # More objects than Kibana exports at once: then copies are not found, and the import goes to them all the same.
+    # 400: more objects than Kibana exports at once.  Copies are not found then; the import overwrites them anyway.
     return [] if answer.status == 400 else _objects(client, answer)
 
 
 def _missing(answer: Answer) -> set[Key]:
-    """What an export refused by saying that it is not there."""
+    """The objects that an export was refused for, because they don't exist."""
     body = answer.json
     if answer.status != 400 or not fits(body, MISSING):
         return set()

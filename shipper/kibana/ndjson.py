@@ -1,4 +1,4 @@
-"""The files under ``kibana/`` as what Kibana imports: one object a line, always the same bytes."""
+"""The files under ``kibana/`` in Kibana's import format: one object a line, always the same bytes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from shipper.elastic.assets import asset_dir
 
 Object = dict[str, Any]
 
-# In the order in which each object finds what it refers to: a dashboard its searches, a search its data view.
+# In the order of references: a dashboard refers to searches, a search to a data view.
 FOLDERS = ("tags", "data_views", "searches", "dashboards")
 
-# What Kibana keeps as a string that holds JSON, wherever it stands: a panel may carry a search of its own.
+# Keys whose values Kibana stores as strings of JSON, at any depth: a panel may hold a search of its own.
 PACKED = frozenset(
     {
         "searchSourceJSON",
@@ -29,15 +29,15 @@ PACKED = frozenset(
         "esQuery",
     }
 )
-# The same for a data view's own attributes only: inside a panel these names hold what they say.
+# The same for a data view's own attributes only: inside a panel these are objects.
 PACKED_IN_DATA_VIEW = frozenset({"fieldFormatMap", "fieldAttrs", "runtimeFieldMap", "sourceFilters"})
 
-# What the description of the first tag says of all objects together; see `stamped`.
+# Precedes the digest in the description of the first tag; see `stamped`.
 STAMP = "neuroflow-ship objects"
 
 
 def kibana_objects(root: Path | None = None) -> list[Object]:
-    """Every saved object as Kibana imports it, in an order in which each finds what it refers to.
+    """Every saved object as Kibana imports it, in the order of references.
 
     Args:
         root: the folder with the files; the one that came with this release unless given.
@@ -49,7 +49,7 @@ def kibana_objects(root: Path | None = None) -> list[Object]:
 
 
 def kibana_rules(root: Path | None = None) -> list[Object]:
-    """Every alerting rule: the body that Kibana's rule API takes, and the ``id`` that its UUID is made of.
+    """Every alerting rule: the body for Kibana's rule API, and the ``id`` from which its UUID is derived.
 
     Args:
         root: the folder with the files; the one that came with this release unless given.
@@ -61,7 +61,7 @@ def kibana_rules(root: Path | None = None) -> list[Object]:
 
 
 def packed(one: Object) -> Object:
-    """An object from its file, with the values that Kibana keeps as strings made strings; strings stay."""
+    """An object from its file, with the values that Kibana stores as strings made strings; strings stay."""
     result: Object = _packed(one)
     if result["type"] == "index-pattern":
         attributes = result["attributes"]
@@ -71,7 +71,7 @@ def packed(one: Object) -> Object:
 
 
 def unpacked(value: Any) -> Any:
-    """The inverse of `packed` for comparing: strings that hold JSON by the rules above become what they hold."""
+    """The inverse of `packed`, to compare objects: strings of JSON become their values."""
     if isinstance(value, list):
         return [unpacked(item) for item in value]
     if not isinstance(value, dict):
@@ -85,22 +85,21 @@ def unpacked(value: Any) -> Any:
 def stamped(objects: list[Object]) -> list[Object]:
     """The objects with a digest of all of them in the description of the first tag; without a tag, as they are.
 
-    A newer Kibana keeps objects in a shape of its own, in which ours can't be recognised; but who finds this
-    digest there knows that the last import was of these very objects.
+    The digest in a space tells that the last import there was of these objects (see `compare`).
     """
     digest = hashlib.sha256(_lines(objects)).hexdigest()[:12]
     at = next((at for at, one in enumerate(objects) if one["type"] == "tag"), None)
     if at is None:
         return objects
     tag = objects[at]
-    said = tag["attributes"].get("description", "").rstrip(". ")
-    description = f"{said}. {STAMP} {digest}" if said else f"{STAMP} {digest}"
+    description = tag["attributes"].get("description", "").rstrip(". ")
+    description = f"{description}. {STAMP} {digest}" if description else f"{STAMP} {digest}"
     marked = {**tag, "attributes": {**tag["attributes"], "description": description}}
     return [*objects[:at], marked, *objects[at + 1 :]]
 
 
 def ndjson(objects: list[Object]) -> bytes:
-    """The file that Kibana imports: an object a line, and the summary that ends Kibana's own exports."""
+    """The file that Kibana imports: an object a line, and the summary with which Kibana's own exports end."""
     summary = {
         "excludedObjects": [],
         "excludedObjectsCount": 0,
@@ -121,7 +120,7 @@ def _packed(value: Any) -> Any:
         return [_packed(item) for item in value]
     if not isinstance(value, dict):
         return value
-    # From the inside: a dashboard's panels are a string, and so is the search inside one of them.
+    # From the inside out: a dashboard's panels are a string, and so is the search inside one of them.
     return {key: _text(_packed(item)) if key in PACKED else _packed(item) for key, item in value.items()}
 
 

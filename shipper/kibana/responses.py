@@ -1,4 +1,4 @@
-"""What Kibana, or whoever answers in its place, says, as sentences for the reader.  Pure functions."""
+"""Answers of Kibana, or of a proxy in front of it, as messages for the reader.  Pure functions."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from shipper.elastic.client import cause_of
 
 _REFERENCE: Shape = {"type": str, "id": str, "name?": str}
 OBJECT: Shape = {**_REFERENCE, "originId?": str, "attributes?": {}, "references?": [_REFERENCE]}
-"""A saved object in an export, as far as it is looked at."""
+"""The parts of a saved object in an export that are read."""
 RULE: Shape = {"name": str, "actions?": [{}]}
-"""A rule, as far as it is looked at."""
+"""The parts of a rule that are read."""
 IMPORTED: Shape = {
     "success": bool,
     "errors?": [
@@ -32,23 +32,23 @@ IMPORTED: Shape = {
         }
     ],
 }
-"""What came of an import."""
+"""The result of an import."""
 MISSING: Shape = {"attributes": {"objects": [{"type": str, "id": str, "error?": {}}]}}
-"""What an export refuses because it is not there."""
+"""The answer to an export of objects of which some don't exist."""
 
 
 class KibanaError(Exception):
-    """Kibana can't be asked, or refuses; the message is for the reader and says what to do now."""
+    """Kibana can't be reached, or refuses; the message is for the reader and says what to do now."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer over HTTP.
+    """One HTTP answer.
 
     Attributes:
-        status: of HTTP.
-        headers: with names in lower case.
-        raw: the body as it came.
+        status: the HTTP status.
+        headers: by their names in lower case.
+        raw: the body.
     """
 
     status: int
@@ -57,12 +57,12 @@ class Answer:
 
     @property
     def ok(self) -> bool:
-        """Whether it was done."""
+        """Whether the request succeeded."""
         return 200 <= self.status < 300
 
     @property
     def from_kibana(self) -> bool:
-        """Whether Kibana itself gave it: its name is on all of them; where a proxy took that away, errors tell."""
+        """Whether Kibana itself answered: its header or, where a proxy removes headers, its kind of error body."""
         body = self.json
         return "kbn-name" in self.headers or (isinstance(body, dict) and "statusCode" in body)
 
@@ -85,78 +85,78 @@ class Answer:
 
 
 def fits(found: Any, shape: Shape) -> bool:
-    """Whether what came is what was asked for, and not what somebody else says in Kibana's place."""
+    """Whether a body has the shape that was asked for; a proxy may have answered in Kibana's place."""
     return misfit(found, shape) is None
 
 
 def is_starting(answer: Answer) -> bool:
-    """Whether to ask again in a while: Kibana or its cluster is not ready, or has too much to do."""
+    """Whether to retry in a while: Kibana or its cluster is not ready, or overloaded."""
     return answer.status in {429, 503}
 
 
 def refusal(answer: Answer, place: str, *, needs: str) -> str:
-    """Why a request was not done.
+    """Why a request failed, and what to do.
 
     Args:
-        answer: whose status is not 2xx, or whose body is not what it should be.
+        answer: with a status other than 2xx, or an unexpected body.
         place: Kibana's address, without credentials.
-        needs: the privilege that the request takes.
+        needs: the privilege that the request needs.
     """
-    status, said = answer.status, message_of(answer)
+    status, message = answer.status, message_of(answer)
     if answer.headers.get("x-elastic-product"):
         return f"{place} is Elasticsearch, not Kibana: kibana.url is Kibana's own address (mostly port 5601)"
     if answer.ok and answer.from_kibana:
-        return f"{place} answered {status}, but not what was asked for{_quoted(said)}"
+        return f"{place} answered {status}, but with an unexpected body{_quoted(message)}"
     if 300 <= status < 400:
-        # Its query may carry a ticket.
+        # The query may hold a ticket.
         to = re.sub(r"//.*@", "//", re.sub(r"[?#].*", "", answer.headers.get("location", "elsewhere")))
-        return f"{place} sends us on to {to} ({status}): set kibana.url to where Kibana itself answers"
+        return f"{place} redirects to {to} ({status}): set kibana.url to Kibana's own address"
     if status == 401:
         return (
-            f"{place} does not know us (401): check kibana.api_key, or without one api_key or username and password "
-            f"under elasticsearch{_quoted(said)}"
+            f"{place}: authentication failed (401): check kibana.api_key or, without one, api_key or username and "
+            f"password under elasticsearch{_quoted(message)}"
         )
     if status == 429:
-        return f"{place} has too much to do (429): try again in some minutes{_quoted(said)}"
+        return f"{place} is overloaded (429): try again in some minutes{_quoted(message)}"
     if status == 503:
-        return f"{place} is not ready (503), also after waiting: look at Kibana's log{_quoted(said)}"
+        return f"{place} is still not ready (503): look at Kibana's log{_quoted(message)}"
     if not answer.from_kibana:
         what = "a web page" if _is_page(answer) else "something else"
         return (
-            f"{place} answered {status} with {what} instead of Kibana's JSON: a proxy, a login page or another "
-            f"service stands there; check kibana.url{_quoted(said)}"
+            f"{place} answered {status} with {what} instead of Kibana's JSON (a proxy, a login page?): "
+            f"check kibana.url{_quoted(message)}"
         )
     if status == 403:
-        return f"{place} forbids this (403): the key or user needs {needs}{_quoted(said)}"
+        return f"{place} forbids this (403): the key or user needs {needs}{_quoted(message)}"
     if status == 404:
         return (
-            f"{place} has no such interface (404): check the path in kibana.url (Kibana may have a base path), "
-            f"and that Kibana is 8.17 or newer{_quoted(said)}"
+            f"{place} has no such API (404): check the path in kibana.url (Kibana may have a base path), "
+            f"and that Kibana is 8.17 or newer{_quoted(message)}"
         )
     if status == 413:
         return (
-            f"{place} takes no body of this size (413): raise savedObjects.maxImportPayloadBytes, or the limit of "
-            f"the proxy before it{_quoted(said)}"
+            f"{place} refuses a body of this size (413): raise savedObjects.maxImportPayloadBytes, or the limit of "
+            f"the proxy in front of it{_quoted(message)}"
         )
     if status == 422:
-        return f"{place} can't take these objects (422), mostly because it is too old for them{_quoted(said)}"
+        return f"{place} can't import these objects (422), probably because it is too old for them{_quoted(message)}"
     if status >= 500:
-        return f"{place} failed ({status}): look at Kibana's log{_quoted(said)}"
-    return f"{place} answered {status}{_quoted(said)}"
+        return f"{place} failed ({status}): look at Kibana's log{_quoted(message)}"
+    return f"{place} answered {status}{_quoted(message)}"
 
 
 def unreachable(error: TransportError, place: str, timeout: float) -> str:
-    """Why there was no answer at all.
+    """Why there was no answer, and what to do.
 
     Args:
         error: from the connection.
         place: Kibana's address, without credentials.
-        timeout: seconds that were waited.
+        timeout: of the request, in seconds.
     """
     if isinstance(error, TlsError):
         return (
             f"{place}: TLS failed: {error.message}; check the scheme in kibana.url, and ca_certs and verify_certs "
-            "under elasticsearch, which are Kibana's as well"
+            "under elasticsearch, which apply to Kibana as well"
         )
     if isinstance(error, ConnectionTimeout):
         return f"{place} did not answer within {timeout:g} s: try again, or raise elasticsearch.request_timeout"
@@ -166,15 +166,19 @@ def unreachable(error: TransportError, place: str, timeout: float) -> str:
 
 
 def import_refusals(body: Mapping[str, Any]) -> list[str]:
-    """A sentence for every object that an import refused, of a body of the shape ``IMPORTED``; its status is 200."""
+    """A sentence for every object that an import refused (the status is 200 all the same).
+
+    Args:
+        body: of the shape ``IMPORTED``.
+    """
     found = [_refused(entry) for entry in body.get("errors") or ()]
     if not found and not body.get("success"):
-        return ["the import failed and Kibana does not say why: look at its log"]
+        return ["the import failed without a reason: look at Kibana's log"]
     return found
 
 
 def message_of(answer: Answer) -> str:
-    """What an answer says in words; markup taken out, cut to a line."""
+    """The message in an answer, without markup, 300 characters at most."""
     body = answer.json
     if isinstance(body, dict):
         text = str(body.get("message") or body.get("error") or "")
@@ -184,8 +188,8 @@ def message_of(answer: Answer) -> str:
     return " ".join(text.split())[:300]
 
 
-def _quoted(said: str) -> str:
-    return f"; it said: {said}" if said else ""
+def _quoted(message: str) -> str:
+    return f"; it answered: {message}" if message else ""
 
 
 def _is_page(answer: Answer) -> bool:
@@ -197,7 +201,7 @@ def _refused(entry: Mapping[str, Any]) -> str:
     what = f"{entry.get('type')} {entry.get('id')}"
     match error.get("type"):
         case "conflict":
-            return f"{what}: another object has this id (conflict): delete that one in Kibana, or rename it"
+            return f"{what}: another object has this id (conflict): delete that object in Kibana, or rename it"
         case "ambiguous_conflict":
             copies = ", ".join(str(one.get("id")) for one in error.get("destinations") or ())
             return (
@@ -206,7 +210,7 @@ def _refused(entry: Mapping[str, Any]) -> str:
             )
         case "missing_references":
             missing = ", ".join(f"{ref.get('type')} {ref.get('id')}" for ref in error.get("references") or ())
-            return f"{what}: refers to what is not there: {missing}"
+            return f"{what}: refers to missing objects: {missing}"
         case "unsupported_type":
             return f"{what}: this Kibana imports no objects of this type (is it older, or the feature off?)"
         case "unknown":

@@ -1,4 +1,4 @@
-"""Alerting rules into Kibana, one by one through its rule API: they can't be imported as the other objects are."""
+"""Installs alerting rules, one by one through Kibana's rule API: they can't be imported like the other objects."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from shipper.kibana.responses import RULE, Answer, KibanaError, fits, message_of
 
 NEEDS = "the Kibana privilege Stack Rules: All in this space"
 
-# What names of rules are digested with; another one would put every rule a second time.
-_OURS = uuid.UUID("5f0d6c0e-6f5e-5a0c-9d1e-7c1b6f0f2a11")
+# The namespace of the rules' UUIDs; with another one, every rule would be created a second time.
+_RULE_IDS = uuid.UUID("5f0d6c0e-6f5e-5a0c-9d1e-7c1b6f0f2a11")
 
-# Said when a rule is made and not asked again: who turned it off wants it off.
-AT_CREATION = frozenset({"id", "rule_type_id", "consumer", "enabled"})
+# Sent when a rule is created, not compared later: a rule that was turned off stays off.
+ONLY_AT_CREATION = frozenset({"id", "rule_type_id", "consumer", "enabled"})
 
-# What a lab adds to a rule in Kibana, and what replacing the rule must not take away.
-THEIRS = ("actions", "throttle", "notify_when", "alert_delay", "flapping", "artifacts")
+# Fields that a lab adds to a rule in Kibana; updating the rule keeps them.
+LAB_FIELDS = ("actions", "throttle", "notify_when", "alert_delay", "flapping", "artifacts")
 
 
 def install_rules(client: KibanaClient, rules: list[Object], *, dry_run: bool) -> tuple[list[Change], list[str]]:
-    """Bring the rules of a space to this release's state; one that can't be put doesn't hold up the others.
+    """Bring the rules of a space to this release's state; a refused one doesn't stop the others.
 
     Args:
         client: of the space.
         rules: bodies with their ``id``.
-        dry_run: find out and report, put nothing.
+        dry_run: only report.
 
     Returns:
-        A change a rule, and a sentence for each that was refused, or for all that are left when Kibana is gone.
+        A change for each rule, and a sentence for each that was refused, or for all others once Kibana can't be
+        reached.
     """
     changes: list[Change] = []
     refused: list[str] = []
@@ -49,38 +50,38 @@ def install_rules(client: KibanaClient, rules: list[Object], *, dry_run: bool) -
 
 
 def rule_id(identity: str, space: str) -> str:
-    """The id that a rule has in a space: always the same, and in each space another.
+    """The id of a rule in a space: always the same, and another one in each space.
 
-    Kibana takes UUIDs alone, and each once in all spaces together: it would answer 409 to the second.
+    Kibana accepts UUIDs only, and each in one space only (409).
 
     Args:
-        identity: the id in its file, a name or a UUID; the latter is that of the default space.
+        identity: the id in its file: a name, or the UUID that it has in the default space.
         space: of Kibana.
     """
     try:
         own = uuid.UUID(identity)
     except ValueError:
-        own = uuid.uuid5(_OURS, identity)
+        own = uuid.uuid5(_RULE_IDS, identity)
     return str(own if space == "default" else uuid.uuid5(own, space))
 
 
 def same_rule(wanted: Object, found: Mapping[str, Any]) -> bool:
-    """Whether a rule in Kibana asks what ours asks; actions that were added to it don't count."""
+    """Whether a rule in Kibana has all that ours sets; actions that were added to it don't count."""
     ours, theirs = unpacked(wanted), unpacked(dict(found))
     return all(
-        (key in THEIRS and not value) or holds(value, theirs.get(key))
+        (key in LAB_FIELDS and not value) or holds(value, theirs.get(key))
         for key, value in ours.items()
-        if key not in AT_CREATION
+        if key not in ONLY_AT_CREATION
     )
 
 
 def replacement(wanted: Object, found: Mapping[str, Any]) -> Object:
-    """The body that makes the rule ours again and keeps what the lab added to it."""
-    body = {key: value for key, value in wanted.items() if key not in AT_CREATION}
-    for key in THEIRS:
+    """The body that sets the rule to ours and keeps the fields that the lab added."""
+    body = {key: value for key, value in wanted.items() if key not in ONLY_AT_CREATION}
+    for key in LAB_FIELDS:
         if not body.get(key) and found.get(key):
             body[key] = found[key]
-    # Kibana tells the connector's type, and refuses to be told it.
+    # Kibana returns the connector's type, and refuses it in a request.
     body["actions"] = [
         {key: value for key, value in action.items() if key != "connector_type_id"}
         for action in body.get("actions", ())
@@ -110,31 +111,31 @@ def _install(client: KibanaClient, rule: Object, *, dry_run: bool) -> Action:
 
 
 def _check(client: KibanaClient, answer: Answer) -> None:
-    """See that it was done: Kibana answers with the rule."""
+    """Raise unless the request succeeded: Kibana then answers with the rule."""
     if answer.ok and fits(answer.json, RULE):
         return
     if answer.status == 401:
         raise KibanaError(refusal(answer, client.place, needs=NEEDS))
     if answer.status == 409:
         raise _RefusedError(
-            f"{client.place} says that its id is taken (409), perhaps by a rule in another space; "
-            f"it said: {message_of(answer)}"
+            f"{client.place} answers that its id is taken (409), perhaps by a rule in another space; "
+            f"it answered: {message_of(answer)}"
         )
     if answer.status >= 500 and _lacks_key(client):
         raise _RefusedError(
-            f"{client.place} has no encryption key and keeps no rules without one: set "
+            f"{client.place} has no encryption key, which rules need: set "
             "xpack.encryptedSavedObjects.encryptionKey in its kibana.yml and restart it"
         )
     if answer.status == 400:
         raise _RefusedError(
-            f"{client.place} takes no such rule (400), perhaps because it is older than the rule; "
-            f"it said: {message_of(answer)}"
+            f"{client.place} refuses the rule (400), perhaps because it is too old for it; "
+            f"it answered: {message_of(answer)}"
         )
     raise _RefusedError(refusal(answer, client.place, needs=NEEDS))
 
 
 def _lacks_key(client: KibanaClient) -> bool:
-    """Whether alerting as a whole lacks its key: to each rule Kibana only says that it failed."""
+    """Whether alerting lacks its encryption key: to a request about a rule Kibana only answers that it failed."""
     health = client.ask("GET", "/api/alerting/_health")
     body = health.json
     if not isinstance(body, dict):

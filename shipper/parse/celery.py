@@ -12,6 +12,7 @@ from collections.abc import Callable
 from shipper.parse import console, console_values, foreign_prefixes, json_dialects, structlog, traceback
 from shipper.parse.format_prefixes import ANSI, HEAD
 from shipper.parse.records import Record
+from shipper.parse.task_outcomes import with_outcome
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _LIFE = re.compile(
@@ -157,11 +158,11 @@ def _tell(found: Record, first: str, message: str) -> None:
     elif limit := _LIMIT.match(first):
         found.update(task_name=limit["name"], task_id=limit["id"], timeout_seconds=float(limit["limit"]))
         if limit["kind"] == "Hard":
-            found.update(action="task.timeout", outcome="failure")
+            found.update(with_outcome("task.timeout"))
         else:
             found["action"] = "task.soft_timeout"
     elif handler := _HANDLER.fullmatch(first):
-        found.update(action="task.failed", outcome="failure")
+        found.update(with_outcome("task.failed"))
         _error(found, handler["raised"])
 
 
@@ -198,7 +199,7 @@ def _life(record: Record, life: re.Match[str]) -> None:
     if life["received"]:
         record["action"] = "task.received"
     elif life["seconds"]:
-        record.update(action="task.succeeded", outcome="success")
+        record.update(with_outcome("task.succeeded"))
         try:
             record["duration"] = float(life["seconds"])
         except ValueError:
@@ -208,17 +209,17 @@ def _life(record: Record, life: re.Match[str]) -> None:
         if retry := _RETRY.fullmatch(life["retried"]):
             _error(record, retry["error"])
     elif life["raised"] is not None:
-        record.update(action="task.failed", outcome="failure")
+        record.update(with_outcome("task.failed"))
         _error(record, life["raised"])
     elif life["rejected"]:
-        record.update(action="task.rejected", outcome="failure", error=life["reason"])
+        record.update(with_outcome("task.rejected"), error=life["reason"])
     elif life["ignored"]:
         record["action"] = "task.ignored"
 
 
 def _unregistered(record: Record, message: str) -> None:
     """Name and id of a task that the worker does not know stand in the headers it shows."""
-    record.update(action="task.unregistered", outcome="failure")
+    record.update(with_outcome("task.unregistered"))
     shown = message.partition("The full contents of the message headers:\n")[2].partition("\n")[0]
     if name := _NAME_IN_HEADERS.search(shown) or re.match(r"'(?P<name>[^'\n]++)'", message[len(_UNREGISTERED) :]):
         record["task_name"] = name["name"]

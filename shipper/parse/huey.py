@@ -6,6 +6,7 @@ import re
 
 from shipper.parse import traceback
 from shipper.parse.records import Record
+from shipper.parse.task_outcomes import with_outcome
 
 _TASK = re.compile(r"(?P<before>Executing )?(?P<name>[A-Za-z_][\w.]*): (?P<id>[0-9a-f-]{36})(?P<after>.*)", re.DOTALL)
 _DONE = re.compile(r".* executed in (?P<seconds>\d+(?:\.\d+)?)s", re.DOTALL)
@@ -25,7 +26,6 @@ _ACTIONS = (
     (" raised CancelExecution", "task.cancelled"),
     ("Added task ", "task.scheduled"),
 )
-_FAILURES = frozenset({"task.failed", "task.timeout", "task.interrupted"})
 
 
 def record(head: re.Match[str], first: str, below: str) -> Record:
@@ -40,14 +40,12 @@ def record(head: re.Match[str], first: str, below: str) -> Record:
         if task["before"]:
             found["action"] = "task.started"
         elif done := _DONE.fullmatch(task["after"]):
-            found.update(action="task.succeeded", outcome="success", duration=float(done["seconds"]))
+            found.update(with_outcome("task.succeeded"), duration=float(done["seconds"]))
     elif about := _ABOUT.match(first):
         found["task_id"] = about["id"]
         if about["name"]:
             found["task_name"] = about["name"]
         action = next((action for part, action in _ACTIONS if part in first), None)
         if action:
-            found["action"] = action
-        if action in _FAILURES:
-            found["outcome"] = "failure"
+            found.update(with_outcome(action))
     return found

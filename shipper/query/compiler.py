@@ -1,8 +1,8 @@
 """A query's tree as Query DSL: what each of its leaves finds, and in which fields.  Pure.
 
-A word without a field is looked for in everything that a person sees of a line, whichever field holds it, as a whole
-word, in any case.  Words end where letters and digits do, so that ``failed`` is in ``pipeline.failed`` and ``ses-01``
-in ``sub-001_ses-01_T1w``; Elasticsearch's analyzer keeps such names together, hence the patterns over its tokens.
+A word without a field is searched in all fields that a table shows, as a whole word, ignoring case.  A word ends
+where letters and digits end, so that ``failed`` matches ``pipeline.failed`` and ``ses-01`` matches
+``sub-001_ses-01_T1w``; Elasticsearch's analyzer keeps such names in one token, hence the patterns over tokens.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, tzinfo
 
 from shipper.query.conditions import Query, every
-from shipper.query.fields import EXTRA, Kind, Named, named, nearest, spellings
-from shipper.query.parser import And, Leaf, Node, Not, QueryError, Range, Regex, Word
+from shipper.query.fields import EXTRA, FieldName, Kind, closest, resolve, spellings
 from shipper.query.quantities import date_query, nanoseconds, number, number_query
+from shipper.query.syntax_tree import And, Leaf, Node, Not, QueryError, Range, Regex, Word
 from shipper.query.tokens import BEGINNINGS, ENDINGS, Part, has_letters, in_tokens, parts_of, whole_words, wildcard_of
 
 TEXTS = ("message", "error.message")
-# Names of several words, of which any is looked for; each costs the cluster about as much as ten of the values below.
+# Names that may hold several words; each costs the cluster about as much as ten of the values below.
 NAMES = (
     "error.stack_trace",
     "error.type",
@@ -29,7 +29,7 @@ NAMES = (
     "neuroflow.stage",
     "neuroflow.task.name",
 )
-# Found as a whole.
+# Matched as a whole.
 VALUES = (
     "host.name",
     "log.level",
@@ -48,19 +48,19 @@ VALUES = (
     "user.id",
 )
 _PATH = "log.file.path"
-# index.max_regex_length; what is longer is found in texts, as a phrase.
-_LONGEST_REGEX = 1000
+# index.max_regex_length; a longer word is searched in texts only, as a phrase.
+_MAX_REGEX_LENGTH = 1000
 _KEY = re.compile(r"[A-Za-z_][\w.-]*")
 
 
-class Matching:
-    """Makes the query.
+class QueryCompiler:
+    """Makes Query DSL of a tree.
 
     Args:
         now: the present, with a zone.
-        zone: of dates without one; None is this machine's.
-        joined: whether several words are also found where the first and the last are part of longer names; it takes
-            a query that expands patterns, which a cluster may refuse.
+        zone: of dates without one; None: this machine's.
+        joined: whether a phrase also matches where its first and last words are part of longer names; this takes
+            interval queries with patterns, which a cluster may refuse to expand.
     """
 
     def __init__(self, now: datetime, zone: tzinfo | None = None, *, joined: bool = True) -> None:
@@ -69,29 +69,29 @@ class Matching:
         self._joined = joined
 
     def query(self, node: Node) -> Query:
-        """Which lines a tree finds.
+        """The query for a tree.
 
         Raises:
-            QueryError: a value does not fit its field, or there is nothing to look for.
+            QueryError: a value does not fit its field, or nothing in the tree is searchable.
         """
-        found = self._of(node)
+        found = self._compile(node)
         if found is None:
-            raise QueryError("it holds no letter and no digit to look for")
+            raise QueryError("it has no letter and no digit to search for")
         return found
 
-    def _of(self, node: Node) -> Query | None:
-        """None where there is nothing to look for: punctuation alone is not searchable and rules nothing out."""
+    def _compile(self, node: Node) -> Query | None:
+        """None for punctuation alone, which is not searchable and so excludes nothing."""
         if isinstance(node, Leaf):
             return (
-                self._anywhere(node.value) if node.field in {None, "*"} else self._in(named(node.field or ""), node)
+                self._anywhere(node.value) if node.field in {None, "*"} else self._in(resolve(node.field or ""), node)
             )
         if isinstance(node, Not):
-            inner = self._of(node.node)
+            inner = self._compile(node.node)
             return None if inner is None else {"bool": {"must_not": [inner]}}
-        inners = [inner for each in node.nodes if (inner := self._of(each)) is not None]
+        inners = [inner for each in node.nodes if (inner := self._compile(each)) is not None]
         if len(inners) < 2:  # one or none
             return inners[0] if inners else None
-        return every(inners) if isinstance(node, And) else _any(inners)
+        return every(inners) if isinstance(node, And) else _any_of(inners)
 
     def _anywhere(self, value: Word | Regex | Range) -> Query | None:
         if isinstance(value, Word) and value.anything:
@@ -102,27 +102,27 @@ class Matching:
         found += [clause for field in (*NAMES, EXTRA) for clause in _part_of(field, value)]
         found += [clause for field in VALUES for clause in _whole(field, value, short=False)]
         if isinstance(value, Word) and ("/" in value.text or "." in value.text):
-            # A word like "workflow" is in the path of far too many lines that say nothing of it.
+            # A word like "workflow" is in the path of too many lines that have nothing to do with it.
             found += _part_of(_PATH, value)
         if isinstance(value, Word) and not value.wild and _KEY.fullmatch(value.text):
             found.append({"exists": {"field": f"{EXTRA}.{value.text}"}})
-        return _any(found) if found else {"match_none": {}}
+        return _any_of(found) if found else {"match_none": {}}
 
-    def _in(self, target: Named, leaf: Leaf) -> Query | None:
+    def _in(self, target: FieldName, leaf: Leaf) -> Query | None:
         fields = target.fields
         if isinstance(leaf.value, Range) and len(fields) > 1:
-            # Under a line's own key everything is text, which has another order.
+            # Under an unmapped key every value is a text, and texts have another order.
             fields = tuple((field, kind) for field, kind in fields if kind != "key")
         found: list[Query] = []
         for field, kind in fields:
             try:
                 found += self._field(field, kind, leaf.value, short=target.short)
             except QueryError:
-                # A pattern of names takes in fields of every kind, and what is pasted may be a text; what can't hold
-                # the value doesn't.
+                # A pattern of names includes fields of every kind, and a pasted value may be a text: fields that
+                # can't hold the value are left out.
                 if "*" not in (leaf.field or "") and not leaf.pasted:
                     raise
-        return _any(found) if found else {"match_none": {}}
+        return _any_of(found) if found else {"match_none": {}}
 
     def _field(self, field: str, kind: Kind, value: Word | Regex | Range, *, short: bool) -> list[Query]:
         if isinstance(value, Word) and value.anything:
@@ -136,7 +136,7 @@ class Matching:
         if kind in {"number", "duration"}:
             return [number_query(field, value, number if kind == "number" else nanoseconds)]
         if kind == "key":
-            return [_own_key(field, value)]
+            return [_under_key(field, value)]
         return list(_whole(field, value, short=short))
 
     def _text(self, field: str, value: Word | Regex | Range) -> list[Query]:
@@ -161,12 +161,12 @@ class Matching:
         return found
 
 
-def _any(queries: list[Query]) -> Query:
+def _any_of(queries: list[Query]) -> Query:
     return queries[0] if len(queries) == 1 else {"bool": {"should": queries, "minimum_should_match": 1}}
 
 
 def _part_of(field: str, value: Word | Regex | Range) -> list[Query]:
-    """Where a text stands in a value, as a whole word."""
+    """Values that contain a text as a whole word."""
     if isinstance(value, Range):
         return [_range(field, value)]
     if isinstance(value, Regex):
@@ -177,7 +177,7 @@ def _part_of(field: str, value: Word | Regex | Range) -> list[Query]:
 
 
 def _whole(field: str, value: Word | Regex | Range, *, short: bool) -> Iterator[Query]:
-    """Where a value is this one."""
+    """Values that are this one."""
     if isinstance(value, Range):
         yield _range(field, value)
     elif isinstance(value, Regex):
@@ -190,17 +190,17 @@ def _whole(field: str, value: Word | Regex | Range, *, short: bool) -> Iterator[
         for spelled in spellings(field, value.text) if short else [value.text]:
             yield {"term": {field: {"value": spelled, "case_insensitive": True}}}
         if short and field == "log.logger":
-            # As `show --component` has it: a component and all below it.
+            # Like `show --component`: a component and all below it.
             yield {"prefix": {field: {"value": f"{value.text}.", "case_insensitive": True}}}
 
 
-def _own_key(field: str, value: Word | Regex | Range) -> Query:
-    """Where a line has this value under a key of its own."""
+def _under_key(field: str, value: Word | Regex | Range) -> Query:
+    """Lines that have this value under an unmapped key."""
     if isinstance(value, Range):
         return _range(field, value)
     if isinstance(value, Word) and not value.wild and (value.near is None or value.quoted):
         return {"term": {field: {"value": value.text, "case_insensitive": True}}}
-    # Patterns are not understood for one key of such a field: the line has the key, and such a value under any.
+    # A flattened field takes no patterns for one key: the line has the key, and such a value under any key.
     root = next(parent for parent in (EXTRA, "neuroflow.metrics.stage_durations") if field.startswith(f"{parent}."))
     return every([{"exists": {"field": field}}, *_whole(root, value, short=False)])
 
@@ -219,7 +219,7 @@ def _regexp(field: str, pattern: str) -> Query:
 
 
 def _regexps(field: str, pattern: str) -> list[Query]:
-    return [_regexp(field, pattern)] if len(pattern) <= _LONGEST_REGEX else []
+    return [_regexp(field, pattern)] if len(pattern) <= _MAX_REGEX_LENGTH else []
 
 
 def _fuzzy(field: str, value: Word, text: str) -> Query:
@@ -227,12 +227,12 @@ def _fuzzy(field: str, value: Word, text: str) -> Query:
 
 
 def _side_by_side(field: str, parts: list[Part]) -> Query:
-    """Where words follow each other in a text, the first and the last perhaps as part of a longer name."""
+    """Texts in which words follow each other, the first and the last perhaps as part of a longer name."""
     first, *middle, last = parts
     ordered = [_interval(first, BEGINNINGS, ()), *(_interval(part, (), ()) for part in middle)]
     ordered.append(_interval(last, (), ENDINGS))
     near = {"all_of": {"ordered": True, "max_gaps": 0, "intervals": ordered}}
-    # Cheap conditions lead: match_only_text has no positions and reads each text that meets them.
+    # Cheap conditions come first: match_only_text has no positions and reads each text that meets them.
     cheap = [clause for part in (first, last) for clause in _regexps(field, in_tokens(part))]
     cheap += [{"match": {field: {"query": part.text, "operator": "and"}}} for part in middle if not part.wild]
     return every([*cheap, {"intervals": {field: near}}])
@@ -250,23 +250,23 @@ def _interval(part: Part, before: tuple[str, ...], behind: tuple[str, ...]) -> Q
 
 
 def remarks(node: Node, has_key: Callable[[str], bool]) -> Iterator[str]:
-    """What a person should know who wonders at the lines found, in sentences.
+    """Sentences that explain an unexpected result: unknown fields, and ranges over texts.
 
     Args:
         node: the query.
-        has_key: whether any line has a value in a field that lines name themselves.
+        has_key: whether any line has a value under an unmapped key.
     """
-    told: set[str] = set()
+    checked: set[str] = set()
     for leaf in _leaves(node):
         name = leaf.field
-        if name is None or name == "*" or name in told or leaf.pasted:
+        if name is None or name == "*" or name in checked or leaf.pasted:
             continue
-        told.add(name)
-        target = named(name)
+        checked.add(name)
+        target = resolve(name)
         own = target.fields and all(kind == "key" for _, kind in target.fields)
         if not target.fields or (own and not has_key(target.fields[0][0])):
-            close = nearest(name)
-            hint = f"; the nearest is {close}" if close else ""
+            close = closest(name)
+            hint = f"; did you mean {close}?" if close else ""
             yield f"No line has a field {name}{hint}"
         elif isinstance(leaf.value, Range) and (
             texts := [f for f, kind in target.fields if kind in {"key", "keyword"}]

@@ -1,4 +1,4 @@
-"""Conditions on documents, each declared once: as Elasticsearch takes them and as Kibana writes them.  Pure."""
+"""Conditions on documents, each declared once, for Elasticsearch (Query DSL) and for Kibana (KQL).  Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Query = dict[str, Any]
 
 @dataclass(frozen=True)
 class Is:
-    """A field has this very value."""
+    """A field has this value."""
 
     field: str
     value: str
@@ -82,7 +82,7 @@ def every(conditions: Iterable[Query]) -> Query:
 
 
 def between(since: datetime | None, until: datetime | None) -> list[Query]:
-    """The condition that an event lies in a span of time, both ends included; none when neither is given."""
+    """The condition that an event is in a span of time, both ends included; [] when neither is given."""
     limits = {name: when.isoformat() for name, when in (("gte", since), ("lte", until)) if when is not None}
     return [{"range": {"@timestamp": limits}}] if limits else []
 

@@ -1,4 +1,4 @@
-"""The fields that a query may name: of which kind each is, and the short names that log lines use for them.  Pure."""
+"""The fields that a query may name: the kind of each, and the short names that log lines use for them.  Pure."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Literal
 from shipper.document.levels import level_of
 
 Kind = Literal["text", "keyword", "trace", "number", "duration", "date", "flattened", "key"]
-"""text: analysed, found by words.  keyword: one value.  trace: one long value, found by parts.  duration:
-nanoseconds.  flattened: an object whose values are found whatever their key; key: what it has under one key."""
+"""text: analysed, searched by words.  keyword: one value.  trace: one long value, searched by parts.  duration:
+nanoseconds.  flattened: an object whose values are searched under any key; key: its value under one key."""
 
 EXTRA = "neuroflow.extra"
 
@@ -34,9 +34,9 @@ _BY_KIND: Mapping[Kind, str] = {
     "neuroflow.audit.old_value neuroflow.audit.new_value neuroflow.audit.triggered_by neuroflow.generation",
 }
 KINDS: Mapping[str, Kind] = {name: kind for kind, names in _BY_KIND.items() for name in names.split()}
-"""Every field of the mappings that can be searched."""
+"""Every searchable field of the mappings."""
 
-# What the lines themselves, the tables and the options say, beside the last part of a field's name.
+# The names that lines, tables and options use for fields.
 SHORT: Mapping[str, tuple[str, ...]] = {
     "action": ("event.action",),
     "component": ("log.logger",),
@@ -94,20 +94,20 @@ SHORT: Mapping[str, tuple[str, ...]] = {
 }
 
 ENTITIES = frozenset({"session", "subject", "pipeline_run", "workflow_run"})
-"""Short names that the audit trail's entities (``session:12``) begin with."""
+"""Short names with which the audit trail's entities (``session:12``) begin."""
 
-# Ids that some lines write with their prefix and some without.
+# Values that some lines write with this prefix and some without.
 _PREFIXES = {"neuroflow.subject_id": "sub-", "neuroflow.session_id": "ses-", "event.dataset": "neuroflow."}
 
 
 @dataclass(frozen=True)
-class Named:
-    """What a query's field name stands for.
+class FieldName:
+    """What a field name in a query stands for.
 
     Attributes:
-        fields: the fields to look at, with their kinds; any of them will do.
-        short: whether it was a short name, under which values are taken as people write them.
-        known: whether it is a name of ours; if not, lines may still have it as a key of their own.
+        fields: the fields to search, with their kinds; a match in any of them counts.
+        short: whether it is a short name, for which values are taken as people write them.
+        known: whether it is a name of the mapping; if not, lines may still have it as an unmapped key.
     """
 
     fields: tuple[tuple[str, Kind], ...]
@@ -115,44 +115,44 @@ class Named:
     known: bool = True
 
 
-def named(name: str) -> Named:
-    """The fields behind a name: a full one, a short one, a pattern of full ones, or a key that only lines know."""
+def resolve(name: str) -> FieldName:
+    """The fields behind a name: a full one, a short one, a pattern of full ones, or an unmapped key."""
     if name in KINDS:
-        return Named(((name, KINDS[name]),))
+        return FieldName(((name, KINDS[name]),))
     for parent in ("neuroflow.extra", "neuroflow.metrics.stage_durations"):
         if name.startswith(f"{parent}.") and "*" not in name:
-            return Named(((name, "key"),))
+            return FieldName(((name, "key"),))
     if "*" in name:
         found = tuple((field, kind) for field, kind in KINDS.items() if fnmatchcase(field, name))
-        return Named(found, known=bool(found))
+        return FieldName(found, known=bool(found))
     own: tuple[str, Kind] = (f"{EXTRA}.{name.removeprefix('extra.')}", "key")
     if name.startswith("extra."):
-        return Named((own,))
+        return FieldName((own,))
     if name in SHORT:
-        # A line may have a key of that name whose value had no place in the field.
-        return Named((*((field, KINDS[field]) for field in SHORT[name]), own), short=True)
-    return Named((own,), known=False)
+        # A line may have a key of that name whose value did not fit the field.
+        return FieldName((*((field, KINDS[field]) for field in SHORT[name]), own), short=True)
+    return FieldName((own,), known=False)
 
 
 def is_known(name: str) -> bool:
-    """Whether a name is a field's, or short for some."""
-    return named(name).known or name in ("*", "_exists_")
+    """Whether a name is a field's, or a short name."""
+    return resolve(name).known or name in ("*", "_exists_")
 
 
 def holds_one(name: str) -> bool:
-    """Whether a line can't have two different values there, so that two of them mean either."""
-    first = next(iter(named(name).fields), None)
+    """Whether a line has at most one value there, so that two values in a query mean either."""
+    first = next(iter(resolve(name).fields), None)
     return first is not None and first[1] in {"keyword", "number", "duration", "date"}
 
 
-def nearest(name: str) -> str | None:
-    """The known name that looks most like this one."""
+def closest(name: str) -> str | None:
+    """The known name that is most similar to this one; None if none is."""
     close = difflib.get_close_matches(name, [*SHORT, *KINDS], n=1, cutoff=0.75)
     return close[0] if close else None
 
 
 def spellings(field: str, value: str) -> list[str]:
-    """The values that a person may mean with this one: ids with and without their prefix, levels by any name."""
+    """The stored values that a typed one may mean: ids with and without their prefix, levels by any name."""
     if field == "log.level":
         return [level_of(value.lower())]
     prefix = _PREFIXES.get(field)

@@ -1,106 +1,23 @@
-"""What a person types after ``search``, as a tree: Lucene's syntax, read as people mean it.  Pure.
+"""What a person types after ``search``, as a tree: Lucene's syntax, adapted to logs.  Pure.
 
-Where it departs from Lucene's classic parser, it does so towards what is expected of a search over logs: clauses
-side by side all have to hold (but for values of a field that has only one: ``level:(error critical)``), AND binds
-closer than OR, and what is pasted from a log (paths, times, ``[Node]``,
-``Failed!``) is text, not an error.  What each leaf finds is said in `matching`.
+It departs from Lucene's classic parser in three ways: adjacent clauses must all match (except values of a
+single-valued field: ``level:(error critical)``), AND binds closer than OR, and text pasted from a log (paths, times,
+``[Node]``, ``Failed!``) is searched for as text instead of being a syntax error.  What each leaf finds: `compiler`.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from shipper.query.fields import ENTITIES, holds_one, is_known
-from shipper.query.pasted_values import MOST_ITEMS, end_of_value, items_of, text_of
+from shipper.query.pasted_values import MAX_ITEMS, end_of_value, items_of, text_of
+from shipper.query.syntax_tree import And, Leaf, Node, Not, Or, QueryError, Range, Regex, Word
 
-
-class QueryError(ValueError):
-    """The query can't be read; the text says why."""
-
-
-@dataclass(frozen=True)
-class Word:
-    """A text to find.
-
-    Attributes:
-        text: its characters, escapes taken off.
-        wild: where in it ``*`` and ``?`` stand for other characters.
-        quoted: whether it stood in quotes.
-        near: what ``~`` asks for: changed letters of a word (-1: as fit), moved words of a quoted text.
-    """
-
-    text: str
-    wild: frozenset[int] = frozenset()
-    quoted: bool = False
-    near: int | None = None
-
-    @property
-    def anything(self) -> bool:
-        """Whether it is ``*``."""
-        return self.text == "*" and self.wild == {0}
-
-
-@dataclass(frozen=True)
-class Regex:
-    """A regular expression over a whole value, in Lucene's syntax."""
-
-    pattern: str
-
-
-@dataclass(frozen=True)
-class Range:
-    """Values between two ends; None is no end."""
-
-    low: str | None
-    high: str | None
-    with_low: bool = True
-    with_high: bool = True
-
-
-@dataclass(frozen=True)
-class Leaf:
-    """One thing to find, in a field or (None) anywhere.
-
-    Attributes:
-        field: its name as it was written.
-        value: what to find in it.
-        pasted: whether it was ``name=value``, as tables show it, which may just as well be a text.
-    """
-
-    field: str | None
-    value: Word | Regex | Range
-    pasted: bool = False
-
-
-@dataclass(frozen=True)
-class And:
-    """All hold."""
-
-    nodes: tuple[Node, ...]
-
-
-@dataclass(frozen=True)
-class Or:
-    """At least one holds."""
-
-    nodes: tuple[Node, ...]
-
-
-@dataclass(frozen=True)
-class Not:
-    """It does not hold."""
-
-    node: Node
-
-
-Node = Leaf | And | Or | Not
-
-# Elasticsearch nests bool queries 30 deep at most; each of ours may cost two, and a word takes some itself.
-DEEPEST = 10
-FUZZIEST = 2
-# Each is looked for in many fields and every index; a cluster is busy with a hundred words for seconds.
-MOST = 64
+# Elasticsearch nests bool queries 30 deep at most; each of ours may take two levels, and a word some more.
+MAX_DEPTH = 10
+MAX_EDITS = 2
+# Each term is looked for in many fields and every index; a hundred words keep a cluster busy for seconds.
+MAX_TERMS = 64
 
 _OPERATOR = re.compile(r"(?:(?:AND|OR|NOT)(?=[\s()\"]|$)|(?:&&|\|\|)(?=\s|$))")
 _SIGN = re.compile(r"(?:!(?![\s)]|$)|[+-](?![\s)+-]|$))")
@@ -117,8 +34,8 @@ _WORD = re.compile(r'(?:[^\s()"\\]|\\.|\\$)+', re.DOTALL)
 _NEAR = r"(?:~(\d*(?:\.\d+)?))?(?:\^\d+(?:\.\d+)?)?"
 _SUFFIX = re.compile(rf"{_NEAR}(?=[\s)]|$)", re.ASCII)
 _WORD_SUFFIX = re.compile(rf"(?<=[^\\]){_NEAR}\Z", re.DOTALL | re.ASCII)
-# No line has more words than this between two.
-_FARTHEST = 1_000_000
+# No line has more words between two words.
+_MAX_SLOP = 1_000_000
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -130,59 +47,59 @@ def parse(text: str) -> Node:
     """
     if not text.strip():
         raise QueryError("it is empty; * finds every line")
-    # Bytes that are no UTF-8 stand in documents as this, too.
-    return _Reader(_SURROGATES.sub("\ufffd", text).rstrip()).all()
+    # Documents have U+FFFD in the place of bytes that are not UTF-8, too.
+    return _Parser(_SURROGATES.sub("\ufffd", text).rstrip()).all()
 
 
-class _Reader:
-    """Reads a query from left to right; each method takes what it is named after."""
+class _Parser:
+    """Recursive descent over a query; each method consumes what it is named after."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0
         self._depth = 0
         self._leaves = 0
-        self._before = ""
+        self._previous = ""
 
     def all(self) -> Node:
-        node = self._either(None)
+        node = self._disjunction(None)
         if self._at < len(self._text):
             raise QueryError("a ) closes what was never opened")
         return node
 
-    def _either(self, field: str | None) -> Node:
-        nodes = [self._both(field)]
+    def _disjunction(self, field: str | None) -> Node:
+        nodes = [self._conjunction(field)]
         while self._operator("OR", "||"):
-            nodes.append(self._both(field))
+            nodes.append(self._conjunction(field))
         return nodes[0] if len(nodes) == 1 else Or(tuple(nodes))
 
-    def _both(self, field: str | None) -> Node:
-        nodes, joined = [self._one(field)], False
-        while (said := self._operator("AND", "&&")) or not (self._ended() or self._next_operator() in {"OR", "||"}):
-            joined = joined or bool(said)
-            nodes.append(self._one(field))
+    def _conjunction(self, field: str | None) -> Node:
+        nodes, joined = [self._operand(field)], False
+        while (word := self._operator("AND", "&&")) or not (self._at_end() or self._next_operator() in {"OR", "||"}):
+            joined = joined or bool(word)
+            nodes.append(self._operand(field))
         if len(nodes) == 1:
             return nodes[0]
         if field is not None and not joined and holds_one(field) and all(isinstance(node, Leaf) for node in nodes):
             return Or(tuple(nodes))
         return And(tuple(nodes))
 
-    def _one(self, field: str | None) -> Node:
-        if self._ended():
+    def _operand(self, field: str | None) -> Node:
+        if self._at_end():
             raise QueryError(
-                f"nothing follows {self._before}" if self._before else "a ) closes what was never opened"
+                f"nothing follows {self._previous}" if self._previous else "a ) closes what was never opened"
             )
-        sign = self._operator("NOT") or self._take(_SIGN)
+        sign = self._operator("NOT") or self._skip_match(_SIGN)
         if sign:
-            self._before = sign
-            self._deeper()
-            node = self._one(field)
+            self._previous = sign
+            self._enter()
+            node = self._operand(field)
             self._depth -= 1
             return node if sign == "+" else Not(node)
         if operator := self._next_operator():
             raise QueryError(
-                f"nothing stands between {self._before} and {operator}"
-                if self._before
+                f"nothing stands between {self._previous} and {operator}"
+                if self._previous
                 else f"nothing stands before {operator}"
             )
         return self._clause(field)
@@ -192,13 +109,13 @@ class _Reader:
         name = found[1] if found else None
         if found and name and self._is_field(found):
             self._at = found.end()
-            if self._ended() or self._next_operator():
+            if self._at_end() or self._next_operator():
                 raise QueryError(f"nothing follows {found[0]}")
             if name == "_exists_":
                 return Leaf(self._word().text, _ANYTHING)
             field = name
-            if shown := self._shown(found[0]):
-                return shown
+            if pasted_value := self._pasted_value(found[0]):
+                return pasted_value
         if self._text.startswith("(", self._at):
             return self._group(field)
         self._count(1)
@@ -208,18 +125,18 @@ class _Reader:
             return leaf
         if found[0].endswith(":") and is_known(name or "") and name not in ENTITIES:
             return leaf
-        # Pasted as a table shows it, or a text with a colon in it: either will do.
+        # Pasted as a table shows it, or a text with a colon in it: either may match.
         leaf = Leaf(field, value, pasted=found[0].endswith("="))
         nodes: list[Node] = [Leaf(None, Word(found[0] + value.text, quoted=True)), leaf]
         items = value.text.split(",") if leaf.pasted else []
-        if 2 <= len(items) <= MOST_ITEMS and all(items):
-            # As tables show a list.
+        if 2 <= len(items) <= MAX_ITEMS and all(items):
+            # A list, as tables show it.
             self._count(len(items))
             nodes.append(And(tuple(Leaf(field, Word(item, quoted=True), pasted=True) for item in items)))
         return Or(tuple(nodes))
 
-    def _shown(self, name: str) -> Node | None:
-        """A value that a line shows with brackets or in single quotes: a text, or what the field holds."""
+    def _pasted_value(self, name: str) -> Node | None:
+        """A value as a line shows it, with brackets or in single quotes: matches as a text, or by what it holds."""
         begin = self._at
         end = end_of_value(self._text, begin)
         value, pasted = self._text[begin:end], name.endswith("=")
@@ -227,9 +144,9 @@ class _Reader:
             return None
         items = items_of(value)
         if (items is None and not pasted) or (not items and value.startswith("(")):
-            return None  # a range that is not whole, or a group
+            return None  # an incomplete range, or a group
         field = name[:-1]
-        self._at, self._before = end, value
+        self._at, self._previous = end, value
         self._count(1 + len(items or ()))
         nodes: list[Node] = [
             Leaf(None, Word(name + value, quoted=True)),
@@ -242,29 +159,29 @@ class _Reader:
 
     def _count(self, leaves: int) -> None:
         self._leaves += leaves
-        if self._leaves > MOST:
-            raise QueryError(f"it names more than {MOST} things to find")
+        if self._leaves > MAX_TERMS:
+            raise QueryError(f"it has more than {MAX_TERMS} terms")
 
     def _is_field(self, found: re.Match[str]) -> bool:
         name, follows = found[1], self._text[found.end() : found.end() + 1]
         if found[0].endswith("="):
             return "*" not in name
-        # "ValueError: boom" is no field, "level: error" is one.
+        # "level: error" names a field, "ValueError: boom" does not.
         return is_known(name) or bool(follows.strip())
 
     def _group(self, field: str | None) -> Node:
         self._at += 1
-        self._before = "("
-        self._deeper()
-        if self._ended() and self._text.startswith(")", self._at):
+        self._previous = "("
+        self._enter()
+        if self._at_end() and self._text.startswith(")", self._at):
             raise QueryError("nothing stands inside ()")
-        node = self._either(field)
+        node = self._disjunction(field)
         if not self._text.startswith(")", self._at):
             raise QueryError("a ( is never closed")
         self._at += 1
         self._depth -= 1
-        self._before = ")"
-        self._take(_SUFFIX)
+        self._previous = ")"
+        self._skip_match(_SUFFIX)
         return node
 
     def _value(self, field: str | None, *, pasted: bool) -> Word | Regex | Range:
@@ -275,9 +192,9 @@ class _Reader:
         elif first in "[{":
             value = self._range(field, pasted=pasted)
         elif first in "<>" and field is not None:
-            value = self._compared()
+            value = self._comparison()
         elif first == "/" and (found := self._match(_REGEX if field is None else _LONG_REGEX)):
-            self._take(_SUFFIX)
+            self._skip_match(_SUFFIX)
             value = Regex(found[1])
         return value or self._word()
 
@@ -286,20 +203,20 @@ class _Reader:
         if found is None:
             raise QueryError('a " is never closed')
         suffix = self._match(_SUFFIX)
-        near = None if suffix is None or suffix[1] is None else int(min(float(suffix[1] or 0), _FARTHEST))
+        near = None if suffix is None or suffix[1] is None else int(min(float(suffix[1] or 0), _MAX_SLOP))
         return Word(_unescaped(found[1]), quoted=True, near=near)
 
     def _range(self, field: str | None, *, pasted: bool) -> Range | None:
         found = self._match(_RANGE)
         if found is None:
             if (field is not None and not pasted) or _HALF_RANGE.match(self._text, self._at):
-                raise QueryError("a range is not whole; write it like [1 TO 9], {1 TO 9} or [1 TO *]")
+                raise QueryError("a range is incomplete; write it like [1 TO 9], {1 TO 9} or [1 TO *]")
             return None
         if field is None:
             raise QueryError(f"the range {found[0]} needs a field, like event.duration:{found[0]}")
         return Range(_end(found[2]), _end(found[3]), found[1] == "[", found[4] == "]")
 
-    def _compared(self) -> Range:
+    def _comparison(self) -> Range:
         found = self._match(_COMPARED)
         if found is None:
             raise QueryError(f"nothing follows {self._text[self._at]}")
@@ -310,14 +227,14 @@ class _Reader:
     def _word(self) -> Word:
         found = self._match(_WORD)
         if found is None:
-            raise QueryError(f"{self._text[self._at]} stands where a word should")
+            raise QueryError(f"{self._text[self._at]} stands in place of a word")
         raw = found[0]
         suffix = _WORD_SUFFIX.search(raw)
-        alike = None
+        edits = None
         if suffix and suffix[0]:
-            raw, alike = raw[: suffix.start()], suffix[1]
-        if alike and float(alike) > FUZZIEST:
-            raise QueryError(f"{found[0]}: a word is found with 0, 1 or 2 changed letters, not more")
+            raw, edits = raw[: suffix.start()], suffix[1]
+        if edits and float(edits) > MAX_EDITS:
+            raise QueryError(f"{found[0]}: a word may differ in 0, 1 or 2 letters, not more")
         text: list[str] = []
         wild = set()
         letters = iter(raw)
@@ -325,7 +242,7 @@ class _Reader:
             if letter in "*?":
                 wild.add(len(text))
             text.append(next(letters, "\\") if letter == "\\" else letter)
-        return Word("".join(text), frozenset(wild), near=None if alike is None else _changed(alike, len(text)))
+        return Word("".join(text), frozenset(wild), near=None if edits is None else _edits(edits, len(text)))
 
     def _next_operator(self) -> str:
         found = _OPERATOR.match(self._text, self._at)
@@ -335,11 +252,11 @@ class _Reader:
         self._skip()
         if (found := self._next_operator()) in names:
             self._at += len(found)
-            self._before = found
+            self._previous = found
             return found
         return ""
 
-    def _ended(self) -> bool:
+    def _at_end(self) -> bool:
         self._skip()
         return self._at == len(self._text) or self._text[self._at] == ")"
 
@@ -347,10 +264,10 @@ class _Reader:
         found = pattern.match(self._text, self._at)
         if found:
             self._at = found.end()
-            self._before = found[0]
+            self._previous = found[0]
         return found
 
-    def _take(self, pattern: re.Pattern[str]) -> str:
+    def _skip_match(self, pattern: re.Pattern[str]) -> str:
         found = self._match(pattern)
         return found[0] if found else ""
 
@@ -358,21 +275,21 @@ class _Reader:
         while self._at < len(self._text) and self._text[self._at].isspace():
             self._at += 1
 
-    def _deeper(self) -> None:
+    def _enter(self) -> None:
         self._depth += 1
-        if self._depth > DEEPEST:
-            raise QueryError(f"it is nested more than {DEEPEST} deep")
+        if self._depth > MAX_DEPTH:
+            raise QueryError(f"it is nested more than {MAX_DEPTH} deep")
 
 
-def _changed(alike: str, length: int) -> int:
-    """How many letters may be changed: a number of them, or below 1 how alike words are, as older Lucene had it."""
-    if not alike:
+def _edits(edits: str, length: int) -> int:
+    """How many letters may differ (-1: auto): a number or, below 1, a similarity, as in older Lucene."""
+    if not edits:
         return -1
-    number = float(alike)
+    number = float(edits)
     if not 0 < number < 1:
         return int(number)
-    # Lucene's FuzzyQuery.floatToEdits; but who asks for alike words means more than the word itself.
-    return max(1, min(FUZZIEST, int((1 - number) * length)))
+    # Lucene's FuzzyQuery.floatToEdits, but at least one: a fuzzy search finds more than the word itself.
+    return max(1, min(MAX_EDITS, int((1 - number) * length)))
 
 
 _ANYTHING = Word("*", frozenset({0}))

@@ -10,19 +10,19 @@ from typing import Any
 
 from shipper.parse.console_values import QUOTED, end_of_brackets, unquoted
 
-# More things in one value are found as a text only.
-MOST_ITEMS = 16
-# Longer ones are read by nobody, and cost what they cost.
-_LONGEST = 10_000
+# A value with more items is searched as a text only.
+MAX_ITEMS = 16
+# Longer values are not parsed.
+_MAX_LENGTH = 10_000
 _OPEN = "([{"
 
 
 def end_of_value(text: str, start: int) -> int:
-    """Where a value ends that is shown with brackets or in single quotes; 0 where it is none or never closes."""
+    """Where a value with brackets or in single quotes ends; 0 where it is none, or isn't closed."""
     at = start
     shown = False
     if text.startswith('"', start):
-        return 0  # as the query language has it
+        return 0  # a phrase of the query language
     while at < len(text) and not text[at].isspace() and text[at] != ")":
         after = at + 1
         if text[at] in _OPEN:
@@ -39,14 +39,14 @@ def end_of_value(text: str, start: int) -> int:
 
 
 def text_of(value: str) -> str:
-    """What a value in single quotes says; any other as it is."""
+    """The content of a value in single quotes; any other value as it is."""
     return unquoted(value) if len(value) > 1 and value[0] == "'" and QUOTED.fullmatch(value) else value
 
 
 def items_of(value: str) -> list[tuple[str, str]] | None:
-    """What a list or an object holds, each as the keys below it and a text; None where it is neither.
+    """The leaves of a list or an object, each as its path and text; None where it is neither, [] for too many.
 
-    A document has each of a list's items, and an object's values under their keys.
+    Documents store the items of a list one by one, and the values of an object under their keys.
     """
     read = _read(value)
     if not isinstance(read, (list, tuple, dict)):
@@ -54,17 +54,17 @@ def items_of(value: str) -> list[tuple[str, str]] | None:
     found: list[tuple[str, str]] = []
     for item in _items("", read):
         found.append(item)
-        if len(found) > MOST_ITEMS:
+        if len(found) > MAX_ITEMS:
             return []
     return found
 
 
 def _read(value: str) -> Any:
-    if not value.startswith(tuple(_OPEN)) or len(value) > _LONGEST:
+    if not value.startswith(tuple(_OPEN)) or len(value) > _MAX_LENGTH:
         return None
     for reader in (json.loads, ast.literal_eval):
         try:
-            with warnings.catch_warnings(action="ignore"):  # of escapes in what somebody else wrote
+            with warnings.catch_warnings(action="ignore"):  # of invalid escapes
                 return reader(value)
         except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
             continue
@@ -76,7 +76,7 @@ def _items(above: str, read: Any) -> Iterator[tuple[str, str]]:
         for key, value in read.items():
             yield from _items(f"{above}.{key}", value)
     elif isinstance(read, (list, tuple, set)):
-        # A value beside an object of the same name goes into it.
+        # A value beside an object of the same name is stored inside of it.
         beside = above + "._" if any(isinstance(value, dict) for value in read) else above
         for value in read:
             yield from _items(above if isinstance(value, dict) else beside, value)

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from datetime import datetime, tzinfo
 
 from shipper.query.conditions import Query, every
-from shipper.query.parser import QueryError, Range, Regex, Word
+from shipper.query.syntax_tree import QueryError, Range, Regex, Word
 
-# ASCII: other digits are numbers for Python and none for Elasticsearch.
+# ASCII: Elasticsearch does not accept other digits, Python does.
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _DURATION = re.compile(rf"({_NUMBER.pattern})\s*(ns|us|µs|μs|ms|s|m|h|d)?", re.ASCII)
 _UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6}
 _UNITS |= {"s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 24 * 3600 * 10**9}
-# What a field of the type long holds.
-MOST = 2**63 - 1
+# The largest value of a field of the type long.
+MAX_LONG = 2**63 - 1
 
 _AGO = re.compile(r"\d+[smhdw]", re.ASCII)
 _MATH = r"(?P<math>(?:[+-]\d+[yMwdhHms]|/[yMwdhHms])*)"
@@ -28,18 +28,18 @@ _DATE = re.compile(
 )
 # Days of each unit of date arithmetic, on average.
 _DAYS = {"y": 365.2425, "M": 30.436875, "w": 7.0, "d": 1.0, "h": 1 / 24, "H": 1 / 24, "m": 1 / 1440, "s": 1 / 86400}
-_MOST_STEP = 2**31 - 1
-# Where the calendar of times in nanoseconds ends; a few days less, for zones and the lengths of months.
+_MAX_STEP = 2**31 - 1
+# The range of date_nanos, less a few days for zones and the lengths of months.
 _FIRST, _LAST = datetime(1970, 1, 6), datetime(2262, 4, 6)  # noqa: DTZ001 - zones are within the margin
 
 Read = Callable[[str, str], float]
 
 
 def number(field: str, text: str) -> float:
-    """A number, of a field.
+    """The number that a text is.
 
     Raises:
-        QueryError: it is none, or one that no field holds.
+        QueryError: it is none, or out of range.
     """
     if not _NUMBER.fullmatch(text):
         raise QueryError(f"{field} holds numbers, and {text!r} is none")
@@ -47,10 +47,10 @@ def number(field: str, text: str) -> float:
 
 
 def nanoseconds(field: str, text: str) -> float:
-    """A duration: nanoseconds, or a number with its unit.
+    """The nanoseconds that a text is: a number of them, or a number with a unit.
 
     Raises:
-        QueryError: it is none, or one that no field holds.
+        QueryError: it is no duration, or out of range.
     """
     found = _DURATION.fullmatch(text)
     if found is None:
@@ -59,17 +59,19 @@ def nanoseconds(field: str, text: str) -> float:
 
 
 def _within(field: str, text: str, unit: int) -> float:
-    """A number times its unit, whole where it is written so: beyond 53 bits a float can't tell two apart."""
+    """A number times its unit, as an integer where it is written as one: a float has only 53 bits."""
     about = float(text) * unit
-    # Digits by the thousand are refused, not multiplied.
-    value = int(text) * unit if abs(about) < 2 * MOST and text.lstrip("+-").isdecimal() else about
-    if not -MOST <= value <= MOST:
-        raise QueryError(f"{text!r} is beyond what {field} holds: {MOST}{' nanoseconds' if unit > 1 else ''} at most")
+    # Thousands of digits are refused before they are multiplied.
+    value = int(text) * unit if abs(about) < 2 * MAX_LONG and text.lstrip("+-").isdecimal() else about
+    if not -MAX_LONG <= value <= MAX_LONG:
+        raise QueryError(
+            f"{text!r} is beyond what {field} holds: {MAX_LONG}{' nanoseconds' if unit > 1 else ''} at most"
+        )
     return value
 
 
 def number_query(field: str, value: Word | Regex | Range, read: Read) -> Query:
-    """Where a field has this number, or one of a range.
+    """Documents in which a field has this number, or one in a range.
 
     Raises:
         QueryError: it is no number.
@@ -82,27 +84,27 @@ def number_query(field: str, value: Word | Regex | Range, read: Read) -> Query:
             limits["lte" if value.with_high else "lt"] = read(field, value.high)
         return {"range": {field: limits}} if limits else {"exists": {"field": field}}
     if isinstance(value, Regex):
-        raise QueryError(f"{field} holds numbers, which no regular expression finds; write {field}:[1 TO 9]")
+        raise QueryError(f"{field} holds numbers, which regular expressions can't match; write {field}:[1 TO 9]")
     return {"term": {field: read(field, value.text)}}
 
 
 def date_query(field: str, value: Word | Regex | Range, now: datetime, zone: tzinfo | None) -> Query:
-    """Where a date is this one, or one of a range; a day means all of it.
+    """Documents in which a field has this date, or one in a range; a day means all of it.
 
     Args:
         field: which.
         value: dates as ISO 8601 has them, in part or whole, ``now-1h``, or a time ago like ``1h``.
         now: the present, with a zone.
-        zone: of dates without one; None is this machine's.
+        zone: of dates without one; None: this machine's.
 
     Raises:
         QueryError: it is no date.
     """
     if isinstance(value, Regex):
-        raise QueryError(f"{field} holds dates, which no regular expression finds; write {field}:[now-1h TO now]")
+        raise QueryError(f"{field} holds dates, which regular expressions can't match; write {field}:[now-1h TO now]")
     if isinstance(value, Word):
         value = Range(value.text, value.text)
-    # One condition an end: each has the zone's offset of its own day.
+    # One condition for each end: each has the zone's offset of its own day.
     ends: list[Query | None] = []
     if value.low is not None:
         ends.append(_end(field, "gte" if value.with_low else "gt", value.low, now, zone))
@@ -135,22 +137,24 @@ def _end(field: str, side: str, text: str, now: datetime, zone: tzinfo | None) -
 
 
 def _beyond(field: str, text: str, day: datetime, math: str) -> int:
-    """Whether a time lies before (-1) or behind (1) all that can be kept, which Elasticsearch refuses to compare.
+    """Whether a time is before (-1) or after (1) the range of date_nanos, which Elasticsearch refuses; 0 if in it.
 
     Raises:
-        QueryError: one of its steps is larger than Elasticsearch can count.
+        QueryError: one of its steps is larger than Elasticsearch accepts.
     """
     days = 0.0
     steps = _STEP.findall(math)
     for number_, unit in steps:
-        # Digits by the thousand are no number for Python either.
+        # Thousands of digits are out of Python's range, too.
         days += max(-1e9, min(1e9, float(number_) * _DAYS[unit]))
     about = (day - _FIRST).days + days
     beyond = -1 if about < 0 else int(about > (_LAST - _FIRST).days)
     if not beyond and any(
-        abs(float(number_)) > _MOST_STEP or abs(float(number_)) * _DAYS[unit] > 1e6 for number_, unit in steps
+        abs(float(number_)) > _MAX_STEP or abs(float(number_)) * _DAYS[unit] > 1e6 for number_, unit in steps
     ):
-        raise QueryError(f"{field} holds times, and {text!r} counts too far; write smaller steps, or larger units")
+        raise QueryError(
+            f"{field} holds times, and {text!r} has a step that is too large; write smaller steps, or larger units"
+        )
     return beyond
 
 
@@ -159,7 +163,7 @@ def _all_or_none(side: str, beyond: int) -> Query | None:
 
 
 def _limit(field: str, side: str, text: str, local: datetime | None) -> Query:
-    # The field's own format wants a time to the second.
+    # The field's own format requires a time to the second.
     limit = {side: text, "format": "strict_date_optional_time"}
     if local is not None:
         limit["time_zone"] = _offset(local)
@@ -179,6 +183,6 @@ def _day(found: re.Match[str]) -> datetime | None:
 
 
 def _offset(moment: datetime) -> str:
-    # "+0200" or, of historic zones, with seconds, which Elasticsearch does not take.
+    # "+0200" or, for historic zones, with seconds, which Elasticsearch does not accept.
     written = f"{moment:%z}"[:5]
     return f"{written[:3]}:{written[3:]}"

@@ -1,4 +1,4 @@
-"""What a person means by ``--since 1h`` or ``--until 2026-11-23``.  Pure functions."""
+"""The times that ``--since 1h`` and ``--until 2026-11-23`` mean.  Pure functions."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from datetime import UTC, datetime, timedelta
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
-# What a date_nanos field can hold; beyond, Elasticsearch answers with an error instead of with nothing.
+# The range of date_nanos; outside of it Elasticsearch answers with an error.
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2262, 4, 11, tzinfo=UTC)
 
 
 def moment(text: str, now: datetime, *, utc: bool = False) -> datetime:
-    """The moment that a text names, in UTC.
+    """The time that a text names, in UTC, moved into the range of ``date_nanos``.
 
     Args:
         text: a time ago (``90s``, ``30m``, ``1h``, ``7d``, ``2w``), ``now``, or an ISO 8601 date or time.
         now: the present, with a zone.
-        utc: a time without zone is UTC; otherwise it is this machine's local time, as the tables show it.
+        utc: whether a time without zone is UTC; else it is local time, as the tables show it.
 
     Raises:
         ValueError: it is none of these.
@@ -44,7 +44,7 @@ def moment(text: str, now: datetime, *, utc: bool = False) -> datetime:
     try:
         return _within(named)
     except (OverflowError, ValueError):
-        # The first and the last day of the calendar have no UTC in some zones.
+        # In some zones the first and the last day of the calendar have no time in UTC.
         return EARLIEST if named.year < EARLIEST.year else LATEST
 
 

@@ -1,36 +1,33 @@
-"""Words as Elasticsearch's standard analyzer cuts a text, and patterns that find them in longer names.  Pure."""
+"""Words as Elasticsearch's standard analyzer makes tokens of a text, and patterns for them in longer names.  Pure."""
 
 from __future__ import annotations
 
 import re
 
-from shipper.query.parser import Word
+from shipper.query.syntax_tree import Word
 
 Part = Word
-"""A word as one token of a text, in lower case."""
+"""One token of a text, in lower case."""
 
-# What joins two letters or two digits to one token (Unicode's word boundaries); an underscore joins anything.
+# Characters that join two letters or two digits to one token (Unicode's word boundaries); an underscore always does.
 _BETWEEN_LETTERS = frozenset(".:'\u00b7\u2018\u2019\u2024\u2027\ufe13\ufe52\ufe55\uff07\uff0e\uff1a")
 _BETWEEN_DIGITS = frozenset(
     ".,;'\u037e\u0589\u060c\u060d\u066c\u07f8\u2018\u2019\u2024\u2044\uff07\uff0c\uff0e\uff1b"
 )
 
 BEGINNINGS = ("_", ".", ":", "'")
-"""What may stand between a word and what comes before it in the same token."""
+"""What may separate a word from what is before it in the same token."""
 ENDINGS = ("_", ".", ":", "'")
-"""What may stand between a word and what comes after it in the same token."""
+"""What may separate a word from what is after it in the same token."""
 
 
 def has_letters(word: Word) -> bool:
-    """Whether there is anything in it that could be found: a letter or a digit."""
+    """Whether a word is searchable: it has a letter, a digit or a wildcard."""
     return any(letter.isalnum() for letter in word.text) or bool(word.wild)
 
 
 def parts_of(word: Word) -> list[Part]:
-    """The tokens of a text, in lower case; what stands between them is gone.
-
-    ``*`` and ``?`` stand for characters inside of tokens.
-    """
+    """The tokens of a text, in lower case; wildcards stand for characters inside of tokens."""
     text = word.text
     parts: list[Part] = []
     start = None
@@ -58,23 +55,23 @@ def _belongs(text: str, at: int, wild: frozenset[int]) -> bool:
 
 
 def _cut(word: Word, start: int, end: int) -> Part:
-    # Lower case may be longer than upper case, so letter by letter.
+    # Letter by letter, because lower case may be longer than upper case.
     text = [word.text[at] if len(word.text[at].lower()) > 1 else word.text[at].lower() for at in range(start, end)]
     return Part("".join(text), frozenset(at - start for at in word.wild if start <= at < end))
 
 
 def whole_words(word: Word) -> str:
-    """A regular expression for values in which a text stands as a whole word: no letter or digit beside it."""
+    """A regular expression for values that contain a text with no letter or digit beside it."""
     return _between("(.*[^0-9A-Za-z])?", word)
 
 
 def in_tokens(part: Part) -> str:
-    """The same for tokens of a text, where the code of a colour may be glued to a word: ``0;31mfailed``."""
+    """The same for tokens, in which the code of a colour may precede a word: ``0;31mfailed``."""
     return _between("(.*[^0-9A-Za-z]|[0-9;]*[0-9]m)?", part)
 
 
 def _between(before: str, word: Word) -> str:
-    # A text that ends with a sign of its own ends there, whatever follows.
+    # A text that ends with a punctuation mark ends there, whatever follows.
     before = before if word.text[:1].isalnum() else ".*"
     behind = "([^0-9A-Za-z].*)?" if word.text[-1:].isalnum() else ".*"
     return before + regex_of(word) + behind

@@ -1,4 +1,4 @@
-"""Keys that lines have beside the fields of the mapping."""
+"""Keys that lines have besides the fields of the mapping."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shipper.elastic.search_answers import hits_of
 
 
 def has_key(client: Elasticsearch, index: Sequence[str], field: str) -> bool:
-    """Whether any line has something under this key; one that has is enough to know.
+    """Whether any line has a value in this field.
 
     Raises:
         elasticsearch.ApiError: the cluster refused.

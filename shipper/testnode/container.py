@@ -17,7 +17,7 @@ _BOOT_SECONDS = 300
 
 
 def missing() -> str | None:
-    """Why Docker can't be used, as a sentence; None where a daemon answers."""
+    """Why Docker can't be used, as a sentence; None if a daemon answers."""
     try:
         from testcontainers.core.docker_client import (  # noqa: PLC0415 - an extra: may be absent
             DockerClient,
@@ -26,8 +26,8 @@ def missing() -> str | None:
     except ImportError:
         return "Docker: testcontainers is not installed"
     try:
-        # First by hand: the library leaves its sockets open when there is no daemon.
-        _knock(get_docker_host() or "unix:///var/run/docker.sock")
+        # First without the library, which leaves its sockets open when there is no daemon.
+        _probe_socket(get_docker_host() or "unix:///var/run/docker.sock")
         client = DockerClient().client
         try:
             client.ping()
@@ -38,7 +38,7 @@ def missing() -> str | None:
     return None
 
 
-def _knock(host: str) -> None:
+def _probe_socket(host: str) -> None:
     parts = urlsplit(host)
     if parts.scheme in {"unix", "http+unix"}:
         with socket.socket(socket.AF_UNIX) as probe:
@@ -64,7 +64,7 @@ class ContainerNode(Node):
         host = self._container.get_container_host_ip()
         port = free_port()
         self.url = f"http://{host}:{port}"
-        # A fixed port, so that a restart keeps it; open to others only where the daemon is on another host.
+        # A fixed port, so that a restart keeps it; bound to all addresses only if the daemon is on another host.
         local = host in {"localhost", "127.0.0.1"}
         bound: Any = ("127.0.0.1", port) if local else port  # docker takes pairs; testcontainers names ports only
         self._container.ports = {"9200/tcp": bound}
@@ -98,11 +98,11 @@ class ContainerNode(Node):
             if wrapped.status in {"exited", "dead"}:
                 break
             time.sleep(0.2)
-        said = self._container.get_wrapped_container().logs(tail=25).decode(errors="replace")
-        raise NodeError(f"Elasticsearch did not come up in its container; its log:\n{said}")
+        log = self._container.get_wrapped_container().logs(tail=25).decode(errors="replace")
+        raise NodeError(f"Elasticsearch did not start in its container; its log:\n{log}")
 
     def stop(self) -> None:
-        """Let it shut down in order; the container stays."""
+        """Shut it down in order; the container stays."""
         self._container.get_wrapped_container().stop(timeout=60)
 
     def kill(self) -> None:
@@ -110,6 +110,6 @@ class ContainerNode(Node):
         self._container.get_wrapped_container().kill()
 
     def remove(self) -> None:
-        """Delete the container and its data (testcontainers' reaper does it when we are killed)."""
+        """Delete the container and its data (testcontainers' reaper does it if this process is killed)."""
         with contextlib.suppress(Exception):  # never started, or gone already
             self._container.stop()

@@ -1,7 +1,7 @@
 """Elastic's own test distribution: which version fits, fetched from Maven Central once, kept, and extracted.
 
-It is what Elasticsearch's authors run their integration tests on: the real server with few of its modules.
-Maven is asked by its command, so mirrors, proxies and credentials are those that Maven is configured with.
+Elasticsearch's authors run their integration tests on it: the real server with few of its modules.  It is fetched by
+Maven's own command, so Maven's configured mirrors, proxies and credentials apply.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy"
 
 
 def choose(javas: Sequence[Java], cached: Collection[str], *, maven: bool) -> tuple[str, Java] | None:
-    """The newest version that can be had and run here, and the Java for it.
+    """The newest version that is available and can run here, and the Java for it.
 
     Args:
         javas: what is installed, the newest first.
-        cached: versions already in the cache; they need no Maven.
-        maven: whether a version that isn't in the cache can be fetched.
+        cached: versions in the cache, which need no Maven.
+        maven: whether other versions can be fetched.
     """
     for version, oldest in VERSIONS:
         fitting = [java for java in javas if java.major >= oldest]
@@ -51,34 +51,34 @@ def cache_folder(environ: Mapping[str, str]) -> Path:
 
 
 def cached_versions(cache: Path) -> set[str]:
-    """The versions whose zip file lies in the cache."""
+    """The versions whose zip file is in the cache."""
     return {version for version, _ in VERSIONS if _zip(cache, version).is_file()}
 
 
 def provide(version: str, cache: Path, into: Path, *, java: Java, say: Say) -> Path:
-    """Extract a version below ``into``, fetching it first where the cache lacks it or holds a damaged copy.
+    """Extract a version below ``into``; fetch it first if the cache lacks it or has a damaged copy.
 
     Returns:
         The distribution's own folder.
 
     Raises:
-        NodeError: it can't be fetched or kept.
+        NodeError: it can't be fetched or stored.
     """
     try:
         archive = _fetched(version, cache, java=java, say=say)
         try:
             return extract(archive, into)
         except (zipfile.BadZipFile, zlib.error, EOFError):
-            # Extraction reads every byte and checks every checksum, so a damaged copy can't go unnoticed.
+            # Extraction checks all checksums, so it detects any damaged copy.
             say(f"{archive} is damaged; fetching it again")
             shutil.rmtree(into, ignore_errors=True)
             into.mkdir(exist_ok=True)
             return extract(_fetched(version, cache, java=java, say=say, replace=archive), into)
     except OSError as error:
-        raise NodeError(f"Elasticsearch {version} can't be kept on this disk: {error}") from error
+        raise NodeError(f"Elasticsearch {version} can't be stored on this disk: {error}") from error
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise NodeError(
-            f"Elasticsearch {version} arrived damaged twice ({error}); Maven's own copy may be what is damaged: "
+            f"Elasticsearch {version} arrived damaged twice ({error}); Maven's own copy may be damaged: "
             "remove org/elasticsearch/distribution from its local repository (usually ~/.m2/repository)"
         ) from error
 
@@ -106,15 +106,15 @@ def _fetched(version: str, cache: Path, *, java: Java, say: Say, replace: Path |
     cache.mkdir(parents=True, exist_ok=True)
     known = _identity(replace) if replace else None
     with (cache / "fetching.lock").open("w") as lock:
-        # Two runs at once: the second one waits here and then finds what the first one fetched.
+        # Of two runs at once the second waits here and then finds the file that the first fetched.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if target.is_file() and (replace is None or _identity(target) != known):
             return target
         for left in cache.glob("fetching-*/"):
-            # We hold the lock, so whoever made this is gone.
+            # We hold the lock, so the process that created this has ended.
             shutil.rmtree(left, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix="fetching-", dir=cache) as folder:
-            # The rename makes it appear whole or not at all.
+            # The rename is atomic.
             _maven(version, Path(folder), java, say).replace(target)
     return target
 
@@ -134,7 +134,7 @@ def _maven(version: str, folder: Path, java: Java, say: Say) -> Path:
     say(f"fetching Elasticsearch {version} from Maven Central (about 120 MB, once) …")
     environ = dict(os.environ)
     if shutil.which("java") is None:
-        # Maven needs a Java too, and looks nowhere but here and on the PATH.
+        # Maven needs a Java too, and searches only here and on the PATH.
         environ.setdefault("JAVA_HOME", str(java.home))
     answer = subprocess.run(  # noqa: S603 - the user's own Maven, with arguments made of constants
         [
@@ -145,7 +145,7 @@ def _maven(version: str, folder: Path, java: Java, say: Say) -> Path:
             f"-Dartifact={_GROUP}:elasticsearch:{version}:zip",
             f"-DoutputDirectory={folder}",
         ],
-        cwd=folder,  # not the user's folder, whose pom.xml or .mvn Maven would obey
+        cwd=folder,  # not the user's folder, whose pom.xml or .mvn Maven would read
         env=environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -154,6 +154,6 @@ def _maven(version: str, folder: Path, java: Java, say: Say) -> Path:
     )
     found = list(folder.glob("*.zip"))
     if answer.returncode or len(found) != 1:
-        said = "\n".join(answer.stdout.strip().splitlines()[-15:])
-        raise NodeError(f"Maven could not fetch Elasticsearch {version}:\n{said}")
+        log = "\n".join(answer.stdout.strip().splitlines()[-15:])
+        raise NodeError(f"Maven could not fetch Elasticsearch {version}:\n{log}")
     return found[0]

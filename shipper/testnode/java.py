@@ -1,4 +1,4 @@
-"""The Java machines of this computer and their versions: what Elastic's test distribution can run on."""
+"""The Java installations of this computer and their versions, for Elastic's test distribution."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Java:
 
 
 def installed(environ: Mapping[str, str], *, others_must_reach: bool = False) -> list[Java]:
-    """Every Java found, the newest first; each home once, however many names lead to it.
+    """Every Java found, the newest first; each home once, under whatever links.
 
     Args:
-        environ: where ``ES_JAVA_HOME``, ``JAVA_HOME``, ``PATH`` and ``HOME`` are looked up.
-        others_must_reach: leave out what another user could not run (root's home is closed to them).
+        environ: has ``ES_JAVA_HOME``, ``JAVA_HOME``, ``PATH`` and ``HOME``.
+        others_must_reach: leave out those that another user can't run (such as in root's home).
     """
     seen: dict[Path, Java] = {}
     for home in _homes(environ):
@@ -55,7 +55,7 @@ def major_of(version: str) -> int | None:
 
 
 def reachable(path: Path) -> bool:
-    """Whether every folder above the path may be passed by users other than its owner."""
+    """Whether other users than the owner may enter every folder above the path."""
     return all(parent.stat().st_mode & 0o001 for parent in path.parents)
 
 
@@ -64,7 +64,7 @@ def _homes(environ: Mapping[str, str]) -> Iterator[Path]:
         if value := environ.get(name):
             yield Path(value)
     if command := shutil.which("java", path=environ.get("PATH", "")):
-        # The command is often a chain of links (alternatives) that ends in some home's bin.
+        # The command is often a chain of links (alternatives) to the bin folder of a home.
         yield Path(command).resolve().parent.parent
     for pattern in (*_USUAL, _USUAL_MAC):
         usual = pattern.replace("~", environ.get("HOME", "/nonexistent"), 1)
@@ -78,7 +78,7 @@ def _major(home: Path) -> int | None:
         text = ""
     if found := _RELEASE.search(text):
         return major_of(found[1])
-    # No release file (some distributions strip it): the program itself tells, on stderr.
+    # No release file (some distributions remove it): the program prints its version on stderr.
     try:
         answer = subprocess.run(  # noqa: S603 - a program of this machine, asked for its version
             [home / "bin/java", "-version"], capture_output=True, text=True, timeout=30, check=False

@@ -1,4 +1,4 @@
-"""What every Elasticsearch to run against offers, wherever it came from."""
+"""The interface of every Elasticsearch node, however it was started."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ Say = Callable[[str], None]
 
 
 class NodeError(Exception):
-    """There is no Elasticsearch to run against, or it does not run; the message is for the reader."""
+    """No Elasticsearch is available, or it does not start; the message is for the reader."""
 
 
 class Node(ABC):
     """One Elasticsearch node; after ``kill`` or ``stop`` a ``start`` brings it back, same URL, same data."""
 
-    #: Where it answers, without a slash at the end.
+    #: Its address, without a slash at the end.
     url: str
     #: One sentence: where it came from.
     origin: str
-    #: Process id of Elasticsearch itself; None where it isn't ours or doesn't run.
+    #: Process id of Elasticsearch itself; None if it isn't ours or doesn't run.
     pid: int | None = None
 
     @abstractmethod
@@ -32,15 +32,15 @@ class Node(ABC):
 
     @abstractmethod
     def stop(self) -> None:
-        """Let it shut down in order."""
+        """Shut it down in order."""
 
     @abstractmethod
     def kill(self) -> None:
-        """End it at once, as a power cut would."""
+        """Kill it at once, as in a power cut."""
 
     @abstractmethod
     def remove(self) -> None:
-        """End it and delete everything that it left behind."""
+        """Stop it and delete all its files."""
 
     def restart(self) -> None:
         """Stop in order and start again."""
@@ -49,7 +49,7 @@ class Node(ABC):
 
 
 class GivenNode(Node):
-    """A node that somebody else runs: used as it is, never stopped."""
+    """A node that somebody else runs: used, never started or stopped."""
 
     def __init__(self, url: str, origin: str) -> None:
         self.url = url.rstrip("/")
@@ -68,7 +68,7 @@ class GivenNode(Node):
         raise NodeError(f"the node at {self.url} is not ours to kill")
 
     def remove(self) -> None:
-        """Nothing: what somebody else runs stays."""
+        """Do nothing: the node belongs to somebody else."""
 
 
 def jvm_options(heap: str, *, brief: bool) -> str:
@@ -76,20 +76,20 @@ def jvm_options(heap: str, *, brief: bool) -> str:
 
     Args:
         heap: its memory, as in ``512m``.
-        brief: it will not live long: compiled without much optimisation, which halves the work of booting.
+        brief: it is short-lived: a JVM without much optimisation, which halves the work of booting.
     """
     return f"-Xms{heap} -Xmx{heap}" + (" -XX:TieredStopAtLevel=1" if brief else "")
 
 
 def health(url: str, timeout: float = 5) -> dict[str, Any] | None:
-    """The cluster's health, or None while nothing (or not yet Elasticsearch) answers there."""
+    """The cluster's health, or None while Elasticsearch does not answer there."""
     return ask(url, "/_cluster/health", timeout)
 
 
 def ask(url: str, path: str, timeout: float = 5) -> dict[str, Any] | None:
-    """What the node at ``url`` answers to a GET of ``path``; None when it does not.
+    """The answer of the node at ``url`` to a GET of ``path``; None without a JSON object and status 200.
 
-    Straight to the address, past any proxy of the environment: a proxy answers for machines that are not up.
+    The proxies of the environment are not used: a proxy would answer for a node that is down.
     """
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection

@@ -1,4 +1,4 @@
-"""Several nodes of one cluster on this machine, each to be killed, stopped and started by itself."""
+"""A cluster of several nodes on this machine, each of which can be killed, stopped and started."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ _ATTEMPTS = 3
 
 
 class Cluster:
-    """Nodes that form one cluster; ``nodes`` stand in the order of their names (node-0, node-1, …)."""
+    """Nodes that form one cluster; ``nodes`` are in the order of their names (node-0, node-1, …)."""
 
     def __init__(self, nodes: Sequence[ProcessNode]) -> None:
         self.nodes = tuple(nodes)
 
     @property
     def urls(self) -> list[str]:
-        """Where each node answers."""
+        """The address of each node."""
         return [node.url for node in self.nodes]
 
     def start(self) -> None:
-        """Start all of them; together, for none answers before most are there."""
+        """Start all nodes at once: none answers before a majority is there."""
         with ThreadPoolExecutor(len(self.nodes)) as pool:
             list(pool.map(lambda node: node.start(), self.nodes))
 
     def elected(self) -> ProcessNode | None:
-        """The node that the others have elected master; None while there is none, or nobody says."""
+        """The elected master node; None while there is none, or no node answers."""
         for node in self.nodes:
             if node.pid is None:
                 continue
@@ -42,7 +42,7 @@ class Cluster:
         return None
 
     def whole(self) -> bool:
-        """Whether every node has joined and every copy of every shard is where it belongs."""
+        """Whether every node has joined and every copy of every shard is assigned."""
         for node in self.nodes:
             found = ask(node.url, "/_cluster/health?local=true")
             if found is None or found.get("status") != "green" or found.get("number_of_nodes") != len(self.nodes):
@@ -52,10 +52,10 @@ class Cluster:
 
 @contextmanager
 def running(count: int, version: str, java: Java, *, cache: Path, heap: str, say: Say) -> Iterator[Cluster]:
-    """A cluster of so many nodes, for as long as the block runs.
+    """A cluster of so many nodes, for the duration of the block.
 
     Raises:
-        NodeError: it did not come up.
+        NodeError: it did not start.
     """
     with ExitStack() as held:
         for attempt in range(_ATTEMPTS):
@@ -74,19 +74,19 @@ def running(count: int, version: str, java: Java, *, cache: Path, heap: str, say
             except NodeError as error:
                 held.close()
                 if attempt + 1 == _ATTEMPTS or not any(sign in str(error) for sign in TAKEN):
-                    raise  # else somebody was quicker
+                    raise  # else another process took a port
         yield cluster
 
 
 def membership(ports: Sequence[Ports]) -> list[dict[str, Any]]:
-    """What each node must be told of the others; the first ports name the cluster."""
+    """The settings by which each node finds the others; the first ports name the cluster."""
     names = [f"node-{number}" for number in range(len(ports))]
     return [
         {
             "cluster.name": f"neuroflow-{ports[0].http}-{ports[0].transport}",
             "node.name": name,
             "discovery.seed_hosts": [f"127.0.0.1:{one.transport}" for one in ports],
-            # Obeyed only until the first election: a node that comes back with its data ignores it.
+            # Used only until the first election: a node that restarts with its data ignores it.
             "cluster.initial_master_nodes": names,
         }
         for name in names

@@ -1,4 +1,4 @@
-"""A real Elasticsearch to run against: the one named, one in Docker, or Elastic's test distribution."""
+"""A real Elasticsearch: a given one, one in Docker, or Elastic's test distribution."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from shipper.testnode.process import ProcessNode
 
 __all__ = ["URL_VARIABLE", "Cluster", "Node", "NodeError", "running_cluster", "running_node"]
 
-#: Names a node to use as it is.
+#: The address of a running node to use.
 URL_VARIABLE = "NEUROFLOW_TEST_ES_URL"
 
 
@@ -36,18 +36,18 @@ def running_node(
     say: Say | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Iterator[Node]:
-    """A node that answers, for as long as the block runs; what was started is ended and deleted after it.
+    """A node that answers, for the duration of the block; a started node is removed after it.
 
     Args:
-        own: a node that the caller may kill and restart, so not one that somebody else runs.
+        own: start a node that the caller may kill and restart, instead of using a given one.
         settings: more of ``elasticsearch.yml``; implies ``own``.
         heap: memory of the JVM, as in ``512m``.
-        brief: it will not live long: compiled without much optimisation, which halves the work of booting.
-        say: told what goes on, a line at a time.
+        brief: it is short-lived: a JVM without much optimisation, which halves the work of booting.
+        say: called with progress messages.
         environ: the process's environment unless given.
 
     Raises:
-        NodeError: there is none to be had (with what is missing), or it did not come up.
+        NodeError: none is available (with what is missing), or it did not start.
     """
     node = _found(
         own=own or bool(settings),
@@ -64,7 +64,7 @@ def running_node(
 
 
 def advice(javas: Sequence[Java], cached: Collection[str], *, maven: bool, docker: str | None) -> str:
-    """Why there is no node and what would do, as the message of an error.
+    """The error message that says why there is no node, and what to install.
 
     Args:
         javas: what is installed, the newest first.
@@ -95,16 +95,16 @@ def advice(javas: Sequence[Java], cached: Collection[str], *, maven: bool, docke
 def running_cluster(
     count: int = 3, *, heap: str = "512m", say: Say | None = None, environ: Mapping[str, str] | None = None
 ) -> AbstractContextManager[Cluster]:
-    """A cluster of several nodes of Elastic's test distribution on this machine, for as long as the block runs.
+    """A cluster of several nodes of Elastic's test distribution on this machine, for the duration of the block.
 
     Args:
         count: how many nodes.
         heap: memory of each one's JVM.
-        say: told what goes on, a line at a time.
+        say: called with progress messages.
         environ: the process's environment unless given.
 
     Raises:
-        NodeError: there is none to be had (with what is missing), or it did not come up.
+        NodeError: none is available (with what is missing), or it did not start.
     """
     environ = os.environ if environ is None else environ
     version, on = _distribution(environ, "Docker: not used for several nodes")
@@ -122,7 +122,7 @@ def _found(
     if docker is None:
         try:
             return _started(ContainerNode(heap=heap, brief=brief, settings=settings, say=say))
-        except Exception as error:  # noqa: BLE001 - no image, no memory, …: whatever it is, the next way may do
+        except Exception as error:  # noqa: BLE001 - no image, no memory, …: try the next way in any case
             docker = f"Docker: {error}"
             say(f"{docker}; trying without")
     version, on = _distribution(environ, docker)
@@ -165,26 +165,26 @@ def _given(url: str) -> Node:
     return GivenNode(url, f"{URL_VARIABLE} ({url.rpartition('@')[2]})")
 
 
-def _aloud(line: str) -> None:
+def _to_stderr(line: str) -> None:
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
 
 
 def main() -> int:
-    """``python -m shipper.testnode.node``: run one node until Ctrl-C; its URL is the one line on stdout."""
+    """``python -m shipper.testnode.node``: run one node until Ctrl-C; prints its URL as the only line on stdout."""
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # nohup's wish is respected; SIGINT is ignored in a shell's background jobs, and taken all the same.
+        # Not under nohup; but SIGINT also in a shell's background jobs, which are started with it ignored.
         if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, lambda *_: ended.set())
     try:
-        with running_node(own=True, say=_aloud) as node:
+        with running_node(own=True, say=_to_stderr) as node:
             sys.stdout.write(f"{node.url}\n")
             sys.stdout.flush()
-            _aloud(f"{node.origin}; Ctrl-C ends it")
+            _to_stderr(f"{node.origin}; Ctrl-C stops it")
             ended.wait()
     except NodeError as error:
-        _aloud(str(error))
+        _to_stderr(str(error))
         return 1
     return 0
 

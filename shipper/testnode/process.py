@@ -1,4 +1,4 @@
-"""A node made of Elastic's test distribution: a process of this machine, with data and ports of its own."""
+"""A node of Elastic's test distribution: a process of this machine, with data and ports of its own."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ from shipper.testnode.java import Java
 from shipper.testnode.lifecycle import Node, NodeError, Say, health, jvm_options
 from shipper.testnode.sandbox import Sandbox
 
-# Below the range that systems take the ports of outgoing connections from, so that a node that was killed
-# finds its ports free when it comes back.
+# Below the range for outgoing connections, so that a killed node finds its ports free when it restarts.
 _PORTS = range(20000, 32000)
-#: What a node says that dies because somebody else has its port.
+#: Messages of a node that ends because another process has its port.
 TAKEN = ("BindHttpException", "BindTransportException", "Address already in use")
 _BOOT_SECONDS = 300
 _STOP_SECONDS = 60
@@ -31,14 +30,14 @@ _STOP_SECONDS = 60
 
 @dataclass(frozen=True)
 class Ports:
-    """Where a node answers, and where other nodes reach it."""
+    """The ports of a node for HTTP and for other nodes."""
 
     http: int
     transport: int
 
     @classmethod
     def free(cls) -> Ports:
-        """Two ports that nobody listens on just now."""
+        """Two ports that are free now."""
         http, transport = free_port(), free_port()
         while transport == http:
             transport = free_port()
@@ -53,10 +52,10 @@ class ProcessNode(Node):
         java: what it runs on.
         cache: where fetched distributions are kept.
         heap: memory of the JVM, as in ``512m``.
-        brief: it will not live long: compiled without much optimisation, which halves the work of booting.
+        brief: it is short-lived: a JVM without much optimisation, which halves the work of booting.
         settings: more of ``elasticsearch.yml``.
-        ports: those that it must have, for other nodes know them; else any free ones.
-        say: told what goes on, a line at a time.
+        ports: fixed ports, which other nodes know; None: any free ones.
+        say: called with progress messages.
     """
 
     def __init__(
@@ -96,14 +95,14 @@ class ProcessNode(Node):
 
     @property
     def config(self) -> Path:
-        """The folder of its configuration: users and roles of the file realm are read again while it runs."""
+        """The folder of its configuration; it reads users and roles of the file realm again while it runs."""
         return self._home / "config"
 
     def start(self) -> None:
         """Start it and wait until it answers; ports are chosen at the first start and kept.
 
         Raises:
-            NodeError: it died while booting (with the last lines of its log), or never answered.
+            NodeError: it ended while booting (with the last lines of its log), or did not answer.
         """
         if self._process is not None:
             return
@@ -116,13 +115,13 @@ class ProcessNode(Node):
                 taken = any(sign in str(error) for sign in TAKEN)
                 if not taken or self._placed or attempt == 4:
                     raise
-                self._take(Ports.free())  # somebody was quicker
+                self._take(Ports.free())  # another process took a port
             else:
                 self._placed = True
                 return
 
     def stop(self) -> None:
-        """Let it shut down in order; killed when it takes more than a minute."""
+        """Shut it down in order; kill it if that takes more than a minute."""
         if self._process is None:
             return
         self._process.send_signal(signal.SIGTERM)
@@ -133,14 +132,14 @@ class ProcessNode(Node):
         self.kill()
 
     def kill(self) -> None:
-        """End it with SIGKILL; data and ports stay for the next ``start``."""
+        """Kill it with SIGKILL; data and ports stay for the next ``start``."""
         if self._process is None:
             return
         self._sandbox.end(self._process, self._running_pid())
         self._process = self.pid = None
 
     def remove(self) -> None:
-        """End it and delete its folder; nothing in there is worth an orderly end."""
+        """Kill it and delete its folder."""
         try:
             self.kill()
         finally:
@@ -157,7 +156,7 @@ class ProcessNode(Node):
         folder = self._sandbox.node
         self._console.unlink(missing_ok=True)
         self._pid_file.unlink(missing_ok=True)
-        # Options meant for other Elasticsearches and other Java programs stay out.
+        # Without options for other Elasticsearches and Java programs.
         environ = {
             name: value
             for name, value in os.environ.items()
@@ -206,15 +205,15 @@ class ProcessNode(Node):
 
 
 def configuration(folder: Path, ports: Ports, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What stands in ``elasticsearch.yml``.
+    """The content of ``elasticsearch.yml``.
 
     Args:
         folder: the node's own.
         ports: the node's own.
-        settings: more, which wins; a node that looks for others (``discovery.seed_hosts``) is not alone.
+        settings: more, which take precedence; with ``discovery.seed_hosts`` it is no single node.
     """
     found = {
-        # The name tells our node from another one that got the port first.
+        # The name distinguishes our node from another one that got the port first.
         "cluster.name": f"neuroflow-{ports.http}-{os.getpid()}",
         "network.host": "127.0.0.1",
         "http.port": ports.http,
@@ -222,9 +221,9 @@ def configuration(folder: Path, ports: Ports, settings: Mapping[str, Any]) -> di
         "path.data": str(folder / "data"),
         "path.logs": str(folder / "logs"),
         "xpack.security.enabled": False,
-        "cluster.routing.allocation.disk.threshold_enabled": False,  # a full laptop is no reason to stop
+        "cluster.routing.allocation.disk.threshold_enabled": False,  # run on a full disk, too
         "action.destructive_requires_name": False,  # tests clean up by pattern
-        # This distribution can't delete data streams, so those of all tests pile up until it is deleted.
+        # This distribution can't delete data streams, so those of all tests accumulate.
         "cluster.max_shards_per_node": 20000,
     }
     if "discovery.seed_hosts" not in settings:
@@ -233,7 +232,7 @@ def configuration(folder: Path, ports: Ports, settings: Mapping[str, Any]) -> di
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on just now."""
+    """A port of this machine that is free now."""
     for port in random.sample(_PORTS, 200):
         with socket.socket() as probe:
             try:

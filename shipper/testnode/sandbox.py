@@ -1,10 +1,9 @@
-"""A private folder for one node, and a guard that clears it away whatever becomes of us.
+"""A private folder for one node, and a guard process that removes it however this process ends.
 
-The guard is a shell that reads from a pipe whose other end only we hold.  However this process ends (return,
-exception, SIGTERM, SIGKILL, the machine's out-of-memory killer), the kernel closes our end, the guard's read
-ends, and it kills the node's process group and deletes the folder.  A parent-death signal would be shorter,
-but it is Linux's alone, is forgotten when a process changes its user, fires when the starting *thread* ends,
-and leaves the folder behind.
+The guard is a shell that reads from a pipe whose other end only this process has.  When this process ends (return,
+exception, SIGTERM, SIGKILL, out of memory), the kernel closes that end, and the guard kills the node's process group
+and deletes the folder.  A parent-death signal would be shorter, but it exists only on Linux, is reset when a process
+changes its user, fires when the starting *thread* ends, and leaves the folder.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ from typing import Any
 from shipper.testnode.java import reachable
 from shipper.testnode.lifecycle import NodeError
 
-# Signals of the terminal and of service managers go to the one who started us; the guard outlives them all.
-# A JVM that was attached to leaves a socket named after its process in /tmp when killed.
+# The guard ignores signals of the terminal and of service managers.
+# A killed JVM that was attached to leaves a socket named after its process in /tmp.
 _GUARD = """
 trap '' HUP INT TERM
 while read -r _; do :; done
@@ -43,13 +42,13 @@ for _ in 1 2 3 4 5 6 7 8 9 10; do
 done
 """
 
-# The shell's process id is the group's, for it leads a session of its own, and exec keeps it.  Its output is
-# the file that the guard reads, opened by us: the node itself can't write there.
+# The shell leads a session of its own, so its process id is the group's, and exec keeps it.  It writes the id to the
+# file that the guard reads, which is opened here because the node's account can't write there.
 _STARTER = 'echo $$; console=$1; shift; exec "$@" >>"$console" 2>&1 </dev/null'
 
 
 class Sandbox:
-    """A folder of our own, the account that programs in it run as, and the guard over both.
+    """A private folder, the account under which programs in it run, and the guard of both.
 
     ``node`` inside it belongs to that account; the folder itself and ``group`` stay ours.
     """
@@ -121,13 +120,13 @@ class Sandbox:
         Path(f"/tmp/.java_pid{pid}").unlink(missing_ok=True)  # noqa: S108 - the JVM's own fixed name
 
     def forget(self) -> None:
-        """The group has ended: its number may soon be another's."""
+        """Take notice that the group has ended: its number may be used again."""
         self._group.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Delete the folder and release the guard."""
         for _ in range(10):
-            # A process that is just dying may still create a file.
+            # A process that is ending may still create a file.
             shutil.rmtree(self.folder, ignore_errors=True)
             if not self.folder.exists():
                 break
@@ -138,7 +137,7 @@ class Sandbox:
 
 
 def unprivileged() -> pwd.struct_passwd:
-    """The account to run as when we are root, which Elasticsearch refuses."""
+    """The account for the node if this process runs as root, which Elasticsearch refuses."""
     try:
         return pwd.getpwnam("nobody")
     except KeyError:
@@ -149,9 +148,9 @@ def unprivileged() -> pwd.struct_passwd:
 
 
 def _base(*, shared: bool) -> Path:
-    """Where temporary folders go: the usual place, unless another account could not get there.
+    """The parent of temporary folders: the usual one, unless another account can't enter it.
 
-    White space in the path is refused too: the launcher splits its options at it.
+    It has no white space in its path, at which the launcher would split its options.
     """
     for place in dict.fromkeys((tempfile.gettempdir(), "/var/tmp", "/tmp")):  # noqa: S108 - mkdtemp makes it private
         base = Path(place)
@@ -162,7 +161,7 @@ def _base(*, shared: bool) -> Path:
 
 
 def _alive(pid: int) -> bool:
-    """Whether the process still holds anything; one that waits to be reaped (state Z) does not."""
+    """Whether the process still holds resources; a zombie (state Z) does not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

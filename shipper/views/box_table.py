@@ -1,4 +1,4 @@
-"""A table in a box, as the application's own commands draw it, however many rows it has."""
+"""A table in a box, like those of the application's own commands, in bounded memory."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from shipper.views.hits import Flat
 from shipper.views.render import terminal
 from shipper.views.views import Column
 
-# The first rows decide how wide the columns are; the others are written as they come, in bounded memory.
-MEASURED = 1000
+# The first rows decide the widths of the columns; the others are written as they come.
+MEASURED_ROWS = 1000
 
 _BORDER = re.compile("[━-]+")  # a hyphen where the terminal has no box characters
 
 
-class Boxed:
+class BoxTable:
     """Rows with a title and headings; texts are folded where they don't fit, never cut.
 
     Args:
@@ -45,15 +45,15 @@ class Boxed:
         self._bottom: list[Segment] = []
 
     def write(self, docs: Iterable[Flat]) -> None:
-        """Take some rows, and write them when enough have come to know the widths."""
+        """Add rows; they are written once there are enough to decide the widths."""
         rows = iter([self._cell(column, doc) for column in self._columns] for doc in docs)
-        while batch := list(itertools.islice(rows, MEASURED - len(self._rows))):
+        while batch := list(itertools.islice(rows, MEASURED_ROWS - len(self._rows))):
             self._rows += batch
-            if len(self._rows) == MEASURED:
+            if len(self._rows) == MEASURED_ROWS:
                 self._flush()
 
     def close(self) -> None:
-        """Write what is left, and the end of the box."""
+        """Write the remaining rows and the end of the box."""
         if self._rows:
             self._flush()
         if self._bottom:
@@ -71,7 +71,7 @@ class Boxed:
         for row in self._rows:
             table.add_row(*row)
         self._rows = []
-        # Widths that rich has chosen hold for the rows to come as well: the border shows them.
+        # The widths that rich has chosen, read from the border, also apply to later rows.
         lines = self._console.render_lines(table, pad=False)
         if self._widths:
             del lines[0]
@@ -87,7 +87,7 @@ class Boxed:
 
 
 class _Line:
-    """A line that is rendered already."""
+    """A rendered line."""
 
     def __init__(self, segments: list[Segment]) -> None:
         self._segments = segments

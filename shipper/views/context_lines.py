@@ -1,15 +1,9 @@
-"""Lines with what stands around them in their file, as grep's -A, -B and -C give it.
-
-A line's neighbours are the lines of the same life of its log, by offset.  Matches come file by file, so that only
-the hole between one match and the next has to be looked at: where it holds no more lines than are wanted on both
-sides, it is shown whole; else the lines behind the one and before the other, with a gap between them.
-"""
+"""Lines with what stands around them in their file, as grep's -A, -B and -C give it."""
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import orjson
@@ -20,9 +14,9 @@ from elasticsearch.exceptions import HTTP_EXCEPTIONS
 from shipper.elastic.answers import NoAnswerError, misfit, understood
 from shipper.elastic.client import reason_of
 from shipper.elastic.search_answers import Hit
-from shipper.query.conditions import Query, every
-from shipper.views.hits import Flat, flat
-from shipper.views.paging import FIRST_PAGE, next_size
+from shipper.views.context_plan import Gap, GapLines, Line, Plan, Step, chains_of, line_of
+from shipper.views.hits import Flat
+from shipper.views.snapshot import FIRST_PAGE, next_size
 
 
 class ContextLine(NamedTuple):
@@ -30,179 +24,13 @@ class ContextLine(NamedTuple):
 
     Attributes:
         doc: its document.
-        matched: whether it was searched for; else it only stands beside such a line.
-        apart: whether lines lie between it and what was shown before it, or another file begins.
+        matched: whether it matches the search; else it only stands beside such a line.
+        separate: whether lines between it and the line shown before it are left out, or another file begins.
     """
 
     doc: Flat
     matched: bool
-    apart: bool
-
-
-class Line(NamedTuple):
-    """A document and where it stands: in the life of a log, at an offset; -1 where it doesn't say."""
-
-    doc: Flat
-    generation: str
-    offset: int
-
-
-def line_of(hit: Hit) -> Line:
-    """The line that a hit is."""
-    doc = flat(hit.get("_source") or {})
-    generation, offset = doc.get("neuroflow.generation"), doc.get("log.offset")
-    if isinstance(generation, str) and isinstance(offset, int):
-        return Line(doc, generation, offset)
-    return Line(doc, "", -1)
-
-
-@dataclass(frozen=True)
-class Hole:
-    """Lines between two places of one log, and how many of them are wanted at either end.
-
-    Attributes:
-        generation: the life of the log.
-        low: the offset before it; None is the log's beginning.
-        high: the offset behind it; None is the log's end.
-        behind: lines wanted at its beginning.
-        ahead: lines wanted at its end.
-        opens: whether another file begins with it.
-        above: lines up to this offset have been shown.
-    """
-
-    generation: str
-    low: int | None
-    high: int | None
-    behind: int
-    ahead: int
-    opens: bool = False
-    above: int = -1
-
-    @property
-    def inner(self) -> bool:
-        """Whether something shown stands on both sides."""
-        return self.low is not None and self.high is not None
-
-    @property
-    def most(self) -> int:
-        """Lines to ask for: one more than is wanted shows that there is a gap."""
-        return self.behind + self.ahead + self.inner
-
-    def within(self, lines: Sequence[Line]) -> Seen:
-        """What is seen of it, given all lines of its part of the log in their order."""
-        assert self.low is not None
-        assert self.high is not None
-        begin = bisect_right(lines, self.low, key=_offset)
-        inside = list(lines[begin : bisect_left(lines, self.high, begin, key=_offset)])
-        if len(inside) < self.most:
-            return Seen(inside, [], gap=False)
-        return Seen(inside[: self.behind], inside[len(inside) - self.ahead :], gap=True)
-
-    def search(self, size: int, *, backwards: bool) -> dict[str, Any]:
-        """The body of a search for some of its lines."""
-        limits = {name: end for name, end in (("gt", self.low), ("lt", self.high)) if end is not None}
-        conditions: list[Query] = [{"term": {"neuroflow.generation": self.generation}}]
-        if limits:
-            conditions.append({"range": {"log.offset": limits}})
-        return {
-            "query": every(conditions),
-            "sort": [{"log.offset": {"order": "desc" if backwards else "asc", "unmapped_type": "long"}}],
-            "size": size,
-            # A line that was sent again after a rollover is there twice.
-            "collapse": {"field": "log.offset"},
-            "track_total_hits": False,
-        }
-
-
-def _offset(line: Line) -> int:
-    return line.offset
-
-
-class Seen(NamedTuple):
-    """The lines of a hole that are shown: at its beginning, at its end, and whether there are more between them."""
-
-    behind: list[Line]
-    ahead: list[Line]
-    gap: bool
-
-
-def rows_of(holes: Sequence[Hole]) -> list[list[Hole]]:
-    """Holes of one log that follow each other, with nothing but a match between them; at least three."""
-    rows: list[list[Hole]] = []
-    for hole in holes:
-        if not hole.inner or hole.opens:
-            continue
-        before = rows[-1][-1] if rows else None
-        if before and (before.generation, before.high) == (hole.generation, hole.low):
-            rows[-1].append(hole)
-        else:
-            rows.append([hole])
-    return [row for row in rows if len(row) >= 3]
-
-
-Step = Hole | Line
-"""What comes next in the output: some lines of a hole, or a match."""
-
-
-class Plan:
-    """Says, match by match, what has to be looked at.  Nothing is asked for.
-
-    Args:
-        before: lines wanted before a match.
-        after: lines wanted after it.
-    """
-
-    def __init__(self, before: int, after: int) -> None:
-        self._before = before
-        self._after = after
-        self._last: Line | None = None
-        # Of each log the last match and the last line shown: a log that was renamed while it was read comes under
-        # each of its names, and goes on there.
-        self._shown: dict[str, tuple[int, int]] = {}
-
-    @property
-    def generation(self) -> str | None:
-        """Which log the last match was in."""
-        return self._last and self._last.generation
-
-    def next(self, line: Line) -> list[Step]:
-        """The steps to a match, it included; none when it was shown already."""
-        generation, offset, last = line.generation, line.offset, self._last
-        if offset < 0:
-            return [*self.end(), line]
-        if last is not None and (last.generation, last.offset) == (generation, offset):
-            return []  # a copy in another backing index
-        matched, shown = self._shown.get(generation, (-1, -1))
-        if last is not None and last.generation == generation and last.offset < offset:
-            if offset <= shown:  # beside the last match under the log's other name
-                self._last = line
-                return []
-            hole = Hole(generation, last.offset, offset, self._after, self._before, above=shown)
-            return self._to(line, [hole])
-        tail = self.end()
-        if matched < offset <= shown:
-            self._last = line
-            return tail
-        low = shown if 0 <= shown < offset else None
-        return self._to(line, [*tail, Hole(generation, low, offset, 0, self._before, opens=True)])
-
-    def end(self) -> list[Step]:
-        """The steps behind the last match."""
-        last, self._last = self._last, None
-        if last is None:
-            return []
-        above = self._shown.get(last.generation, (-1, -1))[1]
-        return [Hole(last.generation, last.offset, None, self._after, 0, above=above)]
-
-    def shown(self, line: Line) -> None:
-        """Take notice of a line that is shown."""
-        matched, _ = self._shown.get(line.generation, (-1, -1))
-        self._shown[line.generation] = (matched, line.offset)
-
-    def _to(self, line: Line, steps: list[Step]) -> list[Step]:
-        self._last = line
-        self._shown[line.generation] = (line.offset, line.offset)
-        return [*steps, line]
+    separate: bool
 
 
 class Contexts:
@@ -211,20 +39,20 @@ class Contexts:
     Args:
         client: the cluster.
         index: the streams.
-        before: lines wanted before a match.
-        after: lines wanted after it.
+        before: lines to show before a match.
+        after: lines to show after it.
     """
 
     def __init__(self, client: Elasticsearch, index: Sequence[str], *, before: int, after: int) -> None:
         self._client = client
         self._index = list(index)
         self._plan = Plan(before, after)
-        self._share = before + after + 1
-        self._chunk = FIRST_PAGE
-        self._any = False
-        self._apart = False
-        self._missed = 0
-        self._pause = 0
+        self._lines_per_match = before + after + 1
+        self._page_size = FIRST_PAGE
+        self._any_shown = False
+        self._separate = False
+        self._chain_misses = 0
+        self._chain_pause = 0
 
     def around(self, pages: Iterable[list[Hit]]) -> Iterator[list[ContextLine]]:
         """Matches with their contexts, in pages; no line twice.
@@ -236,14 +64,14 @@ class Contexts:
             elasticsearch.ApiError: the cluster refused.
             elastic_transport.TransportError: the cluster can't be reached.
         """
-        # Holes are looked at together, as many as make a page.
+        # Gaps are read together, as many as make a page.
         steps: list[Step] = []
         opened: set[str] = set()
         for hits in pages:
             for line in map(line_of, hits):
-                # What was shown of a log has to be known when it comes again.
+                # When a log comes again, the plan must know what was shown of it.
                 again = line.generation in opened and line.generation != self._plan.generation
-                if again or len(steps) * self._share > 2 * self._chunk:
+                if again or len(steps) * self._lines_per_match > 2 * self._page_size:
                     yield self._lines(steps)
                     steps, opened = [], set()
                 steps += self._plan.next(line)
@@ -251,74 +79,71 @@ class Contexts:
         yield self._lines([*steps, *self._plan.end()])
 
     def _lines(self, steps: list[Step]) -> list[ContextLine]:
-        holes = [step for step in steps if isinstance(step, Hole)]
-        looked = self._look_at(holes)
+        read = self._read([step for step in steps if isinstance(step, Gap)])
         shown: list[ContextLine] = []
         for step in steps:
             if isinstance(step, Line):
-                self._apart = self._apart or step.offset < 0
+                self._separate = self._separate or step.offset < 0
                 self._show(step, shown, matched=True)
                 continue
-            behind, ahead, gap = looked[id(step)]
-            self._apart = self._apart or step.opens
-            for line in behind:
-                if line.offset > step.above:
+            head, tail, omitted = read[id(step)]
+            self._separate = self._separate or step.opens_file
+            for line in head:
+                if line.offset > step.shown_up_to:
                     self._show(line, shown, matched=False)
-            self._apart = self._apart or gap
-            for line in ahead:
-                if line.offset > step.above:
+            self._separate = self._separate or omitted
+            for line in tail:
+                if line.offset > step.shown_up_to:
                     self._show(line, shown, matched=False)
         return shown
 
     def _show(self, line: Line, shown: list[ContextLine], *, matched: bool) -> None:
-        shown.append(ContextLine(line.doc, matched, self._apart and self._any))
+        shown.append(ContextLine(line.doc, matched, self._separate and self._any_shown))
         self._plan.shown(line)
-        self._any, self._apart = True, False
+        self._any_shown, self._separate = True, False
 
-    def _look_at(self, holes: list[Hole]) -> dict[int, Seen]:
-        """What is seen of each hole, by its identity."""
-        seen = self._look_at_rows(holes)
-        left = [hole for hole in holes if id(hole) not in seen]
-        first = self._ask([(hole, hole.most, hole.low is None) for hole in left])
+    def _read(self, gaps: list[Gap]) -> dict[int, GapLines]:
+        """The lines to show of each gap, by the gap's ``id()``."""
+        found = self._read_chains(gaps)
+        left = [gap for gap in gaps if id(gap) not in found]
+        first = self._search([(gap, gap.limit, gap.low is None) for gap in left])
         wide = [
-            hole
-            for hole, lines in zip(left, first, strict=True)
-            if hole.inner and len(lines) == hole.most and hole.ahead
+            gap for gap, lines in zip(left, first, strict=True) if gap.inner and len(lines) == gap.limit and gap.tail
         ]
-        ends = iter(self._ask([(hole, hole.ahead, True) for hole in wide]))
-        for hole, lines in zip(left, first, strict=True):
-            if hole.low is None:
-                seen[id(hole)] = Seen([], lines[::-1], gap=False)
-            elif not hole.inner or len(lines) < hole.most:
-                seen[id(hole)] = Seen(lines, [], gap=False)
+        ends = iter(self._search([(gap, gap.tail, True) for gap in wide]))
+        for gap, lines in zip(left, first, strict=True):
+            if gap.low is None:
+                found[id(gap)] = GapLines([], lines[::-1], omitted=False)
+            elif not gap.inner or len(lines) < gap.limit:
+                found[id(gap)] = GapLines(lines, [], omitted=False)
             else:
-                seen[id(hole)] = Seen(lines[: hole.behind], next(ends)[::-1] if hole.ahead else [], gap=True)
-        return seen
+                found[id(gap)] = GapLines(lines[: gap.head], next(ends)[::-1] if gap.tail else [], omitted=True)
+        return found
 
-    def _look_at_rows(self, holes: list[Hole]) -> dict[int, Seen]:
-        """What is seen of holes that follow each other closely: their piece of the log is read as a whole."""
-        if self._pause:
-            self._pause -= 1
+    def _read_chains(self, gaps: list[Gap]) -> dict[int, GapLines]:
+        """The same for gaps that follow each other closely: their piece of the log is read as a whole."""
+        if self._chain_pause:
+            self._chain_pause -= 1
             return {}
-        rows = rows_of(holes)
-        whole = [(replace(row[0], high=row[-1].high), sum(hole.most + 1 for hole in row)) for row in rows]
-        seen: dict[int, Seen] = {}
-        for row, (_, size), lines in zip(
-            rows, whole, self._ask([(hole, size, False) for hole, size in whole]), strict=True
+        chains = chains_of(gaps)
+        whole = [(replace(chain[0], high=chain[-1].high), sum(gap.limit + 1 for gap in chain)) for chain in chains]
+        found: dict[int, GapLines] = {}
+        for chain, (_, size), lines in zip(
+            chains, whole, self._search([(gap, size, False) for gap, size in whole]), strict=True
         ):
             if len(lines) < size:
-                seen.update((id(hole), hole.within(lines)) for hole in row)
-        # Where matches are far apart this was for nothing; it is tried again now and then.
-        self._missed = 0 if seen or not rows else min(2 * self._missed + 1, 63)
-        self._pause = self._missed
-        return seen
+                found.update((id(gap), gap.within(lines)) for gap in chain)
+        # Where matches are far apart this was no use: it is tried again after 1, 3, 7, … 63 pages.
+        self._chain_misses = 0 if found or not chains else min(2 * self._chain_misses + 1, 63)
+        self._chain_pause = self._chain_misses
+        return found
 
-    def _ask(self, wanted: list[tuple[Hole, int, bool]]) -> list[list[Line]]:
-        """The lines of several holes in one request: how many of each, and from which end."""
+    def _search(self, wanted: list[tuple[Gap, int, bool]]) -> list[list[Line]]:
+        """The lines of several gaps in one request: how many of each, and whether from its end."""
         searches: list[dict[str, Any]] = []
-        for hole, size, backwards in wanted:
+        for gap, size, backwards in wanted:
             if size:
-                searches += [_HEADER, hole.search(size, backwards=backwards)]
+                searches += [_HEADER, gap.search(size, backwards=backwards)]
         if not searches:
             return [[] for _ in wanted]
         answer = self._client.msearch(index=self._index, searches=searches)
@@ -329,13 +154,13 @@ class Contexts:
             )
         answers = iter(responses)
         found = [_hits(next(answers), answer) if size else [] for _, size, _ in wanted]
-        lines = sum(map(len, found))
-        if lines:
-            self._chunk = next_size(max(lines, 1), len(orjson.dumps([line.doc for some in found for line in some])))
+        count = sum(map(len, found))
+        if count:
+            self._page_size = next_size(count, len(orjson.dumps([line.doc for lines in found for line in lines])))
         return found
 
 
-# Half an answer would look like a whole one.
+# A partial answer would look like a complete one.
 _HEADER = {"ignore_unavailable": True, "allow_partial_search_results": False}
 
 

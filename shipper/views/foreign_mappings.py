@@ -1,4 +1,4 @@
-"""Whether what a view asks of can be asked: indices that another template made map fields otherwise."""
+"""Detects indices that another template created, whose mappings do not support the views."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from shipper.elastic.names import run_index, streams_of
 
 
 def wrongly_mapped(client: Elasticsearch, namespace: str) -> str | None:
-    """What is mapped otherwise than views need it, in words; who may read may ask this.
+    """A sentence about a field whose mapping does not support the views; needs only the privilege ``read``.
 
     Args:
         client: the cluster.
         namespace: of the streams and the run documents.
 
     Returns:
-        None where all is well, or the cluster does not say.
+        None where the mappings are right, or the cluster does not answer.
     """
     for index, types in ((streams_of(namespace), LINES), ([run_index(namespace)], RUNS)):
         try:
@@ -34,15 +34,15 @@ def wrongly_mapped(client: Elasticsearch, namespace: str) -> str | None:
 
 
 def _other_types(answer: Mapping[str, Any], types: Types) -> str | None:
-    """A field that some index has otherwise, one of another type first, by the answer of ``_field_caps``."""
+    """The first field of another type, else one that is not mapped, by the answer of ``_field_caps``."""
     fields, everywhere = answer.get("fields"), answer.get("indices")
     if not everywhere or not isinstance(fields, Mapping) or not isinstance(everywhere, list):
         return None  # there is no index
     lacking = None
     for name, wanted in types.items():
         kinds = fields.get(name)
-        for kind, said in (kinds if isinstance(kinds, Mapping) else {"unmapped": None}).items():
-            where = said.get("indices") if isinstance(said, Mapping) else None
+        for kind, details in (kinds if isinstance(kinds, Mapping) else {"unmapped": None}).items():
+            where = details.get("indices") if isinstance(details, Mapping) else None
             places = _some(where if isinstance(where, list) else everywhere)
             if kind == "unmapped":
                 lacking = lacking or f"{name} is not mapped in {places}"

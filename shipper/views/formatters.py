@@ -1,4 +1,4 @@
-"""What a row of a table shows of a document.  Pure."""
+"""The texts of the cells of a table.  Pure."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from shipper.elastic.answers import number
 from shipper.views.hits import Flat
 
 Cell = Callable[[Flat, tzinfo | None], str]
-"""The text of a document's cell; the zone is the reader's (None: local)."""
+"""Gives the text of a document's cell; the zone is the reader's (None: local)."""
 
 
 def when(field: str, pattern: str, nothing: str = "") -> Cell:
-    """A time in the reader's zone, in this pattern of ``strftime``; what is no time is shown as it is."""
+    """A time in the reader's zone, in this pattern of ``strftime``; a value that is no time, unchanged."""
 
     def cell(doc: Flat, zone: tzinfo | None) -> str:
         value = doc.get(field)
@@ -36,7 +36,7 @@ def hours(field: str) -> Cell:
 
 
 def lasted(field: str) -> Cell:
-    """Seconds as ``1h 7m``, ``7m 12s`` or ``12.3s``, whatever they need; a dash for none."""
+    """Seconds as ``1h 7m``, ``7m 12s`` or ``12.3s``, by their size; a dash for none."""
 
     def cell(doc: Flat, _zone: tzinfo | None) -> str:
         duration: Any = doc.get(field)
@@ -60,7 +60,7 @@ def seconds(field: str) -> Cell:
 
 
 def hours_and_minutes(duration: Any) -> str:
-    """Seconds as the application writes them: ``1h 7m``, and a dash for none; what is no number as it is."""
+    """Seconds as the application writes them: ``1h 7m``, a dash for none; a value that is no number, unchanged."""
     if not duration:
         return "-"
     if not number(duration):
@@ -76,10 +76,10 @@ def timestamp(doc: Flat, zone: tzinfo | None) -> str:
     return written if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}"
 
 
-def told(doc: Flat, _zone: tzinfo | None = None) -> str:
-    """The message and, behind it, the fields that tell most, as key=value."""
+def message_and_fields(doc: Flat, _zone: tzinfo | None = None) -> str:
+    """The message followed by the most useful fields as key=value."""
     message = str(doc.get("message") or "")
-    pairs = [f"{name}={_value(doc[field])}" for field, name in _TELLING.items() if field in doc]
+    pairs = [f"{name}={_value(doc[field])}" for field, name in _SHOWN_FIELDS.items() if field in doc]
     if "event.duration" in doc:
         pairs.append(f"duration={_seconds(doc['event.duration'])}")
     reason = doc.get("error.message")
@@ -92,7 +92,7 @@ def told(doc: Flat, _zone: tzinfo | None = None) -> str:
 
 
 _EXTRA = "neuroflow.extra."
-_TELLING = {
+_SHOWN_FIELDS = {
     "neuroflow.workflow_run_id": "workflow_run_id",
     "neuroflow.run_id": "run_id",
     "neuroflow.pipeline": "pipeline",
@@ -107,7 +107,7 @@ _TELLING = {
 
 
 def text(field: str) -> Cell:
-    """The value as it is."""
+    """The value, unchanged."""
 
     def cell(doc: Flat, _zone: tzinfo | None) -> str:
         value = doc.get(field)
@@ -116,8 +116,8 @@ def text(field: str) -> Cell:
     return cell
 
 
-def after(field: str, prefix: str) -> Cell:
-    """The value without what all values of the field begin with."""
+def without_prefix(field: str, prefix: str) -> Cell:
+    """The value without a prefix."""
 
     def cell(doc: Flat, _zone: tzinfo | None) -> str:
         value = doc.get(field)

@@ -1,6 +1,6 @@
-"""Where in a line the words of a query stand, as Elasticsearch's highlighter finds it, for a terminal to show.
+"""Highlights the words of a query in a terminal, by Elasticsearch's highlighter.
 
-Elasticsearch writes marks into the texts.  They are a secret of this process, so no log line can hold one.
+Elasticsearch writes marks into the texts.  They hold a random secret, so that no log line contains one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from shipper.views.context_lines import ContextLine
 from shipper.views.hits import Flat, flat_hits
 from shipper.views.render import Lines
 
-# The fields of which the table shows the text as it is.
+# The fields whose text the table shows unchanged.
 SHOWN = (
     "error.message",
     "error.type",
@@ -37,16 +37,16 @@ SHOWN = (
     "neuroflow.task.name",
     "neuroflow.workflow_run_id",
 )
-# Characters of a text that are looked at; more than a screen shows, and below any cluster's own limit.
-FURTHEST = 100_000
+# Analyzed characters of a text: more than a screen shows, and below the default limit of clusters.
+MAX_ANALYZED_CHARACTERS = 100_000
 STYLE = "reverse"
 
 
 class Marks:
-    """The two marks, and what to do with texts that hold them.  Pure.
+    """The two marks, and operations on texts that contain them.  Pure.
 
     Args:
-        secret: a text that nobody can foresee.
+        secret: a random text.
     """
 
     def __init__(self, secret: str) -> None:
@@ -59,7 +59,7 @@ class Marks:
         return self._either.sub("", text)
 
     def text(self, text: str, style: str) -> Text:
-        """The text as a terminal shows it: what stands between marks in another look."""
+        """The text for a terminal, with another style between marks."""
         shown = Text()
         for at, piece in enumerate(self._marked.split(text)):
             shown.append(self.plain(piece), f"{style} {STYLE}".strip() if at % 2 else style)
@@ -68,7 +68,7 @@ class Marks:
     def into(self, value: str, highlighted: str) -> str:
         """A value with the marks of its highlighted text, which may lack the value's end.
 
-        A highlighted text that is not the value's gives the value as it is.
+        A highlighted text of another value is ignored.
         """
         pieces = self._marked.split(highlighted)
         if not value.startswith("".join(pieces)):
@@ -77,20 +77,20 @@ class Marks:
         marked, at = [], 0
         for number, piece in enumerate(pieces):
             start, at = at, at + len(piece)
-            # A mark inside of a colour's code would make that code a text.
+            # A mark inside of a colour's escape sequence would break the sequence.
             inside = next((end for begin, end in colouring if begin < start < end), start) if number % 2 else start
             inside = min(inside, at)
             marked.append(f"{value[start:inside]}{self.begin}{value[inside:at]}{self.end}" if number % 2 else piece)
         return "".join(marked) + value[at:]
 
     def doc(self, doc: Flat, highlighted: dict[str, list[str]]) -> Flat:
-        """A document with marks in the values that the highlighter found words in."""
+        """A document with marks in its highlighted values."""
         marked = dict(doc)
         for field, texts in highlighted.items():
             value = doc.get(field)
             if isinstance(value, str) and len(texts) == 1:
                 marked[field] = self.into(value, texts[0])
-        # With marks in either, the one would not be recognised in the other and shown a second time.
+        # With marks, the table would not recognise the error in the message, and show it twice.
         if isinstance(reason := doc.get("error.message"), str) and reason in str(doc.get("message") or ""):
             del marked["error.message"]
         return marked
@@ -101,8 +101,8 @@ def new_marks() -> Marks:
     return Marks(secrets.token_hex(8))
 
 
-def asking(query: Query, docs: Sequence[Flat], marks: Marks) -> Query:
-    """The body of a search for the words of a query in some documents; their places, and their texts with marks."""
+def highlight_search(query: Query, docs: Sequence[Flat], marks: Marks) -> Query:
+    """The body of a search that gives the places of some documents, and their texts with marks."""
     places: dict[str, list[int]] = {}
     for doc in docs:
         places.setdefault(doc["neuroflow.generation"], []).append(doc["log.offset"])
@@ -119,7 +119,7 @@ def asking(query: Query, docs: Sequence[Flat], marks: Marks) -> Query:
             "fields": {field: {} for field in SHOWN},
             "highlight_query": query,
             "number_of_fragments": 0,
-            "max_analyzed_offset": FURTHEST,
+            "max_analyzed_offset": MAX_ANALYZED_CHARACTERS,
             "pre_tags": [marks.begin],
             "post_tags": [marks.end],
         },
@@ -127,14 +127,14 @@ def asking(query: Query, docs: Sequence[Flat], marks: Marks) -> Query:
 
 
 class Highlighted:
-    """A table on a coloured terminal that shows where the words of a query stand.
+    """A table on a coloured terminal that highlights the words of a query.
 
     Args:
         client: the cluster.
         index: the streams.
         query: what was searched for.
-        lines: the table; it has been given the same marks.
-        marks: those.
+        lines: the table, created with the same marks.
+        marks: around highlighted words.
     """
 
     def __init__(self, client: Elasticsearch, index: Sequence[str], query: Query, lines: Lines, marks: Marks) -> None:
@@ -149,7 +149,7 @@ class Highlighted:
         self._lines.write(self._marked(list(docs)))
 
     def write_context(self, lines: Iterable[ContextLine]) -> None:
-        """Show some matches and what stands around them."""
+        """Show some matches and the lines around them."""
         rows = list(lines)
         matches = iter(self._marked([row.doc for row in rows if row.matched]))
         self._lines.write_context(row._replace(doc=next(matches)) if row.matched else row for row in rows)
@@ -160,8 +160,8 @@ class Highlighted:
 
     def _marked(self, docs: list[Flat]) -> list[Flat]:
         marked: list[Flat] = []
-        for at in range(0, len(docs), _TOGETHER):
-            marked += self._page(docs[at : at + _TOGETHER])
+        for at in range(0, len(docs), _HIGHLIGHTED_AT_ONCE):
+            marked += self._page(docs[at : at + _HIGHLIGHTED_AT_ONCE])
         return marked
 
     def _page(self, docs: list[Flat]) -> list[Flat]:
@@ -177,18 +177,18 @@ class Highlighted:
                 index=self._index,
                 ignore_unavailable=True,
                 track_total_hits=False,
-                **asking(self._query, placed, self._marks),
+                **highlight_search(self._query, placed, self._marks),
             )
             hits = hits_of(answer, {"_source": {}, "highlight?": {str: [str]}})
         except (ApiError, NoAnswerError):
-            # The lines themselves have been found; they are shown without.
+            # The lines are shown without highlights.
             return docs
         found = {_place(doc): hit.get("highlight") for doc, hit in zip(flat_hits(hits), hits, strict=True)}
         return [self._marks.doc(doc, highlights) if (highlights := found.get(_place(doc))) else doc for doc in docs]
 
 
-# Lines whose highlights are asked for at once.
-_TOGETHER = 500
+# Lines in one request for highlights.
+_HIGHLIGHTED_AT_ONCE = 500
 
 
 def _place(doc: Flat) -> tuple[object, object]:

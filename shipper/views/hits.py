@@ -11,9 +11,9 @@ Flat = dict[str, Any]
 def flat(source: Mapping[str, Any]) -> Flat:
     """The leaves of a document under their full names, ``@timestamp`` first, the others sorted.
 
-    Elasticsearch may give ``{"a.b": 1}`` back as ``{"a": {"b": 1}}`` or the other way round, and both at once;
-    then the values stand side by side in a list, so none is lost.  The ``facts`` that a run document is made of are
-    left out: they are for machines, and say nothing that its other fields don't.
+    Elasticsearch may return ``{"a.b": 1}`` as ``{"a": {"b": 1}}`` or the other way round, and both in one document:
+    their values become a list.  The ``facts`` from which a run document is made are left out: its other fields have
+    the same information.
     """
     leaves: Flat = {}
     _collect({key: value for key, value in source.items() if key != "facts"}, "", leaves)

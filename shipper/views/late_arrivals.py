@@ -1,7 +1,7 @@
-"""Documents that become searchable long after they were read: known by how many there are, index by index.
+"""Documents that become searchable long after they were read, found by counting the documents of each index.
 
-Of what is older than a follower's window only the number is kept.  When an index holds more than that, the rest
-came late (the cluster took no documents for a while, or showed none), and is among what was indexed last.
+Of documents older than a follower's window only the number is kept.  When an index holds more, the others arrived
+late (the cluster took no documents for a while, or did not refresh), and are among those indexed last.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from sys import intern
 
 from shipper.elastic.search_answers import Hit
 from shipper.query.conditions import Query, every
-from shipper.views.paging import Snapshot
+from shipper.views.snapshot import Snapshot
 
 Key = tuple[str, str]
 
-# Documents remembered after they left the window; they may have been indexed after one that comes late.
-RECENT = 100_000
-# In the order in which an index took them.
+# Documents remembered after they left the window, because they may have been indexed after a late one.
+MAX_RECENT = 100_000
+# The order in which an index took documents, and its reverse.
 _AS_INDEXED, _LAST_INDEXED = ({"_seq_no": {"order": order}} for order in ("asc", "desc"))
 
 
 class Settled:
-    """What was shown, or was there before, and has left the window.
+    """The documents that were shown, or existed before, and have left the window.
 
     Args:
-        snapshot: gives the documents as they are now.
+        snapshot: opens a snapshot of the documents.
     """
 
     def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
@@ -39,19 +39,19 @@ class Settled:
         self._counts = _by_original(snapshot.counts(old))
 
     def remember(self, keys: Iterable[Key], *, counted: bool = False) -> None:
-        """These have left the window; ``counted`` if they were in the snapshot that it began with."""
+        """Take documents that left the window; ``counted`` if they were in the snapshot that it began with."""
         for key in keys:
             self._recent[key] = None
             if not counted:
                 self._add(key[0], 1)
-        for key in list(islice(self._recent, max(0, len(self._recent) - RECENT))):
+        for key in list(islice(self._recent, max(0, len(self._recent) - MAX_RECENT))):
             del self._recent[key]
 
     def late(self, old: Query) -> Iterator[list[Hit]]:
-        """What is old and was never shown, in pages, in the order in which it was indexed.
+        """The old documents that were never shown, in pages, in the order in which they were indexed.
 
         Args:
-            old: what is older than the window.
+            old: the documents older than the window.
 
         Raises:
             elasticsearch.ApiError: the cluster refused.
@@ -62,14 +62,14 @@ class Settled:
                 missing = count - self._counts.get(_original(name), 0)
                 if missing > 0:
                     yield from self._late_in(snapshot, every([old, {"term": {"_index": name}}]), missing)
-                # Whatever is gone was deleted; what can't be found by its number is not looked for again.
+                # Missing documents were deleted; late ones that were not found are not searched for again.
                 self._counts[_original(name)] = count
 
     def _late_in(self, snapshot: Snapshot, old: Query, missing: int) -> Iterator[list[Hit]]:
         begin = self._begin_of(snapshot, old, missing)
         if begin is None:
             return
-        # Broken off, what is left is still what was indexed last.
+        # If this is interrupted, the remaining ones are still those indexed last.
         window = every([old, {"range": {"_seq_no": {"gte": begin}}}])
         for hits in snapshot.pages(window, [_AS_INDEXED]):
             fresh = [hit for hit in hits if key_of(hit) not in self._recent]
@@ -77,7 +77,7 @@ class Settled:
             self.remember(map(key_of, fresh))
 
     def _begin_of(self, snapshot: Snapshot, old: Query, missing: int) -> int | None:
-        """The number under which the first of the missing was indexed."""
+        """The sequence number of the first missing document."""
         begin = None
         for hits in snapshot.pages(old, [_LAST_INDEXED], source=False, ascending=False):
             for hit in hits:
@@ -95,7 +95,7 @@ class Settled:
 
 
 def key_of(hit: Hit) -> Key:
-    """What tells a document from every other: an id is unique inside one index only."""
+    """The identity of a document: an id is unique inside one index only."""
     return intern(hit["_index"]), hit["_id"]
 
 

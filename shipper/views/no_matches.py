@@ -1,4 +1,4 @@
-"""Why nothing was found: a search that passes over what is not there says the same of what it may not see."""
+"""Why a search found nothing: with ``ignore_unavailable`` unreadable streams look like missing ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shipper.elastic.search_answers import total_of
 
 
 class Absence(Enum):
-    """What there is where nothing was found."""
+    """Why a search found nothing."""
 
     MISSING = "there is no such stream or index yet"
     EMPTY = "it is there and holds nothing"
@@ -21,9 +21,9 @@ class Absence(Enum):
 
 
 def absence(client: Elasticsearch, index: Sequence[str]) -> Absence:
-    """Look again, at one name after the other, when a search that ignores what is unavailable found nothing.
+    """Search each name by itself after a search with ``ignore_unavailable`` found nothing.
 
-    With ``ignore_unavailable`` Elasticsearch leaves out, without a word, also what the key may not read.
+    With ``ignore_unavailable`` Elasticsearch silently leaves out also what the key may not read.
 
     Args:
         client: the cluster.
@@ -40,7 +40,7 @@ def absence(client: Elasticsearch, index: Sequence[str]) -> Absence:
             answer = client.search(index=name, size=0, track_total_hits=1, allow_partial_search_results=False)
         except NotFoundError as error:
             if not is_genuine(error):
-                raise  # whoever says so knows nothing of it
+                raise  # a proxy's answer
             continue
         if total_of(answer):
             found = Absence.UNMATCHED
@@ -50,14 +50,14 @@ def absence(client: Elasticsearch, index: Sequence[str]) -> Absence:
 
 
 def unreadable(client: Elasticsearch, index: Sequence[str]) -> list[str]:
-    """Those of these names that the key may not read, for which a search over all of them gives nothing.
+    """Those of these names that the key may not read; a search over all names leaves them out.
 
     Args:
         client: the cluster.
         index: names of streams or indices; they need not exist.
 
     Returns:
-        None of them where the cluster has no security, or would not say.
+        An empty list where the cluster has no security, or refuses the question.
     """
     try:
         answer = client.security.has_privileges(index=[{"names": list(index), "privileges": ["read"]}])

@@ -1,4 +1,4 @@
-"""The log file of a pipeline run, given back byte for byte from its documents."""
+"""The log file of a pipeline run, restored byte for byte from its documents."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from shipper.elastic.answers import NoAnswerError, Shape, number
 from shipper.elastic.names import run_index, streams_of
 from shipper.elastic.search_answers import Hit, aggregations_of, hits_of
 from shipper.query.conditions import Query, every
-from shipper.views.paging import Snapshot
+from shipper.views.snapshot import Snapshot
 from shipper.views.views import sort
 
-# {pipeline}_{run}_{date}_{time}.log and run_{run}_{date}_{time}.log, with whatever rotation put behind it.
+# {pipeline}_{run}_{date}_{time}.log and run_{run}_{date}_{time}.log, with any suffix of a rotation.
 _NAME = re.compile(r"_(?P<run>\d+)_(?P<stamp>\d{8}_\d{6})\.log")
 _STAMP = re.compile(r"_(\d{8})_(\d{6})\.log")
 
-# More attempts of one run than anybody will look through; the latest read are among them.
+# The maximum of attempts of one run; the latest read are among them.
 ATTEMPTS = 1000
 _ATTEMPTS: Shape = {
     "generations": {
@@ -35,7 +35,7 @@ class Attempt:
     """One log file that has lines of the run.
 
     Attributes:
-        generation: which life of which file.
+        generation: of the file.
         path: its name.
         created: when its last line was read, in milliseconds since 1970.
     """
@@ -99,7 +99,7 @@ def documents(
     """The documents of an attempt in the order of the file, in pages."""
     conditions: list[Query] = [{"term": {"neuroflow.generation": attempt.generation}}]
     if not _named_after(attempt, run_id):
-        # A file shared by several runs; in a file of its own every line belongs to it, whatever the line says.
+        # A file shared by several runs; in a file of its own every line belongs to the run.
         conditions.append({"term": {"neuroflow.run_id": str(run_id)}})
     last = None
     with Snapshot(client, streams_of(namespace, ["pipeline"])) as snapshot:
@@ -115,20 +115,20 @@ def documents(
 
 
 def content(hits: Iterable[Hit]) -> bytes:
-    """The bytes of the file that these documents were made of.
+    """The bytes of the file from which these documents were made.
 
     Raises:
-        NoAnswerError: one of them does not say what its line was.
+        NoAnswerError: one of them does not have its line.
     """
     return b"".join(_line(hit["_source"]) for hit in hits)
 
 
-# What `content` needs of a document; fetching more would cost most of the time.
+# The fields that `content` needs; fetching all fields would take most of the time.
 CONTENT_FIELDS = ["message", "neuroflow.original"]
 
 
 def known(client: Elasticsearch, namespace: str, run_id: int) -> bool:
-    """Whether anything was ever said of the run."""
+    """Whether any document is about the run."""
     answer = client.search(
         index=[
             *streams_of(namespace),
@@ -164,7 +164,7 @@ def _line(source: dict[str, Any]) -> bytes:
         original = neuroflow.get("original")
         if original is not None:
             return base64.b64decode(original, validate=True)
-        # A lone surrogate can't come from a file, but what is stored shall come out rather than stop the output.
+        # A lone surrogate can't come from a file, but a stored one must not stop the output.
         return str.encode(message, "utf-8", "surrogatepass") + b"\n"
     except (AttributeError, TypeError, ValueError):
         raise NoAnswerError("a line of the log can't be understood (a proxy in between?)") from None

@@ -1,7 +1,7 @@
-"""Documents to the reader: as a table for people, as JSON or NDJSON for programs.
+"""Output of documents: a table for people, JSON or NDJSON for programs.
 
-All three write page by page, so that neither a long tail nor a followed one has to fit into memory.  Nothing that
-a log says is taken for markup or for a terminal's control sequence.
+All three write page by page, in bounded memory.  Texts of logs are never interpreted as markup or as control
+sequences of a terminal.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from shipper.views.context_lines import ContextLine
 from shipper.views.hits import Flat
 from shipper.views.views import Column
 
-GAP = 2
+COLUMN_GAP = 2
 GAP_LINE = "--"  # as grep has it
-# Where less than this is left of the line for the last column, it gets lines of its own.
-NARROWEST = 30
+# If fewer cells of the line are left for the last column, it gets lines of its own.
+MIN_WRAP_WIDTH = 30
 
 
 class Output(Protocol):
-    """Takes documents as they come; `close` is called once at the end, with or without any."""
+    """Writes documents as they come; `close` is called once at the end."""
 
     def write(self, docs: Iterable[Flat]) -> None:
         """Show some more documents."""
 
     def close(self) -> None:
-        """Nothing more will come."""
+        """Write the end of the output."""
 
 
 class Marking(Protocol):
-    """Knows the marks around words that shall stand out."""
+    """Handles the marks around highlighted words."""
 
     def plain(self, text: str) -> str:
         """The text without marks."""
@@ -55,12 +55,12 @@ class Ndjson:
         self._stream = stream
 
     def write(self, docs: Iterable[Flat]) -> None:
-        """Write the lines and push them out, for whoever waits behind the pipe."""
+        """Write the lines and flush, for a reader of the pipe."""
         self._stream.write(b"".join(_json(doc) + b"\n" for doc in docs))
         self._stream.flush()
 
     def close(self) -> None:
-        """Nothing is left to say."""
+        """Do nothing: all is written."""
 
 
 class JsonArray:
@@ -83,16 +83,16 @@ class JsonArray:
 
 
 class Lines:
-    """A table whose rows are written as they come: headings once, the last column wrapped under itself.
+    """A table whose rows are written as they come: headings once, the last column wrapped in its own width.
 
     Args:
         columns: what to show; the last one takes the rest of the line.
         zone: of the times; None for the local one.
         stream: text, a terminal or not.
-        marks: of words that shall stand out, if the documents hold such.
+        marks: around highlighted words, if the documents have them.
 
-    On a terminal long texts are wrapped; anywhere else a record is one line (and those inside its message), for
-    grep.  Nothing is ever cut.
+    On a terminal long texts are wrapped; elsewhere a record is one line (plus the line breaks of its message), for
+    grep.  Nothing is cut off.
     """
 
     def __init__(
@@ -107,21 +107,21 @@ class Lines:
 
     @property
     def coloured(self) -> bool:
-        """Whether what it shows may stand out."""
+        """Whether it writes colours."""
         return self._console.color_system is not None
 
     def write(self, docs: Iterable[Flat]) -> None:
-        """Show some rows; the first ones decide how much room the columns before the last get."""
+        """Write rows; the first ones decide the widths of all columns but the last."""
         self._write([[self._cell(column, doc) for column in self._columns] for doc in docs], ())
 
     def write_context(self, lines: Iterable[ContextLine]) -> None:
-        """Show matches, and paler what stands around them; where lines were left out, a line says so."""
+        """Write matches, the lines around them dimmed, and a separator where lines are left out."""
         rows: list[list[Text]] = []
         gaps: set[int] = set()
         for line in lines:
             row = [self._cell(column, line.doc) for column in self._columns]
             rows.append(row if line.matched else [Text(text.plain, "dim") for text in row])
-            if line.apart:
+            if line.separate:
                 gaps.add(len(rows) - 1)
         self._write(rows, gaps)
 
@@ -139,12 +139,12 @@ class Lines:
             if at in gaps:
                 lines.append(Text(GAP_LINE, "dim"))
             lines += self._lines(row)
-        # Every line is made to measure already; rich shall neither wrap nor fill it.  One call a page, not a
-        # line: the call is what costs.
+        # The lines are laid out already: rich must neither wrap nor fill them.  One call a page, because the call
+        # is expensive.
         self._console.print(Text("\n").join(lines), soft_wrap=True)
 
     def close(self) -> None:
-        """Nothing is left to say."""
+        """Do nothing: all is written."""
 
     def _cell(self, column: Column, doc: Flat) -> Text:
         text = column.cell(doc, self._zone)
@@ -159,17 +159,17 @@ class Lines:
         line = Text()
         for head, width in zip(heads, self._widths, strict=True):
             line.append_text(head)
-            line.append(" " * (max(width - cell_len(head.plain), 0) + GAP))
+            line.append(" " * (max(width - cell_len(head.plain), 0) + COLUMN_GAP))
         done: list[Text] = []
-        indent = sum(self._widths) + GAP * len(self._widths)
+        indent = sum(self._widths) + COLUMN_GAP * len(self._widths)
         if not self._wrapped:
             pieces = list(last.split("\n", allow_blank=True))
         else:
             # A wide cell pushes the message to the right, on its own line only.
             room = self._console.width - max(indent, cell_len(line.plain))
-            if room < NARROWEST:
+            if room < MIN_WRAP_WIDTH:
                 done.append(line)
-                indent, room = GAP, max(self._console.width - GAP, 1)
+                indent, room = COLUMN_GAP, max(self._console.width - COLUMN_GAP, 1)
                 line = Text(" " * indent)
             pieces = list(last.wrap(self._console, room, overflow="fold", tab_size=4))
         margin = Text(" " * indent)
@@ -180,15 +180,15 @@ class Lines:
 
 
 class _Console(Console):
-    """A console that leaves a closed pipe to the caller; rich's own ends the process with status 1."""
+    """A console that raises on a closed pipe; rich's own ends the process with status 1."""
 
     def on_broken_pipe(self) -> NoReturn:
         raise BrokenPipeError
 
 
 def terminal(stream: TextIO) -> Console:
-    """A console that takes text as it is; colours only for a terminal, and none where NO_COLOR asks for it."""
-    # Where colours are not wanted, bold and dim are not either: NO_COLOR is set for what can't show escapes.
+    """A console without markup; with colours only on a terminal and without NO_COLOR."""
+    # NO_COLOR also turns off bold and dim: it is set for terminals that can't show escape sequences.
     system: Literal["auto"] | None = None if os.environ.get("NO_COLOR") else "auto"
     console = _Console(file=stream, color_system=system, markup=False, highlight=False, emoji=False)
     if console.width < 1:  # COLUMNS=0, or a terminal that does not know
@@ -200,5 +200,5 @@ def _json(doc: Flat) -> bytes:
     try:
         return printable_json(orjson.dumps(doc))
     except TypeError:
-        # Half a character or a number of more than 64 bits: orjson refuses what the standard library can write.
+        # A lone surrogate or an integer of more than 64 bits: orjson refuses them, the standard library doesn't.
         return json.dumps(doc).encode("ascii")

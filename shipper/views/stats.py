@@ -1,6 +1,6 @@
 """The application's dashboard queries, answered exactly from the run documents.
 
-What each figure counts is declared here once, for the command line and for the panels of Kibana.
+The conditions of each figure are declared here once, for the command line and for the panels of Kibana.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class Count:
     Attributes:
         name: its key in the overview.
         title: for a reader.
-        conditions: what is counted.
-        within: only what came into being so long ago at most; None for everything.
+        conditions: which documents.
+        within: the maximum age of the documents; None: any.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Count:
 
     def query(self, now: datetime) -> Query:
         """Query DSL."""
-        # The same moment as created_at, and to the nanosecond.
+        # @timestamp is created_at, to the nanosecond.
         recent = between(now - self.within, None) if self.within is not None else []
         return every([*queries(self.conditions), *recent])
 
@@ -86,10 +86,10 @@ class DashboardQueries:
         client: of the cluster; its key needs ``read`` on the index of run documents.
         namespace: of the data streams.
         now: the present, with a zone.
-        since: only runs and sessions that came into being at this moment or later.
-        until: only those that came into being at this moment or earlier.
+        since: only runs and sessions created at this time or later.
+        until: only those created at this time or earlier.
 
-    Where nothing was ever shipped there is no index, which is no error: everything is zero or empty.  All methods
+    Where nothing was ever shipped there is no index: all figures are zero or empty.  All methods
     raise elasticsearch.ApiError (the cluster refused, or could have given only a part of the answer) and
     elastic_transport.TransportError (it can't be reached).
     """
@@ -168,7 +168,7 @@ class DashboardQueries:
             size=0,
             track_total_hits=False,
             ignore_unavailable=True,
-            # Half of the runs would look like all of them.
+            # A partial answer would look like a complete one.
             allow_partial_search_results=False,
         )
         return aggregations_of(answer, shape)
@@ -198,7 +198,7 @@ def _failure_of(run: Flat) -> dict[str, Any]:
 
 
 def _number(text: Any) -> Any:
-    """An id as the database has it; one that is no key of it stays what it is."""
+    """An id as a number if it is a key of the database, else unchanged."""
     if not (isinstance(text, str) and text.isascii() and text.isdecimal() and len(text) < 20):
         return text
     if str(int(text)) != text:

@@ -18,12 +18,12 @@ class Sheet:
     """One of the four answers.
 
     Attributes:
-        name: by which it is asked for.
+        name: the argument of the command.
         title: of the table.
-        ask: puts the question; the number is how many failures are wanted at most.
-        rows: of an answer.
-        columns: what a row shows.
-        nothing: what is said of an answer without rows.
+        ask: runs the query; the number is the maximum of failures.
+        rows: makes rows of an answer.
+        columns: of a row.
+        nothing: the message for an answer without rows.
     """
 
     name: str
@@ -49,13 +49,13 @@ def _minutes(field: str) -> Cell:
 
 
 def _name(field: str) -> Cell:
-    """A dash for what is not known."""
+    """A dash for an unknown value."""
     shown = text(field)
     return lambda doc, zone: shown(doc, zone) or "-"
 
 
 def _failure(one: dict[str, Any]) -> Flat:
-    """Under the names that the view's columns know."""
+    """The fields as the view's columns name them."""
     return {
         "neuroflow.run_id": one["run_id"],
         "neuroflow.pipeline": one["pipeline"],

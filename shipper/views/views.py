@@ -1,4 +1,4 @@
-"""The views, each declared once: which documents, in which order, and what a row shows.
+"""The views, each declared once: its documents, their order, and its columns.
 
 The commands of ``neuroflow-logs``, the saved searches of Kibana and the JSON for scripts are made from these
 declarations.  Queries are Query DSL that every node understands.  Functions here are pure.
@@ -13,14 +13,14 @@ from typing import Any, Literal
 from shipper.config import Dataset
 from shipper.document.levels import level_of
 from shipper.elastic.names import run_index, streams_of
+from shipper.parse.task_outcomes import OUTCOMES
 from shipper.query.conditions import Begins, Condition, Exists, Is, OneOf, Query, queries
-from shipper.taxonomy import TASK_FAILURES
-from shipper.views.formatters import Cell, after, hours, seconds, text, timestamp, told, when
+from shipper.views.formatters import Cell, hours, message_and_fields, seconds, text, timestamp, when, without_prefix
 
 Sort = list[dict[str, Any]]
 Direction = Literal["asc", "desc"]
 
-# What a sort has to know of each field to work over streams that (still) lack it or map it otherwise.
+# Sort options of each field, for streams that lack it or map it with another type.
 _SORTED_AS: Mapping[str, dict[str, Any]] = {
     "@timestamp": {"unmapped_type": "date_nanos", "numeric_type": "date_nanos"},
     "event.created": {"unmapped_type": "date", "numeric_type": "date"},
@@ -41,10 +41,10 @@ class Column:
 
     Attributes:
         title: its heading.
-        field: the field that it shows, by which Kibana shows the same.
-        cell: the text of a document's cell.
-        width: at most this many character cells are set aside; None for the last, which takes the rest.
-        style: the look of a text.
+        field: the field that it shows, in Kibana as well.
+        cell: gives the text of a document's cell.
+        width: its maximum in character cells; None for the last column, which takes the remaining width.
+        style: gives the style of a text.
     """
 
     title: str
@@ -56,17 +56,17 @@ class Column:
 
 @dataclass(frozen=True)
 class View:
-    """What a command looks at and how it shows it.
+    """The documents of a command and how it shows them.
 
     Attributes:
         name: of the command, and of the saved search (``neuroflow-<name>``).
         title: of the table and of the saved search.
-        about: what it shows, in a sentence.
+        about: its description, a sentence.
         datasets: the data streams; none: the index of run documents.
-        conditions: what a document has to meet.
-        order: fields that put its documents in order, the first deciding.
+        conditions: on its documents.
+        order: fields and directions, the most significant first.
         columns: of the table.
-        nothing: what is said when nothing was found.
+        nothing: the message when nothing was found.
     """
 
     name: str
@@ -79,15 +79,15 @@ class View:
     nothing: str
 
     def index(self, namespace: str) -> list[str]:
-        """Where its documents are."""
+        """The streams or the index of its documents."""
         return streams_of(namespace, self.datasets) if self.datasets else [run_index(namespace)]
 
     def query(self, more: Iterable[Query] = ()) -> Query:
-        """Its documents that meet some more conditions; nothing is scored."""
+        """The query for its documents that meet further conditions; nothing is scored."""
         return {"bool": {"filter": [*queries(self.conditions), *more]}}
 
     def sort(self, *, mirrored: bool = False) -> Sort:
-        """The order as Elasticsearch takes it, or its exact mirror."""
+        """The order as Elasticsearch's sort, or its exact mirror."""
         turned: dict[Direction, Direction] = {"asc": "desc", "desc": "asc"}
         return [_by(field, turned[way] if mirrored else way) for field, way in self.order]
 
@@ -115,31 +115,32 @@ def lines_of(component: str | None, level: str | None) -> list[Query]:
 
 
 _LEVEL_STYLES = {"debug": "dim", "info": "green", "warning": "yellow", "error": "red", "critical": "bold red"}
+_OUTCOME_STYLES = {"success": "green", "failure": "red"}
 _STATUS_STYLES = {"completed": "green", "running": "blue", "failed": "red"}
 
 
 def level_style(level: str) -> str:
-    """The look of a log level."""
+    """The style of a log level."""
     return _LEVEL_STYLES.get(level, "")
 
 
 def status_style(status: str) -> str:
-    """The look of a run's status."""
+    """The style of a run's status."""
     return _STATUS_STYLES.get(status, "white")
 
 
 def outcome_style(action: str) -> str:
-    """The look of what became of a task."""
-    return "green" if action == "task.succeeded" else "red" if action in TASK_FAILURES else ""
+    """The style of a task's action, by its outcome."""
+    return _OUTCOME_STYLES.get(OUTCOMES.get(action, ""), "")
 
 
 def dim(_text: str) -> str:
-    """The look of what stands back."""
+    """The style of secondary text."""
     return "dim"
 
 
 def bold(_text: str) -> str:
-    """The look of a name."""
+    """The style of a name."""
     return "bold"
 
 
@@ -148,11 +149,11 @@ NEWEST_LINE_FIRST: tuple[tuple[str, Direction], ...] = (
     ("log.file.path", "desc"),
     ("log.offset", "desc"),
 )
-"""The mirror of it is the order of a tail: by time, and lines of one moment as they stand in their file."""
+"""Its mirror is the order of a tail: by time, and lines with the same time in the order of their file."""
 
 _TIMESTAMP = Column("Timestamp", "@timestamp", timestamp, 23, dim)
 _LEVEL = Column("Level", "log.level", text("log.level"), 8, level_style)
-_MESSAGE = Column("Message", "message", told)
+_MESSAGE = Column("Message", "message", message_and_fields)
 
 SHOW = View(
     name="show",
@@ -174,7 +175,7 @@ SEARCH = View(
     order=NEWEST_LINE_FIRST,
     columns=(
         _TIMESTAMP,
-        Column("Dataset", "event.dataset", after("event.dataset", "neuroflow."), 8, dim),
+        Column("Dataset", "event.dataset", without_prefix("event.dataset", "neuroflow."), 8, dim),
         _LEVEL,
         Column("Component", "log.logger", text("log.logger"), 24),
         _MESSAGE,
@@ -186,7 +187,7 @@ IN_FILES: tuple[tuple[str, Direction], ...] = (
     ("neuroflow.generation", "asc"),
     ("log.offset", "asc"),
 )
-"""The order of files, and in each of its lines: of a search that shows what stands around its matches."""
+"""By file, and in each file by offset: the order of a search with context lines."""
 
 PIPELINE = View(
     name="pipeline",
@@ -220,7 +221,7 @@ TASKS = View(
     name="tasks",
     title="Celery Tasks",
     about="What became of the workers' tasks: received, succeeded, retried, failed (`neuroflow-logs tasks`).",
-    # Of an application whose workers log through shipper.emit they are in its own files.
+    # "app": workers that log through shipper.emit write to the application's own files.
     datasets=("celery", "app"),
     conditions=(Begins("event.action", "task."), Exists("neuroflow.task.id")),
     order=NEWEST_LINE_FIRST,
@@ -274,6 +275,6 @@ FAILURES = View(
 
 SESSIONS = Is("kind", "session")
 WAITING = OneOf("status", ("pending", "queued", "running"))
-"""The states that make up the depth of the queue."""
+"""The states that are counted as the depth of the queue."""
 
 VIEWS = (SHOW, SEARCH, PIPELINE, AUDIT, WORKFLOWS, FAILURES, TASKS)

@@ -1,4 +1,4 @@
-"""One workflow run: what its document says, its stages, its pipeline runs, and what went wrong in them."""
+"""One workflow run: its document, its stages, its pipeline runs, and their errors."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from shipper.printable import printable
 from shipper.query.conditions import Is, every, queries
 from shipper.runs.document import run_document
 from shipper.runs.stages import stages_of
-from shipper.views.box_table import Boxed
+from shipper.views.box_table import BoxTable
 from shipper.views.formatters import Cell, hours, lasted, text, when
 from shipper.views.hits import Flat, flat
-from shipper.views.paging import Snapshot
 from shipper.views.render import terminal
+from shipper.views.snapshot import Snapshot
 from shipper.views.views import PIPELINE_RUNS, Column, Sort, bold, status_style
 
 _MINUTE, _SECOND = "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"
 _ENDS = ("completed_at", "failed_at", "ended_at")
-# What has not started comes last.
+# Runs that have not started come last.
 _ORDER: Sort = [
     {"started_at": {"order": "asc", "missing": "_last", "unmapped_type": "date"}},
     {"neuroflow.run_id.number": {"order": "asc", "missing": "_last", "unmapped_type": "long"}},
@@ -34,7 +34,7 @@ _ORDER: Sort = [
 
 
 def _ended(pattern: str) -> Cell:
-    """When it ended, however it did."""
+    """When it ended, with any status."""
 
     def cell(doc: Flat, zone: tzinfo | None) -> str:
         return when(next((field for field in _ENDS if field in doc), ""), pattern, "-")(doc, zone)
@@ -67,7 +67,7 @@ _HEADING: tuple[tuple[str, Cell], ...] = (
 
 
 def workflow_detail(client: Elasticsearch, namespace: str, workflow_run_id: int) -> Flat | None:
-    """Everything that is known of a workflow run; None where nothing is.
+    """A workflow run with its stages and pipeline runs; None if there is no such run.
 
     Args:
         client: of the cluster; its key needs ``read`` on the index of run documents.
@@ -75,7 +75,7 @@ def workflow_detail(client: Elasticsearch, namespace: str, workflow_run_id: int)
         workflow_run_id: its number.
 
     Returns:
-        The fields of its document under their full names, and beside them ``stages`` (see ``stages_of``) and
+        The fields of its document under their full names, and in addition ``stages`` (see ``stages_of``) and
         ``pipelines``, its pipeline runs in the order of their starts, those that have not started last; both as lists
         of such flat documents.
 
@@ -84,7 +84,7 @@ def workflow_detail(client: Elasticsearch, namespace: str, workflow_run_id: int)
         elastic_transport.TransportError: the cluster can't be reached.
     """
     index, identity = run_index(namespace), f"workflow_run:{workflow_run_id}"
-    # A document that is not there is answered by 404, and so is an index.
+    # 404: the document or the index does not exist.
     asked = f"the request for {identity}"
     answer = client.options(ignore_status=404).get(index=index, id=identity)
     if not is_there(answer, asked):
@@ -92,7 +92,7 @@ def workflow_detail(client: Elasticsearch, namespace: str, workflow_run_id: int)
     document = understood(answer, {"_source": {}}, asked)["_source"]
     with taken_apart(f"the document {identity}"):
         if "kind" not in document:
-            # Its first facts have come this moment, and what is made of them has not.
+            # Only its facts are written yet: derive its fields from them.
             document = run_document(identity, document["facts"])
         stages = [flat(stage) for stage in stages_of(document)]
     query = every(queries([PIPELINE_RUNS, Is("neuroflow.workflow_run_id", str(workflow_run_id))]))
@@ -102,7 +102,7 @@ def workflow_detail(client: Elasticsearch, namespace: str, workflow_run_id: int)
 
 
 def write_detail(detail: Flat, zone: tzinfo | None, stream: TextIO) -> None:
-    """Print a workflow run for people; nothing is cut, however narrow the terminal.
+    """Print a workflow run for people; on narrow terminals texts are wrapped, not cut off.
 
     Args:
         detail: what ``workflow_detail`` gave.
@@ -118,7 +118,7 @@ def write_detail(detail: Flat, zone: tzinfo | None, stream: TextIO) -> None:
     ):
         if rows:
             console.print()
-            table = Boxed(title, columns, zone, stream)
+            table = BoxTable(title, columns, zone, stream)
             table.write(rows)
             table.close()
     _write_errors(detail, console)
@@ -135,22 +135,22 @@ def heading(detail: Flat, zone: tzinfo | None) -> Iterator[Text]:
 
 
 def errors(detail: Flat) -> Iterator[tuple[str, str]]:
-    """What went wrong, and in what: the run itself, its stages, its pipeline runs."""
+    """Errors, and where they occurred: in the run itself, its stages, its pipeline runs."""
     of_stage, of_run, of_pipeline = map(text, ("neuroflow.stage", "neuroflow.run_id", "neuroflow.pipeline"))
     for name, doc in (
         ("Workflow run", detail),
         *((f"Stage {of_stage(stage, None)}", stage) for stage in detail["stages"]),
         *((f"{of_pipeline(run, None) or 'Pipeline'} run {of_run(run, None)}", run) for run in detail["pipelines"]),
     ):
-        told = [text(field)(doc, None) for field in ("error.type", "error.message")]
-        if said := ": ".join(part for part in told if part):
-            yield name, said
+        parts = [text(field)(doc, None) for field in ("error.type", "error.message")]
+        if reason := ": ".join(part for part in parts if part):
+            yield name, reason
 
 
 def _write_errors(detail: Flat, console: Console) -> None:
-    for at, (name, said) in enumerate(errors(detail)):
+    for at, (name, reason) in enumerate(errors(detail)):
         if not at:
             console.print()
             console.print(Text("Errors", "bold"))
-        line = Text.assemble((printable(name, lines=False), "red"), ": ", printable(said, lines=True))
+        line = Text.assemble((printable(name, lines=False), "red"), ": ", printable(reason, lines=True))
         console.print(line, soft_wrap=True)

@@ -17,7 +17,7 @@ from shipper.elastic.templates import install
 from shipper.testnode.node import Node, NodeError, running_node
 from shipper.testnode.process import ProcessNode
 from shipper.views.no_matches import Absence, absence
-from shipper.views.paging import Snapshot
+from shipper.views.snapshot import Snapshot
 from tests.conformance.rig import eventually
 from tests.elasticsearch.secured import PASSWORD, SECURITY, hashed
 

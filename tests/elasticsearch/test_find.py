@@ -12,7 +12,7 @@ from elasticsearch import Elasticsearch
 
 from shipper.cli.logs import logs
 from shipper.elastic.templates import install
-from shipper.query.parser import Word
+from shipper.query.syntax_tree import Word
 from shipper.query.tokens import parts_of
 from shipper.testnode.node import Node
 from tests.elasticsearch.test_search import Bench, line
@@ -226,20 +226,20 @@ def test_query(finder: Finder, query: str, found: set[str]) -> None:
         ("a)", "a ) closes what was never opened"),
         ("()", "nothing stands inside ()"),
         ('"a b', 'a " is never closed'),
-        ("[1 TO", "a range is not whole"),
+        ("[1 TO", "a range is incomplete"),
         ("[1 TO 2]", "needs a field"),
-        ("log.offset:[1 TO", "a range is not whole"),
+        ("log.offset:[1 TO", "a range is incomplete"),
         ("log.offset:abc", "log.offset holds numbers, and 'abc' is none"),
         ("log.offset:>", "nothing follows >"),
         ("duration:>soon", "event.duration holds durations, and 'soon' is none"),
         ("@timestamp:tomorrow", "@timestamp holds times, and 'tomorrow' is none"),
         ("@timestamp:2026-13-01", "@timestamp holds times, and '2026-13-01' is none"),
         ("level:", "nothing follows level:"),
-        ("word~7", "0, 1 or 2 changed letters"),
+        ("word~7", "may differ in 0, 1 or 2 letters"),
         ("NOT", "nothing follows NOT"),
-        ("--", "no letter and no digit to look for"),
+        ("--", "no letter and no digit to search for"),
         ("  ", "it is empty; * finds every line"),
-        ("a " * 65, "more than 64 things to find"),
+        ("a " * 65, "more than 64 terms"),
         ("(" * 11 + "a" + ")" * 11, "nested more than 10 deep"),
     ],
 )
@@ -264,7 +264,7 @@ def test_query_that_the_cluster_refuses(finder: Finder, query: str) -> None:
 def test_unknown_field_is_said(finder: Finder) -> None:
     """A name that neither the mapping nor any line has is named beside the nearest one; known ones are not."""
     result = finder.bench.run("search", "levle:error", code=1)
-    assert "No line has a field levle; the nearest is level\nNo log lines found\n" == result.stderr
+    assert "No line has a field levle; did you mean level?\nNo log lines found\n" == result.stderr
     assert "No line has a field xyzzy\nNo log lines found\n" == finder.bench.run("search", "xyzzy:1", code=1).stderr
     assert "No line has a field log.*x\nNo log lines found\n" == finder.bench.run("search", "log.*x:1", code=1).stderr
     for known in ("exit_code:137", "level:error", "nested.key:*", "extra.cmd:*deep*"):

@@ -45,7 +45,7 @@ def test_word_that_is_part_of_very_many(bench: Bench) -> None:
 
 def test_many_matches_come_in_lots(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever they are cut (moments that many share, holes in time, the very end): each once, in order."""
-    monkeypatch.setattr("shipper.views.paging.STRIDE", 700)
+    monkeypatch.setattr("shipper.views.paging.SLICE_DOCUMENTS", 700)
     at = [
         *(number // 900 for number in range(3000)),
         *(10_000 + number / 1000 for number in range(2200)),

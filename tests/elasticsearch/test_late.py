@@ -12,8 +12,8 @@ from shipper.elastic.templates import install
 from shipper.query.conditions import every
 from shipper.testnode.node import Node
 from shipper.views import late_arrivals
-from shipper.views.follow import LACKING, Follower
-from shipper.views.paging import Snapshot
+from shipper.views.follow import LACKING_STEPS, Follower
+from shipper.views.snapshot import Snapshot
 from shipper.views.views import lines_of
 from tests.elasticsearch.test_search import START, Bench, line
 
@@ -81,7 +81,7 @@ class TestLate:
 
     def test_many_in_pages(self, watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
         """More than is remembered: each once, as it was indexed; and the same in the next backing index."""
-        monkeypatch.setattr(late_arrivals, "RECENT", 100)
+        monkeypatch.setattr(late_arrivals, "MAX_RECENT", 100)
         watched.begin()
         for round_ in range(2):
             lines = [line(at, str(at), created=at % 7, generation=f"g{round_}") for at in range(3000)]
@@ -97,7 +97,7 @@ class TestLate:
         (index,) = watched.bench.es.indices.get_settings(index=watched.stream)
         for at in range(5):
             watched.bench.es.delete(index=index, id=f"g-{at}", refresh=True)
-        assert [watched.poll(10) for _ in range(LACKING)] == [[]] * LACKING
+        assert [watched.poll(10) for _ in range(LACKING_STEPS)] == [[]] * LACKING_STEPS
         watched.bench.put("app", line(50, "late", created=0))
         assert watched.poll(10) == ["late"]
 

@@ -23,10 +23,10 @@ from shipper.config import load
 from shipper.elastic.templates import install
 from shipper.query.conditions import every
 from shipper.testnode.node import Node
-from shipper.views import follow as following
+from shipper.views import follow, follow_window
 from shipper.views.follow import Follower
 from shipper.views.hits import flat
-from shipper.views.paging import Snapshot
+from shipper.views.snapshot import Snapshot
 from shipper.views.views import sort
 
 REPOSITORY = Path(__file__).parents[2]
@@ -364,24 +364,24 @@ class TestFollow:
         self, bench: Bench, follower: Follower, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """More than is remembered, over several polls: all, once."""
-        monkeypatch.setattr(following, "REMEMBERED", 1000)
-        monkeypatch.setattr(following, "BURST", 700)
+        monkeypatch.setattr(follow_window, "MAX_REMEMBERED", 1000)
+        monkeypatch.setattr(follow, "MAX_BURST", 700)
         self.start(bench, follower)
         bench.put("app", *(line(at, str(at), created=at // 50) for at in range(5000)))
         read: list[str] = []
         while fresh := self.poll(follower):
             read += fresh
             # What is remembered, what ends a burst, and the page that went over it.
-            assert len(follower._seen) <= 1000 + 700 + 800
+            assert len(follower._window) <= 1000 + 700 + 800
         assert sorted(read, key=int) == [str(at) for at in range(5000)]
 
     def test_block_read_in_one_millisecond(
         self, bench: Bench, follower: Follower, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Lines that share their time of reading are not forgotten half way, even more than are remembered."""
-        monkeypatch.setattr(following, "REMEMBERED", 1000)
-        monkeypatch.setattr(following, "BURST", 700)
-        monkeypatch.setattr(following, "ONE_BATCH", 5000)
+        monkeypatch.setattr(follow_window, "MAX_REMEMBERED", 1000)
+        monkeypatch.setattr(follow, "MAX_BURST", 700)
+        monkeypatch.setattr(follow, "ONE_BATCH", 5000)
         self.start(bench, follower)
         bench.put("app", *(line(at, str(at), created=90) for at in range(3000)))
         read: list[str] = []
@@ -393,7 +393,7 @@ class TestFollow:
         self, bench: Bench, follower: Follower, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Lines that were there before are never new, even those that are not remembered one by one."""
-        monkeypatch.setattr(following, "REMEMBERED", 10_000)
+        monkeypatch.setattr(follow_window, "MAX_REMEMBERED", 10_000)
         bench.put("app", *(line(at, str(at), created=at // 1000) for at in range(12_000)))
         self.start(bench, follower)
         assert self.poll(follower) == []
@@ -412,7 +412,7 @@ class TestFollow:
         assert self.poll(follower) == ["before"]
         clock["now"] = 2000.0
         assert self.poll(follower) == []
-        assert follower._floor > (START.timestamp() + 800) * 1000
+        assert follower._window._floor > (START.timestamp() + 800) * 1000
 
     def test_command_shows_the_tail_and_goes_on(self, bench: Bench) -> None:
         """From an empty namespace on: what is there, then what comes, in the filter only, until Ctrl-C."""

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -55,7 +55,7 @@ class KibanaStandIn:
 
     Attributes:
         url: where it listens, base path and all.
-        now: the time of what is written.
+        now: the time of the last write; each write has another one.
         newer: whether it keeps dashboards in another shape than ours, with a later version.
         instead: answers that are given first, whatever is asked, one a request.
         always: what is answered to a method and path, whatever the state is.
@@ -75,6 +75,16 @@ class KibanaStandIn:
     def asked(self, method: str, part: str) -> int:
         """How many requests of a method had this in their path."""
         return sum(one.method == method and part in one.path for one in self.requests)
+
+    def write(self, kind: str, name: str, **attributes: Any) -> None:
+        """Change attributes of an object, as somebody does in Kibana's editors and Discover with its counters."""
+        self.now += timedelta(milliseconds=1)
+        one = self.objects[kind, name]
+        one["attributes"] = {**one["attributes"], **attributes}
+        one["updated_at"] = self._time()
+
+    def _time(self) -> str:
+        return self.now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def answer(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Reply:
         """What Kibana says to a request."""
@@ -136,6 +146,7 @@ class KibanaStandIn:
         given = [one for one in map(orjson.loads, lines.splitlines()) if "exportedCount" not in one]
         errors = [error for one in given if (error := self._error(one, space, given))]
         if not errors:
+            self.now += timedelta(milliseconds=1)
             ids = {(one["type"], one["id"]): self._destination(one, space) for one in given}
             for one in given:
                 self._write(one, space, ids)
@@ -175,7 +186,7 @@ class KibanaStandIn:
             **one,
             "id": name,
             "space": space,
-            "updated_at": self.now.isoformat().replace("+00:00", "Z"),
+            "updated_at": self._time(),
             "version": "WzEsMV0=",
             "references": [
                 {**ref, "id": ids.get((ref["type"], ref["id"]), ref["id"])} for ref in reversed(one["references"])

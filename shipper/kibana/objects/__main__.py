@@ -10,7 +10,7 @@ from shipper.kibana.objects.files import files
 
 
 def write(root: Path) -> list[str]:
-    """Make the folder hold exactly the generated files; gives the paths that changed."""
+    """Write the generated files and delete all others; gives the paths that changed."""
     wanted = files()
     there = {str(path.relative_to(root)): path for path in root.rglob("*.json")}
     changed = []

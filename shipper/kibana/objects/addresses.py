@@ -1,6 +1,6 @@
-"""Places in Discover as an address writes them.  Pure.
+"""Addresses of views in Discover.  Pure.
 
-Discover takes its state from the address as a whole: what is left out there is not filled in from the saved search.
+Discover takes its whole state from the address: parts that are left out are not filled in from the saved search.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from shipper.query.conditions import Condition, kql
 from shipper.views.views import View
 
 VALUE = "{{value}}"
-"""What Kibana's links replace by the field's value, encoded for an address."""
+"""The placeholder that Kibana's links replace by the field's value, encoded for an address."""
 
-# Marks of Rison, in which Kibana writes state into addresses, and of VALUE.
+# Characters of Rison, the notation for state in Kibana's addresses, and of VALUE.
 _SAFE = "!'(),:@*{}"
-# What Rison takes without quotes.
+# Texts that Rison writes without quotes.
 _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 
 
@@ -30,14 +30,14 @@ def discover(
     sort: list[list[str]],
     since: str | None = None,
 ) -> str:
-    """A view's columns in Discover, for one value of a field.
+    """The address that opens a view in Discover for one value of a field.
 
     Args:
-        view: whose columns.
-        field: the one whose value the link is on.
-        conditions: what else documents have to meet.
+        view: whose columns to show.
+        field: whose value the link is on.
+        conditions: further conditions on documents.
         sort: fields and their directions.
-        since: how far to look back; None: as the view's search says, which is then the one that is opened.
+        since: the beginning of the time range; None: that of the view's search, which is opened then.
     """
     pinned = {
         "meta": {
@@ -58,13 +58,13 @@ def discover(
         "query": {"language": "kuery", "query": kql(conditions)},
         "filters": [pinned],
     }
-    told = {"_g": {"time": {"from": since, "to": "now"}}, "_a": state} if since else {"_a": state}
-    where = "" if since else f"view/{search_id(view)}"
-    return f"discover#/{where}?{'&'.join(f'{key}={quote(rison(part), safe=_SAFE)}' for key, part in told.items())}"
+    states = {"_g": {"time": {"from": since, "to": "now"}}, "_a": state} if since else {"_a": state}
+    path = "" if since else f"view/{search_id(view)}"
+    return f"discover#/{path}?{'&'.join(f'{key}={quote(rison(part), safe=_SAFE)}' for key, part in states.items())}"
 
 
 def rison(value: Any) -> str:
-    """A value of JSON's kinds, without numbers, in Rison."""
+    """A JSON value without numbers, in Rison."""
     if value is None:
         return "!n"
     if isinstance(value, bool):

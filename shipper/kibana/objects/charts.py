@@ -1,4 +1,4 @@
-"""Figures, tables and curves: how Lens draws columns.  Pure."""
+"""Charts of Lens: single figures, tables and bars.  Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shipper.kibana.objects.scopes import DataView
 GREEN, RED, BLUE, YELLOW, SAND, GREY = "#54B399", "#E7664C", "#6092C0", "#D6BF57", "#B9A888", "#98A2B3"
 
 STATUS_COLOURS = {"completed": GREEN, "failed": RED, "running": BLUE, "queued": YELLOW, "pending": SAND}
-# Behind a number, where the full colour would cry although all is well.
+# Backgrounds of figures: paler, so that a figure does not look like an alarm.
 STATUS_TINTS = {
     "completed": "#C6E5DA",
     "failed": "#F7CFC6",
@@ -22,20 +22,20 @@ STATUS_TINTS = {
 }
 LEVEL_COLOURS = {"debug": GREY, "info": GREEN, "warning": YELLOW, "error": RED, "critical": "#9E3533", "other": SAND}
 
-_MOMENT_PIXELS = 200
+_DATE_PIXELS = 200
 
 Series = Literal["bar", "bar_stacked", "bar_horizontal", "bar_horizontal_stacked"]
 
 
 @dataclass(frozen=True)
-class About:
-    """What a chart is about.
+class ChartHead:
+    """The title and the documents of a chart.
 
     Attributes:
         title: above it.
-        text: a sentence.
+        text: its description, a sentence.
         over: the data view.
-        query: KQL that every document meets.
+        query: KQL; which documents.
     """
 
     title: str
@@ -44,7 +44,7 @@ class About:
     query: str
 
 
-def figure(about: About, column: Column, colour: str | None = None) -> dict[str, Any]:
+def figure(about: ChartHead, column: Column, colour: str | None = None) -> dict[str, Any]:
     """One number."""
     drawn = {
         "layerId": LAYER,
@@ -56,13 +56,13 @@ def figure(about: About, column: Column, colour: str | None = None) -> dict[str,
 
 
 def table(
-    about: About,
+    about: ChartHead,
     columns: Sequence[Column],
     *,
     sorted_by: tuple[str, Literal["asc", "desc"]] | None = None,
     rows: int = 10,
 ) -> dict[str, Any]:
-    """A table, in pages."""
+    """A table with pages."""
     drawn: dict[str, Any] = {
         "layerId": LAYER,
         "layerType": "data",
@@ -77,13 +77,13 @@ def table(
 
 
 def _drawn_column(column: Column) -> dict[str, Any]:
-    # A moment is wider than what a column gets by itself.
-    wide = {"width": _MOMENT_PIXELS} if column.parts[column.id]["dataType"] == "date" else {}
+    # A time needs more than the default width of a column.
+    wide = {"width": _DATE_PIXELS} if column.parts[column.id]["dataType"] == "date" else {}
     return {"columnId": column.id, "isTransposed": False, **wide}
 
 
 def curves(
-    about: About,
+    about: ChartHead,
     series: Series,
     across: Column,
     figures: Sequence[Column],
@@ -92,16 +92,16 @@ def curves(
     colours: Mapping[str, str] | None = None,
     highest: float | None = None,
 ) -> dict[str, Any]:
-    """Bars: runs are few, and a line of one point can't be seen.
+    """A bar chart: runs are few, and a line chart does not show a single point.
 
     Args:
-        about: what the chart is about.
-        series: how figures are drawn.
-        across: the column along the axis.
-        figures: the columns that are drawn.
-        split: a column that makes several of each figure.
+        about: title and documents.
+        series: the kind of bars.
+        across: the column on the axis.
+        figures: the columns to draw.
+        split: a column that splits each figure.
         colours: of figures, by their ids.
-        highest: where the axis of the figures ends; None: where they do.
+        highest: the end of the figures' axis; None: automatic.
     """
     layer: dict[str, Any] = {
         "layerId": LAYER,

@@ -1,7 +1,7 @@
-"""The dashboards: how things stand, how pipelines perform, who changed what.  Pure.
+"""The dashboards: overview, pipelines, audit.  Pure.
 
-What a figure counts is what the commands count: the same conditions, written in Kibana's query language.  How things
-stand is asked of all run documents; what happened, of those within the range of the time picker.
+Figures count the same documents as the commands: the same conditions, written in KQL.  Figures of the present state
+count all run documents; figures over time count those within the range of the time picker.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from shipper.kibana.objects.charts import (
     RED,
     STATUS_COLOURS,
     STATUS_TINTS,
-    About,
+    ChartHead,
     curves,
     figure,
     table,
@@ -44,7 +44,7 @@ from shipper.query.conditions import Condition, Is, OneOf, kql
 from shipper.views.stats import COMPLETED, OVERVIEW, QUEUE, Count
 from shipper.views.views import AUDIT, FAILED, FAILURES, PIPELINE_RUNS, SHOW, WAITING
 
-# More pipelines than there are; Kibana shows no more groups than this.
+# Kibana's maximum of groups; more than there are pipelines.
 _ALL = 1000
 _PIPELINE = "neuroflow.pipeline"
 _PERCENTILES = (50, 90, 99)
@@ -123,11 +123,11 @@ def _dashboard(
 
 
 def _header(name: str, hint: str) -> Panel:
-    """Where else to look, and how to read the page."""
+    """Links to the other dashboards and lists, and a hint on how to read this one."""
     pages = [
         f"**{title}**" if page == name else f"[{title}](#/view/neuroflow-{page})" for page, title in _TITLES.items()
     ]
-    # Beside this page, whatever the base path and the space.
+    # Relative addresses, for any base path and space.
     lists = [f"[{view.title}](discover#/view/{search_id(view)})" for view in (SHOW, FAILURES, AUDIT)]
     return text(panels.COLUMNS, f"{' · '.join(pages)} — {' · '.join(lists)}\n\n{hint}")
 
@@ -171,14 +171,14 @@ def _named(one: Count) -> str:
 
 
 def _recent(one: Count) -> str:
-    """The span of a count, which Kibana's query language takes as a date."""
+    """The time span of a count, as KQL."""
     if one.within is None:
         return ""
     return f'created_at >= "now-{one.within.total_seconds() / 3600:g}h"'
 
 
-def _about(title: str, text: str, over: DataView, conditions: Sequence[Condition], more: str = "") -> About:
-    return About(title, text, over, " and ".join(part for part in (kql(conditions), more) if part))
+def _about(title: str, text: str, over: DataView, conditions: Sequence[Condition], more: str = "") -> ChartHead:
+    return ChartHead(title, text, over, " and ".join(part for part in (kql(conditions), more) if part))
 
 
 def _by_pipeline() -> dict[str, Any]:
@@ -201,7 +201,7 @@ def _success_rate() -> LensColumn:
 def _failures_over_time() -> dict[str, Any]:
     about = _about("Failures over time", "When runs failed, by pipeline.", RUNS, FAILURES.conditions)
     across, number = over_time("when", "failed_at", "Failed"), count("n", "Failed runs")
-    split = terms("pipeline", "Pipeline", _PIPELINE, size=9, by="n", rest=True, unknown=True)
+    split = terms("pipeline", "Pipeline", _PIPELINE, size=9, by="n", others=True, unknown=True)
     return curves(about, "bar_stacked", across, [number], split=split)
 
 
@@ -267,7 +267,7 @@ def _queue_by_pipeline() -> dict[str, Any]:
 
 def _changes_over_time() -> dict[str, Any]:
     about = _about("Changes over time", "By the type of what was changed.", LOGS, conditions_of(AUDIT))
-    split = terms("type", "Entity type", "neuroflow.audit.entity_type", size=9, by="n", rest=True)
+    split = terms("type", "Entity type", "neuroflow.audit.entity_type", size=9, by="n", others=True)
     return curves(about, "bar_stacked", over_time("when", "@timestamp", "Time"), [count("n", "Changes")], split=split)
 
 

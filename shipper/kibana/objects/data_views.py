@@ -14,11 +14,11 @@ from shipper.views.views import AUDIT, FAILURES, PIPELINE, SEARCH, SHOW, TASKS, 
 _ON_LOGS = (SHOW, SEARCH, PIPELINE, AUDIT, TASKS)
 _ON_RUNS = (WORKFLOWS, FAILURES, SLOWEST)
 
-# How long the lines of the application are kept; the log of a run's workflow may be as old.
+# The retention of the application's lines: the log of a run's workflow may be as old.
 _KEPT = "now-90d"
 
 
-# As precise as the commands write them.
+# As precise as in the commands.
 _LINE_DATES = {"@timestamp": "YYYY-MM-DD HH:mm:ss.SSS"}
 _RUN_DATES = {
     "@timestamp": "YYYY-MM-DD HH:mm:ss",
@@ -27,7 +27,7 @@ _RUN_DATES = {
 }
 
 
-# What a run document is made of: hundreds of fields that are not mapped, and no business of Discover's.
+# The facts from which a run document is made: hundreds of unmapped fields that Discover should not list.
 _INNER = ("facts.*",)
 
 
@@ -35,7 +35,7 @@ def data_views() -> list[SavedObject]:
     """All of them."""
     return [
         _data_view(LOGS, "neuroflow logs", "logs-neuroflow.*-*", "@timestamp", _ON_LOGS, _LINE_DATES),
-        # When it came into being: a run that only waits has not started.
+        # @timestamp is when a run was created: a run that waits has not started.
         _data_view(RUNS, "neuroflow runs", "neuroflow-runs-*", "@timestamp", _ON_RUNS, _RUN_DATES, _INNER),
         _data_view(
             RUNS_STATE,
@@ -101,7 +101,7 @@ def _duration(unit: str) -> dict[str, Any]:
 
 
 def _links() -> dict[str, Any]:
-    """From a run to its log file, from a workflow run to the lines that speak of it."""
+    """Links from a run to its log file, and from a workflow run to the lines about it."""
     oldest_first = [["@timestamp", "asc"], ["log.file.path", "asc"], ["log.offset", "asc"]]
     lines = discover(SHOW, "neuroflow.workflow_run_id", conditions=(), sort=oldest_first, since=_KEPT)
     as_written = [list(pair) for pair in PIPELINE.order]
@@ -110,7 +110,7 @@ def _links() -> dict[str, Any]:
 
 
 def _link(place: str) -> dict[str, Any]:
-    """To another application, under whatever base path and in whatever space Kibana is."""
+    """A link to another application of Kibana, for any base path and space."""
     return {
         "id": "url",
         "params": {

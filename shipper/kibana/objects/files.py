@@ -1,4 +1,4 @@
-"""The files of all objects: one object a file, named by its id.  Pure."""
+"""The files of all objects: one file for each, named by its id.  Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shipper.kibana.objects.tags import tags
 
 
 def files() -> dict[str, bytes]:
-    """What stands under ``kibana/``: path → content, the same for the same release."""
+    """The content of ``kibana/``: path → bytes, always the same for a release."""
     folders: dict[str, list[dict[str, Any]]] = {
         "tags": tags(),
         "data_views": data_views(),

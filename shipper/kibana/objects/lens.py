@@ -1,7 +1,7 @@
-"""Columns of Lens, the editor of Kibana's charts: what is counted and measured, and by what it is grouped.  Pure.
+"""Columns of Lens, the editor of Kibana's charts: counts, measurements and groups.  Pure.
 
-A column is what one accessor of a chart shows.  A formula is several in Kibana's keeping: itself, the figures that it
-is made of (``<id>X0``, ``<id>X1``, …) and the arithmetic between them, which Kibana does not make again on its own.
+A column is what one accessor of a chart shows.  Kibana stores a formula as several columns: the formula, its figures
+(``<id>X0``, ``<id>X1``, …) and the arithmetic between them, which Kibana does not derive from the formula.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from shipper.kibana.objects.scopes import DataView
 from shipper.query.conditions import Condition, kql
 
 LAYER = "layer"
-"""Charts here have one each."""
+"""The one layer of a chart."""
 
 PERCENT = {"id": "percent", "params": {"decimals": 1}}
 TENTHS = {"id": "number", "params": {"decimals": 1}}
@@ -27,8 +27,8 @@ class Column:
     """One accessor.
 
     Attributes:
-        id: by which charts name it.
-        parts: what Kibana keeps of it, by id; itself first.
+        id: by which charts refer to it.
+        parts: the columns that Kibana stores for it, by id; the column itself first.
     """
 
     id: str
@@ -42,14 +42,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure that a formula is made of: as the formula writes it, and as Kibana keeps it."""
+    """A figure in a formula: as text, and as the column that Kibana stores."""
 
     text: str
     column: dict[str, Any]
 
 
 def count(identity: str, label: str, where: str = "") -> Column:
-    """How many documents, those that a KQL query finds if one is given."""
+    """The number of documents, or of those that match a KQL query."""
     return Column(identity, {identity: _labelled(label, _count(where))})
 
 
@@ -59,7 +59,7 @@ def average(identity: str, label: str, field: str) -> Column:
 
 
 def percentile(identity: str, label: str, field: str, percent: int) -> Column:
-    """The value below which so many per cent of a field's values are."""
+    """A percentile of a field's values."""
     column = {**_metric("percentile", field), "params": {"percentile": percent}}
     return Column(identity, {identity: _labelled(label, column)})
 
@@ -76,7 +76,7 @@ def terms(
     *,
     size: int,
     by: str | None = None,
-    rest: bool = False,
+    others: bool = False,
     unknown: bool = False,
 ) -> Column:
     """A group for each value of a field.
@@ -85,10 +85,10 @@ def terms(
         identity: of the column.
         label: its heading.
         field: a keyword.
-        size: the most groups.
+        size: the maximum of groups.
         by: the id of the column by which they are sorted, the largest first; None: by value.
-        rest: whether what is left over makes a group.
-        unknown: whether documents without a value make a group; Kibana asks for them only together with the rest.
+        others: whether all other values are one more group.
+        unknown: whether documents without a value are one more group; in Kibana this implies ``others``.
     """
     column = {
         "dataType": "string",
@@ -100,7 +100,7 @@ def terms(
             "size": size,
             "orderBy": {"type": "column", "columnId": by} if by else {"type": "alphabetical"},
             "orderDirection": "desc" if by else "asc",
-            "otherBucket": rest or unknown,
+            "otherBucket": others or unknown,
             "missingBucket": unknown,
             "parentFormat": {"id": "terms"},
             "include": [],
@@ -113,7 +113,7 @@ def terms(
 
 
 def over_time(identity: str, field: str, label: str) -> Column:
-    """A group for each span of time; the time picker's range applies to this very field."""
+    """A group for each span of time; the time picker's range applies to this field."""
     column = {
         "dataType": "date",
         "operationType": "date_histogram",
@@ -126,7 +126,7 @@ def over_time(identity: str, field: str, label: str) -> Column:
 
 
 def counted(conditions: Sequence[Condition] = ()) -> Figure:
-    """How many documents, for a formula."""
+    """The number of documents, for a formula."""
     where = kql(conditions)
     return Figure(f"count(kql='{where}')" if where else "count()", _count(where))
 
@@ -188,16 +188,16 @@ def chart(
     columns: Iterable[Column],
     visualization: dict[str, Any],
 ) -> dict[str, Any]:
-    """A chart as a dashboard's panel holds it.
+    """A chart as a dashboard's panel stores it.
 
     Args:
         kind: of visualization: ``lnsMetric``, ``lnsDatatable``, ``lnsXY``.
         title: above it.
-        about: what it shows, in a sentence.
+        about: its description, a sentence.
         over: the data view.
-        query: KQL that every document meets.
-        columns: its columns, in order; those that group come first.
-        visualization: how they are drawn.
+        query: KQL; which documents.
+        columns: in order, groups first.
+        visualization: the settings of this kind of visualization.
     """
     ordered = sorted(columns, key=lambda column: not column.bucketed)
     parts = {name: part for column in ordered for name, part in column.parts.items()}
@@ -226,7 +226,7 @@ def chart(
 
 def _count(where: str) -> dict[str, Any]:
     found = {"filter": {"query": where, "language": "kuery"}} if where else {}
-    # A zero is an answer, and Kibana would show nothing for it.
+    # Kibana shows nothing for a zero unless told otherwise.
     return {**_metric("count", _RECORDS), "params": {"emptyAsNull": False}, **found}
 
 

@@ -10,23 +10,23 @@ from shipper.kibana.objects.saved_object import Reference, reference
 from shipper.kibana.objects.scopes import DataView
 
 COLUMNS = 48
-"""So many cells is a dashboard wide."""
+"""The width of a dashboard in cells."""
 
-# Of the oldest Kibana these were made for; a newer one brings a panel up to its own.
+# The oldest Kibana for which these shapes are; a newer one migrates them.
 _VERSION = "8.12.2"
 
 
 @dataclass(frozen=True)
 class Panel:
-    """What stands on a dashboard.
+    """A panel of a dashboard.
 
     Attributes:
-        kind: of what is embedded.
+        kind: the type of the embedded object.
         width: in cells.
-        config: what Kibana keeps of it.
-        title: above it, if it is not that of what it shows.
-        references: what it refers to, by names of its own.
-        saved: the id of the saved object that it shows; None: it holds everything itself.
+        config: its ``embeddableConfig``.
+        title: above it; None: the title of the embedded object.
+        references: to other objects, by names of its own.
+        saved: the id of the saved object that it shows; None: the panel holds its object itself.
     """
 
     kind: str
@@ -47,22 +47,22 @@ class Control:
 
 
 Row = tuple[int, Sequence[Panel]]
-"""How high in cells, and the panels from left to right."""
+"""The height in cells, and the panels from left to right."""
 
 
 def lens(width: int, chart: dict[str, Any], *, titled: bool = True) -> Panel:
-    """A chart; one that names itself has no title above it."""
+    """A chart; ``titled`` is False for one that shows its title itself."""
     config = {"attributes": chart, "hidePanelTitles": not titled, "enhancements": {}}
     return Panel("lens", width, config, chart["title"], chart["references"])
 
 
 def found(width: int, search: str, title: str) -> Panel:
-    """What a search of Discover finds."""
+    """The documents of a saved search."""
     return Panel("search", width, {"enhancements": {}}, title, saved=search)
 
 
 def text(width: int, markdown: str) -> Panel:
-    """Some words."""
+    """A text."""
     visualization = {
         "title": "",
         "description": "",
@@ -76,7 +76,7 @@ def text(width: int, markdown: str) -> Panel:
 
 
 def laid_out(rows: Sequence[Row]) -> tuple[list[dict[str, Any]], list[Reference]]:
-    """The panels with their places, and everything that they refer to.
+    """The panels with their positions, and their references.
 
     Raises:
         ValueError: a row is not as wide as the dashboard.
@@ -110,7 +110,7 @@ def laid_out(rows: Sequence[Row]) -> tuple[list[dict[str, Any]], list[Reference]
 
 
 def controlled(controls: Sequence[Control]) -> tuple[dict[str, Any], list[Reference]]:
-    """The controls as a dashboard keeps them, each narrowing those behind it, and what they refer to."""
+    """The controls as a dashboard stores them, each narrowing those to its right, and their references."""
     panels = {}
     references = []
     for order, control in enumerate(controls):
@@ -119,7 +119,7 @@ def controlled(controls: Sequence[Control]) -> tuple[dict[str, Any], list[Refere
             "type": "optionsListControl",
             "order": order,
             "grow": True,
-            "width": "medium" if len(controls) < 4 else "small",  # all of them in one line
+            "width": "medium" if len(controls) < 4 else "small",  # so that all fit on one line
             "explicitInput": {"id": name, "fieldName": control.field, "title": control.title, "enhancements": {}},
         }
         references.append(reference("index-pattern", control.over, f"controlGroup_{name}:optionsListDataView"))

@@ -1,7 +1,7 @@
 """Alerting rules, as Kibana's API takes them.  Pure.
 
-They have no actions: where an alert goes is the lab's business.  What to do when one fires stands in its query, where
-a rule has room for words: as the name of a DSL query, as comments in ES|QL.
+They have no actions: a lab adds its own.  What to do about an alert is written in the rule's query: as the name of a
+Query DSL query, as comments in ES|QL.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _LOGS = "logs-neuroflow.*-*"
 
 
 def rules() -> list[Rule]:
-    """All of them; ``id`` is the name of the file, from which the installer makes the id that Kibana wants."""
+    """All of them; ``id`` is the name of the file, from which `rule_api.rule_id` derives the UUID."""
     return [_failures(), _silent_host(), _stuck_run()]
 
 
 def _failures() -> Rule:
     todo = (
-        "Look at the dashboard neuroflow-pipelines for this pipeline and at its recent failures: one error for all "
-        "of them is the machine's or the pipeline's, different ones are the data's."
+        "Look at the dashboard neuroflow-pipelines for this pipeline and at its recent failures: if all have one "
+        "error, check the machine and the pipeline; if the errors differ, check the data."
     )
     query = every(queries(FAILURES.conditions))
     query["bool"]["_name"] = todo
@@ -53,10 +53,10 @@ def _failures() -> Rule:
 
 
 def _silent_host() -> Rule:
-    # By the time of reading: that of the event is date_nanos, which ES|QL reads from 8.18 on.
+    # By the time of reading: the event's own time is date_nanos, which ES|QL supports only from 8.18 on.
     esql = (
-        "// A host logged within the last day, but not for 15 minutes: is neuroflow-ship up there (neuroflow-ship\n"
-        "// status), does the application run, is the disk full?  Raise the minutes where quiet nights are usual.\n"
+        "// A host has logged within the last day, but not for 15 minutes: check its disk, and that the application\n"
+        "// and neuroflow-ship (neuroflow-ship status) run there.  Raise the minutes if quiet nights are usual.\n"
         f"FROM {_LOGS}\n"
         "| EVAL read = TO_LONG(event.created)\n"
         "| STATS latest = MAX(read) BY host.name\n"
@@ -75,8 +75,8 @@ def _silent_host() -> Rule:
 def _stuck_run() -> Rule:
     running = Is("status", "running")
     esql = (
-        "// A run goes on for more than twice as long, and ten minutes, than nine in ten of its pipeline that have\n"
-        "// completed within 30 days: find it on the dashboard neuroflow-pipelines, look at its log and its host.\n"
+        "// A run has taken longer than 2 x p90 of its pipeline (completed runs of 30 days) plus 10 minutes: find\n"
+        "// it on the dashboard neuroflow-pipelines, look at its log and its host.\n"
         f"FROM {_RUNS}\n"
         f"| WHERE {_equal(PIPELINE_RUNS)}\n"
         f"| EVAL began = CASE({_equal(running)}, TO_LONG(started_at)),"
@@ -99,7 +99,7 @@ def _equal(condition: Is) -> str:
 
 
 def _esql(query: str, *, time_field: str, days: int) -> dict[str, Any]:
-    """An alert when the query gives a row."""
+    """A rule that alerts when the query returns a row."""
     return {
         "searchType": "esqlQuery",
         "esqlQuery": {"esql": query},

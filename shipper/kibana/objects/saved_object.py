@@ -1,7 +1,7 @@
 """A saved object as its file has it.  Pure.
 
-What Kibana keeps as strings of JSON (``panelsJSON``, ``searchSourceJSON``, ``fieldFormatMap``, …) is written as what
-it says, to be read and compared; the installer packs it.
+Values that Kibana stores as strings of JSON (``panelsJSON``, ``searchSourceJSON``, ``fieldFormatMap``, …) are plain
+JSON in the file, to be read and compared; `ndjson` makes strings of them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Type = Literal["tag", "index-pattern", "search", "dashboard"]
 
 TAG = "neuroflow"
 
-# The oldest shape that has what we use; an object of a newer one can't be imported into an older Kibana.
+# The oldest versions that have what we use; an older Kibana refuses objects of a newer version.
 _CORE_VERSION = "8.8.0"
 _TYPE_VERSIONS: dict[Type, str] = {
     "tag": "8.0.0",
@@ -26,20 +26,20 @@ _TYPE_VERSIONS: dict[Type, str] = {
 
 
 def reference(kind: str, identity: str, name: str) -> Reference:
-    """What an object calls another one, and which one it is."""
+    """A reference: the name by which an object refers to another one, and that one's type and id."""
     return {"type": kind, "id": identity, "name": name}
 
 
 def saved_object(
     kind: Type, identity: str, attributes: dict[str, Any], references: Iterable[Reference] = ()
 ) -> SavedObject:
-    """An object; all but the tag itself carry the tag.
+    """An object; all but the tag itself have the tag.
 
     Args:
         kind: its type.
         identity: its id and the name of its file.
-        attributes: what it is.
-        references: the objects that it needs.
+        attributes: of the object.
+        references: to the objects that it needs.
     """
     tagged = [] if kind == "tag" else [reference("tag", TAG, f"tag-ref-{TAG}")]
     return {

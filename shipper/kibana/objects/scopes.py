@@ -1,4 +1,4 @@
-"""Which data view a view's search looks at, and what it takes of it.  Pure."""
+"""The data view of a view's search, and the conditions that select the view's documents in it.  Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DataView = Literal["neuroflow-logs", "neuroflow-runs", "neuroflow-runs-state"]
 LOGS: DataView = "neuroflow-logs"
 RUNS: DataView = "neuroflow-runs"
 RUNS_STATE: DataView = "neuroflow-runs-state"
-"""Without a time field: how things stand is a question without a time, and the time picker must not answer it."""
+"""Without a time field, for figures of the present state, which must not depend on the time picker."""
 
 _OVER = {SLOWEST.name: RUNS}
 
@@ -29,7 +29,7 @@ def over(view: View) -> DataView:
 
 
 def conditions_of(view: View) -> tuple[Condition, ...]:
-    """What a document of the data view has to meet to be one of the view."""
+    """The conditions on a document of the data view to be one of the view."""
     names = tuple(f"neuroflow.{dataset}" for dataset in view.datasets)
     if not names:
         return view.conditions

@@ -1,4 +1,4 @@
-"""Searches of Discover: each view of the commands, with the same columns, order and rows.  Pure."""
+"""Searches for Discover: each view of the commands, with the same columns, order and rows.  Pure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from shipper.kibana.objects.slowest import SLOWEST
 from shipper.query.conditions import kql
 from shipper.views.views import AUDIT, FAILURES, PIPELINE, SHOW, TASKS, VIEWS, View
 
-# What is looked at when a search is opened: long enough not to be empty, short enough to be quick.
+# The time range when a search is opened: long enough not to be empty, short enough to be quick.
 _SINCE = {SHOW.name: "now-30d", TASKS.name: "now-30d", PIPELINE.name: "now-1y", AUDIT.name: "now-1y"}
-# Where a cell may hold a long text, rows are as high as it needs; elsewhere a row is a line.
+# Views with long texts, whose rows are as high as needed; elsewhere a row is one line.
 _TEXTS = {SHOW.name, PIPELINE.name, FAILURES.name}
 _AS_NEEDED, _ONE_LINE = -1, 0
 

@@ -1,4 +1,4 @@
-"""The slowest runs, which no command lists: a view for a dashboard alone.  Pure."""
+"""The slowest runs: a view for a dashboard only, which no command lists.  Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tag by which the objects are found in Kibana's lists.  Pure."""
+"""The tag that groups the objects in Kibana's lists.  Pure."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def test_no_faults() -> None:
         (Tally("app", 20, 19, 0), GOOD, "app: 1 of 20 lines are missing"),
         (Tally("celery", 0, 0, 0), GOOD, "celery: nothing was written"),
         (Tally("app", 20, 20, 0), GOOD | {"dead": 1, "read": 21}, "1 documents were refused"),
-        (Tally("app", 20, 20, 0), GOOD | {"in_flight": 2, "read": 22}, "2 documents are still on their way"),
+        (Tally("app", 20, 20, 0), GOOD | {"in_flight": 2, "read": 22}, "2 documents are still in flight"),
         (Tally("app", 20, 20, 0), GOOD | {"read": 30}, "do not add up"),
     ],
 )

@@ -33,7 +33,7 @@ def test_setup_survives_any_answer(client: Clients, kibana: KibanaStandIn, files
     if state != "empty":
         put()
     if state == "changed":
-        kibana.objects["search", "small-errors"]["attributes"]["columns"] = []
+        kibana.write("search", "small-errors", columns=[])
         next(iter(kibana.rules.values()))["name"] = "another"
     if state == "refused":
         kibana.objects.clear()

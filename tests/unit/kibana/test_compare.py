@@ -4,24 +4,25 @@ from typing import Any
 
 import pytest
 
-from shipper.kibana.compare import as_ours, changes, holds, same
+from shipper.kibana.compare import as_ours, changes, holds
 
 AT = "2026-03-01T10:00:00.500Z"
+DIGEST = "neuroflow-ship objects 0123"
 
 
-def tag(description: str = "neuroflow-ship objects 0123", **more: Any) -> dict[str, Any]:
+def tag(description: str = DIGEST, **more: Any) -> dict[str, Any]:
     """The tag with the digest."""
     return {"type": "tag", "id": "t", "attributes": {"name": "n", "description": description}, **more}
 
 
-def board(version: str = "8.9.0", **more: Any) -> dict[str, Any]:
+def board(**more: Any) -> dict[str, Any]:
     """A dashboard as our file has it, unless told."""
     one = {
         "type": "dashboard",
         "id": "d",
         "attributes": {"title": "T", "panelsJSON": '[{"a": 1}]'},
         "references": [{"type": "tag", "id": "t", "name": "tag-ref-t"}],
-        "typeMigrationVersion": version,
+        "typeMigrationVersion": "8.9.0",
     }
     return {**one, **more}
 
@@ -57,60 +58,55 @@ def test_leaves_are_compared(verdict: bool, wanted: Any, found: Any) -> None:
     assert verdict is holds(wanted, found)
 
 
-def test_packed_strings_are_compared_by_what_they_hold() -> None:
-    """Spaces and the order of keys in them say nothing, and neither does the order of references."""
-    references = [{"type": "tag", "id": i, "name": i} for i in "ab"]
-    ours = board(attributes={"panelsJSON": '[{"a":1,"b":2}]'}, references=references)
-    theirs = board(attributes={"panelsJSON": '[ {"b":2, "a":1} ]'}, references=references[::-1])
-    assert same(ours, theirs)
-    assert not same(ours, board(attributes={"panelsJSON": '[{"a":1,"b":3}]'}, references=references))
-    assert not same(ours, board(attributes={"panelsJSON": '[{"a":1,"b":2}]'}, references=references[1:]))
-    assert not same(ours, {"type": "dashboard", "id": "d"})
+def written(at: str | None = AT, *, description: str = DIGEST, **more: Any) -> list[dict[str, Any]]:
+    """What the space holds: the tag, written at ``AT``, and a dashboard."""
+    return [{**tag(description), "updated_at": AT}, {**board(), "updated_at": at, **more}]
 
 
-def test_what_is_missing_is_created_and_what_differs_is_updated() -> None:
-    """The tag is an object like the others."""
+def test_what_was_written_with_our_tag_is_unchanged() -> None:
+    """In whatever shape this Kibana keeps it; the tag is an object like the others."""
     assert ["created", "created"] == actions()
-    assert ["unchanged", "unchanged"] == actions(tag(), board())
-    assert ["updated", "unchanged"] == actions(tag("another digest"), board())
-    assert ["unchanged", "updated"] == actions(tag(), board(attributes={"title": "U", "panelsJSON": "[]"}))
-
-
-def migrated(at: str | None, version: str = "10.3.0") -> dict[str, Any]:
-    """The dashboard as a newer Kibana keeps it."""
-    return board(version, attributes={"panels": []}, updated_at=at)
+    assert ["unchanged", "unchanged"] == actions(*written())
+    assert ["unchanged", "unchanged"] == actions(*written(attributes={"panels": []}, typeMigrationVersion="10.3.0"))
 
 
 @pytest.mark.parametrize(
-    ("action", "at", "version", "description"),
+    ("expected", "found"),
     [
-        ("unchanged", "2026-03-01T10:00:00.900Z", "10.3.0", "neuroflow-ship objects 0123"),
-        ("updated", "2026-03-01T10:00:03.000Z", "10.3.0", "neuroflow-ship objects 0123"),
-        ("updated", "2026-03-01T10:00:00.900Z", "10.3.0", "neuroflow-ship objects 4567"),
-        ("updated", "2026-03-01T10:00:00.900Z", "8.9.0", "neuroflow-ship objects 0123"),
-        ("updated", None, "10.3.0", "neuroflow-ship objects 0123"),
-        ("updated", "lately", "10.3.0", "neuroflow-ship objects 0123"),
+        (["unchanged", "updated"], written("2026-03-01T10:00:00.501Z")),
+        (["unchanged", "updated"], written(None)),
+        (["updated", "updated"], written(description="neuroflow-ship objects 4567")),
+        (["updated", "updated"], [tag(), board()]),
+        (["created", "updated"], written()[1:]),
     ],
-    ids=["one import", "edited since", "of another release", "in our own shape", "no time", "no time at all"],
+    ids=["edited a moment later", "no time", "of another release", "no time at all", "no tag"],
 )
-def test_in_a_newer_shape_the_digest_speaks(action: str, at: str | None, version: str, description: str) -> None:
-    """An object that was written together with a tag that carries our digest is what we wrote."""
-    assert action == actions(tag(description, updated_at=AT), migrated(at, version))[1]
+def test_what_was_written_at_another_time_is_put_back(expected: list[str], found: list[dict[str, Any]]) -> None:
+    """So is everything where the tag is not there, or has the digest of another release."""
+    assert expected == actions(*found)
 
 
-def test_without_the_tag_a_newer_shape_is_written_again() -> None:
-    """Nobody says then what it was made from."""
-    assert ["created", "updated"] == actions(migrated(AT))
+@pytest.mark.parametrize(
+    ("action", "labels"),
+    [
+        ("unchanged", '{"message": {"count": 3, "customLabel": "Message"}, "host.name": {"count": 1}}'),
+        ("updated", '{"message": {"customLabel": "Text"}}'),
+        ("updated", "no JSON"),
+    ],
+)
+def test_a_data_view_is_compared_by_what_we_set(action: str, labels: str) -> None:
+    """Discover writes its counters into it; an edited label is put back."""
+    ours = {"type": "index-pattern", "id": "v", "attributes": {"fieldAttrs": '{"message":{"customLabel":"Message"}}'}}
+    found = {**ours, "attributes": {"fieldAttrs": labels}, "updated_at": "2026-03-02T00:00:00.000Z"}
+    [_, change] = changes([tag(), ours], as_ours([*written()[:1], found]))
+    assert action == change.action
 
 
 def test_copies_in_a_second_space_are_taken_for_ours() -> None:
-    """By their origin, and so is what they refer to; an object that has the id itself goes first."""
-    copies = [
-        board(id="x", originId="d", references=[{"type": "tag", "id": "y", "name": "tag-ref-t"}]),
-        tag(id="y", originId="t"),
-    ]
+    """By their origin; an object that has the id itself goes first."""
+    copies = [{**board(id="x", originId="d"), "updated_at": AT}, {**tag(id="y", originId="t"), "updated_at": AT}]
     for order in (copies, copies[::-1]):
         assert ["unchanged", "unchanged"] == actions(*order)
     other = board(id="x", originId="d", attributes={"title": "other"})
-    assert ["unchanged", "unchanged"] == actions(other, tag(), board())
-    assert ["unchanged", "unchanged"] == actions(tag(), board(), other)
+    assert ["unchanged", "unchanged"] == actions(other, *written())
+    assert ["unchanged", "unchanged"] == actions(*written(), other)

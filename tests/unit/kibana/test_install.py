@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from datetime import timedelta
 from pathlib import Path
 
 import orjson
@@ -40,7 +39,7 @@ def test_a_second_time_changes_nothing(client: Clients, kibana: KibanaStandIn, f
     assert ["unchanged"] * 5 == actions(put(client(), files))
     assert 1 == kibana.asked("POST", "_import")
     edit(files / "searches" / "small-errors.json", columns=["message"])
-    assert ["updated", "unchanged", "updated", "unchanged", "unchanged"] == actions(put(client(), files))
+    assert ["updated", "unchanged", "updated", "updated", "unchanged"] == actions(put(client(), files))
     assert ["unchanged"] * 5 == actions(put(client(), files))
     assert 2 == kibana.asked("POST", "_import")
 
@@ -49,10 +48,22 @@ def test_what_somebody_changed_or_deleted_is_put_back(client: Clients, kibana: K
     """Each is told by itself."""
     put(client(), files)
     del kibana.objects["tag", "small-tag"], kibana.objects["dashboard", "small-overview"]
-    kibana.objects["search", "small-errors"]["attributes"]["columns"] = []
-    kibana.objects["index-pattern", "small-logs"]["attributes"]["fieldAttrs"] = '{"message":{"count":3}}'
+    kibana.write("search", "small-errors", columns=[])
     assert ["created", "unchanged", "updated", "created", "unchanged"] == actions(put(client(), files))
     assert ["unchanged"] * 5 == actions(put(client(), files))
+    kibana.write("index-pattern", "small-logs", title="logs-*")
+    kibana.write("dashboard", "small-overview", panelsJSON="[]")
+    assert ["unchanged", "updated", "unchanged", "updated", "unchanged"] == actions(put(client(), files))
+    assert ["unchanged"] * 5 == actions(put(client(), files))
+
+
+def test_using_discover_is_no_edit(client: Clients, kibana: KibanaStandIn, files: Path) -> None:
+    """Discover counts in the data view how often a field was chosen: nothing is imported, and the counts stay."""
+    put(client(), files)
+    kibana.write("index-pattern", "small-logs", fieldAttrs='{"message":{"count":3}}')
+    assert ["unchanged"] * 5 == actions(put(client(), files))
+    assert 1 == kibana.asked("POST", "_import")
+    assert "count" in kibana.objects["index-pattern", "small-logs"]["attributes"]["fieldAttrs"]
 
 
 def test_a_dry_run_changes_nothing(client: Clients, kibana: KibanaStandIn, files: Path) -> None:
@@ -63,18 +74,17 @@ def test_a_dry_run_changes_nothing(client: Clients, kibana: KibanaStandIn, files
     assert expected == actions(put(client(), files))
     edit(files / "rules" / "small-errors.json", tags=["other"])
     edit(files / "dashboards" / "small-overview.json", timeFrom="now-1h")
-    assert ["updated", "unchanged", "unchanged", "updated", "updated"] == actions(put(client(), files, dry_run=True))
+    assert ["updated", "unchanged", "updated", "updated", "updated"] == actions(put(client(), files, dry_run=True))
     assert 1 == kibana.asked("POST", "_import")
     assert 0 == kibana.asked("PUT", "")
 
 
 def test_a_newer_kibana_is_left_alone_when_nothing_changed(client: Clients, files: Path) -> None:
-    """It keeps objects in a shape of its own; the digest tells whose they are, and time that nobody edited them."""
+    """It keeps objects in a shape of its own: the tag tells whose they are, their time that nobody edited them."""
     with running(KibanaStandIn(newer=True)) as kibana:
         assert ["created"] * 5 == actions(put(client(kibana.url), files))
         assert ["unchanged"] * 5 == actions(put(client(kibana.url), files))
-        kibana.objects["dashboard", "small-overview"]["updated_at"] = "2026-03-02T00:00:00.000Z"
-        kibana.now += timedelta(days=2)
+        kibana.write("dashboard", "small-overview", title="Mine")
         assert ["unchanged"] * 3 + ["updated", "unchanged"] == actions(put(client(kibana.url), files))
         assert ["unchanged"] * 5 == actions(put(client(kibana.url), files))
         edit(files / "dashboards" / "small-overview.json", timeFrom="now-1h")
@@ -90,7 +100,7 @@ def test_two_spaces_of_one_kibana_are_alike(client: Clients, files: Path) -> Non
         assert {"one": 4, "two": 4, "default": 4} == Counter(one["space"] for one in kibana.objects.values())
         assert 3 == len(kibana.rules)
         edit(files / "searches" / "small-errors.json", columns=["message"])
-        assert ["updated", "unchanged", "updated", "unchanged", "unchanged"] == actions(
+        assert ["updated", "unchanged", "updated", "updated", "unchanged"] == actions(
             put(client(kibana.url, space="two"), files)
         )
         assert 12 == len(kibana.objects)
@@ -127,8 +137,8 @@ def test_refused_objects_are_told_one_by_one(client: Clients, kibana: KibanaStan
     edit(files / "tags" / "small-tag.json", name="x")
     report = put(client(), files)
     assert [
-        "search small-errors: refers to what is not there: index-pattern small-logs",
-        "dashboard small-overview: refers to what is not there: index-pattern small-logs",
+        "search small-errors: refers to missing objects: index-pattern small-logs",
+        "dashboard small-overview: refers to missing objects: index-pattern small-logs",
     ] == report.refused
     assert ["rule"] == [change.kind for change in report.changes]
     assert {} == kibana.objects
@@ -149,15 +159,15 @@ def test_what_an_import_did_in_part_is_told(client: Clients, kibana: KibanaStand
 @pytest.mark.parametrize(
     ("sentence", "reply"),
     [
-        ("does not know us (401)", problem(401, "unauthenticated")),
+        ("authentication failed (401)", problem(401, "unauthenticated")),
         ("needs the Kibana privilege Saved Objects Management: All in this space", problem(403, "Unable")),
-        ("too old for them; it said: a more recent version", problem(422, "a more recent version")),
-        ("takes no body of this size (413)", problem(413, "Payload content length greater than maximum allowed")),
+        ("too old for them; it answered: a more recent version", problem(422, "a more recent version")),
+        ("refuses a body of this size (413)", problem(413, "Payload content length greater than maximum allowed")),
         ("failed (500)", problem(500, "An internal server error occurred.")),
         ("answered 413 with a web page", page(413, "Request Entity Too Large")),
         ("answered 200 with a web page", page(200, "Log in")),
-        ("sends us on to /login (302)", (302, {"location": "/login?next=x"}, b"")),
-        ("200, but not what was asked for; it said: what?", (200, {"kbn-name": "x"}, b'{"message": "what?"}')),
+        ("redirects to /login (302)", (302, {"location": "/login?next=x"}, b"")),
+        ("200, but with an unexpected body; it answered: what?", (200, {"kbn-name": "x"}, b'{"message": "what?"}')),
     ],
 )  # fmt: skip
 def test_an_import_that_fails_is_a_sentence(
@@ -173,10 +183,10 @@ def test_an_import_that_fails_is_a_sentence(
 @pytest.mark.parametrize(
     ("sentence", "reply"),
     [
-        ("does not know us (401)", problem(401, "unauthenticated")),
+        ("authentication failed (401)", problem(401, "unauthenticated")),
         ("forbids this (403)", problem(403, "Unable to bulk_get tag")),
-        ("no such interface (404)", problem(404, "Not Found")),
-        ("answered 400; it said: odd", problem(400, "odd")),
+        ("no such API (404)", problem(404, "Not Found")),
+        ("answered 400; it answered: odd", problem(400, "odd")),
         ("is Elasticsearch, not Kibana", (400, {"x-elastic-product": "Elasticsearch"}, b'{"error":"no handler"}')),
         ("answered 200 with a web page", page(200, "Log in")),
         ("instead of Kibana's JSON", (200, {}, b'{"hello": "world"}')),

@@ -22,48 +22,51 @@ def told(status: int, message: str = "no", **headers: str) -> Answer:
     ("sentence", "answer"),
     [
         (
-            (f"{PLACE} does not know us (401): check kibana.api_key, or without one api_key or username and password "
-            "under elasticsearch; it said: no"),
+            (f"{PLACE}: authentication failed (401): check kibana.api_key or, without one, api_key or username and "
+            "password under elasticsearch; it answered: no"),
             told(401),
         ),
-        (f"{PLACE} forbids this (403): the key or user needs the privilege; it said: no", told(403)),
+        (f"{PLACE} forbids this (403): the key or user needs the privilege; it answered: no", told(403)),
         (
-            (f"{PLACE} has no such interface (404): check the path in kibana.url (Kibana may have a base path), "
-            "and that Kibana is 8.17 or newer; it said: Not Found"),
+            (f"{PLACE} has no such API (404): check the path in kibana.url (Kibana may have a base path), "
+            "and that Kibana is 8.17 or newer; it answered: Not Found"),
             told(404, "Not Found"),
         ),
         (
-            (f"{PLACE} takes no body of this size (413): raise savedObjects.maxImportPayloadBytes, or the limit of "
-            "the proxy before it; it said: no"),
+            (f"{PLACE} refuses a body of this size (413): raise savedObjects.maxImportPayloadBytes, or the limit of "
+            "the proxy in front of it; it answered: no"),
             told(413),
         ),
-        (f"{PLACE} can't take these objects (422), mostly because it is too old for them; it said: no", told(422)),
-        (f"{PLACE} has too much to do (429): try again in some minutes; it said: no", told(429)),
-        (f"{PLACE} failed (500): look at Kibana's log; it said: no", told(500)),
         (
-            (f"{PLACE} is not ready (503), also after waiting: look at Kibana's log; it said: "
+            f"{PLACE} can't import these objects (422), probably because it is too old for them; it answered: no",
+            told(422),
+        ),
+        (f"{PLACE} is overloaded (429): try again in some minutes; it answered: no", told(429)),
+        (f"{PLACE} failed (500): look at Kibana's log; it answered: no", told(500)),
+        (
+            (f"{PLACE} is still not ready (503): look at Kibana's log; it answered: "
             "Kibana server is not ready yet"),
             Answer(503, {}, b"Kibana server is not ready yet"),
         ),
-        (f"{PLACE} answered 400; it said: no", told(400)),
+        (f"{PLACE} answered 400; it answered: no", told(400)),
         (f"{PLACE} answered 418", Answer(418, {"kbn-name": "lab"}, b"")),
         (
-            f"{PLACE} sends us on to https://x/login (302): set kibana.url to where Kibana itself answers",
+            f"{PLACE} redirects to https://x/login (302): set kibana.url to Kibana's own address",
             Answer(302, {"location": "https://u:hunter2@x/login?ticket=hunter2#hunter2"}, b""),
         ),
         (
-            (f"{PLACE} answered 502 with a web page instead of Kibana's JSON: a proxy, a login page or another "
-            "service stands there; check kibana.url; it said: Bad Gateway nginx"),
+            (f"{PLACE} answered 502 with a web page instead of Kibana's JSON (a proxy, a login page?): "
+            "check kibana.url; it answered: Bad Gateway nginx"),
             Answer(502, {"content-type": "text/html"}, b"<html><style>a{}</style>Bad\n Gateway<hr>nginx</html>"),
         ),
         (
-            (f"{PLACE} answered 200 with a web page instead of Kibana's JSON: a proxy, a login page or another "
-            "service stands there; check kibana.url; it said: Log in"),
+            (f"{PLACE} answered 200 with a web page instead of Kibana's JSON (a proxy, a login page?): "
+            "check kibana.url; it answered: Log in"),
             Answer(200, {}, b"<h1>Log in</h1>"),
         ),
         (
-            (f"{PLACE} answered 404 with something else instead of Kibana's JSON: a proxy, a login page or another "
-            "service stands there; check kibana.url; it said: no route"),
+            (f"{PLACE} answered 404 with something else instead of Kibana's JSON (a proxy, a login page?): "
+            "check kibana.url; it answered: no route"),
             Answer(404, {}, b'{"message": "no route"}'),
         ),
         (
@@ -88,7 +91,7 @@ def test_refusals_are_sentences(sentence: str, answer: Answer) -> None:
         (
             (
                 f"{PLACE}: TLS failed: self-signed; check the scheme in kibana.url, and ca_certs and verify_certs "
-                "under elasticsearch, which are Kibana's as well"
+                "under elasticsearch, which apply to Kibana as well"
             ),
             TlsError("self-signed"),
         ),
@@ -104,13 +107,13 @@ def test_no_answer_is_a_sentence(sentence: str, error: Any) -> None:
 @pytest.mark.parametrize(
     ("sentence", "error"),
     [
-        ("search s: another object has this id (conflict): delete that one in Kibana, or rename it", "conflict"),
+        ("search s: another object has this id (conflict): delete that object in Kibana, or rename it", "conflict"),
         (
             "search s: the space has several copies of it (a, b): delete all but one in Kibana under Saved Objects",
             {"type": "ambiguous_conflict", "destinations": [{"id": "a"}, {"id": "b", "title": "t"}]},
         ),
         (
-            "search s: refers to what is not there: index-pattern x, tag y",
+            "search s: refers to missing objects: index-pattern x, tag y",
             {
                 "type": "missing_references",
                 "references": [{"type": "index-pattern", "id": "x"}, {"type": "tag", "id": "y"}],
@@ -141,7 +144,7 @@ def test_each_refused_object_is_a_sentence(sentence: str, error: Any) -> None:
 
 def test_an_import_that_fails_without_a_word_is_no_success() -> None:
     """And one that succeeded refuses nothing."""
-    assert ["the import failed and Kibana does not say why: look at its log"] == import_refusals({"success": False})
+    assert ["the import failed without a reason: look at Kibana's log"] == import_refusals({"success": False})
     assert [] == import_refusals({"success": True, "successCount": 4})
 
 

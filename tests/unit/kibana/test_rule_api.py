@@ -77,9 +77,9 @@ def test_a_name_becomes_an_id_that_stays() -> None:
     [
         ("(403): the key or user needs the Kibana privilege Stack Rules: All", "POST", problem(403, "no")),
         ("(403): the key or user needs the Kibana privilege Stack Rules: All", "GET", problem(403, "no")),
-        ("says that its id is taken (409), perhaps by a rule in another space; ", "POST", problem(409, "c")),
+        ("answers that its id is taken (409), perhaps by a rule in another space; ", "POST", problem(409, "c")),
         (
-            "takes no such rule (400), perhaps because it is older than the rule; it said: params invalid",
+            "refuses the rule (400), perhaps because it is too old for it; it answered: params invalid",
             "POST",
             problem(400, "params invalid: [searchType]"),
         ),
@@ -122,5 +122,5 @@ def test_where_nobody_is_known_no_rule_is_tried_further(client: Clients, kibana:
     kibana.always["GET", PATH] = problem(401, "no")
     changes, (said,) = install_rules(client(), two(files), dry_run=False)
     assert [] == changes
-    assert said.startswith(f"rule small errors and those after it: {kibana.url} does not know us (401)")
+    assert said.startswith(f"rule small errors and those after it: {kibana.url}: authentication failed (401)")
     assert 1 == len(kibana.requests)

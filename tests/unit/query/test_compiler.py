@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipper.query.compiler import Matching, remarks
+from shipper.query.compiler import QueryCompiler, remarks
 from shipper.query.conditions import Query
-from shipper.query.parser import QueryError, Word, parse
+from shipper.query.parser import parse
+from shipper.query.syntax_tree import QueryError, Word
 from shipper.query.tokens import in_tokens, parts_of, regex_of, whole_words, wildcard_of
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -18,7 +19,7 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 def query(text: str) -> Query:
     """What a text becomes."""
-    return Matching(NOW, UTC).query(parse(text))
+    return QueryCompiler(NOW, UTC).query(parse(text))
 
 
 QUERIES = st.lists(
@@ -133,7 +134,7 @@ def test_value_that_does_not_fit() -> None:
 def test_what_stands_for_too_many_words_is_left_out() -> None:
     """The narrower query asks for no pattern in a row of words."""
     assert "intervals" in str(query("ses-01"))
-    assert "intervals" not in str(Matching(NOW, UTC, joined=False).query(parse("ses-01 AND s*-01")))
+    assert "intervals" not in str(QueryCompiler(NOW, UTC, joined=False).query(parse("ses-01 AND s*-01")))
 
 
 def test_very_long_word() -> None:
@@ -147,7 +148,7 @@ def test_very_long_word() -> None:
     ("text", "said"),
     [
         ("level:error x", []),
-        ("levle:error levle:info", ["No line has a field levle; the nearest is level"]),
+        ("levle:error levle:info", ["No line has a field levle; did you mean level?"]),
         ("exit_code:1 neuroflow.extra.exit_code:2", []),
         ("x=1", []),
         ("x:*y", ["No line has a field x"]),

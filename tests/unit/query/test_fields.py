@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shipper.query.compiler import NAMES, TEXTS, VALUES
-from shipper.query.fields import ENTITIES, KINDS, SHORT, named, nearest, spellings
+from shipper.query.fields import ENTITIES, KINDS, SHORT, closest, resolve, spellings
 from shipper.views.highlight import SHOWN
 
 MAPPINGS = Path(__file__).parents[3] / "mappings" / "component_templates"
@@ -67,14 +67,14 @@ def test_other_tables_name_known_fields() -> None:
 )
 def test_names(name: str, fields: list[str]) -> None:
     """Full names, short ones (which lines may have as keys of their own too), patterns, and keys of lines."""
-    assert fields == [field for field, _ in named(name).fields]
+    assert fields == [field for field, _ in resolve(name).fields]
 
 
 def test_nearest() -> None:
     """The name that was meant, if one looks like it."""
-    assert "level" == nearest("levle")
-    assert "neuroflow.run_id" == nearest("neuroflow.runid")
-    assert nearest("xyzzy") is None
+    assert "level" == closest("levle")
+    assert "neuroflow.run_id" == closest("neuroflow.runid")
+    assert closest("xyzzy") is None
 
 
 def test_spellings() -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipper.query.parser import And, Leaf, Node, Not, Or, QueryError, Range, Regex, Word, parse
+from shipper.query.parser import parse
+from shipper.query.syntax_tree import And, Leaf, Node, Not, Or, QueryError, Range, Regex, Word
 
 
 def word(text: str, field: str | None = None) -> Leaf:

@@ -177,7 +177,7 @@ def test_two_at_once_fetch_once(tmp_path: Path, maven: Maven) -> None:
 def test_a_cache_that_can_not_be_written(tmp_path: Path, maven: Maven) -> None:
     """The error is a sentence about the disk."""
     (tmp_path / "cache").write_text("a file")
-    with pytest.raises(NodeError, match="can't be kept"):
+    with pytest.raises(NodeError, match="can't be stored"):
         _provide(tmp_path, "run")
     assert maven.called == 0
 

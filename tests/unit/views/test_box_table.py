@@ -6,7 +6,7 @@ from datetime import UTC
 import pytest
 from rich.cells import cell_len
 
-from shipper.views.box_table import MEASURED, Boxed
+from shipper.views.box_table import MEASURED_ROWS, BoxTable
 from shipper.views.formatters import text
 from shipper.views.views import AUDIT, Column
 
@@ -19,7 +19,7 @@ def _eighty(monkeypatch: pytest.MonkeyPatch) -> None:
 def drawn(docs: list[dict[str, str]], pages: int = 1) -> list[str]:
     """The lines of the audit table with these documents, written in so many pages."""
     stream = io.StringIO()
-    output = Boxed(AUDIT.title, AUDIT.columns, UTC, stream)
+    output = BoxTable(AUDIT.title, AUDIT.columns, UTC, stream)
     size = -(-len(docs) // pages) or 1
     for at in range(0, len(docs), size):
         output.write(docs[at : at + size])
@@ -54,7 +54,9 @@ def test_nothing_is_no_box() -> None:
     assert [] == drawn([])
 
 
-@pytest.mark.parametrize("count", [1, MEASURED - 1, MEASURED, MEASURED + 1, 3 * MEASURED, 3 * MEASURED + 7])
+@pytest.mark.parametrize(
+    "count", [1, MEASURED_ROWS - 1, MEASURED_ROWS, MEASURED_ROWS + 1, 3 * MEASURED_ROWS, 3 * MEASURED_ROWS + 7]
+)
 def test_one_box_however_many_rows(count: int) -> None:
     """The first rows decide the widths; there is one head and one end, and no row is missing or twice."""
     docs = [entry(number, "x" * (number % 90)) for number in range(count)]
@@ -84,10 +86,10 @@ def test_wide_characters_keep_the_box_straight() -> None:
 def test_a_terminal_without_box_characters() -> None:
     """Where the encoding has none, plain ones stand in, beyond the measured rows as well."""
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    output = Boxed("T", [Column("N", "n", text("n"))], UTC, stream)
-    output.write({"n": f"{number:04d}"} for number in range(MEASURED + 2))
+    output = BoxTable("T", [Column("N", "n", text("n"))], UTC, stream)
+    output.write({"n": f"{number:04d}"} for number in range(MEASURED_ROWS + 2))
     output.close()
     stream.seek(0)
     lines = stream.read().splitlines()
-    assert 1 + 3 + MEASURED + 2 + 1 == len(lines)
+    assert 1 + 3 + MEASURED_ROWS + 2 + 1 == len(lines)
     assert {"+", "|"} == {line[0] for line in lines[1:]}

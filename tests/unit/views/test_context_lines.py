@@ -57,8 +57,8 @@ def grep(files: Files, before: int, after: int) -> list[tuple[str, int, str, boo
     for name, lines in files.items():
         for at, found in enumerate(lines):
             if any(lines[max(0, at - after) : at + before + 1]):
-                apart = bool(shown) and shown[-1][:2] != (name, at - 1)
-                shown.append((name, at, MATCHED if found else BESIDE, apart))
+                separate = bool(shown) and shown[-1][:2] != (name, at - 1)
+                shown.append((name, at, MATCHED if found else BESIDE, separate))
     return shown
 
 
@@ -77,7 +77,7 @@ def test_what_grep_shows(files: Files, before: int, after: int, size: int) -> No
             line.doc["neuroflow.generation"],
             line.doc["log.offset"] // 10,
             MATCHED if line.matched else BESIDE,
-            line.apart,
+            line.separate,
         )
         for lines in contexts.around(cluster.pages(size))
         for line in lines
@@ -94,10 +94,10 @@ def test_requests_are_few() -> None:
 
 
 def test_line_that_says_no_place() -> None:
-    """A document without offset is shown alone, apart from others."""
+    """A document without offset is shown alone, separate from others."""
     cluster = Cluster({"a": [True, False]})
     contexts = Contexts(cluster, ["index"], before=1, after=1)  # type: ignore[arg-type] # stands in for it
     pages = [[hit("a", 0), {"_source": {"message": "m"}}, {"_source": {"message": "n"}}]]
     lines = [line for lines in contexts.around(pages) for line in lines]
-    shown = [(line.doc.get("log.offset", line.doc.get("message")), line.matched, line.apart) for line in lines]
+    shown = [(line.doc.get("log.offset", line.doc.get("message")), line.matched, line.separate) for line in lines]
     assert [(0, True, False), (10, False, False), ("m", True, True), ("n", True, True)] == shown

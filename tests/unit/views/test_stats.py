@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shipper.views.box_table import Boxed
+from shipper.views.box_table import BoxTable
 from shipper.views.stats import OVERVIEW, QUEUE, _number
 from shipper.views.stats_tables import SHEETS
 
@@ -96,7 +96,7 @@ def test_an_answer_as_a_table(sheet: Any, monkeypatch: pytest.MonkeyPatch) -> No
     """Under the titles of the application, nothing of it taken for markup."""
     monkeypatch.setenv("COLUMNS", "140")
     out = StringIO()
-    table = Boxed(sheet.title, sheet.columns, UTC, out)
+    table = BoxTable(sheet.title, sheet.columns, UTC, out)
     table.write(sheet.rows(ANSWERS[sheet.name]))
     table.close()
     lines = (" ".join(line.replace("│", " ").replace("┃", " ").split()) for line in out.getvalue().splitlines())

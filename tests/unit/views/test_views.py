@@ -7,7 +7,7 @@ import pytest
 
 from shipper.elastic.names import streams_of
 from shipper.query.conditions import between
-from shipper.views.formatters import timestamp, told
+from shipper.views.formatters import message_and_fields, timestamp
 from shipper.views.views import SHOW, lines_of, sort
 
 
@@ -71,4 +71,4 @@ def test_timestamp_is_the_readers() -> None:
 )
 def test_told(doc: dict[str, object], text: str) -> None:
     """The message first, then what tells most, then whatever else the line said; nothing twice."""
-    assert told(doc) == text
+    assert message_and_fields(doc) == text

@@ -10,7 +10,8 @@ from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
 from elasticsearch import ApiError, ConnectionError, ConnectionTimeout  # noqa: A004 - the client's own name
 
 from shipper.elastic.search_answers import Hit
-from shipper.views.follow import REFUSALS, UNSAID, Follower, follow
+from shipper.views.follow import Follower
+from shipper.views.polling import MAX_REFUSALS, SILENT_SECONDS, follow
 
 
 def refused(status: int) -> ApiError:
@@ -88,7 +89,7 @@ def test_short_unrest_is_not_spoken_of() -> None:
     """An index that is just being made can't be searched for a moment: only what lasts is an outage."""
     assert run(Script(A, refused(503), refused(503), B)) == ([A, B], [])
     long = refused(503)
-    clock = iter([0, 0, 10, 10, 10, 10, 10 + UNSAID])
+    clock = iter([0, 0, 10, 10, 10, 10, 10 + SILENT_SECONDS])
     notices: list[Exception | None] = []
     script = Script(A, refused(503), long, B)
     list(
@@ -144,4 +145,4 @@ def test_refusals_of_a_cluster_that_starts(status: int) -> None:
     down = ConnectionError("refused")
     assert run(Script(down, refused(status), refused(status), A))[1] == [down, None]
     with pytest.raises(ApiError):
-        run(Script(down, *[refused(status)] * (REFUSALS + 1), A))
+        run(Script(down, *[refused(status)] * (MAX_REFUSALS + 1), A))

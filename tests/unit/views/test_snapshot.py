@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from shipper.views.paging import LARGEST_PAGE, PAGE_BYTES, next_size
+from shipper.views.snapshot import MAX_PAGE, PAGE_BYTES, next_size
 
 
 @pytest.mark.parametrize(
     ("size", "taken", "then"),
     [
         (200, 200 * 100, 800),
-        (800, 800 * 100, LARGEST_PAGE),
+        (800, 800 * 100, MAX_PAGE),
         (200, 200 * 2**20, 4),
         (4, 4 * 2**20, 4),
         (200, 2 * PAGE_BYTES, 100),
