@@ -31,7 +31,7 @@ from shipper.tail.sources import sources_of
 from shipper.tail.splitter import Block
 from shipper.tail.state.store import CursorStore, StateError
 from shipper.tail.tail import Clock, Tail
-from shipper.telemetry import Counters, log
+from shipper.telemetry import ONCE, Counters, Throttle, log
 
 # After a hint, changes of this long are looked at together, seconds.
 HINT_PAUSE = 0.1
@@ -102,7 +102,7 @@ class Sidecar:
         self._packer = self._new_packer()
         self._left: deque[Batch] = deque()
         self._batch_since = self._flushed_at = 0.0
-        self._state_trouble = self._store_trouble = ""
+        self._save_failures, self._restore_failures = Throttle(), Throttle()
         self._last_settled = 0
         self._settled_at = self._clock.monotonic()
         self._hinted = self._scanned = self._hurry = False
@@ -338,13 +338,12 @@ class Sidecar:
     def _keep_store(self) -> None:
         """Make the state directory anew when it was deleted under way."""
         if self._store.present():
-            self._store_trouble = ""
+            self._restore_failures.reset()
             return
         try:
             self._store.restore(self._tail.all_cursors())
         except StateError as error:
-            if str(error) != self._store_trouble:
-                self._store_trouble = str(error)
+            if self._restore_failures.allows(str(error), ONCE):
                 log.error("%s; shipping goes on, trying again at every scan", error)
 
     def _save(self) -> None:
@@ -358,14 +357,12 @@ class Sidecar:
                 self._tail.cursors(self._tail.dirty), learned, counters=counters, seams=self._tail.seams()
             )
         except StateError as error:
-            if str(error) != self._state_trouble:
-                self._state_trouble = str(error)
+            if self._save_failures.allows(str(error), ONCE):
                 log.error("%s; shipping goes on, after a restart lines are sent again and recognised", error)
         else:
             self._tail.dirty = set()
-            if self._state_trouble:
+            if self._save_failures.reset():
                 log.info("cursors can be written again")
-            self._state_trouble = ""
 
     def _reconfigure(self) -> None:
         """Use another configuration, if one can be made of it; all that may fail comes before anything is changed."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable
-from math import inf
 
 from shipper.deliver.serialised import Made, made_of
 from shipper.document.ecs import Documents
@@ -17,12 +16,10 @@ from shipper.parse.dispatch import parse
 from shipper.parse.records import Records, text_of
 from shipper.tail.progress import Span
 from shipper.tail.splitter import Block
-from shipper.telemetry import bug, log
+from shipper.telemetry import Throttle, bug, log
 
 MOST_LEFT_OUT = 1000
 """So many blocks may be left out; where a bug hits more, the run ends."""
-# Lines that are read one by one are spoken of once in so many seconds.
-_SAY_EVERY = 60.0
 
 
 class LineByLine:
@@ -33,8 +30,7 @@ class LineByLine:
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._said_at = -inf
+        self._throttle = Throttle(clock)
         self._left_out = 0
 
     def of(self, block: Block, documents: Documents) -> tuple[Records, Made | None]:
@@ -63,19 +59,13 @@ class LineByLine:
                     block.origin.path, bug(worse), block.offsets[0], block.offsets[-1],
                 )  # fmt: skip
                 return Records(block, end=block.offsets[-1], rest=len(block.lines), carry=block.carry), None
-            self._say(block, error, plain)
+            if self._throttle.allows("one by one"):
+                log.error(
+                    "%s: a bug (%s) in reading the lines from byte %d to %d: they are read one by one, %d of them "
+                    "shipped as plain messages with the tag parse_failure",
+                    block.origin.path, bug(error), block.offsets[0], block.offsets[-1], plain,
+                )  # fmt: skip
             return records, made
-
-    def _say(self, block: Block, error: Exception, plain: int) -> None:
-        now = self._clock()
-        if now < self._said_at + _SAY_EVERY:
-            return
-        self._said_at = now
-        log.error(
-            "%s: a bug (%s) in reading the lines from byte %d to %d: they are read one by one, %d of them shipped "
-            "as plain messages with the tag parse_failure",
-            block.origin.path, bug(error), block.offsets[0], block.offsets[-1], plain,
-        )  # fmt: skip
 
 
 def whole(records: Records) -> Span:

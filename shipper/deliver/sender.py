@@ -28,7 +28,7 @@ from shipper.elastic.outcomes import WELL, Outcome, Verdict, delay, is_unclear, 
 from shipper.runs.schedule import Failure, RunWriter
 from shipper.runs.writer import RunDocuments
 from shipper.tail.progress import Span
-from shipper.telemetry import Counters, log
+from shipper.telemetry import Counters, Throttle, log
 
 # How often it is looked whether the templates are still there, while documents are sent, seconds.
 LOOK_EVERY = 60.0
@@ -110,7 +110,7 @@ class Sender:
         self._nudge = threading.Event()
         self._deadline = float("inf")
         self._lock = threading.Lock()
-        self._said: dict[str, float] = {}
+        self._throttle = Throttle()
         self._complained = False
         self._troubled: set[int] = set()
         self._taken = False
@@ -214,8 +214,7 @@ class Sender:
         self._run_writer.reconnect(runs, settings)
         self._recovery.reconnect(client, settings.request_timeout)
         self._prepared = self._taken = False
-        with self._lock:
-            self._said.clear()
+        self._throttle.reset()
         self._nudge.set()
 
     def _run(self) -> None:
@@ -412,9 +411,5 @@ class Sender:
 
     def _say(self, kind: str, message: str, say: Callable[..., None] = log.warning) -> None:
         """Once a minute is enough for the same, however its numbers change and whatever recovers in between."""
-        now = time.monotonic()
-        with self._lock:
-            if now - self._said.get(kind, -60.0) < 60:
-                return
-            self._said[kind] = now
-        say("%s", message)
+        if self._throttle.allows(kind):
+            say("%s", message)
