@@ -10,6 +10,7 @@ from elasticsearch import Elasticsearch
 
 from shipper.deliver.dead_letters import Letter
 from shipper.deliver.dedupe import Recovery
+from shipper.deliver.older_requests import waiting_message
 from shipper.elastic.bulk_request import refusal_of, send
 from shipper.elastic.client import is_genuine
 from shipper.elastic.outcomes import ALREADY, Outcome, Verdict, judge_request
@@ -49,7 +50,7 @@ def send_letters(
         undecided = found.undecided
         if undecided:
             if waited <= SAY_AFTER < waited + found.wait:
-                say(f"{len(undecided)} documents wait: a request that was sent before may still bring them")
+                say(waiting_message(len(undecided)))
             waited += found.wait
             sleep(found.wait)
     verdicts = dict(zip(unknown, _send_apart(client, unknown), strict=True))

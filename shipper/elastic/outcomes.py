@@ -35,6 +35,22 @@ class Verdict(NamedTuple):
     reason: str = ""
 
 
+class Failure(NamedTuple):
+    """Why a request has to be sent again.
+
+    Attributes:
+        outcome: RETRY, or one that names what is missing.
+        kind: failures of one kind are logged once a minute.
+        reason: for the log; empty where the failure is logged elsewhere.
+        answered: something answered.
+    """
+
+    outcome: Outcome
+    kind: str = ""
+    reason: str = ""
+    answered: bool = True
+
+
 WELL = Verdict(Outcome.ACKNOWLEDGED)
 """Created."""
 ALREADY = Verdict(Outcome.DUPLICATE, 409)

@@ -11,14 +11,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 from elastic_transport import ApiError
 
 from shipper.config import Elasticsearch as Settings
 from shipper.elastic.bulk_request import NO_ANSWER
 from shipper.elastic.client import explain, is_genuine
-from shipper.elastic.outcomes import Outcome, judge_request
+from shipper.elastic.outcomes import Failure, Outcome, judge_request
 from shipper.runs.facts import RunFacts, Told
 from shipper.runs.gathered import Gathered
 from shipper.runs.writer import RunDocuments
@@ -33,15 +32,6 @@ PART = 0.05
 ALWAYS = 2**16
 # So many bytes of facts wait at most; then they are written, and nothing more is taken until they are.
 MOST_WAITING = 10 * 2**20
-
-
-class Failure(NamedTuple):
-    """Why facts could not be written just now."""
-
-    outcome: Outcome
-    kind: str
-    reason: str
-    answered: bool = True
 
 
 class RunWriter:

@@ -18,6 +18,7 @@ from shipper.deliver.batch import Batch
 from shipper.deliver.dead_letters import DeadLetters
 from shipper.deliver.dedupe import Recovery
 from shipper.deliver.replay import send_letters
+from shipper.deliver.retries import Retries
 from shipper.deliver.sender import Sender
 from shipper.document.ids import generation_text
 from shipper.elastic.bulk_request import verdicts_of
@@ -66,7 +67,7 @@ class Desk:
             self.client, settings, in_flight=2, dead_letters=self.letters, counters=self.counters,
             recovery=Recovery(self.client, pytest.fail, request_timeout=0.3), restore=self.restore,
             runs=RunDocuments(self.client, "neuroflow-runs-test", lambda: None),
-            wake=self.wake, wait_for=self.wait_for,
+            wake=self.wake, retries=Retries(self.wait_for),
         )  # fmt: skip
 
     def restore(self) -> bool:
@@ -215,7 +216,7 @@ def test_templates_are_looked_after_while_sending(desk: Desk) -> None:
     desk.submit(batch("b"))
     desk.finish()
     assert 1 == desk.restored
-    desk.sender._look_at = 0.0
+    desk.sender._templates._check_at = 0.0
     desk.can_restore = False
     desk.submit(batch("c"))
     desk.finish()
@@ -224,9 +225,9 @@ def test_templates_are_looked_after_while_sending(desk: Desk) -> None:
 
 def test_preparing_waits_for_no_silent_cluster(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """The start goes on after a while; documents still wait for the templates."""
-    monkeypatch.setattr("shipper.deliver.sender.PREPARE_PATIENCE", 0.01)
+    monkeypatch.setattr("shipper.deliver.template_gate.PREPARE_PATIENCE", 0.01)
     gate = threading.Event()
-    desk.sender._restore = lambda: gate.wait(20)
+    desk.sender._templates._restore = lambda: gate.wait(20)
     desk.sender.prepare(threading.Event())
     desk.submit(batch("a"))
     assert not desk.cluster.asked.acquire(timeout=0.2)
@@ -297,7 +298,7 @@ class Noticed(threading.Event):
 def test_stop_wakes_a_long_pause(desk: Desk) -> None:
     """An hour of back-off ends at once; where somebody answers it is tried once more at least."""
     desk.wait = 3600.0
-    desk.sender._nudge = pause = Noticed()
+    desk.sender._retries._nudge = pause = Noticed()
     desk.cluster.answers.put((503, {"error": "busy"}))
     desk.submit(batch("a"))
     assert pause.awaited.wait(10)
@@ -326,7 +327,7 @@ def test_slow_cluster_stops_the_reading(desk: Desk) -> None:
         return items(*[201] * len(ids))
 
     desk.cluster.decide = decide
-    desk.sender._client = desk.client.options(request_timeout=30)
+    desk.sender._delivery.client = desk.client.options(request_timeout=30)
     desk.submit(batch("a"), batch("b"), batch("c"))
     assert not desk.sender.offer(batch("d"))
     gate.set()
