@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from shipper.health import Health
     from shipper.redact.redactor import Redactor
     from shipper.reload import Reload
-    from shipper.sidecar import Sidecar
+    from shipper.sidecar.sidecar import Sidecar
 
 # How long the end of --once waits for the thorough look at the templates, seconds.
 LOOK_PATIENCE = 5.0
@@ -132,7 +132,7 @@ def _run_with(
     from shipper.deliver.dedupe import Recovery
     from shipper.deliver.sender import Sender
     from shipper.elastic.client import where
-    from shipper.sidecar import Sidecar
+    from shipper.sidecar.sidecar import Sidecar
 
     wake = threading.Event()
     sender = Sender(

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from shipper.config import Config, Shipper
-from shipper.sidecar import Sidecar
+from shipper.sidecar.sidecar import Sidecar
 from shipper.tail.state.store import CursorStore
 from shipper.tail.tail import Clock
 from shipper.telemetry import Counters

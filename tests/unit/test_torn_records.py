@@ -15,7 +15,7 @@ import pytest
 from shipper.config import Config, Shipper
 from shipper.deliver.batch import Batch
 from shipper.redact.redactor import Redactor
-from shipper.sidecar import Sidecar
+from shipper.sidecar.sidecar import Sidecar
 from shipper.tail.state.store import CursorStore
 from shipper.tail.tail import RECORD_PATIENCE, Clock
 from shipper.telemetry import Counters
@@ -319,7 +319,7 @@ def test_a_rotation_that_no_scan_has_seen(ship: Ship) -> None:
     ship.look(RECORD_PATIENCE)
     assert ship.sidecar._tail.hurried
     ship.sidecar.hint(None)
-    ship.sidecar._hints()
+    ship.sidecar._scans.hinted()
     whole(ship)
 
 
