@@ -15,14 +15,17 @@ import click
 from click.shell_completion import get_completion_class
 
 from shipper import __version__
+from shipper.cli.exit_codes import OK
 from shipper.cli.following import show_new
 from shipper.cli.imports import quick_start
 from shipper.cli.questions import show_stats, show_tasks
 from shipper.cli.reading import (
-    FOUND,
     Format,
     Session,
     answering,
+    check_follow,
+    dataset_option,
+    limit_option,
     look_again,
     nothing,
     output_of,
@@ -76,13 +79,7 @@ def _levels(_context: click.Context, _parameter: click.Parameter, begun: str) ->
 @click.option("--level", help="Filter by log level", shell_complete=_levels)
 @click.option("--tail", "count", default=50, show_default=True, type=click.IntRange(0), help="Number of lines")
 @click.option("--follow", "-f", is_flag=True, help="Follow log output")
-@click.option(
-    "--dataset",
-    "datasets",
-    multiple=True,
-    type=click.Choice(["app", "workflow", "celery", "pipeline"]),
-    help="Only this kind of log (without it: app, workflow and celery)",
-)
+@dataset_option("app", "workflow", "celery", "pipeline", note=" (without it: app, workflow and celery)")
 @output_options
 @answering
 def show_logs(
@@ -99,10 +96,7 @@ def show_logs(
     form: Format,
 ) -> int:
     """Show recent logs."""
-    if follow and form == "json":
-        raise click.UsageError("an array that is followed never ends; use --format ndjson")
-    if follow and until is not None:
-        raise click.UsageError("--follow goes on for ever and --until ends; use one of them")
+    check_follow(follow=follow, form=form, until=until)
     span = span_of(since, until, utc=utc)
 
     from shipper.elastic.names import streams_of
@@ -115,7 +109,7 @@ def show_logs(
     if follow:
         return show_new(session, index, query, count, output)
     found = show_pages(session, index, paging.tail(session.client, index, SHOW, query, count), output)
-    return FOUND if found or count == 0 else nothing(SHOW.nothing)
+    return OK if found or count == 0 else nothing(SHOW.nothing)
 
 
 @logs.command("pipeline")
@@ -149,16 +143,16 @@ def show_pipeline_log(
     if form == "table":
         pages = pipeline_log.documents(client, namespace, attempt, run_id, source=pipeline_log.CONTENT_FIELDS)
         write_log(map(pipeline_log.content, pages))
-        return FOUND
+        return OK
     pages = pipeline_log.documents(client, namespace, attempt, run_id)
     show_pages(session, PIPELINE.index(namespace), pages, output_of(form, PIPELINE, utc=utc))
-    return FOUND
+    return OK
 
 
 @logs.command("audit")
 @click.option("--entity", help="Entity type")
 @click.option("--entity-id", type=int, help="Entity ID")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(0), help="Number of entries")
+@limit_option(50, "entries")
 @output_options
 @answering
 def show_audit_log(
@@ -187,7 +181,7 @@ def show_audit_log(
 @logs.command("workflow")
 @click.argument("workflow_run_id", type=int, required=False)
 @click.option("--list", "-l", "list_runs", is_flag=True, help="List recent workflow runs")
-@click.option("--limit", default=10, show_default=True, type=click.IntRange(0), help="Number of runs in the list")
+@limit_option(10, "runs in the list")
 @output_options
 @answering
 def show_workflow_log(
@@ -222,7 +216,7 @@ def _show_workflow(session: Session, workflow_run_id: int, form: Format, *, utc:
         write_detail(detail, zone_of(utc=utc), sys.stdout)
     elif form == "json" or (form == "ndjson" and detail is not None):
         show_value(detail)
-    return FOUND if detail is not None else nothing(f"Workflow run {workflow_run_id} not found", "red")
+    return OK if detail is not None else nothing(f"Workflow run {workflow_run_id} not found", "red")
 
 
 @logs.command("completion")

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shipper.cli.exit_codes import OK
 from shipper.cli.reading import (
-    FOUND,
     Format,
     Session,
     answering,
+    limit_option,
     look_again,
     moments_of,
     nothing,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:  # each costs a good part of a second that --help need not wai
 
 @click.command("stats")
 @click.argument("what", type=click.Choice(["overview", "pipelines", "failures", "queue"]), required=False)
-@click.option("--limit", default=10, show_default=True, type=click.IntRange(0), help="Number of failures")
+@limit_option(10, "failures")
 @output_options
 @answering
 def show_stats(
@@ -64,7 +65,7 @@ def show_stats(
         for part in [{name: answer} for name, answer in named.items()] if form == "ndjson" else [named]:
             show_value(part)
     if found:
-        return FOUND
+        return OK
     [reason] = {sheet.nothing for sheet in answers} if what is not None else {SHEETS[0].nothing}
     return nothing(reason)
 
@@ -87,7 +88,7 @@ def _says_something(answer: Any) -> bool:
 @click.command("tasks")
 @click.option("--task", help="Only tasks of this name")
 @click.option("--task-id", help="Only this task")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(0), help="Number of lines")
+@limit_option(50, "lines")
 @output_options
 @answering
 def show_tasks(

@@ -1,7 +1,4 @@
-"""What all commands of ``neuroflow-logs`` share: the session, their options, exit codes, and how they print.
-
-Exit codes: 0 found, 1 nothing found, 2 usage or configuration, 3 the cluster.
-"""
+"""What all commands of ``neuroflow-logs`` share: the session, their options, and how they print."""
 
 from __future__ import annotations
 
@@ -16,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from shipper.cli.exit_codes import CLUSTER, INTERRUPTED, NOTHING_FOUND, OK, USAGE
 from shipper.printable import printable, printable_json
 
 if TYPE_CHECKING:  # each costs a good part of a second that --help need not wait for
@@ -26,9 +24,6 @@ if TYPE_CHECKING:  # each costs a good part of a second that --help need not wai
     from shipper.query.conditions import Query
     from shipper.views.render import Output
     from shipper.views.views import View
-
-FOUND, NOTHING, USAGE, CLUSTER = 0, 1, 2, 3
-INTERRUPTED = 130
 
 Format = Literal["table", "json", "ndjson"]
 
@@ -116,7 +111,7 @@ def _outcome(command: Callable[..., int], session: Session, *args: Any, **kwargs
         sys.stdout.flush()
     except BrokenPipeError:
         _abandon_output()
-        return FOUND
+        return OK
     except KeyboardInterrupt:
         return INTERRUPTED
     except OSError as error:
@@ -163,6 +158,32 @@ _OUTPUT_OPTIONS: tuple[Callable[[Callable[..., None]], Callable[..., None]], ...
     click.option("--until", metavar="TIME", help="Only up to this time"),
     click.option("--since", metavar="TIME", help="Only from this time: 90s, 30m, 1h, 7d ago, or an ISO date or time"),
 )
+
+
+def limit_option(default: int, what: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The option ``--limit``, for so many of what a view lists."""
+    return click.option(
+        "--limit", default=default, show_default=True, type=click.IntRange(0), help=f"Number of {what}"
+    )
+
+
+def dataset_option(*datasets: str, note: str = "") -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The option ``--dataset``, which may be given several times."""
+    return click.option(
+        "--dataset", "datasets", multiple=True, type=click.Choice(datasets), help=f"Only this kind of log{note}"
+    )
+
+
+def check_follow(*, follow: bool, form: Format, until: str | None) -> None:
+    """What ``--follow`` can't be combined with.
+
+    Raises:
+        click.UsageError: it was.
+    """
+    if follow and form == "json":
+        raise click.UsageError("an array that is followed never ends; use --format ndjson")
+    if follow and until is not None:
+        raise click.UsageError("--follow goes on for ever and --until ends; use one of them")
 
 
 def output_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -247,7 +268,7 @@ def show_first(
     index = view.index(session.namespace)
     pages = head(session.client, index, view, view.query(wanted), limit)
     found = show_pages(session, index, pages, output_of(form, view, utc=utc, boxed=boxed))
-    return FOUND if found or limit == 0 else nothing(view.nothing)
+    return OK if found or limit == 0 else nothing(view.nothing)
 
 
 def look_further(session: Session, index: list[str], *, found: bool) -> None:
@@ -306,4 +327,4 @@ def nothing(message: str, colour: str = "yellow") -> int:
     """Say that nothing was found."""
     # Beside the output and not in it: what is piped on stays what it claims to be.
     click.secho(message, fg=None if os.environ.get("NO_COLOR") else colour, err=True)
-    return NOTHING
+    return NOTHING_FOUND

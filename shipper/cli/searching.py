@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from shipper.cli.exit_codes import OK
 from shipper.cli.following import show_new
 from shipper.cli.reading import (
-    FOUND,
     Format,
     Session,
     answering,
+    check_follow,
+    dataset_option,
     look_further,
     nothing,
     output_of,
@@ -44,13 +46,7 @@ _AROUND = click.IntRange(0, MOST_AROUND)
 
 @click.command("search")
 @click.argument("words", metavar="QUERY", nargs=-1, required=True)
-@click.option(
-    "--dataset",
-    "datasets",
-    multiple=True,
-    type=click.Choice(["app", "workflow", "celery", "pipeline", "audit"]),
-    help="Only this kind of log",
-)
+@dataset_option("app", "workflow", "celery", "pipeline", "audit")
 @click.option("--tail", "count", type=click.IntRange(0), help="Only the newest N matches  [default: all]")
 @click.option(
     "--after-context", "-A", "after", type=_AROUND, metavar="N", help="N lines of the file after each match"
@@ -100,16 +96,13 @@ def search_logs(
             found = _show_around(session, index, query, count, (before, after), output)
         else:
             found = show_pages(session, index, _pages(session, index, query, count), output)
-        return FOUND if found or count == 0 else nothing(SEARCH.nothing)
+        return OK if found or count == 0 else nothing(SEARCH.nothing)
 
     return _with_query(session, index, " ".join(words), show, utc=utc)
 
 
 def _check(*, follow: bool, form: Format, until: str | None, around: int, count: int | None) -> None:
-    if follow and form == "json":
-        raise click.UsageError("an array that is followed never ends; use --format ndjson")
-    if follow and until is not None:
-        raise click.UsageError("--follow goes on for ever and --until ends; use one of them")
+    check_follow(follow=follow, form=form, until=until)
     if follow and around:
         raise click.UsageError(
             "--follow shows lines as they come, what follows them is not there yet; leave out -A, -B, -C"

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from shipper import memory
 from shipper.cli.connected import Connected, read_again
-from shipper.cli.failure import CLUSTER, NOT_ALL, OK, WRONG_USE, Failure
+from shipper.cli.exit_codes import CLUSTER, INCOMPLETE, OK, USAGE
+from shipper.cli.failure import Failure
 from shipper.cli.host_name import host_warnings
 from shipper.cli.imports import RARELY
 from shipper.cli.parts import dead_letters_of, is_directory, run_documents_of, templates_of
@@ -100,7 +101,7 @@ def ship_logs(config: Config, *, once: bool, setup: bool) -> int:
     try:
         store = CursorStore(config.shipper.state_dir, lambda text: log.error("%s", text), redactor.conceal)
     except StateError as error:
-        raise Failure(str(error), WRONG_USE) from None
+        raise Failure(str(error), USAGE) from None
     redactor.recall(store.known())
     complete = False
     signals = Signals()
@@ -239,7 +240,7 @@ def _left(before: dict[str, int], after: dict[str, int], unread: list[str]) -> i
             ", ".join(map(shown, unread[:MOST_NAMED])),
             more,
         )
-    return NOT_ALL if dead or unread else OK
+    return INCOMPLETE if dead or unread else OK
 
 
 def _health(config: Config, counters: Counters, sender: Any) -> Health | None:
@@ -255,6 +256,6 @@ def _health(config: Config, counters: Counters, sender: Any) -> Health | None:
         why = (isinstance(error, OSError) and error.strerror) or str(error)
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             why = "another process listens there already (another sidecar?); stop it or choose another port"
-        raise Failure(f"{config.path}: shipper.telemetry.listen: {listen}: {why}", WRONG_USE) from None
+        raise Failure(f"{config.path}: shipper.telemetry.listen: {listen}: {why}", USAGE) from None
     health.start()
     return health
