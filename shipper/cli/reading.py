@@ -1,4 +1,4 @@
-"""What all commands of ``neuroflow-logs`` share: the session, their options, and how they print."""
+"""What all commands of ``neuroflow-logs`` share: the session, what ends them, and how they print."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, tzinfo
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from shipper.cli.exit_codes import CLUSTER, INTERRUPTED, NOTHING_FOUND, OK, USAGE
+from shipper.cli.options import CommonOptions, with_common_options
 from shipper.printable import printable, printable_json
 
 if TYPE_CHECKING:  # each costs a good part of a second that --help need not wait for
@@ -24,8 +25,6 @@ if TYPE_CHECKING:  # each costs a good part of a second that --help need not wai
     from shipper.query.conditions import Query
     from shipper.views.render import Output
     from shipper.views.views import View
-
-Format = Literal["table", "json", "ndjson"]
 
 
 class Session:
@@ -90,7 +89,7 @@ class Session:
 
 
 def answering(command: Callable[..., int]) -> Callable[..., None]:
-    """Give a command its session, and turn what it returns or raises into an exit code and a sentence."""
+    """Give a command its session and the common options; turn what it returns or raises into an exit code."""
 
     @click.pass_context
     @functools.wraps(command)
@@ -99,9 +98,10 @@ def answering(command: Callable[..., int]) -> Callable[..., None]:
         # What the terminal can't write is spelled out rather than an error in the middle of a log.
         if reconfigure := getattr(sys.stdout, "reconfigure", None):
             reconfigure(errors="backslashreplace")
-        ctx.exit(_outcome(command, session, *args, **kwargs))
+        common = CommonOptions(**{field.name: kwargs.pop(field.name) for field in fields(CommonOptions)})
+        ctx.exit(_outcome(command, session, *args, common=common, **kwargs))
 
-    return run
+    return with_common_options(run)
 
 
 def _outcome(command: Callable[..., int], session: Session, *args: Any, **kwargs: Any) -> int:
@@ -145,103 +145,6 @@ def _abandon_output() -> None:
         return
 
 
-_OUTPUT_OPTIONS: tuple[Callable[[Callable[..., None]], Callable[..., None]], ...] = (
-    click.option(
-        "--format",
-        "form",
-        type=click.Choice(["table", "json", "ndjson"]),
-        default="table",
-        show_default=True,
-        help="A table for people, one JSON array, or one JSON object a line",
-    ),
-    click.option("--utc", is_flag=True, help="Times in UTC instead of local time"),
-    click.option("--until", metavar="TIME", help="Only up to this time"),
-    click.option("--since", metavar="TIME", help="Only from this time: 90s, 30m, 1h, 7d ago, or an ISO date or time"),
-)
-
-
-def limit_option(default: int, what: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """The option ``--limit``, for so many of what a view lists."""
-    return click.option(
-        "--limit", default=default, show_default=True, type=click.IntRange(0), help=f"Number of {what}"
-    )
-
-
-def dataset_option(*datasets: str, note: str = "") -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """The option ``--dataset``, which may be given several times."""
-    return click.option(
-        "--dataset", "datasets", multiple=True, type=click.Choice(datasets), help=f"Only this kind of log{note}"
-    )
-
-
-def check_follow(*, follow: bool, form: Format, until: str | None) -> None:
-    """What ``--follow`` can't be combined with.
-
-    Raises:
-        click.UsageError: it was.
-    """
-    if follow and form == "json":
-        raise click.UsageError("an array that is followed never ends; use --format ndjson")
-    if follow and until is not None:
-        raise click.UsageError("--follow goes on for ever and --until ends; use one of them")
-
-
-def output_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that every command has."""
-    for option in _OUTPUT_OPTIONS:
-        command = option(command)
-    return command
-
-
-def moments_of(since: str | None, until: str | None, *, utc: bool) -> tuple[datetime | None, datetime | None]:
-    """The moments that ``--since`` and ``--until`` name.
-
-    Raises:
-        click.BadParameter: one of them is no time.
-    """
-    return _moment("since", since, utc=utc), _moment("until", until, utc=utc)
-
-
-def span_of(since: str | None, until: str | None, *, utc: bool) -> list[Query]:
-    """The condition that ``--since`` and ``--until`` are.
-
-    Raises:
-        click.BadParameter: one of them is no time.
-    """
-    from shipper.query.conditions import between
-
-    return between(*moments_of(since, until, utc=utc))
-
-
-def _moment(name: str, text: str | None, *, utc: bool) -> datetime | None:
-    from shipper.query.time_ranges import moment
-
-    if text is None:
-        return None
-    try:
-        return moment(text, datetime.now(UTC), utc=utc)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint=f"--{name}") from None
-
-
-def zone_of(*, utc: bool) -> tzinfo | None:
-    """The reader's zone; None is the local one."""
-    return UTC if utc else None
-
-
-def output_of(form: Format, view: View, *, utc: bool, boxed: bool = False) -> Output:
-    """Where documents of a view go."""
-    from shipper.views.box_table import Boxed
-    from shipper.views.render import JsonArray, Lines, Ndjson
-
-    if form == "table" and boxed:
-        return Boxed(view.title, view.columns, zone_of(utc=utc), sys.stdout)
-    if form == "table":
-        return Lines(view.columns, zone_of(utc=utc), sys.stdout)
-    binary = sys.stdout.buffer
-    return JsonArray(binary) if form == "json" else Ndjson(binary)
-
-
 def show_pages(session: Session, index: list[str], pages: Iterable[list[Hit]], output: Output) -> bool:
     """Print documents page by page; whether there were any.
 
@@ -260,14 +163,14 @@ def show_pages(session: Session, index: list[str], pages: Iterable[list[Hit]], o
 
 
 def show_first(
-    session: Session, view: View, wanted: Iterable[Query], limit: int, form: Format, *, utc: bool, boxed: bool = False
+    session: Session, view: View, wanted: Iterable[Query], limit: int, common: CommonOptions, *, boxed: bool = False
 ) -> int:
     """Print the first documents of a view that meet some more conditions, and say so when there are none."""
     from shipper.views.paging import head
 
     index = view.index(session.namespace)
     pages = head(session.client, index, view, view.query(wanted), limit)
-    found = show_pages(session, index, pages, output_of(form, view, utc=utc, boxed=boxed))
+    found = show_pages(session, index, pages, common.output(view, boxed=boxed))
     return OK if found or limit == 0 else nothing(view.nothing)
 
 
