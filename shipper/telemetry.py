@@ -10,7 +10,7 @@ from collections.abc import Callable
 from math import inf
 from traceback import extract_tb
 
-from shipper.credentials import silence
+from shipper.credentials import credential_mask
 from shipper.printable import printable
 
 log = logging.getLogger("neuroflow-ship")
@@ -146,4 +146,4 @@ class _Formatter(logging.Formatter):
         self._redact = redact
 
     def format(self, record: logging.LogRecord) -> str:
-        return printable(silence.text(self._redact(super().format(record))))
+        return printable(credential_mask.text(self._redact(super().format(record))))

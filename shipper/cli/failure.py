@@ -8,13 +8,13 @@ from typing import Any
 import click
 
 from shipper.cli.exit_codes import USAGE
-from shipper.credentials import silence
+from shipper.credentials import credential_mask
 from shipper.printable import printable
 
 
 def tell(sentence: str) -> None:
     """Print a sentence of ``neuroflow-ship`` to standard error."""
-    click.echo(printable(silence.text(f"neuroflow-ship: {sentence}")), err=True)
+    click.echo(printable(credential_mask.text(f"neuroflow-ship: {sentence}")), err=True)
 
 
 class Failure(click.ClickException):
@@ -31,7 +31,7 @@ class Failure(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         """Print the sentence to standard error."""
-        click.echo(printable(silence.text(f"neuroflow-ship: {self.message}")), file=file or sys.stderr)
+        click.echo(printable(credential_mask.text(f"neuroflow-ship: {self.message}")), file=file or sys.stderr)
 
 
 class Commands(click.Group):

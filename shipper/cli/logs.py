@@ -31,7 +31,7 @@ from shipper.cli.reading import (
     write_log,
 )
 from shipper.cli.searching import search_logs
-from shipper.credentials import silence
+from shipper.credentials import credential_mask
 from shipper.document.levels import LEVELS
 
 if TYPE_CHECKING:  # it costs a good part of a second that --help need not wait for
@@ -222,7 +222,7 @@ for command in (search_logs, show_stats, show_tasks):
 def main() -> None:
     """The console script."""
     quick_start()
-    sys.stderr = silence.over(sys.stderr)  # what it prints to standard output is what logs say
+    sys.stderr = credential_mask.stream(sys.stderr)  # what it prints to standard output is what logs say
     logs(prog_name="neuroflow-logs")
 
 

@@ -31,11 +31,11 @@ if TYPE_CHECKING:  # each costs a good part of a second that --help need not wai
 # Lines shown before -f waits for new ones, unless --tail says how many.
 BEFORE_FOLLOWING = 50
 # The newest matches are named one by one when they are shown file by file.
-MOST_NEWEST = 10_000
+MAX_NEWEST = 10_000
 # On either side; more of a log is what `pipeline` and the file itself are for.
-MOST_AROUND = 1000
+MAX_AROUND = 1000
 
-_AROUND = click.IntRange(0, MOST_AROUND)
+_AROUND = click.IntRange(0, MAX_AROUND)
 
 
 @click.command("search")
@@ -98,8 +98,8 @@ def _check(common: CommonOptions, *, follow: bool, around: int, count: int | Non
         raise click.UsageError(
             "--follow shows lines as they come, what follows them is not there yet; leave out -A, -B, -C"
         )
-    if around and count is not None and count > MOST_NEWEST:
-        raise click.UsageError(f"with -A, -B or -C --tail is {MOST_NEWEST} at most; leave it out to see all")
+    if around and count is not None and count > MAX_NEWEST:
+        raise click.UsageError(f"with -A, -B or -C --tail is {MAX_NEWEST} at most; leave it out to see all")
 
 
 def _with_query(

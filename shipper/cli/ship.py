@@ -20,7 +20,7 @@ from shipper.cli.failure import Commands, Failure, tell
 from shipper.cli.imports import quick_start, with_everything
 from shipper.cli.kibana import export, kibana_client, set_up_kibana
 from shipper.cli.parts import dead_letters_of, files_of, is_directory, redactor_of, run_documents_of
-from shipper.credentials import silence
+from shipper.credentials import credential_mask
 from shipper.printable import printable
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def _config(context: click.Context) -> Config:
     from shipper import config as configuration
 
     config = configuration.load(configuration.find(context.obj["config"], os.environ, Path.home()))
-    silence.keep(config.credentials)
+    credential_mask.add(config.credentials)
     return config
 
 
@@ -183,16 +183,16 @@ def list_dead(context: click.Context, as_json: bool) -> None:
 @click.pass_context
 def replay(context: click.Context) -> None:
     """Send them again, under the same ids; what is refused again stays."""
-    from shipper.deliver.dedupe import Recovery
+    from shipper.deliver.dedupe import Dedupe
     from shipper.deliver.replay import send_letters
     from shipper.elastic.client import connect
 
     config = _config(context)
     client = connect(config.elasticsearch)
-    recovery = Recovery(client, tell, request_timeout=config.elasticsearch.request_timeout)
+    dedupe = Dedupe(client, tell, request_timeout=config.elasticsearch.request_timeout)
     with _cluster_errors(config):
         indexed, stayed = dead_letters_of(config, redactor_of(config)).replay(
-            lambda letters: send_letters(client, recovery, letters, tell)
+            lambda letters: send_letters(client, dedupe, letters, tell)
         )
     click.echo(f"{indexed} indexed, {stayed} still refused")
     sys.exit(INCOMPLETE if stayed else OK)
@@ -228,7 +228,7 @@ def demo() -> None:
 def main() -> None:
     """The console script."""
     quick_start()
-    sys.stdout, sys.stderr = silence.over(sys.stdout), silence.over(sys.stderr)
+    sys.stdout, sys.stderr = credential_mask.stream(sys.stdout), credential_mask.stream(sys.stderr)
     ship(prog_name="neuroflow-ship")
 
 

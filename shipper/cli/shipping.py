@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 # How long the end of --once waits for the thorough look at the templates, seconds.
 LOOK_PATIENCE = 5.0
 # So many files that could not be read are named together; each was when it was met.
-MOST_NAMED = 20
+MAX_NAMED = 20
 
 
 class Signals:
@@ -130,7 +130,7 @@ def _run_with(
     templates = templates_of(client, config, setup=setup)
     restore = begun(templates.restore)
     from shipper.cli.progress import progress_bar
-    from shipper.deliver.dedupe import Recovery
+    from shipper.deliver.dedupe import Dedupe
     from shipper.deliver.sender import Sender
     from shipper.elastic.client import where
     from shipper.sidecar.sidecar import Sidecar
@@ -142,7 +142,7 @@ def _run_with(
         in_flight=config.shipper.batch.in_flight,
         dead_letters=dead_letters_of(config, redactor),
         counters=counters,
-        recovery=Recovery(
+        dedupe=Dedupe(
             client, lambda text: log.warning("%s", text), request_timeout=config.elasticsearch.request_timeout
         ),
         runs=run_documents_of(client, config),
@@ -234,10 +234,10 @@ def _left(before: dict[str, int], after: dict[str, int], unread: list[str]) -> i
     if dead:
         log.error("%d documents of this run are dead letters: `neuroflow-ship dead-letters list` tells why", dead)
     if unread:
-        more = f" and {len(unread) - MOST_NAMED} more" if len(unread) > MOST_NAMED else ""
+        more = f" and {len(unread) - MAX_NAMED} more" if len(unread) > MAX_NAMED else ""
         log.error(
             "not read, or not to the end: %s%s; what is in there is shipped by the next run that can read it",
-            ", ".join(map(shown, unread[:MOST_NAMED])),
+            ", ".join(map(shown, unread[:MAX_NAMED])),
             more,
         )
     return INCOMPLETE if dead or unread else OK

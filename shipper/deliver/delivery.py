@@ -9,7 +9,7 @@ from elasticsearch import Elasticsearch
 
 from shipper.config import Elasticsearch as Settings
 from shipper.deliver.dead_letters import DeadLetters
-from shipper.deliver.dedupe import Pair, Recovery
+from shipper.deliver.dedupe import Dedupe, Pair
 from shipper.deliver.older_requests import waiting_message
 from shipper.deliver.retries import Retries
 from shipper.deliver.retry_policy import Decision, after_answer, after_refusal
@@ -32,7 +32,7 @@ class Delivery:
         settings: for messages.
         dead_letters: takes what will never be accepted.
         counters: count every outcome.
-        recovery: looks up documents that may have been sent before.
+        dedupe: looks up documents that may have been sent before.
         templates: lets nothing out before they are there.
         retries: waits between attempts and logs failures.
     """
@@ -44,7 +44,7 @@ class Delivery:
         *,
         dead_letters: DeadLetters,
         counters: Counters,
-        recovery: Recovery,
+        dedupe: Dedupe,
         templates: TemplateGate,
         retries: Retries,
     ) -> None:
@@ -52,7 +52,7 @@ class Delivery:
         self.settings = settings
         self._dead_letters = dead_letters
         self._counters = counters
-        self._recovery = recovery
+        self._dedupe = dedupe
         self._templates = templates
         self._retries = retries
         self._accepted = False
@@ -60,7 +60,7 @@ class Delivery:
     def reconnect(self, client: Elasticsearch, settings: Settings) -> None:
         """Send to another cluster, or with another key; documents under way are retried there."""
         self.client, self.settings = client, settings
-        self._recovery.reconnect(client, settings.request_timeout)
+        self._dedupe.reconnect(client, settings.request_timeout)
         self._accepted = False
 
     def deliver(self, work: Work) -> bool:
@@ -70,7 +70,7 @@ class Delivery:
             AbandonedError: a stop ended the retries.
         """
         if work.parts is None:
-            work.parts = parts_of(work.batch, self._recovery.began, time.monotonic())
+            work.parts = parts_of(work.batch, self._dedupe.began, time.monotonic())
         while work.parts:
             decision = self._attempt(work.parts.pop(), work)
             if decision.failure is None:
@@ -93,7 +93,7 @@ class Delivery:
             AbandonedError: a stop ended the retries.
         """
         self._retries.report(failure)
-        if failure.outcome is Outcome.NO_STREAM:
+        if failure.outcome is Outcome.MISSING_TEMPLATE:
             self._templates.restore()
         self._counters.retry(documents)
         self._retries.pause(attempt, answered=failure.answered)
@@ -121,15 +121,15 @@ class Delivery:
 
     def _look_up(self, pairs: list[Pair], since: float, work: Work) -> Decision:
         """Leave out documents that are indexed; those that an older request may still index wait."""
-        found = self._recovery.look_up(pairs, since)
-        self._counters.settle(duplicate=len(pairs) - len(found.unknown) - len(found.undecided))
+        found = self._dedupe.look_up(pairs, since)
+        self._counters.settle(duplicate=len(pairs) - len(found.absent) - len(found.undecided))
         if found.undecided:
             now = time.monotonic()
             work.waiting.append(Part(found.undecided, since))
             work.due, work.waits_since = now + found.wait, work.waits_since or now
             if now - work.waits_since > REPORT_WAIT_AFTER:
                 self._retries.warn("older requests", f"{waiting_message(len(found.undecided))}; other lines go on")
-        return Decision(resend=[Part(found.unknown)] if found.unknown else [])
+        return Decision(resend=[Part(found.absent)] if found.absent else [])
 
     def _refused(self, part: Part, error: ApiError) -> Decision:
         kind, reason = f"request {error.meta.status}", explain(error, self.settings)

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 from shipper.deliver.dedupe import Pair
 from shipper.deliver.work import Part
-from shipper.elastic.outcomes import WELL, Failure, Outcome, Verdict, is_unclear
+from shipper.elastic.outcomes import CREATED, Failure, Outcome, Verdict, may_have_indexed
 
 ACTIONS = {
-    Outcome.PAUSE: "waiting until that is mended",
-    Outcome.NO_STREAM: "putting the index templates back",
+    Outcome.UNAUTHORIZED: "waiting until that is mended",
+    Outcome.MISSING_TEMPLATE: "putting the index templates back",
 }
 """What the sidecar does about a failure, for its log; every other outcome is tried again."""
 
@@ -42,7 +42,7 @@ def after_answer(pairs: list[Pair], verdicts: list[Verdict], now: float) -> Deci
         verdicts: one for each.
         now: monotonic seconds.
     """
-    if verdicts[0] is WELL and verdicts.count(WELL) == len(verdicts):
+    if verdicts[0] is CREATED and verdicts.count(CREATED) == len(verdicts):
         return Decision(acknowledged=len(verdicts))
     decision = Decision()
     resend: list[Pair] = []
@@ -57,7 +57,7 @@ def after_answer(pairs: list[Pair], verdicts: list[Verdict], now: float) -> Deci
             decision.dead.append((*pair, verdict))
         else:
             resend.append(pair)
-            since = now if is_unclear(verdict.status) else since
+            since = now if may_have_indexed(verdict.status) else since
             kind = f"{verdict.status} {verdict.kind}"
             decision.failure = Failure(outcome, kind, f"{kind}: {verdict.reason}")
     if resend:
@@ -83,6 +83,6 @@ def after_refusal(part: Part, refusal: Verdict, failure: Failure, *, accepted: b
         if part.since is None and (refusal.status == 413 or accepted):
             return Decision(dead=[(*part.pairs[0], refusal)])
         failure = failure._replace(outcome=Outcome.RETRY)
-    elif part.since is None and is_unclear(refusal.status):
+    elif part.since is None and may_have_indexed(refusal.status):
         part = part._replace(since=now)
     return Decision(resend=[part], failure=failure)

@@ -12,7 +12,7 @@ from shipper.config import Elasticsearch as Settings
 from shipper.deliver.backlog import Backlog
 from shipper.deliver.batch import Batch
 from shipper.deliver.dead_letters import DeadLetters
-from shipper.deliver.dedupe import Recovery
+from shipper.deliver.dedupe import Dedupe
 from shipper.deliver.delivery import Delivery
 from shipper.deliver.retries import AbandonedError, Retries
 from shipper.deliver.set_aside import SetAside
@@ -34,7 +34,7 @@ class Sender:
         in_flight: number of threads.
         dead_letters: takes what will never be accepted.
         counters: count every outcome.
-        recovery: looks up documents that may have been sent before.
+        dedupe: looks up documents that may have been sent before.
         runs: takes the facts of runs, once the documents that tell them are delivered.
         restore: puts the index templates or checks them; False: the cluster could not be asked.
         wake: set whenever outcomes are ready.
@@ -49,7 +49,7 @@ class Sender:
         in_flight: int,
         dead_letters: DeadLetters,
         counters: Counters,
-        recovery: Recovery,
+        dedupe: Dedupe,
         runs: RunDocuments,
         restore: Callable[[], bool],
         wake: threading.Event,
@@ -62,7 +62,7 @@ class Sender:
             settings,
             dead_letters=dead_letters,
             counters=counters,
-            recovery=recovery,
+            dedupe=dedupe,
             templates=self._templates,
             retries=self._retries,
         )
@@ -76,7 +76,7 @@ class Sender:
         )
         self._wake = wake
         # One more may wait, so that a thread that has its answer finds the next batch ready.
-        self._backlog: Backlog[Work] = Backlog(in_flight + 1, most_postponed=in_flight + 1)
+        self._backlog: Backlog[Work] = Backlog(in_flight + 1, max_postponed=in_flight + 1)
         self._done: queue.SimpleQueue[list[Span]] = queue.SimpleQueue()
         self._aside = SetAside()
         self.broken = False
@@ -87,11 +87,11 @@ class Sender:
             thread.start()
 
     @property
-    def trouble(self) -> bool:
+    def failing(self) -> bool:
         """Whether some documents can't be delivered at the moment."""
         return self._retries.failing
 
-    def reach(self) -> tuple[Elasticsearch, Settings, Callable[[], bool]]:
+    def connection(self) -> tuple[Elasticsearch, Settings, Callable[[], bool]]:
         """The client and settings in use, and a function that tells whether the templates are there."""
         return self._delivery.client, self._delivery.settings, self._templates.is_open
 

@@ -183,7 +183,7 @@ class RunWriter:
                 for identity, verdict in written.refused[:1]:
                     self._lack(f"{identity}: {verdict.status} {verdict.kind}: {verdict.reason}")
                 facts, why = written.again, written.why
-                if why is not None and why.outcome is Outcome.PAUSE:
+                if why is not None and why.outcome is Outcome.UNAUTHORIZED:
                     self._lack(f"{why.status} {why.kind}: {why.reason}")
                     break
                 reason = f"{self._runs.index}: {why.status} {why.kind}: {why.reason}" if why else ""

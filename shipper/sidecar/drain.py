@@ -45,7 +45,7 @@ def drain(
     outbox.flush()
     if stopping and not (outbox.hand_over() and sender.idle):
         log.info("stopping: what was read is delivered first, within %g s; told again, it ends at once", timeout)
-    while not outbox.hand_over() and not sender.trouble and not sender.broken and has_time():
+    while not outbox.hand_over() and not sender.failing and not sender.broken and has_time():
         shipping.wait_for_outcomes()
     sender.stop(deadline)
     while not sender.idle and has_time():

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from shipper.deliver.batch import Batch, Packer
-from shipper.deliver.serialised import Made
+from shipper.deliver.serialised import Serialised
 from shipper.parse.records import Records
 from shipper.tail.progress import Span
 
@@ -61,11 +61,11 @@ class Outbox:
         """Whether the current batch holds something."""
         return bool(self._packer.batch.spans)
 
-    def add(self, records: Records, made: Made, *, doubtful: bool) -> None:
+    def add(self, records: Records, serialised: Serialised, *, maybe_sent: bool) -> None:
         """Add the documents of a block; batches that became full go out."""
         if not self.filling:
             self._begun_at = self._clock()
-        for batch in self._packer.add(records, made, doubtful=doubtful):
+        for batch in self._packer.add(records, serialised, maybe_sent=maybe_sent):
             self._submit(batch)
 
     def flush_due(self, *, more: bool = False) -> float:

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from shipper.deliver.one_by_one import LineByLine, whole
-from shipper.deliver.serialised import Made
+from shipper.deliver.serialised import Serialised
 from shipper.document.ecs import Documents
 from shipper.parse.records import Records
 from shipper.redact.redactor import Redactor
@@ -98,22 +98,22 @@ class Shipping:
     def _ship(self, block: Block) -> None:
         if block.torn is not None:
             self._saver.save()  # where a torn record ends is known before it is sent
-        records, made = self._line_by_line.of(block, self.documents)
+        records, serialised = self._line_by_line.of(block, self.documents)
         self._tail.hold(block, records.rest, records.carry)
         if records.end == block.offsets[0]:
             return
-        if made is None:
+        if serialised is None:
             self._outbox.flush()  # in the order in which they were read
             self._counters.begin(len(block.lines))
             self._tail.begin(whole(records))
         else:
-            self._pack(block, records, made)
+            self._pack(block, records, serialised)
         if block.torn is not None and block.torn.rest is not None:
             self._ship(block.torn.rest)
 
-    def _pack(self, block: Block, records: Records, made: Made) -> None:
+    def _pack(self, block: Block, records: Records, serialised: Serialised) -> None:
         if self._redactor.new:
             learned, self._redactor.new = self._redactor.new, set()
             self._store.learn(learned)
-        self._counters.begin(len(made.bodies))
-        self._outbox.add(records, made, doubtful=self._tail.is_doubtful(block))
+        self._counters.begin(len(serialised.bodies))
+        self._outbox.add(records, serialised, maybe_sent=self._tail.is_doubtful(block))

@@ -205,7 +205,7 @@ def test_killed_before_the_answer(ship: Ship, rotate: Callable[[Ship], None], ac
     """Accepted or not, what goes on in both files before the next start changes nothing about the record."""
     ship.write(NEXT)
     ship.settle()
-    ship.cluster.away = ship.cluster.trouble = True
+    ship.cluster.away = ship.cluster.failing = True
     ship.write(*RECORD[:3])
     ship.look(0.3)
     rotate(ship)
@@ -391,7 +391,7 @@ def test_a_record_over_three_lives(ship: Ship) -> None:
 @pytest.mark.parametrize("accepted", [True, False])
 def test_killed_with_a_record_over_three_lives(ship: Ship, accepted: bool) -> None:
     """The same record is made again, whatever was written since."""
-    ship.cluster.away = ship.cluster.trouble = True
+    ship.cluster.away = ship.cluster.failing = True
     ship.write(*RECORD[:3])
     ship.rename()
     ship.write(*RECORD[3:5])

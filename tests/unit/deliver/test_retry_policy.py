@@ -6,7 +6,7 @@ import pytest
 
 from shipper.deliver.retry_policy import Decision, after_answer, after_refusal
 from shipper.deliver.work import Part
-from shipper.elastic.outcomes import ALREADY, WELL, Failure, Outcome, Verdict
+from shipper.elastic.outcomes import CREATED, EXISTS, Failure, Outcome, Verdict
 
 PAIRS = [(letter.encode(), letter.upper().encode()) for letter in "abcd"]
 NOW = 5.0
@@ -14,7 +14,7 @@ NOW = 5.0
 
 def test_created_documents_are_done() -> None:
     """Nothing is sent again."""
-    assert Decision(acknowledged=4) == after_answer(PAIRS, [WELL] * 4, NOW)
+    assert Decision(acknowledged=4) == after_answer(PAIRS, [CREATED] * 4, NOW)
 
 
 def test_only_documents_without_an_outcome_are_sent_again() -> None:
@@ -23,7 +23,7 @@ def test_only_documents_without_an_outcome_are_sent_again() -> None:
     expected = Decision(
         1, 1, [(*PAIRS[2], dead)], [Part(PAIRS[3:])], Failure(Outcome.RETRY, "429 busy", "429 busy: later")
     )
-    assert expected == after_answer(PAIRS, [WELL, ALREADY, dead, busy], NOW)
+    assert expected == after_answer(PAIRS, [CREATED, EXISTS, dead, busy], NOW)
 
 
 @pytest.mark.parametrize("status", [408, 500, 503, 0])
