@@ -29,13 +29,13 @@ from pydantic import (
 
 from shipper import addresses
 from shipper.config_file import ConfigError, expand, log_format, log_formats, read, wait_until_saved
-from shipper.credentials import Silence, credentials_in
+from shipper.credentials import CredentialMask, credentials_in
 
 __all__ = ["Config", "ConfigError", "find", "load", "wait_until_saved"]
 
 OUR_SECTIONS = ("elasticsearch", "kibana", "shipper")
 DEFAULT_LOG_DIR = Path("/var/log/neuroflow")
-FEWEST_HASH_KEY = 16
+MIN_HASH_KEY = 16
 
 Dataset = Literal["app", "workflow", "celery", "pipeline", "audit"]
 DATASETS: tuple[Dataset, ...] = get_args(Dataset)
@@ -45,9 +45,9 @@ _SIZE = re.compile(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*([kmg]i?b|b|)\s*", re.IGNORE
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # What no clock and no memory has is a slip of the finger.
-_MOST_SECONDS, _MOST_BYTES = 366 * 86400, 2**40
+_MAX_SECONDS, _MAX_BYTES = 366 * 86400, 2**40
 # PATH_MAX of Linux: a longer pattern meets nothing.
-_MOST_PATTERN = 4096
+_MAX_PATTERN = 4096
 
 
 def _size(value: object) -> object:
@@ -87,7 +87,7 @@ def _key(text: str) -> str:
     return text
 
 
-def _said(text: str) -> str:
+def _text_without_controls(text: str) -> str:
     if _CONTROL.search(text):
         raise ValueError("has control characters in it (a line feed, perhaps)")
     return _encodable(text)
@@ -104,13 +104,13 @@ def _encodable(text: str) -> str:
 def _user(text: str) -> str:
     if ":" in text:
         raise ValueError("has a colon in it, which HTTP allows in passwords only")
-    return _said(text)
+    return _text_without_controls(text)
 
 
 def _name(text: str) -> str:
     if not text.strip():
         raise ValueError("is empty; give a name, or leave the key out")
-    return _said(text)
+    return _text_without_controls(text)
 
 
 def _host(text: str) -> str:
@@ -122,8 +122,8 @@ def _host(text: str) -> str:
 
 
 def _pattern(text: str) -> str:
-    if len(text) > _MOST_PATTERN:
-        raise ValueError(f"is longer than any path ({_MOST_PATTERN} bytes)")
+    if len(text) > _MAX_PATTERN:
+        raise ValueError(f"is longer than any path ({_MAX_PATTERN} bytes)")
     return str(addresses.place(text))
 
 
@@ -136,13 +136,13 @@ def _unended(value: object) -> object:
     return value.rstrip("\r\n") or None if isinstance(value, str) else value
 
 
-Size = Annotated[int, BeforeValidator(_size), Field(gt=0, le=_MOST_BYTES)]
+Size = Annotated[int, BeforeValidator(_size), Field(gt=0, le=_MAX_BYTES)]
 Text = Annotated[str | None, BeforeValidator(_empty_is_none)]
 Texts = Annotated[list[str], BeforeValidator(_one_or_many)]
-Seconds = Annotated[float, Field(gt=0, le=_MOST_SECONDS, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, le=_MAX_SECONDS, allow_inf_nan=False)]
 Trimmed = Annotated[str | None, BeforeValidator(_stripped)]
 Key = Annotated[Trimmed, _checked(_key), Field(repr=False)]
-Password = Annotated[str | None, BeforeValidator(_unended), _checked(_said), Field(repr=False)]
+Password = Annotated[str | None, BeforeValidator(_unended), _checked(_text_without_controls), Field(repr=False)]
 Name = Annotated[str, Field(max_length=255), AfterValidator(_name)]
 Place = Annotated[Path, BeforeValidator(lambda value: addresses.place(value) if isinstance(value, str) else value)]
 Hosts = Annotated[
@@ -230,8 +230,8 @@ class Redact(_Section):
         # Better not to start than to send ids that somebody believes to be hashed, or hashes that can be guessed.
         if self.hash and self.hash_key is None:
             raise ValueError("hash needs a hash_key; without one anybody could compute the hashes of all ids")
-        if self.hash_key is not None and len(self.hash_key) < FEWEST_HASH_KEY:
-            raise ValueError(f"hash_key is too short to keep a secret; give it {FEWEST_HASH_KEY} characters or more")
+        if self.hash_key is not None and len(self.hash_key) < MIN_HASH_KEY:
+            raise ValueError(f"hash_key is too short to keep a secret; give it {MIN_HASH_KEY} characters or more")
         for name in (*self.keys, *self.hash):
             if not any(map(str.isalnum, name)):
                 raise ValueError(f"{name!r} is no key's name")
@@ -348,7 +348,7 @@ def load(path: Path, environ: Mapping[str, str] | None = None) -> Config:
         problems += [_sentence(detail) for detail in error.errors(include_url=False)]
     if problems:
         lines = "\n".join(f"{path}: {problem}" for problem in problems)
-        raise ConfigError(Silence().keep(credentials).text(lines))
+        raise ConfigError(CredentialMask().add(credentials).text(lines))
     return Config(
         elasticsearch=settings.elasticsearch,
         kibana=settings.kibana,

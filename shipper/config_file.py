@@ -15,7 +15,7 @@ import yaml
 _QUOTED = re.compile(r"""'(?!<|\\.')[^']{2,}'|"(?!<|\\.")[^"]{2,}\"""")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 # Anchors and aliases make a short file a long one: beyond so many values it is a mistake, or meant to hurt.
-_MOST_VALUES = 100_000
+_MAX_VALUES = 100_000
 # How long a file that is being written is waited for, between two looks and in all, seconds.
 _PAUSE, _PATIENCE = 0.1, 2.0
 
@@ -124,7 +124,7 @@ def expand(sections: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[s
     def filled(value: Any, where: str) -> Any:
         nonlocal count
         count += 1
-        if count > _MOST_VALUES:
+        if count > _MAX_VALUES:
             raise RecursionError
         if isinstance(value, dict):
             return {key: filled(item, f"{where}.{key}") for key, item in value.items()}

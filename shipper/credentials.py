@@ -1,7 +1,7 @@
 """What must not be said: the credentials of a configuration, taken out of texts however they are spelled.  Pure.
 
 Messages of libraries are beyond us (a header that was refused is printed with the key in it), so every text of ours
-goes through a ``Silence`` on its way out.
+goes through a ``CredentialMask`` on its way out.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, TextIO, cast
 from urllib.parse import quote, quote_plus, unquote
 
 HIDDEN = "…"
-FEWEST = 4
+MIN_LENGTH = 4
 """A shorter one may be any syllable, and keeps nobody out."""
 _PLAIN = 8
 """A shorter one is taken out where it stands by itself only: ``elastic`` as a password is no part of a word."""
@@ -34,7 +34,7 @@ def credentials_in(sections: Any) -> frozenset[str]:
     settings = sections.get("elasticsearch") if isinstance(sections, dict) else None
     if isinstance(settings, dict) and isinstance(settings.get("username"), str):
         found |= {f"{settings['username']}:{secret}" for secret in _texts(settings.get("password"))}
-    return frozenset(one for one in found if len(one.strip()) >= FEWEST)
+    return frozenset(one for one in found if len(one.strip()) >= MIN_LENGTH)
 
 
 def _walk(value: Any, found: set[str], *, secret: bool) -> None:
@@ -76,17 +76,17 @@ def spellings(secret: str) -> set[str]:
             one.encode("unicode_escape").decode(),
         }
         spelled |= {quote(data, safe=""), quote(data), quote_plus(data), b64encode(data).decode()}
-    return {one for one in spelled if len(one) >= FEWEST}
+    return {one for one in spelled if len(one) >= MIN_LENGTH}
 
 
-class Silence:
+class CredentialMask:
     """Takes credentials out of texts; those of every configuration that was in use stay secret."""
 
     def __init__(self) -> None:
         self._known: frozenset[str] = frozenset()
         self._pattern: re.Pattern[str] | None = None
 
-    def keep(self, credentials: Iterable[str]) -> Silence:
+    def add(self, credentials: Iterable[str]) -> CredentialMask:
         """These are credentials too from now on."""
         known = self._known.union(credentials)
         if known != self._known:
@@ -100,12 +100,12 @@ class Silence:
         pattern = self._pattern
         return text if pattern is None else pattern.sub(HIDDEN, text)
 
-    def over(self, stream: TextIO) -> TextIO:
+    def stream(self, stream: TextIO) -> TextIO:
         """A stream that says the same without them, whoever writes to it: traces and warnings of libraries too."""
-        return cast("TextIO", _Silenced(stream, self.text))
+        return cast("TextIO", _MaskedStream(stream, self.text))
 
 
-class _Silenced:
+class _MaskedStream:
     def __init__(self, stream: TextIO, change: Callable[[str], str]) -> None:
         self._stream = stream
         self._change = change
@@ -122,5 +122,5 @@ class _Silenced:
         return getattr(self._stream, name)
 
 
-silence = Silence()
+credential_mask = CredentialMask()
 """What this process must not say: commands tell it what they have read."""

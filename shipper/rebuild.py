@@ -36,7 +36,7 @@ _QUERY: Query = {
     }
 }
 # So many bytes of facts are put together before they are written.
-_MOST_GATHERED = 10 * 2**20
+_MAX_GATHERED_BYTES = 10 * 2**20
 # From the deletion to the first document, seconds: a sidecar that has just looked at the old index and puts documents
 # in the place of those in it has done so by then, and found that they are gone.
 _APART = 1.0
@@ -70,7 +70,7 @@ def rebuild(client: Elasticsearch, namespace: str, runs: RunDocuments, say: Call
         say(f"{runs.index}: the key may not delete it; what is there is completed, nothing wrong in it is taken away")
     client.options(ignore_status=[403, 404]).indices.refresh(index=names, ignore_unavailable=True)
     not_before = time.monotonic() + _APART
-    gathered = Gathered(_MOST_GATHERED)
+    gathered = Gathered(_MAX_GATHERED_BYTES)
     told = 0
     identities: set[str] = set()
 

@@ -7,12 +7,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from math import inf
 from traceback import extract_tb
 
-from shipper.credentials import silence
+from shipper.credentials import credential_mask
 from shipper.printable import printable
 
 log = logging.getLogger("neuroflow-ship")
+MINUTE = 60.0
+HOUR = 3600.0
+ONCE = inf
 
 
 class Counters:
@@ -78,6 +82,42 @@ class Counters:
             return self._acknowledged + self._duplicate + self._dead
 
 
+class Throttle:
+    """Limits how often a message of one kind is logged; threads may share one.
+
+    Args:
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._quiet_until: dict[str, float] = {}
+
+    def allows(self, kind: str, every: float = MINUTE) -> bool:
+        """Whether to log a message now; True starts the next interval.
+
+        Args:
+            kind: messages of the same kind share an interval.
+            every: its length in seconds; ``ONCE`` lasts until ``reset``.
+        """
+        now = self._clock()
+        with self._lock:
+            if now < self._quiet_until.get(kind, -inf):
+                return False
+            self._quiet_until = {known: until for known, until in self._quiet_until.items() if now < until}
+            self._quiet_until[kind] = now + every
+        return True
+
+    def reset(self, kind: str | None = None) -> bool:
+        """Allow the next message of this kind, or of any; gives whether one had been logged."""
+        with self._lock:
+            logged = [known for known in self._quiet_until if kind in {None, known}]
+            for known in logged:
+                del self._quiet_until[known]
+        return bool(logged)
+
+
 def bug(error: Exception) -> str:
     """What an error is and where it was raised, for whoever mends it; not what it says: that may be a log line."""
     frames = extract_tb(error.__traceback__)
@@ -106,4 +146,4 @@ class _Formatter(logging.Formatter):
         self._redact = redact
 
     def format(self, record: logging.LogRecord) -> str:
-        return printable(silence.text(self._redact(super().format(record))))
+        return printable(credential_mask.text(self._redact(super().format(record))))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from shipper import config as configuration
 from shipper.cli.parts import run_documents_of, templates_of
 from shipper.config import Config, ConfigError
-from shipper.credentials import silence
+from shipper.credentials import credential_mask
 from shipper.reload import KEPT, Reload, settle
 from shipper.telemetry import log
 
@@ -54,7 +54,7 @@ def read_again(current: Connected, sender: Sender, *, setup: bool) -> Reload | N
     configuration.wait_until_saved(old.path)
     try:
         written = configuration.load(old.path)
-        silence.keep(written.credentials)
+        credential_mask.add(written.credentials)
         config, changed, waiting = settle(old, written)
         new = Connected(config)
     except ConfigError as error:

@@ -7,11 +7,14 @@ from typing import Any
 
 import click
 
-from shipper.credentials import silence
+from shipper.cli.exit_codes import USAGE
+from shipper.credentials import credential_mask
 from shipper.printable import printable
 
-OK, NOT_ALL, WRONG_USE, CLUSTER = 0, 1, 2, 3
-"""Exit codes: done; something was left or refused; usage or configuration; the cluster."""
+
+def tell(sentence: str) -> None:
+    """Print a sentence of ``neuroflow-ship`` to standard error."""
+    click.echo(printable(credential_mask.text(f"neuroflow-ship: {sentence}")), err=True)
 
 
 class Failure(click.ClickException):
@@ -28,7 +31,7 @@ class Failure(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         """Print the sentence to standard error."""
-        click.echo(printable(silence.text(f"neuroflow-ship: {self.message}")), file=file or sys.stderr)
+        click.echo(printable(credential_mask.text(f"neuroflow-ship: {self.message}")), file=file or sys.stderr)
 
 
 class Commands(click.Group):
@@ -41,8 +44,8 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except ConfigError as error:
-            raise Failure(str(error), WRONG_USE) from None
+            raise Failure(str(error), USAGE) from None
         except OSError as error:
             if error.filename is None:
                 raise
-            raise Failure(f"{error.filename}: can't be used: {error.strerror}", WRONG_USE) from None
+            raise Failure(f"{error.filename}: can't be used: {error.strerror}", USAGE) from None

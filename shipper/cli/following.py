@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shipper.cli.reading import FOUND, Session, look_beside
+from shipper.cli.exit_codes import OK
+from shipper.cli.reading import Session, look_beside
 from shipper.printable import printable
 
 if TYPE_CHECKING:  # each costs a good part of a second that --help need not wait for
@@ -46,8 +47,8 @@ def show_new(session: Session, index: list[str], query: Query, count: int, outpu
     except KeyboardInterrupt:
         # The way to end it, so nothing went wrong.
         output.close()
-        return FOUND
-    return FOUND
+        return OK
+    return OK
 
 
 def _pause(seconds: float) -> bool:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shipper.cli.failure import CLUSTER, WRONG_USE, Failure
-from shipper.printable import printable
+from shipper.cli.exit_codes import CLUSTER, USAGE
+from shipper.cli.failure import Failure, tell
 
 if TYPE_CHECKING:  # takes the cluster's client with it, which commands that need none don't wait for
     from shipper.config import Config
@@ -21,9 +21,9 @@ def kibana_client(config: Config) -> KibanaClient:
     from shipper.kibana.client import KibanaClient
 
     try:
-        return KibanaClient(config, say=_say)
+        return KibanaClient(config, say=tell)
     except ConfigError as error:
-        raise Failure(str(error), WRONG_USE) from None
+        raise Failure(str(error), USAGE) from None
 
 
 def set_up_kibana(client: KibanaClient, *, dry_run: bool) -> bool:
@@ -41,7 +41,7 @@ def set_up_kibana(client: KibanaClient, *, dry_run: bool) -> bool:
     for change in report.changes:
         click.echo(f"{change.action:<10} {change.kind} {change.name}")
     for sentence in report.refused:
-        _say(sentence)
+        tell(sentence)
     return not report.refused
 
 
@@ -82,8 +82,4 @@ def _write(data: bytes, output: Path | None) -> None:
         else:
             output.write_bytes(data)
     except OSError as error:
-        raise Failure(f"{output or 'standard output'}: can't be written: {error.strerror}", WRONG_USE) from None
-
-
-def _say(sentence: str) -> None:
-    click.echo(printable(f"neuroflow-ship: {sentence}"), err=True)
+        raise Failure(f"{output or 'standard output'}: can't be written: {error.strerror}", USAGE) from None

@@ -15,27 +15,23 @@ import click
 from click.shell_completion import get_completion_class
 
 from shipper import __version__
+from shipper.cli.exit_codes import OK
 from shipper.cli.following import show_new
 from shipper.cli.imports import quick_start
+from shipper.cli.options import CommonOptions, dataset_option, limit_option
 from shipper.cli.questions import show_stats, show_tasks
 from shipper.cli.reading import (
-    FOUND,
-    Format,
     Session,
     answering,
     look_again,
     nothing,
-    output_of,
-    output_options,
     show_first,
     show_pages,
     show_value,
-    span_of,
     write_log,
-    zone_of,
 )
 from shipper.cli.searching import search_logs
-from shipper.credentials import silence
+from shipper.credentials import credential_mask
 from shipper.document.levels import LEVELS
 
 if TYPE_CHECKING:  # it costs a good part of a second that --help need not wait for
@@ -76,14 +72,7 @@ def _levels(_context: click.Context, _parameter: click.Parameter, begun: str) ->
 @click.option("--level", help="Filter by log level", shell_complete=_levels)
 @click.option("--tail", "count", default=50, show_default=True, type=click.IntRange(0), help="Number of lines")
 @click.option("--follow", "-f", is_flag=True, help="Follow log output")
-@click.option(
-    "--dataset",
-    "datasets",
-    multiple=True,
-    type=click.Choice(["app", "workflow", "celery", "pipeline"]),
-    help="Only this kind of log (without it: app, workflow and celery)",
-)
-@output_options
+@dataset_option("app", "workflow", "celery", "pipeline", note=" (without it: app, workflow and celery)")
 @answering
 def show_logs(
     session: Session,
@@ -93,17 +82,12 @@ def show_logs(
     count: int,
     follow: bool,
     datasets: tuple[Literal["app", "workflow", "celery", "pipeline"], ...],
-    since: str | None,
-    until: str | None,
-    utc: bool,
-    form: Format,
+    common: CommonOptions,
 ) -> int:
     """Show recent logs."""
-    if follow and form == "json":
-        raise click.UsageError("an array that is followed never ends; use --format ndjson")
-    if follow and until is not None:
-        raise click.UsageError("--follow goes on for ever and --until ends; use one of them")
-    span = span_of(since, until, utc=utc)
+    if follow:
+        common.check_follow()
+    span = common.time_range()
 
     from shipper.elastic.names import streams_of
     from shipper.views import paging
@@ -111,26 +95,23 @@ def show_logs(
 
     index = streams_of(session.namespace, datasets or SHOW.datasets)
     query = SHOW.query([*lines_of(component, level), *span])
-    output = output_of(form, SHOW, utc=utc)
+    output = common.output(SHOW)
     if follow:
         return show_new(session, index, query, count, output)
     found = show_pages(session, index, paging.tail(session.client, index, SHOW, query, count), output)
-    return FOUND if found or count == 0 else nothing(SHOW.nothing)
+    return OK if found or count == 0 else nothing(SHOW.nothing)
 
 
 @logs.command("pipeline")
 @click.argument("run_id", type=int)
-@output_options
 @answering
-def show_pipeline_log(
-    session: Session, *, run_id: int, since: str | None, until: str | None, utc: bool, form: Format
-) -> int:
+def show_pipeline_log(session: Session, *, run_id: int, common: CommonOptions) -> int:
     """Show logs for a specific pipeline run.
 
     The log file of the newest attempt, byte for byte (on a terminal, with control characters spelled out); as json
     or ndjson, its documents.  With --since and --until the newest attempt that has lines in that time.
     """
-    span = span_of(since, until, utc=utc)
+    span = common.time_range()
 
     from shipper.views import pipeline_log
     from shipper.views.views import PIPELINE
@@ -141,25 +122,24 @@ def show_pipeline_log(
         known = pipeline_log.known(client, namespace, run_id)
         if not known:
             look_again(session, PIPELINE.index(namespace), say=False)
-        if form == "json":
+        if common.form == "json":
             click.echo("[]")
         if known:
             return nothing(f"No log file found for run {run_id}")
         return nothing(f"Pipeline run {run_id} not found", "red")
-    if form == "table":
+    if common.form == "table":
         pages = pipeline_log.documents(client, namespace, attempt, run_id, source=pipeline_log.CONTENT_FIELDS)
         write_log(map(pipeline_log.content, pages))
-        return FOUND
+        return OK
     pages = pipeline_log.documents(client, namespace, attempt, run_id)
-    show_pages(session, PIPELINE.index(namespace), pages, output_of(form, PIPELINE, utc=utc))
-    return FOUND
+    show_pages(session, PIPELINE.index(namespace), pages, common.output(PIPELINE))
+    return OK
 
 
 @logs.command("audit")
 @click.option("--entity", help="Entity type")
 @click.option("--entity-id", type=int, help="Entity ID")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(0), help="Number of entries")
-@output_options
+@limit_option(50, "entries")
 @answering
 def show_audit_log(
     session: Session,
@@ -167,13 +147,10 @@ def show_audit_log(
     entity: str | None,
     entity_id: int | None,
     limit: int,
-    since: str | None,
-    until: str | None,
-    utc: bool,
-    form: Format,
+    common: CommonOptions,
 ) -> int:
     """Show audit log entries, the newest first."""
-    span = span_of(since, until, utc=utc)
+    span = common.time_range()
 
     from shipper.query.conditions import Is
     from shipper.views.views import AUDIT
@@ -181,14 +158,13 @@ def show_audit_log(
     wanted = [Is("neuroflow.audit.entity_type", entity).query()] if entity is not None else []
     if entity_id is not None:
         wanted.append(Is("neuroflow.audit.entity_id", str(entity_id)).query())
-    return show_first(session, AUDIT, [*wanted, *span], limit, form, utc=utc, boxed=True)
+    return show_first(session, AUDIT, [*wanted, *span], limit, common, boxed=True)
 
 
 @logs.command("workflow")
 @click.argument("workflow_run_id", type=int, required=False)
 @click.option("--list", "-l", "list_runs", is_flag=True, help="List recent workflow runs")
-@click.option("--limit", default=10, show_default=True, type=click.IntRange(0), help="Number of runs in the list")
-@output_options
+@limit_option(10, "runs in the list")
 @answering
 def show_workflow_log(
     session: Session,
@@ -196,33 +172,30 @@ def show_workflow_log(
     workflow_run_id: int | None,
     list_runs: bool,
     limit: int,
-    since: str | None,
-    until: str | None,
-    utc: bool,
-    form: Format,
+    common: CommonOptions,
 ) -> int:
     """Show workflow run history and details.
 
     With an id: that run, its stages, its pipelines, how long they took and what went wrong.
     """
-    span = span_of(since, until, utc=utc)
+    span = common.time_range()
     if workflow_run_id is not None and not list_runs:
-        return _show_workflow(session, workflow_run_id, form, utc=utc)
+        return _show_workflow(session, workflow_run_id, common)
 
     from shipper.views.views import WORKFLOWS
 
-    return show_first(session, WORKFLOWS, span, limit, form, utc=utc, boxed=True)
+    return show_first(session, WORKFLOWS, span, limit, common, boxed=True)
 
 
-def _show_workflow(session: Session, workflow_run_id: int, form: Format, *, utc: bool) -> int:
+def _show_workflow(session: Session, workflow_run_id: int, common: CommonOptions) -> int:
     from shipper.views.workflow import workflow_detail, write_detail
 
     detail = workflow_detail(session.client, session.namespace, workflow_run_id)
-    if form == "table" and detail is not None:
-        write_detail(detail, zone_of(utc=utc), sys.stdout)
-    elif form == "json" or (form == "ndjson" and detail is not None):
+    if common.form == "table" and detail is not None:
+        write_detail(detail, common.zone, sys.stdout)
+    elif common.form == "json" or (common.form == "ndjson" and detail is not None):
         show_value(detail)
-    return FOUND if detail is not None else nothing(f"Workflow run {workflow_run_id} not found", "red")
+    return OK if detail is not None else nothing(f"Workflow run {workflow_run_id} not found", "red")
 
 
 @logs.command("completion")
@@ -249,7 +222,7 @@ for command in (search_logs, show_stats, show_tasks):
 def main() -> None:
     """The console script."""
     quick_start()
-    sys.stderr = silence.over(sys.stderr)  # what it prints to standard output is what logs say
+    sys.stderr = credential_mask.stream(sys.stderr)  # what it prints to standard output is what logs say
     logs(prog_name="neuroflow-logs")
 
 

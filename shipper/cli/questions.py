@@ -7,19 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shipper.cli.exit_codes import OK
+from shipper.cli.options import CommonOptions, limit_option
 from shipper.cli.reading import (
-    FOUND,
-    Format,
     Session,
     answering,
     look_again,
-    moments_of,
     nothing,
-    output_options,
     show_first,
     show_value,
-    span_of,
-    zone_of,
 )
 
 if TYPE_CHECKING:  # each costs a good part of a second that --help need not wait for
@@ -28,18 +24,15 @@ if TYPE_CHECKING:  # each costs a good part of a second that --help need not wai
 
 @click.command("stats")
 @click.argument("what", type=click.Choice(["overview", "pipelines", "failures", "queue"]), required=False)
-@click.option("--limit", default=10, show_default=True, type=click.IntRange(0), help="Number of failures")
-@output_options
+@limit_option(10, "failures")
 @answering
-def show_stats(
-    session: Session, *, what: str | None, limit: int, since: str | None, until: str | None, utc: bool, form: Format
-) -> int:
+def show_stats(session: Session, *, what: str | None, limit: int, common: CommonOptions) -> int:
     """Show the dashboard's figures: overview, pipelines by type, recent failures, queue depth.
 
     All four, or the one that is named.  With --since and --until only runs and sessions that came into being in
     that time.
     """
-    earliest, latest = moments_of(since, until, utc=utc)
+    earliest, latest = common.moments()
 
     from shipper.views.stats import DashboardQueries
     from shipper.views.stats_tables import SHEETS
@@ -50,30 +43,30 @@ def show_stats(
     found = any(map(_says_something, answers.values()))
     if not found:
         look_again(session, FAILURES.index(session.namespace))
-    if form == "table":
+    if common.form == "table":
         for at, (sheet, answer) in enumerate(answers.items()):
             if at:
                 click.echo()
-            _show_sheet(sheet, answer, beside_others=what is None, utc=utc)
+            _show_sheet(sheet, answer, beside_others=what is None, common=common)
     elif what is not None:
         [answer] = answers.values()
-        for part in answer if form == "ndjson" and isinstance(answer, list) else [answer]:
+        for part in answer if common.form == "ndjson" and isinstance(answer, list) else [answer]:
             show_value(part)
     else:
         named = {sheet.name: answer for sheet, answer in answers.items()}
-        for part in [{name: answer} for name, answer in named.items()] if form == "ndjson" else [named]:
+        for part in [{name: answer} for name, answer in named.items()] if common.form == "ndjson" else [named]:
             show_value(part)
     if found:
-        return FOUND
+        return OK
     [reason] = {sheet.nothing for sheet in answers} if what is not None else {SHEETS[0].nothing}
     return nothing(reason)
 
 
-def _show_sheet(sheet: Sheet, answer: Any, *, beside_others: bool, utc: bool) -> None:
+def _show_sheet(sheet: Sheet, answer: Any, *, beside_others: bool, common: CommonOptions) -> None:
     from shipper.views.box_table import BoxTable
 
     rows = sheet.rows(answer)
-    table = BoxTable(sheet.title, sheet.columns, zone_of(utc=utc), sys.stdout)
+    table = BoxTable(sheet.title, sheet.columns, common.zone, sys.stdout)
     table.write(rows)
     table.close()
     if not rows and beside_others:
@@ -87,8 +80,7 @@ def _says_something(answer: Any) -> bool:
 @click.command("tasks")
 @click.option("--task", help="Only tasks of this name")
 @click.option("--task-id", help="Only this task")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(0), help="Number of lines")
-@output_options
+@limit_option(50, "lines")
 @answering
 def show_tasks(
     session: Session,
@@ -96,13 +88,10 @@ def show_tasks(
     task: str | None,
     task_id: str | None,
     limit: int,
-    since: str | None,
-    until: str | None,
-    utc: bool,
-    form: Format,
+    common: CommonOptions,
 ) -> int:
     """Show what became of the workers' tasks, the newest first."""
-    span = span_of(since, until, utc=utc)
+    span = common.time_range()
 
     from shipper.query.conditions import Is, queries
     from shipper.views.views import TASKS
@@ -110,4 +99,4 @@ def show_tasks(
     wanted = [Is("neuroflow.task.name", task)] if task is not None else []
     if task_id is not None:
         wanted.append(Is("neuroflow.task.id", task_id))
-    return show_first(session, TASKS, [*queries(wanted), *span], limit, form, utc=utc)
+    return show_first(session, TASKS, [*queries(wanted), *span], limit, common)

@@ -25,10 +25,10 @@ def readiness_of(sender: Sender) -> Readiness:
     """Readiness as the sender has it, which may have another cluster after a SIGHUP."""
 
     def ask() -> str | None:
-        client, settings, prepared = sender.reach()
+        client, settings, prepared = sender.connection()
         return silent(client, settings) or (None if prepared() else NOT_IN_PLACE)
 
-    return Readiness(lambda: NOT_TAKEN if sender.trouble or sender.broken else None, ask)
+    return Readiness(lambda: NOT_TAKEN if sender.failing or sender.broken else None, ask)
 
 
 def silent(client: Elasticsearch, settings: Settings) -> str | None:

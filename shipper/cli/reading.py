@@ -1,7 +1,4 @@
-"""What all commands of ``neuroflow-logs`` share: the session, their options, exit codes, and how they print.
-
-Exit codes: 0 found, 1 nothing found, 2 usage or configuration, 3 the cluster.
-"""
+"""What all commands of ``neuroflow-logs`` share: the session, what ends them, and how they print."""
 
 from __future__ import annotations
 
@@ -10,12 +7,14 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, tzinfo
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from shipper.cli.exit_codes import CLUSTER, INTERRUPTED, NOTHING_FOUND, OK, USAGE
+from shipper.cli.options import CommonOptions, with_common_options
 from shipper.printable import printable, printable_json
 
 if TYPE_CHECKING:  # each costs a good part of a second that --help need not wait for
@@ -26,11 +25,6 @@ if TYPE_CHECKING:  # each costs a good part of a second that --help need not wai
     from shipper.query.conditions import Query
     from shipper.views.render import Output
     from shipper.views.views import View
-
-FOUND, NOTHING, USAGE, CLUSTER = 0, 1, 2, 3
-INTERRUPTED = 130
-
-Format = Literal["table", "json", "ndjson"]
 
 
 class Session:
@@ -51,12 +45,12 @@ class Session:
             ConfigError: there is none, or it is wrong.
         """
         from shipper.config import Config, find, load
-        from shipper.credentials import silence
+        from shipper.credentials import credential_mask
 
         if isinstance(self._given, Config):
             return self._given
         config = load(find(None if self._given is None else str(self._given), os.environ, Path.home()))
-        silence.keep(config.credentials)
+        credential_mask.add(config.credentials)
         return config
 
     @functools.cached_property
@@ -95,7 +89,7 @@ class Session:
 
 
 def answering(command: Callable[..., int]) -> Callable[..., None]:
-    """Give a command its session, and turn what it returns or raises into an exit code and a sentence."""
+    """Give a command its session and the common options; turn what it returns or raises into an exit code."""
 
     @click.pass_context
     @functools.wraps(command)
@@ -104,9 +98,10 @@ def answering(command: Callable[..., int]) -> Callable[..., None]:
         # What the terminal can't write is spelled out rather than an error in the middle of a log.
         if reconfigure := getattr(sys.stdout, "reconfigure", None):
             reconfigure(errors="backslashreplace")
-        ctx.exit(_outcome(command, session, *args, **kwargs))
+        common = CommonOptions(**{field.name: kwargs.pop(field.name) for field in fields(CommonOptions)})
+        ctx.exit(_outcome(command, session, *args, common=common, **kwargs))
 
-    return run
+    return with_common_options(run)
 
 
 def _outcome(command: Callable[..., int], session: Session, *args: Any, **kwargs: Any) -> int:
@@ -116,7 +111,7 @@ def _outcome(command: Callable[..., int], session: Session, *args: Any, **kwargs
         sys.stdout.flush()
     except BrokenPipeError:
         _abandon_output()
-        return FOUND
+        return OK
     except KeyboardInterrupt:
         return INTERRUPTED
     except OSError as error:
@@ -150,77 +145,6 @@ def _abandon_output() -> None:
         return
 
 
-_OUTPUT_OPTIONS: tuple[Callable[[Callable[..., None]], Callable[..., None]], ...] = (
-    click.option(
-        "--format",
-        "form",
-        type=click.Choice(["table", "json", "ndjson"]),
-        default="table",
-        show_default=True,
-        help="A table for people, one JSON array, or one JSON object a line",
-    ),
-    click.option("--utc", is_flag=True, help="Times in UTC instead of local time"),
-    click.option("--until", metavar="TIME", help="Only up to this time"),
-    click.option("--since", metavar="TIME", help="Only from this time: 90s, 30m, 1h, 7d ago, or an ISO date or time"),
-)
-
-
-def output_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that every command has."""
-    for option in _OUTPUT_OPTIONS:
-        command = option(command)
-    return command
-
-
-def moments_of(since: str | None, until: str | None, *, utc: bool) -> tuple[datetime | None, datetime | None]:
-    """The moments that ``--since`` and ``--until`` name.
-
-    Raises:
-        click.BadParameter: one of them is no time.
-    """
-    return _moment("since", since, utc=utc), _moment("until", until, utc=utc)
-
-
-def span_of(since: str | None, until: str | None, *, utc: bool) -> list[Query]:
-    """The condition that ``--since`` and ``--until`` are.
-
-    Raises:
-        click.BadParameter: one of them is no time.
-    """
-    from shipper.query.conditions import between
-
-    return between(*moments_of(since, until, utc=utc))
-
-
-def _moment(name: str, text: str | None, *, utc: bool) -> datetime | None:
-    from shipper.query.time_ranges import moment
-
-    if text is None:
-        return None
-    try:
-        return moment(text, datetime.now(UTC), utc=utc)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint=f"--{name}") from None
-
-
-def zone_of(*, utc: bool) -> tzinfo | None:
-    """The reader's zone; None is the local one."""
-    return UTC if utc else None
-
-
-def output_of(form: Format, view: View, *, utc: bool, boxed: bool = False) -> Output:
-    """Where documents of a view go."""
-    from shipper.views.box_table import BoxTable
-    from shipper.views.render import JsonArray, Lines, Ndjson
-
-    if form == "table" and boxed:
-        return BoxTable(view.title, view.columns, zone_of(utc=utc), sys.stdout)
-    if form == "table":
-        return Lines(view.columns, zone_of(utc=utc), sys.stdout)
-    binary = sys.stdout.buffer
-    return JsonArray(binary) if form == "json" else Ndjson(binary)
-
-
 def show_pages(session: Session, index: list[str], pages: Iterable[list[Hit]], output: Output) -> bool:
     """Print documents page by page; whether there were any.
 
@@ -239,15 +163,15 @@ def show_pages(session: Session, index: list[str], pages: Iterable[list[Hit]], o
 
 
 def show_first(
-    session: Session, view: View, wanted: Iterable[Query], limit: int, form: Format, *, utc: bool, boxed: bool = False
+    session: Session, view: View, wanted: Iterable[Query], limit: int, common: CommonOptions, *, boxed: bool = False
 ) -> int:
     """Print the first documents of a view that meet some more conditions, and say so when there are none."""
     from shipper.views.paging import head
 
     index = view.index(session.namespace)
     pages = head(session.client, index, view, view.query(wanted), limit)
-    found = show_pages(session, index, pages, output_of(form, view, utc=utc, boxed=boxed))
-    return FOUND if found or limit == 0 else nothing(view.nothing)
+    found = show_pages(session, index, pages, common.output(view, boxed=boxed))
+    return OK if found or limit == 0 else nothing(view.nothing)
 
 
 def look_further(session: Session, index: list[str], *, found: bool) -> None:
@@ -306,4 +230,4 @@ def nothing(message: str, colour: str = "yellow") -> int:
     """Say that nothing was found."""
     # Beside the output and not in it: what is piped on stays what it claims to be.
     click.secho(message, fg=None if os.environ.get("NO_COLOR") else colour, err=True)
-    return NOTHING
+    return NOTHING_FOUND

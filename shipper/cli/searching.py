@@ -9,19 +9,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from shipper.cli.exit_codes import OK
 from shipper.cli.following import show_new
+from shipper.cli.options import CommonOptions, dataset_option
 from shipper.cli.reading import (
-    FOUND,
-    Format,
     Session,
     answering,
     look_further,
     nothing,
-    output_of,
-    output_options,
     show_pages,
-    span_of,
-    zone_of,
 )
 
 if TYPE_CHECKING:  # each costs a good part of a second that --help need not wait for
@@ -35,22 +31,16 @@ if TYPE_CHECKING:  # each costs a good part of a second that --help need not wai
 # Lines shown before -f waits for new ones, unless --tail says how many.
 BEFORE_FOLLOWING = 50
 # The newest matches are named one by one when they are shown file by file.
-MOST_NEWEST = 10_000
+MAX_NEWEST = 10_000
 # On either side; more of a log is what `pipeline` and the file itself are for.
-MOST_AROUND = 1000
+MAX_AROUND = 1000
 
-_AROUND = click.IntRange(0, MOST_AROUND)
+_AROUND = click.IntRange(0, MAX_AROUND)
 
 
 @click.command("search")
 @click.argument("words", metavar="QUERY", nargs=-1, required=True)
-@click.option(
-    "--dataset",
-    "datasets",
-    multiple=True,
-    type=click.Choice(["app", "workflow", "celery", "pipeline", "audit"]),
-    help="Only this kind of log",
-)
+@dataset_option("app", "workflow", "celery", "pipeline", "audit")
 @click.option("--tail", "count", type=click.IntRange(0), help="Only the newest N matches  [default: all]")
 @click.option(
     "--after-context", "-A", "after", type=_AROUND, metavar="N", help="N lines of the file after each match"
@@ -58,7 +48,6 @@ _AROUND = click.IntRange(0, MOST_AROUND)
 @click.option("--before-context", "-B", "before", type=_AROUND, metavar="N", help="N lines before each match")
 @click.option("--context", "-C", "around", type=_AROUND, metavar="N", help="N lines before and after each match")
 @click.option("--follow", "-f", is_flag=True, help="Follow what matches")
-@output_options
 @answering
 def search_logs(
     session: Session,
@@ -70,10 +59,7 @@ def search_logs(
     before: int | None,
     around: int | None,
     follow: bool,
-    since: str | None,
-    until: str | None,
-    utc: bool,
-    form: Format,
+    common: CommonOptions,
 ) -> int:
     """Search all logs, the oldest match first.
 
@@ -83,8 +69,8 @@ def search_logs(
     and ( ) combine; - in front excludes (after --, so that it is no option).  * finds every line.
     """
     before, after = (around or 0) if before is None else before, (around or 0) if after is None else after
-    _check(follow=follow, form=form, until=until, around=before + after, count=count)
-    span = span_of(since, until, utc=utc)
+    _check(common, follow=follow, around=before + after, count=count)
+    span = common.time_range()
 
     from shipper.elastic.names import streams_of
     from shipper.views.views import SEARCH
@@ -93,32 +79,32 @@ def search_logs(
 
     def show(matching: Query) -> int:
         query = SEARCH.query([matching, *span])
-        output = _output(session, index, matching, form, utc=utc)
+        output = _output(session, index, matching, common)
         if follow:
             return show_new(session, index, query, BEFORE_FOLLOWING if count is None else count, output)
         if before or after:
             found = _show_around(session, index, query, count, (before, after), output)
         else:
             found = show_pages(session, index, _pages(session, index, query, count), output)
-        return FOUND if found or count == 0 else nothing(SEARCH.nothing)
+        return OK if found or count == 0 else nothing(SEARCH.nothing)
 
-    return _with_query(session, index, " ".join(words), show, utc=utc)
+    return _with_query(session, index, " ".join(words), show, common)
 
 
-def _check(*, follow: bool, form: Format, until: str | None, around: int, count: int | None) -> None:
-    if follow and form == "json":
-        raise click.UsageError("an array that is followed never ends; use --format ndjson")
-    if follow and until is not None:
-        raise click.UsageError("--follow goes on for ever and --until ends; use one of them")
+def _check(common: CommonOptions, *, follow: bool, around: int, count: int | None) -> None:
+    if follow:
+        common.check_follow()
     if follow and around:
         raise click.UsageError(
             "--follow shows lines as they come, what follows them is not there yet; leave out -A, -B, -C"
         )
-    if around and count is not None and count > MOST_NEWEST:
-        raise click.UsageError(f"with -A, -B or -C --tail is {MOST_NEWEST} at most; leave it out to see all")
+    if around and count is not None and count > MAX_NEWEST:
+        raise click.UsageError(f"with -A, -B or -C --tail is {MAX_NEWEST} at most; leave it out to see all")
 
 
-def _with_query(session: Session, index: list[str], text: str, show: Callable[[Query], int], *, utc: bool) -> int:
+def _with_query(
+    session: Session, index: list[str], text: str, show: Callable[[Query], int], common: CommonOptions
+) -> int:
     """Do something with the query that a text is.
 
     Raises:
@@ -133,7 +119,7 @@ def _with_query(session: Session, index: list[str], text: str, show: Callable[[Q
     from shipper.query.syntax_tree import QueryError
     from shipper.query.unmapped_keys import has_key
 
-    now, zone = datetime.now(UTC), zone_of(utc=utc)
+    now, zone = datetime.now(UTC), common.zone
     try:
         node = parse(text)
         query = QueryCompiler(now, zone).query(node)
@@ -160,16 +146,16 @@ _TOO_WIDE = re.compile("too[ _]many")
 _ADVICE = "  What is to be found as it stands goes into quotes, or gets a \\ before each special character."
 
 
-def _output(session: Session, index: list[str], query: Query, form: Format, *, utc: bool) -> Output:
+def _output(session: Session, index: list[str], query: Query, common: CommonOptions) -> Output:
     from shipper.views.views import SEARCH
 
-    if form != "table" or not sys.stdout.isatty():
-        return output_of(form, SEARCH, utc=utc)
+    if common.form != "table" or not sys.stdout.isatty():
+        return common.output(SEARCH)
     from shipper.views.highlight import Highlighted, new_marks
     from shipper.views.render import Lines
 
     marks = new_marks()
-    lines = Lines(SEARCH.columns, zone_of(utc=utc), sys.stdout, marks)
+    lines = Lines(SEARCH.columns, common.zone, sys.stdout, marks)
     return Highlighted(session.client, index, query, lines, marks) if lines.coloured else lines
 
 

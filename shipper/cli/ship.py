@@ -15,11 +15,12 @@ import click
 
 from shipper import __version__
 from shipper.cli.checking import check_cluster, check_in_force
-from shipper.cli.failure import CLUSTER, NOT_ALL, OK, Commands, Failure
+from shipper.cli.exit_codes import CLUSTER, INCOMPLETE, OK
+from shipper.cli.failure import Commands, Failure, tell
 from shipper.cli.imports import quick_start, with_everything
 from shipper.cli.kibana import export, kibana_client, set_up_kibana
 from shipper.cli.parts import dead_letters_of, files_of, is_directory, redactor_of, run_documents_of
-from shipper.credentials import silence
+from shipper.credentials import credential_mask
 from shipper.printable import printable
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def _config(context: click.Context) -> Config:
     from shipper import config as configuration
 
     config = configuration.load(configuration.find(context.obj["config"], os.environ, Path.home()))
-    silence.keep(config.credentials)
+    credential_mask.add(config.credentials)
     return config
 
 
@@ -72,7 +73,7 @@ def setup(context: click.Context, kibana: bool, dry_run: bool) -> None:
     if to_kibana is not None:
         good = set_up_kibana(to_kibana, dry_run=dry_run) and good
     if not good:
-        sys.exit(NOT_ALL)
+        sys.exit(INCOMPLETE)
 
 
 ship.add_command(export)
@@ -107,7 +108,7 @@ def status(context: click.Context, as_json: bool) -> None:
             host=config.shipper.host, conceal=redactor.conceal, omitted=omitted,
         )  # fmt: skip
     except StateError as error:
-        raise Failure(str(error), NOT_ALL) from None
+        raise Failure(str(error), INCOMPLETE) from None
     for file in (*state["files"], *state["not_read"]):
         file["path"] = redactor.path(file["path"])
     state["dead_letters"] = dead_letters_of(config, redactor).count()
@@ -155,7 +156,7 @@ def check(context: click.Context) -> None:
         click.echo(f"warning: {sentence}")
     with _cluster_errors(config):
         if not check_cluster(connect(config.elasticsearch), config):
-            sys.exit(NOT_ALL)
+            sys.exit(INCOMPLETE)
 
 
 @ship.group("dead-letters")
@@ -182,22 +183,19 @@ def list_dead(context: click.Context, as_json: bool) -> None:
 @click.pass_context
 def replay(context: click.Context) -> None:
     """Send them again, under the same ids; what is refused again stays."""
-    from shipper.deliver.dedupe import Recovery
+    from shipper.deliver.dedupe import Dedupe
     from shipper.deliver.replay import send_letters
     from shipper.elastic.client import connect
 
-    def say(text: str) -> None:
-        click.echo(printable(f"neuroflow-ship: {text}"), err=True)
-
     config = _config(context)
     client = connect(config.elasticsearch)
-    recovery = Recovery(client, say, request_timeout=config.elasticsearch.request_timeout)
+    dedupe = Dedupe(client, tell, request_timeout=config.elasticsearch.request_timeout)
     with _cluster_errors(config):
         indexed, stayed = dead_letters_of(config, redactor_of(config)).replay(
-            lambda letters: send_letters(client, recovery, letters, say)
+            lambda letters: send_letters(client, dedupe, letters, tell)
         )
     click.echo(f"{indexed} indexed, {stayed} still refused")
-    sys.exit(NOT_ALL if stayed else OK)
+    sys.exit(INCOMPLETE if stayed else OK)
 
 
 @ship.command("rebuild-runs")
@@ -210,14 +208,11 @@ def rebuild_runs(context: click.Context) -> None:
     config = _config(context)
     client = connect(config.elasticsearch)
 
-    def say(text: str) -> None:
-        click.echo(printable(f"neuroflow-ship: {text}"), err=True)
-
     try:
         with _cluster_errors(config):
-            told, runs = rebuild(client, config.shipper.namespace, run_documents_of(client, config), say)
+            told, runs = rebuild(client, config.shipper.namespace, run_documents_of(client, config), tell)
     except RefusedError as error:
-        raise Failure(f"{error}; run it again when that is mended", NOT_ALL) from None
+        raise Failure(f"{error}; run it again when that is mended", INCOMPLETE) from None
     click.echo(f"{told} log documents tell of {runs} workflow runs, pipeline runs and sessions")
 
 
@@ -233,7 +228,7 @@ def demo() -> None:
 def main() -> None:
     """The console script."""
     quick_start()
-    sys.stdout, sys.stderr = silence.over(sys.stdout), silence.over(sys.stderr)
+    sys.stdout, sys.stderr = credential_mask.stream(sys.stdout), credential_mask.stream(sys.stderr)
     ship(prog_name="neuroflow-ship")
 
 

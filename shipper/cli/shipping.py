@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from shipper import memory
 from shipper.cli.connected import Connected, read_again
-from shipper.cli.failure import CLUSTER, NOT_ALL, OK, WRONG_USE, Failure
+from shipper.cli.exit_codes import CLUSTER, INCOMPLETE, OK, USAGE
+from shipper.cli.failure import Failure
 from shipper.cli.host_name import host_warnings
 from shipper.cli.imports import RARELY
 from shipper.cli.parts import dead_letters_of, is_directory, run_documents_of, templates_of
@@ -32,12 +33,12 @@ if TYPE_CHECKING:
     from shipper.health import Health
     from shipper.redact.redactor import Redactor
     from shipper.reload import Reload
-    from shipper.sidecar import Sidecar
+    from shipper.sidecar.sidecar import Sidecar
 
 # How long the end of --once waits for the thorough look at the templates, seconds.
 LOOK_PATIENCE = 5.0
 # So many files that could not be read are named together; each was when it was met.
-MOST_NAMED = 20
+MAX_NAMED = 20
 
 
 class Signals:
@@ -100,7 +101,7 @@ def ship_logs(config: Config, *, once: bool, setup: bool) -> int:
     try:
         store = CursorStore(config.shipper.state_dir, lambda text: log.error("%s", text), redactor.conceal)
     except StateError as error:
-        raise Failure(str(error), WRONG_USE) from None
+        raise Failure(str(error), USAGE) from None
     redactor.recall(store.known())
     complete = False
     signals = Signals()
@@ -129,10 +130,10 @@ def _run_with(
     templates = templates_of(client, config, setup=setup)
     restore = begun(templates.restore)
     from shipper.cli.progress import progress_bar
-    from shipper.deliver.dedupe import Recovery
+    from shipper.deliver.dedupe import Dedupe
     from shipper.deliver.sender import Sender
     from shipper.elastic.client import where
-    from shipper.sidecar import Sidecar
+    from shipper.sidecar.sidecar import Sidecar
 
     wake = threading.Event()
     sender = Sender(
@@ -141,7 +142,7 @@ def _run_with(
         in_flight=config.shipper.batch.in_flight,
         dead_letters=dead_letters_of(config, redactor),
         counters=counters,
-        recovery=Recovery(
+        dedupe=Dedupe(
             client, lambda text: log.warning("%s", text), request_timeout=config.elasticsearch.request_timeout
         ),
         runs=run_documents_of(client, config),
@@ -233,13 +234,13 @@ def _left(before: dict[str, int], after: dict[str, int], unread: list[str]) -> i
     if dead:
         log.error("%d documents of this run are dead letters: `neuroflow-ship dead-letters list` tells why", dead)
     if unread:
-        more = f" and {len(unread) - MOST_NAMED} more" if len(unread) > MOST_NAMED else ""
+        more = f" and {len(unread) - MAX_NAMED} more" if len(unread) > MAX_NAMED else ""
         log.error(
             "not read, or not to the end: %s%s; what is in there is shipped by the next run that can read it",
-            ", ".join(map(shown, unread[:MOST_NAMED])),
+            ", ".join(map(shown, unread[:MAX_NAMED])),
             more,
         )
-    return NOT_ALL if dead or unread else OK
+    return INCOMPLETE if dead or unread else OK
 
 
 def _health(config: Config, counters: Counters, sender: Any) -> Health | None:
@@ -255,6 +256,6 @@ def _health(config: Config, counters: Counters, sender: Any) -> Health | None:
         why = (isinstance(error, OSError) and error.strerror) or str(error)
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             why = "another process listens there already (another sidecar?); stop it or choose another port"
-        raise Failure(f"{config.path}: shipper.telemetry.listen: {listen}: {why}", WRONG_USE) from None
+        raise Failure(f"{config.path}: shipper.telemetry.listen: {listen}: {why}", USAGE) from None
     health.start()
     return health

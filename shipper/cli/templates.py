@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Callable
@@ -16,12 +15,10 @@ from shipper.elastic.assets import assets
 from shipper.elastic.client import explain, is_genuine
 from shipper.elastic.in_force import InForce, in_force
 from shipper.elastic.templates import PATTERNS, install, templates_in
-from shipper.telemetry import log
+from shipper.telemetry import HOUR, MINUTE, ONCE, Throttle, log
 
 # How long a key that may not put templates is left alone, seconds.
 FORBIDDEN_FOR = 900.0
-# How often that is said which somebody has to mend while shipping goes on, seconds.
-REMIND_AFTER = 3600.0
 _WAITS = (
     "nothing is sent until then, for the first document would make a stream that is not as ours: nothing is lost "
     "(start with --no-setup to ship all the same)"
@@ -47,7 +44,7 @@ class Templates:
         self._put = False
         self._behind: threading.Thread | None = None
         self._forbidden_until = self._unseen_until = 0.0
-        self._said: dict[str, float] = {}
+        self._throttle = Throttle()
 
     def restore(self) -> bool:
         """Put them, or only look after them; False when documents have to wait."""
@@ -114,9 +111,9 @@ class Templates:
             self._unseen_until = time.monotonic() + FORBIDDEN_FOR
         waits = wait and found.barred
         for sentence in found.templates:
-            self._say(f"{sentence}; {_WAITS if waits else _GOES_ON}", every=60.0 if waits else REMIND_AFTER)
+            self._say(f"{sentence}; {_WAITS if waits else _GOES_ON}", every=MINUTE if waits else HOUR)
         for sentence in found.indices:
-            self._say(f"{sentence}; {_GOES_ON}", every=REMIND_AFTER)
+            self._say(f"{sentence}; {_GOES_ON}", every=HOUR)
         return found
 
     def _missing(self) -> bool:
@@ -145,13 +142,11 @@ class Templates:
         self._say(
             f"{reason}; the index templates were not put: run `neuroflow-ship setup` with a key that may, "
             "or start with --no-setup if they are there",
-            every=math.inf,
+            every=ONCE,
         )
 
-    def _say(self, message: str, every: float = 60.0) -> None:
-        now = time.monotonic()
-        if now - self._said.get(message, -math.inf) >= every:
-            self._said[message] = now
+    def _say(self, message: str, every: float = MINUTE) -> None:
+        if self._throttle.allows(message, every):
             log.warning("%s", message)
 
 

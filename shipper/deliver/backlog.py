@@ -17,17 +17,17 @@ class Backlog(Generic[Work]):
     """Work for a few threads, bounded in number.
 
     A piece of work that has to wait for a moment is postponed; no thread waits with it, and its place is free for
-    another piece, as long as no more than ``most_postponed`` have given up theirs.
+    another piece, as long as no more than ``max_postponed`` have given up theirs.
 
     Args:
         room: how many pieces there may be, those in the hands of a thread included.
-        most_postponed: how many more there may be while as many are postponed.
+        max_postponed: how many more there may be while as many are postponed.
         clock: monotonic seconds.
     """
 
-    def __init__(self, room: int, most_postponed: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, room: int, max_postponed: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._room = room
-        self._most_postponed = most_postponed
+        self._max_postponed = max_postponed
         self._clock = clock
         self._changed = threading.Condition()
         self._ready: deque[Work] = deque()
@@ -52,7 +52,7 @@ class Backlog(Generic[Work]):
     def offer(self, work: Work) -> bool:
         """Take in a piece of work; gives whether there was room."""
         with self._changed:
-            if self._under_way >= self._room + min(len(self._gave_place), self._most_postponed):
+            if self._under_way >= self._room + min(len(self._gave_place), self._max_postponed):
                 return False
             self._under_way += 1
             self._ready.append(work)

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from shipper.config import DATASETS
-from shipper.deliver.serialised import Made
+from shipper.deliver.serialised import Serialised
 from shipper.document.ids import ids_of
 from shipper.parse.records import Records
 from shipper.runs.facts import EncodedFact
@@ -27,8 +27,8 @@ class Batch:
         raws: the line of each item, for dead letters.
         spans: what the cursors may move over when every item has its outcome.
         size: bytes of all items.
-        doubtful: those of its items that an earlier run may have sent, as ranges (first, last + 1) in their order.
-        again: the same for those that this run may have sent: their file was set back and is read again.
+        maybe_sent: those of its items that an earlier run may have sent, as ranges (first, last + 1) in their order.
+        reread: the same for those that this run may have sent: their file was set back and is read again.
         facts: what its documents say of runs.
     """
 
@@ -36,8 +36,8 @@ class Batch:
     raws: list[bytes] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
     size: int = 0
-    doubtful: list[tuple[int, int]] = field(default_factory=list)
-    again: list[tuple[int, int]] = field(default_factory=list)
+    maybe_sent: list[tuple[int, int]] = field(default_factory=list)
+    reread: list[tuple[int, int]] = field(default_factory=list)
     facts: list[EncodedFact] = field(default_factory=list)
 
 
@@ -63,13 +63,15 @@ class Packer:
             self._tails[dataset] = b"," + orjson.dumps({**common, "data_stream": stream})[1:] + b"\n"
         self.batch = Batch()
 
-    def add(self, records: Records, made: Made, *, doubtful: bool = False) -> list[Batch]:
+    def add(self, records: Records, serialised: Serialised, *, maybe_sent: bool = False) -> list[Batch]:
         """Take in a block's documents, which may have been sent before; gives the batches that became full."""
         origin = records.block.origin
         head, tail = self._heads[origin.dataset], self._tails[origin.dataset]
         items = [
             b"".join((head, _id, b'"}}\n', body[:-1], tail))
-            for _id, body in zip(ids_of(origin.generation, records.starts, records.raws), made.bodies, strict=True)
+            for _id, body in zip(
+                ids_of(origin.generation, records.starts, records.raws), serialised.bodies, strict=True
+            )
         ]
         sizes = list(map(len, items))
         full: list[Batch] = []
@@ -83,14 +85,14 @@ class Packer:
                 continue
             end = records.starts[last] if last < count else records.end
             carry = records.carry if last == count or records.carries is None else records.carries[last - 1]
-            if doubtful:
+            if maybe_sent:
                 there = len(self.batch.items)
-                ranges = self.batch.again if origin.restarts else self.batch.doubtful
+                ranges = self.batch.reread if origin.restarts else self.batch.maybe_sent
                 ranges.append((there, there + last - first))
             self._put(items[first:last], records.raws[first:last], sum(sizes[first:last]))
             if not first:
                 # All that the block tells: no cursor moves over the rest before what stands here is settled.
-                self.batch.facts += made.told
+                self.batch.facts += serialised.facts
             torn = block.torn.span if block.torn is not None and last == count else None
             self.batch.spans.append(
                 Span(origin.generation, start, end, block.anchor(end), carry, origin.restarts, torn)

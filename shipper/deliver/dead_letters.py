@@ -27,7 +27,7 @@ FILE_NAME = "dead-letters.ndjson"
 CHUNK_BYTES = 2**20
 _BASE64 = "base64:"
 # Of the letters that go into one request; a larger one goes alone.
-MOST_BYTES = 4 * 2**20
+MAX_REQUEST_BYTES = 4 * 2**20
 
 
 class Letter(NamedTuple):
@@ -201,7 +201,7 @@ def _next_part(file: IO[bytes], most: int) -> list[bytes]:
     """The next lines that go into one request."""
     lines: list[bytes] = []
     size = 0
-    while len(lines) < most and size < MOST_BYTES and (line := file.readline()):
+    while len(lines) < most and size < MAX_REQUEST_BYTES and (line := file.readline()):
         lines.append(line)
         size += len(line)
     return lines

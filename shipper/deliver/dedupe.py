@@ -22,7 +22,7 @@ from shipper.elastic.answers import NoAnswerError, Shape, understood
 from shipper.elastic.client import is_there
 
 Pair = tuple[bytes, bytes]
-MOST_IDS = 5000
+MAX_IDS = 5000
 # A key that may not look is tried again after so many seconds.
 FORBIDDEN_FOR = 60.0
 _FOUND: Shape = {"hits?": {"total?": {"value": int}, "hits?": [{"_id": str}]}}
@@ -33,17 +33,17 @@ class LookUp(NamedTuple):
     """What was found out about (item, line) pairs; those in neither list are there.
 
     Attributes:
-        unknown: no backing index holds them, and no older request can bring them: they may be created.
+        absent: no backing index holds them, and no older request can bring them: they may be created.
         undecided: an older request may still bring them: look again after ``wait`` seconds.
         wait: 0.0 where nothing is undecided.
     """
 
-    unknown: list[Pair]
+    absent: list[Pair]
     undecided: list[Pair]
     wait: float
 
 
-class Recovery:
+class Dedupe:
     """Looks up ids before they are sent.
 
     Args:
@@ -93,7 +93,7 @@ class Recovery:
         for pair in pairs:
             # What stands before the id in {"create":{"_index":"…","_id":"…"}} names the stream.
             by_stream[pair[0][: pair[0].index(b',"_id"')]].append(pair)
-        unknown: list[Pair] = []
+        absent: list[Pair] = []
         undecided: list[Pair] = []
         wait = 0.0
         try:
@@ -104,11 +104,11 @@ class Recovery:
                     undecided += some
                     wait = max(wait, settled.wait)
                 elif settled.absent:
-                    unknown += some
+                    absent += some
                 else:
                     names = [_name(item) for item, _ in some]
                     there = self._there(stream, names, settled.at)
-                    unknown += [pair for name, pair in zip(names, some, strict=True) if name not in there]
+                    absent += [pair for name, pair in zip(names, some, strict=True) if name not in there]
         except ApiError as error:
             if error.meta.status != 403:
                 raise
@@ -119,7 +119,7 @@ class Recovery:
                 )
             self._forbidden_until = self._clock() + FORBIDDEN_FOR
             return LookUp(pairs, [], 0.0)
-        return LookUp(unknown, undecided, wait)
+        return LookUp(absent, undecided, wait)
 
     def _there(self, stream: str, ids: list[str], since: float) -> set[str]:
         if self._refreshed.get(stream, -1.0) <= since:
@@ -132,8 +132,8 @@ class Recovery:
                 understood(answer, {"_shards?": {}}, asked)
             self._refreshed[stream] = asked_at
         found: set[str] = set()
-        for first in range(0, len(ids), MOST_IDS):
-            found |= self._found(stream, ids[first : first + MOST_IDS])
+        for first in range(0, len(ids), MAX_IDS):
+            found |= self._found(stream, ids[first : first + MAX_IDS])
         return found
 
     def _found(self, stream: str, ids: list[str]) -> set[str]:

@@ -39,6 +39,14 @@ _INDICES: Shape = {str: {"settings?": {"index?": {"creation_date?": str}}}}
 _CREATED_ON = re.compile(r"-(\d{4})\.(\d{2})\.(\d{2})-\d{6,}$")
 
 
+def waiting_message(documents: int) -> str:
+    """The log message about documents that wait for older requests."""
+    return (
+        f"{documents} documents wait: a bulk request that was sent before may still index them, and a rollover in "
+        "between would index them twice"
+    )
+
+
 class Settled(NamedTuple):
     """What is known of older requests to a data stream.
 

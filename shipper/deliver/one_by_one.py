@@ -9,20 +9,17 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable
-from math import inf
 
-from shipper.deliver.serialised import Made, made_of
+from shipper.deliver.serialised import Serialised, serialise
 from shipper.document.ecs import Documents
 from shipper.parse.dispatch import parse
 from shipper.parse.records import Records, text_of
 from shipper.tail.progress import Span
 from shipper.tail.splitter import Block
-from shipper.telemetry import bug, log
+from shipper.telemetry import Throttle, bug, log
 
-MOST_LEFT_OUT = 1000
+MAX_LEFT_OUT = 1000
 """So many blocks may be left out; where a bug hits more, the run ends."""
-# Lines that are read one by one are spoken of once in so many seconds.
-_SAY_EVERY = 60.0
 
 
 class LineByLine:
@@ -33,11 +30,10 @@ class LineByLine:
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._said_at = -inf
+        self._throttle = Throttle(clock)
         self._left_out = 0
 
-    def of(self, block: Block, documents: Documents) -> tuple[Records, Made | None]:
+    def of(self, block: Block, documents: Documents) -> tuple[Records, Serialised | None]:
         """The records of a block and a document for each; no documents where the block has to be left out.
 
         Args:
@@ -49,13 +45,13 @@ class LineByLine:
         """
         try:
             records = parse(block)
-            return records, made_of(documents.of(records))
+            return records, serialise(documents.of(records))
         except Exception as error:  # noqa: BLE001 - a bug in reading one line must not keep the others from being read
             try:
-                records, made, plain = _one_by_one(block, documents)
+                records, serialised, plain = _one_by_one(block, documents)
             except Exception as worse:
                 self._left_out += 1
-                if self._left_out > MOST_LEFT_OUT:
+                if self._left_out > MAX_LEFT_OUT:
                     raise
                 log.error(
                     "%s: a bug (%s) keeps the lines from byte %d to %d from being shipped; they are read again at "
@@ -63,19 +59,13 @@ class LineByLine:
                     block.origin.path, bug(worse), block.offsets[0], block.offsets[-1],
                 )  # fmt: skip
                 return Records(block, end=block.offsets[-1], rest=len(block.lines), carry=block.carry), None
-            self._say(block, error, plain)
-            return records, made
-
-    def _say(self, block: Block, error: Exception, plain: int) -> None:
-        now = self._clock()
-        if now < self._said_at + _SAY_EVERY:
-            return
-        self._said_at = now
-        log.error(
-            "%s: a bug (%s) in reading the lines from byte %d to %d: they are read one by one, %d of them shipped "
-            "as plain messages with the tag parse_failure",
-            block.origin.path, bug(error), block.offsets[0], block.offsets[-1], plain,
-        )  # fmt: skip
+            if self._throttle.allows("one by one"):
+                log.error(
+                    "%s: a bug (%s) in reading the lines from byte %d to %d: they are read one by one, %d of them "
+                    "shipped as plain messages with the tag parse_failure",
+                    block.origin.path, bug(error), block.offsets[0], block.offsets[-1], plain,
+                )  # fmt: skip
+            return records, serialised
 
 
 def whole(records: Records) -> Span:
@@ -86,10 +76,10 @@ def whole(records: Records) -> Span:
     return Span(origin.generation, block.offsets[0], end, block.anchor(end), records.carry, origin.restarts, torn)
 
 
-def _one_by_one(block: Block, documents: Documents) -> tuple[Records, Made, int]:
+def _one_by_one(block: Block, documents: Documents) -> tuple[Records, Serialised, int]:
     """The records and documents of single lines, and how many of these are plain messages."""
     out = Records(block, end=block.offsets[-1], rest=len(block.lines), carries=[], carry=block.carry)
-    made = Made([], [])
+    serialised = Serialised([], [])
     plain = 0
     # What a rotation tore stands at the end and takes no room: it belongs to the line before.
     lines = max(1, bisect_left(block.offsets, block.offsets[-1]))
@@ -97,15 +87,15 @@ def _one_by_one(block: Block, documents: Documents) -> tuple[Records, Made, int]
         line = _line(block, index, last=index == lines - 1, carry=out.carry)
         try:
             records = parse(line)
-            some = made_of(documents.of(records))
+            some = serialise(documents.of(records))
         except Exception:  # noqa: BLE001 - whatever it is, the line's text is kept
             records = _plain(line)
-            some = made_of(documents.of(records))
+            some = serialise(documents.of(records))
             plain += 1
         _take(out, records)
-        made.bodies.extend(some.bodies)
-        made.told.extend(some.told)
-    return out, made, plain
+        serialised.bodies.extend(some.bodies)
+        serialised.facts.extend(some.facts)
+    return out, serialised, plain
 
 
 def _line(block: Block, index: int, *, last: bool, carry: str) -> Block:

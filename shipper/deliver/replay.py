@@ -9,10 +9,11 @@ from elastic_transport import ApiError
 from elasticsearch import Elasticsearch
 
 from shipper.deliver.dead_letters import Letter
-from shipper.deliver.dedupe import Recovery
+from shipper.deliver.dedupe import Dedupe
+from shipper.deliver.older_requests import waiting_message
 from shipper.elastic.bulk_request import refusal_of, send
 from shipper.elastic.client import is_genuine
-from shipper.elastic.outcomes import ALREADY, Outcome, Verdict, judge_request
+from shipper.elastic.outcomes import EXISTS, Outcome, Verdict, judge_request
 
 # How long documents may wait before that is said, seconds.
 SAY_AFTER = 2.0
@@ -20,7 +21,7 @@ SAY_AFTER = 2.0
 
 def send_letters(
     client: Elasticsearch,
-    recovery: Recovery,
+    dedupe: Dedupe,
     letters: list[Letter],
     say: Callable[[str], None],
     sleep: Callable[[float], None] = time.sleep,
@@ -32,7 +33,7 @@ def send_letters(
 
     Args:
         client: of the cluster.
-        recovery: looks them up; made when the replay began.
+        dedupe: looks them up; made when the replay began.
         letters: what to send.
         say: told in a sentence that it waits.
         sleep: waits for so many seconds.
@@ -41,19 +42,19 @@ def send_letters(
         ApiError, TransportError: the request as a whole failed.
     """
     items = [letter.item() for letter in letters]
-    unknown, undecided = [], [(item, b"") for item in items]
+    absent, undecided = [], [(item, b"") for item in items]
     waited = 0.0
     while undecided:
-        found = recovery.look_up(undecided, recovery.began)
-        unknown += [item for item, _ in found.unknown]
+        found = dedupe.look_up(undecided, dedupe.began)
+        absent += [item for item, _ in found.absent]
         undecided = found.undecided
         if undecided:
             if waited <= SAY_AFTER < waited + found.wait:
-                say(f"{len(undecided)} documents wait: a request that was sent before may still bring them")
+                say(waiting_message(len(undecided)))
             waited += found.wait
             sleep(found.wait)
-    verdicts = dict(zip(unknown, _send_apart(client, unknown), strict=True))
-    return [verdicts.get(item, ALREADY) for item in items]
+    verdicts = dict(zip(absent, _send_apart(client, absent), strict=True))
+    return [verdicts.get(item, EXISTS) for item in items]
 
 
 def _send_apart(client: Elasticsearch, items: list[bytes]) -> list[Verdict]:

@@ -11,19 +11,19 @@ from shipper.document.ecs import Document
 from shipper.runs.facts import EncodedFact, facts_of
 
 
-class Made(NamedTuple):
+class Serialised(NamedTuple):
     """The documents of a block.
 
     Attributes:
         bodies: each as JSON, in their order.
-        told: what they tell of runs.
+        facts: what they tell of runs.
     """
 
     bodies: list[bytes]
-    told: list[EncodedFact]
+    facts: list[EncodedFact]
 
 
-def made_of(documents: Sequence[Document]) -> Made:
+def serialise(documents: Sequence[Document]) -> Serialised:
     """Documents, serialised; they are not needed any more."""
     dumps = orjson.dumps
-    return Made([dumps(document) for document in documents], facts_of(documents))
+    return Serialised([dumps(document) for document in documents], facts_of(documents))

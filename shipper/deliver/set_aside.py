@@ -16,10 +16,10 @@ from shipper.deliver.batch import Batch
 from shipper.document.ids import generation_text
 from shipper.telemetry import bug, log
 
-MOST = 1000
+MAX_BATCHES = 1000
 """So many batches are set aside; one more, and the run ends, since only another start can help."""
 # Of one batch, in a sentence.
-_MOST_NAMED = 5
+_MAX_NAMED = 5
 
 
 class SetAside:
@@ -34,7 +34,7 @@ class SetAside:
     def full(self) -> bool:
         """Whether there are more of them than a run may leave behind."""
         with self._lock:
-            return self._batches >= MOST
+            return self._batches >= MAX_BATCHES
 
     def delivered(self) -> None:
         """Another batch was: the bug is not in all of them."""
@@ -58,9 +58,10 @@ class SetAside:
             "; ".join(_named(batch)),
             batches,
         )
-        if batches == MOST:
+        if batches == MAX_BATCHES:
             log.error(
-                "%d batches are set aside, that is too many: ending, so that they are sent at the next start", MOST
+                "%d batches are set aside, that is too many: ending, so that they are sent at the next start",
+                MAX_BATCHES,
             )
         return in_a_row
 
@@ -73,7 +74,7 @@ def _named(batch: Batch) -> Iterator[str]:
         stretches[span.generation] = min(start, span.start), max(end, span.end)
     paths = _paths(batch, len(stretches))
     for at, (generation, (start, end)) in enumerate(stretches.items()):
-        if at == _MOST_NAMED:
+        if at == _MAX_NAMED:
             yield f"and {len(stretches) - at} more files"
             return
         yield f"{paths.get(generation_text(generation), 'a file without documents')}, bytes {start} to {end}"

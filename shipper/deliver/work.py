@@ -48,10 +48,10 @@ def parts_of(batch: Batch, began: float, now: float) -> list[Part]:
         The last is to be sent first.
     """
     pairs = list(zip(batch.items, batch.raws, strict=True))
-    if not (batch.doubtful or batch.again):
+    if not (batch.maybe_sent or batch.reread):
         return [Part(pairs)] if pairs else []
-    again = [pair for first, last in batch.again for pair in pairs[first:last]]
-    doubtful = [pair for first, last in batch.doubtful for pair in pairs[first:last]]
-    edges = [0, *(edge for span in sorted([*batch.doubtful, *batch.again]) for edge in span), len(pairs)]
+    reread = [pair for first, last in batch.reread for pair in pairs[first:last]]
+    maybe_sent = [pair for first, last in batch.maybe_sent for pair in pairs[first:last]]
+    edges = [0, *(edge for span in sorted([*batch.maybe_sent, *batch.reread]) for edge in span), len(pairs)]
     certain = [pair for first, last in zip(edges[::2], edges[1::2], strict=True) for pair in pairs[first:last]]
-    return [part for part in (Part(certain), Part(again, now), Part(doubtful, began)) if part.pairs]
+    return [part for part in (Part(certain), Part(reread, now), Part(maybe_sent, began)) if part.pairs]

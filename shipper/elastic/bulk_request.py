@@ -9,7 +9,7 @@ from elasticsearch import Elasticsearch
 
 from shipper.elastic.answers import NoAnswerError
 from shipper.elastic.client import reason_of
-from shipper.elastic.outcomes import WELL, Outcome, Verdict, judge
+from shipper.elastic.outcomes import CREATED, Outcome, Verdict, judge
 
 _PARAMS = {
     # Without a template no plain index may be made in the data stream's place.
@@ -43,7 +43,7 @@ def verdicts_of(answer: Any, expected: int) -> list[Verdict]:
     """
     items = items_of(answer, expected)
     if items.count(_CREATED) == expected:
-        return [WELL] * expected
+        return [CREATED] * expected
     return [judge(inner(item)) for item in items]
 
 

@@ -18,9 +18,9 @@ class Outcome(Enum):
     """It was there already, under the same id."""
     RETRY = "retry"
     """Not now; the same may succeed later."""
-    PAUSE = "pause"
+    UNAUTHORIZED = "unauthorized"
     """Forbidden: later, when somebody has mended the key; never dropped."""
-    NO_STREAM = "no stream"
+    MISSING_TEMPLATE = "missing template"
     """The index template is missing; later, when it is back."""
     DEAD = "dead"
     """Never, as it is."""
@@ -35,9 +35,25 @@ class Verdict(NamedTuple):
     reason: str = ""
 
 
-WELL = Verdict(Outcome.ACKNOWLEDGED)
+class Failure(NamedTuple):
+    """Why a request has to be sent again.
+
+    Attributes:
+        outcome: RETRY, or one that names what is missing.
+        kind: failures of one kind are logged once a minute.
+        reason: for the log; empty where the failure is logged elsewhere.
+        answered: something answered.
+    """
+
+    outcome: Outcome
+    kind: str = ""
+    reason: str = ""
+    answered: bool = True
+
+
+CREATED = Verdict(Outcome.ACKNOWLEDGED)
 """Created."""
-ALREADY = Verdict(Outcome.DUPLICATE, 409)
+EXISTS = Verdict(Outcome.DUPLICATE, 409)
 """There, under this id."""
 # A block is put on an index by an operator or by the disk watermark, and is lifted again; validation_exception is
 # what a cluster that has all the shards it may have says when a data stream is to be made.
@@ -46,7 +62,7 @@ _PASSING = frozenset({
 })  # fmt: skip
 
 # Of one reason, characters: it goes into the log and, for each document, into the dead letters.
-_MOST_REASON = 2000
+_MAX_REASON = 2000
 
 
 def judge(item: dict[str, Any]) -> Verdict:
@@ -59,9 +75,9 @@ def judge(item: dict[str, Any]) -> Verdict:
     if type(status) is not int or not 100 <= status < 600:
         return Verdict(Outcome.RETRY, 0, "no_status", "the answer gives no status for it (a proxy in between?)")
     if status in {200, 201} and item.get("failure_store") != "used":
-        return WELL
+        return CREATED
     if status == 409:
-        return ALREADY
+        return EXISTS
     error = item.get("error")
     if not (isinstance(error, dict) and isinstance(error.get("type"), str)):
         if status >= 300:
@@ -71,9 +87,9 @@ def judge(item: dict[str, Any]) -> Verdict:
     if status in {200, 201}:
         return Verdict(Outcome.DEAD, status, "failure_store", "rejected into the failure store of its data stream")
     if status in {401, 403}:
-        outcome = Outcome.RETRY if kind in _PASSING else Outcome.PAUSE
+        outcome = Outcome.RETRY if kind in _PASSING else Outcome.UNAUTHORIZED
     elif status == 404 and kind == "index_not_found_exception":
-        outcome = Outcome.NO_STREAM
+        outcome = Outcome.MISSING_TEMPLATE
     elif 400 <= status < 500 and status not in {408, 429} and kind not in _PASSING:
         outcome = Outcome.DEAD
     else:
@@ -90,15 +106,15 @@ def judge_request(status: int, *, genuine: bool = True) -> Outcome:
             what is too large for them, and nothing else about documents.
     """
     if status in {401, 403}:
-        return Outcome.PAUSE
+        return Outcome.UNAUTHORIZED
     if status == 413 or (genuine and status in {400, 422}):
         return Outcome.DEAD
     if status == 404 and genuine:
-        return Outcome.NO_STREAM
+        return Outcome.MISSING_TEMPLATE
     return Outcome.RETRY
 
 
-def is_unclear(status: int) -> bool:
+def may_have_indexed(status: int) -> bool:
     """Whether documents may have been taken although this was the answer."""
     return status in {0, 408} or status >= 500 or status < 300
 
@@ -107,7 +123,7 @@ def _reason(error: dict[str, Any]) -> str:
     parts: list[str] = []
     cause: Any = error
     while isinstance(cause, dict) and len(parts) < 4:
-        parts.append(str(cause.get("reason"))[:_MOST_REASON])
+        parts.append(str(cause.get("reason"))[:_MAX_REASON])
         cause = cause.get("caused_by")
     return "; ".join(parts)
 

@@ -10,14 +10,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 from elastic_transport import ApiError
 
 from shipper.config import Elasticsearch as Settings
 from shipper.elastic.bulk_request import NO_ANSWER
 from shipper.elastic.client import explain, is_genuine
-from shipper.elastic.outcomes import Outcome, judge_request
+from shipper.elastic.outcomes import Failure, Outcome, judge_request
 from shipper.runs.facts import EncodedFact, RunFacts
 from shipper.runs.gathered import Gathered
 from shipper.runs.writer import RunDocuments
@@ -31,15 +30,6 @@ BYTES_SHARE = 0.05
 FREE_BYTES_PER_SECOND = 2**16
 MAX_PENDING_BYTES = 10 * 2**20
 """Bytes of facts that wait at most; then they are written, and ``add`` waits."""
-
-
-class Failure(NamedTuple):
-    """Why facts could not be written now."""
-
-    outcome: Outcome
-    kind: str
-    reason: str
-    answered: bool = True
 
 
 class _Pace:
@@ -201,7 +191,7 @@ class RunWriter:
                 for identity, verdict in written.refused[:1]:
                     self._warn_behind(f"{identity}: {verdict.status} {verdict.kind}: {verdict.reason}")
                 facts, why = written.retry, written.why
-                if why is not None and why.outcome is Outcome.PAUSE:
+                if why is not None and why.outcome is Outcome.UNAUTHORIZED:
                     self._warn_behind(f"{why.status} {why.kind}: {why.reason}")
                     break
                 reason = f"{self._runs.index}: {why.status} {why.kind}: {why.reason}" if why else ""

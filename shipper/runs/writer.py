@@ -300,7 +300,7 @@ class RunDocuments:
         elif verdict.outcome is Outcome.DEAD:
             work.refuse(action.identity, verdict)
         else:
-            if verdict.outcome is Outcome.NO_STREAM:
+            if verdict.outcome is Outcome.MISSING_TEMPLATE:
                 self._index.exists = False  # it was deleted meanwhile
             work.later(action, verdict)
         return True

@@ -25,7 +25,7 @@ from elasticsearch import Elasticsearch
 from shipper.config import Elasticsearch as ElasticsearchSettings
 from shipper.config import Format, Shipper
 from shipper.deliver.batch import Packer
-from shipper.deliver.serialised import made_of
+from shipper.deliver.serialised import serialise
 from shipper.document.ecs import Documents
 from shipper.elastic.client import compress, connect
 from shipper.elastic.templates import install
@@ -66,7 +66,7 @@ def stages(data: bytes, line_format: Format) -> tuple[int, float, list[bytes]]:
         lines, offsets, cut = splitter.feed(data[at : at + CHUNK_BYTES])
         records = parse(Block(origin, lines, offsets, cut=cut, final=True, read_at_ns=time.time_ns()))
         count += len(records.records)
-        for batch in packer.add(records, made_of(documents.of(records))):
+        for batch in packer.add(records, serialise(documents.of(records))):
             bodies.append(b"".join(batch.items))
             compress(bodies[-1])
     spent = time.process_time() - began

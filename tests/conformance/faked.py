@@ -51,9 +51,9 @@ class FakedRig(Rig):
         """
         if look_every is None and ask_every is None:
             return Running(self.start())
-        code = "from shipper import health\nfrom shipper.deliver import sender\n"
+        code = "from shipper import health\nfrom shipper.deliver import template_gate\n"
         if look_every is not None:
-            code += f"sender.LOOK_EVERY = {look_every}\n"
+            code += f"template_gate.CHECK_EVERY = {look_every}\n"
         if ask_every is not None:
             code += f"health.ASK_EVERY = {ask_every}\n"
         code += "from shipper.cli.ship import main\nmain()"

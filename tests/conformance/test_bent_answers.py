@@ -124,7 +124,7 @@ class TestBugs:
         text = lines(0, 90) + json.dumps({"event": POISON}) + "\n" + lines(91, 200)
         (rig.logs / "neuroflow.log").write_text(text)
         (rig.logs / "workflow.log").write_text(json.dumps({"event": "beside"}) + "\n")
-        command = faulty(rig, "shipper.deliver.sender:send", "given[1]", *(["--once"] if once else []))
+        command = faulty(rig, "shipper.deliver.delivery:send", "given[1]", *(["--once"] if once else []))
         code, told = _run(rig, command, lambda: rig.count(es) >= 180, once=once)
         assert 3 == code, told
         assert "a bug (KeyError in <string>" in told

@@ -90,7 +90,7 @@ class Inside:
             self._note(faults(document, _RUNS, unmapped=_FACTS), "run document")
             if len(identity.encode()) > MOST_ID:
                 self._note([f"_id of {len(identity.encode())} bytes"], "run document")
-            # Made of what the cluster gives back it must be the same, else it would be written for ever.
+            # Serialised of what the cluster gives back it must be the same, else it would be written for ever.
             if orjson.loads(orjson.dumps(run_document(identity, document["facts"]))) != document:
                 self._note([f"{identity!r:.200} never comes to rest"], "run document")
             found[identity] = document

@@ -15,7 +15,7 @@ import orjson
 from elasticsearch import Elasticsearch
 
 from shipper.deliver.batch import Batch
-from shipper.deliver.dedupe import Pair, Recovery
+from shipper.deliver.dedupe import Dedupe, Pair
 from shipper.deliver.work import parts_of
 from shipper.tail.progress import Span
 from shipper.telemetry import Counters
@@ -108,13 +108,13 @@ class _Request:
 
     spans: list[Span]
     certain: list[Pair]
-    doubtful: list[Pair] = field(default_factory=list)
+    maybe_sent: list[Pair] = field(default_factory=list)
     since: float = 0.0
 
     @property
     def items(self) -> list[bytes]:
         """Its documents without an outcome."""
-        return [item for item, _ in (*self.doubtful, *self.certain)]
+        return [item for item, _ in (*self.maybe_sent, *self.certain)]
 
 
 class Cluster:
@@ -124,14 +124,14 @@ class Cluster:
         self.stream = stream
         self.counters = counters
         self.away = False
-        self.trouble = False
+        self.failing = False
         self.broken = False
         self.waiting: deque[_Request] = deque()
         self.aside: list[_Request] = []
         self.done: list[Span] = []
         self._clock = clock
         client = cast("Elasticsearch", _Client(stream))
-        self._recovery = Recovery(client, lambda _: None, request_timeout=1, clock=clock)
+        self._dedupe = Dedupe(client, lambda _: None, request_timeout=1, clock=clock)
 
     @property
     def waits(self) -> bool:
@@ -142,14 +142,14 @@ class Cluster:
         """Take a batch if there is room."""
         if len(self.waiting) >= ROOM:
             return False
-        parts = parts_of(batch, self._recovery.began, self._clock())
+        parts = parts_of(batch, self._dedupe.began, self._clock())
         request = _Request(batch.spans, [])
         for part in parts:
             pairs = [(_named(item), raw) for item, raw in part.pairs]
             if part.since is None:
                 request.certain += pairs
             else:
-                request.doubtful += pairs
+                request.maybe_sent += pairs
                 request.since = max(request.since, part.since)
         self.waiting.append(request)
         self.work()
@@ -169,24 +169,24 @@ class Cluster:
         created = self.stream.create(items)
         self.counters.settle(acknowledged=created, duplicate=len(items) - created)
         request.certain = []
-        if request.doubtful:
+        if request.maybe_sent:
             self.aside.append(request)
         else:
             self.done += request.spans
 
     def sent(self, request: _Request) -> list[bytes]:
         """What of a batch goes out: what is in doubt is looked up first."""
-        if request.doubtful:
-            found = self._recovery.look_up(request.doubtful, request.since)
-            self.counters.settle(duplicate=len(request.doubtful) - len(found.unknown) - len(found.undecided))
-            request.certain, request.doubtful = [*found.unknown, *request.certain], found.undecided
+        if request.maybe_sent:
+            found = self._dedupe.look_up(request.maybe_sent, request.since)
+            self.counters.settle(duplicate=len(request.maybe_sent) - len(found.absent) - len(found.undecided))
+            request.certain, request.maybe_sent = [*found.absent, *request.certain], found.undecided
         return [item for item, _ in request.certain]
 
     def time_out(self, *, arrived: bool) -> None:
         """What is under way was sent, and nobody waits for its answer any longer: it is in doubt from now on."""
         for request in self.waiting:
             self.stream.hang(self.sent(request), arrived=arrived)
-            request.doubtful, request.certain = [*request.doubtful, *request.certain], []
+            request.maybe_sent, request.certain = [*request.maybe_sent, *request.certain], []
             request.since = self._clock()
 
     def acknowledged(self) -> list[Span]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from shipper.config import Config, Shipper
-from shipper.sidecar import Sidecar
+from shipper.sidecar.sidecar import Sidecar
 from shipper.tail.state.store import CursorStore
 from shipper.tail.tail import Clock
 from shipper.telemetry import Counters

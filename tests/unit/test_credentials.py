@@ -7,7 +7,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from shipper.credentials import Silence, credentials_in
+from shipper.credentials import CredentialMask, credentials_in
 
 PASSWORD = 'pä"ss €/w+rd'
 KEY = base64.b64encode(b"an-id:the-inner-key").decode()
@@ -47,7 +47,7 @@ def test_credentials_are_found(found: set[str], sections: object) -> None:
 def test_they_are_hidden_however_they_are_spelled(said: str) -> None:
     """As text, as bytes, in JSON, in URLs, in headers; and what an API key holds."""
     known = credentials_in({"elasticsearch": {"username": "someone", "password": PASSWORD, "api_key": f"{KEY}\n"}})
-    hidden = Silence().keep(known).text(f"before {said} after")
+    hidden = CredentialMask().add(known).text(f"before {said} after")
     assert hidden.startswith("before ")
     assert hidden.endswith(" after")
     assert "…" in hidden
@@ -56,23 +56,23 @@ def test_they_are_hidden_however_they_are_spelled(said: str) -> None:
 
 def test_a_short_one_is_no_part_of_a_word() -> None:
     """``elastic`` as a password does not make messages unreadable, and is hidden where it stands by itself."""
-    silence = Silence().keep(["elastic"])
-    assert "elasticsearch.hosts: u:…@h, '…'" == silence.text("elasticsearch.hosts: u:elastic@h, 'elastic'")
+    credential_mask = CredentialMask().add(["elastic"])
+    assert "elasticsearch.hosts: u:…@h, '…'" == credential_mask.text("elasticsearch.hosts: u:elastic@h, 'elastic'")
 
 
 def test_all_that_were_in_use_stay_secret() -> None:
     """Also after the configuration has others; without any nothing is changed."""
-    silence = Silence()
-    assert "the old-secret and the new-secret" == silence.text("the old-secret and the new-secret")
-    silence.keep(["old-secret"]).keep(["new-secret"])
-    assert "the … and the …" == silence.text("the old-secret and the new-secret")
+    credential_mask = CredentialMask()
+    assert "the old-secret and the new-secret" == credential_mask.text("the old-secret and the new-secret")
+    credential_mask.add(["old-secret"]).add(["new-secret"])
+    assert "the … and the …" == credential_mask.text("the old-secret and the new-secret")
 
 
 def test_a_stream_is_silenced() -> None:
     """Whoever writes to it; all else is the stream's."""
     stream = io.StringIO()
-    silenced = Silence().keep(["a-secret"]).over(stream)
-    print("this is a-secret", file=silenced)
-    silenced.writelines(["and a-secret", "\n"])
+    masked = CredentialMask().add(["a-secret"]).stream(stream)
+    print("this is a-secret", file=masked)
+    masked.writelines(["and a-secret", "\n"])
     assert "this is …\nand …\n" == stream.getvalue()
-    assert stream.isatty() == silenced.isatty()
+    assert stream.isatty() == masked.isatty()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import click
 import pytest
 
-from shipper.cli import failure, reading
+from shipper.cli import exit_codes
 from shipper.cli.logs import logs
 from shipper.cli.ship import ship
 from shipper.health import Health
@@ -85,12 +85,16 @@ def test_every_exit_code() -> None:
     """Those of both programs, and no others."""
     text = section(DOCS / "commands.md", "Exit codes")
     of_ship, _, of_logs = text.partition("`neuroflow-logs`:")
-    assert [failure.OK, failure.NOT_ALL, failure.WRONG_USE, failure.CLUSTER] == [
+    assert [exit_codes.OK, exit_codes.INCOMPLETE, exit_codes.USAGE, exit_codes.CLUSTER] == [
         int(row["Code"]) for row in rows(of_ship, "Code")
     ]
-    assert [reading.FOUND, reading.NOTHING, reading.USAGE, reading.CLUSTER, reading.INTERRUPTED] == [
-        int(row["Code"]) for row in rows(of_logs, "Code")
-    ]
+    assert [
+        exit_codes.OK,
+        exit_codes.NOTHING_FOUND,
+        exit_codes.USAGE,
+        exit_codes.CLUSTER,
+        exit_codes.INTERRUPTED,
+    ] == [int(row["Code"]) for row in rows(of_logs, "Code")]
 
 
 def test_every_metric_and_path() -> None:

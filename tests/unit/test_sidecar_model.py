@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from shipper.config import Config, Shipper
-from shipper.sidecar import Sidecar
+from shipper.sidecar.sidecar import Sidecar
 from shipper.tail.state.store import CursorStore
 from shipper.tail.tail import Clock
 from shipper.telemetry import Counters
@@ -56,7 +56,7 @@ class Weather(RotatedLog):
         self.store = CursorStore(self.config.shipper.state_dir, pytest.fail)
         self.counters = Counters()
         self.cluster = Cluster(self.stream, self.counters, lambda: self.now)
-        self.cluster.away = self.cluster.trouble = self.away
+        self.cluster.away = self.cluster.failing = self.away
         self.sidecar = Sidecar(
             self.config,
             store=self.store,
@@ -128,13 +128,13 @@ class Weather(RotatedLog):
     @rule()
     def outage(self) -> None:
         """The cluster goes away."""
-        self.away = self.cluster.away = self.cluster.trouble = True
+        self.away = self.cluster.away = self.cluster.failing = True
 
     @precondition(lambda self: self.away)
     @rule()
     def returns(self) -> None:
         """The cluster is back."""
-        self.away = self.cluster.away = self.cluster.trouble = False
+        self.away = self.cluster.away = self.cluster.failing = False
         self.cluster.work()
 
     @rule()

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipper.health import ASK_EVERY, Health, Readiness, address_of
-from shipper.telemetry import Counters, configure_log, log
+from shipper.telemetry import ONCE, Counters, Throttle, configure_log, log
 
 
 @given(steps=st.lists(st.tuples(st.integers(0, 9), st.floats(0, 1), st.floats(0, 1)), max_size=20))
@@ -218,3 +218,16 @@ def test_log_says_what_may_be_said(capsys: pytest.CaptureFixture[str], monkeypat
     assert "hunter2" not in said
     assert "*** and ***" in said
     assert "ValueError: invalid literal for int() with base 10: '***'" in said
+
+
+def test_a_kind_of_message_is_logged_once_an_interval() -> None:
+    """Each kind has its own interval; ``ONCE`` lasts until it is reset."""
+    now = 0.0
+    throttle = Throttle(lambda: now)
+    assert [True, False, True] == [throttle.allows("a"), throttle.allows("a"), throttle.allows("b", ONCE)]
+    now = 60.0
+    assert [True, False] == [throttle.allows("a"), throttle.allows("b", ONCE)]
+    assert [True, False] == [throttle.reset("b"), throttle.reset("b")]
+    assert [False, True] == [throttle.allows("a"), throttle.allows("b", ONCE)]
+    assert throttle.reset()
+    assert [True, True] == [throttle.allows("a"), throttle.allows("b")]

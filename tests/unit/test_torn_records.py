@@ -15,7 +15,7 @@ import pytest
 from shipper.config import Config, Shipper
 from shipper.deliver.batch import Batch
 from shipper.redact.redactor import Redactor
-from shipper.sidecar import Sidecar
+from shipper.sidecar.sidecar import Sidecar
 from shipper.tail.state.store import CursorStore
 from shipper.tail.tail import RECORD_PATIENCE, Clock
 from shipper.telemetry import Counters
@@ -205,7 +205,7 @@ def test_killed_before_the_answer(ship: Ship, rotate: Callable[[Ship], None], ac
     """Accepted or not, what goes on in both files before the next start changes nothing about the record."""
     ship.write(NEXT)
     ship.settle()
-    ship.cluster.away = ship.cluster.trouble = True
+    ship.cluster.away = ship.cluster.failing = True
     ship.write(*RECORD[:3])
     ship.look(0.3)
     rotate(ship)
@@ -319,7 +319,7 @@ def test_a_rotation_that_no_scan_has_seen(ship: Ship) -> None:
     ship.look(RECORD_PATIENCE)
     assert ship.sidecar._tail.hurried
     ship.sidecar.hint(None)
-    ship.sidecar._hints()
+    ship.sidecar._scans.hinted()
     whole(ship)
 
 
@@ -391,7 +391,7 @@ def test_a_record_over_three_lives(ship: Ship) -> None:
 @pytest.mark.parametrize("accepted", [True, False])
 def test_killed_with_a_record_over_three_lives(ship: Ship, accepted: bool) -> None:
     """The same record is made again, whatever was written since."""
-    ship.cluster.away = ship.cluster.trouble = True
+    ship.cluster.away = ship.cluster.failing = True
     ship.write(*RECORD[:3])
     ship.rename()
     ship.write(*RECORD[3:5])

@@ -18,7 +18,7 @@ class Clock:
 
 def test_work_comes_in_its_order_and_is_bounded() -> None:
     """What a thread has in its hands takes room until it is finished."""
-    backlog: Backlog[str] = Backlog(2, most_postponed=1)
+    backlog: Backlog[str] = Backlog(2, max_postponed=1)
     assert [True, True, False] == [backlog.offer(one) for one in "abc"]
     assert "a" == backlog.take()
     assert not backlog.offer("c")
@@ -34,7 +34,7 @@ def test_work_comes_in_its_order_and_is_bounded() -> None:
 def test_what_is_postponed_gives_its_room_to_others() -> None:
     """As many as allowed; it comes back when it is due, before what is new."""
     clock = Clock()
-    backlog: Backlog[str] = Backlog(2, most_postponed=1, clock=clock.read)
+    backlog: Backlog[str] = Backlog(2, max_postponed=1, clock=clock.read)
     assert backlog.offer("a")
     assert backlog.offer("b")
     for one in "ab":
@@ -51,7 +51,7 @@ def test_what_is_postponed_gives_its_room_to_others() -> None:
 
 def test_a_thread_waits_until_something_is_due() -> None:
     """Nothing else wakes it."""
-    backlog: Backlog[str] = Backlog(1, most_postponed=1)
+    backlog: Backlog[str] = Backlog(1, max_postponed=1)
     taken: list[str | None] = []
     assert backlog.offer("a")
     backlog.take()
@@ -65,7 +65,7 @@ def test_a_thread_waits_until_something_is_due() -> None:
 def test_a_stop_gives_up_what_is_due_too_late() -> None:
     """What is ready, and what is due before the deadline, is still done."""
     clock = Clock()
-    backlog: Backlog[str] = Backlog(3, most_postponed=3, clock=clock.read)
+    backlog: Backlog[str] = Backlog(3, max_postponed=3, clock=clock.read)
     for one, due in (("a", 1.0), ("b", 9.0)):
         assert backlog.offer(one)
         backlog.take()
@@ -83,7 +83,7 @@ def test_a_stop_gives_up_what_is_due_too_late() -> None:
 
 def test_a_stop_wakes_those_who_wait() -> None:
     """Each of them."""
-    backlog: Backlog[str] = Backlog(1, most_postponed=1)
+    backlog: Backlog[str] = Backlog(1, max_postponed=1)
     threads = [threading.Thread(target=backlog.take) for _ in range(3)]
     for thread in threads:
         thread.start()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipper.deliver.batch import Batch, Packer
-from shipper.deliver.serialised import Made, made_of
+from shipper.deliver.serialised import Serialised, serialise
 from shipper.document.ids import ids_of
 from shipper.parse.records import Records
 from shipper.tail.fingerprint import anchor_of
@@ -37,9 +37,9 @@ def records_of(name: bytes, content: bytes, start: int, *, carry: str = "end") -
     )
 
 
-def documents_of(records: Records) -> Made:
+def documents_of(records: Records) -> Serialised:
     """A document a record."""
-    return made_of([{"message": raw.decode()} for raw in records.raws])
+    return serialise([{"message": raw.decode()} for raw in records.raws])
 
 
 LINES = st.lists(st.sampled_from(["", " ", "x", "word " * 10, "y" * 400]), min_size=1, max_size=8)
@@ -110,7 +110,7 @@ def test_items_are_bulk_lines() -> None:
 def test_blank_lines_move_the_cursor() -> None:
     """Nothing to send, but a span in its turn."""
     packer = Packer("default", {}, 10**6, 10)
-    assert [] == packer.add(records_of(NAMES[0], b"\n \n", 0), Made([], []))
+    assert [] == packer.add(records_of(NAMES[0], b"\n \n", 0), Serialised([], []))
     batch = packer.take()
     assert ([], [(0, 3)]) == (batch.items, [(span.start, span.end) for span in batch.spans])
 

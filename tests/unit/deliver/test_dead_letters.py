@@ -185,7 +185,7 @@ def test_letters_that_cannot_be_kept_are_an_error(letters: DeadLetters) -> None:
 
 def test_a_replay_holds_few_letters_at_a_time(letters: DeadLetters, monkeypatch: pytest.MonkeyPatch) -> None:
     """So many and so many bytes go into one request; a letter larger than that goes alone."""
-    monkeypatch.setattr("shipper.deliver.dead_letters.MOST_BYTES", 3000)
+    monkeypatch.setattr("shipper.deliver.dead_letters.MAX_REQUEST_BYTES", 3000)
     monkeypatch.setattr("shipper.deliver.dead_letters.CHUNK_BYTES", 1000)
     letters.append([dead(f"{n}", b"x" * (5000 if n == 4 else 800)) for n in range(12)])
     parts: list[int] = []

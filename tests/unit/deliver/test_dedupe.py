@@ -8,7 +8,7 @@ from elastic_transport import TransportError
 from elasticsearch import ApiError
 
 from shipper.config import Elasticsearch as Settings
-from shipper.deliver.dedupe import FORBIDDEN_FOR, LookUp, Pair, Recovery
+from shipper.deliver.dedupe import FORBIDDEN_FOR, Dedupe, LookUp, Pair
 from shipper.elastic.client import connect
 from tests.conformance.fake import Exchange, Fake, page, product, refuse
 
@@ -17,14 +17,14 @@ OTHER = "logs-neuroflow.workflow-x"
 
 
 class Desk:
-    """A recovery that asks the fake, at a time that the test sets."""
+    """A dedupe that asks the fake, at a time that the test sets."""
 
     def __init__(self, fake: Fake) -> None:
         self.fake = fake
         self.now = 100.0
         self.warned: list[str] = []
         self.client = connect(Settings(hosts=[fake.url]))
-        self.recovery = Recovery(
+        self.dedupe = Dedupe(
             self.client, self.warned.append, request_timeout=30, clock=self.clock, wall=lambda: 1e9 + self.now
         )
 
@@ -39,13 +39,13 @@ class Desk:
 
     def look_up(self, *names: str, since: float | None = None) -> LookUp:
         """What is known of these."""
-        return self.recovery.look_up([pair(name) for name in names], self.recovery.began if since is None else since)
+        return self.dedupe.look_up([pair(name) for name in names], self.dedupe.began if since is None else since)
 
     def unknown(self, *names: str, since: float | None = None) -> list[str]:
         """Which of these are not there, all of which is decided."""
         found = self.look_up(*names, since=since)
         assert ([], 0.0) == (found.undecided, found.wait)
-        return [raw.decode() for _, raw in found.unknown]
+        return [raw.decode() for _, raw in found.absent]
 
     def asked(self, path: str, stream: str = STREAM) -> int:
         """How often."""
@@ -59,7 +59,7 @@ def pair(name: str, stream: str = STREAM) -> Pair:
 
 @pytest.fixture
 def desk() -> Iterator[Desk]:
-    """A recovery at the fake."""
+    """A dedupe at the fake."""
     desk = Desk(Fake())
     yield desk
     desk.client.close()
@@ -100,7 +100,7 @@ def test_a_request_that_runs_is_waited_for(desk: Desk) -> None:
     desk.fake.rollover(STREAM)
     desk.fake.tasks = {"n:1": f"requests[3], indices[{STREAM}]", "n:2": f"requests[3], indices[{OTHER}]"}
     found = desk.look_up("a", "b")
-    assert ([], [b"a", b"b"]) == (found.unknown, [raw for _, raw in found.undecided])
+    assert ([], [b"a", b"b"]) == (found.absent, [raw for _, raw in found.undecided])
     assert 0 < found.wait < 1
     assert 0 == desk.asked("_search")
     desk.fake.streams[STREAM][0]["b"] = {}
@@ -159,8 +159,8 @@ def test_one_stream_does_not_wait_for_another(desk: Desk) -> None:
     desk.index("a")
     desk.index("a", stream=OTHER)
     desk.fake.tasks = {"n:1": f"requests[3], indices[{STREAM}]"}
-    found = desk.recovery.look_up([pair("b"), pair("b", OTHER)], desk.recovery.began)
-    assert ([pair("b", OTHER)], [pair("b")]) == (found.unknown, found.undecided)
+    found = desk.dedupe.look_up([pair("b"), pair("b", OTHER)], desk.dedupe.began)
+    assert ([pair("b", OTHER)], [pair("b")]) == (found.absent, found.undecided)
 
 
 def test_without_tasks_a_new_write_index_is_waited_for(desk: Desk) -> None:
@@ -169,7 +169,7 @@ def test_without_tasks_a_new_write_index_is_waited_for(desk: Desk) -> None:
     desk.fake.rollover(STREAM)
     desk.fake.created[STREAM] = 1e9 + desk.now - 20
     found = desk.look_up("a", "b")
-    assert ([], 2) == (found.unknown, len(found.undecided))
+    assert ([], 2) == (found.absent, len(found.undecided))
     assert 39 < found.wait <= 40
     desk.now += 40
     assert ["b"] == desk.unknown("a", "b")

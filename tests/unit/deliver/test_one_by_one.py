@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shipper.config import Dataset, Format, Shipper
 from shipper.deliver import one_by_one
 from shipper.deliver import serialised as module
-from shipper.deliver.one_by_one import MOST_LEFT_OUT, LineByLine, whole
+from shipper.deliver.one_by_one import MAX_LEFT_OUT, LineByLine, whole
 from shipper.document.ecs import Documents
 from shipper.document.ids import ids_of
 from shipper.parse.dispatch import parse
@@ -114,7 +114,7 @@ def test_a_block_that_can_not_be_shipped_is_left_out(
     assert "keeps the lines from byte 0 to 8 from being shipped" in caplog.text
     assert "sub-001" not in caplog.text
     monkeypatch.setattr("shipper.deliver.one_by_one.log.error", lambda *_: None)
-    for _ in range(MOST_LEFT_OUT - 1):
+    for _ in range(MAX_LEFT_OUT - 1):
         careful.of(given, documents)
     with pytest.raises(ValueError, match="sub-001"):
         careful.of(given, documents)

@@ -16,8 +16,9 @@ from elastic_transport import ConnectionTimeout, TransportError
 from shipper.config import Elasticsearch as Settings
 from shipper.deliver.batch import Batch
 from shipper.deliver.dead_letters import DeadLetters
-from shipper.deliver.dedupe import Recovery
+from shipper.deliver.dedupe import Dedupe
 from shipper.deliver.replay import send_letters
+from shipper.deliver.retries import Retries
 from shipper.deliver.sender import Sender
 from shipper.document.ids import generation_text
 from shipper.elastic.bulk_request import verdicts_of
@@ -64,9 +65,9 @@ class Desk:
         self.begun = 0
         self.sender = Sender(
             self.client, settings, in_flight=2, dead_letters=self.letters, counters=self.counters,
-            recovery=Recovery(self.client, pytest.fail, request_timeout=0.3), restore=self.restore,
+            dedupe=Dedupe(self.client, pytest.fail, request_timeout=0.3), restore=self.restore,
             runs=RunDocuments(self.client, "neuroflow-runs-test", lambda: None),
-            wake=self.wake, wait_for=self.wait_for,
+            wake=self.wake, retries=Retries(self.wait_for),
         )  # fmt: skip
 
     def restore(self) -> bool:
@@ -169,7 +170,7 @@ def test_whole_request_is_tried_again(desk: Desk, status: int) -> None:
     assert 1 == len(desk.finish())
     assert [["a", "b"]] * 4 == desk.cluster.requests
     assert (2, 0, 0, 0) == desk.counted()
-    assert not desk.sender.trouble
+    assert not desk.sender.failing
 
 
 @pytest.mark.parametrize(("status", "kind"), [(413, "request_too_large"), (400, "request_refused")])
@@ -200,11 +201,11 @@ def test_a_cluster_that_takes_nothing_blames_nobody(desk: Desk) -> None:
     for _ in range(5):
         assert desk.cluster.asked.acquire(timeout=10)
     assert (0, 0, 0, 1) == desk.counted()
-    assert desk.sender.trouble
+    assert desk.sender.failing
     desk.submit(batch("a"))
     assert 2 == len(desk.finish())
     assert (1, 0, 1, 0) == desk.counted()
-    assert not desk.sender.trouble
+    assert not desk.sender.failing
 
 
 def test_templates_are_looked_after_while_sending(desk: Desk) -> None:
@@ -215,7 +216,7 @@ def test_templates_are_looked_after_while_sending(desk: Desk) -> None:
     desk.submit(batch("b"))
     desk.finish()
     assert 1 == desk.restored
-    desk.sender._look_at = 0.0
+    desk.sender._templates._check_at = 0.0
     desk.can_restore = False
     desk.submit(batch("c"))
     desk.finish()
@@ -224,9 +225,9 @@ def test_templates_are_looked_after_while_sending(desk: Desk) -> None:
 
 def test_preparing_waits_for_no_silent_cluster(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """The start goes on after a while; documents still wait for the templates."""
-    monkeypatch.setattr("shipper.deliver.sender.PREPARE_PATIENCE", 0.01)
+    monkeypatch.setattr("shipper.deliver.template_gate.PREPARE_PATIENCE", 0.01)
     gate = threading.Event()
-    desk.sender._restore = lambda: gate.wait(20)
+    desk.sender._templates._restore = lambda: gate.wait(20)
     desk.sender.prepare(threading.Event())
     desk.submit(batch("a"))
     assert not desk.cluster.asked.acquire(timeout=0.2)
@@ -297,7 +298,7 @@ class Noticed(threading.Event):
 def test_stop_wakes_a_long_pause(desk: Desk) -> None:
     """An hour of back-off ends at once; where somebody answers it is tried once more at least."""
     desk.wait = 3600.0
-    desk.sender._nudge = pause = Noticed()
+    desk.sender._retries._nudge = pause = Noticed()
     desk.cluster.answers.put((503, {"error": "busy"}))
     desk.submit(batch("a"))
     assert pause.awaited.wait(10)
@@ -326,7 +327,7 @@ def test_slow_cluster_stops_the_reading(desk: Desk) -> None:
         return items(*[201] * len(ids))
 
     desk.cluster.decide = decide
-    desk.sender._client = desk.client.options(request_timeout=30)
+    desk.sender._delivery.client = desk.client.options(request_timeout=30)
     desk.submit(batch("a"), batch("b"), batch("c"))
     assert not desk.sender.offer(batch("d"))
     gate.set()
@@ -362,7 +363,7 @@ def test_bug_in_a_batch_does_not_end_the_thread(desk: Desk, caplog: pytest.LogCa
         assert desk.sender.offer(Batch([item], [], [Span(b"g", 0, 1, NOTHING, "")]))
         assert [] == desk.finish()
     assert not desk.sender.broken
-    assert not desk.sender.trouble
+    assert not desk.sender.failing
     assert "/l, bytes 0 to 1" in caplog.text
     desk.submit(batch("b"), batch("c"), batch("d"))
     assert 3 == len(desk.finish())
@@ -371,7 +372,7 @@ def test_bug_in_a_batch_does_not_end_the_thread(desk: Desk, caplog: pytest.LogCa
 
 def test_bug_in_every_batch_slows_down_and_ends_the_run(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each waits longer than the one before, until so many are set aside that only another start can help."""
-    monkeypatch.setattr("shipper.deliver.set_aside.MOST", 4)
+    monkeypatch.setattr("shipper.deliver.set_aside.MAX_BATCHES", 4)
     for at in range(4):
         assert not desk.sender.broken
         desk.counters.begin(1)
@@ -399,8 +400,8 @@ def test_letters_are_sent_like_documents(desk: Desk) -> None:
     desk.cluster.answers.put(items(400))
     desk.submit(batch("a"))
     desk.finish()
-    recovery = Recovery(desk.client, pytest.fail, request_timeout=30)
-    (verdict,) = send_letters(desk.client, recovery, list(desk.letters), pytest.fail)
+    dedupe = Dedupe(desk.client, pytest.fail, request_timeout=30)
+    (verdict,) = send_letters(desk.client, dedupe, list(desk.letters), pytest.fail)
     assert Outcome.ACKNOWLEDGED is verdict.outcome
     assert ["a"] == desk.cluster.requests[-1]
 
@@ -419,24 +420,24 @@ def test_letters_wait_for_an_older_request(desk: Desk) -> None:
         if len(waits) == 20:
             desk.cluster.tasks, desk.cluster.found = [], ["a"]
 
-    recovery = Recovery(desk.client, pytest.fail, request_timeout=30)
-    verdicts = send_letters(desk.client, recovery, list(desk.letters), said.append, sleep)
+    dedupe = Dedupe(desk.client, pytest.fail, request_timeout=30)
+    verdicts = send_letters(desk.client, dedupe, list(desk.letters), said.append, sleep)
     assert [Outcome.DUPLICATE, Outcome.ACKNOWLEDGED] == [one.outcome for one in verdicts]
     assert ["b"] == desk.cluster.requests[-1]
     assert (20, 1) == (len(waits), len(said))
 
 
-def doubtful(*names: str) -> Batch:
+def maybe_sent(*names: str) -> Batch:
     """A batch that an earlier run may have sent, all but its first document."""
     one = batch(*names)
-    one.doubtful = [(1, len(names))]
+    one.maybe_sent = [(1, len(names))]
     return one
 
 
 def test_what_an_older_request_may_bring_waits(desk: Desk) -> None:
     """And only that: the rest of its batch, and other batches, are sent meanwhile."""
     desk.cluster.tasks = ["requests[2], indices[logs-x-y]"]
-    desk.submit(doubtful("a", "b", "c"), batch("d"))
+    desk.submit(maybe_sent("a", "b", "c"), batch("d"))
     while desk.counted() != (2, 0, 0, 2):
         desk.wake.wait(0.05)
     assert desk.sender.waits
@@ -451,7 +452,7 @@ def test_what_an_older_request_may_bring_waits(desk: Desk) -> None:
 def test_a_stop_gives_up_what_waits(desk: Desk) -> None:
     """It is looked up again at the next start."""
     desk.cluster.tasks = ["requests[2], indices[logs-x-y]"]
-    desk.submit(doubtful("a", "b"))
+    desk.submit(maybe_sent("a", "b"))
     while desk.counted() != (1, 0, 0, 1):
         desk.wake.wait(0.05)
     desk.sender.stop(time.monotonic())
@@ -534,7 +535,7 @@ def test_cursors_move_when_the_runs_are_told_of(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        Written(FACTS, Verdict(Outcome.PAUSE, 403, "security_exception", "no"), []),
+        Written(FACTS, Verdict(Outcome.UNAUTHORIZED, 403, "security_exception", "no"), []),
         Written({}, None, [("pipeline_run:1", Verdict(Outcome.DEAD, 400, "document_parsing_exception", "no"))]),
     ],
 )

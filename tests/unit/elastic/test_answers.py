@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shipper.config import Elasticsearch as Settings
-from shipper.deliver.dedupe import Recovery
+from shipper.deliver.dedupe import Dedupe
 from shipper.elastic.answers import NoAnswerError, Shape, json_of, misfit, moment, number, taken_apart, understood
 from shipper.elastic.bulk_request import verdicts_of
 from shipper.elastic.client import connect, explain, is_there, reason_of
-from shipper.elastic.outcomes import Outcome, is_unclear
+from shipper.elastic.outcomes import Outcome, may_have_indexed
 from tests.bending import PAGE, Answer, bent
 from tests.tape import Tape
 
@@ -132,7 +132,7 @@ def test_a_bent_bulk_answer_settles_nothing_that_the_cluster_did_not(seed: int) 
         return
     for was, now in zip(truth, found, strict=True):
         assert now.outcome in {was.outcome, Outcome.RETRY}
-        assert now.outcome is was.outcome or is_unclear(now.status) or was.outcome is not Outcome.ACKNOWLEDGED
+        assert now.outcome is was.outcome or may_have_indexed(now.status) or was.outcome is not Outcome.ACKNOWLEDGED
 
 
 @given(st.integers(0, 3), st.binary(max_size=3), st.integers(0, 90), st.integers(0, 3))
@@ -166,10 +166,10 @@ def test_what_may_be_there_is_never_taken_for_missing(wrong: int, seed: int) -> 
     ):
         tape.put(method, f"/{stream}/{action}", Answer(200, JSON, orjson.dumps(said)))
     pairs = [(orjson.dumps({"create": {"_index": stream, "_id": name}}) + b"\n{}\n", b"") for name in "abc"]
-    recovery = Recovery(connect(SETTINGS), pytest.fail, request_timeout=30)
+    dedupe = Dedupe(connect(SETTINGS), pytest.fail, request_timeout=30)
     with tape.playing(wrong, random.Random(seed)), suppress(ApiError, TransportError):
-        look_up = recovery.look_up(pairs, recovery.began)
-        assert (look_up.unknown, look_up.undecided) in [(pairs[2:], []), ([], pairs)]
+        look_up = dedupe.look_up(pairs, dedupe.began)
+        assert (look_up.absent, look_up.undecided) in [(pairs[2:], []), ([], pairs)]
 
 
 @given(st.integers(0, 2**32))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipper.elastic.outcomes import Outcome, delay, is_unclear, judge, judge_request
+from shipper.elastic.outcomes import Outcome, delay, judge, judge_request, may_have_indexed
 
 
 def item(status: int, kind: str = "some_exception") -> dict[str, Any]:
@@ -33,9 +33,9 @@ def item(status: int, kind: str = "some_exception") -> dict[str, Any]:
         (Outcome.RETRY, {"status": "201"}),
         (Outcome.RETRY, {"status": [201]}),
         (Outcome.RETRY, {"status": 302}),
-        (Outcome.PAUSE, item(401, "security_exception")),
-        (Outcome.PAUSE, item(403, "security_exception")),
-        (Outcome.NO_STREAM, item(404, "index_not_found_exception")),
+        (Outcome.UNAUTHORIZED, item(401, "security_exception")),
+        (Outcome.UNAUTHORIZED, item(403, "security_exception")),
+        (Outcome.MISSING_TEMPLATE, item(404, "index_not_found_exception")),
         (Outcome.DEAD, item(404, "document_missing_exception")),
         (Outcome.DEAD, item(400, "document_parsing_exception")),
         # Not what Elasticsearch says of a document that it refuses: it is asked again.
@@ -65,9 +65,9 @@ def test_reasons_go_to_the_cause() -> None:
 @pytest.mark.parametrize(
     ("outcome", "statuses"),
     [
-        (Outcome.PAUSE, (401, 403)),
+        (Outcome.UNAUTHORIZED, (401, 403)),
         (Outcome.DEAD, (400, 413, 422)),
-        (Outcome.NO_STREAM, (404,)),
+        (Outcome.MISSING_TEMPLATE, (404,)),
         (Outcome.RETRY, (408, 429, 500, 502, 503, 504, 507, 301, 405, 406, 415)),
     ],
 )
@@ -84,7 +84,7 @@ def test_only_elasticsearch_judges_documents() -> None:
 @pytest.mark.parametrize(("status", "unclear"), [(200, True), (408, True), (504, True), (429, False), (403, False)])
 def test_some_answers_leave_open_what_became_of_the_documents(status: int, *, unclear: bool) -> None:
     """A gateway that gave up waiting does not know whether they were taken."""
-    assert unclear is is_unclear(status)
+    assert unclear is may_have_indexed(status)
 
 
 @given(attempt=st.integers(1, 10**6), chance=st.floats(0, 1))

@@ -11,10 +11,10 @@ import pytest
 from elastic_transport import ConnectionTimeout
 
 from shipper.config import Elasticsearch as Settings
-from shipper.elastic.outcomes import Outcome, Verdict
+from shipper.elastic.outcomes import Failure, Outcome, Verdict
 from shipper.runs import schedule
 from shipper.runs.facts import EncodedFact, RunFacts, facts_in
-from shipper.runs.schedule import MAX_INTERVAL, MIN_INTERVAL, Failure, RunWriter
+from shipper.runs.schedule import MAX_INTERVAL, MIN_INTERVAL, RunWriter
 from shipper.runs.writer import RunDocuments, Written
 from shipper.tail.progress import Span
 from shipper.tail.state.marks import NOTHING

@@ -1,0 +1,88 @@
+"""What the answer to a bulk request means for its documents: done, dead, or sent again.  Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from shipper.deliver.dedupe import Pair
+from shipper.deliver.work import Part
+from shipper.elastic.outcomes import CREATED, Failure, Outcome, Verdict, may_have_indexed
+
+ACTIONS = {
+    Outcome.UNAUTHORIZED: "waiting until that is mended",
+    Outcome.MISSING_TEMPLATE: "putting the index templates back",
+}
+"""What the sidecar does about a failure, for its log; every other outcome is tried again."""
+
+
+@dataclass(slots=True)
+class Decision:
+    """What to do with the documents of one request.
+
+    Attributes:
+        acknowledged: number of documents that this request created.
+        duplicate: number of documents that the index held already.
+        dead: item, line and verdict of documents that Elasticsearch will never accept.
+        resend: documents without an outcome; the last part goes out first.
+        failure: why they have no outcome, if the next attempt has to wait; None: send them at once.
+    """
+
+    acknowledged: int = 0
+    duplicate: int = 0
+    dead: list[tuple[bytes, bytes, Verdict]] = field(default_factory=list)
+    resend: list[Part] = field(default_factory=list)
+    failure: Failure | None = None
+
+
+def after_answer(pairs: list[Pair], verdicts: list[Verdict], now: float) -> Decision:
+    """Elasticsearch gave a verdict on each document.
+
+    Args:
+        pairs: what was sent, at least one.
+        verdicts: one for each.
+        now: monotonic seconds.
+    """
+    if verdicts[0] is CREATED and verdicts.count(CREATED) == len(verdicts):
+        return Decision(acknowledged=len(verdicts))
+    decision = Decision()
+    resend: list[Pair] = []
+    since = None
+    for pair, verdict in zip(pairs, verdicts, strict=True):
+        outcome = verdict.outcome
+        if outcome is Outcome.ACKNOWLEDGED:
+            decision.acknowledged += 1
+        elif outcome is Outcome.DUPLICATE:
+            decision.duplicate += 1
+        elif outcome is Outcome.DEAD:
+            decision.dead.append((*pair, verdict))
+        else:
+            resend.append(pair)
+            since = now if may_have_indexed(verdict.status) else since
+            kind = f"{verdict.status} {verdict.kind}"
+            decision.failure = Failure(outcome, kind, f"{kind}: {verdict.reason}")
+    if resend:
+        decision.resend.append(Part(resend, since))
+    return decision
+
+
+def after_refusal(part: Part, refusal: Verdict, failure: Failure, *, accepted: bool, now: float) -> Decision:
+    """The request was refused as a whole: retry later, or in halves until the document to blame stands alone.
+
+    Args:
+        part: what was sent; the look-up before it may have been refused instead.
+        refusal: the verdict on a single document that is refused like this.
+        failure: why; its outcome is that of the request.
+        accepted: this cluster has taken a request before.  One that has not does not tell anything about a
+            document by refusing it, unless it is too large (413).
+        now: monotonic seconds.
+    """
+    if failure.outcome is Outcome.DEAD:
+        if len(part.pairs) > 1:
+            middle = len(part.pairs) // 2
+            return Decision(resend=[Part(half, part.since) for half in (part.pairs[middle:], part.pairs[:middle])])
+        if part.since is None and (refusal.status == 413 or accepted):
+            return Decision(dead=[(*part.pairs[0], refusal)])
+        failure = failure._replace(outcome=Outcome.RETRY)
+    elif part.since is None and may_have_indexed(refusal.status):
+        part = part._replace(since=now)
+    return Decision(resend=[part], failure=failure)

@@ -1,0 +1,53 @@
+"""The end of a run: deliver what was read, wait for the outcomes, write the cursors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from shipper.sidecar.outbox import Outbox
+from shipper.sidecar.shipping import Shipping
+from shipper.telemetry import log
+
+if TYPE_CHECKING:
+    from shipper.deliver.sender import Sender
+
+# The drain's part of shutdown_timeout; the rest is for closing everything.
+DRAIN_PART = 0.9
+
+
+def drain(
+    shipping: Shipping,
+    outbox: Outbox,
+    sender: Sender,
+    *,
+    timeout: float,
+    clock: Callable[[], float],
+    stopping: bool,
+    hurried: Callable[[], bool],
+) -> None:
+    """Deliver what was read, for so long at most.
+
+    Args:
+        shipping: takes the outcomes.
+        outbox: has what the sender had no room for.
+        sender: has what is under way; it is stopped.
+        timeout: ``shutdown_timeout``, seconds.
+        clock: monotonic seconds.
+        stopping: a signal asked for it, so that it is logged.
+        hurried: whether a second signal came, which ends it at once.
+    """
+    deadline = clock() + DRAIN_PART * timeout
+
+    def has_time() -> bool:
+        return clock() < deadline and not hurried()
+
+    outbox.flush()
+    if stopping and not (outbox.hand_over() and sender.idle):
+        log.info("stopping: what was read is delivered first, within %g s; told again, it ends at once", timeout)
+    while not outbox.hand_over() and not sender.failing and not sender.broken and has_time():
+        shipping.wait_for_outcomes()
+    sender.stop(deadline)
+    while not sender.idle and has_time():
+        shipping.wait_for_outcomes()
+    shipping.settle()

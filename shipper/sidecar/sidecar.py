@@ -1,0 +1,260 @@
+"""One run of the shipper: wires the stations, and takes turns until it is told to stop.
+
+One thread reads and makes documents, a few send; nothing flows back but outcomes.  The log files are the queue: while
+a batch finds no room at the sender nothing more is read, but files are still scanned, so that what a rotation takes
+away meanwhile can be read afterwards.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from shipper import __version__, memory
+from shipper.config import Config, Shipper
+from shipper.deliver.batch import Packer
+from shipper.deliver.one_by_one import LineByLine
+from shipper.deliver.sender import Sender
+from shipper.document.ecs import Documents
+from shipper.document.run_context import RunContext
+from shipper.parse.dispatch import continuation, orphan
+from shipper.redact.redactor import Redactor
+from shipper.reload import KEPT, Reload
+from shipper.sidecar import drain, once
+from shipper.sidecar.outbox import Outbox
+from shipper.sidecar.scans import Scans
+from shipper.sidecar.shipping import Shipping
+from shipper.sidecar.state_saver import StateSaver
+from shipper.tail.report import counters_of
+from shipper.tail.rotation_joins import Joints
+from shipper.tail.scanner import Scanner
+from shipper.tail.sources import sources_of
+from shipper.tail.state.store import CursorStore
+from shipper.tail.tail import Clock, Tail
+from shipper.telemetry import Counters, log
+
+# After so many documents memory is returned to the system.
+BURST = 2000
+
+
+class Sidecar:
+    """One run of the shipper.
+
+    Args:
+        config: everything that can be set.
+        store: the cursors, held by this process.
+        sender: takes the batches.
+        counters: count the documents.
+        wake: set by hints and outcomes.
+        clock: what time it is.
+        once: ship what there is, and no more.
+        redactor: takes out what must not leave the machine; made from the configuration where none is given.
+        scanned: called after the first scan, before anything is sent, with whether some log has content.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        store: CursorStore,
+        sender: Sender,
+        counters: Counters,
+        wake: threading.Event,
+        clock: Clock | None = None,
+        once: bool = False,
+        redactor: Redactor | None = None,
+        scanned: Callable[[bool], None] = lambda _: None,
+    ) -> None:
+        settings = config.shipper
+        self._settings = settings
+        self._sender = sender
+        self._counters = counters
+        self._wake = wake
+        self._clock = clock or Clock()
+        self._redactor = redactor or Redactor(settings.redact, store.known())
+        self._tail = Tail(
+            sources_of(config),
+            settings.exclude,
+            store.load(),
+            host=settings.host,
+            longest=settings.max_line_bytes,
+            warn=lambda text: log.warning("%s", text),
+            clock=self._clock,
+            once=once,
+            joints=Joints(orphan, continuation),
+            seams=store.fact("seams") or "",
+            conceal=self._redactor.conceal,
+            looked_at=store.looked_at,
+        )
+        runs = RunContext(rows=store.recollected())
+        documents = Documents(settings, __version__, runs, self._redactor)
+        self._outbox = Outbox(
+            _packer(settings, documents),
+            settings.flush_interval,
+            sender=sender,
+            begin=self._tail.begin,
+            clock=self._clock.monotonic,
+        )
+        self._saver = StateSaver(store, self._tail, runs, counters)
+        self._scans = Scans(self._tail, store, self._saver, scanned, self._clock.monotonic)
+        self.stopping = threading.Event()
+        self._hurried = False
+        self._shipping = Shipping(
+            tail=self._tail,
+            documents=documents,
+            line_by_line=LineByLine(self._clock.monotonic),
+            outbox=self._outbox,
+            sender=sender,
+            counters=counters,
+            redactor=self._redactor,
+            store=store,
+            saver=self._saver,
+            wake=wake,
+            stopping=self.stopping,
+        )
+        self._given_back_at = 0
+        self._reload: Callable[[], Reload | None] | None = None
+        counters.resume(counters_of({"counters": store.fact("counters") or "{}"}))
+
+    def directories(self) -> list[str]:
+        """What a watch should cover."""
+        return self._tail.directories()
+
+    @property
+    def unread(self) -> list[str]:
+        """The paths of logs and directories that could not be read, or not to their ends."""
+        return self._tail.unread()
+
+    def hint(self, path: str | None) -> None:
+        """Something under the watched directories changed.
+
+        Args:
+            path: a file that was written to; None when something came, went or was renamed.
+        """
+        self._scans.hint(path)
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End the run: what was read is delivered and cursors are written; a second call ends it at once."""
+        self._hurried = self.stopping.is_set()
+        self.stopping.set()
+        self._wake.set()
+
+    def reload(self, load: Callable[[], Reload | None]) -> None:
+        """Use another configuration from the next turn on; positions stay.
+
+        Args:
+            load: gives it, or None when it is invalid and the old one is kept.
+        """
+        self._reload = load
+        self._wake.set()
+
+    def run_once(self, progress: Callable[[int, int], None] = lambda *_: None) -> bool:
+        """Ship everything that is there; gives whether all of it is acknowledged.
+
+        Ends early when nothing is acknowledged for ``shutdown_timeout``; what is left ships next time.
+
+        Args:
+            progress: called with bytes acknowledged and bytes in all.
+        """
+        clock, patience = self._clock.monotonic, self._settings.shutdown_timeout
+        once.ship_once(
+            self._tail,
+            self._scans,
+            self._shipping,
+            self._outbox,
+            self._sender,
+            stopping=self.stopping,
+            stalled=once.Stall(self._sender, self._outbox, self._counters, patience, clock),
+            progress=progress,
+        )
+        return self.drain()
+
+    def run(self, cover: Callable[[list[str]], bool]) -> bool:
+        """Ship until told to stop; gives whether everything that was read is acknowledged.
+
+        Args:
+            cover: takes the directories to watch, at every scan; gives whether they are watched.
+        """
+        while not self.stopping.is_set() and not self._sender.broken:
+            self._wake.clear()
+            if not self.turn(cover) and not self.stopping.is_set():
+                self._sleep()
+        return self.drain()
+
+    def turn(self, cover: Callable[[list[str]], bool]) -> bool:
+        """Do what is due now: scan, read, ship, settle; gives whether another turn would find more at once."""
+        if self._reload is not None:
+            self._reconfigure()
+        settings, now = self._settings, self._clock.monotonic()
+        patience = settings.partial_line_timeout
+        if self._scans.scan_if_due(patience, settings.scan_interval, cover, blocked=self._outbox.blocked):
+            self._give_back()
+        read = self._shipping.read()
+        if not self._outbox.blocked:
+            self._shipping.ship_all(self._tail.quiet(patience))
+            if self._outbox.filling and now >= self._outbox.flush_due(more=read):
+                self._outbox.flush()
+        self._shipping.settle()
+        return read
+
+    def drain(self) -> bool:
+        """Deliver what was read within ``shutdown_timeout`` and write the cursors; gives whether all of it has."""
+        drain.drain(
+            self._shipping,
+            self._outbox,
+            self._sender,
+            timeout=self._settings.shutdown_timeout,
+            clock=self._clock.monotonic,
+            stopping=self.stopping.is_set(),
+            hurried=lambda: self._hurried,
+        )
+        self._saver.finish(scanned=self._scans.done)
+        self._tail.close()
+        # Documents may be indexed whose runs could not be written: these lines are read again.
+        return self._tail.settled and self._counters.snapshot()["in_flight"] == 0
+
+    def _give_back(self) -> None:
+        """After a burst, when nothing is under way, its memory goes back to the system."""
+        if (settled := self._counters.settled) - self._given_back_at > BURST and self._sender.idle:
+            self._given_back_at = settled
+            memory.give_back()
+
+    def _sleep(self) -> None:
+        """Wait for a hint, an outcome, or the next thing that is due."""
+        due = self._scans.next_at
+        if not self._outbox.blocked:
+            due = min(due, self._tail.due(self._settings.partial_line_timeout))
+            if self._outbox.filling:
+                due = min(due, self._outbox.flush_due())
+        if not self._scans.hinted():
+            self._wake.wait(max(0.01, due - self._clock.monotonic()))
+        if self._scans.hinted():
+            self.stopping.wait(self._scans.pause())
+
+    def _reconfigure(self) -> None:
+        """Use another configuration, if one can be made of it; all that may fail comes before anything is changed."""
+        load, self._reload = self._reload, None
+        try:
+            new = load() if load is not None else None
+            if new is None:
+                return
+            settings, sources = new.config.shipper, sources_of(new.config)
+            scanner = Scanner(sources, settings.exclude, lambda text: log.warning("%s", text), self._clock.wall_ns)
+            scanner.scan()  # here it may fail
+            documents = Documents(settings, __version__, self._shipping.documents.runs, self._redactor)
+            packer = _packer(settings, documents)
+        except Exception as error:  # noqa: BLE001 - nothing that a configuration says may end a process that runs
+            log.error("the configuration can't be used (%s: %s); %s", type(error).__name__, error, KEPT)
+            return
+        self._outbox.reconfigure(packer, settings.flush_interval)
+        new.switch()
+        self._scans.next_at = 0.0
+        self._settings, self._shipping.documents = settings, documents
+        longest, patience = settings.max_line_bytes, settings.partial_line_timeout
+        self._tail.reconfigure(sources, scanner, host=settings.host, longest=longest, patience=patience)
+
+
+def _packer(settings: Shipper, documents: Documents) -> Packer:
+    batch = settings.batch
+    return Packer(settings.namespace, documents.common, batch.max_bytes, batch.max_events)

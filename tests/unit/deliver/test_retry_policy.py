@@ -1,0 +1,64 @@
+"""What answers mean for documents, without a cluster and without a clock."""
+
+from __future__ import annotations
+
+import pytest
+
+from shipper.deliver.retry_policy import Decision, after_answer, after_refusal
+from shipper.deliver.work import Part
+from shipper.elastic.outcomes import CREATED, EXISTS, Failure, Outcome, Verdict
+
+PAIRS = [(letter.encode(), letter.upper().encode()) for letter in "abcd"]
+NOW = 5.0
+
+
+def test_created_documents_are_done() -> None:
+    """Nothing is sent again."""
+    assert Decision(acknowledged=4) == after_answer(PAIRS, [CREATED] * 4, NOW)
+
+
+def test_only_documents_without_an_outcome_are_sent_again() -> None:
+    """Duplicates count, refusals are dead; a busy cluster has not indexed the rest."""
+    busy, dead = Verdict(Outcome.RETRY, 429, "busy", "later"), Verdict(Outcome.DEAD, 400, "wrong", "why")
+    expected = Decision(
+        1, 1, [(*PAIRS[2], dead)], [Part(PAIRS[3:])], Failure(Outcome.RETRY, "429 busy", "429 busy: later")
+    )
+    assert expected == after_answer(PAIRS, [CREATED, EXISTS, dead, busy], NOW)
+
+
+@pytest.mark.parametrize("status", [408, 500, 503, 0])
+def test_documents_that_may_be_indexed_are_looked_up_first(status: int) -> None:
+    """After an answer that does not tell: those of requests that began before now."""
+    verdict = Verdict(Outcome.RETRY, status)
+    assert [Part(PAIRS[:1], NOW)] == after_answer(PAIRS[:1], [verdict], NOW).resend
+    failure = Failure(Outcome.RETRY, "k", "r")
+    refused = after_refusal(Part(PAIRS), Verdict(Outcome.DEAD, status), failure, accepted=True, now=NOW)
+    assert Decision(resend=[Part(PAIRS, NOW)], failure=failure) == refused
+
+
+def refused(part: Part, status: int, *, accepted: bool) -> Decision:
+    """A request that Elasticsearch refuses for its content."""
+    return after_refusal(
+        part, Verdict(Outcome.DEAD, status), Failure(Outcome.DEAD, "k", "r"), accepted=accepted, now=NOW
+    )
+
+
+def test_a_refused_request_is_halved() -> None:
+    """At once, the first half first, and whether it may have been sent is kept."""
+    assert Decision(resend=[Part(PAIRS[2:], 1.0), Part(PAIRS[:2], 1.0)]) == refused(
+        Part(PAIRS, 1.0), 400, accepted=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "since", "accepted", "dead"),
+    [(400, None, True, 1), (400, None, False, 0), (413, None, False, 1), (413, 1.0, True, 0), (400, 1.0, True, 0)],
+)
+def test_a_document_is_dead_when_the_refusal_is_about_it(
+    status: int, since: float | None, accepted: bool, dead: int
+) -> None:
+    """Not by a cluster that has accepted nothing yet, unless it is too large; not when its look-up is refused."""
+    decision = refused(Part(PAIRS[:1], since), status, accepted=accepted)
+    assert dead == len(decision.dead)
+    retried = Decision(resend=[Part(PAIRS[:1], since)], failure=Failure(Outcome.RETRY, "k", "r"))
+    assert dead or retried == decision
