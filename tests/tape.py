@@ -19,11 +19,17 @@ Key = tuple[str, str]
 
 
 class Tape:
-    """Answers by method and path, in the order in which they were asked for."""
+    """Answers by method and path, in the order in which they were asked for.
+
+    Attributes:
+        requests: how many answers there are.
+        played: whether it has been played.
+    """
 
     def __init__(self) -> None:
         self._answers: defaultdict[Key, list[Answer]] = defaultdict(list)
         self.requests = 0
+        self.played = False
 
     def put(self, method: str, path: str, answer: Answer) -> None:
         """An answer that nobody has to be asked for."""
@@ -53,6 +59,7 @@ class Tape:
             dice: bends it.
             for_ever: all answers from that one on are.
         """
+        self.played = True
         asked: defaultdict[Key, int] = defaultdict(int)
         requests = 0
 

@@ -133,6 +133,7 @@ def check(context: click.Context) -> None:
     from shipper.cli.host_name import state_of, warnings_of
     from shipper.elastic.client import connect
     from shipper.tail import report
+    from shipper.tail.scanner import shown
 
     config = _config(context)
     redactor = redactor_of(config)
@@ -142,13 +143,17 @@ def check(context: click.Context) -> None:
 
     click.echo(f"configuration: {config.path}: good")
     click.echo(f"log directory: {config.log_dir}{'' if is_directory(config.log_dir) else ': not there yet'}")
-    files, _ = files_of(config, lambda text: click.echo(f"not read: {show(text)}"))
+    files, omitted = files_of(config, lambda _: None)
+    troubles = report.not_read(config.shipper.state_dir, files, host=config.shipper.host, conceal=redactor.conceal)
+    for path, why in sorted((omitted | {path: why for path, (why, _) in troubles.items()}).items()):
+        click.echo(f"not read: {show(f'{shown(path)}: {why}')}")
     offsets = report.offsets(config.shipper.state_dir)
     for file in sorted(files):
+        if troubles.get(file.path, ("", False))[1]:
+            continue
         offset = offsets.get(file.key, 0)
-        readable = "" if os.access(file.path, os.R_OK) else ", not readable for this user"
         click.echo(
-            f"file: {show(file.shown)} ({file.size} bytes, from {offset}{readable}): {file.source.format} → "
+            f"file: {show(file.shown)} ({file.size} bytes, from {offset}): {file.source.format} → "
             f"logs-neuroflow.{file.source.dataset}-{config.shipper.namespace}, matches {show(file.source.pattern)}"
         )
     before = state_of(*report.remembered(config.shipper.state_dir), config.shipper.host)

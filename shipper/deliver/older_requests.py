@@ -128,12 +128,9 @@ class OlderRequests:
         first_at, first = self._running.get(stream, (-1.0, frozenset()))
         if first_at > since and not first:
             return first
-        running = self._list(stream)
-        if running is None:
-            return None
         if self._arrived <= since:
             self._follow()
-            running = self._list(stream)
+        running = self._list(stream)
         if running is None:
             return None
         asked_at = self._clock()

@@ -72,6 +72,7 @@ class Sender:
             settle=self._settle_spans,
             retry=self._retry_runs,
             recovered=self._retries.recovered,
+            rested=wake.set,
             say=self._retries.warn,
         )
         self._wake = wake

@@ -13,6 +13,7 @@ from shipper.emit.ends import is_ended, is_torn
 from shipper.emit.file_locks import lock_exclusive, unlock
 from shipper.emit.forks import closed_in_child
 from shipper.emit.plain import json_line, plain, text
+from shipper.emit.strangers import FAILURES
 
 
 def _now() -> datetime:
@@ -146,5 +147,5 @@ def _moment(given: Any) -> datetime | None:
         if not isinstance(moment, datetime):
             return None
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except Exception:  # noqa: BLE001 - it runs the application's tzinfo objects, which may raise anything
+    except FAILURES:  # it runs time zones of strangers, which may raise anything
         return None

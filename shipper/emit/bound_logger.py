@@ -19,6 +19,7 @@ from shipper.emit.chain import ARGUMENTS, Chain, complete_event, interpolated
 from shipper.emit.own_keys import free_key
 from shipper.emit.plain import text
 from shipper.emit.standard_streams import report_failure
+from shipper.emit.strangers import FAILURES
 
 _METHODS = {
     logging.CRITICAL: "critical",
@@ -119,7 +120,7 @@ class BoundLogger(structlog.BoundLoggerBase):
             if chain is not None and not chain.wants(level, self._logger, kw, self._context):
                 return None
             return self._writer_of(chain, method, event, args, kw)()
-        except Exception as error:  # noqa: BLE001 - a log line must not stop the work it tells of
+        except FAILURES as error:  # a log line must not stop the work it tells of
             report_failure(error, f"{text(event)} {text(args)} {text(kw)}")
             return None
 
@@ -131,7 +132,7 @@ class BoundLogger(structlog.BoundLoggerBase):
             if kw.get("exc_info") is True:  # the thread that writes handles no exception
                 kw["exc_info"] = sys.exc_info()
             way = self._writer_of(chain, method, event, args, kw)
-        except Exception as error:  # noqa: BLE001 - a log line must not stop the work it tells of
+        except FAILURES as error:  # a log line must not stop the work it tells of
             report_failure(error, f"{text(event)} {text(args)} {text(kw)}")
             return None
         context = contextvars.copy_context()
@@ -144,7 +145,9 @@ class BoundLogger(structlog.BoundLoggerBase):
     def _writer_of(
         self, chain: Chain | None, method: str, event: Any, args: tuple[Any, ...], kw: dict[str, Any]
     ) -> Callable[[], Any]:
-        """A function that writes the event as it is at the time of this call."""
+        """What is left to do once the event is as it was at the moment of the call."""
+        if type(event) is str and not event and "event" in kw:
+            event = kw.pop("event")  # by name, as structlog's own methods take it
         event, rest = interpolated(event, args)
         if chain is not None and list(self._processors) == [chain]:
             done = complete_event(method, self._logger, {**self._context, **kw}, event, rest)
@@ -162,7 +165,7 @@ class BoundLogger(structlog.BoundLoggerBase):
             return getattr(self._logger, method)(*args, **fields)
         except structlog.DropEvent:
             return None
-        except Exception as error:  # noqa: BLE001 - a log line must not stop the work it tells of
+        except FAILURES as error:  # a log line must not stop the work it tells of
             report_failure(error, f"{text(event)} {text(kw)}")
             return None
 
@@ -175,9 +178,9 @@ def unbound(**initial: Any) -> FilteringBoundLogger:
 def level_number(level: Any) -> int:
     """A level, by number or name, as a number; anything else is info."""
     try:
-        numbers = logging.getLevelNamesMapping()
-        return numbers[level.upper()] if isinstance(level, str) else int(level)
-    except Exception:  # noqa: BLE001 - it runs methods of any object, which may raise anything
+        known = logging.getLevelNamesMapping()
+        return known[level.upper()] if isinstance(level, str) else int(level)
+    except FAILURES:  # it runs methods of strangers, which may raise anything
         return logging.INFO
 
 

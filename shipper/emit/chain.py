@@ -6,6 +6,7 @@ import functools
 import logging
 from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
+from operator import mod
 from typing import Any
 
 import structlog
@@ -17,6 +18,7 @@ from shipper.emit.own_keys import free_key, set_own
 from shipper.emit.plain import text
 from shipper.emit.rotating_file import Rotation
 from shipper.emit.standard_streams import report_failure
+from shipper.emit.strangers import FAILURES, asked
 
 SERVICE = "neuroflow"
 ARGUMENTS = "positional_args"
@@ -70,10 +72,10 @@ class Chain:
         try:
             level = _LEVELS.get(method_name.upper(), logging.INFO)
             if self.wants(level, logger, event_dict):
-                # Only structlog's logger for the standard library passes arguments on.
+                # The arguments are there where structlog's logger for the standard library is configured.
                 event, rest = interpolated(event_dict.pop("event", ""), event_dict.pop(ARGUMENTS, ()))
                 self.write(complete_event(_NAMES.get(method_name, method_name), logger, event_dict, event, rest))
-        except Exception as error:  # noqa: BLE001 - a log line must not stop the work it tells of
+        except FAILURES as error:  # a log line must not stop the work it tells of
             report_failure(error, text(event_dict))
         raise structlog.DropEvent
 
@@ -115,8 +117,8 @@ def interpolated(event: Any, args: Any) -> tuple[Any, Any]:
     try:
         # As in the standard library, a single mapping fills by names.
         named = len(args) == 1 and isinstance(args[0], Mapping) and args[0]
-        return event % (args[0] if named else args), ()
-    except Exception:  # noqa: BLE001 - it runs __str__ of any object, which may raise anything
+        return asked(mod, event, args[0] if named else args), ()
+    except FAILURES:  # it runs __str__ of strangers, which may raise anything
         return event, args
 
 

@@ -8,6 +8,7 @@ import traceback
 from typing import Any
 
 from shipper.emit.plain import text
+from shipper.emit.strangers import FAILURES, asked
 
 _OURS = ("structlog", "shipper.emit")
 
@@ -22,8 +23,8 @@ def exception_text(given: Any) -> str | None:
         info = _exc_info(given)
         if info[0] is None:
             return None
-        return logging.Formatter().formatException(info)
-    except Exception:  # noqa: BLE001 - an unpickled traceback is an imitation; an exception's own methods may fail
+        return asked(logging.Formatter().formatException, info)
+    except FAILURES:  # tracebacks that came through a pickle are imitations; others fail by themselves
         return None if info[1] is None else text(info[1])
 
 

@@ -13,6 +13,7 @@ from shipper.emit.levels import Levels
 from shipper.emit.plain import json_line, plain, text
 from shipper.emit.rotating_file import RotatingFile, Rotation
 from shipper.emit.standard_streams import STDOUT, report_failure
+from shipper.emit.strangers import FAILURES
 from shipper.taxonomy import WORKFLOW_LOG_PREFIXES
 
 Format = Literal["json", "console"]
@@ -79,7 +80,7 @@ class Output:
             name = text(event.get("event", ""))
             sink = self._workflow if name.startswith(WORKFLOW_LOG_PREFIXES) else self._main
             sink.write(f"{line}\n".encode())
-        except Exception as error:  # noqa: BLE001 - a log line must not stop the work it tells of
+        except FAILURES as error:  # a log line must not stop the work it tells of
             report_failure(error, line)
 
     def close(self) -> None:

@@ -11,21 +11,27 @@ from enum import Enum
 from os import PathLike, fspath
 from typing import Any
 
-_MAX_DEPTH = 64  # deeper objects become text; JSON readers fail at depths not far beyond
+from shipper.emit.strangers import FAILURES, asked
+
+_MAX_DEPTH = 64  # nesting below this is shown as text; readers of JSON give up at depths not far beyond
+_MOST = 100_000  # values of one line; what has no end must not hang the application
+_MORE = "<more that is not shown>"
 _SINGLE = frozenset({bool, int, float, str, bytes, date, datetime, time, timedelta})
-_INTEGERS = range(-(2**63), 2**64)  # integers that JSON readers keep exact; others become text
+_COUNTED = frozenset({dict, list, tuple})
+_INTEGERS = range(-(2**63), 2**64)  # what readers keep exact; longer ones are shown as text
 
 
 def plain(value: Any) -> Any:
     r"""The value, built only of dict, list, str, int, float, bool and None.
 
-    Scalars of numpy and similar libraries (objects with ``item()`` and no dimensions) become Python values, members
-    of an ``Enum`` their value, time spans seconds, dates ISO text, bytes text, decimal numbers text with all their
-    digits.  Paths, UUIDs and other objects become their ``str``, exceptions and sets their ``repr``.  NaN, NaT and
-    infinities become None, since JSON has none of them.  Keys become text and stay distinct.  Lone surrogates become
-    escapes (``\udce9``), since UTF-8 can't encode them.  Never raises.
+    Scalars of numpy and its kin (whatever has ``item()`` and no dimensions) become the Python value that they stand
+    for, members of an ``Enum`` their value, time spans seconds, dates ISO text, bytes text, decimal numbers text with
+    all their digits.  Paths, UUIDs and other objects become their ``str``, exceptions and sets their ``repr``.  NaN,
+    NaT and infinities become None, as JSON has no word for them.  Keys become text and stay distinct.  Lone
+    surrogates become their escapes (``\udce9``), as UTF-8 can't hold them.  Of a value that holds very many others,
+    or has no end, the first hundred thousand are shown.  Never raises.
     """
-    return _plain(value, ())
+    return _plain(value, (), [_MOST])
 
 
 def json_line(entry: Mapping[Any, Any]) -> str:
@@ -47,26 +53,26 @@ def text(value: Any) -> str:
         elif isinstance(value, date | time):
             shown = value.isoformat()
         elif isinstance(value, BaseException | set | frozenset):
-            shown = repr(value)
+            shown = asked(repr, value)
         elif isinstance(value, PathLike):
             return text(fspath(value))
         else:
-            shown = str(value)
+            shown = asked(str, value)
         if shown.isascii():
             return shown
         return shown.encode("utf-8", "backslashreplace").decode("utf-8")
-    except Exception:  # noqa: BLE001 - it runs __str__ of any object, which may raise anything
+    except FAILURES:  # it runs __str__ of strangers, which may raise anything
         return f"<{_kind(value)} that can't be shown>"
 
 
 def _kind(value: Any) -> str:
     try:
         return str(type(value).__name__)
-    except Exception:  # noqa: BLE001 - a metaclass may raise anything
+    except FAILURES:  # a class may have a class that fails
         return "object"
 
 
-def _plain(value: Any, parents: tuple[int, ...]) -> Any:
+def _plain(value: Any, parents: tuple[int, ...], room: list[int]) -> Any:
     # Most values are one of these.
     kind = type(value)
     if value is None or kind is bool:
@@ -79,13 +85,13 @@ def _plain(value: Any, parents: tuple[int, ...]) -> Any:
         return value if value in _INTEGERS else text(value)
     try:
         if isinstance(value, Enum) and not isinstance(value, str):
-            return _plain(value.value, (*parents, id(value))) if len(parents) < _MAX_DEPTH else text(value)
+            return _plain(value.value, (*parents, id(value)), room) if len(parents) < _MAX_DEPTH else text(value)
         if isinstance(value, Mapping | list | tuple):
-            return _container(value, parents)
+            return _container(value, parents, room)
         if not isinstance(value, str | bytes) and hasattr(value, "item"):
             value = _python_value(value)
         return _single(value)
-    except Exception:  # noqa: BLE001 - it runs methods of any object, which may raise anything
+    except FAILURES:  # it runs methods of strangers, which may raise anything
         return text(value)
 
 
@@ -106,8 +112,9 @@ def _single(value: Any) -> Any:
 
 
 def _python_value(value: Any) -> Any:
-    """The Python value of a scalar of numpy, torch and others; arrays and other objects with ``item`` unchanged."""
-    if tuple(getattr(value, "shape", ())):
+    """What a single value of numpy, torch and others stands for; an array, and whatever else has ``item``, itself."""
+    shape = getattr(value, "shape", ())
+    if not isinstance(shape, tuple) or shape:  # what is no tuple is not numpy's, and may have no end
         return value
     kind = getattr(getattr(value, "dtype", None), "kind", "")
     if kind in ("m", "M"):
@@ -127,16 +134,35 @@ def _is_none(value: Any) -> bool:
     return bool(value != value)  # noqa: PLR0124 - that is the test
 
 
-def _container(value: Any, parents: tuple[int, ...]) -> Any:
+def _container(value: Any, parents: tuple[int, ...], room: list[int]) -> Any:
     if id(value) in parents or len(parents) >= _MAX_DEPTH:
         return f"<{type(value).__name__} inside itself or too deep>"
     inside = (*parents, id(value))
+    # Python's own know how many they hold: nearly all are counted in one go.
+    counted = type(value) in _COUNTED and len(value) <= room[0]
+    if counted:
+        room[0] -= len(value)
     if not isinstance(value, Mapping):
-        return [_plain(item, inside) for item in value]
+        if counted:
+            return [_plain(item, inside, room) for item in value]
+        items: list[Any] = []
+        for item in value:
+            if room[0] <= 0:
+                items.append(_MORE)
+                break
+            room[0] -= 1
+            items.append(_plain(item, inside, room))
+        return items
     out: dict[str, Any] = {}
     for key, item in value.items():
+        if not counted:
+            # The fields of an event are there whatever one of them holds.
+            if room[0] <= 0 and (parents or len(out) >= _MOST):
+                out[_MORE] = True
+                break
+            room[0] -= 1
         name = text(key)
         while name in out:  # 1 and "1" are two keys; JSON readers reject or drop duplicate keys
             name += "_"
-        out[name] = _plain(item, inside)
+        out[name] = _plain(item, inside, room)
     return out

@@ -13,6 +13,7 @@ import threading
 from typing import Literal, TextIO
 
 from shipper.emit.forks import Forkable
+from shipper.emit.strangers import FAILURES, asked
 
 _MAX_WAIT = 1.0
 """Seconds that a fork waits for a thread that writes, and a child for the stream's lock."""
@@ -121,12 +122,12 @@ def report_failure(error: BaseException, line: str) -> None:
     try:
         report = f"logging failed ({type(error).__name__}: {_message(error)}); the line was: {line}\n"
         STDERR.write(report.encode("utf-8", "backslashreplace"))
-    except Exception:  # noqa: BLE001, S110 - no place is left to report it
+    except FAILURES:  # there is nobody left to tell
         pass
 
 
 def _message(error: BaseException) -> str:
     try:
-        return str(error)
-    except Exception:  # noqa: BLE001 - it runs __str__ of any object, which may raise anything
+        return asked(str, error)
+    except FAILURES:  # it runs __str__ of strangers, which may raise anything
         return "it can't be shown"

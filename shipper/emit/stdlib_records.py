@@ -17,6 +17,7 @@ from shipper.emit.output import Output
 from shipper.emit.own_keys import free_key, set_own
 from shipper.emit.plain import text
 from shipper.emit.standard_streams import report_failure
+from shipper.emit.strangers import FAILURES, asked
 
 # The parent of task loggers, whatever their names are.
 CELERY_TASKS = "celery.task"
@@ -39,13 +40,13 @@ class RecordHandler(logging.Handler):
     def handle(self, record: logging.LogRecord) -> bool:
         """Filter and emit without the handler's lock, for which a signal handler that logs might wait for ever."""
         try:
-            result: Any = self.filter(record)
-        except Exception as error:  # noqa: BLE001 - filters are the application's
+            wanted: Any = self.filter(record)
+        except FAILURES as error:  # filters are the application's
             report_failure(error, text(record.msg))
-            result = True
-        if result:
-            self.emit(result if isinstance(result, logging.LogRecord) else record)
-        return bool(result)
+            wanted = True
+        if wanted:
+            self.emit(wanted if isinstance(wanted, logging.LogRecord) else record)
+        return bool(wanted)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record as an event.  Never raises."""
@@ -59,7 +60,7 @@ class RecordHandler(logging.Handler):
                 for key, value in current_task().items():
                     vars(record).setdefault(key, value)
             output.write(event_of(record))
-        except Exception as error:  # noqa: BLE001 - a log line must not stop the work it tells of
+        except FAILURES as error:  # a log line must not stop the work it tells of
             report_failure(error, text(record.msg))
 
 
@@ -116,9 +117,9 @@ def _wrapped(record: logging.LogRecord) -> dict[str, Any] | None:
 
 def _message(record: logging.LogRecord) -> str:
     try:
-        if not record.args or "%" in str(record.msg):
-            return text(record.getMessage())
-    except Exception:  # noqa: BLE001, S110 - arguments that don't fit, or can't be shown
+        if not record.args or "%" in asked(str, record.msg):
+            return text(asked(record.getMessage))
+    except FAILURES:  # arguments that don't fit, or can't be shown
         pass
     return f"{text(record.msg)} {text(record.args)}" if record.args else text(record.msg)
 

@@ -59,6 +59,7 @@ class RunWriter:
         settle: takes the spans whose facts are written.
         retry: takes why the n-th attempt failed; waits, and gives False to end the attempts.
         recovered: called after an attempt that succeeded.
+        rested: called when a write has ended, after ``settle``: whoever waits for ``idle`` looks again.
         say: takes the kind and the text of a warning that is logged once a minute at most.
         clock: monotonic seconds.
     """
@@ -71,6 +72,7 @@ class RunWriter:
         settle: Callable[[list[Span]], None],
         retry: Callable[[Failure, int], bool],
         recovered: Callable[[], None],
+        rested: Callable[[], None],
         say: Callable[[str, str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -79,6 +81,7 @@ class RunWriter:
         self._settle = settle
         self._retry = retry
         self._recovered = recovered
+        self._rested = rested
         self._say = say
         self._clock = clock
         self._gathered = Gathered(MAX_PENDING_BYTES)
@@ -162,6 +165,7 @@ class RunWriter:
                 self._writing = self._failing = False
                 self._pace.written_at = self._clock()
                 self._changed.notify_all()
+            self._rested()
 
     def _due(self) -> float:
         """Seconds until the waiting facts are written; infinite if none wait."""

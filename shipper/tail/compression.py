@@ -48,6 +48,15 @@ _NAMES = {
     "cpio": "cpio",
 }  # fmt: skip
 _ENDING = re.compile(r"\.tar\.[a-z0-9]+\Z|\.([a-z0-9]+)\Z", re.IGNORECASE)
+_ARCHIVES = tuple(begins for begins, kind in _OTHER if kind != "SQLite")
+# A time of day at the beginning of a line, an object with a logger's keys, a traceback, or a level between brackets.
+_OF_A_LOG = re.compile(
+    rb"""^(?:[^\n]{0,32}\b\d\d:\d\d:\d\d\b
+    |[ \t]*\{[^\n]*"(?:event|message|msg|action|(?:log\.)?level|levelname|severity|@?timestamp|asctime)"[ ]*:[ ]*["\d]
+    |Traceback[ ]\(most[ ]recent[ ]call[ ]last\):
+    |[^\n]{0,64}[\[|(][ ]*(?:DEBUG|INFO|WARN|WARNING|ERROR|CRITICAL)[ ]*[\]|)])""",
+    re.MULTILINE | re.IGNORECASE | re.VERBOSE,
+)
 _CONTROL = re.compile(rb"[\x01-\x06\x0e-\x1a\x1c-\x1f]")
 
 
@@ -172,6 +181,13 @@ def unreadable(name: str, head: bytes, *, strange: bool) -> str | None:
     if head[257:262] == b"ustar":
         return "tar"
     return "binary" if strange and not is_packed(head) and not is_text(head) else None
+
+
+def says_log(head: bytes) -> bool:
+    """Whether a file that begins so may be a log: it is compressed, or has a line as loggers write them."""
+    if is_packed(head) or head.startswith(_ARCHIVES):
+        return True
+    return is_text(head) and _OF_A_LOG.search(head) is not None
 
 
 def is_text(head: bytes) -> bool:

@@ -12,7 +12,7 @@ class Views:
     """Opens files for questions about their content.
 
     ``outrun`` says that another file had the name by the time it was opened; ``refused`` holds why those could not be
-    read that could not, by path.
+    read that could not, by path; ``empty`` the same for compressed files of no bytes.
 
     Args:
         open_view: opens a file's content.
@@ -25,6 +25,7 @@ class Views:
         self._warned: set[tuple[str, str]] = set()
         self.outrun = False
         self.refused: dict[str, str] = {}
+        self.empty: dict[str, str] = {}
 
     def ask(self, file: Found, question: Callable[[FileView, Found], bool]) -> bool:
         """The answer to a question about a file's content; unreadable just now, it stays as it is till next scan."""
@@ -59,8 +60,18 @@ class Views:
         if view.damage:
             self._refuse(file, "damage", f"not {view.kind}, or damaged from its beginning ({view.damage})")
 
-    def _refuse(self, file: Found, what: str, reason: str) -> None:
-        self.refused[file.path] = reason
+    def say_cut_off(self, file: Found, view: FileView) -> None:
+        """Say once that a compressed file, which has not changed for long enough, ends before its first line."""
+        if not view.unfinished:
+            return
+        if file.size:
+            self._refuse(file, "cut off", str(view.trouble))
+        else:
+            reason = "is empty: the program that compresses it has not written yet, or failed"
+            self._refuse(file, "empty", reason, harmless=True)
+
+    def _refuse(self, file: Found, what: str, reason: str, *, harmless: bool = False) -> None:
+        (self.empty if harmless else self.refused)[file.path] = reason
         if (what, file.path) not in self._warned:
             self._warned.add((what, file.path))
             self._warn(f"{file.path}: {reason}; trying again every scan, nothing is lost")

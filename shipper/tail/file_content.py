@@ -48,6 +48,14 @@ class FileView:
         return self._unpacker is not None or bool(self._packed) or not self._member_at
 
     @property
+    def trouble(self) -> str | None:
+        """What keeps a compressed file from being read to its end, as far as it was unpacked; None for nothing."""
+        if self.damage:
+            return f"the {self.kind} stream is damaged ({self.damage})"
+        kind = self.kind if self._unpacker is not None or self.whole else "compressed"
+        return f"the {kind} stream is cut off: its end is missing" if self.unfinished else None
+
+    @property
     def born(self) -> int:
         """When the file was made, nanoseconds since the epoch; 0 where nobody knows."""
         return born_ns(self._raw.fileno())

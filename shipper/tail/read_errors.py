@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from shipper.tail.reader import Reader
+
 
 class Troubles:
     """What the readers can't read.
@@ -28,6 +30,22 @@ class Troubles:
         if why and path not in self._said:
             self._said.add(path)
             self._warn(f"{path}: {why}")
+
+    def judge(self, generation: bytes, reader: Reader, rested: bool) -> None:
+        """Reading did not fail: there is no trouble, unless a compressed file is damaged or lacks its end.
+
+        Args:
+            generation: that was read.
+            reader: of its file.
+            rested: the file has not changed for so long that nobody seems to be writing it.
+        """
+        view = reader.view
+        if view is None or view.damage:
+            return  # of damage the reader tells
+        if not view.unfinished:
+            self.over(generation)
+        elif rested and not reader.grew:
+            self.met(generation, reader.path, f"{view.trouble}; what is there is shipped, the rest when it comes")
 
     def over(self, generation: bytes) -> None:
         """It succeeded."""

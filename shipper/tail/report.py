@@ -23,6 +23,8 @@ from shipper.tail.tracker import Generations
 from shipper.tail.waiting_since import ENDLESS
 
 _PIECE = 2**20
+# Where only the damage of compressed files is asked for, so much of each is unpacked, bytes.
+_MOST_UNPACKED = 2**26
 
 
 def report(
@@ -50,6 +52,43 @@ def report(
         StateError: there is no readable store.
     """
     cursors, facts = read_only(state_dir)
+    generations = _matched(state_dir, cursors, files, host, conceal)
+    unread = {**omitted, **generations.empty, **generations.unread}
+    lags = []
+    for generation in generations:
+        if (file := generation.found) is not None:
+            size, trouble = _content(file, generation.cursor.offset, ENDLESS)
+            lags.append(_lag(generation, file, size, now, generations.looked_at))
+            if trouble:
+                unread[file.path] = trouble
+    counters = {"read": 0, "acknowledged": 0, "duplicate": 0, "dead": 0, "in_flight": 0} | counters_of(facts)
+    return {
+        "files": sorted(lags, key=lambda one: str(one["path"])),
+        "not_read": [{"path": shown(path), "reason": why} for path, why in sorted(unread.items())],
+        "counters": counters,
+    }
+
+
+def not_read(
+    state_dir: Path, files: list[Found], *, host: str, conceal: Conceal = plain
+) -> dict[str, tuple[str, bool]]:
+    """Why files that a scan finds can't be read, or not to their ends, by path; True where nothing of them can.
+
+    Args:
+        state_dir: of the sidecar, running or not, or not there yet.
+        files: that a scan finds now.
+        host: name of this machine in generation names.
+        conceal: what stands for a path in the store.
+    """
+    generations = _matched(state_dir, remembered(state_dir)[0], files, host, conceal)
+    whole = {path: (why, True) for path, why in {**generations.empty, **generations.unread}.items()}
+    found = [(one.found, one.cursor.offset) for one in generations if one.found is not None]
+    parts = {file.path: (trouble, False) for file, at in found if (trouble := _content(file, at, _MOST_UNPACKED)[1])}
+    return parts | whole
+
+
+def _matched(state_dir: Path, cursors: list[Cursor], files: list[Found], host: str, conceal: Conceal) -> Generations:
+    """The generations of these cursors, told apart in these files as the next scan of a sidecar would."""
     generations = Generations(cursors, host=host, keep=0, warn=lambda _: None, conceal=conceal)
     generations.looked_at = _looked_at(state_dir)
     there = {file.key: file for file in files}
@@ -58,15 +97,11 @@ def report(
         if file is not None and file.compressed and file.size == generation.cursor.size:
             generation.found = file  # to unpack it all again, only to see that it is what it was, takes too long here
     generations.observe(files, 0.0, 0.0)
-    lags = [_lag(one, one.found, now, generations.looked_at) for one in generations if one.found is not None]
-    counters = {"read": 0, "acknowledged": 0, "duplicate": 0, "dead": 0, "in_flight": 0} | counters_of(facts)
-    unread = [{"path": shown(path), "reason": why} for path, why in sorted({**omitted, **generations.unread}.items())]
-    return {"files": sorted(lags, key=lambda one: str(one["path"])), "not_read": unread, "counters": counters}
+    return generations
 
 
-def _lag(generation: Generation, file: Found, now: float, looked_at: float) -> dict[str, Any]:
+def _lag(generation: Generation, file: Found, size: int, now: float, looked_at: float) -> dict[str, Any]:
     offset = generation.cursor.offset
-    size = _content(file, offset)
     lag = max(0, size - offset)
     modified = file.mtime_ns / 1e9
     # What no sidecar has seen yet was written after the last look, and not after the file's last change.
@@ -80,18 +115,23 @@ def _lag(generation: Generation, file: Found, now: float, looked_at: float) -> d
     }
 
 
-def _content(file: Found, offset: int) -> int:
-    """The length of a file's content; only ``offset`` if nothing but a hole, or nothing that can be read, follows."""
+def _content(file: Found, offset: int, upto: int) -> tuple[int, str | None]:
+    """The length of a file's content, and what keeps it from being read to its end.
+
+    The length is ``offset`` if nothing but a hole, or nothing that can be read, follows.  A compressed file is
+    unpacked up to ``upto``.
+    """
     if not file.compressed and file.size <= offset:
-        return file.size
+        return file.size, None
     try:
         with closing(FileView(file.real, compressed=file.compressed)) as view:
             if file.compressed and offset and view.told_size() == offset % 2**32:
-                return offset
-            size = view.size(ENDLESS)
-            return offset if _is_hole(view, offset, size) else size
-    except OSError:
-        return offset if file.compressed else file.size
+                return offset, None
+            size = view.size(upto)
+            trouble = view.trouble if file.compressed and size < upto else None
+            return (offset if _is_hole(view, offset, size) else size), trouble
+    except OSError as error:
+        return (offset if file.compressed else file.size), f"can't be read: {error.strerror}"
 
 
 def _is_hole(view: FileView, offset: int, size: int) -> bool:

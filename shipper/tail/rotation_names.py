@@ -50,6 +50,8 @@ _DATE = re.compile(
     r"|(?<!\d)(?P<epoch>1\d{9})(?:\d{3})?(?!\d)"
 )
 _NUMBER = re.compile(r"(?<!\d)\d{1,4}(?!\d)")
+# A shorter name of a log is the beginning of too many words.
+_TELLING = 4
 _SEPARATORS = frozenset("-._~+ ,@(")
 # Ages of dates count from far above those of numbers, and leave room for what tells files of one date apart.
 _FIRST, _ROOM = 10**15, 10**10
@@ -60,8 +62,8 @@ class Named(NamedTuple):
     """What a file's name says.
 
     ``log`` is the name of the log, ``age`` grows with the age of its lives and is 0 for the log itself; ``timeless``
-    says that only the file's last change tells how old it is; ``other`` that it may be another log, which nobody
-    named.
+    says that only the file's last change tells how old it is; ``other`` that it may be another log, which no input
+    names; ``vague`` that only its content tells whether it is a log at all.
     """
 
     log: str
@@ -69,6 +71,7 @@ class Named(NamedTuple):
     compressed: bool
     timeless: bool = False
     other: bool = False
+    vague: bool = False
 
 
 def split_rotation(name: str) -> tuple[str, int, bool]:
@@ -95,7 +98,8 @@ def named(name: str, pattern: str) -> Named | None:
     """What a file's name says of it, held against the pattern of an input's names; None where it is not of its logs.
 
     Every name that begins with that of a log is one of the log's files.  Between a log's name and its ending only
-    what looks like a rotation may stand: ``neuroflow-20261127.log``; ``neuroflow-audit.log`` is another log.
+    what looks like a rotation may stand: ``neuroflow-20261127.log``; ``neuroflow-audit.log`` is another log, and
+    so may be whatever begins like a log: ``neuroflow2.log``, ``neuroflow.json``.
 
     Args:
         name: of the file.
@@ -111,7 +115,7 @@ def named(name: str, pattern: str) -> Named | None:
         return Named(name, 0, compressed)
     if base != name and fnmatchcase(base, pattern):
         return Named(base, age, compressed)
-    return _behind(name, pattern) or _within(name, pattern)
+    return _behind(name, pattern) or _within(name, pattern) or _beside(name, pattern)
 
 
 def is_passing(name: str) -> bool:
@@ -215,9 +219,21 @@ def _within(name: str, pattern: str) -> Named | None:
                         return Named(name[:at] + ending, 0, is_packed(name), other=True)
         where = name.find(ending, where + 1)
     rest = name.removeprefix(stem)
-    if not wild and rest and rest != name and rest[0] in _SEPARATORS and _LIKE_A_ROTATION.fullmatch(rest):
-        return _of(pattern, rest)
-    return None
+    if wild or not rest or rest == name or rest[0] not in _SEPARATORS:
+        return None
+    return _of(pattern, rest) if _LIKE_A_ROTATION.fullmatch(rest) or _PACKED.fullmatch(rest) else None
+
+
+def _beside(name: str, pattern: str) -> Named | None:
+    """A name that begins like that of a log, in whichever case, and goes on in any way: ``neuroflow2.log``."""
+    stem, _, ending = pattern.rpartition(".")
+    if not stem or re.search(r"[*?\[]", pattern) or not name.lower().startswith(stem.lower()):
+        return None
+    rest = name[len(stem) :]
+    if rest[:1].isalpha() and len(stem) < _TELLING:
+        return None
+    ends_like_it = re.search(rf"\.{re.escape(ending)}(?![a-z])", rest, re.IGNORECASE)
+    return Named(pattern, 0, is_packed(name), other=True, vague=ends_like_it is None)
 
 
 def _of(log: str, rest: str) -> Named:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from stat import S_ISCHR
+from stat import S_ISREG
 from typing import NamedTuple
 
 from shipper.tail.first_bytes import FirstBytes
@@ -27,6 +27,8 @@ SLEEPING_NS = 60 * 10**9
 _DO = "name it under shipper.inputs, or under shipper.exclude"
 # A directory's time is trusted when it is older than this at the time of the listing.
 TICK_NS = 2 * 10**9
+# What links to this device has nothing to read: somebody discards that log.
+_NULL = os.stat(os.devnull).st_rdev  # noqa: PTH116 - text paths throughout the tail
 # The entries of every directory that is not there: the same list, so that nothing changed.
 _EMPTY: list[os.DirEntry[str]] = []
 
@@ -176,8 +178,10 @@ class Scanner:
             ):
                 continue
             new = self._found(name, source, stat)
-            if new is None and name.path == source.names and not S_ISCHR(stat.st_mode):
-                self._pass_over(name.path, "is no regular file; it is not read")
+            if not (S_ISREG(stat.st_mode) or stat.st_rdev == _NULL or name.says.other):
+                # Only where the very file was expected is something missing.
+                harmless = name.path != source.names
+                self._pass_over(name.path, "is no regular file; it is not read", harmless=harmless)
             changed = changed or new is not None or file is not None
             found[index] = new
         return changed
@@ -211,12 +215,13 @@ class Scanner:
 
     def _found(self, name: _Name, source: Source, stat: os.stat_result) -> Found | None:
         """What a ``stat`` says of a file, and of an earlier life its first bytes; None for what is no log."""
-        if (stat.st_mode & 0o170000) != 0o100000:
+        if not S_ISREG(stat.st_mode):
             return None
         says, compressed = name.says, name.says.compressed
         if says.other:
-            # Whether another input has it is known when all have been looked through.
-            self._others[name.path] = says.log
+            if not says.vague or self._first_bytes.may_be_log(name.path, stat):
+                # Whether another input has it is known when all have been looked through.
+                self._others[name.path] = says.log
             return None
         if name.sibling and stat.st_size:
             kind, packed = self._first_bytes.of(name.path, stat, strange=says.timeless)

@@ -99,6 +99,7 @@ class Tail:
         self._handles = Handles(limit())
         self._progress = Progress()
         self._troubles = Troubles(warn)
+        self._patience = 0.0
         self.dirty: set[bytes] = set()
         self.grew = False
         self.hurried = False
@@ -115,7 +116,7 @@ class Tail:
             sparing: sleeping files may be looked at every other time.
             touched: paths that are looked at in any case.
         """
-        generations, began = self._generations, self._clock.wall_ns() / 1e9
+        generations, began, self._patience = self._generations, self._clock.wall_ns() / 1e9, patience
         generations.observe(self._scanner.scan(sparing=sparing, touched=touched), self._clock.monotonic(), patience)
         self.looked_at = generations.looked_at = began
         self.hurried = self.hurried or generations.outrun
@@ -236,8 +237,7 @@ class Tail:
             modified = found.mtime_ns if found else 0
             block = reader.read(self._clock.monotonic(), self._clock.wall_ns(), modified)
             self._handles.used(generation)
-            if reader.view is not None and not reader.view.damage:
-                self._troubles.over(identity)
+            self._troubles.judge(identity, reader, self._clock.wall_ns() - modified > self._patience * 10**9)
             if reader.waiting:
                 self._waiting[identity] = generation
             if reader.grew:

@@ -17,6 +17,7 @@ from shipper.tail.fingerprint import ANCHOR_BYTES, HEAD_BYTES, anchor_of, first_
 from shipper.tail.found_files import Found
 from shipper.tail.generation import Generation
 from shipper.tail.generation_table import Key, Lives
+from shipper.tail.resting import Resting
 from shipper.tail.rotation_names import age_of, aged
 from shipper.tail.state.marks import NOTHING
 from shipper.tail.state.path_hashing import Conceal, plain
@@ -59,7 +60,7 @@ class Generations:
         self._views = Views(open_view, warn)
         self._lives = Lives(conceal)
         self._copies = Copies(self._lives, self._views)
-        self._nameless: dict[Key, tuple[int, float]] = {}
+        self._nameless = Resting()
         # When a file without a generation was met, and how many scans there were.
         self._met: dict[Key, int] = {}
         self._scans = 0
@@ -106,7 +107,7 @@ class Generations:
         if files is self._files and not self._unsettled:
             return
         self._files, self._unsettled, self._scans = files, False, self._scans + 1
-        self._views.outrun, self._views.refused = False, {}
+        self._views.outrun, self._views.refused, self._views.empty = False, {}, {}
         self._renamed.clear()
         present = {file.key for file in files}
         for key in self._lives.by_key.keys() - present:
@@ -114,7 +115,10 @@ class Generations:
         for memory in (self._copies.known, self._nameless, self._met):
             for key in memory.keys() - present:
                 del memory[key]
-        strangers = [file for file in files if not (self._at_home(file) or not file.size or self._copies.knows(file))]
+        strangers = [
+            file for file in files
+            if not (self._at_home(file) or not (file.size or file.compressed) or self._copies.knows(file))
+        ]  # fmt: skip
         for file in strangers:
             self._met.setdefault(file.key, self._scans)
         # Oldest life first, and every file that goes on before any that is new: a renamed file finds its
@@ -124,7 +128,7 @@ class Generations:
             self._views.ask(file, lambda view, file: self._place(view, file, now, patience))
         self._unsettled |= (
             self._views.outrun
-            or bool(self._views.refused)
+            or bool(self._views.refused or self._views.empty)
             or any(file.key not in self._lives.by_key and not self._copies.knows(file) for file in strangers)
         )
 
@@ -137,6 +141,11 @@ class Generations:
     def unread(self) -> dict[str, str]:
         """The files of which the last scan could not say what they are, and why."""
         return self._views.refused
+
+    @property
+    def empty(self) -> dict[str, str]:
+        """The compressed files that the last scan found to hold nothing yet, in words."""
+        return self._views.empty
 
     def _at_home(self, file: Found) -> bool:
         """Whether the generation that had this device and inode still is in this file."""
@@ -252,6 +261,8 @@ class Generations:
         head = view.read(0, HEAD_BYTES)
         if not head:
             self._views.say_damage(file, view)
+            if self._nameless.for_long(file, now, patience):
+                self._views.say_cut_off(file, view)
             return True
         last = self._copies.known.pop(file.key, None)
         if self._is_spent(view, file, last) or self._copies.takes(
@@ -335,10 +346,7 @@ class Generations:
     def _begin(self, view: FileView, file: Found, head: bytes, now: float, patience: float) -> None:
         first = first_line_of(head)
         if first is None:
-            size, since = self._nameless.get(file.key, (-1, now))
-            since = since if size == file.size else now
-            self._nameless[file.key] = file.size, since
-            if now - since < patience:
+            if not self._nameless.for_long(file, now, patience):
                 return
             first = head
         self._nameless.pop(file.key, None)

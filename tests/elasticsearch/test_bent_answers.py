@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import os
 import random
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -16,12 +20,15 @@ from hypothesis import strategies as st
 
 from shipper.cli.logs import logs
 from shipper.cli.ship import ship
+from shipper.deliver import replay
+from shipper.deliver.dedupe import Dedupe
 from shipper.testnode.node import Node
 from tests.elasticsearch import lab
 from tests.tape import Tape
 
 NOT_ALL, CLUSTER = 1, 3
 # Of each command; thousands were tried when the test was written.
+POLLS = 4
 EXAMPLES = int(os.environ.get("NEUROFLOW_TEST_BENDS", "40"))
 COMMANDS: dict[str, tuple[click.Command, ...]] = {"ship": (ship,), "logs": (logs,)}
 SHIP = [("setup",), ("setup", "--dry-run"), ("check",)]
@@ -94,12 +101,123 @@ def test_commands_survive_any_answer(
     def bend(wrong: int, seed: int, *, for_ever: bool) -> None:
         with tape.playing(wrong, random.Random(seed), for_ever=for_ever):
             result = run(program, arguments)
-        if not isinstance(result.exception, SystemExit) and result.exception is not None:
-            raise result.exception
+        _ended(result)
         # A template or a mapping of which a part is missing is another one, which setup and check find wrong.
         wrong_found = result.exit_code == NOT_ALL and program == "ship" and "wrong: " in result.output
         assert result.exit_code in {right.exit_code, CLUSTER} or wrong_found, result.output
         if result.exit_code == CLUSTER:
             assert result.stderr.strip()
+
+    bend()
+
+
+def _ended(result: Result) -> None:
+    """A command ends by itself, never by an exception."""
+    if not isinstance(result.exception, SystemExit) and result.exception is not None:
+        raise result.exception
+
+
+def test_following_survives_any_answer(
+    run: Callable[[str, tuple[str, ...]], Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``show -f``: before the first lines it exits 3 with a sentence; behind them it says so, and waits."""
+    tape, pauses = Tape(), 0
+
+    def ship_more() -> None:
+        with (tmp_path / "logs" / "neuroflow.log").open("a") as log:
+            log.write('{"event": "while it follows", "level": "info"}\n')
+        command = [sys.executable, "-m", "shipper.cli.ship", "--config", str(tmp_path / "neuroflow.yaml"), "--once"]
+        subprocess.run(command, check=True, capture_output=True, timeout=120)
+
+    def pause(_seconds: float) -> bool:
+        nonlocal pauses
+        pauses += 1
+        if pauses == 1 and not tape.played:
+            ship_more()
+        return pauses <= POLLS
+
+    monkeypatch.setattr("shipper.cli.following._pause", pause)
+
+    def follow() -> Result:
+        nonlocal pauses
+        pauses = 0
+        return run("logs", ("show", "-f", "--tail", "5", "--format", "ndjson"))
+
+    with tape.recording():
+        right = follow()
+    assert 0 == right.exit_code, right.output
+    assert 6 == len(right.stdout.splitlines()), right.output
+    assert "while it follows" in right.stdout
+
+    @settings(max_examples=2 * EXAMPLES, suppress_health_check=list(HealthCheck), deadline=None)
+    @given(wrong=st.integers(0, tape.requests - 1), seed=st.integers(0, 2**32), for_ever=st.booleans())
+    def bend(wrong: int, seed: int, *, for_ever: bool) -> None:
+        with tape.playing(wrong, random.Random(seed), for_ever=for_ever):
+            result = follow()
+        _ended(result)
+        assert result.exit_code in {0, CLUSTER}, result.output
+        if result.exit_code == CLUSTER:
+            assert result.stderr.strip()
+        for line in result.stdout.splitlines():
+            json.loads(line)
+
+    bend()
+
+
+def test_replaying_survives_any_answer(
+    run: Callable[[str, tuple[str, ...]], Result], namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``dead-letters replay`` counts every letter, or says so, exits 3, and has every letter still."""
+    skipped = 0.0
+
+    def skip(seconds: float) -> None:
+        nonlocal skipped
+        skipped += seconds
+
+    # Requests that were sent before are waited for by a clock that goes on while nobody waits.
+    sound: Callable[..., Any] = replay.send_letters
+    monkeypatch.setattr(replay, "send_letters", lambda *given: sound(*given, skip))
+
+    def clock() -> float:
+        return time.monotonic() + skipped
+
+    monkeypatch.setattr(
+        "shipper.deliver.dedupe.Dedupe",
+        lambda client, say, request_timeout: Dedupe(client, say, request_timeout=request_timeout, clock=clock),
+    )
+    kept = tmp_path / "state" / "dead-letters.ndjson"
+    letters = "".join(
+        json.dumps({
+            "time": "2026-11-27T00:00:00+00:00", "status": 400, "kind": "document_parsing_exception", "reason": "why",
+            "stream": f"logs-neuroflow.app-{namespace}", "id": f"letter{number}", "path": "/x.log", "offset": number,
+            "line": "x", "document": {"@timestamp": stamp, "message": f"letter {number}"},
+        }) + "\n"
+        for number, stamp in enumerate(("2026-11-27T00:00:00Z", "no time", "2026-11-27T00:00:01Z"))
+    )  # fmt: skip
+
+    def again() -> Result:
+        kept.with_name("dead-letters.replaying").unlink(missing_ok=True)
+        kept.write_text(letters)
+        return run("ship", ("dead-letters", "replay"))
+
+    tape = Tape()
+    with tape.recording():
+        right = again()
+    assert (NOT_ALL, "2 indexed, 1 still refused") == (right.exit_code, right.stdout.strip()), right.output
+
+    @settings(max_examples=2 * EXAMPLES, suppress_health_check=list(HealthCheck), deadline=None)
+    @given(wrong=st.integers(0, tape.requests - 1), seed=st.integers(0, 2**32), for_ever=st.booleans())
+    def bend(wrong: int, seed: int, *, for_ever: bool) -> None:
+        with tape.playing(wrong, random.Random(seed), for_ever=for_ever):
+            result = again()
+        _ended(result)
+        left = "".join(path.read_text() for path in kept.parent.glob("dead-letters.*"))
+        if result.exit_code == CLUSTER:
+            assert result.stderr.strip()
+            assert {0, 1, 2} == {number for number in range(3) if f"letter{number}" in left}, result.output
+        else:
+            indexed, stayed = (int(word) for word in result.stdout.split() if word.isdecimal())
+            assert (3, stayed) == (indexed + stayed, sum(f'"letter{number}"' in left for number in range(3)))
+            assert (NOT_ALL if stayed else 0) == result.exit_code
 
     bend()

@@ -128,6 +128,23 @@ def test_a_request_on_its_way_is_waited_for(desk: Desk) -> None:
         desk.unknown("b", since=desk.clock())
 
 
+def test_each_look_lists_the_tasks_once(desk: Desk) -> None:
+    """The first one behind the request that goes the way of the older ones, which later looks need not send again."""
+
+    def asked() -> list[str]:
+        kept = [line for line in desk.fake.journal if line.split("?")[0] in {"POST /_bulk", "GET /_tasks"}]
+        desk.fake.journal.clear()
+        return kept
+
+    desk.index("a")
+    desk.fake.tasks = {"n:1": f"requests[3], indices[{STREAM}]"}
+    asked()
+    assert [b"b"] == [raw for _, raw in desk.look_up("b").undecided]
+    assert ["POST /_bulk", "GET /_tasks"] == asked()
+    assert [b"b"] == [raw for _, raw in desk.look_up("b").undecided]
+    assert ["GET /_tasks"] == asked()
+
+
 def test_a_later_doubt_waits_for_the_requests_of_its_time(desk: Desk) -> None:
     """That older ones are over says nothing of a request that timed out just now."""
     desk.index("a")

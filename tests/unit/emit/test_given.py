@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import itertools
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -16,6 +17,7 @@ import structlog
 
 from shipper.emit import (
     AuditLog,
+    PipelineLogCapture,
     WorkflowLogContext,
     add_workflow_context,
     get_logger,
@@ -115,6 +117,73 @@ def endless() -> Any:
     return node
 
 
+class Claims:
+    """A stranger that says that it is of another class."""
+
+    def __init__(self, kind: Any) -> None:
+        self._kind = kind
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        return self._kind
+
+
+class Raises:
+    """One whose text raises something; by default what asking a cancelled task for its result does."""
+
+    def __init__(self, error: type[BaseException] = asyncio.CancelledError) -> None:
+        self._error = error
+
+    def __str__(self) -> str:
+        raise self._error
+
+    __repr__ = __str__
+
+
+class EndlessMapping(FailingMapping):
+    """A mapping with a key for every number, and a mapping like that under each."""
+
+    def __getitem__(self, key: str) -> Any:
+        return EndlessMapping()
+
+    def __iter__(self) -> Iterator[str]:
+        return map(str, itertools.count())
+
+
+class EndlessList(list[Any]):
+    """A list that goes on and on."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return itertools.count()
+
+
+class EndlessShape:
+    """Something with one value, and more dimensions than anybody has seen."""
+
+    shape = itertools.repeat(1)
+
+    def item(self) -> int:
+        """The value."""
+        return 1
+
+
+class Logs:
+    """An object that logs itself while it is shown."""
+
+    def __str__(self) -> str:
+        get_logger("inside").debug("shown", value=self)
+        return "logs"
+
+    __repr__ = __str__
+
+
+def caused_by_itself() -> BaseException:
+    """Two exceptions, each the cause of the other, in a group."""
+    one, other = ValueError("one"), KeyError("other")
+    one.__cause__, other.__cause__ = other, one
+    return ExceptionGroup("group", [one, ExceptionGroup("inside", [other])])
+
+
 def deep() -> Any:
     """Deeper than anybody reads."""
     value: Any = 0
@@ -139,6 +208,21 @@ GIVEN: dict[str, Callable[[], Any]] = {
     "class": lambda: Fails,
     "nan": lambda: float("nan"),
     "deep": deep,
+    "claims to be a text": lambda: Claims(str),
+    "claims to be bytes": lambda: Claims(bytes),
+    "claims to be a mapping": lambda: Claims(dict),
+    "claims to be a list": lambda: Claims(list),
+    "claims to be a number": lambda: Claims(int),
+    "claims to be an exception": lambda: Claims(ValueError),
+    "claims no class": lambda: Claims(5),
+    "cancelled": Raises,
+    "generator exit": lambda: Raises(GeneratorExit),
+    "endless mapping": EndlessMapping,
+    "endless list": lambda: EndlessList([1]),
+    "endless shape": EndlessShape,
+    "logs": Logs,
+    "exception group": caused_by_itself,
+    "memoryview": lambda: memoryview(bytearray(8)).cast("I"),
 }
 
 
@@ -146,9 +230,15 @@ GIVEN: dict[str, Callable[[], Any]] = {
 @pytest.mark.parametrize("form", ["json", "console"])
 class TestAnything:
     def test_is_a_line(
-        self, tmp_path: Path, form: Any, given: Callable[[], Any], capsys: pytest.CaptureFixture[str]
+        self,
+        tmp_path: Path,
+        form: Any,
+        given: Callable[[], Any],
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """As field, event, argument, bound value, context, exception; with both kinds of loggers."""
+        monkeypatch.setattr("shipper.emit.plain._MOST", 500)  # what has no end need not be shown at length here
         setup_logging(log_dir=tmp_path, format=form)
         log: Any = get_logger("x")
         plain = logging.getLogger("lib")
@@ -176,6 +266,9 @@ class TestAnything:
         handle("level", levelname=given())
         AuditLog(tmp_path).record(given(), given(), given(), old_value=given(), details=given(), message=given())
         AuditLog(tmp_path).record("session", 1, "x", timestamp=given())
+        with PipelineLogCapture(1, "x", tmp_path / "captured") as capture:
+            capture.write_stdout(given())
+            capture.write_stderr(given())
         told = (tmp_path / "neuroflow.log").read_bytes()
         assert 20 == told.count(b"\n") if form == "json" else told.count(b"\n") >= 20
         assert "" == capsys.readouterr().err
@@ -265,6 +358,22 @@ class TestArguments:
         printed = capsys.readouterr().out.splitlines()
         assert ("converted" in printed[0], "sub-01" in printed[0]) == (True, True)
         assert "mine" in printed[1]
+
+    def test_an_event_by_name(self, tmp_path: Path) -> None:
+        """As structlog's own methods take it; where one is given by place as well, both are kept."""
+        setup_logging(log_dir=tmp_path)
+        log: Any = get_logger()
+        log.info(event="by name", n=1)
+        asyncio.run(log.ainfo(event="by name"))
+        log.info("by place", event="by name")
+        log.info("", "argument", event="by name")  # noqa: PLE1205 - that is the case
+        said = [(line["event"], line.get("event_"), line.get("positional_args")) for line in lines(tmp_path)]
+        assert [
+            ("by name", None, None),
+            ("by name", None, None),
+            ("by place", "by name", None),
+            ("by name", None, ["argument"]),
+        ] == said
 
     def test_no_event(self, tmp_path: Path) -> None:
         """Fields alone are a line."""
@@ -438,6 +547,35 @@ class TestChainsOfTheApplication:
 
 
 class TestOthers:
+    @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+    def test_what_ends_the_application_goes_through(self, tmp_path: Path, error: type[BaseException]) -> None:
+        """A signal handler raises it wherever the application is; the lines after it are whole."""
+        setup_logging(log_dir=tmp_path)
+        log = get_logger()
+        with pytest.raises(error):
+            log.info("x", value=Raises(error))
+        log.info("afterwards", value=Raises())
+        assert ["afterwards"] == [line["event"] for line in lines(tmp_path)]
+
+    def test_an_object_in_the_context_that_logs_itself(self, tmp_path: Path) -> None:
+        """Each line shows it several times, each of which logs a line: that ends, and every line is whole."""
+        setup_logging("DEBUG", log_dir=tmp_path)
+        with structlog.contextvars.bound_contextvars(one=Logs(), other=Logs()):
+            get_logger().info("x", value=Logs())
+        said = lines(tmp_path)
+        assert "x" == said[-1]["event"]
+        assert ("logs", "logs", "logs") == tuple(said[-1][key] for key in ("one", "other", "value"))
+        assert "<Logs that can't be shown>" in {line.get("value") for line in said}
+
+    def test_very_long_values(self, tmp_path: Path) -> None:
+        """A hundred thousand values are shown of one line, and that there are more."""
+        setup_logging(log_dir=tmp_path)
+        get_logger().info("x", first=list(range(60_000)), second={"a": list(range(60_000))}, third=3)
+        (line,) = lines(tmp_path)
+        assert 60_000 == len(line["first"])
+        assert "<more that is not shown>" == line["second"]["a"][-1]
+        assert 30_000 < len(line["second"]["a"]) < 60_000
+
     def test_processors_that_fail(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """What the application has put before us fails: the work goes on, and standard error has the line."""
         setup_logging(log_dir=tmp_path)

@@ -39,6 +39,7 @@ class Desk:
         answer: what a request gets.
         settled: the spans whose facts are written.
         failures: why attempts failed.
+        rests: whether the writer was idle when it told that a writing is over.
         again: whether another attempt is to be made.
     """
 
@@ -50,11 +51,13 @@ class Desk:
         self.answer: Callable[[RunFacts], Written] = lambda _: Written()
         self.settled: list[Span] = []
         self.failures: list[Failure] = []
+        self.rests: list[bool] = []
         self.again = True
         self.said: list[str] = []
         self.writer = RunWriter(
             cast("RunDocuments", self), Settings(hosts=["http://127.0.0.1:1"]), settle=self.settled.extend,
-            retry=self.retry, recovered=lambda: None, say=lambda _, text: self.said.append(text),
+            retry=self.retry, recovered=lambda: None, rested=lambda: self.rests.append(self.writer.idle),
+            say=lambda _, text: self.said.append(text),
             clock=lambda: self.now,
         )  # fmt: skip
 
@@ -111,6 +114,19 @@ def test_at_once_when_quiet_and_together_when_not(desk: Desk) -> None:
     desk.wait_for(lambda: desk.writer.idle)
     assert [["pipeline_run:1"], ["pipeline_run:2", "pipeline_run:3"]] == desk.asked
     assert [span(1), span(2), span(3)] == desk.settled
+
+
+@pytest.mark.parametrize("well", [True, False])
+def test_whoever_waits_until_it_is_idle_is_told(desk: Desk, well: bool) -> None:
+    """When a writing is over, however it ended; the spans are settled before, and nothing is being written then."""
+    settled: list[int] = []
+    rested = desk.writer._rested
+    desk.writer._rested = lambda: (settled.append(len(desk.settled)), rested())  # type: ignore[assignment,func-returns-value]
+    if not well:
+        desk.answer = lambda _: 1 / 0  # type: ignore[assignment,return-value]
+    desk.writer.add(facts(1), [span(1)], 100)
+    desk.wait_for(lambda: desk.rests)
+    assert ([True], [1 if well else 0]) == (desk.rests, settled)
 
 
 def test_a_batch_without_facts_waits_for_nothing(desk: Desk) -> None:

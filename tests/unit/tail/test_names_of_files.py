@@ -183,6 +183,93 @@ def test_another_log_beside_a_log_is_named(tmp_path: Path) -> None:
     assert 3 == len(scanner.omitted)
 
 
+LINE = '{"event": "x", "level": "info"}\n'
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "neuroflow.log-2026112714", "neuroflow.log-20261127-1795600000.gz", "neuroflow.log.@400000006745f1a0.s",
+        "neuroflow.20261127.log", "neuroflow.log.1700000000", "neuroflow.log.0.bz2", "neuroflow.log.2026-11-27.gz",
+        "neuroflow.log.2026-11-27.log.gz", "neuroflow (1).log", "neuroflow - Copy.log", "neuroflow copy.log",
+        "neuroflow.log2", "neuroflow_old.log", "neuroflow-backup.log", "neuroflow.log.000", "neuroflow.log.1.log",
+        "neuroflow.log.2026-330", "neuroflow.log.2026-11-27T02.00.00", "neuroflow.log.1.2026-11-27",
+        "neuroflow.log.pid1234", "neuroflow.log.aa", "neuroflow.log:1", "neuroflow.log~1", "neuroflow.log.dpkg-old",
+        "neuroflow.log.hostname", "neuroflow.log.new", "neuroflow.logold", "neuroflow.log.current", "neuroflow.bak",
+        "neuroflow.1.gz", "neuroflow.gz", "neuroflow.log.1.gz.1", "neuroflow.log.week48", "neuroflow-nov26.log",
+        "neuroflow.log.json",
+    ],
+)  # fmt: skip
+def test_names_of_further_tools(tmp_path: Path, name: str) -> None:
+    """Date formats of logrotate, multilog, cronolog, rotatelogs, savelog, newsyslog, split, dpkg, a file manager."""
+    pack = next((PACKED[ending] for ending in PACKED if name.endswith(f".{ending}")), bytes)
+    (tmp_path / name).write_bytes(pack(LINE.encode()))
+    (file,) = Scanner(builtin_sources(tmp_path), [], pytest.fail).scan()
+    assert ((tmp_path / name).as_posix(), f"{tmp_path}/neuroflow.log") == (file.path, file.logical)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "neuroflow2.log", "neuroflow2.log.1", "neuroflow2.log.gz", "neuroflow2-20261127.log", "neuroflow-debug.log",
+        "neuroflowdebug.log", "neuroflow.json", "neuroflow.jsonl", "neuroflow.txt", "neuroflow.out", "neuroflow",
+        "neuroflow.err", "neuroflow.ndjson", "neuroflow.logs", "neuroflow.LOG", "Neuroflow.log", "neuroflow.logfile",
+        "workflows.log", "worker2.log", "worker.out", "huey.txt", "workflow_state.json", "neuroflow.zst",
+    ],
+)  # fmt: skip
+def test_whatever_begins_like_a_log_is_named(tmp_path: Path, name: str) -> None:
+    """It holds what a log holds, and no rule tells whose it is: it is named once, and not read."""
+    packed = name.endswith((".gz", ".zst"))
+    (tmp_path / name).write_bytes(b"\x28\xb5\x2f\xfd" if packed else LINE.encode())
+    said: list[str] = []
+    scanner = Scanner(builtin_sources(tmp_path), [], said.append)
+    for _ in range(3):
+        assert [] == scanner.scan()
+        assert {f"{tmp_path}/{name}"} == scanner.omitted.keys()
+        assert set() == scanner.unread
+    (sentence,) = said
+    assert "may be another log" in sentence
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"2026-11-27T02:14:07Z [info     ] x", b"[2026-11-27 02:14:07,963: INFO/MainProcess] x",
+        b"261127-02:14:07,963 nipype.workflow INFO: x", b"INFO:     x\n02:14:07 | INFO | x", b"[ERROR] x",
+        b"Traceback (most recent call last):\n", gzip.compress(b"x", mtime=0), bz2.compress(b"x"),
+        b'  {"timestamp": 1795600000.25, "message": "x"}', b'{"severity":"INFO"}', b"| WARNING | x",
+    ],
+)  # fmt: skip
+def test_content_of_a_log(tmp_path: Path, content: bytes) -> None:
+    """A time of day, a level as loggers put it, a logger's keys, a traceback, or anything compressed."""
+    (tmp_path / "neuroflow.txt").write_bytes(content)
+    scanner = Scanner(builtin_sources(tmp_path), [], lambda _: None)
+    scanner.scan()
+    assert 1 == len(scanner.omitted)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"logging:\n  level: INFO\n", b"import sys\n", b"1234\n", b"SQLite format 3\0" + bytes(100),
+        b'{\n  "message": "x"\n}\n', b'{"runs": [], "message": {"a": 1}}', bytes(range(256)), b"INFO means well\n",
+    ],
+)  # fmt: skip
+def test_content_of_something_else(tmp_path: Path, content: bytes) -> None:
+    """A configuration, a program, a database, a state beside the log are nothing that could be read as one."""
+    (tmp_path / "neuroflow.data").write_bytes(content)
+    assert [] == Scanner(builtin_sources(tmp_path), [], pytest.fail).scan()
+
+
+def test_a_short_name_is_no_beginning(tmp_path: Path) -> None:
+    """Where an input names ``a.log``, a word that begins with a is none of its business; ``a2.log`` may be."""
+    for name in ("a.log", "apt.log", "a2.log"):
+        (tmp_path / name).write_text(LINE)
+    scanner = Scanner([Source(f"{tmp_path}/a.log", "auto", "app")], [], lambda _: None)
+    scanner.scan()
+    assert {f"{tmp_path}/a2.log"} == scanner.omitted.keys()
+
+
 @pytest.mark.parametrize("first", [True, False])
 def test_a_log_is_not_taken_for_the_earlier_life_of_another(tmp_path: Path, first: bool) -> None:
     """A file that an input names is that input's, wherever it stands; its earlier lives go to the longest name."""

@@ -205,10 +205,19 @@ def test_file_deleted_under_the_scan_is_passed_over(tmp_path: Path, monkeypatch:
 
 
 def test_only_regular_files_count(tmp_path: Path) -> None:
-    """A directory or a pipe of a fitting name is not read."""
+    """A directory or a pipe of a fitting name is named once, and not read; it is missing where an input names it."""
     (tmp_path / "dir.log").mkdir()
     os.mkfifo(tmp_path / "pipe.log")
-    assert [] == Scanner([source(tmp_path / "*.log")], [], pytest.fail).scan()
+    said: list[str] = []
+    scanner = Scanner([source(tmp_path / "*.log")], [], said.append)
+    for _ in range(3):
+        assert [] == scanner.scan()
+        assert {f"{tmp_path}/dir.log", f"{tmp_path}/pipe.log"} == scanner.omitted.keys()
+        assert set() == scanner.unread
+    assert 2 == len(said)
+    named = Scanner([source(tmp_path / "pipe.log")], [], said.append)
+    assert [] == named.scan()
+    assert {f"{tmp_path}/pipe.log"} == named.unread
 
 
 def test_first_input_that_matches_has_the_file(tmp_path: Path) -> None:
