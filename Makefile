@@ -5,12 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Test processes: more than cores, for most of a black-box test is waiting.
-WORKERS ?= 3
+WORKERS ?= 4
 MINUTES ?= 30
 LINES ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint conformance bench soak storm kibana pictures clean
+.PHONY: help setup demo test test-all durations lint conformance bench soak fuzz storm kibana pictures clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 18
@@ -35,11 +35,14 @@ lint: $(READY) ## Style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: lint ## Everything: style, types, unit, golden, conformance, a real Elasticsearch
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) -m "not thorough"
+test: lint ## What every change must pass: style, types, unit, golden, conformance, one real Elasticsearch
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --durations 15 -m "not thorough and not second_node"
 
-test-all: lint ## What make test does, and every variant of every case
-	$(BIN)/python -m pytest --numprocesses $(WORKERS)
+test-all: lint ## Everything: all variants of every case, models at length, several nodes, the tools' own tests
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --durations 15 --hypothesis-profile full
+
+durations: $(READY) ## What make test does, and how long each test takes, the slowest first
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --durations 0 -m "not thorough and not second_node"
 
 conformance: $(READY) ## Every variant of every case of the conformance suite
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) tests/conformance
@@ -53,8 +56,10 @@ soak: $(READY) ## Half an hour (MINUTES=, SEED=) of kills, rotations and outages
 kibana: $(READY) ## Write the objects under kibana/ anew, from the views' declarations
 	$(BIN)/python -m shipper.kibana.objects
 
-storm: $(READY) ## A hundred thousand (LINES=, SEED=) broken lines of every format, each looked for in the index
-	$(BIN)/python -m tests.storm --lines $(LINES) $(if $(SEED),--seed $(SEED))
+fuzz: $(READY) ## A hundred thousand (LINES=, SEED=) broken lines of every format, each looked for in the index
+	$(BIN)/python -m tests.fuzz --lines $(LINES) $(if $(SEED),--seed $(SEED))
+
+storm: fuzz # the name of before
 
 pictures: $(READY) ## Draw the terminal pictures of the documentation again
 	$(BIN)/python -m tests.pictures

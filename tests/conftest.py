@@ -20,7 +20,7 @@ from tests.shared_node import KEEPER_VARIABLE, Asked, Keeper
 
 # Fixtures that start nodes, and the modules that use them or start some by themselves.  Their tests come one after
 # the other, in one process: clusters booting side by side are slow enough to be waited for in vain.
-_STARTING = {"own", "three_nodes"}
+_STARTING = {"own", "secured", "three_nodes"}
 _STARTERS = (
     "tests/conformance/test_three_nodes.py",
     "tests/elasticsearch/test_absence.py",
@@ -32,12 +32,16 @@ _STARTERS = (
     "tests/kibana/test_kibana.py",
 )
 
-# Modules whose tests share what takes long to make: one process takes all of them.
-_SHARING = ("tests/elasticsearch/test_celery_tasks.py",)
+# Modules whose tests share what takes long to make (a namespace full of documents): one process takes all of one.
+_SHARING = "tests/elasticsearch/"
+# So much of the tests that need no node is done while it boots; the rest comes last, to keep every process busy.
+_LEAD = 0.2
 
-# No example fails because the machine is busy: a deadline in milliseconds is a timed assertion.
-hypothesis.settings.register_profile("untimed", deadline=None)
-hypothesis.settings.load_profile("untimed")
+# `make test` takes quick, `make test-all` full.  No example fails because the machine is busy: a deadline in
+# milliseconds is a timed assertion.
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=100)
+hypothesis.settings.register_profile("full", deadline=None, max_examples=1000)
+hypothesis.settings.load_profile("quick")
 
 _KEEPER = pytest.StashKey[Keeper]()
 _ASKED = pytest.StashKey[Asked]()
@@ -60,7 +64,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)  # xdist's
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
-    """Whoever is free takes the next test; what starts nodes is taken by one, as a whole, and first of all.
+    """Whoever is free takes the next test; what starts nodes is taken by one, as a whole.
     A module whose tests share what takes long to make is taken as a whole, too.
 
     ``--dist loadgroup`` would say the same, but xdist 3.8 can't tell the groups apart under pytest 9.
@@ -73,24 +77,33 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
                 return "nodes"
             return nodeid.partition("::")[0] if nodeid.startswith(_SHARING) else nodeid
 
+    config.option.loadscopereorder = False  # they have their order
     return Scheduling(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m deselects by the mark
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a node, so that ``-m "not elasticsearch"`` leaves it out, and put it last: it boots."""
+    """Mark what needs a node, so that ``-m "not elasticsearch"`` leaves it out, and put it behind the first of the
+    others: it boots meanwhile.  Most of it waits, so it goes first of what then follows.
+    """
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         if fixtures & {"node", *_STARTING}:
             item.add_marker(pytest.mark.elasticsearch)
+        if fixtures & _STARTING:
+            item.add_marker(pytest.mark.second_node)
         if fixtures & _STARTING and not item.nodeid.startswith(_STARTERS):
             raise pytest.UsageError(f"{item.nodeid} starts a node: name its module in _STARTERS, tests/conftest.py")
-    items.sort(key=lambda item: item.get_closest_marker("elasticsearch") is not None)
+    waiting = [item for item in items if item.get_closest_marker("elasticsearch")]
+    waiting.sort(key=lambda item: (not item.nodeid.startswith(_STARTERS), not item.nodeid.startswith(_SHARING)))
+    others = [item for item in items if not item.get_closest_marker("elasticsearch")]
+    lead = int(_LEAD * len(others))
+    items[:] = [*others[:lead], *waiting, *others[lead:]]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Ask for the node now: it boots while tests run that need none."""
-    if KEEPER_VARIABLE in os.environ and any("node" in getattr(item, "fixturenames", ()) for item in session.items):
+    if KEEPER_VARIABLE in os.environ and any(item.get_closest_marker("elasticsearch") for item in session.items):
         session.config.stash[_ASKED] = Asked()
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from shipper.testnode.node import running_node
-from tests.conformance.rig import Rig
+from tests.conformance.harness import Harness
 from tests.elasticsearch import lab
 from tests.elasticsearch.screens import Laboratory
 
@@ -39,13 +39,13 @@ def main() -> None:
     """Draw them all."""
     PICTURES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, running_node(say=lambda _: None) as node:
-        rig = Rig(Path(folder), node.url, "pictures")
-        lab.write(rig.logs)
-        rig.once()
+        harness = Harness(Path(folder), node.url, "pictures")
+        lab.write(harness.logs)
+        harness.once()
         for name, arguments in SHOWN.items():
-            screen = Laboratory(rig).screen(*arguments, columns=COLUMNS)
+            screen = Laboratory(harness).screen(*arguments, columns=COLUMNS)
             (PICTURES / f"{name}.svg").write_text(picture(screen, f"neuroflow-logs {' '.join(arguments)}"))
-        rig.close()
+        harness.close()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The rig: a sidecar under test, with files and a namespace of its own."""
+"""The harness: a sidecar under test, with files and a namespace of its own."""
 
 from __future__ import annotations
 
@@ -11,23 +11,31 @@ import pytest
 
 from shipper.testnode.node import Node
 from tests.conformance.fake import Fake
-from tests.conformance.faked import FakedRig
+from tests.conformance.faked import FakedHarness
+from tests.conformance.harness import Harness
+from tests.conformance.in_process import InProcess
 from tests.conformance.relay import Relay
-from tests.conformance.rig import Rig
 
 HERE = Path(__file__).parent
+IN_PROCESS, PROGRAM = "in process", "program"
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m deselects by the mark
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what only `make conformance` does: all but one variant of each case, another one from case to case.
+    """Mark what only ``make test-all`` does: of each case all variants of the program but one.
 
-    With two variants of each the suite takes ten minutes on two cores, with all of them twenty.
+    Where the steps of a case are taken in this process, all variants are; the program takes one of a whole file.
     """
     cases: defaultdict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
-        if HERE in item.path.parents:
-            cases[item.nodeid.partition("[")[0]].append(item)
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        if HERE not in item.path.parents or parameters.get("harness") == IN_PROCESS:
+            continue
+        if "harness" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.elasticsearch)
+        if item.get_closest_marker("thorough"):
+            continue
+        cases[item.nodeid.partition("::" if "harness" in parameters else "[")[0]].append(item)
     for name, variants in cases.items():
         chosen = variants[crc32(name.encode()) % len(variants)]
         for item in variants:
@@ -35,18 +43,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.thorough)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Take the steps of a test that is marked ``in_process`` in this process, and once more with the program."""
+    marked, fixtures = metafunc.definition.get_closest_marker, set(metafunc.fixturenames)
+    if "harness" in fixtures and not {"node", "es"} & fixtures and marked("in_process") and not marked("program"):
+        metafunc.parametrize("harness", [IN_PROCESS, PROGRAM], indirect=True)
+
+
 @pytest.fixture
-def rig(tmp_path: Path, node: Node, namespace: str) -> Iterator[Rig]:
-    """A rig on the shared real node."""
-    one = Rig(tmp_path, node.url, namespace)
+def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Harness]:
+    """A harness on the shared real node, or one in this process."""
+    if getattr(request, "param", PROGRAM) == IN_PROCESS:
+        one: Harness = InProcess(tmp_path)
+    else:
+        node, es, namespace = map(request.getfixturevalue, ("node", "es", "namespace"))
+        one = Harness(tmp_path, node.url, namespace, es)
     yield one
     one.close()
 
 
 @pytest.fixture
-def lone_rig(tmp_path: Path) -> Iterator[Rig]:
-    """A rig whose cluster is not there: nothing listens on that port."""
-    one = Rig(tmp_path, "http://127.0.0.1:9", "nowhere")
+def lone_harness(tmp_path: Path) -> Iterator[Harness]:
+    """A harness whose cluster is not there: nothing listens on that port."""
+    one = Harness(tmp_path, "http://127.0.0.1:9", "nowhere")
     one.configure(shutdown_timeout=1)
     yield one
     one.close()
@@ -69,8 +88,8 @@ def fake() -> Iterator[Fake]:
 
 
 @pytest.fixture
-def faked(tmp_path: Path, fake: Fake) -> Iterator[FakedRig]:
-    """A rig on the fake cluster."""
-    one = FakedRig(tmp_path, fake)
+def faked(tmp_path: Path, fake: Fake) -> Iterator[FakedHarness]:
+    """A harness on the fake cluster."""
+    one = FakedHarness(tmp_path, fake)
     yield one
     one.close()

@@ -1,4 +1,4 @@
-"""A rig whose cluster is the fake, and what outages need beside it."""
+"""A harness whose cluster is the fake, and what outages need beside it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from tests.conformance.fake import Fake
-from tests.conformance.rig import Rig, eventually
+from tests.conformance.harness import Harness, eventually
 
 
-class FakedRig(Rig):
-    """A rig on the fake cluster; the keyword ``elasticsearch`` of ``configure`` goes into that section."""
+class FakedHarness(Harness):
+    """A harness on the fake cluster; the keyword ``elasticsearch`` of ``configure`` goes into that section."""
 
     def __init__(self, folder: Path, fake: Fake) -> None:
         self.fake = fake
@@ -98,7 +98,7 @@ class FakedRig(Rig):
 
     def letters(self) -> list[dict[str, Any]]:
         """What ``dead-letters list --json`` says."""
-        return [json.loads(line) for line in self.run("dead-letters", "list", "--json").stdout.splitlines()]
+        return [json.loads(line) for line in self.ask("dead-letters", "list", "--json").stdout.splitlines()]
 
 
 class Running:

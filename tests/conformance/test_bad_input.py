@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests.conformance.rig import Rig, as_other_user
+from tests.conformance.harness import Harness, as_other_user
 
 
 @pytest.fixture
@@ -42,74 +42,74 @@ def forbidding() -> Iterator[str]:
 
 
 class TestConfiguration:
-    def test_missing_file(self, lone_rig: Rig) -> None:
+    def test_missing_file(self, lone_harness: Harness) -> None:
         """A configuration that is not there."""
-        lone_rig.config.unlink()
-        result = lone_rig.once()
+        lone_harness.config.unlink()
+        result = lone_harness.once()
         assert result.returncode == 2
-        assert f"neuroflow-ship: {lone_rig.config}: no such file" in result.stderr
+        assert f"neuroflow-ship: {lone_harness.config}: no such file" in result.stderr
         assert "Traceback" not in result.stderr
 
     @pytest.mark.skipif(not as_other_user(), reason="root may read everything")
-    def test_unreadable_file(self, lone_rig: Rig) -> None:
+    def test_unreadable_file(self, lone_harness: Harness) -> None:
         """A configuration that may not be read."""
-        lone_rig.config.chmod(0)
-        result = lone_rig.once()
+        lone_harness.config.chmod(0)
+        result = lone_harness.once()
         assert result.returncode == 2
         assert "can't be read: Permission denied" in result.stderr
 
-    def test_a_directory(self, lone_rig: Rig) -> None:
+    def test_a_directory(self, lone_harness: Harness) -> None:
         """A directory in the configuration's place."""
-        lone_rig.config.unlink()
-        lone_rig.config.mkdir()
-        result = lone_rig.once()
+        lone_harness.config.unlink()
+        lone_harness.config.mkdir()
+        result = lone_harness.once()
         assert result.returncode == 2
         assert "can't be read: Is a directory" in result.stderr
 
-    def test_unknown_key(self, lone_rig: Rig) -> None:
+    def test_unknown_key(self, lone_harness: Harness) -> None:
         """File, key and nearest valid key are named."""
-        lone_rig.configure(scan_intervall=3)
-        result = lone_rig.once()
+        lone_harness.configure(scan_intervall=3)
+        result = lone_harness.once()
         assert result.returncode == 2
         assert (
-            f"neuroflow-ship: {lone_rig.config}: shipper.scan_intervall: unknown key; "
+            f"neuroflow-ship: {lone_harness.config}: shipper.scan_intervall: unknown key; "
             "nearest valid key: scan_interval\n" == result.stderr
         )
 
 
 class TestCluster:
-    def test_unreachable(self, lone_rig: Rig) -> None:
+    def test_unreachable(self, lone_harness: Harness) -> None:
         """Nobody listens: said, tried again, and given up after shutdown_timeout with the lines unshipped."""
-        (lone_rig.logs / "neuroflow.log").write_text('{"event": "x", "level": "info"}\n')
-        result = lone_rig.once()
+        (lone_harness.logs / "neuroflow.log").write_text('{"event": "x", "level": "info"}\n')
+        result = lone_harness.once()
         assert result.returncode == 3
         assert "http://127.0.0.1:9 can't be reached: connection refused" in result.stderr
         assert "1 documents are not acknowledged; their lines are sent again at the next start" in result.stderr
         assert "Traceback" not in result.stderr
-        assert lone_rig.status()["files"][0]["offset"] == 0
+        assert lone_harness.status()["files"][0]["offset"] == 0
 
-    def test_forbidding(self, lone_rig: Rig, forbidding: str) -> None:
+    def test_forbidding(self, lone_harness: Harness, forbidding: str) -> None:
         """A key that lacks the privilege: said, nothing dropped, the position stays."""
-        lone_rig.url = forbidding
-        lone_rig.configure(shutdown_timeout=1)
-        (lone_rig.logs / "neuroflow.log").write_text('{"event": "x", "level": "info"}\n')
-        result = lone_rig.once()
+        lone_harness.url = forbidding
+        lone_harness.configure(shutdown_timeout=1)
+        (lone_harness.logs / "neuroflow.log").write_text('{"event": "x", "level": "info"}\n')
+        result = lone_harness.once()
         assert result.returncode == 3
         assert f"{forbidding} forbids this (403)" in result.stderr
         assert "waiting until that is mended, nothing is lost" in result.stderr
         assert "Traceback" not in result.stderr
-        assert lone_rig.status()["files"][0]["offset"] == 0
-        assert lone_rig.run("dead-letters", "list").stdout == ""
+        assert lone_harness.status()["files"][0]["offset"] == 0
+        assert lone_harness.run("dead-letters", "list").stdout == ""
 
-    def test_a_log_directory_that_does_not_exist(self, lone_rig: Rig) -> None:
+    def test_a_log_directory_that_does_not_exist(self, lone_harness: Harness) -> None:
         """There is nothing to ship; that is said, with exit code 1."""
-        lone_rig.logs.rmdir()
-        result = lone_rig.once()
+        lone_harness.logs.rmdir()
+        result = lone_harness.once()
         assert 1 == result.returncode
-        assert f"{lone_rig.logs}: no such directory; there is nothing to ship from it" in result.stderr
+        assert f"{lone_harness.logs}: no such directory; there is nothing to ship from it" in result.stderr
 
-    def test_status_before_the_first_run(self, lone_rig: Rig) -> None:
+    def test_status_before_the_first_run(self, lone_harness: Harness) -> None:
         """Without a state directory ``status`` says so."""
-        result = lone_rig.run("status")
+        result = lone_harness.run("status")
         assert result.returncode == 1
         assert "the sidecar has not run with this state directory yet" in result.stderr

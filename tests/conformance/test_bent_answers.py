@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from elasticsearch import Elasticsearch
 
 from shipper.testnode.node import Node
 from tests.conformance.bender import Bender
-from tests.conformance.rig import Rig, alive, eventually
+from tests.conformance.harness import Harness, alive, eventually
 
 LINES = 200
 POISON = "poison"
@@ -55,35 +54,35 @@ def lines(first: int, last: int, *, telling: bool = False) -> str:
     ],
 )
 def test_bent_answers_neither_lose_nor_double_anything(
-    rig: Rig, es: Elasticsearch, bender: Callable[[int, int], Bender], every: int, seed: int, *, telling: bool
+    harness: Harness, bender: Callable[[int, int], Bender], every: int, seed: int, *, telling: bool
 ) -> None:
     """Every so manieth answer is bent, of whatever request: it is said, asked again, and the process never ends."""
     proxy = bender(every, seed)
-    rig.url = proxy.url
-    rig.configure(batch={"max_events": 20})
-    log = rig.logs / "neuroflow.log"
-    said = rig.folder / "said"
+    harness.url = proxy.url
+    harness.configure(batch={"max_events": 20})
+    log = harness.logs / "neuroflow.log"
+    said = harness.folder / "said"
     with said.open("w") as file:
-        process = rig.start(said=file)
+        process = harness.start(said=file)
         with log.open("w") as out:
             for first in range(0, LINES, 50):
                 out.write(lines(first, first + 50, telling=telling))
                 out.flush()
-                _shipped(rig, es, process, first + 50)
+                _shipped(harness, process, first + 50)
         assert alive(process), said.read_text()
         proxy.every = 0
-        code, _ = rig.stop(process)
+        code, _ = harness.stop(process)
     told = said.read_text()
     assert 0 == code, told
     assert proxy.bent > 3
     assert "can't be understood" in told or "answered" in told
     assert "Traceback" not in told
     assert "a bug (" not in told, told
-    again = rig.once()
+    again = harness.once()
     assert 0 == again.returncode, again.stderr
     told_of = [json.loads(line)["event"] for line in lines(0, LINES, telling=telling).splitlines()]
-    assert Counter(told_of) == rig.messages(es, "app")
-    counters = rig.status()["counters"]
+    assert Counter(told_of) == harness.messages("app")
+    counters = harness.status()["counters"]
     assert (LINES, 0, 0) == (
         counters["acknowledged"] + counters["duplicate"],
         counters["dead"],
@@ -91,14 +90,14 @@ def test_bent_answers_neither_lose_nor_double_anything(
     )
 
 
-def _shipped(rig: Rig, es: Elasticsearch, process: subprocess.Popen[str], count: int) -> None:
+def _shipped(harness: Harness, process: subprocess.Popen[str], count: int) -> None:
     """Wait until so many lines are there; the process has to live."""
-    said = rig.folder / "said"
-    assert eventually(lambda: rig.count(es, "app") >= count or not alive(process), 180), said.read_text()
+    said = harness.folder / "said"
+    assert eventually(lambda: harness.count("app") >= count or not alive(process), 180), said.read_text()
     assert alive(process), said.read_text()
 
 
-def faulty(rig: Rig, where: str, what: str, *arguments: str) -> list[str]:
+def faulty(harness: Harness, where: str, what: str, *arguments: str) -> list[str]:
     """The command line of a sidecar with a bug: a poisoned line breaks a function of a module."""
     module, _, path = where.partition(":")
     holder, _, name = f"module.{path}".rpartition(".")
@@ -112,71 +111,71 @@ def faulty(rig: Rig, where: str, what: str, *arguments: str) -> list[str]:
         f"{holder}.{name} = broken\n"
         "from shipper.cli.ship import main\nmain()"
     )
-    first, *rest = rig.command(*arguments)
+    first, *rest = harness.command(*arguments)
     return [first, "-c", code, *rest[2:]]
 
 
 class TestBugs:
     @pytest.mark.parametrize("once", [True, False], ids=["once", "running"])
-    def test_a_bug_in_one_batch_leaves_the_others_alone(self, rig: Rig, es: Elasticsearch, *, once: bool) -> None:
+    def test_a_bug_in_one_batch_leaves_the_others_alone(self, harness: Harness, *, once: bool) -> None:
         """That batch is said and set aside, the others are acknowledged; it is sent at the next start."""
-        rig.configure(batch={"max_events": 20})
+        harness.configure(batch={"max_events": 20})
         text = lines(0, 90) + json.dumps({"event": POISON}) + "\n" + lines(91, 200)
-        (rig.logs / "neuroflow.log").write_text(text)
-        (rig.logs / "workflow.log").write_text(json.dumps({"event": "beside"}) + "\n")
-        command = faulty(rig, "shipper.deliver.delivery:send", "given[1]", *(["--once"] if once else []))
-        code, told = _run(rig, command, lambda: rig.count(es) >= 180, once=once)
+        (harness.logs / "neuroflow.log").write_text(text)
+        (harness.logs / "workflow.log").write_text(json.dumps({"event": "beside"}) + "\n")
+        command = faulty(harness, "shipper.deliver.delivery:send", "given[1]", *(["--once"] if once else []))
+        code, told = _run(harness, command, lambda: harness.count() >= 180, once=once)
         assert 3 == code, told
         assert "a bug (KeyError in <string>" in told
-        assert str(rig.logs / "neuroflow.log") in told
+        assert str(harness.logs / "neuroflow.log") in told
         assert "set aside and sent at the next start" in told
         assert "Traceback" not in told
-        missing = 201 - rig.count(es)
+        missing = 201 - harness.count()
         assert 0 < missing <= 40
-        counters = rig.status()["counters"]
-        assert rig.count(es) == counters["acknowledged"]
-        again = rig.once()
+        counters = harness.status()["counters"]
+        assert harness.count() == counters["acknowledged"]
+        again = harness.once()
         assert 0 == again.returncode, again.stderr
-        assert 201 == rig.count(es)
-        assert 1 == rig.messages(es)[POISON]
+        assert 201 == harness.count()
+        assert 1 == harness.messages()[POISON]
 
-    def test_a_line_that_a_parser_breaks_on_is_a_plain_message(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_a_line_that_a_parser_breaks_on_is_a_plain_message(self, harness: Harness) -> None:
         """Nothing is lost, the lines around it are read as ever, and the process goes on."""
         text = lines(0, 50) + json.dumps({"event": POISON, "level": "info"}) + "\n" + lines(51, 100)
-        (rig.logs / "neuroflow.log").write_text(text)
-        command = faulty(rig, "shipper.parse.line_by_line:read", "given[0].block.lines", "--once")
-        code, told = _run(rig, command, lambda: True, once=True)
+        (harness.logs / "neuroflow.log").write_text(text)
+        command = faulty(harness, "shipper.parse.line_by_line:read", "given[0].block.lines", "--once")
+        code, told = _run(harness, command, lambda: True, once=True)
         assert 0 == code, told
         assert "1 of them shipped as plain messages with the tag parse_failure" in told
-        documents = rig.documents(es, "app")
+        documents = harness.documents("app")
         assert 100 == len(documents)
         [failed] = [one for one in documents if "parse_failure" in one.get("tags", ())]
         assert POISON in failed["message"]
         assert 99 == sum("level" in one["log"] for one in documents)
 
-    def test_a_block_that_cannot_be_shipped_at_all_comes_at_the_next_start(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_a_block_that_cannot_be_shipped_at_all_comes_at_the_next_start(self, harness: Harness) -> None:
         """What can't be redacted must not leave the machine: it is left out, said, and other logs go on."""
-        (rig.logs / "neuroflow.log").write_text(lines(0, 5) + json.dumps({"event": POISON}) + "\n")
-        (rig.logs / "workflow.log").write_text(json.dumps({"event": "beside"}) + "\n")
-        command = faulty(rig, "shipper.document.ecs:Documents.of", "given[1].raws", "--once")
-        code, told = _run(rig, command, lambda: True, once=True)
+        (harness.logs / "neuroflow.log").write_text(lines(0, 5) + json.dumps({"event": POISON}) + "\n")
+        (harness.logs / "workflow.log").write_text(json.dumps({"event": "beside"}) + "\n")
+        command = faulty(harness, "shipper.document.ecs:Documents.of", "given[1].raws", "--once")
+        code, told = _run(harness, command, lambda: True, once=True)
         assert 3 == code, told
         assert "keeps the lines from byte 0 to" in told
-        assert Counter({"beside": 1}) == rig.messages(es)
-        again = rig.once()
+        assert Counter({"beside": 1}) == harness.messages()
+        again = harness.once()
         assert 0 == again.returncode, again.stderr
-        assert 7 == rig.count(es)
+        assert 7 == harness.count()
 
 
-def _run(rig: Rig, command: list[str], until: Callable[[], bool], *, once: bool) -> tuple[int, str]:
+def _run(harness: Harness, command: list[str], until: Callable[[], bool], *, once: bool) -> tuple[int, str]:
     """Run it to its end, or until something is true and then to a stop; gives its code and what it said."""
-    said: Path = rig.folder / "said"
+    said: Path = harness.folder / "said"
     with said.open("w") as file:
-        process = rig.start(said=file, command=command)
+        process = harness.start(said=file, command=command)
         if once:
             process.wait(timeout=60)
         else:
             assert eventually(until), said.read_text()
             assert alive(process), said.read_text()
-            rig.stop(process)
+            harness.stop(process)
     return process.returncode, said.read_text()

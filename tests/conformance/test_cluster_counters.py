@@ -13,8 +13,8 @@ from itertools import pairwise
 from typing import Any
 
 from tests.conformance.fake import CUT, NO_ANSWER, Answer, Fake, accepted_but, page, product, refuse
-from tests.conformance.faked import FakedRig, holds
-from tests.conformance.rig import eventually
+from tests.conformance.faked import FakedHarness, holds
+from tests.conformance.harness import eventually
 from tests.conformance.test_cluster_faults import number
 from tests.conformance.test_sidecar import expected, write
 
@@ -84,7 +84,7 @@ def healthy(count: int) -> dict[str, int]:
 
 
 class TestCounters:
-    def test_they_add_up_under_every_fault(self, faked: FakedRig, fake: Fake) -> None:
+    def test_they_add_up_under_every_fault(self, faked: FakedHarness, fake: Fake) -> None:
         """/metrics at any moment, status at any moment, and both at the end."""
         weather = Weather(fake, seed=1)
         faked.configure(batch={"max_events": 20, "in_flight": 4}, flush_interval=0.05)
@@ -109,7 +109,7 @@ class TestCounters:
         assert holds(last["counters"])
         assert "Traceback" not in sidecar.said
 
-    def test_they_add_up_across_restarts(self, faked: FakedRig, fake: Fake) -> None:
+    def test_they_add_up_across_restarts(self, faked: FakedHarness, fake: Fake) -> None:
         """Stopped in the middle of faults again and again: what is counted is what became of documents."""
         faked.configure(batch={"max_events": 10}, shutdown_timeout=1, flush_interval=0.05)
         weather = Weather(fake, seed=2)
@@ -131,7 +131,7 @@ class TestCounters:
         # A batch that was abandoned after some of it was refused is refused again: told once all the same.
         assert 8 == faked.status()["dead_letters"] == len(faked.letters())
 
-    def test_readiness_tells_an_outage(self, faked: FakedRig, fake: Fake) -> None:
+    def test_readiness_tells_an_outage(self, faked: FakedHarness, fake: Fake) -> None:
         """Not ready while documents can't be delivered, ready again afterwards; alive all the time."""
         fake.always = refuse(503)
         sidecar = faked.begin()
@@ -143,7 +143,7 @@ class TestCounters:
         assert eventually(lambda: faked.page("/readyz") == 200)
         assert 0 == sidecar.stop()
 
-    def test_readiness_needs_no_documents(self, faked: FakedRig, fake: Fake) -> None:
+    def test_readiness_needs_no_documents(self, faked: FakedHarness, fake: Fake) -> None:
         """An idle sidecar is ready when its cluster is there and has the templates, whatever the key may ask."""
         fake.down()
         sidecar = faked.begin(ask_every=0.2)
@@ -163,7 +163,7 @@ class TestCounters:
         assert 0 == sidecar.stop()
         assert "Traceback" not in sidecar.said
 
-    def test_taken_port_is_said_at_start(self, faked: FakedRig) -> None:
+    def test_taken_port_is_said_at_start(self, faked: FakedHarness) -> None:
         """In a sentence that says what to do, and nothing is shipped."""
         with socket.create_server(("127.0.0.1", 0)) as other:
             faked.configure(telemetry={"listen": f"127.0.0.1:{other.getsockname()[1]}"})

@@ -22,7 +22,7 @@ from tests.conformance.fake import (
     silence,
     slow,
 )
-from tests.conformance.faked import FakedRig
+from tests.conformance.faked import FakedHarness
 from tests.conformance.test_sidecar import expected, line, write
 
 FINE = {"create": {"status": 201}}
@@ -35,13 +35,13 @@ def number(document: dict[str, Any]) -> int:
     return int(document["message"].removeprefix("n"))
 
 
-def shipped(rig: FakedRig, count: int) -> tuple[str, dict[str, int]]:
+def shipped(harness: FakedHarness, count: int) -> tuple[str, dict[str, int]]:
     """Ship ``count`` lines, all of which have to arrive once; gives what was said, and the counters."""
-    result = rig.once()
+    result = harness.once()
     assert 0 == result.returncode, result.stderr
-    assert expected(count) == rig.fake.messages()
-    counters: dict[str, int] = rig.status()["counters"]
-    assert (count, 0, 0) == (counters["read"], counters["dead"], rig.status()["dead_letters"])
+    assert expected(count) == harness.fake.messages()
+    counters: dict[str, int] = harness.status()["counters"]
+    assert (count, 0, 0) == (counters["read"], counters["dead"], harness.status()["dead_letters"])
     return result.stderr, counters
 
 
@@ -60,7 +60,7 @@ class TestWholeRequest:
             (404, "answered 404: an_exception: because; putting the index templates back"),
         ],
     )
-    def test_a_refused_request_is_sent_again(self, faked: FakedRig, fake: Fake, status: int, said: str) -> None:
+    def test_a_refused_request_is_sent_again(self, faked: FakedHarness, fake: Fake, status: int, said: str) -> None:
         """Overloaded, broken, forbidden or without a stream: it is said why, and goes on when that is over."""
         write(faked.log, 0, 3)
         fake.next += [refuse(status), refuse(status)]
@@ -70,7 +70,7 @@ class TestWholeRequest:
         assert [3, 3, 3] == list(map(len, fake.bulks))
         assert (3, 6) == (counters["acknowledged"], counters["retried"])
 
-    def test_what_is_wrong_is_said_once_a_minute(self, faked: FakedRig, fake: Fake) -> None:
+    def test_what_is_wrong_is_said_once_a_minute(self, faked: FakedHarness, fake: Fake) -> None:
         """One sentence for the outage, however many attempts it takes and however its numbers change."""
         write(faked.log, 0, 40)
         faked.configure(batch={"max_events": 5})
@@ -79,7 +79,7 @@ class TestWholeRequest:
         assert 1 == told.count("es_rejected_execution_exception")
 
     @pytest.mark.parametrize("genuine", [True, False], ids=["Elasticsearch", "a proxy"])
-    def test_too_large_requests_are_halved(self, faked: FakedRig, fake: Fake, *, genuine: bool) -> None:
+    def test_too_large_requests_are_halved(self, faked: FakedHarness, fake: Fake, *, genuine: bool) -> None:
         """A limit below our batches costs requests and no documents; what is too large by itself is a dead letter."""
         write(faked.log, 0, 50)
         with faked.log.open("a") as file:
@@ -101,7 +101,7 @@ class TestWholeRequest:
         assert letter["offset"] == sum(len(line(n)) for n in range(50))
         assert "in halves" in result.stderr
 
-    def test_a_request_refused_for_one_document_is_halved(self, faked: FakedRig, fake: Fake) -> None:
+    def test_a_request_refused_for_one_document_is_halved(self, faked: FakedHarness, fake: Fake) -> None:
         """400 for the whole: the document to blame is found and kept, the others are indexed."""
         write(faked.log, 0, 20)
 
@@ -116,7 +116,7 @@ class TestWholeRequest:
 
     @pytest.mark.parametrize("answer", [page(400), refuse(400, "parse_exception", "unrecognized parameter")])
     def test_a_cluster_that_takes_nothing_blames_no_document(
-        self, faked: FakedRig, fake: Fake, answer: Answer
+        self, faked: FakedHarness, fake: Fake, answer: Answer
     ) -> None:
         """Where every request is refused, the documents wait; none becomes a dead letter."""
         write(faked.log, 0, 3)
@@ -155,7 +155,7 @@ class TestNoAnswer:
             pytest.param(product(200, json.dumps({"items": [{"create": {"status": "201"}}] * 3})), id="status text"),
         ],
     )
-    def test_an_answer_that_is_none(self, faked: FakedRig, fake: Fake, answer: Answer) -> None:
+    def test_an_answer_that_is_none(self, faked: FakedHarness, fake: Fake, answer: Answer) -> None:
         """What does not speak of every document acknowledges nothing; all of them are sent again."""
         write(faked.log, 0, 3)
         fake.next.append(answer)
@@ -166,7 +166,7 @@ class TestNoAnswer:
         assert (3, 0) == (counters["acknowledged"], counters["duplicate"])
 
     @pytest.mark.parametrize("answer", [CUT, NO_ANSWER, silence, page(504), page(200)])
-    def test_taken_but_not_answered(self, faked: FakedRig, fake: Fake, answer: Answer) -> None:
+    def test_taken_but_not_answered(self, faked: FakedHarness, fake: Fake, answer: Answer) -> None:
         """The documents were indexed and the answer was lost: the second time they are recognised."""
         write(faked.log, 0, 3)
         fake.next.append(accepted_but(answer))
@@ -174,7 +174,7 @@ class TestNoAnswer:
         assert (0, 3) == (counters["acknowledged"], counters["duplicate"])
 
     @pytest.mark.parametrize("answer", [NO_ANSWER, refuse(503), page(504)])
-    def test_rolled_over_after_a_lost_answer(self, faked: FakedRig, fake: Fake, answer: Answer) -> None:
+    def test_rolled_over_after_a_lost_answer(self, faked: FakedHarness, fake: Fake, answer: Answer) -> None:
         """Taken, the answer lost, then a new backing index in which the ids are free again: still once."""
         write(faked.log, 0, 3)
         shipped(faked, 3)
@@ -188,7 +188,7 @@ class TestNoAnswer:
         _, counters = shipped(faked, 6)
         assert (3, 3) == (counters["acknowledged"], counters["duplicate"])
 
-    def test_a_failing_look_up_is_made_again(self, faked: FakedRig, fake: Fake) -> None:
+    def test_a_failing_look_up_is_made_again(self, faked: FakedHarness, fake: Fake) -> None:
         """Where it can't be found out whether a document is there, it is neither sent nor given up."""
         write(faked.log, 0, 3)
         shipped(faked, 3)
@@ -209,7 +209,7 @@ class TestNoAnswer:
         assert 3 == faked.status()["counters"]["duplicate"]
         assert 0 == faked.status()["dead_letters"]
 
-    def test_a_slow_cluster_gets_no_more_than_was_agreed(self, faked: FakedRig, fake: Fake) -> None:
+    def test_a_slow_cluster_gets_no_more_than_was_agreed(self, faked: FakedHarness, fake: Fake) -> None:
         """Requests under way and their size stay within bounds, whatever waits to be sent."""
         write(faked.log, 0, 300)
         faked.configure(batch={"in_flight": 2, "max_events": 20, "max_bytes": 10_000})
@@ -220,7 +220,7 @@ class TestNoAnswer:
 
 
 class TestItems:
-    def test_every_item_by_itself(self, faked: FakedRig, fake: Fake) -> None:
+    def test_every_item_by_itself(self, faked: FakedHarness, fake: Fake) -> None:
         """Statuses of every kind in one answer: only what may succeed later goes out again."""
         said: dict[int, list[int | dict[str, Any]]] = {
             1: [429, 429],
@@ -243,7 +243,7 @@ class TestItems:
         counters = faked.status()["counters"]
         assert (9, 1, 2) == (counters["acknowledged"], counters["duplicate"], counters["dead"])
 
-    def test_a_poison_document_in_every_batch(self, faked: FakedRig, fake: Fake) -> None:
+    def test_a_poison_document_in_every_batch(self, faked: FakedHarness, fake: Fake) -> None:
         """Mapping conflicts go to the dead letters, all else is indexed, and it never gets stuck."""
         conflict = {
             "status": 400,
@@ -265,7 +265,7 @@ class TestItems:
         assert 1 == result.stderr.count("were refused for good")
         assert 10 == faked.status()["dead_letters"]
 
-    def test_one_forbidden_stream_does_not_hold_up_the_others(self, faked: FakedRig, fake: Fake) -> None:
+    def test_one_forbidden_stream_does_not_hold_up_the_others(self, faked: FakedHarness, fake: Fake) -> None:
         """A key that may not write one data stream: its lines wait, the others' are indexed, and it is said once."""
         forbidden = {"status": 403, "error": {"type": "security_exception", "reason": "action is unauthorized"}}
         fake.decide = lambda _, document: forbidden if number(document) == 40 else 201

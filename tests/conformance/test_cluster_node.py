@@ -8,7 +8,7 @@ import pytest
 from elasticsearch import ApiError, Elasticsearch
 
 from tests.conformance.faked import Running
-from tests.conformance.rig import Rig, eventually
+from tests.conformance.harness import Harness, eventually
 from tests.conformance.test_sidecar import expected, write
 
 
@@ -18,10 +18,10 @@ def newest(es: Elasticsearch, stream: str) -> str:
     return max(names)
 
 
-def count(rig: Rig, es: Elasticsearch) -> int:
+def count(harness: Harness) -> int:
     """How many documents can be found; a stream that is just being made can't be asked."""
     try:
-        return rig.count(es, "app")
+        return harness.count("app")
     except ApiError as error:
         if error.meta.status != 503:
             raise
@@ -30,70 +30,70 @@ def count(rig: Rig, es: Elasticsearch) -> int:
 
 class TestNode:
     @pytest.mark.parametrize("block", ["index.blocks.read_only_allow_delete", "index.blocks.write"])
-    def test_a_block_is_waited_out(self, rig: Rig, es: Elasticsearch, block: str) -> None:
+    def test_a_block_is_waited_out(self, harness: Harness, es: Elasticsearch, block: str) -> None:
         """Full disk or an operator's hand: what can't be written waits until the block is lifted."""
-        log = rig.logs / "neuroflow.log"
-        sidecar = Running(rig.start())
+        log = harness.logs / "neuroflow.log"
+        sidecar = Running(harness.start())
         write(log, 0, 10)
-        assert eventually(lambda: count(rig, es) == 10)
-        index = newest(es, f"logs-neuroflow.app-{rig.namespace}")
+        assert eventually(lambda: count(harness) == 10)
+        index = newest(es, f"logs-neuroflow.app-{harness.namespace}")
         es.indices.put_settings(index=index, settings={block: True})
         write(log, 10, 30)
         assert sidecar.says("cluster_block_exception")
         es.indices.put_settings(index=index, settings={block: None})
-        assert eventually(lambda: count(rig, es) == 30)
+        assert eventually(lambda: count(harness) == 30)
         assert sidecar.says("the cluster takes documents again")
         assert 0 == sidecar.stop()
-        assert expected(30) == rig.messages(es, "app")
-        assert 0 == rig.status()["dead_letters"]
+        assert expected(30) == harness.messages("app")
+        assert 0 == harness.status()["dead_letters"]
 
-    def test_rolled_over_under_way(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_rolled_over_under_way(self, harness: Harness, es: Elasticsearch) -> None:
         """Rollovers while it ships: every line is in one of the backing indices, once."""
-        stream = f"logs-neuroflow.app-{rig.namespace}"
-        rig.configure(batch={"max_events": 50})
-        log = rig.logs / "neuroflow.log"
-        sidecar = Running(rig.start())
+        stream = f"logs-neuroflow.app-{harness.namespace}"
+        harness.configure(batch={"max_events": 50})
+        log = harness.logs / "neuroflow.log"
+        sidecar = Running(harness.start())
         write(log, 0, 10)
-        assert eventually(lambda: count(rig, es) == 10)
+        assert eventually(lambda: count(harness) == 10)
         for first in range(10, 2010, 500):
             write(log, first, first + 500)
             es.indices.rollover(alias=stream)
-        assert eventually(lambda: count(rig, es) >= 2010)
+        assert eventually(lambda: count(harness) >= 2010)
         assert 0 == sidecar.stop()
-        assert expected(2010) == rig.messages(es, "app")
+        assert expected(2010) == harness.messages("app")
         assert 5 == len(es.indices.get_settings(index=stream))
 
-    def test_killed_between_rollovers(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_killed_between_rollovers(self, harness: Harness, es: Elasticsearch) -> None:
         """SIGKILL while it ships, a rollover, again: the ids of the older indices are looked up."""
-        stream = f"logs-neuroflow.app-{rig.namespace}"
-        rig.configure(batch={"max_events": 100}, partial_line_timeout=60)
-        log = rig.logs / "neuroflow.log"
+        stream = f"logs-neuroflow.app-{harness.namespace}"
+        harness.configure(batch={"max_events": 100}, partial_line_timeout=60)
+        log = harness.logs / "neuroflow.log"
         for first in range(0, 15_000, 5000):
             write(log, first, first + 5000)
-            sidecar = Running(rig.start())
-            assert eventually(lambda first=first: count(rig, es) > first + 300)  # type: ignore[misc]
+            sidecar = Running(harness.start())
+            assert eventually(lambda first=first: count(harness) > first + 300)  # type: ignore[misc]
             sidecar.kill()
             es.indices.rollover(alias=stream)
-        assert 0 == rig.once().returncode
-        assert expected(15_000) == rig.messages(es, "app")
+        assert 0 == harness.once().returncode
+        assert expected(15_000) == harness.messages("app")
 
-    def test_letters_replayed_after_a_rollover(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_letters_replayed_after_a_rollover(self, harness: Harness, es: Elasticsearch) -> None:
         """Refused by the index of that day, taken by the next one, once; also when it is replayed again."""
-        stream = f"logs-neuroflow.app-{rig.namespace}"
-        log = rig.logs / "neuroflow.log"
+        stream = f"logs-neuroflow.app-{harness.namespace}"
+        log = harness.logs / "neuroflow.log"
         write(log, 0, 5)
-        assert 0 == rig.once().returncode
+        assert 0 == harness.once().returncode
         es.indices.put_settings(index=newest(es, stream), settings={"index.final_pipeline": "nobody-made-it"})
         write(log, 5, 8)
-        assert 1 == rig.once().returncode
-        assert expected(5) == rig.messages(es, "app")
-        assert 3 == rig.status()["dead_letters"]
-        path = rig.state / "dead-letters.ndjson"
+        assert 1 == harness.once().returncode
+        assert expected(5) == harness.messages("app")
+        assert 3 == harness.status()["dead_letters"]
+        path = harness.state / "dead-letters.ndjson"
         letters = path.read_bytes()
         es.indices.rollover(alias=stream)
         for _ in range(2):
-            result = rig.run("dead-letters", "replay")
+            result = harness.run("dead-letters", "replay")
             assert (0, "3 indexed, 0 still refused\n") == (result.returncode, result.stdout), result.stderr
             es.indices.rollover(alias=stream)
             path.write_bytes(letters)
-        assert expected(8) == rig.messages(es, "app")
+        assert expected(8) == harness.messages("app")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.fake import NO_ANSWER, Answer, Fake, accepted_but, page, raw, refuse, silence
-from tests.conformance.faked import FakedRig
-from tests.conformance.rig import eventually
+from tests.conformance.faked import FakedHarness
+from tests.conformance.harness import eventually
 from tests.conformance.test_sidecar import expected, line, write
 
 MIB = 2**20
@@ -22,7 +22,7 @@ def resident(pid: int) -> int:
 
 
 class TestStart:
-    def test_down_at_start(self, faked: FakedRig, fake: Fake) -> None:
+    def test_down_at_start(self, faked: FakedHarness, fake: Fake) -> None:
         """It waits for the cluster; the templates are there before the first document is sent."""
         fake.down()
         write(faked.log, 0, 5)
@@ -44,7 +44,7 @@ class TestStart:
         [refuse(503), refuse(401), page(404), page(200), page(400), page(403), raw(b"220 smtp ready\r\n"), silence],
         ids=["503", "401", "404 page", "200 page", "400 page", "403 page", "another protocol", "silence"],
     )
-    def test_something_else_at_start(self, faked: FakedRig, fake: Fake, answer: Answer) -> None:
+    def test_something_else_at_start(self, faked: FakedHarness, fake: Fake, answer: Answer) -> None:
         """Whatever listens there: nothing is sent before the templates are put."""
         faked.configure(elasticsearch={"request_timeout": 1})
         write(faked.log, 0, 5)
@@ -57,7 +57,7 @@ class TestStart:
         assert fake.journal.index("POST /_bulk") > fake.journal.index("PUT /_index_template/logs-neuroflow.app")
         assert expected(5) == fake.messages()
 
-    def test_a_key_that_may_not_put_templates(self, faked: FakedRig, fake: Fake) -> None:
+    def test_a_key_that_may_not_put_templates(self, faked: FakedHarness, fake: Fake) -> None:
         """It is said once what to do, and shipping goes on with the templates that somebody else put."""
         assert 0 == faked.run("setup").returncode
         fake.journal.clear()
@@ -74,7 +74,7 @@ class TestStart:
 
 
 class TestOutage:
-    def test_rotations_while_it_is_down(self, faked: FakedRig, fake: Fake) -> None:
+    def test_rotations_while_it_is_down(self, faked: FakedHarness, fake: Fake) -> None:
         """A rename and a copytruncate during an outage: afterwards every line is there once."""
         sidecar = faked.begin()
         write(faked.log, 0, 10)
@@ -97,7 +97,7 @@ class TestOutage:
         counters = faked.status()["counters"]
         assert (40, 40) == (counters["read"], counters["acknowledged"])
 
-    def test_no_line_is_torn_by_waiting(self, faked: FakedRig, fake: Fake) -> None:
+    def test_no_line_is_torn_by_waiting(self, faked: FakedHarness, fake: Fake) -> None:
         """More lines than one read gives, and an outage longer than partial_line_timeout: none is cut in two.
 
         What the reader has of a line when it has to wait for the cluster is no unterminated line.
@@ -117,7 +117,7 @@ class TestOutage:
         [refuse(503), silence, NO_ANSWER, accepted_but(silence)],
         ids=["503", "silence", "closed", "accepted, then silence"],
     )
-    def test_stop_during_an_outage(self, faked: FakedRig, fake: Fake, outage: Answer) -> None:
+    def test_stop_during_an_outage(self, faked: FakedHarness, fake: Fake, outage: Answer) -> None:
         """SIGTERM ends it after shutdown_timeout, not the request's, with exit code 3; the rest ships later, once."""
         faked.configure(shutdown_timeout=2, elasticsearch={"request_timeout": 600}, batch={"max_events": 5})
         sidecar = faked.begin()
@@ -134,7 +134,7 @@ class TestOutage:
         assert 0 == faked.once().returncode
         assert expected(40) == fake.messages()
 
-    def test_stop_while_the_templates_get_no_answer(self, faked: FakedRig, fake: Fake) -> None:
+    def test_stop_while_the_templates_get_no_answer(self, faked: FakedHarness, fake: Fake) -> None:
         """A cluster that never answers does not hold up the stop either, from the first request on."""
         faked.configure(shutdown_timeout=1, elasticsearch={"request_timeout": 600})
         fake.otherwise[""] = silence
@@ -146,7 +146,7 @@ class TestOutage:
         assert 0 == faked.once().returncode
         assert expected(5) == fake.messages()
 
-    def test_killed_during_an_outage_after_a_lost_answer(self, faked: FakedRig, fake: Fake) -> None:
+    def test_killed_during_an_outage_after_a_lost_answer(self, faked: FakedHarness, fake: Fake) -> None:
         """Accepted, never answered, SIGKILL, rollover: still once."""
         faked.configure(batch={"max_events": 5}, elasticsearch={"request_timeout": 600})
         fake.always = accepted_but(silence)
@@ -160,7 +160,7 @@ class TestOutage:
         assert expected(20) == fake.messages()
         assert 10 == faked.status()["counters"]["duplicate"]
 
-    def test_memory_stays_bounded(self, faked: FakedRig, fake: Fake) -> None:
+    def test_memory_stays_bounded(self, faked: FakedHarness, fake: Fake) -> None:
         """A backlog of 100 MB stays in the log files while the cluster is down, not in memory."""
         block = "".join(map(line, range(1000)))
         with faked.log.open("w") as file:
@@ -180,7 +180,7 @@ class TestOutage:
 
 
 class TestTemplates:
-    def test_a_stream_that_cannot_be_made(self, faked: FakedRig, fake: Fake) -> None:
+    def test_a_stream_that_cannot_be_made(self, faked: FakedHarness, fake: Fake) -> None:
         """The index template is deleted before the first line of a stream: it is put back, the line waits."""
         sidecar = faked.begin()
         write(faked.log, 0, 5)
@@ -193,7 +193,7 @@ class TestTemplates:
         assert "putting the index templates back" in sidecar.said
         assert "/_index_template/logs-neuroflow.app" in fake.templates
 
-    def test_deleted_while_their_streams_live(self, faked: FakedRig, fake: Fake) -> None:
+    def test_deleted_while_their_streams_live(self, faked: FakedHarness, fake: Fake) -> None:
         """The streams go on without them, but the next rollover would not: they are looked for and put back."""
         sidecar = faked.begin(look_every=0.2)
         write(faked.log, 0, 5)
@@ -215,7 +215,7 @@ class TestTemplates:
         assert expected(count) == fake.messages()
         assert "put 2 index and component templates back" in sidecar.said
 
-    def test_a_key_that_may_not_look(self, faked: FakedRig, fake: Fake) -> None:
+    def test_a_key_that_may_not_look(self, faked: FakedHarness, fake: Fake) -> None:
         """It may not read templates: said once, asked once, and shipping goes on."""
         assert 0 == faked.run("setup").returncode
         fake.journal.clear()

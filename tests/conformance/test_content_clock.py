@@ -6,9 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from elasticsearch import Elasticsearch
 
-from tests.conformance.rig import Rig, eventually
+from tests.conformance.harness import Harness, eventually
 
 OUTPUT = """=== STDOUT ===
 261120-02:14:07,963 nipype.workflow IMPORTANT:
@@ -43,31 +42,31 @@ WANTED = [
 ]
 
 
-def listed(rig: Rig, *arguments: str) -> list[dict[str, Any]]:
+def listed(harness: Harness, *arguments: str) -> list[dict[str, Any]]:
     """What a view prints."""
-    printed = rig.run(*arguments, "--format", "ndjson", module="shipper.cli.logs")
+    printed = harness.run(*arguments, "--format", "ndjson", module="shipper.cli.logs")
     assert 0 == printed.returncode, printed.stderr
     return [json.loads(line) for line in printed.stdout.splitlines()]
 
 
 @pytest.mark.parametrize("live", [False, True], ids=["once", "live"])
-def test_lines_have_their_times_levels_and_nodes(rig: Rig, es: Elasticsearch, live: bool) -> None:
+def test_lines_have_their_times_levels_and_nodes(harness: Harness, live: bool) -> None:
     """In the zone that is configured for containers; what views find by level is there, and the file as it was."""
-    rig.configure(timezone="UTC", pipeline_timezone="Asia/Jerusalem")
-    log = rig.logs / "pipelines" / "fmriprep" / "fmriprep_456_20261120_001400.log"
+    harness.configure(timezone="UTC", pipeline_timezone="Asia/Jerusalem")
+    log = harness.logs / "pipelines" / "fmriprep" / "fmriprep_456_20261120_001400.log"
     log.parent.mkdir(parents=True)
     if live:
-        process = rig.start()
+        process = harness.start()
         with log.open("a") as file:
             for line in OUTPUT.splitlines(keepends=True):
                 file.write(line)
                 file.flush()
-        assert eventually(lambda: rig.count(es) == len(WANTED))
-        assert 0 == rig.stop(process)[0]
+        assert eventually(lambda: harness.count() == len(WANTED))
+        assert 0 == harness.stop(process)[0]
     else:
         log.write_text(OUTPUT)
-        assert 0 == rig.once().returncode
-    documents = rig.documents(es, "pipeline")
+        assert 0 == harness.once().returncode
+    documents = harness.documents("pipeline")
     assert OUTPUT.splitlines() == [one["message"] for one in documents]
     found = [(one["@timestamp"], one["log"].get("level"), one["neuroflow"].get("node")) for one in documents]
     assert [wanted[1:] for wanted in WANTED] == [one[1:] for one in found]
@@ -76,7 +75,7 @@ def test_lines_have_their_times_levels_and_nodes(rig: Rig, es: Elasticsearch, li
     times = [one[0].rstrip("Z").ljust(29, "0") for one in found[first:]]
     assert sorted(times) == times
     assert [text for text, wanted in zip(OUTPUT.splitlines(), WANTED, strict=True) if wanted[1] == "error"] == [
-        one["message"] for one in listed(rig, "show", "--dataset", "pipeline", "--level", "error")
+        one["message"] for one in listed(harness, "show", "--dataset", "pipeline", "--level", "error")
     ]
-    assert {"bold_mask"} == {one["neuroflow.node"] for one in listed(rig, "search", "node:bold_mask")}
-    assert OUTPUT == rig.run("pipeline", "456", module="shipper.cli.logs").stdout
+    assert {"bold_mask"} == {one["neuroflow.node"] for one in listed(harness, "search", "node:bold_mask")}
+    assert OUTPUT == harness.run("pipeline", "456", module="shipper.cli.logs").stdout

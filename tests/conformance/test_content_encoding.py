@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from base64 import b64decode
 
 import pytest
-from elasticsearch import Elasticsearch
 
-from tests.conformance.rig import Rig, eventually
+from tests.conformance.harness import Harness
+
+pytestmark = pytest.mark.in_process
 
 BOMS = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}
 # Code units that hold the byte of a line feed, and characters of two code units.
@@ -23,22 +23,22 @@ def json_line(text: str) -> str:
 
 
 class TestUtf8:
-    def test_a_byte_order_mark_is_no_content(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_a_byte_order_mark_is_no_content(self, harness: Harness) -> None:
         """A file that begins with one is read as if it had none, also after a restart."""
-        log = rig.logs / "neuroflow.log"
+        log = harness.logs / "neuroflow.log"
         log.write_bytes(b"\xef\xbb\xbf" + json_line("first").encode() + b"\n")
-        assert 0 == rig.once().returncode
+        assert 0 == harness.once().returncode
         with log.open("ab") as file:
             file.write(json_line("second").encode() + b"\n")
-        assert 0 == rig.once().returncode
-        assert {"first": 1, "second": 1} == rig.messages(es, "app")
+        assert 0 == harness.once().returncode
+        assert {"first": 1, "second": 1} == harness.messages("app")
 
-    def test_bytes_that_are_no_utf8(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_bytes_that_are_no_utf8(self, harness: Harness) -> None:
         """They are replaced in the message, and the line is there once with its place."""
         lines = [b'{"event": "caf\xe9", "level": "info"}', b"text \xff\xfe\x80 text", b"\xc3", b"good"]
-        (rig.logs / "neuroflow.log").write_bytes(b"\n".join(lines) + b"\n")
-        assert 0 == rig.once().returncode
-        documents = rig.documents(es, "app")
+        (harness.logs / "neuroflow.log").write_bytes(b"\n".join(lines) + b"\n")
+        assert 0 == harness.once().returncode
+        documents = harness.documents("app")
         assert ["caf\ufffd", "text \ufffd\ufffd\ufffd text", "\ufffd", "good"] == [
             one["message"] for one in documents
         ]
@@ -49,135 +49,136 @@ class TestUtf8:
 
 @pytest.mark.parametrize("encoding", sorted(BOMS))
 class TestUtf16:
-    def test_comes_out_as_text(self, rig: Rig, es: Elasticsearch, encoding: str) -> None:
+    def test_comes_out_as_text(self, harness: Harness, encoding: str) -> None:
         """JSON and text, LF and CRLF, surrogate pairs, code units with the byte of a line feed in them."""
         lines = [
             *(json_line(text) + "\n" for text in TEXTS),
             *(json_line(text + "!") + "\r\n" for text in TEXTS),
             *(text + "?\r\n" for text in TEXTS),
         ]
-        (rig.logs / "neuroflow.log").write_bytes(BOMS[encoding] + "".join(lines).encode(encoding))
-        assert 0 == rig.once().returncode
-        assert {text + end: 1 for text in TEXTS for end in ("", "!", "?")} == rig.messages(es, "app")
+        (harness.logs / "neuroflow.log").write_bytes(BOMS[encoding] + "".join(lines).encode(encoding))
+        assert 0 == harness.once().returncode
+        assert {text + end: 1 for text in TEXTS for end in ("", "!", "?")} == harness.messages("app")
 
-    def test_appended_to_while_running(self, rig: Rig, es: Elasticsearch, encoding: str) -> None:
+    def test_appended_to_while_running(self, harness: Harness, encoding: str) -> None:
         """Writes may end inside a code unit, inside a surrogate pair, between CR and LF."""
-        rig.configure(partial_line_timeout=60)
-        log = rig.logs / "neuroflow.log"
-        process = rig.start()
+        harness.configure(partial_line_timeout=60)
+        log = harness.logs / "neuroflow.log"
+        process = harness.start()
         content = BOMS[encoding] + "".join(json_line(text) + "\r\n" for text in TEXTS).encode(encoding)
         with log.open("ab", buffering=0) as file:
             for at in range(0, len(content), 7):
                 file.write(content[at : at + 7])
-                time.sleep(0.01)  # so that the reader sees some of the steps; which, does not matter
-        assert eventually(lambda: rig.count(es, "app") >= len(TEXTS))
-        code, said = rig.stop(process)
+                harness.wait(0.01)  # so that the reader sees some of the steps; which, does not matter
+        assert harness.eventually(lambda: harness.count("app") >= len(TEXTS))
+        code, said = harness.stop(process)
         assert code == 0, said
-        assert dict.fromkeys(TEXTS, 1) == rig.messages(es, "app")
+        assert dict.fromkeys(TEXTS, 1) == harness.messages("app")
 
-    def test_across_a_restart(self, rig: Rig, es: Elasticsearch, encoding: str) -> None:
+    def test_across_a_restart(self, harness: Harness, encoding: str) -> None:
         """The encoding is known in the middle of the file too, and with the state lost nothing comes twice."""
-        log = rig.logs / "neuroflow.log"
+        log = harness.logs / "neuroflow.log"
         log.write_bytes(BOMS[encoding])
         for text in TEXTS:
             with log.open("ab") as file:
                 file.write((json_line(text) + "\n").encode(encoding))
-            assert 0 == rig.once().returncode
-        assert dict.fromkeys(TEXTS, 1) == rig.messages(es, "app")
-        shutil.rmtree(rig.state)
-        assert 0 == rig.once().returncode
-        assert dict.fromkeys(TEXTS, 1) == rig.messages(es, "app")
+            assert 0 == harness.once().returncode
+        assert dict.fromkeys(TEXTS, 1) == harness.messages("app")
+        shutil.rmtree(harness.state)
+        assert 0 == harness.once().returncode
+        assert dict.fromkeys(TEXTS, 1) == harness.messages("app")
 
-    def test_an_unterminated_last_line(self, rig: Rig, es: Elasticsearch, encoding: str) -> None:
+    def test_an_unterminated_last_line(self, harness: Harness, encoding: str) -> None:
         """It is shipped as it stands, and half a code unit at its end waits for its other half."""
-        log = rig.logs / "neuroflow.log"
+        log = harness.logs / "neuroflow.log"
         content = BOMS[encoding] + "one\ntwo".encode(encoding)
         rest = "\u0a0a three\n".encode(encoding)
         log.write_bytes(content + rest[:1])
-        assert 0 == rig.once().returncode
+        assert 0 == harness.once().returncode
         with log.open("ab") as file:
             file.write(rest[1:])
-        assert 0 == rig.once().returncode
-        assert {"one": 1, "two": 1, "\u0a0a three": 1} == rig.messages(es, "app")
+        assert 0 == harness.once().returncode
+        assert {"one": 1, "two": 1, "\u0a0a three": 1} == harness.messages("app")
 
 
 class TestLineEnds:
-    def test_crlf(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_crlf(self, harness: Harness) -> None:
         """The CR is no content; offsets count it."""
-        (rig.logs / "neuroflow.log").write_bytes(b"one\r\n\r\n" + json_line("two").encode() + b"\r\nthree\r\n")
-        assert 0 == rig.once().returncode
-        documents = rig.documents(es, "app")
+        (harness.logs / "neuroflow.log").write_bytes(b"one\r\n\r\n" + json_line("two").encode() + b"\r\nthree\r\n")
+        assert 0 == harness.once().returncode
+        documents = harness.documents("app")
         assert [("one", 0), ("two", 7), ("three", 7 + len(json_line("two")) + 2)] == [
             (one["message"], one["log"]["offset"]) for one in documents
         ]
 
-    def test_cr_and_lf_in_two_writes(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_cr_and_lf_in_two_writes(self, harness: Harness) -> None:
         """A line whose CR came first is one line."""
-        rig.configure(partial_line_timeout=60)
-        log = rig.logs / "neuroflow.log"
-        process = rig.start()
+        harness.configure(partial_line_timeout=60)
+        log = harness.logs / "neuroflow.log"
+        process = harness.start()
         with log.open("ab", buffering=0) as file:
             file.write(b"zero\r\none\r")
-            assert eventually(lambda: rig.count(es, "app") == 1)
+            assert harness.eventually(lambda: harness.count("app") == 1)
             file.write(b"\ntwo\r\n")
-        assert eventually(lambda: rig.count(es, "app") >= 3)
-        assert 0 == rig.stop(process)[0]
-        assert {"zero": 1, "one": 1, "two": 1} == rig.messages(es, "app")
+        assert harness.eventually(lambda: harness.count("app") >= 3)
+        assert 0 == harness.stop(process)[0]
+        assert {"zero": 1, "one": 1, "two": 1} == harness.messages("app")
 
-    def test_a_lone_cr_ends_no_line(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_a_lone_cr_ends_no_line(self, harness: Harness) -> None:
         """A progress bar that draws over itself is one line: its last state, and all of its bytes beside it."""
-        (rig.logs / "neuroflow.log").write_bytes(b"10%\r50%\r100%\ndone\n")
-        assert 0 == rig.once().returncode
-        bar, done = rig.documents(es, "app")
+        (harness.logs / "neuroflow.log").write_bytes(b"10%\r50%\r100%\ndone\n")
+        assert 0 == harness.once().returncode
+        bar, done = harness.documents("app")
         assert ("100%", "done") == (bar["message"], done["message"])
         assert b"10%\r50%\r100%\n" == b64decode(bar["neuroflow"]["original"])
 
-    def test_empty_lines(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_empty_lines(self, harness: Harness) -> None:
         """Empty lines are no documents, and shift nothing."""
-        (rig.logs / "neuroflow.log").write_bytes(b"\n\n" + b"a\n" + b"\n" * 1000 + b"b\n  \n\r\n\n")
-        assert 0 == rig.once().returncode
-        documents = rig.documents(es, "app")
+        (harness.logs / "neuroflow.log").write_bytes(b"\n\n" + b"a\n" + b"\n" * 1000 + b"b\n  \n\r\n\n")
+        assert 0 == harness.once().returncode
+        documents = harness.documents("app")
         assert [("a", 2), ("b", 1004)] == [(one["message"], one["log"]["offset"]) for one in documents]
-        assert 0 == rig.once().returncode
-        assert 2 == rig.count(es, "app")
+        assert 0 == harness.once().returncode
+        assert 2 == harness.count("app")
 
-    def test_nothing_but_empty_lines(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_nothing_but_empty_lines(self, harness: Harness) -> None:
         """No documents, and it ends; a line after them is found."""
-        log = rig.logs / "neuroflow.log"
+        log = harness.logs / "neuroflow.log"
         log.write_bytes(b"\n" * 5000)
-        assert 0 == rig.once().returncode
+        assert 0 == harness.once().returncode
         with log.open("ab") as file:
             file.write(b"at last\n")
-        assert 0 == rig.once().returncode
-        assert {"at last": 1} == rig.messages(es, "app")
+        assert 0 == harness.once().returncode
+        assert {"at last": 1} == harness.messages("app")
 
 
 class TestSplitWrites:
-    def test_at_any_byte(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_at_any_byte(self, harness: Harness) -> None:
         """Lines written in pieces of any size, characters of several bytes cut through, are whole."""
-        rig.configure(partial_line_timeout=60)
+        harness.configure(partial_line_timeout=60)
         texts = [f"{text} {size}" for size in (1, 2, 3, 5, 8, 13, 21, 34) for text in TEXTS]
-        process = rig.start()
-        with (rig.logs / "neuroflow.log").open("ab", buffering=0) as file:
+        process = harness.start()
+        with (harness.logs / "neuroflow.log").open("ab", buffering=0) as file:
             for size in (1, 2, 3, 5, 8, 13, 21, 34):
                 content = "".join(json_line(f"{text} {size}") + "\n" for text in TEXTS).encode()
                 for at in range(0, len(content), size):
                     file.write(content[at : at + size])
-                    time.sleep(0.001)  # so that the reader sees some of the steps; which, does not matter
-        assert eventually(lambda: rig.count(es, "app") >= len(texts))
-        code, said = rig.stop(process)
+                    harness.wait(0.001)  # so that the reader sees some of the steps; which, does not matter
+        assert harness.eventually(lambda: harness.count("app") >= len(texts))
+        code, said = harness.stop(process)
         assert code == 0, said
-        assert dict.fromkeys(texts, 1) == rig.messages(es, "app")
+        assert dict.fromkeys(texts, 1) == harness.messages("app")
 
-    def test_very_many_tiny_appends(self, rig: Rig, es: Elasticsearch) -> None:
+    @pytest.mark.program
+    def test_very_many_tiny_appends(self, harness: Harness) -> None:
         """A writer that writes byte by byte, opening the file anew each time."""
-        rig.configure(partial_line_timeout=60)
-        log = rig.logs / "neuroflow.log"
-        process = rig.start()
+        harness.configure(partial_line_timeout=60)
+        log = harness.logs / "neuroflow.log"
+        process = harness.start()
         for byte in b"".join(b"%d\n" % number for number in range(3000)):
             with log.open("ab", buffering=0) as file:
                 file.write(bytes([byte]))
-        assert eventually(lambda: rig.count(es, "app") >= 3000)
-        code, said = rig.stop(process)
+        assert harness.eventually(lambda: harness.count("app") >= 3000)
+        code, said = harness.stop(process)
         assert code == 0, said
-        assert {str(number): 1 for number in range(3000)} == rig.messages(es, "app")
+        assert {str(number): 1 for number in range(3000)} == harness.messages("app")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
+from functools import partial
 
-from elasticsearch import Elasticsearch
-
-from tests.conformance.rig import Rig, eventually
+from tests.conformance.harness import Harness, eventually
 
 LINES = 400
 
@@ -29,32 +28,37 @@ def expected() -> Counter[str]:
     return Counter([f"event {at}" for at in range(3 * LINES)] + [event(at)[:20] for at in range(0, LINES, 10)])
 
 
-def test_each_object_of_a_line_is_a_document(rig: Rig, es: Elasticsearch) -> None:
+def counted(harness: Harness, wanted: int) -> bool:
+    """Whether so many documents are there."""
+    return harness.count() >= wanted
+
+
+def test_each_object_of_a_line_is_a_document(harness: Harness) -> None:
     """With its own time, level and place; a second look without the state adds nothing."""
-    log = rig.logs / "neuroflow.log"
+    log = harness.logs / "neuroflow.log"
     log.write_text(content())
-    assert 0 == rig.once().returncode
-    assert expected() == rig.messages(es)
+    assert 0 == harness.once().returncode
+    assert expected() == harness.messages()
     written = log.read_bytes()
-    for one in rig.documents(es):
+    for one in harness.documents():
         assert written[one["log"]["offset"] :].startswith(b'{"event')
         if one["message"].startswith("event "):
             assert ("error", "2026-11-25T09:46:40.250Z") == (one["log"]["level"], one["@timestamp"])
-    shutil.rmtree(rig.state)
-    assert 0 == rig.once().returncode
-    assert expected() == rig.messages(es)
+    shutil.rmtree(harness.state)
+    assert 0 == harness.once().returncode
+    assert expected() == harness.messages()
 
 
-def test_a_kill_between_two_objects_of_a_line_loses_and_doubles_nothing(rig: Rig, es: Elasticsearch) -> None:
+def test_a_kill_between_two_objects_of_a_line_loses_and_doubles_nothing(harness: Harness) -> None:
     """A batch holds two documents, so that cursors stand inside lines; the file is known again there."""
-    rig.configure(batch={"max_events": 2, "in_flight": 1})
-    log = rig.logs / "neuroflow.log"
+    harness.configure(batch={"max_events": 2, "in_flight": 1})
+    log = harness.logs / "neuroflow.log"
     log.write_text(content())
     for part in range(1, 4):
-        process = rig.start()
-        assert eventually(lambda wanted=part * 50: rig.count(es) >= wanted)  # type: ignore[misc] # its own number
-        rig.kill(process)
-    assert 0 == rig.once().returncode
-    assert expected() == rig.messages(es)
-    (file,) = rig.status()["files"]
-    assert (log.stat().st_size, 1) == (file["offset"], len(rig.status()["files"]))
+        process = harness.start()
+        assert eventually(partial(counted, harness, part * 50))
+        harness.kill(process)
+    assert 0 == harness.once().returncode
+    assert expected() == harness.messages()
+    (file,) = harness.status()["files"]
+    assert (log.stat().st_size, 1) == (file["offset"], len(harness.status()["files"]))

@@ -6,10 +6,11 @@ import random
 from pathlib import Path
 
 import pytest
-from elasticsearch import Elasticsearch
 
-from tests.conformance.rig import Rig, eventually
+from tests.conformance.harness import Harness
 from tests.conformance.watched import once_measured, peak_memory
+
+pytestmark = pytest.mark.in_process
 
 MOST_MEMORY = 300 * 2**20
 MB = 2**20
@@ -27,110 +28,113 @@ def grow(path: Path, size: int) -> None:
         file.truncate(size)
 
 
-def found(rig: Rig, es: Elasticsearch) -> list[tuple[str, int]]:
+def found(harness: Harness) -> list[tuple[str, int]]:
     """Messages and offsets."""
-    return [(one["message"], one["log"]["offset"]) for one in rig.documents(es, "app")]
+    return [(one["message"], one["log"]["offset"]) for one in harness.documents("app")]
 
 
 @pytest.mark.parametrize("megabytes", [1, 100])
 class TestHole:
-    def test_at_the_beginning(self, rig: Rig, es: Elasticsearch, megabytes: int) -> None:
+    @pytest.mark.program
+    def test_at_the_beginning(self, harness: Harness, megabytes: int) -> None:
         """A writer that kept its offset over a truncation: its next line begins after the hole."""
-        log = rig.logs / "neuroflow.log"
+        log = harness.logs / "neuroflow.log"
         grow(log, megabytes * MB)
         append(log, "one\ntwo\n")
-        code, memory = once_measured(rig)
-        assert code == 0, (rig.folder / "said").read_text()
-        assert [("one", megabytes * MB), ("two", megabytes * MB + 4)] == found(rig, es)
+        code, memory = once_measured(harness)
+        assert code == 0, (harness.folder / "said").read_text()
+        assert [("one", megabytes * MB), ("two", megabytes * MB + 4)] == found(harness)
         assert memory < MOST_MEMORY
         append(log, "three\n")
-        assert 0 == rig.once().returncode
-        assert [("one", megabytes * MB), ("two", megabytes * MB + 4), ("three", megabytes * MB + 8)] == found(rig, es)
+        assert 0 == harness.once().returncode
+        assert [("one", megabytes * MB), ("two", megabytes * MB + 4), ("three", megabytes * MB + 8)] == found(harness)
 
-    def test_in_the_middle(self, rig: Rig, es: Elasticsearch, megabytes: int) -> None:
+    @pytest.mark.program
+    def test_in_the_middle(self, harness: Harness, megabytes: int) -> None:
         """Lines before and after it are whole; memory stays bounded."""
-        log = rig.logs / "neuroflow.log"
+        log = harness.logs / "neuroflow.log"
         append(log, "one\ntwo\n")
         grow(log, 8 + megabytes * MB)
         append(log, "three\nfour\n")
-        code, memory = once_measured(rig)
-        assert code == 0, (rig.folder / "said").read_text()
+        code, memory = once_measured(harness)
+        assert code == 0, (harness.folder / "said").read_text()
         end = 8 + megabytes * MB
-        assert [("one", 0), ("two", 4), ("three", end), ("four", end + 6)] == found(rig, es)
+        assert [("one", 0), ("two", 4), ("three", end), ("four", end + 6)] == found(harness)
         assert memory < MOST_MEMORY
 
-    def test_while_running(self, rig: Rig, es: Elasticsearch, megabytes: int) -> None:
+    @pytest.mark.program
+    def test_while_running(self, harness: Harness, megabytes: int) -> None:
         """A truncation to nothing under a writer that goes on at its offset: its lines are there once."""
-        rig.configure(partial_line_timeout=60)
-        log = rig.logs / "neuroflow.log"
-        process = rig.start()
+        harness.configure(partial_line_timeout=60)
+        log = harness.logs / "neuroflow.log"
+        process = harness.start()
         with log.open("wb", buffering=0) as file:
             file.write(b"one\ntwo\n")
-            assert eventually(lambda: rig.count(es) == 2)
+            assert harness.eventually(lambda: harness.count() == 2)
             file.seek(megabytes * MB)
             log.write_bytes(b"")
             file.write(b"three\n")
             file.write(b"four\n")
-        assert eventually(lambda: rig.count(es) >= 4)
+        assert harness.eventually(lambda: harness.count() >= 4)
         memory = peak_memory(process)
-        assert 0 == rig.stop(process)[0]
-        assert {"one": 1, "two": 1, "three": 1, "four": 1} == rig.messages(es, "app")
+        assert 0 == harness.stop(process)[0]
+        assert {"one": 1, "two": 1, "three": 1, "four": 1} == harness.messages("app")
         assert memory < MOST_MEMORY
 
-    def test_killed_after_it_was_passed(self, rig: Rig, es: Elasticsearch, megabytes: int) -> None:
+    def test_killed_after_it_was_passed(self, harness: Harness, megabytes: int) -> None:
         """The hole is nothing to ship again: after SIGKILL what follows is there once."""
-        log = rig.logs / "neuroflow.log"
-        process = rig.start()
+        log = harness.logs / "neuroflow.log"
+        process = harness.start()
         append(log, "one\n")
-        assert eventually(lambda: rig.count(es) == 1)
+        assert harness.eventually(lambda: harness.count() == 1)
         grow(log, 4 + megabytes * MB)
         append(log, "two\n")
-        assert eventually(lambda: rig.count(es) == 2)
-        rig.kill(process)
+        assert harness.eventually(lambda: harness.count() == 2)
+        harness.kill(process)
         append(log, "three\n")
-        assert 0 == rig.once().returncode
-        assert [("one", 0), ("two", 4 + megabytes * MB), ("three", 8 + megabytes * MB)] == found(rig, es)
+        assert 0 == harness.once().returncode
+        assert [("one", 0), ("two", 4 + megabytes * MB), ("three", 8 + megabytes * MB)] == found(harness)
 
 
 class TestNothingButNuls:
     @pytest.mark.parametrize("size", [5000, MB, 100 * MB])
-    def test_is_no_document(self, rig: Rig, es: Elasticsearch, size: int) -> None:
+    def test_is_no_document(self, harness: Harness, size: int) -> None:
         """A file that is only a hole gives no document, ends, and is read on when something follows."""
-        log = rig.logs / "neuroflow.log"
+        log = harness.logs / "neuroflow.log"
         grow(log, size)
-        assert 0 == rig.once().returncode
-        assert 0 == rig.count(es)
+        assert 0 == harness.once().returncode
+        assert 0 == harness.count()
         append(log, "one\n")
-        assert 0 == rig.once().returncode
-        assert ["one"] == [message for message, _ in found(rig, es)]
+        assert 0 == harness.once().returncode
+        assert ["one"] == [message for message, _ in found(harness)]
 
-    def test_under_a_running_sidecar(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_under_a_running_sidecar(self, harness: Harness) -> None:
         """The same while it runs: the hole grows, and then a line comes."""
-        log = rig.logs / "neuroflow.log"
-        process = rig.start()
-        append(rig.logs / "workflow.log", "other\n")
+        log = harness.logs / "neuroflow.log"
+        process = harness.start()
+        append(harness.logs / "workflow.log", "other\n")
         for size in (5000, MB, 3 * MB):
             grow(log, size)
-            assert eventually(lambda: rig.count(es, "workflow") == 1)
+            assert harness.eventually(lambda: harness.count("workflow") == 1)
         append(log, "one\n")
-        assert eventually(lambda: rig.count(es, "app") >= 1)
-        assert 0 == rig.stop(process)[0]
-        assert [("one", 3 * MB)] == found(rig, es)
+        assert harness.eventually(lambda: harness.count("app") >= 1)
+        assert 0 == harness.stop(process)[0]
+        assert [("one", 3 * MB)] == found(harness)
 
-    def test_a_few_are_content(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_a_few_are_content(self, harness: Harness) -> None:
         """NULs inside a line stay where they are."""
-        (rig.logs / "neuroflow.log").write_bytes(b"a\0b\nnext\n")
-        assert 0 == rig.once().returncode
-        assert {"a\0b": 1, "next": 1} == rig.messages(es)
+        (harness.logs / "neuroflow.log").write_bytes(b"a\0b\nnext\n")
+        assert 0 == harness.once().returncode
+        assert {"a\0b": 1, "next": 1} == harness.messages()
 
 
 class TestBinary:
-    def test_a_binary_file(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_a_binary_file(self, harness: Harness) -> None:
         """Every piece between line feeds is there once; nothing is refused, and a second run adds nothing."""
         content = random.Random(7).randbytes(200_000)
-        (rig.logs / "neuroflow.log").write_bytes(content)
-        assert 0 == rig.once().returncode
-        documents = rig.documents(es, "app")
+        (harness.logs / "neuroflow.log").write_bytes(content)
+        assert 0 == harness.once().returncode
+        documents = harness.documents("app")
         offsets = [one["log"]["offset"] for one in documents]
         assert len(offsets) == len(set(offsets))
         pieces = content.split(b"\n")
@@ -139,14 +143,14 @@ class TestBinary:
         filled = {at: piece for at, piece in zip(starts, pieces, strict=True) if piece.strip()}
         alone = {at for at, piece in filled.items() if piece[:1] not in b" \t"}
         assert alone <= set(offsets) <= filled.keys()
-        counters = rig.status()["counters"]
+        counters = harness.status()["counters"]
         assert (0, len(documents)) == (counters["dead"], counters["acknowledged"])
-        assert 0 == rig.once().returncode
-        assert len(documents) == rig.count(es)
+        assert 0 == harness.once().returncode
+        assert len(documents) == harness.count()
 
-    def test_every_byte(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_every_byte(self, harness: Harness) -> None:
         """Each single byte as a line of its own: those that say something are documents."""
         lines = [bytes([byte]) for byte in range(256) if byte not in b"\n\r\t\v\f "]
-        (rig.logs / "neuroflow.log").write_bytes(b"\n".join(lines) + b"\n")
-        assert 0 == rig.once().returncode
-        assert [2 * at for at in range(len(lines))] == [one["log"]["offset"] for one in rig.documents(es)]
+        (harness.logs / "neuroflow.log").write_bytes(b"\n".join(lines) + b"\n")
+        assert 0 == harness.once().returncode
+        assert [2 * at for at in range(len(lines))] == [one["log"]["offset"] for one in harness.documents()]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 
 import pytest
-from elasticsearch import Elasticsearch
 
-from tests.conformance.rig import Rig, eventually
+from tests.conformance.harness import Harness
 from tests.ordinary_lines import LINES
+
+pytestmark = pytest.mark.in_process
 
 TRACE = 'Traceback (most recent call last):\n  File "x.py", line 1, in f\n    g()\nKeyError: 7\n'
 FIRST = {
@@ -23,13 +24,13 @@ SECONDS, RATE = 3, 300
 
 @pytest.mark.parametrize("place", FIRST)
 class TestOrdinaryLines:
-    def test_each_is_a_document_behind_a_traceback(self, rig: Rig, es: Elasticsearch, place: str) -> None:
+    def test_each_is_a_document_behind_a_traceback(self, harness: Harness, place: str) -> None:
         """Of sixty shapes, read in one go; the traceback is one with its first line, and nothing else is."""
-        log = rig.logs / place
+        log = harness.logs / place
         log.parent.mkdir(exist_ok=True)
         log.write_text(FIRST[place] + TRACE + "\n".join(LINES) + "\n" + FIRST[place])
-        assert 0 == rig.once().returncode
-        head, *others, _ = rig.documents(es)
+        assert 0 == harness.once().returncode
+        head, *others, _ = harness.documents()
         assert ("KeyError", "7") == (head["error"]["type"], head["error"]["message"])
         assert len(LINES) == len(others)
         assert not [one["message"] for one in others if "error" in one]
@@ -38,11 +39,12 @@ class TestOrdinaryLines:
         for line, one in zip(LINES, others, strict=True):
             assert content[one["log"]["offset"] :].startswith(line.encode())
 
-    def test_so_are_hundreds_a_second(self, rig: Rig, es: Elasticsearch, place: str) -> None:
+    @pytest.mark.program
+    def test_so_are_hundreds_a_second(self, harness: Harness, place: str) -> None:
         """No pause tells that a record is over: what the lines begin with does."""
-        log = rig.logs / place
+        log = harness.logs / place
         log.parent.mkdir(exist_ok=True)
-        process = rig.start()
+        process = harness.start()
         wanted = 1
         with log.open("a") as file:
             file.write(FIRST[place] + TRACE)
@@ -51,9 +53,9 @@ class TestOrdinaryLines:
                 file.flush()
                 wanted += 1
                 time.sleep(1 / RATE)
-        assert eventually(lambda: rig.count(es) >= wanted)
-        assert 0 == rig.stop(process)[0]
-        head, *others = rig.documents(es)
+        assert harness.eventually(lambda: harness.count() >= wanted)
+        assert 0 == harness.stop(process)[0]
+        head, *others = harness.documents()
         assert "KeyError" == head["error"]["type"]
         assert [f"GET /{number} HTTP" for number in range(SECONDS * RATE)] == [
             one["message"].partition('"')[2].partition("/1.1")[0] for one in others

@@ -11,9 +11,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from elasticsearch import Elasticsearch
 
-from tests.conformance.rig import Rig, eventually
+from tests.conformance.harness import Harness, eventually
 
 PLACE = Path("pipelines") / "qsiprep" / "qsiprep_456_20261127_000000.log"
 
@@ -23,45 +22,45 @@ def bar(first: int, last: int, of: int = 36_000) -> bytes:
     return b"".join(b"\r%3d%%|###| %5d/%d [it/s]" % (100 * at // of, at, of) for at in range(first, last))
 
 
-def shown(rig: Rig) -> bytes:
+def shown(harness: Harness) -> bytes:
     """What ``pipeline`` prints."""
-    command = rig.command("pipeline", "456", module="shipper.cli.logs")
+    command = harness.command("pipeline", "456", module="shipper.cli.logs")
     return subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
 
 
-def is_more(rig: Rig, es: Elasticsearch, count: int) -> bool:
+def is_more(harness: Harness, count: int) -> bool:
     """Whether there are more documents than this by now."""
-    return rig.count(es) > count
+    return harness.count() > count
 
 
-def log_of(rig: Rig) -> Path:
+def log_of(harness: Harness) -> Path:
     """The log of a run."""
-    log = rig.logs / PLACE
+    log = harness.logs / PLACE
     log.parent.mkdir(parents=True)
     return log
 
 
 class TestProgressBar:
     @pytest.mark.parametrize("updates", [36_000, 150_000], ids=["an hour", "a night"])
-    def test_long_after_it_ran(self, rig: Rig, es: Elasticsearch, updates: int) -> None:
+    def test_long_after_it_ran(self, harness: Harness, updates: int) -> None:
         """A megabyte without a line feed shows its last state; nothing of it is cut, however long it is."""
-        log = log_of(rig)
+        log = log_of(harness)
         log.write_bytes(b"=== STDOUT ===\nbegin\n" + bar(0, updates, updates) + b"\nend\n")
-        assert 0 == rig.once().returncode
-        messages = [one["message"] for one in rig.documents(es)]
+        assert 0 == harness.once().returncode
+        messages = [one["message"] for one in harness.documents()]
         assert (["=== STDOUT ===", "begin"], "end") == (messages[:2], messages[-1])
         state = f" 99%|###| {updates - 1:5}/{updates} [it/s]"
         assert state == messages[-2]
         assert len(log.read_bytes()) // 2**20 + 4 == len(messages)
-        assert not [one["log"]["flags"] for one in rig.documents(es) if "flags" in one["log"]]
-        assert log.read_bytes() == shown(rig)
+        assert not [one["log"]["flags"] for one in harness.documents() if "flags" in one["log"]]
+        assert log.read_bytes() == shown(harness)
 
-    def test_while_it_runs(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_while_it_runs(self, harness: Harness) -> None:
         """A document now and then says how far it is; in the end it is whole."""
-        log = log_of(rig)
+        log = log_of(harness)
         log.write_bytes(b"=== STDOUT ===\n")
-        process = rig.start()
-        assert eventually(lambda: rig.count(es) == 1)
+        process = harness.start()
+        assert eventually(lambda: harness.count() == 1)
         stop = threading.Event()
         began = time.monotonic()
 
@@ -76,24 +75,24 @@ class TestProgressBar:
         writer = threading.Thread(target=keep_writing)
         writer.start()
         try:
-            assert eventually(lambda: rig.count(es) >= 4)
+            assert eventually(lambda: harness.count() >= 4)
         finally:
             stop.set()
             writer.join()
         ran = time.monotonic() - began
         content = log.read_bytes()
-        assert eventually(lambda: shown(rig) == content)
+        assert eventually(lambda: shown(harness) == content)
         # One a second (partial_line_timeout), the first line, and the end.
-        assert 4 <= rig.count(es) <= ran + 3
-        assert 0 == rig.stop(process)[0]
-        messages = [one["message"] for one in rig.documents(es)]
+        assert 4 <= harness.count() <= ran + 3
+        assert 0 == harness.stop(process)[0]
+        messages = [one["message"] for one in harness.documents()]
         assert all(message.strip().endswith("[it/s]") and "\r" not in message for message in messages[1:])
         numbers = [int(message.partition("###| ")[2].partition("/")[0]) for message in messages[1:]]
         assert sorted(set(numbers)) == numbers
 
-    def test_killed_again_and_again(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_killed_again_and_again(self, harness: Harness) -> None:
         """Wherever it was: what was sent is sent again as it was, and what comes later goes on behind it."""
-        log = log_of(rig)
+        log = log_of(harness)
         log.write_bytes(b"=== STDOUT ===\n")
         stop = threading.Event()
         rng = random.Random(13)
@@ -110,35 +109,35 @@ class TestProgressBar:
         writer.start()
         try:
             for _ in range(6):
-                process = rig.start()
-                assert eventually(partial(is_more, rig, es, rig.count(es)))
+                process = harness.start()
+                assert eventually(partial(is_more, harness, harness.count()))
                 time.sleep(rng.uniform(0, 1.5))
-                rig.kill(process)
+                harness.kill(process)
         finally:
             stop.set()
             writer.join()
-        assert 0 == rig.once().returncode
-        assert log.read_bytes() == shown(rig)
-        documents = rig.documents(es)
+        assert 0 == harness.once().returncode
+        assert log.read_bytes() == shown(harness)
+        documents = harness.documents()
         assert len(documents) == len({one["log"]["offset"] for one in documents})
 
-    def test_in_another_log(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_in_another_log(self, harness: Harness) -> None:
         """What a bar printed into the application's log is no part of the records beside it, and kept as well."""
-        log = rig.logs / "neuroflow.log"
+        log = harness.logs / "neuroflow.log"
         failed = b"2026-03-01 10:00:07,125 - app - ERROR - failed\n"
         trace = b"Traceback (most recent call last):\n  File\nKeyError: 7\n"
         whole = bar(0, 50)
         log.write_bytes(failed + trace + whole + b"\n" + b'{"event": "next"}\n')
-        assert 0 == rig.once().returncode
-        first, shows, last = rig.documents(es)
+        assert 0 == harness.once().returncode
+        first, shows, last = harness.documents()
         assert ("KeyError", "next") == (first["error"]["type"], last["message"])
         assert "  0%|###|    49/36000 [it/s]" == shows["message"]
         assert whole + b"\n" == base64.b64decode(shows["neuroflow"]["original"])
 
-    def test_windows_lines_are_no_bars(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_windows_lines_are_no_bars(self, harness: Harness) -> None:
         """A carriage return before a line feed ends a line, and its message is what it was."""
-        log = log_of(rig)
+        log = log_of(harness)
         log.write_bytes(b"=== STDOUT ===\r\nbegin\r\nend\r\n")
-        assert 0 == rig.once().returncode
-        assert ["=== STDOUT ===\r", "begin\r", "end\r"] == [one["message"] for one in rig.documents(es)]
-        assert log.read_bytes() == shown(rig)
+        assert 0 == harness.once().returncode
+        assert ["=== STDOUT ===\r", "begin\r", "end\r"] == [one["message"] for one in harness.documents()]
+        assert log.read_bytes() == shown(harness)

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from elasticsearch import Elasticsearch
 
-from tests.conformance.rig import Rig, Shipping
+from tests.conformance.harness import Harness
 
 AT = "2026-11-25T09:46:40.250Z"
 SECONDS = 1795600000.25
@@ -94,10 +93,10 @@ def write(folder: Path) -> dict[str, Said]:
     return expected
 
 
-def found(rig: Rig, es: Elasticsearch) -> dict[str, Said]:
+def found(harness: Harness) -> dict[str, Said]:
     """What the index holds, each message once."""
     said: dict[str, Said] = {}
-    for document in rig.documents(es):
+    for document in harness.documents():
         name = document["message"]
         path = document["log"]["file"]["path"].rpartition("/")[2]
         name = f"{name} {path}" if name.startswith("a print") else name
@@ -109,43 +108,43 @@ def found(rig: Rig, es: Elasticsearch) -> dict[str, Said]:
     return said
 
 
-def configured(rig: Rig) -> None:
+def configured(harness: Harness) -> None:
     """Files of containers as inputs, and Celery's own format."""
-    rig.configure(inputs=[{"paths": str(rig.logs / "*.out")}], worker_log_format=LAYOUT)
+    harness.configure(inputs=[{"paths": str(harness.logs / "*.out")}], worker_log_format=LAYOUT)
 
 
-def test_each_line_is_a_document_with_its_time_level_and_error(rig: Rig, es: Elasticsearch) -> None:
+def test_each_line_is_a_document_with_its_time_level_and_error(harness: Harness) -> None:
     """Whoever wrote it and whatever is wrapped around it; a second look without the state adds nothing."""
-    configured(rig)
-    expected = write(rig.logs)
-    assert 0 == rig.once().returncode
-    assert expected == found(rig, es)
-    shutil.rmtree(rig.state)
-    assert 0 == rig.once().returncode
-    assert expected == found(rig, es)
+    configured(harness)
+    expected = write(harness.logs)
+    assert 0 == harness.once().returncode
+    assert expected == found(harness)
+    shutil.rmtree(harness.state)
+    assert 0 == harness.once().returncode
+    assert expected == found(harness)
 
 
-def test_the_same_while_it_runs(rig: Rig, es: Elasticsearch) -> None:
+def test_the_same_while_it_runs(harness: Harness) -> None:
     """Lines that come while the sidecar follows the files are the same documents."""
-    configured(rig)
-    shipping = Shipping(rig, es)
+    configured(harness)
+    shipping = harness.shipping()
     shipping.looks()
-    expected = write(rig.logs)
+    expected = write(harness.logs)
     for _ in range(3):
         shipping.looks()
     shipping.stop()
-    assert 0 == rig.once().returncode
-    assert expected == {name: said for name, said in found(rig, es).items() if not name.startswith("look ")}
+    assert 0 == harness.once().returncode
+    assert expected == {name: said for name, said in found(harness).items() if not name.startswith("look ")}
 
 
 @pytest.mark.parametrize("exception", [STACKS, {"type": "ValueError", "message": "no such scan"}, TRACE])
-def test_failures_name_the_error(rig: Rig, es: Elasticsearch, exception: Any) -> None:
+def test_failures_name_the_error(harness: Harness, exception: Any) -> None:
     """A run that failed with an exception in any shape says so among the recent failures."""
     line = {"event": "pipeline.failed", "level": "error", "timestamp": SECONDS, "run_id": 7, "pipeline": "qsiprep"}
-    (rig.logs / "neuroflow.log").write_text(json.dumps({**line, "exception": exception}) + "\n")
-    assert 0 == rig.once().returncode
-    (document,) = rig.documents(es)
+    (harness.logs / "neuroflow.log").write_text(json.dumps({**line, "exception": exception}) + "\n")
+    assert 0 == harness.once().returncode
+    (document,) = harness.documents()
     assert ("ValueError", "no such scan") == (document["error"]["type"], document["error"]["message"])
-    shown = rig.run("stats", "failures", "--format", "json", module="shipper.cli.logs")
+    shown = harness.run("stats", "failures", "--format", "json", module="shipper.cli.logs")
     assert 0 == shown.returncode, shown.stderr
     assert "no such scan" in shown.stdout

@@ -12,10 +12,11 @@ from collections.abc import Callable
 import pytest
 from elasticsearch import Elasticsearch
 
-from tests.conformance.rig import Rig, Shipping, When
-from tests.conformance.writers import Log
+from tests.conformance.harness import WHEN, Harness, When
+from tests.conformance.writers import Log, followed
 
-WHEN: tuple[When, ...] = ("running", "stopped", "killed")
+pytestmark = pytest.mark.in_process
+
 FEW, MANY = 6, 60
 PACK: dict[str, Callable[[bytes], bytes]] = {
     "": bytes,
@@ -35,12 +36,9 @@ class TestNames:
             "neuroflow.2026-11-27_01-00-00_000000.log",
         ],
     )  # fmt: skip
-    def test_a_rotation(self, rig: Rig, es: Elasticsearch, name: str, packed: str) -> None:
+    def test_a_rotation(self, harness: Harness, name: str, packed: str) -> None:
         """Half-read, the log is renamed and packed; its rest is read there, and nothing of it twice."""
-        log = Log(rig)
-        shipping = Shipping(rig, es, "stopped")
-        log.write(MANY)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, MANY, when="stopped")
         with shipping.meanwhile():
             log.write(20)
             log.path.with_name(f"{name}{packed}").write_bytes(PACK[packed](log.path.read_bytes()))
@@ -48,56 +46,56 @@ class TestNames:
             log.write(5)
         shipping.ends_with(log.expected, log.dataset)
 
-    def test_what_cannot_be_read(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_what_cannot_be_read(self, harness: Harness) -> None:
         """It is named by ``check``, by ``status``, once in the log, and by the exit code of ``--once``."""
-        log = Log(rig)
+        log = Log(harness)
         log.write(3)
         zst = log.sibling(".1.zst")
         zst.write_bytes(b"\x28\xb5\x2f\xfd" + bytes(range(256)))
-        shipping = Shipping(rig, es)
+        shipping = harness.shipping()
         shipping.shipped(log.expected, log.dataset)
         shipping.looks(3)
         shipping.stop()
         assert 1 == shipping.said.count(str(zst)), shipping.said
-        once = rig.once()
+        once = harness.once()
         assert 1 == once.returncode
         assert str(zst) in once.stderr
-        assert f"not read: {zst}" in rig.run("check").stdout
-        assert f"not read: {zst}" in rig.run("status").stdout
-        (not_read,) = rig.status()["not_read"]
+        assert f"not read: {zst}" in harness.run("check").stdout
+        assert f"not read: {zst}" in harness.run("status").stdout
+        (not_read,) = harness.status()["not_read"]
         assert str(zst) == not_read["path"]
         assert "zstd" in not_read["reason"]
 
-    def test_a_checksum_that_fails(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_a_checksum_that_fails(self, harness: Harness, es: Elasticsearch) -> None:
         """The documents of the damaged member carry a tag by which they are found; others don't."""
-        log = Log(rig)
+        log = Log(harness)
         members = [bytearray(gzip.compress(log.text(20).encode())) for _ in range(3)]
         members[1][-6] ^= 0xFF
         log.sibling(".1.gz").write_bytes(b"".join(members))
         log.write(4)
-        assert 1 == rig.once().returncode
-        assert log.expected == rig.messages(es, log.dataset)
+        assert 1 == harness.once().returncode
+        assert log.expected == harness.messages(log.dataset)
         found = es.search(
-            index=f"logs-neuroflow.app-{rig.namespace}", query={"term": {"tags": "checksum_failed"}}, size=100
+            index=f"logs-neuroflow.app-{harness.namespace}", query={"term": {"tags": "checksum_failed"}}, size=100
         )["hits"]["hits"]
         assert {f"n{number:04}" for number in range(20, 40)} == {hit["_source"]["message"] for hit in found}
-        shown = rig.run("search", "tags:checksum_failed", "--since", "2026-01-01", module="shipper.cli.logs")
+        shown = harness.run("search", "tags:checksum_failed", "--since", "2026-01-01", module="shipper.cli.logs")
         assert "n0020" in shown.stdout, shown.stderr
         assert "n0019" not in shown.stdout
 
 
 class TestMoves:
-    @pytest.mark.parametrize("when", WHEN)
+    @WHEN
     @pytest.mark.parametrize("lines", [FEW, MANY])
-    def test_finished_runs(self, rig: Rig, es: Elasticsearch, lines: int, when: When) -> None:
+    def test_finished_runs(self, harness: Harness, lines: int, when: When) -> None:
         """Logs of finished runs are moved into another folder: each line stays once."""
-        logs = [Log(rig, "pipeline", f"pipelines/qsiprep/qsiprep_{run}_20260301_100000.log") for run in range(4)]
-        shipping = Shipping(rig, es, when)
+        logs = [Log(harness, "pipeline", f"pipelines/qsiprep/qsiprep_{run}_20260301_100000.log") for run in range(4)]
+        shipping = harness.shipping(when)
         for log in logs:
             log.write(lines)
         expected = logs[0].expected + logs[1].expected + logs[2].expected + logs[3].expected
         shipping.shipped(expected, "pipeline")
-        done = rig.logs / "pipelines/done"
+        done = harness.logs / "pipelines/done"
         with shipping.meanwhile():
             done.mkdir()
             for log in logs[:3]:
@@ -105,33 +103,28 @@ class TestMoves:
         shipping.looks(2)
         shipping.ends_with(expected, "pipeline")
 
-    @pytest.mark.parametrize("when", WHEN)
-    def test_a_renamed_folder(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+    @WHEN
+    def test_a_renamed_folder(self, harness: Harness, when: When) -> None:
         """A pipeline's folder gets another name while one of its logs is written to."""
-        logs = [Log(rig, "pipeline", f"pipelines/qsiprep/qsiprep_{run}_20260301_100000.log") for run in range(3)]
-        shipping = Shipping(rig, es, when)
+        logs = [Log(harness, "pipeline", f"pipelines/qsiprep/qsiprep_{run}_20260301_100000.log") for run in range(3)]
+        shipping = harness.shipping(when)
         for log in logs:
             log.write(FEW)
         shipping.shipped(logs[0].expected + logs[1].expected + logs[2].expected, "pipeline")
         with logs[0].path.open("a") as file:
             with shipping.meanwhile():
-                (rig.logs / "pipelines/qsiprep").rename(rig.logs / "pipelines/qsiprep_old")
+                (harness.logs / "pipelines/qsiprep").rename(harness.logs / "pipelines/qsiprep_old")
             file.write(logs[0].text(3))
         shipping.ends_with(logs[0].expected + logs[1].expected + logs[2].expected, "pipeline")
 
 
 class TestCopies:
-    @pytest.mark.parametrize("when", WHEN)
+    @WHEN
     @pytest.mark.parametrize("lines", [FEW, MANY])
     @pytest.mark.parametrize("copy", ["worker-20261127.log", "worker.1.log"])
-    def test_copytruncate_to_a_name_of_a_log(
-        self, rig: Rig, es: Elasticsearch, copy: str, lines: int, when: When
-    ) -> None:
+    def test_copytruncate_to_a_name_of_a_log(self, harness: Harness, copy: str, lines: int, when: When) -> None:
         """The copy matches the input's pattern, and repeats what is read."""
-        log = Log(rig, "celery")
-        shipping = Shipping(rig, es, when)
-        log.write(lines)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, lines, "celery", when=when)
         with shipping.meanwhile():
             shutil.copyfile(log.path, log.path.with_name(copy))
             if when == "running":

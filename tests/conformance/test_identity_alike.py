@@ -6,12 +6,12 @@ import shutil
 from collections import Counter
 
 import pytest
-from elasticsearch import Elasticsearch
 
-from tests.conformance.rig import Rig, Shipping, When, difference
+from tests.conformance.harness import WHEN, Harness, When, difference
 from tests.conformance.writers import Log
 
-WHEN: tuple[When, ...] = ("running", "stopped", "killed")
+pytestmark = pytest.mark.in_process
+
 PREAMBLE = "".join(f"preamble {number:04} {'=' * 30}\n" for number in range(50))
 NAMES = [f"pipelines/qsiprep/qsiprep_{run}_20260301_100000.log" for run in range(5)]
 
@@ -27,29 +27,27 @@ class TestTiny:
             ("pipeline", "\n", {"": 1}),
         ],
     )
-    def test_one_byte_of_content(
-        self, rig: Rig, es: Elasticsearch, kind: str, content: str, expected: dict[str, int]
-    ) -> None:
+    def test_one_byte_of_content(self, harness: Harness, kind: str, content: str, expected: dict[str, int]) -> None:
         """A file of one byte, with or without an end of line, is indexed once."""
-        log = Log(rig, kind)
-        shipping = Shipping(rig, es)
+        log = Log(harness, kind)
+        shipping = harness.shipping()
         log.path.write_text(content)
         shipping.ends_with(Counter(expected), log.dataset)
 
-    def test_an_end_of_line_alone(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_an_end_of_line_alone(self, harness: Harness) -> None:
         """An empty line in a log of records says nothing, and what follows it is read."""
-        log = Log(rig)
+        log = Log(harness)
         log.path.write_text("\n")
-        shipping = Shipping(rig, es)
+        shipping = harness.shipping()
         shipping.looks(2)
         log.write(2)
         shipping.ends_with(log.expected, log.dataset)
 
-    @pytest.mark.parametrize("when", WHEN)
-    def test_one_byte_that_grows(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+    @WHEN
+    def test_one_byte_that_grows(self, harness: Harness, when: When) -> None:
         """A file whose first line comes byte by byte, quicker than patience ends, is one line."""
-        log = Log(rig, "pipeline")
-        shipping = Shipping(rig, es, when)
+        log = Log(harness, "pipeline")
+        shipping = harness.shipping(when)
         shipping.looks()
         text = log.text(3)
         with log.path.open("w", buffering=1) as file:
@@ -59,11 +57,11 @@ class TestTiny:
                 file.write(text[1:])
         shipping.ends_with(log.expected, log.dataset)
 
-    @pytest.mark.parametrize("when", WHEN)
-    def test_rotated_lines_of_one_byte(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+    @WHEN
+    def test_rotated_lines_of_one_byte(self, harness: Harness, when: When) -> None:
         """A chain of files that hold one and the same short line: each counts."""
-        log = Log(rig)
-        shipping = Shipping(rig, es, when)
+        log = Log(harness)
+        shipping = harness.shipping(when)
         log.path.write_text("x\n")
         shipping.shipped(Counter({"x": 1}), log.dataset)
         for count in (2, 3):
@@ -75,13 +73,13 @@ class TestTiny:
 
 
 class TestEmpty:
-    @pytest.mark.parametrize("when", WHEN)
-    def test_hundreds_of_empty_files(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+    @WHEN
+    def test_hundreds_of_empty_files(self, harness: Harness, when: When) -> None:
         """Among three hundred empty files one gets a line, and later another one."""
-        logs = [Log(rig, "pipeline", f"pipelines/qsiprep/qsiprep_{n}_20260301_100000.log") for n in range(300)]
+        logs = [Log(harness, "pipeline", f"pipelines/qsiprep/qsiprep_{n}_20260301_100000.log") for n in range(300)]
         for log in logs:
             log.path.touch()
-        shipping = Shipping(rig, es, when)
+        shipping = harness.shipping(when)
         shipping.looks()
         expected: Counter[str] = Counter()
         for number in (150, 7, 150):
@@ -91,12 +89,12 @@ class TestEmpty:
             shipping.shipped(expected, "pipeline")
         shipping.ends_with(expected, "pipeline")
 
-    @pytest.mark.parametrize("when", WHEN)
-    def test_an_empty_file_is_rotated(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+    @WHEN
+    def test_an_empty_file_is_rotated(self, harness: Harness, when: When) -> None:
         """A day without a line: the empty file is renamed, and written by a worker that woke up late."""
-        log = Log(rig)
+        log = Log(harness)
         log.path.touch()
-        shipping = Shipping(rig, es, when)
+        shipping = harness.shipping(when)
         shipping.looks()
         with shipping.meanwhile():
             log.rotate()
@@ -108,12 +106,12 @@ class TestEmpty:
 
 
 class TestAlike:
-    @pytest.mark.parametrize("when", WHEN)
-    def test_the_same_preamble(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+    @WHEN
+    def test_the_same_preamble(self, harness: Harness, when: When) -> None:
         """Five pipeline logs begin with the same two kilobytes: every line of each is there."""
-        logs = [Log(rig, "pipeline", name) for name in NAMES]
+        logs = [Log(harness, "pipeline", name) for name in NAMES]
         common: Counter[str] = Counter()
-        shipping = Shipping(rig, es, when)
+        shipping = harness.shipping(when)
         for log in logs[:3]:
             log.path.write_text(PREAMBLE)
             common.update(PREAMBLE.splitlines())
@@ -127,9 +125,9 @@ class TestAlike:
         expected = sum((log.expected for log in logs), start=common)
         shipping.ends_with(expected, "pipeline")
 
-    def test_the_same_preamble_without_state(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_the_same_preamble_without_state(self, harness: Harness) -> None:
         """The same with the state directory lost: nothing is there twice."""
-        logs = [Log(rig, "pipeline", name) for name in NAMES]
+        logs = [Log(harness, "pipeline", name) for name in NAMES]
         common: Counter[str] = Counter()
         for log in logs:
             log.path.write_text(PREAMBLE)
@@ -137,16 +135,16 @@ class TestAlike:
             log.write(2)
         expected = sum((log.expected for log in logs), start=common)
         for _ in range(2):
-            assert rig.once().returncode == 0
-            assert {} == difference(expected, rig.messages(es, "pipeline"))
-            shutil.rmtree(rig.state)
+            assert harness.once().returncode == 0
+            assert {} == difference(expected, harness.messages("pipeline"))
+            shutil.rmtree(harness.state)
 
-    @pytest.mark.parametrize("when", WHEN)
+    @WHEN
     @pytest.mark.parametrize("lines", [1, 60])
-    def test_the_same_content(self, rig: Rig, es: Elasticsearch, lines: int, when: When) -> None:
+    def test_the_same_content(self, harness: Harness, lines: int, when: When) -> None:
         """Three logs with the very same content are three logs, and grow apart or stay alike."""
-        logs = [Log(rig, "pipeline", name) for name in NAMES[:3]]
-        shipping = Shipping(rig, es, when)
+        logs = [Log(harness, "pipeline", name) for name in NAMES[:3]]
+        shipping = harness.shipping(when)
         for log in logs[:2]:
             log.write(lines)
         shipping.shipped(logs[0].expected + logs[1].expected, "pipeline")
@@ -156,12 +154,12 @@ class TestAlike:
             logs[1].write(1)
         shipping.ends_with(sum((log.expected for log in logs), start=Counter()), "pipeline")
 
-    @pytest.mark.parametrize("when", WHEN)
+    @WHEN
     @pytest.mark.parametrize("lines", [1, 60])
-    def test_a_run_deleted_and_another_alike(self, rig: Rig, es: Elasticsearch, lines: int, when: When) -> None:
+    def test_a_run_deleted_and_another_alike(self, harness: Harness, lines: int, when: When) -> None:
         """A run's log is deleted while another run's log with the same content appears: both count."""
-        gone, come = Log(rig, "pipeline", NAMES[0]), Log(rig, "pipeline", NAMES[1])
-        shipping = Shipping(rig, es, when)
+        gone, come = Log(harness, "pipeline", NAMES[0]), Log(harness, "pipeline", NAMES[1])
+        shipping = harness.shipping(when)
         gone.write(lines)
         shipping.shipped(gone.expected, "pipeline")
         with shipping.meanwhile():
@@ -169,13 +167,13 @@ class TestAlike:
             come.write(lines)
         shipping.ends_with(gone.expected + come.expected, "pipeline")
 
-    @pytest.mark.parametrize("when", WHEN)
-    def test_equal_lines(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+    @WHEN
+    def test_equal_lines(self, harness: Harness, when: When) -> None:
         """A log that says the same all the time, over two rotations: each line counts."""
-        log = Log(rig)
+        log = Log(harness)
         line = log.text(1)
         log.path.write_text(line)
-        shipping = Shipping(rig, es, when)
+        shipping = harness.shipping(when)
         shipping.shipped(log.expected, log.dataset)
         with shipping.meanwhile():
             for count in (50, 60):

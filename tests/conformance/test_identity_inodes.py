@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
-from elasticsearch import Elasticsearch
 
-from tests.conformance.rig import Rig, Shipping, When
-from tests.conformance.writers import Log
+from tests.conformance.harness import WHEN, Harness, When
+from tests.conformance.writers import Log, followed
 
-WHEN: tuple[When, ...] = ("running", "stopped", "killed")
+pytestmark = pytest.mark.in_process
+
 MOST_TRIES = 300
 
 
@@ -35,44 +35,41 @@ class Inode:
 
 
 class TestReusedInode:
-    @pytest.mark.parametrize("when", WHEN)
+    @WHEN
     @pytest.mark.parametrize("lines", [3, 200])
     @pytest.mark.parametrize("before", [6, 40])
-    def test_by_the_same_log(self, rig: Rig, es: Elasticsearch, before: int, lines: int, when: When) -> None:
+    def test_by_the_same_log(self, harness: Harness, before: int, lines: int, when: When) -> None:
         """A new file with the deleted one's inode, shorter or longer, is read from its beginning."""
-        log = Log(rig)
-        shipping = Shipping(rig, es, when)
-        log.write(before)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, before, when=when)
         with shipping.meanwhile():
-            inode = Inode(log.path, rig.folder / "spare")
+            inode = Inode(log.path, harness.folder / "spare")
             if when == "running":
                 shipping.looks(2)
             inode.give(log.path, log.text(lines))
         shipping.ends_with(log.expected, log.dataset)
 
-    @pytest.mark.parametrize("when", WHEN)
-    def test_by_another_log(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+    @WHEN
+    def test_by_another_log(self, harness: Harness, when: When) -> None:
         """The inode of a deleted log is given to another log, which is read from its beginning."""
-        log, other = Log(rig), Log(rig, "celery")
-        shipping = Shipping(rig, es, when)
+        log, other = Log(harness), Log(harness, "celery")
+        shipping = harness.shipping(when)
         log.write(20)
         shipping.shipped(log.expected, log.dataset)
         with shipping.meanwhile():
-            inode = Inode(log.path, rig.folder / "spare")
+            inode = Inode(log.path, harness.folder / "spare")
             if when == "running":
                 shipping.looks(2)
             inode.give(other.path, other.text(30))
             log.write(4)
         shipping.shipped(log.expected, log.dataset)
         shipping.ends_with(other.expected, other.dataset)
-        assert log.expected == rig.messages(es, log.dataset)
+        assert log.expected == harness.messages(log.dataset)
 
-    @pytest.mark.parametrize("when", WHEN)
-    def test_after_a_rotation(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+    @WHEN
+    def test_after_a_rotation(self, harness: Harness, when: When) -> None:
         """The oldest file of the chain is deleted and the new log has its inode."""
-        log = Log(rig)
-        shipping = Shipping(rig, es, when)
+        log = Log(harness)
+        shipping = harness.shipping(when)
         for _ in range(2):
             log.write(20)
             shipping.shipped(log.expected, log.dataset)
@@ -81,7 +78,7 @@ class TestReusedInode:
         shipping.shipped(log.expected, log.dataset)
         with shipping.meanwhile():
             log.write(5)
-            inode = Inode(log.sibling(".2"), rig.folder / "spare")
+            inode = Inode(log.sibling(".2"), harness.folder / "spare")
             log.rotate()
             if when == "running":
                 shipping.looks(2)
@@ -89,12 +86,9 @@ class TestReusedInode:
         shipping.ends_with(log.expected, log.dataset)
 
     @pytest.mark.parametrize("when", ["stopped", "killed"])
-    def test_by_the_file_system_itself(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+    def test_by_the_file_system_itself(self, harness: Harness, when: When) -> None:
         """The same with a file system that gives the lowest free number: deleted, and created with that number."""
-        log = Log(rig)
-        shipping = Shipping(rig, es, when)
-        log.write(20)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, 20, when=when)
         tried = [log.path.with_name(f"spare-{number}") for number in range(MOST_TRIES)]
         with shipping.meanwhile():
             inode = log.path.stat().st_ino
@@ -111,14 +105,14 @@ class TestReusedInode:
 
 
 class TestHardLinks:
-    @pytest.mark.parametrize("when", WHEN)
-    def test_two_names_of_one_file(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+    @WHEN
+    def test_two_names_of_one_file(self, harness: Harness, when: When) -> None:
         """Two names that both match are one log; each line is there once, whichever name goes first."""
-        log = Log(rig, "celery")
+        log = Log(harness, "celery")
         log.write(20)
         second = log.path.with_name("second.log")
         os.link(log.path, second)
-        shipping = Shipping(rig, es, when)
+        shipping = harness.shipping(when)
         shipping.shipped(log.expected, log.dataset)
         with shipping.meanwhile():
             log.write(3)
@@ -126,12 +120,9 @@ class TestHardLinks:
             log.write(3, second)
         shipping.ends_with(log.expected, log.dataset)
 
-    def test_the_log_and_its_rotated_name(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_the_log_and_its_rotated_name(self, harness: Harness) -> None:
         """A rotation by link and unlink: for a moment the log and ``.1`` are one file."""
-        log = Log(rig)
-        shipping = Shipping(rig, es)
-        log.write(20)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, 20)
         os.link(log.path, log.sibling(".1"))
         shipping.looks(2)
         log.path.unlink()
@@ -140,26 +131,26 @@ class TestHardLinks:
 
 
 class TestSymbolicLinks:
-    def test_to_a_file_elsewhere(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_to_a_file_elsewhere(self, harness: Harness) -> None:
         """The log is a link to a file on another disk: the file is read, and what is appended to it."""
-        log = Log(rig)
-        target = rig.folder / "target"
+        log = Log(harness)
+        target = harness.folder / "target"
         log.write(5, target)
         log.path.symlink_to(target)
-        shipping = Shipping(rig, es)
+        shipping = harness.shipping()
         shipping.shipped(log.expected, log.dataset)
         log.write(5, target)
         shipping.ends_with(log.expected, log.dataset)
 
     @pytest.mark.parametrize("rest", [0, 3])
     @pytest.mark.parametrize("when", ["running"])
-    def test_to_another_target(self, rig: Rig, es: Elasticsearch, rest: int, when: When) -> None:
+    def test_to_another_target(self, harness: Harness, rest: int, when: When) -> None:
         """The link is set to a new target: the new one is read, and what was left unread in the old one too."""
-        log = Log(rig)
-        old, new = rig.folder / "old", rig.folder / "new"
+        log = Log(harness)
+        old, new = harness.folder / "old", harness.folder / "new"
         log.write(20, old)
         log.path.symlink_to(old)
-        shipping = Shipping(rig, es, when)
+        shipping = harness.shipping(when)
         shipping.shipped(log.expected, log.dataset)
         with shipping.between_two_looks():
             if rest:
@@ -173,13 +164,13 @@ class TestSymbolicLinks:
         shipping.ends_with(log.expected, log.dataset)
 
     @pytest.mark.parametrize("when", ["stopped", "killed"])
-    def test_to_another_target_while_down(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+    def test_to_another_target_while_down(self, harness: Harness, when: When) -> None:
         """The link is set to a new target, which is read from its beginning, and back to the old one."""
-        log = Log(rig)
-        old, new = rig.folder / "old", rig.folder / "new"
+        log = Log(harness)
+        old, new = harness.folder / "old", harness.folder / "new"
         log.write(20, old)
         log.path.symlink_to(old)
-        shipping = Shipping(rig, es, when)
+        shipping = harness.shipping(when)
         shipping.shipped(log.expected, log.dataset)
         for target in (new, old):
             with shipping.meanwhile():
@@ -190,12 +181,12 @@ class TestSymbolicLinks:
         shipping.ends_with(log.expected, log.dataset)
 
     @pytest.mark.parametrize("where", ["missing", "itself"])
-    def test_that_leads_nowhere(self, rig: Rig, es: Elasticsearch, where: str) -> None:
+    def test_that_leads_nowhere(self, harness: Harness, where: str) -> None:
         """A dangling or looping link is named once and harms nothing; once it leads somewhere it is read."""
-        log, other = Log(rig), Log(rig, "celery")
-        target = rig.folder / "target" if where == "missing" else log.path
+        log, other = Log(harness), Log(harness, "celery")
+        target = harness.folder / "target" if where == "missing" else log.path
         log.path.symlink_to(target)
-        shipping = Shipping(rig, es)
+        shipping = harness.shipping()
         other.write(5)
         shipping.shipped(other.expected, other.dataset)
         shipping.looks(2)
@@ -203,28 +194,28 @@ class TestSymbolicLinks:
             log.path.unlink()
         log.write(4, target)
         shipping.ends_with(log.expected, log.dataset)
-        assert other.expected == rig.messages(es, other.dataset)
+        assert other.expected == harness.messages(other.dataset)
         assert shipping.said.count(f"{log.path}: the link can't be followed") == 1, shipping.said
 
-    def test_to_a_directory_of_pipelines(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_to_a_directory_of_pipelines(self, harness: Harness) -> None:
         """A folder under ``pipelines`` that is a link to a scratch disk is looked into."""
-        log = Log(rig, "pipeline")
-        scratch = rig.folder / "scratch"
+        log = Log(harness, "pipeline")
+        scratch = harness.folder / "scratch"
         log.path.parent.rename(scratch)
         log.path.parent.symlink_to(scratch)
-        shipping = Shipping(rig, es)
+        shipping = harness.shipping()
         log.write(5)
         shipping.shipped(log.expected, log.dataset)
         log.write(5)
         shipping.ends_with(log.expected, log.dataset)
 
-    def test_to_a_log_that_matches_itself(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_to_a_log_that_matches_itself(self, harness: Harness) -> None:
         """``current.log`` beside the file that it leads to: one log, also when it leads to the next file."""
-        first, second = Log(rig, "celery", "celery/a.log"), Log(rig, "celery", "celery/b.log", width=6)
+        first, second = Log(harness, "celery", "celery/a.log"), Log(harness, "celery", "celery/b.log", width=6)
         current = first.path.with_name("current.log")
         first.write(5)
         current.symlink_to(first.path.name)
-        shipping = Shipping(rig, es)
+        shipping = harness.shipping()
         shipping.shipped(first.expected, first.dataset)
         second.write(5)
         current.unlink()

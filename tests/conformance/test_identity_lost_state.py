@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
-import os
 import shutil
 from collections.abc import Callable
 
 import pytest
-from elasticsearch import Elasticsearch
 
-from tests.conformance.rig import Rig, Shipping, difference
-from tests.conformance.writers import Log
+from tests.conformance.harness import Harness, difference
+from tests.conformance.writers import Log, compress
+
+pytestmark = pytest.mark.in_process
 
 
 def renamed(log: Log, _: int) -> None:
@@ -26,17 +25,12 @@ def dated(log: Log, day: int) -> None:
 
 def copied(log: Log, _: int) -> None:
     """A chain of copies."""
-    log.shift()
-    shutil.copyfile(log.path, log.sibling(".1"))
-    os.truncate(log.path, 0)
+    log.copytruncate()
 
 
 def compressed(log: Log, day: int) -> None:
     """Compressed at once, with a date."""
-    whole = log.sibling(".part")
-    whole.write_bytes(gzip.compress(log.path.read_bytes()))
-    whole.rename(log.sibling(f"-2026030{day}.gz"))
-    log.path.unlink()
+    compress(log.path, log.sibling(f"-2026030{day}.gz"))
 
 
 class TestLostState:
@@ -44,13 +38,13 @@ class TestLostState:
     @pytest.mark.parametrize("lines", [6, 40])
     @pytest.mark.parametrize("banner", [False, True])
     def test_after_rotations(
-        self, rig: Rig, es: Elasticsearch, rotate: Callable[[Log, int], None], lines: int, banner: bool
+        self, harness: Harness, rotate: Callable[[Log, int], None], lines: int, banner: bool
     ) -> None:
         """Three rotations were followed, with a first line that is the same in each life or not: nothing twice."""
-        log = Log(rig)
+        log = Log(harness)
         first = log.text(1) if banner else ""
         log.expected.clear()
-        shipping = Shipping(rig, es)
+        shipping = harness.shipping()
         for day in (1, 2, 3):
             if banner:
                 log.expected["n0000"] += 1
@@ -60,24 +54,24 @@ class TestLostState:
             rotate(log, day)
         log.write(lines)
         shipping.ends_with(log.expected, log.dataset)
-        shutil.rmtree(rig.state)
-        assert rig.once().returncode == 0
-        wrong = difference(log.expected, rig.messages(es, log.dataset))
+        shutil.rmtree(harness.state)
+        assert harness.once().returncode == 0
+        wrong = difference(log.expected, harness.messages(log.dataset))
         assert not wrong, wrong
 
     @pytest.mark.parametrize("rotate", [renamed, dated, copied, compressed])
-    def test_between_rotations(self, rig: Rig, es: Elasticsearch, rotate: Callable[[Log, int], None]) -> None:
+    def test_between_rotations(self, harness: Harness, rotate: Callable[[Log, int], None]) -> None:
         """It is lost, then the log is rotated with an unread rest, then it starts again."""
-        log = Log(rig)
+        log = Log(harness)
         log.write(40)
-        assert rig.once().returncode == 0
+        assert harness.once().returncode == 0
         rotate(log, 1)
         log.write(40)
-        assert rig.once().returncode == 0
-        shutil.rmtree(rig.state)
+        assert harness.once().returncode == 0
+        shutil.rmtree(harness.state)
         log.write(5)
         rotate(log, 2)
         log.write(3)
-        assert rig.once().returncode == 0
-        wrong = difference(log.expected, rig.messages(es, log.dataset))
+        assert harness.once().returncode == 0
+        wrong = difference(log.expected, harness.messages(log.dataset))
         assert not wrong, wrong

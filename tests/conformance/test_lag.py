@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.conformance.faked import FakedRig
-from tests.conformance.rig import eventually
+from tests.conformance.faked import FakedHarness
+from tests.conformance.harness import eventually
 from tests.conformance.writers import app_line
 
 # By so much a busy machine may put off a scan, seconds; what waits is then said to be older.
@@ -21,14 +21,14 @@ def append(path: Path, text: str) -> None:
         file.write(app_line(text) + "\n")
 
 
-def told(rig: FakedRig, path: Path) -> dict[str, Any]:
+def told(harness: FakedHarness, path: Path) -> dict[str, Any]:
     """What is said of one file."""
-    files: list[dict[str, Any]] = rig.status()["files"]
+    files: list[dict[str, Any]] = harness.status()["files"]
     (file,) = [one for one in files if one["path"] == str(path)]
     return file
 
 
-def test_through_an_outage(faked: FakedRig) -> None:
+def test_through_an_outage(faked: FakedHarness) -> None:
     """It grows with the outage while the log does; killed and started again, the sidecar does not forget it."""
     packed = faked.logs / "worker.log.1.gz"
     append(faked.log, "before")
@@ -66,7 +66,7 @@ def test_through_an_outage(faked: FakedRig) -> None:
     assert 0 == sidecar.stop()
 
 
-def test_while_no_sidecar_runs(faked: FakedRig) -> None:
+def test_while_no_sidecar_runs(faked: FakedHarness) -> None:
     """The log grows, is rotated, and a new one begins: both wait since the sidecar was stopped at most."""
     append(faked.log, "before")
     assert 0 == faked.once().returncode

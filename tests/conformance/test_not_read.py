@@ -15,8 +15,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.conformance.faked import FakedRig
-from tests.conformance.rig import PATIENCE, alive, eventually
+from tests.conformance.faked import FakedHarness
+from tests.conformance.harness import PATIENCE, alive, eventually
 from tests.conformance.test_watch_places import without_privilege
 from tests.conformance.writers import app_line
 
@@ -93,7 +93,7 @@ def named(text: str, path: Path) -> int:
     return len([line for line in text.splitlines() if re.search(rf"{re.escape(str(path))}(?![\w.])", line)])
 
 
-def test_every_way_names_every_file(faked: FakedRig) -> None:
+def test_every_way_names_every_file(faked: FakedHarness) -> None:
     """Once in the log, by ``check`` and ``status``; the process neither hangs nor fails, and reads the other logs.
 
     ``--once`` ends with code 1; what is empty, and a folder, does not count there.
@@ -141,7 +141,7 @@ def test_every_way_names_every_file(faked: FakedRig) -> None:
     assert "Traceback" not in told + once.stderr
 
 
-def test_only_harmless_ones(faked: FakedRig) -> None:
+def test_only_harmless_ones(faked: FakedHarness) -> None:
     """A folder with a log's name, an empty file, and other logs: named, and ``--once`` ends well."""
     faked.log.write_bytes(lines(0, 3))
     others = [faked.logs / name for name in ("neuroflow2.log", "neuroflow.json", "workflow2.log.1.gz")]
@@ -160,7 +160,7 @@ def test_only_harmless_ones(faked: FakedRig) -> None:
     assert 3 == faked.fake.messages().total()
 
 
-def test_what_is_still_being_compressed(faked: FakedRig) -> None:
+def test_what_is_still_being_compressed(faked: FakedHarness) -> None:
     """A file whose end comes in time is not said to be cut off; when it is there, it is read."""
     faked.configure(partial_line_timeout=PATIENCE)
     packed = gzip.compress(lines(0, 200))

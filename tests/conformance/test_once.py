@@ -7,9 +7,7 @@ import shutil
 import subprocess
 from collections import Counter
 
-from elasticsearch import Elasticsearch
-
-from tests.conformance.rig import Rig
+from tests.conformance.harness import Harness
 
 APP = """\
 {"component": "workflow", "workflow_run_id": 7, "trigger": "manual", "event": "workflow.started", \
@@ -47,30 +45,30 @@ AUDIT = (
 )
 
 
-def write_tree(rig: Rig) -> None:
+def write_tree(harness: Harness) -> None:
     """One file of every built-in input, rotated siblings among them."""
     for folder in ("celery", "pipelines/qsirecon", "audit"):
-        (rig.logs / folder).mkdir(parents=True)
-    (rig.logs / "neuroflow.log").write_text(APP)
-    (rig.logs / "neuroflow.log.1").write_text(
+        (harness.logs / folder).mkdir(parents=True)
+    (harness.logs / "neuroflow.log").write_text(APP)
+    (harness.logs / "neuroflow.log.1").write_text(
         '{"event": "older", "level": "info", "timestamp": "2026-02-01T10:00:00Z"}\n'
     )
-    (rig.logs / "workflow.log").write_text(
+    (harness.logs / "workflow.log").write_text(
         '{"stage": "qsirecon", "workflow_run_id": 7, "errors": ["a", "b"], "event": "stage.failed", '
         '"level": "error", "@timestamp": "2026-03-01T10:00:00.000002+00:00", "service": "neuroflow"}\n'
     )
-    (rig.logs / "celery" / "worker.log").write_text(CELERY)
-    (rig.logs / "pipelines" / "qsirecon" / "run_31_20260301_100001.log").write_bytes(PIPELINE)
-    (rig.logs / "audit" / "audit_2026_03.jsonl").write_text(AUDIT)
+    (harness.logs / "celery" / "worker.log").write_text(CELERY)
+    (harness.logs / "pipelines" / "qsirecon" / "run_31_20260301_100001.log").write_bytes(PIPELINE)
+    (harness.logs / "audit" / "audit_2026_03.jsonl").write_text(AUDIT)
 
 
 class TestOnce:
-    def test_every_line_is_there_exactly_once(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_every_line_is_there_exactly_once(self, harness: Harness) -> None:
         """Each line (or record of several lines) is one document, in the stream of its kind."""
-        write_tree(rig)
-        result = rig.once()
+        write_tree(harness)
+        result = harness.once()
         assert result.returncode == 0, result.stderr
-        assert rig.messages(es, "app") == {
+        assert harness.messages("app") == {
             "workflow.started": 1,
             "pipeline.queued": 1,
             "pipeline.completed": 1,
@@ -79,28 +77,28 @@ class TestOnce:
             "not a log line at all": 1,
             "older": 1,
         }
-        assert rig.messages(es, "workflow") == {"stage.failed": 1}
-        assert rig.count(es, "celery") == 4
-        assert rig.count(es, "pipeline") == 7
-        assert rig.messages(es, "audit") == {"Session status: validated -> converting": 1}
+        assert harness.messages("workflow") == {"stage.failed": 1}
+        assert harness.count("celery") == 4
+        assert harness.count("pipeline") == 7
+        assert harness.messages("audit") == {"Session status: validated -> converting": 1}
 
-    def test_again_adds_nothing_even_without_its_state(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_again_adds_nothing_even_without_its_state(self, harness: Harness) -> None:
         """A second run, and one with the state directory deleted, find that everything is there already."""
-        write_tree(rig)
-        rig.once()
-        before = rig.count(es)
-        assert rig.once().returncode == 0
-        assert before == rig.count(es)
-        shutil.rmtree(rig.state)
-        assert rig.once().returncode == 0
-        assert before == rig.count(es)
-        assert before == rig.status()["counters"]["duplicate"]
+        write_tree(harness)
+        harness.once()
+        before = harness.count()
+        assert harness.once().returncode == 0
+        assert before == harness.count()
+        shutil.rmtree(harness.state)
+        assert harness.once().returncode == 0
+        assert before == harness.count()
+        assert before == harness.status()["counters"]["duplicate"]
 
-    def test_fields(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_fields(self, harness: Harness) -> None:
         """Times, levels, ids, durations, outcomes and context stand in their fields."""
-        write_tree(rig)
-        rig.once()
-        app = {one["message"]: one for one in rig.documents(es, "app")}
+        write_tree(harness)
+        harness.once()
+        app = {one["message"]: one for one in harness.documents("app")}
         done = app["pipeline.completed"]
         assert done["@timestamp"] == "2026-03-01T10:00:06.000Z"
         assert done["event"]["outcome"] == "success"
@@ -116,15 +114,15 @@ class TestOnce:
         assert app["pool exhausted"]["log"]["logger"] == "sqlalchemy.engine"
         assert app["pool exhausted"]["log"]["level"] == "warning"
         assert sorted(app["not a log line at all"]["tags"]) == ["no_timestamp", "parse_failure"]
-        (failed,) = rig.documents(es, "workflow")
+        (failed,) = harness.documents("workflow")
         assert failed["error"]["message"] == ["a", "b"]
         assert failed["event"]["outcome"] == "failure"
 
-    def test_celery_fields(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_celery_fields(self, harness: Harness) -> None:
         """The inner line decides level and time; a traceback belongs to its record."""
-        write_tree(rig)
-        rig.once()
-        received, inner, raised, _ = rig.documents(es, "celery")
+        write_tree(harness)
+        harness.once()
+        received, inner, raised, _ = harness.documents("celery")
         assert received["neuroflow"]["task"] == {
             "id": "11111111-2222-3333-4444-555555555555",
             "name": "app.tasks.run",
@@ -134,11 +132,11 @@ class TestOnce:
         assert (raised["error"]["type"], raised["error"]["message"]) == ("ValueError", "no such scan")
         assert raised["error"]["stack_trace"].endswith("\n\nValueError: no such scan")
 
-    def test_audit_fields(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_audit_fields(self, harness: Harness) -> None:
         """An audit record names entity, change and time, which is UTC where no zone stands."""
-        write_tree(rig)
-        rig.once()
-        (entry,) = rig.documents(es, "audit")
+        write_tree(harness)
+        harness.once()
+        (entry,) = harness.documents("audit")
         assert entry["@timestamp"] == "2026-03-01T10:00:00.500Z"
         assert entry["event"]["action"] == "status_changed"
         assert entry["neuroflow"]["audit"] == {
@@ -150,28 +148,28 @@ class TestOnce:
             "triggered_by": "system",
         }
 
-    def test_pipeline_log_comes_back_byte_for_byte(self, rig: Rig) -> None:
+    def test_pipeline_log_comes_back_byte_for_byte(self, harness: Harness) -> None:
         """``neuroflow-logs pipeline`` prints the very bytes of the file."""
-        write_tree(rig)
-        rig.once()
+        write_tree(harness)
+        harness.once()
         printed = subprocess.run(
-            rig.command("pipeline", "31", module="shipper.cli.logs"), capture_output=True, check=True
+            harness.command("pipeline", "31", module="shipper.cli.logs"), capture_output=True, check=True
         )
         assert printed.stdout == PIPELINE
 
-    def test_a_long_line_is_cut_and_flagged(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_a_long_line_is_cut_and_flagged(self, harness: Harness) -> None:
         """Five megabytes on one line are one flagged document, and the lines around it are there."""
-        with (rig.logs / "neuroflow.log").open("wb") as file:
+        with (harness.logs / "neuroflow.log").open("wb") as file:
             file.write(b'{"event": "before", "level": "info"}\n')
             file.write(b"x" * 5_000_000 + b"\n")
             file.write(b'{"event": "after", "level": "info"}\n')
-        assert rig.once().returncode == 0
-        before, long, after = rig.documents(es, "app")
+        assert harness.once().returncode == 0
+        before, long, after = harness.documents("app")
         assert (before["message"], after["message"]) == ("before", "after")
         assert long["log"]["flags"] == ["truncated"]
         assert len(long["message"]) == 2**20
 
-    def test_odd_values_are_never_refused(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_odd_values_are_never_refused(self, harness: Harness) -> None:
         """Whatever a line holds under the names of our fields, the cluster takes it."""
         odd = [
             '{"event": {"a": 1}, "level": ["x"], "timestamp": 5, "run_id": {"x": 1}, "duration": "soon"}',
@@ -185,9 +183,9 @@ class TestOnce:
             "\x00",
             "\ufeff",
         ]
-        (rig.logs / "neuroflow.log").write_text("\n".join(odd) + "\n")
-        result = rig.once()
+        (harness.logs / "neuroflow.log").write_text("\n".join(odd) + "\n")
+        result = harness.once()
         assert result.returncode == 0, result.stderr
-        assert rig.status()["counters"]["dead"] == 0, rig.run("dead-letters", "list").stdout[:2000]
-        assert len(odd) == rig.count(es, "app")
-        assert {1} == set(Counter(one["log"]["offset"] for one in rig.documents(es, "app")).values())
+        assert harness.status()["counters"]["dead"] == 0, harness.run("dead-letters", "list").stdout[:2000]
+        assert len(odd) == harness.count("app")
+        assert {1} == set(Counter(one["log"]["offset"] for one in harness.documents("app")).values())

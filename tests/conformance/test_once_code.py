@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.faked import FakedRig
-from tests.conformance.rig import PATIENCE
+from tests.conformance.faked import FakedHarness
+from tests.conformance.harness import PATIENCE
 from tests.conformance.test_watch_places import without_privilege
 from tests.conformance.writers import app_line
 
@@ -19,10 +19,14 @@ LINES = "".join(app_line(f"line {number}") + "\n" for number in range(20_000))
 PACKED = gzip.compress(LINES.encode())
 
 
-def once(rig: FakedRig) -> subprocess.CompletedProcess[str]:
+def once(harness: FakedHarness) -> subprocess.CompletedProcess[str]:
     """Ship everything there is, as a user whom permissions bind."""
     return subprocess.run(
-        [*without_privilege(), *rig.command("--once")], capture_output=True, text=True, timeout=PATIENCE, check=False
+        [*without_privilege(), *harness.command("--once")],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
 
 
@@ -106,7 +110,7 @@ TROUBLES = [
 
 class TestUnread:
     @pytest.mark.parametrize("trouble", TROUBLES)
-    def test_is_named(self, faked: FakedRig, trouble: Callable[[Path], Path]) -> None:
+    def test_is_named(self, faked: FakedHarness, trouble: Callable[[Path], Path]) -> None:
         """Exit code 1 and a sentence with the path, each time; the other logs are shipped; mended, it is 0."""
         (faked.logs / "workflow.log").write_text("other\n")
         path = trouble(faked.logs)
@@ -129,7 +133,7 @@ class TestUnread:
         assert 0 == result.returncode, result.stderr
 
     @pytest.mark.parametrize("what", ["missing", "a file", "out of reach"])
-    def test_the_log_directory(self, faked: FakedRig, what: str) -> None:
+    def test_the_log_directory(self, faked: FakedHarness, what: str) -> None:
         """It is missing, a file, or below one that may not be entered: exit code 1, and it is named."""
         faked.logs.rmdir()
         if what == "a file":
@@ -146,7 +150,7 @@ class TestUnread:
         if what == "out of reach":
             faked.logs.parent.chmod(0o700)
 
-    def test_what_is_no_fault(self, faked: FakedRig) -> None:
+    def test_what_is_no_fault(self, faked: FakedHarness) -> None:
         """Patterns that match nothing, an empty log directory, a log that goes to /dev/null, what is excluded."""
         faked.configure(inputs=[{"paths": [f"{faked.folder}/nothing/*.txt", f"{faked.folder}/none"]}], exclude=["w*"])
         (faked.logs / "neuroflow.log").symlink_to("/dev/null")
@@ -154,7 +158,7 @@ class TestUnread:
         result = once(faked)
         assert 0 == result.returncode, result.stderr
 
-    def test_many_are_counted(self, faked: FakedRig) -> None:
+    def test_many_are_counted(self, faked: FakedHarness) -> None:
         """Twenty are named together, the others counted."""
         (faked.logs / "celery").mkdir()
         for number in range(30):
@@ -165,7 +169,7 @@ class TestUnread:
 
 
 class TestRefused:
-    def test_dead_letters_of_this_run(self, faked: FakedRig) -> None:
+    def test_dead_letters_of_this_run(self, faked: FakedHarness) -> None:
         """Exit code 1 when this run has buried some, not for those of an earlier one; the state is clean."""
         faked.log.write_text("one\ntwo\n")
         faked.fake.decide = lambda _, document: 400 if document["message"] == "one" else 201
@@ -179,7 +183,7 @@ class TestRefused:
         result = once(faked)
         assert 0 == result.returncode, result.stderr
 
-    def test_the_cluster_comes_first(self, faked: FakedRig) -> None:
+    def test_the_cluster_comes_first(self, faked: FakedHarness) -> None:
         """What was not taken at all ships at the next start: 3, whatever else there was."""
         faked.configure(shutdown_timeout=1)
         faked.log.write_text("one\n")
@@ -187,7 +191,7 @@ class TestRefused:
         faked.fake.down()
         assert 3 == once(faked).returncode
 
-    def test_a_sidecar_that_is_stopped(self, faked: FakedRig) -> None:
+    def test_a_sidecar_that_is_stopped(self, faked: FakedHarness) -> None:
         """It ends in order: 0, though it has buried a document and met a log that it can't read."""
         faked.log.write_text("one\n")
         (faked.logs / "worker.log").mkdir()

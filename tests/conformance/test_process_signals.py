@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from elasticsearch import Elasticsearch
 
+from tests.conformance.harness import Harness, alive
 from tests.conformance.relay import Relay
-from tests.conformance.rig import Rig, alive
 from tests.conformance.test_sidecar import expected, write
 from tests.conformance.watched import Watched
 
@@ -19,40 +18,40 @@ from tests.conformance.watched import Watched
 DEAD = "http://127.0.0.1:9"
 
 
-def reconfigure(rig: Rig, **sections: Any) -> None:
+def reconfigure(harness: Harness, **sections: Any) -> None:
     """Change sections of the configuration file, key by key."""
-    document = json.loads(rig.config.read_text())
+    document = json.loads(harness.config.read_text())
     for section, keys in sections.items():
         document[section] |= keys
-    rig.config.write_text(json.dumps(document))
+    harness.config.write_text(json.dumps(document))
 
 
 class TestStop:
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-    def test_drains(self, rig: Rig, es: Elasticsearch, number: int) -> None:
+    def test_drains(self, harness: Harness, number: int) -> None:
         """What was read is delivered, exit code 0, no traceback; what is unread ships at the next start."""
-        rig.configure(batch={"max_events": 500})
-        log = rig.logs / "neuroflow.log"
+        harness.configure(batch={"max_events": 500})
+        log = harness.logs / "neuroflow.log"
         write(log, 0, 30_000)
-        sidecar = Watched(rig)
-        assert sidecar.comes(lambda: rig.count(es) >= 1000)
+        sidecar = Watched(harness)
+        assert sidecar.comes(lambda: harness.count() >= 1000)
         sidecar.send(number)
         assert 0 == sidecar.wait()
         assert "Traceback" not in sidecar.said
-        counters = rig.status()["counters"]
-        assert counters["read"] == counters["acknowledged"] == rig.count(es)
-        assert 0 == rig.once().returncode
-        assert expected(30_000) == rig.messages(es, "app")
+        counters = harness.status()["counters"]
+        assert counters["read"] == counters["acknowledged"] == harness.count()
+        assert 0 == harness.once().returncode
+        assert expected(30_000) == harness.messages("app")
 
-    def test_in_an_outage(self, rig: Rig, es: Elasticsearch, relay: Relay) -> None:
+    def test_in_an_outage(self, harness: Harness, relay: Relay) -> None:
         """Nobody answers: it ends within ``shutdown_timeout``, exit code 3, says what is left; that ships next."""
-        direct = rig.url
-        rig.url = relay.url
-        rig.configure(shutdown_timeout=2)
-        log = rig.logs / "neuroflow.log"
-        sidecar = Watched(rig)
+        direct = harness.url
+        harness.url = relay.url
+        harness.configure(shutdown_timeout=2)
+        log = harness.logs / "neuroflow.log"
+        sidecar = Watched(harness)
         write(log, 0, 10)
-        assert sidecar.comes(lambda: rig.count(es) == 10)
+        assert sidecar.comes(lambda: harness.count() == 10)
         relay.cut()
         write(log, 10, 500)
         assert sidecar.says("can't be reached") or "connection" in sidecar.said
@@ -60,24 +59,24 @@ class TestStop:
         assert 3 == sidecar.wait()
         assert "documents are not acknowledged; their lines are sent again at the next start" in sidecar.said
         assert "Traceback" not in sidecar.said
-        rig.url = direct
-        rig.configure()
-        assert 0 == rig.once().returncode
-        assert expected(500) == rig.messages(es, "app")
+        harness.url = direct
+        harness.configure()
+        assert 0 == harness.once().returncode
+        assert expected(500) == harness.messages("app")
 
-    def _waits_for_an_answer(self, rig: Rig, es: Elasticsearch, relay: Relay) -> Watched:
+    def _waits_for_an_answer(self, harness: Harness, relay: Relay) -> Watched:
         """A sidecar that has been told to end, and whose drain would take minutes."""
-        rig.url = relay.url
-        rig.configure(shutdown_timeout=300)
-        reconfigure(rig, elasticsearch={"request_timeout": 300})
-        log = rig.logs / "neuroflow.log"
-        sidecar = Watched(rig)
+        harness.url = relay.url
+        harness.configure(shutdown_timeout=300)
+        reconfigure(harness, elasticsearch={"request_timeout": 300})
+        log = harness.logs / "neuroflow.log"
+        sidecar = Watched(harness)
         write(log, 0, 10)
-        assert sidecar.comes(lambda: rig.count(es) == 10)
-        assert sidecar.comes(lambda: rig.status()["counters"]["acknowledged"] == 10)
+        assert sidecar.comes(lambda: harness.count() == 10)
+        assert sidecar.comes(lambda: harness.status()["counters"]["acknowledged"] == 10)
         relay.swallow = True
         write(log, 10, 500)
-        assert sidecar.comes(lambda: rig.count(es) == 500)
+        assert sidecar.comes(lambda: harness.count() == 500)
         sidecar.send(signal.SIGTERM)
         # Two signals of one kind that come together are one.
         assert sidecar.says("told again, it ends at once")
@@ -85,43 +84,43 @@ class TestStop:
 
     @pytest.mark.parametrize("rolled_over", [False, True], ids=["same index", "rolled over"])
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-    def test_twice(self, rig: Rig, es: Elasticsearch, relay: Relay, number: int, rolled_over: bool) -> None:
+    def test_twice(self, harness: Harness, relay: Relay, number: int, rolled_over: bool) -> None:
         """The second ends the drain at once, exit code 3; what was left comes once at the next start."""
-        direct = rig.url
-        sidecar = self._waits_for_an_answer(rig, es, relay)
+        direct = harness.url
+        sidecar = self._waits_for_an_answer(harness, relay)
         assert sidecar.comes(lambda: alive(sidecar.process))
         sidecar.send(number)
         # Far less than what the drain would take.
         assert 3 == sidecar.wait(30)
         assert "Traceback" not in sidecar.said
-        rig.url = direct
-        rig.configure()
+        harness.url = direct
+        harness.configure()
         if rolled_over:
-            es.indices.rollover(alias=f"logs-neuroflow.app-{rig.namespace}")
-        write(rig.logs / "neuroflow.log", 500, 510)
-        assert 0 == rig.once().returncode
-        assert expected(510) == rig.messages(es, "app")
+            harness.roll_over()
+        write(harness.logs / "neuroflow.log", 500, 510)
+        assert 0 == harness.once().returncode
+        assert expected(510) == harness.messages("app")
 
-    def test_of_once(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_of_once(self, harness: Harness) -> None:
         """SIGTERM ends ``--once`` too: what was read is delivered, the rest is for the next time."""
-        rig.configure(batch={"max_events": 500})
-        write(rig.logs / "neuroflow.log", 0, 60_000)
-        sidecar = Watched(rig, arguments=["--once"])
-        assert sidecar.comes(lambda: rig.count(es) >= 1000)
+        harness.configure(batch={"max_events": 500})
+        write(harness.logs / "neuroflow.log", 0, 60_000)
+        sidecar = Watched(harness, arguments=["--once"])
+        assert sidecar.comes(lambda: harness.count() >= 1000)
         sidecar.send(signal.SIGTERM)
         assert sidecar.wait() in {0, 3}
         assert "Traceback" not in sidecar.said
-        assert 0 == rig.once().returncode
-        assert expected(60_000) == rig.messages(es, "app")
+        assert 0 == harness.once().returncode
+        assert expected(60_000) == harness.messages("app")
 
 
 class TestReload:
     """SIGHUP: the configuration is read again, positions are kept."""
 
-    def _running(self, rig: Rig, es: Elasticsearch) -> Watched:
-        sidecar = Watched(rig)
-        write(rig.logs / "neuroflow.log", 0, 10)
-        assert sidecar.comes(lambda: rig.count(es, "app") == 10)
+    def _running(self, harness: Harness) -> Watched:
+        sidecar = Watched(harness)
+        write(harness.logs / "neuroflow.log", 0, 10)
+        assert sidecar.comes(lambda: harness.count("app") == 10)
         return sidecar
 
     def _ends_well(self, sidecar: Watched) -> None:
@@ -129,61 +128,61 @@ class TestReload:
         assert 0 == sidecar.wait()
         assert "Traceback" not in sidecar.said
 
-    def test_a_new_input(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_a_new_input(self, harness: Harness) -> None:
         """An input that was added is read from its beginning; the others go on where they were."""
-        extra = rig.folder / "extra.log"
+        extra = harness.folder / "extra.log"
         write(extra, 100, 120)
-        sidecar = self._running(rig, es)
-        reconfigure(rig, shipper={"inputs": [{"paths": [str(extra)], "format": "auto", "dataset": "app"}]})
+        sidecar = self._running(harness)
+        reconfigure(harness, shipper={"inputs": [{"paths": [str(extra)], "format": "auto", "dataset": "app"}]})
         sidecar.send(signal.SIGHUP)
-        assert sidecar.comes(lambda: rig.count(es) == 30)
-        write(rig.logs / "neuroflow.log", 10, 20)
+        assert sidecar.comes(lambda: harness.count() == 30)
+        write(harness.logs / "neuroflow.log", 10, 20)
         write(extra, 120, 130)
-        assert sidecar.comes(lambda: rig.count(es) >= 50)
+        assert sidecar.comes(lambda: harness.count() >= 50)
         self._ends_well(sidecar)
         wanted = {f"n{number}": 1 for number in (*range(20), *range(100, 130))}
-        assert wanted == rig.messages(es, "app")
-        counters = rig.status()["counters"]
+        assert wanted == harness.messages("app")
+        counters = harness.status()["counters"]
         assert (50, 50, 0) == (counters["read"], counters["acknowledged"], counters["duplicate"])
 
-    def test_an_exclusion_comes_and_goes(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_an_exclusion_comes_and_goes(self, harness: Harness) -> None:
         """An excluded file is not read any more; when it is let in again it goes on where it was."""
-        other = rig.logs / "workflow.log"
+        other = harness.logs / "workflow.log"
         write(other, 0, 10)
-        sidecar = self._running(rig, es)
-        assert sidecar.comes(lambda: rig.count(es) == 20)
-        reconfigure(rig, shipper={"exclude": ["workflow.log"]})
+        sidecar = self._running(harness)
+        assert sidecar.comes(lambda: harness.count() == 20)
+        reconfigure(harness, shipper={"exclude": ["workflow.log"]})
         sidecar.send(signal.SIGHUP)
         # The other file tells when a scan has gone by under the new configuration.
-        extra = rig.folder / "extra.log"
+        extra = harness.folder / "extra.log"
         write(extra, 0, 1)
-        reconfigure(rig, shipper={"inputs": [{"paths": [str(extra)], "format": "auto", "dataset": "celery"}]})
+        reconfigure(harness, shipper={"inputs": [{"paths": [str(extra)], "format": "auto", "dataset": "celery"}]})
         sidecar.send(signal.SIGHUP)
-        assert sidecar.comes(lambda: rig.count(es, "celery") == 1)
+        assert sidecar.comes(lambda: harness.count("celery") == 1)
         write(other, 10, 20)
         write(extra, 1, 5)
-        assert sidecar.comes(lambda: rig.count(es, "celery") == 5)
-        assert 10 == rig.count(es, "workflow")
-        reconfigure(rig, shipper={"exclude": []})
+        assert sidecar.comes(lambda: harness.count("celery") == 5)
+        assert 10 == harness.count("workflow")
+        reconfigure(harness, shipper={"exclude": []})
         sidecar.send(signal.SIGHUP)
-        assert sidecar.comes(lambda: rig.count(es, "workflow") >= 20)
+        assert sidecar.comes(lambda: harness.count("workflow") >= 20)
         self._ends_well(sidecar)
-        assert expected(20) == rig.messages(es, "workflow")
-        assert expected(10) == rig.messages(es, "app")
-        assert 0 == rig.status()["counters"]["duplicate"]
+        assert expected(20) == harness.messages("workflow")
+        assert expected(10) == harness.messages("app")
+        assert 0 == harness.status()["counters"]["duplicate"]
 
-    def test_a_mended_address(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_a_mended_address(self, harness: Harness) -> None:
         """Hosts that were wrong are mended without a restart: what waited is shipped."""
-        live, rig.url = rig.url, DEAD
-        rig.configure()
-        write(rig.logs / "neuroflow.log", 0, 3000)
-        sidecar = Watched(rig)
+        live, harness.url = harness.url, DEAD
+        harness.configure()
+        write(harness.logs / "neuroflow.log", 0, 3000)
+        sidecar = Watched(harness)
         assert sidecar.says("can't be reached")
-        reconfigure(rig, elasticsearch={"hosts": [live]})
+        reconfigure(harness, elasticsearch={"hosts": [live]})
         sidecar.send(signal.SIGHUP)
-        assert sidecar.comes(lambda: rig.count(es) == 3000)
+        assert sidecar.comes(lambda: harness.count() == 3000)
         self._ends_well(sidecar)
-        assert expected(3000) == rig.messages(es, "app")
+        assert expected(3000) == harness.messages("app")
 
     @pytest.mark.parametrize(
         ("what", "says"),
@@ -194,37 +193,37 @@ class TestReload:
             ("wrong value", "shipper.flush_interval"),
         ],
     )
-    def test_a_bad_configuration(self, rig: Rig, es: Elasticsearch, what: str, says: str) -> None:
+    def test_a_bad_configuration(self, harness: Harness, what: str, says: str) -> None:
         """What is wrong is said in a sentence, and the old one stays in force until a good one comes."""
-        sidecar = self._running(rig, es)
-        good = rig.config.read_text()
+        sidecar = self._running(harness)
+        good = harness.config.read_text()
         if what == "unknown key":
-            reconfigure(rig, shipper={"scan_intervall": 3})
+            reconfigure(harness, shipper={"scan_intervall": 3})
         elif what == "bad YAML":
-            rig.config.write_text("shipper: [")
+            harness.config.write_text("shipper: [")
         elif what == "missing":
-            rig.config.unlink()
+            harness.config.unlink()
         else:
-            reconfigure(rig, shipper={"flush_interval": "soon"})
+            reconfigure(harness, shipper={"flush_interval": "soon"})
         sidecar.send(signal.SIGHUP)
         assert sidecar.says(says)
-        write(rig.logs / "neuroflow.log", 10, 20)
-        assert sidecar.comes(lambda: rig.count(es) == 20)
-        rig.config.write_text(good)
-        extra = rig.folder / "extra.log"
+        write(harness.logs / "neuroflow.log", 10, 20)
+        assert sidecar.comes(lambda: harness.count() == 20)
+        harness.config.write_text(good)
+        extra = harness.folder / "extra.log"
         write(extra, 20, 30)
-        reconfigure(rig, shipper={"inputs": [{"paths": [str(extra)], "format": "auto", "dataset": "app"}]})
+        reconfigure(harness, shipper={"inputs": [{"paths": [str(extra)], "format": "auto", "dataset": "app"}]})
         sidecar.send(signal.SIGHUP)
-        assert sidecar.comes(lambda: rig.count(es) == 30)
+        assert sidecar.comes(lambda: harness.count() == 30)
         self._ends_well(sidecar)
-        assert expected(30) == rig.messages(es, "app")
+        assert expected(30) == harness.messages("app")
 
-    def test_in_an_outage(self, rig: Rig, es: Elasticsearch, relay: Relay) -> None:
+    def test_in_an_outage(self, harness: Harness, relay: Relay) -> None:
         """What waits for the cluster keeps waiting, and is there once when the outage is over."""
-        rig.url = relay.url
-        rig.configure(batch={"max_events": 100, "in_flight": 1})
-        log = rig.logs / "neuroflow.log"
-        sidecar = self._running(rig, es)
+        harness.url = relay.url
+        harness.configure(batch={"max_events": 100, "in_flight": 1})
+        log = harness.logs / "neuroflow.log"
+        sidecar = self._running(harness)
         relay.cut()
         write(log, 10, 3000)
         assert sidecar.says("trying again")
@@ -232,14 +231,14 @@ class TestReload:
             sidecar.send(signal.SIGHUP)
         write(log, 3000, 3010)
         relay.mend()
-        assert sidecar.comes(lambda: rig.count(es) >= 3010)
+        assert sidecar.comes(lambda: harness.count() >= 3010)
         self._ends_well(sidecar)
-        assert expected(3010) == rig.messages(es, "app")
+        assert expected(3010) == harness.messages("app")
 
-    def test_many_times(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_many_times(self, harness: Harness) -> None:
         """A hundred, while lines stream through rotations: every line is there once."""
-        log = rig.logs / "neuroflow.log"
-        sidecar = self._running(rig, es)
+        log = harness.logs / "neuroflow.log"
+        sidecar = self._running(harness)
         for turn in range(100):
             write(log, 10 + turn * 50, 60 + turn * 50)
             if turn % 20 == 19:
@@ -249,44 +248,44 @@ class TestReload:
                         older.rename(f"{log}.{number + 1}")
                 log.rename(f"{log}.1")
             sidecar.send(signal.SIGHUP)
-        assert sidecar.comes(lambda: rig.count(es) >= 5010)
+        assert sidecar.comes(lambda: harness.count() >= 5010)
         self._ends_well(sidecar)
-        assert expected(5010) == rig.messages(es, "app")
+        assert expected(5010) == harness.messages("app")
 
-    def test_a_deleted_file_is_read_to_its_end(self, rig: Rig, es: Elasticsearch, relay: Relay) -> None:
+    def test_a_deleted_file_is_read_to_its_end(self, harness: Harness, relay: Relay) -> None:
         """A file that was deleted while open and has unread lines keeps its handle over the reload."""
-        rig.url = relay.url
-        rig.configure(batch={"max_events": 100, "in_flight": 1})
-        log = rig.logs / "neuroflow.log"
-        sidecar = self._running(rig, es)
+        harness.url = relay.url
+        harness.configure(batch={"max_events": 100, "in_flight": 1})
+        log = harness.logs / "neuroflow.log"
+        sidecar = self._running(harness)
         relay.cut()
         write(log, 10, 5000)
         assert sidecar.says("trying again")
         log.unlink()
         sidecar.send(signal.SIGHUP)
         relay.mend()
-        assert sidecar.comes(lambda: rig.count(es) >= 5000)
+        assert sidecar.comes(lambda: harness.count() >= 5000)
         self._ends_well(sidecar)
-        assert expected(5000) == rig.messages(es, "app")
+        assert expected(5000) == harness.messages("app")
 
-    def test_killed_after_it(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_killed_after_it(self, harness: Harness) -> None:
         """The store is the same after a reload: killed then, nothing comes twice."""
-        log = rig.logs / "neuroflow.log"
-        sidecar = self._running(rig, es)
+        log = harness.logs / "neuroflow.log"
+        sidecar = self._running(harness)
         sidecar.send(signal.SIGHUP)
         write(log, 10, 30)
-        assert sidecar.comes(lambda: rig.count(es) == 30)
+        assert sidecar.comes(lambda: harness.count() == 30)
         sidecar.kill()
-        es.indices.rollover(alias=f"logs-neuroflow.app-{rig.namespace}")
+        harness.roll_over()
         write(log, 30, 40)
-        assert 0 == rig.once().returncode
-        assert expected(40) == rig.messages(es, "app")
+        assert 0 == harness.once().returncode
+        assert expected(40) == harness.messages("app")
 
-    def test_in_the_first_moments(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_in_the_first_moments(self, harness: Harness) -> None:
         """A SIGHUP while it starts up does not end it."""
-        write(rig.logs / "neuroflow.log", 0, 10)
-        sidecar = Watched(rig)
-        assert sidecar.comes((rig.state / "lock").exists)
+        write(harness.logs / "neuroflow.log", 0, 10)
+        sidecar = Watched(harness)
+        assert sidecar.comes((harness.state / "lock").exists)
         sidecar.send(signal.SIGHUP)
-        assert sidecar.comes(lambda: rig.count(es) == 10)
+        assert sidecar.comes(lambda: harness.count() == 10)
         self._ends_well(sidecar)

@@ -9,8 +9,8 @@ from typing import Any
 
 from shipper.deliver.dead_letters import FILE_NAME
 from tests.conformance.fake import Exchange, Fake
-from tests.conformance.faked import FakedRig
-from tests.conformance.rig import eventually
+from tests.conformance.faked import FakedHarness
+from tests.conformance.harness import eventually
 
 HASHED = {"hash": ["subject", "session", "recruitment"], "hash_key": "a key of more than sixteen letters"}
 STAMP = '"level": "info", "@timestamp": "2026-11-23T12:44:12.286093+00:00"'
@@ -119,10 +119,10 @@ def plant(logs: Path, plants: Plants) -> None:
         (logs / "qsiprep" / plants.in_(name)).write_text(plants.in_(console) + "\n" + plants.in_(coloured) + "\n")
 
 
-def everywhere(rig: FakedRig, plants: Plants, sent: list[bytes], said: str) -> list[str]:
+def everywhere(harness: FakedHarness, plants: Plants, sent: list[bytes], said: str) -> list[str]:
     """Where anything planted can be found."""
     wrong = found(plants, "requests", b"\n".join(sent)) + found(plants, "the own log", said.encode())
-    for path in rig.state.rglob("*"):
+    for path in harness.state.rglob("*"):
         wrong += found(plants, path.name, path.name.encode() + b"\n" + (path.read_bytes() if path.is_file() else b""))
     return wrong
 
@@ -136,7 +136,7 @@ def decide(name: str, document: dict[str, Any]) -> int | dict[str, Any]:
 
 
 class TestRedaction:
-    def test_nothing_planted_is_found(self, faked: FakedRig, fake: Fake) -> None:
+    def test_nothing_planted_is_found(self, faked: FakedHarness, fake: Fake) -> None:
         """While it runs, after a SIGKILL, after a clean end, and in what the commands print."""
         seen: list[bytes] = []
 
@@ -167,7 +167,7 @@ class TestRedaction:
         assert len(list(faked.logs.rglob("*.log*"))) <= len(files) + 1
         assert [] == [file for file in files if file["lag_bytes"]]
 
-    def test_ids_are_known_after_a_restart(self, faked: FakedRig, fake: Fake) -> None:
+    def test_ids_are_known_after_a_restart(self, faked: FakedHarness, fake: Fake) -> None:
         """What was met once is recognised for ever, also where nothing says that it is an id."""
         faked.configure(redact=HASHED)
         faked.log.write_text(f'{{"event": "first", "recruitment_id": "REC/2024-17", {STAMP}}}\n')
@@ -178,7 +178,7 @@ class TestRedaction:
         (message,) = (one for one in fake.messages() if one.startswith("about"))
         assert "REC" not in message
 
-    def test_ids_are_kept_where_nobody_hashes_them(self, faked: FakedRig, fake: Fake) -> None:
+    def test_ids_are_kept_where_nobody_hashes_them(self, faked: FakedHarness, fake: Fake) -> None:
         """Only secrets go by default."""
         faked.log.write_text(f'{{"event": "sub-0421 token=hunter2", "participant": "0421", {STAMP}}}\n')
         assert 0 == faked.once().returncode

@@ -17,8 +17,8 @@ import pytest
 from shipper.reload import CHANGES, Change
 from shipper.tail.fingerprint import name
 from tests.conformance.fake import Exchange, Fake, silence
-from tests.conformance.faked import FakedRig
-from tests.conformance.rig import eventually
+from tests.conformance.faked import FakedHarness
+from tests.conformance.harness import eventually
 from tests.conformance.watched import Watched
 
 CERTIFICATE = Path(__file__).parent / "certificate.pem"
@@ -31,15 +31,15 @@ class Walk:
     A method's name is the key, with underscores for dots.
     """
 
-    def __init__(self, rig: FakedRig, tls: Fake) -> None:
-        self.rig = rig
-        self.fake = rig.fake
+    def __init__(self, harness: FakedHarness, tls: Fake) -> None:
+        self.harness = harness
+        self.fake = harness.fake
         self.tls = tls
         self.lines = 0
         self.reloads = 0
-        rig.configure(watch="poll", scan_interval=0.2)
-        self.before = rig.config.read_text()
-        self.sidecar = Watched(rig)
+        harness.configure(watch="poll", scan_interval=0.2)
+        self.before = harness.config.read_text()
+        self.sidecar = Watched(harness)
         self.arrives()
 
     def change(self, says: str = "configuration read again", **sections: dict[str, Any]) -> None:
@@ -47,7 +47,7 @@ class Walk:
         document = json.loads(self.before)
         for section, keys in sections.items():
             document.setdefault(section, {}).update(keys)
-        self.rig.config.write_text(json.dumps(document))
+        self.harness.config.write_text(json.dumps(document))
         self.reloads += 1
         said = len(self.sidecar.said)
         self.sidecar.send(signal.SIGHUP)
@@ -57,7 +57,7 @@ class Walk:
         """A line in a log; gives its message."""
         self.lines += 1
         message = f"line {self.lines}{event}"
-        path = path or self.rig.log
+        path = path or self.harness.log
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a") as log:
             log.write(json.dumps({"event": message, "level": "info", **keys}) + end)
@@ -85,8 +85,8 @@ class Walk:
         return self.comes(self.write(path, event, **keys), fake)
 
     def _log_dir(self) -> None:
-        self.change(logging={"log_dir": str(self.rig.folder / "elsewhere")})
-        self.arrives(path=self.rig.folder / "elsewhere" / "neuroflow.log")
+        self.change(logging={"log_dir": str(self.harness.folder / "elsewhere")})
+        self.arrives(path=self.harness.folder / "elsewhere" / "neuroflow.log")
 
     def _elasticsearch_hosts(self) -> None:
         self.change(elasticsearch={"hosts": [self.tls.url], "verify_certs": False})
@@ -125,7 +125,7 @@ class Walk:
 
     def _elasticsearch_ca_certs(self) -> None:
         # Renewed under its name: SIGHUP takes the new one.
-        file = self.rig.folder / "ca.pem"
+        file = self.harness.folder / "ca.pem"
         file.write_text(OTHER)
         settings = {"hosts": [self.tls.url], "ca_certs": str(file)}
         self.change(elasticsearch=settings)
@@ -160,7 +160,7 @@ class Walk:
         assert "a test" == self.arrives()["service"]["environment"]
 
     def _shipper_host_name(self) -> None:
-        old, new = self.rig.log, self.rig.logs / "workflow.log"
+        old, new = self.harness.log, self.harness.logs / "workflow.log"
         known = _generation(self.arrives())
         self.change(shipper={"host_name": "another"})
         found = self.arrives()
@@ -184,7 +184,7 @@ class Walk:
 
     def _writes_celery(self, key: str, layout: str, line: str) -> dict[str, Any]:
         self.change(shipper={key: layout})
-        log = self.rig.logs / "celery" / "worker.log"
+        log = self.harness.logs / "celery" / "worker.log"
         log.parent.mkdir(exist_ok=True)
         with log.open("a") as file:
             file.write(line % ("2026-11-20 12:00:00,250", key) + "\n")
@@ -193,7 +193,7 @@ class Walk:
         return found
 
     def _shipper_pipeline_timezone(self) -> None:
-        log = self.rig.logs / "pipelines" / "qsiprep" / "qsiprep_456_20261120_120000.log"
+        log = self.harness.logs / "pipelines" / "qsiprep" / "qsiprep_456_20261120_120000.log"
         log.parent.mkdir(parents=True)
         stamp = "261120-12:00:00,963 cli INFO: "
         log.write_text(f"{stamp}before\n")
@@ -209,7 +209,7 @@ class Walk:
         # The first scan is the reload's own, and this is after it.
         self.arrives()
         for number in range(3):
-            self.arrives(path=self.rig.logs / "celery" / f"{number}.log")
+            self.arrives(path=self.harness.logs / "celery" / f"{number}.log")
 
     def _shipper_flush_interval(self) -> None:
         self.change(shipper={"flush_interval": NEVER})
@@ -233,10 +233,10 @@ class Walk:
     def _shipper_partial_line_timeout(self) -> None:
         self.change(shipper={"partial_line_timeout": NEVER})
         message = self.write(end="")
-        self.arrives(path=self.rig.logs / "workflow.log")
+        self.arrives(path=self.harness.logs / "workflow.log")
         self.change(shipper={"partial_line_timeout": 0.2})
         self.comes(message)
-        with self.rig.log.open("a") as log:
+        with self.harness.log.open("a") as log:
             log.write("\n")
 
     def _shipper_max_line_bytes(self) -> None:
@@ -244,9 +244,9 @@ class Walk:
         cut = self.comes(self.write(event=5000 * "x")[:20], part=True)
         # This one has lost a part to the old limit when the new one comes.
         unfinished = self.write(event=5000 * "x", end="")
-        self.arrives(path=self.rig.logs / "workflow.log")
+        self.arrives(path=self.harness.logs / "workflow.log")
         self.change(shipper={"max_line_bytes": "20KiB"})
-        with self.rig.log.open("a") as log:
+        with self.harness.log.open("a") as log:
             log.write("and so on\n")
         whole = self.arrives(event=5000 * "x")
         lost = self.comes(unfinished[:20], part=True)
@@ -269,13 +269,13 @@ class Walk:
     def _come_one_by_one(self) -> None:
         bulks = len(self.fake.bulks)
         lines = [json.dumps({"event": f"{self.reloads}: {number}"}) + "\n" for number in range(3)]
-        with self.rig.log.open("a") as log:
+        with self.harness.log.open("a") as log:
             log.write("".join(lines))
         self.comes(f"{self.reloads}: 2")
         assert {1} == {len(one) for one in self.fake.bulks[bulks:]}
 
     def _shipper_inputs(self) -> None:
-        extra = self.rig.folder / "extra.log"
+        extra = self.harness.folder / "extra.log"
         given = {"paths": [str(extra)], "format": "auto", "dataset": "app"}
         self.change(shipper={"inputs": [given]})
         assert "logs-neuroflow.app-fake" == self.arrives(path=extra)["_"][0]
@@ -286,9 +286,9 @@ class Walk:
 
     def _shipper_exclude(self) -> None:
         self.change(shipper={"exclude": ["huey*"]})
-        message = self.write(self.rig.logs / "huey.log")
+        message = self.write(self.harness.logs / "huey.log")
         for _ in range(3):
-            self.arrives(path=self.rig.logs / "workflow.log")
+            self.arrives(path=self.harness.logs / "workflow.log")
         assert message not in {one["message"] for one in self.documents()}
         self.change()
         self.comes(message)
@@ -306,7 +306,7 @@ class Walk:
     def waits(self, key: str) -> None:
         """It is said of a key that it needs a restart, nothing is changed, and lines go on coming."""
         values: dict[str, Any] = {
-            "shipper.state_dir": str(self.rig.folder / "other state"),
+            "shipper.state_dir": str(self.harness.folder / "other state"),
             "shipper.watch": "auto",
             "shipper.batch.in_flight": 3,
             "shipper.redact.keys": [],
@@ -323,8 +323,8 @@ class Walk:
         found = self.arrives(password="hidden", subject="sub-0421")
         extra = found["neuroflow"]["extra"]
         assert ("[redacted]", "sub-0421") == (extra["password"], found["neuroflow"]["subject_id"])
-        assert not (self.rig.folder / "other state").exists()
-        assert self.rig.metrics() is not None
+        assert not (self.harness.folder / "other state").exists()
+        assert self.harness.metrics() is not None
 
     def is_for_commands(self, key: str) -> None:
         """The sidecar has no use for it."""
@@ -367,7 +367,7 @@ def tls() -> Iterator[Fake]:
     one.down()
 
 
-def test_every_key(faked: FakedRig, tls: Fake) -> None:
+def test_every_key(faked: FakedHarness, tls: Fake) -> None:
     """Key by key, in one sidecar: what counts at once does, what waits is said, and no line comes twice."""
     walk = Walk(faked, tls)
     last = "shipper.shutdown_timeout"
@@ -387,7 +387,7 @@ def test_every_key(faked: FakedRig, tls: Fake) -> None:
     assert set() == twice
 
 
-def test_the_end_asks_the_cluster_in_use(faked: FakedRig, tls: Fake) -> None:
+def test_the_end_asks_the_cluster_in_use(faked: FakedHarness, tls: Fake) -> None:
     """What is made visible in the end is what was sent: in the cluster and the namespace of after the SIGHUP."""
     walk = Walk(faked, tls)
     elsewhere = {"hosts": [tls.url], "ca_certs": str(CERTIFICATE)}

@@ -7,46 +7,39 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from elasticsearch import Elasticsearch
 
-from tests.conformance.rig import Rig, Shipping, When
-from tests.conformance.writers import Log
+from tests.conformance.harness import WHEN, Harness, When
+from tests.conformance.writers import Log, followed
 
-WHEN: tuple[When, ...] = ("running", "stopped", "killed")
+pytestmark = pytest.mark.in_process
 
 
-def elsewhere(log: Log, rig: Rig, where: str) -> Path:
+def elsewhere(log: Log, harness: Harness, where: str) -> Path:
     """A place that no pattern matches: another directory, or a name that is no log's."""
     if where == "directory":
-        (rig.folder / "archive").mkdir()
-        return rig.folder / "archive" / log.path.name
+        (harness.folder / "archive").mkdir()
+        return harness.folder / "archive" / log.path.name
     return log.path.with_suffix(".old")
 
 
 class TestRenamedAway:
     @pytest.mark.parametrize("where", ["directory", "name"])
     @pytest.mark.parametrize("kind", ["app", "pipeline"])
-    def test_with_an_unread_rest(self, rig: Rig, es: Elasticsearch, kind: str, where: str) -> None:
+    def test_with_an_unread_rest(self, harness: Harness, kind: str, where: str) -> None:
         """What was not read yet when the open file was renamed is read to its end."""
-        log = Log(rig, kind)
-        shipping = Shipping(rig, es)
-        log.write(5)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, 5, kind)
         with shipping.between_two_looks():
             log.write(3000)
-            log.path.rename(elsewhere(log, rig, where))
+            log.path.rename(elsewhere(log, harness, where))
             log.write(4)
         shipping.ends_with(log.expected, log.dataset)
 
     @pytest.mark.parametrize("where", ["directory", "name"])
-    def test_while_the_writer_goes_on(self, rig: Rig, es: Elasticsearch, where: str) -> None:
+    def test_while_the_writer_goes_on(self, harness: Harness, where: str) -> None:
         """For some seconds the old writer goes on in the file that was renamed away; its lines are read as well."""
-        log = Log(rig)
-        shipping = Shipping(rig, es)
-        log.write(5)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, 5)
         with log.path.open("a") as old:
-            log.path.rename(elsewhere(log, rig, where))
+            log.path.rename(elsewhere(log, harness, where))
             log.write(2)
             for _ in range(3):
                 shipping.looks()
@@ -54,14 +47,11 @@ class TestRenamedAway:
                 old.flush()
         shipping.ends_with(log.expected, log.dataset)
 
-    @pytest.mark.parametrize("when", WHEN)
-    def test_and_back(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+    @WHEN
+    def test_and_back(self, harness: Harness, when: When) -> None:
         """A file renamed away, grown there, and renamed back is gone on with."""
-        log = Log(rig)
-        shipping = Shipping(rig, es, when)
-        log.write(5)
-        shipping.shipped(log.expected, log.dataset)
-        away = elsewhere(log, rig, "directory")
+        log, shipping = followed(harness, 5, when=when)
+        away = elsewhere(log, harness, "directory")
         log.path.rename(away)
         shipping.looks()
         with shipping.meanwhile():
@@ -73,23 +63,17 @@ class TestRenamedAway:
 
 class TestDeleted:
     @pytest.mark.parametrize("kind", ["app", "celery", "pipeline"])
-    def test_with_an_unread_rest(self, rig: Rig, es: Elasticsearch, kind: str) -> None:
+    def test_with_an_unread_rest(self, harness: Harness, kind: str) -> None:
         """What was not read yet when the open file was deleted is read to its end."""
-        log = Log(rig, kind)
-        shipping = Shipping(rig, es)
-        log.write(5)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, 5, kind)
         with shipping.between_two_looks():
             log.write(3000)
             log.path.unlink()
         shipping.ends_with(log.expected, log.dataset)
 
-    def test_while_the_writer_goes_on(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_while_the_writer_goes_on(self, harness: Harness) -> None:
         """A writer that does not notice that its file was deleted is read for some seconds more."""
-        log = Log(rig)
-        shipping = Shipping(rig, es)
-        log.write(5)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, 5)
         with log.path.open("a") as old:
             log.path.unlink()
             for _ in range(3):
@@ -98,25 +82,22 @@ class TestDeleted:
                 old.flush()
         shipping.ends_with(log.expected, log.dataset)
 
-    @pytest.mark.parametrize("when", WHEN)
+    @WHEN
     @pytest.mark.parametrize("lines", [3, 12])
-    def test_other_content_in_its_place(self, rig: Rig, es: Elasticsearch, lines: int, when: When) -> None:
+    def test_other_content_in_its_place(self, harness: Harness, lines: int, when: When) -> None:
         """A new file of the same name, shorter or longer than the deleted one, is read from its beginning."""
-        log = Log(rig)
-        shipping = Shipping(rig, es, when)
-        log.write(6)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, 6, when=when)
         with shipping.meanwhile():
             log.path.unlink()
             log.write(lines)
         shipping.ends_with(log.expected, log.dataset)
 
-    @pytest.mark.parametrize("when", WHEN)
+    @WHEN
     @pytest.mark.parametrize("lines", [6, 40])
-    def test_the_same_content_in_its_place(self, rig: Rig, es: Elasticsearch, lines: int, when: When) -> None:
+    def test_the_same_content_in_its_place(self, harness: Harness, lines: int, when: When) -> None:
         """A file is its content: put back from a backup it is the same log, and goes on where it was."""
-        log = Log(rig)
-        shipping = Shipping(rig, es, when)
+        log = Log(harness)
+        shipping = harness.shipping(when)
         log.write(lines)
         content = log.path.read_bytes()
         shipping.shipped(log.expected, log.dataset)
@@ -126,10 +107,10 @@ class TestDeleted:
             log.write(3)
         shipping.ends_with(log.expected, log.dataset)
 
-    def test_created_deleted_created(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_created_deleted_created(self, harness: Harness) -> None:
         """Ten lives of one log, each deleted as soon as it was seen, and the last one stays."""
-        log = Log(rig)
-        shipping = Shipping(rig, es)
+        log = Log(harness)
+        shipping = harness.shipping()
         for count in range(1, 11):
             log.write(count)
             shipping.shipped(log.expected, log.dataset)
@@ -137,12 +118,9 @@ class TestDeleted:
         log.write(3)
         shipping.ends_with(log.expected, log.dataset)
 
-    def test_created_deleted_created_between_two_looks(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_created_deleted_created_between_two_looks(self, harness: Harness) -> None:
         """What came and went unseen is gone; it does not harm what came after it."""
-        log = Log(rig)
-        shipping = Shipping(rig, es)
-        log.write(5)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, 5)
         with shipping.between_two_looks():
             log.path.unlink()
             log.path.write_text("nobody ever saw this\n" * 50)
@@ -150,11 +128,14 @@ class TestDeleted:
             log.write(9)
         shipping.ends_with(log.expected, log.dataset)
 
-    def test_a_writer_beside_the_deletions(self, rig: Rig, es: Elasticsearch) -> None:
+    @pytest.mark.program
+    def test_a_writer_beside_the_deletions(self, harness: Harness) -> None:
         """Three logs come and go while a fourth is written without a pause: it loses nothing and repeats nothing."""
-        log = Log(rig)
-        others = [Log(rig, "pipeline", f"pipelines/fmriprep/fmriprep_{run}_20260301_100000.log") for run in (1, 2, 3)]
-        shipping = Shipping(rig, es)
+        log = Log(harness)
+        others = [
+            Log(harness, "pipeline", f"pipelines/fmriprep/fmriprep_{run}_20260301_100000.log") for run in (1, 2, 3)
+        ]
+        shipping = harness.shipping()
         done = threading.Event()
 
         def keep_writing() -> None:

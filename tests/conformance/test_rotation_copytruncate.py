@@ -7,113 +7,88 @@ import shutil
 import threading
 
 import pytest
-from elasticsearch import Elasticsearch
 
-from tests.conformance.rig import Rig, Shipping, When
-from tests.conformance.writers import Log
+from tests.conformance.harness import WHEN, Harness, When
+from tests.conformance.writers import Log, followed
 
-WHEN: tuple[When, ...] = ("running", "stopped", "killed")
+pytestmark = pytest.mark.in_process
+
 # Below and above the kilobyte by which a file's beginning is known.
 FEW, MANY = 6, 40
 
 
-def copytruncate(log: Log, suffix: str = ".1") -> None:
-    """Shift the chain, copy the log, cut it off."""
-    log.shift()
-    shutil.copyfile(log.path, log.sibling(suffix))
-    os.truncate(log.path, 0)
-
-
 class TestCopytruncate:
-    @pytest.mark.parametrize("when", WHEN)
+    @WHEN
     @pytest.mark.parametrize("lines", [FEW, MANY])
     @pytest.mark.parametrize("kind", ["app", "celery", "audit"])
-    def test_all_was_read(self, rig: Rig, es: Elasticsearch, kind: str, lines: int, when: When) -> None:
+    def test_all_was_read(self, harness: Harness, kind: str, lines: int, when: When) -> None:
         """The copy of what was indexed is not indexed again; what follows the cut is."""
-        log = Log(rig, kind)
-        shipping = Shipping(rig, es, when)
-        log.write(lines)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, lines, kind, when=when)
         with shipping.meanwhile():
-            copytruncate(log)
+            log.copytruncate()
             log.write(4)
         shipping.ends_with(log.expected, log.dataset)
 
-    @pytest.mark.parametrize("when", WHEN)
+    @WHEN
     @pytest.mark.parametrize("lines", [FEW, MANY])
-    def test_with_an_unread_rest(self, rig: Rig, es: Elasticsearch, lines: int, when: When) -> None:
+    def test_with_an_unread_rest(self, harness: Harness, lines: int, when: When) -> None:
         """What nobody had read when the log was cut off is read from the copy."""
-        log = Log(rig)
-        shipping = Shipping(rig, es, when)
-        log.write(lines)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, lines, when=when)
         with shipping.between_two_looks():
             log.write(2000)
-            copytruncate(log)
+            log.copytruncate()
             log.write(4)
         shipping.ends_with(log.expected, log.dataset)
 
-    @pytest.mark.parametrize("when", WHEN)
-    def test_and_nothing_is_written_for_a_while(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+    @WHEN
+    def test_and_nothing_is_written_for_a_while(self, harness: Harness, when: When) -> None:
         """The log stays empty after the cut; the rest comes from the copy at once."""
-        log = Log(rig)
-        shipping = Shipping(rig, es, when)
-        log.write(MANY)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, MANY, when=when)
         with shipping.between_two_looks():
             log.write(5)
-            copytruncate(log)
+            log.copytruncate()
         shipping.shipped(log.expected, log.dataset)
         log.write(3)
         shipping.ends_with(log.expected, log.dataset)
 
-    @pytest.mark.parametrize("when", WHEN)
+    @WHEN
     @pytest.mark.parametrize("lines", [FEW, MANY])
-    def test_twice_in_a_row(self, rig: Rig, es: Elasticsearch, lines: int, when: When) -> None:
+    def test_twice_in_a_row(self, harness: Harness, lines: int, when: When) -> None:
         """Two cuts, each with an unread rest, between two looks: both copies give theirs."""
-        log = Log(rig)
-        shipping = Shipping(rig, es, when)
-        log.write(lines)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, lines, when=when)
         with shipping.between_two_looks():
             for _ in range(2):
                 log.write(lines)
-                copytruncate(log)
+                log.copytruncate()
             log.write(3)
         shipping.ends_with(log.expected, log.dataset)
 
     @pytest.mark.parametrize("lines", [FEW, MANY])
-    def test_again_and_again(self, rig: Rig, es: Elasticsearch, lines: int) -> None:
+    def test_again_and_again(self, harness: Harness, lines: int) -> None:
         """A chain of copies grows while it runs; each round is seen."""
-        log = Log(rig)
-        shipping = Shipping(rig, es)
+        log = Log(harness)
+        shipping = harness.shipping()
         for _ in range(5):
             log.write(lines)
             shipping.shipped(log.expected, log.dataset)
-            copytruncate(log)
+            log.copytruncate()
         log.write(2)
         shipping.ends_with(log.expected, log.dataset)
 
-    @pytest.mark.parametrize("when", WHEN)
+    @WHEN
     @pytest.mark.parametrize("suffix", [".2026-03-01", "-20260301"])
-    def test_a_copy_with_a_date(self, rig: Rig, es: Elasticsearch, suffix: str, when: When) -> None:
+    def test_a_copy_with_a_date(self, harness: Harness, suffix: str, when: When) -> None:
         """The copy carries a date instead of a number."""
-        log = Log(rig)
-        shipping = Shipping(rig, es, when)
-        log.write(MANY)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, MANY, when=when)
         with shipping.between_two_looks():
             log.write(5)
-            copytruncate(log, suffix)
+            log.copytruncate(suffix)
             log.write(4)
         shipping.ends_with(log.expected, log.dataset)
 
-    def test_a_copy_seen_before_the_cut(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_a_copy_seen_before_the_cut(self, harness: Harness) -> None:
         """A copy that is there for some looks before the log is cut off gives nothing twice."""
-        log = Log(rig)
-        shipping = Shipping(rig, es)
-        log.write(MANY)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, MANY)
         shutil.copyfile(log.path, log.sibling(".1"))
         shipping.looks(2)
         os.truncate(log.path, 0)
@@ -121,12 +96,9 @@ class TestCopytruncate:
         log.write(3)
         shipping.ends_with(log.expected, log.dataset)
 
-    def test_a_copy_that_grows(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_a_copy_that_grows(self, harness: Harness) -> None:
         """Copying a large log takes several looks; the half that is there meanwhile is not taken for a log."""
-        log = Log(rig)
-        shipping = Shipping(rig, es)
-        log.write(3 * MANY)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, 3 * MANY)
         content = log.path.read_bytes()
         with log.sibling(".1").open("wb") as copy:
             for part in range(3):
@@ -139,12 +111,10 @@ class TestCopytruncate:
 
 
 class TestWriters:
-    def test_one_that_appends_all_the_time(self, rig: Rig, es: Elasticsearch) -> None:
+    @pytest.mark.program
+    def test_one_that_appends_all_the_time(self, harness: Harness) -> None:
         """Five cuts under a writer that appends without a pause; what is written meanwhile waits for the cut."""
-        log = Log(rig)
-        shipping = Shipping(rig, es)
-        log.write(MANY)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, MANY)
         done, cutting = threading.Event(), threading.Lock()
 
         def keep_writing() -> None:
@@ -159,24 +129,24 @@ class TestWriters:
             for _ in range(5):
                 shipping.looks()
                 with cutting:  # a line appended between copy and cut is in neither: no reader can save it
-                    copytruncate(log)
+                    log.copytruncate()
         finally:
             done.set()
             writer.join()
         shipping.ends_with(log.expected, log.dataset)
 
-    @pytest.mark.parametrize("when", WHEN)
+    @WHEN
     @pytest.mark.parametrize("lines", [FEW, MANY, 400])
-    def test_one_that_keeps_its_offset(self, rig: Rig, es: Elasticsearch, lines: int, when: When) -> None:
+    def test_one_that_keeps_its_offset(self, harness: Harness, lines: int, when: When) -> None:
         """A writer that does not append leaves a hole of NULs after the cut; the lines behind the hole are read."""
-        log = Log(rig)
-        shipping = Shipping(rig, es, when)
+        log = Log(harness)
+        shipping = harness.shipping(when)
         with log.path.open("w") as file:
             file.write(log.text(lines))
             file.flush()
             shipping.shipped(log.expected, log.dataset)
             with shipping.meanwhile():
-                copytruncate(log)
+                log.copytruncate()
                 file.write(log.text(3))
                 file.flush()
             shipping.shipped(log.expected, log.dataset)

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import gzip
 import shutil
-from pathlib import Path
 
 import pytest
-from elasticsearch import Elasticsearch
 
-from tests.conformance.rig import Rig, Shipping, When, eventually
-from tests.conformance.writers import Log
+from tests.conformance.harness import WHEN, Harness, When
+from tests.conformance.writers import Log, compress, followed
 
-WHEN: tuple[When, ...] = ("running", "stopped", "killed")
+pytestmark = pytest.mark.in_process
+
 # Below and above the kilobyte by which a file's beginning is known.
 FEW, MANY = 6, 40
-
-
-def compress(path: Path) -> None:
-    """What gzip does, but with a file that is whole from the beginning."""
-    whole = path.with_name(f"{path.name}.part")
-    whole.write_bytes(gzip.compress(path.read_bytes()))
-    whole.rename(f"{path}.gz")
-    path.unlink()
 
 
 def rotate(log: Log) -> None:
@@ -37,13 +28,13 @@ def rotate(log: Log) -> None:
 
 
 class TestWhole:
-    @pytest.mark.parametrize("when", WHEN)
+    @WHEN
     @pytest.mark.parametrize("lines", [FEW, MANY])
     @pytest.mark.parametrize("kind", ["app", "celery", "audit"])
-    def test_rotated_and_compressed(self, rig: Rig, es: Elasticsearch, kind: str, lines: int, when: When) -> None:
+    def test_rotated_and_compressed(self, harness: Harness, kind: str, lines: int, when: When) -> None:
         """A rotated file that was read is not read again as gzip."""
-        log = Log(rig, kind)
-        shipping = Shipping(rig, es, when)
+        log = Log(harness, kind)
+        shipping = harness.shipping(when)
         log.write(lines)
         log.rotate()
         log.write(3)
@@ -53,14 +44,11 @@ class TestWhole:
             log.write(2)
         shipping.ends_with(log.expected, log.dataset)
 
-    @pytest.mark.parametrize("when", WHEN)
+    @WHEN
     @pytest.mark.parametrize("lines", [FEW, MANY])
-    def test_with_an_unread_rest(self, rig: Rig, es: Elasticsearch, lines: int, when: When) -> None:
+    def test_with_an_unread_rest(self, harness: Harness, lines: int, when: When) -> None:
         """Rotated and compressed before it was read to its end: the rest is read from the gzip file."""
-        log = Log(rig)
-        shipping = Shipping(rig, es, when)
-        log.write(lines)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, lines, when=when)
         with shipping.between_two_looks():
             log.write(3000)
             log.rotate()
@@ -68,11 +56,11 @@ class TestWhole:
             log.write(2)
         shipping.ends_with(log.expected, log.dataset)
 
-    @pytest.mark.parametrize("when", WHEN)
-    def test_a_chain(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+    @WHEN
+    def test_a_chain(self, harness: Harness, when: When) -> None:
         """``.1``, ``.2.gz``, ``.3.gz`` and so on, moving on at every rotation."""
-        log = Log(rig)
-        shipping = Shipping(rig, es, when)
+        log = Log(harness)
+        shipping = harness.shipping(when)
         for _ in range(4):
             log.write(MANY)
             shipping.shipped(log.expected, log.dataset)
@@ -82,13 +70,10 @@ class TestWhole:
                 log.write(1)
         shipping.ends_with(log.expected, log.dataset)
 
-    @pytest.mark.parametrize("when", WHEN)
-    def test_several_rotations_at_once(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+    @WHEN
+    def test_several_rotations_at_once(self, harness: Harness, when: When) -> None:
         """Three rotations between two looks, the last lines of each unread."""
-        log = Log(rig)
-        shipping = Shipping(rig, es, when)
-        log.write(MANY)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, MANY, when=when)
         with shipping.between_two_looks():
             for _ in range(3):
                 log.write(5)
@@ -97,41 +82,35 @@ class TestWhole:
         shipping.ends_with(log.expected, log.dataset)
 
     @pytest.mark.parametrize("suffix", [".3.gz", ".2026-03-01.gz", "-20260301.gz", ".gz"])
-    def test_never_seen_before(self, rig: Rig, es: Elasticsearch, suffix: str) -> None:
+    def test_never_seen_before(self, harness: Harness, suffix: str) -> None:
         """A gzip file of a log that nobody saw uncompressed is read like any other."""
-        log = Log(rig)
-        shipping = Shipping(rig, es)
-        log.write(3)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, 3)
         whole = log.sibling(".part")
         whole.write_bytes(gzip.compress(log.text(500).encode()))
         whole.rename(log.sibling(suffix))
         shipping.ends_with(log.expected, log.dataset)
 
-    def test_without_state(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_without_state(self, harness: Harness) -> None:
         """The state directory is lost while a chain lies there, partly compressed: nothing is there twice."""
-        log = Log(rig)
-        shipping = Shipping(rig, es)
+        log = Log(harness)
+        shipping = harness.shipping()
         for _ in range(4):
             log.write(MANY)
             shipping.shipped(log.expected, log.dataset)
             rotate(log)
         log.write(5)
         shipping.ends_with(log.expected, log.dataset)
-        shutil.rmtree(rig.state)
-        assert rig.once().returncode == 0
-        assert log.expected == rig.messages(es, log.dataset)
-        assert log.expected.total() == rig.status()["counters"]["duplicate"]
+        shutil.rmtree(harness.state)
+        assert harness.once().returncode == 0
+        assert log.expected == harness.messages(log.dataset)
+        assert log.expected.total() == harness.status()["counters"]["duplicate"]
 
 
 class TestInTheMaking:
     @pytest.mark.parametrize("read", ["all", "some"])
-    def test_half_written_beside_the_original(self, rig: Rig, es: Elasticsearch, read: str) -> None:
+    def test_half_written_beside_the_original(self, harness: Harness, read: str) -> None:
         """The gzip file grows for some looks while the original is there, then deletes it: every line once."""
-        log = Log(rig)
-        shipping = Shipping(rig, es)
-        log.write(2000)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, 2000)
         with shipping.between_two_looks():
             if read == "some":
                 log.write(2000)
@@ -150,12 +129,12 @@ class TestInTheMaking:
         log.write(2)
         shipping.ends_with(log.expected, log.dataset)
 
-    def test_growing_with_content_never_seen(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_growing_with_content_never_seen(self, harness: Harness) -> None:
         """A gzip file that is copied in more slowly than unfinished lines are waited for: no line is cut in two."""
-        rig.configure(partial_line_timeout=0.1)
-        log = Log(rig)
+        harness.configure(partial_line_timeout=0.1)
+        log = Log(harness)
         packed = gzip.compress(log.text(20_000).encode())
-        shipping = Shipping(rig, es)
+        shipping = harness.shipping()
         with log.sibling(".4.gz").open("wb", buffering=0) as file:
             for part in range(4):
                 file.write(packed[part * len(packed) // 4 : (part + 1) * len(packed) // 4])
@@ -164,13 +143,10 @@ class TestInTheMaking:
 
 
 class TestMembers:
-    @pytest.mark.parametrize("when", WHEN)
-    def test_concatenated(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+    @WHEN
+    def test_concatenated(self, harness: Harness, when: When) -> None:
         """Several members one behind the other are one log; lines may go over from one to the next."""
-        log = Log(rig)
-        shipping = Shipping(rig, es, when)
-        log.write(MANY)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, MANY, when=when)
         with shipping.between_two_looks():
             log.write(MANY)
             content = log.path.read_bytes()
@@ -182,11 +158,11 @@ class TestMembers:
             log.write(2)
         shipping.ends_with(log.expected, log.dataset)
 
-    def test_appended_later(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_appended_later(self, harness: Harness) -> None:
         """A member appended to a gzip file that was read (``gzip >>``) is read too."""
-        log = Log(rig)
+        log = Log(harness)
         log.sibling(".1.gz").write_bytes(gzip.compress(log.text(MANY).encode()))
-        shipping = Shipping(rig, es)
+        shipping = harness.shipping()
         shipping.shipped(log.expected, log.dataset)
         with log.sibling(".1.gz").open("ab") as file:
             file.write(gzip.compress(log.text(5).encode()))
@@ -194,12 +170,12 @@ class TestMembers:
 
 
 class TestDamaged:
-    def test_what_precedes_the_damage_is_shipped(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_what_precedes_the_damage_is_shipped(self, harness: Harness) -> None:
         """A member that is rubbish: the one before it is indexed, and one sentence names the file and the damage."""
-        log = Log(rig)
+        log = Log(harness)
         rubbish = gzip.compress(b"x" * 1000)[:10] + b"\xff" * 500
         log.sibling(".2.gz").write_bytes(gzip.compress(log.text(200).encode()) + rubbish)
-        shipping = Shipping(rig, es)
+        shipping = harness.shipping()
         shipping.shipped(log.expected, log.dataset)
         for _ in range(3):
             log.write(1)
@@ -208,45 +184,45 @@ class TestDamaged:
         about = [line for line in shipping.said.splitlines() if str(log.sibling(".2.gz")) in line]
         assert len(about) == 1, shipping.said
         assert "damaged" in about[0]
-        assert log.expected == rig.messages(es, log.dataset)
+        assert log.expected == harness.messages(log.dataset)
 
-    def test_a_wrong_checksum(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_a_wrong_checksum(self, harness: Harness) -> None:
         """Only the checksum at the end is wrong: every line is indexed, and one sentence says it."""
-        log = Log(rig)
+        log = Log(harness)
         packed = bytearray(gzip.compress(log.text(200).encode()))
         packed[-6] ^= 0xFF
         log.sibling(".2.gz").write_bytes(packed)
-        shipping = Shipping(rig, es)
+        shipping = harness.shipping()
         shipping.shipped(log.expected, log.dataset)
         for _ in range(3):
             log.write(1)
             shipping.shipped(log.expected, log.dataset)
         shipping.stop()
         assert shipping.said.count(str(log.sibling(".2.gz"))) == 1, shipping.said
-        assert log.expected == rig.messages(es, log.dataset)
+        assert log.expected == harness.messages(log.dataset)
 
-    def test_no_gzip_at_all(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_no_gzip_at_all(self, harness: Harness) -> None:
         """A text that is called ``.gz`` is named as such once; the logs beside it go on."""
-        log = Log(rig)
+        log = Log(harness)
         log.sibling(".3.gz").write_text("no gzip\n" * 100)
-        shipping = Shipping(rig, es)
+        shipping = harness.shipping()
         for _ in range(3):
             log.write(2)
             shipping.shipped(log.expected, log.dataset)
             shipping.looks()
         shipping.stop()
         assert shipping.said.count(str(log.sibling(".3.gz"))) == 1, shipping.said
-        assert log.expected == rig.messages(es, log.dataset)
+        assert log.expected == harness.messages(log.dataset)
 
-    def test_mended_later(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_mended_later(self, harness: Harness) -> None:
         """A damaged file is replaced by a sound one: what the damage hid is indexed, the rest is not repeated."""
-        log = Log(rig)
+        log = Log(harness)
         first, rest = log.text(MANY).encode(), log.text(20).encode()
         sound = gzip.compress(first) + gzip.compress(rest)
         before = len(gzip.compress(first))
         log.sibling(".2.gz").write_bytes(sound[: before + 10] + b"\xff" * 300)
-        shipping = Shipping(rig, es)
-        assert eventually(lambda: rig.count(es, "app") == MANY)
+        shipping = harness.shipping()
+        assert harness.eventually(lambda: harness.count("app") == MANY)
         whole = log.sibling(".part")
         whole.write_bytes(sound)
         whole.rename(log.sibling(".2.gz"))

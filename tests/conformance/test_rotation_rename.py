@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 import pytest
-from elasticsearch import Elasticsearch
 
-from tests.conformance.rig import Rig, Shipping, When
-from tests.conformance.writers import Log
+from tests.conformance.harness import WHEN, Harness, When
+from tests.conformance.writers import Log, followed
 
-WHEN: tuple[When, ...] = ("running", "stopped", "killed")
+pytestmark = pytest.mark.in_process
+
 DATES = (".2026-03-01", "-20260301", ".2026-03-01_12-30-00")
 
 
 class TestChain:
-    @pytest.mark.parametrize("when", WHEN)
+    @WHEN
     @pytest.mark.parametrize("kind", ["app", "celery", "audit"])
-    def test_one_rotation(self, rig: Rig, es: Elasticsearch, kind: str, when: When) -> None:
+    def test_one_rotation(self, harness: Harness, kind: str, when: When) -> None:
         """The renamed file is gone on with, its unread rest included, and the new one is read from its beginning."""
-        log = Log(rig, kind)
-        shipping = Shipping(rig, es, when)
-        log.write(5)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, 5, kind, when=when)
         with shipping.meanwhile():
             log.write(3)
             log.rotate()
             log.write(4)
         shipping.ends_with(log.expected, log.dataset)
 
-    @pytest.mark.parametrize("when", WHEN)
-    def test_several_rotations(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+    @WHEN
+    def test_several_rotations(self, harness: Harness, when: When) -> None:
         """Four rotations without a look between them shift everything by four names."""
-        log = Log(rig)
-        shipping = Shipping(rig, es, when)
+        log = Log(harness)
+        shipping = harness.shipping(when)
         for _ in range(3):
             log.write(20)
             shipping.shipped(log.expected, log.dataset)
@@ -45,10 +42,10 @@ class TestChain:
             log.write(5)
         shipping.ends_with(log.expected, log.dataset)
 
-    def test_a_full_chain(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_a_full_chain(self, harness: Harness) -> None:
         """The oldest of ten is deleted at every rotation; each file is seen, none is shipped twice."""
-        log = Log(rig)
-        shipping = Shipping(rig, es)
+        log = Log(harness)
+        shipping = harness.shipping()
         for _ in range(14):
             log.write(5)
             shipping.shipped(log.expected, log.dataset)
@@ -56,10 +53,10 @@ class TestChain:
         log.write(1)
         shipping.ends_with(log.expected, log.dataset)
 
-    def test_the_oldest_is_deleted_while_down(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_the_oldest_is_deleted_while_down(self, harness: Harness) -> None:
         """A chain of two that moved on by one while nobody looked: what was left of it is there once."""
-        log = Log(rig)
-        shipping = Shipping(rig, es, "stopped")
+        log = Log(harness)
+        shipping = harness.shipping("stopped")
         for _ in range(3):
             log.write(5)
             shipping.shipped(log.expected, log.dataset)
@@ -72,25 +69,19 @@ class TestChain:
             log.write(4)
         shipping.ends_with(log.expected, log.dataset)
 
-    def test_at_speed(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_at_speed(self, harness: Harness) -> None:
         """Sixty rotations as fast as they can be written."""
-        log = Log(rig)
-        shipping = Shipping(rig, es)
-        log.write(1)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, 1)
         for size in range(60):
             log.write(size % 7 + 1)
             log.rotate(most=100)
         log.write(3)
         shipping.ends_with(log.expected, log.dataset)
 
-    @pytest.mark.parametrize("when", WHEN)
-    def test_a_long_unread_rest(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+    @WHEN
+    def test_a_long_unread_rest(self, harness: Harness, when: When) -> None:
         """Thousands of lines that nobody had read when the file was renamed are read from the renamed file."""
-        log = Log(rig)
-        shipping = Shipping(rig, es, when)
-        log.write(50)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, 50, when=when)
         with shipping.between_two_looks():
             log.write(5000)
             log.rotate()
@@ -99,11 +90,11 @@ class TestChain:
             log.write(8)
         shipping.ends_with(log.expected, log.dataset)
 
-    @pytest.mark.parametrize("when", WHEN)
-    def test_the_same_first_line_in_every_life(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+    @WHEN
+    def test_the_same_first_line_in_every_life(self, harness: Harness, when: When) -> None:
         """A banner that begins every file does not make them one."""
-        log = Log(rig)
-        shipping = Shipping(rig, es, when)
+        log = Log(harness)
+        shipping = harness.shipping(when)
         banner = log.text(1)
         log.path.write_text(banner)
         log.write(4)
@@ -117,25 +108,22 @@ class TestChain:
 
 
 class TestDates:
-    @pytest.mark.parametrize("when", WHEN)
+    @WHEN
     @pytest.mark.parametrize("suffix", DATES)
-    def test_renamed_with_a_date(self, rig: Rig, es: Elasticsearch, suffix: str, when: When) -> None:
+    def test_renamed_with_a_date(self, harness: Harness, suffix: str, when: When) -> None:
         """A date instead of a number."""
-        log = Log(rig)
-        shipping = Shipping(rig, es, when)
-        log.write(5)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, 5, when=when)
         with shipping.meanwhile():
             log.write(3)
             log.path.rename(log.sibling(suffix))
             log.write(4)
         shipping.ends_with(log.expected, log.dataset)
 
-    @pytest.mark.parametrize("when", WHEN)
-    def test_a_number_first_and_a_date_later(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+    @WHEN
+    def test_a_number_first_and_a_date_later(self, harness: Harness, when: When) -> None:
         """``.1`` is renamed once more, to a date, when the next one is due; numbers and dates stand side by side."""
-        log = Log(rig)
-        shipping = Shipping(rig, es, when)
+        log = Log(harness)
+        shipping = harness.shipping(when)
         log.write(5)
         log.path.rename(log.sibling(".2026-02-28"))
         log.write(5)
@@ -151,14 +139,11 @@ class TestDates:
 
 
 class TestWritersThatStay:
-    @pytest.mark.parametrize("when", WHEN)
+    @WHEN
     @pytest.mark.parametrize("kind", ["app", "celery"])
-    def test_writing_on_into_the_renamed_file(self, rig: Rig, es: Elasticsearch, kind: str, when: When) -> None:
+    def test_writing_on_into_the_renamed_file(self, harness: Harness, kind: str, when: When) -> None:
         """A worker that has the old file open goes on in it while another writes the new one."""
-        log = Log(rig, kind)
-        shipping = Shipping(rig, es, when)
-        log.write(5)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, 5, kind, when=when)
         with log.path.open("a") as old:
             with shipping.meanwhile():
                 log.rotate()
@@ -172,11 +157,11 @@ class TestWritersThatStay:
                 log.write(2)
         shipping.ends_with(log.expected, log.dataset)
 
-    @pytest.mark.parametrize("when", WHEN)
-    def test_a_late_line_in_an_old_file(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+    @WHEN
+    def test_a_late_line_in_an_old_file(self, harness: Harness, when: When) -> None:
         """Long after it was renamed, and renamed again, a line is appended to an old file."""
-        log = Log(rig)
-        shipping = Shipping(rig, es, when)
+        log = Log(harness)
+        shipping = harness.shipping(when)
         for _ in range(3):
             log.write(5)
             shipping.shipped(log.expected, log.dataset)
@@ -190,12 +175,9 @@ class TestWritersThatStay:
         log.write(1, log.sibling(".2"))
         shipping.ends_with(log.expected, log.dataset)
 
-    def test_an_unfinished_line_over_a_rotation(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_an_unfinished_line_over_a_rotation(self, harness: Harness) -> None:
         """A line begun before the rename and ended after it is one line."""
-        log = Log(rig)
-        shipping = Shipping(rig, es)
-        log.write(5)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, 5)
         text = log.text(1)
         with log.path.open("a") as old, shipping.between_two_looks():
             old.write(text[:20])

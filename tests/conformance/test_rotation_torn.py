@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from elasticsearch import Elasticsearch
 
-from tests.conformance.rig import Rig, Shipping, When
-from tests.conformance.writers import Log
+from tests.conformance.harness import WHEN, Harness, Shipping, When
+from tests.conformance.writers import Log, compress
 
-WHEN: tuple[When, ...] = ("running", "stopped", "killed")
-
-
-def rename(log: Log) -> None:
-    """As RotatingFileHandler does."""
-    log.rotate()
-
-
-def copytruncate(log: Log) -> None:
-    """As logrotate does for who never opens its log again."""
-    log.shift()
-    shutil.copy(log.path, log.sibling(".1"))
-    os.truncate(log.path, 0)
+pytestmark = pytest.mark.in_process
 
 
 def pack(log: Log) -> None:
@@ -35,20 +20,15 @@ def pack(log: Log) -> None:
     for old in sorted(log.path.parent.glob(f"{log.path.name}.*.gz"), reverse=True):
         number = int(old.name.split(".")[-2])
         old.rename(log.sibling(f".{number + 1}.gz"))
-    plain = log.sibling(".1")
-    half = log.sibling(".1.gz.tmp")
-    half.write_bytes(gzip.compress(plain.read_bytes()))
-    half.rename(log.sibling(".1.gz"))
-    plain.unlink()
+    compress(log.sibling(".1"))
 
 
 class Torn:
     """A Celery log with failures in it, each a record with a traceback and a blank line inside."""
 
-    def __init__(self, rig: Rig, es: Elasticsearch) -> None:
-        self.log = Log(rig, "celery")
-        self.rig = rig
-        self._es = es
+    def __init__(self, harness: Harness) -> None:
+        self.log = Log(harness, "celery")
+        self.harness = harness
         self._traces: list[str] = []
 
     def failure(self) -> list[str]:
@@ -84,17 +64,17 @@ class Torn:
 
     def traces_are_whole(self) -> None:
         """Every failure that is in the index has all of its traceback."""
-        found = [one["error"] for one in self.rig.documents(self._es, self.log.dataset) if "error" in one]
+        found = [one["error"] for one in self.harness.documents(self.log.dataset) if "error" in one]
         assert sorted(self._traces) == sorted(one["stack_trace"] for one in found)
         assert {"RuntimeError"} == {one["type"] for one in found}
 
 
-@pytest.mark.parametrize("when", WHEN)
-@pytest.mark.parametrize("rotate", [rename, copytruncate, pack])
-def test_at_every_line(rig: Rig, es: Elasticsearch, rotate: Callable[[Log], None], when: When) -> None:
+@WHEN
+@pytest.mark.parametrize("rotate", [Log.rotate, Log.copytruncate, pack])
+def test_at_every_line(harness: Harness, rotate: Callable[[Log], None], when: When) -> None:
     """Rotated after each of its lines in turn, a failure is one document."""
-    torn = Torn(rig, es)
-    shipping = Shipping(rig, es, when)
+    torn = Torn(harness)
+    shipping = harness.shipping(when)
     torn.log.write(5)
     shipping.shipped(torn.log.expected, torn.log.dataset)
     with shipping.between_two_looks():
@@ -107,11 +87,11 @@ def test_at_every_line(rig: Rig, es: Elasticsearch, rotate: Callable[[Log], None
     torn.are_whole(shipping)
 
 
-@pytest.mark.parametrize("rotate", [rename, copytruncate, pack])
-def test_under_its_eyes(rig: Rig, es: Elasticsearch, rotate: Callable[[Log], None]) -> None:
+@pytest.mark.parametrize("rotate", [Log.rotate, Log.copytruncate, pack])
+def test_under_its_eyes(harness: Harness, rotate: Callable[[Log], None]) -> None:
     """Running, it may look at any instant: before the rotation, in it, or after."""
-    torn = Torn(rig, es)
-    shipping = Shipping(rig, es)
+    torn = Torn(harness)
+    shipping = harness.shipping()
     for line in range(1, 11):
         failure = torn.failure()
         torn.log.write(2)
@@ -122,26 +102,26 @@ def test_under_its_eyes(rig: Rig, es: Elasticsearch, rotate: Callable[[Log], Non
     torn.are_whole(shipping)
 
 
-def test_once(rig: Rig, es: Elasticsearch) -> None:
+def test_once(harness: Harness) -> None:
     """``--once`` with a failure torn between two files, and the whole record again when the state is lost."""
-    torn = Torn(rig, es)
+    torn = Torn(harness)
     failure = torn.failure()
     torn.log.write(3)
     torn.write(failure[:4])
-    rename(torn.log)
+    torn.log.rotate()
     torn.write(failure[4:])
     for _ in range(2):
-        assert 0 == rig.once().returncode
-        assert torn.log.expected == rig.messages(es, torn.log.dataset)
+        assert 0 == harness.once().returncode
+        assert torn.log.expected == harness.messages(torn.log.dataset)
         torn.traces_are_whole()
-        shutil.rmtree(rig.state)
+        shutil.rmtree(harness.state)
 
 
 @pytest.mark.parametrize("how", ["stopped", "killed"])
-def test_restarted_amid_a_record(rig: Rig, es: Elasticsearch, how: When) -> None:
+def test_restarted_amid_a_record(harness: Harness, how: When) -> None:
     """What is held back when it ends is read again at the next start, and goes on with what was written since."""
-    torn = Torn(rig, es)
-    shipping = Shipping(rig, es, how)
+    torn = Torn(harness)
+    shipping = harness.shipping(how)
     for line in range(1, 12, 2):
         torn.log.write(3)
         shipping.shipped(torn.log.expected, torn.log.dataset)

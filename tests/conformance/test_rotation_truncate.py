@@ -6,12 +6,12 @@ import os
 from collections import Counter
 
 import pytest
-from elasticsearch import Elasticsearch
 
-from tests.conformance.rig import Rig, Shipping, When
-from tests.conformance.writers import Log, celery_line
+from tests.conformance.harness import WHEN, Harness, When
+from tests.conformance.writers import Log, celery_line, followed
 
-WHEN: tuple[When, ...] = ("running", "stopped", "killed")
+pytestmark = pytest.mark.in_process
+
 # Below and above the kilobyte by which a file's beginning is known.
 FEW, MANY = 10, 40
 
@@ -27,24 +27,21 @@ def with_beginning(log: Log, at_least: int) -> str:
 
 
 class TestCutToNothing:
-    @pytest.mark.parametrize("when", WHEN)
+    @WHEN
     @pytest.mark.parametrize("kind", ["app", "celery", "pipeline", "audit"])
-    def test_and_written_anew(self, rig: Rig, es: Elasticsearch, kind: str, when: When) -> None:
+    def test_and_written_anew(self, harness: Harness, kind: str, when: When) -> None:
         """What is written after the cut is read from the beginning."""
-        log = Log(rig, kind)
-        shipping = Shipping(rig, es, when)
-        log.write(MANY)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, MANY, kind, when=when)
         with shipping.meanwhile():
             os.truncate(log.path, 0)
             log.write(4)
         shipping.ends_with(log.expected, log.dataset)
 
     @pytest.mark.parametrize("lines", [FEW, MANY])
-    def test_seen_empty(self, rig: Rig, es: Elasticsearch, lines: int) -> None:
+    def test_seen_empty(self, harness: Harness, lines: int) -> None:
         """It lies empty for some looks before it is written again."""
-        log = Log(rig)
-        shipping = Shipping(rig, es)
+        log = Log(harness)
+        shipping = harness.shipping()
         for _ in range(3):
             log.write(lines)
             shipping.shipped(log.expected, log.dataset)
@@ -53,27 +50,21 @@ class TestCutToNothing:
         log.write(lines)
         shipping.ends_with(log.expected, log.dataset)
 
-    @pytest.mark.parametrize("when", WHEN)
+    @WHEN
     @pytest.mark.parametrize("kind", ["app", "pipeline"])
     @pytest.mark.parametrize("lines", [FEW, MANY])
-    def test_grown_past_where_it_was(self, rig: Rig, es: Elasticsearch, lines: int, kind: str, when: When) -> None:
+    def test_grown_past_where_it_was(self, harness: Harness, lines: int, kind: str, when: When) -> None:
         """Cut off and longer than before by the next look: nothing of the new content is skipped."""
-        log = Log(rig, kind)
-        shipping = Shipping(rig, es, when)
-        log.write(lines)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, lines, kind, when=when)
         with shipping.between_two_looks():
             os.truncate(log.path, 0)
             log.write(3 * lines)
         shipping.ends_with(log.expected, log.dataset)
 
     @pytest.mark.parametrize("lines", [FEW, MANY])
-    def test_with_the_same_lines(self, rig: Rig, es: Elasticsearch, lines: int) -> None:
+    def test_with_the_same_lines(self, harness: Harness, lines: int) -> None:
         """Seen empty, then written anew with the lines it had before: they were written twice and count twice."""
-        log = Log(rig)
-        shipping = Shipping(rig, es)
-        log.write(lines)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, lines)
         content = log.path.read_text()
         os.truncate(log.path, 0)
         shipping.looks()
@@ -83,52 +74,40 @@ class TestCutToNothing:
 
 
 class TestCutToHalf:
-    @pytest.mark.parametrize("when", WHEN)
+    @WHEN
     @pytest.mark.parametrize("kind", ["app", "celery", "audit"])
     @pytest.mark.parametrize("lines", [FEW, MANY, 400])
-    def test_at_the_end_of_a_line(self, rig: Rig, es: Elasticsearch, lines: int, kind: str, when: When) -> None:
+    def test_at_the_end_of_a_line(self, harness: Harness, lines: int, kind: str, when: When) -> None:
         """The lines that are kept are not indexed a second time; what is appended at once is indexed."""
-        log = Log(rig, kind)
-        shipping = Shipping(rig, es, when)
-        log.write(lines)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, lines, kind, when=when)
         with shipping.between_two_looks():
             os.truncate(log.path, len("".join(log.path.read_text().splitlines(keepends=True)[: lines // 2])))
             log.write(4)
         shipping.ends_with(log.expected, log.dataset)
 
-    @pytest.mark.parametrize("when", WHEN)
-    def test_and_grown_past_where_it_was(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+    @WHEN
+    def test_and_grown_past_where_it_was(self, harness: Harness, when: When) -> None:
         """The half that is kept is followed by more than was cut off."""
-        log = Log(rig)
-        shipping = Shipping(rig, es, when)
-        log.write(MANY)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, MANY, when=when)
         with shipping.between_two_looks():
             os.truncate(log.path, log.path.stat().st_size // 2)
             log.write(2 * MANY)
         shipping.ends_with(log.expected, log.dataset)
 
     @pytest.mark.parametrize("lines", [FEW, MANY])
-    def test_seen_so(self, rig: Rig, es: Elasticsearch, lines: int) -> None:
+    def test_seen_so(self, harness: Harness, lines: int) -> None:
         """The half is seen as it is before anything is appended."""
-        log = Log(rig)
-        shipping = Shipping(rig, es)
-        log.write(lines)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, lines)
         os.truncate(log.path, log.path.stat().st_size // 2)
         shipping.looks(2)
         log.write(4)
         shipping.ends_with(log.expected, log.dataset)
 
-    @pytest.mark.parametrize("when", WHEN)
+    @WHEN
     @pytest.mark.parametrize("lines", [FEW, MANY])
-    def test_inside_a_line(self, rig: Rig, es: Elasticsearch, lines: int, when: When) -> None:
+    def test_inside_a_line(self, harness: Harness, lines: int, when: When) -> None:
         """The line that was cut becomes another one with what is appended to it; the others are not repeated."""
-        log = Log(rig, "celery", width=60)
-        shipping = Shipping(rig, es, when)
-        log.write(lines)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, lines, "celery", width=60, when=when)
         with shipping.between_two_looks():
             length = len(celery_line("n" + "0" * 60))
             os.truncate(log.path, lines // 2 * length + len(celery_line("")) - 1 + 20)
@@ -140,54 +119,45 @@ class TestCutToHalf:
 
 
 class TestRewritten:
-    @pytest.mark.parametrize("when", WHEN)
+    @WHEN
     @pytest.mark.parametrize("share", [0.6, 1.5])
     @pytest.mark.parametrize(("common", "lines"), [(1, 20), (3000, 120)])
     def test_with_the_same_beginning(
-        self, rig: Rig, es: Elasticsearch, common: int, lines: int, share: float, when: When
+        self, harness: Harness, common: int, lines: int, share: float, when: When
     ) -> None:
         """Somebody writes the file anew, shorter or longer: all its lines count, those that it repeats as well."""
-        log = Log(rig)
-        shipping = Shipping(rig, es, when)
-        log.write(lines)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, lines, when=when)
         beginning = with_beginning(log, common)
         with shipping.between_two_looks():
             log.path.write_text(log.again(beginning))
             log.write(int(share * lines) - beginning.count("\n"))
         shipping.ends_with(log.expected, log.dataset)
 
-    @pytest.mark.parametrize("when", WHEN)
+    @WHEN
     @pytest.mark.parametrize("lines", [1, FEW, MANY, 400])
-    def test_with_the_same_size(self, rig: Rig, es: Elasticsearch, lines: int, when: When) -> None:
+    def test_with_the_same_size(self, harness: Harness, lines: int, when: When) -> None:
         """Another content of the very same length."""
-        log = Log(rig)
-        shipping = Shipping(rig, es, when)
-        log.write(lines)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, lines, when=when)
         with shipping.between_two_looks():
             log.path.write_text(log.text(lines))
         shipping.ends_with(log.expected, log.dataset)
 
-    @pytest.mark.parametrize("when", WHEN)
-    def test_with_the_same_size_and_beginning(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+    @WHEN
+    def test_with_the_same_size_and_beginning(self, harness: Harness, when: When) -> None:
         """It begins like the old one and is just as long: all its lines count."""
-        log = Log(rig)
-        shipping = Shipping(rig, es, when)
-        log.write(MANY)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, MANY, when=when)
         beginning = with_beginning(log, log.path.stat().st_size // 10)
         with shipping.between_two_looks():
             log.path.write_text(log.again(beginning))
             log.write(MANY - beginning.count("\n"))
         shipping.ends_with(log.expected, log.dataset)
 
-    @pytest.mark.parametrize("when", WHEN)
+    @WHEN
     @pytest.mark.parametrize("lines", [2, 30])
-    def test_by_a_second_run_of_a_pipeline(self, rig: Rig, es: Elasticsearch, lines: int, when: When) -> None:
+    def test_by_a_second_run_of_a_pipeline(self, harness: Harness, lines: int, when: When) -> None:
         """A pipeline that is run again under the same number writes its log anew; both outputs are there."""
-        log = Log(rig, "pipeline")
-        shipping = Shipping(rig, es, when)
+        log = Log(harness, "pipeline")
+        shipping = harness.shipping(when)
         marks = Counter({"=== STDOUT ===": 1, "": 1, "=== STDERR ===": 1})
         shipping.looks()
         for count in (20, lines):
@@ -197,12 +167,9 @@ class TestRewritten:
             shipping.shipped(log.expected, log.dataset)
         shipping.ends_with(log.expected, log.dataset)
 
-    def test_and_deleted_with_an_unread_rest(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_and_deleted_with_an_unread_rest(self, harness: Harness) -> None:
         """Replaced by a new file (written beside it and renamed over it): the old one is read to its end."""
-        log = Log(rig)
-        shipping = Shipping(rig, es)
-        log.write(MANY)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, MANY)
         with shipping.between_two_looks():
             log.write(2000)
             log.write(5, log.sibling(".new"))

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from elasticsearch import Elasticsearch
 
-from tests.conformance.rig import Rig, eventually
+from tests.conformance.harness import Harness
+
+pytestmark = pytest.mark.in_process
 
 Said = dict[str, Any]
 NOTHING = (None, None, None, None)
@@ -27,12 +28,12 @@ def append(path: Path, *lines: str) -> None:
         log.writelines(lines)
 
 
-def known(rig: Rig, es: Elasticsearch) -> dict[str, tuple[Any, ...]]:
+def known(harness: Harness) -> dict[str, tuple[Any, ...]]:
     """What each message's document says of its run."""
     fields = ("pipeline", "subject_id", "session_id", "workflow_run_id")
     return {
         document["message"]: tuple(document["neuroflow"].get(field) for field in fields)
-        for document in rig.documents(es)
+        for document in harness.documents()
     }
 
 
@@ -41,42 +42,42 @@ WHOLE = ("qsiprep", "5", "9", "7")
 
 
 @pytest.mark.parametrize("end", ["once", "killed", "stopped"])
-def test_over_files_and_a_restart(rig: Rig, es: Elasticsearch, end: str) -> None:
+def test_over_files_and_a_restart(harness: Harness, end: str) -> None:
     """A worker's line, and the output of the run, are of the patient that another file named in an earlier life."""
-    append(rig.logs / "neuroflow.log", line("10:00:00", "pipeline.queued", **QUEUED))
+    append(harness.logs / "neuroflow.log", line("10:00:00", "pipeline.queued", **QUEUED))
     if end == "once":
-        assert 0 == rig.once().returncode
+        assert 0 == harness.once().returncode
     else:
-        sidecar = rig.start()
-        assert eventually(lambda: rig.count(es) == 1)
-        rig.kill(sidecar) if end == "killed" else rig.stop(sidecar)
+        sidecar = harness.start()
+        assert harness.eventually(lambda: harness.count() == 1)
+        harness.kill(sidecar) if end == "killed" else harness.stop(sidecar)
     append(
-        rig.logs / "celery/worker.log",
+        harness.logs / "celery/worker.log",
         "[2026-03-01 10:00:01,000: WARNING/X-1] " + line("10:00:01", "said", run_id=31),
     )
-    append(rig.logs / "pipelines/qsiprep/qsiprep_31_20260301_100001.log", "=== STDOUT ===\n", "printed\n")
-    append(rig.logs / "workflow.log", line("10:00:02", "of another", run_id=32))
-    assert 0 == rig.once().returncode
-    found = known(rig, es)
+    append(harness.logs / "pipelines/qsiprep/qsiprep_31_20260301_100001.log", "=== STDOUT ===\n", "printed\n")
+    append(harness.logs / "workflow.log", line("10:00:02", "of another", run_id=32))
+    assert 0 == harness.once().returncode
+    found = known(harness)
     assert (WHOLE, WHOLE, NOTHING) == (found["said"], found["printed"], found["of another"])
 
 
-def test_an_id_that_was_used_before(rig: Rig, es: Elasticsearch) -> None:
+def test_an_id_that_was_used_before(harness: Harness) -> None:
     """Lines of an older log get nothing of a new run, and the other way round."""
     append(
-        rig.logs / "neuroflow.log",
+        harness.logs / "neuroflow.log",
         line("10:00:00", "pipeline.queued", **QUEUED),
         line("10:00:05", "pipeline.completed", run_id=31),
         line("12:00:00", "pipeline.started", run_id=31, pipeline="qsiprep"),
         line("12:00:01", "new", run_id=31),
     )
     append(
-        rig.logs / "workflow.log",
+        harness.logs / "workflow.log",
         line("10:00:03", "old", run_id=31),
         json.dumps({"event": "older", "run_id": 31, "timestamp": "2025-03-01T10:00:00Z"}) + "\n",
     )
-    append(rig.logs / "pipelines/qsiprep/qsiprep_31_20250301_100001.log", "of last year\n")
-    assert 0 == rig.once().returncode
-    found = known(rig, es)
+    append(harness.logs / "pipelines/qsiprep/qsiprep_31_20250301_100001.log", "of last year\n")
+    assert 0 == harness.once().returncode
+    found = known(harness)
     assert (WHOLE, ("qsiprep", None, None, None), NOTHING) == (found["old"], found["new"], found["older"])
     assert ("qsiprep", None, None, None) == found["of last year"]

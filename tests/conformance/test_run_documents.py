@@ -11,8 +11,8 @@ from elasticsearch import Elasticsearch
 
 from shipper.elastic.names import run_index
 from tests.conformance.fake import Answer, Fake, page, refuse
-from tests.conformance.faked import FakedRig, Running
-from tests.conformance.rig import Rig, eventually
+from tests.conformance.faked import FakedHarness, Running
+from tests.conformance.harness import Harness, eventually
 
 RUNS = "POST /neuroflow-runs"
 
@@ -40,7 +40,7 @@ def statuses(runs: dict[str, Any]) -> dict[str, int]:
         (page(502), "a proxy or another service"),
     ],
 )
-def test_cursors_wait_for_run_documents(faked: FakedRig, fake: Fake, answer: Answer, said: str) -> None:
+def test_cursors_wait_for_run_documents(faked: FakedHarness, fake: Fake, answer: Answer, said: str) -> None:
     """Their index can't be written for a while: documents are, positions wait; then all is made up for."""
     fake.otherwise[RUNS] = answer
     tell(faked.log, "queued", range(50))
@@ -55,7 +55,7 @@ def test_cursors_wait_for_run_documents(faked: FakedRig, fake: Fake, answer: Ans
     assert 50 == fake.documents
 
 
-def test_logs_are_shipped_without_run_documents(faked: FakedRig, fake: Fake) -> None:
+def test_logs_are_shipped_without_run_documents(faked: FakedHarness, fake: Fake) -> None:
     """A key that may not write them: it is said, and positions move."""
     fake.otherwise[RUNS] = refuse(403, "security_exception", "unauthorized for index")
     tell(faked.log, "queued", range(50))
@@ -66,7 +66,7 @@ def test_logs_are_shipped_without_run_documents(faked: FakedRig, fake: Fake) -> 
     assert 50 == fake.documents
 
 
-def test_a_stop_while_they_wait(faked: FakedRig, fake: Fake) -> None:
+def test_a_stop_while_they_wait(faked: FakedHarness, fake: Fake) -> None:
     """Lines whose runs could not be told of come again: as duplicates, which tell of them all the same."""
     fake.otherwise[RUNS] = refuse(429, "circuit_breaking_exception")
     faked.configure(shutdown_timeout=2)
@@ -81,19 +81,19 @@ def test_a_stop_while_they_wait(faked: FakedRig, fake: Fake) -> None:
     assert ({"queued": 50}, 50) == (statuses(fake.runs), fake.documents)
 
 
-def test_killed_between_documents_and_runs(rig: Rig, es: Elasticsearch) -> None:
+def test_killed_between_documents_and_runs(harness: Harness, es: Elasticsearch) -> None:
     """SIGKILL while facts wait for others: at the next start they are told, and no document is doubled."""
-    log = rig.logs / "neuroflow.log"
-    rig.configure()
+    log = harness.logs / "neuroflow.log"
+    harness.configure()
     tell(log, "queued", range(300))
-    sidecar = Running(rig.start())
-    assert eventually(lambda: rig.count(es) == 300)
+    sidecar = Running(harness.start())
+    assert eventually(lambda: harness.count() == 300)
     tell(log, "started", range(300))
-    assert eventually(lambda: rig.count(es) == 600)
+    assert eventually(lambda: harness.count() == 600)
     sidecar.kill()
     tell(log, "completed", range(100))
-    assert 0 == rig.once().returncode
-    assert 700 == rig.count(es)
-    hits = es.search(index=run_index(rig.namespace), size=1000)["hits"]["hits"]
+    assert 0 == harness.once().returncode
+    assert 700 == harness.count()
+    hits = es.search(index=run_index(harness.namespace), size=1000)["hits"]["hits"]
     assert {"completed": 100, "running": 200} == statuses({hit["_id"]: hit["_source"] for hit in hits})
     assert [2, 3] == sorted({len(hit["_source"]["facts"]) for hit in hits})

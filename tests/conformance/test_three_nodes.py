@@ -16,7 +16,7 @@ from elasticsearch import Elasticsearch, TransportError
 from shipper.config import Elasticsearch as Settings
 from shipper.elastic.client import connect
 from shipper.testnode.members import Cluster
-from tests.conformance.rig import PATIENCE, Rig, difference, eventually
+from tests.conformance.harness import PATIENCE, Harness, difference, eventually
 from tests.conformance.test_sidecar import expected, write
 
 # A bound on hanging: an election, a boot and a recovery on a machine that does much else.
@@ -72,48 +72,48 @@ def es(cluster: Cluster) -> Iterator[Elasticsearch]:
 
 
 @pytest.fixture
-def rig(tmp_path: Path, cluster: Cluster) -> Iterator[Rig]:
-    """A rig that knows all three nodes."""
-    one = Rig(tmp_path, cluster.urls, f"t{uuid.uuid4().hex[:10]}")
+def harness(tmp_path: Path, cluster: Cluster, es: Elasticsearch) -> Iterator[Harness]:
+    """A harness that knows all three nodes."""
+    one = Harness(tmp_path, cluster.urls, f"t{uuid.uuid4().hex[:10]}", es)
     yield one
     one.close()
 
 
-def found(rig: Rig, es: Elasticsearch) -> int:
+def found(harness: Harness) -> int:
     """How many lines can be found; none while nobody can say, as when a copy is away and no master strikes it off."""
     try:
-        return rig.count(es, "app")
+        return harness.count("app")
     except TransportError:
         return 0
 
 
 @contextmanager
-def stream(rig: Rig, es: Elasticsearch, cluster: Cluster) -> Iterator[Writer]:
+def stream(harness: Harness, cluster: Cluster) -> Iterator[Writer]:
     """A sidecar under a steady stream of lines with rotations; afterwards every line is there, once."""
-    process = rig.start()
-    writer = Writer(rig.logs / "neuroflow.log")
+    process = harness.start()
+    writer = Writer(harness.logs / "neuroflow.log")
     try:
-        assert eventually(lambda: found(rig, es) >= 1_000, LONG)
+        assert eventually(lambda: found(harness) >= 1_000, LONG)
         # The new stream has its replica: until then its one copy may be where the blow falls.
         assert eventually(cluster.whole, LONG)
         yield writer
     finally:
         written = writer.end()
-    shipped = eventually(lambda: found(rig, es) >= written, LONG)
-    code, said = rig.stop(process)
-    messages = rig.messages(es, "app")
+    shipped = eventually(lambda: found(harness) >= written, LONG)
+    code, said = harness.stop(process)
+    messages = harness.messages("app")
     assert {} == {text: count for text, count in messages.items() if count > 1}
     assert set() == messages.keys() - expected(written).keys()
     assert set() == expected(written).keys() - messages.keys(), said
     assert shipped
     assert code == 0, said
-    counters = rig.status()["counters"]
+    counters = harness.status()["counters"]
     assert (written, 0, 0) == (counters["read"], counters["dead"], counters["in_flight"])
 
 
-def primary(es: Elasticsearch, rig: Rig) -> int:
+def primary(es: Elasticsearch, harness: Harness) -> int:
     """Number of the node that holds the first copy of the stream's shard."""
-    answer = es.search_shards(index=f"logs-neuroflow.app-{rig.namespace}")
+    answer = es.search_shards(index=f"logs-neuroflow.app-{harness.namespace}")
     ((shard, *others),) = answer["shards"]
     assert len(others) == 1, "the templates give a replica where there are several nodes"
     names = {identity: node["name"] for identity, node in answer["nodes"].items()}
@@ -122,60 +122,60 @@ def primary(es: Elasticsearch, rig: Rig) -> int:
 
 
 class TestThreeNodes:
-    def test_a_node_is_killed_and_comes_back(self, rig: Rig, es: Elasticsearch, cluster: Cluster) -> None:
+    def test_a_node_is_killed_and_comes_back(self, harness: Harness, es: Elasticsearch, cluster: Cluster) -> None:
         """The node that takes the writes dies: its replica takes over, and it comes back under the stream."""
-        with stream(rig, es, cluster) as writer:
-            node = cluster.nodes[primary(es, rig)]
+        with stream(harness, cluster) as writer:
+            node = cluster.nodes[primary(es, harness)]
             node.kill()
             assert writer.beyond(3_000)
             node.start()
             assert eventually(cluster.whole, LONG)
 
-    def test_the_elected_master_is_killed(self, rig: Rig, es: Elasticsearch, cluster: Cluster) -> None:
+    def test_the_elected_master_is_killed(self, harness: Harness, cluster: Cluster) -> None:
         """The others elect another one; meanwhile nothing is dropped, and it is not needed back."""
-        with stream(rig, es, cluster) as writer:
+        with stream(harness, cluster) as writer:
             master = cluster.elected()
             assert master is not None
             master.kill()
             assert eventually(lambda: cluster.elected() not in {None, master}, LONG)
             assert writer.beyond(2_000)
 
-    def test_a_rolling_restart(self, rig: Rig, es: Elasticsearch, cluster: Cluster) -> None:
+    def test_a_rolling_restart(self, harness: Harness, cluster: Cluster) -> None:
         """All three restart in order, one after the other, each when the cluster is whole again."""
-        with stream(rig, es, cluster):
+        with stream(harness, cluster):
             for node in cluster.nodes:
                 node.restart()
                 assert eventually(cluster.whole, LONG)
 
-    def test_two_of_three_are_killed(self, rig: Rig, es: Elasticsearch, cluster: Cluster) -> None:
+    def test_two_of_three_are_killed(self, harness: Harness, cluster: Cluster) -> None:
         """Without a majority the cluster takes nothing: the sidecar waits until they are back."""
-        with stream(rig, es, cluster) as writer:
+        with stream(harness, cluster) as writer:
             for node in cluster.nodes[1:]:
                 node.kill()
             assert writer.beyond(2_000)
             cluster.start()  # both: either may hold the only copy that is up to date
 
-    def test_the_first_host_is_down_at_the_start(self, rig: Rig, es: Elasticsearch, cluster: Cluster) -> None:
+    def test_the_first_host_is_down_at_the_start(self, harness: Harness, cluster: Cluster) -> None:
         """The other hosts of the configuration serve as well: ``--once`` ships everything and exits 0."""
         cluster.nodes[0].stop()
-        write(rig.logs / "neuroflow.log", 0, 1_000)
-        result = rig.once()
+        write(harness.logs / "neuroflow.log", 0, 1_000)
+        result = harness.once()
         assert result.returncode == 0, result.stderr
-        assert expected(1_000) == rig.messages(es, "app")
+        assert expected(1_000) == harness.messages("app")
 
 
 class Held:
     """A stream whose write index takes requests and does not finish them: they wait for a copy that has no place.
 
     Args:
-        rig: whose stream ``app``; it has documents.
+        harness: whose stream ``app``; it has documents.
         es: to the cluster.
         node: the node that holds the first copy.
     """
 
-    def __init__(self, rig: Rig, es: Elasticsearch, node: int) -> None:
+    def __init__(self, harness: Harness, es: Elasticsearch, node: int) -> None:
         self._es = es
-        self._stream = f"logs-neuroflow.app-{rig.namespace}"
+        self._stream = f"logs-neuroflow.app-{harness.namespace}"
         (self._index,) = es.indices.get_settings(index=self._stream)
         for settings in (
             {"auto_expand_replicas": False, "number_of_replicas": 0},
@@ -206,46 +206,46 @@ class Held:
 
 
 @pytest.fixture
-def held(rig: Rig, es: Elasticsearch, cluster: Cluster) -> Held:
+def held(harness: Harness, es: Elasticsearch, cluster: Cluster) -> Held:
     """Ten lines are shipped, then the index is held and 290 more are written."""
-    rig.configure(request_timeout=3)
-    write(rig.logs / "neuroflow.log", 0, 10)
-    assert rig.once().returncode == 0
+    harness.configure(request_timeout=3)
+    write(harness.logs / "neuroflow.log", 0, 10)
+    assert harness.once().returncode == 0
     assert eventually(cluster.whole, LONG)
-    held = Held(rig, es, primary(es, rig))
-    write(rig.logs / "neuroflow.log", 10, 300)
+    held = Held(harness, es, primary(es, harness))
+    write(harness.logs / "neuroflow.log", 10, 300)
     return held
 
 
-def each_line_once(rig: Rig, es: Elasticsearch, held: Held) -> None:
+def each_line_once(harness: Harness, held: Held) -> None:
     """All 300 lines arrive, and none twice."""
-    assert eventually(lambda: found(rig, es) >= 300 and not held.under_way(), LONG)
-    assert not difference(Counter(expected(300)), rig.messages(es, "app"))
+    assert eventually(lambda: found(harness) >= 300 and not held.under_way(), LONG)
+    assert not difference(Counter(expected(300)), harness.messages("app"))
 
 
 class TestRolloverUnderWay:
     """A request is under way while its stream rolls over: its documents land in the old index, later."""
 
-    def test_killed(self, rig: Rig, es: Elasticsearch, held: Held) -> None:
+    def test_killed(self, harness: Harness, held: Held) -> None:
         """What the killed process sent is found when it has landed; lines that were never sent do not wait for it."""
-        process = rig.start()
+        process = harness.start()
         held.roll_over()
-        rig.kill(process)
-        process = rig.start()
-        write(rig.logs / "workflow.log", 0, 1)
-        assert eventually(lambda: rig.count(es, "workflow") == 1, LONG)
+        harness.kill(process)
+        process = harness.start()
+        write(harness.logs / "workflow.log", 0, 1)
+        assert eventually(lambda: harness.count("workflow") == 1, LONG)
         held.let_go()
-        each_line_once(rig, es, held)
-        assert rig.stop(process)[0] == 0
+        each_line_once(harness, held)
+        assert harness.stop(process)[0] == 0
 
-    def test_timed_out(self, rig: Rig, es: Elasticsearch, held: Held) -> None:
+    def test_timed_out(self, harness: Harness, held: Held) -> None:
         """The same where nobody was killed, but the answer came too late."""
-        with (rig.folder / "said").open("w+") as said:
-            process = rig.start(said=said)
+        with (harness.folder / "said").open("w+") as said:
+            process = harness.start(said=said)
             held.roll_over()
-            assert eventually(lambda: "did not answer within 3 s" in (rig.folder / "said").read_text())
-            write(rig.logs / "workflow.log", 0, 1)
-            assert eventually(lambda: rig.count(es, "workflow") == 1, LONG)
+            assert eventually(lambda: "did not answer within 3 s" in (harness.folder / "said").read_text())
+            write(harness.logs / "workflow.log", 0, 1)
+            assert eventually(lambda: harness.count("workflow") == 1, LONG)
             held.let_go()
-            each_line_once(rig, es, held)
-            assert rig.stop(process)[0] == 0
+            each_line_once(harness, held)
+            assert harness.stop(process)[0] == 0

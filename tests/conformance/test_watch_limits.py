@@ -10,12 +10,10 @@ import subprocess
 from collections import Counter
 
 import pytest
-from elasticsearch import Elasticsearch
 
-from tests.conformance.rig import Rig, Shipping, When
-from tests.conformance.writers import Log, app_line
+from tests.conformance.harness import WHEN, Harness, When
+from tests.conformance.writers import Log, app_line, followed
 
-WHEN: tuple[When, ...] = ("running", "stopped", "killed")
 HANDLES = 64
 
 
@@ -33,14 +31,11 @@ def with_no_more(limit: str) -> list[str]:
 
 
 class TestPolling:
-    @pytest.mark.parametrize("when", WHEN)
-    def test_appended_and_renamed(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+    @WHEN
+    def test_appended_and_renamed(self, harness: Harness, when: When) -> None:
         """``watch: poll``: appended lines, a rename with an unread rest, and the new file."""
-        rig.configure(watch="poll")
-        log = Log(rig)
-        shipping = Shipping(rig, es, when)
-        log.write(20)
-        shipping.shipped(log.expected, log.dataset)
+        harness.configure(watch="poll")
+        log, shipping = followed(harness, 20, when=when)
         log.write(3)
         shipping.shipped(log.expected, log.dataset)
         with shipping.meanwhile():
@@ -51,14 +46,11 @@ class TestPolling:
             log.write(5)
         shipping.ends_with(log.expected, log.dataset)
 
-    @pytest.mark.parametrize("when", WHEN)
-    def test_copied_and_cut_off(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+    @WHEN
+    def test_copied_and_cut_off(self, harness: Harness, when: When) -> None:
         """``watch: poll``: copytruncate with an unread rest."""
-        rig.configure(watch="poll")
-        log = Log(rig)
-        shipping = Shipping(rig, es, when)
-        log.write(40)
-        shipping.shipped(log.expected, log.dataset)
+        harness.configure(watch="poll")
+        log, shipping = followed(harness, 40, when=when)
         with shipping.between_two_looks():
             log.write(3)
             shutil.copyfile(log.path, log.sibling(".1"))
@@ -66,13 +58,10 @@ class TestPolling:
             log.write(60)
         shipping.ends_with(log.expected, log.dataset)
 
-    def test_compressed(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_compressed(self, harness: Harness) -> None:
         """``watch: poll``: rotated, then compressed."""
-        rig.configure(watch="poll")
-        log = Log(rig)
-        shipping = Shipping(rig, es)
-        log.write(40)
-        shipping.shipped(log.expected, log.dataset)
+        harness.configure(watch="poll")
+        log, shipping = followed(harness, 40)
         log.rotate()
         log.write(5)
         shipping.looks(2)
@@ -81,25 +70,22 @@ class TestPolling:
         log.write(5)
         shipping.ends_with(log.expected, log.dataset)
 
-    def test_deleted(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_deleted(self, harness: Harness) -> None:
         """``watch: poll``: deleted with an unread rest, and made anew."""
-        rig.configure(watch="poll")
-        log = Log(rig)
-        shipping = Shipping(rig, es)
-        log.write(5)
-        shipping.shipped(log.expected, log.dataset)
+        harness.configure(watch="poll")
+        log, shipping = followed(harness, 5)
         with shipping.between_two_looks():
             log.write(500)
             log.path.unlink()
             log.write(3)
         shipping.ends_with(log.expected, log.dataset)
 
-    def test_a_new_directory(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_a_new_directory(self, harness: Harness) -> None:
         """``watch: poll``: a directory made while it runs."""
-        rig.configure(watch="poll")
-        shipping = Shipping(rig, es)
+        harness.configure(watch="poll")
+        shipping = harness.shipping()
         shipping.looks()
-        log = Log(rig, "pipeline")
+        log = Log(harness, "pipeline")
         log.write(5)
         shipping.ends_with(log.expected, log.dataset)
 
@@ -107,26 +93,28 @@ class TestPolling:
 class TestWithoutEvents:
     @pytest.mark.parametrize("watch", ["auto", "inotify"])
     @pytest.mark.parametrize("what", ["instances", "watches"])
-    def test_no_more_of_them(self, rig: Rig, es: Elasticsearch, what: str, watch: str) -> None:
+    def test_no_more_of_them(self, harness: Harness, what: str, watch: str) -> None:
         """It goes on by polling, and one sentence names the limit that is to be raised."""
-        rig.configure(watch=watch)
-        log = Log(rig)
-        shipping = Shipping(rig, es, before=with_no_more(f"max_inotify_{what}"))
+        harness.configure(watch=watch)
+        log = Log(harness)
+        shipping = harness.shipping(before=with_no_more(f"max_inotify_{what}"))
         log.write(5)
         shipping.shipped(log.expected, log.dataset)
         log.rotate()
         log.write(5)
-        late = Log(rig, "celery")
+        late = Log(harness, "celery")
         late.write(5)
         shipping.shipped(late.expected, late.dataset)
         shipping.ends_with(log.expected, log.dataset)
         assert shipping.said.count(f"fs.inotify.max_user_{what}") == 1, shipping.said
 
-    def test_a_directory_of_its_own_for_each_of_many(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_a_directory_of_its_own_for_each_of_many(self, harness: Harness) -> None:
         """Two hundred pipelines, each with a new directory while it runs: an event lost in the rush loses no line."""
-        shipping = Shipping(rig, es)
+        shipping = harness.shipping()
         shipping.looks()
-        logs = [Log(rig, "pipeline", f"pipelines/p{number}/p_{number}_20260301_100000.log") for number in range(200)]
+        logs = [
+            Log(harness, "pipeline", f"pipelines/p{number}/p_{number}_20260301_100000.log") for number in range(200)
+        ]
         for log in logs:
             log.write(1)
         shipping.ends_with(sum((log.expected for log in logs), start=Counter()), "pipeline")
@@ -138,10 +126,10 @@ def few_handles() -> None:
 
 
 class TestFewHandles:
-    def test_five_hundred_active_files(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_five_hundred_active_files(self, harness: Harness) -> None:
         """With 64 handles, five hundred logs that are all being written are all read, each line once."""
-        logs = [Log(rig, "pipeline", f"pipelines/qsiprep/q_{n}_20260301_100000.log") for n in range(500)]
-        shipping = Shipping(rig, es, preexec_fn=few_handles)
+        logs = [Log(harness, "pipeline", f"pipelines/qsiprep/q_{n}_20260301_100000.log") for n in range(500)]
+        shipping = harness.shipping(preexec_fn=few_handles)
         expected: Counter[str] = Counter()
         for _ in range(4):
             for log in logs:
@@ -150,11 +138,11 @@ class TestFewHandles:
             shipping.shipped(expected, "pipeline")
         shipping.ends_with(expected, "pipeline")
 
-    def test_a_rotation_among_them(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_a_rotation_among_them(self, harness: Harness) -> None:
         """With 64 handles and two hundred busy logs, one is rotated with an unread rest."""
-        logs = [Log(rig, "pipeline", f"pipelines/qsiprep/q_{n}_20260301_100000.log") for n in range(200)]
-        log = Log(rig)
-        shipping = Shipping(rig, es, preexec_fn=few_handles)
+        logs = [Log(harness, "pipeline", f"pipelines/qsiprep/q_{n}_20260301_100000.log") for n in range(200)]
+        log = Log(harness)
+        shipping = harness.shipping(preexec_fn=few_handles)
         for one in (*logs, log):
             one.write(2)
         shipping.shipped(sum((one.expected for one in logs), start=Counter()), "pipeline")
@@ -170,19 +158,19 @@ class TestFewHandles:
 
 
 class TestFairness:
-    def test_small_files_beside_a_huge_one(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_small_files_beside_a_huge_one(self, harness: Harness) -> None:
         """Twenty small logs are in the index, also what is appended to them, while 150 MB of another are not."""
-        huge = rig.logs / "neuroflow.log"
+        huge = harness.logs / "neuroflow.log"
         with huge.open("w") as file:
             file.writelines(app_line(f"{number:07} {'x' * 900}") for number in range(150_000))
-        small = [Log(rig, "pipeline", f"pipelines/qsiprep/q_{n}_20260301_100000.log") for n in range(20)]
+        small = [Log(harness, "pipeline", f"pipelines/qsiprep/q_{n}_20260301_100000.log") for n in range(20)]
         for log in small:
             log.write(50)
-        shipping = Shipping(rig, es)
+        shipping = harness.shipping()
         for _ in range(2):
             shipping.shipped(sum((log.expected for log in small), start=Counter()), "pipeline")
             for log in small:
                 log.write(1)
         shipping.shipped(sum((log.expected for log in small), start=Counter()), "pipeline")
-        assert rig.count(es, "app") < 150_000
-        rig.kill(shipping.process)
+        assert harness.count("app") < 150_000
+        harness.kill(shipping.process)

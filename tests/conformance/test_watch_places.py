@@ -10,12 +10,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from elasticsearch import Elasticsearch
 
-from tests.conformance.rig import Rig, Shipping, When, as_other_user, eventually
-from tests.conformance.writers import Log
+from tests.conformance.harness import WHEN, Harness, When, as_other_user
+from tests.conformance.writers import Log, followed
 
-WHEN: tuple[When, ...] = ("running", "stopped", "killed")
+pytestmark = pytest.mark.in_process
 
 
 def without_privilege() -> list[str]:
@@ -33,12 +32,13 @@ def without_privilege() -> list[str]:
 
 
 class TestUnreadable:
-    def test_a_file(self, rig: Rig, es: Elasticsearch) -> None:
+    @pytest.mark.program
+    def test_a_file(self, harness: Harness) -> None:
         """A file that may not be read is named once, the others go on; once it may be read it is."""
-        log, other = Log(rig), Log(rig, "celery")
+        log, other = Log(harness), Log(harness, "celery")
         log.write(5)
         log.path.chmod(0)
-        shipping = Shipping(rig, es, before=without_privilege())
+        shipping = harness.shipping(before=without_privilege())
         other.write(5)
         shipping.shipped(other.expected, other.dataset)
         shipping.looks(2)
@@ -46,11 +46,12 @@ class TestUnreadable:
         shipping.ends_with(log.expected, log.dataset)
         assert shipping.said.count(f"{log.path}: can't be opened: Permission denied") == 1, shipping.said
 
-    def test_a_file_while_it_grows(self, rig: Rig, es: Elasticsearch) -> None:
+    @pytest.mark.program
+    def test_a_file_while_it_grows(self, harness: Harness) -> None:
         """Its permission is taken away and given back while it grows: it is gone on with."""
-        log = Log(rig)
+        log = Log(harness)
         log.write(20)
-        shipping = Shipping(rig, es, "stopped", before=without_privilege())
+        shipping = harness.shipping("stopped", before=without_privilege())
         shipping.shipped(log.expected, log.dataset)
         with shipping.meanwhile():
             log.write(3)
@@ -60,21 +61,23 @@ class TestUnreadable:
         log.write(2)
         shipping.ends_with(log.expected, log.dataset)
 
-    def test_a_directory(self, rig: Rig, es: Elasticsearch) -> None:
+    @pytest.mark.program
+    def test_a_directory(self, harness: Harness) -> None:
         """A directory that may not be listed is named once, and read once it may be."""
-        log = Log(rig, "celery")
+        log = Log(harness, "celery")
         log.write(5)
         log.path.parent.chmod(0)
-        shipping = Shipping(rig, es, before=without_privilege())
+        shipping = harness.shipping(before=without_privilege())
         shipping.looks(2)
         log.path.parent.chmod(0o700)
         shipping.ends_with(log.expected, log.dataset)
         assert shipping.said.count(f"{log.path.parent}: can't be listed: Permission denied") == 1, shipping.said
 
-    def test_a_gzip_file(self, rig: Rig, es: Elasticsearch) -> None:
+    @pytest.mark.program
+    def test_a_gzip_file(self, harness: Harness) -> None:
         """A rotated gzip file that may not be read yet does not make its log be read twice."""
-        log = Log(rig)
-        shipping = Shipping(rig, es, before=without_privilege())
+        log = Log(harness)
+        shipping = harness.shipping(before=without_privilege())
         log.write(40)
         shipping.shipped(log.expected, log.dataset)
         with shipping.between_two_looks():
@@ -87,13 +90,13 @@ class TestUnreadable:
         log.sibling(".1.gz").chmod(0o600)
         shipping.ends_with(log.expected, log.dataset)
 
-    def test_a_directory_in_a_log_s_place(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_a_directory_in_a_log_s_place(self, harness: Harness) -> None:
         """A directory that is called like a log is said and harms nothing, nor does a pipe that nobody writes."""
-        log = Log(rig, "celery")
-        place = rig.logs / "neuroflow.log"
+        log = Log(harness, "celery")
+        place = harness.logs / "neuroflow.log"
         place.mkdir()
         os.mkfifo(log.path.with_name("pipe.log"))
-        shipping = Shipping(rig, es)
+        shipping = harness.shipping()
         log.write(5)
         shipping.shipped(log.expected, log.dataset)
         assert 1 == shipping.said.count(f"{place}: is no regular file; it is not read")
@@ -103,25 +106,22 @@ class TestUnreadable:
 
 class TestDirectories:
     @pytest.mark.parametrize("kind", ["celery", "pipeline", "audit"])
-    def test_that_appear_late(self, rig: Rig, es: Elasticsearch, kind: str) -> None:
+    def test_that_appear_late(self, harness: Harness, kind: str) -> None:
         """A directory made while it runs is found with what is in it."""
-        shipping = Shipping(rig, es)
+        shipping = harness.shipping()
         shipping.looks()
-        log = Log(rig, kind)
+        log = Log(harness, kind)
         log.write(5)
         shipping.shipped(log.expected, log.dataset)
         log.write(5)
         shipping.ends_with(log.expected, log.dataset)
 
-    @pytest.mark.parametrize("when", WHEN)
+    @WHEN
     @pytest.mark.parametrize("kind", ["app", "celery", "pipeline"])
-    def test_that_move_away_and_come_back(self, rig: Rig, es: Elasticsearch, kind: str, when: When) -> None:
+    def test_that_move_away_and_come_back(self, harness: Harness, kind: str, when: When) -> None:
         """A log's directory (an unmounted disk) goes and comes back with its files grown: they are gone on with."""
-        log = Log(rig, kind)
-        shipping = Shipping(rig, es, when)
-        log.write(20)
-        shipping.shipped(log.expected, log.dataset)
-        place, away = log.path.parent, rig.folder / "away"
+        log, shipping = followed(harness, 20, kind, when=when)
+        place, away = log.path.parent, harness.folder / "away"
         with shipping.meanwhile():
             place.rename(away)
             if when == "running" and kind != "app":
@@ -132,10 +132,10 @@ class TestDirectories:
         shipping.ends_with(log.expected, log.dataset)
 
     @pytest.mark.parametrize("kind", ["app", "celery", "pipeline"])
-    def test_that_are_deleted_and_made_anew(self, rig: Rig, es: Elasticsearch, kind: str) -> None:
+    def test_that_are_deleted_and_made_anew(self, harness: Harness, kind: str) -> None:
         """Cleaned up with all that was in them, and made anew by the next run."""
-        log = Log(rig, kind)
-        shipping = Shipping(rig, es)
+        log = Log(harness, kind)
+        shipping = harness.shipping()
         for count in (20, 3, 40):
             log.path.parent.mkdir(exist_ok=True)
             log.write(count)
@@ -147,35 +147,29 @@ class TestDirectories:
         log.write(4)
         shipping.ends_with(log.expected, log.dataset)
 
-    def test_with_an_unread_rest(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_with_an_unread_rest(self, harness: Harness) -> None:
         """The whole log directory is moved away while lines in it are unread: they are read through open handles."""
-        log = Log(rig)
-        shipping = Shipping(rig, es)
-        log.write(20)
-        shipping.shipped(log.expected, log.dataset)
+        log, shipping = followed(harness, 20)
         with shipping.between_two_looks():
             log.write(500)
-            rig.logs.rename(rig.folder / "away")
+            harness.logs.rename(harness.folder / "away")
         shipping.shipped(log.expected, log.dataset)
-        rig.logs.mkdir()
+        harness.logs.mkdir()
         log.write(2)
         shipping.ends_with(log.expected, log.dataset)
 
-    @pytest.mark.parametrize("when", WHEN)
-    def test_behind_a_link_that_moves_on(self, rig: Rig, es: Elasticsearch, when: When) -> None:
+    @WHEN
+    def test_behind_a_link_that_moves_on(self, harness: Harness, when: When) -> None:
         """The log directory is a link to a release's own, and is set to the next release's."""
-        first, second = rig.folder / "release-1", rig.folder / "release-2"
-        rig.logs.rmdir()
+        first, second = harness.folder / "release-1", harness.folder / "release-2"
+        harness.logs.rmdir()
         first.mkdir()
         second.mkdir()
-        rig.logs.symlink_to(first)
-        log = Log(rig)
-        shipping = Shipping(rig, es, when)
-        log.write(20)
-        shipping.shipped(log.expected, log.dataset)
+        harness.logs.symlink_to(first)
+        log, shipping = followed(harness, 20, when=when)
         with shipping.meanwhile():
-            rig.logs.unlink()
-            rig.logs.symlink_to(second)
+            harness.logs.unlink()
+            harness.logs.symlink_to(second)
             log.write(10)
         shipping.shipped(log.expected, log.dataset)
         for _ in range(3):
@@ -183,75 +177,70 @@ class TestDirectories:
             shipping.shipped(log.expected, log.dataset)
         shipping.ends_with(log.expected, log.dataset)
 
-    def test_behind_a_link_with_an_unread_rest(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_behind_a_link_with_an_unread_rest(self, harness: Harness) -> None:
         """What was unread in the old release's log when the link moved on is read as well."""
-        first, second = rig.folder / "release-1", rig.folder / "release-2"
-        rig.logs.rmdir()
+        first, second = harness.folder / "release-1", harness.folder / "release-2"
+        harness.logs.rmdir()
         first.mkdir()
         second.mkdir()
-        rig.logs.symlink_to(first)
-        log = Log(rig)
-        shipping = Shipping(rig, es)
-        log.write(20)
-        shipping.shipped(log.expected, log.dataset)
+        harness.logs.symlink_to(first)
+        log, shipping = followed(harness, 20)
         with shipping.between_two_looks():
             log.write(300)
-            rig.logs.unlink()
-            rig.logs.symlink_to(second)
+            harness.logs.unlink()
+            harness.logs.symlink_to(second)
             log.write(10)
         shipping.ends_with(log.expected, log.dataset)
 
 
+@pytest.mark.program
 class TestEventsComeBack:
     """With scans ten minutes apart a line arrives in time only if events tell of it."""
 
     @pytest.mark.parametrize("kind", ["app", "celery", "pipeline"])
     @pytest.mark.parametrize("how", ["deleted", "renamed"])
-    def test_when_a_directory_is_made_anew(self, rig: Rig, es: Elasticsearch, kind: str, how: str) -> None:
+    def test_when_a_directory_is_made_anew(self, harness: Harness, kind: str, how: str) -> None:
         """The log directory, or one below it, is deleted or renamed away, and there is a new one."""
-        rig.configure(scan_interval=600)
-        log = Log(rig, kind)
-        shipping = Shipping(rig, es)
-        log.write(5)
-        shipping.shipped(log.expected, log.dataset)
+        harness.configure(scan_interval=600)
+        log, shipping = followed(harness, 5, kind)
         for count in (3, 4):
             if how == "deleted":
                 shutil.rmtree(log.path.parent)
             else:
-                log.path.parent.rename(rig.folder / f"away-{count}")
+                log.path.parent.rename(harness.folder / f"away-{count}")
             log.path.parent.mkdir()
             for _ in range(2):
                 log.write(count)
                 shipping.shipped(log.expected, log.dataset)
         shipping.ends_with(log.expected, log.dataset)
 
-    def test_when_the_log_directory_is_made_late(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_when_the_log_directory_is_made_late(self, harness: Harness) -> None:
         """It is not there at the start."""
-        rig.configure(scan_interval=600)
-        rig.logs.rmdir()
-        shipping = Shipping(rig, es)
-        assert eventually(lambda: "waiting for it" in shipping.said)
-        rig.logs.mkdir()
-        log = Log(rig)
+        harness.configure(scan_interval=600)
+        harness.logs.rmdir()
+        shipping = harness.shipping()
+        assert harness.eventually(lambda: "waiting for it" in shipping.said)
+        harness.logs.mkdir()
+        log = Log(harness)
         for _ in range(3):
             log.write(2)
             shipping.shipped(log.expected, log.dataset)
         shipping.ends_with(log.expected, log.dataset)
 
-    def test_when_a_link_is_pointed_elsewhere(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_when_a_link_is_pointed_elsewhere(self, harness: Harness) -> None:
         """The log directory is a link: events come through it, also when it leads elsewhere."""
-        rig.configure(scan_interval=600)
-        places = [rig.folder / f"release-{number}" for number in (1, 2)]
+        harness.configure(scan_interval=600)
+        places = [harness.folder / f"release-{number}" for number in (1, 2)]
         for place in places:
             place.mkdir()
-        rig.logs.rmdir()
-        rig.logs.symlink_to(places[0])
-        log = Log(rig)
-        shipping = Shipping(rig, es)
+        harness.logs.rmdir()
+        harness.logs.symlink_to(places[0])
+        log = Log(harness)
+        shipping = harness.shipping()
         for turn in range(4):
             if turn == 2:
-                rig.logs.unlink()
-                rig.logs.symlink_to(places[1])
+                harness.logs.unlink()
+                harness.logs.symlink_to(places[1])
             log.write(5)
             shipping.shipped(log.expected, log.dataset)
         shipping.ends_with(log.expected, log.dataset)
@@ -263,10 +252,10 @@ class TestNames:
         [b"my worker.log", "wörker-脳.log".encode(), b"\xff\xfe\x80.log", b"two\nlines.log", b"[a*b?].log", b"-.log"],
     )
     @pytest.mark.parametrize("when", ["running", "killed"])
-    def test_of_any_bytes(self, rig: Rig, es: Elasticsearch, name: bytes, when: When) -> None:
+    def test_of_any_bytes(self, harness: Harness, name: bytes, when: When) -> None:
         """Blanks, other scripts, bytes that are no UTF-8, line feeds, wildcards: shipped and rotated like any."""
-        log = Log(rig, "celery", f"celery/{os.fsdecode(name)}")
-        shipping = Shipping(rig, es, when)
+        log = Log(harness, "celery", f"celery/{os.fsdecode(name)}")
+        shipping = harness.shipping(when)
         log.write(20)
         shipping.shipped(log.expected, log.dataset)
         with shipping.meanwhile():
@@ -274,37 +263,34 @@ class TestNames:
             log.rotate()
             log.write(4)
         shipping.ends_with(log.expected, log.dataset)
-        paths = {one["log"]["file"]["path"] for one in rig.documents(es, log.dataset)}
+        paths = {one["log"]["file"]["path"] for one in harness.documents(log.dataset)}
         assert len(paths) <= 2
 
-    def test_a_directory_of_any_bytes(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_a_directory_of_any_bytes(self, harness: Harness) -> None:
         """The same in a pipeline's folder."""
         folder = os.fsdecode(b"qsi \xff\nprep")
-        logs = [Log(rig, "pipeline", f"pipelines/{folder}/x_{run}_20260301_100000.log") for run in (1, 2)]
-        shipping = Shipping(rig, es)
+        logs = [Log(harness, "pipeline", f"pipelines/{folder}/x_{run}_20260301_100000.log") for run in (1, 2)]
+        shipping = harness.shipping()
         for log in logs:
             log.write(5)
         shipping.ends_with(sum((log.expected for log in logs), start=Counter()), "pipeline")
 
-    def test_the_log_directory_of_any_letters(self, rig: Rig, es: Elasticsearch) -> None:
+    def test_the_log_directory_of_any_letters(self, harness: Harness) -> None:
         """A log directory whose own name has blanks, other scripts and wildcards in it."""
-        rig.logs.rmdir()
-        rig.logs = rig.folder / "Łogs [of] the *neuro?flow*"
-        rig.configure()
-        rig.logs.mkdir()
-        log = Log(rig)
-        shipping = Shipping(rig, es)
-        log.write(5)
-        shipping.shipped(log.expected, log.dataset)
+        harness.logs.rmdir()
+        harness.logs = harness.folder / "Łogs [of] the *neuro?flow*"
+        harness.configure()
+        harness.logs.mkdir()
+        log, shipping = followed(harness, 5)
         log.rotate()
         log.write(5)
         shipping.ends_with(log.expected, log.dataset)
 
 
-def test_a_name_as_long_as_can_be(rig: Rig, es: Elasticsearch) -> None:
+def test_a_name_as_long_as_can_be(harness: Harness) -> None:
     """A file name of 255 bytes."""
-    log = Log(rig, "celery", f"celery/{'w' * 251}.log")
-    shipping = Shipping(rig, es)
+    log = Log(harness, "celery", f"celery/{'w' * 251}.log")
+    shipping = harness.shipping()
     log.write(5)
     assert Path(log.path).exists()
     shipping.ends_with(log.expected, log.dataset)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.conformance.fake import Exchange
-from tests.conformance.faked import FakedRig
+from tests.conformance.faked import FakedHarness
 from tests.conformance.test_watch_places import without_privilege
 from tests.conformance.watched import Watched
 from tests.wrong import FILES, SECRET, SECTIONS
@@ -43,7 +43,7 @@ def hups(sidecar: Watched, says: str) -> None:
     assert sidecar.comes(lambda: says in sidecar.said[said:]), sidecar.said[said:]
 
 
-def test_what_runs_goes_on(faked: FakedRig) -> None:
+def test_what_runs_goes_on(faked: FakedHarness) -> None:
     """Wrong in whichever way: the one in use stays in use, as a whole, with a sentence, and lines go on coming."""
     faked.configure(max_line_bytes=1000)
     write(faked.log, "first")
@@ -71,7 +71,7 @@ def test_what_runs_goes_on(faked: FakedRig) -> None:
     assert {1} == set(faked.fake.messages().values())
 
 
-def test_an_editor_saves_the_file(faked: FakedRig) -> None:
+def test_an_editor_saves_the_file(faked: FakedHarness) -> None:
     """It truncates and then writes, and SIGHUP comes in between: what counts is what it wrote."""
     write(faked.log, "first")
     sidecar = Watched(faked)
@@ -87,7 +87,7 @@ def test_an_editor_saves_the_file(faked: FakedRig) -> None:
     assert KEPT not in sidecar.said
 
 
-def test_a_directory_that_may_not_be_entered(faked: FakedRig) -> None:
+def test_a_directory_that_may_not_be_entered(faked: FakedHarness) -> None:
     """An input below it, or the log directory, ends nothing: it is said, and read once it may be."""
     shut = faked.folder / "shut"
     (shut / "in").mkdir(parents=True)
@@ -130,7 +130,7 @@ def test_a_directory_that_may_not_be_entered(faked: FakedRig) -> None:
     {"username": "someone", "password": SECRET},
     {"hosts": "http://someone:{}@127.0.0.1:{}"},
 ])  # fmt: skip
-def test_nobody_repeats_a_credential(faked: FakedRig, settings: dict[str, str]) -> None:
+def test_nobody_repeats_a_credential(faked: FakedHarness, settings: dict[str, str]) -> None:
     """A proxy whose error pages show the request's headers, or that asks for another password."""
 
     def echo(one: Exchange) -> None:
@@ -159,7 +159,7 @@ def test_nobody_repeats_a_credential(faked: FakedRig, settings: dict[str, str]) 
             assert not [secret for secret in spelled if secret in one.stdout + one.stderr], one.stderr
 
 
-def test_a_bug_does_not_say_it_either(faked: FakedRig) -> None:
+def test_a_bug_does_not_say_it_either(faked: FakedHarness) -> None:
     """The trace of an error that nobody foresaw, in whichever thread, and a library's warning."""
     faked.configure(elasticsearch={"api_key": SECRET})
     code = (

@@ -10,26 +10,26 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.conformance.rig import PATIENCE, Rig, alive, eventually
+from tests.conformance.harness import PATIENCE, Harness, alive, eventually
 
 
 class Watched:
-    """A running sidecar whose words are kept; it is ended with the rig.
+    """A running sidecar whose words are kept; it is ended with the harness.
 
     Args:
-        rig: where it runs.
+        harness: where it runs.
         before: what its command line is put behind, such as a shell that sets limits.
         arguments: of the command.
     """
 
-    def __init__(self, rig: Rig, before: Sequence[str] = (), arguments: Sequence[str] = ()) -> None:
-        # A pipe of our own: the rig, when it ends the process, would listen to one of the process's too.
+    def __init__(self, harness: Harness, before: Sequence[str] = (), arguments: Sequence[str] = ()) -> None:
+        # A pipe of our own: the harness, when it ends the process, would listen to one of the process's too.
         ear, mouth = os.pipe()
         try:
-            self.process = subprocess.Popen([*before, *rig.command(*arguments)], stderr=mouth, text=True)
+            self.process = subprocess.Popen([*before, *harness.command(*arguments)], stderr=mouth, text=True)
         finally:
             os.close(mouth)
-        rig._running.append(self.process)
+        harness._running.append(self.process)
         self._lines: list[str] = []
         self._listener = threading.Thread(target=self._listen, args=(ear,), daemon=True)
         self._listener.start()
@@ -78,11 +78,11 @@ def peak_memory(process: subprocess.Popen[str]) -> int:
     return int(found[1]) * 1024 if found else 0
 
 
-def once_measured(rig: Rig) -> tuple[int, int]:
+def once_measured(harness: Harness) -> tuple[int, int]:
     """Ship everything there is; gives the exit code and the most memory it was seen to have, bytes."""
     memory = 0
-    with (rig.folder / "said").open("w") as said:
-        process = subprocess.Popen(rig.command("--once"), stderr=said, text=True)
+    with (harness.folder / "said").open("w") as said:
+        process = subprocess.Popen(harness.command("--once"), stderr=said, text=True)
         ends = time.monotonic() + PATIENCE
         while process.poll() is None and time.monotonic() < ends:
             memory = max(memory, peak_memory(process))

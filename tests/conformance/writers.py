@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from shipper.config import Dataset
-from tests.conformance.rig import Rig
+from tests.conformance.harness import Harness, Shipping, When
 
 
 def app_line(text: str) -> str:
@@ -55,16 +58,16 @@ class Log:
     ``path`` is where it is written, ``expected`` how often each message should be in the index.
 
     Args:
-        rig: whose log directory it lies in.
+        harness: whose log directory it lies in.
         kind: which of the application's logs it is.
         path: another place below the log directory than the kind's own.
         width: digits of a number; more make longer lines.
     """
 
-    def __init__(self, rig: Rig, kind: str = "app", path: str | None = None, width: int = 4) -> None:
+    def __init__(self, harness: Harness, kind: str = "app", path: str | None = None, width: int = 4) -> None:
         self.kind = KINDS[kind]
         self.dataset = self.kind.dataset
-        self.path = rig.logs / (path or self.kind.path)
+        self.path = harness.logs / (path or self.kind.path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.expected: Counter[str] = Counter()
         self._width = width
@@ -99,7 +102,32 @@ class Log:
             if (old := self.sibling(f".{number}")).exists():
                 old.rename(self.sibling(f".{number + 1}"))
 
+    def copytruncate(self, suffix: str = ".1") -> None:
+        """What logrotate does with ``copytruncate``: the chain shifts, the log is copied and cut off."""
+        self.shift()
+        shutil.copyfile(self.path, self.sibling(suffix))
+        os.truncate(self.path, 0)
+
     def rotate(self, most: int = 10) -> None:
         """What RotatingFileHandler does: the chain shifts and the log becomes ``.1``."""
         self.shift(most)
         self.path.rename(self.sibling(".1"))
+
+
+def compress(path: Path, to: Path | None = None) -> None:
+    """What gzip does, but with a file that is whole from the beginning."""
+    whole = path.with_name(f"{path.name}.part")
+    whole.write_bytes(gzip.compress(path.read_bytes()))
+    whole.rename(to or f"{path}.gz")
+    path.unlink()
+
+
+def followed(
+    harness: Harness, count: int, kind: str = "app", *, width: int = 4, when: When = "running"
+) -> tuple[Log, Shipping]:
+    """A log whose first lines have been shipped, and the sidecar that follows it."""
+    log = Log(harness, kind, width=width)
+    shipping = harness.shipping(when)
+    log.write(count)
+    shipping.shipped(log.expected, log.dataset)
+    return log, shipping

@@ -14,7 +14,7 @@ import termios
 from pathlib import Path
 from typing import Any
 
-from tests.conformance.rig import Rig
+from tests.conformance.harness import Harness
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,8 +22,8 @@ ROOT = Path(__file__).parents[2]
 class Laboratory:
     """The shipped logs, and the command over them."""
 
-    def __init__(self, rig: Rig) -> None:
-        self._rig = rig
+    def __init__(self, harness: Harness) -> None:
+        self._harness = harness
 
     def run(
         self,
@@ -36,7 +36,7 @@ class Laboratory:
     ) -> subprocess.CompletedProcess[bytes]:
         """Run the command as a process, so many columns wide."""
         result = subprocess.run(
-            [sys.executable, "-m", "shipper.cli.logs", "--config", str(self._rig.config), *args],
+            [sys.executable, "-m", "shipper.cli.logs", "--config", str(self._harness.config), *args],
             stdout=into,
             stderr=subprocess.PIPE,
             env={**os.environ, "COLUMNS": str(columns), "TZ": zone, **environment},
@@ -53,7 +53,7 @@ class Laboratory:
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
         environment = {**os.environ, "TZ": "UTC", "TERM": "xterm-256color", **environment}
         environment.pop("COLUMNS", None)
-        command = [sys.executable, "-m", "shipper.cli.logs", "--config", str(self._rig.config), *args]
+        command = [sys.executable, "-m", "shipper.cli.logs", "--config", str(self._harness.config), *args]
         with subprocess.Popen(command, stdin=theirs, stdout=theirs, env=environment, cwd=ROOT) as process:
             os.close(theirs)
             shown = b""

@@ -18,7 +18,7 @@ from shipper.testnode.node import Node, NodeError, running_node
 from shipper.testnode.process import ProcessNode
 from shipper.views.no_matches import Absence, absence
 from shipper.views.snapshot import Snapshot
-from tests.conformance.rig import eventually
+from tests.conformance.harness import eventually
 from tests.elasticsearch.secured import PASSWORD, SECURITY, hashed
 
 # The templates' indices are read by one; the other may do nothing; a third may read one stream only.

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from shipper.testnode.node import Node
-from tests.conformance.rig import Rig
+from tests.conformance.harness import Harness
 
 pytest.importorskip("celery")
 
@@ -88,9 +88,9 @@ app.Worker(pool="prefork", concurrency=2, loglevel="INFO", redirect_stdouts=True
 
 @pytest.fixture(scope="module", params=["json", "console", "in children too"])
 def worked(request: pytest.FixtureRequest, node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The logs of a worker that has worked, shipped; gives the rig and the tasks' ids."""
+    """The logs of a worker that has worked, shipped; gives the harness and the tasks' ids."""
     folder = tmp_path_factory.mktemp("celery")
-    rig = Rig(folder, node.url, f"t{uuid.uuid4().hex[:10]}")
+    harness = Harness(folder, node.url, f"t{uuid.uuid4().hex[:10]}")
     form = "console" if request.param == "console" else "json"
     run = subprocess.run(
         [sys.executable, "-c", WORKER, str(folder), form, request.param],
@@ -101,16 +101,16 @@ def worked(request: pytest.FixtureRequest, node: Node, tmp_path_factory: pytest.
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert 0 == run.returncode, run.stderr
-    assert [] == list(Path(rig.logs).glob("celery/*"))
-    done = rig.once()
+    assert [] == list(Path(harness.logs).glob("celery/*"))
+    done = harness.once()
     assert 0 == done.returncode, done.stderr
-    yield rig, json.loads((folder / "ids.json").read_text())
-    rig.close()
+    yield harness, json.loads((folder / "ids.json").read_text())
+    harness.close()
 
 
-def rows(rig: Rig, *options: str) -> list[dict[str, Any]]:
+def rows(harness: Harness, *options: str) -> list[dict[str, Any]]:
     """What ``neuroflow-logs tasks`` says."""
-    run = rig.run("tasks", "--format", "json", *options, module="shipper.cli.logs")
+    run = harness.run("tasks", "--format", "json", *options, module="shipper.cli.logs")
     assert 0 == run.returncode, run.stderr
     found: list[dict[str, Any]] = json.loads(run.stdout)
     return found
@@ -128,32 +128,32 @@ class TestTasks:
             ("revoked", ["task.received", "task.revoked"]),
         ],
     )
-    def test_life(self, worked: tuple[Rig, dict[str, str]], task: str, states: list[str]) -> None:
+    def test_life(self, worked: tuple[Harness, dict[str, str]], task: str, states: list[str]) -> None:
         """A task's states, under its id and name."""
-        rig, ids = worked
+        harness, ids = worked
         name = "app.good" if task == "revoked" else f"app.{task}"
-        found = rows(rig, "--task-id", ids[task])
+        found = rows(harness, "--task-id", ids[task])
         assert sorted(states) == sorted(row["event.action"] for row in found)
         assert {name} == {row["neuroflow.task.name"] for row in found}
         assert {ids[task]} == {row["neuroflow.task.id"] for row in found}
 
-    def test_runtime(self, worked: tuple[Rig, dict[str, str]]) -> None:
+    def test_runtime(self, worked: tuple[Harness, dict[str, str]]) -> None:
         """Of a task that succeeded, and of no other line."""
-        rig, _ = worked
-        timed = [row for row in rows(rig) if row.get("event.duration") is not None]
+        harness, _ = worked
+        timed = [row for row in rows(harness) if row.get("event.duration") is not None]
         assert {"task.succeeded"} == {row["event.action"] for row in timed}
         assert {"app.good"} == {row["neuroflow.task.name"] for row in timed}
         assert all(0 <= row["event.duration"] < 300 * 10**9 for row in timed)
 
-    def test_error(self, worked: tuple[Rig, dict[str, str]]) -> None:
+    def test_error(self, worked: tuple[Harness, dict[str, str]]) -> None:
         """What went wrong, as from a log of Celery's own."""
-        rig, ids = worked
-        [failed] = [row for row in rows(rig, "--task-id", ids["bad"]) if row["event.action"] == "task.failed"]
+        harness, ids = worked
+        [failed] = [row for row in rows(harness, "--task-id", ids["bad"]) if row["event.action"] == "task.failed"]
         assert "no 'space' left" == failed["error.message"]
 
-    def test_the_screen(self, worked: tuple[Rig, dict[str, str]]) -> None:
+    def test_the_screen(self, worked: tuple[Harness, dict[str, str]]) -> None:
         """It does not say that nothing was shipped."""
-        rig, ids = worked
-        run = rig.run("tasks", module="shipper.cli.logs")
+        harness, ids = worked
+        run = harness.run("tasks", module="shipper.cli.logs")
         assert (0, "") == (run.returncode, run.stderr)
         assert ids["good"] in run.stdout

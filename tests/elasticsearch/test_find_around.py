@@ -14,7 +14,7 @@ from elasticsearch import Elasticsearch
 
 from shipper.elastic.templates import install
 from shipper.testnode.node import Node
-from tests.conformance.rig import Rig
+from tests.conformance.harness import Harness
 from tests.elasticsearch.screens import Laboratory
 from tests.elasticsearch.test_search import Bench, line
 
@@ -32,15 +32,15 @@ NEEDLE, STRAW = "needle", "straw"
 class Haystack:
     """Log files with needles in them, shipped by the real sidecar."""
 
-    def __init__(self, rig: Rig) -> None:
-        self.rig = rig
-        self.view = Laboratory(rig)
+    def __init__(self, harness: Harness) -> None:
+        self.harness = harness
+        self.view = Laboratory(harness)
         self.files: dict[str, list[str]] = {}
 
     def write(self, name: str, needles: list[bool]) -> None:
         """One file, a line for each flag."""
         lines = [f"{name} {at} {NEEDLE if found else STRAW}" for at, found in enumerate(needles)]
-        path = self.rig.logs / name
+        path = self.harness.logs / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if "pipelines" in name:
             path.write_text("".join(f"{text}\n" for text in lines))
@@ -69,8 +69,8 @@ class Haystack:
 @pytest.fixture(scope="module")
 def haystack(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Haystack]:
     """Files with few, many, only and no needles, rotated ones among them."""
-    rig = Rig(tmp_path_factory.mktemp("hay"), node.url, f"hay{os.getpid()}")
-    hay, dice = Haystack(rig), random.Random(7)
+    harness = Harness(tmp_path_factory.mktemp("hay"), node.url, f"hay{os.getpid()}")
+    hay, dice = Haystack(harness), random.Random(7)
     hay.write("neuroflow.log", [dice.random() < 0.02 for _ in range(900)])
     hay.write("neuroflow.log.1", [dice.random() < 0.3 for _ in range(500)])
     hay.write("workflow.log", [True] * 300)
@@ -78,9 +78,9 @@ def haystack(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[H
     hay.write("pipelines/mriqc/mriqc_4_20261123_124412.log", [dice.random() < 0.1 for _ in range(700)])
     hay.write("pipelines/mriqc/mriqc_5_20261123_124412.log", [True])
     hay.write("pipelines/mriqc/mriqc_6_20261123_124412.log", [False, False, True, False])
-    rig.once()
+    harness.once()
     yield hay
-    rig.close()
+    harness.close()
 
 
 @pytest.mark.parametrize(

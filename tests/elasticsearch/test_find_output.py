@@ -14,7 +14,7 @@ from elasticsearch import Elasticsearch
 
 from shipper.elastic.templates import install
 from shipper.testnode.node import Node
-from tests.conformance.rig import Rig
+from tests.conformance.harness import Harness
 from tests.elasticsearch.screens import Laboratory
 from tests.elasticsearch.test_search import START, Bench, line
 
@@ -89,8 +89,8 @@ def test_closed_pipe_is_quiet(bench: Bench) -> None:
 def marked(es: Elasticsearch, node: Node, tmp_path_factory: pytest.TempPathFactory) -> Laboratory:
     """Lines that would like to be taken for marks, markup or colours."""
     install(es)
-    rig = Rig(tmp_path_factory.mktemp("marks"), node.url, f"marks{os.getpid()}")
-    bench = Bench(es, node.url, rig.namespace, tmp_path_factory.mktemp("bench"))
+    harness = Harness(tmp_path_factory.mktemp("marks"), node.url, f"marks{os.getpid()}")
+    bench = Bench(es, node.url, harness.namespace, tmp_path_factory.mktemp("bench"))
     bench.put(
         "app",
         line(1, "pipeline.failed [bold]", log={"level": "error"}, neuroflow={"run_id": "456"}),
@@ -100,7 +100,7 @@ def marked(es: Elasticsearch, node: Node, tmp_path_factory: pytest.TempPathFacto
         line(5, "task", error={"message": "failed: it"}),
         line(6, "it failed twice", error={"message": "failed"}),
     )
-    return Laboratory(rig)
+    return Laboratory(harness)
 
 
 class TestMarks:

@@ -203,7 +203,7 @@ PIECES = st.one_of(
 )
 
 
-@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(parts=st.lists(PIECES, min_size=1, max_size=6), space=st.sampled_from(["", " "]))
 def test_anything_is_answered(lab: Lab, parts: list[str], space: str) -> None:
     """Whatever is typed: lines, none, or a sentence."""

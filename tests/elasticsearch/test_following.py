@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from elasticsearch import ApiError, TransportError
+from elasticsearch import ApiError, Elasticsearch, TransportError
 
 from shipper.config import Elasticsearch as Settings
 from shipper.elastic.client import connect
 from shipper.elastic.templates import install
 from shipper.testnode.node import Node
-from tests.conformance.rig import alive, eventually
+from tests.conformance.harness import alive, eventually
 from tests.elasticsearch.test_search import START, Bench, Doc, line
 
 FILES = ("/var/log/neuroflow/neuroflow.log", "/var/log/neuroflow/api.log", "/var/log/neuroflow/scan.log")
@@ -133,7 +133,14 @@ class Reader:
 
 
 @pytest.fixture
-def bench(own: Node, tmp_path: Path) -> Iterator[Bench]:
+def bench(es: Elasticsearch, node: Node, namespace: str, tmp_path: Path) -> Bench:
+    """A fresh namespace."""
+    install(es)
+    return Bench(es, node.url, namespace, tmp_path)
+
+
+@pytest.fixture
+def own_bench(own: Node, tmp_path: Path) -> Iterator[Bench]:
     """A fresh namespace on a node that may be killed."""
     own.start()
     client = connect(Settings(hosts=[own.url], request_timeout=10))
@@ -172,13 +179,13 @@ class TestFollowing:
         assert [] == reader.said
 
     @pytest.mark.parametrize("blow", ["stop", "kill"])
-    def test_survives_a_restart(self, bench: Bench, own: Node, blow: str) -> None:
+    def test_survives_a_restart(self, own_bench: Bench, own: Node, blow: str) -> None:
         """A node that goes, in order or not, and comes back: said once, waited for, and nothing lost or repeated."""
-        reader = Reader(bench)
-        writer = Writer(bench)
+        reader = Reader(own_bench)
+        writer = Writer(own_bench)
         assert eventually(lambda: len(reader.messages) > 20, LONG)
         for _ in range(2):
-            roll_over(bench, writer)
+            roll_over(own_bench, writer)
         assert writer.beyond(20)
         getattr(own, blow)()
         assert reader.says("waiting for it")

@@ -22,7 +22,7 @@ from shipper.elastic.client import connect
 from shipper.elastic.in_force import in_force
 from shipper.elastic.templates import install
 from shipper.testnode.node import Node
-from tests.conformance.rig import eventually
+from tests.conformance.harness import eventually
 
 STRANGE = {"properties": {"event": {"properties": {"action": {"type": "keyword"}}}}}
 STRICT = {"dynamic": "strict", "properties": {"@timestamp": {"type": "date"}}}

@@ -90,6 +90,7 @@ def test_data_survives_a_restart(own: Node, client: Elasticsearch) -> None:
 
 
 # SIGTERM ends Python as SIGKILL does: without a chance to clean up.
+@pytest.mark.second_node
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_nothing_stays_when_the_parent_ends(number: signal.Signals) -> None:
     """However the process that started a node ends, node and folder go with it."""
@@ -111,6 +112,7 @@ def test_nothing_stays_when_the_parent_ends(number: signal.Signals) -> None:
         parent.communicate()
 
 
+@pytest.mark.second_node
 def test_a_node_that_dies_while_booting_tells_why() -> None:
     """The error holds the last lines of the node's own log."""
     with (

@@ -21,7 +21,7 @@ from shipper.elastic.templates import install
 from shipper.testnode import container, distribution, node
 from shipper.testnode.node import Node, NodeError
 from shipper.testnode.process import ProcessNode
-from tests.conformance.rig import eventually
+from tests.conformance.harness import eventually
 from tests.elasticsearch.secured import PASSWORD, SECURITY, hashed
 from tests.pages import roles
 

@@ -1,6 +1,6 @@
 """Kibana's objects over real documents: what Discover and Lens would ask for, against what the commands answer.
 
-The requests are made by ``tests/asked``, which was compared with those of a real Kibana; no Kibana is needed here.
+``tests/kibana_emulator`` makes the requests, which were compared with those of a real Kibana; no Kibana is needed.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from shipper.testnode.node import Node
 from shipper.views.hits import flat
 from shipper.views.stats import DashboardQueries
 from shipper.views.views import AUDIT, FAILURES, PIPELINE, SHOW, TASKS, WORKFLOWS, View
-from tests.asked import discover
-from tests.asked.lens import MISSING, Row, chart, charts
-from tests.asked.objects import objects
-from tests.conformance.rig import Rig
+from tests.conformance.harness import Harness
 from tests.elasticsearch import lab, planned_runs
 from tests.elasticsearch.planned_runs import Line, Run, planned, row, write
 from tests.elasticsearch.screens import Laboratory
+from tests.kibana_emulator import discover
+from tests.kibana_emulator.lens import MISSING, Row, chart, charts
+from tests.kibana_emulator.objects import objects
 
 OVERVIEW, PIPELINES, TRAIL = "neuroflow-overview", "neuroflow-pipelines", "neuroflow-audit"
 DAY = timedelta(hours=24)
@@ -71,21 +71,21 @@ def columns(view: View, rows: list[dict[str, Any]]) -> list[list[Any]]:
 
 
 @pytest.fixture(scope="module")
-def laboratory(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Laboratory, Rig]]:
+def laboratory(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Laboratory, Harness]]:
     """A small laboratory's logs in a namespace of their own."""
-    rig = Rig(tmp_path_factory.mktemp("lab"), node.url, f"t{uuid.uuid4().hex[:10]}")
-    lab.write(rig.logs)
-    done = rig.once()
+    harness = Harness(tmp_path_factory.mktemp("lab"), node.url, f"t{uuid.uuid4().hex[:10]}")
+    lab.write(harness.logs)
+    done = harness.once()
     assert 0 == done.returncode, done.stderr
-    yield Laboratory(rig), rig
-    rig.close()
+    yield Laboratory(harness), harness
+    harness.close()
 
 
 class TestRowsOfTheCommands:
     """A search of Discover lists what its command lists, in its order."""
 
     @pytest.fixture
-    def reader(self, es: Elasticsearch, laboratory: tuple[Laboratory, Rig]) -> Reader:
+    def reader(self, es: Elasticsearch, laboratory: tuple[Laboratory, Harness]) -> Reader:
         """Looks at the same logs."""
         return Reader(es, laboratory[1].namespace)
 
@@ -100,7 +100,7 @@ class TestRowsOfTheCommands:
         ids=lambda one: getattr(one, "name", ""),
     )
     def test_same_rows(
-        self, laboratory: tuple[Laboratory, Rig], reader: Reader, view: View, command: list[str]
+        self, laboratory: tuple[Laboratory, Harness], reader: Reader, view: View, command: list[str]
     ) -> None:
         """Row by row the same cells; ``show`` prints the oldest first."""
         printed = laboratory[0].rows(*command)
@@ -112,14 +112,14 @@ class TestRowsOfTheCommands:
             flat(hit["_source"])["@timestamp"] for hit in reader.hits(view)
         ]
 
-    def test_log_of_a_run(self, laboratory: tuple[Laboratory, Rig], reader: Reader) -> None:
+    def test_log_of_a_run(self, laboratory: tuple[Laboratory, Harness], reader: Reader) -> None:
         """Behind the link on a run: the newest attempt in the order of its file, then the older one."""
         printed = columns(PIPELINE, laboratory[0].rows("pipeline", "2"))
         listed = reader.cells(PIPELINE, {"match_phrase": {"neuroflow.run_id": "2"}})
         older = [[line] for line in lab.OLDER_PIPELINE_LOG.splitlines()]
         assert printed + older == listed
 
-    def test_failures(self, laboratory: tuple[Laboratory, Rig], reader: Reader) -> None:
+    def test_failures(self, laboratory: tuple[Laboratory, Harness], reader: Reader) -> None:
         """The latest first."""
         printed = laboratory[0].rows("stats", "failures")
         assert printed
@@ -137,7 +137,7 @@ class TestRowsOfTheCommands:
                     field for field in shown if told.get(field) == ""
                 }
 
-    def test_audit_dashboard(self, laboratory: tuple[Laboratory, Rig], reader: Reader) -> None:
+    def test_audit_dashboard(self, laboratory: tuple[Laboratory, Harness], reader: Reader) -> None:
         """Every entry is counted once, by who, what and which entity."""
         entries = laboratory[0].rows("audit", "--limit", "500")
         assert 7 == sum(one["n"] for one in reader.rows(TRAIL, "Changes over time")) == len(entries)
@@ -156,7 +156,7 @@ class TestRowsOfTheCommands:
         [first, *_] = reader.rows(TRAIL, "Most changed")
         assert ("session:1", 2) == (first["entity"], first["n"])
 
-    def test_levels(self, laboratory: tuple[Laboratory, Rig], reader: Reader) -> None:
+    def test_levels(self, laboratory: tuple[Laboratory, Harness], reader: Reader) -> None:
         """Every line of ``show`` is in one of the colours."""
         lines = laboratory[0].rows("show", "--tail", "500")
         spans = reader.rows(OVERVIEW, "Log lines by level")
@@ -182,12 +182,12 @@ def shipped(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sh
         patch.setattr(planned_runs, "NOW", now)
         # None so near the edge of the last day that it would cross it between two questions.
         plan = [run for run in planned(400, seed=3) if abs(now - run.created - DAY) > timedelta(minutes=10)]
-    rig = Rig(tmp_path_factory.mktemp("plan"), node.url, f"t{uuid.uuid4().hex[:10]}")
-    write([*(line for run in plan for line in run.lines()), *sessions(now)], rig.logs)
-    done = rig.once()
+    harness = Harness(tmp_path_factory.mktemp("plan"), node.url, f"t{uuid.uuid4().hex[:10]}")
+    write([*(line for run in plan for line in run.lines()), *sessions(now)], harness.logs)
+    done = harness.once()
     assert 0 == done.returncode, done.stderr
-    yield Shipped(rig.namespace, now, plan)
-    rig.close()
+    yield Shipped(harness.namespace, now, plan)
+    harness.close()
 
 
 class TestFiguresOfTheCommands:

@@ -15,7 +15,7 @@ from shipper.testnode.node import Node
 from shipper.views import stats
 from shipper.views.stats import DashboardQueries
 from shipper.views.workflow import workflow_detail
-from tests.conformance.rig import Rig
+from tests.conformance.harness import Harness
 from tests.elasticsearch.planned_runs import NOW, Line, Run, event, iso, planned, row, write
 
 DAY = timedelta(hours=24)
@@ -93,26 +93,26 @@ NO_TIME = {"run_id": 9003, "pipeline": None, "session_id": None, "error": "when?
 
 
 @pytest.fixture
-def rig(tmp_path: Path, node: Node, namespace: str) -> Iterator[Rig]:
+def harness(tmp_path: Path, node: Node, namespace: str) -> Iterator[Harness]:
     """A sidecar with files and a namespace of its own."""
-    one = Rig(tmp_path, node.url, namespace)
+    one = Harness(tmp_path, node.url, namespace)
     yield one
     one.close()
 
 
-def ship(rig: Rig, *lines: Line) -> None:
+def ship(harness: Harness, *lines: Line) -> None:
     """Through the files and the sidecar into the index."""
-    write(lines, rig.logs)
-    done = rig.once()
+    write(lines, harness.logs)
+    done = harness.once()
     assert 0 == done.returncode, done.stderr
 
 
 def test_every_query_answers_what_was_planned(
-    rig: Rig, es: Elasticsearch, namespace: str, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, es: Elasticsearch, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """1,300 runs, told of by events, audit rows or both, retried, used again, under way; sessions by row and name."""
     runs = [*planned(1300, seed=11), *EDGES]
-    ship(rig, *(line for run in runs for line in run.lines()), *session_lines(), UNTIMED)
+    ship(harness, *(line for run in runs for line in run.lines()), *session_lines(), UNTIMED)
     queries = DashboardQueries(es, namespace, now=lambda: NOW)
     assert overview(runs) == queries.get_overview_stats()
 
@@ -207,10 +207,10 @@ STAGES = [
 ]  # fmt: skip
 
 
-def test_a_workflow_run_as_it_was_planned(rig: Rig, es: Elasticsearch, namespace: str) -> None:
+def test_a_workflow_run_as_it_was_planned(harness: Harness, es: Elasticsearch, namespace: str) -> None:
     """Its newest life, its stages in order, and its pipeline runs, however many: all of them by their starts."""
     runs = planned(1700, seed=12)
-    ship(rig, *(line for run in runs for line in run.lines()), *workflow_lines())
+    ship(harness, *(line for run in runs for line in run.lines()), *workflow_lines())
     found = workflow_detail(es, namespace, 7)
     assert found is not None
     assert STAGES == found["stages"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shipper.testnode.node import Node
-from tests.conformance.rig import Rig
+from tests.conformance.harness import Harness
 from tests.elasticsearch import lab
 from tests.elasticsearch.screens import Laboratory
 
@@ -39,11 +39,11 @@ COMMANDS = {
 def laboratory(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]:
     """The laboratory's logs in a namespace of their own."""
     folder = tmp_path_factory.mktemp("lab")
-    rig = Rig(folder, node.url, f"lab{os.getpid()}")
-    lab.write(rig.logs)
-    rig.once()
-    yield Laboratory(rig)
-    rig.close()
+    harness = Harness(folder, node.url, f"lab{os.getpid()}")
+    lab.write(harness.logs)
+    harness.once()
+    yield Laboratory(harness)
+    harness.close()
 
 
 @pytest.mark.parametrize("columns", [80, 160])

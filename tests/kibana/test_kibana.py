@@ -17,6 +17,8 @@ from shipper.kibana.rule_api import rule_id
 from tests.kibana.conftest import Clients
 from tests.kibana_files import edit, write_files
 
+pytestmark = pytest.mark.second_node
+
 INTERNAL = {"elastic-api-version": "1", "x-elastic-internal-origin": "Kibana", "content-type": "application/json"}
 
 

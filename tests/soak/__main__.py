@@ -23,8 +23,8 @@ from elasticsearch import ApiError, Elasticsearch, TransportError
 from shipper.config import Elasticsearch as Settings
 from shipper.elastic.client import connect
 from shipper.testnode.node import NodeError, running_node
-from tests.conformance.rig import Rig
-from tests.soak.mishaps import Mishaps
+from tests.conformance.harness import Harness
+from tests.soak.faults import Faults
 from tests.soak.sidecar import Sidecar
 from tests.soak.verdict import MOST_SHOWN, Verdict, copies, judge
 from tests.soak.writers import Celery, Compressed, Log, Pipelines, Renamed, Truncated
@@ -73,26 +73,26 @@ class Soak:
 
     def __init__(self, folder: Path, es: Elasticsearch, node: Any, seed: int, rate: float) -> None:
         self._es, self._seed = es, seed
-        rig = Rig(folder, node.url, NAMESPACE)
-        rig.configure(
+        harness = Harness(folder, node.url, NAMESPACE)
+        harness.configure(
             partial_line_timeout=30,  # a line is torn for a moment only, but the machine may be busy
-            inputs=[{"paths": [str(rig.logs / "service.log")], "dataset": "app"}],
+            inputs=[{"paths": [str(harness.logs / "service.log")], "dataset": "app"}],
         )
-        self._rig, self._sidecar = rig, Sidecar(rig)
+        self._harness, self._sidecar = harness, Sidecar(harness)
         share = rate / 5
         self._logs: list[Log] = [
-            Renamed(rig.logs / "neuroflow.log", share, self._dice("renamed")),
-            Truncated(rig.logs / "service.log", share, self._dice("truncated")),
-            Compressed(rig.logs / "workflow.log", share, self._dice("compressed")),
-            Celery(rig.logs / "celery" / "worker.log", share, self._dice("celery")),
-            Pipelines(rig.logs / "pipelines" / "qsiprep", share, self._dice("pipelines"), self._shipped),
+            Renamed(harness.logs / "neuroflow.log", share, self._dice("renamed")),
+            Truncated(harness.logs / "service.log", share, self._dice("truncated")),
+            Compressed(harness.logs / "workflow.log", share, self._dice("compressed")),
+            Celery(harness.logs / "celery" / "worker.log", share, self._dice("celery")),
+            Pipelines(harness.logs / "pipelines" / "qsiprep", share, self._dice("pipelines"), self._shipped),
         ]
-        self._mishaps = Mishaps(self._sidecar, node, es, NAMESPACE, self._dice("mishaps"))
+        self._faults = Faults(self._sidecar, node, es, NAMESPACE, self._dice("faults"))
 
     def run(self, seconds: float) -> bool:
         """Write, make trouble, wait until all is shipped, count; gives whether all is well."""
         quiet, ended = threading.Event(), threading.Event()
-        trouble = threading.Thread(target=self._mishaps.run, args=(quiet,))
+        trouble = threading.Thread(target=self._faults.run, args=(quiet,))
         writers = [threading.Thread(target=log.run, args=(ended,)) for log in self._logs]
         self._sidecar.start()
         for thread in (trouble, *writers):
@@ -106,13 +106,13 @@ class Soak:
             quiet.set()
             trouble.join()
         drained = self._drain()
-        once = self._rig.once()
+        once = self._harness.once()
         if once.returncode:
             self._sidecar.faults.append(f"--once ended with {once.returncode}: {once.stderr[-500:]}")
         self._es.indices.refresh(index=INDEX)
         written = {name: count for log in self._logs for name, count in log.written().items()}
         verdict = judge(self._es, INDEX, written)
-        counters = self._rig.status()["counters"]
+        counters = self._harness.status()["counters"]
         self._report(seconds, drained, verdict, counters)
         return verdict.well and drained is not None and not self._sidecar.faults and not counters["dead"]
 
@@ -138,7 +138,7 @@ class Soak:
             if now - said >= 60:
                 said = now
                 lines = sum(sum(log.written().values()) for log in self._logs)
-                deeds = ", ".join(f"{kind} {count}" for kind, count in self._mishaps.counts.items())
+                deeds = ", ".join(f"{kind} {count}" for kind, count in self._faults.counts.items())
                 print(f"  {(now - began) / 60:3.0f} min: {lines:,} lines written; {deeds}", flush=True)
             time.sleep(0.5)
 
@@ -162,7 +162,7 @@ class Soak:
         return time.monotonic() - began if most >= wanted else None
 
     def _report(self, seconds: float, drained: float | None, verdict: Verdict, counters: dict[str, int]) -> None:
-        cost, counts = self._sidecar.cost, self._mishaps.counts
+        cost, counts = self._sidecar.cost, self._faults.counts
         lost, doubled = (sum(map(len, wrong.values())) for wrong in (verdict.lost, verdict.doubled))
         rows: list[tuple[str, str]] = [
             ("minutes", f"{seconds / 60:g}"),

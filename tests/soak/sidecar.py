@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.conformance.rig import PATIENCE, Rig
+from tests.conformance.harness import PATIENCE, Harness
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 # What may come out of an orderly end: all delivered, or (without a cluster) not all.
@@ -29,9 +29,9 @@ class Cost:
 class Sidecar:
     """One sidecar at a time; ``faults`` says when one ended as it should not."""
 
-    def __init__(self, rig: Rig) -> None:
-        self.rig = rig
-        self.said = rig.folder / "sidecar.log"
+    def __init__(self, harness: Harness) -> None:
+        self.harness = harness
+        self.said = harness.folder / "sidecar.log"
         self.cost = Cost()
         self.faults: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
@@ -46,7 +46,7 @@ class Sidecar:
     def _start(self) -> None:
         if self._process is None:
             with self.said.open("ab") as said:
-                self._process = subprocess.Popen(self.rig.command(), stdout=said, stderr=said)
+                self._process = subprocess.Popen(self.harness.command(), stdout=said, stderr=said)
 
     def kill(self) -> None:
         """SIGKILL."""

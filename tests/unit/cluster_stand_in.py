@@ -5,6 +5,8 @@ What may be there already is decided by the real look-up (``shipper.deliver.dedu
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,10 +16,16 @@ from typing import Any, Self, cast
 import orjson
 from elasticsearch import Elasticsearch
 
+from shipper.config import Config
 from shipper.deliver.batch import Batch
 from shipper.deliver.dedupe import Dedupe, Pair
+from shipper.deliver.sender import Sender
 from shipper.deliver.work import parts_of
+from shipper.redact.redactor import Redactor
+from shipper.sidecar.sidecar import Sidecar
 from shipper.tail.progress import Span
+from shipper.tail.state.store import CursorStore
+from shipper.tail.tail import Clock
 from shipper.telemetry import Counters
 
 ROOM = 2
@@ -220,3 +228,56 @@ def _named(item: bytes) -> bytes:
     action, document = item.splitlines()
     name = orjson.loads(action)["create"]["_id"]
     return orjson.dumps({"create": {"_index": STREAM, "_id": name}}) + b"\n" + document + b"\n"
+
+
+class Run:
+    """One run of a sidecar over real files, whose cluster is a stand-in and whose clock is the test's.
+
+    Args:
+        config: as it was read.
+        stream: that it ships into.
+        clock: monotonic seconds.
+        warn: told what the store has to say.
+        wall_ns: the wall clock, nanoseconds.
+        once: ship what there is, and no more.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        stream: Stream,
+        clock: Callable[[], float],
+        warn: Callable[[str], None],
+        *,
+        wall_ns: Callable[[], int] = time.time_ns,
+        once: bool = False,
+    ) -> None:
+        redactor = Redactor(config.shipper.redact)
+        self.store = CursorStore(config.shipper.state_dir, warn, redactor.conceal)
+        redactor.recall(self.store.known())
+        self.counters = Counters()
+        self.cluster = Cluster(stream, self.counters, clock)
+        self.sidecar = Sidecar(
+            config,
+            store=self.store,
+            sender=cast("Sender", self.cluster),
+            counters=self.counters,
+            wake=threading.Event(),
+            clock=Clock(clock, wall_ns),
+            once=once,
+            redactor=redactor,
+        )
+
+    def stop(self) -> bool:
+        """SIGTERM; gives whether everything that was read is acknowledged."""
+        self.sidecar.stop()
+        complete = self.sidecar.drain()
+        self.store.close(clean=complete)
+        return complete
+
+    def kill(self) -> None:
+        """SIGKILL: what it has open is closed."""
+        for generation in self.sidecar._tail._generations:
+            if generation.awake is not None:
+                generation.awake.close()
+        self.store.close()

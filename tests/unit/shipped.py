@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from shipper.config import Config, Shipper
-from shipper.sidecar.sidecar import Sidecar
-from shipper.tail.state.store import CursorStore
-from shipper.tail.tail import Clock
-from shipper.telemetry import Counters
-from tests.unit.cluster_stand_in import Cluster, Stream
+from tests.unit.cluster_stand_in import Run, Stream
 
 
 class Shipped:
@@ -43,27 +38,18 @@ class Shipped:
                 "scan_interval": 0.2, "partial_line_timeout": 1, "shutdown_timeout": 1, **self._options,
             }),
         )  # fmt: skip
-        self._store = CursorStore(config.shipper.state_dir, self.warned.append)
-        counters = Counters()
-        self.sidecar = Sidecar(
-            config,
-            store=self._store,
-            sender=Cluster(self.stream, counters, lambda: self.now),  # type: ignore[arg-type] # what of a Sender is asked
-            counters=counters,
-            wake=threading.Event(),
-            clock=Clock(lambda: self.now, lambda: int(self.now * 1e9)),
+        self._run = Run(
+            config, self.stream, lambda: self.now, self.warned.append, wall_ns=lambda: int(self.now * 1e9)
         )
+        self.sidecar = self._run.sidecar
 
     def stop(self) -> None:
         """SIGTERM."""
-        self.sidecar.stop()
-        self._store.close(clean=self.sidecar.drain())
+        self._run.stop()
 
     def close(self) -> None:
         """Let everything go."""
-        self.sidecar.stop()
-        self.sidecar.drain()
-        self._store.close()
+        self._run.stop()
 
     def restart(self) -> None:
         """SIGTERM, and another start."""

@@ -7,7 +7,6 @@ that answer when they are told to, and the clock stands until it is moved.
 from __future__ import annotations
 
 import shutil
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -19,16 +18,21 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from shipper.config import Config, Shipper
-from shipper.sidecar.sidecar import Sidecar
-from shipper.tail.state.store import CursorStore
-from shipper.tail.tail import Clock
-from shipper.telemetry import Counters
-from tests.unit.cluster_stand_in import Cluster, Stream
+from shipper.tail import reader
+from tests.unit.cluster_stand_in import Run, Stream
 from tests.unit.rotated_log import PACK, RotatedLog
 
+# Small reads (but a whole head at once), so that a file of a few lines takes several.
+CHUNK = 1100
 # So many lines may be how every life begins.
 FEW = 6
 PARTIAL = 5.0
+
+
+@pytest.fixture(autouse=True)
+def small_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are read a few lines at a time."""
+    monkeypatch.setattr(reader, "CHUNK_BYTES", CHUNK)
 
 
 class Weather(RotatedLog):
@@ -48,23 +52,14 @@ class Weather(RotatedLog):
         self.now = 1000.0
         self.records: set[str] = set()
         self.stream = Stream()
-        self.away = False
+        self.away = self.moved = self.lost = False
         self.start()
 
     def start(self) -> None:
         """Start a sidecar."""
-        self.store = CursorStore(self.config.shipper.state_dir, pytest.fail)
-        self.counters = Counters()
-        self.cluster = Cluster(self.stream, self.counters, lambda: self.now)
+        self.life = Run(self.config, self.stream, lambda: self.now, pytest.fail, wall_ns=lambda: int(self.now * 1e9))
+        self.sidecar, self.cluster, self.counters = self.life.sidecar, self.life.cluster, self.life.counters
         self.cluster.away = self.cluster.failing = self.away
-        self.sidecar = Sidecar(
-            self.config,
-            store=self.store,
-            sender=self.cluster,  # type: ignore[arg-type] # what of a Sender is asked, without threads
-            counters=self.counters,
-            wake=threading.Event(),
-            clock=Clock(lambda: self.now, lambda: int(self.now * 1e9)),
-        )
 
     def teardown(self) -> None:
         """In the end the cluster is there, and every line that a scan could see is in the index, once."""
@@ -81,16 +76,22 @@ class Weather(RotatedLog):
             lines = Counter(line for message in there.elements() for line in message.split("\n"))
             assert sorted(one for one in self.must if not self._is_there_once(one.decode(), lines)) == []
             assert [message for message, times in there.items() if times > 1] == []
-            assert sorted(one for one in self.records if not _is_whole(one, there)) == []
+            assert self.lost or sorted(one for one in self.records if not _is_whole(one, there)) == []
             state = self.counters.snapshot()
             assert state["read"] == state["acknowledged"] + state["duplicate"] + state["dead"]
         finally:
-            self.sidecar.stop()
-            self.sidecar.drain()
-            self.store.close()
+            self.life.stop()
             shutil.rmtree(self.root)
 
     def _is_there_once(self, line: str, there: Counter[str]) -> bool:
+        """Whether a line is in the index once, perhaps in two parts.
+
+        When the state was lost, a record that went out before its end was written comes again as a whole: each of its
+        lines is there, and no message twice.
+        """
+        if self.lost:
+            first, _, second = line.partition("|")
+            return there[line] > 0 or (there[first] > 0 and there[f"|{second}"] > 0)
         if line.startswith(("|", "t", " ")):
             return there[line] == 1  # its beginning was rotated away, or it was written at once
         first, _, second = line.partition("|")
@@ -173,18 +174,29 @@ class Weather(RotatedLog):
                 self.stream.create(self.cluster.sent(request))
         if rolled_over:
             self.roll_over()
-        self.now += 0.01
-        for one in self.sidecar._tail._generations:
-            if one.awake is not None:
-                one.awake.close()
-        self.store.close()
+        self._die()
         self.start()
+
+    def _die(self) -> None:
+        """SIGKILL."""
+        self.now += 0.01
+        self.life.kill()
+
+    @precondition(lambda self: not self.moved)
+    @rule()
+    def lose_state(self) -> None:
+        """The state directory is deleted: every file is found to be what it was by its content and its name."""
+        self.lost = True
+        self._die()
+        shutil.rmtree(self.config.shipper.state_dir)
+        self.start()
+        if self._runs():
+            self._settle_files()  # a log that moves before it is seen again would be another
 
     @rule()
     def stop(self) -> None:
         """SIGTERM, and another start."""
-        self.sidecar.stop()
-        self.store.close(clean=self.sidecar.drain())
+        self.life.stop()
         self.start()
 
     @rule()
@@ -198,6 +210,29 @@ class Weather(RotatedLog):
     def copytruncate(self) -> None:
         """Rotation by copying and truncating, at once."""
         self.copytruncate_log()
+
+    @precondition(lambda self: self.log.stat().st_size > 0)
+    @rule(half=st.booleans(), late=st.booleans(), killed=st.booleans())
+    def copytruncate_slowly(self, *, half: bool, late: bool, killed: bool) -> None:
+        """A copy is looked at while it is written; ``late``: lines come after it ended, and are only in the log.
+
+        Of such a copy that ends within a line this part is shipped beside the whole line of the log.
+        """
+        self._settle_files()
+        self.shift()
+        copied = self._half() if half else self.log.read_bytes()
+        copy = Path(f"{self.log}.1")
+        copy.write_bytes(copied)
+        self._settle_files()
+        if killed:
+            self.kill("at once", rolled_over=False)
+        self.write(3, 40, part=False)
+        if late and len(copied) >= 1024 and copied.endswith(b"\n"):
+            with self._all_shipped():
+                self.truncate_log()
+        else:
+            copy.write_bytes(self.log.read_bytes())
+            self.truncate_log()
 
     @rule(
         before=st.integers(1, 3),
@@ -303,6 +338,7 @@ class Weather(RotatedLog):
     @rule(which=st.integers(0, 9), name=st.sampled_from(["same", "other", "rotated", "unseen"]))
     def move(self, which: int, name: str) -> None:
         """A run's log is moved, after a scan or before one; out of sight only when it was shipped."""
+        self.moved = True
         path = self._runs()[which % len(self._runs())]
         folder = self.log.parent / ("elsewhere" if name == "unseen" else f"pipelines/{self.number}")
         folder.mkdir(parents=True, exist_ok=True)
@@ -315,6 +351,7 @@ class Weather(RotatedLog):
     def rename_folder(self) -> None:
         """A pipeline's folder has another name from now on."""
         folder = self.log.parent / "pipelines/p"
+        self.moved = True
         self.number += 1
         folder.rename(folder.with_name(f"p{self.number}"))
 
@@ -360,7 +397,6 @@ def _is_whole(record: str, there: Counter[str]) -> bool:
 
 
 Weather.TestCase.settings = settings(
-    max_examples=150,
     stateful_step_count=25,
     suppress_health_check=list(HealthCheck),
     report_multiple_bugs=False,

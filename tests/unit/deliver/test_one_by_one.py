@@ -144,7 +144,7 @@ def test_a_document_that_can_not_be_serialised_is_a_plain_message(monkeypatch: p
     assert 3 == len(records.starts)
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     lines=st.lists(st.sampled_from(LINES), max_size=12),
     at=st.integers(0, 12),

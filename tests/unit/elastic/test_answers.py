@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 from elastic_transport import ApiError, ApiResponse, ApiResponseMeta, HttpHeaders, NodeConfig, TransportError
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shipper.config import Elasticsearch as Settings
@@ -120,7 +120,6 @@ def bulk_answer() -> bytes:
     return orjson.dumps({"errors": True, "items": [{"create": item} for item in items]})
 
 
-@settings(max_examples=500)
 @given(st.integers(0, 2**32))
 def test_a_bent_bulk_answer_settles_nothing_that_the_cluster_did_not(seed: int) -> None:
     """An item has the outcome that the cluster gave it, or is asked again; no other becomes a dead letter."""
@@ -150,7 +149,6 @@ def test_what_all_bulk_answers_say_is_read_as_any_other(items: int, put_in: byte
         assert expected == json_of(other)
 
 
-@settings(max_examples=500)
 @given(wrong=st.integers(0, 5), seed=st.integers(0, 2**32))
 def test_what_may_be_there_is_never_taken_for_missing(wrong: int, seed: int) -> None:
     """However one of the answers to a look-up is bent: the truth comes out, or an error and it is asked again."""

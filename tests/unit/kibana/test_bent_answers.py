@@ -42,7 +42,7 @@ def test_setup_survives_any_answer(client: Clients, kibana: KibanaStandIn, files
     with tape.recording():
         put()
 
-    @settings(max_examples=200, suppress_health_check=list(HealthCheck))
+    @settings(suppress_health_check=list(HealthCheck))
     @given(wrong=st.integers(0, tape.requests - 1), seed=st.integers(0, 2**32), for_ever=st.booleans())
     def bend(wrong: int, seed: int, *, for_ever: bool) -> None:
         # The error's message is the sentence.

@@ -90,7 +90,7 @@ PARTS = [
     b"worker: Warm shutdown (MainProcess)",
 ]
 FORMATS: list[Format] = ["auto", "celery", "huey", "console", "audit", "voxelops"]
-MANY = settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(suppress_health_check=[HealthCheck.too_slow])
 
 
 def blocks_of(lines: list[bytes], cuts: list[int], of: Format) -> list[Records]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shipper.parse import timestamps
@@ -143,7 +143,6 @@ stamps = st.one_of(
 )
 
 
-@settings(max_examples=150)
 @given(stamp=stamps, zone=st.sampled_from(["UTC", "Asia/Jerusalem", "America/St_Johns", "local"]))
 def test_any_text_is_refused_or_becomes_a_valid_stamp(stamp: str, zone: str) -> None:
     """ValueError, or the one form that Elasticsearch takes everywhere."""
@@ -181,7 +180,6 @@ def changes(zone: str) -> list[datetime]:
 CHANGES = [(zone, hour) for zone in ZONES for hour in changes(zone)]
 
 
-@settings(max_examples=400)
 @given(
     change=st.sampled_from(CHANGES),
     seconds=st.integers(-3 * 3600, 3 * 3600),
@@ -288,7 +286,6 @@ def test_a_remembered_hour_makes_no_stamp_of_what_is_none(rest: str) -> None:
     assert outcomes[0] == outcomes[1]
 
 
-@settings(max_examples=300)
 @given(stamp=stamps, zone=st.sampled_from(ZONES))
 def test_a_remembered_hour_changes_nothing(stamp: str, zone: str) -> None:
     """Any text comes out the same whether its hour was met before or not."""

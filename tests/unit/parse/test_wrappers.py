@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shipper.document.ids import ids_of
@@ -213,7 +213,6 @@ some_lines = st.one_of(
 )
 
 
-@settings(max_examples=100)
 @given(lines=st.lists(some_lines, max_size=12), chunks=st.lists(st.integers(1, 300), max_size=8))
 def test_pieces_give_the_same_records_as_the_whole(lines: list[bytes], chunks: list[int]) -> None:
     """Where a read ends decides nothing, however the parts of two streams are woven."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from shipper.tail.bar_updates import finished, parts_of
@@ -222,7 +223,7 @@ def test_once_shows_how_far_a_bar_is(runs: Runs) -> None:
     assert ([b"\r 1%\r"], [6, 11], False) == (block.lines, block.offsets, block.unterminated)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     events=st.lists(
         st.one_of(
@@ -255,10 +256,12 @@ def test_bytes_come_back_exactly_over_kills(
     for _ in range(3):
         runs.now += 2 * PATIENCE
         runs.step()
+    runs.tail.close()
     at = 0
     content = runs.path.read_bytes()
+    # Of a longer line than eight times the limit the rest is dropped.
+    assume(max(map(len, re.split(rb"[\r\n]", content))) <= 100 * KEEP_FACTOR)
     for start, text in sorted(runs.sent.items()):
         assert (start, content[start : start + len(text)]) == (at, text)
         at += len(text)
     assert len(content) == at
-    runs.tail.close()

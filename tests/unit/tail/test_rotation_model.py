@@ -238,7 +238,6 @@ class Rotations(RotatedLog):
 
 
 Rotations.TestCase.settings = settings(
-    max_examples=120,
     stateful_step_count=25,
     suppress_health_check=list(HealthCheck),
     report_multiple_bugs=False,

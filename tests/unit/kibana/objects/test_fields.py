@@ -8,11 +8,11 @@ import pytest
 
 from shipper.kibana.objects.rules import rules
 from shipper.query.conditions import Begins, Exists, Is, OneOf, kql
-from tests.asked.discover import SOURCE, request
-from tests.asked.kuery import asked, fields, kuery
-from tests.asked.lens import charts
-from tests.asked.mapped import LOGS, RUNS, Types
-from tests.asked.objects import Object, fields_of, objects, of, view_of
+from tests.kibana_emulator.discover import SOURCE, request
+from tests.kibana_emulator.kuery import asked, fields, kuery
+from tests.kibana_emulator.lens import charts
+from tests.kibana_emulator.mapped import LOGS, RUNS, Types
+from tests.kibana_emulator.objects import Object, fields_of, objects, of, view_of
 from tests.unit.kibana.objects.test_files import DASHBOARDS
 
 NUMBERS = {"long", "double"}

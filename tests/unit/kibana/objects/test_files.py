@@ -18,8 +18,8 @@ from shipper.kibana.objects.panels import text as words
 from shipper.query.conditions import OneOf, kql
 from shipper.views.formatters import text
 from shipper.views.views import SHOW, VIEWS, Column, View
-from tests.asked.lens import charts
-from tests.asked.objects import objects, of
+from tests.kibana_emulator.lens import charts
+from tests.kibana_emulator.objects import objects, of
 
 OLDEST = {"tag": "8.0.0", "index-pattern": "8.0.0", "search": "8.0.0", "dashboard": "8.9.0"}
 DASHBOARDS = ("neuroflow-overview", "neuroflow-pipelines", "neuroflow-audit")

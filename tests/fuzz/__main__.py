@@ -1,4 +1,4 @@
-"""``make storm``: a hundred thousand broken lines of every format through the real sidecar into a real node.
+"""``make fuzz``: a hundred thousand broken lines of every format through the real sidecar into a real node.
 
 Each bears a mark.  In the end every mark has to be in a document, nothing may be refused, no mapping may have grown,
 and shipping all of it once more without the state must add nothing.
@@ -17,24 +17,24 @@ from pathlib import Path
 from shipper.config import Elasticsearch as Settings
 from shipper.elastic.client import connect
 from shipper.testnode.node import NodeError, running_node
-from tests.storm.trial import Report, trial
+from tests.fuzz.trial import Report, trial
 
 _MOST_SHOWN = 20
 
 
 def main() -> int:
     """The command line; 0 when all is well."""
-    parser = argparse.ArgumentParser(prog="python -m tests.storm", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--lines", type=int, default=100_000, help="how many lines, about (default: 100000)")
     parser.add_argument("--seed", type=int, help="of all dice; drawn and printed unless given")
     asked = parser.parse_args()
     seed = secrets.randbelow(10**6) if asked.seed is None else asked.seed
-    print(f"storm: {asked.lines:,} lines, SEED={seed}", flush=True)
-    folder = Path(tempfile.mkdtemp(prefix="neuroflow-storm-"))
+    print(f"fuzz: {asked.lines:,} lines, SEED={seed}", flush=True)
+    folder = Path(tempfile.mkdtemp(prefix="neuroflow-fuzz-"))
     try:
         with running_node(say=lambda line: print(line, flush=True)) as node:
             es = connect(Settings(hosts=[node.url], request_timeout=60))
-            report = trial(folder, es, node.url, f"storm{uuid.uuid4().hex[:8]}", asked.lines, seed)
+            report = trial(folder, es, node.url, f"fuzz{uuid.uuid4().hex[:8]}", asked.lines, seed)
             es.close()
     except NodeError as error:
         print(error, file=sys.stderr)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.asked.kuery import Query, asked
-from tests.asked.objects import Object, fields_of, view_of
+from tests.kibana_emulator.kuery import Query, asked
+from tests.kibana_emulator.objects import Object, fields_of, view_of
 
 SOURCE = "kibanaSavedObjectMeta.searchSourceJSON.index"
 ROWS = 500  # unless the reader wants more

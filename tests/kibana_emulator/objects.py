@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from shipper.kibana.ndjson import kibana_objects, unpacked
-from tests.asked.mapped import Types, types_of
+from tests.kibana_emulator.mapped import Types, types_of
 
 Object = dict[str, Any]
 

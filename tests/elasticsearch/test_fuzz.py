@@ -1,4 +1,4 @@
-"""A storm of broken lines through the real sidecar into a real node; ``make storm`` is the long one."""
+"""A fuzz run of broken lines through the real sidecar into a real node; ``make fuzz`` is the long one."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from elasticsearch import Elasticsearch
 from shipper.document.unmapped import sanitized
 from shipper.elastic.templates import install
 from shipper.testnode.node import Node
-from tests.storm.trial import trial
+from tests.fuzz.trial import trial
 
 
-def test_storm_passes(tmp_path: Path, es: Elasticsearch, node: Node, namespace: str) -> None:
+def test_fuzz_run_passes(tmp_path: Path, es: Elasticsearch, node: Node, namespace: str) -> None:
     """No dead letter, every line found again, no mapping grown, and nothing twice when the state is lost."""
     report = trial(tmp_path, es, node.url, namespace, lines=3000, seed=7)
     assert report.faults == []

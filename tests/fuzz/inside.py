@@ -1,4 +1,4 @@
-"""A storm without a sidecar or a node: bytes through the same stations, in this process."""
+"""A fuzz run without a sidecar or a node: bytes through the same stations, in this process."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from shipper.tail.reader import CHUNK_BYTES, Reader
 from shipper.tail.rotation_names import split_rotation
 from shipper.tail.splitter import Block, Origin, Splitter
 from shipper.tail.state.marks import NOTHING
-from tests.storm.limits import MOST_ID, faults, fields_of_logs, fields_of_runs
-from tests.storm.mutations import BYTE_MARK, MARK
-from tests.storm.storm import Place
+from tests.fuzz.fuzz import Place
+from tests.fuzz.limits import MOST_ID, faults, fields_of_logs, fields_of_runs
+from tests.fuzz.mutations import BYTE_MARK, MARK
 
 NOW = 1_795_437_000 * 10**9
 _LOGS, _RUNS = fields_of_logs(), fields_of_runs()
@@ -97,7 +97,7 @@ class Inside:
         return found
 
     def _note(self, found: list[str], where: str) -> None:
-        self.faults.update(f"{where}: {re.sub(r'storm[0-9]+', '…', fault)}" for fault in found)
+        self.faults.update(f"{where}: {re.sub(r'fuzz[0-9]+', '…', fault)}" for fault in found)
 
 
 def marks_in(source: dict[str, Any]) -> set[str]:

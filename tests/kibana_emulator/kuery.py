@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from tests.asked.mapped import Types
+from tests.kibana_emulator.mapped import Types
 
 Query = dict[str, Any]
 

@@ -1,4 +1,4 @@
-"""Storms of broken lines inside this process: nothing stops or is lost, nothing that the cluster would refuse."""
+"""Fuzzed logs: broken lines inside this process: nothing stops or is lost, nothing that the cluster would refuse."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.storm.inside import Inside
-from tests.storm.limits import Fields, faults, fields_of_logs
-from tests.storm.mutations import BYTE_MARK
-from tests.storm.storm import PLACES, Storm
+from tests.fuzz.fuzz import PLACES, FuzzRun
+from tests.fuzz.inside import Inside
+from tests.fuzz.limits import Fields, faults, fields_of_logs
+from tests.fuzz.mutations import BYTE_MARK
 
 FIELDS: Fields = {
     "at": {"type": "date_nanos"},
@@ -24,11 +24,11 @@ FIELDS: Fields = {
 }
 
 
-def pass_through(storm: Storm) -> None:
-    """Let a storm pass, and look at what it leaves."""
+def pass_through(fuzz_run: FuzzRun) -> None:
+    """Ship a fuzz run, and look at what it leaves."""
     inside = Inside()
     marks: set[str] = set()
-    for place, data in storm.files():
+    for place, data in fuzz_run.files():
         inside.take(place, data)
         marks.update(found.decode() for found in BYTE_MARK.findall(data))
     inside.runs()
@@ -40,26 +40,26 @@ def pass_through(storm: Storm) -> None:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_every_line_becomes_a_document_that_the_cluster_takes(seed: int) -> None:
     """No crash; each mark is in one document; logs and runs stay within their mappings' limits."""
-    pass_through(Storm(3000, seed))
+    pass_through(FuzzRun(3000, seed))
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32))
-def test_any_small_storm_passes(seed: int) -> None:
+def test_any_small_fuzz_run_passes(seed: int) -> None:
     """The same for whatever dice."""
-    pass_through(Storm(60, seed))
+    pass_through(FuzzRun(60, seed))
 
 
-def test_the_same_seed_is_the_same_storm() -> None:
+def test_the_same_seed_is_the_same_run() -> None:
     """A fault can be looked at again; other dice give other lines."""
-    first = list(Storm(200, 3).files())
-    assert first == list(Storm(200, 3).files())
-    assert first != list(Storm(200, 4).files())
+    first = list(FuzzRun(200, 3).files())
+    assert first == list(FuzzRun(200, 3).files())
+    assert first != list(FuzzRun(200, 4).files())
 
 
-def test_a_storm_has_everything_in_it() -> None:
+def test_a_fuzz_run_has_everything_in_it() -> None:
     """Every kind of file, each mark in one of them only, and what it is for: it would be calm without."""
-    files = dict(Storm(3000, 5).files())
+    files = dict(FuzzRun(3000, 5).files())
     assert files.keys() >= set(PLACES)
     data = b"\n".join(files.values())
     marks = BYTE_MARK.findall(data)
@@ -104,7 +104,7 @@ def test_a_storm_has_everything_in_it() -> None:
     ],
 )
 def test_what_the_cluster_would_refuse_is_seen(document: dict[str, Any], name: str) -> None:
-    """Else a storm that passes would say nothing."""
+    """Else a run that passes would say nothing."""
     [fault] = faults(document, FIELDS)
     assert fault.startswith(f"{name}: ")
 

@@ -10,8 +10,8 @@ from typing import Any
 from elasticsearch import Elasticsearch
 
 from shipper.views.hits import flat
-from tests.storm.inside import marks_in
-from tests.storm.limits import Fields, fields_of
+from tests.fuzz.inside import marks_in
+from tests.fuzz.limits import Fields, fields_of
 
 # A document may have megabytes.
 _PAGE = 200

@@ -8,7 +8,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from tests.storm.odd import Pairs
+from tests.fuzz.odd import Pairs
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 _EVENTS = (

@@ -7,11 +7,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from tests.storm import odd
-from tests.storm.odd import Pairs, written
+from tests.fuzz import odd
+from tests.fuzz.odd import Pairs, written
 
-MARK = re.compile(r"storm\d{7}")
-BYTE_MARK = re.compile(rb"storm\d{7}")
+MARK = re.compile(r"fuzz\d{7}")
+BYTE_MARK = re.compile(rb"fuzz\d{7}")
 _JUNK = (
     b"\xff", b"\xfe\xff", b"\xc3(", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xc0\x80", b"\xe2\x82", b"\x00",
     b"\x00" * 64, b"\x01\x02\x03", b"\x07", b"\x08", b"\x0b", b"\x0c", b"\x7f", b"\r", b"\x1b[31m", b"\x1b[0m",
@@ -24,7 +24,7 @@ _JUNK = (
 
 def mark_of(number: int) -> str:
     """The mark of a line."""
-    return f"storm{number:07d}"
+    return f"fuzz{number:07d}"
 
 
 def json_line(dice: random.Random, pairs: Pairs, mark: str) -> bytes:

@@ -14,33 +14,46 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Literal
 
+import pytest
+from click.testing import CliRunner
 from elasticsearch import ApiError, Elasticsearch
+
+from shipper.cli.ship import ship
 
 PATIENCE = 60.0
 
 When = Literal["running", "stopped", "killed"]
 """What the sidecar is while something happens to its files."""
+WHEN = pytest.mark.parametrize("when", ["running", "stopped", "killed"])
 
 
-class Rig:
+class Harness:
     """One log directory, one state directory, one namespace.
 
     Args:
         folder: where everything lies.
         url: of the cluster, or several of its nodes.
         namespace: of the data streams.
+        es: to look into the index.
     """
 
-    def __init__(self, folder: Path, url: str | list[str], namespace: str) -> None:
+    def __init__(self, folder: Path, url: str | list[str], namespace: str, es: Elasticsearch | None = None) -> None:
         self.folder = folder
         self.logs = folder / "logs"
         self.state = folder / "state"
         self.config = folder / "neuroflow.yaml"
         self.url = url
         self.namespace = namespace
+        self._es = es
         self.logs.mkdir(exist_ok=True)
         self._running: list[subprocess.Popen[str]] = []
         self.configure()
+
+    @property
+    def es(self) -> Elasticsearch:
+        """A client of the cluster."""
+        assert self._es is not None
+        return self._es
 
     def configure(self, *, request_timeout: float = 10, **shipper: Any) -> None:
         """Write the configuration; keyword arguments go into its ``shipper`` section."""
@@ -82,7 +95,7 @@ class Rig:
     def start(
         self, *before: str, said: IO[str] | None = None, command: list[str] | None = None, **options: Any
     ) -> subprocess.Popen[str]:
-        """Start the sidecar; it is ended with the rig.
+        """Start the sidecar; it is ended with the harness.
 
         Args:
             before: what its command line is put behind, such as ``unshare``.
@@ -107,33 +120,60 @@ class Rig:
         process.kill()
         process.communicate(timeout=PATIENCE)
 
+    def eventually(self, wanted: Callable[[], bool]) -> bool:
+        """Whether it comes true before the patience ends; a bound on hanging, not a measure of speed."""
+        return eventually(wanted)
+
+    def roll_over(self, dataset: str = "app") -> None:
+        """Give a data stream another backing index: from now on the same id can be created again."""
+        self.es.indices.rollover(alias=f"logs-neuroflow.{dataset}-{self.namespace}")
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, in which the sidecar may see what is there."""
+        time.sleep(seconds)
+
     def close(self) -> None:
         """End what still runs."""
         for process in self._running:
             if process.poll() is None:
                 self.kill(process)
 
+    def ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command that only looks at files, in this process: it takes a fiftieth of the time."""
+        result = CliRunner().invoke(ship, ["--config", str(self.config), *arguments])
+        return subprocess.CompletedProcess(arguments, result.exit_code, result.stdout, result.stderr)
+
     def status(self) -> dict[str, Any]:
         """What ``status --json`` says."""
-        answer: dict[str, Any] = json.loads(self.run("status", "--json").stdout)
+        answer: dict[str, Any] = json.loads(self.ask("status", "--json").stdout)
         return answer
 
-    def documents(self, es: Elasticsearch, dataset: str = "*") -> list[dict[str, Any]]:
+    def shipping(self, when: When = "running", before: Sequence[str] = (), **options: Any) -> Shipping:
+        """Start the sidecar, to which things will happen.
+
+        Args:
+            when: whether it runs while they happen, or was stopped or killed and is started again afterwards.
+            before: what its command line is put behind.
+            options: of ``Popen``.
+        """
+        return Shipping(self, when, before, **options)
+
+    def documents(self, dataset: str = "*") -> list[dict[str, Any]]:
         """Every document of the namespace's streams, copies included, in the order of files and offsets."""
-        index = f"logs-neuroflow.{dataset}-{self.namespace}"
+        es, index = self.es, f"logs-neuroflow.{dataset}-{self.namespace}"
         es.indices.refresh(index=index, ignore_unavailable=True)
         found = [hit for page in _pages(es, index) for hit in page]
         return sorted(
             (hit["_source"] for hit in found), key=lambda one: (one["log"]["file"]["path"], one["log"]["offset"])
         )
 
-    def messages(self, es: Elasticsearch, dataset: str = "*") -> Counter[str]:
+    def messages(self, dataset: str = "*") -> Counter[str]:
         """How often each message is there."""
-        return Counter(document["message"] for document in self.documents(es, dataset))
+        return Counter(document["message"] for document in self.documents(dataset))
 
-    def count(self, es: Elasticsearch, dataset: str = "*") -> int:
+    def count(self, dataset: str = "*") -> int:
         """How many documents can be found now."""
-        index = f"logs-neuroflow.{dataset}-{self.namespace}"
+        es, index = self.es, f"logs-neuroflow.{dataset}-{self.namespace}"
         try:
             es.indices.refresh(index=index, ignore_unavailable=True)
             return int(es.count(index=index, ignore_unavailable=True)["count"])
@@ -144,26 +184,22 @@ class Rig:
 
 
 class Shipping:
-    """A sidecar that ships a rig's logs while things happen to them.
+    """A sidecar that ships a harness's logs while things happen to them.
 
     Args:
-        rig: its configuration and files.
-        es: to look into the index.
+        harness: its configuration and files.
         when: whether it runs while they happen, or was stopped or killed and is started again afterwards.
         before: what its command line is put behind.
         options: of ``Popen``.
     """
 
-    def __init__(
-        self, rig: Rig, es: Elasticsearch, when: When = "running", before: Sequence[str] = (), **options: Any
-    ) -> None:
-        self.rig = rig
-        self._es = es
+    def __init__(self, harness: Harness, when: When, before: Sequence[str], **options: Any) -> None:
+        self.harness = harness
         self._when = when
         self._before = before
         self._options = options
         self._looks = 0
-        self._said = rig.folder / "said"
+        self._said = harness.folder / "said"
         self.process = self._start()
 
     @property
@@ -177,17 +213,17 @@ class Shipping:
 
         def there() -> bool:
             nonlocal count
-            count = self.rig.count(self._es, dataset)
+            count = self.harness.count(dataset)
             return count >= expected.total() or not alive(self.process)
 
-        assert eventually(there), f"{count} of {expected.total()} lines came\n{self.said}"
+        assert self.harness.eventually(there), f"{count} of {expected.total()} lines came\n{self.said}"
         assert alive(self.process), self.said
 
     def looks(self, times: int = 1) -> None:
         """Wait until it has looked at every file: a line in a log beside them is in the index."""
         for _ in range(times):
             self._looks += 1
-            with (self.rig.logs / "workflow.log").open("a") as file:
+            with (self.harness.logs / "workflow.log").open("a") as file:
                 file.write(json.dumps({"event": f"look {self._looks}", "level": "info"}) + "\n")
             self.shipped(Counter({"looks": self._looks}), "workflow")
 
@@ -197,7 +233,7 @@ class Shipping:
         if self._when == "stopped":
             self.stop()
         elif self._when == "killed":
-            self.rig.kill(self.process)
+            self.harness.kill(self.process)
         yield
         if self._when != "running":
             self.process = self._start()
@@ -217,21 +253,21 @@ class Shipping:
         """Wait for these messages, stop, look once more: each is there as often as it should be, nothing else is."""
         self.shipped(expected, dataset)
         self.stop()
-        again = self.rig.once()
+        again = self.harness.once()
         assert again.returncode == 0, again.stderr
-        messages = self.rig.messages(self._es, dataset)
+        messages = self.harness.messages(dataset)
         wrong = difference(expected, messages)
         assert not wrong, f"{wrong}\n{self.said}"
         assert "Traceback" not in self.said, self.said
 
     def stop(self) -> None:
         """SIGTERM; it has to end well."""
-        code, _ = self.rig.stop(self.process)
+        code, _ = self.harness.stop(self.process)
         assert code == 0, self.said
 
     def _start(self) -> subprocess.Popen[str]:
         with self._said.open("a") as said:
-            return self.rig.start(*self._before, said=said, **self._options)
+            return self.harness.start(*self._before, said=said, **self._options)
 
 
 def difference(expected: Counter[str], found: Counter[str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from elasticsearch import ApiError, Elasticsearch, TransportError
 from shipper.testnode.lifecycle import Node
 from tests.soak.sidecar import Sidecar
 
-# Between two mishaps.
+# Between two faults.
 PAUSE_SECONDS = (2.0, 10.0)
 # Each with its weight; the node's restarts take longest, so they are rarer.
 KINDS = {
@@ -26,7 +26,7 @@ KINDS = {
 }
 
 
-class Mishaps:
+class Faults:
     """Makes trouble until told to end, and leaves everything running.
 
     Args:
@@ -42,7 +42,7 @@ class Mishaps:
         self.counts: Counter[str] = Counter(dict.fromkeys(KINDS, 0))
 
     def run(self, ended: threading.Event) -> None:
-        """One mishap after the other."""
+        """One fault after the other."""
         deeds = {
             "sidecar killed": self._sidecar.kill,
             "sidecar stopped": self._sidecar.terminate,

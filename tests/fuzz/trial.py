@@ -1,4 +1,4 @@
-"""One storm: written into files, shipped by the real sidecar, looked for in the index."""
+"""One fuzz run: written into files, shipped by the real sidecar, looked for in the index."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from pathlib import Path
 from elasticsearch import Elasticsearch
 
 from shipper.elastic.templates import install
-from tests.conformance.rig import Rig
-from tests.storm.storm import EXECUTIONS, Storm, write
-from tests.storm.verdict import judge, mappings
+from tests.conformance.harness import Harness
+from tests.fuzz.fuzz import EXECUTIONS, FuzzRun, write
+from tests.fuzz.verdict import judge, mappings
 
 MOST_MEMORY_KIB = 400 * 1024
 # A bound on hanging, not a measure of speed.
 _PATIENCE = 1800.0
 _SHOWN = 5
-# One sound line for each stream and for the run documents: these are there, then, before the storm.
+# One sound line for each stream and for the run documents: these are there, then, before the fuzz run.
 _CALM: dict[str, dict[str, object]] = {
     "neuroflow.log.9": {"event": "pipeline.queued", "run_id": 1, "pipeline": "qsiprep"},
     "workflow.log.9": {"event": "workflow.started", "workflow_run_id": 1},
@@ -40,7 +40,7 @@ class Report:
 
 
 def trial(folder: Path, es: Elasticsearch, url: str, namespace: str, lines: int, seed: int) -> Report:
-    """Let a storm pass.
+    """Do a fuzz run.
 
     Args:
         folder: for logs and state.
@@ -48,27 +48,27 @@ def trial(folder: Path, es: Elasticsearch, url: str, namespace: str, lines: int,
         url: of the node.
         namespace: of data streams, which nobody else may use.
         lines: how many, about.
-        seed: of the storm.
+        seed: of the fuzz run.
     """
     report = Report()
     install(es)
-    rig = Rig(folder, url, namespace)
-    inputs = [{"paths": [str(rig.logs / EXECUTIONS)], "format": "voxelops", "dataset": "pipeline"}]
-    rig.configure(timezone="Asia/Jerusalem", shutdown_timeout=120, inputs=inputs)
+    harness = Harness(folder, url, namespace)
+    inputs = [{"paths": [str(harness.logs / EXECUTIONS)], "format": "voxelops", "dataset": "pipeline"}]
+    harness.configure(timezone="Asia/Jerusalem", shutdown_timeout=120, inputs=inputs)
     for name, fields in _CALM.items():
-        path = rig.logs / name
+        path = harness.logs / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({**fields, "timestamp": "2026-01-01T00:00:00Z", "level": "info"}) + "\n")
-    _ship(rig, report, "before the storm")
+    _ship(harness, report, "before the fuzz run")
     index = f"logs-neuroflow.*-{namespace},neuroflow-runs-{namespace}"
     before = mappings(es, index)
     if len(before) != len(_CALM) + 1:
-        report.faults.append(f"before the storm there are {sorted(before)}")
-    marks, physical = write(Storm(lines, seed), rig.logs)
-    _ship(rig, report, "the storm")
+        report.faults.append(f"before the fuzz run there are {sorted(before)}")
+    marks, physical = write(FuzzRun(lines, seed), harness.logs)
+    _ship(harness, report, "the fuzz run")
     verdict = judge(es, namespace)
     after = mappings(es, index)
-    counters = rig.status()["counters"]
+    counters = harness.status()["counters"]
     lost = sorted(marks - verdict.marks.keys())
     doubled = sorted(mark for mark in marks if verdict.marks[mark] > 1)
     report.numbers |= {
@@ -89,27 +89,27 @@ def trial(folder: Path, es: Elasticsearch, url: str, namespace: str, lines: int,
     if not len(marks) * 0.8 <= verdict.documents <= physical + len(_CALM):
         report.faults.append(f"{verdict.documents} documents of {physical} lines")
     if counters["dead"]:
-        _blame(report, f"{counters['dead']} dead letters", rig.run("dead-letters", "list").stdout.splitlines())
+        _blame(report, f"{counters['dead']} dead letters", harness.run("dead-letters", "list").stdout.splitlines())
     if not verdict.documents == counters["acknowledged"] == counters["read"]:
         report.faults.append(f"{verdict.documents} documents, but {counters}")
-    shutil.rmtree(rig.state)
-    _ship(rig, report, "the storm again without the state")
+    shutil.rmtree(harness.state)
+    _ship(harness, report, "the fuzz run again without the state")
     again = judge(es, namespace)
     if (again.documents, again.marks) != (verdict.documents, verdict.marks):
         report.faults.append(f"shipped again there are {again.documents} documents instead of {verdict.documents}")
     if again.runs != verdict.runs:
         report.faults.append(f"shipped again there are {again.runs} run documents instead of {verdict.runs}")
-    rebuilt = rig.run("rebuild-runs", timeout=_PATIENCE)
+    rebuilt = harness.run("rebuild-runs", timeout=_PATIENCE)
     if rebuilt.returncode or f" of {verdict.runs} " not in rebuilt.stdout:
         report.faults.append(f"rebuild-runs made not {verdict.runs}: {rebuilt.stdout}{rebuilt.stderr}")
     return report
 
 
-def _ship(rig: Rig, report: Report, what: str) -> None:
+def _ship(harness: Harness, report: Report, what: str) -> None:
     """Ship everything with ``--once`` and see how it goes."""
-    said, began, most = rig.folder / "said", time.monotonic(), 0
+    said, began, most = harness.folder / "said", time.monotonic(), 0
     with said.open("w", encoding="utf-8") as file:
-        process = subprocess.Popen(rig.command("--once"), stdout=file, stderr=file)
+        process = subprocess.Popen(harness.command("--once"), stdout=file, stderr=file)
         while process.poll() is None and time.monotonic() - began < _PATIENCE:
             most = max(most, _peak_kib(process.pid))
             time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""A storm: so many broken lines of every format, in every kind of file, the same ones for the same seed."""
+"""A fuzz run: so many broken lines of every format, in every kind of file, the same ones for the same seed."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from shipper.config import Dataset, Format
-from tests.storm import formats
-from tests.storm.mutations import BYTE_MARK, damaged, insert, json_line, mark_of
-from tests.storm.odd import Pairs, written
+from tests.fuzz import formats
+from tests.fuzz.mutations import BYTE_MARK, damaged, insert, json_line, mark_of
+from tests.fuzz.odd import Pairs, written
 
 
 class Place(NamedTuple):
-    """A file of the storm: its path in the log directory, how its lines are read, and its share of them."""
+    """A file of the fuzz run: its path in the log directory, how its lines are read, and its share of them."""
 
     path: str
     format: Format
@@ -49,8 +49,8 @@ _SECRET = re.compile(rb"hunter2|\"(?:password|api_token|secret)\"")
 _SECTION = "\n" + "=" * 72 + "\n  %s\n" + "=" * 72
 
 
-class Storm:
-    """The files of one storm.
+class FuzzRun:
+    """The files of one fuzz run.
 
     Args:
         lines: how many, about: a record of several lines counts as one.
@@ -197,11 +197,11 @@ class Storm:
         return self._maybe_damaged(data.removesuffix(b"}") + b"\n}" if data.endswith(b"}") else data, 0.2)
 
 
-def write(storm: Storm, folder: Path) -> tuple[set[str], int]:
-    """Write a storm's files; gives its marks and how many lines these files hold."""
+def write(fuzz_run: FuzzRun, folder: Path) -> tuple[set[str], int]:
+    """Write the files of a fuzz run; gives its marks and how many lines these files hold."""
     marks: set[str] = set()
     lines = 0
-    for place, data in storm.files():
+    for place, data in fuzz_run.files():
         path = folder / place.path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(gzip.compress(data, 1) if path.suffix == ".gz" else data)
@@ -210,4 +210,4 @@ def write(storm: Storm, folder: Path) -> tuple[set[str], int]:
     return marks, lines
 
 
-__all__ = ["EXECUTIONS", "PLACES", "Pairs", "Place", "Storm", "write", "written"]
+__all__ = ["EXECUTIONS", "PLACES", "FuzzRun", "Pairs", "Place", "write", "written"]

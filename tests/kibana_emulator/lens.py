@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tests.asked.kuery import Query, asked
-from tests.asked.mapped import Types
-from tests.asked.objects import Object, fields_of, objects
+from tests.kibana_emulator.kuery import Query, asked
+from tests.kibana_emulator.mapped import Types
+from tests.kibana_emulator.objects import Object, fields_of, objects
 
 Column = dict[str, Any]
 Row = dict[str, Any]
