@@ -113,7 +113,7 @@ def refusal(answer: Answer, place: str, *, needs: str) -> str:
         return f"{place} sends us on to {to} ({status}): set kibana.url to where Kibana itself answers"
     if status == 401:
         return (
-            f"{place} does not know us (401): check kibana.api_key, or without one api_key or username and password "
+            f"{place} rejects the credentials (401): check kibana.api_key, or without one api_key or username and password "
             f"under elasticsearch{_quoted(said)}"
         )
     if status == 429:
@@ -127,7 +127,7 @@ def refusal(answer: Answer, place: str, *, needs: str) -> str:
             f"service stands there; check kibana.url{_quoted(said)}"
         )
     if status == 403:
-        return f"{place} forbids this (403): the key or user needs {needs}{_quoted(said)}"
+        return f"{place} refuses this (403): the key or user needs {needs}{_quoted(said)}"
     if status == 404:
         return (
             f"{place} has no such interface (404): check the path in kibana.url (Kibana may have a base path), "

@@ -93,7 +93,7 @@ def test_a_key_that_may_not_look_at_spaces_goes_on(client: Clients, kibana: Kiba
     kibana.instead = deque([problem(403, "Unauthorized"), problem(401, "Unauthorized"), page(404, "Not Found")])
     lab = client(space="lab")
     lab.check_space()
-    with pytest.raises(KibanaError, match="does not know us"):
+    with pytest.raises(KibanaError, match="rejects the credentials"):
         lab.check_space()
     with pytest.raises(KibanaError, match="a web page instead of Kibana's JSON"):
         lab.check_space()

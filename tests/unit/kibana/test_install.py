@@ -149,7 +149,7 @@ def test_what_an_import_did_in_part_is_told(client: Clients, kibana: KibanaStand
 @pytest.mark.parametrize(
     ("sentence", "reply"),
     [
-        ("does not know us (401)", problem(401, "unauthenticated")),
+        ("rejects the credentials (401)", problem(401, "unauthenticated")),
         ("needs the Kibana privilege Saved Objects Management: All in this space", problem(403, "Unable")),
         ("too old for them; it said: a more recent version", problem(422, "a more recent version")),
         ("takes no body of this size (413)", problem(413, "Payload content length greater than maximum allowed")),
@@ -173,8 +173,8 @@ def test_an_import_that_fails_is_a_sentence(
 @pytest.mark.parametrize(
     ("sentence", "reply"),
     [
-        ("does not know us (401)", problem(401, "unauthenticated")),
-        ("forbids this (403)", problem(403, "Unable to bulk_get tag")),
+        ("rejects the credentials (401)", problem(401, "unauthenticated")),
+        ("refuses this (403)", problem(403, "Unable to bulk_get tag")),
         ("no such interface (404)", problem(404, "Not Found")),
         ("answered 400; it said: odd", problem(400, "odd")),
         ("is Elasticsearch, not Kibana", (400, {"x-elastic-product": "Elasticsearch"}, b'{"error":"no handler"}')),

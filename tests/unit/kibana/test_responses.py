@@ -22,11 +22,11 @@ def told(status: int, message: str = "no", **headers: str) -> Answer:
     ("sentence", "answer"),
     [
         (
-            (f"{PLACE} does not know us (401): check kibana.api_key, or without one api_key or username and password "
+            (f"{PLACE} rejects the credentials (401): check kibana.api_key, or without one api_key or username and password "
             "under elasticsearch; it said: no"),
             told(401),
         ),
-        (f"{PLACE} forbids this (403): the key or user needs the privilege; it said: no", told(403)),
+        (f"{PLACE} refuses this (403): the key or user needs the privilege; it said: no", told(403)),
         (
             (f"{PLACE} has no such interface (404): check the path in kibana.url (Kibana may have a base path), "
             "and that Kibana is 8.17 or newer; it said: Not Found"),

@@ -122,5 +122,5 @@ def test_where_nobody_is_known_no_rule_is_tried_further(client: Clients, kibana:
     kibana.always["GET", PATH] = problem(401, "no")
     changes, (said,) = install_rules(client(), two(files), dry_run=False)
     assert [] == changes
-    assert said.startswith(f"rule small errors and those after it: {kibana.url} does not know us (401)")
+    assert said.startswith(f"rule small errors and those after it: {kibana.url} rejects the credentials (401)")
     assert 1 == len(kibana.requests)
