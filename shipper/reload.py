@@ -28,7 +28,7 @@ class Change(Enum):
 
     AT_ONCE = "at once"
     AT_RESTART = "at a restart"
-    NOT_FOR_IT = "for commands, which read it anew each time"
+    NOT_FOR_IT = "for commands, which read the file each time"
 
 
 _NOW, _RESTART, _COMMANDS = Change.AT_ONCE, Change.AT_RESTART, Change.NOT_FOR_IT

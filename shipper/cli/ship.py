@@ -217,7 +217,7 @@ def rebuild_runs(context: click.Context) -> None:
         with _cluster_errors(config):
             told, runs = rebuild(client, config.shipper.namespace, run_documents_of(client, config), tell)
     except RefusedError as error:
-        raise Failure(f"{error}; run it again when that is mended", INCOMPLETE) from None
+        raise Failure(f"{error}; run it again when that is fixed", INCOMPLETE) from None
     click.echo(f"{told} log documents tell of {runs} workflow runs, pipeline runs and sessions")
 
 

@@ -160,7 +160,7 @@ class Delivery:
             self._retries.warn(
                 f"dead {verdict.status} {verdict.kind}",
                 f"{len(dead)} documents were refused for good ({verdict.status} {verdict.kind}: {verdict.reason}); "
-                f"kept in {self._dead_letters.path}: mend the cause, then `neuroflow-ship dead-letters replay`",
+                f"kept in {self._dead_letters.path}: fix the cause, then `neuroflow-ship dead-letters replay`",
                 log.error,
             )
             return

@@ -9,7 +9,7 @@ from shipper.deliver.work import Part
 from shipper.elastic.outcomes import CREATED, Failure, Outcome, Verdict, may_have_indexed
 
 ACTIONS = {
-    Outcome.UNAUTHORIZED: "waiting until that is mended",
+    Outcome.UNAUTHORIZED: "retrying until that is fixed",
     Outcome.MISSING_TEMPLATE: "putting the index templates back",
 }
 """What the sidecar does about a failure, for its log; every other outcome is tried again."""

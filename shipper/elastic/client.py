@@ -205,9 +205,9 @@ def explain(error: Exception, settings: Settings) -> str:
                 # Elasticsearch refuses what is too large before it looks at it, without a header or a word.
                 reason = "the request is larger than it, or a proxy before it, takes"
         if status == 401:
-            return f"{place} does not know us (401): check api_key or username and password; it said: {reason}"
+            return f"{place} rejects the credentials (401): check api_key or username and password; it said: {reason}"
         if status == 403 and "cluster_block_exception" not in reason:
-            return f"{place} forbids this (403): the key lacks a privilege; it said: {reason}"
+            return f"{place} refuses this (403): the key lacks a privilege; it said: {reason}"
         if status == 503 and _misses_shards(error.body):
             said = textwrap.shorten(reason, 240, placeholder=" …")
             return (

@@ -198,7 +198,7 @@ def _look_at_indices(client: Elasticsearch, namespace: str, found: InForce) -> b
         for index, said in words[-1:]:
             if not said:
                 continue
-            mend = "run `neuroflow-ship rebuild-runs`, which makes it anew"
+            mend = "run `neuroflow-ship rebuild-runs`, which creates it again"
             if name != runs:
                 mend = f"when the templates are right, roll over: POST /{name}/_rollover"
             found.indices.append(f"{index}, which is written to, {said}: another template made it; {mend}")

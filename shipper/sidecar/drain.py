@@ -44,7 +44,9 @@ def drain(
 
     outbox.flush()
     if stopping and not (outbox.hand_over() and sender.idle):
-        log.info("stopping: what was read is delivered first, within %g s; told again, it ends at once", timeout)
+        log.info(
+            "shutting down: flushing for up to %g s; send SIGTERM again to exit immediately", DRAIN_PART * timeout
+        )
     while not outbox.hand_over() and not sender.failing and not sender.broken and has_time():
         shipping.wait_for_outcomes()
     sender.stop(deadline)

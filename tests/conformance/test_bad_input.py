@@ -95,8 +95,8 @@ class TestCluster:
         (lone_harness.logs / "neuroflow.log").write_text('{"event": "x", "level": "info"}\n')
         result = lone_harness.once()
         assert result.returncode == 3
-        assert f"{forbidding} forbids this (403)" in result.stderr
-        assert "waiting until that is mended, nothing is lost" in result.stderr
+        assert f"{forbidding} refuses this (403)" in result.stderr
+        assert "retrying until that is fixed, nothing is lost" in result.stderr
         assert "Traceback" not in result.stderr
         assert lone_harness.status()["files"][0]["offset"] == 0
         assert lone_harness.run("dead-letters", "list").stdout == ""

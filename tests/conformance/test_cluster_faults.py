@@ -52,10 +52,10 @@ class TestWholeRequest:
             (429, "answered 429: an_exception: because; trying again"),
             (500, "answered 500"),
             (503, "answered 503"),
-            (401, "does not know us (401): check api_key or username and password"),
+            (401, "rejects the credentials (401): check api_key or username and password"),
             (
                 403,
-                "forbids this (403): the key lacks a privilege; it said: an_exception: because; waiting",
+                "refuses this (403): the key lacks a privilege; it said: an_exception: because; waiting",
             ),
             (404, "answered 404: an_exception: because; putting the index templates back"),
         ],

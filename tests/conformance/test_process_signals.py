@@ -79,7 +79,7 @@ class TestStop:
         assert sidecar.comes(lambda: harness.count() == 500)
         sidecar.send(signal.SIGTERM)
         # Two signals of one kind that come together are one.
-        assert sidecar.says("told again, it ends at once")
+        assert sidecar.says("send SIGTERM again to exit immediately")
         return sidecar
 
     @pytest.mark.parametrize("rolled_over", [False, True], ids=["same index", "rolled over"])

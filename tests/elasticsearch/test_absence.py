@@ -109,7 +109,7 @@ def test_who_may_not_read_is_told(secured: Node, who: As, user: str, index: list
     with pytest.raises(AuthorizationException) as raised:
         absence(who(user), index)
     sentence = explain(raised.value, settings_of(secured, user))
-    assert "forbids this (403): the key lacks a privilege" in sentence
+    assert "refuses this (403): the key lacks a privilege" in sentence
     assert "read" in sentence
 
 
@@ -152,7 +152,7 @@ def test_forbidden_is_no_absence(secured: Node, who: As, tmp_path: Path, user: s
     assert who(user)
     result = run(secured, user, tmp_path, "show", "--dataset", "workflow", *args)
     assert (3, "") == (result.exit_code, result.stdout)
-    assert "forbids this (403)" in result.stderr
+    assert "refuses this (403)" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -186,5 +186,5 @@ def test_no_command_hides_that_it_may_not_read(secured: Node, who: As, tmp_path:
     assert who("stranger")
     result = run(secured, "stranger", tmp_path, *command)
     assert 3 == result.exit_code, result.output
-    assert "forbids this (403)" in result.stderr
+    assert "refuses this (403)" in result.stderr
     assert "" == result.stdout

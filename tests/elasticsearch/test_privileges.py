@@ -232,7 +232,7 @@ def test_check_of_an_unknown_key(lab: Lab) -> None:
     """There is nothing to find out but that."""
     check = lab.ship("ships", "check", password="wrong")
     assert 3 == check.exit_code
-    assert "does not know us (401): check api_key or username and password" in check.output
+    assert "rejects the credentials (401): check api_key or username and password" in check.output
     assert OTHER not in check.output
 
 
@@ -241,7 +241,7 @@ def test_setup_needs_one_privilege(lab: Lab) -> None:
     done = lab.ship("setup", "setup")
     assert 0 == done.exit_code, done.output
     refused = lab.ship("ships", "setup")
-    assert (3, True) == (refused.exit_code, "forbids this (403): the key lacks a privilege" in refused.output)
+    assert (3, True) == (refused.exit_code, "refuses this (403): the key lacks a privilege" in refused.output)
 
 
 def test_rebuild_needs_what_is_listed(lab: Lab) -> None:

@@ -39,13 +39,13 @@ MISSING = {
     [
         (
             (
-                "https://es.lab:9200 does not know us (401): check api_key or username and password; "
+                "https://es.lab:9200 rejects the credentials (401): check api_key or username and password; "
                 "it said: security_exception: no"
             ),
             refusal(401, REASON),
         ),
         (
-            "https://es.lab:9200 forbids this (403): the key lacks a privilege; it said: security_exception: no",
+            "https://es.lab:9200 refuses this (403): the key lacks a privilege; it said: security_exception: no",
             refusal(403, REASON),
         ),
         ("https://es.lab:9200 answered 503: busy", refusal(503, "busy")),
