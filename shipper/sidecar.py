@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from shipper import __version__, memory
 from shipper.config import Config
 from shipper.deliver.batch import Batch, Packer
-from shipper.deliver.one_by_one import LineByLine, whole
+from shipper.deliver.one_by_one import LineByLine
 from shipper.deliver.sender import Sender
 from shipper.deliver.serialised import Made
 from shipper.document.ecs import Documents
@@ -25,7 +25,7 @@ from shipper.parse.records import Records
 from shipper.redact.redactor import Redactor
 from shipper.reload import KEPT, Reload
 from shipper.tail.report import counters_of
-from shipper.tail.rotation_joins import Joints
+from shipper.tail.rotation_joins import Framing
 from shipper.tail.scanner import Scanner
 from shipper.tail.sources import sources_of
 from shipper.tail.splitter import Block
@@ -91,8 +91,8 @@ class Sidecar:
             warn=lambda text: log.warning("%s", text),
             clock=self._clock,
             once=once,
-            joints=Joints(orphan, continuation),
-            seams=store.fact("seams") or "",
+            framing=Framing(orphan, continuation),
+            joins=store.fact("seams") or "",
             conceal=self._redactor.conceal,
             looked_at=store.looked_at,
         )
@@ -171,7 +171,7 @@ class Sidecar:
             if not self._tail.hurried:
                 break  # else a rotation went by while the files were looked at
         if not (self._left or self.stopping.is_set()):
-            self._ship_all(self._tail.rest())
+            self._ship_all(self._tail.take_all())
         self._flush()
         while not (self._hand_over() and self._sender.idle) and not self.stopping.is_set() and not self._stuck():
             if not (self._left or self._sender.sending):
@@ -205,7 +205,7 @@ class Sidecar:
             self._give_back()
         read = self._read()
         if not self._left:
-            self._ship_all(self._tail.quiet(settings.partial_line_timeout))
+            self._ship_all(self._tail.take_due(settings.partial_line_timeout))
             if self._packer.batch.spans and now >= self._flush_due(more=read):
                 self._flush()
         self._settle()
@@ -221,7 +221,7 @@ class Sidecar:
         """Wait for a hint, an outcome, or the next thing that is due."""
         due = self._next_scan
         if not self._left:
-            due = min(due, self._tail.due(self._settings.partial_line_timeout))
+            due = min(due, self._tail.next_due(self._settings.partial_line_timeout))
             if self._packer.batch.spans:
                 due = min(due, self._flush_due())
         if not self._hints():
@@ -269,8 +269,8 @@ class Sidecar:
             self._ship(block)
 
     def _ship(self, block: Block) -> None:
-        if block.torn is not None:
-            self._save()  # where a torn record ends is known before it is sent
+        if block.joined is not None:
+            self._save()  # before it is sent, so that after a crash the record ends at the same line
         records, made = self._line_by_line.of(block, self._documents)
         self._tail.hold(block, records.rest, records.carry)
         if records.end == block.offsets[0]:
@@ -278,11 +278,11 @@ class Sidecar:
         if made is None:
             self._flush()  # in the order in which they were read
             self._counters.begin(len(block.lines))
-            self._tail.begin(whole(records))
+            self._tail.begin(block.span(block.offsets[0], records.end, records.carry))
         else:
             self._pack(block, records, made)
-        if block.torn is not None and block.torn.rest is not None:
-            self._ship(block.torn.rest)
+        if block.following is not None:
+            self._ship(block.following)
 
     def _pack(self, block: Block, records: Records, made: Made) -> None:
         if self._redactor.new:
@@ -355,7 +355,7 @@ class Sidecar:
             counters = json.dumps(self._counters.settled_only())
             learned = self._documents.runs.changes()
             self._store.save(
-                self._tail.cursors(self._tail.dirty), learned, counters=counters, seams=self._tail.seams()
+                self._tail.cursors(self._tail.dirty), learned, counters=counters, seams=self._tail.joins()
             )
         except StateError as error:
             if str(error) != self._state_trouble:

@@ -15,7 +15,6 @@ from shipper.deliver.serialised import Made, made_of
 from shipper.document.ecs import Documents
 from shipper.parse.dispatch import parse
 from shipper.parse.records import Records, text_of
-from shipper.tail.progress import Span
 from shipper.tail.splitter import Block
 from shipper.telemetry import bug, log
 
@@ -78,20 +77,12 @@ class LineByLine:
         )  # fmt: skip
 
 
-def whole(records: Records) -> Span:
-    """The stretch of a log that a block without documents is."""
-    block, end = records.block, records.end
-    torn = block.torn.span if block.torn is not None else None
-    origin = block.origin
-    return Span(origin.generation, block.offsets[0], end, block.anchor(end), records.carry, origin.restarts, torn)
-
-
 def _one_by_one(block: Block, documents: Documents) -> tuple[Records, Made, int]:
     """The records and documents of single lines, and how many of these are plain messages."""
     out = Records(block, end=block.offsets[-1], rest=len(block.lines), carries=[], carry=block.carry)
     made = Made([], [])
     plain = 0
-    # What a rotation tore stands at the end and takes no room: it belongs to the line before.
+    # Lines joined from the next generation have the offset of the block's end: they belong to the line before.
     lines = max(1, bisect_left(block.offsets, block.offsets[-1]))
     for index in range(lines):
         line = _line(block, index, last=index == lines - 1, carry=out.carry)

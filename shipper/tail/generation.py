@@ -26,10 +26,10 @@ class Generation:
 
     ``found`` is its file, None while it has none, and ``age`` that of the last it had; ``left`` the device and inode
     in which it was cut off; ``emptied`` says that nothing was left there.  ``doubtful`` is the offset up to which its
-    lines may have been sent before; ``restarts`` counts how often it was set back; ``seam`` is where an earlier run
-    joined its last record with the next life's first lines.  ``begun_at`` is the number of the scan that met it,
-    ``begun_age`` the age of the file in which it was met first; ``begun_aside`` says that this was a rotated file,
-    which may be a copy of what lives on.
+    lines may have been sent before; ``restarts`` counts how often it was set back; ``join_at`` is where an earlier
+    run joined its last record with the next generation's first lines.  ``begun_at`` is the number of the scan that
+    met it, ``begun_age`` the age of the file in which it was met first; ``begun_aside`` says that this was a rotated
+    file, which may be a copy of what lives on.
 
     Args:
         cursor: what is remembered of it.
@@ -50,9 +50,9 @@ class Generation:
         "doubtful",
         "emptied",
         "found",
+        "join_at",
         "left",
         "restarts",
-        "seam",
     )
 
     def __init__(self, cursor: Cursor, *, keep: int, open_view: Callable[..., FileView]) -> None:
@@ -64,7 +64,7 @@ class Generation:
         self.begun_age: int | None = None
         self.doubtful = 0
         self.restarts = 0
-        self.seam = 0
+        self.join_at = 0
         self._keep = keep
         self._open_view = open_view
         self._growth = Growth(ENDLESS if is_packed(cursor.path) else cursor.size, cursor.waiting_at)
@@ -217,7 +217,7 @@ class Generation:
         """Read from there on; nothing may be held back."""
         self.doubtful = max(self.doubtful, self.position)
         self.restarts += 1
-        self.seam = 0
+        self.join_at = 0
         cursor = self.cursor
         cursor.offset, cursor.anchor, cursor.carry = offset, anchor, carry
         cursor.rungs = samples.below(self._ladder, offset)
@@ -261,7 +261,7 @@ class Generation:
             keep=self._keep,
             compressed=found.compressed if found else is_packed(cursor.path),
             cuts=tuple(cut for cut in cursor.cuts if cut > cursor.offset),
-            seam=self.seam,
+            join_at=self.join_at,
             rungs=cursor.rungs,
             head=cursor.head,
             open_view=self._open_view,

@@ -12,8 +12,9 @@ from shipper.tail.state.marks import Mark
 class Span(NamedTuple):
     """A stretch of one generation that travels in one request: bytes from ``start`` to ``end``.
 
-    ``restarts`` is that of the origin: a generation that was set back meanwhile does not move over it.  ``torn`` is
-    the stretch of the log's next life whose lines travel in this one's last document: both cursors move at once.
+    ``restarts`` is that of the origin: a generation that was set back meanwhile does not move over it.  ``joined`` is
+    the stretch of the log's next generation whose lines travel in this one's last document: both cursors move at
+    once.
     """
 
     generation: bytes
@@ -22,14 +23,14 @@ class Span(NamedTuple):
     anchor: Mark
     carry: str
     restarts: int = 0
-    torn: Span | None = None
+    joined: Span | None = None
 
     def parts(self) -> Iterator[Span]:
         """This one, and those that travel with it."""
         part: Span | None = self
         while part is not None:
             yield part
-            part = part.torn
+            part = part.joined
 
 
 MOST_WAITING = 256
@@ -77,10 +78,10 @@ class Progress:
             while waiting and id(waiting[0]) in self._done:
                 last = grown[generation] = waiting.popleft()
                 self._done.discard(id(last))
-                if last.torn is not None:
+                if last.joined is not None:
                     # Safe only with the record's beginning: moved alone, a crash would part the two.
-                    self._done.add(id(last.torn))
-                    generations.append(last.torn.generation)
+                    self._done.add(id(last.joined))
+                    generations.append(last.joined.generation)
             if not waiting:
                 self._spans.pop(generation, None)
                 self._tidy_at.pop(generation, None)
@@ -98,7 +99,7 @@ class Progress:
                 last is not None
                 and id(last) in self._done
                 and id(span) in self._done
-                and (last.end, last.restarts, last.torn, span.torn) == (span.start, span.restarts, None, None)
+                and (last.end, last.restarts, last.joined, span.joined) == (span.start, span.restarts, None, None)
             ):
                 self._done -= {id(last), id(span)}
                 kept[-1] = span._replace(start=last.start)

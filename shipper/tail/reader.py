@@ -50,8 +50,8 @@ class Reader:
         carry: parser state at that offset.
         keep: longest line kept whole, bytes.
         cuts: offsets at which an earlier run ended what it held back: nothing is joined over them.
-        seam: the one of them at which a record went on in the log's next life: it is held back there, and nothing is
-            read on until it is joined or given up.
+        join_at: the one of them at which a record continued in the log's next generation: it is held back there, and
+            nothing more is read until it is joined or given up.
         rungs: the ladder of what was read before.
         head: what the file begins with; it proves the first read, which has no anchor yet.
 
@@ -77,13 +77,13 @@ class Reader:
         "grew",
         "grew_at",
         "held",
+        "join_at",
         "key",
         "origin",
         "path",
         "position",
         "rungs",
         "said_damage",
-        "seam",
         "updated_at",
         "view",
     )
@@ -98,7 +98,7 @@ class Reader:
         keep: int,
         compressed: bool,
         cuts: tuple[int, ...] = (),
-        seam: int = 0,
+        join_at: int = 0,
         rungs: bytes = b"",
         head: Mark = NOTHING,
         open_view: Callable[..., FileView] = FileView,
@@ -111,7 +111,7 @@ class Reader:
         self.anchor = anchor
         self.carry = carry
         self.cuts = cuts
-        self.seam = seam
+        self.join_at = join_at
         self.rungs = rungs
         self.gone = self.begun = False
         self.grew = False
@@ -156,9 +156,9 @@ class Reader:
         return self._splitter.pending > 0
 
     @property
-    def at_seam(self) -> bool:
+    def at_join(self) -> bool:
         """Whether the record held back here goes on in the next life."""
-        return self.held is not None and self.position == self.seam
+        return self.held is not None and self.position == self.join_at
 
     @property
     def returned(self) -> bool:
@@ -220,7 +220,7 @@ class Reader:
         if self._returned is not None:
             block, self._returned = self._returned, None
             return block
-        if self.at_seam or (self.gone and self.view is None):
+        if self.at_join or (self.gone and self.view is None):
             return None
         view = self.open()
         if not view.approach(self.position, UNPACK_BYTES):
@@ -268,7 +268,7 @@ class Reader:
         if self.cuts and self.position >= self.cuts[0]:
             self.cuts = self.cuts[1:]
             block = self._end_here(lines, offsets, cut, now_ns, modified_ns)
-            block.final = self.position != self.seam
+            block.final = self.position != self.join_at
             return block
         if not lines:
             return None
@@ -327,7 +327,7 @@ class Reader:
         """
         if self._returned is not None:
             return None  # it comes first, and whole
-        self.seam = 0 if self.at_seam else self.seam
+        self.join_at = 0 if self.at_join else self.join_at
         if with_line:
             lines, offsets, cut = self._splitter.take_rest()
         elif with_updates:
@@ -364,7 +364,7 @@ class Reader:
 
     def take_held(self) -> Block | None:
         """The record that is held back, to be finished elsewhere."""
-        held, self.held, self.seam = self.held, None, 0
+        held, self.held, self.join_at = self.held, None, 0
         return held
 
     def _block(

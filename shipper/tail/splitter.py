@@ -8,7 +8,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import NamedTuple
 
 from shipper.config import Dataset, Format
 from shipper.tail.bar_updates import finished, parts_of
@@ -44,17 +43,6 @@ class Origin:
     spoiled: tuple[tuple[int, int], ...] = ()
 
 
-class Torn(NamedTuple):
-    """What a block takes from the log's next life, whose first lines go on with its last record.
-
-    ``span`` is what the next life's cursor moves over together with that record; ``rest`` are the lines after it,
-    to be shipped next.
-    """
-
-    span: Span
-    rest: Block | None
-
-
 @dataclass(slots=True)
 class Block:
     """The next lines of one generation.
@@ -69,8 +57,9 @@ class Block:
         carry: parser state at the block's start.
         read_at_ns: time of reading, nanoseconds since the epoch.
         modified_ns: the file's last change as last seen, nanoseconds since the epoch.
-        torn: its last record was torn by a rotation, and its last lines are the next life's: they take no room here,
-            all of them have the offset of this block's end.
+        joined: where a rotation split the last record, the stretch of the next generation that continues it; those
+            lines stand at the end here, each with the offset of this block's end.
+        following: of that generation the lines behind the record, to be shipped next.
         wide: its offsets are those of UTF-16.
     """
 
@@ -83,7 +72,8 @@ class Block:
     carry: str = ""
     read_at_ns: int = 0
     modified_ns: int = 0
-    torn: Torn | None = None
+    joined: Span | None = None
+    following: Block | None = None
     wide: bool = False
 
     def is_update(self, index: int) -> bool:
@@ -104,6 +94,19 @@ class Block:
             tail = lines[index] + ending + tail
             index -= 1
         return anchor_of(tail)
+
+    def span(self, start: int, end: int, carry: str, *, last: bool = True) -> Span:
+        """What the cursors move over when a stretch of this block has its outcome.
+
+        Args:
+            start: offset of its first byte.
+            end: offset behind its last byte.
+            carry: parser state there.
+            last: it ends the block, so that what was joined from the next generation belongs to it.
+        """
+        origin = self.origin
+        joined = self.joined if last else None
+        return Span(origin.generation, start, end, self.anchor(end), carry, origin.restarts, joined)
 
     def after(self, index: int) -> Block:
         """Its lines from ``index`` on."""

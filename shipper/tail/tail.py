@@ -7,7 +7,6 @@ acknowledged moves the cursors.  Owns no thread and waits for nothing.
 from __future__ import annotations
 
 import errno
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -15,11 +14,12 @@ from pathlib import Path
 from shipper.tail.clock import Clock
 from shipper.tail.generation import Generation
 from shipper.tail.handles import Handles, limit
-from shipper.tail.hold_times import NEVER, RECORD_PATIENCE, silence_ends, updates_end
+from shipper.tail.holding import Holding
 from shipper.tail.progress import Progress, Span
 from shipper.tail.read_errors import Troubles
 from shipper.tail.reader import DamagedError, MovedError, RewrittenError
-from shipper.tail.rotation_joins import Joints, Seams
+from shipper.tail.rotation_joins import Framing
+from shipper.tail.round import Round
 from shipper.tail.scanner import Scanner, Source
 from shipper.tail.splitter import KEEP_FACTOR, Block
 from shipper.tail.state.lock import same_file
@@ -27,14 +27,12 @@ from shipper.tail.state.path_hashing import Conceal, plain
 from shipper.tail.state.store import Cursor
 from shipper.tail.tracker import Generations
 
-__all__ = ["RECORD_PATIENCE", "Clock", "Tail"]
+__all__ = ["Clock", "Tail"]
 
 # A file is followed through its open handle for this long after it grew, also when its name is gone, seconds.
 HANDLE_PATIENCE = 30.0
 # What is remembered of a generation whose file is gone is forgotten after this long, seconds.
 MEMORY = 90 * 86400.0
-# So many unacknowledged ends of what was held back are remembered of one generation.
-_MOST_CUTS = 64
 # What a path says that was renamed since the scan.
 _RENAMED = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
 # Longer than any log.
@@ -46,9 +44,7 @@ class Tail:
 
     Attributes:
         dirty: generations whose cursors changed since it was last emptied.
-        grew: whether the last round gave anything new.
         hurried: something moved while it was looked at: another scan should follow soon.
-        looked_at: when the last scan began, of this run or an earlier one, seconds since the epoch; 0 for none.
 
     Args:
         sources: the inputs.
@@ -59,10 +55,10 @@ class Tail:
         warn: told in a sentence what the reader of the log should know.
         clock: what time it is.
         once: what is written from the first scan on is left for the next time.
-        joints: how records torn by a rotation are told; without it they stay torn.
-        seams: what an earlier run was joining, as ``seams`` gave it.
+        framing: how the formats delimit records; without it no record is joined over a rotation.
+        joins: the joins over rotations that an earlier run had under way, as ``joins`` gave them.
         conceal: what stands for a path in the cursors.
-        looked_at: of the last run.
+        looked_at: when an earlier run last scanned, seconds since the epoch; 0 for never.
     """
 
     def __init__(
@@ -76,32 +72,43 @@ class Tail:
         warn: Callable[[str], None],
         clock: Clock,
         once: bool = False,
-        joints: Joints | None = None,
-        seams: str = "",
+        framing: Framing | None = None,
+        joins: str = "",
         conceal: Conceal = plain,
         looked_at: float = 0.0,
     ) -> None:
-        self._warn = warn
         self._clock = clock
         self._once = once
         self._ranks = {source: rank for rank, source in enumerate(sources)}
         self._scanner = Scanner(sources, exclude, warn, clock.wall_ns)
         self._generations = Generations(cursors, host=host, keep=longest * KEEP_FACTOR, warn=warn, conceal=conceal)
-        self.looked_at = self._generations.looked_at = looked_at
+        self._generations.looked_at = looked_at
         self._active: dict[bytes, Generation] = {}
-        self._turns: deque[bytes] = deque()
-        # What may hold something back: a superset, so that ten thousand others need not be asked.
-        self._waiting: dict[bytes, Generation] = {}
-        self._seams = Seams(joints, self._generations, seams)
-        # In this round: what gave nothing, and first blocks that wait for another life and were looked at once more.
-        self._silent: set[bytes] = set()
-        self._again: set[bytes] = set()
+        self._round = Round()
+        self._holding = Holding(
+            self._generations,
+            self._active,
+            self._round,
+            clock=clock,
+            changed=self._note_changed,
+            framing=framing,
+            joins=joins,
+        )
         self._handles = Handles(limit())
         self._progress = Progress()
         self._troubles = Troubles(warn)
         self.dirty: set[bytes] = set()
-        self.grew = False
         self.hurried = False
+
+    @property
+    def grew(self) -> bool:
+        """Whether the last round gave anything new."""
+        return self._round.grew
+
+    @property
+    def looked_at(self) -> float:
+        """When the last scan began, of this run or an earlier one, seconds since the epoch; 0 for none."""
+        return self._generations.looked_at
 
     def directories(self) -> list[str]:
         """What a watch should cover."""
@@ -117,7 +124,7 @@ class Tail:
         """
         generations, began = self._generations, self._clock.wall_ns() / 1e9
         generations.observe(self._scanner.scan(sparing=sparing, touched=touched), self._clock.monotonic(), patience)
-        self.looked_at = generations.looked_at = began
+        generations.looked_at = began
         self.hurried = self.hurried or generations.outrun
         now = self._clock.wall_ns() / 1e9
         # Runs are named in the first inputs, and in the oldest files, for those that come after.
@@ -187,50 +194,25 @@ class Tail:
         Ended early, the next round goes on with the files whose turn did not come, and counts as the same: a file
         that gave a chunk before may have more.
         """
-        if not self._turns:
-            self.grew = False
-            self._silent.clear()
-            self._again.clear()
-            self._turns.extend(self._active)
-        while self._turns:
-            generation = self._active.get(self._turns.popleft())
+        if not self._round.turns:
+            self._round.begin(self._active)
+        while self._round.turns:
+            generation = self._active.get(self._round.turns.popleft())
             block = self._read(generation) if generation is not None else None
             if block is not None and generation is not None and not block.offsets[0]:
-                block = self._begin_with(generation, block)
+                block = self._holding.begin(generation, block)
             if block is not None:
                 yield block
-
-    def _begin_with(self, generation: Generation, block: Block) -> Block | None:
-        """A life's first block; None while it may go on with what the life before has not given yet."""
-        lives = self._generations.lives(generation.cursor.logical)
-        given = self._seams.first(generation, block, lives, self._active, self._silent)
-        identity = generation.cursor.id
-        if given is None:
-            self._waiting[identity] = generation
-            if generation.reader.returned and identity not in self._again:
-                self._again.add(identity)
-                self._turns.append(identity)  # once more, when the life before has had its turn
-            return None
-        self.grew = True
-        if given.torn is not None:
-            self._cut(self._generations.get(given.origin.generation), given.offsets[-1])
-            for part in given.torn.span.parts():
-                self._cut(self._generations.get(part.generation), part.end)
-        return given
-
-    def seams(self) -> str:
-        """What is being joined over rotations, as text for the store: to be written with the cursors."""
-        return self._seams.written()
 
     def _read(self, generation: Generation) -> Block | None:
         reader, found, identity = generation.reader, generation.found, generation.cursor.id
         if reader.returned:
             return reader.read(0.0, 0, 0)
         if self._once and found is not None and not found.compressed and reader.position >= found.size:
-            self._silent.add(identity)
+            self._round.silent.add(identity)
             return None  # what is written meanwhile is for the next time, else a busy writer would keep us for ever
         if self._handles.crowded(generation):
-            self.grew = True  # its turn comes when others are done
+            self._round.grew = True  # its turn comes when others are done
             return None
         try:
             modified = found.mtime_ns if found else 0
@@ -238,12 +220,11 @@ class Tail:
             self._handles.used(generation)
             if reader.view is not None and not reader.view.damage:
                 self._troubles.over(identity)
-            if reader.waiting:
-                self._waiting[identity] = generation
+            self._holding.watch(generation)
             if reader.grew:
-                self.grew = True
+                self._round.grew = True
                 return block
-            self._silent.add(identity)
+            self._round.silent.add(identity)
         except RewrittenError:
             self._generations.rewritten(generation)
             self.hurried = True
@@ -253,14 +234,14 @@ class Tail:
             if generation.found is not None:
                 return None
         except DamagedError as error:
-            self._silent.add(identity)
+            self._round.silent.add(identity)
             self._troubles.met(identity, reader.path, str(error))
         except OSError as error:
             reader.close()
             if error.errno in {errno.EMFILE, errno.ENFILE} and self._handles.fewer():
-                self._turns.append(identity)
+                self._round.turns.append(identity)
                 return None
-            self._silent.add(identity)
+            self._round.silent.add(identity)
             self.hurried = self.hurried or error.errno in _RENAMED
             self._troubles.met(
                 identity, reader.path, f"can't be read: {error.strerror}; trying again, nothing is lost"
@@ -301,75 +282,30 @@ class Tail:
                 continue
             self._handles.used(generation)
 
+    def _note_changed(self, identity: bytes) -> None:
+        self.dirty.add(identity)
+
     def hold(self, block: Block, index: int, carry: str) -> None:
-        """The block's record that begins with line ``index`` may go on: it is held back."""
-        generation = self._generations.get(block.origin.generation)
-        generation.reader.hold(block, index, carry)
-        if generation.waiting:
-            self._waiting[generation.cursor.id] = generation
+        """Hold back a block's lines from ``index`` on, as their record is open; ``carry``: parser state there."""
+        self._holding.hold(block, index, carry)
 
-    def due(self, patience: float) -> float:
-        """When the next of what is held back has been held long enough, monotonic seconds."""
-        waiting = list(self._waiting.values())
-        ends = [silence_ends(one, patience) for one in waiting if self._is_quiet(one)]
-        return min(ends + [updates_end(one, patience) for one in waiting], default=NEVER)
+    def next_due(self, patience: float) -> float:
+        """When ``take_due`` has something to give, monotonic seconds: see ``Holding``."""
+        return self._holding.next_due(patience)
 
-    def quiet(self, patience: float) -> list[Block]:
-        """What was held back long enough: a record that did not go on, a line that did not end, a bar's updates.
+    def take_due(self, patience: float) -> list[Block]:
+        """What was held back long enough; write the cursors before it is sent: see ``Holding``."""
+        blocks, needs_scan = self._holding.take_due(patience)
+        self.hurried = self.hurried or needs_scan
+        return blocks
 
-        Its end is noted in the cursor, which has to be written before it is sent: else a crash, and what comes
-        after it, would make another record of it.
+    def take_all(self) -> list[Block]:
+        """Everything that is held back, except a line that is being written just now."""
+        return self._holding.take_all()
 
-        Args:
-            patience: how long an unterminated line is waited for, and updates of a progress bar wait, seconds.
-        """
-        now = self._clock.monotonic()
-        self._waiting = {identity: one for identity, one in self._waiting.items() if one.waiting}
-        blocks = []
-        for generation in list(self._waiting.values()):
-            quiet = self._is_quiet(generation) and now >= silence_ends(generation, patience)
-            updates = now >= updates_end(generation, patience) and not self._seams.holds(generation, self._active)
-            if not (quiet or updates):
-                continue
-            if self._seams.may_be_rotated(generation):
-                self.hurried = True
-                continue
-            with_line = quiet and now - generation.reader.grew_at >= patience and not generation.reader.unpacking
-            blocks.append(self._finish(generation, with_line=with_line, with_updates=updates))
-        return [block for block in blocks if block is not None]
-
-    def _is_quiet(self, generation: Generation) -> bool:
-        """Whether only time can tell that nothing more comes to what is held back."""
-        # Where its end has not been seen, the rest of the line may be in the file already.
-        return generation.waiting and not generation.reader.grew and not self._seams.holds(generation, self._active)
-
-    def rest(self) -> list[Block]:
-        """Everything that is held back, as it stands; but the line that is just being written."""
-        blocks = [
-            self._finish(one, with_line=not one.is_being_written(), with_updates=True)
-            # First what may go on with another's record, which is not finished before.
-            for one in sorted(self._active.values(), key=self._seams.waits, reverse=True)
-            if one.found is None or one.found.compressed or one.position >= one.found.size
-        ]
-        return [block for block in blocks if block is not None]
-
-    def _finish(self, generation: Generation, *, with_line: bool, with_updates: bool) -> Block | None:
-        found = generation.found
-        modified = found.mtime_ns if found else 0
-        self._seams.give_up(generation)
-        block = generation.reader.finish(
-            self._clock.wall_ns(), modified, with_line=with_line, with_updates=with_updates
-        )
-        if block is None:
-            return None
-        self._cut(generation, block.offsets[-1])
-        return block if block.offsets[0] else self._begin_with(generation, block)
-
-    def _cut(self, generation: Generation, end: int) -> None:
-        """Note that what was held back was ended here."""
-        cursor = generation.cursor
-        cursor.cuts = tuple(sorted({*cursor.cuts, end})[-_MOST_CUTS:])
-        self.dirty.add(cursor.id)
+    def joins(self) -> str:
+        """The joins over rotations that are under way, as text for the store: written together with the cursors."""
+        return self._holding.joins()
 
     def is_doubtful(self, block: Block) -> bool:
         """Whether an earlier run may have sent some of a block's lines."""
@@ -389,7 +325,7 @@ class Tail:
             generation.acknowledge(span, now)
             if span.generation not in self._active:
                 generation.doze()
-            self._seams.settle(generation)
+            self._holding.acknowledged(generation)
             self.dirty.add(span.generation)
 
     def cursors(self, identities: Iterable[bytes]) -> Iterator[Cursor]:

@@ -16,8 +16,9 @@ from shipper.config import Config, Shipper
 from shipper.deliver.batch import Batch
 from shipper.redact.redactor import Redactor
 from shipper.sidecar import Sidecar
+from shipper.tail.holding import RECORD_PATIENCE
 from shipper.tail.state.store import CursorStore
-from shipper.tail.tail import RECORD_PATIENCE, Clock
+from shipper.tail.tail import Clock
 from shipper.telemetry import Counters
 from tests.unit.cluster_stand_in import Cluster, Stream
 

@@ -130,7 +130,7 @@ class Runs:
         count = 0
         for block in self.tail.blocks():
             count += self._send(block)
-        held_back = self.tail.quiet(PATIENCE)
+        held_back = self.tail.take_due(PATIENCE)
         self.save()
         for block in held_back:
             count += self._send(block)
@@ -191,11 +191,11 @@ def test_the_tail_says_when_updates_are_due(runs: Runs) -> None:
     """So that nobody has to look in vain; a line that is no bar waits as ever."""
     runs.write(b"begin\n\r 1%\r 2%")
     runs.step()
-    assert runs.now + PATIENCE == runs.tail.due(PATIENCE)
+    assert runs.now + PATIENCE == runs.tail.next_due(PATIENCE)
     runs.now += 4
     runs.write(b"\r 3%")
     runs.step()
-    assert runs.now + 1 == runs.tail.due(PATIENCE)
+    assert runs.now + 1 == runs.tail.next_due(PATIENCE)
     runs.now += 1
     runs.write(b"\r 4%")
     assert 1 == runs.step()
@@ -218,7 +218,7 @@ def test_once_shows_how_far_a_bar_is(runs: Runs) -> None:
     runs.write(b"begin\n\r 1%\r 2%")
     runs.step()
     runs.write(b"\r 3%")
-    (block,) = runs.tail.rest()
+    (block,) = runs.tail.take_all()
     assert ([b"\r 1%\r"], [6, 11], False) == (block.lines, block.offsets, block.unterminated)
 
 

@@ -58,10 +58,10 @@ def test_same_place_read_again_is_another_span() -> None:
 
 
 def test_what_travels_in_one_document_is_passed_at_once() -> None:
-    """A record torn between two lives moves both cursors when all before it is safe, and neither before."""
+    """A record joined between two lives moves both cursors when all before it is safe, and neither before."""
     progress = Progress()
-    torn = Span(b"b", 0, 7, NOTHING, "")
-    above, record = Span(b"a", 0, 5, NOTHING, ""), Span(b"a", 5, 9, NOTHING, "", torn=torn)
+    joined = Span(b"b", 0, 7, NOTHING, "")
+    above, record = Span(b"a", 0, 5, NOTHING, ""), Span(b"a", 5, 9, NOTHING, "", joined=joined)
     below = Span(b"b", 7, 8, NOTHING, "")
     for span in (above, record, below):
         progress.begin(span)

@@ -14,11 +14,12 @@ import pytest
 from shipper.tail import handles as handles_module
 from shipper.tail.file_content import FileView
 from shipper.tail.fingerprint import anchor_of, name
+from shipper.tail.holding import RECORD_PATIENCE
 from shipper.tail.progress import Span
 from shipper.tail.reader import CHUNK_BYTES
 from shipper.tail.scanner import Scanner, Source
 from shipper.tail.state.store import Cursor
-from shipper.tail.tail import HANDLE_PATIENCE, RECORD_PATIENCE, Clock, Tail
+from shipper.tail.tail import HANDLE_PATIENCE, Clock, Tail
 
 PATIENCE = 5.0
 
@@ -157,8 +158,8 @@ def test_line_whose_end_was_not_looked_for_is_not_ended(files: Files) -> None:
     files.tail.look(PATIENCE)
     assert [b"a" * 10] == files.read()
     files.now += 10 * PATIENCE
-    assert [] == files.tail.quiet(PATIENCE)
-    assert files.tail.due(PATIENCE) == float("inf")
+    assert [] == files.tail.take_due(PATIENCE)
+    assert files.tail.next_due(PATIENCE) == float("inf")
     assert [70_000] == [len(line) for line in files.read()]
 
 
@@ -167,8 +168,8 @@ def test_end_of_what_was_held_back_is_noted_before_it_is_sent(files: Files) -> N
     files.write("whole\npart")
     assert [b"whole"] == files.step()
     files.now += PATIENCE
-    assert files.now == files.tail.due(PATIENCE)
-    (block,) = files.tail.quiet(PATIENCE)
+    assert files.now == files.tail.next_due(PATIENCE)
+    (block,) = files.tail.take_due(PATIENCE)
     assert ([b"part"], True, True) == (block.lines, block.unterminated, block.final)
     (cursor,) = files.tail.cursors(files.tail.dirty)
     assert ((10,), 6) == (cursor.cuts, cursor.offset)
@@ -189,9 +190,9 @@ def test_held_record_is_given_after_a_second(files: Files) -> None:
     while list(files.tail.blocks()):
         pass
     files.now += RECORD_PATIENCE
-    assert [[b"two"]] == [block.lines for block in files.tail.quiet(PATIENCE)]
+    assert [[b"two"]] == [block.lines for block in files.tail.take_due(PATIENCE)]
     files.now += PATIENCE
-    assert [[b"part"]] == [block.lines for block in files.tail.quiet(PATIENCE)]
+    assert [[b"part"]] == [block.lines for block in files.tail.take_due(PATIENCE)]
 
 
 def test_round_goes_on_where_it_was_broken_off(files: Files) -> None:
@@ -296,7 +297,7 @@ def test_once_leaves_what_is_written_meanwhile(tmp_path: Path) -> None:
     assert [b"one"] == files.read()
     files.write(" goes on\ntwo\n")
     assert [] == files.read()
-    assert [] == files.tail.rest()
+    assert [] == files.tail.take_all()
     files.close()
 
 
