@@ -242,7 +242,7 @@ class Sidecar:
             self._scanned = True
             self._store.forget(self._tail.forgotten())
             if not self._store.clean:
-                self._tail.doubt()
+                self._tail.suspect_sent()
             self._first_scan(self._tail.progress()[1] > 0)
         if self._left:
             self._tail.secure()
@@ -291,7 +291,7 @@ class Sidecar:
         self._counters.begin(len(made.bodies))
         if not self._packer.batch.spans:
             self._batch_since = self._clock.monotonic()
-        for batch in self._packer.add(records, made, doubtful=self._tail.is_doubtful(block)):
+        for batch in self._packer.add(records, made, doubtful=self._tail.is_maybe_sent(block)):
             self._submit(batch)
 
     def _flush_due(self, *, more: bool = False) -> float:

@@ -61,7 +61,7 @@ class LineByLine:
                     "the next start, keep the file until then; other lines go on",
                     block.origin.path, bug(worse), block.offsets[0], block.offsets[-1],
                 )  # fmt: skip
-                return Records(block, end=block.offsets[-1], rest=len(block.lines), carry=block.carry), None
+                return Records(block, end=block.offsets[-1], rest=len(block.lines), carry=block.parser_state), None
             self._say(block, error, plain)
             return records, made
 
@@ -79,7 +79,7 @@ class LineByLine:
 
 def _one_by_one(block: Block, documents: Documents) -> tuple[Records, Made, int]:
     """The records and documents of single lines, and how many of these are plain messages."""
-    out = Records(block, end=block.offsets[-1], rest=len(block.lines), carries=[], carry=block.carry)
+    out = Records(block, end=block.offsets[-1], rest=len(block.lines), carries=[], carry=block.parser_state)
     made = Made([], [])
     plain = 0
     # Lines joined from the next generation have the offset of the block's end: they belong to the line before.
@@ -105,13 +105,13 @@ def _line(block: Block, index: int, *, last: bool, carry: str) -> Block:
         line.lines, line.offsets = line.lines[:1], line.offsets[:2]
         line.cut = {at: length for at, length in line.cut.items() if at == 0}
     line.unterminated = last and block.unterminated
-    line.final, line.carry = True, carry
+    line.final, line.parser_state = True, carry
     return line
 
 
 def _plain(line: Block) -> Records:
     """A line as a message, and nothing else."""
-    records = Records(line, end=line.offsets[-1], rest=len(line.lines), carry=line.carry)
+    records = Records(line, end=line.offsets[-1], rest=len(line.lines), carry=line.parser_state)
     text, valid = text_of(b"\n".join(line.lines))
     at = records.add({"event": text, "iostream": None}, 0, len(line.lines))
     records.tag(at, "parse_failure")

@@ -17,7 +17,7 @@ def parse(block: Block) -> Records:
     """
     if block.origin.format == "pipeline":
         return pipeline.parse(block)
-    out = Records(block, carry=block.carry)
+    out = Records(block, carry=block.parser_state)
     if block.origin.format == "console":
         session.read(out)
     else:
@@ -59,7 +59,7 @@ def continuation(held: Sequence[bytes], lines: Sequence[bytes], line_format: For
     offsets = [1]
     for line in both:
         offsets.append(offsets[-1] + len(line) + 1)
-    found = parse(Block(Origin(b"", "", "", line_format, "app"), both, offsets, carry=carry))
+    found = parse(Block(Origin(b"", "", "", line_format, "app"), both, offsets, parser_state=carry))
     if found.rest < len(held) or not found.records:
         return len(lines)  # it is still open
     # Where all that was held back is an export's bracket, its first element.

@@ -29,7 +29,7 @@ from shipper.parse.celery_layouts import of as of_formats
 from shipper.parse.format_prefixes import ANSI, HEAD, PREFIXED, colourless
 from shipper.parse.multiline import MAY_GO_ON, extent, is_eager, is_unfinished
 from shipper.parse.records import Record, Records, text_of
-from shipper.tail.splitter import HOLE_BYTES
+from shipper.tail.splitter import SPARSE_BYTES
 
 _BOM = b"\xef\xbb\xbf"
 _OBJECT = re.compile(r'\{\s*"')
@@ -180,7 +180,7 @@ def bare(line: bytes, offset: int) -> bytes:
         line = line[3:]
     line = line.removesuffix(b"\r")
     if line.startswith(b"\0"):
-        return line.lstrip(b"\0") or line[:HOLE_BYTES]
+        return line.lstrip(b"\0") or line[:SPARSE_BYTES]
     return line
 
 

@@ -66,7 +66,7 @@ def read(out: Records) -> None:
     """Fill in the records of a block of such a file."""
     lines = out.block.lines
     out.carries = []
-    state = State.of(out.block.carry)
+    state = State.of(out.block.parser_state)
     index, count = 0, len(lines)
     while index < count:
         name = _frame_at(lines, index, final=out.block.final)

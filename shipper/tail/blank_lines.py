@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from shipper.tail.fingerprint import ANCHOR_BYTES
+from shipper.tail.fingerprint import CHECKPOINT_BYTES
 
 # A record joined from lines ends here at the latest: a runaway writer must not hold the reader.
 LONGEST_RECORD = 2000
@@ -44,7 +44,7 @@ def surplus(data: bytes, begin: int, blank: int) -> tuple[list[tuple[int, int]],
             before = blank
         end = data.rfind(b"\n", start, end) + 1
         first = _behind(data, start, end, LONGEST_RECORD - before)
-        last = data.rfind(b"\n", first, max(first, end - ANCHOR_BYTES)) + 1
+        last = data.rfind(b"\n", first, max(first, end - CHECKPOINT_BYTES)) + 1
         if last > first:
             parts.append((first, last))
         if end == len(data):

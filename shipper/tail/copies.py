@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from shipper.tail.file_access import Views
 from shipper.tail.file_content import FileView
-from shipper.tail.fingerprint import HEAD_BYTES, mark, repeats
+from shipper.tail.fingerprint import FINGERPRINT_BYTES, hash_of, repeats
 from shipper.tail.found_files import Found
 from shipper.tail.generation import Generation
 from shipper.tail.generation_table import Key, Lives
@@ -63,8 +63,8 @@ class Copies:
         # A file that has a log's name has to be long, or have a name that tells, to be no log of its own.
         others = [one for one in self._lives.alike(file, head) if one not in by_name]
         for generation in by_name + others:
-            original, known = generation.found, generation.known.head
-            if original is None or (len(head) >= known.length and mark(head[: known.length]) != known):
+            original, known = generation.found, generation.expected.fingerprint
+            if original is None or (len(head) >= known.length and hash_of(head[: known.length]) != known):
                 continue
             other = self._views.open(original)
             if other is None:
@@ -72,7 +72,7 @@ class Copies:
                     return True  # what to compare it with can't be read just now; judged at the next scan
                 continue
             with contextlib.closing(other):
-                length = other.size(generation.known.offset)
+                length = other.size(generation.expected.offset)
                 if not generation.continues_in(other):
                     self._views.outrun = True  # cut off since it was listed: the next scan knows
                     return True
@@ -83,9 +83,9 @@ class Copies:
                 alike = head == other.read(0, len(head))
             # A copy is met after what it repeats; met in one scan both may be lives that say the same at first.
             sure = (
-                generation.begun_at < met
+                generation.met.scan < met
                 or (packed_ending(file.path) and file.path == f"{original.path}{packed_ending(file.path)}")
-                or (not aside and generation in by_name and len(head) >= HEAD_BYTES)
+                or (not aside and generation in by_name and len(head) >= FINGERPRINT_BYTES)
             )
             resting = patience <= 0 or (last is not None and last[1:3] == (file.size, file.mtime_ns))
             # A log of its own that begins like another is read as soon as it says something else.

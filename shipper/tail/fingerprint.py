@@ -14,20 +14,20 @@ from enum import Enum
 from hashlib import blake2b
 from typing import NamedTuple
 
-from shipper.tail.state.marks import NOTHING, Mark
+from shipper.tail.state.checkpoint import NOTHING, Hash
 
-HEAD_BYTES = 1024
-ANCHOR_BYTES = 256
+FINGERPRINT_BYTES = 1024
+CHECKPOINT_BYTES = 256
 # 72 bits: among a million generations the chance of two alike is one in ten thousand million.
 NAME_BYTES = 9
 
 
-class Known(NamedTuple):
+class Expected(NamedTuple):
     """What is remembered of a generation's file: its head, and the anchor before an offset."""
 
-    head: Mark
+    fingerprint: Hash
     offset: int
-    anchor: Mark
+    checkpoint_hash: Hash
 
 
 class Verdict(Enum):
@@ -47,17 +47,17 @@ Read = Callable[[int, int], bytes]
 """(offset, length) → the file's bytes there, fewer at its end."""
 
 
-def mark(data: bytes) -> Mark:
+def hash_of(data: bytes) -> Hash:
     """The digest of these bytes."""
-    return Mark(len(data), blake2b(data, digest_size=16).digest()) if data else NOTHING
+    return Hash(len(data), blake2b(data, digest_size=16).digest()) if data else NOTHING
 
 
-def anchor_of(data: bytes) -> Mark:
+def checkpoint_hash_of(data: bytes) -> Hash:
     """The anchor of an offset, given bytes that end there."""
-    return mark(data[-ANCHOR_BYTES:])
+    return hash_of(data[-CHECKPOINT_BYTES:])
 
 
-def name(host: str, logical: str, first_line: bytes, ordinal: int) -> bytes:
+def generation_name(host: str, logical: str, first_line: bytes, ordinal: int) -> bytes:
     """The name of a generation: the same for the same life, wherever its file has gone and whoever asks."""
     digest = blake2b(digest_size=NAME_BYTES)
     for part in (
@@ -76,27 +76,31 @@ def first_line_of(head: bytes) -> bytes | None:
     end = head.find(b"\n")
     if end >= 0:
         return head[:end]
-    return head if len(head) >= HEAD_BYTES else None
+    return head if len(head) >= FINGERPRINT_BYTES else None
 
 
-def decide(known: Known, size: int, read: Read) -> Verdict:
+def decide(expected: Expected, size: int, read: Read) -> Verdict:
     """Whether a file continues a generation.
 
     Args:
-        known: the generation's head and anchor.
+        expected: the generation's head and anchor.
         size: the file's length in bytes (of its content, if compressed).
         read: how to look into it.
     """
-    head = read(0, min(known.head.length, size))
-    if len(head) < known.head.length:
+    head = read(0, min(expected.fingerprint.length, size))
+    if len(head) < expected.fingerprint.length:
         # Cut off inside the head: nothing can be proved, and nothing beyond it can be there.
-        return Verdict.SHORTER if known.head.length else Verdict.SAME
-    if mark(head) != known.head:
+        return Verdict.SHORTER if expected.fingerprint.length else Verdict.SAME
+    if hash_of(head) != expected.fingerprint:
         return Verdict.OTHER
-    if size < known.offset:
+    if size < expected.offset:
         return Verdict.SHORTER
-    at = known.offset - known.anchor.length
-    return Verdict.SAME if mark(read(at, known.anchor.length)) == known.anchor else Verdict.OTHER
+    at = expected.offset - expected.checkpoint_hash.length
+    return (
+        Verdict.SAME
+        if hash_of(read(at, expected.checkpoint_hash.length)) == expected.checkpoint_hash
+        else Verdict.OTHER
+    )
 
 
 def repeats(size: int, read: Read, other_size: int, other_read: Read) -> bool:
@@ -110,5 +114,5 @@ def repeats(size: int, read: Read, other_size: int, other_read: Read) -> bool:
     """
     if not 0 < size <= other_size:
         return False
-    head, end = min(size, HEAD_BYTES), max(0, size - END_BYTES)
+    head, end = min(size, FINGERPRINT_BYTES), max(0, size - END_BYTES)
     return read(0, head) == other_read(0, head) and read(end, size - end) == other_read(end, size - end)

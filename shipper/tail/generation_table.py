@@ -7,16 +7,16 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from shipper.tail.fingerprint import HEAD_BYTES, mark, name
+from shipper.tail.fingerprint import FINGERPRINT_BYTES, generation_name, hash_of
 from shipper.tail.found_files import Found
 from shipper.tail.generation import Generation
 from shipper.tail.rotation_names import originals
-from shipper.tail.state.marks import Mark
+from shipper.tail.state.checkpoint import Hash
 from shipper.tail.state.path_hashing import Conceal
 
 Key = tuple[int, int]
 # More lives than these that begin with the same kilobyte are asked nothing.
-_MOST_ALIKE = 8
+_MAX_ALIKE = 8
 _TIME = re.compile(rb"\d\d:?\d\d:?\d\d[.,]\d{3}|\d{10}\.\d{3}")
 
 
@@ -33,7 +33,7 @@ class Lives:
         self._conceal = conceal
         self._by_id: dict[bytes, Generation] = {}
         self._by_logical: defaultdict[str, list[Generation]] = defaultdict(list)
-        self._by_head: defaultdict[Mark, dict[bytes, Generation]] = defaultdict(dict)
+        self._by_head: defaultdict[Hash, dict[bytes, Generation]] = defaultdict(dict)
         self._lost: dict[Key, Generation] = {}
         self.by_key: dict[Key, Generation] = {}
 
@@ -80,8 +80,8 @@ class Lives:
             file: as the scan saw it.
             head: its first bytes; a kilobyte at least tells something.
         """
-        found = self._by_head.get(mark(head), {}) if len(head) >= HEAD_BYTES else {}
-        if len(found) > _MOST_ALIKE:
+        found = self._by_head.get(hash_of(head), {}) if len(head) >= FINGERPRINT_BYTES else {}
+        if len(found) > _MAX_ALIKE:
             return []  # so every log begins: that tells nothing
         base = file.logical.rpartition("/")[2]
         stamped = _TIME.search(head) is not None
@@ -93,10 +93,10 @@ class Lives:
 
     def named(self, host: str, logical: str, first_line: bytes) -> tuple[bytes, int]:
         """The name and the ordinal of a life that begins now."""
-        digest = mark(first_line).digest
+        digest = hash_of(first_line).digest
         ordinal = max((one.cursor.ordinal for one in self.of(logical) if one.cursor.first_line == digest), default=-1)
         # A life that was renamed to be another log's keeps the name that its lines have.
-        while (identity := name(host, logical, first_line, ordinal := ordinal + 1)) in self._by_id:
+        while (identity := generation_name(host, logical, first_line, ordinal := ordinal + 1)) in self._by_id:
             pass
         return identity, ordinal
 
@@ -108,8 +108,8 @@ class Lives:
 
     def knows_head(self, generation: Generation) -> None:
         """As much of this one's beginning is known as there is now."""
-        head = generation.cursor.head
-        if head.length >= HEAD_BYTES:
+        head = generation.cursor.fingerprint
+        if head.length >= FINGERPRINT_BYTES:
             self._by_head[head][generation.cursor.id] = generation
 
     def renamed(self, generation: Generation, logical: str) -> None:
@@ -125,6 +125,6 @@ class Lives:
     def leaves(self, key: Key) -> Generation:
         """Its file is not there any more, or is another life now; gives whose it was."""
         generation = self.by_key.pop(key)
-        if (generation.cursor.device, generation.cursor.inode) == key:
+        if generation.cursor.file.key == key:
             self._lost[key] = generation
         return generation

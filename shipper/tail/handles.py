@@ -8,15 +8,15 @@ from shipper.tail.generation import Generation
 
 # For the cluster, the cursors, the watch, the scan and what a file is compared with.
 RESERVE = 40
-_FEWEST, _MOST = 4, 512
+_MIN_OPEN, _MAX_OPEN = 4, 512
 # So many xz files are unpacked at once, each of which may take a hundred megabytes, and takes nine by default.
-_MOST_HEAVY = 4
+_MAX_HEAVY = 4
 
 
 def limit() -> int:
     """How many log files this process may hold open, by its limit of descriptors."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return _MOST if soft == resource.RLIM_INFINITY else max(_FEWEST, min(_MOST, soft - RESERVE))
+    return _MAX_OPEN if soft == resource.RLIM_INFINITY else max(_MIN_OPEN, min(_MAX_OPEN, soft - RESERVE))
 
 
 class Handles:
@@ -40,19 +40,23 @@ class Handles:
     def crowded(self, generation: Generation) -> bool:
         """Whether a compressed file should wait to be opened: enough are being unpacked that take much memory."""
         reader = generation.reader
-        if not reader.compressed or reader.view is not None:
+        if not reader.file.compressed or reader.file.view is not None:
             return False
-        awake = (one.awake for one in self._open.values())
+        readers = (one.active_reader for one in self._open.values())
         # One that gives nothing just now (half-written, or its lines wait for others) must hold nobody up.
-        busy = [one for one in awake if one and one.view and one.view.heavy and one.grew and not one.returned]
-        return len(busy) >= _MOST_HEAVY
+        busy = [
+            one
+            for one in readers
+            if one and (view := one.file.view) and view.heavy and one.grew and not one.held.block
+        ]
+        return len(busy) >= _MAX_HEAVY
 
     def fewer(self) -> bool:
         """There are no descriptors left: make do with half as many; gives whether that helps."""
         self._shut(0)
         if not self._open:
             return False
-        self._most = max(_FEWEST, len(self._open) // 2)
+        self._most = max(_MIN_OPEN, len(self._open) // 2)
         self._shut(max(1, len(self._open) - self._most))
         return True
 
@@ -65,9 +69,8 @@ class Handles:
             return
         for identity in sorted(self._open, key=lambda one: self._open[one].found is None)[:surplus]:
             generation = self._open.pop(identity)
-            if generation.awake is not None:
-                generation.awake.close()
+            generation.close()
 
 
 def _is_open(generation: Generation) -> bool:
-    return generation.awake is not None and generation.awake.view is not None
+    return generation.active_reader is not None and generation.active_reader.file.view is not None

@@ -65,10 +65,10 @@ class Holding:
         if generation.waiting:
             self._waiting[generation.cursor.id] = generation
 
-    def hold(self, block: Block, index: int, carry: str) -> None:
-        """Hold back a block's lines from ``index`` on, as their record is open; ``carry``: parser state there."""
+    def hold(self, block: Block, index: int, parser_state: str) -> None:
+        """Hold back a block's lines from ``index`` on, with the parser state there: their record may go on."""
         generation = self._generations.get(block.origin.generation)
-        generation.reader.hold(block, index, carry)
+        generation.reader.held.hold(block, index, parser_state)
         self.watch(generation)
 
     def begin(self, generation: Generation, block: Block) -> Block | None:
@@ -81,7 +81,7 @@ class Holding:
         given = self._joins.first(generation, block, generations, self._active, self._round.silent)
         if given is None:
             self._waiting[generation.cursor.id] = generation
-            if generation.reader.returned:
+            if generation.reader.held.block is not None:
                 self._round.retry(generation.cursor.id)  # when the generation before has had its turn
             return None
         self._round.grew = True
@@ -125,7 +125,9 @@ class Holding:
             if self._joins.may_be_rotated(generation):
                 needs_scan = True
                 continue
-            with_line = quiet and now - generation.reader.grew_at >= patience and not generation.reader.unpacking
+            with_line = (
+                quiet and now - generation.reader.grew_at >= patience and not generation.reader.file.unfinished
+            )
             blocks.append(self._flush(generation, with_line=with_line, with_updates=updates))
         return [block for block in blocks if block is not None], needs_scan
 
@@ -161,19 +163,19 @@ class Holding:
 
     def _flush_at(self, generation: Generation, end: int) -> None:
         cursor = generation.cursor
-        cursor.cuts = tuple(sorted({*cursor.cuts, end})[-MAX_FLUSH_POINTS:])
+        cursor.flush_points = tuple(sorted({*cursor.flush_points, end})[-MAX_FLUSH_POINTS:])
         self._changed(cursor.id)
 
 
 def _silence_ends(generation: Generation, patience: float) -> float:
     """When what is held back goes out if nothing more comes to it, monotonic seconds."""
     reader = generation.reader
-    if reader.held is not None:
-        return reader.grew_at + (LINE_PATIENCE if len(reader.held.lines) == 1 else RECORD_PATIENCE)
-    return NEVER if reader.unpacking else reader.grew_at + patience
+    if reader.held.record is not None:
+        return reader.grew_at + (LINE_PATIENCE if len(reader.held.record.lines) == 1 else RECORD_PATIENCE)
+    return NEVER if reader.file.unfinished else reader.grew_at + patience
 
 
 def _updates_end(generation: Generation, patience: float) -> float:
     """When the updates of a progress bar go out though the line goes on, monotonic seconds."""
-    updated_at = generation.awake.updated_at if generation.awake is not None else 0.0
+    updated_at = generation.active_reader.updated_at if generation.active_reader is not None else 0.0
     return updated_at + patience if updated_at else NEVER

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from shipper.tail.state.marks import Mark
+from shipper.tail.state.checkpoint import Hash
 
 
 class Span(NamedTuple):
@@ -20,8 +20,8 @@ class Span(NamedTuple):
     generation: bytes
     start: int
     end: int
-    anchor: Mark
-    carry: str
+    checkpoint_hash: Hash
+    parser_state: str
     restarts: int = 0
     joined: Span | None = None
 
@@ -33,7 +33,7 @@ class Span(NamedTuple):
             part = part.joined
 
 
-MOST_WAITING = 256
+MAX_WAITING = 256
 """So many spans of a generation may wait behind one without outcome until those that have theirs are put together."""
 
 
@@ -85,9 +85,9 @@ class Progress:
             if not waiting:
                 self._spans.pop(generation, None)
                 self._tidy_at.pop(generation, None)
-            elif len(waiting) > self._tidy_at.get(generation, MOST_WAITING):
+            elif len(waiting) > self._tidy_at.get(generation, MAX_WAITING):
                 self._put_together(waiting)
-                self._tidy_at[generation] = 2 * len(waiting) + MOST_WAITING
+                self._tidy_at[generation] = 2 * len(waiting) + MAX_WAITING
         return list(grown.values())
 
     def _put_together(self, waiting: deque[Span]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from shipper.tail.file_content import FileView
 from shipper.tail.generation import Generation
 from shipper.tail.scanner import Found, shown
-from shipper.tail.splitter import HOLE_BYTES
+from shipper.tail.splitter import SPARSE_BYTES
 from shipper.tail.state.damage import DAMAGE, uri
 from shipper.tail.state.lock import StateError
 from shipper.tail.state.path_hashing import Conceal, plain
@@ -54,8 +54,8 @@ def report(
     generations.looked_at = _looked_at(state_dir)
     there = {file.key: file for file in files}
     for generation in generations:
-        file = there.get((generation.cursor.device, generation.cursor.inode))
-        if file is not None and file.compressed and file.size == generation.cursor.size:
+        file = there.get(generation.cursor.file.key)
+        if file is not None and file.compressed and file.size == generation.cursor.file.size:
             generation.found = file  # to unpack it all again, only to see that it is what it was, takes too long here
     generations.observe(files, 0.0, 0.0)
     lags = [_lag(one, one.found, now, generations.looked_at) for one in generations if one.found is not None]
@@ -89,14 +89,14 @@ def _content(file: Found, offset: int) -> int:
             if file.compressed and offset and view.told_size() == offset % 2**32:
                 return offset
             size = view.size(ENDLESS)
-            return offset if _is_hole(view, offset, size) else size
+            return offset if _is_sparse(view, offset, size) else size
     except OSError:
         return offset if file.compressed else file.size
 
 
-def _is_hole(view: FileView, offset: int, size: int) -> bool:
+def _is_sparse(view: FileView, offset: int, size: int) -> bool:
     """Whether a file ends with NULs only, which is no line and never acknowledged: a crash may leave them."""
-    if size - offset < HOLE_BYTES:
+    if size - offset < SPARSE_BYTES:
         return False
     while (offset := view.next_data(offset)) < size:
         data = view.read(offset, _PIECE)
@@ -119,7 +119,7 @@ def offsets(state_dir: Path) -> dict[tuple[int, int], int]:
         cursors, _ = read_only(state_dir)
     except StateError:
         return {}
-    return {(cursor.device, cursor.inode): cursor.offset for cursor in cursors}
+    return {cursor.file.key: cursor.offset for cursor in cursors}
 
 
 def remembered(state_dir: Path) -> tuple[list[Cursor], str | None]:

@@ -99,19 +99,19 @@ class RotationJoins:
             self._waits.pop(generation.cursor.id, None)
             return block
         upto = self._wait_for(generation, before)
-        returned = before.awake is not None and before.awake.returned
+        returned = before.active_reader is not None and before.active_reader.held.block is not None
         if returned or ((upto is None or before.position < upto) and before.cursor.id not in silent):
-            generation.reader.give_back(block)
+            generation.reader.held.block = block
             return None
         joined = self._join(before, generation, block)
         if joined is None:
             # All of it continues that record, and more may.
             self._waits[generation.cursor.id] = _Wait(generation, before, 0)
-            generation.reader.hold(block, 0, block.carry)
+            generation.reader.held.hold(block, 0, block.parser_state)
         return joined
 
     def _before(self, generation: Generation, block: Block, generations: Iterable[Generation]) -> Generation | None:
-        if self._framing is None or generation.reader.begun:
+        if self._framing is None or generation.reader.held.first_decided:
             return None
         expected = self._expected.get(generation.cursor.id)
         if expected is None and not self._framing.orphan(block.lines[0], block.origin.format):
@@ -136,8 +136,8 @@ class RotationJoins:
         """
         return any(
             wait.before is generation
-            and wait.after.awake is not None
-            and wait.after.awake.unbegun
+            and wait.after.active_reader is not None
+            and wait.after.active_reader.held.holds_first_line
             and wait.after.cursor.id in active
             for wait in self._waits.values()
         )
@@ -156,16 +156,20 @@ class RotationJoins:
         if not count:
             return block
         upto = block.offsets[count]
-        joined = Span(after.cursor.id, 0, upto, block.anchor(upto), block.carry, block.origin.restarts)
+        joined = Span(
+            after.cursor.id, 0, upto, block.checkpoint_hash(upto), block.parser_state, block.origin.restarts
+        )
         following = block.after(count) if count < len(block.lines) else None
         for one, part in reversed(parts):
             end = part.offsets[-1]
             self._under_way[one.cursor.id] = _Join(end, joined.generation, joined.end)
-            one.reader.take_held()
-            one.join_at = 0
+            one.reader.held.take_record()
+            one.reader.flush_points.join_at = one.join_at = 0
             if one is not parts[0][0]:
                 self._forget(one)
-                joined = Span(one.cursor.id, 0, end, part.anchor(end), part.carry, part.origin.restarts, joined)
+                joined = Span(
+                    one.cursor.id, 0, end, part.checkpoint_hash(end), part.parser_state, part.origin.restarts, joined
+                )
         first, held = parts[0]
         own = len(held.lines)
         lines, cut = held.lines, held.cut
@@ -179,7 +183,7 @@ class RotationJoins:
             unterminated=block.unterminated and following is None,
             final=True,
             cut={line: length for line, length in cut.items() if line < len(lines)},
-            carry=held.carry,
+            parser_state=held.parser_state,
             read_at_ns=block.read_at_ns,
             modified_ns=block.modified_ns,
             joined=joined,
@@ -190,9 +194,11 @@ class RotationJoins:
         """The held parts of the record that a generation ends with; of several, if they consist of nothing else."""
         parts: list[tuple[Generation, Block]] = []
         one: Generation | None = before
-        while one is not None and one.awake is not None and one.awake.held is not None and not one.awake.ragged:
-            parts.insert(0, (one, one.awake.held))
-            wait = self._waits.get(one.cursor.id) if one.awake.unbegun else None
+        while one is not None and (reader := one.active_reader) is not None:
+            if reader.held.record is None or reader.in_line:
+                break
+            parts.insert(0, (one, reader.held.record))
+            wait = self._waits.get(one.cursor.id) if reader.held.holds_first_line else None
             one = wait.before if wait is not None else None
         return parts
 
@@ -203,18 +209,18 @@ class RotationJoins:
         if after.cursor.id in self._expected and join is not None and block.offsets[-1] == join.upto:
             return len(block.lines)  # as an earlier run sent it
         held = [line for part in parts for line in part.lines]
-        return self._framing.continuation(held, block.lines, block.origin.format, parts[0].carry)
+        return self._framing.continuation(held, block.lines, block.origin.format, parts[0].parser_state)
 
     def _forget(self, after: Generation) -> None:
         """Its first block is decided."""
-        after.reader.begun = True
+        after.reader.held.first_decided = True
         self._waits.pop(after.cursor.id, None)
         self._expected.pop(after.cursor.id, None)
 
     def may_be_rotated(self, generation: Generation) -> bool:
         """Whether a record may go on in a file that no scan has found yet; True only once for an offset."""
-        identity, reader, found = generation.cursor.id, generation.awake, generation.found
-        if reader is None or reader.held is None or self._asked.get(identity) == reader.position:
+        identity, reader, found = generation.cursor.id, generation.active_reader, generation.found
+        if reader is None or reader.held.record is None or self._asked.get(identity) == reader.position:
             return False
         if found is not None and _is_as_found(found, reader.position):
             return False
@@ -251,7 +257,7 @@ def predecessor(generation: Generation, generations: Iterable[Generation]) -> Ge
         default=None,
     )
     lost = max(
-        (one for one in others if one.found is None and one.awake is not None and one.age >= found.age),
+        (one for one in others if one.found is None and one.active_reader is not None and one.age >= found.age),
         key=_begun,
         default=None,
     )
@@ -262,7 +268,7 @@ def predecessor(generation: Generation, generations: Iterable[Generation]) -> Ge
 
 def _begun(one: Generation) -> tuple[int, int]:
     """When a generation began; of those that one scan found, by their ages at that time, which rotations change."""
-    return one.begun_at, -(one.begun_age or 0)
+    return one.met.scan, -(one.met.age or 0)
 
 
 def _is_as_found(found: Found, position: int) -> bool:

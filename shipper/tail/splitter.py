@@ -12,16 +12,16 @@ from itertools import accumulate
 from shipper.config import Dataset, Format
 from shipper.tail.bar_updates import finished, parts_of
 from shipper.tail.blank_lines import LONGEST_RECORD, surplus
-from shipper.tail.fingerprint import ANCHOR_BYTES, anchor_of
+from shipper.tail.fingerprint import CHECKPOINT_BYTES, checkpoint_hash_of
 from shipper.tail.progress import Span
-from shipper.tail.state.marks import Mark
+from shipper.tail.state.checkpoint import Hash
 
 # A line over the limit is kept whole up to this many times the limit, then cut: its exact bytes still travel
 # in the document, while memory stays bounded.
 KEEP_FACTOR = 8
 # File systems make holes of whole blocks; fewer NULs are content.
-HOLE_BYTES = 4096
-_HOLE = bytes(HOLE_BYTES)
+SPARSE_BYTES = 4096
+_NULS = bytes(SPARSE_BYTES)
 
 
 @dataclass(slots=True, frozen=True)
@@ -54,7 +54,7 @@ class Block:
         unterminated: the last line has no line feed (yet).
         final: nothing more is expected soon: a record at the end is finished as it stands.
         cut: index of each line that was cut → its real length in bytes.
-        carry: parser state at the block's start.
+        parser_state: parser state at the block's start.
         read_at_ns: time of reading, nanoseconds since the epoch.
         modified_ns: the file's last change as last seen, nanoseconds since the epoch.
         joined: where a rotation split the last record, the stretch of the next generation that continues it; those
@@ -69,7 +69,7 @@ class Block:
     unterminated: bool = False
     final: bool = False
     cut: dict[int, int] = field(default_factory=dict)
-    carry: str = ""
+    parser_state: str = ""
     read_at_ns: int = 0
     modified_ns: int = 0
     joined: Span | None = None
@@ -81,32 +81,32 @@ class Block:
         length = self.offsets[index + 1] - self.offsets[index]
         return length == len(self.lines[index]) and self.lines[index][-1:] == b"\r" and not self.wide
 
-    def anchor(self, end: int) -> Mark:
-        """The anchor of ``end``, from the block's own bytes; none where the line before it was cut."""
+    def checkpoint_hash(self, end: int) -> Hash:
+        """The checkpoint_hash of ``end``, from the block's own bytes; none where the line before it was cut."""
         lines, offsets = self.lines, self.offsets
         index = bisect_left(offsets, end) - 1
         tail = b""
-        while index >= 0 and len(tail) < ANCHOR_BYTES:
+        while index >= 0 and len(tail) < CHECKPOINT_BYTES:
             length = offsets[index + 1] - offsets[index]
             ending = b"\n" if length == len(lines[index]) + 1 else b""
             if len(lines[index]) + len(ending) != length:
                 break
             tail = lines[index] + ending + tail
             index -= 1
-        return anchor_of(tail)
+        return checkpoint_hash_of(tail)
 
-    def span(self, start: int, end: int, carry: str, *, last: bool = True) -> Span:
+    def span(self, start: int, end: int, parser_state: str, *, last: bool = True) -> Span:
         """What the cursors move over when a stretch of this block has its outcome.
 
         Args:
             start: offset of its first byte.
             end: offset behind its last byte.
-            carry: parser state there.
+            parser_state: parser state there.
             last: it ends the block, so that what was joined from the next generation belongs to it.
         """
         origin = self.origin
         joined = self.joined if last else None
-        return Span(origin.generation, start, end, self.anchor(end), carry, origin.restarts, joined)
+        return Span(origin.generation, start, end, self.checkpoint_hash(end), parser_state, origin.restarts, joined)
 
     def after(self, index: int) -> Block:
         """Its lines from ``index`` on."""
@@ -117,7 +117,7 @@ class Block:
             unterminated=self.unterminated,
             final=self.final,
             cut={line - index: length for line, length in self.cut.items() if line >= index},
-            carry=self.carry,
+            parser_state=self.parser_state,
             read_at_ns=self.read_at_ns,
             modified_ns=self.modified_ns,
             wide=self.wide,
@@ -139,17 +139,26 @@ class Splitter:
     """
 
     __slots__ = (
-        "_blank", "_dropped", "_hole", "_in_hole", "_keep", "_next",
-        "_rest", "_returns", "_start", "_updates", "_whole",
+        "_blank",
+        "_dropped",
+        "_in_nuls",
+        "_keep",
+        "_next",
+        "_nuls",
+        "_returns",
+        "_start",
+        "_unfinished",
+        "_updates",
+        "_whole",
     )  # fmt: skip
 
     def __init__(self, offset: int, keep: int, *, whole: bool = False, updates: int = 0) -> None:
         self._start = offset
         self._keep = self._next = keep
-        self._rest = b""
+        self._unfinished = b""
         self._dropped = 0
-        self._hole = _HOLE[:keep]
-        self._in_hole = False
+        self._nuls = _NULS[:keep]
+        self._in_nuls = False
         self._whole = whole
         self._blank = 0
         self._updates = updates
@@ -159,17 +168,17 @@ class Splitter:
     @property
     def updating(self) -> bool:
         """Whether the unfinished line holds a finished update of a progress bar."""
-        return self._returns and not self._dropped and finished(self._rest) > 0
+        return self._returns and not self._dropped and finished(self._unfinished) > 0
 
     @property
     def skipping(self) -> bool:
         """Whether it is passing over what says nothing, or what is cut off: more at once costs little then."""
-        return self.in_hole or self._blank >= LONGEST_RECORD
+        return self.in_nuls or self._blank >= LONGEST_RECORD
 
     @property
-    def in_hole(self) -> bool:
+    def in_nuls(self) -> bool:
         """Whether more NULs would change nothing."""
-        return self._in_hole or self._dropped > 0
+        return self._in_nuls or self._dropped > 0
 
     def pass_over(self, length: int) -> None:
         """So many NULs come next."""
@@ -186,18 +195,18 @@ class Splitter:
     @property
     def pending(self) -> int:
         """Bytes of the unfinished line read so far."""
-        return len(self._rest) + self._dropped
+        return len(self._unfinished) + self._dropped
 
     def resize(self, keep: int, updates: int | None = None) -> None:
         """Other limits; a line that has lost a part already ends under the one of before."""
         self._next = keep
         self._updates = self._updates if updates is None else updates
         if not self._dropped:
-            self._keep, self._hole = keep, _HOLE[:keep]
+            self._keep, self._nuls = keep, _NULS[:keep]
 
     def feed(self, data: bytes) -> tuple[list[bytes], list[int], dict[int, int]]:
         """The lines that these bytes finish, their offsets (one more than lines), and which were cut."""
-        if self._in_hole:
+        if self._in_nuls:
             data = self._skip(data)
         begin = data.find(b"\n") + 1 if self.pending else 0
         parts, blank = surplus(data, begin, 0 if begin else self._blank) if not self._whole else ([], 0)
@@ -224,21 +233,21 @@ class Splitter:
             lines, offsets = self._hold_updates(data)
             return (lines, offsets, {}) if lines else ([], [before], {})
         cut: dict[int, int] = {}
-        whole = self._rest + data[:end] if self._rest else data[:end]
+        whole = self._unfinished + data[:end] if self._unfinished else data[:end]
         lines = whole.split(b"\n")
         start = self._start
         if self._dropped:
             first_end = data.index(b"\n")
-            cut[0] = len(self._rest) + self._dropped + first_end
+            cut[0] = len(self._unfinished) + self._dropped + first_end
             # What was dropped lay between the kept part and this data; the kept part stands for the line.
-            lines[0] = self._rest
+            lines[0] = self._unfinished
             offsets = list(accumulate((len(line) + 1 for line in lines[1:]), initial=start + cut[0] + 1))
             offsets.insert(0, start)
         else:
             offsets = list(accumulate(map(len, lines), lambda at, length: at + length + 1, initial=start))
-        if self._hole in whole:
+        if self._nuls in whole:
             for index, line in enumerate(lines):
-                if line.startswith(self._hole) and index not in cut:
+                if line.startswith(self._nuls) and index not in cut:
                     lines[index] = line.lstrip(b"\0")
                     offsets[index] += len(line) - len(lines[index])
         if self._updates and len(whole) > self._updates and b"\r" in whole:
@@ -249,7 +258,7 @@ class Splitter:
                 cut.setdefault(index, len(line))
                 lines[index] = line[:keep]
         self._start = offsets[-1]
-        self._rest = b""
+        self._unfinished = b""
         self._dropped = 0
         self._returns = False
         self.resize(self._next)
@@ -262,10 +271,10 @@ class Splitter:
 
     def take_rest(self) -> tuple[list[bytes], list[int], dict[int, int]]:
         """The unfinished line as it stands; what follows later is a line of its own."""
-        line, start, length = self._rest, self._start, self.pending
+        line, start, length = self._unfinished, self._start, self.pending
         cut = {0: length} if self._dropped else {}
         self._start += length
-        self._rest = b""
+        self._unfinished = b""
         self._dropped = 0
         self._returns = False
         self.resize(self._next)
@@ -274,12 +283,12 @@ class Splitter:
     def take_updates(self) -> tuple[list[bytes], list[int], dict[int, int]]:
         """The finished updates of the unfinished line; what follows later is a line of its own."""
         start = self._start
-        end = finished(self._rest) if self.updating else 0
+        end = finished(self._unfinished) if self.updating else 0
         if not end:
             return [], [start], {}
-        part, self._rest = self._rest[:end], self._rest[end:]
+        part, self._unfinished = self._unfinished[:end], self._unfinished[end:]
         self._start += end
-        self._returns = b"\r" in self._rest
+        self._returns = b"\r" in self._unfinished
         return [part], [start, self._start], {}
 
     def _hold_updates(self, data: bytes) -> tuple[list[bytes], list[int]]:
@@ -288,13 +297,13 @@ class Splitter:
         if not (self._returns and self._updates) or self._dropped or self.pending + len(data) <= self._updates:
             self._hold(data)
             return [], []
-        whole = self._rest + data
-        parts, rest = parts_of(whole, self._updates, self._keep, self._hole)
+        whole = self._unfinished + data
+        parts, rest = parts_of(whole, self._updates, self._keep, self._nuls)
         offsets = [self._start + start for start, _ in parts]
         self._start += rest
-        self._rest = b""
+        self._unfinished = b""
         # Nothing but a hole is left.
-        self._in_hole = rest == len(whole)
+        self._in_nuls = rest == len(whole)
         self._returns = b"\r" in whole[rest:]
         self._hold(whole[rest:])
         return [whole[start:end] for start, end in parts], [*offsets, self._start]
@@ -312,22 +321,22 @@ class Splitter:
             if index in cut:
                 shortened[len(parts)] = cut[index]
             else:
-                ends, rest = parts_of(line, self._updates, self._keep, self._hole)
+                ends, rest = parts_of(line, self._updates, self._keep, self._nuls)
             for start, end in [*ends, (rest, len(line))]:
                 parts.append(line[start:end])
                 places.append(offsets[index] + start)
         return parts, [*places, offsets[-1]], shortened
 
     def _hold(self, data: bytes) -> None:
-        room = max(0, self._keep - len(self._rest))
-        self._rest += data[:room] if len(data) > room else data
+        room = max(0, self._keep - len(self._unfinished))
+        self._unfinished += data[:room] if len(data) > room else data
         dropped = max(0, len(data) - room)
-        if not self._dropped and self._rest.startswith(self._hole):
-            self._in_hole = True
-            rest, self._rest = self._rest, b""
-            self._rest = self._skip(rest)
+        if not self._dropped and self._unfinished.startswith(self._nuls):
+            self._in_nuls = True
+            rest, self._unfinished = self._unfinished, b""
+            self._unfinished = self._skip(rest)
             if dropped:
-                self._hold(self._skip(data[room:]) if self._in_hole else data[room:])
+                self._hold(self._skip(data[room:]) if self._in_nuls else data[room:])
             return
         self._dropped += dropped
 
@@ -336,5 +345,5 @@ class Splitter:
         # To compare costs a tenth of stripping.
         stripped = b"" if data == bytes(len(data)) else data.lstrip(b"\0")
         self._start += len(data) - len(stripped)
-        self._in_hole = not stripped
+        self._in_nuls = not stripped
         return stripped

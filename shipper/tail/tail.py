@@ -133,7 +133,7 @@ class Tail:
             if generation.found is not None:
                 generation.cursor.seen_at = now
                 self._active[identity] = generation
-            elif generation.awake is not None and not generation.awake.gone:
+            elif generation.active_reader is not None and not generation.active_reader.file.gone:
                 self._active[identity] = generation  # a link was pointed elsewhere; what it led to is still there
         self.dirty |= generations.dirty
         generations.dirty = set()
@@ -155,19 +155,19 @@ class Tail:
             if self._active[identity].found is None and same_file(Path(found.path), found.key):
                 self._release(self._active[identity])  # there, but not for us; one that was deleted is read on
 
-    def doubt(self) -> None:
-        """All that is there may have been sent by an earlier run that did not end cleanly."""
+    def suspect_sent(self) -> None:
+        """Treat all that is there as maybe sent, by an earlier run that did not end cleanly."""
         for generation in self._generations:
             if generation.found is not None:
-                generation.doubtful = _MOST_BYTES if generation.found.compressed else generation.found.size
+                generation.maybe_sent = _MOST_BYTES if generation.found.compressed else generation.found.size
 
     @property
     def certain(self) -> bool:
         """Whether nothing is left of what may have been sent before: a clean end may say so."""
         return all(
-            one.awake is None if one.found.compressed else one.cursor.offset >= one.doubtful
+            one.active_reader is None if one.found.compressed else one.cursor.offset >= one.maybe_sent
             for one in self._generations
-            if one.doubtful and one.found is not None
+            if one.maybe_sent and one.found is not None
         )
 
     @property
@@ -186,7 +186,7 @@ class Tail:
 
     def is_awake(self, paths: AbstractSet[str]) -> bool:
         """Whether all these files are being followed, so that reading is enough and no scan is needed."""
-        return paths <= {generation.cursor.path for generation in self._active.values()}
+        return paths <= {generation.cursor.file.path for generation in self._active.values()}
 
     def blocks(self) -> Iterator[Block]:
         """One chunk of every file that has more: a huge file does not hold up the small ones.
@@ -206,7 +206,7 @@ class Tail:
 
     def _read(self, generation: Generation) -> Block | None:
         reader, found, identity = generation.reader, generation.found, generation.cursor.id
-        if reader.returned:
+        if reader.held.block is not None:
             return reader.read(0.0, 0, 0)
         if self._once and found is not None and not found.compressed and reader.position >= found.size:
             self._round.silent.add(identity)
@@ -218,7 +218,7 @@ class Tail:
             modified = found.mtime_ns if found else 0
             block = reader.read(self._clock.monotonic(), self._clock.wall_ns(), modified)
             self._handles.used(generation)
-            if reader.view is not None and not reader.view.damage:
+            if reader.file.view is not None and not reader.file.view.damage:
                 self._troubles.over(identity)
             self._holding.watch(generation)
             if reader.grew:
@@ -230,21 +230,21 @@ class Tail:
             self.hurried = True
         except MovedError:
             self.hurried = True
-            self._troubles.met(identity, reader.path)
+            self._troubles.met(identity, reader.file.path)
             if generation.found is not None:
                 return None
         except DamagedError as error:
             self._round.silent.add(identity)
-            self._troubles.met(identity, reader.path, str(error))
+            self._troubles.met(identity, reader.file.path, str(error))
         except OSError as error:
-            reader.close()
+            reader.file.close()
             if error.errno in {errno.EMFILE, errno.ENFILE} and self._handles.fewer():
                 self._round.turns.append(identity)
                 return None
             self._round.silent.add(identity)
             self.hurried = self.hurried or error.errno in _RENAMED
             self._troubles.met(
-                identity, reader.path, f"can't be read: {error.strerror}; trying again, nothing is lost"
+                identity, reader.file.path, f"can't be read: {error.strerror}; trying again, nothing is lost"
             )
             return None
         self._rest(generation)
@@ -259,22 +259,21 @@ class Tail:
         lately = self._clock.wall_ns() - HANDLE_PATIENCE * 1e9
         if found is None:
             # Whoever has it open may go on writing to it.
-            if quiet or self._once or (reader.gone and reader.view is None):
+            if quiet or self._once or (reader.file.gone and reader.file.view is None):
                 self._release(generation)
-        elif quiet or reader.spent or (reader.position == found.size and found.mtime_ns < lately):
+        elif quiet or reader.file.complete or (reader.position == found.size and found.mtime_ns < lately):
             self._release(generation)
 
     def _release(self, generation: Generation) -> None:
-        if generation.awake is not None:
-            generation.awake.close()
+        generation.close()
         del self._active[generation.cursor.id]
-        generation.doze()
+        generation.go_idle()
 
     def secure(self) -> None:
         """Open what has more to read: while the cluster is away its name may go, but not its content."""
         for generation in list(self._active.values()):
             reader, found = generation.reader, generation.found
-            if reader.view is not None or found is None or reader.position == found.size:
+            if reader.file.view is not None or found is None or reader.position == found.size:
                 continue
             try:
                 reader.open()
@@ -285,9 +284,9 @@ class Tail:
     def _note_changed(self, identity: bytes) -> None:
         self.dirty.add(identity)
 
-    def hold(self, block: Block, index: int, carry: str) -> None:
-        """Hold back a block's lines from ``index`` on, as their record is open; ``carry``: parser state there."""
-        self._holding.hold(block, index, carry)
+    def hold(self, block: Block, index: int, parser_state: str) -> None:
+        """Hold back a block's lines from ``index`` on, with the parser state there: their record may go on."""
+        self._holding.hold(block, index, parser_state)
 
     def next_due(self, patience: float) -> float:
         """When ``take_due`` has something to give, monotonic seconds: see ``Holding``."""
@@ -307,9 +306,9 @@ class Tail:
         """The joins over rotations that are under way, as text for the store: written together with the cursors."""
         return self._holding.joins()
 
-    def is_doubtful(self, block: Block) -> bool:
+    def is_maybe_sent(self, block: Block) -> bool:
         """Whether an earlier run may have sent some of a block's lines."""
-        return block.offsets[0] < self._generations.get(block.origin.generation).doubtful
+        return block.offsets[0] < self._generations.get(block.origin.generation).maybe_sent
 
     def begin(self, span: Span) -> None:
         """A span is on its way."""
@@ -324,7 +323,7 @@ class Tail:
                 continue  # it was set back since: what comes again moves the cursor
             generation.acknowledge(span, now)
             if span.generation not in self._active:
-                generation.doze()
+                generation.go_idle()
             self._holding.acknowledged(generation)
             self.dirty.add(span.generation)
 
@@ -348,5 +347,4 @@ class Tail:
     def close(self) -> None:
         """Let every file go."""
         for generation in self._generations:
-            if generation.awake is not None:
-                generation.awake.close()
+            generation.close()

@@ -175,8 +175,8 @@ class Weather(RotatedLog):
             self.roll_over()
         self.now += 0.01
         for one in self.sidecar._tail._generations:
-            if one.awake is not None:
-                one.awake.close()
+            if one.active_reader is not None:
+                one.close()
         self.store.close()
         self.start()
 

@@ -81,7 +81,7 @@ def test_what_a_rotation_tore_stays_one_record(careful: LineByLine) -> None:
     """Its end takes no room in the block: two records would have one offset."""
     given = block(b"one", b"poison begins", b"  and ends")
     given.offsets = [0, 4, 18, 18]
-    given.joined = Span(b"h" * 9, 0, 11, given.anchor(0), "")
+    given.joined = Span(b"h" * 9, 0, 11, given.checkpoint_hash(0), "")
     records, documents = made(careful, given)
     assert ["one", "poison begins\n  and ends"] == [one["message"] for one in documents]
     assert [0, 4] == records.starts

@@ -17,7 +17,7 @@ from shipper.runs.facts import RunFacts, Told, facts_in
 from shipper.runs.schedule import AT_MOST, EVERY, Failure, RunWriter
 from shipper.runs.writer import RunDocuments, Written
 from shipper.tail.progress import Span
-from shipper.tail.state.marks import NOTHING
+from shipper.tail.state.checkpoint import NOTHING
 
 
 def span(number: int) -> Span:
@@ -170,7 +170,7 @@ def waits_until(gate: threading.Event, desk: Desk, number: int) -> None:
 
 def test_whoever_brings_too_much_waits(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """While facts can't be written those that wait take no more than a bounded space, and a stop lets go of all."""
-    monkeypatch.setattr(schedule, "MOST_WAITING", 5000)
+    monkeypatch.setattr(schedule, "MAX_WAITING", 5000)
     gate = threading.Event()
     desk.answer = lambda some: Written() if gate.wait(20) else Written(some)
     desk.writer.add(facts(1), [span(1)], 100)

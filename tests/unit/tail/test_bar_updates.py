@@ -144,7 +144,9 @@ class Runs:
             start, end = block.offsets[index], block.offsets[index + 1]
             sent = line + b"\n" * (end - start - len(line))
             assert self.sent.setdefault(start, sent) == sent  # the same id
-        span = Span(block.origin.generation, block.offsets[0], block.offsets[-1], block.anchor(block.offsets[-1]), "")
+        span = Span(
+            block.origin.generation, block.offsets[0], block.offsets[-1], block.checkpoint_hash(block.offsets[-1]), ""
+        )
         self.tail.begin(span)
         self.unanswered.append(span)
         return len(block.lines)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from shipper.tail.splitter import HOLE_BYTES, Splitter
+from shipper.tail.splitter import SPARSE_BYTES, Splitter
 
 Fed = tuple[list[bytes], list[int], dict[int, int], int]
 
@@ -63,7 +63,7 @@ def test_memory_is_bounded_by_what_is_kept() -> None:
     splitter = Splitter(0, 1000)
     for _ in range(500):
         splitter.feed(b"x" * 10_000)
-    assert 1000 == len(splitter._rest)
+    assert 1000 == len(splitter._unfinished)
     assert 5_000_000 == splitter.pending
     assert ([b"x" * 1000], [0, 5_000_000], {0: 5_000_000}) == splitter.take_rest()
 
@@ -99,7 +99,7 @@ def test_another_limit_counts_from_the_next_line(
 ) -> None:
     """Whenever it comes: each line is as under the old or under the new limit, and all are at their places."""
     # A limit below that of a hole is one for holes too, and only tests have it.
-    assume(min(keeps) >= HOLE_BYTES or b"\n\0" not in b"\n" + content)
+    assume(min(keeps) >= SPARSE_BYTES or b"\n\0" not in b"\n" + content)
     ends = sorted({min(one, len(content)) for one in at} | {len(content)})
     pieces = [content[start:end] for start, end in zip([0, *ends], ends, strict=False)]
     splitter = Splitter(0, keeps[0])

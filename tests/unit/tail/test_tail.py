@@ -13,7 +13,7 @@ import pytest
 
 from shipper.tail import handles as handles_module
 from shipper.tail.file_content import FileView
-from shipper.tail.fingerprint import anchor_of, name
+from shipper.tail.fingerprint import checkpoint_hash_of, generation_name
 from shipper.tail.holding import RECORD_PATIENCE
 from shipper.tail.progress import Span
 from shipper.tail.reader import CHUNK_BYTES
@@ -68,7 +68,7 @@ class Files:
             lines += block.lines
             self.tail.hold(block, len(block.lines), "")
             last = block.lines[-1] + b"\n" if block.lines else b""
-            span = Span(block.origin.generation, block.offsets[0], block.offsets[-1], anchor_of(last), "")
+            span = Span(block.origin.generation, block.offsets[0], block.offsets[-1], checkpoint_hash_of(last), "")
             self.tail.begin(span)
             self.tail.acknowledge([span])
         return lines
@@ -172,13 +172,13 @@ def test_end_of_what_was_held_back_is_noted_before_it_is_sent(files: Files) -> N
     (block,) = files.tail.take_due(PATIENCE)
     assert ([b"part"], True, True) == (block.lines, block.unterminated, block.final)
     (cursor,) = files.tail.cursors(files.tail.dirty)
-    assert ((10,), 6) == (cursor.cuts, cursor.offset)
+    assert ((10,), 6) == (cursor.flush_points, cursor.offset)
     files.write(" and rest\nnext\n")
     again = Files(files.root, [cursor])
     assert [b"part", b" and rest", b"next"] == again.step()
     again.close()
     (cursor,) = again.tail.cursors(again.tail.dirty)
-    assert () == cursor.cuts
+    assert () == cursor.flush_points
 
 
 def test_held_record_is_given_after_a_second(files: Files) -> None:
@@ -309,7 +309,7 @@ def test_another_host_names_what_is_new(files: Files) -> None:
     new = files.write("two\n", "new.log")
     files.write("more\n")
     assert {b"more", b"two"} == set(files.step())
-    assert {name("h", str(old), b"one", 0), name("other", str(new), b"two", 0)} == {
+    assert {generation_name("h", str(old), b"one", 0), generation_name("other", str(new), b"two", 0)} == {
         cursor.id for cursor in files.tail.all_cursors()
     }
 
@@ -342,7 +342,7 @@ def test_a_bomb_takes_turns(tmp_path: Path) -> None:
     while files.tail.grew:
         lines += files.read()
     assert 2000 + 2**25 // CHUNK_BYTES * 300 > len(lines)
-    bomb = next(one for one in files.tail.all_cursors() if one.path.endswith(".gz"))
+    bomb = next(one for one in files.tail.all_cursors() if one.file.path.endswith(".gz"))
     assert 2**25 == bomb.offset
     files.close()
 
