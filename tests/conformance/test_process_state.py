@@ -244,7 +244,7 @@ class TestDeletedUnderWay:
             shutil.rmtree(rig.state)
         else:
             (rig.state / what).unlink()
-        assert sidecar.says("made anew")
+        assert sidecar.says("written again")
         second = rig.once()
         assert 2 == second.returncode
         assert f"in use by neuroflow-ship, process {sidecar.process.pid}" in second.stderr
@@ -270,7 +270,7 @@ class TestDeletedUnderWay:
         assert sidecar.comes(lambda: rig.count(es) == 50)
         shutil.rmtree(rig.state)
         shutil.copytree(rig.folder / "backup", rig.state)
-        assert sidecar.says("made anew")
+        assert sidecar.says("written again")
         sidecar.send(15)
         assert 0 == sidecar.wait()
         assert 0 == rig.once().returncode
@@ -289,7 +289,7 @@ class TestDeletedUnderWay:
         write(log, 10, 20)
         assert sidecar.comes(lambda: rig.count(es) == 20)
         rig.state.unlink()
-        assert sidecar.says("made anew")
+        assert sidecar.says("written again")
         sidecar.kill()
         assert 0 == rig.once().returncode
         assert expected(20) == rig.messages(es, "app")

@@ -130,7 +130,7 @@ def test_other_format_is_set_aside(tmp_path: Path, schema: str) -> None:
     assert [] == store.load()
     store.close()
     (sentence,) = said
-    assert f"the cursor store was written in format {schema}, this version knows 2; set aside as " in sentence
+    assert f"the cursor store was written in format {schema}, this version reads format 2; set aside as " in sentence
     (aside,) = tmp_path.glob("cursors.sqlite.damaged-*")
     with closing(sqlite3.connect(aside)) as db:
         assert [(1,)] == db.execute("SELECT count(*) FROM generation").fetchall()
@@ -505,7 +505,7 @@ class TestUnderWay:
         store.restore([cursor(1, 7), cursor(2)])
         assert store.present()
         assert 1 == len(said)
-        assert "made anew with 2 positions" in said[0]
+        assert "written again with 2 positions" in said[0]
         with pytest.raises(StateError, match=f"in use by neuroflow-ship, process {os.getpid()}"):
             CursorStore(state, pytest.fail)
         store.save([cursor(2, 8)])
