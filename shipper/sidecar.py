@@ -159,7 +159,7 @@ class Sidecar:
             progress: told bytes acknowledged and bytes in all, now and then.
         """
         for _ in range(MOST_RESCANS):
-            self._tail.hurried = False
+            self._tail.needs_scan = False
             self._scan(patience=0.0)
             while not self.stopping.is_set() and not self._stuck():
                 read = self._read()
@@ -168,7 +168,7 @@ class Sidecar:
                     self._wait_for_outcomes()
                 elif not read:
                     break
-            if not self._tail.hurried:
+            if not self._tail.needs_scan:
                 break  # else a rotation went by while the files were looked at
         if not (self._left or self.stopping.is_set()):
             self._ship_all(self._tail.take_all())
@@ -199,7 +199,7 @@ class Sidecar:
         settings, now = self._settings, self._clock.monotonic()
         touched = {self._touched.popleft() for _ in range(len(self._touched))}
         if now >= self._next_scan or self._hinted or (touched and not self._tail.is_awake(touched)):
-            self._hinted = self._tail.hurried = False
+            self._hinted = self._tail.needs_scan = False
             self._scan(settings.partial_line_timeout, sparing=cover(self.directories()), touched=touched)
             self._next_scan = now + settings.scan_interval
             self._give_back()
@@ -231,12 +231,12 @@ class Sidecar:
             self.stopping.wait(max(HINT_PAUSE, 20 * self._scan_seconds) if self._hinted else HINT_PAUSE)
 
     def _hints(self) -> bool:
-        self._hinted = self._hinted or self._tail.hurried
+        self._hinted = self._hinted or self._tail.needs_scan
         return self._hinted or bool(self._touched)
 
     def _scan(self, patience: float, *, sparing: bool = False, touched: Iterable[str] = ()) -> None:
         began = self._clock.monotonic()
-        self._tail.look(patience, sparing=sparing, touched=frozenset(touched))
+        self._tail.scan(patience, sparing=sparing, touched=frozenset(touched))
         self._scan_seconds = self._clock.monotonic() - began
         if not self._scanned:
             self._scanned = True
@@ -245,7 +245,7 @@ class Sidecar:
                 self._tail.suspect_sent()
             self._first_scan(self._tail.progress()[1] > 0)
         if self._left:
-            self._tail.secure()
+            self._tail.open_unread()
         self._keep_store()
         self._save()
         self._store.looked(self._tail.looked_at)

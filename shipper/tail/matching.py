@@ -9,7 +9,7 @@ from shipper.tail.file_content import FileView
 from shipper.tail.fingerprint import FINGERPRINT_BYTES
 from shipper.tail.found_files import Found
 from shipper.tail.generation import Generation
-from shipper.tail.generation_table import Lives
+from shipper.tail.generation_table import GenerationTable
 
 
 class Matcher:
@@ -19,19 +19,21 @@ class Matcher:
         looked_at: when the scan before began, seconds since the epoch; 0 where that is not known.
 
     Args:
-        lives: all generations.
+        table: all generations.
         copies: files that repeat one of them.
     """
 
-    def __init__(self, lives: Lives, copies: Copies) -> None:
-        self._lives = lives
+    def __init__(self, table: GenerationTable, copies: Copies) -> None:
+        self._table = table
         self._copies = copies
         self.looked_at = 0.0
 
     def has_name_of(self, generation: Generation, file: Found) -> bool:
         """Whether a file's name is one that the log of this generation, or a rotated file of it, may have."""
-        is_of = self._lives.is_of
-        return is_of(generation, file.logical) or any(is_of(generation, one) for one in self._lives.kin(file))
+        is_of = self._table.is_of
+        return is_of(generation, file.logical) or any(
+            is_of(generation, one) for one in self._table.possible_logs(file)
+        )
 
     def is_same_file(self, generation: Generation, view: FileView, file: Found) -> bool:
         """Whether this is the file that a generation was last in, and not another that was given its inode."""
@@ -60,10 +62,10 @@ class Matcher:
 
     def _candidates(self, view: FileView, file: Found) -> Iterator[tuple[Generation, int]]:
         """The generations that may go on in a file, and how much must have been read of each to tell."""
-        for logical in (file.logical, *self._lives.kin(file)):
-            yield from ((one, 0) for one in self._lives.of(logical))
-        if (lost := self._lives.lost(file.key)) is not None and self.is_same_file(lost, view, file):
+        for logical in (file.logical, *self._table.possible_logs(file)):
+            yield from ((one, 0) for one in self._table.of(logical))
+        if (lost := self._table.lost(file.key)) is not None and self.is_same_file(lost, view, file):
             yield lost, 0
         if (copy := self._copies.known.get(file.key)) is not None:
             yield copy.of, 0
-        yield from ((one, FINGERPRINT_BYTES) for one in self._lives.alike(file, view.read(0, FINGERPRINT_BYTES)))
+        yield from ((one, FINGERPRINT_BYTES) for one in self._table.alike(file, view.read(0, FINGERPRINT_BYTES)))

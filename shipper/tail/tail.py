@@ -1,7 +1,7 @@
-"""The station as a whole: files in, blocks out, positions kept.
+"""Follows the log files: files in, blocks out, cursors kept.
 
-Every file that has more gives one chunk in its turn; what is unfinished is held back for a while; what is
-acknowledged moves the cursors.  Owns no thread and waits for nothing.
+Every file that has more gives one chunk in its turn; unfinished records are held back for a while; acknowledged
+spans move the cursors.  Has no thread and never blocks.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from shipper.tail.generation import Generation
 from shipper.tail.handles import Handles, limit
 from shipper.tail.holding import Holding
 from shipper.tail.progress import Progress, Span
-from shipper.tail.read_errors import Troubles
+from shipper.tail.read_errors import ReadErrors
 from shipper.tail.reader import DamagedError, MovedError, RewrittenError
 from shipper.tail.rotation_joins import Framing
 from shipper.tail.round import Round
@@ -29,32 +29,32 @@ from shipper.tail.tracker import Generations
 
 __all__ = ["Clock", "Tail"]
 
-# A file is followed through its open handle for this long after it grew, also when its name is gone, seconds.
+# A file stays open for this long after it grew last, also when its name is gone, seconds.
 HANDLE_PATIENCE = 30.0
-# What is remembered of a generation whose file is gone is forgotten after this long, seconds.
+# A generation whose file is gone is forgotten after this long, seconds.
 MEMORY = 90 * 86400.0
-# What a path says that was renamed since the scan.
+# Errors of opening a path that was renamed since the scan.
 _RENAMED = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
-# Longer than any log.
-_MOST_BYTES = 2**62
+# More than any log has.
+_MAX_BYTES = 2**62
 
 
 class Tail:
     """Follows the files of the inputs.
 
     Attributes:
-        dirty: generations whose cursors changed since it was last emptied.
-        hurried: something moved while it was looked at: another scan should follow soon.
+        dirty: generations whose cursors changed since they were saved last; the caller empties it.
+        needs_scan: whether a file was renamed meanwhile, so that another scan should follow soon.
 
     Args:
         sources: the inputs.
         exclude: patterns of names or paths that are passed over.
-        cursors: what is remembered from before.
+        cursors: of the store.
         host: name of this machine in generation names.
         longest: line kept whole in a document, bytes.
-        warn: told in a sentence what the reader of the log should know.
+        warn: called with a sentence for the sidecar's log.
         clock: what time it is.
-        once: what is written from the first scan on is left for the next time.
+        once: leave what is written after the first scan to the next run.
         framing: how the formats delimit records; without it no record is joined over a rotation.
         joins: the joins over rotations that an earlier run had under way, as ``joins`` gave them.
         conceal: what stands for a path in the cursors.
@@ -96,9 +96,9 @@ class Tail:
         )
         self._handles = Handles(limit())
         self._progress = Progress()
-        self._troubles = Troubles(warn)
+        self._read_errors = ReadErrors(warn)
         self.dirty: set[bytes] = set()
-        self.hurried = False
+        self.needs_scan = False
 
     @property
     def grew(self) -> bool:
@@ -111,30 +111,30 @@ class Tail:
         return self._generations.looked_at
 
     def directories(self) -> list[str]:
-        """What a watch should cover."""
+        """The directories to watch."""
         return self._scanner.directories()
 
-    def look(self, patience: float, *, sparing: bool = False, touched: AbstractSet[str] = frozenset()) -> None:
-        """Scan: find new files, and where the known ones are.
+    def scan(self, patience: float, *, sparing: bool = False, touched: AbstractSet[str] = frozenset()) -> None:
+        """Find new files, and where the known ones are now.
 
         Args:
-            patience: how long an unfinished first line is waited for, seconds.
-            sparing: sleeping files may be looked at every other time.
-            touched: paths that are looked at in any case.
+            patience: how long to wait for the end of a first line, seconds.
+            sparing: check idle files in every second scan only.
+            touched: paths that are checked in any case.
         """
         generations, began = self._generations, self._clock.wall_ns() / 1e9
         generations.observe(self._scanner.scan(sparing=sparing, touched=touched), self._clock.monotonic(), patience)
         generations.looked_at = began
-        self.hurried = self.hurried or generations.outrun
+        self.needs_scan = self.needs_scan or generations.renamed_meanwhile
         now = self._clock.wall_ns() / 1e9
-        # Runs are named in the first inputs, and in the oldest files, for those that come after.
+        # First inputs and oldest files first: they name the runs that later lines refer to.
         for generation in sorted(map(generations.get, generations.dirty), key=self._turn_of):
             identity = generation.cursor.id
             if generation.found is not None:
                 generation.cursor.seen_at = now
                 self._active[identity] = generation
             elif generation.active_reader is not None and not generation.active_reader.file.gone:
-                self._active[identity] = generation  # a link was pointed elsewhere; what it led to is still there
+                self._active[identity] = generation  # a link has another target now; the old one is still there
         self.dirty |= generations.dirty
         generations.dirty = set()
 
@@ -145,25 +145,25 @@ class Tail:
     def reconfigure(
         self, sources: Sequence[Source], scanner: Scanner, *, host: str, longest: int, patience: float
     ) -> None:
-        """Other inputs and limits: positions stay, and what is no input any more is let go at once."""
+        """Use other inputs and limits: positions stay, files that no input matches any more are closed."""
         self._generations.reconfigure(host, longest * KEEP_FACTOR)
         before = {identity: one.found for identity, one in self._active.items() if one.found is not None}
         self._ranks = {source: rank for rank, source in enumerate(sources)}
         self._scanner = scanner
-        self.look(patience)
+        self.scan(patience)
         for identity, found in before.items():
             if self._active[identity].found is None and same_file(Path(found.path), found.key):
-                self._release(self._active[identity])  # there, but not for us; one that was deleted is read on
+                self._release(self._active[identity])  # excluded now; a deleted file is read on
 
     def suspect_sent(self) -> None:
         """Treat all that is there as maybe sent, by an earlier run that did not end cleanly."""
         for generation in self._generations:
             if generation.found is not None:
-                generation.maybe_sent = _MOST_BYTES if generation.found.compressed else generation.found.size
+                generation.maybe_sent = _MAX_BYTES if generation.found.compressed else generation.found.size
 
     @property
     def certain(self) -> bool:
-        """Whether nothing is left of what may have been sent before: a clean end may say so."""
+        """Whether nothing that an earlier run may have sent is still unread, so that this end may count as clean."""
         return all(
             one.active_reader is None if one.found.compressed else one.cursor.offset >= one.maybe_sent
             for one in self._generations
@@ -172,15 +172,15 @@ class Tail:
 
     @property
     def settled(self) -> bool:
-        """Whether nothing that was read waits for its outcome."""
+        """Whether everything that was read is acknowledged."""
         return self._progress.settled
 
     def unread(self) -> list[str]:
         """The paths of logs and directories that could not be read, or not to their ends."""
-        return sorted(self._scanner.unread | self._generations.unread.keys() | self._troubles.paths)
+        return sorted(self._scanner.unread | self._generations.unread.keys() | self._read_errors.paths)
 
     def forgotten(self) -> list[bytes]:
-        """Generations whose files have been gone for so long that nobody needs to know of them."""
+        """Generations whose files have been gone for longer than ``MEMORY``."""
         now = self._clock.wall_ns() / 1e9
         return [one.cursor.id for one in self._generations if one.found is None and now - one.cursor.seen_at > MEMORY]
 
@@ -189,10 +189,9 @@ class Tail:
         return paths <= {generation.cursor.file.path for generation in self._active.values()}
 
     def blocks(self) -> Iterator[Block]:
-        """One chunk of every file that has more: a huge file does not hold up the small ones.
+        """One chunk of every file that has more, so that a huge file does not hold up the small ones.
 
-        Ended early, the next round goes on with the files whose turn did not come, and counts as the same: a file
-        that gave a chunk before may have more.
+        If the caller stops early, the next call continues the round with the files whose turn did not come.
         """
         if not self._round.turns:
             self._round.begin(self._active)
@@ -210,16 +209,16 @@ class Tail:
             return reader.read(0.0, 0, 0)
         if self._once and found is not None and not found.compressed and reader.position >= found.size:
             self._round.silent.add(identity)
-            return None  # what is written meanwhile is for the next time, else a busy writer would keep us for ever
+            return None  # left to the next run: a busy writer would never let this one end
         if self._handles.crowded(generation):
-            self._round.grew = True  # its turn comes when others are done
+            self._round.grew = True  # it is read when others are done
             return None
         try:
             modified = found.mtime_ns if found else 0
             block = reader.read(self._clock.monotonic(), self._clock.wall_ns(), modified)
             self._handles.used(generation)
             if reader.file.view is not None and not reader.file.view.damage:
-                self._troubles.over(identity)
+                self._read_errors.clear(identity)
             self._holding.watch(generation)
             if reader.grew:
                 self._round.grew = True
@@ -227,38 +226,38 @@ class Tail:
             self._round.silent.add(identity)
         except RewrittenError:
             self._generations.rewritten(generation)
-            self.hurried = True
+            self.needs_scan = True
         except MovedError:
-            self.hurried = True
-            self._troubles.met(identity, reader.file.path)
+            self.needs_scan = True
+            self._read_errors.add(identity, reader.file.path)
             if generation.found is not None:
                 return None
         except DamagedError as error:
             self._round.silent.add(identity)
-            self._troubles.met(identity, reader.file.path, str(error))
+            self._read_errors.add(identity, reader.file.path, str(error))
         except OSError as error:
             reader.file.close()
             if error.errno in {errno.EMFILE, errno.ENFILE} and self._handles.fewer():
                 self._round.turns.append(identity)
                 return None
             self._round.silent.add(identity)
-            self.hurried = self.hurried or error.errno in _RENAMED
-            self._troubles.met(
+            self.needs_scan = self.needs_scan or error.errno in _RENAMED
+            self._read_errors.add(
                 identity, reader.file.path, f"can't be read: {error.strerror}; trying again, nothing is lost"
             )
             return None
-        self._rest(generation)
+        self._close_if_idle(generation)
         return None
 
-    def _rest(self, generation: Generation) -> None:
-        """A file that gave nothing new: let go if nothing more can come, or if it has slept for a while."""
+    def _close_if_idle(self, generation: Generation) -> None:
+        """Close a file that gave nothing new, if nothing more can come or it did not grow for a while."""
         reader, found = generation.reader, generation.found
         if reader.waiting:
-            return  # its patience runs out by itself; a file that is gone may turn up as a copy before
+            return  # flushed in time; a file that is gone may be found as a copy before that
         quiet = self._clock.monotonic() - reader.grew_at > HANDLE_PATIENCE
         lately = self._clock.wall_ns() - HANDLE_PATIENCE * 1e9
         if found is None:
-            # Whoever has it open may go on writing to it.
+            # A process that has it open may go on writing to it.
             if quiet or self._once or (reader.file.gone and reader.file.view is None):
                 self._release(generation)
         elif quiet or reader.file.complete or (reader.position == found.size and found.mtime_ns < lately):
@@ -269,8 +268,8 @@ class Tail:
         del self._active[generation.cursor.id]
         generation.go_idle()
 
-    def secure(self) -> None:
-        """Open what has more to read: while the cluster is away its name may go, but not its content."""
+    def open_unread(self) -> None:
+        """Open files with unread content, so that they can be read even if they are deleted during an outage."""
         for generation in list(self._active.values()):
             reader, found = generation.reader, generation.found
             if reader.file.view is not None or found is None or reader.position == found.size:
@@ -295,7 +294,7 @@ class Tail:
     def take_due(self, patience: float) -> list[Block]:
         """What was held back long enough; write the cursors before it is sent: see ``Holding``."""
         blocks, needs_scan = self._holding.take_due(patience)
-        self.hurried = self.hurried or needs_scan
+        self.needs_scan = self.needs_scan or needs_scan
         return blocks
 
     def take_all(self) -> list[Block]:
@@ -320,7 +319,7 @@ class Tail:
         for span in self._progress.acknowledge(spans):
             generation = self._generations.get(span.generation)
             if span.restarts != generation.restarts:
-                continue  # it was set back since: what comes again moves the cursor
+                continue  # it was set back since: the lines that are read again move the cursor
             generation.acknowledge(span, now)
             if span.generation not in self._active:
                 generation.go_idle()
@@ -345,6 +344,6 @@ class Tail:
         return done, total
 
     def close(self) -> None:
-        """Let every file go."""
+        """Close every file."""
         for generation in self._generations:
             generation.close()

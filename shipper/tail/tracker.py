@@ -1,7 +1,6 @@
-"""Which generation each file is now: the table that a scan is held against.
+"""Which generation each file of a scan is: one that goes on, was renamed, copied or rewritten, or a new one.
 
-Owns the memory of every life of every log and decides, file by file, whether it goes on, was renamed, copied,
-rewritten or is new.  The decisions themselves are ``identity``'s; this module asks the files.
+This module reads the files; ``fingerprint`` and ``samples`` compare.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from shipper.tail.copies import Copies, Copy
-from shipper.tail.file_access import Views
+from shipper.tail.file_access import FileAccess
 from shipper.tail.file_content import FileView
 from shipper.tail.fingerprint import (
     CHECKPOINT_BYTES,
@@ -24,7 +23,7 @@ from shipper.tail.fingerprint import (
 )
 from shipper.tail.found_files import Found
 from shipper.tail.generation import Generation, Met, Truncated
-from shipper.tail.generation_table import Key, Lives
+from shipper.tail.generation_table import GenerationTable, Key
 from shipper.tail.matching import Matcher
 from shipper.tail.rotation_names import age_of, aged
 from shipper.tail.state.checkpoint import START
@@ -54,18 +53,19 @@ class _Scan:
 class Generations:
     """All generations, matched with the files of each scan.
 
-    ``dirty`` names those that changed their file since it was last emptied; the scan before began at ``looked_at``.
+    A file whose first line is unfinished gets no name yet, as half a line would give another name than the whole one
+    if the state is lost.  After ``patience`` seconds without a change it is named as it stands.
+
+    Attributes:
+        dirty: names of those that changed their file since the caller emptied it last.
 
     Args:
-        cursors: what is remembered from before.
+        cursors: of the store.
         host: name of this machine in generation names.
         keep: longest line kept whole, bytes.
-        warn: told in a sentence what the reader of the log should know.
+        warn: called with a sentence for the sidecar's log.
         open_view: opens a file's content.
         conceal: what stands for a path in cursors that come from the store.
-
-    A file whose first line is unfinished gets no name yet: named by half a line it would have another name once
-    its state is lost.  It is named as it stands when it has not changed for ``patience`` seconds.
     """
 
     def __init__(
@@ -82,29 +82,29 @@ class Generations:
         self._keep = keep
         self._warn = warn
         self._open_view = open_view
-        self._views = Views(open_view, warn)
-        self._lives = Lives(conceal)
-        self._copies = Copies(self._lives, self._views)
-        self._matcher = Matcher(self._lives, self._copies)
+        self._access = FileAccess(open_view, warn)
+        self._table = GenerationTable(conceal)
+        self._copies = Copies(self._table, self._access)
+        self._matcher = Matcher(self._table, self._copies)
         self._nameless: dict[Key, tuple[int, float]] = {}
         # The number of the scan that met a file without a generation.
         self._met: dict[Key, int] = {}
         self._scan = _Scan()
         self.dirty: set[bytes] = set()
-        # Of two lives that were last seen in one file the one that has nothing acknowledged yet is the later.
+        # Of two generations that were last seen in one file, the one with nothing acknowledged is the later.
         for cursor in sorted(cursors, key=lambda one: one.seen_at or math.inf):
             generation = Generation(cursor, keep=keep, open_view=open_view)
             self._remember(generation)
             if cursor.file.inode:
-                self._lives.enters(generation, cursor.file.key)
+                self._table.enters(generation, cursor.file.key)
         self.dirty.clear()
 
     def __iter__(self) -> Iterator[Generation]:
         """Every generation that is remembered."""
-        return iter(self._lives)
+        return iter(self._table)
 
     def reconfigure(self, host: str, keep: int) -> None:
-        """What is new has this host in its name, what is known keeps its own; lines may be so long from now on."""
+        """Name new generations after this host, as known ones keep their names; keep lines of so many bytes whole."""
         self._host, self._keep = host, keep
         for generation in self:
             generation.resize(keep)
@@ -120,26 +120,26 @@ class Generations:
 
     def get(self, generation: bytes) -> Generation:
         """The generation of this name."""
-        return self._lives.get(generation)
+        return self._table.get(generation)
 
     def lives(self, logical: str) -> list[Generation]:
-        """Every life that is remembered of the log with this path."""
-        return self._lives.of(logical)
+        """Every generation of the log with this path."""
+        return self._table.of(logical)
 
     def observe(self, files: list[Found], now: float, patience: float) -> None:
-        """Hold a scan's files against the table; afterwards each generation knows its file.
+        """Match a scan's files with the generations; afterwards each generation has its file.
 
         Args:
             files: what the scan found.
             now: monotonic seconds.
-            patience: how long an unfinished first line is waited for, seconds.
+            patience: how long to wait for the end of a first line, seconds.
         """
         if files is self._scan.files and not self._scan.unsettled:
             return
         self._scan = _Scan(self._scan.number + 1, files)
-        self._views.outrun, self._views.refused = False, {}
+        self._access.renamed_meanwhile, self._access.refused = False, {}
         present = {file.key for file in files}
-        for key in self._lives.by_key.keys() - present:
+        for key in self._table.by_key.keys() - present:
             self._detach(key)
         for memory in (self._copies.known, self._nameless, self._met):
             for key in memory.keys() - present:
@@ -147,42 +147,42 @@ class Generations:
         strangers = [file for file in files if not (self._at_home(file) or not file.size or self._copies.knows(file))]
         for file in strangers:
             self._met.setdefault(file.key, self._scan.number)
-        # Oldest life first, and every file that goes on before any that is new: a renamed file finds its
-        # generation before the new one at its old place is named.
+        # Oldest first, and files that continue a generation before new ones: a renamed file has to find its
+        # generation before the file at its old path is named.
         strangers.sort(key=lambda one: (one.logical, -one.age, one.compressed))
-        for file in [file for file in strangers if not self._views.ask(file, self._found_again)]:
-            self._views.ask(file, lambda view, file: self._place(view, file, now, patience))
+        for file in [file for file in strangers if not self._access.ask(file, self._found_again)]:
+            self._access.ask(file, lambda view, file: self._place(view, file, now, patience))
         self._scan.unsettled |= (
-            self._views.outrun
-            or bool(self._views.refused)
-            or any(file.key not in self._lives.by_key and not self._copies.knows(file) for file in strangers)
+            self._access.renamed_meanwhile
+            or bool(self._access.refused)
+            or any(file.key not in self._table.by_key and not self._copies.knows(file) for file in strangers)
         )
 
     @property
-    def outrun(self) -> bool:
-        """Whether files were renamed while the last scan's were looked at, so that another should follow soon."""
-        return self._views.outrun
+    def renamed_meanwhile(self) -> bool:
+        """Whether files were renamed between the last scan and its matching, so that another should follow soon."""
+        return self._access.renamed_meanwhile
 
     @property
     def unread(self) -> dict[str, str]:
-        """The files of which the last scan could not say what they are, and why."""
-        return self._views.refused
+        """The files that could not be matched after the last scan, and why."""
+        return self._access.refused
 
     def _at_home(self, file: Found) -> bool:
         """Whether the generation that had this device and inode still is in this file."""
-        generation = self._lives.by_key.get(file.key)
+        generation = self._table.by_key.get(file.key)
         if generation is None:
             return False
         last = generation.found
         if last is file:
             return True  # the scan gives the same object for a file that is as it was
         if last is not None and last.key != file.key:
-            self._lives.leaves(file.key)
+            self._table.leaves(file.key)
             return False
         if last is not None and last.path == file.path and last[2:7] == file[2:7]:
             generation.found = file._replace(logical=last.logical, age=last.age)
             return True
-        return self._views.ask(file, lambda view, file: self._goes_on(view, file, generation))
+        return self._access.ask(file, lambda view, file: self._goes_on(view, file, generation))
 
     def _goes_on(self, view: FileView, file: Found, generation: Generation) -> bool:
         expected = generation.expected
@@ -197,7 +197,7 @@ class Generations:
             # A pipeline's log is written anew by every attempt; every other log is only ever appended to.
             goes_on = generation.was_cut_in(view)
             if goes_on:
-                self._warn(f"{file.path}: its end is gone; what is left was shipped, it goes on from there")
+                self._warn(f"{file.path}: truncated to a part that was read before; reading goes on behind that part")
         if goes_on:
             if generation.found is None and (best := self._matcher.best(view, file)) is not None:
                 generation = best
@@ -209,16 +209,16 @@ class Generations:
         if unread > 0:
             self._warn(
                 f"{file.path}: truncated or rewritten with {unread} bytes unread; "
-                "they are shipped if a copy of them turns up beside it, else they are gone"
+                "they are shipped if a scan finds a copy beside it, otherwise they are lost"
             )
         return False
 
     def rewritten(self, generation: Generation) -> None:
-        """The reader found other bytes before its position: this file was cut, or is another life from now on."""
+        """Match a file again in which the reader found other bytes before its position."""
         file = generation.found
         if file is not None:
             self._scan.unsettled = True
-            self._views.ask(file, lambda view, file: self._goes_on(view, file, generation))
+            self._access.ask(file, lambda view, file: self._goes_on(view, file, generation))
 
     def _lose(self, generation: Generation, truncated: Truncated) -> None:
         """The file is another generation now: this one has none until a copy turns up."""
@@ -240,10 +240,10 @@ class Generations:
         return True
 
     def _place(self, view: FileView, file: Found, now: float, patience: float) -> bool:
-        """Say what a file is that continues nothing: a copy, what was copied, or a new life."""
+        """Decide what a file is that continues no generation: a copy, the original of one, or new."""
         head = view.read(0, FINGERPRINT_BYTES)
         if not head:
-            self._views.say_damage(file, view)
+            self._access.report_damage(file, view)
             return True
         last = self._copies.known.pop(file.key, None)
         if self._is_spent(view, file, last) or self._copies.takes(
@@ -255,9 +255,9 @@ class Generations:
         return True
 
     def _is_spent(self, view: FileView, file: Found, last: Copy | None) -> bool:
-        """Whether a proven copy ends before what was read of the original, which has been cut off since.
+        """Whether a proven copy ends before what was read of the original, which was truncated since.
 
-        The generation rests at its end then: there it is found again.
+        The generation is set to the copy's end then and goes on in it.
         """
         if last is None or not last.proven or last.of.found is not None:
             return False
@@ -265,7 +265,7 @@ class Generations:
             return False
         generation = last.of
         if generation.waiting:
-            self._views.outrun = True  # what it holds back goes out first
+            self._access.renamed_meanwhile = True  # flush what it holds back first
             self._copies.known[file.key] = last
             return True
         size = view.size(generation.position)
@@ -276,11 +276,13 @@ class Generations:
         return True
 
     def _was_copied(self, view: FileView, file: Found, head: bytes) -> bool:
-        """Whether a generation was taken for living in a rotated file that is but a copy of this one."""
+        """Whether a rotated file that a generation was found in is only a copy of this one."""
         if file.logical in self._scan.renamed:
             return False
         alike = [
-            one for one in self._lives.alike(file, head) if one.found and file.logical in self._lives.kin(one.found)
+            one
+            for one in self._table.alike(file, head)
+            if one.found and file.logical in self._table.possible_logs(one.found)
         ]
         for generation in [*self.lives(file.logical), *alike]:
             copy, fingerprint = generation.found, generation.cursor.fingerprint
@@ -288,11 +290,11 @@ class Generations:
                 continue
             if not (generation.met.rotated or generation in alike):
                 continue
-            other = self._views.open(copy)
-            if other is None and generation in alike and not self._views.outrun:
+            other = self._access.open(copy)
+            if other is None and generation in alike and not self._access.renamed_meanwhile:
                 continue
             if other is None:
-                return True  # just renamed, perhaps; judged at the next scan
+                return True  # perhaps renamed just now; matched after the next scan
             with contextlib.closing(other):
                 length = view.size(1 << 62)
                 size = other.size(length + 1)
@@ -304,20 +306,20 @@ class Generations:
         return False
 
     def _was_cut(self, view: FileView, file: Found, head: bytes) -> bool:
-        """Whether a rotated file begins like a generation that is without a file, but ends before its position.
+        """Whether a rotated file begins like a generation without a file, but ends before its position.
 
-        Lines written between copying and cutting off were read from the original, and the copy lacks them; or
-        it is another life that began alike.  Nobody can tell, so it is read again under the same name: what was
-        indexed is recognised by its ids, anything else is indexed.
+        Either the copy lacks lines that were written between copying and truncating, or it is another generation that
+        begins alike.  As that is undecidable it is read again under the same name: lines that were indexed are
+        recognised by their ids, others are indexed.
         """
         if len(head) < FINGERPRINT_BYTES:
             return False
-        for generation in self._lives.earlier(file):
+        for generation in self._table.earlier(file):
             if generation.found is None and generation.cursor.fingerprint == hash_of(head):
                 if view.size(generation.position) >= generation.position:
                     continue
                 if generation.waiting:
-                    self._views.outrun = True  # what it holds back goes out first
+                    self._access.renamed_meanwhile = True  # flush what it holds back first
                     return True
                 generation.restart(START)
                 self._attach(generation, file, view)
@@ -334,7 +336,7 @@ class Generations:
                 return
             first = head
         self._nameless.pop(file.key, None)
-        identity, ordinal = self._lives.named(self._host, file.logical, first)
+        identity, ordinal = self._table.named(self._host, file.logical, first)
         cursor = Cursor(
             id=identity,
             logical=file.logical,
@@ -350,9 +352,9 @@ class Generations:
 
     def _attach(self, generation: Generation, file: Found, view: FileView) -> None:
         if generation.found is not None and generation.found.key != file.key:
-            self._lives.by_key.pop(generation.found.key, None)
+            self._table.by_key.pop(generation.found.key, None)
             self._scan.unsettled = True
-        if not self._lives.is_of(generation, file.logical):
+        if not self._table.is_of(generation, file.logical):
             file = self._renamed_to(generation, file)
         cursor = generation.cursor
         if not cursor.file.born_ns or cursor.file.key != file.key:
@@ -360,33 +362,33 @@ class Generations:
         if file.rotated and generation.truncated is None and cursor.file.path == cursor.logical:
             self._scan.renamed.add(file.logical)
         generation.moves_into(file, self.looked_at)
-        self._lives.enters(generation, file.key)
+        self._table.enters(generation, file.key)
         self._copies.known.pop(file.key, None)
         self._met.pop(file.key, None)
         self.dirty.add(generation.cursor.id)
 
     def _grow_fingerprint(self, generation: Generation, view: FileView) -> None:
         generation.grow_fingerprint(view)
-        self._lives.knows_head(generation)
+        self._table.knows_head(generation)
 
     def _renamed_to(self, generation: Generation, file: Found) -> Found:
-        """A file that a life goes on in under the name of another log, as the log's that it is a life of."""
-        for logical in self._lives.kin(file):
-            if self._lives.is_of(generation, logical):
-                # "worker-20261127.log" has the name of a log, and is what was "worker.log".
+        """A file under another log's name in which a generation goes on, with the log that it belongs to now."""
+        for logical in self._table.possible_logs(file):
+            if self._table.is_of(generation, logical):
+                # "worker-20261127.log" has the name of a log, and was "worker.log" before.
                 age, timeless = age_of(file.path.rpartition("/")[2], logical.rpartition("/")[2])
                 return file._replace(logical=logical, age=aged(age, file.mtime_ns, timeless=timeless))
-        # The name that its lines have stays.
-        self._lives.renamed(generation, file.logical)
+        # The generation's own name stays, so that its ids do.
+        self._table.renamed(generation, file.logical)
         return file
 
     def _detach(self, key: Key) -> None:
-        generation = self._lives.leaves(key)
+        generation = self._table.leaves(key)
         if generation.found is None or generation.found.key == key:
             generation.loses_file()
             if generation.active_reader is not None:
                 self.dirty.add(generation.cursor.id)
 
     def _remember(self, generation: Generation) -> None:
-        self._lives.add(generation)
+        self._table.add(generation)
         self.dirty.add(generation.cursor.id)

@@ -318,7 +318,7 @@ def test_a_rotation_that_no_scan_has_seen(ship: Ship) -> None:
     ship.rename()
     ship.write(*RECORD[3:])
     ship.look(RECORD_PATIENCE)
-    assert ship.sidecar._tail.hurried
+    assert ship.sidecar._tail.needs_scan
     ship.sidecar.hint(None)
     ship.sidecar._hints()
     whole(ship)

@@ -125,7 +125,7 @@ class Runs:
 
     def step(self, *, answered: bool = True) -> int:
         """A turn of the sidecar; gives how many documents went out."""
-        self.tail.look(PATIENCE)
+        self.tail.scan(PATIENCE)
         self.save()
         count = 0
         for block in self.tail.blocks():

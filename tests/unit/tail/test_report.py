@@ -63,7 +63,7 @@ class Lab:
 
     def look(self, *, acknowledge: bool = False) -> None:
         """A scan, and everything acknowledged or nothing."""
-        self.tail.look(0.0)
+        self.tail.scan(0.0)
         while acknowledge:
             for block in self.tail.blocks():
                 self.tail.hold(block, len(block.lines), "")
