@@ -1,10 +1,10 @@
-"""Which life of which log a file is: names, heads and anchors.  Pure.
+"""Which generation of which log a file is: names, fingerprints and checkpoint hashes.  Pure.
 
-A file is its content, not its inode.  A *generation* is one life of one log, named by a digest of host, logical
-path, first line and an ordinal.  The *head* (digest of the first bytes) finds a generation again after a rename,
-a copy, gzip or a lost state directory; the *anchor* (digest of the bytes just before an offset) proves that the
-offset still means what it meant.  Rules 1-6 of the failures that users of other shippers report (inode reuse,
-colliding or too short fingerprints, copytruncate, truncate and regrow) are all decided here.
+A file is its content, not its inode.  A *generation* is one incarnation of a log, named by a digest of host, logical
+path, first line and an ordinal.  The *fingerprint* (digest of the first bytes) finds a generation again after a
+rename, a copy, compression or a lost state directory; the *checkpoint hash* (digest of the bytes right before an
+offset) proves that the offset still means the same.  Reused inodes, colliding or too short fingerprints,
+copytruncate, and truncated files that have regrown are all decided here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NAME_BYTES = 9
 
 
 class Expected(NamedTuple):
-    """What is remembered of a generation's file: its head, and the anchor before an offset."""
+    """What a generation's file must hold: its first bytes, and those before an offset."""
 
     fingerprint: Hash
     offset: int
@@ -31,17 +31,17 @@ class Expected(NamedTuple):
 
 
 class Verdict(Enum):
-    """What a file is, compared with what is remembered of a generation."""
+    """What a file is, compared with what a generation expects."""
 
     SAME = "same"
     """The generation goes on in this file."""
     SHORTER = "shorter"
-    """The bytes that are there agree, but it ends before the offset: cut off, or a copy still being written."""
+    """It agrees as far as it goes, but ends before the offset: truncated, or a copy that is still written."""
     OTHER = "other"
     """Its content is not the generation's."""
 
 
-# A copy is told by its beginning and by this much before its end.
+# A copy is recognised by its beginning and by so many bytes before its end.
 END_BYTES = 4096
 Read = Callable[[int, int], bytes]
 """(offset, length) → the file's bytes there, fewer at its end."""
@@ -53,12 +53,12 @@ def hash_of(data: bytes) -> Hash:
 
 
 def checkpoint_hash_of(data: bytes) -> Hash:
-    """The anchor of an offset, given bytes that end there."""
+    """The checkpoint hash of an offset, given bytes that end there."""
     return hash_of(data[-CHECKPOINT_BYTES:])
 
 
 def generation_name(host: str, logical: str, first_line: bytes, ordinal: int) -> bytes:
-    """The name of a generation: the same for the same life, wherever its file has gone and whoever asks."""
+    """The name of a generation: the same wherever its file was moved, and after the state is lost."""
     digest = blake2b(digest_size=NAME_BYTES)
     for part in (
         host.encode(),
@@ -83,13 +83,13 @@ def decide(expected: Expected, size: int, read: Read) -> Verdict:
     """Whether a file continues a generation.
 
     Args:
-        expected: the generation's head and anchor.
+        expected: what the generation's file must hold.
         size: the file's length in bytes (of its content, if compressed).
-        read: how to look into it.
+        read: reads it.
     """
     head = read(0, min(expected.fingerprint.length, size))
     if len(head) < expected.fingerprint.length:
-        # Cut off inside the head: nothing can be proved, and nothing beyond it can be there.
+        # Shorter than the fingerprint: nothing can be proved.
         return Verdict.SHORTER if expected.fingerprint.length else Verdict.SAME
     if hash_of(head) != expected.fingerprint:
         return Verdict.OTHER
@@ -104,13 +104,13 @@ def decide(expected: Expected, size: int, read: Read) -> Verdict:
 
 
 def repeats(size: int, read: Read, other_size: int, other_read: Read) -> bool:
-    """Whether a file, maybe unfinished, is a copy of how another begins, as its own beginning and end tell.
+    """Whether a file, perhaps unfinished, copies the beginning of another, by comparing its own beginning and end.
 
     Args:
-        size: length of its content in bytes; nothing repeats nothing.
-        read: how to look into it.
+        size: length of its content in bytes; an empty file copies nothing.
+        read: reads it.
         other_size: length of the other's content.
-        other_read: how to look into the other.
+        other_read: reads the other.
     """
     if not 0 < size <= other_size:
         return False

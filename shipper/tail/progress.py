@@ -1,4 +1,4 @@
-"""How far each generation is acknowledged: spans in, ends of contiguous prefixes out.  Pure."""
+"""How far each generation is acknowledged: spans in, ends of contiguous acknowledged prefixes out.  Pure."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ class Span(NamedTuple):
 
 
 MAX_WAITING = 256
-"""So many spans of a generation may wait behind one without outcome until those that have theirs are put together."""
+"""Acknowledged spans are merged when more than this many of a generation wait behind one without outcome."""
 
 
 class Progress:
     """The spans under way, by generation, in the order in which they were read.
 
-    A span may never have its outcome (its batch was set aside): what follows it is kept as few long spans.
+    A span may never have an outcome (its batch was set aside): those behind it are merged into few long ones.
     """
 
     def __init__(self) -> None:
         self._spans: dict[bytes, deque[Span]] = {}
-        self._tidy_at: dict[bytes, int] = {}
+        self._merge_at: dict[bytes, int] = {}
         # By object: a file that is read again under its old name has spans that begin where others began.
         self._done: set[int] = set()
 
@@ -65,7 +65,7 @@ class Progress:
             self._spans.setdefault(part.generation, deque()).append(part)
 
     def acknowledge(self, spans: Iterable[Span]) -> list[Span]:
-        """These spans are safe; gives the last span of each generation's acknowledged prefix that grew."""
+        """Note spans that have their outcome; gives the last span of each acknowledged prefix that grew."""
         touched: dict[bytes, None] = {}
         for span in spans:
             self._done.add(id(span))
@@ -79,19 +79,19 @@ class Progress:
                 last = grown[generation] = waiting.popleft()
                 self._done.discard(id(last))
                 if last.joined is not None:
-                    # Safe only with the record's beginning: moved alone, a crash would part the two.
+                    # Only together with the record's beginning: if a crash came between, the record would be split.
                     self._done.add(id(last.joined))
                     generations.append(last.joined.generation)
             if not waiting:
                 self._spans.pop(generation, None)
-                self._tidy_at.pop(generation, None)
-            elif len(waiting) > self._tidy_at.get(generation, MAX_WAITING):
-                self._put_together(waiting)
-                self._tidy_at[generation] = 2 * len(waiting) + MAX_WAITING
+                self._merge_at.pop(generation, None)
+            elif len(waiting) > self._merge_at.get(generation, MAX_WAITING):
+                self._merge(waiting)
+                self._merge_at[generation] = 2 * len(waiting) + MAX_WAITING
         return list(grown.values())
 
-    def _put_together(self, waiting: deque[Span]) -> None:
-        """Make one of spans that follow each other and have their outcome."""
+    def _merge(self, waiting: deque[Span]) -> None:
+        """Merge adjacent spans that have their outcome."""
         kept: list[Span] = []
         for span in waiting:
             last = kept[-1] if kept else None

@@ -1,4 +1,4 @@
-"""What the state directory says of files and counters, for people and scripts; holds nothing."""
+"""Files, lag and counters as the state directory has them, for ``status``; takes no lock."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def report(
 ) -> dict[str, Any]:
     """Files with their offsets and lag, what is not read and why, and the counters of everything that was settled.
 
-    The files are told apart as the next scan of a sidecar would; nothing is written.
+    The files are matched with generations as by the next scan of a sidecar; nothing is written.
 
     Args:
         state_dir: of the sidecar, running or not.
@@ -56,7 +56,7 @@ def report(
     for generation in generations:
         file = there.get(generation.cursor.file.key)
         if file is not None and file.compressed and file.size == generation.cursor.file.size:
-            generation.found = file  # to unpack it all again, only to see that it is what it was, takes too long here
+            generation.found = file  # unpacking it all again to prove that it is unchanged takes too long here
     generations.observe(files, 0.0, 0.0)
     lags = [_lag(one, one.found, now, generations.looked_at) for one in generations if one.found is not None]
     counters = {"read": 0, "acknowledged": 0, "duplicate": 0, "dead": 0, "in_flight": 0} | counters_of(facts)
@@ -69,7 +69,7 @@ def _lag(generation: Generation, file: Found, now: float, looked_at: float) -> d
     size = _content(file, offset)
     lag = max(0, size - offset)
     modified = file.mtime_ns / 1e9
-    # What no sidecar has seen yet was written after the last look, and not after the file's last change.
+    # Bytes that no sidecar has seen were written after the last scan, and not after the file's last change.
     since = generation.cursor.waiting_at or min(modified, looked_at or modified)
     return {
         "path": shown(file.path),
@@ -81,7 +81,7 @@ def _lag(generation: Generation, file: Found, now: float, looked_at: float) -> d
 
 
 def _content(file: Found, offset: int) -> int:
-    """The length of a file's content; only ``offset`` if nothing but a hole, or nothing that can be read, follows."""
+    """The length of a file's content; ``offset`` if only NULs, or no readable content, follow."""
     if not file.compressed and file.size <= offset:
         return file.size
     try:
@@ -95,7 +95,7 @@ def _content(file: Found, offset: int) -> int:
 
 
 def _is_sparse(view: FileView, offset: int, size: int) -> bool:
-    """Whether a file ends with NULs only, which is no line and never acknowledged: a crash may leave them."""
+    """Whether only NULs follow, as a crash may leave them: they are no line and never acknowledged."""
     if size - offset < SPARSE_BYTES:
         return False
     while (offset := view.next_data(offset)) < size:
@@ -114,7 +114,7 @@ def _looked_at(state_dir: Path) -> float:
 
 
 def offsets(state_dir: Path) -> dict[tuple[int, int], int]:
-    """Acknowledged offset by device and inode; empty where nothing is remembered."""
+    """Acknowledged offset by device and inode; empty without a readable store."""
     try:
         cursors, _ = read_only(state_dir)
     except StateError:
@@ -123,7 +123,7 @@ def offsets(state_dir: Path) -> dict[tuple[int, int], int]:
 
 
 def remembered(state_dir: Path) -> tuple[list[Cursor], str | None]:
-    """The cursors, and the host name under which they were written last; nothing where nothing is remembered."""
+    """The cursors, and the host name under which they were written last; none without a readable store."""
     try:
         cursors, facts = read_only(state_dir)
     except StateError:
@@ -132,7 +132,7 @@ def remembered(state_dir: Path) -> tuple[list[Cursor], str | None]:
 
 
 def known(state_dir: Path) -> list[str]:
-    """The hashes of ids that were met; none where there is no readable store."""
+    """The hashes of ids that were found in lines; none without a readable store."""
     try:
         with closing(_connect(state_dir / "cursors.sqlite")) as db:
             return [one for (one,) in db.execute("SELECT id FROM known")]
@@ -145,7 +145,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def read_only(state_dir: Path) -> tuple[list[Cursor], dict[str, Any]]:
-    """The cursors and facts as they stand, for ``status``, without holding the directory.
+    """The cursors and facts of the store, read without the lock.
 
     Raises:
         StateError: there is no readable store.

@@ -1,7 +1,4 @@
-"""Bytes → lines with their offsets.  Pure.
-
-Owns the value objects that travel down the line's way: the *block* (a generation and its next lines).
-"""
+"""Bytes → lines with their offsets, and the *block* that carries them: a generation and its next lines.  Pure."""
 
 from __future__ import annotations
 
@@ -16,10 +13,9 @@ from shipper.tail.fingerprint import CHECKPOINT_BYTES, checkpoint_hash_of
 from shipper.tail.progress import Span
 from shipper.tail.state.checkpoint import Hash
 
-# A line over the limit is kept whole up to this many times the limit, then cut: its exact bytes still travel
-# in the document, while memory stays bounded.
+# A line over the limit is kept whole up to this many times the limit, for its exact bytes in the document, then cut.
 KEEP_FACTOR = 8
-# File systems make holes of whole blocks; fewer NULs are content.
+# Sparse regions consist of whole blocks of the file system; fewer NULs are content.
 SPARSE_BYTES = 4096
 _NULS = bytes(SPARSE_BYTES)
 
@@ -28,9 +24,9 @@ _NULS = bytes(SPARSE_BYTES)
 class Origin:
     """Where lines come from: what every document of one generation has in common.
 
-    ``restarts`` tells the readings apart when a generation is set back and read again; ``layouts`` are the formats of
-    Celery's lines that its configuration names; ``spoiled`` are the parts of a compressed file's content, as far as
-    it was looked through, that come from members whose checksum fails.
+    ``restarts`` counts how often the generation was set back and read again; ``layouts`` are the formats of Celery's
+    lines that its configuration names; ``spoiled`` are the parts of a compressed file's content, as far as it was
+    checked, that come from members whose checksum fails.
     """
 
     generation: bytes
@@ -52,7 +48,7 @@ class Block:
         lines: without their line feeds.
         offsets: of the first byte of each line, and of the first byte after the last: one more than lines.
         unterminated: the last line has no line feed (yet).
-        final: nothing more is expected soon: a record at the end is finished as it stands.
+        final: nothing more is expected soon, so that a record at the end is finished as it stands.
         cut: index of each line that was cut → its real length in bytes.
         parser_state: parser state at the block's start.
         read_at_ns: time of reading, nanoseconds since the epoch.
@@ -82,7 +78,7 @@ class Block:
         return length == len(self.lines[index]) and self.lines[index][-1:] == b"\r" and not self.wide
 
     def checkpoint_hash(self, end: int) -> Hash:
-        """The checkpoint_hash of ``end``, from the block's own bytes; none where the line before it was cut."""
+        """The checkpoint hash of ``end``, from the block's own bytes; none where the line before it was cut."""
         lines, offsets = self.lines, self.offsets
         index = bisect_left(offsets, end) - 1
         tail = b""
@@ -127,15 +123,15 @@ class Block:
 class Splitter:
     """Cuts a growing stream of bytes into lines; holds at most the kept part of one unfinished line.
 
-    A line that begins with a hole (a writer kept its old offset over a truncation: megabytes of NULs) begins
-    after it.  A line that a progress bar writes over is parted behind an update when it is long, or when it is to be
-    shown: a part keeps its carriage return and has no line feed.
+    A line that begins with a sparse region (a writer kept its offset over a truncation: megabytes of NULs) begins
+    behind it.  A line that a progress bar overwrites is split behind an update when it is long, or when its updates
+    are due: a part keeps its carriage return and has no line feed.
 
     Args:
         offset: of the first byte that will be fed.
         keep: longest line kept whole, bytes; the rest of a longer one is skipped, counted and flagged.
-        whole: every line says something, blank ones too; else long runs of blank ones are passed over.
-        updates: so many bytes of a progress bar's updates are one part; without it none is parted for its length.
+        whole: keep every blank line; else long runs of them are skipped.
+        updates: usual length of a part of a progress bar's line, bytes; 0 splits none for its length.
     """
 
     __slots__ = (
@@ -172,16 +168,16 @@ class Splitter:
 
     @property
     def skipping(self) -> bool:
-        """Whether it is passing over what says nothing, or what is cut off: more at once costs little then."""
+        """Whether it is skipping NULs, blank lines or the rest of a cut line, so that larger chunks cost little."""
         return self.in_nuls or self._blank >= LONGEST_RECORD
 
     @property
     def in_nuls(self) -> bool:
-        """Whether more NULs would change nothing."""
+        """Whether further NULs would be skipped."""
         return self._in_nuls or self._dropped > 0
 
     def pass_over(self, length: int) -> None:
-        """So many NULs come next."""
+        """Skip so many NULs."""
         if self._dropped:
             self._dropped += length
         else:
@@ -198,7 +194,7 @@ class Splitter:
         return len(self._unfinished) + self._dropped
 
     def resize(self, keep: int, updates: int | None = None) -> None:
-        """Other limits; a line that has lost a part already ends under the one of before."""
+        """Use other limits; a line that was cut already ends under the old one."""
         self._next = keep
         self._updates = self._updates if updates is None else updates
         if not self._dropped:
@@ -239,7 +235,7 @@ class Splitter:
         if self._dropped:
             first_end = data.index(b"\n")
             cut[0] = len(self._unfinished) + self._dropped + first_end
-            # What was dropped lay between the kept part and this data; the kept part stands for the line.
+            # The dropped part lies between the kept one, which stands for the line, and this data.
             lines[0] = self._unfinished
             offsets = list(accumulate((len(line) + 1 for line in lines[1:]), initial=start + cut[0] + 1))
             offsets.insert(0, start)
@@ -270,7 +266,7 @@ class Splitter:
         return lines, offsets, cut
 
     def take_rest(self) -> tuple[list[bytes], list[int], dict[int, int]]:
-        """The unfinished line as it stands; what follows later is a line of its own."""
+        """The unfinished line as it stands; bytes that follow are another line."""
         line, start, length = self._unfinished, self._start, self.pending
         cut = {0: length} if self._dropped else {}
         self._start += length
@@ -281,7 +277,7 @@ class Splitter:
         return ([line], [start, self._start], cut) if length else ([], [start], {})
 
     def take_updates(self) -> tuple[list[bytes], list[int], dict[int, int]]:
-        """The finished updates of the unfinished line; what follows later is a line of its own."""
+        """The finished updates of the unfinished line; bytes that follow are another line."""
         start = self._start
         end = finished(self._unfinished) if self.updating else 0
         if not end:
@@ -292,7 +288,7 @@ class Splitter:
         return [part], [start, self._start], {}
 
     def _hold_updates(self, data: bytes) -> tuple[list[bytes], list[int]]:
-        """Hold the unfinished line; of a progress bar that has grown long the updates before are given."""
+        """Keep the unfinished line; gives the earlier updates of a progress bar that has grown long."""
         self._returns = self._returns or b"\r" in data
         if not (self._returns and self._updates) or self._dropped or self.pending + len(data) <= self._updates:
             self._hold(data)
@@ -302,7 +298,7 @@ class Splitter:
         offsets = [self._start + start for start, _ in parts]
         self._start += rest
         self._unfinished = b""
-        # Nothing but a hole is left.
+        # Nothing but NULs are left.
         self._in_nuls = rest == len(whole)
         self._returns = b"\r" in whole[rest:]
         self._hold(whole[rest:])
@@ -311,7 +307,7 @@ class Splitter:
     def _parted(
         self, lines: list[bytes], offsets: list[int], cut: dict[int, int]
     ) -> tuple[list[bytes], list[int], dict[int, int]]:
-        """The same lines, the long ones of progress bars parted."""
+        """The same lines, the long ones of progress bars split."""
         parts: list[bytes] = []
         places: list[int] = []
         shortened: dict[int, int] = {}
@@ -341,8 +337,8 @@ class Splitter:
         self._dropped += dropped
 
     def _skip(self, data: bytes) -> bytes:
-        """Pass over the NULs at the beginning: the hole goes on until something else comes."""
-        # To compare costs a tenth of stripping.
+        """Skip the NULs at the beginning: the sparse region goes on until another byte comes."""
+        # Comparing costs a tenth of stripping.
         stripped = b"" if data == bytes(len(data)) else data.lstrip(b"\0")
         self._start += len(data) - len(stripped)
         self._in_nuls = not stripped

@@ -1,6 +1,6 @@
 """UTF-16 → lines in UTF-8 with their offsets in the file.  Pure.
 
-Windows programs write such logs; a byte order mark tells them apart.
+Windows programs write such logs, which begin with a byte order mark.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class WideSplitter:
 
     @property
     def skipping(self) -> bool:
-        """Whether it is passing over what says nothing; it never does."""
+        """Never: blank lines and NULs are not skipped."""
         return False
 
     in_nuls = updating = skipping
@@ -49,12 +49,12 @@ class WideSplitter:
 
     @property
     def pending(self) -> int:
-        """Bytes of the unfinished line read so far; half a unit is no line."""
+        """Bytes of the unfinished line read so far, without half a unit."""
         length = len(self._unfinished) + self._dropped
         return length - length % _UNIT
 
     def resize(self, keep: int, _updates: int | None = None) -> None:
-        """Another limit; a line that has lost a part already ends under the one of before."""
+        """Use another limit; a line that was cut already ends under the old one."""
         self._next = keep
         if not self._dropped:
             self._keep = keep
@@ -88,7 +88,7 @@ class WideSplitter:
         return texts, offsets, cut
 
     def take_rest(self) -> tuple[list[bytes], list[int], dict[int, int]]:
-        """The unfinished line as it stands; what follows later is a line of its own."""
+        """The unfinished line as it stands; bytes that follow are another line."""
         length, start = self.pending, self._start
         if not length:
             return [], [start], {}
@@ -101,11 +101,11 @@ class WideSplitter:
         return [line], [start, self._start], cut
 
     def take_updates(self) -> tuple[list[bytes], list[int], dict[int, int]]:
-        """None: a bar in UTF-16 is a line as any other."""
+        """None: progress bars in UTF-16 are not split."""
         return [], [self._start], {}
 
     def _split(self, whole: bytes) -> list[bytes]:
-        """Cut at line feeds, which begin at even places only."""
+        """Split at line feeds, which begin at even offsets only."""
         parts: list[bytes] = []
         first = at = 0
         while (at := whole.find(self._end, at)) >= 0:
