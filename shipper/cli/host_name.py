@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shipper.tail.fingerprint import name
+from shipper.tail.fingerprint import generation_name
 from shipper.tail.state.lock import StateError
 from shipper.tail.state.rows import Cursor
 
@@ -55,7 +55,7 @@ def state_of(cursors: Iterable[Cursor], before: str | None, host: str) -> State:
         return State(not known, before, bool(known) and before != host)
     # A path that is hidden tells no name.
     clear = [one for one in known if one.logical.startswith("/")]
-    same = any(name(host, one.logical, one.first_line, one.ordinal) == one.id for one in clear)
+    same = any(generation_name(host, one.logical, one.first_line, one.ordinal) == one.id for one in clear)
     return State(not known, None, bool(clear) and not same)
 
 

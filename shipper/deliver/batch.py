@@ -93,17 +93,11 @@ class Packer:
             if not first:
                 # All that the block tells: no cursor moves over the rest before what stands here is settled.
                 self.batch.facts += serialised.facts
-            torn = block.torn.span if block.torn is not None and last == count else None
-            self.batch.spans.append(
-                Span(origin.generation, start, end, block.anchor(end), carry, origin.restarts, torn)
-            )
+            self.batch.spans.append(block.span(start, end, carry, last=last == count))
             first, start = last, end
         if not count and records.end > start:
             # Only blank lines: nothing to send, but the cursor moves over them in its turn.
-            anchor = block.anchor(records.end)
-            self.batch.spans.append(
-                Span(origin.generation, start, records.end, anchor, records.carry, origin.restarts)
-            )
+            self.batch.spans.append(block.span(start, records.end, records.carry))
         return full
 
     def take(self) -> Batch:

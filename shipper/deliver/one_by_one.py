@@ -14,7 +14,6 @@ from shipper.deliver.serialised import Serialised, serialise
 from shipper.document.ecs import Documents
 from shipper.parse.dispatch import parse
 from shipper.parse.records import Records, text_of
-from shipper.tail.progress import Span
 from shipper.tail.splitter import Block
 from shipper.telemetry import Throttle, bug, log
 
@@ -58,7 +57,7 @@ class LineByLine:
                     "the next start, keep the file until then; other lines go on",
                     block.origin.path, bug(worse), block.offsets[0], block.offsets[-1],
                 )  # fmt: skip
-                return Records(block, end=block.offsets[-1], rest=len(block.lines), carry=block.carry), None
+                return Records(block, end=block.offsets[-1], rest=len(block.lines), carry=block.parser_state), None
             if self._throttle.allows("one by one"):
                 log.error(
                     "%s: a bug (%s) in reading the lines from byte %d to %d: they are read one by one, %d of them "
@@ -68,20 +67,12 @@ class LineByLine:
             return records, serialised
 
 
-def whole(records: Records) -> Span:
-    """The stretch of a log that a block without documents is."""
-    block, end = records.block, records.end
-    torn = block.torn.span if block.torn is not None else None
-    origin = block.origin
-    return Span(origin.generation, block.offsets[0], end, block.anchor(end), records.carry, origin.restarts, torn)
-
-
 def _one_by_one(block: Block, documents: Documents) -> tuple[Records, Serialised, int]:
     """The records and documents of single lines, and how many of these are plain messages."""
-    out = Records(block, end=block.offsets[-1], rest=len(block.lines), carries=[], carry=block.carry)
+    out = Records(block, end=block.offsets[-1], rest=len(block.lines), carries=[], carry=block.parser_state)
     serialised = Serialised([], [])
     plain = 0
-    # What a rotation tore stands at the end and takes no room: it belongs to the line before.
+    # Lines joined from the next generation have the offset of the block's end: they belong to the line before.
     lines = max(1, bisect_left(block.offsets, block.offsets[-1]))
     for index in range(lines):
         line = _line(block, index, last=index == lines - 1, carry=out.carry)
@@ -104,13 +95,13 @@ def _line(block: Block, index: int, *, last: bool, carry: str) -> Block:
         line.lines, line.offsets = line.lines[:1], line.offsets[:2]
         line.cut = {at: length for at, length in line.cut.items() if at == 0}
     line.unterminated = last and block.unterminated
-    line.final, line.carry = True, carry
+    line.final, line.parser_state = True, carry
     return line
 
 
 def _plain(line: Block) -> Records:
     """A line as a message, and nothing else."""
-    records = Records(line, end=line.offsets[-1], rest=len(line.lines), carry=line.carry)
+    records = Records(line, end=line.offsets[-1], rest=len(line.lines), carry=line.parser_state)
     text, valid = text_of(b"\n".join(line.lines))
     at = records.add({"event": text, "iostream": None}, 0, len(line.lines))
     records.tag(at, "parse_failure")

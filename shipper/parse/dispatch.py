@@ -18,7 +18,7 @@ def parse(block: Block) -> Records:
     """
     if block.origin.format == "pipeline":
         return pipeline.parse(block)
-    out = Records(block, carry=block.carry)
+    out = Records(block, carry=block.parser_state)
     if block.origin.format == "console":
         session.read(out)
     else:
@@ -62,7 +62,7 @@ def continuation(held: Sequence[bytes], lines: Sequence[bytes], line_format: For
         offsets.append(offsets[-1] + len(line) + 1)
     # Reading parts lines in which records are glued together: then they are not counted as before.
     places, border = offsets.copy(), offsets[len(held)]
-    found = parse(Block(Origin(b"", "", "", line_format, "app"), both, offsets, carry=carry))
+    found = parse(Block(Origin(b"", "", "", line_format, "app"), both, offsets, parser_state=carry))
     if found.end < border or not found.records:
         return len(lines)  # it is still open
     # Where all that was held back is an export's bracket, its first element.

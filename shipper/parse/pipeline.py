@@ -51,8 +51,8 @@ def parse(block: Block) -> Records:
     lines, offsets = block.lines, block.offsets
     count = len(lines)
     out = Records(block)
-    stream, _, known = block.carry.partition("|")
-    above, carry = Above.of(known), block.carry
+    stream, _, known = block.parser_state.partition("|")
+    above, carry = Above.of(known), block.parser_state
     carries: list[str] = []
     for index, line in enumerate(lines):
         text, valid = text_of(line)

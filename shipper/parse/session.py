@@ -83,7 +83,7 @@ def read(out: Records) -> None:
     """Fill in the records of a block of such a file."""
     lines = out.block.lines
     out.carries = []
-    state = State.of(out.block.carry)
+    state = State.of(out.block.parser_state)
     index = 0
     while index < len(lines):  # reading may part lines
         name = _frame_at(lines, index, final=out.block.final)

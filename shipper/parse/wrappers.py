@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from shipper.parse import structlog
 from shipper.parse.format_prefixes import HEAD, PREFIXED
 from shipper.parse.records import Record, Records
-from shipper.tail.splitter import HOLE_BYTES, Block
+from shipper.tail.splitter import SPARSE_BYTES, Block
 
 _RFC3339 = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)"
 _CRI = re.compile(
@@ -107,7 +107,7 @@ def bare(line: bytes, offset: int) -> bytes:
         line = line[3:]
     line = line.removesuffix(b"\r")
     if line.startswith(b"\0"):
-        return line.lstrip(b"\0") or line[:HOLE_BYTES]
+        return line.lstrip(b"\0") or line[:SPARSE_BYTES]
     return line
 
 

@@ -73,7 +73,7 @@ def ship_once(
         progress: called with bytes acknowledged and bytes in all.
     """
     for _ in range(MAX_RESCANS):
-        tail.hurried = False
+        tail.needs_scan = False
         scans.scan(patience=0.0, blocked=outbox.blocked)
         while not stopping.is_set() and not stalled():
             read = shipping.read()
@@ -82,10 +82,10 @@ def ship_once(
                 shipping.wait_for_outcomes()
             elif not read:
                 break
-        if not tail.hurried:
+        if not tail.needs_scan:
             break  # else a rotation happened while the files were read
     if not (outbox.blocked or stopping.is_set()):
-        shipping.ship_all(tail.rest())
+        shipping.ship_all(tail.take_all())
     outbox.flush()
     while not (outbox.hand_over() and sender.idle) and not stopping.is_set() and not stalled():
         if not (outbox.blocked or sender.sending):

@@ -56,7 +56,7 @@ class Scans:
 
     def hinted(self) -> bool:
         """Whether something has changed since the last scan."""
-        self._requested = self._requested or self._tail.hurried
+        self._requested = self._requested or self._tail.needs_scan
         return self._requested or bool(self._written)
 
     def pause(self) -> float:
@@ -78,7 +78,7 @@ class Scans:
         written = {self._written.popleft() for _ in range(len(self._written))}
         if now < self.next_at and not self._requested and (not written or self._tail.is_awake(written)):
             return False
-        self._requested = self._tail.hurried = False
+        self._requested = self._tail.needs_scan = False
         self.scan(patience, sparing=cover(self._tail.directories()), written=written, blocked=blocked)
         self.next_at = now + interval
         return True
@@ -88,16 +88,16 @@ class Scans:
     ) -> None:
         """Scan, and save what was found."""
         began = self._clock()
-        self._tail.look(patience, sparing=sparing, touched=frozenset(written))
+        self._tail.scan(patience, sparing=sparing, touched=frozenset(written))
         self._took = self._clock() - began
         if not self.done:
             self.done = True
             self._store.forget(self._tail.forgotten())
             if not self._store.clean:
-                self._tail.doubt()
+                self._tail.suspect_sent()
             self._first_scan(self._tail.progress()[1] > 0)
         if blocked:
-            self._tail.secure()
+            self._tail.open_unread()
         self._saver.keep_directory()
         self._saver.save()
         self._store.looked(self._tail.looked_at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from shipper.deliver.one_by_one import LineByLine, whole
+from shipper.deliver.one_by_one import LineByLine
 from shipper.deliver.serialised import Serialised
 from shipper.document.ecs import Documents
 from shipper.parse.records import Records
@@ -96,7 +96,7 @@ class Shipping:
         self.settle()
 
     def _ship(self, block: Block) -> None:
-        if block.torn is not None:
+        if block.joined is not None:
             self._saver.save()  # where a torn record ends is known before it is sent
         records, serialised = self._line_by_line.of(block, self.documents)
         self._tail.hold(block, records.rest, records.carry)
@@ -105,15 +105,15 @@ class Shipping:
         if serialised is None:
             self._outbox.flush()  # in the order in which they were read
             self._counters.begin(len(block.lines))
-            self._tail.begin(whole(records))
+            self._tail.begin(block.span(block.offsets[0], records.end, records.carry))
         else:
             self._pack(block, records, serialised)
-        if block.torn is not None and block.torn.rest is not None:
-            self._ship(block.torn.rest)
+        if block.following is not None:
+            self._ship(block.following)
 
     def _pack(self, block: Block, records: Records, serialised: Serialised) -> None:
         if self._redactor.new:
             learned, self._redactor.new = self._redactor.new, set()
             self._store.learn(learned)
         self._counters.begin(len(serialised.bodies))
-        self._outbox.add(records, serialised, maybe_sent=self._tail.is_doubtful(block))
+        self._outbox.add(records, serialised, maybe_sent=self._tail.is_maybe_sent(block))

@@ -26,7 +26,7 @@ from shipper.sidecar.scans import Scans
 from shipper.sidecar.shipping import Shipping
 from shipper.sidecar.state_saver import StateSaver
 from shipper.tail.report import counters_of
-from shipper.tail.rotation_joins import Joints
+from shipper.tail.rotation_joins import Framing
 from shipper.tail.scanner import Scanner
 from shipper.tail.sources import sources_of
 from shipper.tail.state.store import CursorStore
@@ -81,8 +81,8 @@ class Sidecar:
             warn=lambda text: log.warning("%s", text),
             clock=self._clock,
             once=once,
-            joints=Joints(orphan, continuation),
-            seams=store.fact("seams") or "",
+            framing=Framing(orphan, continuation),
+            joins=store.fact("seams") or "",
             conceal=self._redactor.conceal,
             looked_at=store.looked_at,
         )
@@ -192,7 +192,7 @@ class Sidecar:
             self._give_back()
         read = self._shipping.read()
         if not self._outbox.blocked:
-            self._shipping.ship_all(self._tail.quiet(patience))
+            self._shipping.ship_all(self._tail.take_due(patience))
             if self._outbox.filling and now >= self._outbox.flush_due(more=read):
                 self._outbox.flush()
         self._shipping.settle()
@@ -224,7 +224,7 @@ class Sidecar:
         """Wait for a hint, an outcome, or the next thing that is due."""
         due = self._scans.next_at
         if not self._outbox.blocked:
-            due = min(due, self._tail.due(self._settings.partial_line_timeout))
+            due = min(due, self._tail.next_due(self._settings.partial_line_timeout))
             if self._outbox.filling:
                 due = min(due, self._outbox.flush_due())
         if not self._scans.hinted():

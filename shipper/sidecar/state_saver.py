@@ -35,7 +35,7 @@ class StateSaver:
             counters = json.dumps(self._counters.settled_only())
             learned = self._runs.changes()
             self._store.save(
-                self._tail.cursors(self._tail.dirty), learned, counters=counters, seams=self._tail.seams()
+                self._tail.cursors(self._tail.dirty), learned, counters=counters, seams=self._tail.joins()
             )
         except StateError as error:
             if self._save_failures.allows(str(error), ONCE):

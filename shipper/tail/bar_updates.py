@@ -1,6 +1,6 @@
-"""Where a line that progress bars write over again and again is parted: behind a finished update.  Pure.
+"""Where a line that a progress bar overwrites is split: behind a finished update.  Pure.
 
-A carriage return ends an update; those in front of a line feed are the line's own end.
+A carriage return ends an update; one before a line feed belongs to the line's end.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ def finished(line: bytes, most: int | None = None) -> int:
 
     Args:
         line: as much of it as is there.
-        most: no more bytes than these.
+        most: longest result, bytes.
     """
-    # What the last carriage return ends is finished only when something else follows it: it may be a line's end.
+    # The last carriage return ends an update only if another byte follows: it may be the line's end.
     shown = line if most is None else line[: most + 1]
     return shown.rstrip(b"\r").rfind(b"\r") + 1
 
 
-def parts_of(line: bytes, usual: int, longest: int, hole: bytes) -> tuple[list[tuple[int, int]], int]:
-    """The finished parts of a long line, and where the rest of it begins: the same however much of it is there.
+def parts_of(line: bytes, usual: int, longest: int, nuls: bytes) -> tuple[list[tuple[int, int]], int]:
+    """The finished parts of a long line, and where its rest begins; independent of how much of it is there.
 
     Args:
         line: as much of it as is there, without its line feed.
         usual: longest part, bytes, unless an update alone is longer.
-        longest: an update that is longer than this is not parted from the next.
-        hole: what a part does not begin with; it begins after it.
+        longest: an update that is longer than this is not split from the next.
+        nuls: a part does not begin with these, but behind all that follow.
     """
     parts: list[tuple[int, int]] = []
     at = 0
     while True:
-        if line.startswith(hole, at):
+        if line.startswith(nuls, at):
             at = len(line) - len(line[at:].lstrip(b"\0"))
         if len(line) - at <= usual:
             return parts, at

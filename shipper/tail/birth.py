@@ -1,6 +1,6 @@
-"""When the file system made a file: what tells a renamed file from another that was given its inode.
+"""When a file was created, which tells a renamed file from another one that reuses its inode.
 
-``os.stat`` does not say it on Linux; ``statx(2)`` does, where the file system keeps it (ext4, xfs, btrfs, tmpfs).
+``os.stat`` does not give it on Linux; ``statx(2)`` does, where the file system keeps it (ext4, xfs, btrfs, tmpfs).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _statx() -> Callable[..., int] | None:
 
 
 def born_ns(descriptor: int) -> int:
-    """When an open file was made, nanoseconds since the epoch; 0 where nobody knows."""
+    """When an open file was created, nanoseconds since the epoch; 0 where the file system does not tell."""
     statx = _statx()
     if statx is None:
         return 0

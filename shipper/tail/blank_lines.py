@@ -1,19 +1,18 @@
-"""Long runs of blank lines, passed over at the cost of a scan.  Pure.
+"""Long runs of blank lines, skipped at the cost of a search.  Pure.
 
-A loop that prints nothing but line feeds, or a disk that wrote a page of them, makes a hundred million lines that say
-nothing.  Blank lines inside a record belong to it, but no record is longer than ``LONGEST_RECORD`` lines: what comes
-after so many blank ones lies between records.
+A program in a loop can write a hundred million of them.  Blank lines inside a record belong to it, but no record is
+longer than ``LONGEST_RECORD`` lines: blank lines behind so many others lie between records.
 """
 
 from __future__ import annotations
 
 import re
 
-from shipper.tail.fingerprint import ANCHOR_BYTES
+from shipper.tail.fingerprint import CHECKPOINT_BYTES
 
-# A record joined from lines ends here at the latest: a runaway writer must not hold the reader.
+# Most lines of one record, so that a runaway writer does not hold up the reader.
 LONGEST_RECORD = 2000
-# Where lines are shorter than this on average, bytes, blank ones are looked for.
+# Blank lines are searched for where lines are shorter than this on average, bytes.
 _SHORT = 8
 _SPACE = re.compile(rb"[ \t\r\x0b\x0c\n]+")
 
@@ -21,12 +20,12 @@ _SPACE = re.compile(rb"[ \t\r\x0b\x0c\n]+")
 def surplus(data: bytes, begin: int, blank: int) -> tuple[list[tuple[int, int]], int]:
     """Which parts of the data are nothing but blank lines that no record can hold.
 
-    Of each run the first lines stay, which may belong to a record, and the last, of which an anchor can be made.
+    Of each run the first lines stay, which may belong to a record, and the last, for a checkpoint hash.
 
     Args:
         data: the next bytes of a file.
         begin: where the first line begins in them.
-        blank: so many blank lines precede it.
+        blank: number of blank lines that precede it.
 
     Returns:
         The parts (whole lines), and how many blank lines the data end with, or fewer.
@@ -44,7 +43,7 @@ def surplus(data: bytes, begin: int, blank: int) -> tuple[list[tuple[int, int]],
             before = blank
         end = data.rfind(b"\n", start, end) + 1
         first = _behind(data, start, end, LONGEST_RECORD - before)
-        last = data.rfind(b"\n", first, max(first, end - ANCHOR_BYTES)) + 1
+        last = data.rfind(b"\n", first, max(first, end - CHECKPOINT_BYTES)) + 1
         if last > first:
             parts.append((first, last))
         if end == len(data):

@@ -1,6 +1,6 @@
-"""Whether the members of a compressed file are sound, known before anything of them is given.
+"""Whether the members of a compressed file are sound, decided before their lines are read.
 
-A member's checksum stands at its end, so a member is looked through to its end first, a part in each turn.
+A member's checksum stands at its end, so that each member is unpacked twice: first to its end, a part in each turn.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from shipper.tail.waiting_since import ENDLESS
 
 
 class Proof:
-    """How far a file's members have been looked through.
+    """How far a file's members have been checked.  One that is still being written, or has no end, counts as sound.
 
-    ``upto`` is the offset up to which it is known what is damaged, ``spoiled`` are the parts that are.  Of a member
-    that is still being written, or whose end is missing, nothing can be known: what is there of it counts as sound.
+    Attributes:
+        upto: the offset up to which it is decided what is damaged.
+        spoiled: the damaged parts, as pairs of offsets.
 
     Args:
         view: of the file, from its beginning; closed here.
@@ -26,11 +27,11 @@ class Proof:
         self.spoiled: tuple[tuple[int, int], ...] = ()
 
     def reaches(self, offset: int, most: int) -> bool:
-        """Whether it is known of the content at an offset; else so much more of it was looked through.
+        """Whether the content at an offset is decided; if not, so much more of it was checked.
 
         Args:
             offset: of content that is there.
-            most: bytes of content.
+            most: bytes of content to check.
 
         Raises:
             OSError: the disk failed.
@@ -50,7 +51,7 @@ class Proof:
         return offset < self.upto
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         if not self._closed:
             self._closed = True
             self._view.close()

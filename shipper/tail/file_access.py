@@ -1,4 +1,4 @@
-"""Looks into the files of a scan: what can't be opened just now is judged at the next one."""
+"""Opens the files of a scan to compare their content; files that can't be opened are tried after the next scan."""
 
 from __future__ import annotations
 
@@ -8,27 +8,29 @@ from shipper.tail.file_content import FileView
 from shipper.tail.scanner import Found
 
 
-class Views:
+class FileAccess:
     """Opens files for questions about their content.
 
-    ``outrun`` says that another file had the name by the time it was opened; ``refused`` holds why those could not be
-    read that could not, by path; ``empty`` the same for compressed files of no bytes.
+    Attributes:
+        renamed_meanwhile: whether another file had a name by the time it was opened.
+        refused: path of each file that could not be read → why.
+        empty: the same for compressed files of no bytes.
 
     Args:
         open_view: opens a file's content.
-        warn: told once, in a sentence, that a file can't be read.
+        warn: called once for each file that can't be read.
     """
 
     def __init__(self, open_view: Callable[..., FileView], warn: Callable[[str], None]) -> None:
         self._open_view = open_view
         self._warn = warn
         self._warned: set[tuple[str, str]] = set()
-        self.outrun = False
+        self.renamed_meanwhile = False
         self.refused: dict[str, str] = {}
         self.empty: dict[str, str] = {}
 
     def ask(self, file: Found, question: Callable[[FileView, Found], bool]) -> bool:
-        """The answer to a question about a file's content; unreadable just now, it stays as it is till next scan."""
+        """The answer to a question about a file's content; True, so that nothing changes, if it can't be read."""
         view = self.open(file)
         if view is None:
             return True
@@ -49,19 +51,19 @@ class Views:
             return None
         self._warned.discard(("open", file.path))
         if view.key != file.key:
-            # A rotation went by between the scan and now: another file has the name; the next scan knows more.
+            # It was renamed since the scan: another file has the name.
             view.close()
-            self.outrun = True
+            self.renamed_meanwhile = True
             return None
         return view
 
-    def say_damage(self, file: Found, view: FileView) -> None:
-        """Say once what is wrong with a compressed file of which nothing can be read."""
+    def report_damage(self, file: Found, view: FileView) -> None:
+        """Report once what is wrong with a compressed file of which nothing can be read."""
         if view.damage:
             self._refuse(file, "damage", f"not {view.kind}, or damaged from its beginning ({view.damage})")
 
-    def say_cut_off(self, file: Found, view: FileView) -> None:
-        """Say once that a compressed file, which has not changed for long enough, ends before its first line."""
+    def report_cut_off(self, file: Found, view: FileView) -> None:
+        """Report once that a compressed file, which has not changed for long enough, ends before its first line."""
         if not view.unfinished:
             return
         if file.size:

@@ -1,38 +1,64 @@
-"""One life of one log while the sidecar runs: its cursor, its file now, and its reader."""
+"""One generation of one log while the sidecar runs: its cursor, its file now, and its reader."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from shipper.tail import samples
 from shipper.tail.file_content import FileView
-from shipper.tail.fingerprint import HEAD_BYTES, Known, Verdict, anchor_of, decide, mark
+from shipper.tail.fingerprint import FINGERPRINT_BYTES, Expected, Verdict, checkpoint_hash_of, decide, hash_of
+from shipper.tail.held_lines import FlushPoints
 from shipper.tail.progress import Span
 from shipper.tail.reader import MovedError, Reader
 from shipper.tail.rotation_names import is_packed
 from shipper.tail.scanner import Found, shown
 from shipper.tail.splitter import Origin
-from shipper.tail.state.marks import Mark
-from shipper.tail.state.store import Cursor
+from shipper.tail.state.checkpoint import Checkpoint
+from shipper.tail.state.rows import Cursor, LastSeen
 from shipper.tail.waiting_since import ENDLESS, Growth
 
-# How far before the last rung that holds whole lines are looked for, bytes, and how many there must be.
+# How far before the last matching sample whole lines are looked for, bytes, and how many there must be.
 _LINES_WITHIN = 2**20
-_FEWEST_LINES = 4
+_MIN_LINES = 4
+
+
+class Met(NamedTuple):
+    """When a generation was met first.
+
+    Attributes:
+        scan: the number of the scan.
+        age: of the file in which it was met, None while it has had none.
+        rotated: whether that was a rotated file, which may be a copy of one that is still written to.
+    """
+
+    scan: int = 0
+    age: int | None = None
+    rotated: bool = False
+
+
+class Truncated(NamedTuple):
+    """Where a generation was cut off: the device and inode, and whether nothing was left there."""
+
+    key: tuple[int, int]
+    empty: bool
 
 
 class Generation:
-    """One life of one log.
+    """One generation of one log.
 
-    ``found`` is its file, None while it has none, and ``age`` that of the last it had; ``left`` the device and inode
-    in which it was cut off; ``emptied`` says that nothing was left there.  ``doubtful`` is the offset up to which its
-    lines may have been sent before; ``restarts`` counts how often it was set back; ``seam`` is where an earlier run
-    joined its last record with the next life's first lines.  ``begun_at`` is the number of the scan that met it,
-    ``begun_age`` the age of the file in which it was met first; ``begun_aside`` says that this was a rotated file,
-    which may be a copy of what lives on.
+    Attributes:
+        cursor: what the store remembers of it.
+        found: its file, None while it has none.
+        age: of its last file.
+        met: when it was met first.
+        truncated: where it was cut off, None where it was not.
+        maybe_sent: offset up to which its lines may have been sent before.
+        restarts: how often it was set back.
+        join_at: offset at which an earlier run joined its last record with the next generation's first lines, or 0.
 
     Args:
-        cursor: what is remembered of it.
+        cursor: as above.
         keep: longest line kept whole, bytes.
         open_view: opens a file's content.
     """
@@ -43,42 +69,36 @@ class Generation:
         "_open_view",
         "_reader",
         "age",
-        "begun_age",
-        "begun_aside",
-        "begun_at",
         "cursor",
-        "doubtful",
-        "emptied",
         "found",
-        "left",
+        "join_at",
+        "maybe_sent",
+        "met",
         "restarts",
-        "seam",
+        "truncated",
     )
 
     def __init__(self, cursor: Cursor, *, keep: int, open_view: Callable[..., FileView]) -> None:
         self.cursor = cursor
         self.found: Found | None = None
-        self.left: tuple[int, int] | None = None
-        self.emptied = self.begun_aside = False
-        self.begun_at = self.age = 0
-        self.begun_age: int | None = None
-        self.doubtful = 0
-        self.restarts = 0
-        self.seam = 0
+        self.age = 0
+        self.met = Met()
+        self.truncated: Truncated | None = None
+        self.maybe_sent = self.restarts = self.join_at = 0
         self._keep = keep
         self._open_view = open_view
-        self._growth = Growth(ENDLESS if is_packed(cursor.path) else cursor.size, cursor.waiting_at)
+        self._growth = Growth(ENDLESS if is_packed(cursor.file.path) else cursor.file.size, cursor.waiting_at)
         self._reader: Reader | None = None
 
     @property
     def reader(self) -> Reader:
-        """Reads its file; made when it is needed, since most logs sleep."""
+        """Reads its file; made when it is needed, since most logs are idle."""
         if self._reader is None:
-            self._reader = self._awaken()
+            self._reader = self._make_reader()
         return self._reader
 
     @property
-    def awake(self) -> Reader | None:
+    def active_reader(self) -> Reader | None:
         """The reader, if there is one."""
         return self._reader
 
@@ -93,17 +113,26 @@ class Generation:
         return self._reader.position if self._reader else self.cursor.offset
 
     @property
-    def known(self) -> Known:
-        """What the file must still say, at the position that was read."""
-        anchor = self._reader.anchor if self._reader else self.cursor.anchor
-        return Known(self.cursor.head, self.position, anchor)
+    def expected(self) -> Expected:
+        """What its file must hold, as far as it was read."""
+        before = self._reader.checkpoint_hash if self._reader else self.cursor.checkpoint.hash
+        return Expected(self.cursor.fingerprint, self.position, before)
 
-    def doze(self) -> None:
-        """Let the reader go when all that it read is acknowledged and nothing is held back."""
+    @property
+    def _samples(self) -> bytes:
+        return self._reader.samples if self._reader else self.cursor.checkpoint.samples
+
+    def go_idle(self) -> None:
+        """Drop the reader when all that it read is acknowledged and nothing is held back."""
         reader = self._reader
-        if reader is not None and reader.restful and reader.position == self.cursor.offset:
-            self.cursor.rungs = reader.rungs
+        if reader is not None and reader.idle and reader.position == self.cursor.offset:
+            self.cursor.checkpoint = self.cursor.checkpoint._replace(samples=reader.samples)
             self._reader = None
+
+    def close(self) -> None:
+        """Close its file; what is held back stays."""
+        if self._reader is not None:
+            self._reader.file.close()
 
     def resize(self, keep: int) -> None:
         """Another longest line, from the next one on."""
@@ -112,72 +141,70 @@ class Generation:
             self._reader.resize(keep)
 
     def continues_in(self, view: FileView) -> bool:
-        """Whether this file says what was read, as far as it was read."""
-        known = self.known
-        return decide(known, view.size(max(known.offset, known.head.length)), view.read) is Verdict.SAME
+        """Whether this file holds what was read, as far as it was read."""
+        expected = self.expected
+        size = view.size(max(expected.offset, expected.fingerprint.length))
+        return decide(expected, size, view.read) is Verdict.SAME
 
     def was_cut_in(self, view: FileView) -> bool:
-        """Whether this file lost its end and goes on as the same life; if so, it is read from there.
+        """Whether this file lost its end and continues this generation; if so, it is read on from there.
 
-        What comes after the last line that is surely as it was is read again: its ids tell what was sent.
+        Bytes behind the last line that is surely unchanged are read again: their ids tell what was sent.
         """
-        known = self.known
-        size = view.size(known.offset)
-        kept = samples.still_there(self._ladder, size, view.read)
-        pure = kept == samples.top(samples.below(self._ladder, size)) and size < known.offset
-        if not samples.tells_a_cut(kept, known.offset, pure=pure):
+        expected = self.expected
+        size = view.size(expected.offset)
+        kept = samples.matching_length(self._samples, size, view.read)
+        pure = kept == samples.last_offset(samples.up_to(self._samples, size)) and size < expected.offset
+        if not samples.is_truncation(kept, expected.offset, pure=pure):
             return False
-        if known.head.length <= kept and mark(view.read(0, known.head.length)) != known.head:
+        fingerprint = expected.fingerprint
+        if fingerprint.length <= kept and hash_of(view.read(0, fingerprint.length)) != fingerprint:
             return False
         first = max(0, kept - _LINES_WITHIN)
         sure = view.read(first, kept - first)
         sure = sure[: sure.rfind(b"\n") + 1]
         while sure and view.read(first + len(sure), 1) in {b" ", b"\t"}:
-            # In the midst of a record: read from its beginning it gets the id that it had.
+            # Inside a record: read from its beginning it gets the id that it had.
             sure = sure[: sure.rfind(b"\n", 0, -1) + 1]
-        if sure.count(b"\n") < _FEWEST_LINES:
-            return False  # a few lines may be how every life begins
+        if sure.count(b"\n") < _MIN_LINES:
+            return False  # a few lines may be how every generation begins
         cursor = self.cursor
-        cursor.head = mark(view.read(0, min(kept, HEAD_BYTES)))
-        if first + len(sure) < cursor.offset:
-            self.restart(first + len(sure), anchor_of(sure), cursor.carry)
-        else:
-            self.restart(cursor.offset, cursor.anchor, cursor.carry)
+        cursor.fingerprint = hash_of(view.read(0, min(kept, FINGERPRINT_BYTES)))
+        checkpoint = cursor.checkpoint
+        if first + len(sure) < checkpoint.offset:
+            checkpoint = checkpoint._replace(offset=first + len(sure), hash=checkpoint_hash_of(sure))
+        self.restart(checkpoint)
         if pure and size > cursor.offset and view.read(size - 1, 1) == b"\n":
-            # What is the last record now was shipped as it stands: joined with what follows it would come twice.
-            cursor.cuts = (*(cut for cut in cursor.cuts if cut < size), size)
-        cursor.rungs = samples.measure(cursor.offset, view.read)
+            # The last record was shipped as it stands now: joined with what follows it would be sent twice.
+            cursor.flush_points = (*(point for point in cursor.flush_points if point < size), size)
+        cursor.checkpoint = cursor.checkpoint._replace(samples=samples.measure(cursor.offset, view.read))
         return True
 
     def was_rewritten_in(self, view: FileView) -> bool:
-        """Whether a file of the same length, with the same beginning and end, says something else in between."""
-        ladder = self._ladder
+        """Whether a file of the same length, with the same beginning and end, differs in between."""
         position = self.position
-        return samples.still_there(ladder, position, view.read) != samples.top(samples.below(ladder, position))
-
-    @property
-    def _ladder(self) -> bytes:
-        return self._reader.rungs if self._reader else self.cursor.rungs
+        last = samples.last_offset(samples.up_to(self._samples, position))
+        return samples.matching_length(self._samples, position, view.read) != last
 
     def moves_into(self, file: Found, looked_at: float = 0.0) -> None:
-        """This is its file from now on.
+        """Take this file for its own from now on.
 
         Args:
             file: as the scan saw it.
-            looked_at: when the scan before looked, seconds since the epoch; 0 where nobody knows.
+            looked_at: when the scan before began, seconds since the epoch; 0 where that is not known.
         """
         cursor, reader = self.cursor, self._reader
         if reader is not None:
             if self.found is None or self.found.key != file.key:
-                reader.close()
-            reader.path, reader.key, reader.gone = file.real, file.key, False
-            reader.compressed = file.compressed
+                reader.file.close()
+            reader.file.path, reader.file.key, reader.file.gone = file.real, file.key, False
+            reader.file.compressed = file.compressed
             reader.origin = self._origin(file)
-        self.found, self.left, self.emptied, self.age = file, None, False, file.age
-        if self.begun_age is None:
-            self.begun_age = file.age
-        cursor.path, cursor.logical = file.path, file.logical
-        cursor.device, cursor.inode, cursor.size = file.device, file.inode, file.size
+        self.found, self.truncated, self.age = file, None, file.age
+        if self.met.age is None:
+            self.met = self.met._replace(age=file.age)
+        cursor.logical = file.logical
+        cursor.file = LastSeen(file.path, file.device, file.inode, file.size, cursor.file.born_ns)
         if not file.compressed or not cursor.offset:
             modified = file.mtime_ns / 1e9
             self._growth.reached(
@@ -186,14 +213,14 @@ class Generation:
         cursor.waiting_at = self._growth.since(cursor.offset)
 
     def acknowledge(self, span: Span, now: float) -> None:
-        """Everything before the end of a span is safe."""
+        """Move the cursor to the end of a span, at ``now`` seconds since the epoch."""
         cursor = self.cursor
-        cursor.offset, cursor.anchor, cursor.carry, cursor.seen_at = span.end, span.anchor, span.carry, now
+        kept = samples.up_to(self._reader.samples, span.end) if self._reader else cursor.checkpoint.samples
+        cursor.checkpoint = Checkpoint(span.end, span.checkpoint_hash, span.parser_state, kept)
+        cursor.seen_at = now
         cursor.waiting_at = self._growth.since(span.end)
-        if cursor.cuts:
-            cursor.cuts = tuple(cut for cut in cursor.cuts if cut > span.end)
-        if self._reader is not None:
-            cursor.rungs = samples.below(self._reader.rungs, span.end)
+        if cursor.flush_points:
+            cursor.flush_points = tuple(point for point in cursor.flush_points if point > span.end)
 
     def is_being_written(self) -> bool:
         """Whether its file grew since the scan: an unterminated last line is no line yet."""
@@ -206,33 +233,31 @@ class Generation:
             return False
 
     def loses_file(self) -> None:
-        """Its file is not where it was; what an open handle still gives, or the end of a link, can be read."""
+        """Its file is not where it was; what an open handle or the target of a link still gives can be read."""
         if self.found is not None:
             reachable = self.found.real != self.found.path
             if reachable or self._reader is not None:
-                self.reader.gone = not reachable
+                self.reader.file.gone = not reachable
             self.found = None
 
-    def restart(self, offset: int, anchor: Mark, carry: str) -> None:
-        """Read from there on; nothing may be held back."""
-        self.doubtful = max(self.doubtful, self.position)
+    def restart(self, checkpoint: Checkpoint) -> None:
+        """Read from there on, with the content samples that precede it; nothing may be held back."""
+        self.maybe_sent = max(self.maybe_sent, self.position)
         self.restarts += 1
-        self.seam = 0
-        cursor = self.cursor
-        cursor.offset, cursor.anchor, cursor.carry = offset, anchor, carry
-        cursor.rungs = samples.below(self._ladder, offset)
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
+        self.join_at = 0
+        kept = samples.up_to(self._samples, checkpoint.offset)
+        self.cursor.checkpoint = checkpoint._replace(samples=kept)
+        self.close()
+        self._reader = None
 
-    def grow_head(self, view: FileView) -> None:
-        """A head of few bytes proves little: take in what has been written since."""
-        known = self.cursor.head
-        if known.length < HEAD_BYTES:
-            head = view.read(0, HEAD_BYTES)
-            # Cut off and written anew since it was judged, it would be the head of another life.
-            if mark(head[: known.length]) == known:
-                self.cursor.head = mark(head)
+    def grow_fingerprint(self, view: FileView) -> None:
+        """Extend a fingerprint of few bytes, which proves little, by what has been written since."""
+        fingerprint = self.cursor.fingerprint
+        if fingerprint.length < FINGERPRINT_BYTES:
+            first = view.read(0, FINGERPRINT_BYTES)
+            # If the file was truncated and rewritten since it was judged, these bytes are another generation's.
+            if hash_of(first[: fingerprint.length]) == fingerprint:
+                self.cursor.fingerprint = hash_of(first)
 
     def _origin(self, file: Found) -> Origin:
         source = file.source
@@ -246,28 +271,26 @@ class Generation:
             source.layouts,
         )
 
-    def _awaken(self) -> Reader:
+    def _make_reader(self) -> Reader:
         cursor, found = self.cursor, self.found
+        path = cursor.file.path
         origin = (
             self._origin(found)
             if found
-            else Origin(cursor.id, shown(cursor.path), shown(cursor.logical), "auto", "app", self.restarts)
+            else Origin(cursor.id, shown(path), shown(cursor.logical), "auto", "app", self.restarts)
         )
+        ahead = tuple(point for point in cursor.flush_points if point > cursor.offset)
         reader = Reader(
             origin,
-            offset=cursor.offset,
-            anchor=cursor.anchor,
-            carry=cursor.carry,
+            cursor.checkpoint,
             keep=self._keep,
-            compressed=found.compressed if found else is_packed(cursor.path),
-            cuts=tuple(cut for cut in cursor.cuts if cut > cursor.offset),
-            seam=self.seam,
-            rungs=cursor.rungs,
-            head=cursor.head,
+            compressed=found.compressed if found else is_packed(path),
+            flush_points=FlushPoints(ahead, self.join_at),
+            fingerprint=cursor.fingerprint,
             open_view=self._open_view,
         )
         if found is not None:
-            reader.path, reader.key = found.real, found.key
+            reader.file.path, reader.file.key = found.real, found.key
         else:
-            reader.gone = True
+            reader.file.gone = True
         return reader

@@ -1,4 +1,4 @@
-"""Every life of every log that is remembered: by name, log, beginning, and the file that it was last seen in."""
+"""Every generation that is remembered: by name, log, fingerprint, and the file that it was last seen in."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from shipper.tail.fingerprint import HEAD_BYTES, mark, name
+from shipper.tail.fingerprint import FINGERPRINT_BYTES, generation_name, hash_of
 from shipper.tail.found_files import Found
 from shipper.tail.generation import Generation
 from shipper.tail.rotation_names import originals
-from shipper.tail.state.marks import Mark
+from shipper.tail.state.checkpoint import Hash
 from shipper.tail.state.path_hashing import Conceal
 
 Key = tuple[int, int]
-# More lives than these that begin with the same kilobyte are asked nothing.
-_MOST_ALIKE = 8
+# If more generations than this begin with the same kilobyte, the beginning tells nothing.
+_MAX_ALIKE = 8
 _TIME = re.compile(rb"\d\d:?\d\d:?\d\d[.,]\d{3}|\d{10}\.\d{3}")
 
 
-class Lives:
-    """The lives, and which file each is in.
+class GenerationTable:
+    """The generations, and which file each is in.
 
-    ``by_key`` holds those that have a file now, or had one when the last run ended.
+    Attributes:
+        by_key: those that have a file now, or had one when the last run ended, by device and inode.
 
     Args:
         conceal: what stands for a path in cursors that come from the store.
@@ -33,7 +34,7 @@ class Lives:
         self._conceal = conceal
         self._by_id: dict[bytes, Generation] = {}
         self._by_logical: defaultdict[str, list[Generation]] = defaultdict(list)
-        self._by_head: defaultdict[Mark, dict[bytes, Generation]] = defaultdict(dict)
+        self._by_head: defaultdict[Hash, dict[bytes, Generation]] = defaultdict(dict)
         self._lost: dict[Key, Generation] = {}
         self.by_key: dict[Key, Generation] = {}
 
@@ -42,47 +43,47 @@ class Lives:
         return iter(self._by_id.values())
 
     def get(self, generation: bytes) -> Generation:
-        """The one of this name."""
+        """The generation of this name."""
         return self._by_id[generation]
 
     def of(self, logical: str) -> list[Generation]:
-        """The lives of the log with this path."""
+        """The generations of the log with this path."""
         return self._by_logical.get(self._conceal(logical), [])
 
     def lost(self, key: Key) -> Generation | None:
-        """The one without a file that had this one last."""
+        """The generation without a file whose last file this was."""
         generation = self._lost.get(key)
         return generation if generation is not None and generation.found is None else None
 
     def is_of(self, generation: Generation, logical: str) -> bool:
-        """Whether this is a life of that log."""
+        """Whether this is a generation of that log."""
         own = generation.cursor.logical
         return own == logical or self._conceal(own) == self._conceal(logical)
 
-    def kin(self, file: Found) -> list[str]:
-        """The logs of which a file that has a log's name may be an earlier life, as its name tells."""
+    def possible_logs(self, file: Found) -> list[str]:
+        """The logs of which a file that has a log's name may be a rotated file, as its name tells."""
         directory, base = os.path.split(file.logical)
-        # Of a pipeline's logs the second attempt may have a number, and say what the first said.
+        # The second attempt's log of a pipeline may have a number, and the same content as the first.
         names = originals(base, numbers=file.source.format != "pipeline")
         return [f"{directory}/{one}" for one in names]
 
     def earlier(self, file: Found) -> list[Generation]:
-        """The lives that this file may be one of, or repeat, though it is not their log: as its name tells."""
+        """The generations that this file may continue or repeat though it is not their log, as its name tells."""
         own = [file.logical] if file.rotated or file.compressed else []
-        return [one for logical in own + self.kin(file) for one in self.of(logical)]
+        return [one for logical in own + self.possible_logs(file) for one in self.of(logical)]
 
     def alike(self, file: Found, head: bytes) -> list[Generation]:
-        """The lives of other logs of which only a file's content can say whether it is one of them, or repeats it.
+        """The generations of other logs that a file may continue or repeat, as only its content can tell.
 
-        What two runs print may be the same to the last byte: without any time in it, one name must tell one file.
+        Two runs may print the same to the last byte: without a time in it, the file must also have the same name.
 
         Args:
             file: as the scan saw it.
-            head: its first bytes; a kilobyte at least tells something.
+            head: its first bytes; less than a kilobyte tells nothing.
         """
-        found = self._by_head.get(mark(head), {}) if len(head) >= HEAD_BYTES else {}
-        if len(found) > _MOST_ALIKE:
-            return []  # so every log begins: that tells nothing
+        found = self._by_head.get(hash_of(head), {}) if len(head) >= FINGERPRINT_BYTES else {}
+        if len(found) > _MAX_ALIKE:
+            return []
         base = file.logical.rpartition("/")[2]
         stamped = _TIME.search(head) is not None
         return [
@@ -92,39 +93,39 @@ class Lives:
         ]
 
     def named(self, host: str, logical: str, first_line: bytes) -> tuple[bytes, int]:
-        """The name and the ordinal of a life that begins now."""
-        digest = mark(first_line).digest
+        """The name and the ordinal of a generation that begins now."""
+        digest = hash_of(first_line).digest
         ordinal = max((one.cursor.ordinal for one in self.of(logical) if one.cursor.first_line == digest), default=-1)
-        # A life that was renamed to be another log's keeps the name that its lines have.
-        while (identity := name(host, logical, first_line, ordinal := ordinal + 1)) in self._by_id:
+        # A generation that was renamed to another log has kept its name, which is taken then.
+        while (identity := generation_name(host, logical, first_line, ordinal := ordinal + 1)) in self._by_id:
             pass
         return identity, ordinal
 
     def add(self, generation: Generation) -> None:
-        """Remember this one."""
+        """Remember a generation."""
         self._by_id[generation.cursor.id] = generation
         self._by_logical[self._conceal(generation.cursor.logical)].append(generation)
         self.knows_head(generation)
 
     def knows_head(self, generation: Generation) -> None:
-        """As much of this one's beginning is known as there is now."""
-        head = generation.cursor.head
-        if head.length >= HEAD_BYTES:
+        """Index a generation by its fingerprint, if that is long enough."""
+        head = generation.cursor.fingerprint
+        if head.length >= FINGERPRINT_BYTES:
             self._by_head[head][generation.cursor.id] = generation
 
     def renamed(self, generation: Generation, logical: str) -> None:
-        """This one is that log's from now on."""
+        """File a generation under that log from now on."""
         self.of(generation.cursor.logical).remove(generation)
         self._by_logical[self._conceal(logical)].append(generation)
 
     def enters(self, generation: Generation, key: Key) -> None:
-        """This file is its file now."""
+        """Note that a generation is in this file now."""
         self.by_key[key] = generation
         self._lost.pop(key, None)
 
     def leaves(self, key: Key) -> Generation:
-        """Its file is not there any more, or is another life now; gives whose it was."""
+        """Note that a file is gone, or is another generation now; gives the generation that was in it."""
         generation = self.by_key.pop(key)
-        if (generation.cursor.device, generation.cursor.inode) == key:
+        if generation.cursor.file.key == key:
             self._lost[key] = generation
         return generation

@@ -1,4 +1,4 @@
-"""Which files are open: a sleeping log holds no descriptor, and a process with few of them goes on all the same."""
+"""Which files are open: idle ones are closed, and no more are open than the process has descriptors for."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import resource
 
 from shipper.tail.generation import Generation
 
-# For the cluster, the cursors, the watch, the scan and what a file is compared with.
+# Descriptors for connections, store, watch, scan and the files that others are compared with.
 RESERVE = 40
-_FEWEST, _MOST = 4, 512
-# So many xz files are unpacked at once, each of which may take a hundred megabytes, and takes nine by default.
-_MOST_HEAVY = 4
+_MIN_OPEN, _MAX_OPEN = 4, 512
+# So many xz files are unpacked at once; each takes nine megabytes by default, and up to a hundred.
+_MAX_HEAVY = 4
 
 
 def limit() -> int:
     """How many log files this process may hold open, by its limit of descriptors."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return _MOST if soft == resource.RLIM_INFINITY else max(_FEWEST, min(_MOST, soft - RESERVE))
+    return _MAX_OPEN if soft == resource.RLIM_INFINITY else max(_MIN_OPEN, min(_MAX_OPEN, soft - RESERVE))
 
 
 class Handles:
@@ -31,33 +31,37 @@ class Handles:
         self._open: dict[bytes, Generation] = {}
 
     def used(self, generation: Generation) -> None:
-        """This one was read; beyond the limit the longest unused is closed, and opened again when it grows."""
+        """Note that a file was read; beyond the limit those unused longest are closed until they grow."""
         self._open.pop(generation.cursor.id, None)
         self._open[generation.cursor.id] = generation
         if len(self._open) > self._most:
-            self._shut(max(1, self._most // 4))  # several at once: looking for them costs more than closing
+            self._shut(max(1, self._most // 4))  # several at once: finding them costs more than closing
 
     def crowded(self, generation: Generation) -> bool:
-        """Whether a compressed file should wait to be opened: enough are being unpacked that take much memory."""
+        """Whether a compressed file should wait, because enough are being unpacked that take much memory."""
         reader = generation.reader
-        if not reader.compressed or reader.view is not None:
+        if not reader.file.compressed or reader.file.view is not None:
             return False
-        awake = (one.awake for one in self._open.values())
-        # One that gives nothing just now (half-written, or its lines wait for others) must hold nobody up.
-        busy = [one for one in awake if one and one.view and one.view.heavy and one.grew and not one.returned]
-        return len(busy) >= _MOST_HEAVY
+        readers = (one.active_reader for one in self._open.values())
+        # One that gives nothing just now (half-written, or its lines wait for others) does not count.
+        busy = [
+            one
+            for one in readers
+            if one and (view := one.file.view) and view.heavy and one.grew and not one.held.block
+        ]
+        return len(busy) >= _MAX_HEAVY
 
     def fewer(self) -> bool:
-        """There are no descriptors left: make do with half as many; gives whether that helps."""
+        """Close half of the files, as there are no descriptors left; gives whether there were any to close."""
         self._shut(0)
         if not self._open:
             return False
-        self._most = max(_FEWEST, len(self._open) // 2)
+        self._most = max(_MIN_OPEN, len(self._open) // 2)
         self._shut(max(1, len(self._open) - self._most))
         return True
 
     def _shut(self, surplus: int) -> None:
-        """Forget what was closed elsewhere, and close so many: those first that can be opened again."""
+        """Forget files that were closed elsewhere, and close so many, those first that can be opened again."""
         for identity in [one for one, generation in self._open.items() if not _is_open(generation)]:
             del self._open[identity]
             surplus -= 1
@@ -65,9 +69,8 @@ class Handles:
             return
         for identity in sorted(self._open, key=lambda one: self._open[one].found is None)[:surplus]:
             generation = self._open.pop(identity)
-            if generation.awake is not None:
-                generation.awake.close()
+            generation.close()
 
 
 def _is_open(generation: Generation) -> bool:
-    return generation.awake is not None and generation.awake.view is not None
+    return generation.active_reader is not None and generation.active_reader.file.view is not None

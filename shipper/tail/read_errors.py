@@ -1,4 +1,4 @@
-"""Files whose reading fails: each is said once, and known until it succeeds."""
+"""Files whose reading fails: reported once, and listed until it succeeds."""
 
 from __future__ import annotations
 
@@ -7,48 +7,50 @@ from collections.abc import Callable
 from shipper.tail.reader import Reader
 
 
-class Troubles:
-    """What the readers can't read.
+class ReadErrors:
+    """The files that the readers can't read.
 
     Args:
-        warn: told once, in a sentence, until the file can be read again.
+        warn: called with a sentence once for each file, and again after it could be read meanwhile.
     """
 
     def __init__(self, warn: Callable[[str], None]) -> None:
         self._warn = warn
-        self._said: set[str] = set()
+        self._reported: set[str] = set()
         self._unread: dict[bytes, str] = {}
 
     @property
     def paths(self) -> set[str]:
-        """Of the files that could not be read, or not to their ends, when that was last tried."""
+        """The files whose last reading failed, or stopped before their ends."""
         return set(self._unread.values())
 
-    def met(self, generation: bytes, path: str, why: str = "") -> None:
-        """Reading failed; without a reason nobody need be told."""
+    def add(self, generation: bytes, path: str, why: str = "") -> None:
+        """Note that reading failed; without a reason nothing is logged."""
         self._unread[generation] = path
-        if why and path not in self._said:
-            self._said.add(path)
+        if why and path not in self._reported:
+            self._reported.add(path)
             self._warn(f"{path}: {why}")
 
     def judge(self, generation: bytes, reader: Reader, rested: bool) -> None:
-        """Reading did not fail: there is no trouble, unless a compressed file is damaged or lacks its end.
+        """Note that reading did not fail: no error is left, unless a compressed file is damaged or lacks its end.
 
         Args:
             generation: that was read.
             reader: of its file.
             rested: the file has not changed for so long that nobody seems to be writing it.
         """
-        view = reader.view
+        view = reader.file.view
         if view is None or view.damage:
-            return  # of damage the reader tells
+            return  # the reader reports damage
         if not view.unfinished:
-            self.over(generation)
+            self.clear(generation)
         elif rested and not reader.grew:
-            self.met(generation, reader.path, f"{view.trouble}; what is there is shipped, the rest when it comes")
+            self.add(
+                generation, reader.file.path, f"{view.trouble}; what is there is shipped, the rest when it comes"
+            )
 
-    def over(self, generation: bytes) -> None:
-        """It succeeded."""
+    def clear(self, generation: bytes) -> None:
+        """Note that reading succeeded."""
         path = self._unread.pop(generation, None)
         if path is not None:
-            self._said.discard(path)
+            self._reported.discard(path)

@@ -1,4 +1,4 @@
-"""What the state directory says of files and counters, for people and scripts; holds nothing."""
+"""Files, lag and counters as the state directory has them, for ``status``; takes no lock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from shipper.tail.file_content import FileView
 from shipper.tail.generation import Generation
 from shipper.tail.scanner import Found, shown
-from shipper.tail.splitter import HOLE_BYTES
+from shipper.tail.splitter import SPARSE_BYTES
 from shipper.tail.state.damage import DAMAGE, uri
 from shipper.tail.state.lock import StateError
 from shipper.tail.state.path_hashing import Conceal, plain
@@ -38,7 +38,7 @@ def report(
 ) -> dict[str, Any]:
     """Files with their offsets and lag, what is not read and why, and the counters of everything that was settled.
 
-    The files are told apart as the next scan of a sidecar would; nothing is written.
+    The files are matched with generations as by the next scan of a sidecar; nothing is written.
 
     Args:
         state_dir: of the sidecar, running or not.
@@ -93,9 +93,9 @@ def _matched(state_dir: Path, cursors: list[Cursor], files: list[Found], host: s
     generations.looked_at = _looked_at(state_dir)
     there = {file.key: file for file in files}
     for generation in generations:
-        file = there.get((generation.cursor.device, generation.cursor.inode))
-        if file is not None and file.compressed and file.size == generation.cursor.size:
-            generation.found = file  # to unpack it all again, only to see that it is what it was, takes too long here
+        file = there.get(generation.cursor.file.key)
+        if file is not None and file.compressed and file.size == generation.cursor.file.size:
+            generation.found = file  # unpacking it all again to prove that it is unchanged takes too long here
     generations.observe(files, 0.0, 0.0)
     return generations
 
@@ -104,7 +104,7 @@ def _lag(generation: Generation, file: Found, size: int, now: float, looked_at: 
     offset = generation.cursor.offset
     lag = max(0, size - offset)
     modified = file.mtime_ns / 1e9
-    # What no sidecar has seen yet was written after the last look, and not after the file's last change.
+    # Bytes that no sidecar has seen were written after the last scan, and not after the file's last change.
     since = generation.cursor.waiting_at or min(modified, looked_at or modified)
     return {
         "path": shown(file.path),
@@ -118,8 +118,8 @@ def _lag(generation: Generation, file: Found, size: int, now: float, looked_at: 
 def _content(file: Found, offset: int, upto: int) -> tuple[int, str | None]:
     """The length of a file's content, and what keeps it from being read to its end.
 
-    The length is ``offset`` if nothing but a hole, or nothing that can be read, follows.  A compressed file is
-    unpacked up to ``upto``.
+    The length is ``offset`` if only NULs, or no readable content, follow.  A compressed file is unpacked up to
+    ``upto``.
     """
     if not file.compressed and file.size <= offset:
         return file.size, None
@@ -129,14 +129,14 @@ def _content(file: Found, offset: int, upto: int) -> tuple[int, str | None]:
                 return offset, None
             size = view.size(upto)
             trouble = view.trouble if file.compressed and size < upto else None
-            return (offset if _is_hole(view, offset, size) else size), trouble
+            return (offset if _is_sparse(view, offset, size) else size), trouble
     except OSError as error:
         return (offset if file.compressed else file.size), f"can't be read: {error.strerror}"
 
 
-def _is_hole(view: FileView, offset: int, size: int) -> bool:
-    """Whether a file ends with NULs only, which is no line and never acknowledged: a crash may leave them."""
-    if size - offset < HOLE_BYTES:
+def _is_sparse(view: FileView, offset: int, size: int) -> bool:
+    """Whether only NULs follow, as a crash may leave them: they are no line and never acknowledged."""
+    if size - offset < SPARSE_BYTES:
         return False
     while (offset := view.next_data(offset)) < size:
         data = view.read(offset, _PIECE)
@@ -154,16 +154,16 @@ def _looked_at(state_dir: Path) -> float:
 
 
 def offsets(state_dir: Path) -> dict[tuple[int, int], int]:
-    """Acknowledged offset by device and inode; empty where nothing is remembered."""
+    """Acknowledged offset by device and inode; empty without a readable store."""
     try:
         cursors, _ = read_only(state_dir)
     except StateError:
         return {}
-    return {(cursor.device, cursor.inode): cursor.offset for cursor in cursors}
+    return {cursor.file.key: cursor.offset for cursor in cursors}
 
 
 def remembered(state_dir: Path) -> tuple[list[Cursor], str | None]:
-    """The cursors, and the host name under which they were written last; nothing where nothing is remembered."""
+    """The cursors, and the host name under which they were written last; none without a readable store."""
     try:
         cursors, facts = read_only(state_dir)
     except StateError:
@@ -172,7 +172,7 @@ def remembered(state_dir: Path) -> tuple[list[Cursor], str | None]:
 
 
 def known(state_dir: Path) -> list[str]:
-    """The hashes of ids that were met; none where there is no readable store."""
+    """The hashes of ids that were found in lines; none without a readable store."""
     try:
         with closing(_connect(state_dir / "cursors.sqlite")) as db:
             return [one for (one,) in db.execute("SELECT id FROM known")]
@@ -185,7 +185,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def read_only(state_dir: Path) -> tuple[list[Cursor], dict[str, Any]]:
-    """The cursors and facts as they stand, for ``status``, without holding the directory.
+    """The cursors and facts of the store, read without the lock.
 
     Raises:
         StateError: there is no readable store.

@@ -1,8 +1,8 @@
-"""Records torn by a rotation: the first lines of one life of a log go on with the last record of the life before.
+"""Records that a rotation splits: the first lines of a generation continue the last record of the one before.
 
-The record that the life before holds back takes these lines in and is one document, under the name that it has
-anyway.  Where it was ended is written down before it is sent, because more may be written to either file before the
-next start: what is sent again has to be the same.
+The record that the earlier generation holds back takes these lines in and becomes one document, under its own id.
+Where it ends is stored before it is sent: more may be written to either file before the next start, and what is sent
+again has to be the same.
 """
 
 from __future__ import annotations
@@ -16,62 +16,64 @@ from shipper.config import Format
 from shipper.tail.generation import Generation
 from shipper.tail.progress import Span
 from shipper.tail.scanner import Found
-from shipper.tail.splitter import Block, Torn
+from shipper.tail.splitter import Block
 
 
-class Joints(NamedTuple):
-    """What the formats say about lines at the beginning of a file.
+class Framing(NamedTuple):
+    """Which lines at the beginning of a file belong to the record before, as their format decides.
 
-    ``orphan``: whether a first line begins no record, so that it may go on with one; ``continuation``: how many of
-    the second lines go on with the record that the first ones are, given the parser's state before these.
+    Attributes:
+        orphan: whether a first line begins no record, so that it may continue one.
+        continuation: how many of the second lines continue the record that the first ones are, given the parser state
+            before these; all of them if more may.
     """
 
     orphan: Callable[[bytes, Format], bool]
     continuation: Callable[[list[bytes], list[bytes], Format, str], int]
 
 
-class _Seam(NamedTuple):
-    """A joined record under way: the end of its life's part, the next life, and the end of that one's part."""
+class _Join(NamedTuple):
+    """A joined record under way: where its generation's part ends, the next generation, and where that part ends."""
 
     end: int
     after: bytes
     upto: int
 
 
-class _Tie(NamedTuple):
-    """A first block that waits for the life before, which is to be read so far, or to its end (None)."""
+class _Wait(NamedTuple):
+    """A first block that waits until the generation before was read up to an offset, or to its end (None)."""
 
     after: Generation
     before: Generation
     upto: int | None
 
 
-class Seams:
-    """Finds what was torn, and knows what was joined and is not acknowledged yet.
+class RotationJoins:
+    """Finds records that a rotation split, and remembers the joined ones until they are acknowledged.
 
     Args:
-        joints: what the formats say; without it nothing is ever joined.
-        generations: by name, as remembered from before.
-        written: what an earlier run had under way, as ``written`` gave it.
+        framing: how the formats delimit records; without it nothing is joined.
+        generations: all that the store remembers.
+        stored: the joins that an earlier run had under way, as ``text`` gave them.
     """
 
-    def __init__(self, joints: Joints | None, generations: Iterable[Generation] = (), written: str = "") -> None:
-        self._joints = joints
-        self._ties: dict[bytes, _Tie] = {}
-        self._under_way: dict[bytes, _Seam] = {}
-        # How far lives were read whose files were no longer where they were found.
+    def __init__(self, framing: Framing | None, generations: Iterable[Generation] = (), stored: str = "") -> None:
+        self._framing = framing
+        self._waits: dict[bytes, _Wait] = {}
+        self._under_way: dict[bytes, _Join] = {}
+        # Offset up to which a generation was read when its file was no longer where the scan had found it.
         self._asked: dict[bytes, int] = {}
         self._expected: dict[bytes, Generation] = {}
-        known = {one.cursor.id: one for one in generations} if written else {}
-        for before, (end, after, upto) in _read(written).items():
-            one, other = known.get(before), known.get(after)
+        by_name = {one.cursor.id: one for one in generations} if stored else {}
+        for before, (end, after, upto) in _read(stored).items():
+            one, other = by_name.get(before), by_name.get(after)
             if one is not None and other is not None and one.cursor.offset < end and not other.cursor.offset:
-                self._under_way[before] = _Seam(end, after, upto)
+                self._under_way[before] = _Join(end, after, upto)
                 self._expected[after] = one
-                one.seam = end
+                one.join_at = end
 
-    def written(self) -> str:
-        """What is under way, as text for the store."""
+    def text(self) -> str:
+        """The joins under way, as text for the store."""
         rows = {key.hex(): (one.end, one.after.hex(), one.upto) for key, one in self._under_way.items()}
         return json.dumps(rows) if rows else ""
 
@@ -79,73 +81,73 @@ class Seams:
         self,
         generation: Generation,
         block: Block,
-        lives: Iterable[Generation],
+        generations: Iterable[Generation],
         active: Container[bytes],
         silent: Container[bytes],
     ) -> Block | None:
-        """What is to be shipped of a life's first block; None while it waits or nothing is decided yet.
+        """What to ship of a generation's first block; None while it waits or nothing is decided yet.
 
         Args:
             generation: the block's.
-            block: that a life begins with.
-            lives: of the same log.
-            active: the lives that are being read.
+            block: the first one of the generation.
+            generations: of the same log.
+            active: the generations that are being read.
             silent: those of them that have just been read and gave nothing.
         """
-        before = self._before(generation, block, lives)
+        before = self._before(generation, block, generations)
         if before is None or before.cursor.id not in active:
-            self._ties.pop(generation.cursor.id, None)
+            self._waits.pop(generation.cursor.id, None)
             return block
-        upto = self._tie(generation, before)
-        returned = before.awake is not None and before.awake.returned
+        upto = self._wait_for(generation, before)
+        returned = before.active_reader is not None and before.active_reader.held.block is not None
         if returned or ((upto is None or before.position < upto) and before.cursor.id not in silent):
-            generation.reader.give_back(block)
+            generation.reader.held.block = block
             return None
         joined = self._join(before, generation, block)
         if joined is None:
-            # All of it goes on with that record, and more may.
-            self._ties[generation.cursor.id] = _Tie(generation, before, 0)
-            generation.reader.hold(block, 0, block.carry)
+            # All of it continues that record, and more may.
+            self._waits[generation.cursor.id] = _Wait(generation, before, 0)
+            generation.reader.held.hold(block, 0, block.parser_state)
         return joined
 
-    def _before(self, generation: Generation, block: Block, lives: Iterable[Generation]) -> Generation | None:
-        if self._joints is None or generation.reader.begun:
+    def _before(self, generation: Generation, block: Block, generations: Iterable[Generation]) -> Generation | None:
+        if self._framing is None or generation.reader.held.first_decided:
             return None
         expected = self._expected.get(generation.cursor.id)
-        if expected is None and not self._joints.orphan(block.lines[0], block.origin.format):
+        if expected is None and not self._framing.orphan(block.lines[0], block.origin.format):
             return None
-        return expected or predecessor(generation, lives)
+        return expected or predecessor(generation, generations)
 
-    def _tie(self, generation: Generation, before: Generation) -> int | None:
-        tie = self._ties.get(generation.cursor.id)
-        if tie is None or tie.before is not before:
+    def _wait_for(self, generation: Generation, before: Generation) -> int | None:
+        wait = self._waits.get(generation.cursor.id)
+        if wait is None or wait.before is not before:
             found = before.found
-            # A fixed mark: what a writer goes on adding there must not hold up the new file for ever.
+            # A fixed offset: lines that a writer still adds there must not hold up the new file indefinitely.
             upto = found.size if found is not None and not found.compressed else None
-            tie = self._ties[generation.cursor.id] = _Tie(generation, before, upto)
-        return tie.upto
+            wait = self._waits[generation.cursor.id] = _Wait(generation, before, upto)
+        return wait.upto
 
     def holds(self, generation: Generation, active: Container[bytes]) -> bool:
-        """Whether what this life holds back may still go on with a first block that waits.
+        """Whether a first block that waits may still continue what this generation holds back.
 
         Args:
-            generation: the earlier life.
-            active: the lives that are being read.
+            generation: the earlier one.
+            active: the generations that are being read.
         """
         return any(
-            tie.before is generation
-            and tie.after.awake is not None
-            and tie.after.awake.unbegun
-            and tie.after.cursor.id in active
-            for tie in self._ties.values()
+            wait.before is generation
+            and wait.after.active_reader is not None
+            and wait.after.active_reader.held.holds_first_line
+            and wait.after.cursor.id in active
+            for wait in self._waits.values()
         )
 
     def waits(self, generation: Generation) -> bool:
-        """Whether this life's first block waits for the life before."""
-        return generation.cursor.id in self._ties
+        """Whether this generation's first block waits for the generation before."""
+        return generation.cursor.id in self._waits
 
     def _join(self, before: Generation, after: Generation, block: Block) -> Block | None:
-        """The record that the life before holds back, with the lines that go on with it; without any the block."""
+        """The record that the generation before holds back, with the lines that continue it; the block if none do."""
         parts = self._parts(before)
         count = self._count([part for _, part in parts], after, block)
         if count == len(block.lines) and not block.final:
@@ -154,16 +156,20 @@ class Seams:
         if not count:
             return block
         upto = block.offsets[count]
-        torn = Span(after.cursor.id, 0, upto, block.anchor(upto), block.carry, block.origin.restarts)
-        rest = block.after(count) if count < len(block.lines) else None
+        joined = Span(
+            after.cursor.id, 0, upto, block.checkpoint_hash(upto), block.parser_state, block.origin.restarts
+        )
+        following = block.after(count) if count < len(block.lines) else None
         for one, part in reversed(parts):
             end = part.offsets[-1]
-            self._under_way[one.cursor.id] = _Seam(end, torn.generation, torn.end)
-            one.reader.take_held()
-            one.seam = 0
+            self._under_way[one.cursor.id] = _Join(end, joined.generation, joined.end)
+            one.reader.held.take_record()
+            one.reader.flush_points.join_at = one.join_at = 0
             if one is not parts[0][0]:
                 self._forget(one)
-                torn = Span(one.cursor.id, 0, end, part.anchor(end), part.carry, part.origin.restarts, torn)
+                joined = Span(
+                    one.cursor.id, 0, end, part.checkpoint_hash(end), part.parser_state, part.origin.restarts, joined
+                )
         first, held = parts[0]
         own = len(held.lines)
         lines, cut = held.lines, held.cut
@@ -174,44 +180,47 @@ class Seams:
             origin=first.reader.origin,
             lines=lines,
             offsets=held.offsets[:-1] + [held.offsets[-1]] * (len(lines) - own + 1),
-            unterminated=block.unterminated and rest is None,
+            unterminated=block.unterminated and following is None,
             final=True,
             cut={line: length for line, length in cut.items() if line < len(lines)},
-            carry=held.carry,
+            parser_state=held.parser_state,
             read_at_ns=block.read_at_ns,
             modified_ns=block.modified_ns,
-            torn=Torn(torn, rest),
+            joined=joined,
+            following=following,
         )
 
     def _parts(self, before: Generation) -> list[tuple[Generation, Block]]:
-        """What is held back of the record that a life ends with: of several lives, if it consists of nothing else."""
+        """The held parts of the record that a generation ends with; of several, if they consist of nothing else."""
         parts: list[tuple[Generation, Block]] = []
         one: Generation | None = before
-        while one is not None and one.awake is not None and one.awake.held is not None and not one.awake.ragged:
-            parts.insert(0, (one, one.awake.held))
-            tie = self._ties.get(one.cursor.id) if one.awake.unbegun else None
-            one = tie.before if tie is not None else None
+        while one is not None and (reader := one.active_reader) is not None:
+            if reader.held.record is None or reader.in_line:
+                break
+            parts.insert(0, (one, reader.held.record))
+            wait = self._waits.get(one.cursor.id) if reader.held.holds_first_line else None
+            one = wait.before if wait is not None else None
         return parts
 
     def _count(self, parts: list[Block], after: Generation, block: Block) -> int:
-        if self._joints is None or not parts:
+        if self._framing is None or not parts:
             return 0
-        seam = self._under_way.get(parts[-1].origin.generation)
-        if after.cursor.id in self._expected and seam is not None and block.offsets[-1] == seam.upto:
-            return len(block.lines)  # as it was sent before
+        join = self._under_way.get(parts[-1].origin.generation)
+        if after.cursor.id in self._expected and join is not None and block.offsets[-1] == join.upto:
+            return len(block.lines)  # as an earlier run sent it
         held = [line for part in parts for line in part.lines]
-        return self._joints.continuation(held, block.lines, block.origin.format, parts[0].carry)
+        return self._framing.continuation(held, block.lines, block.origin.format, parts[0].parser_state)
 
     def _forget(self, after: Generation) -> None:
         """Its first block is decided."""
-        after.reader.begun = True
-        self._ties.pop(after.cursor.id, None)
+        after.reader.held.first_decided = True
+        self._waits.pop(after.cursor.id, None)
         self._expected.pop(after.cursor.id, None)
 
     def may_be_rotated(self, generation: Generation) -> bool:
-        """Whether a record may go on in a file that no scan has met yet; said once, for the next scan tells."""
-        identity, reader, found = generation.cursor.id, generation.awake, generation.found
-        if reader is None or reader.held is None or self._asked.get(identity) == reader.position:
+        """Whether a record may go on in a file that no scan has found yet; True only once for an offset."""
+        identity, reader, found = generation.cursor.id, generation.active_reader, generation.found
+        if reader is None or reader.held.record is None or self._asked.get(identity) == reader.position:
             return False
         if found is not None and _is_as_found(found, reader.position):
             return False
@@ -219,36 +228,36 @@ class Seams:
         return True
 
     def give_up(self, before: Generation) -> None:
-        """What this life holds back goes out as it is."""
+        """Join nothing to what this generation holds back: it is flushed as it is."""
         self._asked.pop(before.cursor.id, None)
-        if before.seam:
-            before.seam = 0
+        if before.join_at:
+            before.join_at = 0
             self._under_way.pop(before.cursor.id, None)
 
     def settle(self, generation: Generation) -> None:
-        """The cursor moved: what it moved over is not under way any more."""
-        seam = self._under_way.get(generation.cursor.id)
-        if seam is not None and generation.cursor.offset >= seam.end:
+        """The generation's cursor moved: forget a join that it moved over."""
+        join = self._under_way.get(generation.cursor.id)
+        if join is not None and generation.cursor.offset >= join.end:
             del self._under_way[generation.cursor.id]
 
 
-def predecessor(generation: Generation, lives: Iterable[Generation]) -> Generation | None:
-    """The life of a log that was written just before this one.
+def predecessor(generation: Generation, generations: Iterable[Generation]) -> Generation | None:
+    """The generation of a log that was written just before this one.
 
-    Of files, the names tell; a life that lost its file (cut off, deleted, moved away) lies behind those that were met
-    after it.
+    File names order those that have a file.  One that lost its file (truncated, deleted, moved away) comes after
+    all that were found before it.
     """
     found = generation.found
     if found is None:
         return None
-    others = [one for one in lives if one is not generation]
+    others = [one for one in generations if one is not generation]
     there = min(
         (one for one in others if one.found is not None and one.age > found.age),
         key=lambda one: one.age,
         default=None,
     )
     lost = max(
-        (one for one in others if one.found is None and one.awake is not None and one.age >= found.age),
+        (one for one in others if one.found is None and one.active_reader is not None and one.age >= found.age),
         key=_begun,
         default=None,
     )
@@ -258,8 +267,8 @@ def predecessor(generation: Generation, lives: Iterable[Generation]) -> Generati
 
 
 def _begun(one: Generation) -> tuple[int, int]:
-    """When a life began.  Of those that one scan met their ages then tell, for rotations change these."""
-    return one.begun_at, -(one.begun_age or 0)
+    """When a generation began; of those that one scan found, by their ages at that time, which rotations change."""
+    return one.met.scan, -(one.met.age or 0)
 
 
 def _is_as_found(found: Found, position: int) -> bool:
@@ -271,11 +280,11 @@ def _is_as_found(found: Found, position: int) -> bool:
     return (stat.st_dev, stat.st_ino) == found.key and (found.compressed or stat.st_size >= position)
 
 
-def _read(written: str) -> dict[bytes, _Seam]:
+def _read(stored: str) -> dict[bytes, _Join]:
     try:
-        rows = json.loads(written or "{}")
+        rows = json.loads(stored or "{}")
         return {
-            bytes.fromhex(key): _Seam(end, bytes.fromhex(after), upto) for key, (end, after, upto) in rows.items()
+            bytes.fromhex(key): _Join(end, bytes.fromhex(after), upto) for key, (end, after, upto) in rows.items()
         }
     except (ValueError, TypeError, AttributeError):
         return {}

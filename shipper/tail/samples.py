@@ -1,8 +1,8 @@
-"""What is still there of a file that was cut: digests at a dozen places of what was read.  Pure.
+"""Content samples: digests at a dozen places of what was read, which tell how much of it a file still holds.  Pure.
 
-A file whose end is missing (a power failure took it, or somebody cut it off) goes on under its name, while a file
-that was written anew is another life, even when it begins as before.  Head and anchor can't tell the two apart; a
-ladder of digests along the second half of what was read can.
+A file that lost its end (in a power failure, or because it was truncated) is the same generation, while a file that
+was rewritten is another one, even if it begins alike.  Fingerprint and checkpoint hash can't tell the two apart;
+samples along the second half of what was read can.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from __future__ import annotations
 from bisect import bisect_right
 from hashlib import blake2b
 
-from shipper.tail.fingerprint import ANCHOR_BYTES, Read
+from shipper.tail.fingerprint import CHECKPOINT_BYTES, Read
 
-# Ten percent from rung to rung, and not closer than this, bytes.
+# Distance between samples: ten percent of the offset, at least this, bytes.
 _CLOSEST = 16
-# Rungs below this part of what was read are given up.
+# Rungs up_to this part of what was read are given up.
 _LOWEST = 0.35
-# A file of which less is still there was written anew, and so was one that says something else beyond this part:
-# log files are cut to half, or by a crash; what agrees for long and then differs is another life that began alike.
+# A file that holds less than the first part was rewritten; so was one that agrees beyond the second and then differs:
+# log files are truncated to half or by a crash, and otherwise another generation began alike.
 _ENOUGH, _HALF = 0.4, 0.6
 _PLACE, _DIGEST = 8, 8
-_RUNG = _PLACE + _DIGEST
+_SAMPLE = _PLACE + _DIGEST
 
 
 def _grid() -> list[int]:
@@ -33,87 +33,87 @@ def _grid() -> list[int]:
 _GRID = _grid()
 
 
-def climb(rungs: bytes, start: int, before: bytes, data: bytes) -> bytes:
-    """The ladder after these bytes were read.
+def extended(samples: bytes, start: int, before: bytes, data: bytes) -> bytes:
+    """The samples after these bytes were read.
 
     Args:
-        rungs: the ladder so far.
+        samples: those so far.
         start: offset of ``data``.
-        before: the bytes before it, up to ``ANCHOR_BYTES``.
+        before: the bytes before it, up to ``CHECKPOINT_BYTES``.
         data: what was read.
     """
     end = start + len(data)
     lowest = int(end * _LOWEST)
     first, last = bisect_right(_GRID, max(start, lowest)), bisect_right(_GRID, end)
     if first == last:
-        return rungs
+        return samples
     whole = before + data
     shift = len(before) - start
     new = b"".join(
-        place.to_bytes(_PLACE, "big") + _digest(whole[max(0, place + shift - ANCHOR_BYTES) : place + shift])
+        place.to_bytes(_PLACE, "big") + _digest(whole[max(0, place + shift - CHECKPOINT_BYTES) : place + shift])
         for place in _GRID[first:last]
-        if place + shift >= min(place, ANCHOR_BYTES)  # after a restart little of what came before is at hand
+        if place + shift >= min(place, CHECKPOINT_BYTES)  # after a restart few of the bytes before are known
     )
-    return b"".join(rung for rung in _each(rungs) if _place(rung) >= lowest) + new
+    return b"".join(sample for sample in _each(samples) if _place(sample) >= lowest) + new
 
 
 def measure(offset: int, read: Read) -> bytes:
-    """The ladder of what a file holds up to an offset, looked up in the file itself."""
+    """The samples of what a file holds up to an offset, read from the file."""
     first, last = bisect_right(_GRID, int(offset * _LOWEST)), bisect_right(_GRID, offset)
     return b"".join(
-        place.to_bytes(_PLACE, "big") + _digest(read(start := max(0, place - ANCHOR_BYTES), place - start))
+        place.to_bytes(_PLACE, "big") + _digest(read(start := max(0, place - CHECKPOINT_BYTES), place - start))
         for place in _GRID[first:last]
     )
 
 
-def below(rungs: bytes, offset: int) -> bytes:
-    """The part of a ladder that ends at an offset."""
-    return b"".join(rung for rung in _each(rungs) if _place(rung) <= offset)
+def up_to(samples: bytes, offset: int) -> bytes:
+    """The samples up to an offset."""
+    return b"".join(sample for sample in _each(samples) if _place(sample) <= offset)
 
 
-def tells_a_cut(kept: int, position: int, *, pure: bool) -> bool:
-    """Whether a file lost its end, rather than being written anew with the same beginning.
+def is_truncation(kept: int, position: int, *, pure: bool) -> bool:
+    """Whether a file lost its end, rather than being rewritten with the same beginning.
 
-    Nobody can tell for sure once something was added.  In doubt it is another life: that costs second copies where
+    Once lines were added this can't be decided for sure.  In doubt it was rewritten: that costs second copies, where
     the opposite could cost lines.
 
     Args:
-        kept: how much of what was read is still there, bytes.
+        kept: how much of what was read it still holds, bytes.
         position: how much was read.
-        pure: nothing but that is there.
+        pure: it holds nothing else.
     """
     return kept >= _ENOUGH * position and (pure or kept <= _HALF * position)
 
 
-def top(rungs: bytes) -> int:
-    """The offset of the last rung; 0 for none."""
-    return _place(rungs[-_RUNG:]) if rungs else 0
+def last_offset(samples: bytes) -> int:
+    """The offset of the last sample; 0 for none."""
+    return _place(samples[-_SAMPLE:]) if samples else 0
 
 
-def still_there(rungs: bytes, size: int, read: Read) -> int:
-    """How much of what was read a file still holds, as far as the ladder tells: the last rung that is the same.
+def matching_length(samples: bytes, size: int, read: Read) -> int:
+    """How much of what was read a file still holds: up to the last sample that matches.
 
     Args:
-        rungs: the ladder.
+        samples: of what was read.
         size: of the file, bytes.
-        read: how to look into it.
+        read: reads it.
     """
     proven = 0
-    for rung in _each(rungs):
-        place = _place(rung)
-        first = max(0, place - ANCHOR_BYTES)
-        if place > size or _digest(read(first, place - first)) != rung[_PLACE:]:
+    for sample in _each(samples):
+        place = _place(sample)
+        first = max(0, place - CHECKPOINT_BYTES)
+        if place > size or _digest(read(first, place - first)) != sample[_PLACE:]:
             break
         proven = place
     return proven
 
 
-def _each(rungs: bytes) -> list[bytes]:
-    return [rungs[at : at + _RUNG] for at in range(0, len(rungs), _RUNG)]
+def _each(samples: bytes) -> list[bytes]:
+    return [samples[at : at + _SAMPLE] for at in range(0, len(samples), _SAMPLE)]
 
 
-def _place(rung: bytes) -> int:
-    return int.from_bytes(rung[:_PLACE], "big")
+def _place(sample: bytes) -> int:
+    return int.from_bytes(sample[:_PLACE], "big")
 
 
 def _digest(data: bytes) -> bytes:

@@ -1,37 +1,32 @@
-"""Bytes → lines with their offsets.  Pure.
-
-Owns the value objects that travel down the line's way: the *block* (a generation and its next lines).
-"""
+"""Bytes → lines with their offsets, and the *block* that carries them: a generation and its next lines.  Pure."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
-from typing import NamedTuple
 
 from shipper.config import Dataset, Format
 from shipper.tail.bar_updates import finished, parts_of
 from shipper.tail.blank_lines import LONGEST_RECORD, surplus
-from shipper.tail.fingerprint import ANCHOR_BYTES, anchor_of
+from shipper.tail.fingerprint import CHECKPOINT_BYTES, checkpoint_hash_of
 from shipper.tail.progress import Span
-from shipper.tail.state.marks import Mark
+from shipper.tail.state.checkpoint import Hash
 
-# A line over the limit is kept whole up to this many times the limit, then cut: its exact bytes still travel
-# in the document, while memory stays bounded.
+# A line over the limit is kept whole up to this many times the limit, for its exact bytes in the document, then cut.
 KEEP_FACTOR = 8
-# File systems make holes of whole blocks; fewer NULs are content.
-HOLE_BYTES = 4096
-_HOLE = bytes(HOLE_BYTES)
+# Sparse regions consist of whole blocks of the file system; fewer NULs are content.
+SPARSE_BYTES = 4096
+_NULS = bytes(SPARSE_BYTES)
 
 
 @dataclass(slots=True, frozen=True)
 class Origin:
     """Where lines come from: what every document of one generation has in common.
 
-    ``restarts`` tells the readings apart when a generation is set back and read again; ``layouts`` are the formats of
-    Celery's lines that its configuration names; ``spoiled`` are the parts of a compressed file's content, as far as
-    it was looked through, that come from members whose checksum fails.
+    ``restarts`` counts how often the generation was set back and read again; ``layouts`` are the formats of Celery's
+    lines that its configuration names; ``spoiled`` are the parts of a compressed file's content, as far as it was
+    checked, that come from members whose checksum fails.
     """
 
     generation: bytes
@@ -44,17 +39,6 @@ class Origin:
     spoiled: tuple[tuple[int, int], ...] = ()
 
 
-class Torn(NamedTuple):
-    """What a block takes from the log's next life, whose first lines go on with its last record.
-
-    ``span`` is what the next life's cursor moves over together with that record; ``rest`` are the lines after it,
-    to be shipped next.
-    """
-
-    span: Span
-    rest: Block | None
-
-
 @dataclass(slots=True)
 class Block:
     """The next lines of one generation.
@@ -64,13 +48,14 @@ class Block:
         lines: without their line feeds.
         offsets: of the first byte of each line, and of the first byte after the last: one more than lines.
         unterminated: the last line has no line feed (yet).
-        final: nothing more is expected soon: a record at the end is finished as it stands.
+        final: nothing more is expected soon, so that a record at the end is finished as it stands.
         cut: index of each line that was cut → its real length in bytes.
-        carry: parser state at the block's start.
+        parser_state: parser state at the block's start.
         read_at_ns: time of reading, nanoseconds since the epoch.
         modified_ns: the file's last change as last seen, nanoseconds since the epoch.
-        torn: its last record was torn by a rotation, and its last lines are the next life's: they take no room here,
-            all of them have the offset of this block's end.
+        joined: where a rotation split the last record, the stretch of the next generation that continues it; those
+            lines stand at the end here, each with the offset of this block's end.
+        following: of that generation the lines behind the record, to be shipped next.
         wide: its offsets are those of UTF-16.
     """
 
@@ -80,10 +65,11 @@ class Block:
     unterminated: bool = False
     final: bool = False
     cut: dict[int, int] = field(default_factory=dict)
-    carry: str = ""
+    parser_state: str = ""
     read_at_ns: int = 0
     modified_ns: int = 0
-    torn: Torn | None = None
+    joined: Span | None = None
+    following: Block | None = None
     wide: bool = False
 
     def is_update(self, index: int) -> bool:
@@ -104,19 +90,32 @@ class Block:
         self.offsets[index + 1 : index + 1] = [start + at for at in places]
         self.cut = {at + len(places) if at > index else at: length for at, length in self.cut.items()}
 
-    def anchor(self, end: int) -> Mark:
-        """The anchor of ``end``, from the block's own bytes; none where the line before it was cut."""
+    def checkpoint_hash(self, end: int) -> Hash:
+        """The checkpoint hash of ``end``, from the block's own bytes; none where the line before it was cut."""
         lines, offsets = self.lines, self.offsets
         index = bisect_left(offsets, end) - 1
         tail = b""
-        while index >= 0 and len(tail) < ANCHOR_BYTES:
+        while index >= 0 and len(tail) < CHECKPOINT_BYTES:
             length = offsets[index + 1] - offsets[index]
             ending = b"\n" if length == len(lines[index]) + 1 else b""
             if len(lines[index]) + len(ending) != length:
                 break
             tail = lines[index] + ending + tail
             index -= 1
-        return anchor_of(tail)
+        return checkpoint_hash_of(tail)
+
+    def span(self, start: int, end: int, parser_state: str, *, last: bool = True) -> Span:
+        """What the cursors move over when a stretch of this block has its outcome.
+
+        Args:
+            start: offset of its first byte.
+            end: offset behind its last byte.
+            parser_state: parser state there.
+            last: it ends the block, so that what was joined from the next generation belongs to it.
+        """
+        origin = self.origin
+        joined = self.joined if last else None
+        return Span(origin.generation, start, end, self.checkpoint_hash(end), parser_state, origin.restarts, joined)
 
     def after(self, index: int) -> Block:
         """Its lines from ``index`` on."""
@@ -127,7 +126,7 @@ class Block:
             unterminated=self.unterminated,
             final=self.final,
             cut={line - index: length for line, length in self.cut.items() if line >= index},
-            carry=self.carry,
+            parser_state=self.parser_state,
             read_at_ns=self.read_at_ns,
             modified_ns=self.modified_ns,
             wide=self.wide,
@@ -137,29 +136,38 @@ class Block:
 class Splitter:
     """Cuts a growing stream of bytes into lines; holds at most the kept part of one unfinished line.
 
-    A line that begins with a hole (a writer kept its old offset over a truncation: megabytes of NULs) begins
-    after it.  A line that a progress bar writes over is parted behind an update when it is long, or when it is to be
-    shown: a part keeps its carriage return and has no line feed.
+    A line that begins with a sparse region (a writer kept its offset over a truncation: megabytes of NULs) begins
+    behind it.  A line that a progress bar overwrites is split behind an update when it is long, or when its updates
+    are due: a part keeps its carriage return and has no line feed.
 
     Args:
         offset: of the first byte that will be fed.
         keep: longest line kept whole, bytes; the rest of a longer one is skipped, counted and flagged.
-        whole: every line says something, blank ones too; else long runs of blank ones are passed over.
-        updates: so many bytes of a progress bar's updates are one part; without it none is parted for its length.
+        whole: keep every blank line; else long runs of them are skipped.
+        updates: usual length of a part of a progress bar's line, bytes; 0 splits none for its length.
     """
 
     __slots__ = (
-        "_blank", "_dropped", "_hole", "_in_hole", "_keep", "_next",
-        "_rest", "_returns", "_start", "_updates", "_whole",
+        "_blank",
+        "_dropped",
+        "_in_nuls",
+        "_keep",
+        "_next",
+        "_nuls",
+        "_returns",
+        "_start",
+        "_unfinished",
+        "_updates",
+        "_whole",
     )  # fmt: skip
 
     def __init__(self, offset: int, keep: int, *, whole: bool = False, updates: int = 0) -> None:
         self._start = offset
         self._keep = self._next = keep
-        self._rest = b""
+        self._unfinished = b""
         self._dropped = 0
-        self._hole = _HOLE[:keep]
-        self._in_hole = False
+        self._nuls = _NULS[:keep]
+        self._in_nuls = False
         self._whole = whole
         self._blank = 0
         self._updates = updates
@@ -169,20 +177,20 @@ class Splitter:
     @property
     def updating(self) -> bool:
         """Whether the unfinished line holds a finished update of a progress bar."""
-        return self._returns and not self._dropped and finished(self._rest) > 0
+        return self._returns and not self._dropped and finished(self._unfinished) > 0
 
     @property
     def skipping(self) -> bool:
-        """Whether it is passing over what says nothing, or what is cut off: more at once costs little then."""
-        return self.in_hole or self._blank >= LONGEST_RECORD
+        """Whether it is skipping NULs, blank lines or the rest of a cut line, so that larger chunks cost little."""
+        return self.in_nuls or self._blank >= LONGEST_RECORD
 
     @property
-    def in_hole(self) -> bool:
-        """Whether more NULs would change nothing."""
-        return self._in_hole or self._dropped > 0
+    def in_nuls(self) -> bool:
+        """Whether further NULs would be skipped."""
+        return self._in_nuls or self._dropped > 0
 
     def pass_over(self, length: int) -> None:
-        """So many NULs come next."""
+        """Skip so many NULs."""
         if self._dropped:
             self._dropped += length
         else:
@@ -196,18 +204,18 @@ class Splitter:
     @property
     def pending(self) -> int:
         """Bytes of the unfinished line read so far."""
-        return len(self._rest) + self._dropped
+        return len(self._unfinished) + self._dropped
 
     def resize(self, keep: int, updates: int | None = None) -> None:
-        """Other limits; a line that has lost a part already ends under the one of before."""
+        """Use other limits; a line that was cut already ends under the old one."""
         self._next = keep
         self._updates = self._updates if updates is None else updates
         if not self._dropped:
-            self._keep, self._hole = keep, _HOLE[:keep]
+            self._keep, self._nuls = keep, _NULS[:keep]
 
     def feed(self, data: bytes) -> tuple[list[bytes], list[int], dict[int, int]]:
         """The lines that these bytes finish, their offsets (one more than lines), and which were cut."""
-        if self._in_hole:
+        if self._in_nuls:
             data = self._skip(data)
         begin = data.find(b"\n") + 1 if self.pending else 0
         parts, blank = surplus(data, begin, 0 if begin else self._blank) if not self._whole else ([], 0)
@@ -234,21 +242,21 @@ class Splitter:
             lines, offsets = self._hold_updates(data)
             return (lines, offsets, {}) if lines else ([], [before], {})
         cut: dict[int, int] = {}
-        whole = self._rest + data[:end] if self._rest else data[:end]
+        whole = self._unfinished + data[:end] if self._unfinished else data[:end]
         lines = whole.split(b"\n")
         start = self._start
         if self._dropped:
             first_end = data.index(b"\n")
-            cut[0] = len(self._rest) + self._dropped + first_end
-            # What was dropped lay between the kept part and this data; the kept part stands for the line.
-            lines[0] = self._rest
+            cut[0] = len(self._unfinished) + self._dropped + first_end
+            # The dropped part lies between the kept one, which stands for the line, and this data.
+            lines[0] = self._unfinished
             offsets = list(accumulate((len(line) + 1 for line in lines[1:]), initial=start + cut[0] + 1))
             offsets.insert(0, start)
         else:
             offsets = list(accumulate(map(len, lines), lambda at, length: at + length + 1, initial=start))
-        if self._hole in whole:
+        if self._nuls in whole:
             for index, line in enumerate(lines):
-                if line.startswith(self._hole) and index not in cut:
+                if line.startswith(self._nuls) and index not in cut:
                     lines[index] = line.lstrip(b"\0")
                     offsets[index] += len(line) - len(lines[index])
         if self._updates and len(whole) > self._updates and b"\r" in whole:
@@ -259,7 +267,7 @@ class Splitter:
                 cut.setdefault(index, len(line))
                 lines[index] = line[:keep]
         self._start = offsets[-1]
-        self._rest = b""
+        self._unfinished = b""
         self._dropped = 0
         self._returns = False
         self.resize(self._next)
@@ -271,40 +279,40 @@ class Splitter:
         return lines, offsets, cut
 
     def take_rest(self) -> tuple[list[bytes], list[int], dict[int, int]]:
-        """The unfinished line as it stands; what follows later is a line of its own."""
-        line, start, length = self._rest, self._start, self.pending
+        """The unfinished line as it stands; bytes that follow are another line."""
+        line, start, length = self._unfinished, self._start, self.pending
         cut = {0: length} if self._dropped else {}
         self._start += length
-        self._rest = b""
+        self._unfinished = b""
         self._dropped = 0
         self._returns = False
         self.resize(self._next)
         return ([line], [start, self._start], cut) if length else ([], [start], {})
 
     def take_updates(self) -> tuple[list[bytes], list[int], dict[int, int]]:
-        """The finished updates of the unfinished line; what follows later is a line of its own."""
+        """The finished updates of the unfinished line; bytes that follow are another line."""
         start = self._start
-        end = finished(self._rest) if self.updating else 0
+        end = finished(self._unfinished) if self.updating else 0
         if not end:
             return [], [start], {}
-        part, self._rest = self._rest[:end], self._rest[end:]
+        part, self._unfinished = self._unfinished[:end], self._unfinished[end:]
         self._start += end
-        self._returns = b"\r" in self._rest
+        self._returns = b"\r" in self._unfinished
         return [part], [start, self._start], {}
 
     def _hold_updates(self, data: bytes) -> tuple[list[bytes], list[int]]:
-        """Hold the unfinished line; of a progress bar that has grown long the updates before are given."""
+        """Keep the unfinished line; gives the earlier updates of a progress bar that has grown long."""
         self._returns = self._returns or b"\r" in data
         if not (self._returns and self._updates) or self._dropped or self.pending + len(data) <= self._updates:
             self._hold(data)
             return [], []
-        whole = self._rest + data
-        parts, rest = parts_of(whole, self._updates, self._keep, self._hole)
+        whole = self._unfinished + data
+        parts, rest = parts_of(whole, self._updates, self._keep, self._nuls)
         offsets = [self._start + start for start, _ in parts]
         self._start += rest
-        self._rest = b""
-        # Nothing but a hole is left.
-        self._in_hole = rest == len(whole)
+        self._unfinished = b""
+        # Nothing but NULs are left.
+        self._in_nuls = rest == len(whole)
         self._returns = b"\r" in whole[rest:]
         self._hold(whole[rest:])
         return [whole[start:end] for start, end in parts], [*offsets, self._start]
@@ -312,7 +320,7 @@ class Splitter:
     def _parted(
         self, lines: list[bytes], offsets: list[int], cut: dict[int, int]
     ) -> tuple[list[bytes], list[int], dict[int, int]]:
-        """The same lines, the long ones of progress bars parted."""
+        """The same lines, the long ones of progress bars split."""
         parts: list[bytes] = []
         places: list[int] = []
         shortened: dict[int, int] = {}
@@ -322,29 +330,29 @@ class Splitter:
             if index in cut:
                 shortened[len(parts)] = cut[index]
             else:
-                ends, rest = parts_of(line, self._updates, self._keep, self._hole)
+                ends, rest = parts_of(line, self._updates, self._keep, self._nuls)
             for start, end in [*ends, (rest, len(line))]:
                 parts.append(line[start:end])
                 places.append(offsets[index] + start)
         return parts, [*places, offsets[-1]], shortened
 
     def _hold(self, data: bytes) -> None:
-        room = max(0, self._keep - len(self._rest))
-        self._rest += data[:room] if len(data) > room else data
+        room = max(0, self._keep - len(self._unfinished))
+        self._unfinished += data[:room] if len(data) > room else data
         dropped = max(0, len(data) - room)
-        if not self._dropped and self._rest.startswith(self._hole):
-            self._in_hole = True
-            rest, self._rest = self._rest, b""
-            self._rest = self._skip(rest)
+        if not self._dropped and self._unfinished.startswith(self._nuls):
+            self._in_nuls = True
+            rest, self._unfinished = self._unfinished, b""
+            self._unfinished = self._skip(rest)
             if dropped:
-                self._hold(self._skip(data[room:]) if self._in_hole else data[room:])
+                self._hold(self._skip(data[room:]) if self._in_nuls else data[room:])
             return
         self._dropped += dropped
 
     def _skip(self, data: bytes) -> bytes:
-        """Pass over the NULs at the beginning: the hole goes on until something else comes."""
-        # To compare costs a tenth of stripping.
+        """Skip the NULs at the beginning: the sparse region goes on until another byte comes."""
+        # Comparing costs a tenth of stripping.
         stripped = b"" if data == bytes(len(data)) else data.lstrip(b"\0")
         self._start += len(data) - len(stripped)
-        self._in_hole = not stripped
+        self._in_nuls = not stripped
         return stripped

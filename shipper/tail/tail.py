@@ -1,13 +1,12 @@
-"""The station as a whole: files in, blocks out, positions kept.
+"""Follows the log files: files in, blocks out, cursors kept.
 
-Every file that has more gives one chunk in its turn; what is unfinished is held back for a while; what is
-acknowledged moves the cursors.  Owns no thread and waits for nothing.
+Every file that has more gives one chunk in its turn; unfinished records are held back for a while; acknowledged
+spans move the cursors.  Has no thread and never blocks.
 """
 
 from __future__ import annotations
 
 import errno
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -15,11 +14,12 @@ from pathlib import Path
 from shipper.tail.clock import Clock
 from shipper.tail.generation import Generation
 from shipper.tail.handles import Handles, limit
-from shipper.tail.hold_times import NEVER, RECORD_PATIENCE, silence_ends, updates_end
+from shipper.tail.holding import Holding
 from shipper.tail.progress import Progress, Span
-from shipper.tail.read_errors import Troubles
+from shipper.tail.read_errors import ReadErrors
 from shipper.tail.reader import DamagedError, MovedError, RewrittenError
-from shipper.tail.rotation_joins import Joints, Seams
+from shipper.tail.rotation_joins import Framing
+from shipper.tail.round import Round
 from shipper.tail.scanner import Scanner, Source
 from shipper.tail.splitter import KEEP_FACTOR, Block
 from shipper.tail.state.lock import same_file
@@ -27,42 +27,38 @@ from shipper.tail.state.path_hashing import Conceal, plain
 from shipper.tail.state.store import Cursor
 from shipper.tail.tracker import Generations
 
-__all__ = ["RECORD_PATIENCE", "Clock", "Tail"]
+__all__ = ["Clock", "Tail"]
 
-# A file is followed through its open handle for this long after it grew, also when its name is gone, seconds.
+# A file stays open for this long after it grew last, also when its name is gone, seconds.
 HANDLE_PATIENCE = 30.0
-# What is remembered of a generation whose file is gone is forgotten after this long, seconds.
+# A generation whose file is gone is forgotten after this long, seconds.
 MEMORY = 90 * 86400.0
-# So many unacknowledged ends of what was held back are remembered of one generation.
-_MOST_CUTS = 64
-# What a path says that was renamed since the scan.
+# Errors of opening a path that was renamed since the scan.
 _RENAMED = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
-# Longer than any log.
-_MOST_BYTES = 2**62
+# More than any log has.
+_MAX_BYTES = 2**62
 
 
 class Tail:
     """Follows the files of the inputs.
 
     Attributes:
-        dirty: generations whose cursors changed since it was last emptied.
-        grew: whether the last round gave anything new.
-        hurried: something moved while it was looked at: another scan should follow soon.
-        looked_at: when the last scan began, of this run or an earlier one, seconds since the epoch; 0 for none.
+        dirty: generations whose cursors changed since they were saved last; the caller empties it.
+        needs_scan: whether a file was renamed meanwhile, so that another scan should follow soon.
 
     Args:
         sources: the inputs.
         exclude: patterns of names or paths that are passed over.
-        cursors: what is remembered from before.
+        cursors: of the store.
         host: name of this machine in generation names.
         longest: line kept whole in a document, bytes.
-        warn: told in a sentence what the reader of the log should know.
+        warn: called with a sentence for the sidecar's log.
         clock: what time it is.
-        once: what is written from the first scan on is left for the next time.
-        joints: how records torn by a rotation are told; without it they stay torn.
-        seams: what an earlier run was joining, as ``seams`` gave it.
+        once: leave what is written after the first scan to the next run.
+        framing: how the formats delimit records; without it no record is joined over a rotation.
+        joins: the joins over rotations that an earlier run had under way, as ``joins`` gave them.
         conceal: what stands for a path in the cursors.
-        looked_at: of the last run.
+        looked_at: when an earlier run last scanned, seconds since the epoch; 0 for never.
     """
 
     def __init__(
@@ -76,59 +72,70 @@ class Tail:
         warn: Callable[[str], None],
         clock: Clock,
         once: bool = False,
-        joints: Joints | None = None,
-        seams: str = "",
+        framing: Framing | None = None,
+        joins: str = "",
         conceal: Conceal = plain,
         looked_at: float = 0.0,
     ) -> None:
-        self._warn = warn
         self._clock = clock
         self._once = once
         self._ranks = {source: rank for rank, source in enumerate(sources)}
         self._scanner = Scanner(sources, exclude, warn, clock.wall_ns)
         self._generations = Generations(cursors, host=host, keep=longest * KEEP_FACTOR, warn=warn, conceal=conceal)
-        self.looked_at = self._generations.looked_at = looked_at
+        self._generations.looked_at = looked_at
         self._active: dict[bytes, Generation] = {}
-        self._turns: deque[bytes] = deque()
-        # What may hold something back: a superset, so that ten thousand others need not be asked.
-        self._waiting: dict[bytes, Generation] = {}
-        self._seams = Seams(joints, self._generations, seams)
-        # In this round: what gave nothing, and first blocks that wait for another life and were looked at once more.
-        self._silent: set[bytes] = set()
-        self._again: set[bytes] = set()
+        self._round = Round()
+        self._holding = Holding(
+            self._generations,
+            self._active,
+            self._round,
+            clock=clock,
+            changed=self._note_changed,
+            framing=framing,
+            joins=joins,
+        )
         self._handles = Handles(limit())
         self._progress = Progress()
-        self._troubles = Troubles(warn)
+        self._read_errors = ReadErrors(warn)
         self._patience = 0.0
         self.dirty: set[bytes] = set()
-        self.grew = False
-        self.hurried = False
+        self.needs_scan = False
+
+    @property
+    def grew(self) -> bool:
+        """Whether the last round gave anything new."""
+        return self._round.grew
+
+    @property
+    def looked_at(self) -> float:
+        """When the last scan began, of this run or an earlier one, seconds since the epoch; 0 for none."""
+        return self._generations.looked_at
 
     def directories(self) -> list[str]:
-        """What a watch should cover."""
+        """The directories to watch."""
         return self._scanner.directories()
 
-    def look(self, patience: float, *, sparing: bool = False, touched: AbstractSet[str] = frozenset()) -> None:
-        """Scan: find new files, and where the known ones are.
+    def scan(self, patience: float, *, sparing: bool = False, touched: AbstractSet[str] = frozenset()) -> None:
+        """Find new files, and where the known ones are now.
 
         Args:
-            patience: how long an unfinished first line is waited for, seconds.
-            sparing: sleeping files may be looked at every other time.
-            touched: paths that are looked at in any case.
+            patience: how long to wait for the end of a first line, seconds.
+            sparing: check idle files in every second scan only.
+            touched: paths that are checked in any case.
         """
         generations, began, self._patience = self._generations, self._clock.wall_ns() / 1e9, patience
         generations.observe(self._scanner.scan(sparing=sparing, touched=touched), self._clock.monotonic(), patience)
-        self.looked_at = generations.looked_at = began
-        self.hurried = self.hurried or generations.outrun
+        generations.looked_at = began
+        self.needs_scan = self.needs_scan or generations.renamed_meanwhile
         now = self._clock.wall_ns() / 1e9
-        # Runs are named in the first inputs, and in the oldest files, for those that come after.
+        # First inputs and oldest files first: they name the runs that later lines refer to.
         for generation in sorted(map(generations.get, generations.dirty), key=self._turn_of):
             identity = generation.cursor.id
             if generation.found is not None:
                 generation.cursor.seen_at = now
                 self._active[identity] = generation
-            elif generation.awake is not None and not generation.awake.gone:
-                self._active[identity] = generation  # a link was pointed elsewhere; what it led to is still there
+            elif generation.active_reader is not None and not generation.active_reader.file.gone:
+                self._active[identity] = generation  # a link has another target now; the old one is still there
         self.dirty |= generations.dirty
         generations.dirty = set()
 
@@ -139,161 +146,133 @@ class Tail:
     def reconfigure(
         self, sources: Sequence[Source], scanner: Scanner, *, host: str, longest: int, patience: float
     ) -> None:
-        """Other inputs and limits: positions stay, and what is no input any more is let go at once."""
+        """Use other inputs and limits: positions stay, files that no input matches any more are closed."""
         self._generations.reconfigure(host, longest * KEEP_FACTOR)
         before = {identity: one.found for identity, one in self._active.items() if one.found is not None}
         self._ranks = {source: rank for rank, source in enumerate(sources)}
         self._scanner = scanner
-        self.look(patience)
+        self.scan(patience)
         for identity, found in before.items():
             if self._active[identity].found is None and same_file(Path(found.path), found.key):
-                self._release(self._active[identity])  # there, but not for us; one that was deleted is read on
+                self._release(self._active[identity])  # excluded now; a deleted file is read on
 
-    def doubt(self) -> None:
-        """All that is there may have been sent by an earlier run that did not end cleanly."""
+    def suspect_sent(self) -> None:
+        """Treat all that is there as maybe sent, by an earlier run that did not end cleanly."""
         for generation in self._generations:
             if generation.found is not None:
-                generation.doubtful = _MOST_BYTES if generation.found.compressed else generation.found.size
+                generation.maybe_sent = _MAX_BYTES if generation.found.compressed else generation.found.size
 
     @property
     def certain(self) -> bool:
-        """Whether nothing is left of what may have been sent before: a clean end may say so."""
+        """Whether nothing that an earlier run may have sent is still unread, so that this end may count as clean."""
         return all(
-            one.awake is None if one.found.compressed else one.cursor.offset >= one.doubtful
+            one.active_reader is None if one.found.compressed else one.cursor.offset >= one.maybe_sent
             for one in self._generations
-            if one.doubtful and one.found is not None
+            if one.maybe_sent and one.found is not None
         )
 
     @property
     def settled(self) -> bool:
-        """Whether nothing that was read waits for its outcome."""
+        """Whether everything that was read is acknowledged."""
         return self._progress.settled
 
     def unread(self) -> list[str]:
         """The paths of logs and directories that could not be read, or not to their ends."""
-        return sorted(self._scanner.unread | self._generations.unread.keys() | self._troubles.paths)
+        return sorted(self._scanner.unread | self._generations.unread.keys() | self._read_errors.paths)
 
     def forgotten(self) -> list[bytes]:
-        """Generations whose files have been gone for so long that nobody needs to know of them."""
+        """Generations whose files have been gone for longer than ``MEMORY``."""
         now = self._clock.wall_ns() / 1e9
         return [one.cursor.id for one in self._generations if one.found is None and now - one.cursor.seen_at > MEMORY]
 
     def is_awake(self, paths: AbstractSet[str]) -> bool:
         """Whether all these files are being followed, so that reading is enough and no scan is needed."""
-        return paths <= {generation.cursor.path for generation in self._active.values()}
+        return paths <= {generation.cursor.file.path for generation in self._active.values()}
 
     def blocks(self) -> Iterator[Block]:
-        """One chunk of every file that has more: a huge file does not hold up the small ones.
+        """One chunk of every file that has more, so that a huge file does not hold up the small ones.
 
-        Ended early, the next round goes on with the files whose turn did not come, and counts as the same: a file
-        that gave a chunk before may have more.
+        If the caller stops early, the next call continues the round with the files whose turn did not come.
         """
-        if not self._turns:
-            self.grew = False
-            self._silent.clear()
-            self._again.clear()
-            self._turns.extend(self._active)
-        while self._turns:
-            generation = self._active.get(self._turns.popleft())
+        if not self._round.turns:
+            self._round.begin(self._active)
+        while self._round.turns:
+            generation = self._active.get(self._round.turns.popleft())
             block = self._read(generation) if generation is not None else None
             if block is not None and generation is not None and not block.offsets[0]:
-                block = self._begin_with(generation, block)
+                block = self._holding.begin(generation, block)
             if block is not None:
                 yield block
 
-    def _begin_with(self, generation: Generation, block: Block) -> Block | None:
-        """A life's first block; None while it may go on with what the life before has not given yet."""
-        lives = self._generations.lives(generation.cursor.logical)
-        given = self._seams.first(generation, block, lives, self._active, self._silent)
-        identity = generation.cursor.id
-        if given is None:
-            self._waiting[identity] = generation
-            if generation.reader.returned and identity not in self._again:
-                self._again.add(identity)
-                self._turns.append(identity)  # once more, when the life before has had its turn
-            return None
-        self.grew = True
-        if given.torn is not None:
-            self._cut(self._generations.get(given.origin.generation), given.offsets[-1])
-            for part in given.torn.span.parts():
-                self._cut(self._generations.get(part.generation), part.end)
-        return given
-
-    def seams(self) -> str:
-        """What is being joined over rotations, as text for the store: to be written with the cursors."""
-        return self._seams.written()
-
     def _read(self, generation: Generation) -> Block | None:
         reader, found, identity = generation.reader, generation.found, generation.cursor.id
-        if reader.returned:
+        if reader.held.block is not None:
             return reader.read(0.0, 0, 0)
         if self._once and found is not None and not found.compressed and reader.position >= found.size:
-            self._silent.add(identity)
-            return None  # what is written meanwhile is for the next time, else a busy writer would keep us for ever
+            self._round.silent.add(identity)
+            return None  # left to the next run: a busy writer would never let this one end
         if self._handles.crowded(generation):
-            self.grew = True  # its turn comes when others are done
+            self._round.grew = True  # it is read when others are done
             return None
         try:
             modified = found.mtime_ns if found else 0
             block = reader.read(self._clock.monotonic(), self._clock.wall_ns(), modified)
             self._handles.used(generation)
-            self._troubles.judge(identity, reader, self._clock.wall_ns() - modified > self._patience * 10**9)
-            if reader.waiting:
-                self._waiting[identity] = generation
+            self._read_errors.judge(identity, reader, self._clock.wall_ns() - modified > self._patience * 10**9)
+            self._holding.watch(generation)
             if reader.grew:
-                self.grew = True
+                self._round.grew = True
                 return block
-            self._silent.add(identity)
+            self._round.silent.add(identity)
         except RewrittenError:
             self._generations.rewritten(generation)
-            self.hurried = True
+            self.needs_scan = True
         except MovedError:
-            self.hurried = True
-            self._troubles.met(identity, reader.path)
+            self.needs_scan = True
+            self._read_errors.add(identity, reader.file.path)
             if generation.found is not None:
                 return None
         except DamagedError as error:
-            self._silent.add(identity)
-            self._troubles.met(identity, reader.path, str(error))
+            self._round.silent.add(identity)
+            self._read_errors.add(identity, reader.file.path, str(error))
         except OSError as error:
-            reader.close()
+            reader.file.close()
             if error.errno in {errno.EMFILE, errno.ENFILE} and self._handles.fewer():
-                self._turns.append(identity)
+                self._round.turns.append(identity)
                 return None
-            self._silent.add(identity)
-            self.hurried = self.hurried or error.errno in _RENAMED
-            self._troubles.met(
-                identity, reader.path, f"can't be read: {error.strerror}; trying again, nothing is lost"
+            self._round.silent.add(identity)
+            self.needs_scan = self.needs_scan or error.errno in _RENAMED
+            self._read_errors.add(
+                identity, reader.file.path, f"can't be read: {error.strerror}; trying again, nothing is lost"
             )
             return None
-        self._rest(generation)
+        self._close_if_idle(generation)
         return None
 
-    def _rest(self, generation: Generation) -> None:
-        """A file that gave nothing new: let go if nothing more can come, or if it has slept for a while."""
+    def _close_if_idle(self, generation: Generation) -> None:
+        """Close a file that gave nothing new, if nothing more can come or it did not grow for a while."""
         reader, found = generation.reader, generation.found
         if reader.waiting:
-            return  # its patience runs out by itself; a file that is gone may turn up as a copy before
+            return  # flushed in time; a file that is gone may be found as a copy before that
         quiet = self._clock.monotonic() - reader.grew_at > HANDLE_PATIENCE
         lately = self._clock.wall_ns() - HANDLE_PATIENCE * 1e9
         if found is None:
-            # Whoever has it open may go on writing to it.
-            if quiet or self._once or (reader.gone and reader.view is None):
+            # A process that has it open may go on writing to it.
+            if quiet or self._once or (reader.file.gone and reader.file.view is None):
                 self._release(generation)
-        elif quiet or reader.spent or (reader.position == found.size and found.mtime_ns < lately):
+        elif quiet or reader.file.complete or (reader.position == found.size and found.mtime_ns < lately):
             self._release(generation)
 
     def _release(self, generation: Generation) -> None:
-        if generation.awake is not None:
-            generation.awake.close()
+        generation.close()
         del self._active[generation.cursor.id]
-        generation.doze()
+        generation.go_idle()
 
-    def secure(self) -> None:
-        """Open what has more to read: while the cluster is away its name may go, but not its content."""
+    def open_unread(self) -> None:
+        """Open files with unread content, so that they can be read even if they are deleted during an outage."""
         for generation in list(self._active.values()):
             reader, found = generation.reader, generation.found
-            if reader.view is not None or found is None or reader.position == found.size:
+            if reader.file.view is not None or found is None or reader.position == found.size:
                 continue
             try:
                 reader.open()
@@ -301,79 +280,34 @@ class Tail:
                 continue
             self._handles.used(generation)
 
-    def hold(self, block: Block, index: int, carry: str) -> None:
-        """The block's record that begins with line ``index`` may go on: it is held back."""
-        generation = self._generations.get(block.origin.generation)
-        generation.reader.hold(block, index, carry)
-        if generation.waiting:
-            self._waiting[generation.cursor.id] = generation
+    def _note_changed(self, identity: bytes) -> None:
+        self.dirty.add(identity)
 
-    def due(self, patience: float) -> float:
-        """When the next of what is held back has been held long enough, monotonic seconds."""
-        waiting = list(self._waiting.values())
-        ends = [silence_ends(one, patience) for one in waiting if self._is_quiet(one)]
-        return min(ends + [updates_end(one, patience) for one in waiting], default=NEVER)
+    def hold(self, block: Block, index: int, parser_state: str) -> None:
+        """Hold back a block's lines from ``index`` on, with the parser state there: their record may go on."""
+        self._holding.hold(block, index, parser_state)
 
-    def quiet(self, patience: float) -> list[Block]:
-        """What was held back long enough: a record that did not go on, a line that did not end, a bar's updates.
+    def next_due(self, patience: float) -> float:
+        """When ``take_due`` has something to give, monotonic seconds: see ``Holding``."""
+        return self._holding.next_due(patience)
 
-        Its end is noted in the cursor, which has to be written before it is sent: else a crash, and what comes
-        after it, would make another record of it.
+    def take_due(self, patience: float) -> list[Block]:
+        """What was held back long enough; write the cursors before it is sent: see ``Holding``."""
+        blocks, needs_scan = self._holding.take_due(patience)
+        self.needs_scan = self.needs_scan or needs_scan
+        return blocks
 
-        Args:
-            patience: how long an unterminated line is waited for, and updates of a progress bar wait, seconds.
-        """
-        now = self._clock.monotonic()
-        self._waiting = {identity: one for identity, one in self._waiting.items() if one.waiting}
-        blocks = []
-        for generation in list(self._waiting.values()):
-            quiet = self._is_quiet(generation) and now >= silence_ends(generation, patience)
-            updates = now >= updates_end(generation, patience) and not self._seams.holds(generation, self._active)
-            if not (quiet or updates):
-                continue
-            if self._seams.may_be_rotated(generation):
-                self.hurried = True
-                continue
-            with_line = quiet and now - generation.reader.grew_at >= patience and not generation.reader.unpacking
-            blocks.append(self._finish(generation, with_line=with_line, with_updates=updates))
-        return [block for block in blocks if block is not None]
+    def take_all(self) -> list[Block]:
+        """Everything that is held back, except a line that is being written just now."""
+        return self._holding.take_all()
 
-    def _is_quiet(self, generation: Generation) -> bool:
-        """Whether only time can tell that nothing more comes to what is held back."""
-        # Where its end has not been seen, the rest of the line may be in the file already.
-        return generation.waiting and not generation.reader.grew and not self._seams.holds(generation, self._active)
+    def joins(self) -> str:
+        """The joins over rotations that are under way, as text for the store: written together with the cursors."""
+        return self._holding.joins()
 
-    def rest(self) -> list[Block]:
-        """Everything that is held back, as it stands; but the line that is just being written."""
-        blocks = [
-            self._finish(one, with_line=not one.is_being_written(), with_updates=True)
-            # First what may go on with another's record, which is not finished before.
-            for one in sorted(self._active.values(), key=self._seams.waits, reverse=True)
-            if one.found is None or one.found.compressed or one.position >= one.found.size
-        ]
-        return [block for block in blocks if block is not None]
-
-    def _finish(self, generation: Generation, *, with_line: bool, with_updates: bool) -> Block | None:
-        found = generation.found
-        modified = found.mtime_ns if found else 0
-        self._seams.give_up(generation)
-        block = generation.reader.finish(
-            self._clock.wall_ns(), modified, with_line=with_line, with_updates=with_updates
-        )
-        if block is None:
-            return None
-        self._cut(generation, block.offsets[-1])
-        return block if block.offsets[0] else self._begin_with(generation, block)
-
-    def _cut(self, generation: Generation, end: int) -> None:
-        """Note that what was held back was ended here."""
-        cursor = generation.cursor
-        cursor.cuts = tuple(sorted({*cursor.cuts, end})[-_MOST_CUTS:])
-        self.dirty.add(cursor.id)
-
-    def is_doubtful(self, block: Block) -> bool:
+    def is_maybe_sent(self, block: Block) -> bool:
         """Whether an earlier run may have sent some of a block's lines."""
-        return block.offsets[0] < self._generations.get(block.origin.generation).doubtful
+        return block.offsets[0] < self._generations.get(block.origin.generation).maybe_sent
 
     def begin(self, span: Span) -> None:
         """A span is on its way."""
@@ -385,11 +319,11 @@ class Tail:
         for span in self._progress.acknowledge(spans):
             generation = self._generations.get(span.generation)
             if span.restarts != generation.restarts:
-                continue  # it was set back since: what comes again moves the cursor
+                continue  # it was set back since: the lines that are read again move the cursor
             generation.acknowledge(span, now)
             if span.generation not in self._active:
-                generation.doze()
-            self._seams.settle(generation)
+                generation.go_idle()
+            self._holding.acknowledged(generation)
             self.dirty.add(span.generation)
 
     def cursors(self, identities: Iterable[bytes]) -> Iterator[Cursor]:
@@ -410,7 +344,6 @@ class Tail:
         return done, total
 
     def close(self) -> None:
-        """Let every file go."""
+        """Close every file."""
         for generation in self._generations:
-            if generation.awake is not None:
-                generation.awake.close()
+            generation.close()

@@ -1,6 +1,6 @@
 """UTF-16 → lines in UTF-8 with their offsets in the file.  Pure.
 
-Windows programs write such logs; a byte order mark tells them apart.
+Windows programs write such logs, which begin with a byte order mark.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ class WideSplitter:
         encoding: ``utf-16-le`` or ``utf-16-be``.
     """
 
-    __slots__ = ("_dropped", "_encoding", "_end", "_keep", "_next", "_rest", "_start")
+    __slots__ = ("_dropped", "_encoding", "_end", "_keep", "_next", "_start", "_unfinished")
 
     def __init__(self, offset: int, keep: int, encoding: str) -> None:
         self._start = offset
         self._keep = self._next = keep
         self._encoding = encoding
         self._end = "\n".encode(encoding)
-        self._rest = b""
+        self._unfinished = b""
         self._dropped = 0
 
     @property
     def skipping(self) -> bool:
-        """Whether it is passing over what says nothing; it never does."""
+        """Never: blank lines and NULs are not skipped."""
         return False
 
-    in_hole = updating = skipping
+    in_nuls = updating = skipping
 
     @property
     def start(self) -> int:
@@ -49,12 +49,12 @@ class WideSplitter:
 
     @property
     def pending(self) -> int:
-        """Bytes of the unfinished line read so far; half a unit is no line."""
-        length = len(self._rest) + self._dropped
+        """Bytes of the unfinished line read so far, without half a unit."""
+        length = len(self._unfinished) + self._dropped
         return length - length % _UNIT
 
     def resize(self, keep: int, _updates: int | None = None) -> None:
-        """Another limit; a line that has lost a part already ends under the one of before."""
+        """Use another limit; a line that was cut already ends under the old one."""
         self._next = keep
         if not self._dropped:
             self._keep = keep
@@ -62,9 +62,9 @@ class WideSplitter:
     def feed(self, data: bytes) -> tuple[list[bytes], list[int], dict[int, int]]:
         """The lines that these bytes finish, their offsets (one more than lines), and which were cut."""
         dropped = self._dropped
-        whole = self._rest + data
+        whole = self._unfinished + data
         raws = self._split(whole)
-        self._rest = raws.pop()
+        self._unfinished = raws.pop()
         lengths = [len(raw) + _UNIT for raw in raws]
         if raws:
             lengths[0] += dropped
@@ -80,20 +80,20 @@ class WideSplitter:
         if raws:
             self.resize(self._next)
         self._start = offsets[-1]
-        whole_units, room = len(self._rest) // _UNIT * _UNIT, self._keep // _UNIT * _UNIT
+        whole_units, room = len(self._unfinished) // _UNIT * _UNIT, self._keep // _UNIT * _UNIT
         if whole_units > room:
             # An odd byte at the end may be half of a line feed: it stays.
-            self._rest = self._rest[:room] + self._rest[whole_units:]
+            self._unfinished = self._unfinished[:room] + self._unfinished[whole_units:]
             self._dropped += whole_units - room
         return texts, offsets, cut
 
     def take_rest(self) -> tuple[list[bytes], list[int], dict[int, int]]:
-        """The unfinished line as it stands; what follows later is a line of its own."""
+        """The unfinished line as it stands; bytes that follow are another line."""
         length, start = self.pending, self._start
         if not length:
             return [], [start], {}
-        whole = len(self._rest) // _UNIT * _UNIT
-        line, self._rest = self._text(self._rest[:whole], self._keep), self._rest[whole:]
+        whole = len(self._unfinished) // _UNIT * _UNIT
+        line, self._unfinished = self._text(self._unfinished[:whole], self._keep), self._unfinished[whole:]
         cut = {0: length} if self._dropped else {}
         self._start += length
         self._dropped = 0
@@ -101,11 +101,11 @@ class WideSplitter:
         return [line], [start, self._start], cut
 
     def take_updates(self) -> tuple[list[bytes], list[int], dict[int, int]]:
-        """None: a bar in UTF-16 is a line as any other."""
+        """None: progress bars in UTF-16 are not split."""
         return [], [self._start], {}
 
     def _split(self, whole: bytes) -> list[bytes]:
-        """Cut at line feeds, which begin at even places only."""
+        """Split at line feeds, which begin at even offsets only."""
         parts: list[bytes] = []
         first = at = 0
         while (at := whole.find(self._end, at)) >= 0:

@@ -1,7 +1,6 @@
-"""Hints from the file system that something changed; never the truth.
+"""Hints from the file system that something changed, which only wake the next scan early.
 
-inotify overflows silently, network file systems send nothing, and watches run out, so a periodic scan decides
-and these hints only wake it early.
+inotify drops events silently, network file systems send none, and watches run out: the periodic scan decides.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver, ObservedWatch
 
 _EVENTS: list[type[FileSystemEvent]] = [
-    # Without a filter watchdog reports our own reads (opened, closed) as well: a storm of our own making.
+    # Without a filter watchdog also reports the sidecar's own reads (opened, closed).
     FileCreatedEvent,
     FileModifiedEvent,
     FileMovedEvent,
@@ -38,17 +37,18 @@ _EVENTS: list[type[FileSystemEvent]] = [
     DirMovedEvent,
     DirDeletedEvent,
 ]
-# How often it is looked whether the directories are still those that are watched, seconds: a few ``stat``.
-LOOK_EVERY = 1.0
+# How often to check that the paths still name the watched directories, seconds; costs a few ``stat``.
+CHECK_INTERVAL = 1.0
 
 
 class _Root(FileSystemEventHandler):
     """One directory that is watched with all below it.
 
-    ``ended`` says that it was deleted: its inode may have been given to the directory that has its path now.
+    Attributes:
+        ended: it was deleted; the directory that has its path now may reuse its inode.
 
     Args:
-        directory: by which the files in it are known.
+        directory: its path as configured.
         real: with all links followed.
         key: device and inode.
         hint: called on every change.
@@ -63,7 +63,7 @@ class _Root(FileSystemEventHandler):
         self._hint = hint
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        """A hint arrived."""
+        """Pass an event on as a hint."""
         path = os.fsdecode(event.src_path)
         if isinstance(event, DirDeletedEvent) and path == self.real:
             self.ended = True
@@ -77,13 +77,13 @@ class _Root(FileSystemEventHandler):
 class Watch:
     """Calls ``hint`` when something under the directories changes.
 
-    A directory that is deleted and made anew, renamed away, or reached by a link that is pointed elsewhere is noticed
-    within a second, hinted, and watched anew by the next ``cover``.
+    If a directory is deleted and created again or renamed, or a link to it gets another target, a hint follows within
+    a second, and the next ``cover`` watches the new directory.
 
     Args:
         hint: called on every change, from another thread, with the path of a file that was written to, or None.
         mode: ``poll`` watches nothing; ``auto`` and ``inotify`` fall back to polling when watches run out.
-        warn: told in a sentence when they do.
+        warn: called with a sentence when they do.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Watch:
         self._roots: dict[str, _Root] = {}
         self._wanted: tuple[str, ...] = ()
         self._stopped = threading.Event()
-        # It says what it does about directories that come back, with all their paths, past our own log.
+        # watchdog reports directories that come back, with all their paths, bypassing the sidecar's log.
         warnings.filterwarnings("ignore", category=RuntimeWarning, module="watchdog")
         if mode != "poll":
             try:
@@ -108,13 +108,13 @@ class Watch:
             except OSError as error:
                 self._give_up(error)
         if self._observer is not None:
-            threading.Thread(target=self._look, name="watch", daemon=True).start()
+            threading.Thread(target=self._check, name="watch", daemon=True).start()
 
     def cover(self, directories: Iterable[str]) -> bool:
-        """Watch these directories and all below them; those that don't exist yet are tried again at each call.
+        """Watch these directories and all below them; missing ones are tried again at each call.
 
         Returns:
-            Whether they are watched; False means that only scanning tells what happens.
+            Whether they are watched; if not, only scans find changes.
         """
         self._wanted = tuple(directories)
         for directory in self._roots.keys() - set(self._wanted):
@@ -138,7 +138,7 @@ class Watch:
         if key is None or any(root.holds(real) for root in list(self._roots.values())):
             return
         root = _Root(directory, real, key, self._hint)
-        # The path behind all links: of a link itself inotify tells nothing.
+        # The path behind all links: inotify does not report changes of a link's target.
         root.watch = observer.schedule(root, real, recursive=True, event_filter=_EVENTS)
         self._roots[directory] = root
 
@@ -149,15 +149,15 @@ class Watch:
                 self._observer.unschedule(root.watch)
 
     def _is_stale(self, directory: str) -> bool:
-        """Whether a directory is not what is watched under its name, or not watched though it is there."""
+        """Whether a path names another directory than the watched one, or an existing one that is not watched."""
         real, key = _identity(directory)
         root = self._roots.get(directory)
         if root is not None:
             return root.ended or (root.real, root.key) != (real, key)
         return key is not None and not any(root.holds(real) for root in list(self._roots.values()))
 
-    def _look(self) -> None:
-        while not self._stopped.wait(LOOK_EVERY) and self._observer is not None:
+    def _check(self) -> None:
+        while not self._stopped.wait(CHECK_INTERVAL) and self._observer is not None:
             if any(map(self._is_stale, self._wanted)):
                 self._hint(None)
 
@@ -187,7 +187,7 @@ def _identity(directory: str) -> tuple[str, tuple[int, int] | None]:
         stat = os.stat(real)  # noqa: PTH116 - text paths throughout the tail
     except OSError:
         return real, None
-    # inotify wants to read what it watches; watchdog passes over a refusal.
+    # inotify needs read permission; watchdog ignores a refusal.
     if (stat.st_mode & 0o170000) != 0o040000 or not os.access(real, os.R_OK):
         return real, None
     return real, (stat.st_dev, stat.st_ino)

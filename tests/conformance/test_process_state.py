@@ -245,7 +245,7 @@ class TestDeletedUnderWay:
             shutil.rmtree(harness.state)
         else:
             (harness.state / what).unlink()
-        assert sidecar.says("made anew")
+        assert sidecar.says("written again")
         second = harness.once()
         assert 2 == second.returncode
         assert f"in use by neuroflow-ship, process {sidecar.process.pid}" in second.stderr
@@ -271,7 +271,7 @@ class TestDeletedUnderWay:
         assert sidecar.comes(lambda: harness.count() == 50)
         shutil.rmtree(harness.state)
         shutil.copytree(harness.folder / "backup", harness.state)
-        assert sidecar.says("made anew")
+        assert sidecar.says("written again")
         sidecar.send(15)
         assert 0 == sidecar.wait()
         assert 0 == harness.once().returncode
@@ -290,7 +290,7 @@ class TestDeletedUnderWay:
         write(log, 10, 20)
         assert sidecar.comes(lambda: harness.count() == 20)
         harness.state.unlink()
-        assert sidecar.says("made anew")
+        assert sidecar.says("written again")
         sidecar.kill()
         assert 0 == harness.once().returncode
         assert expected(20) == harness.messages("app")

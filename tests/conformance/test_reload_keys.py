@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from shipper.reload import CHANGES, Change
-from shipper.tail.fingerprint import name
+from shipper.tail.fingerprint import generation_name
 from tests.conformance.fake import Exchange, Fake, silence
 from tests.conformance.faked import FakedHarness
 from tests.conformance.harness import eventually
@@ -167,8 +167,8 @@ class Walk:
         assert ("another", known) == (found["host"]["name"], _generation(found))
         found = self.arrives(path=new)
         first = new.read_bytes().split(b"\n")[0]
-        assert name("another", str(new), first, 0) == _generation(found)
-        assert name("another", str(old), old.read_bytes().split(b"\n")[0], 0) != known
+        assert generation_name("another", str(new), first, 0) == _generation(found)
+        assert generation_name("another", str(old), old.read_bytes().split(b"\n")[0], 0) != known
 
     def _shipper_timezone(self) -> None:
         stamp = "2026-11-20T12:00:00"

@@ -20,7 +20,7 @@ from shipper.runs.facts import RunFacts, facts_in, facts_of
 from shipper.tail.reader import CHUNK_BYTES, Reader
 from shipper.tail.rotation_names import split_rotation
 from shipper.tail.splitter import Block, Origin, Splitter
-from shipper.tail.state.marks import NOTHING
+from shipper.tail.state.checkpoint import START
 from tests.fuzz.fuzz import Place
 from tests.fuzz.limits import MOST_ID, faults, fields_of_logs, fields_of_runs
 from tests.fuzz.mutations import BYTE_MARK, MARK
@@ -34,13 +34,13 @@ def blocks(data: bytes, place: Place) -> Iterator[Records]:
     """The records of a file, block by block as a reader gives them."""
     path = f"/var/log/neuroflow/{split_rotation(place.path)[0]}"
     origin = Origin(b"123456789", path, path, place.format, place.dataset)
-    reader = Reader(origin, offset=0, anchor=NOTHING, carry="", keep=8 * 2**20, compressed=False)
+    reader = Reader(origin, START, keep=8 * 2**20, compressed=False)
     splitter = reader._splitter
     assert isinstance(splitter, Splitter)
 
     def taken(block: Block) -> Records:
         records = parse(block)
-        reader.hold(block, records.rest, records.carry)
+        reader.held.hold(block, records.rest, records.carry)
         return records
 
     for at in range(0, len(data), CHUNK_BYTES):

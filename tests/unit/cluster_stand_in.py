@@ -278,6 +278,6 @@ class Run:
     def kill(self) -> None:
         """SIGKILL: what it has open is closed."""
         for generation in self.sidecar._tail._generations:
-            if generation.awake is not None:
-                generation.awake.close()
+            if generation.active_reader is not None:
+                generation.close()
         self.store.close()

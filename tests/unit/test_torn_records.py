@@ -16,8 +16,9 @@ from shipper.config import Config, Shipper
 from shipper.deliver.batch import Batch
 from shipper.redact.redactor import Redactor
 from shipper.sidecar.sidecar import Sidecar
+from shipper.tail.holding import RECORD_PATIENCE
 from shipper.tail.state.store import CursorStore
-from shipper.tail.tail import RECORD_PATIENCE, Clock
+from shipper.tail.tail import Clock
 from shipper.telemetry import Counters
 from tests.unit.cluster_stand_in import Cluster, Stream
 
@@ -76,8 +77,8 @@ class Ship:
             for request in self.cluster.waiting:
                 self.stream.create(request.items)
         for one in self.sidecar._tail._generations:
-            if one.awake is not None:
-                one.awake.close()
+            if one.active_reader is not None:
+                one.close()
         self.store.close()
         self.start(**settings)
 
@@ -259,7 +260,7 @@ def test_both_cursors_move_at_once(ship: Ship) -> None:
     assert [0, 0] == [cursor.offset for cursor in ship.store.load()]
     ship.kill()
     whole(ship)
-    assert all(cursor.offset and not cursor.cuts for cursor in ship.store.load())
+    assert all(cursor.offset and not cursor.flush_points for cursor in ship.store.load())
     assert not ship.store.fact("seams")
 
 
@@ -271,7 +272,7 @@ def test_what_is_joined_is_written_before_it_is_sent(ship: Ship, monkeypatch: py
     offer = ship.cluster.offer
 
     def look(batch: Batch) -> bool:
-        known.append((sorted(cursor.cuts for cursor in ship.store.load()), ship.store.fact("seams") != ""))
+        known.append((sorted(cursor.flush_points for cursor in ship.store.load()), ship.store.fact("seams") != ""))
         return offer(batch)
 
     monkeypatch.setattr(ship.cluster, "offer", look)
@@ -317,7 +318,7 @@ def test_a_rotation_that_no_scan_has_seen(ship: Ship) -> None:
     ship.rename()
     ship.write(*RECORD[3:])
     ship.look(RECORD_PATIENCE)
-    assert ship.sidecar._tail.hurried
+    assert ship.sidecar._tail.needs_scan
     ship.sidecar.hint(None)
     ship.sidecar._scans.hinted()
     whole(ship)
@@ -385,7 +386,7 @@ def test_a_record_over_three_lives(ship: Ship) -> None:
     ship.rename()
     ship.write(*RECORD[5:], NEXT)
     whole(ship)
-    assert all(cursor.offset and not cursor.cuts for cursor in ship.store.load())
+    assert all(cursor.offset and not cursor.flush_points for cursor in ship.store.load())
 
 
 @pytest.mark.parametrize("accepted", [True, False])

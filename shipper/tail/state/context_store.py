@@ -1,6 +1,6 @@
-"""What was learned from lines and has to survive a restart, kept beside the cursors that moved over these lines.
+"""The context that was learned from lines, stored in one transaction with the cursors that moved over these lines.
 
-Keys and values of whoever learns; here they are only texts.
+Keys and values belong to ``document.run_context``; here they are only texts.
 """
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ from collections.abc import Iterable
 
 RECOLLECTION = "CREATE TABLE IF NOT EXISTS recollection (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
 Rows = Iterable[tuple[str, str | None]]
-"""Keys and their values; None for what may be forgotten."""
+"""Keys and their values; None deletes the row."""
 
 
 class Recollection:
-    """The rows of one store; ``all`` holds every one of them, so that a store can be made anew."""
+    """The rows of one store; ``all`` holds every one of them, to fill a store that replaces a lost one."""
 
     def __init__(self) -> None:
         self.all: dict[str, str] = {}
         self._owed: dict[str, str | None] = {}
 
     def load(self, db: sqlite3.Connection) -> None:
-        """Take in what the store holds; what it lacks is owed to it."""
+        """Read what the store holds; what it lacks is written with the next."""
         held = dict(db.execute("SELECT key, value FROM recollection").fetchall())
         self._owed = {key: value for key, value in self.all.items() if held.get(key) != value}
         self.all = {**held, **self.all}
 
     def owe(self, rows: Rows) -> bool:
-        """These are to be written; gives whether anything is."""
+        """Note rows to write; gives whether there are any."""
         for key, value in rows:
             self._owed[key] = value
             if value is None:
@@ -37,7 +37,7 @@ class Recollection:
         return bool(self._owed)
 
     def write(self, db: sqlite3.Connection) -> None:
-        """Write what is owed, in the transaction that is open; it is owed until ``written``."""
+        """Write the noted rows in the open transaction; they stay noted until ``written``."""
         gone = [(key,) for key, value in self._owed.items() if value is None]
         kept = [(key, value) for key, value in self._owed.items() if value is not None]
         db.executemany("DELETE FROM recollection WHERE key = ?", gone)

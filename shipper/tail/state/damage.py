@@ -1,7 +1,4 @@
-"""What may have happened to the cursor store's files, and how a damaged one is set aside.
-
-Owns the judgement: is this store lost, damaged, or sound and only out of reach?
-"""
+"""Whether the cursor store is lost, damaged, or sound and unreadable just now; how a damaged one is set aside."""
 
 from __future__ import annotations
 
@@ -14,19 +11,19 @@ from urllib.parse import quote
 
 from shipper.tail.state.lock import FullError, StateError, key_of, probe
 
-# What SQLite raises over flipped bytes: they may stand in a length, or in the name that it complains of.
+# What SQLite raises over flipped bytes, which may be part of a length, or of the name in its message.
 DAMAGE = (sqlite3.Error, UnicodeDecodeError, MemoryError)
 
 
 def look(path: Path, *, sealed: bool) -> None:
-    """See what needs no opening: SQLite takes an empty file for a new store, and says nothing.
+    """Check what needs no opening: SQLite takes an empty file for a new store without an error.
 
     Args:
         path: of the store.
         sealed: a clean end left a seal beside it.
 
     Raises:
-        sqlite3.DatabaseError: there was a store, and this is none.
+        sqlite3.DatabaseError: there was a store, and it is gone or empty.
     """
     if path.is_dir():
         raise sqlite3.DatabaseError("it is a directory")
@@ -37,14 +34,14 @@ def look(path: Path, *, sealed: bool) -> None:
 
 
 def must_be_damage(path: Path, error: BaseException) -> None:
-    """A store that only can't be read or written just now is sound: it is left where it is.
+    """Return if a store is damaged; one that can't be read or written just now is left where it is.
 
     Args:
         path: of the store.
         error: why it could not be opened.
 
     Raises:
-        FullError: there is no room for it.
+        FullError: the disk is full.
         StateError: it can't be read or written.
     """
     if "is full" in str(error):
@@ -57,10 +54,10 @@ def must_be_damage(path: Path, error: BaseException) -> None:
 
 
 def set_aside(path: Path) -> Path:
-    """Move the store and what belongs to it out of the way; gives where it is now.
+    """Rename the store and its write-ahead log; gives the new path.
 
     Raises:
-        StateError: it can't be moved.
+        StateError: it can't be renamed.
     """
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     aside = path.with_name(f"{path.name}.damaged-{stamp}-{os.getpid()}")
@@ -80,13 +77,13 @@ def uri(path: Path, how: str) -> str:
 
 
 def into_memory(path: Path | None) -> sqlite3.Connection:
-    """A store in memory with what the one on the disk holds, as far as that can be read without room to write.
+    """A store in memory with what can be read of the one on the disk, without writing there.
 
     Args:
         path: of the store on the disk; without it the new one is empty.
     """
     memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    # Without room SQLite can't make the index of a write-ahead log; what only that log holds is sent again then.
+    # On a full disk SQLite can't create the index of a write-ahead log; what only that log holds is sent again then.
     for how in ("mode=ro", "mode=ro&immutable=1"):
         if path is None or key_of(path) is None:
             break
@@ -104,9 +101,3 @@ def into_memory(path: Path | None) -> sqlite3.Connection:
                 memory.executemany(f'INSERT INTO "{name}" VALUES ({", ".join("?" * len(found[0]))})', found)  # noqa: S608 - as above
         break
     return memory
-
-
-def signature(path: Path) -> str:
-    """What changes when a file is written or another takes its place: a restored backup has another ctime."""
-    stat = path.stat()
-    return f"{stat.st_dev} {stat.st_ino} {stat.st_size} {stat.st_ctime_ns}"

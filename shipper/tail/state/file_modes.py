@@ -1,7 +1,6 @@
-"""Files of the state directory are their owner's alone: they hold log lines, and paths that may name people.
+"""Access to the state directory's files: 0600, as they hold log lines, and paths that may name people.
 
-Whatever the umask and whatever the directory allows: 0600 from the moment a file is made, and those that were there
-before are mended at start.
+New files are created with this mode whatever the umask; the mode of existing ones is corrected at start.
 """
 
 from __future__ import annotations
@@ -11,16 +10,16 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-# Names of what may lie in a state directory; others in it are not ours.
+# The names that the sidecar gives; other files in the directory are left alone.
 _OURS = ("cursors.sqlite*", "clean", "lock", "dead-letters.*", "probe-*")
 _FILE, _FOLDER = 0o600, 0o700
 
 
 def open_private(path: Path) -> int:
-    """A file to be read and written, made if missing; gives its descriptor.
+    """Open a file for reading and writing, created if missing; gives its descriptor.
 
     Raises:
-        OSError: it can't be made or opened.
+        OSError: it can't be created or opened.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE)
     if stat.S_IMODE(os.fstat(descriptor).st_mode) != _FILE:
@@ -29,10 +28,10 @@ def open_private(path: Path) -> int:
     return descriptor
 
 
-def mend(state_dir: Path) -> None:
-    """Take from everybody else what is in the directory already; what belongs to another user stays as it is."""
+def correct_modes(state_dir: Path) -> None:
+    """Restrict existing files to their owner; those of another user stay as they are."""
     with suppress(OSError):
-        # By path: to open and close the store here would let go of the locks that SQLite has on it.
+        # By path: opening and closing the store here would release the locks that SQLite has on it.
         for path in (one for pattern in _OURS for one in state_dir.glob(pattern)):
             with suppress(OSError):
                 mode = path.stat().st_mode

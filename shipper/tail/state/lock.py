@@ -1,8 +1,4 @@
-"""One process at a time: the lock of a state directory, and what its files must still be.
-
-Owns the lock file and the questions that only the file system can answer: is this path still the file that we
-hold, can anything be written here?
-"""
+"""The lock of a state directory, which one process holds at a time, and what the file system tells of its files."""
 
 from __future__ import annotations
 
@@ -12,11 +8,11 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from shipper.tail.state.file_modes import mend, open_private
+from shipper.tail.state.file_modes import correct_modes, open_private
 
-# What can't be written now for want of room, and can be when there is some; a limit of file sizes is such a want.
+# Errors of a full disk, a quota or a limit of file sizes: writing can succeed later.
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-# More than a store needs to be opened; a disk with less room is full.
+# More than opening a store takes; a disk with less room counts as full.
 _PROBE_BYTES = 64 * 1024
 
 
@@ -25,19 +21,22 @@ class StateError(Exception):
 
 
 class FullError(StateError):
-    """There is no room in the state directory just now."""
+    """The state directory's disk is full."""
 
 
 class StateLock:
-    """The lock file of a state directory, held until it is closed; it names our process, if there is room for that.
+    """The lock file of a state directory, held until it is closed; it names this process if there is room for that.
 
-    Its time is that of the last look at the log files: to set it takes no room.  ``looked_at`` is what it was before.
+    Its modification time is that of the last scan, which takes no room to set.
+
+    Attributes:
+        looked_at: that time as an earlier run left it, seconds since the epoch; 0 where there was none.
 
     Args:
         state_dir: created (0700) if missing.
 
     Raises:
-        FullError: there is no room to make it.
+        FullError: the disk is full.
         StateError: another process holds it, or the directory can't be used.
     """
 
@@ -53,7 +52,7 @@ class StateLock:
         except BaseException:
             self.close()
             raise
-        mend(state_dir)
+        correct_modes(state_dir)
 
     def _take(self, state_dir: Path) -> None:
         lock = self._descriptor
@@ -77,29 +76,29 @@ class StateLock:
             raise StateError(f"{state_dir}: was replaced while it was being taken; start again")
 
     def present(self) -> bool:
-        """Whether the path still names the file that we hold: else another process could come in."""
+        """Whether the path still names the locked file: if not, another process could lock a new one."""
         return same_file(self._path, self.key)
 
     @property
     def key(self) -> tuple[int, int]:
-        """Device and inode of the file that is held."""
+        """Device and inode of the locked file."""
         stat = os.fstat(self._descriptor)
         return stat.st_dev, stat.st_ino
 
     def stamp(self, at: float) -> None:
-        """The log files were looked at then, seconds since the epoch."""
+        """Remember when the last scan began, seconds since the epoch."""
         with suppress(OSError):
             os.utime(self._descriptor, (at, at))
 
     def close(self) -> None:
-        """Let the next process in."""
+        """Release the lock."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 
 
 def unusable(state_dir: Path, error: OSError) -> StateError:
-    """The sentence for a directory that can't be made or written."""
+    """The error for a directory that can't be created or written."""
     if error.errno in _NO_ROOM:
         return FullError(f"{state_dir}: there is no room for the state: {error.strerror}")
     return StateError(
@@ -109,7 +108,7 @@ def unusable(state_dir: Path, error: OSError) -> StateError:
 
 
 def key_of(path: Path) -> tuple[int, int] | None:
-    """Device and inode of what the path names now; None where nothing is, or nothing is in it."""
+    """Device and inode of the file under a path; None if there is none, or it is empty."""
     try:
         stat = path.stat()
     except OSError:
@@ -118,7 +117,7 @@ def key_of(path: Path) -> tuple[int, int] | None:
 
 
 def same_file(path: Path, key: tuple[int, int]) -> bool:
-    """Whether the path names this very file; a file that we hold open keeps its inode, so none can pass for it."""
+    """Whether a path names this file; as long as it is held open, no other file can have its inode."""
     try:
         stat = path.stat()
     except OSError:
@@ -127,7 +126,7 @@ def same_file(path: Path, key: tuple[int, int]) -> bool:
 
 
 def probe(state_dir: Path) -> None:
-    """Find out whether the directory takes data at all: a store that can't be opened in one that does is damaged.
+    """Write and remove a file: a store that can't be opened in a directory that takes data is damaged.
 
     Raises:
         FullError: it is full.
@@ -151,7 +150,7 @@ def probe(state_dir: Path) -> None:
 
 
 def sync(directory: Path) -> None:
-    """Make names that were made or removed in it survive a power failure, where the file system can."""
+    """Make created and removed names of a directory survive a power failure, where the file system can."""
     with suppress(OSError):
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from shipper.tail.state.marks import NOTHING, Mark
+from shipper.tail.state.checkpoint import START, Checkpoint, Hash
 from shipper.tail.state.path_hashing import Conceal
 
 _COLUMNS = (
@@ -24,31 +24,61 @@ INSERT = (
 """Takes what ``row_of`` gives."""
 
 
+class LastSeen(NamedTuple):
+    """A file as a scan saw it last.
+
+    Attributes:
+        path: under which it was found, or what stands for it in the store.
+        device: of its file system.
+        inode: 0, with the device, where the generation has lost its file.
+        size: in bytes.
+        born_ns: when the file system made it, nanoseconds since the epoch; 0 where that is not known.
+    """
+
+    path: str
+    device: int
+    inode: int
+    size: int
+    born_ns: int = 0
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """Device and inode."""
+        return self.device, self.inode
+
+
 @dataclass(slots=True)
 class Cursor:
-    """One row: a generation, where its file was last seen, and how far it is acknowledged.
+    """One generation: where its file was last seen, and how far it is acknowledged.
 
-    ``waiting_at`` says since when what is not acknowledged waits, ``born`` when the file was made (nanoseconds since
-    the epoch, 0 where nobody knows); they are kept in tables of their own.
+    Attributes:
+        id: the generation's name.
+        logical: path of the log, or what stands for it in the store.
+        first_line: digest of the first line.
+        ordinal: which generation with this first line it is.
+        file: as last seen.
+        fingerprint: of the file's first bytes.
+        checkpoint: the end of the contiguous acknowledged prefix.
+        seen_at: when its file was last seen, seconds since the epoch.
+        flush_points: offsets beyond the checkpoint at which what was held back was sent as it stood.
+        waiting_at: since when bytes behind the checkpoint wait, seconds since the epoch; 0 where none do.
     """
 
     id: bytes
     logical: str
     first_line: bytes
     ordinal: int
-    path: str
-    device: int
-    inode: int
-    size: int
-    head: Mark
-    offset: int = 0
-    anchor: Mark = NOTHING
-    carry: str = ""
+    file: LastSeen
+    fingerprint: Hash
+    checkpoint: Checkpoint = START
     seen_at: float = 0.0
-    cuts: tuple[int, ...] = ()
-    rungs: bytes = b""
+    flush_points: tuple[int, ...] = ()
     waiting_at: float = 0.0
-    born: int = 0
+
+    @property
+    def offset(self) -> int:
+        """Of the first byte that is not acknowledged."""
+        return self.checkpoint.offset
 
 
 class Beside(NamedTuple):
@@ -72,24 +102,29 @@ def _text(path: str) -> str | bytes:
         return raw
 
 
+def _path(text: str | bytes) -> str:
+    return text if isinstance(text, str) else os.fsdecode(text)
+
+
 def row_of(cursor: Cursor, conceal: Conceal) -> tuple[Any, ...]:
     """A cursor as a row."""
+    file, checkpoint = cursor.file, cursor.checkpoint
     row = (
         cursor.id,
         _text(conceal(cursor.logical)),
         cursor.first_line,
         cursor.ordinal,
-        _text(conceal(cursor.path)),
-        cursor.device & (2**63 - 1),
-        cursor.inode & (2**63 - 1),
-        cursor.size,
-        *cursor.head,
-        cursor.offset,
-        *cursor.anchor,
-        cursor.carry,
-        float(cursor.seen_at),  # as it comes back, or it would not be as it was written
-        " ".join(map(str, cursor.cuts)),
-        cursor.rungs,
+        _text(conceal(file.path)),
+        file.device & (2**63 - 1),
+        file.inode & (2**63 - 1),
+        file.size,
+        *cursor.fingerprint,
+        checkpoint.offset,
+        *checkpoint.hash,
+        checkpoint.parser_state,
+        float(cursor.seen_at),  # as it comes back, or its digest would differ
+        " ".join(map(str, cursor.flush_points)),
+        checkpoint.samples,
     )
     return (*row, digest_of(row))
 
@@ -99,20 +134,13 @@ def cursor_of(row: tuple[Any, ...], besides: Mapping[bytes, Beside]) -> Cursor:
     beside = besides.get(row[0], Beside())
     return Cursor(
         id=row[0],
-        logical=row[1] if isinstance(row[1], str) else os.fsdecode(row[1]),
+        logical=_path(row[1]),
         first_line=row[2],
         ordinal=row[3],
-        path=row[4] if isinstance(row[4], str) else os.fsdecode(row[4]),
-        device=row[5],
-        inode=row[6],
-        size=row[7],
-        head=Mark(row[8], row[9]),
-        offset=row[10],
-        anchor=Mark(row[11], row[12]),
-        carry=row[13],
+        file=LastSeen(_path(row[4]), row[5], row[6], row[7], beside.born),
+        fingerprint=Hash(row[8], row[9]),
+        checkpoint=Checkpoint(row[10], Hash(row[11], row[12]), row[13], row[16]),
         seen_at=row[14],
-        cuts=tuple(map(int, row[15].split())),
-        rungs=row[16],
+        flush_points=tuple(map(int, row[15].split())),
         waiting_at=beside.since,
-        born=beside.born,
     )

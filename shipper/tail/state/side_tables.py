@@ -32,7 +32,7 @@ class Besides:
     def owe(self, cursors: Iterable[Cursor]) -> None:
         """These are to be written."""
         for cursor in cursors:
-            if self._held.get(cursor.id, _NOTHING) != (beside := Beside(cursor.waiting_at, cursor.born)):
+            if self._held.get(cursor.id, _NOTHING) != (beside := Beside(cursor.waiting_at, cursor.file.born_ns)):
                 self._owed[cursor.id] = beside
 
     def write(self, db: sqlite3.Connection) -> None:

@@ -1,69 +1,46 @@
 """Where each generation's acknowledged prefix ends, kept in SQLite under ``state_dir``.
 
 One process at a time (a lock names the other).  The database is in WAL mode: a cursor written before a SIGKILL is
-there afterwards; one lost to a power failure only means that lines are sent again, and their ids make that
-harmless.  A damaged store is set aside, said aloud and replaced: at start, and under way when it is deleted.  On a
-full disk it is kept in memory until there is room.
+there afterwards.  One lost in a power failure only means that lines are sent again and recognised by their ids.  A
+damaged store is set aside, logged and replaced: at start, and while running when it is deleted.  On a full disk it is
+kept in memory until there is room.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from shipper.tail.state.context_store import RECOLLECTION, Recollection, Rows
-from shipper.tail.state.damage import DAMAGE, into_memory, look, must_be_damage, set_aside, signature
-from shipper.tail.state.file_modes import open_private
-from shipper.tail.state.lock import FullError, StateError, StateLock, key_of, same_file, sync
-from shipper.tail.state.path_hashing import FACT, TABLE, Conceal, Known, fingerprint, plain, wipe
-from shipper.tail.state.rows import ALL, INSERT, Cursor, cursor_of, digest_of, row_of
-from shipper.tail.state.side_tables import BESIDE, Besides, forget, read
+from shipper.tail.state.context_store import Recollection, Rows
+from shipper.tail.state.damage import DAMAGE, into_memory, look, must_be_damage, set_aside
+from shipper.tail.state.lock import FullError, StateError, StateLock, key_of, same_file
+from shipper.tail.state.path_hashing import FACT, Conceal, KnownIds, key_mark, plain, wipe
+from shipper.tail.state.rows import ALL, INSERT, Cursor, cursor_of, row_of
+from shipper.tail.state.schema import SCHEMA, TABLES, OtherFormatError, check, open_database
+from shipper.tail.state.seal import Seal
+from shipper.tail.state.side_tables import Besides, forget, read
 
 __all__ = ["Cursor", "CursorStore", "StateError"]
-
-SCHEMA = 2
-_TABLES = """
-CREATE TABLE IF NOT EXISTS generation (
-  id BLOB PRIMARY KEY,          -- identity.name(): 9 bytes
-  logical TEXT NOT NULL,        -- path without rotation suffix and .gz
-  first_line BLOB NOT NULL,     -- digest of the first line
-  ordinal INTEGER NOT NULL,     -- which life with this first line
-  path TEXT NOT NULL,           -- where it was last seen
-  device INTEGER NOT NULL,
-  inode INTEGER NOT NULL,
-  size INTEGER NOT NULL,        -- as last seen, bytes
-  head_length INTEGER NOT NULL,
-  head BLOB NOT NULL,           -- digest of the first head_length bytes
-  offset INTEGER NOT NULL,      -- end of the contiguous acknowledged prefix, bytes
-  anchor_length INTEGER NOT NULL,
-  anchor BLOB NOT NULL,         -- digest of the anchor_length bytes before offset
-  carry TEXT NOT NULL,          -- parser state at offset
-  seen_at REAL NOT NULL,        -- seconds since the epoch
-  cuts TEXT NOT NULL DEFAULT '',    -- offsets beyond offset at which what was held back was sent as it stood
-  rungs BLOB NOT NULL DEFAULT x'',  -- digests along the second half of what is acknowledged: rungs.py
-  digest BLOB NOT NULL              -- of all the above: SQLite does not notice a flipped bit inside a value
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-"""
-_ALL_TABLES = _TABLES + TABLE + RECOLLECTION + BESIDE
 
 
 class CursorStore:
     """The cursors of one state directory, held by one process.
 
-    ``clean`` says that the last run ended well; ``certain`` has to be unset when this one can't say so of itself.
+    On a full disk it begins in memory, with what the disk holds: ``present`` is False, and ``restore`` writes it as
+    soon as there is room.
+
+    Attributes:
+        path: of the database.
+        clean: whether the last run ended well, so that nothing it sent needs to be looked up.
+        certain: to be unset when the same can't be said of this run.
 
     Args:
         state_dir: created (0700) if missing.
-        warn: told in a sentence when a damaged store had to be set aside, or a lost one made anew.
+        warn: called with a sentence when a damaged store was set aside, or a lost one replaced.
         conceal: what stands for a path, where paths must not be kept.
-
-    On a full disk it begins in memory, with what the disk holds: ``present`` is False, and ``restore`` writes it as
-    soon as there is room.
 
     Raises:
         StateError: another process holds the directory, or it can never be written.
@@ -73,14 +50,14 @@ class CursorStore:
         self.path = state_dir / "cursors.sqlite"
         self._warn = warn
         self._conceal = conceal
-        self._known = Known()
+        self._known_ids = KnownIds()
         self._recollection = Recollection()
         self._beside = Besides()
         self._wal = Path(f"{self.path}-wal")
-        self._seal = state_dir / "clean"
+        self._seal = Seal(self.path)
         self._facts: dict[str, str] = {}
         self.certain = True
-        # Rows that could not be written: they are owed, and go with the next that can.
+        # Rows that could not be written yet: written with the next.
         self._owed: dict[bytes, tuple[Any, ...]] = {}
         self._keys: tuple[tuple[int, int], tuple[int, int]] | None = None
         self._in_memory = False
@@ -89,7 +66,7 @@ class CursorStore:
         try:
             self._lock = StateLock(state_dir)
             sealed = self._seal.exists()
-            self.clean = self._take_seal()
+            self.clean = self._seal.take()
             self.clean = self._begin(sealed=sealed) and self.clean
         except FullError:
             self._begin_in_memory()
@@ -98,7 +75,7 @@ class CursorStore:
             raise
 
     def _begin(self, *, sealed: bool) -> bool:
-        """Open the store, or a new one where it is damaged; gives whether it was sound."""
+        """Open the store, or an empty one if it is damaged; gives whether it was sound."""
         try:
             look(self.path, sealed=sealed)
             self._db = self._open()
@@ -107,24 +84,24 @@ class CursorStore:
             must_be_damage(self.path, error)
             aside = self._set_aside()
             self._warn(
-                f"{self.path}: the cursor store {_what_is_wrong(error)}; set aside as {aside} and started anew: "
-                "lines already indexed will be recognised by their ids, nothing is lost"
+                f"{self.path}: the cursor store {_what_is_wrong(error)}; set aside as {aside}, an empty one is "
+                "used: files are read again, lines already indexed are recognised by their ids, nothing is lost"
             )
-            self._begin_anew()
+            self._begin_empty()
             return False
         self._keys = _key(self.path), _key(self._wal)
         return True
 
     def _begin_in_memory(self) -> None:
-        """Do without the disk for now; whoever asks ``present`` is told, and tries ``restore``."""
+        """Do without the disk for now: ``present`` is False, so that the caller tries ``restore``."""
         self._in_memory = True
         if self._lock is None:
-            self.clean = self._take_seal()
+            self.clean = self._seal.take()
         for path in (self.path, None):
             self._forget_store()
             self._db = into_memory(path)
             try:
-                self._db.executescript(_ALL_TABLES)
+                self._db.executescript(TABLES)
                 self._check()
             except DAMAGE:
                 continue  # it is set aside when there is room
@@ -137,68 +114,38 @@ class CursorStore:
         self._facts.clear()
 
     def _open(self) -> sqlite3.Connection:
-        was_there = self.path.exists()
-        try:
-            # SQLite makes what it needs beside the store with the store's own mode.
-            os.close(open_private(self.path))
-        except OSError as error:
-            raise sqlite3.OperationalError(error.strerror) from error
-        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-        try:
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = NORMAL")
-            if fingerprint(self._conceal):
-                db.execute("PRAGMA secure_delete = ON")
-            db.executescript(_ALL_TABLES)
-        except BaseException:
-            db.close()
-            if not was_there and not key_of(self.path):
-                self.path.unlink(missing_ok=True)  # or the next start would take it for an emptied store
-            raise
-        return db
+        return open_database(self.path, secure_delete=bool(key_mark(self._conceal)))
 
-    def _begin_anew(self) -> None:
+    def _begin_empty(self) -> None:
         try:
             self._db = self._open()
             self._check()
         except (*DAMAGE, OSError) as error:
             must_be_damage(self.path, error)
-            raise StateError(f"{self.path}: can't be made: {error}") from error
+            raise StateError(f"{self.path}: can't be created: {error}") from error
         self._keys = _key(self.path), _key(self._wal)
 
     def _check(self) -> None:
-        answer = self._db.execute("PRAGMA quick_check").fetchone()
-        if answer != ("ok",):
-            raise sqlite3.DatabaseError(str(answer[0]))
-        self._facts.update(self._db.execute("SELECT name, value FROM fact").fetchall())
-        schema = self.fact("schema")
-        if schema not in {None, str(SCHEMA)}:
-            raise _OtherFormatError(f"was written in format {schema}, this version knows {SCHEMA}")
-        self._prove()
+        self._facts.update(check(self._db))
         self._agree()
-        self._known.load(self._db)
+        self._known_ids.load(self._db)
         self._recollection.load(self._db)
         self._beside.load(self._db)
-        # Whether it can be written is to be known now, not when the first cursor has moved.
+        # Now, and not when the first cursor has moved, it must show whether the store can be written.
         self._db.execute("INSERT OR REPLACE INTO fact VALUES ('schema', ?)", (str(SCHEMA),))
 
-    def _prove(self) -> None:
-        rows = self._db.execute(ALL).fetchall()
-        if any(digest != digest_of(row) for *row, digest in rows):
-            raise sqlite3.DatabaseError("a row is not as it was written")
-
     def _agree(self) -> None:
-        """Bring the rows to the way in which this run keeps paths."""
-        was, wanted = self.fact(FACT) or "", fingerprint(self._conceal)
+        """Rewrite the rows if this run keeps paths in another way: clear, or hashed with another key."""
+        was, wanted = self.fact(FACT) or "", key_mark(self._conceal)
         if was == wanted:
             return
         self._recollection.clear(self._db)
         if was:
             self._db.execute("DELETE FROM generation")
-            self._known.clear(self._db)
+            self._known_ids.clear(self._db)
             self.clean = False
             self._warn(
-                f"{self.path}: its paths were hidden with another shipper.redact.hash_key, or need no hiding now; "
+                f"{self.path}: its paths are hashed with another shipper.redact.hash_key, or are to be clear now; "
                 "files are read again, lines already indexed are recognised by their ids"
             )
         rows = [self._row(cursor) for cursor in self.load()]
@@ -206,37 +153,37 @@ class CursorStore:
         self._db.executemany(INSERT, rows)
         self._db.execute("COMMIT")
         wipe(self._db)
-        self.set_fact(FACT, wanted)  # last: what was broken off is done again
+        self.set_fact(FACT, wanted)  # last: after an interruption all of it is done again
 
     def _set_aside(self) -> Path:
         self._forget_store()
         return set_aside(self.path)
 
     def present(self) -> bool:
-        """Whether lock and store still are what their paths name, and sound; costs three ``stat``."""
+        """Whether lock and store are still what their paths name, and sound; costs three ``stat``."""
         return self._lock is not None and self._lock.present() and self._is_ours()
 
     def _is_ours(self) -> bool:
         if self._keys is None:
             return False
-        # An empty file is no store, whoever emptied it.
+        # An emptied file is no store.
         return key_of(self.path) == self._keys[0] and same_file(self._wal, self._keys[1])
 
     @property
     def looked_at(self) -> float:
-        """When an earlier run last looked at the files, seconds since the epoch; 0 where that is not known."""
+        """When an earlier run scanned last, seconds since the epoch; 0 where that is not known."""
         return self._lock.looked_at if self._lock is not None else 0.0
 
     def looked(self, at: float) -> None:
-        """The files were looked at then."""
+        """Remember when the last scan began, seconds since the epoch."""
         if self._lock is not None:
             self._lock.stamp(at)
 
     def restore(self, cursors: Iterable[Cursor]) -> None:
-        """Make directory, lock and store anew under their paths, after they were deleted or replaced under way.
+        """Replace directory, lock and store after they were deleted, replaced or filled up while running.
 
         Args:
-            cursors: everything that is to be remembered.
+            cursors: all of them.
 
         Raises:
             StateError: another process has taken the directory meanwhile, or it can't be written; ``present`` stays
@@ -257,7 +204,7 @@ class CursorStore:
                 self._db.close()  # what only the write-ahead log held goes into the main file, if that is ours
             if not whole:
                 self._set_aside()
-            self._begin_anew()
+            self._begin_empty()
         rows = list(cursors)
         try:
             for key, value in facts.items():
@@ -269,12 +216,12 @@ class CursorStore:
         done = (
             "there is room for the state again; written"
             if was_in_memory
-            else "lock or cursor store were deleted or replaced under way; made anew"
+            else "lock or cursor store were deleted or replaced while running; written again"
         )
         self._warn(f"{self.path.parent}: {done} with {len(rows)} positions, nothing is lost")
 
     def _leave_memory(self) -> None:
-        """Go on with the store on the disk.
+        """Continue with the store on the disk.
 
         Raises:
             StateError: it can't be opened yet; what is in memory stays.
@@ -300,7 +247,7 @@ class CursorStore:
         return [cursor_of(row, beside) for row in self._db.execute(ALL).fetchall()]
 
     def save(self, cursors: Iterable[Cursor], learned: Rows = (), **facts: str) -> None:
-        """Write these cursors, all or none, with what was learned on the way and facts that belong to them.
+        """Write these cursors, all or none, with the context learned from their lines, and facts that belong to them.
 
         Raises:
             StateError: the disk is full or the directory became read-only; the old cursors stay.
@@ -325,7 +272,7 @@ class CursorStore:
                 self._db.execute("ROLLBACK")
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # on a full disk it gives room back
             if not isinstance(error, sqlite3.OperationalError):
-                self._keys = None  # malformed, not for want of room: it has to be made anew
+                self._keys = None  # malformed, not full: ``restore`` replaces it
             raise StateError(f"{self.path}: cursors can't be written: {error}") from error
         self._owed.clear()
         self._recollection.written()
@@ -335,19 +282,19 @@ class CursorStore:
         return row_of(cursor, self._conceal)
 
     def recollected(self) -> list[tuple[str, str]]:
-        """What was learned and is remembered."""
+        """The context that was learned from lines, as keys and values."""
         return list(self._recollection.all.items())
 
     def known(self) -> set[str]:
-        """The hashes of ids that were met, for who redacts."""
-        return self._known.all
+        """The hashes of ids that were found in lines, for the redactor."""
+        return self._known_ids.all
 
     def learn(self, ids: Iterable[str]) -> None:
-        """Remember more of them."""
-        self._known.add(self._db, ids)
+        """Remember more hashes of ids."""
+        self._known_ids.add(self._db, ids)
 
     def forget(self, ids: Iterable[bytes]) -> None:
-        """Remove generations whose files are long gone; on a full disk they stay until the next time."""
+        """Remove generations whose files are long gone; on a full disk they stay until the next start."""
         keys = list(ids)
         for key in keys:
             self._owed.pop(key, None)
@@ -371,22 +318,12 @@ class CursorStore:
         except sqlite3.Error as error:
             raise StateError(f"{self.path}: can't be written: {error}") from error
 
-    def _take_seal(self) -> bool:
-        """Whether the store is as the last clean end left it; whatever comes now, it is not sealed any more."""
-        try:
-            sealed = self._seal.read_text(encoding="ascii")
-            self._seal.unlink()
-            sync(self.path.parent)  # or a power failure would bring the seal back
-            return sealed == signature(self.path)
-        except (OSError, UnicodeDecodeError):
-            return False
-
     def close(self, *, clean: bool = False) -> None:
-        """Write everything to the main file and let the next process in.
+        """Write everything to the main file and release the lock.
 
         Args:
-            clean: everything that was sent is acknowledged and its cursors are written; the store is sealed, so
-                that the next start knows it needs no look-ups, unless a copy has taken its place meanwhile.
+            clean: everything that was sent is acknowledged and its cursors are written.  The store is sealed then,
+                unless a copy has taken its place: the next start needs no look-ups.
         """
         with contextlib.suppress(StateError):
             self.save(())
@@ -396,21 +333,12 @@ class CursorStore:
         with contextlib.suppress(sqlite3.Error):
             self._db.close()
         if clean and ours and self.certain and not self._owed:
-            self._put_seal()
+            self._seal.put()
         self._unlock()
-
-    def _put_seal(self) -> None:
-        with contextlib.suppress(OSError), os.fdopen(open_private(self._seal), "w", encoding="ascii") as file:
-            file.truncate()
-            file.write(signature(self.path))
-
-
-class _OtherFormatError(sqlite3.DatabaseError):
-    """The store is of another version."""
 
 
 def _what_is_wrong(error: BaseException) -> str:
-    return str(error) if isinstance(error, _OtherFormatError) else f"is damaged ({error})"
+    return str(error) if isinstance(error, OtherFormatError) else f"is damaged ({error})"
 
 
 def _key(path: Path) -> tuple[int, int]:

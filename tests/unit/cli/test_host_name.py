@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from shipper.cli.host_name import State, container_sign, state_of, warnings
-from shipper.tail.fingerprint import name
-from shipper.tail.state.marks import NOTHING
-from shipper.tail.state.rows import Cursor
+from shipper.tail.fingerprint import generation_name
+from shipper.tail.state.checkpoint import NOTHING
+from shipper.tail.state.rows import Cursor, LastSeen
 
 STATE = Path("/state")
 
@@ -39,7 +39,9 @@ def test_containers_are_known(
 
 def cursor(host: str, logical: str = "/logs/neuroflow.log") -> Cursor:
     """One that was named under a host name."""
-    return Cursor(name(host, logical, b"first", 0), logical, b"first", 0, logical, 1, 2, 3, NOTHING)
+    return Cursor(
+        generation_name(host, logical, b"first", 0), logical, b"first", 0, LastSeen(logical, 1, 2, 3), NOTHING
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from shipper.deliver.batch import Batch, Packer
 from shipper.deliver.serialised import Serialised, serialise
 from shipper.document.ids import ids_of
 from shipper.parse.records import Records
-from shipper.tail.fingerprint import anchor_of
+from shipper.tail.fingerprint import checkpoint_hash_of
 from shipper.tail.splitter import Block, Origin
-from shipper.tail.state.marks import NOTHING
+from shipper.tail.state.checkpoint import NOTHING
 
 NAMES = (b"a" * 9, b"b" * 9)
 
@@ -76,8 +76,8 @@ def test_batches_are_bounded_and_spans_have_no_gap(
         spans = [span for batch in batches for span in batch.spans if span.generation == name]
         assert [0, *(span.end for span in spans)] == [*(span.start for span in spans), len(content)]
         for span in spans:
-            proof = span.anchor
-            assert anchor_of(content[span.end - proof.length : span.end]) == proof
+            proof = span.checkpoint_hash
+            assert checkpoint_hash_of(content[span.end - proof.length : span.end]) == proof
             assert NOTHING != proof
 
 
@@ -88,7 +88,9 @@ def test_parser_state_travels_with_its_span(max_events: int) -> None:
     records = records_of(NAMES[0], b"1\n2\n3\n4\n5\n", 0)
     batches = [*packer.add(records, documents_of(records)), packer.take()]
     spans = [span for batch in batches for span in batch.spans]
-    assert [(f"after {span.end - 2}" if span.end < 10 else "end") for span in spans] == [span.carry for span in spans]
+    assert [(f"after {span.end - 2}" if span.end < 10 else "end") for span in spans] == [
+        span.parser_state for span in spans
+    ]
     assert all(before.end == after.start for before, after in pairwise(spans))
 
 
@@ -122,8 +124,8 @@ def test_cut_lines_prove_nothing() -> None:
     records.block.offsets = [0, 1000, 1006]
     records.starts, records.end = [0, 1000], 1006
     packer.add(records, documents_of(records))
-    assert [anchor_of(b"whole\n")] == [span.anchor for span in packer.take().spans]
+    assert [checkpoint_hash_of(b"whole\n")] == [span.checkpoint_hash for span in packer.take().spans]
     records = records_of(NAMES[0], b"cut\n", 0)
     records.block.offsets, records.end = [0, 1000], 1000
     packer.add(records, documents_of(records))
-    assert [NOTHING] == [span.anchor for span in packer.take().spans]
+    assert [NOTHING] == [span.checkpoint_hash for span in packer.take().spans]

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from shipper.config import Dataset, Format, Shipper
 from shipper.deliver import one_by_one
 from shipper.deliver import serialised as module
-from shipper.deliver.one_by_one import MAX_LEFT_OUT, LineByLine, whole
+from shipper.deliver.one_by_one import MAX_LEFT_OUT, LineByLine
 from shipper.document.ecs import Documents
 from shipper.document.ids import ids_of
 from shipper.parse.dispatch import parse
 from shipper.parse.records import Records
 from shipper.runs.facts import EncodedFact
 from shipper.tail.progress import Span
-from shipper.tail.splitter import Block, Origin, Torn
+from shipper.tail.splitter import Block, Origin
 from tests.unit.document.test_line_way import FORMATS, LINES
 
 BAD = b"poison"
@@ -81,7 +81,7 @@ def test_what_a_rotation_tore_stays_one_record(careful: LineByLine) -> None:
     """Its end takes no room in the block: two records would have one offset."""
     given = block(b"one", b"poison begins", b"  and ends")
     given.offsets = [0, 4, 18, 18]
-    given.torn = Torn(Span(b"h" * 9, 0, 11, given.anchor(0), ""), None)
+    given.joined = Span(b"h" * 9, 0, 11, given.checkpoint_hash(0), "")
     records, documents = made(careful, given)
     assert ["one", "poison begins\n  and ends"] == [one["message"] for one in documents]
     assert [0, 4] == records.starts
@@ -110,7 +110,7 @@ def test_a_block_that_can_not_be_shipped_is_left_out(
     given = block(b"one", b"two")
     records, none = careful.of(given, documents)
     assert none is None
-    assert (0, 8, 2) == (whole(records).start, whole(records).end, records.rest)
+    assert (8, 2) == (records.end, records.rest)
     assert "keeps the lines from byte 0 to 8 from being shipped" in caplog.text
     assert "sub-001" not in caplog.text
     monkeypatch.setattr("shipper.deliver.one_by_one.log.error", lambda *_: None)

@@ -27,7 +27,7 @@ from shipper.elastic.outcomes import Outcome, Verdict
 from shipper.runs.facts import EncodedFact, RunFacts
 from shipper.runs.writer import RunDocuments, Written
 from shipper.tail.progress import Span
-from shipper.tail.state.marks import NOTHING
+from shipper.tail.state.checkpoint import NOTHING
 from shipper.telemetry import Counters
 
 FOREVER = float("inf")

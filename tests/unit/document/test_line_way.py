@@ -18,7 +18,7 @@ from shipper.parse.dispatch import parse
 from shipper.parse.records import Records
 from shipper.tail.reader import Reader
 from shipper.tail.splitter import Block, Origin, Splitter
-from shipper.tail.state.marks import NOTHING
+from shipper.tail.state.checkpoint import START
 
 FEW = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 NOW = 1_795_437_000 * 10**9
@@ -141,14 +141,14 @@ def blank_of(gap: bytes) -> bytes:
 
 def records_in_chunks(data: bytes, chunks: list[int], what: Origin) -> list[Records]:
     """The records of the file, read in these pieces."""
-    reader = Reader(what, offset=0, anchor=NOTHING, carry="", keep=2**20, compressed=False)
+    reader = Reader(what, START, keep=2**20, compressed=False)
     splitter = reader._splitter
     assert isinstance(splitter, Splitter)
     found = []
 
     def take(block: Block) -> None:
         records = parse(block)
-        reader.hold(block, records.rest, records.carry)
+        reader.held.hold(block, records.rest, records.carry)
         found.append(records)
 
     at = 0

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shipper.config import Format
 from shipper.parse import dispatch
 from shipper.parse.records import Records
-from shipper.tail.fingerprint import anchor_of
+from shipper.tail.fingerprint import checkpoint_hash_of
 from shipper.tail.splitter import Block, Origin
 
 A = b'{"event": "a", "level": "info", "timestamp": "2026-11-27T01:02:03Z"}'
@@ -120,7 +120,7 @@ def test_an_anchor_between_them_is_that_of_the_file() -> None:
     block = block_of(data)
     found = dispatch.parse(block)
     for start in found.starts[1:]:
-        assert anchor_of(data[:start]) == block.anchor(start)
+        assert checkpoint_hash_of(data[:start]) == block.checkpoint_hash(start)
 
 
 def test_reading_on_between_them_gives_the_same() -> None:

@@ -104,7 +104,7 @@ def blocks_of(lines: list[bytes], cuts: list[int], of: Format) -> list[Records]:
         final = stop == len(lines)
         if at >= stop:
             continue
-        block = Block(origin, lines[at:stop], offsets[at : stop + 1], final=final, carry=carry)
+        block = Block(origin, lines[at:stop], offsets[at : stop + 1], final=final, parser_state=carry)
         found.append(dispatch.parse(block))
         at += found[-1].rest
         carry = found[-1].carry
@@ -149,7 +149,7 @@ def test_a_record_can_be_begun_again_behind_any_other(parts: list[bytes], of: Fo
     first = whole.block.offsets.index(whole.starts[at])
     carry = "" if whole.carries is None or not at else whole.carries[at - 1]
     again = dispatch.parse(
-        Block(whole.block.origin, lines[first:], whole.block.offsets[first:], final=True, carry=carry)
+        Block(whole.block.origin, lines[first:], whole.block.offsets[first:], final=True, parser_state=carry)
     )
     assert told([whole])[at:] == told([again])
 

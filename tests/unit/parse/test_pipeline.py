@@ -16,7 +16,7 @@ def block(*lines: bytes, carry: str = "", unterminated: bool = False) -> Block:
     for line in lines:
         offsets.append(offsets[-1] + len(line) + 1)
     origin = Origin(b"generation", "/p", "/p", "pipeline", "pipeline")
-    return Block(origin, list(lines), offsets, carry=carry, unterminated=unterminated)
+    return Block(origin, list(lines), offsets, parser_state=carry, unterminated=unterminated)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_blocks_give_the_same_records_wherever_they_end(lines: list[bytes], cuts
                 continue
             one = Block(
                 Origin(b"generation", "/p", "/p", "pipeline", "pipeline"),
-                lines[at:stop], offsets[at : stop + 1], carry=carry, final=stop == len(lines),
+                lines[at:stop], offsets[at : stop + 1], parser_state=carry, final=stop == len(lines),
             )  # fmt: skip
             found = pipeline.parse(one)
             records += found.records

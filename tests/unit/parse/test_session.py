@@ -29,7 +29,7 @@ def parsed(text: str, *, carry: str = "", final: bool = True, at: int = 0) -> Re
     for line in lines:
         offsets.append(offsets[-1] + len(line) + 1)
     origin = Origin(b"generation", "/log/qsiprep/s.log", "/log/qsiprep/s.log", "console", "pipeline")
-    return dispatch.parse(Block(origin, lines, offsets, final=final, carry=carry))
+    return dispatch.parse(Block(origin, lines, offsets, final=final, parser_state=carry))
 
 
 def said(records: Records) -> list[tuple[Any, ...]]:

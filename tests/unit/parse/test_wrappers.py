@@ -16,7 +16,7 @@ from shipper.parse import dispatch, wrappers
 from shipper.parse.records import Records
 from shipper.tail.reader import Reader
 from shipper.tail.splitter import Block, Origin, Splitter
-from shipper.tail.state.marks import NOTHING
+from shipper.tail.state.checkpoint import START
 from tests.unit.document.test_ecs import documents_of, maker
 
 AT = "2026-11-27T01:02:03.123456789Z"
@@ -221,9 +221,7 @@ def test_pieces_give_the_same_records_as_the_whole(lines: list[bytes], chunks: l
         data = b"\n".join(lines)
         reader = Reader(
             Origin(b"123456789", "/p", "/p", "auto", "app"),
-            offset=0,
-            anchor=NOTHING,
-            carry="",
+            START,
             keep=2**20,
             compressed=False,
         )
@@ -233,7 +231,7 @@ def test_pieces_give_the_same_records_as_the_whole(lines: list[bytes], chunks: l
 
         def take(block: Block) -> None:
             records = dispatch.parse(block)
-            reader.hold(block, records.rest, records.carry)
+            reader.held.hold(block, records.rest, records.carry)
             names = ids_of(b"123456789", records.starts, records.raws)
             for at, (name, record) in enumerate(zip(names, records.records, strict=True)):
                 found.append((name, record, records.tags.get(at), records.written.get(at)))

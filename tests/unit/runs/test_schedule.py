@@ -17,7 +17,7 @@ from shipper.runs.facts import EncodedFact, RunFacts, facts_in
 from shipper.runs.schedule import MAX_INTERVAL, MIN_INTERVAL, RunWriter
 from shipper.runs.writer import RunDocuments, Written
 from shipper.tail.progress import Span
-from shipper.tail.state.marks import NOTHING
+from shipper.tail.state.checkpoint import NOTHING
 
 
 def span(number: int) -> Span:

@@ -126,12 +126,12 @@ class Runs:
 
     def step(self, *, answered: bool = True) -> int:
         """A turn of the sidecar; gives how many documents went out."""
-        self.tail.look(PATIENCE)
+        self.tail.scan(PATIENCE)
         self.save()
         count = 0
         for block in self.tail.blocks():
             count += self._send(block)
-        held_back = self.tail.quiet(PATIENCE)
+        held_back = self.tail.take_due(PATIENCE)
         self.save()
         for block in held_back:
             count += self._send(block)
@@ -145,7 +145,9 @@ class Runs:
             start, end = block.offsets[index], block.offsets[index + 1]
             sent = line + b"\n" * (end - start - len(line))
             assert self.sent.setdefault(start, sent) == sent  # the same id
-        span = Span(block.origin.generation, block.offsets[0], block.offsets[-1], block.anchor(block.offsets[-1]), "")
+        span = Span(
+            block.origin.generation, block.offsets[0], block.offsets[-1], block.checkpoint_hash(block.offsets[-1]), ""
+        )
         self.tail.begin(span)
         self.unanswered.append(span)
         return len(block.lines)
@@ -192,11 +194,11 @@ def test_the_tail_says_when_updates_are_due(runs: Runs) -> None:
     """So that nobody has to look in vain; a line that is no bar waits as ever."""
     runs.write(b"begin\n\r 1%\r 2%")
     runs.step()
-    assert runs.now + PATIENCE == runs.tail.due(PATIENCE)
+    assert runs.now + PATIENCE == runs.tail.next_due(PATIENCE)
     runs.now += 4
     runs.write(b"\r 3%")
     runs.step()
-    assert runs.now + 1 == runs.tail.due(PATIENCE)
+    assert runs.now + 1 == runs.tail.next_due(PATIENCE)
     runs.now += 1
     runs.write(b"\r 4%")
     assert 1 == runs.step()
@@ -219,7 +221,7 @@ def test_once_shows_how_far_a_bar_is(runs: Runs) -> None:
     runs.write(b"begin\n\r 1%\r 2%")
     runs.step()
     runs.write(b"\r 3%")
-    (block,) = runs.tail.rest()
+    (block,) = runs.tail.take_all()
     assert ([b"\r 1%\r"], [6, 11], False) == (block.lines, block.offsets, block.unterminated)
 
 

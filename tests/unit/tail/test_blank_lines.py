@@ -13,9 +13,10 @@ from shipper.config import Format
 from shipper.parse.dispatch import parse
 from shipper.tail import splitter as lines_module
 from shipper.tail.blank_lines import LONGEST_RECORD, surplus
-from shipper.tail.fingerprint import ANCHOR_BYTES, anchor_of
+from shipper.tail.fingerprint import CHECKPOINT_BYTES
 from shipper.tail.reader import Reader
 from shipper.tail.splitter import Origin
+from shipper.tail.state.checkpoint import START
 
 RUN = b"\n" * 40_000
 WHITE = st.sampled_from([b"\n", b"\r\n", b" \n", b"\t\n", b" ", b"\x0b\x0c\n"])
@@ -44,7 +45,7 @@ def test_only_blank_lines_between_blank_lines(content: bytes, blank: int, begin:
         kept = len(before) - said[-1] - 1 if said else len(before) + (blank if at == begin else 0)
         assert kept >= LONGEST_RECORD
         after = content[last:]
-        assert len(after) - len(after.lstrip()) >= ANCHOR_BYTES
+        assert len(after) - len(after.lstrip()) >= CHECKPOINT_BYTES
         at = last
 
 
@@ -61,7 +62,7 @@ def test_what_is_left_of_a_run() -> None:
 def documents(path: Path, line_format: Format) -> list[tuple[int, bytes, object]]:
     """Every record of a file with its place, as the sidecar reads and holds back."""
     origin = Origin(b"g" * 9, str(path), str(path), line_format, "app")
-    reader = Reader(origin, offset=0, anchor=anchor_of(b""), carry="", keep=10**6, compressed=False)
+    reader = Reader(origin, START, keep=10**6, compressed=False)
     found: list[tuple[int, bytes, object]] = []
     while True:
         block = reader.read(0.0, 0, 0)
@@ -72,9 +73,9 @@ def documents(path: Path, line_format: Format) -> list[tuple[int, bytes, object]
         if block is None:
             continue
         records = parse(block)
-        reader.hold(block, records.rest, records.carry)
+        reader.held.hold(block, records.rest, records.carry)
         found += zip(records.starts, records.raws, map(str, records.records), strict=True)
-    reader.close()
+    reader.file.close()
     return found
 
 

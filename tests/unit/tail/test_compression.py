@@ -201,14 +201,16 @@ def test_many_xz_files_are_unpacked_a_few_at_a_time(shipped: Shipped, monkeypatc
     def counted(reader: Reader, *arguments: float) -> object:
         nonlocal most
         block = read(reader, *arguments)  # type: ignore[arg-type] # passed on as they are
-        awake = [one.awake for one in tail._generations if one.awake is not None]
-        most = max(most, sum(one.view is not None and one.view.heavy for one in awake))
+        awake = [one.active_reader for one in tail._generations if one.active_reader is not None]
+        most = max(most, sum(one.file.view is not None and one.file.view.heavy for one in awake))
         return block
 
     monkeypatch.setattr(Reader, "read", counted)
     assert Counter(range(3000, 48_000)) == numbers(shipped.ship())
     assert 1 <= most <= 5
-    assert [] == [one for one in tail._generations if one.awake is not None and one.awake.view is not None]
+    assert [] == [
+        one for one in tail._generations if one.active_reader is not None and one.active_reader.file.view is not None
+    ]
 
 
 @EACH

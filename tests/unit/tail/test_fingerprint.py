@@ -3,20 +3,20 @@ from __future__ import annotations
 import pytest
 
 from shipper.tail.fingerprint import (
-    ANCHOR_BYTES,
+    CHECKPOINT_BYTES,
     END_BYTES,
-    HEAD_BYTES,
-    Known,
+    FINGERPRINT_BYTES,
+    Expected,
     Read,
     Verdict,
-    anchor_of,
+    checkpoint_hash_of,
     decide,
     first_line_of,
-    mark,
-    name,
+    generation_name,
+    hash_of,
     repeats,
 )
-from shipper.tail.state.marks import NOTHING, Mark
+from shipper.tail.state.checkpoint import NOTHING, Hash
 
 LOG = b"".join(b"line %06d\n" % number for number in range(2000))
 
@@ -26,9 +26,9 @@ def reading(content: bytes) -> Read:
     return lambda offset, length: content[offset : offset + length]
 
 
-def known(content: bytes, head: int = HEAD_BYTES) -> Known:
+def known(content: bytes, head: int = FINGERPRINT_BYTES) -> Expected:
     """What is remembered of a file of which all this was read."""
-    return Known(mark(content[:head]), len(content), anchor_of(content))
+    return Expected(hash_of(content[:head]), len(content), checkpoint_hash_of(content))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def known(content: bytes, head: int = HEAD_BYTES) -> Known:
         (Verdict.OTHER, LOG, b"x" + LOG[1:]),
         (Verdict.OTHER, LOG, LOG[:-5] + b"other tail\n"),
         (Verdict.OTHER, b"few\n", b"new\nmore\n"),
-        (Verdict.OTHER, LOG, LOG[:HEAD_BYTES] + b"grown past the offset\n" * 2000),
+        (Verdict.OTHER, LOG, LOG[:FINGERPRINT_BYTES] + b"grown past the offset\n" * 2000),
     ],
 )
 def test_files_are_judged_by_what_they_say(verdict: Verdict, before: bytes, now: bytes) -> None:
@@ -55,9 +55,9 @@ def test_files_are_judged_by_what_they_say(verdict: Verdict, before: bytes, now:
 
 def test_anchor_covers_what_precedes_the_offset() -> None:
     """Only the last bytes count, all of them when they are few, none of nothing."""
-    assert anchor_of(LOG) == anchor_of(LOG[-ANCHOR_BYTES:])
-    assert Mark(3, mark(b"abc").digest) == anchor_of(b"abc")
-    assert NOTHING == anchor_of(b"")
+    assert checkpoint_hash_of(LOG) == checkpoint_hash_of(LOG[-CHECKPOINT_BYTES:])
+    assert Hash(3, hash_of(b"abc").digest) == checkpoint_hash_of(b"abc")
+    assert NOTHING == checkpoint_hash_of(b"")
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_anchor_covers_what_precedes_the_offset() -> None:
         (b"", b"\nsecond"),
         (None, b"unfinished"),
         (None, b""),
-        (b"x" * HEAD_BYTES, b"x" * HEAD_BYTES),
+        (b"x" * FINGERPRINT_BYTES, b"x" * FINGERPRINT_BYTES),
     ],
 )
 def test_first_line_is_known_when_it_ended(line: bytes | None, head: bytes) -> None:
@@ -87,9 +87,9 @@ def test_names_tell_lives_apart() -> None:
         ("h", "/ax", b"", 0),
         ("h", "/\udcff", b"x", 0),
     ]
-    assert len(lives) == len({name(*life) for life in lives})
-    assert {9} == {len(name(*life)) for life in lives}
-    assert name("h", "/a", b"x", 0) == name("h", "/a", b"x", 0)
+    assert len(lives) == len({generation_name(*life) for life in lives})
+    assert {9} == {len(generation_name(*life)) for life in lives}
+    assert generation_name("h", "/a", b"x", 0) == generation_name("h", "/a", b"x", 0)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipper.tail.progress import MOST_WAITING, Progress, Span
-from shipper.tail.state.marks import NOTHING
+from shipper.tail.progress import MAX_WAITING, Progress, Span
+from shipper.tail.state.checkpoint import NOTHING
 
 
 @pytest.mark.parametrize("most", [0, 256])
@@ -15,7 +15,7 @@ def test_cursor_is_the_end_of_the_acknowledged_prefix(
 ) -> None:
     """In whatever order spans are acknowledged, a cursor never passes one that is not, and misses none that is."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("shipper.tail.progress.MOST_WAITING", most)
+        patch.setattr("shipper.tail.progress.MAX_WAITING", most)
         _acknowledge(lengths, data)
 
 
@@ -58,10 +58,10 @@ def test_same_place_read_again_is_another_span() -> None:
 
 
 def test_what_travels_in_one_document_is_passed_at_once() -> None:
-    """A record torn between two lives moves both cursors when all before it is safe, and neither before."""
+    """A record joined between two lives moves both cursors when all before it is safe, and neither before."""
     progress = Progress()
-    torn = Span(b"b", 0, 7, NOTHING, "")
-    above, record = Span(b"a", 0, 5, NOTHING, ""), Span(b"a", 5, 9, NOTHING, "", torn=torn)
+    joined = Span(b"b", 0, 7, NOTHING, "")
+    above, record = Span(b"a", 0, 5, NOTHING, ""), Span(b"a", 5, 9, NOTHING, "", joined=joined)
     below = Span(b"b", 7, 8, NOTHING, "")
     for span in (above, record, below):
         progress.begin(span)
@@ -77,7 +77,7 @@ def test_what_waits_behind_a_span_without_outcome_is_little() -> None:
         progress.begin(span)
         if span is not spans[0]:
             assert [] == progress.acknowledge([span])
-    assert progress.waiting <= 2 * MOST_WAITING + 2
+    assert progress.waiting <= 2 * MAX_WAITING + 2
     [grown] = progress.acknowledge([spans[0]])
-    assert (20_000, "19999") == (grown.end, grown.carry)
+    assert (20_000, "19999") == (grown.end, grown.parser_state)
     assert progress.settled

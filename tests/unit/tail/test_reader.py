@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from shipper.tail import reader as module
-from shipper.tail.fingerprint import anchor_of, mark
+from shipper.tail.fingerprint import checkpoint_hash_of, hash_of
 from shipper.tail.reader import DamagedError, MovedError, Reader, RewrittenError
 from shipper.tail.splitter import Block, Origin
-from shipper.tail.state.marks import NOTHING, Mark
+from shipper.tail.state.checkpoint import NOTHING, Checkpoint, Hash
 
 Make = Callable[..., Reader]
 
@@ -26,17 +26,21 @@ def make(path: Path) -> Iterator[Make]:
     """Makes readers of the file and closes them."""
     made: list[Reader] = []
 
-    def build(offset: int = 0, anchor: Mark = NOTHING, keep: int = 1000, head: Mark = NOTHING) -> Reader:
+    def build(offset: int = 0, before: Hash = NOTHING, keep: int = 1000, fingerprint: Hash = NOTHING) -> Reader:
         origin = Origin(b"g" * 9, str(path), str(path), "auto", "app")
         reader = Reader(
-            origin, offset=offset, anchor=anchor, carry="", keep=keep, compressed=path.suffix == ".gz", head=head
+            origin,
+            Checkpoint(offset, before),
+            keep=keep,
+            compressed=path.suffix == ".gz",
+            fingerprint=fingerprint,
         )
         made.append(reader)
         return reader
 
     yield build
     for reader in made:
-        reader.close()
+        reader.file.close()
 
 
 def read(reader: Reader, now: float = 1.0) -> Block | None:
@@ -72,17 +76,17 @@ def test_large_files_come_in_pieces(path: Path, make: Make, monkeypatch: pytest.
         block = read(reader)
         lines += block.lines if block else []
     assert [b"%d" % number for number in range(100)] == lines
-    assert anchor_of(path.read_bytes()) == reader.anchor
+    assert checkpoint_hash_of(path.read_bytes()) == reader.checkpoint_hash
 
 
 def test_goes_on_at_an_offset(path: Path, make: Make) -> None:
     """What precedes it must be what was there."""
     path.write_bytes(b"one\ntwo\n")
-    block = read(make(4, anchor_of(b"one\n")))
+    block = read(make(4, checkpoint_hash_of(b"one\n")))
     assert block is not None
     assert ([b"two"], [4, 8]) == (block.lines, block.offsets)
     with pytest.raises(RewrittenError):
-        read(make(4, anchor_of(b"eno\n")))
+        read(make(4, checkpoint_hash_of(b"eno\n")))
 
 
 @pytest.mark.parametrize("now", [b"", b"one", b"new\n", b"other and longer\nthan it was\n"])
@@ -100,8 +104,8 @@ def test_first_read_is_proved_by_the_head(path: Path, make: Make) -> None:
     """Before anything was read there is no anchor; the file must begin as it did when it was named."""
     path.write_bytes(b"new\n")
     with pytest.raises(RewrittenError):
-        read(make(head=mark(b"old\n")))
-    assert read(make(head=mark(b"new"))) is not None
+        read(make(fingerprint=hash_of(b"old\n")))
+    assert read(make(fingerprint=hash_of(b"new"))) is not None
 
 
 def test_renamed_file_is_read_on(path: Path, make: Make) -> None:
@@ -113,11 +117,11 @@ def test_renamed_file_is_read_on(path: Path, make: Make) -> None:
     path.write_bytes(b"other\n")
     with moved.open("ab") as file:
         file.write(b"two\n")
-    reader.gone = True
+    reader.file.gone = True
     block = read(reader)
     assert block is not None
     assert [b"two"] == block.lines
-    reader.close()
+    reader.file.close()
     assert read(reader) is None
 
 
@@ -125,10 +129,10 @@ def test_other_file_under_the_name(path: Path, make: Make) -> None:
     """A file that took the name since the scan is not opened."""
     path.write_bytes(b"one\n")
     reader = make()
-    reader.key = (0, 0)
+    reader.file.key = (0, 0)
     with pytest.raises(MovedError):
         read(reader)
-    assert reader.view is None
+    assert reader.file.view is None
 
 
 def test_missing_file_can_be_tried_again(path: Path, make: Make) -> None:
@@ -147,16 +151,16 @@ def test_held_lines_come_first_in_the_next_block(path: Path, make: Make) -> None
     block = read(reader)
     assert block is not None
     assert {1: 9} == block.cut
-    reader.hold(block, 1, "state")
+    reader.held.hold(block, 1, "state")
     assert reader.waiting
     with path.open("ab") as file:
         file.write(b"more\n")
     block = read(reader)
     assert block is not None
     assert ([b"long l", b"held", b"more"], [5, 15, 20, 25]) == (block.lines, block.offsets)
-    assert ({0: 9}, "state") == (block.cut, block.carry)
-    reader.hold(block, 3, "end")
-    assert (None, "end", False) == (reader.held, reader.carry, reader.waiting)
+    assert ({0: 9}, "state") == (block.cut, block.parser_state)
+    reader.held.hold(block, 3, "end")
+    assert (None, "end", False) == (reader.held.record, reader.held.parser_state, reader.waiting)
 
 
 @pytest.mark.parametrize("with_line", [True, False])
@@ -166,7 +170,7 @@ def test_finish_gives_what_is_held_as_it_stands(path: Path, make: Make, with_lin
     reader = make()
     block = read(reader)
     assert block is not None
-    reader.hold(block, 0, "")
+    reader.held.hold(block, 0, "")
     last = reader.finish(1, 2, with_line=with_line)
     assert last is not None
     assert ([b"held", b"half"] if with_line else [b"held"]) == last.lines
@@ -214,7 +218,7 @@ def test_a_hole_is_not_read(path: Path, make: Make) -> None:
     assert third.lines[0].startswith(b"three\0\0")
     with path.open("rb") as file:
         file.seek(-256, 2)
-        assert anchor_of(file.read()) == reader.anchor
+        assert checkpoint_hash_of(file.read()) == reader.checkpoint_hash
 
 
 def test_a_hole_that_is_filled_is_read(path: Path, make: Make) -> None:
@@ -238,7 +242,7 @@ def test_unpacking_takes_turns(path: Path) -> None:
     path.write_bytes(gzip.compress(content, 1))
     position = len(content) - 10
     origin = Origin(b"g" * 9, str(path), str(path), "auto", "app")
-    reader = Reader(origin, offset=position, anchor=anchor_of(b"line\n"), carry="", keep=1000, compressed=True)
+    reader = Reader(origin, Checkpoint(position, checkpoint_hash_of(b"line\n")), keep=1000, compressed=True)
     turns = 0
     while (block := read(reader)) is None:
         assert reader.grew, "it is not at its end"
@@ -246,4 +250,4 @@ def test_unpacking_takes_turns(path: Path) -> None:
         turns += 1
     assert 1 < turns
     assert ([b"line", b"line"], [position, position + 5, position + 10]) == (block.lines, block.offsets)
-    reader.close()
+    reader.file.close()

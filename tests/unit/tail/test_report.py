@@ -63,12 +63,12 @@ class Lab:
 
     def look(self, *, acknowledge: bool = False) -> None:
         """A scan, and everything acknowledged or nothing."""
-        self.tail.look(0.0)
+        self.tail.scan(0.0)
         while acknowledge:
             for block in self.tail.blocks():
                 self.tail.hold(block, len(block.lines), "")
                 end = block.offsets[-1]
-                span = Span(block.origin.generation, block.offsets[0], end, block.anchor(end), "")
+                span = Span(block.origin.generation, block.offsets[0], end, block.checkpoint_hash(end), "")
                 self.tail.begin(span)
                 self.tail.acknowledge([span])
             if not self.tail.grew:
@@ -140,7 +140,7 @@ def test_behind_and_catching_up(lab: Lab) -> None:
     tail = lab.tail
     block = next(tail.blocks())
     assert 50.0 == lab.lag()[1]
-    span = Span(block.origin.generation, 0, 300, block.anchor(300), "")
+    span = Span(block.origin.generation, 0, 300, block.checkpoint_hash(300), "")
     tail.begin(span)
     tail.acknowledge([span])
     lab.store.save(tail.cursors(tail.dirty))

@@ -7,25 +7,25 @@ from pathlib import Path
 import pytest
 
 from shipper.tail.file_content import FileView
-from shipper.tail.generation import Generation
-from shipper.tail.rotation_joins import Joints, Seams, predecessor
+from shipper.tail.generation import Generation, Met
+from shipper.tail.rotation_joins import Framing, RotationJoins, predecessor
 from shipper.tail.scanner import Found, Source
 from shipper.tail.splitter import Block, Origin
-from shipper.tail.state.marks import NOTHING
-from shipper.tail.state.store import Cursor
+from shipper.tail.state.checkpoint import NOTHING, Checkpoint
+from shipper.tail.state.rows import Cursor, LastSeen
 
-JOINTS = Joints(
+FRAMING = Framing(
     orphan=lambda line, _: line.startswith(b" "),
     continuation=lambda _, lines, *__: next((at for at, line in enumerate(lines) if line[:1] != b" "), len(lines)),
 )
 
 
-def life(name: bytes, age: int, begun_at: int = 1, *, lost: bool = False, awake: bool = True) -> Generation:
+def life(name: bytes, age: int, scan: int = 1, *, lost: bool = False, awake: bool = True) -> Generation:
     """A life of a log, in a file of this age or, ``lost``, last seen in one."""
     one = Generation(
-        Cursor(name, "/x.log", b"", 0, f"/x.log.{age}", 1, age, 9, NOTHING), keep=100, open_view=FileView
+        Cursor(name, "/x.log", b"", 0, LastSeen(f"/x.log.{age}", 1, age, 9), NOTHING), keep=100, open_view=FileView
     )
-    one.begun_at = begun_at
+    one.met = Met(scan)
     source = Source("/x.log", "auto", "app")
     one.moves_into(Found(f"/x.log.{age}", "/x.log", source, 1, age, 9, 0, age, False, f"/x.log.{age}"))  # noqa: FBT003
     if awake:
@@ -73,35 +73,35 @@ def test_nothing_lies_before_the_oldest_or_what_has_no_file() -> None:
 def test_what_is_under_way_is_known_to_the_next_run() -> None:
     """Where the parts end is the same as before, as long as neither is acknowledged."""
     before, after = life(b"\1", 1), life(b"\2", 0)
-    before.reader.hold(block(before, b"head"), 0, "")
-    seams = Seams(JOINTS)
-    joined = seams.first(after, block(after, b" one", b"two"), [before, after], {b"\1", b"\2"}, {b"\1"})
+    before.reader.held.hold(block(before, b"head"), 0, "")
+    joins = RotationJoins(FRAMING)
+    joined = joins.first(after, block(after, b" one", b"two"), [before, after], {b"\1", b"\2"}, {b"\1"})
     assert joined is not None
-    assert joined.torn is not None
+    assert joined.joined is not None
     assert ([b"head", b" one"], [0, 5, 5]) == (joined.lines, joined.offsets)
-    assert ([b"two"], 5) == (joined.torn.rest and joined.torn.rest.lines, joined.torn.span.end)
+    assert ([b"two"], 5) == (joined.following and joined.following.lines, joined.joined.end)
     again = [life(b"\1", 1), life(b"\2", 0)]
-    assert seams.written() == Seams(JOINTS, again, seams.written()).written()
-    assert [5, 0] == [one.seam for one in again]
-    again[0].cursor.offset = 5
-    assert "" == Seams(JOINTS, again, seams.written()).written()
+    assert joins.text() == RotationJoins(FRAMING, again, joins.text()).text()
+    assert [5, 0] == [one.join_at for one in again]
+    again[0].cursor.checkpoint = Checkpoint(5)
+    assert "" == RotationJoins(FRAMING, again, joins.text()).text()
 
 
 @pytest.mark.parametrize("written", ["", "{", "[]", "3", '{"zz": 1}', '{"01": [1, "02"]}', '{"01": [1, 2, 3]}'])
 def test_a_damaged_memory_is_none(written: str) -> None:
     """It costs a record that is torn at worst."""
-    assert "" == Seams(JOINTS, [life(b"\1", 1)], written).written()
+    assert "" == RotationJoins(FRAMING, [life(b"\1", 1)], written).text()
 
 
 def test_the_anchor_of_the_end_knows_only_its_own_lines(tmp_path: Path) -> None:
     """The next life's lines are no bytes of this file."""
     before, after = life(b"\1", 1), life(b"\2", 0)
     own = block(before, b"head", b" own")
-    before.reader.hold(own, 0, "")
-    seams = Seams(JOINTS)
-    joined = seams.first(after, block(after, b" one", final=True), [before, after], {b"\1"}, {b"\1"})
+    before.reader.held.hold(own, 0, "")
+    joins = RotationJoins(FRAMING)
+    joined = joins.first(after, block(after, b" one", final=True), [before, after], {b"\1"}, {b"\1"})
     assert joined is not None
     path = tmp_path / "x"
     path.write_bytes(b"head\n own\n")
-    assert own.anchor(10) == joined.anchor(10)
-    assert 10 == joined.anchor(10).length
+    assert own.checkpoint_hash(10) == joined.checkpoint_hash(10)
+    assert 10 == joined.checkpoint_hash(10).length

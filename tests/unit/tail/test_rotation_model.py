@@ -13,7 +13,7 @@ from hypothesis.stateful import precondition, rule
 
 from shipper.document.ids import ids_of
 from shipper.tail import reader as reader_module
-from shipper.tail.fingerprint import ANCHOR_BYTES, anchor_of
+from shipper.tail.fingerprint import CHECKPOINT_BYTES, checkpoint_hash_of
 from shipper.tail.progress import Progress, Span
 from shipper.tail.reader import MovedError, RewrittenError
 from shipper.tail.scanner import Scanner, Source
@@ -54,7 +54,7 @@ class Tail:
     def stop(self) -> None:
         """Let the files go, as a dying process does."""
         for generation in self.generations:
-            generation.reader.close()
+            generation.close()
 
     def save(self, names: set[bytes]) -> None:
         """Write these cursors."""
@@ -90,7 +90,7 @@ class Tail:
                 block = reader.finish(0, 0, with_line=True)
                 if block is not None:
                     self.take(block)
-                reader.close()
+                reader.file.close()
                 del self.active[name]
         return progressed
 
@@ -110,8 +110,8 @@ class Tail:
             assert identity == self.ids.setdefault(line, identity), f"{line[:30]!r} got a second id"
             ended = line if block.unterminated and index == len(block.lines) - 1 else line + b"\n"
             self.before[name] = (self.before.get(name, b"") if start else b"") + ended
-            self.before[name] = self.before[name][-ANCHOR_BYTES:]
-            span = Span(name, start, end, anchor_of(self.before[name]), "")
+            self.before[name] = self.before[name][-CHECKPOINT_BYTES:]
+            span = Span(name, start, end, checkpoint_hash_of(self.before[name]), "")
             self.progress.begin(span)
             self.waiting.append(span)
 
@@ -120,7 +120,8 @@ class Tail:
         done, self.waiting = self.waiting[:count], self.waiting[count:]
         for span in self.progress.acknowledge(done):
             cursor = self.generations.get(span.generation).cursor
-            cursor.offset, cursor.anchor, cursor.seen_at = span.end, span.anchor, 1.0
+            cursor.checkpoint = cursor.checkpoint._replace(offset=span.end, hash=span.checkpoint_hash)
+            cursor.seen_at = 1.0
             self.save({span.generation})
 
 

@@ -1,4 +1,4 @@
-"""The ladder of digests: what is still there of a file, as far as it tells."""
+"""Content samples: how much of what was read a file still holds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipper.tail import samples
-from shipper.tail.fingerprint import ANCHOR_BYTES, Read
+from shipper.tail.fingerprint import CHECKPOINT_BYTES, Read
 
 
 def content(length: int, salt: int = 0) -> bytes:
@@ -15,12 +15,14 @@ def content(length: int, salt: int = 0) -> bytes:
     return b"".join(b"%d:%d|" % (salt, number) for number in range(length // 4 + 1))[:length]
 
 
-def ladder_of(data: bytes, chunk: int) -> bytes:
-    """The ladder of a file that was read in chunks."""
-    ladder = b""
+def samples_of(data: bytes, chunk: int) -> bytes:
+    """The samples of a file that was read in chunks."""
+    taken = b""
     for start in range(0, len(data), chunk):
-        ladder = samples.climb(ladder, start, data[max(0, start - ANCHOR_BYTES) : start], data[start : start + chunk])
-    return ladder
+        taken = samples.extended(
+            taken, start, data[max(0, start - CHECKPOINT_BYTES) : start], data[start : start + chunk]
+        )
+    return taken
 
 
 def reader_of(data: bytes) -> Read:
@@ -30,18 +32,18 @@ def reader_of(data: bytes) -> Read:
 
 @given(st.integers(100, 40_000), st.integers(50, 5000))
 def test_ladder_does_not_depend_on_the_reading(length: int, chunk: int) -> None:
-    """However a file was read, its ladder is the same, and the whole file climbs it."""
+    """However a file was read, its samples are the same, and the whole file matches them."""
     data = content(length)
-    ladder = ladder_of(data, length)
-    assert ladder_of(data, chunk)[-len(ladder) :] == ladder
-    assert samples.top(ladder) == samples.still_there(ladder, length, reader_of(data))
+    taken = samples_of(data, length)
+    assert samples_of(data, chunk)[-len(taken) :] == taken
+    assert samples.last_offset(taken) == samples.matching_length(taken, length, reader_of(data))
 
 
 @given(st.integers(100, 40_000))
 def test_ladder_can_be_measured_afterwards(length: int) -> None:
     """It is what reading would have made of it."""
     data = content(length)
-    assert ladder_of(data, length) == samples.measure(length, reader_of(data))
+    assert samples_of(data, length) == samples.measure(length, reader_of(data))
 
 
 @given(st.integers(400, 40_000), st.floats(0.4, 1.0))
@@ -49,7 +51,7 @@ def test_cut_file_holds_what_is_left(length: int, part: float) -> None:
     """Of a file that was cut, it says how much is there: at most a tenth, or a few bytes, too little."""
     data = content(length)
     left = int(length * part)
-    kept = samples.still_there(ladder_of(data, 1000), left, reader_of(data[:left]))
+    kept = samples.matching_length(samples_of(data, 1000), left, reader_of(data[:left]))
     assert left * 0.9 - 32 <= kept <= left
 
 
@@ -57,20 +59,20 @@ def test_what_differs_ends_the_ladder() -> None:
     """Bytes written anew prove nothing, however long the file is."""
     data, other = content(10_000), content(10_000, salt=1)
     mixed = data[:5000] + other[5000:]
-    assert 4500 <= samples.still_there(ladder_of(data, 777), 10_000, reader_of(mixed)) <= 5000
-    assert samples.still_there(ladder_of(data, 777), 10_000, reader_of(other)) == 0
+    assert 4500 <= samples.matching_length(samples_of(data, 777), 10_000, reader_of(mixed)) <= 5000
+    assert samples.matching_length(samples_of(data, 777), 10_000, reader_of(other)) == 0
 
 
 def test_ladder_stays_short() -> None:
-    """A long file needs a dozen rungs, not more."""
-    assert len(ladder_of(content(3_000_000), 64 * 1024)) <= 14 * 16
+    """A long file needs a dozen samples, not more."""
+    assert len(samples_of(content(3_000_000), 64 * 1024)) <= 14 * 16
 
 
 def test_below_keeps_what_is_acknowledged() -> None:
     """Rungs beyond an offset are left out."""
-    ladder = ladder_of(content(10_000), 1000)
-    assert samples.top(samples.below(ladder, 6000)) <= 6000 < samples.top(ladder)
-    assert samples.top(b"") == 0
+    taken = samples_of(content(10_000), 1000)
+    assert samples.last_offset(samples.up_to(taken, 6000)) <= 6000 < samples.last_offset(taken)
+    assert samples.last_offset(b"") == 0
 
 
 @pytest.mark.parametrize(
@@ -79,4 +81,4 @@ def test_below_keeps_what_is_acknowledged() -> None:
 )
 def test_cut_or_written_anew(kept: int, pure: bool, cut: bool) -> None:
     """What holds half or only old bytes was cut; what agrees for long and then differs is another life."""
-    assert cut is samples.tells_a_cut(kept, 10_000, pure=pure)
+    assert cut is samples.is_truncation(kept, 10_000, pure=pure)

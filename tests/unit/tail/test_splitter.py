@@ -3,8 +3,8 @@ from __future__ import annotations
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from shipper.tail.fingerprint import anchor_of
-from shipper.tail.splitter import HOLE_BYTES, Block, Origin, Splitter
+from shipper.tail.fingerprint import checkpoint_hash_of
+from shipper.tail.splitter import SPARSE_BYTES, Block, Origin, Splitter
 
 Fed = tuple[list[bytes], list[int], dict[int, int], int]
 
@@ -64,7 +64,7 @@ def test_memory_is_bounded_by_what_is_kept() -> None:
     splitter = Splitter(0, 1000)
     for _ in range(500):
         splitter.feed(b"x" * 10_000)
-    assert 1000 == len(splitter._rest)
+    assert 1000 == len(splitter._unfinished)
     assert 5_000_000 == splitter.pending
     assert ([b"x" * 1000], [0, 5_000_000], {0: 5_000_000}) == splitter.take_rest()
 
@@ -100,7 +100,7 @@ def test_another_limit_counts_from_the_next_line(
 ) -> None:
     """Whenever it comes: each line is as under the old or under the new limit, and all are at their places."""
     # A limit below that of a hole is one for holes too, and only tests have it.
-    assume(min(keeps) >= HOLE_BYTES or b"\n\0" not in b"\n" + content)
+    assume(min(keeps) >= SPARSE_BYTES or b"\n\0" not in b"\n" + content)
     ends = sorted({min(one, len(content)) for one in at} | {len(content)})
     pieces = [content[start:end] for start, end in zip([0, *ends], ends, strict=False)]
     splitter = Splitter(0, keeps[0])
@@ -134,4 +134,4 @@ def test_a_line_is_parted_in_place() -> None:
     block.part(1, [1, 3])
     assert ([b"a", b"b", b"cd", b"ef", b"g"], [5, 7, 8, 10, 13, 15]) == (block.lines, block.offsets)
     assert {0: 9, 4: 9} == block.cut
-    assert anchor_of(b"bcd") == Block(block.origin, block.lines[1:], block.offsets[1:]).anchor(10)
+    assert checkpoint_hash_of(b"bcd") == Block(block.origin, block.lines[1:], block.offsets[1:]).checkpoint_hash(10)

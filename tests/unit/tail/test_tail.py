@@ -13,12 +13,13 @@ import pytest
 
 from shipper.tail import handles as handles_module
 from shipper.tail.file_content import FileView
-from shipper.tail.fingerprint import anchor_of, name
+from shipper.tail.fingerprint import checkpoint_hash_of, generation_name
+from shipper.tail.holding import RECORD_PATIENCE
 from shipper.tail.progress import Span
 from shipper.tail.reader import CHUNK_BYTES
 from shipper.tail.scanner import Scanner, Source
 from shipper.tail.state.store import Cursor
-from shipper.tail.tail import HANDLE_PATIENCE, RECORD_PATIENCE, Clock, Tail
+from shipper.tail.tail import HANDLE_PATIENCE, Clock, Tail
 
 PATIENCE = 5.0
 
@@ -67,14 +68,14 @@ class Files:
             lines += block.lines
             self.tail.hold(block, len(block.lines), "")
             last = block.lines[-1] + b"\n" if block.lines else b""
-            span = Span(block.origin.generation, block.offsets[0], block.offsets[-1], anchor_of(last), "")
+            span = Span(block.origin.generation, block.offsets[0], block.offsets[-1], checkpoint_hash_of(last), "")
             self.tail.begin(span)
             self.tail.acknowledge([span])
         return lines
 
     def step(self) -> list[bytes]:
         """Scan, and read until nothing comes."""
-        self.tail.look(PATIENCE)
+        self.tail.scan(PATIENCE)
         lines = self.read()
         while self.tail.grew:
             lines += self.read()
@@ -154,11 +155,11 @@ def test_link_pointed_elsewhere(files: Files, tmp_path: Path) -> None:
 def test_line_whose_end_was_not_looked_for_is_not_ended(files: Files) -> None:
     """A chunk ends in mid-line and then nobody reads for long: the rest of the line is in the file all the same."""
     files.write("a" * 10 + "\n" + "b" * 70_000 + "\n")
-    files.tail.look(PATIENCE)
+    files.tail.scan(PATIENCE)
     assert [b"a" * 10] == files.read()
     files.now += 10 * PATIENCE
-    assert [] == files.tail.quiet(PATIENCE)
-    assert files.tail.due(PATIENCE) == float("inf")
+    assert [] == files.tail.take_due(PATIENCE)
+    assert files.tail.next_due(PATIENCE) == float("inf")
     assert [70_000] == [len(line) for line in files.read()]
 
 
@@ -167,31 +168,31 @@ def test_end_of_what_was_held_back_is_noted_before_it_is_sent(files: Files) -> N
     files.write("whole\npart")
     assert [b"whole"] == files.step()
     files.now += PATIENCE
-    assert files.now == files.tail.due(PATIENCE)
-    (block,) = files.tail.quiet(PATIENCE)
+    assert files.now == files.tail.next_due(PATIENCE)
+    (block,) = files.tail.take_due(PATIENCE)
     assert ([b"part"], True, True) == (block.lines, block.unterminated, block.final)
     (cursor,) = files.tail.cursors(files.tail.dirty)
-    assert ((10,), 6) == (cursor.cuts, cursor.offset)
+    assert ((10,), 6) == (cursor.flush_points, cursor.offset)
     files.write(" and rest\nnext\n")
     again = Files(files.root, [cursor])
     assert [b"part", b" and rest", b"next"] == again.step()
     again.close()
     (cursor,) = again.tail.cursors(again.tail.dirty)
-    assert () == cursor.cuts
+    assert () == cursor.flush_points
 
 
 def test_held_record_is_given_after_a_second(files: Files) -> None:
     """A record that may go on waits a second, an unfinished line as long as is configured."""
     files.write("one\ntwo\npart")
-    files.tail.look(PATIENCE)
+    files.tail.scan(PATIENCE)
     (block,) = files.tail.blocks()
     files.tail.hold(block, 1, "")
     while list(files.tail.blocks()):
         pass
     files.now += RECORD_PATIENCE
-    assert [[b"two"]] == [block.lines for block in files.tail.quiet(PATIENCE)]
+    assert [[b"two"]] == [block.lines for block in files.tail.take_due(PATIENCE)]
     files.now += PATIENCE
-    assert [[b"part"]] == [block.lines for block in files.tail.quiet(PATIENCE)]
+    assert [[b"part"]] == [block.lines for block in files.tail.take_due(PATIENCE)]
 
 
 def test_round_goes_on_where_it_was_broken_off(files: Files) -> None:
@@ -199,7 +200,7 @@ def test_round_goes_on_where_it_was_broken_off(files: Files) -> None:
     files.write("x" * 99 + "\n", "a.log")
     files.write(("y" * 99 + "\n") * 5000, "b.log")
     files.write("z" * 99 + "\n", "c.log")
-    files.tail.look(PATIENCE)
+    files.tail.scan(PATIENCE)
     order = []
     for _ in range(4):
         for block in files.tail.blocks():
@@ -214,7 +215,7 @@ def test_rest_of_a_broken_round_is_no_round(files: Files) -> None:
     files.write("a\n", "a.log")
     files.step()
     files.write(("b" * 99 + "\n") * 2000, "b.log")
-    files.tail.look(PATIENCE)
+    files.tail.scan(PATIENCE)
     for _ in files.tail.blocks():
         break
     assert files.tail.grew
@@ -241,7 +242,7 @@ def test_no_descriptors_left(files: Files) -> None:
     """Files that can't be opened for want of descriptors are read with fewer handles, nothing is given up."""
     for number in range(30):
         files.write(f"{number}\n", f"{number}.log")
-    files.tail.look(PATIENCE)
+    files.tail.scan(PATIENCE)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (len(descriptors()) + 10, hard))
     try:
@@ -282,8 +283,8 @@ def test_deleted_file_stays_when_inputs_change(files: Files) -> None:
 def test_files_are_opened_while_nothing_can_be_sent(files: Files) -> None:
     """A file that goes away in an outage can be read afterwards."""
     path = files.write("one\n")
-    files.tail.look(PATIENCE)
-    files.tail.secure()
+    files.tail.scan(PATIENCE)
+    files.tail.open_unread()
     path.unlink()
     assert [b"one"] == files.step()
 
@@ -292,11 +293,11 @@ def test_once_leaves_what_is_written_meanwhile(tmp_path: Path) -> None:
     """A busy writer does not keep it for ever."""
     files = Files(tmp_path, [], once=True)
     files.write("one\npart")
-    files.tail.look(0.0)
+    files.tail.scan(0.0)
     assert [b"one"] == files.read()
     files.write(" goes on\ntwo\n")
     assert [] == files.read()
-    assert [] == files.tail.rest()
+    assert [] == files.tail.take_all()
     files.close()
 
 
@@ -308,7 +309,7 @@ def test_another_host_names_what_is_new(files: Files) -> None:
     new = files.write("two\n", "new.log")
     files.write("more\n")
     assert {b"more", b"two"} == set(files.step())
-    assert {name("h", str(old), b"one", 0), name("other", str(new), b"two", 0)} == {
+    assert {generation_name("h", str(old), b"one", 0), generation_name("other", str(new), b"two", 0)} == {
         cursor.id for cursor in files.tail.all_cursors()
     }
 
@@ -331,17 +332,17 @@ def test_a_bomb_takes_turns(tmp_path: Path) -> None:
     """While a small file unpacks to blank lines without end, a line in another log comes in the very next round."""
     (tmp_path / "bomb.log.1.gz").write_bytes(gzip.compress(b"\n" * 2**25))
     files = Files(tmp_path, [])
-    files.tail.look(PATIENCE)
+    files.tail.scan(PATIENCE)
     for turn in range(20):
         files.write(f"line {turn}\n")
-        files.tail.look(PATIENCE)
+        files.tail.scan(PATIENCE)
         assert f"line {turn}".encode() in files.read()
     assert files.tail.grew
     lines = files.read()
     while files.tail.grew:
         lines += files.read()
     assert 2000 + 2**25 // CHUNK_BYTES * 300 > len(lines)
-    bomb = next(one for one in files.tail.all_cursors() if one.path.endswith(".gz"))
+    bomb = next(one for one in files.tail.all_cursors() if one.file.path.endswith(".gz"))
     assert 2**25 == bomb.offset
     files.close()
 
@@ -351,7 +352,7 @@ def test_a_file_that_goes_before_it_is_read(tmp_path: Path, how: str) -> None:
     """It counts as unread unless it is found under another name."""
     files = Files(tmp_path, [], once=True)
     path = files.write("one\ntwo\n")
-    files.tail.look(PATIENCE)
+    files.tail.scan(PATIENCE)
     if how in {"renamed", "rotated"}:
         path.rename(path.with_name("app.log.1" if how == "rotated" else "elsewhere"))
     else:
@@ -359,7 +360,7 @@ def test_a_file_that_goes_before_it_is_read(tmp_path: Path, how: str) -> None:
     if how == "replaced by a directory":
         path.mkdir()
     files.read()
-    assert files.tail.hurried
+    assert files.tail.needs_scan
     assert [str(path)] == files.tail.unread()
     assert ([b"one", b"two"] if how == "rotated" else []) == files.step()
     assert ([] if how == "rotated" else [str(path)]) == files.tail.unread()
@@ -380,7 +381,7 @@ def test_a_file_that_can_be_read_again(tmp_path: Path, monkeypatch: pytest.Monke
         assert [str(path)] == files.tail.unread()
     assert [b"one"] == files.step()
     assert [] == files.tail.unread()
-    files.tail.look(PATIENCE)
+    files.tail.scan(PATIENCE)
     with monkeypatch.context() as broken:
         broken.setattr(FileView, "read", fail)
         files.write("two\n")

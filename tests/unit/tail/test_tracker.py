@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from shipper.tail.file_content import FileView
-from shipper.tail.fingerprint import anchor_of, mark, name
+from shipper.tail.fingerprint import checkpoint_hash_of, generation_name, hash_of
 from shipper.tail.reader import MovedError, RewrittenError
 from shipper.tail.scanner import Found, Scanner, Source
 from shipper.tail.state.path_hashing import Conceal, plain
@@ -47,7 +47,7 @@ class Logs:
     def close(self) -> None:
         """Let every file go."""
         for generation in self.generations:
-            generation.reader.close()
+            generation.close()
 
     def begin(self, cursors: list[Cursor]) -> None:
         """Start with these cursors."""
@@ -67,11 +67,13 @@ class Logs:
             cursor, position = generation.cursor, generation.reader.position
             if acknowledged < 1:
                 said = b"".join(line for one, _, line in self.out if one == cursor.id)
-                cursor.offset = said.rfind(b"\n", 0, int(position * acknowledged)) + 1
-                cursor.anchor = anchor_of(said[: cursor.offset])
+                position = said.rfind(b"\n", 0, int(position * acknowledged)) + 1
+                before = checkpoint_hash_of(said[:position])
             else:
-                cursor.offset, cursor.anchor = position, generation.reader.anchor
-            cursor.path, cursor.logical = self.conceal(cursor.path), self.conceal(cursor.logical)
+                before = generation.reader.checkpoint_hash
+            cursor.checkpoint = cursor.checkpoint._replace(offset=position, hash=before)
+            cursor.file = cursor.file._replace(path=self.conceal(cursor.file.path))
+            cursor.logical = self.conceal(cursor.logical)
             cursors.append(cursor)
         self.close()
         self.begin(cursors)
@@ -88,7 +90,7 @@ class Logs:
         """Read every file to its end; gives the new lines."""
         before = len(self.out)
         for generation in list(self.generations):
-            if generation.found is None and generation.reader.view is None:
+            if generation.found is None and generation.reader.file.view is None:
                 continue
             try:
                 while (block := generation.reader.read(0.0, 0, 0)) is not None:
@@ -120,7 +122,7 @@ class Logs:
 
 def hidden(path: str) -> str:
     """A path as a store holds it that must not tell paths."""
-    return f"~{mark(path.encode()).digest.hex()}" if path.startswith("/") else path
+    return f"~{hash_of(path.encode()).digest.hex()}" if path.startswith("/") else path
 
 
 @pytest.fixture(params=[plain, hidden])
@@ -285,7 +287,7 @@ def test_truncated_between_listing_and_looking(logs: Logs) -> None:
         return view
 
     os.utime(logs.log, ns=(1, 1))
-    logs.generations._views._open_view = racing
+    logs.generations._access._open_view = racing
     logs.scan()
     assert len(opened) >= 2
     for _ in range(2):
@@ -363,11 +365,11 @@ def test_inode_given_to_another_file(logs: Logs) -> None:
         view.key = view.key[0], given
         return view
 
-    logs.generations._views._open_view = told
+    logs.generations._access._open_view = told
     logs.scan()
     new = logs.at(other)
     assert (str(other), 0) == (new.cursor.logical, new.reader.position)
-    assert name("h", str(other), lines(100, 101)[:-1], 0) == new.cursor.id
+    assert generation_name("h", str(other), lines(100, 101)[:-1], 0) == new.cursor.id
 
 
 def test_file_renamed_to_another_log(logs: Logs) -> None:
@@ -452,7 +454,7 @@ def test_unfinished_first_line_has_patience(logs: Logs) -> None:
         assert [] == list(logs.generations)
     logs.now = 11.0
     logs.step()
-    assert name("h", str(logs.log), b"half a", 0) == logs.at(logs.log).cursor.id
+    assert generation_name("h", str(logs.log), b"half a", 0) == logs.at(logs.log).cursor.id
 
 
 def test_finished_first_line_needs_none(logs: Logs) -> None:
@@ -462,7 +464,7 @@ def test_finished_first_line_needs_none(logs: Logs) -> None:
     logs.step()
     logs.log.write_bytes(b"half and half\n")
     assert b"half and half\n" == logs.step()
-    assert name("h", str(logs.log), b"half and half", 0) == logs.at(logs.log).cursor.id
+    assert generation_name("h", str(logs.log), b"half and half", 0) == logs.at(logs.log).cursor.id
 
 
 def test_empty_files_are_nothing_yet(logs: Logs) -> None:
@@ -488,9 +490,9 @@ def test_unreadable_file_is_looked_at_again(logs: Logs, known: bool) -> None:
         return FileView(path, compressed=compressed)
 
     for generation in logs.generations:
-        generation.reader.close()
-        generation.reader._open = guarded
-    logs.generations._views._open_view = guarded
+        generation.close()
+        generation.reader.file._open_view = guarded
+    logs.generations._access._open_view = guarded
     with logs.log.open("ab") as file:
         file.write(lines(10, 20))
     logs.scan()
@@ -510,9 +512,9 @@ def test_rename_under_the_scan_is_noticed(logs: Logs) -> None:
     logs.log.rename(logs.rotated())
     logs.log.write_bytes(lines(100, 130))
     logs.generations.observe(listed, 0.0, 0.0)
-    assert (True, []) == (logs.generations.outrun, list(logs.generations))
+    assert (True, []) == (logs.generations.renamed_meanwhile, list(logs.generations))
     assert lines(0, 30) + lines(100, 130) == logs.step()
-    assert not logs.generations.outrun
+    assert not logs.generations.renamed_meanwhile
 
 
 def test_file_missing_from_one_listing(logs: Logs) -> None:
@@ -546,7 +548,7 @@ def test_strongest_proof_wins(logs: Logs) -> None:
     logs.step()
     old, new = logs.at(logs.rotated()).cursor.id, logs.at(logs.log).cursor.id
     for generation in logs.generations:
-        generation.cursor.device = 77  # mounted anew
+        generation.cursor.file = generation.cursor.file._replace(device=77)  # mounted again
     logs.restart()
     logs.rotated().unlink()
     logs.log.rename(logs.rotated())

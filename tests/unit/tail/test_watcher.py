@@ -205,7 +205,7 @@ def test_directories_that_come_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: Callable[[Path], None], then: Callable[[Path], None]
 ) -> None:
     """Made late or anew, renamed, behind a link: hinted; covered again, each write is known by its path."""
-    monkeypatch.setattr(module, "LOOK_EVERY", 0.05)
+    monkeypatch.setattr(module, "CHECK_INTERVAL", 0.05)
     base = tmp_path / "base"
     base.mkdir()
     before(base)

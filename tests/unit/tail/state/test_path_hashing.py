@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from shipper.tail.fingerprint import anchor_of, mark
+from shipper.tail.fingerprint import checkpoint_hash_of, hash_of
 from shipper.tail.report import known, read_only, report
 from shipper.tail.scanner import Scanner, Source
+from shipper.tail.state.checkpoint import Checkpoint
 from shipper.tail.state.path_hashing import Conceal, plain
-from shipper.tail.state.store import Cursor, CursorStore
+from shipper.tail.state.rows import Cursor, LastSeen
+from shipper.tail.state.store import CursorStore
 
 PATH = "/logs/qsiprep/sub-0421_ses-01.log"
 
@@ -25,7 +27,15 @@ def hidden_by(key: str) -> Conceal:
 
 def cursor(path: str, number: int = 1) -> Cursor:
     """What is remembered of one file."""
-    return Cursor(number.to_bytes(9, "big"), path, b"f" * 16, 0, path, 5, number, 100, mark(b"head"), 100)
+    return Cursor(
+        number.to_bytes(9, "big"),
+        path,
+        b"f" * 16,
+        0,
+        LastSeen(path, 5, number, 100),
+        hash_of(b"head"),
+        Checkpoint(100),
+    )
 
 
 def state_bytes(state: Path) -> bytes:
@@ -49,8 +59,8 @@ def test_paths_are_not_told(tmp_path: Path) -> None:
     assert b"0421" not in state_bytes(tmp_path)
     store = CursorStore(tmp_path, pytest.fail, hidden_by("k"))
     first, third = sorted(store.load(), key=lambda one: one.id)
-    assert (hidden_by("k")(PATH), 100, 3) == (first.path, first.offset, third.inode)
-    assert first.path == first.logical
+    assert (hidden_by("k")(PATH), 100, 3) == (first.file.path, first.offset, third.file.inode)
+    assert first.file.path == first.logical
     store.save([first])
     store.close()
     assert first in read_only(tmp_path)[0]
@@ -69,7 +79,7 @@ def test_store_with_clear_paths_is_rewritten(tmp_path: Path, clean: bool) -> Non
     again = CursorStore(tmp_path, pytest.fail, hidden_by("k"))
     assert b"0421" not in state_bytes(tmp_path)
     assert clean == again.clean
-    assert {hidden_by("k")(PATH)} <= {one.path for one in again.load()}
+    assert {hidden_by("k")(PATH)} <= {one.file.path for one in again.load()}
     assert {100} == {one.offset for one in again.load()}
     again.close()
 
@@ -112,8 +122,9 @@ def test_report_finds_files_that_are_hidden(tmp_path: Path) -> None:
     log.write_bytes(b"x" * 99 + b"\n" + b"y" * 50)
     stat = log.stat()
     one = cursor(str(log))
-    one.logical, one.device, one.inode = str(log), stat.st_dev, stat.st_ino
-    one.head, one.anchor = mark(b"x" * 99 + b"\n"), anchor_of(b"x" * 99 + b"\n")
+    one.file = one.file._replace(device=stat.st_dev, inode=stat.st_ino)
+    one.fingerprint = hash_of(b"x" * 99 + b"\n")
+    one.checkpoint = one.checkpoint._replace(hash=checkpoint_hash_of(b"x" * 99 + b"\n"))
     store = CursorStore(tmp_path / "state", pytest.fail, hidden_by("k"))
     store.save([one])
     store.close()

@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from shipper.tail.fingerprint import mark
+from shipper.tail.fingerprint import hash_of
 from shipper.tail.report import counters_of, read_only
 from shipper.tail.state import store as module
+from shipper.tail.state.checkpoint import Checkpoint
 from shipper.tail.state.lock import FullError
-from shipper.tail.state.store import Cursor, CursorStore, StateError
+from shipper.tail.state.rows import Cursor, LastSeen
+from shipper.tail.state.store import CursorStore, StateError
 
 
 def cursor(number: int, offset: int = 0, path: str = "/logs/app.log") -> Cursor:
@@ -27,14 +29,9 @@ def cursor(number: int, offset: int = 0, path: str = "/logs/app.log") -> Cursor:
         logical="/logs/app.log",
         first_line=b"f" * 16,
         ordinal=number,
-        path=path,
-        device=2**40 + number,
-        inode=2**50 + number,
-        size=10**12,
-        head=mark(b"head"),
-        offset=offset,
-        anchor=mark(b"anchor"),
-        carry='{"step": 1}',
+        file=LastSeen(path, 2**40 + number, 2**50 + number, 10**12),
+        fingerprint=hash_of(b"first bytes"),
+        checkpoint=Checkpoint(offset, hash_of(b"last bytes"), '{"step": 1}'),
         seen_at=1.5,
     )
 
@@ -76,7 +73,7 @@ def test_names_that_are_no_text_can_be_kept(open_store: Callable[[], CursorStore
     store.save([one])
     store.close()
     (one,) = open_store().load()
-    assert ("/logs/\udcff.log", "/logs/\udcff.log") == (one.path, one.logical)
+    assert ("/logs/\udcff.log", "/logs/\udcff.log") == (one.file.path, one.logical)
 
 
 def test_directory_is_private(open_store: Callable[[], CursorStore], tmp_path: Path) -> None:
@@ -133,7 +130,7 @@ def test_other_format_is_set_aside(tmp_path: Path, schema: str) -> None:
     assert [] == store.load()
     store.close()
     (sentence,) = said
-    assert f"the cursor store was written in format {schema}, this version knows 2; set aside as " in sentence
+    assert f"the cursor store was written in format {schema}, this version reads format 2; set aside as " in sentence
     (aside,) = tmp_path.glob("cursors.sqlite.damaged-*")
     with closing(sqlite3.connect(aside)) as db:
         assert [(1,)] == db.execute("SELECT count(*) FROM generation").fetchall()
@@ -194,11 +191,15 @@ def test_killed_process_leaves_whole_rows(tmp_path: Path) -> None:
     script = textwrap.dedent("""
         import os, sys
         from pathlib import Path
-        from shipper.tail.state.store import Cursor, CursorStore
-        from shipper.tail.state.marks import NOTHING
+        from shipper.tail.state.checkpoint import NOTHING, Checkpoint
+        from shipper.tail.state.rows import Cursor, LastSeen
+        from shipper.tail.state.store import CursorStore
         store = CursorStore(Path(sys.argv[1]), print)
         for turn in range(1, 6):
-            store.save(Cursor(bytes([n]) * 9, "l", b"f", n, "p", 1, n, 9, NOTHING, turn) for n in range(50))
+            store.save(
+                Cursor(bytes([n]) * 9, "l", b"f", n, LastSeen("p", 1, n, 9), NOTHING, Checkpoint(turn))
+                for n in range(50)
+            )
         store._db.execute("BEGIN IMMEDIATE")
         store._db.execute("UPDATE generation SET offset = 99 WHERE ordinal < 25")
         os._exit(9)
@@ -504,7 +505,7 @@ class TestUnderWay:
         store.restore([cursor(1, 7), cursor(2)])
         assert store.present()
         assert 1 == len(said)
-        assert "made anew with 2 positions" in said[0]
+        assert "written again with 2 positions" in said[0]
         with pytest.raises(StateError, match=f"in use by neuroflow-ship, process {os.getpid()}"):
             CursorStore(state, pytest.fail)
         store.save([cursor(2, 8)])
