@@ -1,4 +1,4 @@
-"""What must not be said: the credentials of a configuration, taken out of texts however they are spelled.  Pure.
+"""Removes the credentials of a configuration from texts, in whatever spelling.  Pure.
 
 Messages of libraries are beyond us (a header that was refused is printed with the key in it), so every text of ours
 goes through a ``CredentialMask`` on its way out.

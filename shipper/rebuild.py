@@ -1,7 +1,7 @@
-"""Run documents again, from what the data streams hold.
+"""Rebuilds run documents from the data streams.
 
-While sidecars go on: the index is emptied first, then everything ever said is read in one snapshot and united
-with what is said meanwhile.  What a sidecar wrote before was indexed before, so the snapshot has it.
+Sidecars may run meanwhile: the index is deleted first, then all log documents are read in one snapshot and merged
+with what sidecars write.  What a sidecar wrote before the deletion was indexed before, so the snapshot has it.
 """
 
 from __future__ import annotations

@@ -129,7 +129,7 @@ def configure_log(redact: Callable[[str], str] = str) -> None:
     """The sidecar's own log: one line a sentence on standard error, times in UTC.
 
     Args:
-        redact: what may be said of a sentence, or of a traceback.
+        redact: removes from a message or traceback what must not be logged.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter(redact))

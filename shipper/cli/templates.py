@@ -27,7 +27,7 @@ _GOES_ON = "shipping goes on: what is refused is kept in the dead letters"
 
 
 class Templates:
-    """Puts the index templates when asked, and puts back what is gone; the same hindrance is said once a minute.
+    """Puts the index templates when asked, and puts back what is gone; the same problem is logged once a minute.
 
     Args:
         client: of the cluster.
@@ -100,7 +100,7 @@ class Templates:
         return True
 
     def _in_force(self, *, thorough: bool, as_ours: bool = False, wait: bool = True) -> InForce:
-        """What is not ours, said now and then; what can't be found out is looked at another time."""
+        """What is not ours, logged from time to time; what can't be found out is looked at another time."""
         if time.monotonic() < self._unseen_until:
             return InForce()
         try:

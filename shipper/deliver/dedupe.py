@@ -71,7 +71,7 @@ class Dedupe:
         self.reconnect(client, request_timeout)
 
     def reconnect(self, client: Elasticsearch, request_timeout: float) -> None:
-        """Ask this cluster from now on; what the other one said does not count."""
+        """Ask this cluster from now on, and forget the answers of the other one."""
         self._client = client
         self._older = OlderRequests(client, request_timeout, self._clock, self._wall)
         self._refreshed: dict[str, float] = {}

@@ -15,7 +15,7 @@ from shipper.elastic.bulk_request import refusal_of, send
 from shipper.elastic.client import is_genuine
 from shipper.elastic.outcomes import EXISTS, Outcome, Verdict, judge_request
 
-# How long documents may wait before that is said, seconds.
+# Documents that wait longer than this are reported, seconds.
 SAY_AFTER = 2.0
 
 

@@ -1,4 +1,4 @@
-"""Batches that a bug of ours keeps from being delivered: said, left, and read again at the next start.
+"""Batches that a bug keeps from being delivered: logged, set aside, and read again at the next start.
 
 None of their spans is acknowledged, so the cursors of their files stay before them; their documents count as in
 flight.  Only the spans are kept, the megabytes are not.
@@ -23,7 +23,7 @@ _MAX_NAMED = 5
 
 
 class SetAside:
-    """Counts them, and says what became of them."""
+    """Counts and logs them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
