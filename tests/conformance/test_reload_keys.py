@@ -301,7 +301,7 @@ class Walk:
         assert eventually(lambda: self.fake._under_way > 0)
         self.sidecar.send(signal.SIGTERM)
         assert 3 == self.sidecar.wait()
-        assert "within 1.25 s" in self.sidecar.said
+        assert "for up to 1.125 s" in self.sidecar.said
 
     def waits(self, key: str) -> None:
         """It is said of a key that it needs a restart, nothing is changed, and lines go on coming."""
