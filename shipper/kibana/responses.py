@@ -131,7 +131,7 @@ def refusal(answer: Answer, place: str, *, needs: str) -> str:
     if status == 404:
         return (
             f"{place} has no such API (404): check the path in kibana.url (Kibana may have a base path), "
-            f"and that Kibana is 8.17 or newer{_quoted(message)}"
+            f"and that Kibana is 8.12 or newer{_quoted(message)}"
         )
     if status == 413:
         return (

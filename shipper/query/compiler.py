@@ -48,6 +48,8 @@ VALUES = (
     "user.id",
 )
 _PATH = "log.file.path"
+# Kinds of fields whose ranges follow the values.  A short name of such a field stands for the unmapped key, too.
+_ORDERED = frozenset({"number", "duration", "date"})
 # index.max_regex_length; a longer word is searched in texts only, as a phrase.
 _MAX_REGEX_LENGTH = 1000
 _KEY = re.compile(r"[A-Za-z_][\w.-]*")
@@ -268,10 +270,10 @@ def remarks(node: Node, has_key: Callable[[str], bool]) -> Iterator[str]:
             close = closest(name)
             hint = f"; did you mean {close}?" if close else ""
             yield f"No line has a field {name}{hint}"
-        elif isinstance(leaf.value, Range) and (
-            texts := [f for f, kind in target.fields if kind in {"key", "keyword"}]
-        ):
-            yield f"{texts[0]} holds texts, which a range compares letter by letter: 9 comes after 10"
+        elif isinstance(leaf.value, Range) and not any(kind in _ORDERED for _, kind in target.fields):
+            texts = [f for f, kind in target.fields if kind in {"key", "keyword"}]
+            if texts:
+                yield f"{texts[0]} holds texts, which a range compares letter by letter: 9 comes after 10"
 
 
 def _leaves(node: Node) -> Iterator[Leaf]:

@@ -19,12 +19,18 @@ from shipper import __version__
 from shipper.cli.logs import logs
 from shipper.cli.ship import ship
 from shipper.config import load
-from tests.pages import DOCS, PAGES, ROOT, Block, anchors, blocks, codes, links, rows, text_of
+from tests.pages import DOCS, PAGES, ROOT, Block, anchors, blocks, code, codes, links, rows, text_of
+from tests.unit.test_architecture import FLOOR, FLOORS
 
 GROUPS: dict[str, click.Group] = {"neuroflow-ship": ship, "neuroflow-logs": logs}
 # What examples take from the environment, and files that they name.
 ENVIRON = {"NEUROFLOW_ES_API_KEY": "a2V5OmtleQ==", "NEUROFLOW_HASH_KEY": "0123456789abcdef"}
 CERTIFICATE = ROOT / "tests/conformance/certificate.pem"
+# What may stand before a point in ARCHITECTURE without being a room: files, fields, keys, events, modules of others.
+NO_ROOMS = {
+    *("batch", "callback", "cursors", "data_stream", "event", "neuroflow", "os", "pipeline", "service", "shipper"),
+    "worker",
+}
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
 
@@ -173,20 +179,42 @@ def test_paths_exist(page: Path) -> None:
 
 
 def test_modules_exist() -> None:
-    """The modules that ARCHITECTURE names: ``station.module``, a file's name, the first column of a table."""
+    """The modules that ARCHITECTURE names: ``room.module``, a file, and in tables those of the row's room."""
     page = ROOT / "ARCHITECTURE.md"
     files = {path.relative_to(ROOT / "shipper").as_posix() for path in (ROOT / "shipper").rglob("*.py")}
-    stations = {path.partition("/")[0] for path in files if "/" in path}
-    names = {path.rpartition("/")[2].removesuffix(".py") for path in files}
     found = codes(text_of(page))
-    dotted = [one for one in found if re.fullmatch(r"[a-z_]+\.[a-z_]+", one) and one.partition(".")[0] in stations]
-    assert "cli.imports" in dotted
-    places = [one.replace(".", "/") for one in dotted]
+    dotted = [one for one in found if re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", one)]
+    assert {"cli.imports", "tail.state"} <= set(dotted)
+    places = [one.replace(".", "/") for one in dotted if one.partition(".")[0] not in NO_ROOMS]
     assert [] == [one for one in places if not files & {f"{one}.py", f"{one}/__init__.py"}]
     paths = [one for one in found if one.endswith(".py") and not one.startswith("tests/")]
     assert [] == [one for one in paths if not any(f"/{file}".endswith(f"/{one}") for file in files)]
-    table = [name for row in rows(text_of(page), "Module") for name in codes(row["Module"])]
-    assert [] == [name for name in table if name not in names]
+    table = [
+        f"{code(row.get('Room', '`parse`')).replace('.', '/')}/{name}.py"
+        for row in rows(text_of(page), "Module")
+        for name in codes(row["Module"])
+    ]
+    assert [] == [name for name in table if name not in files]
+    assert len(set(table)) == len(table) > 100
+
+
+def test_rooms_are_those_of_the_package() -> None:
+    """ARCHITECTURE has each room once in its table, and the floors from the bottom as imports have them."""
+    page = ROOT / "ARCHITECTURE.md"
+    named = [name for row in rows(text_of(page), "Room", "What it owns") for name in codes(row["Room"])]
+    assert sorted(set(FLOOR) - {"ground"}) == sorted(named)
+    sentence = " ".join(text_of(page).split()).partition("from the bottom: ")[2].partition(". ")[0]
+    floors = [set(codes(re.sub(r"\(.*?\)", "", part))) for part in sentence.split("; ")]
+    assert [floor - {"ground", "kibana.objects"} for floor in FLOORS] == floors
+
+
+def test_names_of_the_code_are_in_the_code() -> None:
+    """A name with an underscore in ARCHITECTURE is one that the program has, so that none outlives a renaming."""
+    paths = list((ROOT / "shipper").rglob("*.py"))
+    known = {name for path in paths for name in re.findall(r"[a-z_]+", path.read_text(encoding="utf-8"))}
+    known |= {path.stem for path in paths}
+    found = [one for one in codes(text_of(ROOT / "ARCHITECTURE.md")) if re.fullmatch(r"_?[a-z]+(_[a-z]+)+", one)]
+    assert {"query_string"} == {one for one in found if one not in known}, "which is Elasticsearch's"
 
 
 def test_version_has_its_changes() -> None:

@@ -29,7 +29,7 @@ def told(status: int, message: str = "no", **headers: str) -> Answer:
         (f"{PLACE} forbids this (403): the key or user needs the privilege; it answered: no", told(403)),
         (
             (f"{PLACE} has no such API (404): check the path in kibana.url (Kibana may have a base path), "
-            "and that Kibana is 8.17 or newer; it answered: Not Found"),
+            "and that Kibana is 8.12 or newer; it answered: Not Found"),
             told(404, "Not Found"),
         ),
         (

@@ -155,6 +155,7 @@ def test_very_long_word() -> None:
         ("no.*:1", ["No line has a field no.*"]),
         ("run_id:>5", ["neuroflow.run_id holds texts, which a range compares letter by letter: 9 comes after 10"]),
         ("log.offset:>5 @timestamp:>1h", []),
+        ("duration:>30m pid:<5 time:>now-1h", []),
     ],
 )
 def test_remarks(text: str, said: list[str]) -> None:
