@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from shipper.cli.exit_codes import OK
-from shipper.cli.reading import Session, look_beside
+from shipper.cli.reading import Session, report_left_out
 from shipper.printable import printable
 
 if TYPE_CHECKING:  # each costs a good part of a second that --help need not wait for
@@ -39,7 +39,7 @@ def show_new(session: Session, index: list[str], query: Query, count: int, outpu
         with follower.snapshot() as snapshot:
             yield from tail_of(snapshot, SHOW, query, count)
             follower.start(snapshot)
-        look_beside(session, index)
+        report_left_out(session, index)
 
     try:
         for hits in follow(follower, _pause, notice, begin):

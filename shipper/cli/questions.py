@@ -12,7 +12,7 @@ from shipper.cli.options import CommonOptions, limit_option
 from shipper.cli.reading import (
     Session,
     answering,
-    look_again,
+    explain_absence,
     nothing,
     show_first,
     show_value,
@@ -42,7 +42,7 @@ def show_stats(session: Session, *, what: str | None, limit: int, common: Common
     answers = {sheet: sheet.ask(queries, limit) for sheet in SHEETS if what in (None, sheet.name)}
     found = any(map(_says_something, answers.values()))
     if not found:
-        look_again(session, FAILURES.index(session.namespace))
+        explain_absence(session, FAILURES.index(session.namespace))
     if common.form == "table":
         for at, (sheet, answer) in enumerate(answers.items()):
             if at:
