@@ -1,4 +1,4 @@
-"""Questions that ``neuroflow-logs`` answers beyond the application's own commands: statistics, and workers' tasks."""
+"""Commands of ``neuroflow-logs`` that the application lacks: ``stats`` and ``tasks``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shipper.cli.reading import (
     show_value,
 )
 
-if TYPE_CHECKING:  # each costs a good part of a second that --help need not wait for
+if TYPE_CHECKING:  # slow imports that --help doesn't need
     from shipper.views.stats_tables import Sheet
 
 

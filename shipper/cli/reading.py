@@ -17,7 +17,7 @@ from shipper.cli.exit_codes import CLUSTER, INTERRUPTED, NOTHING_FOUND, OK, USAG
 from shipper.cli.options import CommonOptions, with_common_options
 from shipper.printable import printable, printable_json
 
-if TYPE_CHECKING:  # each costs a good part of a second that --help need not wait for
+if TYPE_CHECKING:  # slow imports that --help doesn't need
     from elasticsearch import Elasticsearch
 
     from shipper.config import Config

@@ -105,7 +105,7 @@ class Templates:
             return InForce()
         try:
             found = in_force(self._client, self._namespace, thorough=thorough, as_ours=as_ours)
-        except Exception:  # noqa: BLE001 - the answers may be anything, a proxy's page among them
+        except Exception:  # noqa: BLE001 - the answers may be anything, such as a proxy's page
             return InForce()
         if found.unseen:
             self._unseen_until = time.monotonic() + FORBIDDEN_FOR

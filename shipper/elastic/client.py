@@ -30,7 +30,7 @@ from elasticsearch import Elasticsearch, OrjsonSerializer
 from elasticsearch.exceptions import SerializationError
 from elasticsearch.serializer import NdjsonSerializer
 
-from shipper.addresses import Address, address_of, cloud_address
+from shipper.addresses import address_of, cloud_address
 from shipper.config import ConfigError
 from shipper.config import Elasticsearch as Settings
 from shipper.elastic.answers import NoAnswerError, json_of
@@ -160,7 +160,11 @@ def connect(settings: Settings, connections: int = 4) -> Elasticsearch:
 def _nodes(settings: Settings) -> list[NodeConfig]:
     """Each node once, by its first address; TLS settings apply to https nodes only."""
     nodes: dict[NodeConfig, None] = {}
-    for address in _addresses(settings):
+    if settings.cloud_id:
+        addresses = [cloud_address(settings.cloud_id)]
+    else:
+        addresses = [address_of(host, host) for host in settings.hosts]
+    for address in addresses:
         tls: dict[str, Any] = {}
         if address.scheme == "https":
             tls["verify_certs"] = settings.verify_certs
@@ -174,12 +178,6 @@ def _nodes(settings: Settings) -> list[NodeConfig]:
         node = NodeConfig(address.scheme, address.host, address.port, address.path, _extras=login, **tls)
         nodes.setdefault(node)
     return list(nodes)
-
-
-def _addresses(settings: Settings) -> list[Address]:
-    if settings.cloud_id:
-        return [cloud_address(settings.cloud_id)]
-    return [address_of(host, host) for host in settings.hosts]
 
 
 def where(settings: Settings) -> str:
