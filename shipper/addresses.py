@@ -163,6 +163,6 @@ def place(text: str) -> Path:
     try:
         return (Path(text).expanduser() if text.startswith("~") else Path(text)).absolute()
     except RuntimeError:
-        raise ValueError(f"{text!r} names the home directory of nobody here") from None
+        raise ValueError(f"{text!r} names the home directory of an unknown user") from None
     except OSError as error:
         raise ValueError(f"{text!r} has no directory to start from: {error.strerror}") from None

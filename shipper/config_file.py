@@ -145,4 +145,4 @@ def expand(sections: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[s
     try:
         return {name: filled(section, name) for name, section in sections.items()}, problems
     except RecursionError:
-        return {}, ["its sections hold too much, or hold themselves (look at its & anchors and * aliases)"]
+        return {}, ["its sections have too many values, or contain themselves (check the & anchors and * aliases)"]

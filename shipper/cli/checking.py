@@ -46,7 +46,7 @@ def check_in_force(client: Elasticsearch, config: Config, *, verbose: bool = Fal
         found = in_force(client, namespace)
     except (ApiError, TransportError) as error:
         reason = explain(error, config.elasticsearch)
-        click.echo(printable(f"templates: which are in force can't be told: {reason}"), err=not verbose)
+        click.echo(printable(f"templates: can't check which are in force: {reason}"), err=not verbose)
         return True
     for sentence in (*found.templates, *found.indices):
         click.echo(printable(f"wrong: {sentence}"), err=not verbose)
@@ -67,10 +67,10 @@ def _health(client: Elasticsearch) -> str:
         answer = client.cluster.health(filter_path="status,number_of_nodes")
     except ApiError as error:
         if error.meta.status == 403 and is_genuine(error):
-            return "it answers; how it is, only a key with `monitor` is told"
+            return "it answers; reading its health needs the privilege `monitor`"
         raise
     if not isinstance(answer.body, dict) or "status" not in answer.body:
-        return "it answers, but not how it is"
+        return "it answers, but without its health"
     return f"{answer.body['status']}, {answer.body.get('number_of_nodes')} nodes"
 
 

@@ -71,7 +71,7 @@ class CommonOptions:
         if self.form == "json":
             raise click.UsageError("an array that is followed never ends; use --format ndjson")
         if self.until is not None:
-            raise click.UsageError("--follow goes on for ever and --until ends; use one of them")
+            raise click.UsageError("--follow never ends, but --until does; use one of them")
 
     def _moment(self, name: str, text: str | None) -> datetime | None:
         from shipper.query.time_ranges import moment

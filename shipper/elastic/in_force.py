@@ -123,9 +123,7 @@ def in_force(client: Elasticsearch, namespace: str, *, thorough: bool = True, as
         if error.meta.status != 403:
             raise
         found.unseen = True
-        found.remarks.append(
-            "which index templates are in force can't be told: grant the cluster privilege `monitor` to see"
-        )
+        found.remarks.append("can't check which index templates are in force: grant the cluster privilege `monitor`")
     else:
         suspects = (_customised(client) if as_ours else None) if thorough else frozenset()
         certain = _check_templates(client, listed, namespace, found, suspects)
@@ -206,10 +204,7 @@ def _check_indices(client: Elasticsearch, namespace: str, found: InForce) -> boo
                 f"{', '.join(older)}: made by another template; views may fail until that is reindexed or deleted"
             )
     if unseen:
-        found.remarks.append(
-            f"how {', '.join(unseen)} {'maps its' if len(unseen) == 1 else 'map their'} fields can't be told: grant "
-            "`view_index_metadata` to see"
-        )
+        found.remarks.append(f"can't check the field mappings of {', '.join(unseen)}: grant `view_index_metadata`")
     return missing == len(DATASETS)
 
 
