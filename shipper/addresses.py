@@ -1,7 +1,7 @@
-"""Where Elasticsearch and Kibana are, and what proves that it is they: addresses and certificates, checked.
+"""Validates the addresses and certificates of Elasticsearch and Kibana.
 
-The rules are those of the client (``elastic_transport``), which would say the same later, in a trace.  No message
-holds what precedes an ``@``, since it may be a password.
+The rules are those of the client (``elastic_transport``), which would fail later with a traceback.  No message holds
+what precedes an ``@``, since it may be a password.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 PORTS: Mapping[str, int] = {"http": 80, "https": 443}
-"""What a port is where an address names none."""
+"""Default ports by scheme."""
 _URL = re.compile(
     r"(?P<scheme>https?)://"
     r"(?:(?P<user>[^/?#]*)@)?"
@@ -25,11 +25,11 @@ _URL = re.compile(
 )
 _NO_URL = re.compile(r"[\s\x00-\x1f\x7f]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_MOST_PORT = 65535
+_MAX_PORT = 65535
 
 
 class Address(NamedTuple):
-    """A server: host without brackets, path without the slash at its end, and who asks, if the address says so."""
+    """A server: host without brackets, path without final slash, and the login if the address has one."""
 
     scheme: str
     host: str
@@ -39,15 +39,15 @@ class Address(NamedTuple):
 
 
 def address_of(url: str, example: str, ports: Mapping[str, int] = PORTS) -> Address:
-    """Take an address apart.
+    """Parse an address.
 
     Args:
-        url: of a server, with its base path if it has one.
-        example: what it should look like, for the message.
-        ports: those of schemes whose port may be left out.
+        url: of a server, with an optional base path.
+        example: a valid address, for the message.
+        ports: defaults, by scheme; other schemes need a port.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the address is invalid.
     """
     shown = url.rsplit("@", maxsplit=1)[-1]
     found = _URL.fullmatch(url)
@@ -58,8 +58,8 @@ def address_of(url: str, example: str, ports: Mapping[str, int] = PORTS) -> Addr
     text = found["port"]
     if not text and scheme not in ports:
         raise ValueError(f"{shown!r} has no port; write it like {example}")
-    if text and not (re.fullmatch(r"[0-9]{1,5}", text) and 1 <= int(text) <= _MOST_PORT):
-        raise ValueError(f"{shown!r} has a port that is no number from 1 to {_MOST_PORT}; write it like {example}")
+    if text and not (re.fullmatch(r"[0-9]{1,5}", text) and 1 <= int(text) <= _MAX_PORT):
+        raise ValueError(f"{shown!r} has a port that is no number from 1 to {_MAX_PORT}; write it like {example}")
     try:
         host = host_of(found["host"])
     except ValueError:
@@ -69,16 +69,16 @@ def address_of(url: str, example: str, ports: Mapping[str, int] = PORTS) -> Addr
 
 
 def host_of(text: str) -> str:
-    """A host as it can be looked up: a name in ASCII, or an IP address without brackets.
+    """A host for the resolver: a name in ASCII, or an IP address without brackets.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the host is invalid.
     """
     if text.startswith("["):
         host = text[1:-1].replace("%25", "%", 1)
         IPv6Address(host)
         return host
-    name = text.encode("idna").decode()  # also refuses empty and over-long parts, which the resolver would
+    name = text.encode("idna").decode()  # also rejects empty and over-long parts
     if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
         raise ValueError(text)
     return name
@@ -104,22 +104,22 @@ def cloud_address(cloud_id: str) -> Address:
         cloud_id: ``name:`` and base64 of ``domain[:port]$elasticsearch[$kibana]``.
 
     Raises:
-        ValueError: it holds none.
+        ValueError: the id is invalid.
     """
     try:
         domain, name, *_ = b64decode(cloud_id.partition(":")[2]).decode("ascii").split("$")
         domain, _, port = domain.partition(":")
-        # An empty part of a name is refused as well.
+        # host_of rejects empty parts of the name.
         return address_of(f"https://{host_of(f'{name}.{domain}')}:{port or PORTS['https']}", "")
     except ValueError:
         raise ValueError("is not a cloud id: copy it from the deployment's page in Elastic Cloud") from None
 
 
 def fingerprint_of(text: str) -> str:
-    """A certificate's SHA-256 fingerprint in 64 digits.
+    """A certificate's SHA-256 fingerprint as 64 hexadecimal digits.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is no fingerprint.
     """
     digits = text.strip().replace(":", "").lower()
     if not re.fullmatch(r"[0-9a-f]{64}", digits):
@@ -128,12 +128,12 @@ def fingerprint_of(text: str) -> str:
 
 
 def certificates_at(text: str) -> str:
-    """A file of certificates, or a directory of them in OpenSSL's manner, that can be read now.
+    """The path of a file of certificates, or of a directory of them in OpenSSL's layout.
 
     Raises:
-        ValueError: it is none, or it can't be read.
+        ValueError: it holds no certificate, or can't be read.
     """
-    import ssl  # noqa: PLC0415 - it costs 15 ms, which only who has certificates waits for
+    import ssl  # noqa: PLC0415 - costs 15 ms, needed only with certificates
 
     path = place(text)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -151,10 +151,10 @@ def certificates_at(text: str) -> str:
 
 
 def place(text: str) -> Path:
-    """A path as the file system takes it: absolute, ``~`` resolved.
+    """The absolute path, with ``~`` resolved.
 
     Raises:
-        ValueError: no file system has such a path.
+        ValueError: the path is invalid.
     """
     if not text:
         raise ValueError("is empty; give a path, or leave the key out")
@@ -163,6 +163,6 @@ def place(text: str) -> Path:
     try:
         return (Path(text).expanduser() if text.startswith("~") else Path(text)).absolute()
     except RuntimeError:
-        raise ValueError(f"{text!r} names the home directory of nobody here") from None
+        raise ValueError(f"{text!r} names the home directory of an unknown user") from None
     except OSError as error:
         raise ValueError(f"{text!r} has no directory to start from: {error.strerror}") from None

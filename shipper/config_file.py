@@ -1,4 +1,4 @@
-"""``neuroflow.yaml`` as it is written: read, parsed, variables expanded; what the keys mean is ``config``'s."""
+"""Reads and parses ``neuroflow.yaml`` and expands its variables; ``config`` interprets the keys."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import Any
 
 import yaml
 
-# What the YAML parser quotes may be a part of a password: "found undefined alias 'hunter2'".
+# The YAML parser may quote a part of a password: "found undefined alias 'hunter2'".
 _QUOTED = re.compile(r"""'(?!<|\\.')[^']{2,}'|"(?!<|\\.")[^"]{2,}\"""")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
-# Anchors and aliases make a short file a long one: beyond so many values it is a mistake, or meant to hurt.
+# Aliases can expand a short file to any size: more values are a mistake or an attack.
 _MAX_VALUES = 100_000
-# How long a file that is being written is waited for, between two looks and in all, seconds.
+# Seconds to wait for a file that is being written: between two reads, and in all.
 _PAUSE, _PATIENCE = 0.1, 2.0
 
 
 class ConfigError(Exception):
-    """The configuration can't be used; the message is for the person who wrote it."""
+    """The configuration can't be used; the message tells its author what to change."""
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -64,10 +64,10 @@ def wait_until_saved(
     wall: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Wait, two seconds at most, until nobody seems to be writing the file any more.
+    """Wait, two seconds at most, until the file seems to be complete.
 
     Args:
-        path: a file that was perhaps saved just now; while it is saved it may be empty, in half, or missing.
+        path: a file that an editor may be saving, during which it may be empty, truncated or missing.
         wall: seconds since the epoch.
         sleep: waits for so many seconds.
     """
@@ -87,10 +87,10 @@ def wait_until_saved(
 
 
 def log_format(text: str) -> str:
-    """A format of Celery's log, as Celery's own configuration has it.
+    """Validate a format of Celery's log, as in Celery's configuration.
 
     Raises:
-        ValueError: it has no place for a message.
+        ValueError: it lacks ``%(message)s``, or begins with a blank.
     """
     if "%(message)s" not in text or text.startswith((" ", "\t")):
         raise ValueError(
@@ -100,7 +100,7 @@ def log_format(text: str) -> str:
 
 
 def log_formats(document: Mapping[str, Any]) -> dict[str, str]:
-    """The formats of Celery's log that the application's section ``celery`` names; what is none is not judged."""
+    """The formats of Celery's log that the application's section ``celery`` names; invalid ones are ignored."""
     section = document.get("celery")
     named: dict[str, str] = {}
     for key in ("worker_log_format", "worker_task_log_format"):
@@ -112,11 +112,11 @@ def log_formats(document: Mapping[str, Any]) -> dict[str, str]:
 
 
 def expand(sections: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
-    """The sections with ``${VAR}`` and ``${VAR:-default}`` filled in, and a sentence for each that can't be.
+    """The sections with ``${VAR}`` and ``${VAR:-default}`` filled in, and a sentence for each one not set.
 
     Args:
-        sections: ours, as they are written.
-        environ: where variables are looked up.
+        sections: those of the shipper, as parsed.
+        environ: the environment variables.
     """
     problems: list[str] = []
     count = 0
@@ -145,4 +145,4 @@ def expand(sections: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[s
     try:
         return {name: filled(section, name) for name, section in sections.items()}, problems
     except RecursionError:
-        return {}, ["its sections hold too much, or hold themselves (look at its & anchors and * aliases)"]
+        return {}, ["its sections have too many values, or contain themselves (check the & anchors and * aliases)"]

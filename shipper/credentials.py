@@ -1,7 +1,7 @@
 """Removes the credentials of a configuration from texts, in whatever spelling.  Pure.
 
-Messages of libraries are beyond us (a header that was refused is printed with the key in it), so every text of ours
-goes through a ``CredentialMask`` on its way out.
+Libraries may put credentials into messages (a rejected header is printed with its key), so all output goes through a
+``CredentialMask``.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from urllib.parse import quote, quote_plus, unquote
 
 HIDDEN = "…"
 MIN_LENGTH = 4
-"""A shorter one may be any syllable, and keeps nobody out."""
+"""Characters; shorter credentials are not masked, for they may be any syllable."""
 _PLAIN = 8
-"""A shorter one is taken out where it stands by itself only: ``elastic`` as a password is no part of a word."""
+"""Characters; shorter credentials are masked only as whole words."""
 _SECRET_KEYS = frozenset({"api_key", "password", "hash_key"})
 _LOGIN = re.compile(r"[a-z][a-z0-9+.-]*://([^/?#\s]*|[^\s]*)@", re.IGNORECASE)
 
 
 def credentials_in(sections: Any) -> frozenset[str]:
-    """Every credential that sections of a configuration hold, right or wrong.
+    """All credentials in the sections of a configuration, valid or not.
 
     Args:
-        sections: as YAML gives them, variables expanded.
+        sections: parsed from YAML, with variables expanded.
     """
     found: set[str] = set()
     _walk(sections, found, secret=False)
@@ -59,10 +59,10 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def spellings(secret: str) -> set[str]:
-    """The ways in which a secret may turn up in a message."""
+    """The spellings of a secret that messages may contain: escaped, quoted, encoded."""
     whole = {secret, secret.strip(), *secret.splitlines()}
     with suppress(ValueError):
-        # An API key is base64 of id:key, and what it holds opens as much as itself.
+        # An API key is base64 of id:key; the decoded key is as secret.
         inner = b64decode(secret.strip(), validate=True).decode()
         whole |= {inner, inner.partition(":")[2]} if inner.isprintable() else set()
     spelled: set[str] = set()
@@ -80,28 +80,28 @@ def spellings(secret: str) -> set[str]:
 
 
 class CredentialMask:
-    """Takes credentials out of texts; those of every configuration that was in use stay secret."""
+    """Replaces credentials in texts by an ellipsis; those of earlier configurations stay masked after a reload."""
 
     def __init__(self) -> None:
-        self._known: frozenset[str] = frozenset()
+        self._masked: frozenset[str] = frozenset()
         self._pattern: re.Pattern[str] | None = None
 
     def add(self, credentials: Iterable[str]) -> CredentialMask:
-        """These are credentials too from now on."""
-        known = self._known.union(credentials)
-        if known != self._known:
-            spelled = sorted({one for secret in known for one in spellings(secret)}, key=len, reverse=True)
+        """Mask these credentials too from now on."""
+        masked = self._masked.union(credentials)
+        if masked != self._masked:
+            spelled = sorted({one for secret in masked for one in spellings(secret)}, key=len, reverse=True)
             parts = [re.escape(one) if len(one) >= _PLAIN else rf"(?<!\w){re.escape(one)}(?!\w)" for one in spelled]
-            self._known, self._pattern = known, re.compile("|".join(parts)) if parts else None
+            self._masked, self._pattern = masked, re.compile("|".join(parts)) if parts else None
         return self
 
     def text(self, text: str) -> str:
-        """The text without them."""
+        """The text with credentials masked."""
         pattern = self._pattern
         return text if pattern is None else pattern.sub(HIDDEN, text)
 
     def stream(self, stream: TextIO) -> TextIO:
-        """A stream that says the same without them, whoever writes to it: traces and warnings of libraries too."""
+        """A stream that masks credentials in all it is given, such as tracebacks and warnings of libraries."""
         return cast("TextIO", _MaskedStream(stream, self.text))
 
 
@@ -123,4 +123,4 @@ class _MaskedStream:
 
 
 credential_mask = CredentialMask()
-"""What this process must not say: commands tell it what they have read."""
+"""The mask of this process; commands add the credentials that they load."""

@@ -1,4 +1,4 @@
-"""Health and counters over HTTP, for those who watch the sidecar; imported only where an address is configured."""
+"""Serves health and counters over HTTP; imported only where an address is configured."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from shipper.telemetry import Counters
 
-# The cluster is asked no more often than this by those who ask whether the sidecar is ready, seconds.
+# Seconds: /readyz asks the cluster at most this often.
 ASK_EVERY = 10.0
 
 
 class Readiness:
-    """Why the sidecar is not ready, known without a batch: who asks lets the cluster be asked, now and then.
+    """Finds out why the sidecar is not ready, by asking the cluster at most every ``ASK_EVERY`` seconds.
 
     Args:
-        trouble: why documents are not taken at the moment, as far as the sidecar has tried; None for all well.
+        trouble: gives why the sidecar's last requests failed; None if they did not.
         ask: asks the cluster; gives why it does not answer, or None.
         clock: monotonic seconds.
     """
@@ -39,7 +39,7 @@ class Readiness:
 
     def __call__(self) -> str | None:
         """Why it is not ready; None where it is."""
-        with self._lock:  # one question answers all who wait meanwhile
+        with self._lock:  # one request serves all who wait meanwhile
             if self._clock() >= self._until:
                 self._silent = self._ask()
                 self._until = self._clock() + ASK_EVERY
@@ -52,7 +52,7 @@ class Health(ThreadingHTTPServer):
     Args:
         listen: host:port; an IPv6 address in brackets, and without a host the loopback.
         counters: what /metrics shows.
-        ready: why documents would not be taken now, for /readyz; None where they would.
+        ready: gives why documents would not be taken now, for /readyz; None where they would.
 
     Raises:
         OSError: the address can't be listened on.
@@ -65,14 +65,14 @@ class Health(ThreadingHTTPServer):
         host, port = address_of(listen)
         self.counters = counters
         self.ready = ready
-        # A name may have addresses of both kinds: the system says which is first.
+        # A name may have IPv4 and IPv6 addresses: the system chooses the first.
         self.address_family, *_, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         super().__init__((str(address[0]), port), _Page)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Who hangs up while we answer is no news."""
+        """Log nothing when a client disconnects."""
 
     def start(self) -> None:
         """Serve in the background."""
@@ -95,7 +95,7 @@ def address_of(listen: str) -> tuple[str, int]:
 
 class _Page(BaseHTTPRequestHandler):
     server: Health
-    # Whoever connects and asks nothing does not keep a thread.
+    # Seconds: a connection without a request does not keep its thread.
     timeout = 10.0
 
     def do_GET(self) -> None:
@@ -134,4 +134,4 @@ class _Page(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parent's name
-        """Requests for health are no news."""
+        """Log no requests."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from elasticsearch import ApiError, Elasticsearch
 
-from shipper.elastic.answers import taken_apart, understood
+from shipper.elastic.answers import decoding, validated
 from shipper.elastic.client import is_there
 from shipper.elastic.names import streams_of
 from shipper.query.conditions import Query
@@ -24,7 +24,7 @@ from shipper.views.views import sort
 
 _ORDER = ("@timestamp", "log.file.path", "log.offset")
 _FIELDS = ["@timestamp", "tags", "message", "event", "error.message", "error.type", "neuroflow"]
-# What facts are made of; the other documents are most of them.
+# Only documents that hold facts of runs; most hold none.
 _QUERY: Query = {
     "bool": {
         "minimum_should_match": 1,
@@ -35,11 +35,11 @@ _QUERY: Query = {
         ],
     }
 }
-# So many bytes of facts are put together before they are written.
+# Facts are merged up to this size, then written.
 _MAX_GATHERED_BYTES = 10 * 2**20
-# From the deletion to the first document, seconds: a sidecar that has just looked at the old index and puts documents
-# in the place of those in it has done so by then, and found that they are gone.
-_APART = 1.0
+# From the deletion to the first write: by then a sidecar that read the old index has tried to replace documents in it
+# and has found them deleted.
+_SETTLE_SECONDS = 1.0
 
 
 class RefusedError(Exception):
@@ -47,31 +47,31 @@ class RefusedError(Exception):
 
 
 def rebuild(client: Elasticsearch, namespace: str, runs: RunDocuments, say: Callable[[str], None]) -> tuple[int, int]:
-    """Make every run document of a namespace again; gives how many log documents told of how many runs.
+    """Rebuild all run documents of a namespace; gives the numbers of log documents read and of runs.
 
     Args:
-        client: of the cluster.
+        client: the cluster.
         namespace: of the data streams.
-        runs: where the documents go.
-        say: told in a sentence what could not be done as it should.
+        runs: writes the documents.
+        say: called with a sentence about each restriction.
 
     Raises:
         ApiError, TransportError: the cluster refused or can't be reached; call it again.
-        RefusedError: documents were refused; call it again when the cause is mended.
+        RefusedError: documents were refused; call it again when the cause is fixed.
     """
     names = streams_of(namespace)
     try:
         deleted = client.options(ignore_status=404).indices.delete(index=runs.index)
         if is_there(deleted, f"the deletion of {runs.index}"):
-            understood(deleted, {"acknowledged?": bool}, f"the deletion of {runs.index}")
+            validated(deleted, {"acknowledged?": bool}, f"the deletion of {runs.index}")
     except ApiError as error:
         if error.meta.status != 403:
             raise
         say(f"{runs.index}: the key may not delete it; what is there is completed, nothing wrong in it is taken away")
     client.options(ignore_status=[403, 404]).indices.refresh(index=names, ignore_unavailable=True)
-    not_before = time.monotonic() + _APART
+    not_before = time.monotonic() + _SETTLE_SECONDS
     gathered = Gathered(_MAX_GATHERED_BYTES)
-    told = 0
+    read = 0
     identities: set[str] = set()
 
     def write() -> None:
@@ -82,14 +82,14 @@ def rebuild(client: Elasticsearch, namespace: str, runs: RunDocuments, say: Call
 
     with Snapshot(client, names) as snapshot:
         for hits in snapshot.pages(_QUERY, sort(_ORDER, newest_first=False), source=_FIELDS):
-            with taken_apart("a document that tells of a run"):
+            with decoding("a document that tells of a run"):
                 gathered.add(facts_of(hit["_source"] for hit in hits))
-            told += len(hits)
+            read += len(hits)
             if gathered.full:
                 write()
     write()
     client.options(ignore_status=[403, 404]).indices.refresh(index=runs.index)
-    return told, len(identities)
+    return read, len(identities)
 
 
 def _write(runs: RunDocuments, facts: RunFacts) -> None:

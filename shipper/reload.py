@@ -1,4 +1,4 @@
-"""What a SIGHUP changes: each key of the configuration, and when a change of it counts."""
+"""Applies a changed configuration on SIGHUP: when a change of each key takes effect."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ KEPT = "the configuration in use is kept"
 
 
 class Reload(NamedTuple):
-    """Another configuration, ready to be used; ``switch`` makes the sender use it, and can't fail."""
+    """A new configuration; ``switch`` makes the sender use it, and can't fail."""
 
     config: Config
     switch: Callable[[], None]
 
 
 class Change(Enum):
-    """When a changed key counts for a sidecar that runs."""
+    """When a changed key takes effect in a running sidecar."""
 
     AT_ONCE = "at once"
     AT_RESTART = "at a restart"
@@ -50,8 +50,7 @@ CHANGES: dict[str, Change] = {
     "shipper.state_dir": _RESTART,  # it is locked, and holds every position
     "shipper.namespace": _NOW,  # of what is read from now on
     "shipper.environment": _NOW,
-    # Files that are known keep the name that the old host gave them, as they do over a restart: new names for the
-    # same lines would be second copies.
+    # Known files keep the ids of the old host name, as after a restart: other ids would cause duplicates.
     "shipper.host_name": _NOW,
     "shipper.timezone": _NOW,
     "shipper.worker_log_format": _NOW,  # or where the application's section has it
@@ -65,7 +64,7 @@ CHANGES: dict[str, Change] = {
     "shipper.shutdown_timeout": _NOW,
     "shipper.batch.max_bytes": _NOW,
     "shipper.batch.max_events": _NOW,
-    "shipper.batch.in_flight": _RESTART,  # so many threads there are
+    "shipper.batch.in_flight": _RESTART,  # the number of threads
     "shipper.inputs": _NOW,
     "shipper.exclude": _NOW,
     "shipper.redact.keys": _RESTART,  # what was concealed in the state has to agree
@@ -75,11 +74,11 @@ CHANGES: dict[str, Change] = {
 }
 
 
-_FOR_IT = {key.partition(".")[0] for key, change in CHANGES.items() if change is not Change.NOT_FOR_IT}
+_SIDECAR_SECTIONS = {key.partition(".")[0] for key, change in CHANGES.items() if change is not Change.NOT_FOR_IT}
 
 
 class Settled(NamedTuple):
-    """What counts after a SIGHUP, and which keys differ from before: those that changed, those that wait."""
+    """The configuration after a SIGHUP, with the keys that changed and those that wait for a restart."""
 
     config: Config
     changed: list[str]
@@ -87,16 +86,16 @@ class Settled(NamedTuple):
 
 
 def settle(old: Config, new: Config) -> Settled:
-    """Put what is in use and what the file says now together.
+    """Merge the configuration in use with the one in the file.
 
     Args:
         old: in use.
         new: as read.
 
     Raises:
-        ConfigError: a section that counts is gone; a file that was cut, by a full disk perhaps, may still be YAML.
+        ConfigError: a section of the sidecar is missing; a file truncated by a full disk may still be YAML.
     """
-    if lost := sorted((old.sections - new.sections) & _FOR_IT):
+    if lost := sorted((old.sections - new.sections) & _SIDECAR_SECTIONS):
         raise ConfigError(
             f"{new.path}: it has no section {lost[0]!r} any more; write `{lost[0]}: {{}}` if its defaults are meant"
         )
@@ -118,7 +117,7 @@ def _pairs(old: BaseModel, new: BaseModel, above: str = "") -> Iterator[tuple[st
 
 
 def _kept(old: Model, new: Model, above: str = "") -> Model:
-    """The new one, where nothing waits for a restart the old one."""
+    """The new model, with the old values of keys that wait for a restart."""
     update: dict[str, Any] = {}
     for name in type(new).model_fields:
         was, now, key = getattr(old, name), getattr(new, name), f"{above}{name}"

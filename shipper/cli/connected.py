@@ -1,4 +1,4 @@
-"""The configuration that the sidecar uses, and the client that was made of it; a SIGHUP makes others of them."""
+"""Holds the configuration in use and its client; a SIGHUP replaces both."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shipper.credentials import credential_mask
 from shipper.reload import KEPT, Reload, settle
 from shipper.telemetry import log
 
-if TYPE_CHECKING:  # commands that need no cluster don't wait for the client
+if TYPE_CHECKING:  # a slow import, needed with a cluster only
     from elasticsearch import Elasticsearch
 
     from shipper.deliver.sender import Sender
@@ -21,10 +21,10 @@ class Connected:
     """The configuration in use and its client.
 
     Args:
-        config: as it was read.
+        config: as loaded.
 
     Raises:
-        ConfigError: no client can be made of it.
+        ConfigError: the client rejects it.
     """
 
     def __init__(self, config: Config) -> None:
@@ -35,20 +35,20 @@ class Connected:
         self._before: Elasticsearch | None = None
 
     def use(self, other: Connected) -> None:
-        """Be this one from now on; what is under way with the client of before may end."""
+        """Switch to another configuration and client; requests of the former client may finish."""
         if self._before is not None:
-            self._before.close()  # else each SIGHUP would leave its sockets behind
+            self._before.close()  # otherwise each SIGHUP would leak sockets
         self._before = self.client
         self.config, self.client = other.config, other.client
 
 
 def read_again(current: Connected, sender: Sender, *, setup: bool) -> Reload | None:
-    """The configuration as its file says now, ready to be used; None, and a sentence, keep the old one.
+    """Load the configuration again; None, with a log message, if it is invalid and the old one stays.
 
     Args:
-        current: what is in use; it is another when the new one is.
-        sender: sends to the new cluster then.
-        setup: the index templates are put there.
+        current: in use; switched with the sender.
+        sender: switched to the new cluster.
+        setup: put the index templates there.
     """
     old = current.config
     configuration.wait_until_saved(old.path)

@@ -1,4 +1,4 @@
-"""How a command ends that does not end well: a sentence and an exit code."""
+"""Ends a failed command with a sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class Failure(click.ClickException):
 
 
 class Commands(click.Group):
-    """Commands whose configuration may be wrong, or name a place that can't be used: a sentence and exit code 2."""
+    """Commands; an invalid configuration or an unusable file ends them with a sentence and exit code 2."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        from shipper.config import ConfigError  # takes its time, which --help and --version don't wait for
+        from shipper.config import ConfigError  # a slow import that --help and --version don't need
 
         try:
             return super().invoke(ctx)

@@ -1,4 +1,4 @@
-"""What ``-f`` does: the tail, and then what is new, until nobody reads it any more."""
+"""Implements ``-f``: prints the tail, then new lines, until the reader is gone."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 import click
 
 from shipper.cli.exit_codes import OK
-from shipper.cli.reading import Session, look_beside
+from shipper.cli.reading import Session, report_left_out
 from shipper.printable import printable
 
-if TYPE_CHECKING:  # each costs a good part of a second that --help need not wait for
+if TYPE_CHECKING:  # slow imports that --help doesn't need
     from shipper.elastic.search_answers import Hit
     from shipper.query.conditions import Query
     from shipper.views.render import Output
 
 
 def show_new(session: Session, index: list[str], query: Query, count: int, output: Output) -> int:
-    """Print the tail of the log lines, and then every new one as it becomes searchable."""
+    """Print the tail of the log lines, then each new one once it is searchable."""
     from shipper.views.follow import Follower
     from shipper.views.hits import flat_hits
     from shipper.views.paging import tail_of
@@ -35,29 +35,29 @@ def show_new(session: Session, index: list[str], query: Query, count: int, outpu
     follower = Follower(session.client, index, query)
 
     def begin() -> Iterator[list[Hit]]:
-        # One snapshot for both, so that nothing falls between the tail and what follows it.
+        # One snapshot for both, so that no line is lost between them.
         with follower.snapshot() as snapshot:
             yield from tail_of(snapshot, SHOW, query, count)
             follower.start(snapshot)
-        look_beside(session, index)
+        report_left_out(session, index)
 
     try:
         for hits in follow(follower, _pause, notice, begin):
             output.write(flat_hits(hits))
     except KeyboardInterrupt:
-        # The way to end it, so nothing went wrong.
+        # The usual way to end it, not an error.
         output.close()
         return OK
     return OK
 
 
 def _pause(seconds: float) -> bool:
-    """Wait for the next look; False, at once, when nobody reads our output any more."""
+    """Wait for the next poll; False, at once, when the reader of the output is gone."""
     try:
         fd = sys.stdout.fileno()
     except (OSError, ValueError):
         time.sleep(seconds)
         return True
     gone = select.poll()
-    gone.register(fd, 0)  # no event is asked for: errors and hang-ups are reported anyway
+    gone.register(fd, 0)  # no event requested: errors and hang-ups are always reported
     return not gone.poll(seconds * 1000)

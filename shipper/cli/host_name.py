@@ -1,6 +1,6 @@
-"""Whether ``host_name: auto`` may make copies: names of generations hold the host's, and a container has a new one.
+"""Warns where ``host_name: auto`` may cause duplicates: ids depend on the host name, which containers change.
 
-The state directory remembers under which name it was used (fact ``host``); one of an earlier release does not say.
+The store keeps the host name of the last run (fact ``host``); stores of early releases lack it.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from shipper.tail.state.store import CursorStore
 
 FACT = "host"
-# What the id of a container looks like, which is its host name unless it is given one.
+# A container's id, which is its host name by default.
 _ID = re.compile(r"[0-9a-f]{12}")
 _GROUP = re.compile(r"docker|kubepods|containerd|libpod|lxc|crio")
 
 
 @dataclass(frozen=True)
 class State:
-    """What is known from before this start.
+    """What the store tells about earlier runs.
 
     Attributes:
-        empty: nothing; whether the cursors' store was not there or held none.
-        before: the host name under which it was used last; None where it does not say.
-        renamed: generations in it are named under another host name.
+        empty: it is missing or holds no cursor.
+        before: the host name of the last run; None where it is not recorded.
+        renamed: it holds generations of another host name.
     """
 
     empty: bool
@@ -43,24 +43,24 @@ class State:
 
 
 def state_of(cursors: Iterable[Cursor], before: str | None, host: str) -> State:
-    """What the store knows.
+    """The state that a store tells.
 
     Args:
-        cursors: all of them.
-        before: the fact ``host``.
-        host: the host name of now.
+        cursors: all of the store.
+        before: its fact ``host``.
+        host: the current host name.
     """
-    known = list(cursors)
+    stored = list(cursors)
     if before is not None:
-        return State(not known, before, bool(known) and before != host)
-    # A path that is hidden tells no name.
-    clear = [one for one in known if one.logical.startswith("/")]
+        return State(not stored, before, bool(stored) and before != host)
+    # A concealed path can't be checked against the name.
+    clear = [one for one in stored if one.logical.startswith("/")]
     same = any(generation_name(host, one.logical, one.first_line, one.ordinal) == one.id for one in clear)
-    return State(not known, None, bool(clear) and not same)
+    return State(not stored, None, bool(clear) and not same)
 
 
 def container_sign(exists: Callable[[str], bool], environ: Mapping[str, str], groups: str, host: str) -> str | None:
-    """By what this can be seen to run in a container; None where it can't.
+    """The sign by which the process seems to run in a container; None without one.
 
     Args:
         exists: whether there is a file of this path.
@@ -80,14 +80,14 @@ def container_sign(exists: Callable[[str], bool], environ: Mapping[str, str], gr
 
 
 def warnings(host: str, state_dir: Path, sign: str | None, state: State, *, logs: bool) -> Iterator[str]:
-    """What may be indexed a second time because nobody chose a host name, and what to do, in sentences.
+    """Sentences about lines that may be indexed twice because no host name is configured, and what to do.
 
     Args:
         host: the host name that ``auto`` gives.
         state_dir: the state directory.
         sign: of a container.
-        state: what is known from before.
-        logs: whether there are logs with something in them.
+        state: of the store.
+        logs: whether any log is not empty.
     """
     if sign is not None:
         yield (
@@ -111,33 +111,33 @@ def warnings(host: str, state_dir: Path, sign: str | None, state: State, *, logs
 
 
 def host_warnings(config: Config, store: CursorStore) -> Callable[[bool], Iterator[str]]:
-    """Remember the host's name for the next start; gives what tells whether lines may be doubled.
+    """Store the host name for the next start; gives a function that yields the warnings.
 
-    That is told whether there are logs with something in them, which the first scan knows.
+    It takes whether any log is not empty, which the first scan finds out.
 
     Args:
         config: with the name, or ``auto``.
-        store: as the run before left it.
+        store: as the last run left it.
     """
     host = config.shipper.host
     state = State(empty=False)
     if config.shipper.host_name == "auto":
-        # Cursors are written with the counters: where these are, ten thousand logs need not be loaded for this.
-        known = store.fact(FACT) == host and store.fact("counters") is not None
-        state = State(empty=False, before=host) if known else state_of(store.load(), store.fact(FACT), host)
+        # Cursors are written with the counters: where these exist, the cursors need not be loaded.
+        unchanged = store.fact(FACT) == host and store.fact("counters") is not None
+        state = State(empty=False, before=host) if unchanged else state_of(store.load(), store.fact(FACT), host)
     if store.fact(FACT) != host:
-        with suppress(StateError):  # a full disk: the next start does without
+        with suppress(StateError):  # a full disk: the next start has no host name to compare
             store.set_fact(FACT, host)
     return lambda logs: warnings_of(config, state, lambda: logs)
 
 
 def warnings_of(config: Config, state: State, logs: Callable[[], bool]) -> Iterator[str]:
-    """The sentences for this machine; none where a name was chosen.
+    """The warnings for this machine; none where a host name is configured.
 
     Args:
         config: with the name, or ``auto``.
-        state: what is known from before.
-        logs: whether there are logs with something in them; asked only where that matters.
+        state: of the store.
+        logs: gives whether any log is not empty; called only where that matters.
     """
     if config.shipper.host_name != "auto":
         return

@@ -1,4 +1,4 @@
-"""What makes a program of ours start sooner: its imports are what a start waits for longest."""
+"""Speeds up the start of commands, most of which is imports."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import gc
 import os
 import sys
 
-# Dicts come and go without cycles: looking for some every few hundred objects costs a fifth of the time.
+# Thresholds of the garbage collector: hardly any object is in a cycle, and the default costs a fifth of the time.
 RARELY = (200_000, 20, 100)
-# The cluster's client imports whichever of these is installed, at up to a tenth of a second each, and needs none.
+# The client imports each of these that is installed, at up to a tenth of a second, and needs none.
 OPTIONAL = ("aiohttp", "httpx", "pyarrow", "requests")
 
 
 def quick_start() -> None:
-    """To be called by a console script before anything large is imported; an application's process is left alone."""
+    """Call this in console scripts before large imports; never in an application's process."""
     for name in OPTIONAL:
-        sys.modules.setdefault(name, None)  # type: ignore[arg-type] # how Python is told that there is none
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type] # marks it as not installed
     gc.set_threshold(*RARELY)
-    # Else pydantic looks for plug-ins of its own in the metadata of every installed package.
+    # Otherwise pydantic searches the metadata of every installed package for plug-ins.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
 
 
 def with_everything() -> None:
-    """For a command that uses libraries which ``quick_start`` hid."""
+    """Allow the imports that ``quick_start`` blocked."""
     for name in OPTIONAL:
         if sys.modules.get(name, sys) is None:
             del sys.modules[name]

@@ -10,13 +10,13 @@ import click
 from shipper.cli.exit_codes import CLUSTER, USAGE
 from shipper.cli.failure import Failure, tell
 
-if TYPE_CHECKING:  # takes the cluster's client with it, which commands that need none don't wait for
+if TYPE_CHECKING:  # imports the client, which other commands don't need
     from shipper.config import Config
     from shipper.kibana.client import KibanaClient
 
 
 def kibana_client(config: Config) -> KibanaClient:
-    """A client as the configuration wants it; a configuration that gives none ends the command."""
+    """A client from the configuration; ends the command if it is invalid."""
     from shipper.config import ConfigError
     from shipper.kibana.client import KibanaClient
 
@@ -27,7 +27,7 @@ def kibana_client(config: Config) -> KibanaClient:
 
 
 def set_up_kibana(client: KibanaClient, *, dry_run: bool) -> bool:
-    """Put what differs and print a line an object; False when Kibana refused some of it, which is said."""
+    """Put what differs and print a line for each object and refusal; False when Kibana refused any."""
     from shipper.kibana.install import install_kibana
     from shipper.kibana.ndjson import kibana_objects, kibana_rules
     from shipper.kibana.responses import KibanaError

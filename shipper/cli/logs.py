@@ -23,7 +23,7 @@ from shipper.cli.questions import show_stats, show_tasks
 from shipper.cli.reading import (
     Session,
     answering,
-    look_again,
+    explain_absence,
     nothing,
     show_first,
     show_pages,
@@ -119,12 +119,12 @@ def show_pipeline_log(session: Session, *, run_id: int, common: CommonOptions) -
     client, namespace = session.client, session.namespace
     attempt = pipeline_log.latest(pipeline_log.attempts(client, namespace, run_id, span), run_id)
     if attempt is None:
-        known = pipeline_log.known(client, namespace, run_id)
-        if not known:
-            look_again(session, PIPELINE.index(namespace), say=False)
+        has_run = pipeline_log.known(client, namespace, run_id)
+        if not has_run:
+            explain_absence(session, PIPELINE.index(namespace), say=False)
         if common.form == "json":
             click.echo("[]")
-        if known:
+        if has_run:
             return nothing(f"No log file found for run {run_id}")
         return nothing(f"Pipeline run {run_id} not found", "red")
     if common.form == "table":

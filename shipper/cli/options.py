@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-if TYPE_CHECKING:  # each costs a good part of a second that --help need not wait for
+if TYPE_CHECKING:  # slow imports that --help doesn't need
     from shipper.query.conditions import Query
     from shipper.views.render import Output
     from shipper.views.views import View
@@ -20,7 +20,7 @@ Command = Callable[..., None]
 
 @dataclass(frozen=True)
 class CommonOptions:
-    """What every command has: a time range, and how the answer is printed."""
+    """Options of every command: a time range, and the output format."""
 
     since: str | None
     until: str | None
@@ -33,25 +33,25 @@ class CommonOptions:
         return UTC if self.utc else None
 
     def moments(self) -> tuple[datetime | None, datetime | None]:
-        """The times that ``--since`` and ``--until`` name.
+        """The times of ``--since`` and ``--until``.
 
         Raises:
-            click.BadParameter: one of them is no time.
+            click.BadParameter: one of them is invalid.
         """
         return self._moment("since", self.since), self._moment("until", self.until)
 
     def time_range(self) -> list[Query]:
-        """The conditions that ``--since`` and ``--until`` are.
+        """The conditions for ``--since`` and ``--until``.
 
         Raises:
-            click.BadParameter: one of them is no time.
+            click.BadParameter: one of them is invalid.
         """
         from shipper.query.conditions import between
 
         return between(*self.moments())
 
     def output(self, view: View, *, boxed: bool = False) -> Output:
-        """Prints the documents of a view."""
+        """The printer for documents of a view."""
         from shipper.views.box_table import BoxTable
         from shipper.views.render import JsonArray, Lines, Ndjson
 
@@ -63,7 +63,7 @@ class CommonOptions:
         return JsonArray(binary) if self.form == "json" else Ndjson(binary)
 
     def check_follow(self) -> None:
-        """Refuse what ``--follow`` can't be combined with.
+        """Reject options that ``--follow`` excludes.
 
         Raises:
             click.UsageError: ``--format json`` or ``--until``.
@@ -71,7 +71,7 @@ class CommonOptions:
         if self.form == "json":
             raise click.UsageError("an array that is followed never ends; use --format ndjson")
         if self.until is not None:
-            raise click.UsageError("--follow goes on for ever and --until ends; use one of them")
+            raise click.UsageError("--follow never ends, but --until does; use one of them")
 
     def _moment(self, name: str, text: str | None) -> datetime | None:
         from shipper.query.time_ranges import moment

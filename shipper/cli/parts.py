@@ -1,4 +1,4 @@
-"""Parts of the shipper as the configuration wants them, for commands that need some of them."""
+"""Creates parts of the shipper from the configuration, for commands."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # commands that need no cluster don't wait for the client
+if TYPE_CHECKING:  # a slow import, needed with a cluster only
     from elasticsearch import Elasticsearch
 
     from shipper.cli.templates import Templates
@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # commands that need no cluster don't wait for the client
 
 
 def is_directory(path: Path) -> bool:
-    """Whether it is one that may be looked at; Path.is_dir raises where one above it may not be entered."""
+    """Whether it is a readable directory; Path.is_dir raises where a parent may not be entered."""
     return os.path.isdir(path)  # noqa: PTH112 - see above
 
 
@@ -35,21 +35,21 @@ def run_documents_of(client: Elasticsearch, config: Config) -> RunDocuments:
 
 
 def templates_of(client: Elasticsearch, config: Config, *, setup: bool) -> Templates:
-    """What puts the templates, or only looks after them, before documents are sent and now and then."""
+    """The object that puts the templates, or only checks them."""
     from shipper.cli.templates import Templates
 
     return Templates(client, config.elasticsearch, config.shipper.namespace, setup=setup)
 
 
 def dead_letters_of(config: Config, redactor: Redactor) -> DeadLetters:
-    """The letters of the state directory."""
+    """The dead letters in the state directory."""
     from shipper.deliver.dead_letters import DeadLetters
 
     return DeadLetters(config.shipper.state_dir, lambda: datetime.now(UTC).isoformat(), redactor)
 
 
 def redactor_of(config: Config) -> Redactor:
-    """For commands beside the sidecar: with the ids that it has met so far."""
+    """A redactor that has the ids which the sidecar has learned so far."""
     from shipper.redact.redactor import Redactor
     from shipper.tail import report
 
@@ -57,7 +57,7 @@ def redactor_of(config: Config) -> Redactor:
 
 
 def files_of(config: Config, warn: Callable[[str], None]) -> tuple[list[Found], dict[str, str]]:
-    """The files that are inputs now, and by path why others that look like logs are not."""
+    """The current input files, and by path why other logs are none."""
     from shipper.tail.scanner import Scanner
     from shipper.tail.sources import sources_of
 

@@ -1,4 +1,4 @@
-"""Questions that ``neuroflow-logs`` answers beyond the application's own commands: statistics, and workers' tasks."""
+"""Commands of ``neuroflow-logs`` that the application lacks: ``stats`` and ``tasks``."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from shipper.cli.options import CommonOptions, limit_option
 from shipper.cli.reading import (
     Session,
     answering,
-    look_again,
+    explain_absence,
     nothing,
     show_first,
     show_value,
 )
 
-if TYPE_CHECKING:  # each costs a good part of a second that --help need not wait for
+if TYPE_CHECKING:  # slow imports that --help doesn't need
     from shipper.views.stats_tables import Sheet
 
 
@@ -42,7 +42,7 @@ def show_stats(session: Session, *, what: str | None, limit: int, common: Common
     answers = {sheet: sheet.ask(queries, limit) for sheet in SHEETS if what in (None, sheet.name)}
     found = any(map(_says_something, answers.values()))
     if not found:
-        look_again(session, FAILURES.index(session.namespace))
+        explain_absence(session, FAILURES.index(session.namespace))
     if common.form == "table":
         for at, (sheet, answer) in enumerate(answers.items()):
             if at:

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from shipper.config import Elasticsearch as Settings
     from shipper.deliver.sender import Sender
 
-# Whoever asks whether we are ready does not wait long himself, seconds.
+# Seconds: timeout of the request, since a prober's own is short.
 PATIENCE = 5.0
 NOT_IN_PLACE = "the index templates are not in place yet; the sidecar's log says why"
 NOT_TAKEN = "the cluster does not take documents; the sidecar's log says why"
 
 
 def readiness_of(sender: Sender) -> Readiness:
-    """Readiness as the sender has it, which may have another cluster after a SIGHUP."""
+    """The readiness of a sender, whose cluster a SIGHUP may change."""
 
     def ask() -> str | None:
         client, settings, prepared = sender.connection()
@@ -32,7 +32,7 @@ def readiness_of(sender: Sender) -> Readiness:
 
 
 def silent(client: Elasticsearch, settings: Settings) -> str | None:
-    """Why the cluster would take nothing now; None where Elasticsearch answers, be it that the key may not ask."""
+    """Why the cluster takes no documents; None where Elasticsearch answers, even with 403."""
     try:
         answer = client.options(request_timeout=PATIENCE, max_retries=2).perform_request(
             "GET", "/_cluster/health", params={"filter_path": "status"}, headers={"accept": "application/json"}
@@ -40,6 +40,6 @@ def silent(client: Elasticsearch, settings: Settings) -> str | None:
     except ApiError as error:
         there = is_genuine(error) and error.meta.status != 401 and error.meta.status < 500
         return None if there else explain(error, settings)
-    except Exception as error:  # noqa: BLE001 - the answer may be anything, a proxy's page among them
+    except Exception as error:  # noqa: BLE001 - the answer may be anything, such as a proxy's page
         return explain(error, settings)
     return None if is_genuine(answer) else explain(ApiError("", answer.meta, answer.body), settings)

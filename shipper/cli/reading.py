@@ -1,4 +1,4 @@
-"""What all commands of ``neuroflow-logs`` share: the session, what ends them, and how they print."""
+"""Shared by all commands of ``neuroflow-logs``: session, exit codes and printing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shipper.cli.exit_codes import CLUSTER, INTERRUPTED, NOTHING_FOUND, OK, USAG
 from shipper.cli.options import CommonOptions, with_common_options
 from shipper.printable import printable, printable_json
 
-if TYPE_CHECKING:  # each costs a good part of a second that --help need not wait for
+if TYPE_CHECKING:  # slow imports that --help doesn't need
     from elasticsearch import Elasticsearch
 
     from shipper.config import Config
@@ -28,10 +28,10 @@ if TYPE_CHECKING:  # each costs a good part of a second that --help need not wai
 
 
 class Session:
-    """The configuration and the cluster, each when first asked for.
+    """The configuration and the client, each loaded at first use.
 
     Args:
-        given: the configuration, or its file; None: the file is looked for where the application looks for its own.
+        given: the configuration, or its file; None: the file is searched where the application searches for it.
     """
 
     def __init__(self, given: Config | str | Path | None) -> None:
@@ -55,7 +55,7 @@ class Session:
 
     @functools.cached_property
     def client(self) -> Elasticsearch:
-        """The configured cluster; nothing is sent yet."""
+        """A client for the configured cluster; sends nothing."""
         from shipper.elastic.client import connect
 
         return connect(self.config.elasticsearch)
@@ -82,7 +82,7 @@ class Session:
         return None
 
     def wrongly_mapped(self) -> str | None:
-        """What is mapped otherwise than views need it: whatever was asked, that is to blame."""
+        """What is mapped otherwise than views need it; None for nothing."""
         from shipper.views.foreign_mappings import wrongly_mapped
 
         return wrongly_mapped(self.client, self.namespace)
@@ -95,7 +95,7 @@ def answering(command: Callable[..., int]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(ctx: click.Context, /, *args: Any, **kwargs: Any) -> None:
         session = ctx.find_object(Session) or Session(None)
-        # What the terminal can't write is spelled out rather than an error in the middle of a log.
+        # Characters that the terminal can't encode are escaped instead of raising an error.
         if reconfigure := getattr(sys.stdout, "reconfigure", None):
             reconfigure(errors="backslashreplace")
         common = CommonOptions(**{field.name: kwargs.pop(field.name) for field in fields(CommonOptions)})
@@ -107,7 +107,7 @@ def answering(command: Callable[..., int]) -> Callable[..., None]:
 def _outcome(command: Callable[..., int], session: Session, *args: Any, **kwargs: Any) -> int:
     try:
         code = command(session, *args, **kwargs)
-        # Here, where a closed pipe is still ours to handle, and not when the interpreter ends.
+        # A closed pipe has to be noticed here, not when the interpreter ends.
         sys.stdout.flush()
     except BrokenPipeError:
         _abandon_output()
@@ -137,7 +137,7 @@ def _outcome(command: Callable[..., int], session: Session, *args: Any, **kwargs
 
 
 def _abandon_output() -> None:
-    """Let nothing that is still buffered complain about the closed pipe or the full disk at exit."""
+    """Discard what is buffered, so that a closed pipe or a full disk causes no error at exit."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
@@ -146,10 +146,10 @@ def _abandon_output() -> None:
 
 
 def show_pages(session: Session, index: list[str], pages: Iterable[list[Hit]], output: Output) -> bool:
-    """Print documents page by page; whether there were any.
+    """Print documents page by page; gives whether there were any.
 
     Raises:
-        elasticsearch.ApiError: there were none because the key may not read them.
+        elasticsearch.ApiError: there were none, and the key may not read them.
     """
     from shipper.views.hits import flat_hits
 
@@ -157,7 +157,7 @@ def show_pages(session: Session, index: list[str], pages: Iterable[list[Hit]], o
     for hits in pages:
         found = found or bool(hits)
         output.write(flat_hits(hits))
-    look_further(session, index, found=found)
+    report_unseen(session, index, found=found)
     output.close()
     return found
 
@@ -165,7 +165,7 @@ def show_pages(session: Session, index: list[str], pages: Iterable[list[Hit]], o
 def show_first(
     session: Session, view: View, wanted: Iterable[Query], limit: int, common: CommonOptions, *, boxed: bool = False
 ) -> int:
-    """Print the first documents of a view that meet some more conditions, and say so when there are none."""
+    """Print the first documents of a view that match the conditions, or that there are none."""
     from shipper.views.paging import head
 
     index = view.index(session.namespace)
@@ -174,28 +174,28 @@ def show_first(
     return OK if found or limit == 0 else nothing(view.nothing)
 
 
-def look_further(session: Session, index: list[str], *, found: bool) -> None:
-    """After all documents: what the key may not read is no part of them.
+def report_unseen(session: Session, index: list[str], *, found: bool) -> None:
+    """After all documents: print which streams the key may not read.
 
     Raises:
-        elasticsearch.ApiError: there were none because of that.
+        elasticsearch.ApiError: there were none, and the key may not read them.
     """
     if found:
-        look_beside(session, index)
+        report_left_out(session, index)
     else:
-        look_again(session, index)
+        explain_absence(session, index)
 
 
-def look_beside(session: Session, index: list[str]) -> None:
-    """Where something was found in several streams: say which of them the key may not read."""
+def report_left_out(session: Session, index: list[str]) -> None:
+    """Where some documents were found: print which of several streams the key may not read."""
     from shipper.views.no_matches import unreadable
 
     if len(index) > 1 and (left_out := unreadable(session.client, index)):
         click.echo(f"left out, because the key may not read it: {', '.join(left_out)}", err=True)
 
 
-def look_again(session: Session, index: list[str], *, say: bool = True) -> None:
-    """Where nothing was found: whether nothing was ever shipped, which is said, or may only not be seen.
+def explain_absence(session: Session, index: list[str], *, say: bool = True) -> None:
+    """Where nothing was found: print it if nothing was ever shipped.
 
     Raises:
         elasticsearch.ApiError: the key may not read it.
@@ -207,7 +207,7 @@ def look_again(session: Session, index: list[str], *, say: bool = True) -> None:
 
 
 def write_log(parts: Iterable[bytes]) -> None:
-    """Write the bytes of a log as they are; to a terminal as text that can't command it."""
+    """Write the bytes of a log unchanged; to a terminal, with control characters escaped."""
     binary = sys.stdout.buffer
     if not sys.stdout.isatty():
         binary.writelines(parts)
@@ -220,14 +220,13 @@ def write_log(parts: Iterable[bytes]) -> None:
 
 
 def show_value(value: Any) -> None:
-    """Print one answer as one line of JSON."""
+    """Print a value as one line of JSON."""
     import orjson
 
     click.echo(printable_json(orjson.dumps(value)))
 
 
 def nothing(message: str, colour: str = "yellow") -> int:
-    """Say that nothing was found."""
-    # Beside the output and not in it: what is piped on stays what it claims to be.
+    """Print to standard error, which keeps piped output clean, that nothing was found."""
     click.secho(message, fg=None if os.environ.get("NO_COLOR") else colour, err=True)
     return NOTHING_FOUND

@@ -15,8 +15,8 @@ from shipper.cli.options import CommonOptions, dataset_option
 from shipper.cli.reading import (
     Session,
     answering,
-    look_further,
     nothing,
+    report_unseen,
     show_pages,
 )
 
@@ -187,7 +187,7 @@ def _show_around(
             output.write_context(lines)
         else:
             output.write(line.doc for line in lines)
-    look_further(session, index, found=found)
+    report_unseen(session, index, found=found)
     output.close()
     return found
 

@@ -1,4 +1,4 @@
-"""The command ``neuroflow-ship``: thin, every command wires what the stations do."""
+"""The command ``neuroflow-ship`` and its subcommands."""
 
 from __future__ import annotations
 
@@ -215,10 +215,10 @@ def rebuild_runs(context: click.Context) -> None:
 
     try:
         with _cluster_errors(config):
-            told, runs = rebuild(client, config.shipper.namespace, run_documents_of(client, config), tell)
+            documents, runs = rebuild(client, config.shipper.namespace, run_documents_of(client, config), tell)
     except RefusedError as error:
         raise Failure(f"{error}; run it again when that is fixed", INCOMPLETE) from None
-    click.echo(f"{told} log documents tell of {runs} workflow runs, pipeline runs and sessions")
+    click.echo(f"{documents} log documents tell of {runs} workflow runs, pipeline runs and sessions")
 
 
 @ship.command()

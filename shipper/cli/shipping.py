@@ -1,6 +1,6 @@
-"""What ``neuroflow-ship`` does without a command: it runs as a sidecar, or ships once what there is.
+"""``neuroflow-ship`` without a command: runs the sidecar, or ships once what there is.
 
-A start asks the cluster for the templates as soon as it has a client, and imports the stations meanwhile.
+A start requests the templates as soon as it has a client, and imports the other modules meanwhile.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ if TYPE_CHECKING:
     from shipper.reload import Reload
     from shipper.sidecar.sidecar import Sidecar
 
-# How long the end of --once waits for the thorough look at the templates, seconds.
-LOOK_PATIENCE = 5.0
-# So many files that could not be read are named together; each was when it was met.
+# Seconds that --once waits at its end for the thorough check of the templates.
+CHECK_PATIENCE = 5.0
+# The final message names at most so many unread files; each was logged before.
 MAX_NAMED = 20
 
 
 class Signals:
-    """What the process is told, kept from the beginning until there is a sidecar to tell.
+    """Queues signals from the start of the process until a sidecar can take them.
 
-    A handler runs between any two instructions of the main thread, which may hold the very lock that telling the
-    sidecar takes: a thread tells it, and what hands the signal over is re-entrant.
+    A handler may interrupt the main thread while it holds a lock that the sidecar's methods need: so a thread calls
+    them, and the queue between is re-entrant.
     """
 
     def __init__(self) -> None:
@@ -57,17 +57,17 @@ class Signals:
         self._arrived.put(number)
 
     @contextmanager
-    def told_to(self, sidecar: Sidecar, load: Callable[[], Reload | None] | None) -> Iterator[None]:
-        """Tell the sidecar what has come and what comes; without ``load`` there is nothing to reload."""
+    def forwarded_to(self, sidecar: Sidecar, load: Callable[[], Reload | None] | None) -> Iterator[None]:
+        """Forward queued and new signals to the sidecar; without ``load``, SIGHUP does nothing."""
 
-        def tell() -> None:
+        def forward() -> None:
             while (number := self._arrived.get()) is not None:
                 if number != signal.SIGHUP:
                     sidecar.stop()
                 elif load is not None:
                     sidecar.reload(load)
 
-        threading.Thread(target=tell, name="signals", daemon=True).start()
+        threading.Thread(target=forward, name="signals", daemon=True).start()
         try:
             yield
         finally:
@@ -75,27 +75,27 @@ class Signals:
             self._arrived.put(None)
 
     def restore(self) -> None:
-        """Be told as before."""
+        """Restore the former signal handlers."""
         while self._before:
             signal.signal(*self._before.popitem())
 
 
 def ship_logs(config: Config, *, once: bool, setup: bool) -> int:
-    """Ship until told to stop, or once; gives the exit code.
+    """Ship until a signal, or once; gives the exit code.
 
     Args:
-        config: as it was read.
-        once: ship what there is, and no more.
+        config: as loaded.
+        once: ship what there is, then end.
         setup: put the index templates.
     """
     from shipper.redact.redactor import Redactor
 
-    # A thread with an answer in hand should not wait five milliseconds for the reading one to make room.
+    # A sending thread that has its answer should not wait five milliseconds for the reading thread.
     sys.setswitchinterval(0.001)
     current = Connected(config)
     redactor = Redactor(config.shipper.redact)
     configure_log(redactor.text)
-    # Before and after there is something to reload a SIGHUP has nothing to say; it must not end the process.
+    # Before and after the sidecar runs, SIGHUP must not end the process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     counters = Counters()
     try:
@@ -123,7 +123,7 @@ def _run_with(
     once: bool,
     setup: bool,
 ) -> tuple[int, bool]:
-    """Gives the exit code, and whether everything that was read has its outcome."""
+    """Gives the exit code, and whether every document that was read has an outcome."""
     config, client = current.config, current.client
     from shipper.cli.templates import begun
 
@@ -165,7 +165,7 @@ def _run_with(
     before = counters.snapshot()
     unread: set[str] = set()
     health = _health(config, counters, sender)
-    with signals.told_to(sidecar, None if once else lambda: read_again(current, sender, setup=setup)):
+    with signals.forwarded_to(sidecar, None if once else lambda: read_again(current, sender, setup=setup)):
         sender.prepare(sidecar.stopping)
         if once:
             if not is_directory(config.log_dir):
@@ -189,16 +189,16 @@ def _run_with(
     if health is not None:
         health.shutdown()
     if once and not sidecar.stopping.is_set():
-        templates.finish(LOOK_PATIENCE)
+        templates.finish(CHECK_PATIENCE)
     if complete:
         _make_visible(current.client, current.config)
     code = _report(before, counters.snapshot(), complete=complete)
-    # A sidecar has said so when it happened, maybe weeks ago, and ends well; --once answers for what it did.
+    # Only --once counts dead letters and unread files as failure; a sidecar logged them when they occurred.
     return (_left(before, counters.snapshot(), sorted(unread)) if once and complete else code), complete
 
 
 def _make_visible(client: Elasticsearch, config: Config) -> None:
-    """Let a search right after us find everything; a key that may not refresh only makes it wait a second."""
+    """Refresh, so that a search finds everything at once; without the privilege it does a second later."""
     from elastic_transport import ApiError, TransportError
 
     from shipper.elastic.names import run_index
@@ -229,7 +229,7 @@ def _report(before: dict[str, int], after: dict[str, int], *, complete: bool) ->
 
 
 def _left(before: dict[str, int], after: dict[str, int], unread: list[str]) -> int:
-    """Say what was refused or could not be read, though all else is done."""
+    """Log what was rejected or could not be read; gives the exit code."""
     dead = after["dead"] - before["dead"]
     if dead:
         log.error("%d documents of this run are dead letters: `neuroflow-ship dead-letters list` tells why", dead)

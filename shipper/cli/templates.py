@@ -1,4 +1,4 @@
-"""The index templates while the sidecar runs: put first, put back when they are gone; and whether they count."""
+"""Keeps the index templates installed while the sidecar runs, and warns where foreign ones win."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shipper.elastic.in_force import InForce, in_force
 from shipper.elastic.templates import PATTERNS, install, templates_in
 from shipper.telemetry import HOUR, MINUTE, ONCE, Throttle, log
 
-# How long a key that may not put templates is left alone, seconds.
+# Seconds between two attempts with a key that may not put templates.
 FORBIDDEN_FOR = 900.0
 _WAITS = (
     "nothing is sent until then, for the first document would make a stream that is not as ours: nothing is lost "
@@ -27,13 +27,13 @@ _GOES_ON = "shipping goes on: what is refused is kept in the dead letters"
 
 
 class Templates:
-    """Puts the index templates when asked, and puts back what is gone; the same problem is logged once a minute.
+    """Installs the index templates and restores missing ones; logs each problem at most once a minute.
 
     Args:
-        client: of the cluster.
+        client: the cluster.
         settings: for messages.
-        namespace: whose streams are to be made with them.
-        setup: they are put; else they are only looked after.
+        namespace: of the streams.
+        setup: put templates; otherwise only check them.
     """
 
     def __init__(self, client: Elasticsearch, settings: Settings, namespace: str, *, setup: bool = True) -> None:
@@ -47,28 +47,28 @@ class Templates:
         self._throttle = Throttle()
 
     def restore(self) -> bool:
-        """Put them, or only look after them; False when documents have to wait."""
-        return self.put() if self._setup else self.look()
+        """Put the templates, or only check them; False when documents have to wait."""
+        return self.put() if self._setup else self.check()
 
     def finish(self, patience: float) -> None:
-        """Let the thorough look come to its end, for so many seconds at most."""
+        """Wait for the thorough check, at most ``patience`` seconds."""
         if self._behind is not None:
             self._behind.join(patience)
 
     def put(self) -> bool:
-        """Put them; False when the cluster could not be asked, so that it has to be tried again.
+        """Put the templates; False when the cluster could not be asked and the caller has to try again.
 
-        False also where somebody else's would make the first stream: nothing is sent until that is mended.  Once a
-        stream is there shipping goes on whatever wins, for what is refused is kept, and logs may be rotated away.
-        Documents wait only for what tells this; the rest is looked at behind them, once.
+        False also where a foreign template would create the first stream: nothing is sent until that is fixed.  Once
+        a stream exists, shipping continues: rejected documents are kept, and waiting could lose rotated logs.
+        Documents wait only for this check; a thread does the thorough one, once.
 
-        Once they were put, only missing ones are put back: what somebody made of them meanwhile stays until the
-        next start.  A key that may not is told what to do, and shipping goes on: somebody else may have put them.
+        Later calls only restore missing templates; changes by others stay until the next start.  If the key lacks the
+        privilege, the log says what to do and shipping continues: somebody else may have put the templates.
         """
-        if self._may_not():
+        if self._is_forbidden():
             return True
         if self._put and not self._missing():
-            return self._may_not() or not self._in_force(thorough=False).barred
+            return self._is_forbidden() or not self._in_force(thorough=False).barred
         try:
             changes = install(self._client)
         except (ApiError, TransportError) as error:
@@ -76,7 +76,7 @@ class Templates:
             if isinstance(error, ApiError) and error.meta.status == 403 and is_genuine(error):
                 self._forbid(reason)
                 return True
-            # Without them a stream would be made after somebody else's template, whatever the hindrance is.
+            # Without our templates a foreign one would create the stream.
             self._say(
                 f"{reason}; the index templates have to be put first; trying again, "
                 "nothing is lost (start with --no-setup if somebody else puts them)"
@@ -94,18 +94,18 @@ class Templates:
             self._behind.start()
         return not found.barred
 
-    def look(self) -> bool:
-        """Say what is in force that is not ours, as far as the key may see it, and ship all the same."""
+    def check(self) -> bool:
+        """Log what differs from our templates, as far as the key may see it; documents don't wait."""
         self._in_force(thorough=False, wait=False)
         return True
 
     def _in_force(self, *, thorough: bool, as_ours: bool = False, wait: bool = True) -> InForce:
-        """What is not ours, logged from time to time; what can't be found out is looked at another time."""
+        """Find and log what differs from our templates; what can't be read now is checked another time."""
         if time.monotonic() < self._unseen_until:
             return InForce()
         try:
             found = in_force(self._client, self._namespace, thorough=thorough, as_ours=as_ours)
-        except Exception:  # noqa: BLE001 - the answers may be anything, a proxy's page among them
+        except Exception:  # noqa: BLE001 - the answers may be anything, such as a proxy's page
             return InForce()
         if found.unseen:
             self._unseen_until = time.monotonic() + FORBIDDEN_FOR
@@ -117,7 +117,7 @@ class Templates:
         return found
 
     def _missing(self) -> bool:
-        """Whether a template of ours is gone; a look costs two small requests."""
+        """Whether a template of ours is missing; costs two small requests."""
         there: set[tuple[str, str]] = set()
         try:
             for kind, pattern in PATTERNS.items():
@@ -132,12 +132,12 @@ class Templates:
             return False  # another time
         return any((asset.kind, asset.name) not in there for asset in assets())
 
-    def _may_not(self) -> bool:
-        """Whether the key was refused lately."""
+    def _is_forbidden(self) -> bool:
+        """Whether the key was refused in the last ``FORBIDDEN_FOR`` seconds."""
         return time.monotonic() < self._forbidden_until
 
     def _forbid(self, reason: str) -> None:
-        """Leave a key alone that may not; not for ever, since it may be given the privilege."""
+        """Stop asking for a while, since the key may be given the privilege later."""
         self._forbidden_until = time.monotonic() + FORBIDDEN_FOR
         self._say(
             f"{reason}; the index templates were not put: run `neuroflow-ship setup` with a key that may, "
@@ -151,17 +151,16 @@ class Templates:
 
 
 def begun(restore: Callable[[], bool]) -> Callable[[], bool]:
-    """The same, asked for the first time already: a start has other things to do until the cluster answers.
+    """Call ``restore`` in a thread now, so that the start does other work until the cluster answers.
 
-    Args:
-        restore: puts the templates, or looks after them.
+    The first call of the returned function gives this result; later ones call ``restore``.
     """
     first: Future[bool] = Future()
 
     def ask() -> None:
         try:
             first.set_result(restore())
-        except BaseException as error:  # noqa: BLE001 - whoever takes the answer is told
+        except BaseException as error:  # noqa: BLE001 - raised again by the first call
             first.set_exception(error)
 
     answers = [first]

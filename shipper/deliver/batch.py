@@ -1,6 +1,6 @@
 """Documents → bodies of bulk requests, and the spans that each covers.
 
-A batch is bounded by bytes and by count; age is the sidecar's to watch.
+A batch is bounded by bytes and by count; the sidecar limits its age.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Batch:
         size: bytes of all items.
         maybe_sent: those of its items that an earlier run may have sent, as ranges (first, last + 1) in their order.
         reread: the same for those that this run may have sent: their file was set back and is read again.
-        facts: what its documents say of runs.
+        facts: of runs, from its documents.
     """
 
     items: list[bytes] = field(default_factory=list)
@@ -89,9 +89,11 @@ class Packer:
                 there = len(self.batch.items)
                 ranges = self.batch.reread if origin.restarts else self.batch.maybe_sent
                 ranges.append((there, there + last - first))
-            self._put(items[first:last], records.raws[first:last], sum(sizes[first:last]))
+            self.batch.items += items[first:last]
+            self.batch.raws += records.raws[first:last]
+            self.batch.size += sum(sizes[first:last])
             if not first:
-                # All that the block tells: no cursor moves over the rest before what stands here is settled.
+                # All facts of the block: no cursor moves past the block before this batch is settled.
                 self.batch.facts += serialised.facts
             self.batch.spans.append(block.span(start, end, carry, last=last == count))
             first, start = last, end
@@ -117,8 +119,3 @@ class Packer:
             space -= sizes[at]
             at += 1
         return first + 1 if at == first and not self.batch.items else at
-
-    def _put(self, items: list[bytes], raws: list[bytes], size: int) -> None:
-        self.batch.items += items
-        self.batch.raws += raws
-        self.batch.size += size

@@ -1,10 +1,10 @@
-"""Documents that the cluster will never take as they are: kept in a file, with their line and the reason.
+"""Keeps documents that the cluster rejects for good in a file, with their line and the reason.
 
-NDJSON under ``state_dir``; a line that is dead counts as dealt with, so that it does not hold up what follows.
-``replay`` sends them again, under the same ids, when the cause is mended.
+The file is NDJSON under ``state_dir``; cursors move past dead lines.  ``replay`` sends them again under the same ids
+once the cause is fixed.
 
-A document that dies twice (its batch was abandoned after it was written here) is in the file twice, and told once.
-However many there are, a few are in memory at a time.
+A document that is written twice (its batch was abandoned after the first time) is listed once.  Letters are streamed:
+memory does not grow with their number.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from shipper.redact.redactor import Redactor
 FILE_NAME = "dead-letters.ndjson"
 CHUNK_BYTES = 2**20
 _BASE64 = "base64:"
-# Of the letters that go into one request; a larger one goes alone.
+# Of the letters in one request; a larger letter goes alone.
 MAX_REQUEST_BYTES = 4 * 2**20
 
 
 class Letter(NamedTuple):
-    """One dead document: when and why it died, where it came from, and what it was."""
+    """One rejected document: when and why it was rejected, its origin and its content."""
 
     time: str
     status: int
@@ -50,7 +50,7 @@ class Letter(NamedTuple):
         return orjson.dumps(action) + b"\n" + orjson.dumps(self.document) + b"\n"
 
     def judged(self, verdict: Verdict) -> Letter:
-        """The letter with the reason why it is refused now; a cluster that is only busy gives no new one."""
+        """The letter with the reason of a new rejection; other verdicts leave it unchanged."""
         if verdict.outcome is not Outcome.DEAD:
             return self
         return self._replace(status=verdict.status, kind=verdict.kind, reason=verdict.reason)
@@ -62,7 +62,7 @@ class DeadLetters:
     Args:
         state_dir: where the file lies.
         now: gives the time in ISO 8601.
-        redactor: takes out what must not be kept, also of letters that were written without it.
+        redactor: redacts letters, also those that were written without it.
     """
 
     def __init__(self, state_dir: Path, now: Callable[[], str], redactor: Redactor | None = None) -> None:
@@ -74,14 +74,14 @@ class DeadLetters:
         """Keep these items (item, line, verdict); on the disk when this returns.
 
         Raises:
-            OSError: they could not be written; they must not count as dealt with.
+            OSError: they could not be written; cursors must not move past them.
         """
         letters = (self._redacted(_entry(*one, self._now())) for one in dead)
         self._write(b"".join(orjson.dumps(letter._asdict()) + b"\n" for letter in letters))
 
     def __iter__(self) -> Iterator[Letter]:
-        """Every dead letter, oldest first, each once; a line torn by a power failure is passed over."""
-        told: set[bytes] = set()
+        """Every dead letter, oldest first, each once; skips a line torn by a power failure."""
+        seen: set[bytes] = set()
         for path in (self._aside, self.path):
             try:
                 file = path.open("rb")
@@ -89,7 +89,7 @@ class DeadLetters:
                 continue
             with file:
                 for letter in filter(None, map(self._letter, file)):
-                    if _is_new(letter, told):
+                    if _is_new(letter, seen):
                         yield letter
 
     def count(self) -> int:
@@ -101,20 +101,20 @@ class DeadLetters:
         return self.path.with_suffix(".replaying")
 
     def replay(self, send: Callable[[list[Letter]], list[Verdict]], at_once: int = 500) -> tuple[int, int]:
-        """Send them all again; gives how many are indexed now and how many stay dead.
+        """Send all letters again; gives the numbers of those indexed and of those rejected again.
 
-        Those that are refused again are kept with the new reason.  A replay that is interrupted goes on at the
-        next one; sending a document twice is harmless, its id is the same.
+        Those rejected again are kept with the new reason.  The next replay continues an interrupted one; sending a
+        document twice is harmless, for its id stays.
 
         Args:
-            send: sends letters and gives the verdict of each; may raise, then what it was given stays.
-            at_once: how many letters go into one request.
+            send: sends letters and gives the verdict on each; where it raises, its letters stay.
+            at_once: the most letters in one request.
         """
         if not self._aside.exists() and not self.path.exists():
             return 0, 0
         indexed = stayed = 0
-        told: set[bytes] = set()
-        # The lock is held to the end: one replay at a time.  What dies meanwhile goes into a file of its own.
+        seen: set[bytes] = set()
+        # Holding the lock to the end allows one replay at a time.  New dead letters go into a new file meanwhile.
         with _locked(self._aside) as aside:
             with _locked(self.path) as current:
                 for data in _chunks(current):
@@ -123,7 +123,7 @@ class DeadLetters:
             with self._aside.open("rb+") as file:
                 while part := _next_part(file, at_once):
                     lines = [(line, self._letter(line)) for line in part]
-                    letters = [letter for _, letter in lines if letter is not None and _is_new(letter, told)]
+                    letters = [letter for _, letter in lines if letter is not None and _is_new(letter, seen)]
                     kept = [line for line, letter in lines if letter is None and line.strip()]
                     for letter, verdict in zip(letters, send(letters) if letters else [], strict=True):
                         if verdict.outcome in {Outcome.ACKNOWLEDGED, Outcome.DUPLICATE}:
@@ -146,7 +146,7 @@ class DeadLetters:
         redactor = self._redactor
         if redactor is None or not redactor.active:
             return letter
-        redactor.document(letter.document)  # first: it teaches the ids that the line holds
+        redactor.document(letter.document)  # first: the redactor learns ids from it that the line holds
         return letter._replace(
             reason=redactor.text(letter.reason),
             path=redactor.path(letter.path),
@@ -161,7 +161,7 @@ class DeadLetters:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[int]:
-    """The file, made if missing and ours alone; one that lost its name while we waited for it is let go."""
+    """Open, create if missing, and lock a file; again if it was renamed or deleted while waiting for the lock."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -181,7 +181,7 @@ def _names(path: Path, descriptor: int) -> bool:
 
 
 def _append(descriptor: int, data: bytes) -> None:
-    """Put whole lines behind what is there, on the disk when this returns; a torn last line is ended first."""
+    """Append whole lines and sync them to disk; ends a torn last line first."""
     size = os.fstat(descriptor).st_size
     if size and os.pread(descriptor, 1, size - 1) != b"\n":
         data = b"\n" + data
@@ -191,14 +191,14 @@ def _append(descriptor: int, data: bytes) -> None:
 
 
 def _chunks(descriptor: int) -> Iterator[bytes]:
-    """All of a file, in whole lines as far as there are such; a torn last line is ended by who appends next."""
+    """The content of a file in chunks of whole lines; the last may lack its line feed."""
     with open(descriptor, "rb", closefd=False) as file:
         while data := file.read(CHUNK_BYTES):
             yield data + file.readline()
 
 
 def _next_part(file: IO[bytes], most: int) -> list[bytes]:
-    """The next lines that go into one request."""
+    """The lines for the next request."""
     lines: list[bytes] = []
     size = 0
     while len(lines) < most and size < MAX_REQUEST_BYTES and (line := file.readline()):
@@ -208,18 +208,18 @@ def _next_part(file: IO[bytes], most: int) -> list[bytes]:
 
 
 def _blank(file: IO[bytes], length: int) -> None:
-    """Wipe the bytes before the position, which are dealt with: what is there is what is left, whenever we end."""
+    """Overwrite the ``length`` bytes before the position: what was sent is not sent again after a crash."""
     file.seek(-length, os.SEEK_CUR)
     file.write(b" " * (length - 1) + b"\n")
     file.flush()
 
 
-def _is_new(letter: Letter, told: set[bytes]) -> bool:
-    """Whether the letter was not told before; remembers it."""
+def _is_new(letter: Letter, seen: set[bytes]) -> bool:
+    """Whether the letter is not in ``seen``; adds it."""
     name = blake2b(f"{letter.stream} {letter.id}".encode(), digest_size=16).digest()
-    if name in told:
+    if name in seen:
         return False
-    told.add(name)
+    seen.add(name)
     return True
 
 

@@ -1,4 +1,4 @@
-"""Which documents are there already, perhaps in a backing index that is no longer written to.
+"""Finds documents that are indexed already, perhaps in a former write index.
 
 ``_id`` is unique only inside one backing index: after a rollover the same id can be created again
 (elastic/elasticsearch#44794).  So what may have been sent before an unclean stop, before the state was lost, or in a
@@ -18,23 +18,23 @@ import orjson
 from elasticsearch import ApiError, Elasticsearch
 
 from shipper.deliver.older_requests import OlderRequests
-from shipper.elastic.answers import NoAnswerError, Shape, understood
+from shipper.elastic.answers import NoAnswerError, Shape, validated
 from shipper.elastic.client import is_there
 
 Pair = tuple[bytes, bytes]
 MAX_IDS = 5000
-# A key that may not look is tried again after so many seconds.
+# Seconds until a key that may not read is tried again.
 FORBIDDEN_FOR = 60.0
 _FOUND: Shape = {"hits?": {"total?": {"value": int}, "hits?": [{"_id": str}]}}
 _WHOLE: Shape = {"hits": {"total?": {"value": int}, "hits": [{"_id": str}]}}
 
 
 class LookUp(NamedTuple):
-    """What was found out about (item, line) pairs; those in neither list are there.
+    """The result for (item, line) pairs; those in neither list are indexed already.
 
     Attributes:
-        absent: no backing index holds them, and no older request can bring them: they may be created.
-        undecided: an older request may still bring them: look again after ``wait`` seconds.
+        absent: no backing index holds them, and no older request can index them: they may be created.
+        undecided: an older request may still index them: look them up again after ``wait`` seconds.
         wait: 0.0 where nothing is undecided.
     """
 
@@ -47,8 +47,8 @@ class Dedupe:
     """Looks up ids before they are sent.
 
     Args:
-        client: of the cluster.
-        warn: told once, in a sentence, when the key may not look.
+        client: the cluster.
+        warn: called once, with a sentence, when the key may not read.
         request_timeout: of the client, seconds.
         clock: monotonic seconds.
         wall: seconds of the epoch.
@@ -67,31 +67,31 @@ class Dedupe:
         self._clock = clock
         self._wall = wall
         self.began = clock()
-        """What an earlier process sent, it sent before this moment (of the clock)."""
+        """Earlier processes sent their requests before this moment (of the clock)."""
         self.reconnect(client, request_timeout)
 
     def reconnect(self, client: Elasticsearch, request_timeout: float) -> None:
-        """Ask this cluster from now on, and forget the answers of the other one."""
+        """Use another cluster, and forget the answers of the former."""
         self._client = client
         self._older = OlderRequests(client, request_timeout, self._clock, self._wall)
         self._refreshed: dict[str, float] = {}
         self._forbidden_until = -1.0
 
     def look_up(self, pairs: list[Pair], since: float) -> LookUp:
-        """Which of these no backing index of their data stream holds, as far as that is decided.
+        """Find which documents no backing index of their data stream holds.
 
         Args:
-            pairs: what may be there.
+            pairs: documents that may be indexed.
             since: a moment of the clock; requests that carry them began before it.
 
         Raises:
-            ApiError, TransportError: the cluster can't be asked just now, or its answer makes no sense.
+            ApiError, TransportError: the cluster can't be asked now, or its answer is invalid.
         """
         if self._clock() < self._forbidden_until:
             return LookUp(pairs, [], 0.0)
         by_stream: defaultdict[bytes, list[Pair]] = defaultdict(list)
         for pair in pairs:
-            # What stands before the id in {"create":{"_index":"…","_id":"…"}} names the stream.
+            # The part before the id in {"create":{"_index":"…","_id":"…"}} names the stream.
             by_stream[pair[0][: pair[0].index(b',"_id"')]].append(pair)
         absent: list[Pair] = []
         undecided: list[Pair] = []
@@ -129,7 +129,7 @@ class Dedupe:
             answer = quiet.indices.refresh(index=stream, ignore_unavailable=True)
             asked = f"the request to refresh {stream}"
             if answer.meta.status != 403 and is_there(answer, asked):
-                understood(answer, {"_shards?": {}}, asked)
+                validated(answer, {"_shards?": {}}, asked)
             self._refreshed[stream] = asked_at
         found: set[str] = set()
         for first in range(0, len(ids), MAX_IDS):
@@ -146,24 +146,24 @@ class Dedupe:
                 size=len(ids),
                 source=False,
                 sort="_doc",
-                # An answer that lost some of its hits must not pass for a whole one.
+                # Shows whether an answer lost some of its hits.
                 track_total_hits=True,
                 ignore_unavailable=True,
-                # What is in a shard that is not there just now would be taken for missing.
+                # Otherwise documents of an unavailable shard would count as missing.
                 allow_partial_search_results=False,
                 filter_path=only,
             )
-            hits: dict[str, Any] = understood(answer, shape, asked).get("hits", {})
+            hits: dict[str, Any] = validated(answer, shape, asked).get("hits", {})
             return hits
 
-        # An answer that says nothing at all would pass for "none of them": the whole of it is asked for then.
+        # With the filter an empty object may mean "none" or an invalid answer: ask again without.
         hits = ask(_FOUND, "hits.total.value,hits.hits._id") or ask(_WHOLE)
         found = [hit["_id"] for hit in hits.get("hits", ())]
         total = hits.get("total", {"value": len(found)})["value"]
         if len(found) < min(total, len(ids)) or not set(found) <= set(ids):
             raise NoAnswerError(f"the answer to {asked} is to another question (a proxy in between?)")
         if total > len(ids) > 1:
-            # Some are there twice, and take the places of others.
+            # Some ids exist twice and displace others.
             middle = len(ids) // 2
             return self._found(stream, ids[:middle]) | self._found(stream, ids[middle:])
         return set(found)

@@ -23,16 +23,16 @@ from typing import Any, NamedTuple
 
 from elasticsearch import ApiError, Elasticsearch
 
-from shipper.elastic.answers import NoAnswerError, Shape, understood
+from shipper.elastic.answers import NoAnswerError, Shape, validated
 from shipper.elastic.client import is_there
 
-# Seconds between two looks at the running tasks.
-LOOK_AGAIN = 0.2
-# For so long after a rollover a node may still send requests to the old write index: it learns of the new one later.
+# Seconds between two requests for the running tasks.
+LIST_INTERVAL = 0.2
+# Seconds after a rollover in which a node may still send requests to the old write index.
 PUBLISHED = 1.0
-# A task that runs for longer than this after the doubt arose counts as stuck, seconds.
+# Seconds: a task that still runs so long after ``since`` counts as stuck.
 STUCK_AFTER = 600.0
-# An answer about the backing indices counts for so long, seconds.
+# Seconds for which an answer about the backing indices is reused.
 FRESH = 1.0
 # .ds-logs-neuroflow.app-default-2026.11.27-000002
 _INDICES: Shape = {str: {"settings?": {"index?": {"creation_date?": str}}}}
@@ -48,7 +48,7 @@ def waiting_message(documents: int) -> str:
 
 
 class Settled(NamedTuple):
-    """What is known of older requests to a data stream.
+    """Whether older requests to a data stream can still add documents.
 
     Attributes:
         wait: seconds after which to ask again; 0.0 when no older request can interfere any more.
@@ -73,7 +73,7 @@ class OlderRequests:
     """Tells when requests that began before a moment are over.
 
     Args:
-        client: of the cluster.
+        client: the cluster.
         request_timeout: how long a request may take, seconds.
         clock: monotonic seconds.
         wall: seconds of the epoch; compared with when the cluster made the write index.
@@ -107,7 +107,7 @@ class OlderRequests:
             return proved
         running = self._tasks(stream, since) if self._may_list and self._clock() < since + STUCK_AFTER else None
         if running:
-            return Settled(LOOK_AGAIN)
+            return Settled(LIST_INTERVAL)
         listed_at = self._clock()
         backing = self._backing_of(stream, max(since, listed_at - FRESH))
         if not backing.indices:
@@ -124,7 +124,7 @@ class OlderRequests:
         return found
 
     def _tasks(self, stream: str, since: float) -> frozenset[str] | None:
-        """The bulk requests to a stream that ran at the first look after ``since`` and run still; None: unknown."""
+        """The bulk requests to a stream listed first after ``since`` that still run; None: unknown."""
         first_at, first = self._running.get(stream, (-1.0, frozenset()))
         if first_at > since and not first:
             return first
@@ -155,7 +155,7 @@ class OlderRequests:
         return _tasks_of(answer.body, stream)
 
     def _follow(self) -> None:
-        """Go the way that bulk requests go, so that those that were sent before have arrived.
+        """Send an empty bulk request, so that those sent before it have arrived.
 
         A proxy may hold a request back: a stream can roll over before the cluster sees it.
         """
@@ -169,9 +169,9 @@ class OlderRequests:
         self._arrived = sent_at
 
     def _backing_of(self, stream: str, after: float) -> _Backing:
-        known = self._backing.get(stream)
-        if known is not None and known.at >= after:
-            return known
+        cached = self._backing.get(stream)
+        if cached is not None and cached.at >= after:
+            return cached
         asked_at = self._clock()
         quiet = self._client.options(ignore_status=[403, 404])
         wanted = "*.settings.index.creation_date,*.settings.index.uuid"
@@ -182,7 +182,7 @@ class OlderRequests:
         elif answer.meta.status == 403:
             backing = self._by_names(stream, asked_at)
         else:
-            indices = understood(answer, _INDICES, asked)
+            indices = validated(answer, _INDICES, asked)
             if not indices:
                 raise NoAnswerError(f"the answer to {asked} names none (a proxy in between?)")
             created = [int(date) for one in indices.values() if (date := _date_of(one)) is not None]
@@ -191,7 +191,7 @@ class OlderRequests:
         return backing
 
     def _by_names(self, stream: str, asked_at: float) -> _Backing:
-        """For a key that may only read: the names of backing indices tell the day on which they were made."""
+        """For a key that may only read: the names of backing indices hold the day of their creation."""
         quiet = self._client.options(ignore_status=[404])
         body = quiet.field_caps(index=stream, fields="@timestamp", filter_path="indices").body
         names = body.get("indices") if isinstance(body, dict) else None
@@ -219,13 +219,13 @@ def _tasks_of(body: Any, stream: str) -> frozenset[str] | None:
 
 
 def _date_of(index: dict[str, Any]) -> str | None:
-    """When an index was made, milliseconds of the epoch; None where that is not told."""
+    """When an index was created, milliseconds of the epoch; None where the answer lacks it."""
     date = index.get("settings", {}).get("index", {}).get("creation_date")
     return date if date is not None and date.isdecimal() and len(date) < 16 else None
 
 
 def _end_of_day(name: str) -> float | None:
-    """The last moment at which a backing index of this name can have been made, seconds of the epoch."""
+    """The end of the day in a backing index's name, seconds of the epoch."""
     found = _CREATED_ON.search(name)
     try:
         day = datetime(*map(int, found.groups()), tzinfo=UTC) if found else None  # type: ignore[arg-type,misc] # 3 groups

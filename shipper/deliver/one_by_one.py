@@ -1,8 +1,8 @@
-"""A block → its records and serialised documents, whatever bug of ours one of its lines meets.
+"""Parses and serialises a block; a bug that one line triggers affects that line only.
 
-Where reading the block as a whole fails, its lines are read one by one, and only those that fail by themselves become
-plain messages.  Lines that would have been one record (a traceback) are several then.  Where even a plain message
-fails, as where it can't be redacted, the block is left out: nothing of it is acknowledged.
+If parsing the whole block fails, its lines are parsed one by one, and those that fail become plain messages.  Lines
+of one record (a traceback) become several records then.  If even a plain message fails, for example in redaction, the
+block is left out: nothing of it is acknowledged.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from shipper.tail.splitter import Block
 from shipper.telemetry import Throttle, bug, log
 
 MAX_LEFT_OUT = 1000
-"""So many blocks may be left out; where a bug hits more, the run ends."""
+"""Blocks that a run may leave out; after more, it ends."""
 
 
 class LineByLine:
-    """Makes the records and documents of blocks, and says what a bug does to them.
+    """Parses and serialises blocks, and logs the effect of bugs.
 
     Args:
         clock: monotonic seconds.
@@ -40,12 +40,12 @@ class LineByLine:
             documents: makes the documents.
 
         Raises:
-            Exception: a bug that has hit so many blocks that the run has to end.
+            Exception: more than ``MAX_LEFT_OUT`` blocks were left out.
         """
         try:
             records = parse(block)
             return records, serialise(documents.of(records))
-        except Exception as error:  # noqa: BLE001 - a bug in reading one line must not keep the others from being read
+        except Exception as error:  # noqa: BLE001 - a bug in one line must not affect the others
             try:
                 records, serialised, plain = _one_by_one(block, documents)
             except Exception as worse:
@@ -79,7 +79,7 @@ def _one_by_one(block: Block, documents: Documents) -> tuple[Records, Serialised
         try:
             records = parse(line)
             some = serialise(documents.of(records))
-        except Exception:  # noqa: BLE001 - whatever it is, the line's text is kept
+        except Exception:  # noqa: BLE001 - the line's text is kept after any error
             records = _plain(line)
             some = serialise(documents.of(records))
             plain += 1
@@ -100,7 +100,7 @@ def _line(block: Block, index: int, *, last: bool, carry: str) -> Block:
 
 
 def _plain(line: Block) -> Records:
-    """A line as a message, and nothing else."""
+    """The record of a line as a plain message."""
     records = Records(line, end=line.offsets[-1], rest=len(line.lines), carry=line.parser_state)
     text, valid = text_of(b"\n".join(line.lines))
     at = records.add({"event": text, "iostream": None}, 0, len(line.lines))

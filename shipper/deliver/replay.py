@@ -1,4 +1,4 @@
-"""Dead letters → the cluster, once more: looked up first, and in halves where they are refused whole."""
+"""Sends dead letters again: looks them up first, and halves requests that are refused whole."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shipper.elastic.bulk_request import refusal_of, send
 from shipper.elastic.client import is_genuine
 from shipper.elastic.outcomes import EXISTS, Outcome, Verdict, judge_request
 
-# Documents that wait longer than this are reported, seconds.
+# Seconds after which waiting documents are reported.
 SAY_AFTER = 2.0
 
 
@@ -28,14 +28,14 @@ def send_letters(
 ) -> list[Verdict]:
     """Send dead letters again; gives the verdict on each.
 
-    They may have been indexed since, perhaps before a rollover, so all are looked up first, if need be until no
-    request of an earlier replay can bring them any more.
+    They may have been indexed since, perhaps before a rollover: all are looked up first, until no request of an
+    earlier replay can index them.
 
     Args:
-        client: of the cluster.
-        dedupe: looks them up; made when the replay began.
+        client: the cluster.
+        dedupe: looks them up; created when the replay began.
         letters: what to send.
-        say: told in a sentence that it waits.
+        say: called with a sentence when it waits.
         sleep: waits for so many seconds.
 
     Raises:

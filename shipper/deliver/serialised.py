@@ -1,4 +1,4 @@
-"""Documents as they travel: each as JSON, and what they tell of runs."""
+"""Serialises documents and extracts the facts of runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Serialised(NamedTuple):
 
     Attributes:
         bodies: each as JSON, in their order.
-        facts: what they tell of runs.
+        facts: of runs.
     """
 
     bodies: list[bytes]

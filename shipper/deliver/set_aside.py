@@ -17,13 +17,13 @@ from shipper.document.ids import generation_text
 from shipper.telemetry import bug, log
 
 MAX_BATCHES = 1000
-"""So many batches are set aside; one more, and the run ends, since only another start can help."""
-# Of one batch, in a sentence.
+"""Batches that a run may set aside; at this number it ends, since only a restart can help."""
+# Files of one batch that a message names.
 _MAX_NAMED = 5
 
 
 class SetAside:
-    """Counts and logs them."""
+    """Counts and logs batches that are set aside."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -32,19 +32,19 @@ class SetAside:
 
     @property
     def full(self) -> bool:
-        """Whether there are more of them than a run may leave behind."""
+        """Whether as many are set aside as a run may leave."""
         with self._lock:
             return self._batches >= MAX_BATCHES
 
     def delivered(self) -> None:
-        """Another batch was: the bug is not in all of them."""
+        """A batch was delivered: the bug does not affect all."""
         with self._lock:
             self._in_a_row = 0
 
     def take(self, batch: Batch, error: Exception) -> int:
-        """Say that a batch is left; gives how many were on end, by which the next one is waited for.
+        """Log that a batch is set aside; gives how many in a row were, which determines the pause.
 
-        Where the bug hits every batch, a sidecar that went on at once would run through all logs for nothing.
+        Without a pause, a bug that affects every batch would make the sidecar read all logs in vain.
         """
         with self._lock:
             self._batches += 1
@@ -67,7 +67,7 @@ class SetAside:
 
 
 def _named(batch: Batch) -> Iterator[str]:
-    """The stretches of files that a batch is made of, in words."""
+    """The byte ranges of files in a batch, in words."""
     stretches: dict[bytes, tuple[int, int]] = {}
     for span in (part for one in batch.spans for part in one.parts()):
         start, end = stretches.get(span.generation, (span.start, span.end))
@@ -81,7 +81,7 @@ def _named(batch: Batch) -> Iterator[str]:
 
 
 def _paths(batch: Batch, wanted: int) -> dict[str, str]:
-    """The path of each generation, as its documents tell it."""
+    """The path of each generation, from its documents."""
     paths: dict[str, str] = {}
     for item in batch.items:
         if len(paths) == wanted:

@@ -1,18 +1,17 @@
-"""What an answer has to look like before it is taken apart.  Pure.
+"""Validates answers of Elasticsearch and Kibana against shapes.  Pure.
 
 A server, or a proxy in between, may answer anything with status 200: half of an answer, a login page, another number
-of items.  So every answer of Elasticsearch or Kibana is held against a *shape* first, at the one place where it comes
-in; behind that its parts can be named without asking.  What doesn't fit is no answer: the error is one of the
-transport, which whoever asks handles already, by asking again or with a sentence and an exit code.
+of items.  So every answer is validated once, where it arrives.  A mismatch raises a transport error, which callers
+already handle: they ask again, or print a sentence and exit with a code.
 
 A shape is
 
 * a type: a value of it (``bool`` is no ``int``); ``object``: anything;
 * ``None``: null;
-* a function: a value that it is true of, ``number`` for example;
+* a predicate: a value for which it is true, for example ``number``;
 * ``(a, b)``: a value of either shape;
 * ``[a]``: a list of values of this shape;
-* ``{"name": a, "other?": b}``: an object that has these keys, those with a question mark perhaps, and any others;
+* ``{"name": a, "other?": b}``: an object with these keys (a question mark: optional) and any others;
 * ``{str: a}``: an object whose values all have this shape, whatever their keys.
 """
 
@@ -29,71 +28,67 @@ import orjson
 from elastic_transport import ApiResponse, TransportError
 
 Shape = Any
-"""See above; its parts are of too many types to be told apart usefully."""
+"""See above: its parts have too many types for a useful annotation."""
 
 
 class NoAnswerError(TransportError):
-    """What came can't be understood: nothing is known of what became of the request."""
+    """An answer that can't be parsed or has the wrong shape: the outcome of the request is unknown."""
 
 
-def understood(answer: ApiResponse[Any], shape: Shape, asked: str) -> Any:
-    """The body of an answer that has a shape.
+def validated(answer: ApiResponse[Any], shape: Shape, asked: str) -> Any:
+    """The body of an answer, validated.
 
     Args:
-        answer: of Elasticsearch, or of whoever spoke in its place.
-        shape: what is going to be taken out of it.
-        asked: what was asked for, for the message: ``a search``.
+        answer: of Elasticsearch, or of a proxy.
+        shape: of the body, as far as the caller reads it.
+        asked: the request, for the message: ``a search``.
 
     Raises:
-        NoAnswerError: it has another shape.  The message says where; it quotes nothing, for answers hold log lines.
+        NoAnswerError: the body has another shape.  The message says where, without values: answers hold log lines.
     """
     body = answer.body
-    if (wrong := misfit(body, shape)) is not None:
+    if (wrong := mismatch(body, shape)) is not None:
         raise NoAnswerError(f"the answer to {asked} can't be understood: {wrong} (a proxy in between?)")
     return body
 
 
 def json_of(data: bytes) -> Any:
-    """What a JSON text says.
+    """Parse JSON.
 
     Raises:
-        ValueError: it is none, or is nested deeper than anything that we ask for: following it down, or printing it,
-            would end in an error of another kind.
+        ValueError: the data are no JSON, or are nested deeper than can be serialised again.
     """
     if (found := _all_created(data)) is not None:
         return found
     found = orjson.loads(data)
     try:
         orjson.dumps(found)
-    except TypeError:  # its limit is 254, that of reading is 1024
+    except TypeError:  # orjson writes 254 levels and reads 1024
         raise ValueError("nested too deep") from None
     return found
 
 
 _CREATED = b'{"create":{"status":201}}'
-_BEFORE, _BEHIND = b'{"errors":false,"items":[', b"]}"
+_PREFIX, _SUFFIX = b'{"errors":false,"items":[', b"]}"
 
 
 def _all_created(data: bytes) -> Any:
-    """What nearly every bulk answer says, without an object for each item; None where it says anything else.
+    """Parse a bulk answer in which every document was created, sharing one object; None for any other answer.
 
-    Ours are asked for with a ``filter_path`` that leaves nothing but the status of a document that was created.
+    The ``filter_path`` of bulk requests leaves only the status of a document that was created.
     """
-    count, rest = divmod(len(data) - len(_BEFORE) - len(_BEHIND) + 1, len(_CREATED) + 1)
-    if rest or data != b"%b%b%b" % (_BEFORE, b",".join([_CREATED] * count), _BEHIND):
+    count, remainder = divmod(len(data) - len(_PREFIX) - len(_SUFFIX) + 1, len(_CREATED) + 1)
+    if remainder or data != b"%b%b%b" % (_PREFIX, b",".join([_CREATED] * count), _SUFFIX):
         return None
     return {"errors": False, "items": [{"create": {"status": 201}}] * count}
 
 
 @contextmanager
-def taken_apart(what: str) -> Iterator[None]:
-    """What a document holds is taken apart inside, by code that knows the documents as we write them.
+def decoding(what: str) -> Iterator[None]:
+    """Turn the errors of code that reads a document of ours, but finds another one, into ``NoAnswerError``.
 
     Args:
-        what: whose content it is, for the message.
-
-    Raises:
-        NoAnswerError: it holds something else.
+        what: the document, for the message.
     """
     try:
         yield
@@ -103,34 +98,34 @@ def taken_apart(what: str) -> Iterator[None]:
         ) from error
 
 
-def misfit(found: Any, shape: Shape) -> str | None:
-    """Where a value has another shape, in words; None where it fits."""
-    wrong = _misfit(found, shape)
+def mismatch(found: Any, shape: Shape) -> str | None:
+    """Where and how a value differs from a shape, in words; None where it fits."""
+    wrong = _mismatch(found, shape)
     return None if wrong is None else f"it{wrong[0]} {wrong[1]}"
 
 
 def number(found: Any) -> bool:
-    """A number that can be reckoned with: JSON's 1e400 is none."""
+    """Whether it is a finite number: JSON's 1e400 is not."""
     return type(found) is int or (type(found) is float and isfinite(found))
 
 
 def moment(found: Any) -> bool:
-    """A time as we write it into documents: ISO 8601."""
+    """Whether it is a time in ISO 8601."""
     try:
         return isinstance(found, str) and datetime.fromisoformat(found) is not None
     except ValueError:
         return False
 
 
-# Where and what.  Built on the way back only: every value of every hit comes by here.
+# Path and fault.  The path is built only after a mismatch: every value of every hit is validated.
 _Wrong = tuple[str, str]
 
 
-def _misfit(found: Any, shape: Shape) -> _Wrong | None:
+def _mismatch(found: Any, shape: Shape) -> _Wrong | None:
     if type(found) is shape:
         return None
     if isinstance(shape, dict):
-        return _misfit_of_object(found, shape)
+        return _object_mismatch(found, shape)
     if isinstance(shape, type):
         fits = isinstance(found, shape) and (shape is object or type(found) is not bool)
         return None if fits else ("", f"is {_kind(found)}")
@@ -139,37 +134,37 @@ def _misfit(found: Any, shape: Shape) -> _Wrong | None:
             return "", f"is {_kind(found)}, not a list"
         (each,) = shape
         for place, one in enumerate(found):
-            if (wrong := _misfit(one, each)) is not None:
+            if (wrong := _mismatch(one, each)) is not None:
                 return f"[{place}]{wrong[0]}", wrong[1]
         return None
     if isinstance(shape, tuple):
-        wrongs = [_misfit(found, either) for either in shape]
+        wrongs = [_mismatch(found, either) for either in shape]
         return None if None in wrongs else wrongs[0]
     if shape is None:
         return None if found is None else ("", f"is {_kind(found)}, not null")
     return None if shape(found) else ("", f"is {_kind(found)} that is no {shape.__name__}")
 
 
-def _misfit_of_object(found: Any, shape: dict[Any, Shape]) -> _Wrong | None:
+def _object_mismatch(found: Any, shape: dict[Any, Shape]) -> _Wrong | None:
     if not isinstance(found, Mapping):
         return "", f"is {_kind(found)}, not an object"
     for name, inner in shape.items():
         if name is str:
             for key, one in found.items():
-                if (wrong := _misfit(one, inner)) is not None:
-                    return f".{_shown(key)}{wrong[0]}", wrong[1]
+                if (wrong := _mismatch(one, inner)) is not None:
+                    return f".{_display_name(key)}{wrong[0]}", wrong[1]
         elif name in found:
-            if (wrong := _misfit(found[name], inner)) is not None:
+            if (wrong := _mismatch(found[name], inner)) is not None:
                 return f".{name}{wrong[0]}", wrong[1]
         elif name[-1] != "?":
             return f".{name}", "is missing"
-        elif (key := name[:-1]) in found and (wrong := _misfit(found[key], inner)) is not None:
+        elif (key := name[:-1]) in found and (wrong := _mismatch(found[key], inner)) is not None:
             return f".{key}{wrong[0]}", wrong[1]
     return None
 
 
-def _shown(key: str) -> str:
-    """A key as far as a sentence may show it: names of indices and fields, and nothing that a log line says."""
+def _display_name(key: str) -> str:
+    """The key if it can be the name of an index or field, else an ellipsis: messages show nothing of a log line."""
     return key if re.fullmatch(r"[\w.:-]{1,80}", key) else "…"
 
 

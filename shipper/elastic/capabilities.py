@@ -10,9 +10,9 @@ from typing import Any
 from shipper.elastic.answers import Shape
 
 NODES: Shape = {"nodes?": {str: {"version?": str, "modules?": [{"name": str}]}}}
-"""The answer of ``GET _nodes/plugins``, as far as it is looked at; without a node it is an empty object."""
+"""The answer of ``GET _nodes/plugins``, as far as it is read; empty without a node."""
 
-# Field type → the module that brings it, and what stands in for it on a node without that module.
+# Field type → the module that provides it, and its substitute on a node without that module.
 SUBSTITUTES: dict[str, tuple[str, dict[str, Any]]] = {
     "match_only_text": ("mapper-extras", {"type": "text"}),
     "constant_keyword": ("constant-keyword", {"type": "keyword"}),
@@ -26,9 +26,9 @@ class Capabilities:
     """What every node of the cluster has.
 
     Attributes:
-        missing_types: field types that some node does not know.
-        failure_store: whether templates may ask for one; None when the cluster would not say.
-        logsdb: whether every node knows this way of storing logs; without it they take three times the room.
+        missing_types: field types that some node lacks.
+        failure_store: whether templates may use one; None when the cluster does not tell.
+        logsdb: whether every node supports this index mode; without it logs take three times the disk space.
     """
 
     missing_types: frozenset[str] = frozenset()
@@ -36,7 +36,7 @@ class Capabilities:
     logsdb: bool = True
 
 
-# A key that may not look at the nodes: nearly always one for a managed, full cluster.
+# Assumed for a key that may not read node information: nearly always that of a managed, full cluster.
 FULL = Capabilities()
 
 

@@ -1,8 +1,7 @@
-"""The connection to Elasticsearch: one client from the configuration, and its errors as sentences.
+"""Creates the Elasticsearch client from the configuration, and explains its errors.
 
-Everything goes through the official client (its pools, TLS, API keys); only the compression is ours, because
-the client's own is gzip at level 9, which halves what a shipper can send (measured: 28 against 62 thousand
-documents a second).
+The official client does all but compression: its own is gzip at level 9, which halves the throughput (measured:
+28 against 62 thousand documents a second).
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from elasticsearch import Elasticsearch, OrjsonSerializer
 from elasticsearch.exceptions import SerializationError
 from elasticsearch.serializer import NdjsonSerializer
 
-from shipper.addresses import Address, address_of, cloud_address
+from shipper.addresses import address_of, cloud_address
 from shipper.config import ConfigError
 from shipper.config import Elasticsearch as Settings
 from shipper.elastic.answers import NoAnswerError, json_of
@@ -51,16 +50,16 @@ except ImportError:  # no wheel for this machine: zlib's fastest level does the 
         return gzip.compress(body, compresslevel=1, mtime=0)
 
 
-# Below this, compressing costs more than the bytes it saves on any network.
+# Bytes; compressing a smaller body costs more than it saves.
 COMPRESS_FROM = 4096
 
 
-# Where a node's own login travels: headers of the first node would be given to all of them by the client.
+# Key of a node's own login in its extras: the client would send the first node's headers to all nodes.
 _LOGIN = "_neuroflow_login"
 
 
 class FastGzipNode(Urllib3HttpNode):
-    """A connection that compresses large bodies quickly, and knows who asks where its address says so."""
+    """A connection that compresses large bodies quickly and sends the login of its own address."""
 
     def __init__(self, config: NodeConfig) -> None:
         super().__init__(config)
@@ -84,41 +83,40 @@ class FastGzipNode(Urllib3HttpNode):
 
 
 class ReadyNdjson(NdjsonSerializer):
-    """Bulk bodies are bytes already; the client's own serializer would copy the megabytes twice."""
+    """Passes bulk bodies, which are bytes, unchanged; the client's own serializer would copy them twice."""
 
     def dumps(self, data: Any) -> bytes:
         """The body as it is, or serialised if it is not bytes."""
         return data if isinstance(data, bytes) else super().dumps(data)
 
     def loads(self, data: bytes) -> Any:  # noqa: ARG002 - the parent's signature
-        """No answer that we ask for is of this kind."""
+        """Raise ``SerializationError``: no request asks for NDJSON."""
         raise SerializationError("an answer as NDJSON")
 
 
 class ShallowJson(OrjsonSerializer):
-    """JSON as deep as answers are."""
+    """JSON of limited depth."""
 
     def json_loads(self, data: bytes) -> Any:
-        """What it says; ValueError if it can't be followed down."""
+        """Parse JSON; ValueError if it is nested too deep."""
         return json_of(data)
 
 
 class Readable(SerializerCollection):
-    """Reads every answer: what is not what it claims to be (a page, half of an answer) is a text.
+    """Parses every answer; one that does not match its media type (a page, half of an answer) becomes a text.
 
-    So its status counts as that of any other answer, and whoever expects more than a text finds none in it; the
-    client's own would raise an error that quotes the whole of it.
+    So its status still counts.  The client's own would raise an error that quotes the whole answer.
     """
 
     def loads(self, data: bytes, mimetype: str | None = None) -> Any:
-        """What the data say, or the data as a text."""
+        """The parsed data, or the data as a text."""
         try:
             return super().loads(data, mimetype)
         except SerializationError:
             return data.decode(errors="replace")
 
 
-# The client asks by the media types of its compatibility mode, and of none.
+# For the client's media types, with and without compatibility mode.
 _SERIALIZERS = {
     f"application/{mode}{kind}": serializer
     for mode in ("", "vnd.elasticsearch+")
@@ -127,16 +125,16 @@ _SERIALIZERS = {
 
 
 def connect(settings: Settings, connections: int = 4) -> Elasticsearch:
-    """A client for the configured cluster; nothing is sent yet.
+    """Create a client for the configured cluster; sends nothing.
 
     Args:
         settings: the ``elasticsearch`` section.
-        connections: how many requests may be under way to one node.
+        connections: the most concurrent requests to one node.
 
     Raises:
-        ConfigError: the client can't use the settings, whatever was checked before.
+        ConfigError: the client rejects the settings.
 
-    Retries are off: who sends decides what may be sent again, and waits in a way that a stop can wake.
+    Retries are off: the sender decides what to send again, and a stop can interrupt its waiting.
     """
     options: dict[str, Any] = {
         "node_class": FastGzipNode,
@@ -160,9 +158,13 @@ def connect(settings: Settings, connections: int = 4) -> Elasticsearch:
 
 
 def _nodes(settings: Settings) -> list[NodeConfig]:
-    """Every node once, as the first address of it says; certificates concern those that are reached by TLS."""
+    """Each node once, by its first address; TLS settings apply to https nodes only."""
     nodes: dict[NodeConfig, None] = {}
-    for address in _addresses(settings):
+    if settings.cloud_id:
+        addresses = [cloud_address(settings.cloud_id)]
+    else:
+        addresses = [address_of(host, host) for host in settings.hosts]
+    for address in addresses:
         tls: dict[str, Any] = {}
         if address.scheme == "https":
             tls["verify_certs"] = settings.verify_certs
@@ -178,21 +180,15 @@ def _nodes(settings: Settings) -> list[NodeConfig]:
     return list(nodes)
 
 
-def _addresses(settings: Settings) -> list[Address]:
-    if settings.cloud_id:
-        return [cloud_address(settings.cloud_id)]
-    return [address_of(host, host) for host in settings.hosts]
-
-
 def where(settings: Settings) -> str:
-    """The cluster's name for messages: its hosts or its cloud id's first part."""
+    """The cluster's name for messages: its hosts, or the first part of its cloud id."""
     if settings.cloud_id:
         return settings.cloud_id.split(":", 1)[0]
     return ", ".join(re.sub(r"//.*@", "//", host) for host in settings.hosts)
 
 
 def explain(error: Exception, settings: Settings) -> str:
-    """What went wrong between us and the cluster, as one sentence for the reader."""
+    """An error of the client as one sentence."""
     place = where(settings)
     if isinstance(error, ApiError):
         status = error.meta.status
@@ -202,17 +198,17 @@ def explain(error: Exception, settings: Settings) -> str:
             text = f"go to {moved}" if moved else " ".join(re.sub(r"<[^>]*>", " ", reason).split())
             reason = f"{text} (that was a proxy or another service, not Elasticsearch)"
             if status == 413:
-                # Elasticsearch refuses what is too large before it looks at it, without a header or a word.
+                # Elasticsearch answers 413 without its product header and without a reason.
                 reason = "the request is larger than it, or a proxy before it, takes"
         if status == 401:
             return f"{place} rejects the credentials (401): check api_key or username and password; it said: {reason}"
         if status == 403 and "cluster_block_exception" not in reason:
             return f"{place} refuses this (403): the key lacks a privilege; it said: {reason}"
         if status == 503 and _misses_shards(error.body):
-            said = textwrap.shorten(reason, 240, placeholder=" …")
+            excerpt = textwrap.shorten(reason, 240, placeholder=" …")
             return (
                 f"{place} is only partly there (503): shards that this needs have no node just now, as while one "
-                f"starts or is away; try again in a moment; it said: {said}"
+                f"starts or is away; try again in a moment; it said: {excerpt}"
             )
         return f"{place} answered {status}: {reason}"
     if isinstance(error, TlsError):
@@ -227,9 +223,9 @@ def explain(error: Exception, settings: Settings) -> str:
 
 
 def is_genuine(error: ApiError | ApiResponse[Any]) -> bool:
-    """Whether Elasticsearch itself gave this answer: all of its answers are marked, but those of its security.
+    """Whether the answer is from Elasticsearch: by its product header, or as a refusal by its security.
 
-    These come before the mark (seen on 9.5.3, 401 and 403 alike) and are told by what they say.
+    Refusals (401, 403) lack the header (seen on 9.5.3) and are recognised by their body.
     """
     return error.meta.headers.get("x-elastic-product") == "Elasticsearch" or _is_security_refusal(
         error.meta.status, error.body
@@ -237,7 +233,7 @@ def is_genuine(error: ApiError | ApiResponse[Any]) -> bool:
 
 
 def _is_security_refusal(status: int, body: Any) -> bool:
-    """Whether an answer is shaped as those of Elasticsearch's security: no proxy words its own like this."""
+    """Whether the body of a 401 or 403 has the shape that Elasticsearch's security gives it."""
     if status not in {401, 403} or not isinstance(body, dict) or body.get("status") != status:
         return False
     error = body.get("error")
@@ -248,14 +244,14 @@ def _is_security_refusal(status: int, body: Any) -> bool:
 
 
 def is_there(answer: ApiResponse[Any], asked: str) -> bool:
-    """Whether what was asked for exists: 404 says that it doesn't, if Elasticsearch says it.
+    """Whether the requested object exists; Elasticsearch answers 404 where it doesn't.
 
     Args:
         answer: to a request for which 404 is no error.
-        asked: what was asked for, for the message.
+        asked: the request, for the message.
 
     Raises:
-        NoAnswerError: somebody else said it.
+        NoAnswerError: the 404 is not Elasticsearch's.
     """
     if answer.meta.status != 404:
         return True
@@ -265,24 +261,23 @@ def is_there(answer: ApiResponse[Any], asked: str) -> bool:
 
 
 def reason_of(body: Any) -> str:
-    """The reason inside an error answer of Elasticsearch, however deep it sits; of anything else its beginning."""
+    """The reason in an Elasticsearch error, at any depth; of anything else the first 300 characters."""
     error = body.get("error", body) if isinstance(body, dict) else body
     if isinstance(error, dict):
-        told = next((cause for cause in _causes(error) if cause.get("reason")), error)
-        kind, reason = told.get("type"), told.get("reason")
-        reason = reason if isinstance(reason, str) else _words(reason)
+        cause = next((one for one in _causes(error) if one.get("reason")), error)
+        kind, reason = cause.get("type"), cause.get("reason")
+        reason = reason if isinstance(reason, str) else _excerpt(reason)
         return f"{kind}: {reason}" if isinstance(kind, str) and kind else reason
-    return _words(error)
+    return _excerpt(error)
 
 
-def _words(said: Any) -> str:
-    """The beginning of what is no reason as Elasticsearch gives it: a page, for example."""
-    text = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
+def _excerpt(value: Any) -> str:
+    text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
     return text[:300]
 
 
 def _causes(error: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """What an error is due to, the most telling first; any of it may lack a reason."""
+    """The causes of an error, the most specific first; any may lack a reason."""
     for cause in (*_list(error.get("root_cause")), error):
         below = cause
         while isinstance(below, dict):

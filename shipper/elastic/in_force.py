@@ -1,7 +1,7 @@
-"""What a stream would be made with, and what it was made with: our templates, or somebody else's that win.
+"""Finds streams that foreign index templates would create, or did create, with other mappings than ours.
 
-The index template of the highest priority makes an index, alone; what ours say then does not count.  Who wins is
-found in the list of all templates, what that means in a simulation; one that maps as ours do does no harm.
+Only the matching index template of the highest priority applies to a new index.  The list of templates shows which
+one wins; a simulation shows its mapping.  A foreign template that maps the fields as ours does no harm.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from shipper.elastic.names import run_index, streams_of
 Types = Mapping[str, frozenset[str]]
 
 
-# Fields by which a mapping that is not ours is told: what is sorted, counted or filtered by, and what takes the keys
-# that have no home.
+# Fields that distinguish our mapping: those for sorting, counting and filtering, and the one for unmapped keys.
 _TEXT, _KEYWORD = frozenset({"match_only_text", "text"}), frozenset({"keyword"})
 _TIME, _NUMBER, _FLATTENED = frozenset({"date_nanos"}), frozenset({"long"}), frozenset({"flattened"})
 LINES: Types = {
@@ -44,12 +43,12 @@ RUNS: Types = {
     "neuroflow.pipeline": _KEYWORD,
     "neuroflow.run_id": _KEYWORD,
 }
-MOST_FAULTS = 3
+MAX_FAULTS = 3
 
 
 @dataclass(frozen=True)
 class Template:
-    """An index template, as far as it decides who wins."""
+    """An index template: what decides whether it applies to an index."""
 
     name: str
     patterns: tuple[str, ...]
@@ -59,14 +58,14 @@ class Template:
 
 @dataclass
 class InForce:
-    """What was found, in sentences.
+    """What differs from our templates, in sentences.
 
     Attributes:
-        templates: what new indices would be made with that is not as ours have it.
-        indices: what is written to now that was made so.
-        remarks: what is worth knowing and no fault.
-        barred: no stream is there yet, and a template that is not ours would make the first.
-        unseen: the key may not ask for the templates.
+        templates: how new indices would differ.
+        indices: how the current write indices differ.
+        remarks: worth knowing, no fault.
+        barred: no stream exists, and a foreign template would create the first.
+        unseen: the key may not read templates.
     """
 
     templates: list[str] = field(default_factory=list)
@@ -77,7 +76,7 @@ class InForce:
 
 
 def winner(templates: Iterable[Template], index: str) -> Template | None:
-    """The template that makes an index of this name; Elasticsearch lets no two of one priority overlap."""
+    """The template that applies to an index; Elasticsearch rejects overlapping ones of equal priority."""
     matching = [one for one in templates if any(_matches(pattern, index) for pattern in one.patterns)]
     return max(matching, key=lambda one: one.priority, default=None)
 
@@ -87,7 +86,7 @@ def _matches(pattern: str, index: str) -> bool:
 
 
 def faults(mappings: Mapping[str, Any], types: Types) -> list[str]:
-    """What a mapping does otherwise than ours, each as what it does: ``maps event.action as text, not keyword``."""
+    """How a mapping differs from ours, for example ``maps event.action as text, not keyword``."""
     found = []
     flat = _flat(mappings.get("properties"))
     for name, wanted in types.items():
@@ -103,19 +102,19 @@ def faults(mappings: Mapping[str, Any], types: Types) -> list[str]:
 
 
 def in_force(client: Elasticsearch, namespace: str, *, thorough: bool = True, as_ours: bool = False) -> InForce:
-    """Look at what is in force for a namespace's streams and its run documents.
+    """Compare what is in force for a namespace's streams and run documents with our templates.
 
     Args:
         client: the cluster.
         namespace: of the streams.
-        thorough: also whether component templates of others (``@custom``) change what ours say, and what the indices
-            are like that are there.  Without it, and where our templates win, it costs one small request.
-        as_ours: our templates say what this release's do, as they were just compared: what they make is then looked
-            at only where a component template of others may change it, which saves six slow requests.
+        thorough: also check component templates of others (``@custom``) and existing indices.  Without it, and where
+            our templates win, this costs one small request.
+        as_ours: our templates were just found equal to this release's: simulate only those that a component template
+            may change, which saves six slow requests.
 
     Raises:
         elastic_transport.ApiError: the cluster refused; 403 is a remark.
-        elastic_transport.TransportError: the cluster can't be reached, or what answers is none.
+        elastic_transport.TransportError: the cluster can't be reached, or the answer is invalid.
     """
     found, certain = InForce(), False
     try:
@@ -124,24 +123,22 @@ def in_force(client: Elasticsearch, namespace: str, *, thorough: bool = True, as
         if error.meta.status != 403:
             raise
         found.unseen = True
-        found.remarks.append(
-            "which index templates are in force can't be told: grant the cluster privilege `monitor` to see"
-        )
+        found.remarks.append("can't check which index templates are in force: grant the cluster privilege `monitor`")
     else:
         suspects = (_customised(client) if as_ours else None) if thorough else frozenset()
-        certain = _look_at_templates(client, listed, namespace, found, suspects)
+        certain = _check_templates(client, listed, namespace, found, suspects)
     if thorough or found.templates:
-        fresh = _look_at_indices(client, namespace, found)
+        fresh = _check_indices(client, namespace, found)
         found.barred = certain and fresh
     return found
 
 
-def _look_at_templates(
+def _check_templates(
     client: Elasticsearch, listed: list[Template], namespace: str, found: InForce, suspects: frozenset[str] | None
 ) -> bool:
-    """Look at what would be made; gives whether it is certain that a stream would not be as ours.
+    """Check what new indices would be; gives whether a stream would certainly differ from ours.
 
-    ``suspects`` are those of ours that may not make what they should; None for all of them.
+    ``suspects``: our templates to simulate; None for all.
     """
     ours = {one.name: one for asset in assets() if asset.kind == "index_template" for one in [_ours(asset)]}
     there = {one.name for one in listed}
@@ -153,38 +150,38 @@ def _look_at_templates(
         foreign = template.name not in ours
         if not foreign and not (template.name in there and (suspects is None or template.name in suspects)):
             continue
-        said = _faults_of(client, template, name, stream=name != run_index(namespace))
-        if said or (foreign and said is None):
-            wrong.setdefault((template, said or ""), []).append(name)
+        how = _faults_of(client, template, name, stream=name != run_index(namespace))
+        if how or (foreign and how is None):
+            wrong.setdefault((template, how or ""), []).append(name)
         elif foreign:
             found.remarks.append(f"{name}: index template {_named(template)} wins over ours and maps as ours does")
     runs = run_index(namespace)
     least = min(one.priority for one in ours.values())
-    for (template, said), names in wrong.items():
+    for (template, how), names in wrong.items():
         if template.name in ours:
             found.templates.append(
-                f"{', '.join(names)}: what our index template makes {said}, because a component template changes it: "
+                f"{', '.join(names)}: what our index template makes {how}, because a component template changes it: "
                 f"look at {template.name}@custom and put it right"
             )
         else:
             found.templates.append(
                 f"index template {_named(template)} wins over ours for {', '.join(names)}"
-                f"{f': what it makes {said}' if said else ''}; give it a priority below {least}, or patterns that "
+                f"{f': what it makes {how}' if how else ''}; give it a priority below {least}, or patterns that "
                 "leave these names out, or delete it"
             )
-    return any(said and names != [runs] for (template, said), names in wrong.items() if template.name not in ours)
+    return any(how and names != [runs] for (template, how), names in wrong.items() if template.name not in ours)
 
 
 def _faults_of(client: Elasticsearch, template: Template, name: str, *, stream: bool) -> str | None:
-    """What is wrong with what would be made, in words; empty for nothing, None where that can't be known."""
+    """How a new index would differ, in words; empty for not at all, None where the cluster does not tell."""
     if stream != template.data_stream:
         return "is no data stream" if stream else "is a data stream"
     mappings = _simulated(client, name)
-    return None if mappings is None else _words(faults(mappings, LINES if stream else RUNS))
+    return None if mappings is None else _joined(faults(mappings, LINES if stream else RUNS))
 
 
-def _look_at_indices(client: Elasticsearch, namespace: str, found: InForce) -> bool:
-    """Look at what is there; gives whether it is certain that no stream is."""
+def _check_indices(client: Elasticsearch, namespace: str, found: InForce) -> bool:
+    """Check the existing indices; gives whether certainly no stream exists."""
     runs = run_index(namespace)
     unseen = []
     missing = 0
@@ -194,23 +191,20 @@ def _look_at_indices(client: Elasticsearch, namespace: str, found: InForce) -> b
             unseen.append(name)
             continue
         missing += name != runs and not backing
-        words = [(index, _words(faults(mappings, RUNS if name == runs else LINES))) for index, mappings in backing]
-        for index, said in words[-1:]:
-            if not said:
+        indices = [(index, _joined(faults(mappings, RUNS if name == runs else LINES))) for index, mappings in backing]
+        for index, how in indices[-1:]:
+            if not how:
                 continue
             mend = "run `neuroflow-ship rebuild-runs`, which creates it again"
             if name != runs:
                 mend = f"when the templates are right, roll over: POST /{name}/_rollover"
-            found.indices.append(f"{index}, which is written to, {said}: another template made it; {mend}")
-        if older := [index for index, said in words[:-1] if said]:
+            found.indices.append(f"{index}, which is written to, {how}: another template made it; {mend}")
+        if older := [index for index, how in indices[:-1] if how]:
             found.remarks.append(
                 f"{', '.join(older)}: made by another template; views may fail until that is reindexed or deleted"
             )
     if unseen:
-        found.remarks.append(
-            f"how {', '.join(unseen)} {'maps its' if len(unseen) == 1 else 'map their'} fields can't be told: grant "
-            "`view_index_metadata` to see"
-        )
+        found.remarks.append(f"can't check the field mappings of {', '.join(unseen)}: grant `view_index_metadata`")
     return missing == len(DATASETS)
 
 
@@ -221,14 +215,14 @@ _LISTED = [
 
 
 def _listed(client: Elasticsearch) -> list[Template]:
-    """Every index template there is."""
+    """All index templates of the cluster."""
     answer = client.options(ignore_status=404).perform_request(
         "GET",
         "/_index_template",
         params={"filter_path": ",".join(_LISTED)},
         headers={"accept": "application/json"},
     )
-    body = _said_by_elasticsearch(answer).body
+    body = _genuine(answer).body
     entries = body.get("index_templates", []) if isinstance(body, dict) else None
     if not isinstance(entries, list):
         raise TransportError("the answer about index templates is none (a proxy in between?)")
@@ -236,7 +230,7 @@ def _listed(client: Elasticsearch) -> list[Template]:
 
 
 def _customised(client: Elasticsearch) -> frozenset[str] | None:
-    """The index templates for which somebody has a component template of his own; None where that is not said."""
+    """The index templates that have a ``@custom`` component template; None where the cluster does not tell."""
     end = "@custom"
     answer = client.options(ignore_status=[403, 404]).perform_request(
         "GET",
@@ -244,7 +238,7 @@ def _customised(client: Elasticsearch) -> frozenset[str] | None:
         params={"filter_path": "component_templates.name"},
         headers={"accept": "application/json"},
     )
-    if _said_by_elasticsearch(answer).meta.status == 403 or not isinstance(answer.body, dict):
+    if _genuine(answer).meta.status == 403 or not isinstance(answer.body, dict):
         return None
     entries = answer.body.get("component_templates", [])
     if not isinstance(entries, list):
@@ -253,7 +247,7 @@ def _customised(client: Elasticsearch) -> frozenset[str] | None:
     return frozenset(str(name).removesuffix(end) for name in names)
 
 
-def _said_by_elasticsearch(answer: ApiResponse[Any]) -> ApiResponse[Any]:
+def _genuine(answer: ApiResponse[Any]) -> ApiResponse[Any]:
     if not is_genuine(answer):
         raise TransportError("the answer about index templates is not Elasticsearch's (a proxy in between?)")
     return answer
@@ -275,15 +269,15 @@ def _ours(asset: Any) -> Template:
 
 
 def _simulated(client: Elasticsearch, name: str) -> dict[str, Any] | None:
-    """The mapping of an index that would be made now; None where the cluster does not say."""
-    # 404, 405, 410: no such request there; 400: it can't be made at all, which the first document will be told.
+    """The mapping that a new index would get; None where the cluster does not tell."""
+    # 404, 405, 410: the request is not supported; 400: the index can't be created, which the first document shows.
     answer = client.options(ignore_status=[400, 403, 404, 405, 410]).perform_request(
         "POST",
         f"/_index_template/_simulate_index/{name}",
         params={"filter_path": "template.mappings"},
         headers={"accept": "application/json"},
     )
-    if _said_by_elasticsearch(answer).meta.status != 200 or not isinstance(answer.body, dict):
+    if _genuine(answer).meta.status != 200 or not isinstance(answer.body, dict):
         return None
     template = answer.body.get("template") or {}
     mappings = template.get("mappings", {}) if isinstance(template, dict) else None
@@ -291,11 +285,11 @@ def _simulated(client: Elasticsearch, name: str) -> dict[str, Any] | None:
 
 
 def _mappings(client: Elasticsearch, name: str) -> list[tuple[str, dict[str, Any]]] | None:
-    """The indices behind a name with their mappings, what is written to last; None where the key may not look."""
+    """The indices behind a name with their mappings, the write index last; None where the key may not read them."""
     first = {one.partition(".")[0] for one in (*LINES, *RUNS)}
     wanted = ["*.mappings.dynamic", *(f"*.mappings.properties.{part}*" for part in sorted(first))]
     answer = client.options(ignore_status=[403, 404]).indices.get_mapping(index=name, filter_path=wanted)
-    if _said_by_elasticsearch(answer).meta.status == 404:
+    if _genuine(answer).meta.status == 404:
         return []
     if answer.meta.status == 403 or not isinstance(answer.body, dict):
         return None
@@ -308,7 +302,7 @@ def _mappings(client: Elasticsearch, name: str) -> list[tuple[str, dict[str, Any
 
 
 def _flat(properties: Any, above: str = "") -> dict[str, str]:
-    """Types by full names, whether they stand nested or with dots."""
+    """Types by full field names, whether nested or dotted."""
     flat: dict[str, str] = {}
     for name, body in properties.items() if isinstance(properties, dict) else ():
         if not isinstance(body, dict):
@@ -319,9 +313,9 @@ def _flat(properties: Any, above: str = "") -> dict[str, str]:
     return flat
 
 
-def _words(said: list[str]) -> str:
-    more = len(said) - MOST_FAULTS
-    return ", ".join(said[:MOST_FAULTS]) + (f", and {more} more" if more > 0 else "")
+def _joined(found: list[str]) -> str:
+    more = len(found) - MAX_FAULTS
+    return ", ".join(found[:MAX_FAULTS]) + (f", and {more} more" if more > 0 else "")
 
 
 def _named(template: Template) -> str:

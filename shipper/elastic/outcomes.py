@@ -1,7 +1,7 @@
-"""What Elasticsearch's answers mean for each document.  Pure.
+"""Judges Elasticsearch's answers for each document.  Pure.
 
-Rules 13-15 of what users of other shippers report: a 409 on create is a duplicate, not an error; a 429 inside a
-200 is retried and not dropped; a 201 that used the failure store is a rejected document.
+A 409 on create is a duplicate, not an error; a 429 inside a 200 is retried, not dropped; a 201 that used the failure
+store is a rejected document.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ class Outcome(Enum):
 
     ACKNOWLEDGED = "acknowledged"
     DUPLICATE = "duplicate"
-    """It was there already, under the same id."""
+    """It exists under the same id."""
     RETRY = "retry"
-    """Not now; the same may succeed later."""
+    """A later attempt may succeed."""
     UNAUTHORIZED = "unauthorized"
-    """Forbidden: later, when somebody has mended the key; never dropped."""
+    """401 or 403: retried until the key is fixed; never dropped."""
     MISSING_TEMPLATE = "missing template"
-    """The index template is missing; later, when it is back."""
+    """The index template is missing; retried when it is restored."""
     DEAD = "dead"
-    """Never, as it is."""
+    """Rejected for good."""
 
 
 class Verdict(NamedTuple):
-    """An outcome and, unless all is well, the reason that the cluster gave."""
+    """An outcome and, unless it is a success, the reason that the cluster gave."""
 
     outcome: Outcome
     status: int = 201
@@ -52,24 +52,21 @@ class Failure(NamedTuple):
 
 
 CREATED = Verdict(Outcome.ACKNOWLEDGED)
-"""Created."""
 EXISTS = Verdict(Outcome.DUPLICATE, 409)
-"""There, under this id."""
-# A block is put on an index by an operator or by the disk watermark, and is lifted again; validation_exception is
-# what a cluster that has all the shards it may have says when a data stream is to be made.
+# Operators and the disk watermark block an index and lift the block again; a cluster at its shard limit answers
+# validation_exception when a data stream is to be created.
 _PASSING = frozenset({
     "cluster_block_exception", "unavailable_shards_exception", "index_closed_exception", "validation_exception",
 })  # fmt: skip
 
-# Of one reason, characters: it goes into the log and, for each document, into the dead letters.
+# Characters of one reason, which goes into the log and into each dead letter.
 _MAX_REASON = 2000
 
 
 def judge(item: dict[str, Any]) -> Verdict:
     """The outcome of one item of a bulk answer (the object under ``create``).
 
-    A status that is no status of HTTP, or an error that is none, says nothing of the document: it is looked up and
-    sent again.
+    Without a valid status or error the document is looked up and sent again.
     """
     status = item.get("status")
     if type(status) is not int or not 100 <= status < 600:
@@ -98,12 +95,11 @@ def judge(item: dict[str, Any]) -> Verdict:
 
 
 def judge_request(status: int, *, genuine: bool = True) -> Outcome:
-    """The outcome of a whole request that was refused; DEAD stands for: look at its items one by one.
+    """The outcome of a whole request that was refused; DEAD: send its items one by one.
 
     Args:
         status: of the answer.
-        genuine: Elasticsearch said it, and not a proxy, a load balancer or whoever else listens there: these know
-            what is too large for them, and nothing else about documents.
+        genuine: the answer is Elasticsearch's; from a proxy or another service only 401, 403 and 413 count.
     """
     if status in {401, 403}:
         return Outcome.UNAUTHORIZED
@@ -115,7 +111,7 @@ def judge_request(status: int, *, genuine: bool = True) -> Outcome:
 
 
 def may_have_indexed(status: int) -> bool:
-    """Whether documents may have been taken although this was the answer."""
+    """Whether documents may have been indexed despite this status."""
     return status in {0, 408} or status >= 500 or status < 300
 
 
@@ -133,6 +129,6 @@ def delay(attempt: int, chance: float) -> float:
 
     Args:
         attempt: how often it has failed, from 1.
-        chance: between 0 and 1, so that many shippers don't come back in step.
+        chance: between 0 and 1, so that many shippers don't retry in step.
     """
     return float(min(60.0, 0.5 * 2 ** min(attempt - 1, 10)) * (0.5 + chance / 2))

@@ -1,4 +1,4 @@
-"""What each part of the work needs to be allowed, and what a key lacks of it."""
+"""The privileges that each task needs, and which of them a key lacks."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ STREAMS, RUNS = "logs-neuroflow.*-*", "neuroflow-runs-*"
 
 @dataclass(frozen=True)
 class Need:
-    """Privileges that one part of the work takes.
+    """The privileges that one task needs.
 
     Attributes:
-        work: what can be done with them.
-        without: what happens to a key that lacks some.
+        work: the task.
+        without: the effect of lacking some.
         cluster: cluster privileges.
         streams: index privileges on the data streams.
         runs: index privileges on the index of run documents.
-        vital: nothing is shipped without.
+        vital: nothing is shipped without them.
     """
 
     work: str
@@ -70,7 +70,7 @@ NEEDS = (
 
 @dataclass(frozen=True)
 class Lack:
-    """What a key lacks for a need, as ``privilege on names``; nothing where it may."""
+    """The privileges that a key lacks for a need, as ``privilege on names``."""
 
     need: Need
     missing: tuple[str, ...]
@@ -81,17 +81,17 @@ def lacks(client: Elasticsearch, namespace: str) -> list[Lack] | None:
 
     Args:
         client: with the key.
-        namespace: of the streams, which need not be there.
+        namespace: of the streams, which need not exist.
 
     Returns:
-        One for each need; None where there is no security, or where it does not say.
+        One for each need; None where the cluster has no security, or does not tell.
 
     Raises:
         elastic_transport.ApiError: 401, the key is unknown.
         elastic_transport.TransportError: the cluster can't be reached.
     """
     streams, runs = streams_of(namespace), run_index(namespace)
-    # Whole names: a key for one namespace has no privilege on the pattern for all.
+    # Full names: a key for one namespace lacks privileges on the pattern for all.
     index = [
         {"names": streams, "privileges": sorted({one for need in NEEDS for one in need.streams})},
         {"names": [runs], "privileges": sorted({one for need in NEEDS for one in need.runs})},
@@ -103,12 +103,12 @@ def lacks(client: Elasticsearch, namespace: str) -> list[Lack] | None:
     except ApiError as error:
         if error.meta.status == 401:
             raise
-        return None  # no security, no such request, a proxy that lets not all through
+        return None  # no security, an unsupported request, or a proxy that blocks it
     return lacking(answer, streams, runs) if isinstance(answer, dict) and "has_all_requested" in answer else None
 
 
 def lacking(answer: Mapping[str, Any], streams: list[str], runs: str) -> list[Lack]:
-    """What is missing for each need, by the answer of ``_has_privileges``; what it doesn't speak of is there."""
+    """What is missing for each need, by the answer of ``_has_privileges``; what it omits counts as granted."""
 
     def refused(kind: str, name: str | None, privilege: str) -> bool:
         granted = answer.get(kind)

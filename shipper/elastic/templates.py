@@ -12,7 +12,7 @@ from typing import Any, Literal
 from elastic_transport import ApiResponse
 from elasticsearch import ApiError, BadRequestError, Elasticsearch
 
-from shipper.elastic.answers import Shape, understood
+from shipper.elastic.answers import Shape, validated
 from shipper.elastic.assets import Asset, Kind, assets
 from shipper.elastic.capabilities import FULL, NODES, Capabilities, adapt, capabilities, without_failure_store
 from shipper.elastic.client import is_genuine, is_there
@@ -107,7 +107,7 @@ def capabilities_of(client: Elasticsearch) -> Capabilities:
         if error.meta.status == 403 or (error.meta.status in (400, 404, 405, 410) and is_genuine(error)):
             return FULL
         raise
-    return capabilities(understood(answer, NODES, "the question what the nodes can do"))
+    return capabilities(validated(answer, NODES, "the question what the nodes can do"))
 
 
 def _installed(client: Elasticsearch) -> dict[tuple[Kind, str], dict[str, Any]]:
@@ -139,7 +139,7 @@ def templates_in(answer: ApiResponse[Any], kind: Kind, shape: Shape = None) -> l
     if not is_there(answer, asked):
         return []
     wanted: Shape = {f"{kind}s?": [{"name": str}]} if shape is None else {f"{kind}s": [{"name": str, kind: shape}]}
-    found: list[dict[str, Any]] = understood(answer, wanted, asked).get(f"{kind}s", [])
+    found: list[dict[str, Any]] = validated(answer, wanted, asked).get(f"{kind}s", [])
     return found
 
 
@@ -179,7 +179,7 @@ def _send(client: Elasticsearch, asset: Asset, body: dict[str, Any]) -> None:
         headers={"accept": "application/json", "content-type": "application/json"},
         body=body,
     )
-    understood(answer, DONE, f"the request to put {asset.name}")
+    validated(answer, DONE, f"the request to put {asset.name}")
 
 
 def _settings(template: Mapping[str, Any]) -> dict[str, Any]:

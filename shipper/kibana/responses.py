@@ -11,7 +11,7 @@ import orjson
 from elastic_transport import ConnectionError as TransportConnectionError
 from elastic_transport import ConnectionTimeout, TlsError, TransportError
 
-from shipper.elastic.answers import Shape, json_of, misfit
+from shipper.elastic.answers import Shape, json_of, mismatch
 from shipper.elastic.client import cause_of
 
 _REFERENCE: Shape = {"type": str, "id": str, "name?": str}
@@ -86,7 +86,7 @@ class Answer:
 
 def fits(found: Any, shape: Shape) -> bool:
     """Whether a body has the shape that was asked for; a proxy may have answered in Kibana's place."""
-    return misfit(found, shape) is None
+    return mismatch(found, shape) is None
 
 
 def is_starting(answer: Answer) -> bool:

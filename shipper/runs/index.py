@@ -10,7 +10,7 @@ from typing import Any
 from elastic_transport import ApiResponse, ConnectionTimeout
 from elasticsearch import ApiError, Elasticsearch
 
-from shipper.elastic.answers import understood
+from shipper.elastic.answers import validated
 from shipper.elastic.assets import assets
 from shipper.elastic.bulk_request import NO_ANSWER
 from shipper.elastic.capabilities import adapt
@@ -125,7 +125,7 @@ def make_run_index(client: Elasticsearch, index: str) -> None:
         # 400: another sidecar has created it meanwhile.
         done = quiet.indices.create(index=index, settings=template["settings"], mappings=mappings)
     if done.meta.status != 403 and not (done.meta.status in (400, 404) and is_genuine(done)):
-        understood(done, DONE, f"the request to make {index}")
+        validated(done, DONE, f"the request to make {index}")
 
 
 def _version(found: ApiResponse[Any], index: str) -> float:
@@ -133,7 +133,7 @@ def _version(found: ApiResponse[Any], index: str) -> float:
     if found.meta.status == 403 or (found.meta.status == 400 and is_genuine(found)):
         return inf
     shape = {str: {"mappings": {"_meta?": {"version?": object}}}}
-    about_index = understood(found, shape, f"the request for the mapping of {index}").get(index)
+    about_index = validated(found, shape, f"the request for the mapping of {index}").get(index)
     if about_index is None:
         return inf  # it is an alias
     version = about_index["mappings"].get("_meta", {}).get("version")

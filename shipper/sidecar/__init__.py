@@ -1,1 +1,1 @@
-"""The running program: connects the stations, and decides when to scan, read, send and stop."""
+"""The running program: connects the parts, and decides when to scan, read, send and stop."""

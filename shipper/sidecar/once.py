@@ -1,4 +1,4 @@
-"""``--once``: ship what there is, and no more."""
+"""``--once``: ships what there is, then ends."""
 
 from __future__ import annotations
 

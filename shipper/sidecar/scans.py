@@ -17,7 +17,7 @@ class Scans:
     """Scans, and remembers what asked for the next one.
 
     Args:
-        tail: looks at the files.
+        tail: scans the files.
         store: learns from each scan which directories were seen.
         saver: writes the cursors of files that were found.
         first_scan: called after the first scan with whether some log has content.

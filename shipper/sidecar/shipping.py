@@ -1,4 +1,4 @@
-"""The way of a block: read, parsed, made into documents, packed, sent; then the cursor moves over it."""
+"""Moves blocks from the files to the sender: read, parse, make documents, pack, send, move the cursor."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""One run of the shipper: wires the stations, and takes turns until it is told to stop.
+"""One run of the shipper: connects the parts, and takes turns until it is stopped.
 
-One thread reads and makes documents, a few send; nothing flows back but outcomes.  The log files are the queue: while
-a batch finds no room at the sender nothing more is read, but files are still scanned, so that what a rotation takes
-away meanwhile can be read afterwards.
+One thread reads and creates documents, a few send.  The log files are the queue: while the sender has no room for a
+batch, reading stops but scanning continues, so that files that are rotated meanwhile can be read later.
 """
 
 from __future__ import annotations
@@ -41,14 +40,14 @@ class Sidecar:
     """One run of the shipper.
 
     Args:
-        config: everything that can be set.
-        store: the cursors, held by this process.
+        config: as loaded.
+        store: the cursors, locked by this process.
         sender: takes the batches.
         counters: count the documents.
         wake: set by hints and outcomes.
-        clock: what time it is.
-        once: ship what there is, and no more.
-        redactor: takes out what must not leave the machine; made from the configuration where none is given.
+        clock: wall and monotonic time.
+        once: ship what there is, then end.
+        redactor: None: created from the configuration.
         scanned: called after the first scan, before anything is sent, with whether some log has content.
     """
 
@@ -117,7 +116,7 @@ class Sidecar:
         counters.resume(counters_of({"counters": store.fact("counters") or "{}"}))
 
     def directories(self) -> list[str]:
-        """What a watch should cover."""
+        """The directories to watch."""
         return self._tail.directories()
 
     @property
@@ -171,7 +170,7 @@ class Sidecar:
         return self.drain()
 
     def run(self, cover: Callable[[list[str]], bool]) -> bool:
-        """Ship until told to stop; gives whether everything that was read is acknowledged.
+        """Ship until stopped; gives whether everything that was read is acknowledged.
 
         Args:
             cover: takes the directories to watch, at every scan; gives whether they are watched.
@@ -215,7 +214,7 @@ class Sidecar:
         return self._tail.settled and self._counters.snapshot()["in_flight"] == 0
 
     def _give_back(self) -> None:
-        """After a burst, when nothing is under way, its memory goes back to the system."""
+        """After a burst, once the sender is idle, return memory to the system."""
         if (settled := self._counters.settled) - self._given_back_at > BURST and self._sender.idle:
             self._given_back_at = settled
             memory.give_back()
@@ -233,7 +232,7 @@ class Sidecar:
             self.stopping.wait(self._scans.pause())
 
     def _reconfigure(self) -> None:
-        """Use another configuration, if one can be made of it; all that may fail comes before anything is changed."""
+        """Switch to another configuration, if it is valid; all that may fail comes before the first change."""
         load, self._reload = self._reload, None
         try:
             new = load() if load is not None else None
@@ -241,10 +240,10 @@ class Sidecar:
                 return
             settings, sources = new.config.shipper, sources_of(new.config)
             scanner = Scanner(sources, settings.exclude, lambda text: log.warning("%s", text), self._clock.wall_ns)
-            scanner.scan()  # here it may fail
+            scanner.scan()  # may fail
             documents = Documents(settings, __version__, self._shipping.documents.runs, self._redactor)
             packer = _packer(settings, documents)
-        except Exception as error:  # noqa: BLE001 - nothing that a configuration says may end a process that runs
+        except Exception as error:  # noqa: BLE001 - no configuration may end a running process
             log.error("the configuration can't be used (%s: %s); %s", type(error).__name__, error, KEPT)
             return
         self._outbox.reconfigure(packer, settings.flush_interval)

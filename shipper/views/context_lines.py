@@ -11,7 +11,7 @@ from elastic_transport import ApiResponseMeta, ObjectApiResponse
 from elasticsearch import ApiError, Elasticsearch
 from elasticsearch.exceptions import HTTP_EXCEPTIONS
 
-from shipper.elastic.answers import NoAnswerError, misfit, understood
+from shipper.elastic.answers import NoAnswerError, mismatch, validated
 from shipper.elastic.client import reason_of
 from shipper.elastic.search_answers import Hit
 from shipper.views.context_plan import Gap, GapLines, Line, Plan, Step, chains_of, line_of
@@ -147,7 +147,7 @@ class Contexts:
         if not searches:
             return [[] for _ in wanted]
         answer = self._client.msearch(index=self._index, searches=searches)
-        responses = understood(answer, {"responses": [{"status?": int}]}, "several searches")["responses"]
+        responses = validated(answer, {"responses": [{"status?": int}]}, "several searches")["responses"]
         if len(responses) != len(searches) // 2:
             raise NoAnswerError(
                 f"the answer to {len(searches) // 2} searches has {len(responses)} parts (a proxy in between?)"
@@ -172,6 +172,6 @@ def _hits(response: dict[str, Any], whole: ObjectApiResponse[Any]) -> list[Line]
             status, whole.meta.http_version, whole.meta.headers, whole.meta.duration, whole.meta.node
         )
         raise kind(reason_of(response), meta, response)
-    if (wrong := misfit(response, {"hits": {"hits": [{"_source": {}}]}})) is not None:
+    if (wrong := mismatch(response, {"hits": {"hits": [{"_source": {}}]}})) is not None:
         raise NoAnswerError(f"the answer to a search can't be understood: {wrong} (a proxy in between?)")
     return [line_of(hit) for hit in response["hits"]["hits"]]

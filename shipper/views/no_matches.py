@@ -7,7 +7,7 @@ from enum import Enum
 
 from elasticsearch import ApiError, Elasticsearch, NotFoundError, TransportError
 
-from shipper.elastic.answers import understood
+from shipper.elastic.answers import validated
 from shipper.elastic.client import is_genuine
 from shipper.elastic.search_answers import total_of
 
@@ -61,7 +61,7 @@ def unreadable(client: Elasticsearch, index: Sequence[str]) -> list[str]:
     """
     try:
         answer = client.security.has_privileges(index=[{"names": list(index), "privileges": ["read"]}])
-        granted = understood(answer, {"index": {str: {"read": bool}}}, "the question what the key may do")["index"]
+        granted = validated(answer, {"index": {str: {"read": bool}}}, "the question what the key may do")["index"]
     except (ApiError, TransportError):
         return []
     return [name for name in index if granted.get(name, {}).get("read") is False]

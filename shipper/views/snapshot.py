@@ -9,7 +9,7 @@ from typing import Any, Self
 import orjson
 from elasticsearch import ApiError, Elasticsearch, NotFoundError, TransportError
 
-from shipper.elastic.answers import Shape, number, understood
+from shipper.elastic.answers import Shape, number, validated
 from shipper.elastic.search_answers import Hit, aggregations_of, hits_of
 from shipper.query.conditions import Query
 from shipper.views.views import Sort
@@ -198,7 +198,7 @@ class Snapshot:
         answer = self._client.open_point_in_time(
             index=self._index, keep_alive=KEEP_ALIVE, ignore_unavailable=True, preference=self._preference
         )
-        self._id = understood(answer, {"id": str}, "the request for a point in time")["id"]
+        self._id = validated(answer, {"id": str}, "the request for a point in time")["id"]
 
     def _page(
         self, query: Query, order: Sort, size: int, source: bool | list[str], after: list[Any] | None

@@ -10,7 +10,7 @@ from elasticsearch import Elasticsearch
 from rich.console import Console
 from rich.text import Text
 
-from shipper.elastic.answers import taken_apart, understood
+from shipper.elastic.answers import decoding, validated
 from shipper.elastic.client import is_there
 from shipper.elastic.names import run_index
 from shipper.printable import printable
@@ -89,8 +89,8 @@ def workflow_detail(client: Elasticsearch, namespace: str, workflow_run_id: int)
     answer = client.options(ignore_status=404).get(index=index, id=identity)
     if not is_there(answer, asked):
         return None
-    document = understood(answer, {"_source": {}}, asked)["_source"]
-    with taken_apart(f"the document {identity}"):
+    document = validated(answer, {"_source": {}}, asked)["_source"]
+    with decoding(f"the document {identity}"):
         if "kind" not in document:
             # Only its facts are written yet: derive its fields from them.
             document = run_document(identity, document["facts"])

@@ -205,11 +205,11 @@ def test_listed_privileges_are_enough_to_ship(lab: Lab, user: str) -> None:
         ("ships", 0, f"look up what may be there already, after a crash or an outage: lacks `read` on {LOGS}"),
         ("ships", 0, f"(recommended): lacks `monitor` (cluster), `view_index_metadata` on {LOGS}"),
         ("ships", 0, "setup, and templates at start: lacks `manage_index_templates` (cluster)"),
-        ("ships", 0, "it answers; how it is, only a key with `monitor` is told"),
+        ("ships", 0, "it answers; reading its health needs the privilege `monitor`"),
         (
             "ships",
             0,
-            "which index templates are in force can't be told: grant the cluster privilege `monitor` to see",
+            "can't check which index templates are in force: grant the cluster privilege `monitor`",
         ),
         ("watches", 0, "near a rollover (recommended): granted"),
         ("watches", 0, "green, 1 nodes"),

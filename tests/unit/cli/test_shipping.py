@@ -38,7 +38,7 @@ def test_what_comes_before_there_is_a_sidecar_is_kept(number: signal.Signals) ->
     signals = Signals()
     try:
         os.kill(os.getpid(), number)
-        with signals.told_to(told, lambda: None):
+        with signals.forwarded_to(told, lambda: None):
             assert (told.loaded if number == signal.SIGHUP else told.stopped).wait(30)
             assert not (told.stopped if number == signal.SIGHUP else told.loaded).is_set()
     finally:
@@ -52,7 +52,7 @@ def test_once_has_nothing_to_reload() -> None:
     signals = Signals()
     try:
         os.kill(os.getpid(), signal.SIGHUP)
-        with signals.told_to(told, None):
+        with signals.forwarded_to(told, None):
             os.kill(os.getpid(), signal.SIGTERM)
             assert told.stopped.wait(30)
             assert not told.loaded.is_set()

@@ -251,10 +251,10 @@ def test_what_can_not_be_asked_stops_nothing(
     for question in (SIMULATE, "GET /logs-neuroflow.app-default/_mapping"):
         fake.otherwise[question] = answer
         assert templates.put()
-        assert templates.look()
+        assert templates.check()
         assert "Traceback" not in caplog.text
     fake.otherwise = {"GET /_index_template": answer}
-    assert templates.look()
+    assert templates.check()
 
 
 def test_without_setup_it_is_only_said(templates: Templates, fake: Fake, caplog: pytest.LogCaptureFixture) -> None:
@@ -262,6 +262,6 @@ def test_without_setup_it_is_only_said(templates: Templates, fake: Fake, caplog:
     logging.getLogger("neuroflow-ship").propagate = True
     fake.templates["/_index_template/lab"] = FOREIGN
     fake.otherwise[SIMULATE] = simulated({})
-    assert [True, True] == [templates.look(), templates.look()]
+    assert [True, True] == [templates.check(), templates.check()]
     assert 1 == caplog.text.count("index template `lab`")
     assert not any(line.startswith("PUT") for line in fake.journal)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shipper.config import Elasticsearch as Settings
 from shipper.deliver.dedupe import Dedupe
-from shipper.elastic.answers import NoAnswerError, Shape, json_of, misfit, moment, number, taken_apart, understood
+from shipper.elastic.answers import NoAnswerError, Shape, decoding, json_of, mismatch, moment, number, validated
 from shipper.elastic.bulk_request import verdicts_of
 from shipper.elastic.client import connect, explain, is_there, reason_of
 from shipper.elastic.outcomes import Outcome, may_have_indexed
@@ -59,18 +59,18 @@ def meta(status: int = 200, **headers: str) -> ApiResponseMeta:
 )
 def test_shapes(shape: Shape, fits: list[Any], wrong: list[Any]) -> None:
     """What each shape lets pass, and what it doesn't."""
-    assert [None] * len(fits) == [misfit(one, shape) for one in fits]
-    assert None not in [misfit(one, shape) for one in wrong]
+    assert [None] * len(fits) == [mismatch(one, shape) for one in fits]
+    assert None not in [mismatch(one, shape) for one in wrong]
 
 
 def test_a_misfit_is_named_by_its_place_and_not_quoted() -> None:
     """An answer holds log lines: neither values nor odd keys go into a sentence."""
     shape = {"hits": {"hits": [{"_id": str, "sort": [number]}]}}
-    assert "it.hits.hits[1].sort[0] is a text that is no number" == misfit(
+    assert "it.hits.hits[1].sort[0] is a text that is no number" == mismatch(
         {"hits": {"hits": [{"_id": "a", "sort": [1]}, {"_id": "b", "sort": ["sub-001"]}]}}, shape
     )
-    assert "it.hits is missing" == misfit({}, shape)
-    assert "it.… is a number" == misfit({"a patient's name": 1}, {str: str})
+    assert "it.hits is missing" == mismatch({}, shape)
+    assert "it.… is a number" == mismatch({"a patient's name": 1}, {str: str})
 
 
 def test_what_does_not_fit_is_no_answer() -> None:
@@ -79,8 +79,8 @@ def test_what_does_not_fit_is_no_answer() -> None:
     with pytest.raises(
         NoAnswerError, match="the answer to a search can't be understood: it is a text, not an object"
     ):
-        understood(answer, {"hits": {}}, "a search")
-    with pytest.raises(NoAnswerError, match="the document can't be understood"), taken_apart("the document"):
+        validated(answer, {"hits": {}}, "a search")
+    with pytest.raises(NoAnswerError, match="the document can't be understood"), decoding("the document"):
         raise KeyError("verb")
 
 
