@@ -20,7 +20,7 @@ _NAMES = {
 # What Celery writes outside of tasks.
 _NO_TASK = "???"
 # Lines at the margin that a loud record takes: what follows may be another program's.
-_MOST_AT_MARGIN = 20
+_MAX_AT_MARGIN = 20
 _QUIET = frozenset({"INFO", "DEBUG"})
 
 
@@ -67,7 +67,7 @@ def extent(layouts: Layouts, lines: Sequence[bytes], index: int, stop: int, leve
         line = lines[end]
         size += len(line) + 1
         at_margin += bool(line.strip()) and line[:1] not in {b" ", b"\t"}
-        if size > MAX_JOINED_BYTES or at_margin > _MOST_AT_MARGIN or _begins(layouts, line):
+        if size > MAX_JOINED_BYTES or at_margin > _MAX_AT_MARGIN or _begins(layouts, line):
             return end, False
         if multiline.begins_record(line) or format_prefixes.begins_apart(line):
             return end, False

@@ -85,7 +85,7 @@ def _split(rest: str) -> tuple[str, str | None, Pairs]:
 
     Where the event's end is certain, all behind it are pairs; else the longest run of them that reaches the end.
     """
-    openings = [console_values.MOST_OPEN]
+    openings = [console_values.MAX_OPEN]
     if begin := _begin_of_pairs(rest):
         event, logger, at = begin
         shown, end = console_values.strictly(rest, at, openings)
@@ -127,7 +127,7 @@ def _end_of_pairs(first: str, below: str) -> int:
             return 0
         return max(found.end() for found in _KEY_BELOW.finditer(said))
     begin = _begin_of_pairs(first)
-    shown = console_values.loosely(first, begin[2], [console_values.MOST_OPEN]) if begin else []
+    shown = console_values.loosely(first, begin[2], [console_values.MAX_OPEN]) if begin else []
     if not shown or shown[-1][0] not in _TEXTS or shown[-1][1][:1] in {"'", '"'}:
         return 0
     ends = [found.end() for found in _KEY_BELOW.finditer(said) if found["key"] > shown[-1][0]]

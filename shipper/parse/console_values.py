@@ -23,9 +23,9 @@ _CLOSES = {"(": ")", "[": "]", "{": "}"}
 # Values that look like this are texts: most are, and need no second look.
 _TEXT = frozenset("abcdefghijklmnopqrstuvwxyzABCDEGHIJKLMOPQRSUVWXYZ/_~.")
 # So often a line may open brackets that never close, before they count as characters like others.
-MOST_OPEN = 3
+MAX_OPEN = 3
 # Python shows no float in more characters.
-_MOST_FLOAT = 24
+_MAX_FLOAT = 24
 _ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|(.))", re.DOTALL)
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", "'": "'", '"': '"'}
 _CONSTANTS: dict[str, object] = {"None": None, "True": True, "False": False}
@@ -165,7 +165,7 @@ def value(text: str) -> object:
         return unquoted(text)
     if text in _CONSTANTS:
         return _CONSTANTS[text]
-    for kind in (int, float) if len(text) < 19 else (float,) if len(text) <= _MOST_FLOAT else ():
+    for kind in (int, float) if len(text) < 19 else (float,) if len(text) <= _MAX_FLOAT else ():
         try:
             number = kind(text)
         except ValueError:

@@ -19,7 +19,7 @@ _SHOWN = frozenset({
     "exc_type", "exc_value", "exc_notes", "syntax_error", "is_cause", "frames", "is_group", "exceptions",
 })  # fmt: skip
 _OF_FRAME = frozenset({"filename", "lineno", "name", "line"})
-_MOST_DEPTH = 10
+_MAX_DEPTH = 10
 
 
 class Error(NamedTuple):
@@ -111,7 +111,7 @@ def _one(stack: dict[str, Any], depth: int) -> str:
     notes = stack.get("exc_notes")
     lines += [str(note) for note in notes] if isinstance(notes, list) else []
     below = stack.get("exceptions")
-    if isinstance(below, list) and depth < _MOST_DEPTH:
+    if isinstance(below, list) and depth < _MAX_DEPTH:
         for number, inner in enumerate(below, 1):
             if isinstance(inner, list) and inner and all(_is_stack(item) for item in inner):
                 lines.append(f"  +---------------- {number} ----------------")
@@ -128,7 +128,7 @@ def _is_whole(stacks: list[Any], depth: int = 0) -> bool:
             if not isinstance(frame, dict) or any(value and key not in _OF_FRAME for key, value in frame.items()):
                 return False
         for inner in stack.get("exceptions") or []:
-            if depth >= _MOST_DEPTH or not isinstance(inner, list) or not all(map(_is_stack, inner)):
+            if depth >= _MAX_DEPTH or not isinstance(inner, list) or not all(map(_is_stack, inner)):
                 return False
             if not _is_whole(inner, depth + 1):
                 return False

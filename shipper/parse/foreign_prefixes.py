@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from shipper.parse import console_values, json_dialects, programs
+from shipper.parse import console_values, json_dialects, program_prefixes
 from shipper.parse.format_prefixes import PROCESS
 from shipper.parse.records import Record
 
@@ -89,7 +89,7 @@ def record(line: str) -> Record | None:
     """The record of a line of ``key=value`` pairs that say when, how loud or what; None for others."""
     if not _FORMAT.match(line):
         return None
-    shown, end = console_values.strictly(line, 0, [console_values.MOST_OPEN])
+    shown, end = console_values.strictly(line, 0, [console_values.MAX_OPEN])
     found: Record = {}
     for key, text in shown:
         if key in found:
@@ -110,7 +110,7 @@ def _without_stamp(line: str) -> Prefix | None:
             fields["timestamp"] = stamped["stamp"]
             at = stamped.end()
         return _with_place(line, fields, at)
-    found = programs.prefix(line)
+    found = program_prefixes.prefix(line)
     return Prefix(*found) if found else None
 
 

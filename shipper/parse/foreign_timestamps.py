@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 _DECIMALS = {9: 9, 10: 9, 12: 6, 13: 6, 15: 3, 16: 3, 18: 0, 19: 0}
 _BEYOND = 9_223_372_036 * 10**9
 _NUMBER = re.compile(r"[0-9]{9,19}(?:\.[0-9]{0,9})?")
-_LONGEST, _MOST_DIGITS = 100, 20
+_MAX_LENGTH, _MAX_DIGITS = 100, 20
 _ZONE = (
     r"(?: ?(?P<zone>[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?(?: UTC)?|[A-Z]{2,5}|[A-Z][A-Za-z_]+/[A-Za-z_/]+)"
     r"(?:\[[\w/+-]+\])?(?: m=[+-][0-9.]+)?)?"
@@ -46,7 +46,7 @@ _YEARLESS = re.compile(
 )
 _SLACK = timedelta(days=1)
 # The 29th of February is there in one of so many years.
-_MOST_YEARS = 8
+_MAX_YEARS = 8
 _NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONTHS = {name: at for at, name in enumerate(_NAMES, 1)}
 # Those of RFC 2822, and others that mean the same wherever they are used.
@@ -74,7 +74,7 @@ def of_number(value: Any) -> str | None:
         text = value if kind is str and _NUMBER.fullmatch(value) else ""
     whole, _, fraction = text.partition(".")
     decimals = _DECIMALS.get(len(whole))
-    if decimals is None or not whole.isdigit() or len(fraction) > _MOST_DIGITS:
+    if decimals is None or not whole.isdigit() or len(fraction) > _MAX_DIGITS:
         return None
     seconds, rest = divmod(int(f"{whole}{fraction[:decimals]:0<{decimals}}" if decimals else whole), 10**9)
     if seconds * 10**9 >= _BEYOND:
@@ -97,7 +97,7 @@ def iso(text: str) -> str:
     said = text.strip()
     if said[:1] == "[" and said[-1:] == "]":
         said = said[1:-1]
-    if len(said) > _LONGEST:
+    if len(said) > _MAX_LENGTH:
         raise ValueError("longer than any time")
     if number := of_number(said):
         return number
@@ -142,7 +142,7 @@ def with_year(text: str, latest: datetime) -> str | None:
         return None
     month = _MONTHS[found["name"]] if found["name"] else int(found["month"])
     limit = (latest + _SLACK).replace(tzinfo=None)
-    for year in range(limit.year, limit.year - _MOST_YEARS, -1):
+    for year in range(limit.year, limit.year - _MAX_YEARS, -1):
         try:
             moment = datetime.fromisoformat(f"{year:04}-{month:02}-{int(found['day']):02}T{found['clock']}")
         except ValueError:

@@ -22,7 +22,7 @@ HEAD = re.compile(
     r" *+\](?: |\Z)"
     r"| - (?P<stdlib_logger>\S{1,150}+(?: \S{1,20}+){0,6}?)"
     r" - (?P<stdlib>DEBUG|INFO|WARNING|ERROR|CRITICAL|FATAL|NOTSET|Level \d++) - )"
-    # The time stands among the pairs there; no further away than _MOST_HEAD.
+    # The time stands among the pairs there; no further away than _MAX_HEAD.
     r"|\[(?P<design>[a-z]{4,9}+) *+\] (?=[^\n]{0,350}? @timestamp=\d{4}-)",
     re.ASCII,
 )
@@ -32,7 +32,7 @@ PREFIXED_TEXT = frozenset({"[", "2", "1"})
 PROCESS = r"(?:MainProcess|(?:Fork|Spawn|Forkserver)?(?:Pool)?(?:Worker|Process)-[\d:]+)"
 """What Celery and ``multiprocessing`` call their processes, as an expression."""
 # Longer is no prefix.
-_MOST_HEAD = 400
+_MAX_HEAD = 400
 # Celery prints these past its log: what a worker says when it starts and when it stops.
 _APART = re.compile(
     rb" -------------- \S+@|celery beat v|worker: (?:Warm|Cold|Soft|Hitting|Initiating)|Waiting gracefully for cold"
@@ -52,9 +52,9 @@ _OTHER = re.compile(
 def begins(line: bytes) -> bool:
     """Whether a line begins a record in a format that has a prefix; colours do not matter."""
     if b"\x1b" in line[:2]:
-        line = _ANSI_BYTES.sub(b"", line[: 2 * _MOST_HEAD])
+        line = _ANSI_BYTES.sub(b"", line[: 2 * _MAX_HEAD])
     if line[:1] in PREFIXED:
-        return HEAD.match(line[:_MOST_HEAD].decode("latin-1")) is not None
+        return HEAD.match(line[:_MAX_HEAD].decode("latin-1")) is not None
     return False
 
 

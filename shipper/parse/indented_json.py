@@ -12,9 +12,9 @@ from shipper.parse import audit, structlog, voxelops
 from shipper.parse.records import Record
 from shipper.tail.blank_lines import LONGEST_RECORD
 
-MOST_LINES = LONGEST_RECORD
+MAX_LINES = LONGEST_RECORD
 # The whole output of a container can stand in one line of it.
-MOST_BYTES = 2**23
+MAX_BYTES = 2**23
 
 
 class Found(NamedTuple):
@@ -74,14 +74,14 @@ def _end(lines: list[bytes], first: int, stop: int, before: bytes) -> int | None
     """The line behind the object; 0 if it is none, None if its end is not there."""
     size = 0
     deeper = (before + b" ", before + b"\t")
-    for at in range(first + 1, min(stop, first + MOST_LINES)):
+    for at in range(first + 1, min(stop, first + MAX_LINES)):
         line = lines[at]
         size += len(line)
-        if size > MOST_BYTES:
+        if size > MAX_BYTES:
             return 0
         if not line.startswith(deeper):
             return at + 1 if line.rstrip() in {before + b"}", before + b"},"} else 0
-    return 0 if stop >= first + MOST_LINES else None
+    return 0 if stop >= first + MAX_LINES else None
 
 
 def _record(lines: list[bytes], *, element: bool) -> Record | None:

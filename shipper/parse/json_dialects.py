@@ -2,15 +2,14 @@
 
 Known are ECS logging (dotted or nested), python-json-logger and dumps of the standard library's records, pino and
 bunyan, zap and Go's slog, GELF, Logback, Monolog, Serilog and .NET, OpenTelemetry, Google's and the journal's keys;
-``spread`` knows what nests them.  A key is taken for another only where its value can be what the key says; nothing
-is dropped.
+``json_layouts`` flattens nested ones.  A key is renamed only where its value fits the new name; nothing is dropped.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from shipper.parse import foreign_timestamps, spread
+from shipper.parse import foreign_timestamps, json_layouts
 from shipper.parse.records import Record
 from shipper.parse.timestamps import Zone, to_utc
 
@@ -34,7 +33,7 @@ _LOGGERS = (
 )  # fmt: skip
 # What only a logger's own line has beside ``name``.
 _OF_LOGGERS = frozenset({"levelname", "levelno", "hostname", "lvl", "severity", "asctime"})
-MARKS = frozenset({*_MESSAGES, *_TIMES, *_LEVELS, "log", "ecs.version"}) | spread.MARKS
+MARKS = frozenset({*_MESSAGES, *_TIMES, *_LEVELS, "log", "ecs.version"}) | json_layouts.KEYS
 """Keys of which a line in some dialect has one."""
 _OF_FOUR = ("trace", "debug", "info", "warning", "error", "critical")
 _SYSLOG = ("emergency", "alert", "critical", "error", "warning", "notice", "info", "debug")
@@ -68,12 +67,12 @@ def is_whole(record: Record) -> bool:
 def event_of(record: Record) -> Any:
     """What a line without an ``event`` of text says; taken out of the record, as every value that is found here.
 
-    Some loggers nest what they say: it is spread in the record.
+    Nested layouts are flattened first.
     """
     said = record.pop("event", None)
     if MARKS.isdisjoint(record):
         return said
-    spread.spread(record)
+    json_layouts.flatten(record)
     if "event" in record:  # loguru's
         return record.pop("event")
     found = next((key for key in _MESSAGES if _text(record.get(key)) is not None), None)

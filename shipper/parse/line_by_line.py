@@ -14,10 +14,10 @@ from itertools import islice
 from shipper.parse import (
     audit,
     celery,
-    glued,
+    glued_records,
     indented_json,
     json_dialects,
-    programs,
+    program_prefixes,
     progress_bars,
     record_starts,
     structlog,
@@ -35,7 +35,7 @@ from shipper.parse.wrappers import bare
 
 _OBJECT = re.compile(r'\{\s*"')
 # So many places of a line may begin an object, and so long a line is looked through for one.
-_MOST_OBJECTS, _MOST_TORN = 20, 2**18
+_MAX_OBJECTS, _MAX_TORN_LENGTH = 20, 2**18
 Reader = Callable[[bytes], Record | None]
 
 
@@ -154,7 +154,7 @@ def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool 
                 out.add(record, index, index + 1)
                 index += 1
                 continue
-        if _may_be_glued(whole, layouts) and (more := glued.part(block, index)):
+        if _may_be_glued(whole, layouts) and (more := glued_records.split(block, index)):
             stop, known_at = stop + more, -1
             continue
         if indented_json.opens(body) and (found := indented_json.find(lines, index, stop, final=final)) is not None:
@@ -200,9 +200,9 @@ def _may_be_glued(body: bytes, layouts: Layouts) -> bool:
 
 def _behind_torn(said: str) -> Record | None:
     """The object behind what a killed process did not finish; what it had written is kept under ``torn``."""
-    if not said.endswith("}") or len(said) > _MOST_TORN:
+    if not said.endswith("}") or len(said) > _MAX_TORN_LENGTH:
         return None
-    for found in islice(_OBJECT.finditer(said, 1), _MOST_OBJECTS):
+    for found in islice(_OBJECT.finditer(said, 1), _MAX_OBJECTS):
         record = structlog.parse(said[found.start() :])
         if record is not None and json_dialects.is_whole(record):
             record["torn"] = [record["torn"], said[: found.start()]] if "torn" in record else said[: found.start()]
@@ -218,7 +218,7 @@ def _add_text(out: Records, index: int, end: int, body: bytes, layouts: Layouts)
     said, valid = text_of(joined)
     record = text_formats.parse(said, layouts)
     over = record is None and end == index + 1 and record_starts.is_progress(body)
-    loose = record is None or (said[-1:] == "}" and programs.prefix(said) is not None)
+    loose = record is None or (said[-1:] == "}" and program_prefixes.prefix(said) is not None)
     torn = _behind_torn(said) if loose and end == index + 1 else None
     at = out.add(torn or record or {"event": progress_bars.last_state(said) if over else said}, index, end)
     if torn:

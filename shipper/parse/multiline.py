@@ -24,14 +24,14 @@ _MARKS = frozenset({
 })  # fmt: skip
 # Unindented lines in a row behind an exception's name: notes and messages have two or three, and more are the next
 # records of a program whose lines nothing marks.
-MOST_NOTES = 5
+MAX_NOTES = 5
 # Of a whole record: what Celery says of an unknown task has a dozen, a message that pairs names with indented texts
 # may have as many.
-MOST_AT_MARGIN = 20
+MAX_AT_MARGIN = 20
 # Where nobody else prints, a text of many lines is the application's own: the last of an error output, say.
-MOST_AT_MARGIN_ALONE = 10 * MOST_AT_MARGIN
+MAX_AT_MARGIN_ALONE = 10 * MAX_AT_MARGIN
 _COMMANDS = b"The following commands are available:"
-_MOST_WARNING = 12
+_MAX_WARNING = 12
 _OF_APPLICATION = frozenset({"console", "design"})
 _QUIET = _OF_APPLICATION | {"huey"}
 _CLOSING = {b"{": b"}", b"[": b"]", b"(": b")", b"'": b"'", b'"': b'"'}
@@ -75,7 +75,7 @@ def extent(
     limit = min(stop, index + MAX_JOINED_LINES)
     size, previous, end, noted = len(lines[index]), body, index + 1, False
     notes = at_margin = 0
-    most_at_margin = MOST_AT_MARGIN_ALONE if undisturbed else MOST_AT_MARGIN
+    max_at_margin = MAX_AT_MARGIN_ALONE if undisturbed else MAX_AT_MARGIN
     while end < limit:
         line = lines[end]
         if state is State.NONE and not (eager or closing) and line and not MAY_GO_ON[line[0]]:
@@ -86,7 +86,7 @@ def extent(
             return end, False
         indented = line[:1] in _BLANKS or not line.strip()
         if closing:
-            if (at_margin := at_margin + (not indented)) > most_at_margin:
+            if (at_margin := at_margin + (not indented)) > max_at_margin:
                 return end, False
             end += 1
             if line.rstrip().endswith(closing):
@@ -113,7 +113,7 @@ def extent(
             notes = notes if not line.strip() else 0
         elif after is State.NONE or (after is State.NAMED and state is not State.FRAMES):
             notes, at_margin = notes + (after is State.NAMED), at_margin + 1
-            if notes > MOST_NOTES or at_margin > most_at_margin:
+            if notes > MAX_NOTES or at_margin > max_at_margin:
                 return end, False
         else:
             notes = 0
@@ -182,12 +182,12 @@ def _extent_apart(lines: Sequence[bytes], index: int, stop: int, body: bytes) ->
     warning = b": SecurityWarning: " in body[:500]
     if not warning and not body.startswith((b" ---", b"celery beat v")):
         return index + 1, False  # said in one line
-    limit = min(stop, index + (_MOST_WARNING if warning else MAX_JOINED_LINES))
+    limit = min(stop, index + (_MAX_WARNING if warning else MAX_JOINED_LINES))
     end, notes = index + 1, 0
     while end < limit:
         line = format_prefixes.colourless(lines[end].removesuffix(b"\r"))
         notes += warning and line[:1] not in {b"", b" ", b"\t"}
-        if begins_record(line) or format_prefixes.begins_apart(line) or notes > MOST_NOTES:
+        if begins_record(line) or format_prefixes.begins_apart(line) or notes > MAX_NOTES:
             return end, False
         end += 1
         if warning:
@@ -195,7 +195,7 @@ def _extent_apart(lines: Sequence[bytes], index: int, stop: int, body: bytes) ->
                 return end, False
         elif line.strip() and not line.startswith(_OF_BANNER):
             return end - 1, False
-    return end, end == stop and end - index < (_MOST_WARNING if warning else MAX_JOINED_LINES)
+    return end, end == stop and end - index < (_MAX_WARNING if warning else MAX_JOINED_LINES)
 
 
 _OF_BANNER = (b" ", b"-", b"[tasks]", b"[queues]", b"[config]", b"__", b"LocalTime ->", b"Configuration ->")

@@ -77,7 +77,7 @@ _NODE = re.compile(
 )
 # What can't be there otherwise: most lines are told by this alone.
 _FIRST = frozenset("0123456789[(#@")
-_MOST = 1000
+_MAX_LENGTH = 1000
 
 
 class Said(NamedTuple):
@@ -104,7 +104,7 @@ def said_by(text: str) -> Said | None:
     Args:
         text: the line.
     """
-    text = text[:_MOST]
+    text = text[:_MAX_LENGTH]
     if "\x1b" in text:
         text = ANSI.sub("", text)
     text = text.strip()
@@ -126,7 +126,7 @@ def node_in(text: str) -> str:
     """The node that a message of nipype names; empty if it names none."""
     if "ode" not in text and "Job" not in text and "crash-" not in text and "ubmitting" not in text:
         return ""
-    found = _NODE.search(text[:_MOST])
+    found = _NODE.search(text[:_MAX_LENGTH])
     return next(filter(None, found.groups()), "") if found else ""
 
 

@@ -48,7 +48,7 @@ class Above(NamedTuple):
 
 _NOTHING = Above()
 _BLANKS = (" ", "\t")
-_MOST = 200
+_MAX_LENGTH = 200
 
 
 def add(record: Record, text: str, start: int, above: Above, after: str | None) -> Above:
@@ -99,7 +99,7 @@ def _put(record: Record, level: str, logger: str, node: str) -> None:
 
 def _reach(above: Above, text: str) -> str:
     """How far the head above reaches behind this line; empty if it did not reach the line."""
-    if traceback.state_of(text[:_MOST].encode()) is not State.NONE:
+    if traceback.state_of(text[:_MAX_LENGTH].encode()) is not State.NONE:
         return _FRAMES
     if above.reach == _HEAD:
         return _HEAD if text[:1] in _BLANKS and not _is_blank(text) else ""

@@ -69,7 +69,7 @@ _INDENTED = re.compile(
     re.ASCII,
 )
 # No beginning is longer.
-_MOST = 400
+_MAX_LENGTH = 400
 _BLANKS = frozenset({b" ", b"\t"})
 
 
@@ -81,17 +81,17 @@ def begins(line: bytes) -> bool:
     """
     if line[:1] in _BLANKS:
         return False
-    return _BEGINNING.match(line[:_MOST].decode("latin-1")) is not None or is_progress(line)
+    return _BEGINNING.match(line[:_MAX_LENGTH].decode("latin-1")) is not None or is_progress(line)
 
 
 def names_no_exception(line: bytes) -> bool:
     """The same for a line at the place where a traceback names its exception."""
-    return _EXCEPTION.match(line[:_MOST].decode("utf-8", "replace")) is None and begins(line)
+    return _EXCEPTION.match(line[:_MAX_LENGTH].decode("utf-8", "replace")) is None and begins(line)
 
 
 def begins_indented(line: bytes) -> bool:
     """Whether a line that blanks precede begins a record all the same."""
-    return _INDENTED.match(line[:_MOST].decode("latin-1")) is not None
+    return _INDENTED.match(line[:_MAX_LENGTH].decode("latin-1")) is not None
 
 
 def is_progress(line: bytes) -> bool:

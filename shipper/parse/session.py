@@ -25,7 +25,7 @@ from shipper.parse import (
     traceback,
 )
 from shipper.parse.format_prefixes import ANSI, colourless
-from shipper.parse.multiline import MAX_JOINED_BYTES, MAX_JOINED_LINES, MOST_AT_MARGIN_ALONE, MOST_NOTES
+from shipper.parse.multiline import MAX_AT_MARGIN_ALONE, MAX_JOINED_BYTES, MAX_JOINED_LINES, MAX_NOTES
 from shipper.parse.output_state import Above
 from shipper.parse.records import Record, Records, text_of
 
@@ -306,7 +306,7 @@ def _extent(out: Records, index: int, at: int, name: str) -> _Section | None:
                 notes = 0 if line.strip() else notes
             else:
                 notes += 1
-            if notes > MOST_NOTES or at_margin > MOST_AT_MARGIN_ALONE:
+            if notes > MAX_NOTES or at_margin > MAX_AT_MARGIN_ALONE:
                 return _Section(at, _REST)
             state = after
         previous = line if line.strip() or previous else b""

@@ -120,11 +120,11 @@ def _clean(value: Any, depth: int) -> Any:
     if isinstance(value, str):
         return without_surrogates(value)
     if isinstance(value, dict):
-        if depth >= deep_json.MOST_DEPTH:
+        if depth >= deep_json.MAX_DEPTH:
             return without_surrogates(deep_json.written(value))
         return {without_surrogates(key): _clean(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list):
-        if depth >= deep_json.MOST_DEPTH:
+        if depth >= deep_json.MAX_DEPTH:
             return without_surrogates(deep_json.written(value))
         return [_clean(item, depth + 1) for item in value]
     return value

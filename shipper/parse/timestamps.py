@@ -28,8 +28,8 @@ _ALMOST_AN_HOUR = timedelta(minutes=59, seconds=59)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_YEAR, LAST_YEAR = 1970, 2261
 # Hours of one zone and generations whose last stamp is remembered, at most.
-MOST_HOURS = 256
-MOST_GENERATIONS = 10_000
+MAX_HOURS = 256
+MAX_GENERATIONS = 10_000
 # Clocks of writer and reader may differ by this much; writers of one file are out of order by this much; a line that
 # is followed live is read this soon.
 _AHEAD_NS, _JUMBLED_NS, _LIVE_NS = 5 * 10**9, 60 * 10**9, 600 * 10**9
@@ -76,7 +76,7 @@ class Zone:
             return
         if first.earlier.year < FIRST_YEAR:
             return
-        if len(self.hours) >= MOST_HOURS:
+        if len(self.hours) >= MAX_HOURS:
             self.hours.clear()
         at = first.earlier.minute
         begins, ends = first.earlier.isoformat()[:13], last.earlier.isoformat()[:13]
@@ -105,7 +105,7 @@ class Reading(NamedTuple):
         last = self.last_ns.pop(self.generation, None)
         is_later = second_time(earlier, later, self.read_at_ns, self.modified_ns, last)
         self.last_ns[self.generation] = later if is_later else earlier
-        if len(self.last_ns) > MOST_GENERATIONS:
+        if len(self.last_ns) > MAX_GENERATIONS:
             del self.last_ns[next(iter(self.last_ns))]
         return moment.later if is_later else moment.earlier
 

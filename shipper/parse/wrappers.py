@@ -38,7 +38,7 @@ _OF_DOCKER = frozenset({"log", "stream", "time", "attrs"})
 _BOM = b"\xef\xbb\xbf"
 _FIRST = frozenset(b"[{\x1b0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 # A line in parts is put together as far as a line may be long.
-_MOST_PARTS, _MOST_BYTES = 2000, 2**23
+_MAX_PARTS, _MAX_BYTES = 2000, 2**23
 
 
 class Wrapped(NamedTuple):
@@ -159,7 +159,7 @@ def read(out: Records, index: int, stop: int, *, final: bool, inner: Callable[..
             found.append(line)
         line.parts.append(one)
         line.places.append(end)
-        if one.partial and len(line.parts) < _MOST_PARTS and sum(len(part.text) for part in line.parts) < _MOST_BYTES:
+        if one.partial and len(line.parts) < _MAX_PARTS and sum(len(part.text) for part in line.parts) < _MAX_BYTES:
             pending[one.key] = line
         end += 1
     final = final or end < stop

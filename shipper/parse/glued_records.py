@@ -17,11 +17,11 @@ from shipper.tail.splitter import Block
 _OBJECT = re.compile(r'\{\s*"')
 _BLANKS = re.compile(r"[ \t\r]*")
 # So many places of a line are tried that turn out not to begin an object.
-_MOST_TRIED = 20
+_MAX_TRIED = 20
 _decode = json.JSONDecoder(strict=False).raw_decode
 
 
-def part(block: Block, index: int) -> int:
+def split(block: Block, index: int) -> int:
     """Part a line of a block in which records are glued together, in place.
 
     Only where the line's bytes are those of the file: in what a container's runtime wrapped, and in UTF-16, the
@@ -56,7 +56,7 @@ def _ends(said: str) -> list[int]:
         begins = _BLANKS.match(said, at).end()  # type: ignore[union-attr] # it always matches
         end = _end_of_event(said, begins, alone=False)
         if not end:
-            places = islice(_OBJECT.finditer(said, begins + 1), _MOST_TRIED - tried)
+            places = islice(_OBJECT.finditer(said, begins + 1), _MAX_TRIED - tried)
             for place in places:
                 end = _end_of_event(said, place.start(), alone=True)
                 if end:

@@ -160,7 +160,7 @@ def _message(record: Record) -> None:
             return
 
 
-_SPREADS: dict[str, Callable[[Record], None]] = {
+_LAYOUTS: dict[str, Callable[[Record], None]] = {
     "record": _loguru,
     "fields": _tracing,
     "jsonPayload": _entry,
@@ -177,19 +177,19 @@ _SPREADS: dict[str, Callable[[Record], None]] = {
     "severityLevel": _azure,
     "message": _message,
 }
-MARKS = frozenset(_SPREADS)
+KEYS = frozenset(_LAYOUTS)
 """Keys of which a line that is spread has one."""
 
 
-def spread(record: Record) -> None:
+def flatten(record: Record) -> None:
     """Put what a logger has nested where others have it; in place.
 
     Args:
         record: without an event of structlog's.
     """
-    for key in _SPREADS.keys() & record.keys():
+    for key in _LAYOUTS.keys() & record.keys():
         if key in record:
-            _SPREADS[key](record)
+            _LAYOUTS[key](record)
 
 
 def _rename(record: Record, old: str, new: str) -> None:
