@@ -18,7 +18,7 @@ def parse(block: Block) -> Records:
     """
     if block.origin.format == "pipeline":
         return pipeline.parse(block)
-    out = Records(block, carry=block.parser_state)
+    out = Records(block, parser_state=block.parser_state)
     if block.origin.format == "console":
         session.read(out)
     else:
@@ -40,14 +40,14 @@ def orphan(line: bytes, line_format: Format) -> bool:
     return not begins and (body[:1] != b"{" or structlog.parse(body) is None)
 
 
-def continuation(held: Sequence[bytes], lines: Sequence[bytes], line_format: Format, carry: str = "") -> int:
+def continuation(held: Sequence[bytes], lines: Sequence[bytes], line_format: Format, parser_state: str = "") -> int:
     """How many of these lines go on with the record that begins last in the lines held back.  Pure.
 
     Args:
         held: lines held back at the end of a file that was rotated away in the middle of a record.
         lines: first lines of the file that follows.
         line_format: of both files.
-        carry: parser state at the first held line.
+        parser_state: parser state at the first held line.
 
     Returns:
         The number of lines, without blank ones behind the record.  All of them if the record may go on behind
@@ -62,7 +62,7 @@ def continuation(held: Sequence[bytes], lines: Sequence[bytes], line_format: For
         offsets.append(offsets[-1] + len(line) + 1)
     # Reading parts lines in which records are glued together: then they are not counted as before.
     places, border = offsets.copy(), offsets[len(held)]
-    found = parse(Block(Origin(b"", "", "", line_format, "app"), both, offsets, parser_state=carry))
+    found = parse(Block(Origin(b"", "", "", line_format, "app"), both, offsets, parser_state=parser_state))
     if found.end < border or not found.records:
         return len(lines)  # it is still open
     # Where all that was held back is an export's bracket, its first element.

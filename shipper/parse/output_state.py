@@ -35,11 +35,11 @@ class Above(NamedTuple):
     node: str = ""
 
     @classmethod
-    def of(cls, carry: str) -> Above:
+    def of(cls, parser_state: str) -> Above:
         """What was kept as this text."""
-        if not carry:
+        if not parser_state:
             return _NOTHING
-        stamp, offset, reach, level, logger, node = carry.split("|", 5)
+        stamp, offset, reach, level, logger, node = parser_state.split("|", 5)
         return cls(stamp, int(offset), reach, level, logger, node)
 
     def __str__(self) -> str:

@@ -52,8 +52,8 @@ def parse(block: Block) -> Records:
     count = len(lines)
     out = Records(block)
     stream, _, known = block.parser_state.partition("|")
-    above, carry = Above.of(known), block.parser_state
-    carries: list[str] = []
+    above, parser_state = Above.of(known), block.parser_state
+    parser_states: list[str] = []
     for index, line in enumerate(lines):
         text, valid = text_of(line)
         if index + 1 == count and not block.final and output_state.waits(text):
@@ -71,8 +71,8 @@ def parse(block: Block) -> Records:
             out.after[index] = offsets[index] - below.offset
         if below is not above or stream != before:
             above, told = below, str(below)
-            carry = f"{stream}|{told}" if told else stream
-        carries.append(carry)
+            parser_state = f"{stream}|{told}" if told else stream
+        parser_states.append(parser_state)
         out.records.append(record)
         ended = not (block.is_update(index) or (block.unterminated and index + 1 == len(lines)))
         if not valid:
@@ -82,8 +82,8 @@ def parse(block: Block) -> Records:
     out.raws = lines[:count]
     out.starts = offsets[:count]
     out.rest, out.end = count, offsets[count]
-    out.carries = carries
-    out.carry = carry
+    out.parser_states = parser_states
+    out.parser_state = parser_state
     return out
 
 

@@ -34,8 +34,8 @@ class Records:
         written: index of a record → when a container's runtime took it: its time, if it says none itself.
         contained: index of a record whose stamp is a container's → that stamp, in logs of other stamps.
         after: index of a record without a stamp of its own → nanoseconds behind the one that it was given.
-        carries: parser state after each record, for formats that have one.
-        carry: parser state at ``end``.
+        parser_states: parser state after each record, for formats that have one.
+        parser_state: parser state at ``end``.
     """
 
     block: Block
@@ -50,8 +50,8 @@ class Records:
     written: dict[int, str] = field(default_factory=dict)
     contained: dict[int, str] = field(default_factory=dict)
     after: dict[int, int] = field(default_factory=dict)
-    carries: list[str] | None = None
-    carry: str = ""
+    parser_states: list[str] | None = None
+    parser_state: str = ""
 
     def add(self, record: Record, index: int, end: int) -> int:
         """Take in the record of the block's lines from ``index`` to before ``end``; gives its place."""

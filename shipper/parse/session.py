@@ -58,9 +58,9 @@ class State:
     above: Above = field(default_factory=Above)
 
     @classmethod
-    def of(cls, carry: str) -> State:
+    def of(cls, parser_state: str) -> State:
         """The state that was kept as this text."""
-        section, _, rest = carry.partition("|")
+        section, _, rest = parser_state.partition("|")
         stamp, _, rest = rest.partition("|")
         offset, _, above = rest.partition("|")
         return cls(section, stamp, int(offset or 0), Above.of(above))
@@ -82,7 +82,7 @@ class _Section(NamedTuple):
 def read(out: Records) -> None:
     """Fill in the records of a block of such a file."""
     lines = out.block.lines
-    out.carries = []
+    out.parser_states = []
     state = State.of(out.block.parser_state)
     index = 0
     while index < len(lines):  # reading may part lines
@@ -105,7 +105,7 @@ def read(out: Records) -> None:
         at, (index, state) = index, after
         if index == at:
             break
-    out.rest, out.carry = index, str(state)
+    out.rest, out.parser_state = index, str(state)
 
 
 _After = tuple[int, State]
@@ -135,11 +135,11 @@ def _read_console(out: Records, index: int, state: State) -> _After:
             break
     first = len(out.records)
     rest = line_by_line.read(out, index, stop, final=final or framed, undisturbed=True)
-    assert out.carries is not None
+    assert out.parser_states is not None
     for record, raw, start in zip(out.records[first:], out.raws[first:], out.starts[first:], strict=True):
         if raw[:1] in {b"2", b"1", b"\x1b"} and "timestamp" in record:
             state = State("", record["timestamp"], start)
-        out.carries.append(str(state))
+        out.parser_states.append(str(state))
     return rest, state
 
 
@@ -149,8 +149,8 @@ def _read_output(out: Records, index: int, state: State) -> _After:
     A head whose message is not there yet is held back.
     """
     lines, final = out.block.lines, out.block.final
-    count, carry = len(lines), str(state)
-    assert out.carries is not None
+    count, parser_state = len(lines), str(state)
+    assert out.parser_states is not None
     while index < count:
         line = lines[index]
         if line[:1] == b"=" and _frame_at(lines, index, final=final):
@@ -169,13 +169,13 @@ def _read_output(out: Records, index: int, state: State) -> _After:
                 above = _add_prefix(record, said, out.block.offsets[index], above)
             if above is not state.above:
                 state = replace(state, above=above)
-                carry = str(state)
+                parser_state = str(state)
             at = _add(out, record, index, index + 1, state)
             if not valid:
                 out.mark_invalid(at)
             elif said is not whole:
                 out.originals[at] = out.exact(at)
-            out.carries.append(carry)
+            out.parser_states.append(parser_state)
         index += 1
     return index, state
 
@@ -345,5 +345,5 @@ def _add(out: Records, record: Record, index: int, end: int, state: State) -> in
 
 
 def _note(out: Records, state: State) -> None:
-    assert out.carries is not None
-    out.carries.append(str(state))
+    assert out.parser_states is not None
+    out.parser_states.append(str(state))
