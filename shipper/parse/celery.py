@@ -30,7 +30,7 @@ _LIMIT = re.compile(
 )
 _HANDLER = re.compile(r"Task handler raised error: (?P<raised>.*)", re.DOTALL)
 _UNREGISTERED = "Received unregistered task of type "
-SAYINGS = (
+TASK_PREFIXES = (
     "Task ", "Discarding revoked task: ", "Soft time limit ", "Hard time limit ", "Scheduler: Sending ", _UNREGISTERED
 )  # fmt: skip
 """How Celery begins what it says of tasks."""
@@ -66,7 +66,7 @@ def record(head: re.Match[str], first: str, below: str, read_json: Reader = stru
     stamp, level, process = head.group("at", "celery_level", "celery")
     found = _unwrapped(first, below, read_json)
     if found is None:
-        found = _said(first, below, level, read_json)
+        found = _own_record(first, below, level, read_json)
     if "timestamp" not in found and "@timestamp" not in found:
         found["timestamp"] = stamp
     found.setdefault("level", level)
@@ -85,7 +85,7 @@ def inside(fields: Record, first: str, below: str, read_json: Reader = structlog
     """
     found = _unwrapped(first, below, read_json)
     if found is None:
-        found = _said(first, below, fields.get("level", ""), read_json)
+        found = _own_record(first, below, fields.get("level", ""), read_json)
         if "action" not in found and "task_id" not in found:
             return None
         if not found.get("level"):
@@ -99,11 +99,11 @@ def inside(fields: Record, first: str, below: str, read_json: Reader = structlog
     return {key: value for key, value in fields.items() if key != "timestamp" or not timed} | found
 
 
-def _said(first: str, below: str, level: str, read_json: Reader) -> Record:
+def _own_record(first: str, below: str, level: str, read_json: Reader) -> Record:
     """What Celery itself, or somebody's print, says."""
     message = f"{first}\n{below}" if below else first
-    said, trace = traceback.split(message) if below else (message, None)
-    found: Record = {"event": said, "level": level, "logger": "celery"}
+    event, trace = traceback.split(message) if below else (message, None)
+    found: Record = {"event": event, "level": level, "logger": "celery"}
     if trace:
         found["exception"] = trace
     if inside := _IN_TASK.fullmatch(first):
@@ -113,12 +113,12 @@ def _said(first: str, below: str, level: str, read_json: Reader) -> Record:
         found.update(task_name=inside["name"] or inside["old_name"], task_id=inside["id"] or inside["old_id"])
     elif first.startswith(("Scheduler: ", "beat: ")):
         found["logger"] = "celery.beat"
-    if first.startswith(SAYINGS):
+    if first.startswith(TASK_PREFIXES):
         _tell(found, first, message)
     return found
 
 
-def add_task(record: Record, said: str) -> None:
+def add_task(record: Record, event: str) -> None:
     """Add what a record of Celery's own loggers tells of a task, as a record of Celery's own log has it.
 
     These are the lines of an application that writes what Celery logs into its own files, with ``shipper.emit`` or
@@ -126,16 +126,16 @@ def add_task(record: Record, said: str) -> None:
 
     Args:
         record: of whichever format.
-        said: its event, which begins with one of ``SAYINGS``.
+        event: its text, which begins with one of ``TASK_PREFIXES``.
     """
     logger = record.get("component") or record.get("logger") or record.get("name")  # as JSON of other handlers has it
     if type(logger) is not str or (logger != "celery" and not logger.startswith("celery.")) or "task_id" in record:
         return
-    if "\n" not in said:
-        said = said.replace("\\n", "\n")  # as the console format has it
-    told: Record = {}
-    _tell(told, said, said)
-    for key, value in told.items():
+    if "\n" not in event:
+        event = event.replace("\\n", "\n")  # as the console format has it
+    task_fields: Record = {}
+    _tell(task_fields, event, event)
+    for key, value in task_fields.items():
         record.setdefault(key, value)
 
 
@@ -186,10 +186,10 @@ def _unwrapped(message: str, below: str, read_json: Reader) -> Record | None:
         # Another logger's line, which says both time and level.
         found = foreign_prefixes.prefix(message) if head is None else None
         if found and found.end < len(message) and {"level", "timestamp"} <= found.fields.keys():
-            said, trace = (
+            event, trace = (
                 traceback.split(f"{message[found.end :]}\n{below}") if below else (message[found.end :], None)
             )
-            return {**found.fields, "event": said} | ({"exception": trace} if trace else {})
+            return {**found.fields, "event": event} | ({"exception": trace} if trace else {})
     return None
 
 

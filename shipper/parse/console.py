@@ -49,9 +49,9 @@ def add_below(record: Record, below: str) -> None:
     """Put the lines below a record's first one where they belong: a traceback, or more of the same."""
     if not below:
         return
-    said, trace = traceback.split(below)
-    if said:
-        _put(record, "continuation", said)
+    message, trace = traceback.split(below)
+    if message:
+        _put(record, "continuation", message)
     if trace:
         _put(record, "exception", trace)
 
@@ -80,37 +80,37 @@ def _read(found: Record, first: str, below: str) -> Record:
     return found
 
 
-def _split(rest: str) -> tuple[str, str | None, Pairs]:
+def _split(text: str) -> tuple[str, str | None, Pairs]:
     """Event, logger's name and the key=value pairs behind them.
 
     Where the event's end is certain, all behind it are pairs; else the longest run of them that reaches the end.
     """
     openings = [console_values.MAX_OPEN]
-    if begin := _begin_of_pairs(rest):
+    if begin := _begin_of_pairs(text):
         event, logger, at = begin
-        shown, end = console_values.strictly(rest, at, openings)
-        return event, logger, shown if end >= len(rest) else console_values.loosely(rest, at, openings)
+        shown, end = console_values.strictly(text, at, openings)
+        return event, logger, shown if end >= len(text) else console_values.loosely(text, at, openings)
     at = 0
-    for found in _PAIRS_BEGIN.finditer(rest):
+    for found in _PAIRS_BEGIN.finditer(text):
         if found.end() < at:
             continue  # inside a run that was tried: it would end where that one ended
-        shown, at = console_values.strictly(rest, found.end(), openings)
-        if at >= len(rest) and shown:
-            return rest[: found.start()].rstrip(), None, shown
-    return rest.rstrip(), None, []
+        shown, at = console_values.strictly(text, found.end(), openings)
+        if at >= len(text) and shown:
+            return text[: found.start()].rstrip(), None, shown
+    return text.rstrip(), None, []
 
 
-def _begin_of_pairs(rest: str) -> tuple[str, str | None, int] | None:
+def _begin_of_pairs(text: str) -> tuple[str, str | None, int] | None:
     """Event, logger's name and where the pairs begin, if that is certain: by padding, a name, or a dotted event."""
-    if rest[29:31] == "  " and console_values.begins(rest, 31):
-        return rest[:_EVENT_WIDTH].rstrip(), None, 31
-    named = _NAME.match(rest, _EVENT_WIDTH + 1) if rest[_EVENT_WIDTH : _EVENT_WIDTH + 1] == " " else None
-    if named is None and (blank := rest.find(" ")) > _EVENT_WIDTH:
-        named = _NAME.match(rest, blank + 1)  # behind a longer event of one word
-    if named and (named.end() >= len(rest) or console_values.begins(rest, named.end())):
-        return rest[: named.start()].rstrip(), named["name"], named.end()
-    dotted = _DOTTED.match(rest)
-    if dotted and console_values.begins(rest, dotted.end()):
+    if text[29:31] == "  " and console_values.begins(text, 31):
+        return text[:_EVENT_WIDTH].rstrip(), None, 31
+    named = _NAME.match(text, _EVENT_WIDTH + 1) if text[_EVENT_WIDTH : _EVENT_WIDTH + 1] == " " else None
+    if named is None and (blank := text.find(" ")) > _EVENT_WIDTH:
+        named = _NAME.match(text, blank + 1)  # behind a longer event of one word
+    if named and (named.end() >= len(text) or console_values.begins(text, named.end())):
+        return text[: named.start()].rstrip(), named["name"], named.end()
+    dotted = _DOTTED.match(text)
+    if dotted and console_values.begins(text, dotted.end()):
         return dotted["event"], None, dotted.end()
     return None
 
@@ -120,16 +120,16 @@ def _end_of_pairs(first: str, below: str) -> int:
 
     They do where more pairs follow: what stands behind the last of these was not the renderer's line any more.
     """
-    said, _ = traceback.split(below)
+    message, _ = traceback.split(below)
     if "=" not in first:
-        over = f"{first}\n{said}"
+        over = f"{first}\n{message}"
         if over[29:31] != "  " or not console_values.begins(over, 31):
             return 0
-        return max(found.end() for found in _KEY_BELOW.finditer(said))
+        return max(found.end() for found in _KEY_BELOW.finditer(message))
     begin = _begin_of_pairs(first)
     shown = console_values.loosely(first, begin[2], [console_values.MAX_OPEN]) if begin else []
     if not shown or shown[-1][0] not in _TEXTS or shown[-1][1][:1] in {"'", '"'}:
         return 0
-    ends = [found.end() for found in _KEY_BELOW.finditer(said) if found["key"] > shown[-1][0]]
+    ends = [found.end() for found in _KEY_BELOW.finditer(message) if found["key"] > shown[-1][0]]
     ends += [found.end() for found in _KEY_AT_MARGIN.finditer(below) if found["key"] > shown[-1][0]]
     return max(ends, default=0)

@@ -46,42 +46,42 @@ def read_plain(tail: str, record: dict[str, object]) -> bool:
     return True
 
 
-def strictly(rest: str, at: int, openings: list[int]) -> tuple[Pairs, int]:
+def strictly(text: str, at: int, openings: list[int]) -> tuple[Pairs, int]:
     """The pairs from here on, and where they end.
 
     Args:
-        rest: the text.
+        text: the text.
         at: where the first key begins.
         openings: how many brackets may still be opened and never close; counted down.
     """
     pairs: Pairs = []
-    while at < len(rest) and (key := KEY.match(rest, at)):
-        end = _end_of_value(rest, key.end(), openings)
-        pairs.append((key["key"], rest[key.end() : end]))
-        gap = _GAP.match(rest, end)
+    while at < len(text) and (key := KEY.match(text, at)):
+        end = _end_of_value(text, key.end(), openings)
+        pairs.append((key["key"], text[key.end() : end]))
+        gap = _GAP.match(text, end)
         at = gap.end() if gap else end
     return pairs, at
 
 
-def begins(rest: str, at: int) -> bool:
+def begins(text: str, at: int) -> bool:
     """Whether a key begins here."""
-    return _NEXT.match(rest, at) is not None
+    return _NEXT.match(text, at) is not None
 
 
-def loosely(rest: str, at: int, openings: list[int]) -> Pairs:
+def loosely(text: str, at: int, openings: list[int]) -> Pairs:
     """The pairs from here to the end, where values may hold blanks and what looks like a key.
 
     The renderer sorts the keys: of all that could be one, those are taken that make the longest run in order.
     """
     keys: list[re.Match[str]] = []
     firm: list[bool] = []  # behind a value of one word, where a key is expected
-    while key := _NEXT.search(rest, at):
+    while key := _NEXT.search(text, at):
         keys.append(key)
-        firm.append(not rest[at : key.start()].strip())
-        at = _end_of_value(rest, key.end(), openings)
+        firm.append(not text[at : key.start()].strip())
+        at = _end_of_value(text, key.end(), openings)
     chosen = [keys[place] for place in _in_order([key["key"] for key in keys], firm)]
-    ends = [key.start() for key in chosen[1:]] + [len(rest)]
-    return [(key["key"], rest[key.end() : end].strip()) for key, end in zip(chosen, ends, strict=True)]
+    ends = [key.start() for key in chosen[1:]] + [len(text)]
+    return [(key["key"], text[key.end() : end].strip()) for key, end in zip(chosen, ends, strict=True)]
 
 
 def _in_order(names: list[str], firm: list[bool]) -> list[int]:
@@ -114,38 +114,38 @@ def _in_order(names: list[str], firm: list[bool]) -> list[int]:
     return run[::-1]
 
 
-def _end_of_value(rest: str, start: int, openings: list[int]) -> int:
+def _end_of_value(text: str, start: int, openings: list[int]) -> int:
     """Where a value ends: at the first blank that stands in no quotes and no brackets."""
     at = start
     while openings[0]:
-        at = _end_of(_BARE, rest, at)
-        if at == len(rest) or rest[at].isspace():
+        at = _end_of(_BARE, text, at)
+        if at == len(text) or text[at].isspace():
             return at
-        if rest[at] == "<" and at == start:
-            after = rest.find(">", at) + 1  # ``<Foo object at 0x7f>``
-        elif rest[at] == "<" or (rest[at] in "'\"" and at > start and rest[start:at] != "b"):
+        if text[at] == "<" and at == start:
+            after = text.find(">", at) + 1  # ``<Foo object at 0x7f>``
+        elif text[at] == "<" or (text[at] in "'\"" and at > start and text[start:at] != "b"):
             after = at + 1  # a character like others: ``it's``
-        elif rest[at] in "'\"":
-            quoted = QUOTED.match(rest, at)
+        elif text[at] in "'\"":
+            quoted = QUOTED.match(text, at)
             after = quoted.end() if quoted else 0
         else:
-            after = end_of_brackets(rest, at)
+            after = end_of_brackets(text, at)
         if not after:
             openings[0] -= 1
             break
         at = after
-    return _end_of(_WORD, rest, start)
+    return _end_of(_WORD, text, start)
 
 
-def _end_of(what: re.Pattern[str], rest: str, at: int) -> int:
-    found = what.match(rest, at)
+def _end_of(what: re.Pattern[str], text: str, at: int) -> int:
+    found = what.match(text, at)
     return found.end() if found else at
 
 
-def end_of_brackets(rest: str, start: int) -> int:
+def end_of_brackets(text: str, start: int) -> int:
     """The place behind the bracket that closes the one at ``start``, or 0."""
     awaited: list[str] = []
-    for mark in _MARK.finditer(rest, start):
+    for mark in _MARK.finditer(text, start):
         sign = mark[0]
         if sign in _CLOSES:
             awaited.append(_CLOSES[sign])

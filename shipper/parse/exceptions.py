@@ -75,10 +75,10 @@ def _of_object(value: dict[str, Any]) -> Error | None:
 def _first(value: dict[str, Any], keys: tuple[str, ...]) -> str | None:
     """The first of these keys that holds a text; of a stack, also a list of its lines."""
     for key in keys:
-        said = value.get(key)
-        if isinstance(said, str) and said:
+        found = value.get(key)
+        if isinstance(found, str) and found:
             return key
-        if keys is _STACKS and isinstance(said, list) and said and all(isinstance(line, str) for line in said):
+        if keys is _STACKS and isinstance(found, list) and found and all(isinstance(line, str) for line in found):
             return key
     return None
 
@@ -106,8 +106,8 @@ def _one(stack: dict[str, Any], depth: int) -> str:
         lines.append(f'  File "{frame.get("filename")}", line {frame.get("lineno")}, in {frame.get("name")}')
         if isinstance(source := frame.get("line"), str) and source:
             lines.append(f"    {source}")
-    said = _text(stack.get("exc_value"))
-    lines.append(f"{stack.get('exc_type')}: {said}" if said else str(stack.get("exc_type")))
+    message = _text(stack.get("exc_value"))
+    lines.append(f"{stack.get('exc_type')}: {message}" if message else str(stack.get("exc_type")))
     notes = stack.get("exc_notes")
     lines += [str(note) for note in notes] if isinstance(notes, list) else []
     below = stack.get("exceptions")

@@ -76,10 +76,10 @@ def of_number(value: Any) -> str | None:
     decimals = _DECIMALS.get(len(whole))
     if decimals is None or not whole.isdigit() or len(fraction) > _MAX_DIGITS:
         return None
-    seconds, rest = divmod(int(f"{whole}{fraction[:decimals]:0<{decimals}}" if decimals else whole), 10**9)
+    seconds, nanoseconds = divmod(int(f"{whole}{fraction[:decimals]:0<{decimals}}" if decimals else whole), 10**9)
     if seconds * 10**9 >= _BEYOND:
         return None
-    digits = f"{rest:09d}"
+    digits = f"{nanoseconds:09d}"
     return f"{_second(seconds)}.{digits[:6] if digits.endswith('000') else digits}Z"
 
 
@@ -94,14 +94,14 @@ def iso(text: str) -> str:
     Raises:
         ValueError: it is in none of them.
     """
-    said = text.strip()
-    if said[:1] == "[" and said[-1:] == "]":
-        said = said[1:-1]
-    if len(said) > _MAX_LENGTH:
+    stripped = text.strip()
+    if stripped[:1] == "[" and stripped[-1:] == "]":
+        stripped = stripped[1:-1]
+    if len(stripped) > _MAX_LENGTH:
         raise ValueError("longer than any time")
-    if number := of_number(said):
+    if number := of_number(stripped):
         return number
-    found = _DIGITS.fullmatch(said) or _NAMED.fullmatch(said) or _DAY_FIRST.fullmatch(said)
+    found = _DIGITS.fullmatch(stripped) or _NAMED.fullmatch(stripped) or _DAY_FIRST.fullmatch(stripped)
     if found is None:
         raise ValueError(f"{text[:80]!r} is no time")
     part: dict[str, str | None] = found.groupdict()

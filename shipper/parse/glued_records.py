@@ -39,26 +39,26 @@ def split(block: Block, index: int) -> int:
     if index in block.cut or block.wide or not len(line) <= length <= len(line) + 1:
         return 0
     try:
-        said = line.decode()
+        text = line.decode()
     except UnicodeDecodeError:
         return 0
-    places = [len(said[:at].encode()) for at in _ends(said)]
+    places = [len(text[:at].encode()) for at in _ends(text)]
     if places:
         block.part(index, places)
     return len(places)
 
 
-def _ends(said: str) -> list[int]:
+def _ends(text: str) -> list[int]:
     """The places in a line behind which another record begins."""
     found: list[int] = []
     at, tried = 0, 0
-    while at < len(said):
-        begins = _BLANKS.match(said, at).end()  # type: ignore[union-attr] # it always matches
-        end = _end_of_event(said, begins, alone=False)
+    while at < len(text):
+        begins = _BLANKS.match(text, at).end()  # type: ignore[union-attr] # it always matches
+        end = _end_of_event(text, begins, alone=False)
         if not end:
-            places = islice(_OBJECT.finditer(said, begins + 1), _MAX_TRIED - tried)
+            places = islice(_OBJECT.finditer(text, begins + 1), _MAX_TRIED - tried)
             for place in places:
-                end = _end_of_event(said, place.start(), alone=True)
+                end = _end_of_event(text, place.start(), alone=True)
                 if end:
                     break
                 tried += 1
@@ -67,24 +67,24 @@ def _ends(said: str) -> list[int]:
         at = end
         found.append(end)
     # What nothing but blanks follow is no place between two records.
-    return [end for end in found if said[end:].strip()]
+    return [end for end in found if text[end:].strip()]
 
 
-def _end_of_event(said: str, at: int, *, alone: bool) -> int:
+def _end_of_event(text: str, at: int, *, alone: bool) -> int:
     """Where the logger's object that begins here ends; 0 if there is none.
 
     Args:
-        said: the line.
+        text: the line.
         at: the object's place.
         alone: it may be part of an object that was torn: it counts only if another object, or nothing, follows.
     """
-    if not said.startswith("{", at):
+    if not text.startswith("{", at):
         return 0
     try:
-        value, end = _decode(said, at)
+        value, end = _decode(text, at)
     except (ValueError, RecursionError):
         return 0
-    follows = said[_BLANKS.match(said, end).end() :][:1]  # type: ignore[union-attr] # it always matches
+    follows = text[_BLANKS.match(text, end).end() :][:1]  # type: ignore[union-attr] # it always matches
     if follows not in {"", "{"} and (alone or not json_dialects.is_whole(value)):
         return 0
     return end if _is_line(value, alone=alone) else 0

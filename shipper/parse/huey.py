@@ -31,8 +31,8 @@ _ACTIONS = (
 def record(head: re.Match[str], first: str, below: str) -> Record:
     """The record of a line with this head, and of the lines joined to it."""
     stamp, level, logger, pid = head.group("at", "huey_level", "huey_logger", "huey")
-    said, trace = traceback.split(f"{first}\n{below}") if below else (first, None)
-    found: Record = {"timestamp": stamp, "level": level, "logger": logger, "pid": int(pid[:18]), "event": said}
+    event, trace = traceback.split(f"{first}\n{below}") if below else (first, None)
+    found: Record = {"timestamp": stamp, "level": level, "logger": logger, "pid": int(pid[:18]), "event": event}
     if trace:
         found["exception"] = trace
     if task := _TASK.fullmatch(first):

@@ -69,19 +69,19 @@ def event_of(record: Record) -> Any:
 
     Nested layouts are flattened first.
     """
-    said = record.pop("event", None)
+    event = record.pop("event", None)
     if MARKS.isdisjoint(record):
-        return said
+        return event
     json_layouts.flatten(record)
     if "event" in record:  # loguru's
         return record.pop("event")
     found = next((key for key in _MESSAGES if _text(record.get(key)) is not None), None)
-    if isinstance(said, dict) and found:  # ECS
-        for key, value in said.items():
+    if isinstance(event, dict) and found:  # ECS
+        for key, value in event.items():
             record.setdefault(f"event.{key}", value)
-        said = None
-    if said is not None or found is None:
-        return said
+        event = None
+    if event is not None or found is None:
+        return event
     _name_logger(record)
     return _text(record.pop(found))
 
@@ -119,8 +119,8 @@ def level_of(record: Record) -> Any:
 
 def adapt(record: Record) -> None:
     """Put message, time and level where structlog has them, as far as they are not there; in place."""
-    if type(record.get("event")) is not str and (said := event_of(record)) is not None:
-        record["event"] = said
+    if type(record.get("event")) is not str and (event := event_of(record)) is not None:
+        record["event"] = event
     if "timestamp" not in record and "@timestamp" not in record and (moment := time_of(record)) is not None:
         record["timestamp"] = moment
     if record.get("level") is None and (grade := level_of(record)) is not None:
@@ -130,9 +130,9 @@ def adapt(record: Record) -> None:
 def stamp(value: Any) -> str | None:
     """A time that is no text of its own: a number since the epoch, or its seconds and nanoseconds apart."""
     if isinstance(value, dict) and "seconds" in value and value.keys() <= {"seconds", "nanos"}:
-        seconds, rest = value["seconds"], value.get("nanos", 0)
-        if type(rest) is int and 0 <= rest < 10**9 and str(seconds).isdigit():
-            return foreign_timestamps.of_number(int(seconds) * 10**9 + rest)
+        seconds, nanoseconds = value["seconds"], value.get("nanos", 0)
+        if type(nanoseconds) is int and 0 <= nanoseconds < 10**9 and str(seconds).isdigit():
+            return foreign_timestamps.of_number(int(seconds) * 10**9 + nanoseconds)
         return None
     return foreign_timestamps.of_number(value)
 

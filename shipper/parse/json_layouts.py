@@ -19,32 +19,32 @@ _STATUSES = frozenset({"emergency", "alert", "critical", "error", "warn", "warni
 
 def _loguru(record: Record) -> None:
     """``serialize=True``: the record beside the text that would have been printed."""
-    said = record["record"]
-    if not isinstance(said, dict) or not isinstance(record.get("text"), str):
+    fields = record["record"]
+    if not isinstance(fields, dict) or not isinstance(record.get("text"), str):
         return
-    grade, at = said.get("level"), said.get("time")
-    if not isinstance(grade, dict) or not isinstance(at, dict) or not isinstance(said.get("message"), str):
+    grade, at = fields.get("level"), fields.get("time")
+    if not isinstance(grade, dict) or not isinstance(at, dict) or not isinstance(fields.get("message"), str):
         return
     del record["record"]
     text = record.pop("text")
     trace = traceback.split(text)[1]
     if trace:
         record.setdefault("exception", trace.rstrip("\n"))
-        said.pop("exception", None)
+        fields.pop("exception", None)
     found: Record = {
-        "event": said.pop("message"),
+        "event": fields.pop("message"),
         "level": grade.get("name"),
         "timestamp": at.get("timestamp") if foreign_timestamps.of_number(at.get("timestamp")) else at.get("repr"),
-        "logger": said.pop("name", None),
+        "logger": fields.pop("name", None),
     }
-    del said["level"], said["time"]
-    process = said.pop("process", None)
+    del fields["level"], fields["time"]
+    process = fields.pop("process", None)
     if isinstance(process, dict):
         found["pid"], found["process_name"] = process.pop("id", None), process.pop("name", None)
         if process:
-            said["process"] = process
-    more = said.pop("extra", None)
-    for part in (found, more if isinstance(more, dict) else {"extra": more}, said):
+            fields["process"] = process
+    more = fields.pop("extra", None)
+    for part in (found, more if isinstance(more, dict) else {"extra": more}, fields):
         for key, value in part.items():
             record.setdefault(key, value)
             if record[key] is not value and value is not None:
@@ -63,10 +63,10 @@ def _tracing(record: Record) -> None:
 
 def _entry(record: Record) -> None:
     """What Google's agents put around a line of JSON."""
-    said = record["jsonPayload"]
-    if isinstance(said, dict) and "message" not in record and isinstance(said.get("message"), str):
-        record["message"] = said.pop("message")
-        if not said:
+    payload = record["jsonPayload"]
+    if isinstance(payload, dict) and "message" not in record and isinstance(payload.get("message"), str):
+        record["message"] = payload.pop("message")
+        if not payload:
             del record["jsonPayload"]
 
 
@@ -84,16 +84,16 @@ def _instant(record: Record) -> None:
     """Log4j2's ``JsonLayout``."""
     at = record["instant"]
     if isinstance(at, dict) and "timestamp" not in record and "time" not in record:
-        seconds, rest = at.get("epochSecond"), at.get("nanoOfSecond", 0)
-        if type(seconds) is int and type(rest) is int and 0 <= rest < 10**9:
-            record["time"] = seconds * 10**9 + rest
+        seconds, nanoseconds = at.get("epochSecond"), at.get("nanoOfSecond", 0)
+        if type(seconds) is int and type(nanoseconds) is int and 0 <= nanoseconds < 10**9:
+            record["time"] = seconds * 10**9 + nanoseconds
             del record["instant"]
 
 
 def _seconds_apart(record: Record) -> None:
-    seconds, rest = record["timestampSeconds"], record.get("timestampNanos", 0)
-    if str(seconds).isdigit() and str(rest).isdigit() and "time" not in record:
-        record["time"] = int(seconds) * 10**9 + int(rest)
+    seconds, nanoseconds = record["timestampSeconds"], record.get("timestampNanos", 0)
+    if str(seconds).isdigit() and str(nanoseconds).isdigit() and "time" not in record:
+        record["time"] = int(seconds) * 10**9 + int(nanoseconds)
         del record["timestampSeconds"]
         record.pop("timestampNanos", None)
 
@@ -147,15 +147,15 @@ def _azure(record: Record) -> None:
 
 def _message(record: Record) -> None:
     """A message that is an object: an error of Lambda, or Sentry's with what it was formatted from."""
-    said = record["message"]
-    if not isinstance(said, dict):
+    nested = record["message"]
+    if not isinstance(nested, dict):
         return
     for key in ("formatted", "errorMessage", "message", "msg"):
-        if isinstance(said.get(key), str):
-            record["message"] = said[key]
+        if isinstance(nested.get(key), str):
+            record["message"] = nested[key]
             if key != "errorMessage":
-                del said[key]
-            for name, value in said.items():
+                del nested[key]
+            for name, value in nested.items():
                 record.setdefault(name if name.startswith(("error", "stack")) else f"message.{name}", value)
             return
 

@@ -66,8 +66,8 @@ def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool 
     layouts = of_formats(block.origin.layouts)
     usual = {*PREFIXED, b"\x1b"} if not layouts else set()
     # What the line before had to know of the one at ``known_at``.
-    known_at, known = -1, ""
-    known_head: re.Match[str] | None = None
+    next_index, next_text = -1, ""
+    next_head: re.Match[str] | None = None
     while index < stop:
         line = lines[index]
         first = line[:1]
@@ -92,38 +92,38 @@ def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool 
                 continue
         elif first in usual and not of_audit and index + 1 < stop and line[-1:] != b"\r" and index not in cut:
             # The usual line: a prefix, and behind it a line that cannot go on with it.
-            if known_at == index:
-                said, head = known, known_head
+            if next_index == index:
+                text, head = next_text, next_head
             else:
                 try:
-                    said = line.decode()
+                    text = line.decode()
                 except UnicodeDecodeError:
-                    said = ""
+                    text = ""
                 if first == b"\x1b" or (first == b"[" and line[1:2] == b"\x1b"):
-                    said = ANSI.sub("", said)
-                head = head_of(said)
+                    text = ANSI.sub("", text)
+                head = head_of(text)
             if head is not None:
                 after = lines[index + 1]
                 kind = head.lastgroup
                 alone = not after or not may_go_on[after[0]] or (after[0] == 27 and after[4:6] == b"20")
                 if undisturbed or kind == "celery":
-                    # It may take whatever is no record; that the next line is one is known by its prefix.
-                    known_head = None
+                    # It may take whatever is no record; that the next line is one is certain by its prefix.
+                    next_head = None
                     if after[:1] in PREFIXED:
                         try:
-                            known = after.decode()
+                            next_text = after.decode()
                         except UnicodeDecodeError:
-                            known = ""
-                        known_at, known_head = index + 1, head_of(known)
-                    if known_head is not None:
+                            next_text = ""
+                        next_index, next_head = index + 1, head_of(next_text)
+                    if next_head is not None:
                         alone = True
                     elif kind != "celery" or is_eager(head, line) or is_unfinished(line):
                         alone = False
                 if alone:
                     if kind == "celery":
-                        record = celery.record(head, said[head.end() :], "", read_quickly)
+                        record = celery.record(head, text[head.end() :], "", read_quickly)
                     else:
-                        record = readers[kind](head, said[head.end() :], "")
+                        record = readers[kind](head, text[head.end() :], "")
                     records.append(record)
                     raws.append(line)
                     starts.append(offsets[index])
@@ -155,7 +155,7 @@ def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool 
                 index += 1
                 continue
         if _may_be_glued(whole, layouts) and (more := glued_records.split(block, index)):
-            stop, known_at = stop + more, -1
+            stop, next_index = stop + more, -1
             continue
         if indented_json.opens(body) and (found := indented_json.find(lines, index, stop, final=final)) is not None:
             if found.record is None:
@@ -181,8 +181,8 @@ def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool 
 
 def _json_of_invalid(body: bytes, read_json: Reader) -> Record | None:
     """The record of a JSON line with bytes in it that are no UTF-8, or None."""
-    said, valid = text_of(body)
-    return None if valid else read_json(said.encode())
+    text, valid = text_of(body)
+    return None if valid else read_json(text.encode())
 
 
 def _element(body: bytes, read_json: Reader) -> Record | None:
@@ -198,14 +198,14 @@ def _may_be_glued(body: bytes, layouts: Layouts) -> bool:
     return body[:1] == b"{" or (b"}{" in body and text_formats.parse(text_of(body)[0], layouts) is None)
 
 
-def _behind_torn(said: str) -> Record | None:
+def _behind_torn(text: str) -> Record | None:
     """The object behind what a killed process did not finish; what it had written is kept under ``torn``."""
-    if not said.endswith("}") or len(said) > _MAX_TORN_LENGTH:
+    if not text.endswith("}") or len(text) > _MAX_TORN_LENGTH:
         return None
-    for found in islice(_OBJECT.finditer(said, 1), _MAX_OBJECTS):
-        record = structlog.parse(said[found.start() :])
+    for found in islice(_OBJECT.finditer(text, 1), _MAX_OBJECTS):
+        record = structlog.parse(text[found.start() :])
         if record is not None and json_dialects.is_whole(record):
-            record["torn"] = [record["torn"], said[: found.start()]] if "torn" in record else said[: found.start()]
+            record["torn"] = [record["torn"], text[: found.start()]] if "torn" in record else text[: found.start()]
             return record
     return None
 
@@ -215,12 +215,12 @@ def _add_text(out: Records, index: int, end: int, body: bytes, layouts: Layouts)
     while end > index + 1 and not lines[end - 1].strip():
         end -= 1
     joined = b"\n".join([body, *(line.removesuffix(b"\r") for line in lines[index + 1 : end])])
-    said, valid = text_of(joined)
-    record = text_formats.parse(said, layouts)
+    text, valid = text_of(joined)
+    record = text_formats.parse(text, layouts)
     over = record is None and end == index + 1 and record_starts.is_progress(body)
-    loose = record is None or (said[-1:] == "}" and program_prefixes.prefix(said) is not None)
-    torn = _behind_torn(said) if loose and end == index + 1 else None
-    at = out.add(torn or record or {"event": progress_bars.last_state(said) if over else said}, index, end)
+    loose = record is None or (text[-1:] == "}" and program_prefixes.prefix(text) is not None)
+    torn = _behind_torn(text) if loose and end == index + 1 else None
+    at = out.add(torn or record or {"event": progress_bars.last_state(text) if over else text}, index, end)
     if torn:
         out.tag(at, "torn")
     elif record is None:

@@ -159,8 +159,8 @@ def is_unfinished(body: bytes) -> bytes:
 
     Celery quotes the texts in it, but leaves their line feeds.
     """
-    before, told, after = body.partition(b" succeeded in ")
-    if not told or b" Task " not in before:
+    before, separator, after = body.partition(b" succeeded in ")
+    if not separator or b" Task " not in before:
         return b""
     result = after.partition(_RESULT)[2]
     closing = _CLOSING.get(result[:1], b"")

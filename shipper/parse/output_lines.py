@@ -38,21 +38,21 @@ _DATE = (
 )
 _NIPYPE = re.compile(
     rf"(?P<date>\d{{6}})-(?P<clock>{_CLOCK})(?:[,.](?P<fraction>\d{{1,3}}))? +(?P<logger>[\w.-]++) +"
-    r"(?P<level>[A-Z]{3,12}|Level \d{1,3}) *:(?P<rest>.*)",
+    r"(?P<level>[A-Z]{3,12}|Level \d{1,3}) *:(?P<tail>.*)",
     re.ASCII | re.DOTALL,
 )
 _ISO = re.compile(
     rf"[\[(]?(?P<date>\d{{4}}[-/]\d\d[-/]\d\d)[T ](?P<clock>{_CLOCK})(?:[.,](?P<fraction>\d{{1,9}}))?"
-    r" ?(?P<zone>Z\b|UTC\b|[+-]\d\d:?\d\d(?!\d))?(?=[\s\])|,:-]|\Z)(?P<rest>.*)",
+    r" ?(?P<zone>Z\b|UTC\b|[+-]\d\d:?\d\d(?!\d))?(?=[\s\])|,:-]|\Z)(?P<tail>.*)",
     re.ASCII | re.DOTALL,
 )
 _RECON_ALL = re.compile(
-    rf"(?:#@# (?P<node>\S.{{0,99}}?) +|(?P<said>.{{0,200}}?\b(?:at|date):? +)|[\[(]?){_DATE}[\])]?\s*", re.ASCII
+    rf"(?:#@# (?P<node>\S.{{0,99}}?) +|(?P<heading>.{{0,200}}?\b(?:at|date):? +)|[\[(]?){_DATE}[\])]?\s*", re.ASCII
 )
 # When one of FreeSurfer's programs was asked how much the machine has to do.
 _LOAD = re.compile(rf"@#@FSLOADPOST (?P<date>\d{{4}}:\d\d:\d\d):(?P<clock>{_CLOCK}) (?P<logger>[\w.-]++)", re.ASCII)
 _TOOL = r"(?:(?P<tool>[A-Za-z][\w./+-]{0,60}+): {1,2})?"
-_SAID = re.compile(
+_LEVELLED = re.compile(
     # In brackets, behind the program's name (MRtrix) or a number (the BIDS validator).
     rf"(?:\d{{1,4}}: )?{_TOOL}\[ ?(?P<boxed>(?i:{_LEVEL})) {{0,9}}(?:\]|: )"
     rf"|{_TOOL.replace('tool', 'tool_')}(?P<plain>(?i:{_LEVEL})):(?::?(?=\s|\Z)|(?P<logger>[\w.]{{1,99}}+):)"
@@ -80,7 +80,7 @@ _FIRST = frozenset("0123456789[(#@")
 _MAX_LENGTH = 1000
 
 
-class Said(NamedTuple):
+class LineFields(NamedTuple):
     """What a line says of itself; what it does not say is empty.
 
     Attributes:
@@ -98,7 +98,7 @@ class Said(NamedTuple):
     headed: bool = False
 
 
-def said_by(text: str) -> Said | None:
+def fields_of(text: str) -> LineFields | None:
     """What a line says of itself; None where it says nothing.
 
     Args:
@@ -112,14 +112,14 @@ def said_by(text: str) -> Said | None:
         return found
     if (ended := _recon_all(text)) is not None:
         return ended
-    found_level = _SAID.match(text)
+    found_level = _LEVELLED.match(text)
     if found_level is None:
         return None
     tool = found_level["tool"] or found_level["tool_"] or found_level["logger"] or ""
     if found_level["warned"]:
-        return Said(level="warning", logger="py.warnings")
+        return LineFields(level="warning", logger="py.warnings")
     level = found_level["boxed"] or found_level["plain"] or found_level["strong"]
-    return Said(level=_level(level), logger=tool, node=node_in(text))
+    return LineFields(level=_level(level), logger=tool, node=node_in(text))
 
 
 def node_in(text: str) -> str:
@@ -130,7 +130,7 @@ def node_in(text: str) -> str:
     return next(filter(None, found.groups()), "") if found else ""
 
 
-def _timed(text: str) -> Said | None:
+def _timed(text: str) -> LineFields | None:
     if (found := _NIPYPE.match(text)) is not None:
         # Without its leading noughts: 7 are seven milliseconds.
         fraction = f".{found['fraction']:0>3}" if found["fraction"] else ""
@@ -138,26 +138,26 @@ def _timed(text: str) -> Said | None:
         stamp = _stamp(f"20{date[:2]}-{date[2:4]}-{date[4:]}T{found['clock']}{fraction}")
         if not stamp:
             return None
-        rest = found["rest"]
-        return Said(stamp, _level(found["level"]), found["logger"], node_in(rest), not rest.strip())
+        tail = found["tail"]
+        return LineFields(stamp, _level(found["level"]), found["logger"], node_in(tail), not tail.strip())
     if (found := _ISO.match(text)) is not None:
         fraction = f".{found['fraction']}" if found["fraction"] else ""
         zone = found["zone"] or ""
         date = found["date"].replace("/", "-")
         stamp = _stamp(f"{date}T{found['clock']}{fraction}{_OFFSETS.get(zone, zone)}")
-        behind = _BEHIND.match(found["rest"][:200])
+        behind = _BEHIND.match(found["tail"][:200])
         if not stamp:
             return None
         if behind is None:
-            return Said(stamp, node=node_in(text))
-        return Said(stamp, _level(behind["level"]), behind["before"] or behind["after"] or "", node_in(text))
+            return LineFields(stamp, node=node_in(text))
+        return LineFields(stamp, _level(behind["level"]), behind["before"] or behind["after"] or "", node_in(text))
     if (found := _LOAD.match(text)) is not None:
         stamp = _stamp(f"{found['date'].replace(':', '-')}T{found['clock']}")
-        return Said(stamp, logger=found["logger"]) if stamp else None
+        return LineFields(stamp, logger=found["logger"]) if stamp else None
     return None
 
 
-def _recon_all(text: str) -> Said | None:
+def _recon_all(text: str) -> LineFields | None:
     """A line that ends with a time as ``date`` writes it."""
     if ":" not in text[-30:] or not (text[-1:].isdigit() or text[-1:] in "TCMZ])") or len(text) > 300:
         return None
@@ -165,20 +165,20 @@ def _recon_all(text: str) -> Said | None:
     if found is None or not (year := found["year"] or found["year_"]):
         return None
     clock = found["clock"]
-    hour, rest = int(clock[:-6]), clock[-6:]
+    hour, minutes = int(clock[:-6]), clock[-6:]
     if found["half"]:
         hour = hour % 12 + (12 if found["half"] == "PM" else 0)
     zone = found["zone"] or ""
     month, day = _MONTHS[found["month"] or found["month_"]], int(found["day"] or found["day_"])
     stamp = _stamp(
-        f"{year}-{month:02}-{day:02}T{hour:02}{rest}{_OFFSETS.get(zone, zone if zone[:1] in '+-' else '')}"
+        f"{year}-{month:02}-{day:02}T{hour:02}{minutes}{_OFFSETS.get(zone, zone if zone[:1] in '+-' else '')}"
     )
     if not stamp:
         return None
-    before = found["said"] or ""
+    before = found["heading"] or ""
     ours = found["node"] or before.startswith("recon-all ")
     failed = "error" if "ERROR" in before else ""
-    return Said(stamp, failed, "recon-all" if ours else "", found["node"] or "")
+    return LineFields(stamp, failed, "recon-all" if ours else "", found["node"] or "")
 
 
 def _stamp(text: str) -> str:

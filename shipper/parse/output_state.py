@@ -35,11 +35,11 @@ class Above(NamedTuple):
     node: str = ""
 
     @classmethod
-    def of(cls, parser_state: str) -> Above:
+    def of(cls, text: str) -> Above:
         """What was kept as this text."""
-        if not parser_state:
+        if not text:
             return _NOTHING
-        stamp, offset, reach, level, logger, node = parser_state.split("|", 5)
+        stamp, offset, reach, level, logger, node = text.split("|", 5)
         return cls(stamp, int(offset), reach, level, logger, node)
 
     def __str__(self) -> str:
@@ -61,8 +61,8 @@ def add(record: Record, text: str, start: int, above: Above, after: str | None) 
         above: what is known above it.
         after: the next line; None where there is none.
     """
-    said = output_lines.said_by(text)
-    if said is None:
+    found = output_lines.fields_of(text)
+    if found is None:
         reach = _reach(above, text) if above.reach else ""
         if not reach:
             return above if not above.reach else Above(above.stamp, above.offset)
@@ -70,22 +70,22 @@ def add(record: Record, text: str, start: int, above: Above, after: str | None) 
         if inherited:
             _put(record, above.level, above.logger, output_lines.node_in(text) or above.node)
         return above if reach == above.reach else above._replace(reach=reach)
-    logger, node = said.logger, said.node
-    if above.reach and not said.stamp and text[:1] in _BLANKS:
+    logger, node = found.logger, found.node
+    if above.reach and not found.stamp and text[:1] in _BLANKS:
         logger, node = logger or above.logger, node or above.node
-    if said.headed and after is not None and after[:1] in _BLANKS:
+    if found.headed and after is not None and after[:1] in _BLANKS:
         node = node or output_lines.node_in(after)
-    _put(record, said.level, logger, node)
-    stamp, offset = (said.stamp, start) if said.stamp else (above.stamp, above.offset)
-    if said.stamp:
-        record["timestamp"] = said.stamp
-    return Above(stamp, offset, _HEAD if said.level else "", said.level, logger, node)
+    _put(record, found.level, logger, node)
+    stamp, offset = (found.stamp, start) if found.stamp else (above.stamp, above.offset)
+    if found.stamp:
+        record["timestamp"] = found.stamp
+    return Above(stamp, offset, _HEAD if found.level else "", found.level, logger, node)
 
 
 def waits(text: str) -> bool:
     """Whether a line says what it does only together with the next one."""
-    said = output_lines.said_by(text) if text.rstrip().endswith(":") else None
-    return said is not None and said.headed
+    found = output_lines.fields_of(text) if text.rstrip().endswith(":") else None
+    return found is not None and found.headed
 
 
 def _put(record: Record, level: str, logger: str, node: str) -> None:

@@ -51,8 +51,8 @@ def parse(block: Block) -> Records:
     lines, offsets = block.lines, block.offsets
     count = len(lines)
     out = Records(block)
-    stream, _, known = block.parser_state.partition("|")
-    above, parser_state = Above.of(known), block.parser_state
+    stream, _, state_above = block.parser_state.partition("|")
+    above, parser_state = Above.of(state_above), block.parser_state
     parser_states: list[str] = []
     for index, line in enumerate(lines):
         text, valid = text_of(line)
@@ -62,22 +62,22 @@ def parse(block: Block) -> Records:
         before = stream
         stream = _next(stream, line)
         written_over = "\r" in text or "\x08" in text or "\x1b" in text
-        said = progress_bars.last_state(text) if written_over else text
-        record: Record = {"event": said, "iostream": ERR if stream == ERR else OUT if stream else None}
+        event = progress_bars.last_state(text) if written_over else text
+        record: Record = {"event": event, "iostream": ERR if stream == ERR else OUT if stream else None}
         after = text_of(lines[index + 1])[0] if index + 1 < count else None
-        below = output_state.add(record, said, offsets[index], above, after)
+        below = output_state.add(record, event, offsets[index], above, after)
         if "timestamp" not in record and below.stamp:
             record["timestamp"] = below.stamp
             out.after[index] = offsets[index] - below.offset
         if below is not above or stream != before:
-            above, told = below, str(below)
-            parser_state = f"{stream}|{told}" if told else stream
+            above, state_below = below, str(below)
+            parser_state = f"{stream}|{state_below}" if state_below else stream
         parser_states.append(parser_state)
         out.records.append(record)
         ended = not (block.is_update(index) or (block.unterminated and index + 1 == len(lines)))
         if not valid:
             out.tag(index, "invalid_utf8")
-        if not (valid and ended and said is text):
+        if not (valid and ended and event is text):
             out.originals[index] = line + b"\n" if ended else line
     out.raws = lines[:count]
     out.starts = offsets[:count]

@@ -44,9 +44,9 @@ def _drawn(text: str) -> str:
     cells: list[str] = []
     cursor = at = 0
     for part in [*_PARTS.finditer(text), None]:
-        said = text[at : part.start() if part else len(text)]
-        cells[cursor : cursor + len(said)] = said
-        cursor += len(said)
+        written = text[at : part.start() if part else len(text)]
+        cells[cursor : cursor + len(written)] = written
+        cursor += len(written)
         if part is None:
             break
         at = part.end()

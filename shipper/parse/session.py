@@ -58,11 +58,11 @@ class State:
     above: Above = field(default_factory=Above)
 
     @classmethod
-    def of(cls, parser_state: str) -> State:
+    def of(cls, text: str) -> State:
         """The state that was kept as this text."""
-        section, _, rest = parser_state.partition("|")
-        stamp, _, rest = rest.partition("|")
-        offset, _, above = rest.partition("|")
+        section, _, remainder = text.partition("|")
+        stamp, _, remainder = remainder.partition("|")
+        offset, _, above = remainder.partition("|")
         return cls(section, stamp, int(offset or 0), Above.of(above))
 
     def __str__(self) -> str:
@@ -158,43 +158,43 @@ def _read_output(out: Records, index: int, state: State) -> _After:
         if line[:2] == b"20" and _OWN.match(line):
             break
         if line.strip():
-            whole, valid = text_of(line.removesuffix(b"\r"))
-            if index + 1 == count and not final and output_state.waits(whole):
+            line_text, valid = text_of(line.removesuffix(b"\r"))
+            if index + 1 == count and not final and output_state.waits(line_text):
                 break
-            said = progress_bars.last_state(whole)
-            record: Record = {"event": said, "iostream": "stdout" if state.section == _STDOUT else None}
+            text = progress_bars.last_state(line_text)
+            record: Record = {"event": text, "iostream": "stdout" if state.section == _STDOUT else None}
             after = text_of(lines[index + 1])[0] if index + 1 < count else None
-            above = output_state.add(record, said, out.block.offsets[index], state.above, after)
+            above = output_state.add(record, text, out.block.offsets[index], state.above, after)
             if state.section == _REST and "level" not in record and "timestamp" not in record:
-                above = _add_prefix(record, said, out.block.offsets[index], above)
+                above = _add_prefix(record, text, out.block.offsets[index], above)
             if above is not state.above:
                 state = replace(state, above=above)
                 parser_state = str(state)
             at = _add(out, record, index, index + 1, state)
             if not valid:
                 out.mark_invalid(at)
-            elif said is not whole:
+            elif text is not line_text:
                 out.originals[at] = out.exact(at)
             out.parser_states.append(parser_state)
         index += 1
     return index, state
 
 
-def _add_prefix(record: Record, said: str, start: int, above: Above) -> Above:
+def _add_prefix(record: Record, text: str, start: int, above: Above) -> Above:
     """Time and level of a line behind an error that no container writes; gives what is known below it."""
-    told: Record = {}
-    if said[:1] == "{" and (found := structlog.parse(said)) is not None and json_dialects.is_event(found):
+    fields: Record = {}
+    if text[:1] == "{" and (found := structlog.parse(text)) is not None and json_dialects.is_event(found):
         json_dialects.adapt(found)
-        told = found
-    elif prefix := foreign_prefixes.prefix(ANSI.sub("", said)):
-        told = prefix.fields
-    elif pairs := foreign_prefixes.record(said):
+        fields = found
+    elif prefix := foreign_prefixes.prefix(ANSI.sub("", text)):
+        fields = prefix.fields
+    elif pairs := foreign_prefixes.record(text):
         json_dialects.adapt(pairs)
-        told = pairs
+        fields = pairs
     for key in ("level", "logger"):
-        if isinstance(told.get(key), str):
-            record[key] = told[key]
-    stamp = told.get("timestamp") or told.get("@timestamp")
+        if isinstance(fields.get(key), str):
+            record[key] = fields[key]
+    stamp = fields.get("timestamp") or fields.get("@timestamp")
     if not isinstance(stamp, str):
         stamp = json_dialects.stamp(stamp)
     if stamp is None or "|" in stamp:
@@ -241,10 +241,10 @@ def _add_section(out: Records, index: int, begins: int, section: _Section, state
     last = section.end
     while last > max(begins, index + 1) and not lines[last - 1].strip():
         last -= 1
-    said, valid = text_of(b"\n".join(line.removesuffix(b"\r") for line in lines[begins:last]))
-    if not said:  # nothing but its frame
-        said = b"\n".join(line.rstrip(b"\r") for line in lines[index:begins]).decode()
-    at = _add(out, _section_record(state.section, said), index, last, state)
+    text, valid = text_of(b"\n".join(line.removesuffix(b"\r") for line in lines[begins:last]))
+    if not text:  # nothing but its frame
+        text = b"\n".join(line.rstrip(b"\r") for line in lines[index:begins]).decode()
+    at = _add(out, _section_record(state.section, text), index, last, state)
     if not valid:
         out.mark_invalid(at)
     state = replace(state, section=section.after)
@@ -252,27 +252,27 @@ def _add_section(out: Records, index: int, begins: int, section: _Section, state
     return section.end, state
 
 
-def _section_record(name: str, said: str) -> Record:
+def _section_record(name: str, text: str) -> Record:
     if name == "METRICS":
-        return {"event": said}
-    record = text_formats.of_traceback(said)
+        return {"event": text}
+    record = text_formats.of_traceback(text)
     if name == "TRACEBACK":
-        return record or {"event": said, "level": "error"}
-    error, _ = traceback.split(said)
-    record = record or {"event": said, "level": "error"}
+        return record or {"event": text, "level": "error"}
+    error, _ = traceback.split(text)
+    record = record or {"event": text, "level": "error"}
     if error:
         record["error"] = error
     return record
 
 
-def _metrics(said: Record) -> Record:
+def _metrics(metrics: Record) -> Record:
     """The metrics of a run, in the words of other records; what has no name there keeps its own."""
     record: Record = {"event": "session.metrics"}
-    if isinstance(said.get("end_time"), str):
-        record["timestamp"] = said.pop("end_time")
-    if "tool" in said and "pipeline" not in said:
-        record["pipeline"] = said.pop("tool")
-    return record | {key if key not in record else f"metrics.{key}": value for key, value in said.items()}
+    if isinstance(metrics.get("end_time"), str):
+        record["timestamp"] = metrics.pop("end_time")
+    if "tool" in metrics and "pipeline" not in metrics:
+        record["pipeline"] = metrics.pop("tool")
+    return record | {key if key not in record else f"metrics.{key}": value for key, value in metrics.items()}
 
 
 def _extent(out: Records, index: int, at: int, name: str) -> _Section | None:

@@ -19,8 +19,8 @@ def record(head: re.Match[str], first: str, below: str) -> Record:
     found: Record = {"timestamp": stamp, "process_name" if process else "logger": logger, "level": level}
     if (process or first.startswith("Task ")) and (inner := celery.inside(found, first, below)):
         return inner
-    said, trace = traceback.split(f"{first}\n{below}") if below else (first, None)
-    found["event"] = said
+    event, trace = traceback.split(f"{first}\n{below}") if below else (first, None)
+    found["event"] = event
     if trace:
         found["exception"] = trace
     return found

@@ -63,17 +63,17 @@ def _prefixed(fields: Record, first: str, below: str) -> Record:
     """A line in somebody else's format: Celery with a format of its own, perhaps, or with another's line inside."""
     if inner := celery.inside(fields, first, below):
         return inner
-    said, trace = traceback.split(f"{first}\n{below}") if below else (first, None)
-    return {**fields, "event": said} | ({"exception": trace} if trace else {})
+    event, trace = traceback.split(f"{first}\n{below}") if below else (first, None)
+    return {**fields, "event": event} | ({"exception": trace} if trace else {})
 
 
 def of_traceback(text: str) -> Record | None:
     """The record of a text with a traceback that no prefix introduces; None if there is none in it."""
-    said, trace = traceback.split(text)
+    event, trace = traceback.split(text)
     if trace is None:
         return None
-    # Python or somebody's print may have said a line before it.
-    if not said:
+    # Python or somebody's print may have written a line before it.
+    if not event:
         kind, message = traceback.exception_of(trace)
-        said = (f"{kind}: {message}" if message else kind) or trace.partition("\n")[0].strip()
-    return {"event": said, "exception": trace, "level": "error"}
+        event = (f"{kind}: {message}" if message else kind) or trace.partition("\n")[0].strip()
+    return {"event": event, "exception": trace, "level": "error"}

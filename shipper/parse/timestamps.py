@@ -90,7 +90,7 @@ class Reading(NamedTuple):
     Args:
         generation: whose stamps they are.
         read_at_ns: time of reading, nanoseconds since the epoch.
-        modified_ns: the file's last change as a scan saw it; 0 where that is not known.
+        modified_ns: the file's last change as a scan saw it; 0 if unknown.
         last_ns: of each generation, the last stamp that needed such a decision; kept up to date.
     """
 
@@ -117,7 +117,7 @@ def second_time(earlier: int, later: int, read_at: int, modified: int, last: int
         earlier: the first time, since the epoch.
         later: the second time.
         read_at: when the line was read.
-        modified: when its file was changed, as far as a scan saw it; 0 where that is not known.
+        modified: when its file was changed, as far as a scan saw it; 0 if unknown.
         last: the stamp before it, if that was such a one too.
     """
     if later > read_at + _AHEAD_NS:
@@ -173,8 +173,8 @@ def to_utc(text: str, zone: Zone, reading: Reading | None = None) -> tuple[str, 
     Raises:
         ValueError: it is no time, or none that ``date_nanos`` holds.
     """
-    if text[-1:] != "Z" and (known := zone.hours.get(text[:13])) is not None:
-        name, minutes = known
+    if text[-1:] != "Z" and (cached := zone.hours.get(text[:13])) is not None:
+        name, minutes = cached
         minute, second, digits = minutes.get(text[13:16]), text[16:19], text[20:]
         if minute is not None and second in minutes:
             if digits.isdigit() and text[19] in ".," and len(digits) <= 9 and digits.isascii():

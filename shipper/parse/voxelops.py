@@ -23,17 +23,17 @@ def is_execution(record: Record) -> bool:
 
 def execution(record: Record) -> Record:
     """The record of an execution log; what has no name of ours keeps its own."""
-    said = dict(record)
-    success = said.get("success")
-    good = success if isinstance(success, bool) else said.get("exit_code") == 0
+    fields = dict(record)
+    success = fields.get("success")
+    good = success if isinstance(success, bool) else fields.get("exit_code") == 0
     found: Record = {
         "event": "voxelops.completed" if good else "voxelops.failed",
         "level": "info" if good else "error",
         "logger": "voxelops",
-        "timestamp": said.pop("end_time"),
-        "pipeline": said.pop("tool"),
+        "timestamp": fields.pop("end_time"),
+        "pipeline": fields.pop("tool"),
     }
-    return found | {key: value for key, value in said.items() if key not in found}
+    return found | {key: value for key, value in fields.items() if key not in found}
 
 
 def adapted(record: Record) -> Record:

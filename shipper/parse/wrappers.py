@@ -116,11 +116,11 @@ def of_docker(record: Record) -> Wrapped | None:
     text, stream = record.get("log"), record.get("stream")
     if not isinstance(text, str) or stream not in ("stdout", "stderr") or not record.keys() <= _OF_DOCKER:
         return None
-    time, said = record.get("time"), text.removesuffix("\n")
-    if "\n" in said or not isinstance(time, str | None):
+    time, line = record.get("time"), text.removesuffix("\n")
+    if "\n" in line or not isinstance(time, str | None):
         return None
     source = {"attrs": record["attrs"]} if record.get("attrs") else {}
-    return Wrapped(said.encode("utf-8", "replace"), time, stream, source, partial=said == text)
+    return Wrapped(line.encode("utf-8", "replace"), time, stream, source, partial=line == text)
 
 
 class _Line(NamedTuple):
