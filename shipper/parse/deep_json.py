@@ -1,7 +1,4 @@
-"""JSON that is nested deeper than recursive readers and writers go.  Pure.
-
-Such a line is no log line that anybody meant to write, but it must not cost the line, nor the sidecar.
-"""
+"""JSON nested too deep for recursive parsers: it must neither lose the line nor stop the sidecar.  Pure."""
 
 from __future__ import annotations
 
@@ -9,15 +6,15 @@ import json
 import re
 from typing import Any
 
-# What lies deeper is kept as text.  orjson writes 254 levels, the standard library reads about 900.
+# Deeper levels are kept as text.  orjson writes 254 levels, the standard library reads about 900.
 MAX_DEPTH = 100
-# Reading token by token takes a second for some megabytes; a longer line stays text.
+# Tokenising takes a second for a few megabytes; longer lines stay text.
 _MAX_CHARACTERS = 2**20
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{]|[\]}]', re.DOTALL)
 
 
 class _Written(str):
-    """A part that is JSON already."""
+    """A part that is already JSON."""
 
     __slots__ = ()
 
@@ -25,7 +22,7 @@ class _Written(str):
 def flattened(text: str) -> str | None:
     """The same JSON with everything below ``MAX_DEPTH`` levels as JSON text in a string.
 
-    None if that cannot be said: it is too long, or its brackets do not match.
+    None if it is too long or its brackets do not match.
     """
     if len(text) > _MAX_CHARACTERS:
         return None

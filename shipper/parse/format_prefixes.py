@@ -1,6 +1,6 @@
-"""What the first line of a record looks like, in every format that has a prefix.  Pure.
+"""The first line of a record in every format with a prefix.  Pure.
 
-One expression for all of them: to try a line costs one match, and what it found is used to read the record.
+One expression for all formats: one match per line, whose groups are used to read the record.
 """
 
 from __future__ import annotations
@@ -10,24 +10,23 @@ import re
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _ANSI_BYTES = re.compile(rb"\x1b\[[0-9;]*m")
 _TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"
-# Named by what only one format has: its last group tells which it is.  Each part ends for good where its
-# characters end (possessive), so that no line takes longer than its length.
+# The last group is the format.  Possessive quantifiers keep the time linear in the length of the line.
 HEAD = re.compile(
     rf"\[(?P<at>{_TIME})"
     r"(?:: (?P<celery_level>[A-Z]+)/(?P<celery>[^\]\n]*+)\] ?"
     r"|\] (?P<huey_level>DEBUG|INFO|WARNING|ERROR|CRITICAL):(?P<huey_logger>[\w.]++):(?P<huey>\d++):)"
     r"|(?P<stamp>\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)"
-    # A name in brackets may be a thread's; a level is a known one, or blanks fill its column.
+    # A name in brackets may be a thread: a level is a known one or padded.
     r"(?: \[(?P<console>(?:debug|info|warn(?:ing)?|error|critical|exception|fatal|trace|notset)(?= *\])|[a-z]++(?= ))"
     r" *+\](?: |\Z)"
     r"| - (?P<stdlib_logger>\S{1,150}+(?: \S{1,20}+){0,6}?)"
     r" - (?P<stdlib>DEBUG|INFO|WARNING|ERROR|CRITICAL|FATAL|NOTSET|Level \d++) - )"
-    # The time stands among the pairs there; no further away than _MAX_HEAD.
+    # The time is among the pairs, within _MAX_HEAD.
     r"|\[(?P<design>[a-z]{4,9}+) *+\] (?=[^\n]{0,350}? @timestamp=\d{4}-)",
     re.ASCII,
 )
 PREFIXED = frozenset({b"[", b"2", b"1"})
-"""What such a line begins with: a bracket, or the century."""
+"""First bytes of such lines: a bracket or the century."""
 PREFIXED_TEXT = frozenset({"[", "2", "1"})
 PROCESS = r"(?:MainProcess|(?:Fork|Spawn|Forkserver)?(?:Pool)?(?:Worker|Process)-[\d:]+)"
 """What Celery and ``multiprocessing`` call their processes, as an expression."""
@@ -38,7 +37,7 @@ _APART = re.compile(
     rb" -------------- \S+@|celery beat v|worker: (?:Warm|Cold|Soft|Hitting|Initiating)|Waiting gracefully for cold"
     rb"|Restarting celery worker|\S[^\n]{0,400}?:\d{1,9}: SecurityWarning: "
 )
-# What VoxelOps and the application print around a run.
+# Output of VoxelOps and the application around a run.
 _OUTPUT = re.compile(
     rb"=++\s*\Z|Docker image|Running |Command:|\xe2\x9c[\x93\x97]|Duration:|Execution log saved|\+ \S++\s*\Z"
 )
@@ -59,17 +58,17 @@ def begins(line: bytes) -> bool:
 
 
 def begins_apart(line: bytes) -> bool:
-    """Whether a line begins what is printed past the log, and belongs to no record before it."""
+    """Whether a line begins output outside the log, which belongs to no record before it."""
     return _APART.match(line) is not None
 
 
 def is_output(line: bytes) -> bool:
-    """Whether a line is known output of a run, which neither goes on with a record nor begins a longer one."""
+    """Whether a line is known output of a run: one record of one line."""
     return _OUTPUT.match(line) is not None
 
 
 def ends_notes(line: bytes) -> bool:
-    """Whether a line behind an exception's name is no note of it."""
+    """Whether a line after an exception's name is not a note."""
     return is_output(line) or _OTHER.match(line) is not None
 
 

@@ -1,7 +1,6 @@
-"""Records that stand in one line because a line feed between them is missing: where such a line is parted.  Pure.
+"""Split lines that hold several records because the line feed between them is missing.  Pure.
 
-A killed process leaves its last line without an end, and two processes that share a file may lose one; the next
-record is then written behind the first.  Each of them is a record at its own offset.
+This happens when a process is killed or several processes share a file.  Each record keeps its own offset.
 """
 
 from __future__ import annotations
@@ -16,23 +15,22 @@ from shipper.tail.splitter import Block
 
 _OBJECT = re.compile(r'\{\s*"')
 _BLANKS = re.compile(r"[ \t\r]*")
-# So many places of a line are tried that turn out not to begin an object.
+# Failed attempts per line to parse an object.
 _MAX_TRIED = 20
 _decode = json.JSONDecoder(strict=False).raw_decode
 
 
 def split(block: Block, index: int) -> int:
-    """Part a line of a block in which records are glued together, in place.
+    """Split a line of a block that holds several records, in place.
 
-    Only where the line's bytes are those of the file: in what a container's runtime wrapped, and in UTF-16, the
-    offset of a part is not known.
+    Lines of container runtimes and UTF-16 are left alone: the offsets inside them are unknown.
 
     Returns:
-        How many lines there are more than before.
+        The number of lines added.
 
     Args:
-        block: of the line.
-        index: of a line that is no JSON as a whole.
+        block: the block.
+        index: of a line that is not one JSON value.
     """
     line = block.lines[index]
     length = block.offsets[index + 1] - block.offsets[index]
@@ -49,7 +47,7 @@ def split(block: Block, index: int) -> int:
 
 
 def _ends(text: str) -> list[int]:
-    """The places in a line behind which another record begins."""
+    """Positions in a line at which another record begins."""
     found: list[int] = []
     at, tried = 0, 0
     while at < len(text):
@@ -66,17 +64,17 @@ def _ends(text: str) -> list[int]:
             break
         at = end
         found.append(end)
-    # What nothing but blanks follow is no place between two records.
+    # Trailing blanks are no record.
     return [end for end in found if text[end:].strip()]
 
 
 def _end_of_event(text: str, at: int, *, alone: bool) -> int:
-    """Where the logger's object that begins here ends; 0 if there is none.
+    """End of the log object that begins at a position; 0 if there is none.
 
     Args:
         text: the line.
-        at: the object's place.
-        alone: it may be part of an object that was torn: it counts only if another object, or nothing, follows.
+        at: the position.
+        alone: it may be part of a torn object: it counts only if an object or the end of the line follows.
     """
     if not text.startswith("{", at):
         return 0
@@ -91,7 +89,7 @@ def _end_of_event(text: str, at: int, *, alone: bool) -> int:
 
 
 def _is_line(value: Record, *, alone: bool) -> bool:
-    """Whether an object is what a logger, the audit trail or a container's runtime writes as a line."""
+    """Whether a logger, the audit trail or a container runtime writes such an object as a line."""
     if alone:
         return json_dialects.is_whole(value)
     return json_dialects.is_event(value) or audit.is_entry(value) or wrappers.of_docker(value) is not None

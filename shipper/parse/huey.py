@@ -14,7 +14,7 @@ _ABOUT = re.compile(
     r"(?:Unhandled exception in task|Task|Requeueing|Received exit signal,|Added task) "
     r"(?:(?P<name>[A-Za-z_][\w.]*+): )?(?P<id>[0-9a-f-]{36})"
 )
-# What is said of a task → what happened to it.
+# Part of a message → action of the task.
 _ACTIONS = (
     ("Unhandled exception in task", "task.failed"),
     ("Requeueing ", "task.retried"),

@@ -1,6 +1,6 @@
-"""JSON of other loggers in structlog's words: which key holds message, time, level and logger.  Pure.
+"""Map JSON of other loggers to structlog's keys: message, time, level, logger.  Pure.
 
-Known are ECS logging (dotted or nested), python-json-logger and dumps of the standard library's records, pino and
+Supported: ECS logging (dotted or nested), python-json-logger and dumps of the standard library's records, pino and
 bunyan, zap and Go's slog, GELF, Logback, Monolog, Serilog and .NET, OpenTelemetry, Google's and the journal's keys;
 ``json_layouts`` flattens nested ones.  A key is renamed only where its value fits the new name; nothing is dropped.
 """
@@ -31,10 +31,10 @@ _LOGGERS = (
     "log.logger", "logger_name", "loggerName", "channel", "@module", "Category", "SourceContext", "log_namespace",
     "name",
 )  # fmt: skip
-# What only a logger's own line has beside ``name``.
+# Keys that show that ``name`` is a logger.
 _OF_LOGGERS = frozenset({"levelname", "levelno", "hostname", "lvl", "severity", "asctime"})
 MARKS = frozenset({*_MESSAGES, *_TIMES, *_LEVELS, "log", "ecs.version"}) | json_layouts.KEYS
-"""Keys of which a line in some dialect has one."""
+"""A record with none of these keys is in no dialect."""
 _OF_FOUR = ("trace", "debug", "info", "warning", "error", "critical")
 _SYSLOG = ("emergency", "alert", "critical", "error", "warning", "notice", "info", "debug")
 _PYTHON = {1: "debug", 2: "info", 3: "warning", 4: "error", 5: "critical", 6: "critical"}
@@ -48,14 +48,14 @@ _UTC = Zone("UTC")
 
 
 def is_event(record: Record) -> bool:
-    """Whether an object is a line of some logger: it says what happened, and how loud or when."""
+    """Whether an object is a log line: a message, and a level or time."""
     if "event" in record or "level" in record or "@timestamp" in record or "timestamp" in record:
         return True
     return not MARKS.isdisjoint(record) and is_whole(record)
 
 
 def is_whole(record: Record) -> bool:
-    """Whether an object says what happened, and also how loud or when."""
+    """Whether an object has a message, and also a level or time."""
     says = "event" in record or any(_text(record.get(key)) is not None for key in _MESSAGES)
     return says and (
         any(record.get(key) is not None for key in _LEVELS)
@@ -65,10 +65,7 @@ def is_whole(record: Record) -> bool:
 
 
 def event_of(record: Record) -> Any:
-    """What a line without an ``event`` of text says; taken out of the record, as every value that is found here.
-
-    Nested layouts are flattened first.
-    """
+    """Remove and return the message of a record without a text ``event``; flattens nested layouts first."""
     event = record.pop("event", None)
     if MARKS.isdisjoint(record):
         return event
@@ -87,7 +84,7 @@ def event_of(record: Record) -> Any:
 
 
 def time_of(record: Record) -> Any:
-    """The time of a line that has it under none of structlog's keys; None if there is none."""
+    """Remove and return the time under a key other than structlog's, or None."""
     if MARKS.isdisjoint(record):
         return None
     for key in _TIMES:
@@ -99,7 +96,7 @@ def time_of(record: Record) -> Any:
 
 
 def level_of(record: Record) -> Any:
-    """The level of a line that has it under another key than ``level``; None if there is none."""
+    """Remove and return the level under a key other than ``level``, or None."""
     if MARKS.isdisjoint(record):
         return None
     _name_logger(record)
@@ -118,7 +115,7 @@ def level_of(record: Record) -> Any:
 
 
 def adapt(record: Record) -> None:
-    """Put message, time and level where structlog has them, as far as they are not there; in place."""
+    """Add missing ``event``, ``timestamp`` and ``level`` from other keys, in place."""
     if type(record.get("event")) is not str and (event := event_of(record)) is not None:
         record["event"] = event
     if "timestamp" not in record and "@timestamp" not in record and (moment := time_of(record)) is not None:

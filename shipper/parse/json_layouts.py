@@ -1,7 +1,7 @@
-"""JSON of loggers that nest what they say, or name it in one letter: spread in the record, in plain keys.  Pure.
+"""Flatten JSON layouts of loggers that nest their fields or use one-letter keys.  Pure.
 
-loguru's ``serialize``, Rust's ``tracing``, Log4j2's JSON layouts, zap's development keys, MongoDB, Datadog, Google's
-entries, Lambda's errors.  What has no other place keeps its key, so nothing is dropped.
+loguru's ``serialize``, Rust's ``tracing``, Log4j2, zap's development keys, MongoDB, Datadog, Google Cloud, Lambda's
+errors.  Unmapped keys are kept.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _STATUSES = frozenset({"emergency", "alert", "critical", "error", "warn", "warni
 
 
 def _loguru(record: Record) -> None:
-    """``serialize=True``: the record beside the text that would have been printed."""
+    """``serialize=True``: the record beside its formatted text."""
     fields = record["record"]
     if not isinstance(fields, dict) or not isinstance(record.get("text"), str):
         return
@@ -62,7 +62,7 @@ def _tracing(record: Record) -> None:
 
 
 def _entry(record: Record) -> None:
-    """What Google's agents put around a line of JSON."""
+    """Envelope of Google's logging agents."""
     payload = record["jsonPayload"]
     if isinstance(payload, dict) and "message" not in record and isinstance(payload.get("message"), str):
         record["message"] = payload.pop("message")
@@ -71,7 +71,7 @@ def _entry(record: Record) -> None:
 
 
 def _logstash(record: Record) -> None:
-    """Logstash's first format: what the logger says beside the message is one level below."""
+    """Logstash v0: fields other than the message are nested in ``@fields``."""
     fields = record["@fields"]
     if isinstance(fields, dict):
         for key in [key for key in fields if key not in record]:
@@ -131,7 +131,7 @@ def _datadog(record: Record) -> None:
 
 
 def _named_below(record: Record) -> None:
-    """A logger with its name and more, as Datadog and ECS nest it."""
+    """A nested ``logger`` object (Datadog, ECS)."""
     logger = record["logger"]
     if isinstance(logger, dict) and isinstance(logger.get("name"), str):
         del record["logger"]
@@ -146,7 +146,7 @@ def _azure(record: Record) -> None:
 
 
 def _message(record: Record) -> None:
-    """A message that is an object: an error of Lambda, or Sentry's with what it was formatted from."""
+    """A message that is an object (Lambda, Sentry)."""
     nested = record["message"]
     if not isinstance(nested, dict):
         return
@@ -178,14 +178,14 @@ _LAYOUTS: dict[str, Callable[[Record], None]] = {
     "message": _message,
 }
 KEYS = frozenset(_LAYOUTS)
-"""Keys of which a line that is spread has one."""
+"""A record with none of these keys has none of these layouts."""
 
 
 def flatten(record: Record) -> None:
-    """Put what a logger has nested where others have it; in place.
+    """Rename and flatten nested fields, in place.
 
     Args:
-        record: without an event of structlog's.
+        record: has no ``event`` of structlog.
     """
     for key in _LAYOUTS.keys() & record.keys():
         if key in record:
@@ -193,6 +193,6 @@ def flatten(record: Record) -> None:
 
 
 def _rename(record: Record, old: str, new: str) -> None:
-    """Give a value another key, where it has a value and the other has none."""
+    """Rename a key unless the new one exists."""
     if new not in record and old in record:
         record[new] = record.pop(old)

@@ -1,7 +1,6 @@
-"""Lines → records: the parser is chosen line by line, and lines that are one record are joined.
+"""Lines → records: choose the parser for each line and join the lines of one record.
 
-A file holds what its writers put there: JSON beside text beside tracebacks.  One flat loop: at a hundred thousand
-lines a second a call costs more than the work in it.
+Files mix JSON, text and tracebacks.  One flat loop, because at 100,000 lines per second calls dominate the cost.
 """
 
 from __future__ import annotations
@@ -34,23 +33,23 @@ from shipper.parse.records import Record, Records, text_of
 from shipper.parse.wrappers import bare
 
 _OBJECT = re.compile(r'\{\s*"')
-# So many places of a line may begin an object, and so long a line is looked through for one.
+# Limits when searching a torn line for an object: attempts, and characters of the line.
 _MAX_OBJECTS, _MAX_TORN_LENGTH = 20, 2**18
 Reader = Callable[[bytes], Record | None]
 
 
 def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool = False) -> int:
-    """Add the records of the block's lines from ``index`` to before ``stop``.
+    """Add the records of lines ``index`` to ``stop`` (exclusive).
 
     Args:
-        out: of the block.
+        out: the records of the block.
         index: of the first line.
         stop: of the line behind the last.
-        final: the last record ends with the last line; else it may go on, and is held back.
-        undisturbed: nobody prints between the application's lines: what stands behind one belongs to it.
+        final: the last record is complete; otherwise it may continue and is held back.
+        undisturbed: only the application writes here: lines without a prefix belong to the record before them.
 
     Returns:
-        The first line that is held back; ``stop`` if none is.
+        Index of the first line held back; ``stop`` if none is.
     """
     block = out.block
     lines, offsets, cut = block.lines, block.offsets, block.cut
@@ -65,7 +64,7 @@ def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool 
     records, raws, starts = out.records, out.raws, out.starts
     layouts = of_formats(block.origin.layouts)
     usual = {*PREFIXED, b"\x1b"} if not layouts else set()
-    # What the line before had to know of the one at ``known_at``.
+    # Text and head of line ``next_index``, cached while reading the line before it.
     next_index, next_text = -1, ""
     next_head: re.Match[str] | None = None
     while index < stop:
@@ -91,7 +90,7 @@ def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool 
                 index += 1
                 continue
         elif first in usual and not of_audit and index + 1 < stop and line[-1:] != b"\r" and index not in cut:
-            # The usual line: a prefix, and behind it a line that cannot go on with it.
+            # Fast path: a line with a prefix, followed by a line that cannot continue it.
             if next_index == index:
                 text, head = next_text, next_head
             else:
@@ -107,7 +106,7 @@ def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool 
                 kind = head.lastgroup
                 alone = not after or not may_go_on[after[0]] or (after[0] == 27 and after[4:6] == b"20")
                 if undisturbed or kind == "celery":
-                    # It may take whatever is no record; that the next line is one is certain by its prefix.
+                    # It takes any line that begins no record; a prefix is proof that the next one does.
                     next_head = None
                     if after[:1] in PREFIXED:
                         try:
@@ -131,15 +130,15 @@ def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool 
                     continue
         body = bare(line, offsets[index])
         if not body.strip():
-            index += 1  # blank lines between records say nothing
+            index += 1  # skip blank lines between records
             continue
         if index not in cut and wrappers.unwrap(body) is not None:
             end = wrappers.read(out, index, stop, final=final, inner=inner)
             if end == index:
-                break  # the rest of the line is not there yet
+                break  # the line is incomplete
             index = end
             continue
-        # Blanks before an object are somebody's indentation.
+        # Skip indentation before an object.
         whole = body.lstrip()
         if whole[:1] == b"{":
             if whole is not line and (record := read_json(whole)) is not None:
@@ -159,7 +158,7 @@ def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool 
             continue
         if indented_json.opens(body) and (found := indented_json.find(lines, index, stop, final=final)) is not None:
             if found.record is None:
-                break  # its end is not there yet
+                break  # the object is incomplete
             out.add(found.record, found.first, found.end)
             index = found.rest
             continue
@@ -173,20 +172,20 @@ def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool 
         else:
             end, is_open = extent(lines, index, stop, body, undisturbed=undisturbed)
             if is_open and not final:
-                break  # the next lines may belong to it
+                break  # the record may continue
         _add_text(out, index, end, body, layouts)
         index = end
     return index
 
 
 def _json_of_invalid(body: bytes, read_json: Reader) -> Record | None:
-    """The record of a JSON line with bytes in it that are no UTF-8, or None."""
+    """The record of a JSON line with invalid UTF-8, or None."""
     text, valid = text_of(body)
     return None if valid else read_json(text.encode())
 
 
 def _element(body: bytes, read_json: Reader) -> Record | None:
-    """The record of a logger's object that a comma follows, as in an array of an element a line; None for others."""
+    """The record of a log object with a trailing comma (an array with one element per line), or None."""
     if not body.endswith(b"},"):
         return None
     record = read_json(body[:-1])
@@ -194,12 +193,12 @@ def _element(body: bytes, read_json: Reader) -> Record | None:
 
 
 def _may_be_glued(body: bytes, layouts: Layouts) -> bool:
-    """Whether a line that is no JSON may hold several records: quick, for every line that is tried."""
+    """Quick check whether a line that is not JSON may hold several records."""
     return body[:1] == b"{" or (b"}{" in body and text_formats.parse(text_of(body)[0], layouts) is None)
 
 
 def _behind_torn(text: str) -> Record | None:
-    """The object behind what a killed process did not finish; what it had written is kept under ``torn``."""
+    """The object after the unfinished output of a killed process, which is kept under ``torn``."""
     if not text.endswith("}") or len(text) > _MAX_TORN_LENGTH:
         return None
     for found in islice(_OBJECT.finditer(text, 1), _MAX_OBJECTS):

@@ -1,7 +1,7 @@
-"""What a line of a container's output says of itself: its time, level, logger, and the node of a workflow.  Pure.
+"""Fields of a line of container output: time, level, logger, workflow node.  Pure.
 
 nipype (so fMRIPrep, QSIPrep, QSIRecon, MRIQC, XCP-D) writes a head, ``261127-02:14:07,963 nipype.workflow ERROR:``,
-and the message below it, behind a tab; FreeSurfer's ``recon-all`` ends its headings with a time; MRtrix, ANTs,
+and the message below it, after a tab; FreeSurfer's ``recon-all`` ends its headings with a time; MRtrix, ANTs,
 dcm2niix and the BIDS validator write a level and no time; loggers of Python write both.
 """
 
@@ -17,14 +17,14 @@ from shipper.parse.timestamps import FIRST_YEAR, LAST_YEAR
 _NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONTHS = {name: at for at, name in enumerate(_NAMES, start=1)}
 _MONTH = "|".join(_MONTHS)
-# The names of zones that mean one offset wherever they are written (RFC 2822); others are the container's own.
+# Zone names with one offset (RFC 2822); others are ambiguous.
 _OFFSETS = {
     "UTC": "Z", "GMT": "Z", "UT": "Z", "Z": "Z", "EDT": "-04:00", "EST": "-05:00", "CDT": "-05:00", "CST": "-06:00",
     "MDT": "-06:00", "MST": "-07:00", "PDT": "-07:00", "PST": "-08:00",
 }  # fmt: skip
-# How levels are written → in the words of the others.
+# Spellings of levels.
 _LEVELS = {"err": "error", "warn": "warning", "crit": "critical", "fatal": "critical", "severe": "error"}
-# A level that has no name says its number.
+# Names of numeric levels, by lower bound.
 _NUMBERED = ((50, "critical"), (40, "error"), (30, "warning"), (20, "info"), (0, "debug"))
 _STRONG = "DEBUG|INFO|WARN(?:ING)?|ERR(?:OR)?|CRIT(?:ICAL)?|FATAL"
 _LEVEL = f"(?:{_STRONG}|TRACE|NOTICE|SUCCESS|IMPORTANT|SEVERE|ALERT|PANIC)"
@@ -49,18 +49,18 @@ _ISO = re.compile(
 _RECON_ALL = re.compile(
     rf"(?:#@# (?P<node>\S.{{0,99}}?) +|(?P<heading>.{{0,200}}?\b(?:at|date):? +)|[\[(]?){_DATE}[\])]?\s*", re.ASCII
 )
-# When one of FreeSurfer's programs was asked how much the machine has to do.
+# Load line of FreeSurfer's programs.
 _LOAD = re.compile(rf"@#@FSLOADPOST (?P<date>\d{{4}}:\d\d:\d\d):(?P<clock>{_CLOCK}) (?P<logger>[\w.-]++)", re.ASCII)
 _TOOL = r"(?:(?P<tool>[A-Za-z][\w./+-]{0,60}+): {1,2})?"
 _LEVELLED = re.compile(
-    # In brackets, behind the program's name (MRtrix) or a number (the BIDS validator).
+    # In brackets, after the program's name (MRtrix) or a number (the BIDS validator).
     rf"(?:\d{{1,4}}: )?{_TOOL}\[ ?(?P<boxed>(?i:{_LEVEL})) {{0,9}}(?:\]|: )"
     rf"|{_TOOL.replace('tool', 'tool_')}(?P<plain>(?i:{_LEVEL})):(?::?(?=\s|\Z)|(?P<logger>[\w.]{{1,99}}+):)"
     rf"|(?P<strong>{_STRONG})(?:\s|!|\Z)"
     r"|\S[^\n]{0,300}?:\d{1,9}: \w*(?P<warned>Warning): ",
     re.ASCII,
 )
-# A level behind a time, and the logger beside it.
+# A level after a time, and the logger beside it.
 _BEHIND = re.compile(
     rf"[\s\])|,:-]*(?:\[\d+\] )?(?:(?P<before>[\w.-]{{1,99}}+)(?: -)? +)?[\[(|]? ?"
     rf"(?P<level>{_LEVEL}|(?:(?<=[\[(|] )|(?<=[\[(|]))(?i:{_LEVEL})) *(?:[\])|:/-]|\s|\Z)"
@@ -75,20 +75,20 @@ _NODE = re.compile(
     r"|crash-\d{8}-\d{6}-[^-\s]+-(?P<crash>[\w.-]+?)-[0-9a-f]{8}-[0-9a-f]{4}-",
     re.ASCII,
 )
-# What can't be there otherwise: most lines are told by this alone.
+# First characters of lines with a time; rules out most lines.
 _FIRST = frozenset("0123456789[(#@")
 _MAX_LENGTH = 1000
 
 
 class LineFields(NamedTuple):
-    """What a line says of itself; what it does not say is empty.
+    """Fields of a line; missing ones are empty.
 
     Attributes:
-        stamp: its time in ISO 8601, without a zone where it names none.
+        stamp: ISO 8601, without a zone if the line has none.
         level: in lower case.
-        logger: who wrote it.
+        logger: the program or logger.
         node: of the workflow.
-        headed: it is a head: its message is the next line.
+        headed: the line is a head: its message is the next line.
     """
 
     stamp: str = ""
@@ -99,11 +99,7 @@ class LineFields(NamedTuple):
 
 
 def fields_of(text: str) -> LineFields | None:
-    """What a line says of itself; None where it says nothing.
-
-    Args:
-        text: the line.
-    """
+    """The fields of a line; None if it has none."""
     text = text[:_MAX_LENGTH]
     if "\x1b" in text:
         text = ANSI.sub("", text)
@@ -123,7 +119,7 @@ def fields_of(text: str) -> LineFields | None:
 
 
 def node_in(text: str) -> str:
-    """The node that a message of nipype names; empty if it names none."""
+    """The node in a message of nipype; empty if there is none."""
     if "ode" not in text and "Job" not in text and "crash-" not in text and "ubmitting" not in text:
         return ""
     found = _NODE.search(text[:_MAX_LENGTH])
@@ -132,7 +128,7 @@ def node_in(text: str) -> str:
 
 def _timed(text: str) -> LineFields | None:
     if (found := _NIPYPE.match(text)) is not None:
-        # Without its leading noughts: 7 are seven milliseconds.
+        # nipype drops leading zeros: 7 means 7 ms.
         fraction = f".{found['fraction']:0>3}" if found["fraction"] else ""
         date = found["date"]
         stamp = _stamp(f"20{date[:2]}-{date[2:4]}-{date[4:]}T{found['clock']}{fraction}")
@@ -158,7 +154,7 @@ def _timed(text: str) -> LineFields | None:
 
 
 def _recon_all(text: str) -> LineFields | None:
-    """A line that ends with a time as ``date`` writes it."""
+    """A line that ends with the output of ``date``."""
     if ":" not in text[-30:] or not (text[-1:].isdigit() or text[-1:] in "TCMZ])") or len(text) > 300:
         return None
     found = _RECON_ALL.fullmatch(text)
@@ -182,7 +178,7 @@ def _recon_all(text: str) -> LineFields | None:
 
 
 def _stamp(text: str) -> str:
-    """The stamp, if there is such a time, and an index holds it in every zone."""
+    """The timestamp if it is valid and within the range of ``date_nanos`` in every zone; else empty."""
     try:
         year = datetime.fromisoformat(text).year
     except ValueError:

@@ -1,7 +1,7 @@
-"""What lines of a container's output get from the lines above them: a time, a level, a node.  Pure.
+"""What lines of container output inherit from the lines above: time, level, node.  Pure.
 
-A line that names no time follows the last one that does, a nanosecond a byte.  The lines below a head (indented ones,
-and a traceback) have its level, logger and node: who looks for errors wants to see what they say.
+A line without a time gets the last time plus one nanosecond per byte between them.  Indented lines and tracebacks
+below a head inherit its level, logger and node, so that a search for errors finds them.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ _HEAD, _FRAMES, _NAMED = "h", "f", "n"
 
 
 class Above(NamedTuple):
-    """What is known between two lines; travels as text.
+    """State between two lines; serialised as text.
 
     Attributes:
-        stamp: the last time that a line named.
+        stamp: the last time in a line.
         offset: of that line.
-        reach: of the last head: to indented lines, through the frames of a traceback, or behind its exception.
+        reach: how far the last head applies: indented lines, frames of a traceback, or lines after its exception.
         level: of that head.
         logger: of it.
         node: of it.
@@ -36,7 +36,7 @@ class Above(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> Above:
-        """What was kept as this text."""
+        """The state that was serialised as this text."""
         if not text:
             return _NOTHING
         stamp, offset, reach, level, logger, node = text.split("|", 5)
@@ -52,14 +52,14 @@ _MAX_LENGTH = 200
 
 
 def add(record: Record, text: str, start: int, above: Above, after: str | None) -> Above:
-    """Put into a line's record what the line says of itself, or has from above; gives what is known below it.
+    """Add own and inherited fields to a line's record; returns the state below the line.
 
     Args:
-        record: of the line.
-        text: of the line.
+        record: the line's record.
+        text: the line.
         start: its offset.
-        above: what is known above it.
-        after: the next line; None where there is none.
+        above: the state above it.
+        after: the next line, or None.
     """
     found = output_lines.fields_of(text)
     if found is None:
@@ -83,7 +83,7 @@ def add(record: Record, text: str, start: int, above: Above, after: str | None) 
 
 
 def waits(text: str) -> bool:
-    """Whether a line says what it does only together with the next one."""
+    """Whether a line is a head, whose message is the next line."""
     found = output_lines.fields_of(text) if text.rstrip().endswith(":") else None
     return found is not None and found.headed
 
@@ -98,7 +98,7 @@ def _put(record: Record, level: str, logger: str, node: str) -> None:
 
 
 def _reach(above: Above, text: str) -> str:
-    """How far the head above reaches behind this line; empty if it did not reach the line."""
+    """How far the head above applies after this line; empty if it does not apply to it."""
     if traceback.state_of(text[:_MAX_LENGTH].encode()) is not State.NONE:
         return _FRAMES
     if above.reach == _HEAD:

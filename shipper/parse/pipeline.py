@@ -1,8 +1,8 @@
-"""Pipeline logs: output of one run, every line a record, its stream from the section it stands in.
+"""Pipeline logs: output of one run; every line is a record, its stream is that of its section.
 
 The file is ``=== STDOUT ===``, the output, ``=== STDERR ===``, the error output.  A marker inside the output is
-content: the first line opens standard output and only the first ``=== STDERR ===`` opens standard error; what
-switches back while the pipeline still runs says ``(continued)``.  What a line says of itself is ``container``'s.
+content: the first line opens standard output and only the first ``=== STDERR ===`` opens standard error; switches
+while the pipeline runs are marked ``(continued)``.  ``output_lines`` parses the lines.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ OUT, ERR, LATE = "stdout", "stderr", "stdout+"
 
 
 class Run(NamedTuple):
-    """What a pipeline log's name says; ``begun``: when it was begun, as digits (UTC)."""
+    """Fields of a pipeline log's file name; ``begun``: start time as digits (UTC)."""
 
     run_id: str
     pipeline: str
@@ -44,9 +44,9 @@ def run_of(path: str) -> Run | None:
 
 
 def parse(block: Block) -> Records:
-    """Every line as a record; nothing is skipped, so that the file can be given back byte for byte.
+    """Parse every line as a record and skip none, so that the file can be restored byte for byte.
 
-    A head whose message is not there yet is held back: the message names the node.
+    A nipype head at the end is held back until its message, which names the node, is there.
     """
     lines, offsets = block.lines, block.offsets
     count = len(lines)

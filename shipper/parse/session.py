@@ -1,10 +1,8 @@
 """Per-session logs: console lines of the application, and framed sections with the output of each run.
 
-A section (STDOUT, ERROR, METRICS, TRACEBACK) ends at the next frame or at a console line of the application, which
-appends without a blank line.  An error or a traceback is one record up to the first line that begins another in
-whatever format, or that is one note too many; the lines from there on are records like those of STDOUT.  Inside the
-application writes no stamp: lines of a section follow its last line, a nanosecond a byte, or the last stamp of the
-container whose output it is.
+A section (STDOUT, ERROR, METRICS, TRACEBACK) ends at the next frame or console line of the application.  An error or
+a traceback is one record up to the first line that begins another; lines from there on are records like those of
+STDOUT.  Lines without a time get the last time of the application or the container plus one nanosecond per byte.
 """
 
 from __future__ import annotations
@@ -32,24 +30,24 @@ from shipper.parse.records import Record, Records, text_of
 _RULE = b"=" * 72
 _NAMES = {b"  STDOUT": "STDOUT", b"  ERROR": "ERROR", b"  METRICS": "METRICS", b"  TRACEBACK": "TRACEBACK"}
 _FRAME_LINES = 3
-# A line of the application itself: other programs' lines inside a section are content, whatever they look like.
+# Console line of the application: other lines inside a section are content.
 _OWN = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z \[[a-z ]{9}\](?: |\Z)")
 _UNDECIDED = "?"
 _STDOUT, _REST = "STDOUT", "REST"
-"""Sections of which every line is a record: a program's output, and what follows the record of any other section."""
-# The application shows the end of an error output, and then, behind this word, all of it.
+"""Sections of which every line is a record: output, and lines after the record of another section."""
+# The application writes the tail of an error output and then, after this word, all of it.
 _AGAIN = b"stderr: "
 
 
 @dataclass(slots=True, frozen=True)
 class State:
-    """What is known between two lines; travels as text.
+    """State between two lines; serialised as text.
 
     Attributes:
         section: the name of the open section; empty among console lines.
         stamp: of the last console line, empty before the first.
         offset: of that line.
-        above: what a container's output has said in the open section.
+        above: state of the container output in the open section.
     """
 
     section: str = ""
@@ -59,7 +57,7 @@ class State:
 
     @classmethod
     def of(cls, text: str) -> State:
-        """The state that was kept as this text."""
+        """The state that was serialised as this text."""
         section, _, remainder = text.partition("|")
         stamp, _, remainder = remainder.partition("|")
         offset, _, above = remainder.partition("|")
@@ -73,19 +71,19 @@ class State:
 
 
 class _Section(NamedTuple):
-    """Lines of a section that are one record, and the section that the line behind them stands in."""
+    """End of the lines of a section that are one record, and the section of the line after them."""
 
     end: int
     after: str
 
 
 def read(out: Records) -> None:
-    """Fill in the records of a block of such a file."""
+    """Parse the block of ``out``."""
     lines = out.block.lines
     out.parser_states = []
     state = State.of(out.block.parser_state)
     index = 0
-    while index < len(lines):  # reading may part lines
+    while index < len(lines):  # reading may split lines
         name = _frame_at(lines, index, final=out.block.final)
         if name == _UNDECIDED:
             break
@@ -112,7 +110,7 @@ _After = tuple[int, State]
 
 
 def _frame_at(lines: list[bytes], index: int, *, final: bool) -> str | None:
-    """The section whose frame begins with this line, None if none does, or that more lines are needed to say."""
+    """The section whose frame begins at this line; None if none does; ``_UNDECIDED`` if lines are missing."""
     if lines[index][:72] != _RULE or lines[index].rstrip(b"\r") != _RULE:
         return None
     if index + 1 == len(lines):
@@ -126,7 +124,7 @@ def _frame_at(lines: list[bytes], index: int, *, final: bool) -> str | None:
 
 
 def _read_console(out: Records, index: int, state: State) -> _After:
-    """Lines up to the next frame, read like those of any other file."""
+    """Read lines up to the next frame like those of other files."""
     lines, final = out.block.lines, out.block.final
     stop, framed = len(lines), False
     for at in range(index, stop):
@@ -144,10 +142,7 @@ def _read_console(out: Records, index: int, state: State) -> _After:
 
 
 def _read_output(out: Records, index: int, state: State) -> _After:
-    """Every line of a program's output as a record, up to the end of its section.
-
-    A head whose message is not there yet is held back.
-    """
+    """Read each line of an output section as a record; hold back a head without its message."""
     lines, final = out.block.lines, out.block.final
     count, parser_state = len(lines), str(state)
     assert out.parser_states is not None
@@ -181,7 +176,7 @@ def _read_output(out: Records, index: int, state: State) -> _After:
 
 
 def _add_prefix(record: Record, text: str, start: int, above: Above) -> Above:
-    """Time and level of a line behind an error that no container writes; gives what is known below it."""
+    """Add time and level of a line after an error; returns the state below it."""
     fields: Record = {}
     if text[:1] == "{" and (found := structlog.parse(text)) is not None and json_dialects.is_event(found):
         json_dialects.adapt(found)
@@ -204,7 +199,7 @@ def _add_prefix(record: Record, text: str, start: int, above: Above) -> Above:
 
 
 def _read_framed(out: Records, index: int, name: str, state: State) -> _After | None:
-    """A frame and the section's first record; None if its end is not there yet."""
+    """Read a frame and the section's first record; None if it is incomplete."""
     lines = out.block.lines
     begins = index + _FRAME_LINES
     state = replace(state, above=Above())
@@ -227,7 +222,7 @@ def _read_framed(out: Records, index: int, name: str, state: State) -> _After | 
 
 
 def _read_more(out: Records, index: int, state: State) -> _After | None:
-    """What goes on with a section whose record was ended before."""
+    """Read lines of a section after its first record."""
     if not out.block.lines[index].strip():
         return index + 1, state
     if multiline.begins_record(out.block.lines[index]):
@@ -242,7 +237,7 @@ def _add_section(out: Records, index: int, begins: int, section: _Section, state
     while last > max(begins, index + 1) and not lines[last - 1].strip():
         last -= 1
     text, valid = text_of(b"\n".join(line.removesuffix(b"\r") for line in lines[begins:last]))
-    if not text:  # nothing but its frame
+    if not text:  # empty section
         text = b"\n".join(line.rstrip(b"\r") for line in lines[index:begins]).decode()
     at = _add(out, _section_record(state.section, text), index, last, state)
     if not valid:
@@ -329,7 +324,7 @@ def _end_of_object(lines: list[bytes], begins: int) -> int:
 
 
 def _add(out: Records, record: Record, index: int, end: int, state: State) -> int:
-    """Take in a record; what has no stamp of its own follows the last one."""
+    """Add a record; without a time it gets the last one."""
     at = out.add(record, index, end)
     if state.above.stamp:
         out.contained[at] = state.above.stamp

@@ -8,7 +8,7 @@ from shipper.parse import celery, traceback
 from shipper.parse.format_prefixes import PROCESS
 from shipper.parse.records import Record
 
-# Celery may be told to write this format, with the process in the logger's place.
+# Celery configured with this format has the process in place of the logger.
 _PROCESS = re.compile(PROCESS)
 
 
