@@ -84,7 +84,11 @@ class Packer:
                 full.append(self.take())
                 continue
             end = records.starts[last] if last < count else records.end
-            carry = records.carry if last == count or records.carries is None else records.carries[last - 1]
+            parser_state = (
+                records.parser_state
+                if last == count or records.parser_states is None
+                else records.parser_states[last - 1]
+            )
             if maybe_sent:
                 there = len(self.batch.items)
                 ranges = self.batch.reread if origin.restarts else self.batch.maybe_sent
@@ -95,11 +99,11 @@ class Packer:
             if not first:
                 # All facts of the block: no cursor moves past the block before this batch is settled.
                 self.batch.facts += serialised.facts
-            self.batch.spans.append(block.span(start, end, carry, last=last == count))
+            self.batch.spans.append(block.span(start, end, parser_state, last=last == count))
             first, start = last, end
         if not count and records.end > start:
             # Only blank lines: nothing to send, but the cursor moves over them in its turn.
-            self.batch.spans.append(block.span(start, records.end, records.carry))
+            self.batch.spans.append(block.span(start, records.end, records.parser_state))
         return full
 
     def take(self) -> Batch:

@@ -57,7 +57,9 @@ class LineByLine:
                     "the next start, keep the file until then; other lines go on",
                     block.origin.path, bug(worse), block.offsets[0], block.offsets[-1],
                 )  # fmt: skip
-                return Records(block, end=block.offsets[-1], rest=len(block.lines), carry=block.parser_state), None
+                return Records(
+                    block, end=block.offsets[-1], rest=len(block.lines), parser_state=block.parser_state
+                ), None
             if self._throttle.allows("one by one"):
                 log.error(
                     "%s: a bug (%s) in reading the lines from byte %d to %d: they are read one by one, %d of them "
@@ -69,13 +71,15 @@ class LineByLine:
 
 def _one_by_one(block: Block, documents: Documents) -> tuple[Records, Serialised, int]:
     """The records and documents of single lines, and how many of these are plain messages."""
-    out = Records(block, end=block.offsets[-1], rest=len(block.lines), carries=[], carry=block.parser_state)
+    out = Records(
+        block, end=block.offsets[-1], rest=len(block.lines), parser_states=[], parser_state=block.parser_state
+    )
     serialised = Serialised([], [])
     plain = 0
     # Lines joined from the next generation have the offset of the block's end: they belong to the line before.
     lines = max(1, bisect_left(block.offsets, block.offsets[-1]))
     for index in range(lines):
-        line = _line(block, index, last=index == lines - 1, carry=out.carry)
+        line = _line(block, index, last=index == lines - 1, parser_state=out.parser_state)
         try:
             records = parse(line)
             some = serialise(documents.of(records))
@@ -89,19 +93,19 @@ def _one_by_one(block: Block, documents: Documents) -> tuple[Records, Serialised
     return out, serialised, plain
 
 
-def _line(block: Block, index: int, *, last: bool, carry: str) -> Block:
+def _line(block: Block, index: int, *, last: bool, parser_state: str) -> Block:
     line = block.after(index)
     if not last:
         line.lines, line.offsets = line.lines[:1], line.offsets[:2]
         line.cut = {at: length for at, length in line.cut.items() if at == 0}
     line.unterminated = last and block.unterminated
-    line.final, line.parser_state = True, carry
+    line.final, line.parser_state = True, parser_state
     return line
 
 
 def _plain(line: Block) -> Records:
     """The record of a line as a plain message."""
-    records = Records(line, end=line.offsets[-1], rest=len(line.lines), carry=line.parser_state)
+    records = Records(line, end=line.offsets[-1], rest=len(line.lines), parser_state=line.parser_state)
     text, valid = text_of(b"\n".join(line.lines))
     at = records.add({"event": text, "iostream": None}, 0, len(line.lines))
     records.tag(at, "parse_failure")
@@ -125,6 +129,6 @@ def _take(out: Records, records: Records) -> None:
     out.originals |= {first + at: original for at, original in records.originals.items()}
     out.contained |= {first + at: stamp for at, stamp in records.contained.items()}
     out.after |= {first + at: behind for at, behind in records.after.items()}
-    out.carry = records.carry
-    assert out.carries is not None
-    out.carries += records.carries or [records.carry] * len(records.records)
+    out.parser_state = records.parser_state
+    assert out.parser_states is not None
+    out.parser_states += records.parser_states or [records.parser_state] * len(records.records)

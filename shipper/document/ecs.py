@@ -142,7 +142,7 @@ class Documents:
             event = events.get(message)
             if event is None:
                 event = {**event_fields(message), "created": created, "dataset": dataset}
-                if message.startswith(celery.SAYINGS):
+                if message.startswith(celery.TASK_PREFIXES):
                     celery.add_task(record, message)
                 else:
                     events[message] = event

@@ -1,6 +1,6 @@
-"""Audit records, one JSON object a line, with the columns of the application's audit table.
+"""Audit records: one JSON object per line with the columns of the application's audit table.
 
-Times are UTC where they name no zone; ``details`` may be an object, JSON text or null.
+Times without a zone are UTC; ``details`` is an object, JSON text or null.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _NAIVE = re.compile(r"[0-9-]{10}[ T][0-9:]{8}(?:[.,][0-9]{1,9})?")
 
 
 def parse(line: bytes, read: Callable[[bytes], Record | None] = structlog.parse) -> Record | None:
-    """The audit record of a line, or None; an event of the application that strayed in stays one."""
+    """The audit record or application event in a line, or None."""
     record = read(line)
     if record is None or not is_entry(record):
         return voxelops.adapted(record) if record and ("event" in record or "event_type" in record) else None
@@ -24,19 +24,16 @@ def parse(line: bytes, read: Callable[[bytes], Record | None] = structlog.parse)
 
 
 def entry(record: Record) -> Record:
-    """An audit record with its details as what they are."""
+    """An audit record with its details decoded."""
     details = record.get("details")
     if isinstance(details, str):
-        with suppress(ValueError):  # a text then
+        with suppress(ValueError):  # plain text
             record["details"] = structlog.loads(details)
     return record
 
 
 def exported(record: Record) -> Record:
-    """The same from ``export audit``, which writes nothing for null and no zone for UTC.
-
-    It can be printed into any file, where a stamp without a zone would be taken for local time.
-    """
+    """An audit record of ``export audit``, which writes null as an empty string and UTC without a zone."""
     found = {key: None if value == "" else value for key, value in record.items()}
     stamp = found.get("timestamp")
     if isinstance(stamp, str) and _NAIVE.fullmatch(stamp):
@@ -45,5 +42,5 @@ def exported(record: Record) -> Record:
 
 
 def is_entry(record: Record) -> bool:
-    """Whether a record says what happened to which kind of thing."""
+    """Whether a record is an audit record."""
     return record.get("entity_type") is not None and record.get("action") is not None

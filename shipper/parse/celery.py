@@ -30,13 +30,13 @@ _LIMIT = re.compile(
 )
 _HANDLER = re.compile(r"Task handler raised error: (?P<raised>.*)", re.DOTALL)
 _UNREGISTERED = "Received unregistered task of type "
-SAYINGS = (
+TASK_PREFIXES = (
     "Task ", "Discarding revoked task: ", "Soft time limit ", "Hard time limit ", "Scheduler: Sending ", _UNREGISTERED
 )  # fmt: skip
-"""How Celery begins what it says of tasks."""
+"""Prefixes of Celery's messages about tasks."""
 _NAME_IN_HEADERS = re.compile(r"'task': '(?P<name>[^']++)'")
 _ID_IN_HEADERS = re.compile(r"'id': '(?P<id>[^']++)'")
-# Task loggers: as today's Celery writes it, and in brackets of its own as older ones did.
+# Task loggers: the formats of current and of older Celery.
 _IN_TASK = re.compile(
     rf"(?:(?P<name>[A-Za-z_][\w.]*+)\[(?P<id>{_UUID})\]:|\[(?P<old_name>[A-Za-z_][\w.]*+)\((?P<old_id>[^)\s]++)\)\]:?)"
     r" (?P<message>.*)",
@@ -44,7 +44,7 @@ _IN_TASK = re.compile(
 )
 _DUE = re.compile(r"Scheduler: Sending due task (?P<entry>\S++) \((?P<name>[^)]++)\)")
 _ERROR_CALL = re.compile(r"(?P<type>[A-Za-z_][\w.]*+)\((?P<args>.*)\)", re.DOTALL)
-# Of these the inner line's count, and the prefix's are not kept.
+# The inner line decides these; those of the prefix are dropped.
 _DECIDED = frozenset({"timestamp", "level"})
 _OWN_LOGGERS = frozenset({"celery", "celery.beat"})
 Reader = Callable[[str], Record | None]
@@ -61,12 +61,12 @@ def record(head: re.Match[str], first: str, below: str, read_json: Reader = stru
         head: the prefix.
         first: what follows it.
         below: the lines joined to it.
-        read_json: how the application's own line is read.
+        read_json: parser of the inner JSON line.
     """
     stamp, level, process = head.group("at", "celery_level", "celery")
     found = _unwrapped(first, below, read_json)
     if found is None:
-        found = _said(first, below, level, read_json)
+        found = _own_record(first, below, level, read_json)
     if "timestamp" not in found and "@timestamp" not in found:
         found["timestamp"] = stamp
     found.setdefault("level", level)
@@ -75,17 +75,17 @@ def record(head: re.Match[str], first: str, below: str, read_json: Reader = stru
 
 
 def inside(fields: Record, first: str, below: str, read_json: Reader = structlog.parse) -> Record | None:
-    """What Celery, or the application through it, says behind a prefix of whatever format; None if neither does.
+    """The record of Celery or the application after a foreign prefix; None if it is neither.
 
     Args:
-        fields: what the prefix says; the inner line decides time and level, as behind Celery's own prefix.
+        fields: of the prefix; the inner line decides time and level.
         first: what follows it.
         below: the lines joined to it.
-        read_json: how the application's own line is read.
+        read_json: parser of the inner JSON line.
     """
     found = _unwrapped(first, below, read_json)
     if found is None:
-        found = _said(first, below, fields.get("level", ""), read_json)
+        found = _own_record(first, below, fields.get("level", ""), read_json)
         if "action" not in found and "task_id" not in found:
             return None
         if not found.get("level"):
@@ -99,11 +99,11 @@ def inside(fields: Record, first: str, below: str, read_json: Reader = structlog
     return {key: value for key, value in fields.items() if key != "timestamp" or not timed} | found
 
 
-def _said(first: str, below: str, level: str, read_json: Reader) -> Record:
-    """What Celery itself, or somebody's print, says."""
+def _own_record(first: str, below: str, level: str, read_json: Reader) -> Record:
+    """The record of a message of Celery itself, or of a print."""
     message = f"{first}\n{below}" if below else first
-    said, trace = traceback.split(message) if below else (message, None)
-    found: Record = {"event": said, "level": level, "logger": "celery"}
+    event, trace = traceback.split(message) if below else (message, None)
+    found: Record = {"event": event, "level": level, "logger": "celery"}
     if trace:
         found["exception"] = trace
     if inside := _IN_TASK.fullmatch(first):
@@ -113,39 +113,36 @@ def _said(first: str, below: str, level: str, read_json: Reader) -> Record:
         found.update(task_name=inside["name"] or inside["old_name"], task_id=inside["id"] or inside["old_id"])
     elif first.startswith(("Scheduler: ", "beat: ")):
         found["logger"] = "celery.beat"
-    if first.startswith(SAYINGS):
+    if first.startswith(TASK_PREFIXES):
         _tell(found, first, message)
     return found
 
 
-def add_task(record: Record, said: str) -> None:
-    """Add what a record of Celery's own loggers tells of a task, as a record of Celery's own log has it.
-
-    These are the lines of an application that writes what Celery logs into its own files, with ``shipper.emit`` or
-    any other handler.
+def add_task(record: Record, event: str) -> None:
+    """Add the task fields of a Celery message that another handler, such as ``shipper.emit``, wrote.
 
     Args:
-        record: of whichever format.
-        said: its event, which begins with one of ``SAYINGS``.
+        record: in any format.
+        event: its message, which begins with one of ``TASK_PREFIXES``.
     """
     logger = record.get("component") or record.get("logger") or record.get("name")  # as JSON of other handlers has it
     if type(logger) is not str or (logger != "celery" and not logger.startswith("celery.")) or "task_id" in record:
         return
-    if "\n" not in said:
-        said = said.replace("\\n", "\n")  # as the console format has it
-    told: Record = {}
-    _tell(told, said, said)
-    for key, value in told.items():
+    if "\n" not in event:
+        event = event.replace("\\n", "\n")  # as the console format has it
+    task_fields: Record = {}
+    _tell(task_fields, event, event)
+    for key, value in task_fields.items():
         record.setdefault(key, value)
 
 
 def _tell(found: Record, first: str, message: str) -> None:
-    """What Celery says of a task.
+    """Add the task fields of a message to a record.
 
     Args:
-        found: the record; gets what is told.
-        first: what is said, without lines below.
-        message: all of it.
+        found: the record.
+        first: the first line.
+        message: all lines.
     """
     if first.startswith("Task ") and (life := _LIFE.fullmatch(first)):
         _life(found, life)
@@ -183,13 +180,13 @@ def _unwrapped(message: str, below: str, read_json: Reader) -> Record | None:
         head = HEAD.match(message)
         if head and (read := _INNER.get(head.lastgroup)):
             return read(head, message[head.end() :], below)
-        # Another logger's line, which says both time and level.
+        # A foreign line with time and level.
         found = foreign_prefixes.prefix(message) if head is None else None
         if found and found.end < len(message) and {"level", "timestamp"} <= found.fields.keys():
-            said, trace = (
+            event, trace = (
                 traceback.split(f"{message[found.end :]}\n{below}") if below else (message[found.end :], None)
             )
-            return {**found.fields, "event": said} | ({"exception": trace} if trace else {})
+            return {**found.fields, "event": event} | ({"exception": trace} if trace else {})
     return None
 
 
@@ -218,7 +215,7 @@ def _life(record: Record, life: re.Match[str]) -> None:
 
 
 def _unregistered(record: Record, message: str) -> None:
-    """Name and id of a task that the worker does not know stand in the headers it shows."""
+    """Add name and id of an unregistered task from its headers."""
     record.update(with_outcome("task.unregistered"))
     shown = message.partition("The full contents of the message headers:\n")[2].partition("\n")[0]
     if name := _NAME_IN_HEADERS.search(shown) or re.match(r"'(?P<name>[^'\n]++)'", message[len(_UNREGISTERED) :]):

@@ -1,4 +1,4 @@
-"""Celery's lines in formats that its configuration gives (``worker_log_format``): known to the character.  Pure."""
+"""Celery lines in configured formats (``worker_log_format``).  Pure."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _NAMES = {
     "asctime": "timestamp", "created": "timestamp", "levelname": "level", "name": "logger", "process": "pid",
     "processName": "process_name",
 }  # fmt: skip
-# What Celery writes outside of tasks.
+# Values outside of tasks.
 _NO_TASK = "???"
-# Lines at the margin that a loud record takes: what follows may be another program's.
-_MOST_AT_MARGIN = 20
+# Unindented lines that a warning or error takes.
+_MAX_AT_MARGIN = 20
 _QUIET = frozenset({"INFO", "DEBUG"})
 
 
@@ -31,7 +31,7 @@ def of(formats: tuple[str, ...]) -> Layouts:
 
 
 def match(layouts: Layouts, line: str) -> tuple[Record, int] | None:
-    """What a line's prefix says, in structlog's words, and where its message begins; None if it is in no layout."""
+    """Fields of a line's prefix with structlog's keys, and the start of its message; None if no layout matches."""
     for layout in layouts:
         found = layout.match(line)
         if found is None:
@@ -46,13 +46,13 @@ def match(layouts: Layouts, line: str) -> tuple[Record, int] | None:
 
 
 def extent(layouts: Layouts, lines: Sequence[bytes], index: int, stop: int, level: str) -> tuple[int, bool]:
-    """Where the record that begins at ``index`` ends, and whether it may go on there.
+    """End of the record at ``index``, and whether it is open.
 
     Args:
         layouts: of the file.
         lines: of a block.
         index: of the record's first line.
-        stop: how far to look.
+        stop: index after the last line.
         level: of the record: what is louder than ``INFO`` takes all lines up to the next record.
     """
     if level in _QUIET:
@@ -67,7 +67,7 @@ def extent(layouts: Layouts, lines: Sequence[bytes], index: int, stop: int, leve
         line = lines[end]
         size += len(line) + 1
         at_margin += bool(line.strip()) and line[:1] not in {b" ", b"\t"}
-        if size > MAX_JOINED_BYTES or at_margin > _MOST_AT_MARGIN or _begins(layouts, line):
+        if size > MAX_JOINED_BYTES or at_margin > _MAX_AT_MARGIN or _begins(layouts, line):
             return end, False
         if multiline.begins_record(line) or format_prefixes.begins_apart(line):
             return end, False
@@ -92,7 +92,7 @@ def _expression(text: str) -> str:
         elif name == "message" and name not in seen:
             parts.append(r"(?P<message>)")
             seen.add(name)
-            break  # what stands behind it stays in it: a message may have several lines
+            break  # a message may have several lines
         else:
             padding = " {0,40}" if field["spec"] else ""
             inner = _value(name)

@@ -1,7 +1,7 @@
-"""What structlog's renderer writes behind an event: ``key=value key='a text'``.  Pure, in time linear in the text.
+"""Key-value pairs of structlog's console renderer: ``key=value key='a text'``.  Pure, in linear time.
 
-Today's renderer quotes texts with blanks; older ones write them bare.  So pairs are read *strictly* first, and
-*loosely* where that does not reach the end: a value goes on to the next key then.
+Current renderers quote texts with blanks, older ones do not.  Pairs are read *strictly* first, and *loosely* (a value
+extends to the next key) if that does not reach the end.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ _BARE = re.compile(r"[^\s'\"(\[{<]*+")
 _WORD = re.compile(r"\S*+")
 _GAP = re.compile(r"\s+|\Z")
 QUOTED = re.compile(r"""'[^'\\]*+(?:\\.[^'\\]*+)*+'|"[^"\\]*+(?:\\.[^"\\]*+)*+\"""", re.DOTALL)
-# What counts inside brackets: texts, which may hold brackets, and brackets.
+# Tokens inside brackets: quoted texts and brackets.
 _MARK = re.compile(rf"{QUOTED.pattern}|[(\[{{]|[)\]}}]|['\"]", re.DOTALL)
 _CLOSES = {"(": ")", "[": "]", "{": "}"}
-# Values that look like this are texts: most are, and need no second look.
+# First characters of values that are certainly texts.
 _TEXT = frozenset("abcdefghijklmnopqrstuvwxyzABCDEGHIJKLMOPQRSUVWXYZ/_~.")
-# So often a line may open brackets that never close, before they count as characters like others.
-MOST_OPEN = 3
-# Python shows no float in more characters.
-_MOST_FLOAT = 24
+# Unclosed brackets per line before brackets count as plain characters.
+MAX_OPEN = 3
+# Longest ``repr`` of a float.
+_MAX_FLOAT = 24
 _ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|(.))", re.DOTALL)
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", "'": "'", '"': '"'}
 _CONSTANTS: dict[str, object] = {"None": None, "True": True, "False": False}
@@ -33,7 +33,7 @@ Pairs = list[tuple[str, str]]
 
 
 def read_plain(tail: str, record: dict[str, object]) -> bool:
-    """Put pairs that need no second look into the record; False if there is anything else."""
+    """Fast path: add pairs without quotes or brackets to the record; False if there are others."""
     if "'" in tail or '"' in tail or "[" in tail or "(" in tail or "{" in tail or "<" in tail or "\t" in tail:
         return False
     for token in tail.split(" "):
@@ -46,49 +46,46 @@ def read_plain(tail: str, record: dict[str, object]) -> bool:
     return True
 
 
-def strictly(rest: str, at: int, openings: list[int]) -> tuple[Pairs, int]:
-    """The pairs from here on, and where they end.
+def strictly(text: str, at: int, openings: list[int]) -> tuple[Pairs, int]:
+    """The pairs from a position on, and their end.
 
     Args:
-        rest: the text.
+        text: the text.
         at: where the first key begins.
-        openings: how many brackets may still be opened and never close; counted down.
+        openings: unclosed brackets still allowed; counted down.
     """
     pairs: Pairs = []
-    while at < len(rest) and (key := KEY.match(rest, at)):
-        end = _end_of_value(rest, key.end(), openings)
-        pairs.append((key["key"], rest[key.end() : end]))
-        gap = _GAP.match(rest, end)
+    while at < len(text) and (key := KEY.match(text, at)):
+        end = _end_of_value(text, key.end(), openings)
+        pairs.append((key["key"], text[key.end() : end]))
+        gap = _GAP.match(text, end)
         at = gap.end() if gap else end
     return pairs, at
 
 
-def begins(rest: str, at: int) -> bool:
-    """Whether a key begins here."""
-    return _NEXT.match(rest, at) is not None
+def begins(text: str, at: int) -> bool:
+    """Whether a key begins at a position."""
+    return _NEXT.match(text, at) is not None
 
 
-def loosely(rest: str, at: int, openings: list[int]) -> Pairs:
-    """The pairs from here to the end, where values may hold blanks and what looks like a key.
+def loosely(text: str, at: int, openings: list[int]) -> Pairs:
+    """The pairs up to the end, where values may contain blanks and text like keys.
 
-    The renderer sorts the keys: of all that could be one, those are taken that make the longest run in order.
+    The renderer sorts keys: the longest sorted run of candidates is taken.
     """
     keys: list[re.Match[str]] = []
-    firm: list[bool] = []  # behind a value of one word, where a key is expected
-    while key := _NEXT.search(rest, at):
+    firm: list[bool] = []  # after a value of one word, where a key is expected
+    while key := _NEXT.search(text, at):
         keys.append(key)
-        firm.append(not rest[at : key.start()].strip())
-        at = _end_of_value(rest, key.end(), openings)
+        firm.append(not text[at : key.start()].strip())
+        at = _end_of_value(text, key.end(), openings)
     chosen = [keys[place] for place in _in_order([key["key"] for key in keys], firm)]
-    ends = [key.start() for key in chosen[1:]] + [len(rest)]
-    return [(key["key"], rest[key.end() : end].strip()) for key, end in zip(chosen, ends, strict=True)]
+    ends = [key.start() for key in chosen[1:]] + [len(text)]
+    return [(key["key"], text[key.end() : end].strip()) for key, end in zip(chosen, ends, strict=True)]
 
 
 def _in_order(names: list[str], firm: list[bool]) -> list[int]:
-    """The places of the longest run of names in the alphabet's order that begins with the first.
-
-    Of runs of a length, firm names are preferred.
-    """
+    """Indexes of the longest sorted run of names that begins with the first; firm names are preferred."""
     smallest: list[str] = []  # the least name that ends a run, by length
     places: list[int] = []  # of these names
     best: list[int] = []  # the place to come from, by length
@@ -114,38 +111,38 @@ def _in_order(names: list[str], firm: list[bool]) -> list[int]:
     return run[::-1]
 
 
-def _end_of_value(rest: str, start: int, openings: list[int]) -> int:
-    """Where a value ends: at the first blank that stands in no quotes and no brackets."""
+def _end_of_value(text: str, start: int, openings: list[int]) -> int:
+    """End of a value: the first blank outside of quotes and brackets."""
     at = start
     while openings[0]:
-        at = _end_of(_BARE, rest, at)
-        if at == len(rest) or rest[at].isspace():
+        at = _end_of(_BARE, text, at)
+        if at == len(text) or text[at].isspace():
             return at
-        if rest[at] == "<" and at == start:
-            after = rest.find(">", at) + 1  # ``<Foo object at 0x7f>``
-        elif rest[at] == "<" or (rest[at] in "'\"" and at > start and rest[start:at] != "b"):
-            after = at + 1  # a character like others: ``it's``
-        elif rest[at] in "'\"":
-            quoted = QUOTED.match(rest, at)
+        if text[at] == "<" and at == start:
+            after = text.find(">", at) + 1  # ``<Foo object at 0x7f>``
+        elif text[at] == "<" or (text[at] in "'\"" and at > start and text[start:at] != "b"):
+            after = at + 1  # a plain character: ``it's``
+        elif text[at] in "'\"":
+            quoted = QUOTED.match(text, at)
             after = quoted.end() if quoted else 0
         else:
-            after = end_of_brackets(rest, at)
+            after = end_of_brackets(text, at)
         if not after:
             openings[0] -= 1
             break
         at = after
-    return _end_of(_WORD, rest, start)
+    return _end_of(_WORD, text, start)
 
 
-def _end_of(what: re.Pattern[str], rest: str, at: int) -> int:
-    found = what.match(rest, at)
+def _end_of(what: re.Pattern[str], text: str, at: int) -> int:
+    found = what.match(text, at)
     return found.end() if found else at
 
 
-def end_of_brackets(rest: str, start: int) -> int:
-    """The place behind the bracket that closes the one at ``start``, or 0."""
+def end_of_brackets(text: str, start: int) -> int:
+    """The position after the bracket that closes the one at ``start``, or 0."""
     awaited: list[str] = []
-    for mark in _MARK.finditer(rest, start):
+    for mark in _MARK.finditer(text, start):
         sign = mark[0]
         if sign in _CLOSES:
             awaited.append(_CLOSES[sign])
@@ -155,17 +152,17 @@ def end_of_brackets(rest: str, start: int) -> int:
             if not awaited:
                 return mark.end()
         elif len(sign) == 1:
-            return 0  # a quote that nothing closes
+            return 0  # an unclosed quote
     return 0
 
 
 def value(text: str) -> object:
-    """A value as it was before it was shown; what may have been a text (``001``, ``1_0``) is one."""
+    """The value of its representation; ambiguous ones (``001``, ``1_0``) are texts."""
     if text[:1] in {"'", '"'} and len(text) > 1 and QUOTED.fullmatch(text):
         return unquoted(text)
     if text in _CONSTANTS:
         return _CONSTANTS[text]
-    for kind in (int, float) if len(text) < 19 else (float,) if len(text) <= _MOST_FLOAT else ():
+    for kind in (int, float) if len(text) < 19 else (float,) if len(text) <= _MAX_FLOAT else ():
         try:
             number = kind(text)
         except ValueError:
@@ -176,7 +173,7 @@ def value(text: str) -> object:
 
 
 def unquoted(text: str) -> str:
-    """The text that Python shows as this literal in quotes."""
+    """The text of a quoted Python literal."""
     return without_surrogates(_ESCAPE.sub(_unescaped, text[1:-1]) if "\\" in text else text[1:-1])
 
 

@@ -1,7 +1,4 @@
-"""JSON that is nested deeper than recursive readers and writers go.  Pure.
-
-Such a line is no log line that anybody meant to write, but it must not cost the line, nor the sidecar.
-"""
+"""JSON nested too deep for recursive parsers: it must neither lose the line nor stop the sidecar.  Pure."""
 
 from __future__ import annotations
 
@@ -9,25 +6,25 @@ import json
 import re
 from typing import Any
 
-# What lies deeper is kept as text.  orjson writes 254 levels, the standard library reads about 900.
-MOST_DEPTH = 100
-# Reading token by token takes a second for some megabytes; a longer line stays text.
-_MOST_CHARACTERS = 2**20
+# Deeper levels are kept as text.  orjson writes 254 levels, the standard library reads about 900.
+MAX_DEPTH = 100
+# Tokenising takes a second for a few megabytes; longer lines stay text.
+_MAX_CHARACTERS = 2**20
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{]|[\]}]', re.DOTALL)
 
 
 class _Written(str):
-    """A part that is JSON already."""
+    """A part that is already JSON."""
 
     __slots__ = ()
 
 
 def flattened(text: str) -> str | None:
-    """The same JSON with everything below ``MOST_DEPTH`` levels as JSON text in a string.
+    """The same JSON with everything below ``MAX_DEPTH`` levels as JSON text in a string.
 
-    None if that cannot be said: it is too long, or its brackets do not match.
+    None if it is too long or its brackets do not match.
     """
-    if len(text) > _MOST_CHARACTERS:
+    if len(text) > _MAX_CHARACTERS:
         return None
     parts: list[str] = []
     depth = done = deep_from = 0
@@ -35,11 +32,11 @@ def flattened(text: str) -> str | None:
         first = text[token.start()]
         if first in "[{":
             depth += 1
-            if depth == MOST_DEPTH + 1:
+            if depth == MAX_DEPTH + 1:
                 deep_from = token.start()
                 parts.append(text[done:deep_from])
         elif first in "]}":
-            if depth == MOST_DEPTH + 1:
+            if depth == MAX_DEPTH + 1:
                 done = token.end()
                 parts.append(json.dumps(text[deep_from:done]))
             depth -= 1

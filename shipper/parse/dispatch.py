@@ -1,4 +1,4 @@
-"""Block → records, by the format of the file that it is from."""
+"""Block → records, by the format of its file."""
 
 from __future__ import annotations
 
@@ -12,13 +12,10 @@ from shipper.tail.splitter import Block, Origin
 
 
 def parse(block: Block) -> Records:
-    """The records of a block; lines from ``rest`` on are held back, because their record may go on.
-
-    When the block is ``final`` nothing is held back.
-    """
+    """Parse a block; lines from ``rest`` on are held back unless it is ``final``: their record may continue."""
     if block.origin.format == "pipeline":
         return pipeline.parse(block)
-    out = Records(block, carry=block.parser_state)
+    out = Records(block, parser_state=block.parser_state)
     if block.origin.format == "console":
         session.read(out)
     else:
@@ -30,7 +27,7 @@ def parse(block: Block) -> Records:
 
 
 def orphan(line: bytes, line_format: Format) -> bool:
-    """Whether a file's first line begins no record: it may go on with the one that the file before ended with."""
+    """Whether a file's first line begins no record, so that it may continue the last record of the previous file."""
     if line_format in {"pipeline", "audit"}:
         return False
     body = wrappers.bare(line, 0)
@@ -40,32 +37,32 @@ def orphan(line: bytes, line_format: Format) -> bool:
     return not begins and (body[:1] != b"{" or structlog.parse(body) is None)
 
 
-def continuation(held: Sequence[bytes], lines: Sequence[bytes], line_format: Format, carry: str = "") -> int:
-    """How many of these lines go on with the record that begins last in the lines held back.  Pure.
+def continuation(held: Sequence[bytes], lines: Sequence[bytes], line_format: Format, parser_state: str = "") -> int:
+    """How many of these lines continue the last record of the lines held back.  Pure.
 
     Args:
-        held: lines held back at the end of a file that was rotated away in the middle of a record.
-        lines: first lines of the file that follows.
+        held: lines held back at the end of a rotated file.
+        lines: first lines of the next file.
         line_format: of both files.
-        carry: parser state at the first held line.
+        parser_state: parser state at the first held line.
 
     Returns:
-        The number of lines, without blank ones behind the record.  All of them if the record may go on behind
-        them: ask again with more.
+        The number of lines, without trailing blank ones.  All of them if the record may continue after them:
+        call again with more.
     """
     if not held or line_format == "pipeline":
         return 0
     both = [*held, *lines]
-    # No file's beginning: a byte order mark there is content.
+    # Not offset 0: a byte order mark here is content.
     offsets = [1]
     for line in both:
         offsets.append(offsets[-1] + len(line) + 1)
-    # Reading parts lines in which records are glued together: then they are not counted as before.
+    # Parsing splits lines that hold several records, which changes line indexes.
     places, border = offsets.copy(), offsets[len(held)]
-    found = parse(Block(Origin(b"", "", "", line_format, "app"), both, offsets, parser_state=carry))
+    found = parse(Block(Origin(b"", "", "", line_format, "app"), both, offsets, parser_state=parser_state))
     if found.end < border or not found.records:
         return len(lines)  # it is still open
-    # Where all that was held back is an export's bracket, its first element.
+    # If only the opening bracket of an export is held back, this is the first element.
     at = max((at for at, start in enumerate(found.starts) if start < border), default=0)
     end = offsets[offsets.index(found.starts[at]) + found.raws[at].count(b"\n") + 1]
     return max(0, bisect_left(places, end) - len(held))

@@ -1,7 +1,7 @@
-"""Exceptions as JSON tells them → type, message and a traceback as Python prints it.  Pure.
+"""Exceptions in JSON → type, message and a traceback as Python prints it.  Pure.
 
-structlog's ``dict_tracebacks`` writes a list of stacks, the exception that got out first; other loggers an object
-with a type, a message and a text, or the lines of a traceback.
+structlog's ``dict_tracebacks`` writes a list of stacks, the raised exception first; other loggers an object with
+type, message and text, or the lines of a traceback.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _SHOWN = frozenset({
     "exc_type", "exc_value", "exc_notes", "syntax_error", "is_cause", "frames", "is_group", "exceptions",
 })  # fmt: skip
 _OF_FRAME = frozenset({"filename", "lineno", "name", "line"})
-_MOST_DEPTH = 10
+_MAX_DEPTH = 10
 
 
 class Error(NamedTuple):
-    """What is known of an exception; ``whole``: the three say all that was told of it."""
+    """An exception; ``whole``: the other fields hold all information of the source."""
 
     type: str | None
     message: str | None
@@ -32,7 +32,7 @@ class Error(NamedTuple):
 
 
 def of(value: Any) -> Error | None:
-    """The exception that a value tells of; None if it tells of none."""
+    """The exception in a value; None if there is none."""
     if isinstance(value, dict):
         return _of_object(value)
     if not isinstance(value, list) or not value:
@@ -57,7 +57,7 @@ def _of_object(value: dict[str, Any]) -> Error | None:
     if _is_stack(value) and "frames" in value:
         return of([value])
     values = value.get("values")
-    if isinstance(values, list) and values and isinstance(values[-1], dict):  # the one that got out is the last
+    if isinstance(values, list) and values and isinstance(values[-1], dict):  # the raised one is last
         found = _of_object(values[-1])
         return found and found._replace(whole=False)
     kind, message, stack = (_first(value, keys) for keys in (_TYPES, _MESSAGES, _STACKS))
@@ -73,12 +73,12 @@ def _of_object(value: dict[str, Any]) -> Error | None:
 
 
 def _first(value: dict[str, Any], keys: tuple[str, ...]) -> str | None:
-    """The first of these keys that holds a text; of a stack, also a list of its lines."""
+    """The first of these keys with a text, or for stacks a list of lines."""
     for key in keys:
-        said = value.get(key)
-        if isinstance(said, str) and said:
+        found = value.get(key)
+        if isinstance(found, str) and found:
             return key
-        if keys is _STACKS and isinstance(said, list) and said and all(isinstance(line, str) for line in said):
+        if keys is _STACKS and isinstance(found, list) and found and all(isinstance(line, str) for line in found):
             return key
     return None
 
@@ -88,7 +88,7 @@ def _text(value: Any) -> str | None:
 
 
 def _printed(stacks: list[dict[str, Any]], depth: int = 0) -> str:
-    """A chain of exceptions as Python prints it: what came first stands first."""
+    """A chain of exceptions as Python prints it: the cause first."""
     parts: list[str] = []
     for at in range(len(stacks) - 1, -1, -1):
         parts.append(_one(stacks[at], depth))
@@ -106,12 +106,12 @@ def _one(stack: dict[str, Any], depth: int) -> str:
         lines.append(f'  File "{frame.get("filename")}", line {frame.get("lineno")}, in {frame.get("name")}')
         if isinstance(source := frame.get("line"), str) and source:
             lines.append(f"    {source}")
-    said = _text(stack.get("exc_value"))
-    lines.append(f"{stack.get('exc_type')}: {said}" if said else str(stack.get("exc_type")))
+    message = _text(stack.get("exc_value"))
+    lines.append(f"{stack.get('exc_type')}: {message}" if message else str(stack.get("exc_type")))
     notes = stack.get("exc_notes")
     lines += [str(note) for note in notes] if isinstance(notes, list) else []
     below = stack.get("exceptions")
-    if isinstance(below, list) and depth < _MOST_DEPTH:
+    if isinstance(below, list) and depth < _MAX_DEPTH:
         for number, inner in enumerate(below, 1):
             if isinstance(inner, list) and inner and all(_is_stack(item) for item in inner):
                 lines.append(f"  +---------------- {number} ----------------")
@@ -120,7 +120,7 @@ def _one(stack: dict[str, Any], depth: int) -> str:
 
 
 def _is_whole(stacks: list[Any], depth: int = 0) -> bool:
-    """Whether the printed text says everything: values of local variables are not in it."""
+    """Whether the printed text is complete; it has no values of local variables."""
     for stack in stacks:
         if any(value and key not in _SHOWN for key, value in stack.items()) or stack.get("syntax_error"):
             return False
@@ -128,7 +128,7 @@ def _is_whole(stacks: list[Any], depth: int = 0) -> bool:
             if not isinstance(frame, dict) or any(value and key not in _OF_FRAME for key, value in frame.items()):
                 return False
         for inner in stack.get("exceptions") or []:
-            if depth >= _MOST_DEPTH or not isinstance(inner, list) or not all(map(_is_stack, inner)):
+            if depth >= _MAX_DEPTH or not isinstance(inner, list) or not all(map(_is_stack, inner)):
                 return False
             if not _is_whole(inner, depth + 1):
                 return False

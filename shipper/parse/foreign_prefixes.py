@@ -1,4 +1,4 @@
-"""Prefixes that no format of the application has: a time, a level, and what stands around them.  Pure.
+"""Prefixes of other loggers: a time, a level, and their surroundings.  Pure.
 
 Uvicorn, gunicorn, loguru, Flask, Celery with formats of its own, access logs, ``key=value`` lines: written in many
 ways, but each begins with a time, or a level, or both.  What of a prefix has no name stays in the message.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from shipper.parse import console_values, json_dialects, programs
+from shipper.parse import console_values, json_dialects, program_prefixes
 from shipper.parse.format_prefixes import PROCESS
 from shipper.parse.records import Record
 
@@ -41,7 +41,7 @@ _LEVEL_FIRST = re.compile(
     rf"(?:\[ *(?P<boxed>{_ANY_LEVEL}) *\](?:{_GAP}|: ?|\Z)"
     rf"|(?P<level>{_LEVEL})(?: *[|:-] +| *[|:]\Z|(?: +|[:;|])(?=[\[(<]?{_STAMP})|  +|(?=\[)))"
 )
-# What logging.basicConfig writes where nobody gave it a format.
+# Default format of logging.basicConfig.
 _BASIC = re.compile(rf"(?P<level>{_LEVEL}|Level \d{{1,3}}):(?P<logger>[A-Za-z_][\w.-]*):")
 _ACCESS = re.compile(rf'\S{{1,255}} \S{{1,255}} \S{{1,255}} \[(?P<stamp>{_OF_ACCESS})\] "')
 # Behind the level: loguru's place, a process, a logger with a dot in its name, Flask's module.
@@ -62,7 +62,7 @@ _TELLING = re.compile(r"[._:/-]|\d")
 
 
 class Prefix(NamedTuple):
-    """What a line's prefix says in structlog's words, and where what follows it begins."""
+    """Fields of a prefix with structlog's keys, and its end."""
 
     fields: Record
     end: int
@@ -86,10 +86,10 @@ def prefix(line: str) -> Prefix | None:
 
 
 def record(line: str) -> Record | None:
-    """The record of a line of ``key=value`` pairs that say when, how loud or what; None for others."""
+    """The record of a line of ``key=value`` pairs with a time, level or message; None for others."""
     if not _FORMAT.match(line):
         return None
-    shown, end = console_values.strictly(line, 0, [console_values.MOST_OPEN])
+    shown, end = console_values.strictly(line, 0, [console_values.MAX_OPEN])
     found: Record = {}
     for key, text in shown:
         if key in found:
@@ -110,12 +110,12 @@ def _without_stamp(line: str) -> Prefix | None:
             fields["timestamp"] = stamped["stamp"]
             at = stamped.end()
         return _with_place(line, fields, at)
-    found = programs.prefix(line)
+    found = program_prefixes.prefix(line)
     return Prefix(*found) if found else None
 
 
 def _is_level(found: re.Match[str]) -> bool:
-    """Whether it is a level, and not a word of the message."""
+    """Whether a word is a level and not part of the message."""
     if found["open"] or found["shut"]:
         return True
     firm = found["sign"].strip() != ""
@@ -126,7 +126,7 @@ def _is_level(found: re.Match[str]) -> bool:
 
 
 def _names(fields: Record, found: re.Match[str]) -> bool:
-    """Name what stands beside the level; False where something has no name."""
+    """Assign the parts beside the level to fields; False if one fits none."""
     names: Record = {"logger": found["within"]} if found["within"] else {}
     if found["glued"]:
         names["process_name" if re.fullmatch(PROCESS, found["glued"]) else "logger"] = found["glued"]
@@ -143,7 +143,7 @@ def _names(fields: Record, found: re.Match[str]) -> bool:
 
 
 def _with_place(line: str, fields: Record, at: int) -> Prefix:
-    """With what names the logger or the process behind the level."""
+    """Add logger or process after the level."""
     found = _PLACE.match(line, at)
     if found is None or found.end() == len(line):
         return Prefix(fields, at)

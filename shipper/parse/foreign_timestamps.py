@@ -1,4 +1,4 @@
-"""Times as other loggers write them → ISO 8601 for ``timestamps``.  Pure.
+"""Times of other loggers → ISO 8601 for ``timestamps``.  Pure.
 
 Numbers since the epoch in seconds to nanoseconds; RFC 2822 and the dates of ``ctime``, of access logs and of Java;
 ``UTC`` behind a blank, ``t`` and ``z``, slashes, a leap second, zones in brackets.
@@ -12,11 +12,11 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-# What a number counts is told by how many digits it has: each unit from 1973 to 2262, and nothing between is a time.
+# Digits of a number → unit, for the years 1973 to 2262.
 _DECIMALS = {9: 9, 10: 9, 12: 6, 13: 6, 15: 3, 16: 3, 18: 0, 19: 0}
 _BEYOND = 9_223_372_036 * 10**9
 _NUMBER = re.compile(r"[0-9]{9,19}(?:\.[0-9]{0,9})?")
-_LONGEST, _MOST_DIGITS = 100, 20
+_MAX_LENGTH, _MAX_DIGITS = 100, 20
 _ZONE = (
     r"(?: ?(?P<zone>[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?(?: UTC)?|[A-Z]{2,5}|[A-Z][A-Za-z_]+/[A-Za-z_/]+)"
     r"(?:\[[\w/+-]+\])?(?: m=[+-][0-9.]+)?)?"
@@ -35,21 +35,21 @@ _NAMED = re.compile(
     r"|(?P<month_>[A-Z][a-z]{2})[a-z]{0,6} +(?P<day_>[0-9]{1,2})(?:,? (?P<year_>[0-9]{4}),?)?)"
     r"(?::| +)" + _TIME + _ZONE + r"(?: (?P<year__>[0-9]{4}))?"
 )
-# Points part days and months, in this order; of strokes only a number that is no month, or AM and PM, tell the order.
+# With points: day, month.  With slashes the order follows from a number above 12, or AM and PM.
 _DAY_FIRST = re.compile(
     r"(?P<first>[0-9]{1,2})(?P<sign>[./])(?P<second_>[0-9]{1,2})(?P=sign)(?P<year>[0-9]{4})[ T,]+" + _TIME + _ZONE
 )
-# Neither has a year.
+# Without a year.
 _YEARLESS = re.compile(
     r"(?:(?P<name>[A-Z][a-z]{2})[ -]{1,2}|(?P<month>[0-9]{2})-)(?P<day>[0-9]{1,2}) "
     r"(?P<clock>[0-9]{2}:[0-9]{2}:[0-9]{2})(?P<fraction>[.,][0-9]{1,9})?"
 )
 _SLACK = timedelta(days=1)
-# The 29th of February is there in one of so many years.
-_MOST_YEARS = 8
+# Leap years are at most this far apart.
+_MAX_YEARS = 8
 _NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONTHS = {name: at for at, name in enumerate(_NAMES, 1)}
-# Those of RFC 2822, and others that mean the same wherever they are used.
+# Zones of RFC 2822 and other unambiguous ones.
 _OFFSETS = {
     "Z": 0, "UT": 0, "UTC": 0, "GMT": 0, "WET": 0, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6,
     "PST": -8, "PDT": -7, "CET": 1, "CEST": 2, "MEZ": 1, "MESZ": 2, "EET": 2, "EEST": 3, "WEST": 1, "IDT": 3,
@@ -58,10 +58,10 @@ _OFFSETS = {
 
 
 def of_number(value: Any) -> str | None:
-    """The UTC time that a number since the epoch is; None where it is none.
+    """The UTC time of a number since the epoch, or None.
 
     Args:
-        value: seconds, milliseconds, microseconds or nanoseconds, as a number or as its digits.
+        value: seconds, milliseconds, microseconds or nanoseconds, as a number or digits.
     """
     kind = type(value)
     if kind is float:
@@ -74,12 +74,12 @@ def of_number(value: Any) -> str | None:
         text = value if kind is str and _NUMBER.fullmatch(value) else ""
     whole, _, fraction = text.partition(".")
     decimals = _DECIMALS.get(len(whole))
-    if decimals is None or not whole.isdigit() or len(fraction) > _MOST_DIGITS:
+    if decimals is None or not whole.isdigit() or len(fraction) > _MAX_DIGITS:
         return None
-    seconds, rest = divmod(int(f"{whole}{fraction[:decimals]:0<{decimals}}" if decimals else whole), 10**9)
+    seconds, nanoseconds = divmod(int(f"{whole}{fraction[:decimals]:0<{decimals}}" if decimals else whole), 10**9)
     if seconds * 10**9 >= _BEYOND:
         return None
-    digits = f"{rest:09d}"
+    digits = f"{nanoseconds:09d}"
     return f"{_second(seconds)}.{digits[:6] if digits.endswith('000') else digits}Z"
 
 
@@ -89,19 +89,19 @@ def _second(seconds: int) -> str:
 
 
 def iso(text: str) -> str:
-    """A stamp in any of the other spellings as ``datetime.fromisoformat`` takes it; without a zone if it names none.
+    """Convert a timestamp to a form that ``datetime.fromisoformat`` accepts; without a zone if it has none.
 
     Raises:
-        ValueError: it is in none of them.
+        ValueError: unknown format.
     """
-    said = text.strip()
-    if said[:1] == "[" and said[-1:] == "]":
-        said = said[1:-1]
-    if len(said) > _LONGEST:
+    stripped = text.strip()
+    if stripped[:1] == "[" and stripped[-1:] == "]":
+        stripped = stripped[1:-1]
+    if len(stripped) > _MAX_LENGTH:
         raise ValueError("longer than any time")
-    if number := of_number(said):
+    if number := of_number(stripped):
         return number
-    found = _DIGITS.fullmatch(said) or _NAMED.fullmatch(said) or _DAY_FIRST.fullmatch(said)
+    found = _DIGITS.fullmatch(stripped) or _NAMED.fullmatch(stripped) or _DAY_FIRST.fullmatch(stripped)
     if found is None:
         raise ValueError(f"{text[:80]!r} is no time")
     part: dict[str, str | None] = found.groupdict()
@@ -118,7 +118,7 @@ def iso(text: str) -> str:
         hour = hour % 12 + (12 if half in {"PM", "pm", "Pm", "pM"} else 0)
     if month not in _MONTHS and not month.isdigit():
         raise ValueError(f"{text[:80]!r} has no such month")
-    # A leap second is the first of the next minute to those who know none.
+    # A leap second becomes the first second of the next minute.
     leap = second == 60
     day, minute = int(part["day"] or part["day_"] or 0), int(part["minute"] or 0)
     moment = datetime(int(year), _MONTHS.get(month) or int(month), day, hour, minute, second - leap, tzinfo=UTC)
@@ -128,21 +128,21 @@ def iso(text: str) -> str:
 
 
 def with_year(text: str, latest: datetime) -> str | None:
-    """A stamp that names no year, as syslog and glog write it, in the last year in which it lies not behind a moment.
+    """Add the last possible year to a timestamp without one (syslog, glog).
 
     Args:
         text: the stamp.
-        latest: when the line was there at the latest, UTC; a day is allowed for zones and clocks.
+        latest: upper bound, UTC; a day of tolerance is added for zones and clocks.
 
     Returns:
-        ISO 8601 without a zone; None where it is no such stamp.
+        ISO 8601 without a zone, or None.
     """
     found = _YEARLESS.fullmatch(text)
     if found is None or (found["name"] is not None and found["name"] not in _MONTHS):
         return None
     month = _MONTHS[found["name"]] if found["name"] else int(found["month"])
     limit = (latest + _SLACK).replace(tzinfo=None)
-    for year in range(limit.year, limit.year - _MOST_YEARS, -1):
+    for year in range(limit.year, limit.year - _MAX_YEARS, -1):
         try:
             moment = datetime.fromisoformat(f"{year:04}-{month:02}-{int(found['day']):02}T{found['clock']}")
         except ValueError:

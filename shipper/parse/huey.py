@@ -14,7 +14,7 @@ _ABOUT = re.compile(
     r"(?:Unhandled exception in task|Task|Requeueing|Received exit signal,|Added task) "
     r"(?:(?P<name>[A-Za-z_][\w.]*+): )?(?P<id>[0-9a-f-]{36})"
 )
-# What is said of a task → what happened to it.
+# Part of a message → action of the task.
 _ACTIONS = (
     ("Unhandled exception in task", "task.failed"),
     ("Requeueing ", "task.retried"),
@@ -31,8 +31,8 @@ _ACTIONS = (
 def record(head: re.Match[str], first: str, below: str) -> Record:
     """The record of a line with this head, and of the lines joined to it."""
     stamp, level, logger, pid = head.group("at", "huey_level", "huey_logger", "huey")
-    said, trace = traceback.split(f"{first}\n{below}") if below else (first, None)
-    found: Record = {"timestamp": stamp, "level": level, "logger": logger, "pid": int(pid[:18]), "event": said}
+    event, trace = traceback.split(f"{first}\n{below}") if below else (first, None)
+    found: Record = {"timestamp": stamp, "level": level, "logger": logger, "pid": int(pid[:18]), "event": event}
     if trace:
         found["exception"] = trace
     if task := _TASK.fullmatch(first):

@@ -1,7 +1,7 @@
 """Indented JSON: an object over several lines, by itself or in an array.  Pure.
 
-A line that is exactly ``{`` begins one, the bracket that closes it at the same depth ends it, and all between
-them is deeper.  Anything else is text.
+A line that is exactly ``{`` begins one, a closing bracket with the same indentation ends it, and all lines between
+them are indented deeper.  Anything else is text.
 """
 
 from __future__ import annotations
@@ -12,16 +12,13 @@ from shipper.parse import audit, structlog, voxelops
 from shipper.parse.records import Record
 from shipper.tail.blank_lines import LONGEST_RECORD
 
-MOST_LINES = LONGEST_RECORD
-# The whole output of a container can stand in one line of it.
-MOST_BYTES = 2**23
+MAX_LINES = LONGEST_RECORD
+# One string may hold the whole output of a container.
+MAX_BYTES = 2**23
 
 
 class Found(NamedTuple):
-    """An object's record, its first line and the line behind its last; where what follows it begins.
-
-    ``record`` is None while its end has not been read.
-    """
+    """An object's record (None: incomplete), its first line, the line after its last, and where to read on."""
 
     record: Record | None
     first: int
@@ -30,7 +27,7 @@ class Found(NamedTuple):
 
 
 def opens(line: bytes) -> bool:
-    """Whether a line may begin one: quick, for every line that is tried."""
+    """Quick check whether a line may begin one."""
     return line.endswith((b"{", b"[", b"\r")) and line.strip() in {b"{", b"["}
 
 
@@ -40,15 +37,15 @@ def find(lines: list[bytes], index: int, stop: int, *, final: bool) -> Found | N
     Args:
         lines: of a block.
         index: of the line.
-        stop: how far to look.
-        final: nothing comes behind ``stop``.
+        stop: index after the last line.
+        final: no lines follow ``stop``.
     """
     waiting = None if final else Found(None, index, index, index)
     first = index
     if lines[index].strip() == b"[":
         if lines[index].rstrip() != b"[":
             return None
-        first += 1  # the bracket around an export: the record begins behind it
+        first += 1  # opening bracket of an export
         if first == stop:
             return waiting
         if lines[first].strip() != b"{" or lines[first][:1] not in {b" ", b"\t"}:
@@ -71,17 +68,17 @@ def find(lines: list[bytes], index: int, stop: int, *, final: bool) -> Found | N
 
 
 def _end(lines: list[bytes], first: int, stop: int, before: bytes) -> int | None:
-    """The line behind the object; 0 if it is none, None if its end is not there."""
+    """The line after the object; 0 if it is no object, None if it is incomplete."""
     size = 0
     deeper = (before + b" ", before + b"\t")
-    for at in range(first + 1, min(stop, first + MOST_LINES)):
+    for at in range(first + 1, min(stop, first + MAX_LINES)):
         line = lines[at]
         size += len(line)
-        if size > MOST_BYTES:
+        if size > MAX_BYTES:
             return 0
         if not line.startswith(deeper):
             return at + 1 if line.rstrip() in {before + b"}", before + b"},"} else 0
-    return 0 if stop >= first + MOST_LINES else None
+    return 0 if stop >= first + MAX_LINES else None
 
 
 def _record(lines: list[bytes], *, element: bool) -> Record | None:

@@ -1,16 +1,15 @@
-"""JSON of other loggers in structlog's words: which key holds message, time, level and logger.  Pure.
+"""Map JSON of other loggers to structlog's keys: message, time, level, logger.  Pure.
 
-Known are ECS logging (dotted or nested), python-json-logger and dumps of the standard library's records, pino and
+Supported: ECS logging (dotted or nested), python-json-logger and dumps of the standard library's records, pino and
 bunyan, zap and Go's slog, GELF, Logback, Monolog, Serilog and .NET, OpenTelemetry, Google's and the journal's keys;
-``spread`` knows what nests them.  A key is taken for another only where its value can be what the key says; nothing
-is dropped.
+``json_layouts`` flattens nested ones.  A key is renamed only where its value fits the new name; nothing is dropped.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from shipper.parse import foreign_timestamps, spread
+from shipper.parse import foreign_timestamps, json_layouts
 from shipper.parse.records import Record
 from shipper.parse.timestamps import Zone, to_utc
 
@@ -32,10 +31,10 @@ _LOGGERS = (
     "log.logger", "logger_name", "loggerName", "channel", "@module", "Category", "SourceContext", "log_namespace",
     "name",
 )  # fmt: skip
-# What only a logger's own line has beside ``name``.
+# Keys that show that ``name`` is a logger.
 _OF_LOGGERS = frozenset({"levelname", "levelno", "hostname", "lvl", "severity", "asctime"})
-MARKS = frozenset({*_MESSAGES, *_TIMES, *_LEVELS, "log", "ecs.version"}) | spread.MARKS
-"""Keys of which a line in some dialect has one."""
+MARKS = frozenset({*_MESSAGES, *_TIMES, *_LEVELS, "log", "ecs.version"}) | json_layouts.KEYS
+"""A record with none of these keys is in no dialect."""
 _OF_FOUR = ("trace", "debug", "info", "warning", "error", "critical")
 _SYSLOG = ("emergency", "alert", "critical", "error", "warning", "notice", "info", "debug")
 _PYTHON = {1: "debug", 2: "info", 3: "warning", 4: "error", 5: "critical", 6: "critical"}
@@ -49,14 +48,14 @@ _UTC = Zone("UTC")
 
 
 def is_event(record: Record) -> bool:
-    """Whether an object is a line of some logger: it says what happened, and how loud or when."""
+    """Whether an object is a log line: a message, and a level or time."""
     if "event" in record or "level" in record or "@timestamp" in record or "timestamp" in record:
         return True
     return not MARKS.isdisjoint(record) and is_whole(record)
 
 
 def is_whole(record: Record) -> bool:
-    """Whether an object says what happened, and also how loud or when."""
+    """Whether an object has a message, and also a level or time."""
     says = "event" in record or any(_text(record.get(key)) is not None for key in _MESSAGES)
     return says and (
         any(record.get(key) is not None for key in _LEVELS)
@@ -66,29 +65,26 @@ def is_whole(record: Record) -> bool:
 
 
 def event_of(record: Record) -> Any:
-    """What a line without an ``event`` of text says; taken out of the record, as every value that is found here.
-
-    Some loggers nest what they say: it is spread in the record.
-    """
-    said = record.pop("event", None)
+    """Remove and return the message of a record without a text ``event``; flattens nested layouts first."""
+    event = record.pop("event", None)
     if MARKS.isdisjoint(record):
-        return said
-    spread.spread(record)
+        return event
+    json_layouts.flatten(record)
     if "event" in record:  # loguru's
         return record.pop("event")
     found = next((key for key in _MESSAGES if _text(record.get(key)) is not None), None)
-    if isinstance(said, dict) and found:  # ECS
-        for key, value in said.items():
+    if isinstance(event, dict) and found:  # ECS
+        for key, value in event.items():
             record.setdefault(f"event.{key}", value)
-        said = None
-    if said is not None or found is None:
-        return said
+        event = None
+    if event is not None or found is None:
+        return event
     _name_logger(record)
     return _text(record.pop(found))
 
 
 def time_of(record: Record) -> Any:
-    """The time of a line that has it under none of structlog's keys; None if there is none."""
+    """Remove and return the time under a key other than structlog's, or None."""
     if MARKS.isdisjoint(record):
         return None
     for key in _TIMES:
@@ -100,7 +96,7 @@ def time_of(record: Record) -> Any:
 
 
 def level_of(record: Record) -> Any:
-    """The level of a line that has it under another key than ``level``; None if there is none."""
+    """Remove and return the level under a key other than ``level``, or None."""
     if MARKS.isdisjoint(record):
         return None
     _name_logger(record)
@@ -119,9 +115,9 @@ def level_of(record: Record) -> Any:
 
 
 def adapt(record: Record) -> None:
-    """Put message, time and level where structlog has them, as far as they are not there; in place."""
-    if type(record.get("event")) is not str and (said := event_of(record)) is not None:
-        record["event"] = said
+    """Add missing ``event``, ``timestamp`` and ``level`` from other keys, in place."""
+    if type(record.get("event")) is not str and (event := event_of(record)) is not None:
+        record["event"] = event
     if "timestamp" not in record and "@timestamp" not in record and (moment := time_of(record)) is not None:
         record["timestamp"] = moment
     if record.get("level") is None and (grade := level_of(record)) is not None:
@@ -131,9 +127,9 @@ def adapt(record: Record) -> None:
 def stamp(value: Any) -> str | None:
     """A time that is no text of its own: a number since the epoch, or its seconds and nanoseconds apart."""
     if isinstance(value, dict) and "seconds" in value and value.keys() <= {"seconds", "nanos"}:
-        seconds, rest = value["seconds"], value.get("nanos", 0)
-        if type(rest) is int and 0 <= rest < 10**9 and str(seconds).isdigit():
-            return foreign_timestamps.of_number(int(seconds) * 10**9 + rest)
+        seconds, nanoseconds = value["seconds"], value.get("nanos", 0)
+        if type(nanoseconds) is int and 0 <= nanoseconds < 10**9 and str(seconds).isdigit():
+            return foreign_timestamps.of_number(int(seconds) * 10**9 + nanoseconds)
         return None
     return foreign_timestamps.of_number(value)
 

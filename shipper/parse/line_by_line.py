@@ -1,7 +1,6 @@
-"""Lines → records: the parser is chosen line by line, and lines that are one record are joined.
+"""Lines → records: choose the parser for each line and join the lines of one record.
 
-A file holds what its writers put there: JSON beside text beside tracebacks.  One flat loop: at a hundred thousand
-lines a second a call costs more than the work in it.
+Files mix JSON, text and tracebacks.  One flat loop, because at 100,000 lines per second calls dominate the cost.
 """
 
 from __future__ import annotations
@@ -14,10 +13,10 @@ from itertools import islice
 from shipper.parse import (
     audit,
     celery,
-    glued,
+    glued_records,
     indented_json,
     json_dialects,
-    programs,
+    program_prefixes,
     progress_bars,
     record_starts,
     structlog,
@@ -34,23 +33,23 @@ from shipper.parse.records import Record, Records, text_of
 from shipper.parse.wrappers import bare
 
 _OBJECT = re.compile(r'\{\s*"')
-# So many places of a line may begin an object, and so long a line is looked through for one.
-_MOST_OBJECTS, _MOST_TORN = 20, 2**18
+# Limits when searching a torn line for an object: attempts, and characters of the line.
+_MAX_OBJECTS, _MAX_TORN_LENGTH = 20, 2**18
 Reader = Callable[[bytes], Record | None]
 
 
 def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool = False) -> int:
-    """Add the records of the block's lines from ``index`` to before ``stop``.
+    """Add the records of lines ``index`` to ``stop`` (exclusive).
 
     Args:
-        out: of the block.
+        out: the records of the block.
         index: of the first line.
         stop: of the line behind the last.
-        final: the last record ends with the last line; else it may go on, and is held back.
-        undisturbed: nobody prints between the application's lines: what stands behind one belongs to it.
+        final: the last record is complete; otherwise it may continue and is held back.
+        undisturbed: only the application writes here: lines without a prefix belong to the record before them.
 
     Returns:
-        The first line that is held back; ``stop`` if none is.
+        Index of the first line held back; ``stop`` if none is.
     """
     block = out.block
     lines, offsets, cut = block.lines, block.offsets, block.cut
@@ -65,9 +64,9 @@ def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool 
     records, raws, starts = out.records, out.raws, out.starts
     layouts = of_formats(block.origin.layouts)
     usual = {*PREFIXED, b"\x1b"} if not layouts else set()
-    # What the line before had to know of the one at ``known_at``.
-    known_at, known = -1, ""
-    known_head: re.Match[str] | None = None
+    # Text and head of line ``next_index``, cached while reading the line before it.
+    next_index, next_text = -1, ""
+    next_head: re.Match[str] | None = None
     while index < stop:
         line = lines[index]
         first = line[:1]
@@ -91,39 +90,39 @@ def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool 
                 index += 1
                 continue
         elif first in usual and not of_audit and index + 1 < stop and line[-1:] != b"\r" and index not in cut:
-            # The usual line: a prefix, and behind it a line that cannot go on with it.
-            if known_at == index:
-                said, head = known, known_head
+            # Fast path: a line with a prefix, followed by a line that cannot continue it.
+            if next_index == index:
+                text, head = next_text, next_head
             else:
                 try:
-                    said = line.decode()
+                    text = line.decode()
                 except UnicodeDecodeError:
-                    said = ""
+                    text = ""
                 if first == b"\x1b" or (first == b"[" and line[1:2] == b"\x1b"):
-                    said = ANSI.sub("", said)
-                head = head_of(said)
+                    text = ANSI.sub("", text)
+                head = head_of(text)
             if head is not None:
                 after = lines[index + 1]
                 kind = head.lastgroup
                 alone = not after or not may_go_on[after[0]] or (after[0] == 27 and after[4:6] == b"20")
                 if undisturbed or kind == "celery":
-                    # It may take whatever is no record; that the next line is one is known by its prefix.
-                    known_head = None
+                    # It takes any line that begins no record; a prefix is proof that the next one does.
+                    next_head = None
                     if after[:1] in PREFIXED:
                         try:
-                            known = after.decode()
+                            next_text = after.decode()
                         except UnicodeDecodeError:
-                            known = ""
-                        known_at, known_head = index + 1, head_of(known)
-                    if known_head is not None:
+                            next_text = ""
+                        next_index, next_head = index + 1, head_of(next_text)
+                    if next_head is not None:
                         alone = True
                     elif kind != "celery" or is_eager(head, line) or is_unfinished(line):
                         alone = False
                 if alone:
                     if kind == "celery":
-                        record = celery.record(head, said[head.end() :], "", read_quickly)
+                        record = celery.record(head, text[head.end() :], "", read_quickly)
                     else:
-                        record = readers[kind](head, said[head.end() :], "")
+                        record = readers[kind](head, text[head.end() :], "")
                     records.append(record)
                     raws.append(line)
                     starts.append(offsets[index])
@@ -131,15 +130,15 @@ def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool 
                     continue
         body = bare(line, offsets[index])
         if not body.strip():
-            index += 1  # blank lines between records say nothing
+            index += 1  # skip blank lines between records
             continue
         if index not in cut and wrappers.unwrap(body) is not None:
             end = wrappers.read(out, index, stop, final=final, inner=inner)
             if end == index:
-                break  # the rest of the line is not there yet
+                break  # the line is incomplete
             index = end
             continue
-        # Blanks before an object are somebody's indentation.
+        # Skip indentation before an object.
         whole = body.lstrip()
         if whole[:1] == b"{":
             if whole is not line and (record := read_json(whole)) is not None:
@@ -154,12 +153,12 @@ def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool 
                 out.add(record, index, index + 1)
                 index += 1
                 continue
-        if _may_be_glued(whole, layouts) and (more := glued.part(block, index)):
-            stop, known_at = stop + more, -1
+        if _may_be_glued(whole, layouts) and (more := glued_records.split(block, index)):
+            stop, next_index = stop + more, -1
             continue
         if indented_json.opens(body) and (found := indented_json.find(lines, index, stop, final=final)) is not None:
             if found.record is None:
-                break  # its end is not there yet
+                break  # the object is incomplete
             out.add(found.record, found.first, found.end)
             index = found.rest
             continue
@@ -173,20 +172,20 @@ def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool 
         else:
             end, is_open = extent(lines, index, stop, body, undisturbed=undisturbed)
             if is_open and not final:
-                break  # the next lines may belong to it
+                break  # the record may continue
         _add_text(out, index, end, body, layouts)
         index = end
     return index
 
 
 def _json_of_invalid(body: bytes, read_json: Reader) -> Record | None:
-    """The record of a JSON line with bytes in it that are no UTF-8, or None."""
-    said, valid = text_of(body)
-    return None if valid else read_json(said.encode())
+    """The record of a JSON line with invalid UTF-8, or None."""
+    text, valid = text_of(body)
+    return None if valid else read_json(text.encode())
 
 
 def _element(body: bytes, read_json: Reader) -> Record | None:
-    """The record of a logger's object that a comma follows, as in an array of an element a line; None for others."""
+    """The record of a log object with a trailing comma (an array with one element per line), or None."""
     if not body.endswith(b"},"):
         return None
     record = read_json(body[:-1])
@@ -194,18 +193,18 @@ def _element(body: bytes, read_json: Reader) -> Record | None:
 
 
 def _may_be_glued(body: bytes, layouts: Layouts) -> bool:
-    """Whether a line that is no JSON may hold several records: quick, for every line that is tried."""
+    """Quick check whether a line that is not JSON may hold several records."""
     return body[:1] == b"{" or (b"}{" in body and text_formats.parse(text_of(body)[0], layouts) is None)
 
 
-def _behind_torn(said: str) -> Record | None:
-    """The object behind what a killed process did not finish; what it had written is kept under ``torn``."""
-    if not said.endswith("}") or len(said) > _MOST_TORN:
+def _behind_torn(text: str) -> Record | None:
+    """The object after the unfinished output of a killed process, which is kept under ``torn``."""
+    if not text.endswith("}") or len(text) > _MAX_TORN_LENGTH:
         return None
-    for found in islice(_OBJECT.finditer(said, 1), _MOST_OBJECTS):
-        record = structlog.parse(said[found.start() :])
+    for found in islice(_OBJECT.finditer(text, 1), _MAX_OBJECTS):
+        record = structlog.parse(text[found.start() :])
         if record is not None and json_dialects.is_whole(record):
-            record["torn"] = [record["torn"], said[: found.start()]] if "torn" in record else said[: found.start()]
+            record["torn"] = [record["torn"], text[: found.start()]] if "torn" in record else text[: found.start()]
             return record
     return None
 
@@ -215,12 +214,12 @@ def _add_text(out: Records, index: int, end: int, body: bytes, layouts: Layouts)
     while end > index + 1 and not lines[end - 1].strip():
         end -= 1
     joined = b"\n".join([body, *(line.removesuffix(b"\r") for line in lines[index + 1 : end])])
-    said, valid = text_of(joined)
-    record = text_formats.parse(said, layouts)
+    text, valid = text_of(joined)
+    record = text_formats.parse(text, layouts)
     over = record is None and end == index + 1 and record_starts.is_progress(body)
-    loose = record is None or (said[-1:] == "}" and programs.prefix(said) is not None)
-    torn = _behind_torn(said) if loose and end == index + 1 else None
-    at = out.add(torn or record or {"event": progress_bars.last_state(said) if over else said}, index, end)
+    loose = record is None or (text[-1:] == "}" and program_prefixes.prefix(text) is not None)
+    torn = _behind_torn(text) if loose and end == index + 1 else None
+    at = out.add(torn or record or {"event": progress_bars.last_state(text) if over else text}, index, end)
     if torn:
         out.tag(at, "torn")
     elif record is None:

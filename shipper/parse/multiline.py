@@ -1,7 +1,7 @@
 """Which lines are one record.  Pure.
 
-A record's extent is decided by its own lines and the one behind them, never by where a block happens to end: a
-record that reaches the end of a block is *open*, and held back until more is known.
+The extent depends only on the record's lines and the line after them, never on block boundaries: a record that
+reaches the end of a block is *open* and held back.
 """
 
 from __future__ import annotations
@@ -14,50 +14,48 @@ from shipper.parse.format_prefixes import HEAD
 from shipper.parse.traceback import State
 from shipper.tail.blank_lines import LONGEST_RECORD
 
-# A record joined from lines ends here at the latest: a runaway writer must not hold the reader.
+# Limits of one record.
 MAX_JOINED_LINES = LONGEST_RECORD
 MAX_JOINED_BYTES = 2**20
-# An object with none of these may be part of what a record of Celery shows.
+# An object without these keys may be part of a Celery message.
 _MARKS = frozenset({
     "event", "level", "timestamp", "@timestamp", "entity_type", "event_type",
     "message", "msg", "log", "levelname", "severity", "time", "ts", "asctime",
 })  # fmt: skip
-# Unindented lines in a row behind an exception's name: notes and messages have two or three, and more are the next
-# records of a program whose lines nothing marks.
-MOST_NOTES = 5
-# Of a whole record: what Celery says of an unknown task has a dozen, a message that pairs names with indented texts
-# may have as many.
-MOST_AT_MARGIN = 20
-# Where nobody else prints, a text of many lines is the application's own: the last of an error output, say.
-MOST_AT_MARGIN_ALONE = 10 * MOST_AT_MARGIN
+# Consecutive unindented lines after an exception's name: notes have two or three, more are other records.
+MAX_NOTES = 5
+# Unindented lines of one record: Celery's message about an unknown task has a dozen.
+MAX_AT_MARGIN = 20
+# The same where only the application writes.
+MAX_AT_MARGIN_ALONE = 10 * MAX_AT_MARGIN
 _COMMANDS = b"The following commands are available:"
-_MOST_WARNING = 12
+_MAX_WARNING = 12
 _OF_APPLICATION = frozenset({"console", "design"})
 _QUIET = _OF_APPLICATION | {"huey"}
 _CLOSING = {b"{": b"}", b"[": b"]", b"(": b")", b"'": b"'", b'"': b'"'}
 _RESULT = b"s: "
 _BLANKS = frozenset({b" ", b"\t"})
-# Outside of frames and boxes, which hold indented texts of all kinds.
+# States outside of frames and boxes, which hold any indented text.
 _OPEN = frozenset({State.NONE, State.NAMED, State.PAST, State.LINKED})
 
 MAY_GO_ON = [
     bytes([first]) in {b" ", b"\t", b"\r", b"\x0b", b"\x0c", b"T", b"S", b"\xe2", b"\x1b", b"+", b"\0"}
     for first in range(256)
 ]
-"""First byte of a line → whether it can go on with a record that has no traceback yet and is not *eager*."""
+"""First byte of a line → whether it can continue a record without a traceback that is not *eager*."""
 
 
 def extent(
     lines: Sequence[bytes], index: int, stop: int, body: bytes, *, undisturbed: bool = False
 ) -> tuple[int, bool]:
-    """Where the text record beginning at ``index`` ends, blank tails included, and whether it may go on there.
+    """End of the text record at ``index``, with trailing blank lines, and whether it is open.
 
     Args:
         lines: of a block.
         index: of the record's first line.
-        stop: how far to look.
-        body: the first line without what is not content.
-        undisturbed: nobody prints between the application's lines.
+        stop: index after the last line.
+        body: the first line's content.
+        undisturbed: only the application writes here.
     """
     body = format_prefixes.colourless(body)
     found = HEAD.match(body[:400].decode("latin-1")) if body[:1] in format_prefixes.PREFIXED else None
@@ -75,7 +73,7 @@ def extent(
     limit = min(stop, index + MAX_JOINED_LINES)
     size, previous, end, noted = len(lines[index]), body, index + 1, False
     notes = at_margin = 0
-    most_at_margin = MOST_AT_MARGIN_ALONE if undisturbed else MOST_AT_MARGIN
+    max_at_margin = MAX_AT_MARGIN_ALONE if undisturbed else MAX_AT_MARGIN
     while end < limit:
         line = lines[end]
         if state is State.NONE and not (eager or closing) and line and not MAY_GO_ON[line[0]]:
@@ -86,7 +84,7 @@ def extent(
             return end, False
         indented = line[:1] in _BLANKS or not line.strip()
         if closing:
-            if (at_margin := at_margin + (not indented)) > most_at_margin:
+            if (at_margin := at_margin + (not indented)) > max_at_margin:
                 return end, False
             end += 1
             if line.rstrip().endswith(closing):
@@ -96,7 +94,7 @@ def extent(
             end += 1
             continue
         if not eager and state is State.NONE and kind in _QUIET and traceback.state_of(line) is State.NONE:
-            return end, False  # indented output of a run, not the record's
+            return end, False  # indented output of a run
         if not eager and state is State.NAMED and format_prefixes.ends_notes(line):
             return end, False
         announced = kind in _OF_APPLICATION and _is_announced(line, body)
@@ -106,14 +104,14 @@ def extent(
         elif after is None and state is State.PAST and announced:
             after = State.NAMED
         if after is None:
-            # A line right before the next traceback introduces that one.
+            # The line before the next traceback belongs to that one.
             introduced = noted and traceback.state_of(line) is not State.NONE
             return end - 1 if introduced else end, False
         if indented or announced:
             notes = notes if not line.strip() else 0
         elif after is State.NONE or (after is State.NAMED and state is not State.FRAMES):
             notes, at_margin = notes + (after is State.NAMED), at_margin + 1
-            if notes > MOST_NOTES or at_margin > most_at_margin:
+            if notes > MAX_NOTES or at_margin > max_at_margin:
                 return end, False
         else:
             notes = 0
@@ -124,12 +122,12 @@ def extent(
 
 
 def ends(line: bytes, state: State, *, eager: bool = False) -> bool:
-    """Whether a line goes on with no record that is in this state.
+    """Whether a line ends a record in this state.
 
     Args:
         line: without colours.
         state: of the record before it.
-        eager: it may show objects.
+        eager: the record may contain objects.
     """
     if format_prefixes.begins_apart(line) or record_starts.is_progress(line):
         return True
@@ -146,8 +144,7 @@ def ends(line: bytes, state: State, *, eager: bool = False) -> bool:
 def is_eager(head: re.Match[str], body: bytes) -> bool:
     """Whether a record takes all lines up to the next record: Celery's warnings and errors do.
 
-    Their texts have blank lines, objects and lines at the margin; a whole object of the application behind the
-    prefix is complete.
+    They contain blank lines, objects and unindented lines.  A JSON object after the prefix is complete.
     """
     if head.lastgroup != "celery" or head["celery_level"] in {"INFO", "DEBUG"}:
         return False
@@ -155,12 +152,9 @@ def is_eager(head: re.Match[str], body: bytes) -> bool:
 
 
 def is_unfinished(body: bytes) -> bytes:
-    """What ends the result of a task that Celery shows over several lines; nothing if it ends with its line.
-
-    Celery quotes the texts in it, but leaves their line feeds.
-    """
-    before, told, after = body.partition(b" succeeded in ")
-    if not told or b" Task " not in before:
+    """The bracket or quote that ends a task result of several lines; empty if the result ends with its line."""
+    before, separator, after = body.partition(b" succeeded in ")
+    if not separator or b" Task " not in before:
         return b""
     result = after.partition(_RESULT)[2]
     closing = _CLOSING.get(result[:1], b"")
@@ -168,12 +162,12 @@ def is_unfinished(body: bytes) -> bytes:
 
 
 def _is_announced(line: bytes, body: bytes) -> bool:
-    """Whether the record's own line shows this one, as part of the message of its exception."""
+    """Whether the record's first line contains this one, escaped, in the message of its exception."""
     return b"\\n" + line.rstrip() in body
 
 
 def begins_record(line: bytes) -> bool:
-    """Whether a line begins a record of its own: in a format that is known, or as lines of logs begin."""
+    """Whether a line begins a record, in a known format or any other."""
     return format_prefixes.begins(line) or record_starts.begins(format_prefixes.colourless(line))
 
 
@@ -181,13 +175,13 @@ def _extent_apart(lines: Sequence[bytes], index: int, stop: int, body: bytes) ->
     """The same for a banner (boxes, lists, blank lines) and a warning (up to the line of source it shows)."""
     warning = b": SecurityWarning: " in body[:500]
     if not warning and not body.startswith((b" ---", b"celery beat v")):
-        return index + 1, False  # said in one line
-    limit = min(stop, index + (_MOST_WARNING if warning else MAX_JOINED_LINES))
+        return index + 1, False  # one line
+    limit = min(stop, index + (_MAX_WARNING if warning else MAX_JOINED_LINES))
     end, notes = index + 1, 0
     while end < limit:
         line = format_prefixes.colourless(lines[end].removesuffix(b"\r"))
         notes += warning and line[:1] not in {b"", b" ", b"\t"}
-        if begins_record(line) or format_prefixes.begins_apart(line) or notes > MOST_NOTES:
+        if begins_record(line) or format_prefixes.begins_apart(line) or notes > MAX_NOTES:
             return end, False
         end += 1
         if warning:
@@ -195,7 +189,7 @@ def _extent_apart(lines: Sequence[bytes], index: int, stop: int, body: bytes) ->
                 return end, False
         elif line.strip() and not line.startswith(_OF_BANNER):
             return end - 1, False
-    return end, end == stop and end - index < (_MOST_WARNING if warning else MAX_JOINED_LINES)
+    return end, end == stop and end - index < (_MAX_WARNING if warning else MAX_JOINED_LINES)
 
 
 _OF_BANNER = (b" ", b"-", b"[tasks]", b"[queues]", b"[config]", b"__", b"LocalTime ->", b"Configuration ->")

@@ -1,7 +1,7 @@
-"""What a line of a container's output says of itself: its time, level, logger, and the node of a workflow.  Pure.
+"""Fields of a line of container output: time, level, logger, workflow node.  Pure.
 
 nipype (so fMRIPrep, QSIPrep, QSIRecon, MRIQC, XCP-D) writes a head, ``261127-02:14:07,963 nipype.workflow ERROR:``,
-and the message below it, behind a tab; FreeSurfer's ``recon-all`` ends its headings with a time; MRtrix, ANTs,
+and the message below it, after a tab; FreeSurfer's ``recon-all`` ends its headings with a time; MRtrix, ANTs,
 dcm2niix and the BIDS validator write a level and no time; loggers of Python write both.
 """
 
@@ -17,14 +17,14 @@ from shipper.parse.timestamps import FIRST_YEAR, LAST_YEAR
 _NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONTHS = {name: at for at, name in enumerate(_NAMES, start=1)}
 _MONTH = "|".join(_MONTHS)
-# The names of zones that mean one offset wherever they are written (RFC 2822); others are the container's own.
+# Zone names with one offset (RFC 2822); others are ambiguous.
 _OFFSETS = {
     "UTC": "Z", "GMT": "Z", "UT": "Z", "Z": "Z", "EDT": "-04:00", "EST": "-05:00", "CDT": "-05:00", "CST": "-06:00",
     "MDT": "-06:00", "MST": "-07:00", "PDT": "-07:00", "PST": "-08:00",
 }  # fmt: skip
-# How levels are written → in the words of the others.
+# Spellings of levels.
 _LEVELS = {"err": "error", "warn": "warning", "crit": "critical", "fatal": "critical", "severe": "error"}
-# A level that has no name says its number.
+# Names of numeric levels, by lower bound.
 _NUMBERED = ((50, "critical"), (40, "error"), (30, "warning"), (20, "info"), (0, "debug"))
 _STRONG = "DEBUG|INFO|WARN(?:ING)?|ERR(?:OR)?|CRIT(?:ICAL)?|FATAL"
 _LEVEL = f"(?:{_STRONG}|TRACE|NOTICE|SUCCESS|IMPORTANT|SEVERE|ALERT|PANIC)"
@@ -38,29 +38,29 @@ _DATE = (
 )
 _NIPYPE = re.compile(
     rf"(?P<date>\d{{6}})-(?P<clock>{_CLOCK})(?:[,.](?P<fraction>\d{{1,3}}))? +(?P<logger>[\w.-]++) +"
-    r"(?P<level>[A-Z]{3,12}|Level \d{1,3}) *:(?P<rest>.*)",
+    r"(?P<level>[A-Z]{3,12}|Level \d{1,3}) *:(?P<tail>.*)",
     re.ASCII | re.DOTALL,
 )
 _ISO = re.compile(
     rf"[\[(]?(?P<date>\d{{4}}[-/]\d\d[-/]\d\d)[T ](?P<clock>{_CLOCK})(?:[.,](?P<fraction>\d{{1,9}}))?"
-    r" ?(?P<zone>Z\b|UTC\b|[+-]\d\d:?\d\d(?!\d))?(?=[\s\])|,:-]|\Z)(?P<rest>.*)",
+    r" ?(?P<zone>Z\b|UTC\b|[+-]\d\d:?\d\d(?!\d))?(?=[\s\])|,:-]|\Z)(?P<tail>.*)",
     re.ASCII | re.DOTALL,
 )
 _RECON_ALL = re.compile(
-    rf"(?:#@# (?P<node>\S.{{0,99}}?) +|(?P<said>.{{0,200}}?\b(?:at|date):? +)|[\[(]?){_DATE}[\])]?\s*", re.ASCII
+    rf"(?:#@# (?P<node>\S.{{0,99}}?) +|(?P<heading>.{{0,200}}?\b(?:at|date):? +)|[\[(]?){_DATE}[\])]?\s*", re.ASCII
 )
-# When one of FreeSurfer's programs was asked how much the machine has to do.
+# Load line of FreeSurfer's programs.
 _LOAD = re.compile(rf"@#@FSLOADPOST (?P<date>\d{{4}}:\d\d:\d\d):(?P<clock>{_CLOCK}) (?P<logger>[\w.-]++)", re.ASCII)
 _TOOL = r"(?:(?P<tool>[A-Za-z][\w./+-]{0,60}+): {1,2})?"
-_SAID = re.compile(
-    # In brackets, behind the program's name (MRtrix) or a number (the BIDS validator).
+_LEVELLED = re.compile(
+    # In brackets, after the program's name (MRtrix) or a number (the BIDS validator).
     rf"(?:\d{{1,4}}: )?{_TOOL}\[ ?(?P<boxed>(?i:{_LEVEL})) {{0,9}}(?:\]|: )"
     rf"|{_TOOL.replace('tool', 'tool_')}(?P<plain>(?i:{_LEVEL})):(?::?(?=\s|\Z)|(?P<logger>[\w.]{{1,99}}+):)"
     rf"|(?P<strong>{_STRONG})(?:\s|!|\Z)"
     r"|\S[^\n]{0,300}?:\d{1,9}: \w*(?P<warned>Warning): ",
     re.ASCII,
 )
-# A level behind a time, and the logger beside it.
+# A level after a time, and the logger beside it.
 _BEHIND = re.compile(
     rf"[\s\])|,:-]*(?:\[\d+\] )?(?:(?P<before>[\w.-]{{1,99}}+)(?: -)? +)?[\[(|]? ?"
     rf"(?P<level>{_LEVEL}|(?:(?<=[\[(|] )|(?<=[\[(|]))(?i:{_LEVEL})) *(?:[\])|:/-]|\s|\Z)"
@@ -75,20 +75,20 @@ _NODE = re.compile(
     r"|crash-\d{8}-\d{6}-[^-\s]+-(?P<crash>[\w.-]+?)-[0-9a-f]{8}-[0-9a-f]{4}-",
     re.ASCII,
 )
-# What can't be there otherwise: most lines are told by this alone.
+# First characters of lines with a time; rules out most lines.
 _FIRST = frozenset("0123456789[(#@")
-_MOST = 1000
+_MAX_LENGTH = 1000
 
 
-class Said(NamedTuple):
-    """What a line says of itself; what it does not say is empty.
+class LineFields(NamedTuple):
+    """Fields of a line; missing ones are empty.
 
     Attributes:
-        stamp: its time in ISO 8601, without a zone where it names none.
+        stamp: ISO 8601, without a zone if the line has none.
         level: in lower case.
-        logger: who wrote it.
+        logger: the program or logger.
         node: of the workflow.
-        headed: it is a head: its message is the next line.
+        headed: the line is a head: its message is the next line.
     """
 
     stamp: str = ""
@@ -98,13 +98,9 @@ class Said(NamedTuple):
     headed: bool = False
 
 
-def said_by(text: str) -> Said | None:
-    """What a line says of itself; None where it says nothing.
-
-    Args:
-        text: the line.
-    """
-    text = text[:_MOST]
+def fields_of(text: str) -> LineFields | None:
+    """The fields of a line; None if it has none."""
+    text = text[:_MAX_LENGTH]
     if "\x1b" in text:
         text = ANSI.sub("", text)
     text = text.strip()
@@ -112,77 +108,77 @@ def said_by(text: str) -> Said | None:
         return found
     if (ended := _recon_all(text)) is not None:
         return ended
-    found_level = _SAID.match(text)
+    found_level = _LEVELLED.match(text)
     if found_level is None:
         return None
     tool = found_level["tool"] or found_level["tool_"] or found_level["logger"] or ""
     if found_level["warned"]:
-        return Said(level="warning", logger="py.warnings")
+        return LineFields(level="warning", logger="py.warnings")
     level = found_level["boxed"] or found_level["plain"] or found_level["strong"]
-    return Said(level=_level(level), logger=tool, node=node_in(text))
+    return LineFields(level=_level(level), logger=tool, node=node_in(text))
 
 
 def node_in(text: str) -> str:
-    """The node that a message of nipype names; empty if it names none."""
+    """The node in a message of nipype; empty if there is none."""
     if "ode" not in text and "Job" not in text and "crash-" not in text and "ubmitting" not in text:
         return ""
-    found = _NODE.search(text[:_MOST])
+    found = _NODE.search(text[:_MAX_LENGTH])
     return next(filter(None, found.groups()), "") if found else ""
 
 
-def _timed(text: str) -> Said | None:
+def _timed(text: str) -> LineFields | None:
     if (found := _NIPYPE.match(text)) is not None:
-        # Without its leading noughts: 7 are seven milliseconds.
+        # nipype drops leading zeros: 7 means 7 ms.
         fraction = f".{found['fraction']:0>3}" if found["fraction"] else ""
         date = found["date"]
         stamp = _stamp(f"20{date[:2]}-{date[2:4]}-{date[4:]}T{found['clock']}{fraction}")
         if not stamp:
             return None
-        rest = found["rest"]
-        return Said(stamp, _level(found["level"]), found["logger"], node_in(rest), not rest.strip())
+        tail = found["tail"]
+        return LineFields(stamp, _level(found["level"]), found["logger"], node_in(tail), not tail.strip())
     if (found := _ISO.match(text)) is not None:
         fraction = f".{found['fraction']}" if found["fraction"] else ""
         zone = found["zone"] or ""
         date = found["date"].replace("/", "-")
         stamp = _stamp(f"{date}T{found['clock']}{fraction}{_OFFSETS.get(zone, zone)}")
-        behind = _BEHIND.match(found["rest"][:200])
+        behind = _BEHIND.match(found["tail"][:200])
         if not stamp:
             return None
         if behind is None:
-            return Said(stamp, node=node_in(text))
-        return Said(stamp, _level(behind["level"]), behind["before"] or behind["after"] or "", node_in(text))
+            return LineFields(stamp, node=node_in(text))
+        return LineFields(stamp, _level(behind["level"]), behind["before"] or behind["after"] or "", node_in(text))
     if (found := _LOAD.match(text)) is not None:
         stamp = _stamp(f"{found['date'].replace(':', '-')}T{found['clock']}")
-        return Said(stamp, logger=found["logger"]) if stamp else None
+        return LineFields(stamp, logger=found["logger"]) if stamp else None
     return None
 
 
-def _recon_all(text: str) -> Said | None:
-    """A line that ends with a time as ``date`` writes it."""
+def _recon_all(text: str) -> LineFields | None:
+    """A line that ends with the output of ``date``."""
     if ":" not in text[-30:] or not (text[-1:].isdigit() or text[-1:] in "TCMZ])") or len(text) > 300:
         return None
     found = _RECON_ALL.fullmatch(text)
     if found is None or not (year := found["year"] or found["year_"]):
         return None
     clock = found["clock"]
-    hour, rest = int(clock[:-6]), clock[-6:]
+    hour, minutes = int(clock[:-6]), clock[-6:]
     if found["half"]:
         hour = hour % 12 + (12 if found["half"] == "PM" else 0)
     zone = found["zone"] or ""
     month, day = _MONTHS[found["month"] or found["month_"]], int(found["day"] or found["day_"])
     stamp = _stamp(
-        f"{year}-{month:02}-{day:02}T{hour:02}{rest}{_OFFSETS.get(zone, zone if zone[:1] in '+-' else '')}"
+        f"{year}-{month:02}-{day:02}T{hour:02}{minutes}{_OFFSETS.get(zone, zone if zone[:1] in '+-' else '')}"
     )
     if not stamp:
         return None
-    before = found["said"] or ""
+    before = found["heading"] or ""
     ours = found["node"] or before.startswith("recon-all ")
     failed = "error" if "ERROR" in before else ""
-    return Said(stamp, failed, "recon-all" if ours else "", found["node"] or "")
+    return LineFields(stamp, failed, "recon-all" if ours else "", found["node"] or "")
 
 
 def _stamp(text: str) -> str:
-    """The stamp, if there is such a time, and an index holds it in every zone."""
+    """The timestamp if it is valid and within the range of ``date_nanos`` in every zone; else empty."""
     try:
         year = datetime.fromisoformat(text).year
     except ValueError:

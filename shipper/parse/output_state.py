@@ -1,7 +1,7 @@
-"""What lines of a container's output get from the lines above them: a time, a level, a node.  Pure.
+"""What lines of container output inherit from the lines above: time, level, node.  Pure.
 
-A line that names no time follows the last one that does, a nanosecond a byte.  The lines below a head (indented ones,
-and a traceback) have its level, logger and node: who looks for errors wants to see what they say.
+A line without a time gets the last time plus one nanosecond per byte between them.  Indented lines and tracebacks
+below a head inherit its level, logger and node, so that a search for errors finds them.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ _HEAD, _FRAMES, _NAMED = "h", "f", "n"
 
 
 class Above(NamedTuple):
-    """What is known between two lines; travels as text.
+    """State between two lines; serialised as text.
 
     Attributes:
-        stamp: the last time that a line named.
+        stamp: the last time in a line.
         offset: of that line.
-        reach: of the last head: to indented lines, through the frames of a traceback, or behind its exception.
+        reach: how far the last head applies: indented lines, frames of a traceback, or lines after its exception.
         level: of that head.
         logger: of it.
         node: of it.
@@ -35,11 +35,11 @@ class Above(NamedTuple):
     node: str = ""
 
     @classmethod
-    def of(cls, carry: str) -> Above:
-        """What was kept as this text."""
-        if not carry:
+    def of(cls, text: str) -> Above:
+        """The state that was serialised as this text."""
+        if not text:
             return _NOTHING
-        stamp, offset, reach, level, logger, node = carry.split("|", 5)
+        stamp, offset, reach, level, logger, node = text.split("|", 5)
         return cls(stamp, int(offset), reach, level, logger, node)
 
     def __str__(self) -> str:
@@ -48,21 +48,21 @@ class Above(NamedTuple):
 
 _NOTHING = Above()
 _BLANKS = (" ", "\t")
-_MOST = 200
+_MAX_LENGTH = 200
 
 
 def add(record: Record, text: str, start: int, above: Above, after: str | None) -> Above:
-    """Put into a line's record what the line says of itself, or has from above; gives what is known below it.
+    """Add own and inherited fields to a line's record; returns the state below the line.
 
     Args:
-        record: of the line.
-        text: of the line.
+        record: the line's record.
+        text: the line.
         start: its offset.
-        above: what is known above it.
-        after: the next line; None where there is none.
+        above: the state above it.
+        after: the next line, or None.
     """
-    said = output_lines.said_by(text)
-    if said is None:
+    found = output_lines.fields_of(text)
+    if found is None:
         reach = _reach(above, text) if above.reach else ""
         if not reach:
             return above if not above.reach else Above(above.stamp, above.offset)
@@ -70,22 +70,22 @@ def add(record: Record, text: str, start: int, above: Above, after: str | None) 
         if inherited:
             _put(record, above.level, above.logger, output_lines.node_in(text) or above.node)
         return above if reach == above.reach else above._replace(reach=reach)
-    logger, node = said.logger, said.node
-    if above.reach and not said.stamp and text[:1] in _BLANKS:
+    logger, node = found.logger, found.node
+    if above.reach and not found.stamp and text[:1] in _BLANKS:
         logger, node = logger or above.logger, node or above.node
-    if said.headed and after is not None and after[:1] in _BLANKS:
+    if found.headed and after is not None and after[:1] in _BLANKS:
         node = node or output_lines.node_in(after)
-    _put(record, said.level, logger, node)
-    stamp, offset = (said.stamp, start) if said.stamp else (above.stamp, above.offset)
-    if said.stamp:
-        record["timestamp"] = said.stamp
-    return Above(stamp, offset, _HEAD if said.level else "", said.level, logger, node)
+    _put(record, found.level, logger, node)
+    stamp, offset = (found.stamp, start) if found.stamp else (above.stamp, above.offset)
+    if found.stamp:
+        record["timestamp"] = found.stamp
+    return Above(stamp, offset, _HEAD if found.level else "", found.level, logger, node)
 
 
 def waits(text: str) -> bool:
-    """Whether a line says what it does only together with the next one."""
-    said = output_lines.said_by(text) if text.rstrip().endswith(":") else None
-    return said is not None and said.headed
+    """Whether a line is a head, whose message is the next line."""
+    found = output_lines.fields_of(text) if text.rstrip().endswith(":") else None
+    return found is not None and found.headed
 
 
 def _put(record: Record, level: str, logger: str, node: str) -> None:
@@ -98,8 +98,8 @@ def _put(record: Record, level: str, logger: str, node: str) -> None:
 
 
 def _reach(above: Above, text: str) -> str:
-    """How far the head above reaches behind this line; empty if it did not reach the line."""
-    if traceback.state_of(text[:_MOST].encode()) is not State.NONE:
+    """How far the head above applies after this line; empty if it does not apply to it."""
+    if traceback.state_of(text[:_MAX_LENGTH].encode()) is not State.NONE:
         return _FRAMES
     if above.reach == _HEAD:
         return _HEAD if text[:1] in _BLANKS and not _is_blank(text) else ""

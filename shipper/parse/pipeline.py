@@ -1,8 +1,8 @@
-"""Pipeline logs: output of one run, every line a record, its stream from the section it stands in.
+"""Pipeline logs: output of one run; every line is a record, its stream is that of its section.
 
 The file is ``=== STDOUT ===``, the output, ``=== STDERR ===``, the error output.  A marker inside the output is
-content: the first line opens standard output and only the first ``=== STDERR ===`` opens standard error; what
-switches back while the pipeline still runs says ``(continued)``.  What a line says of itself is ``container``'s.
+content: the first line opens standard output and only the first ``=== STDERR ===`` opens standard error; switches
+while the pipeline runs are marked ``(continued)``.  ``output_lines`` parses the lines.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ OUT, ERR, LATE = "stdout", "stderr", "stdout+"
 
 
 class Run(NamedTuple):
-    """What a pipeline log's name says; ``begun``: when it was begun, as digits (UTC)."""
+    """Fields of a pipeline log's file name; ``begun``: start time as digits (UTC)."""
 
     run_id: str
     pipeline: str
@@ -44,16 +44,16 @@ def run_of(path: str) -> Run | None:
 
 
 def parse(block: Block) -> Records:
-    """Every line as a record; nothing is skipped, so that the file can be given back byte for byte.
+    """Parse every line as a record and skip none, so that the file can be restored byte for byte.
 
-    A head whose message is not there yet is held back: the message names the node.
+    A nipype head at the end is held back until its message, which names the node, is there.
     """
     lines, offsets = block.lines, block.offsets
     count = len(lines)
     out = Records(block)
-    stream, _, known = block.parser_state.partition("|")
-    above, carry = Above.of(known), block.parser_state
-    carries: list[str] = []
+    stream, _, state_above = block.parser_state.partition("|")
+    above, parser_state = Above.of(state_above), block.parser_state
+    parser_states: list[str] = []
     for index, line in enumerate(lines):
         text, valid = text_of(line)
         if index + 1 == count and not block.final and output_state.waits(text):
@@ -62,28 +62,28 @@ def parse(block: Block) -> Records:
         before = stream
         stream = _next(stream, line)
         written_over = "\r" in text or "\x08" in text or "\x1b" in text
-        said = progress_bars.last_state(text) if written_over else text
-        record: Record = {"event": said, "iostream": ERR if stream == ERR else OUT if stream else None}
+        event = progress_bars.last_state(text) if written_over else text
+        record: Record = {"event": event, "iostream": ERR if stream == ERR else OUT if stream else None}
         after = text_of(lines[index + 1])[0] if index + 1 < count else None
-        below = output_state.add(record, said, offsets[index], above, after)
+        below = output_state.add(record, event, offsets[index], above, after)
         if "timestamp" not in record and below.stamp:
             record["timestamp"] = below.stamp
             out.after[index] = offsets[index] - below.offset
         if below is not above or stream != before:
-            above, told = below, str(below)
-            carry = f"{stream}|{told}" if told else stream
-        carries.append(carry)
+            above, state_below = below, str(below)
+            parser_state = f"{stream}|{state_below}" if state_below else stream
+        parser_states.append(parser_state)
         out.records.append(record)
         ended = not (block.is_update(index) or (block.unterminated and index + 1 == len(lines)))
         if not valid:
             out.tag(index, "invalid_utf8")
-        if not (valid and ended and said is text):
+        if not (valid and ended and event is text):
             out.originals[index] = line + b"\n" if ended else line
     out.raws = lines[:count]
     out.starts = offsets[:count]
     out.rest, out.end = count, offsets[count]
-    out.carries = carries
-    out.carry = carry
+    out.parser_states = parser_states
+    out.parser_state = parser_state
     return out
 
 

@@ -1,7 +1,6 @@
-"""Progress bars: lines that are written over, and what a terminal shows of them in the end.  Pure.
+"""Progress bars: what a terminal finally shows of an overwritten line.  Pure.
 
-A carriage return ends an update, and the next one is written over it; spinners and percentages go back by backspaces,
-others by the cursor's codes.
+Updates overwrite each other by carriage returns, backspaces or cursor codes.
 """
 
 from __future__ import annotations
@@ -10,21 +9,20 @@ import re
 
 from shipper.parse.format_prefixes import ANSI
 
-# To a column, up, or all of the line is erased: what follows is written over it.
+# Cursor to a column or up, or erase line.
 _BACK = re.compile(r"\x1b\[(?:[0-9]{0,4}[AFG]|2K)")
 _PARTS = re.compile(r"\x1b\[(?P<number>[0-9;]{0,40})(?P<code>[A-Za-z])|\x1b\[[?][0-9;]{0,40}[hl]|(?P<back>\x08+)")
 
 
 def goes_back(text: str) -> bool:
-    """Whether a line is written over without a carriage return."""
+    """Whether a line is overwritten without a carriage return."""
     return "\x08" in text or ("\x1b" in text and _BACK.search(text) is not None)
 
 
 def last_state(text: str) -> str:
-    """What a terminal shows of a line in the end: its last update that shows anything.
+    """What a terminal finally shows of a line: its last visible update.
 
-    The carriage return of a line's own end is none of an update's; a line without others that nothing is written over
-    is what it was.
+    A carriage return at the end belongs to the line's end.  Lines that are not overwritten are returned unchanged.
     """
     shown = text.rstrip("\r")
     if "\r" not in shown:
@@ -39,14 +37,14 @@ def last_state(text: str) -> str:
 def _drawn(text: str) -> str:
     """The line that a terminal shows, without colours.
 
-    The cursor is never behind what is there, so that a line takes no longer than its length.
+    The cursor never passes the end of the text, so that the time is linear.
     """
     cells: list[str] = []
     cursor = at = 0
     for part in [*_PARTS.finditer(text), None]:
-        said = text[at : part.start() if part else len(text)]
-        cells[cursor : cursor + len(said)] = said
-        cursor += len(said)
+        written = text[at : part.start() if part else len(text)]
+        cells[cursor : cursor + len(written)] = written
+        cursor += len(written)
         if part is None:
             break
         at = part.end()

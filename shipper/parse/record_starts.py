@@ -1,6 +1,6 @@
-"""What a line begins with that no line of another record does: a time, a level, an object.  Pure.
+"""Beginnings of records in any format: a time, a level, an object.  Pure.
 
-Every rule that joins lines ends here, whatever the format of the line behind the record is: nobody has to know it.
+Every rule that joins lines stops at such a line.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ _LEVEL = (
 # In brackets also as four letters or one.
 _SHORT = rf"(?:{_LEVEL}|DEBU|ERRO|FATA|VRB|DBG|INF|WRN|FTL|[TDIWEFC])"
 _BEGINNING = re.compile(
-    # A time, maybe behind a bracket, a quote, a number of syslog, or letters for a level or a role.
+    # A time, possibly after a bracket, a quote, a number of syslog, or letters for a level or a role.
     rf"(?:<\d{{1,3}}>(?:\d )?|\d{{1,7}}:[A-Z] )?[\[(<\"']{{0,2}}{_STAMP}"
     rf"|\[[^\]\n]{{1,60}}?[ =,:]{_STAMP}"
     rf"|[TDIWEF]\d{{4}} {_CLOCK}|[TDIWEFCV],? [\[(]?{_STAMP}|[VDIWEF]/[\w.-]{{1,60}}(?:\( *\d+\))?: "
     r"|<\d{1,3}>[^\s\d]|\[(?:\d+:\d+:)?\d{4}/\d{6}(?:\.\d+)?:[A-Z]"
-    # Behind one name, a whole date and a clock.
+    # A name, then date and time.
     rf"|[\w.-]{{1,99}}+:? [\[(]?\d{{4}}-\d\d-\d\d[T ]{_CLOCK}"
-    # A program's name and a level, as compilers and Slurm have it; what PostgreSQL logs without a level.
+    # A program's name and a level (compilers, Slurm); PostgreSQL's LOG.
     r"|[\w.+-]{1,60}+: (?:fatal|error|warning|info|debug): |LOG:  "
-    # A bracketed time behind a host, as web servers write it, and the host alone.
+    # A bracketed time after a host (web servers), and a host alone.
     rf"|(?:[^\s\[][^\s]{{0,99}}+ ){{1,5}}+\[{_STAMP}"
     r"|\d{1,3}(?:\.\d{1,3}){3}[ :]"
     r"|\"?(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) /"
@@ -52,50 +52,50 @@ _BEGINNING = re.compile(
     rf"|[\[(<] ?(?i:{_SHORT}) {{0,9}}(?:[\])>:/,|]|\Z)|{_SHORT}\[\d"
     rf"|(?:[^\s]{{1,99}}+[ \t]{{1,40}}+){{1,3}}?[\[(<]?{_LEVEL}[\])>:|,]?(?:\s|\Z)"
     rf"|(?i:{_LEVEL})(?::(?:\s|\Z)|  |\t| [|-] )"
-    # Pairs, of which the time or the level comes first.
+    # Pairs with a time or level.
     r"|(?:[A-Za-z_][\w.]{0,40}=(?:\"[^\"]{0,100}\"|[^\s\"]{0,100}) ){0,4}?"
     r"(?i:time|ts|t|timestamp|asctime|date|at|level|lvl|loglevel|levelname|severity)=[\w\"'\[]"
-    # What a container's name is put before.
+    # Prefixes of container names.
     r"|[\w.-]{1,99}+ {1,40}\| |\[pod/|\{",
     re.ASCII,
 )
-# A class may be called Error, or warning; none has a level's capitals, or is no error.
+# Names of exceptions, which are no level in capitals and no lower level.
 _EXCEPTION = re.compile(rf"(?!(?:{_LEVEL}|(?i:trace|debug|info|notice))\b)[A-Za-z_][\w.<>]*(?:: |:?\Z)")
-# Behind blanks only what nothing else can be.
+# Unambiguous beginnings after blanks.
 _INDENTED = re.compile(
-    # Rich leaves the column of the time blank where it is that of the line before.
+    # rich leaves an unchanged time blank.
     r" {8,22} (?:DEBUG   |INFO    |WARNING |ERROR   |CRITICAL) "
     rf"|[ \t]+(?:[\[(]?{_STAMP}|\{{\"(?:event|level|timestamp|@timestamp|time|message|msg)\")",
     re.ASCII,
 )
-# No beginning is longer.
-_MOST = 400
+# Bytes of a line to match.
+_MAX_LENGTH = 400
 _BLANKS = frozenset({b" ", b"\t"})
 
 
 def begins(line: bytes) -> bool:
-    """Whether a line begins a record, in whatever format.
+    """Whether a line begins a record, in any format.
 
     Args:
         line: without colours.
     """
     if line[:1] in _BLANKS:
         return False
-    return _BEGINNING.match(line[:_MOST].decode("latin-1")) is not None or is_progress(line)
+    return _BEGINNING.match(line[:_MAX_LENGTH].decode("latin-1")) is not None or is_progress(line)
 
 
 def names_no_exception(line: bytes) -> bool:
-    """The same for a line at the place where a traceback names its exception."""
-    return _EXCEPTION.match(line[:_MOST].decode("utf-8", "replace")) is None and begins(line)
+    """The same for a line where a traceback expects its exception."""
+    return _EXCEPTION.match(line[:_MAX_LENGTH].decode("utf-8", "replace")) is None and begins(line)
 
 
 def begins_indented(line: bytes) -> bool:
-    """Whether a line that blanks precede begins a record all the same."""
-    return _INDENTED.match(line[:_MOST].decode("latin-1")) is not None
+    """Whether an indented line begins a record."""
+    return _INDENTED.match(line[:_MAX_LENGTH].decode("latin-1")) is not None
 
 
 def is_progress(line: bytes) -> bool:
-    """Whether a line was written over: by a carriage return in it, by backspaces, or where the cursor goes back."""
+    """Whether a line was overwritten by carriage returns, backspaces or cursor codes."""
     if b"\r" in line and b"\r" in line.rstrip(b"\r"):
         return True
     return b"\x08" in line or (b"\x1b" in line and progress_bars.goes_back(line.decode("latin-1")))

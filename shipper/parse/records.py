@@ -1,4 +1,4 @@
-"""What the parsers give: the records of a block, where each began, and what is special about a few of them."""
+"""What parsers return: the records of a block, their offsets and their annotations."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import Any
 from shipper.tail.splitter import Block
 
 Record = dict[str, Any]
-"""One record in its source's own words.
+"""One record with the keys of its source.
 
-Text formats use structlog's: ``timestamp``, ``level``, ``logger``, ``event``, ``exception``; beside these
-``process_name``, ``task_id``, ``task_name``, ``action``, ``outcome``, ``iostream`` where the line says so.
-``after`` is a number of nanoseconds behind ``timestamp``: of lines that have no stamp of their own.
+Text formats use structlog's keys: ``timestamp``, ``level``, ``logger``, ``event``, ``exception``; beside these
+``process_name``, ``task_id``, ``task_name``, ``action``, ``outcome``, ``iostream`` where the line has them.
 """
 
 
@@ -22,20 +21,20 @@ class Records:
     """The records of one block.
 
     Attributes:
-        block: where they come from.
+        block: the source.
         records: one dict a record.
         raws: the bytes of each record, without the final line feed.
         starts: offset of each record's first byte.
-        end: offset of the first byte that belongs to none of them.
-        rest: index of the first line that is held back: its record may not be finished.
-        tags: index of a record → what is wrong with it.
-        flags: index of a record → what was done to its line.
-        originals: index of a record → its exact bytes, where ``message`` and a line feed would not give them.
-        written: index of a record → when a container's runtime took it: its time, if it says none itself.
-        contained: index of a record whose stamp is a container's → that stamp, in logs of other stamps.
-        after: index of a record without a stamp of its own → nanoseconds behind the one that it was given.
-        carries: parser state after each record, for formats that have one.
-        carry: parser state at ``end``.
+        end: offset behind the last record.
+        rest: index of the first line held back: its record may be incomplete.
+        tags: record index → defects.
+        flags: record index → changes made to its line.
+        originals: record index → exact bytes, where they differ from ``message`` plus a line feed.
+        written: record index → time at which a container runtime received it; used if the record has none.
+        contained: record index → timestamp that a container wrote, in logs with timestamps of the application.
+        after: index of a record without a timestamp → nanoseconds after the timestamp that it inherits.
+        parser_states: parser state after each record; None for formats without one.
+        parser_state: parser state at ``end``.
     """
 
     block: Block
@@ -50,11 +49,11 @@ class Records:
     written: dict[int, str] = field(default_factory=dict)
     contained: dict[int, str] = field(default_factory=dict)
     after: dict[int, int] = field(default_factory=dict)
-    carries: list[str] | None = None
-    carry: str = ""
+    parser_states: list[str] | None = None
+    parser_state: str = ""
 
     def add(self, record: Record, index: int, end: int) -> int:
-        """Take in the record of the block's lines from ``index`` to before ``end``; gives its place."""
+        """Append the record of lines ``index`` to ``end`` (exclusive) and return its index."""
         lines, cut = self.block.lines, self.block.cut
         self.records.append(record)
         self.raws.append(lines[index] if end == index + 1 else b"\n".join(lines[index:end]))
@@ -67,27 +66,27 @@ class Records:
         return at
 
     def exact(self, at: int) -> bytes:
-        """The bytes of a record just added, with what ended them in the file: an update has no line feed."""
+        """The bytes of a record just added, with its line feed; a progress update has none."""
         raw, block = self.raws[at], self.block
         index = bisect_left(block.offsets, self.starts[at])
         return raw if block.is_update(index) else raw + b"\n"
 
     def mark_invalid(self, at: int) -> None:
-        """Note that a record's bytes were no valid UTF-8, and keep them."""
+        """Tag a record as invalid UTF-8 and keep its bytes."""
         self.tag(at, "invalid_utf8")
         self.originals[at] = self.exact(at)
 
     def tag(self, index: int, tag: str) -> None:
-        """Note what is wrong with a record."""
+        """Add a defect to a record."""
         self.tags.setdefault(index, []).append(tag)
 
     def flag(self, index: int, flag: str) -> None:
-        """Note what was done to a record's line."""
+        """Add a change made to a record's line."""
         self.flags.setdefault(index, []).append(flag)
 
 
 def text_of(line: bytes) -> tuple[str, bool]:
-    """A line's text, and whether its bytes were valid UTF-8; invalid ones become U+FFFD."""
+    """Decode a line; returns the text and whether it was valid UTF-8. Invalid bytes become U+FFFD."""
     try:
         return line.decode(), True
     except UnicodeDecodeError:

@@ -1,10 +1,8 @@
 """Per-session logs: console lines of the application, and framed sections with the output of each run.
 
-A section (STDOUT, ERROR, METRICS, TRACEBACK) ends at the next frame or at a console line of the application, which
-appends without a blank line.  An error or a traceback is one record up to the first line that begins another in
-whatever format, or that is one note too many; the lines from there on are records like those of STDOUT.  Inside the
-application writes no stamp: lines of a section follow its last line, a nanosecond a byte, or the last stamp of the
-container whose output it is.
+A section (STDOUT, ERROR, METRICS, TRACEBACK) ends at the next frame or console line of the application.  An error or
+a traceback is one record up to the first line that begins another; lines from there on are records like those of
+STDOUT.  Lines without a time get the last time of the application or the container plus one nanosecond per byte.
 """
 
 from __future__ import annotations
@@ -25,31 +23,31 @@ from shipper.parse import (
     traceback,
 )
 from shipper.parse.format_prefixes import ANSI, colourless
-from shipper.parse.multiline import MAX_JOINED_BYTES, MAX_JOINED_LINES, MOST_AT_MARGIN_ALONE, MOST_NOTES
+from shipper.parse.multiline import MAX_AT_MARGIN_ALONE, MAX_JOINED_BYTES, MAX_JOINED_LINES, MAX_NOTES
 from shipper.parse.output_state import Above
 from shipper.parse.records import Record, Records, text_of
 
 _RULE = b"=" * 72
 _NAMES = {b"  STDOUT": "STDOUT", b"  ERROR": "ERROR", b"  METRICS": "METRICS", b"  TRACEBACK": "TRACEBACK"}
 _FRAME_LINES = 3
-# A line of the application itself: other programs' lines inside a section are content, whatever they look like.
+# Console line of the application: other lines inside a section are content.
 _OWN = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z \[[a-z ]{9}\](?: |\Z)")
 _UNDECIDED = "?"
 _STDOUT, _REST = "STDOUT", "REST"
-"""Sections of which every line is a record: a program's output, and what follows the record of any other section."""
-# The application shows the end of an error output, and then, behind this word, all of it.
+"""Sections of which every line is a record: output, and lines after the record of another section."""
+# The application writes the tail of an error output and then, after this word, all of it.
 _AGAIN = b"stderr: "
 
 
 @dataclass(slots=True, frozen=True)
 class State:
-    """What is known between two lines; travels as text.
+    """State between two lines; serialised as text.
 
     Attributes:
         section: the name of the open section; empty among console lines.
         stamp: of the last console line, empty before the first.
         offset: of that line.
-        above: what a container's output has said in the open section.
+        above: state of the container output in the open section.
     """
 
     section: str = ""
@@ -58,11 +56,11 @@ class State:
     above: Above = field(default_factory=Above)
 
     @classmethod
-    def of(cls, carry: str) -> State:
-        """The state that was kept as this text."""
-        section, _, rest = carry.partition("|")
-        stamp, _, rest = rest.partition("|")
-        offset, _, above = rest.partition("|")
+    def of(cls, text: str) -> State:
+        """The state that was serialised as this text."""
+        section, _, remainder = text.partition("|")
+        stamp, _, remainder = remainder.partition("|")
+        offset, _, above = remainder.partition("|")
         return cls(section, stamp, int(offset or 0), Above.of(above))
 
     def __str__(self) -> str:
@@ -73,19 +71,19 @@ class State:
 
 
 class _Section(NamedTuple):
-    """Lines of a section that are one record, and the section that the line behind them stands in."""
+    """End of the lines of a section that are one record, and the section of the line after them."""
 
     end: int
     after: str
 
 
 def read(out: Records) -> None:
-    """Fill in the records of a block of such a file."""
+    """Parse the block of ``out``."""
     lines = out.block.lines
-    out.carries = []
+    out.parser_states = []
     state = State.of(out.block.parser_state)
     index = 0
-    while index < len(lines):  # reading may part lines
+    while index < len(lines):  # reading may split lines
         name = _frame_at(lines, index, final=out.block.final)
         if name == _UNDECIDED:
             break
@@ -105,14 +103,14 @@ def read(out: Records) -> None:
         at, (index, state) = index, after
         if index == at:
             break
-    out.rest, out.carry = index, str(state)
+    out.rest, out.parser_state = index, str(state)
 
 
 _After = tuple[int, State]
 
 
 def _frame_at(lines: list[bytes], index: int, *, final: bool) -> str | None:
-    """The section whose frame begins with this line, None if none does, or that more lines are needed to say."""
+    """The section whose frame begins at this line; None if none does; ``_UNDECIDED`` if lines are missing."""
     if lines[index][:72] != _RULE or lines[index].rstrip(b"\r") != _RULE:
         return None
     if index + 1 == len(lines):
@@ -126,7 +124,7 @@ def _frame_at(lines: list[bytes], index: int, *, final: bool) -> str | None:
 
 
 def _read_console(out: Records, index: int, state: State) -> _After:
-    """Lines up to the next frame, read like those of any other file."""
+    """Read lines up to the next frame like those of other files."""
     lines, final = out.block.lines, out.block.final
     stop, framed = len(lines), False
     for at in range(index, stop):
@@ -135,22 +133,19 @@ def _read_console(out: Records, index: int, state: State) -> _After:
             break
     first = len(out.records)
     rest = line_by_line.read(out, index, stop, final=final or framed, undisturbed=True)
-    assert out.carries is not None
+    assert out.parser_states is not None
     for record, raw, start in zip(out.records[first:], out.raws[first:], out.starts[first:], strict=True):
         if raw[:1] in {b"2", b"1", b"\x1b"} and "timestamp" in record:
             state = State("", record["timestamp"], start)
-        out.carries.append(str(state))
+        out.parser_states.append(str(state))
     return rest, state
 
 
 def _read_output(out: Records, index: int, state: State) -> _After:
-    """Every line of a program's output as a record, up to the end of its section.
-
-    A head whose message is not there yet is held back.
-    """
+    """Read each line of an output section as a record; hold back a head without its message."""
     lines, final = out.block.lines, out.block.final
-    count, carry = len(lines), str(state)
-    assert out.carries is not None
+    count, parser_state = len(lines), str(state)
+    assert out.parser_states is not None
     while index < count:
         line = lines[index]
         if line[:1] == b"=" and _frame_at(lines, index, final=final):
@@ -158,43 +153,43 @@ def _read_output(out: Records, index: int, state: State) -> _After:
         if line[:2] == b"20" and _OWN.match(line):
             break
         if line.strip():
-            whole, valid = text_of(line.removesuffix(b"\r"))
-            if index + 1 == count and not final and output_state.waits(whole):
+            line_text, valid = text_of(line.removesuffix(b"\r"))
+            if index + 1 == count and not final and output_state.waits(line_text):
                 break
-            said = progress_bars.last_state(whole)
-            record: Record = {"event": said, "iostream": "stdout" if state.section == _STDOUT else None}
+            text = progress_bars.last_state(line_text)
+            record: Record = {"event": text, "iostream": "stdout" if state.section == _STDOUT else None}
             after = text_of(lines[index + 1])[0] if index + 1 < count else None
-            above = output_state.add(record, said, out.block.offsets[index], state.above, after)
+            above = output_state.add(record, text, out.block.offsets[index], state.above, after)
             if state.section == _REST and "level" not in record and "timestamp" not in record:
-                above = _add_prefix(record, said, out.block.offsets[index], above)
+                above = _add_prefix(record, text, out.block.offsets[index], above)
             if above is not state.above:
                 state = replace(state, above=above)
-                carry = str(state)
+                parser_state = str(state)
             at = _add(out, record, index, index + 1, state)
             if not valid:
                 out.mark_invalid(at)
-            elif said is not whole:
+            elif text is not line_text:
                 out.originals[at] = out.exact(at)
-            out.carries.append(carry)
+            out.parser_states.append(parser_state)
         index += 1
     return index, state
 
 
-def _add_prefix(record: Record, said: str, start: int, above: Above) -> Above:
-    """Time and level of a line behind an error that no container writes; gives what is known below it."""
-    told: Record = {}
-    if said[:1] == "{" and (found := structlog.parse(said)) is not None and json_dialects.is_event(found):
+def _add_prefix(record: Record, text: str, start: int, above: Above) -> Above:
+    """Add time and level of a line after an error; returns the state below it."""
+    fields: Record = {}
+    if text[:1] == "{" and (found := structlog.parse(text)) is not None and json_dialects.is_event(found):
         json_dialects.adapt(found)
-        told = found
-    elif prefix := foreign_prefixes.prefix(ANSI.sub("", said)):
-        told = prefix.fields
-    elif pairs := foreign_prefixes.record(said):
+        fields = found
+    elif prefix := foreign_prefixes.prefix(ANSI.sub("", text)):
+        fields = prefix.fields
+    elif pairs := foreign_prefixes.record(text):
         json_dialects.adapt(pairs)
-        told = pairs
+        fields = pairs
     for key in ("level", "logger"):
-        if isinstance(told.get(key), str):
-            record[key] = told[key]
-    stamp = told.get("timestamp") or told.get("@timestamp")
+        if isinstance(fields.get(key), str):
+            record[key] = fields[key]
+    stamp = fields.get("timestamp") or fields.get("@timestamp")
     if not isinstance(stamp, str):
         stamp = json_dialects.stamp(stamp)
     if stamp is None or "|" in stamp:
@@ -204,7 +199,7 @@ def _add_prefix(record: Record, said: str, start: int, above: Above) -> Above:
 
 
 def _read_framed(out: Records, index: int, name: str, state: State) -> _After | None:
-    """A frame and the section's first record; None if its end is not there yet."""
+    """Read a frame and the section's first record; None if it is incomplete."""
     lines = out.block.lines
     begins = index + _FRAME_LINES
     state = replace(state, above=Above())
@@ -227,7 +222,7 @@ def _read_framed(out: Records, index: int, name: str, state: State) -> _After | 
 
 
 def _read_more(out: Records, index: int, state: State) -> _After | None:
-    """What goes on with a section whose record was ended before."""
+    """Read lines of a section after its first record."""
     if not out.block.lines[index].strip():
         return index + 1, state
     if multiline.begins_record(out.block.lines[index]):
@@ -241,10 +236,10 @@ def _add_section(out: Records, index: int, begins: int, section: _Section, state
     last = section.end
     while last > max(begins, index + 1) and not lines[last - 1].strip():
         last -= 1
-    said, valid = text_of(b"\n".join(line.removesuffix(b"\r") for line in lines[begins:last]))
-    if not said:  # nothing but its frame
-        said = b"\n".join(line.rstrip(b"\r") for line in lines[index:begins]).decode()
-    at = _add(out, _section_record(state.section, said), index, last, state)
+    text, valid = text_of(b"\n".join(line.removesuffix(b"\r") for line in lines[begins:last]))
+    if not text:  # empty section
+        text = b"\n".join(line.rstrip(b"\r") for line in lines[index:begins]).decode()
+    at = _add(out, _section_record(state.section, text), index, last, state)
     if not valid:
         out.mark_invalid(at)
     state = replace(state, section=section.after)
@@ -252,27 +247,27 @@ def _add_section(out: Records, index: int, begins: int, section: _Section, state
     return section.end, state
 
 
-def _section_record(name: str, said: str) -> Record:
+def _section_record(name: str, text: str) -> Record:
     if name == "METRICS":
-        return {"event": said}
-    record = text_formats.of_traceback(said)
+        return {"event": text}
+    record = text_formats.of_traceback(text)
     if name == "TRACEBACK":
-        return record or {"event": said, "level": "error"}
-    error, _ = traceback.split(said)
-    record = record or {"event": said, "level": "error"}
+        return record or {"event": text, "level": "error"}
+    error, _ = traceback.split(text)
+    record = record or {"event": text, "level": "error"}
     if error:
         record["error"] = error
     return record
 
 
-def _metrics(said: Record) -> Record:
+def _metrics(metrics: Record) -> Record:
     """The metrics of a run, in the words of other records; what has no name there keeps its own."""
     record: Record = {"event": "session.metrics"}
-    if isinstance(said.get("end_time"), str):
-        record["timestamp"] = said.pop("end_time")
-    if "tool" in said and "pipeline" not in said:
-        record["pipeline"] = said.pop("tool")
-    return record | {key if key not in record else f"metrics.{key}": value for key, value in said.items()}
+    if isinstance(metrics.get("end_time"), str):
+        record["timestamp"] = metrics.pop("end_time")
+    if "tool" in metrics and "pipeline" not in metrics:
+        record["pipeline"] = metrics.pop("tool")
+    return record | {key if key not in record else f"metrics.{key}": value for key, value in metrics.items()}
 
 
 def _extent(out: Records, index: int, at: int, name: str) -> _Section | None:
@@ -306,7 +301,7 @@ def _extent(out: Records, index: int, at: int, name: str) -> _Section | None:
                 notes = 0 if line.strip() else notes
             else:
                 notes += 1
-            if notes > MOST_NOTES or at_margin > MOST_AT_MARGIN_ALONE:
+            if notes > MAX_NOTES or at_margin > MAX_AT_MARGIN_ALONE:
                 return _Section(at, _REST)
             state = after
         previous = line if line.strip() or previous else b""
@@ -329,7 +324,7 @@ def _end_of_object(lines: list[bytes], begins: int) -> int:
 
 
 def _add(out: Records, record: Record, index: int, end: int, state: State) -> int:
-    """Take in a record; what has no stamp of its own follows the last one."""
+    """Add a record; without a time it gets the last one."""
     at = out.add(record, index, end)
     if state.above.stamp:
         out.contained[at] = state.above.stamp
@@ -345,5 +340,5 @@ def _add(out: Records, record: Record, index: int, end: int, state: State) -> in
 
 
 def _note(out: Records, state: State) -> None:
-    assert out.carries is not None
-    out.carries.append(str(state))
+    assert out.parser_states is not None
+    out.parser_states.append(str(state))

@@ -8,7 +8,7 @@ from shipper.parse import celery, traceback
 from shipper.parse.format_prefixes import PROCESS
 from shipper.parse.records import Record
 
-# Celery may be told to write this format, with the process in the logger's place.
+# Celery configured with this format has the process in place of the logger.
 _PROCESS = re.compile(PROCESS)
 
 
@@ -19,8 +19,8 @@ def record(head: re.Match[str], first: str, below: str) -> Record:
     found: Record = {"timestamp": stamp, "process_name" if process else "logger": logger, "level": level}
     if (process or first.startswith("Task ")) and (inner := celery.inside(found, first, below)):
         return inner
-    said, trace = traceback.split(f"{first}\n{below}") if below else (first, None)
-    found["event"] = said
+    event, trace = traceback.split(f"{first}\n{below}") if below else (first, None)
+    found["event"] = event
     if trace:
         found["exception"] = trace
     return found

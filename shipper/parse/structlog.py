@@ -1,4 +1,4 @@
-"""Structlog's JSON lines, of the document (``@timestamp``) and of the real application (``timestamp``)."""
+"""structlog's JSON lines, with ``@timestamp`` or ``timestamp``."""
 
 from __future__ import annotations
 
@@ -14,34 +14,33 @@ from shipper.parse.records import Record
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _DIGITS_TO_ZERO = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else byte for byte in range(256))
-# Integers beyond 64 bits have no fewer digits.
+# Integers beyond 64 bits have at least 19 digits.
 _LONG = b"0" * 19
 _SAMPLES = b"0000"
 
 
 def has_long_numbers(lines: list[bytes]) -> bool:
-    """Whether any line may hold an integer of 19 digits or more.  Pure; made for whole blocks.
+    """Whether any line may hold an integer of 19 digits or more.  Pure; for whole blocks.
 
-    The fast parser makes floats of integers beyond 64 bits.  So many digits in a row leave four digits in a row
-    in every fourth byte, which costs next to nothing to see.
+    The fast parser turns integers beyond 64 bits into floats.  19 digits in a row are four in a row in every fourth
+    byte, which is cheap to find.
     """
     data = b"\n".join(lines)
     return _SAMPLES in data[::4].translate(_DIGITS_TO_ZERO) and _LONG in data.translate(_DIGITS_TO_ZERO)
 
 
 def parse(line: bytes | str) -> Record | None:
-    """The object in a line, or None if it holds none.
+    """The object in a line, or None.
 
-    structlog writes with the standard library's json, so bare ``NaN`` and ``Infinity`` and lone surrogates are
-    real input that strict parsers refuse; NaN and Infinity become None, surrogates U+FFFD.  Bare control
-    characters inside strings are taken as they are; integers beyond 64 bits are text, with all their digits.
+    structlog uses the standard library's json, whose output strict parsers refuse: NaN and Infinity become None, lone
+    surrogates U+FFFD, integers beyond 64 bits text.  Control characters inside strings are accepted.
     """
     data = line.encode("utf-8", "surrogatepass") if isinstance(line, str) else line
     return parse_exactly(line) if _LONG in data.translate(_DIGITS_TO_ZERO) else parse_quickly(line)
 
 
 def parse_quickly(line: bytes | str) -> Record | None:
-    """The same for a line without long numbers."""
+    """Parse a line without long integers."""
     try:
         record = orjson.loads(line)
     except orjson.JSONDecodeError:
@@ -50,7 +49,7 @@ def parse_quickly(line: bytes | str) -> Record | None:
 
 
 def parse_exactly(line: bytes | str) -> Record | None:
-    """The same for a line that may have some."""
+    """Parse a line that may have long integers."""
     record = parse_quickly(line)
     if record is None:
         return None
@@ -59,7 +58,7 @@ def parse_exactly(line: bytes | str) -> Record | None:
 
 
 def lenient(line: bytes | str) -> Record | None:
-    """The same with the standard library's parser, for what it writes itself."""
+    """Parse with the standard library."""
     try:
         record = loads(line if isinstance(line, str) else line.decode())
     except ValueError:
@@ -68,10 +67,10 @@ def lenient(line: bytes | str) -> Record | None:
 
 
 def loads(text: str) -> Any:
-    """Any JSON as the standard library writes it, made fit for strict JSON; deep nesting becomes text.
+    """Parse JSON of the standard library into values of strict JSON; deep nesting becomes text.
 
     Raises:
-        ValueError: it is none.
+        ValueError: not JSON.
     """
     try:
         value = _read(text)
@@ -88,7 +87,7 @@ def loads(text: str) -> Any:
 
 
 def without_surrogates(text: str) -> str:
-    """A text that UTF-8 can carry: lone surrogates become U+FFFD."""
+    """Replace lone surrogates, which UTF-8 cannot encode, by U+FFFD."""
     return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
@@ -102,7 +101,7 @@ def _finite(text: str) -> float | None:
 
 
 def _integer(text: str) -> int | str:
-    """Integers beyond 64 bits stay text: no field holds them, and their digits may be an identifier's."""
+    """Integers beyond 64 bits stay text: no field type holds them, and they may be identifiers."""
     if len(text) < 19:
         return int(text)
     if len(text) > 20:
@@ -111,20 +110,20 @@ def _integer(text: str) -> int | str:
     return number if -(2**63) <= number < 2**64 else text
 
 
-# One for all lines: to make a decoder costs more than most lines do.
+# Shared: creating a decoder costs more than parsing a line.
 _read = json.JSONDecoder(parse_constant=_no_number, parse_float=_finite, parse_int=_integer, strict=False).decode
 
 
 def _clean(value: Any, depth: int) -> Any:
-    """The same value as JSON can carry it."""
+    """The value without what strict JSON cannot hold."""
     if isinstance(value, str):
         return without_surrogates(value)
     if isinstance(value, dict):
-        if depth >= deep_json.MOST_DEPTH:
+        if depth >= deep_json.MAX_DEPTH:
             return without_surrogates(deep_json.written(value))
         return {without_surrogates(key): _clean(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list):
-        if depth >= deep_json.MOST_DEPTH:
+        if depth >= deep_json.MAX_DEPTH:
             return without_surrogates(deep_json.written(value))
         return [_clean(item, depth + 1) for item in value]
     return value

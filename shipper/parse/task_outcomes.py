@@ -1,4 +1,4 @@
-"""The actions of workers' tasks that have an outcome, whichever queue wrote the line: Celery or Huey.  Pure."""
+"""Outcomes of task actions, for Celery and Huey.  Pure."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ OUTCOMES = {
     "task.timeout": "failure",
     "task.unregistered": "failure",
 }
-"""Each action that ends a task → ECS's ``event.outcome``."""
+"""Action that ends a task → ECS ``event.outcome``."""
 
 
 def with_outcome(action: str) -> Record:
-    """The fields of a record about a task: its action, and the outcome if the action has one."""
+    """Fields of a task record: the action and its outcome, if it has one."""
     return {"action": action, "outcome": OUTCOMES[action]} if action in OUTCOMES else {"action": action}

@@ -1,4 +1,4 @@
-"""Text → record, in whichever of the text formats its first line is.  Pure."""
+"""Text → record, by the format of its first line.  Pure."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ READERS: dict[str | None, Callable[[re.Match[str], str, str], Record]] = {
     "huey": huey.record,
     "stdlib": stdlib.record,
 }
-"""What a head is called → what reads its record: from the head, what follows it, and the lines below."""
+"""Name of a head → reader; takes the head, the text after it and the lines below."""
 _WARNED = re.compile(r"\S[^\n]{0,400}?:\d{1,9}: \w*Warning: ")
 _BANNER = re.compile(r" -------------- \S+@|celery beat v|worker: |Waiting gracefully|Restarting celery worker")
 
 
 def parse(text: str, layouts: Layouts = ()) -> Record | None:
-    """The record of a line and the lines joined to it; None if it is in none of the formats.
+    """The record of a line and the lines joined to it; None if the format is unknown.
 
     Args:
         text: the lines.
-        layouts: of its file, where Celery was given formats of its own.
+        layouts: configured Celery formats of its file.
     """
     if layouts:
         first, _, below = ANSI.sub("", text).partition("\n")
@@ -45,14 +45,14 @@ def parse(text: str, layouts: Layouts = ()) -> Record | None:
 
 
 def _unprefixed(text: str, plain: str) -> Record | None:
-    """A warning, a banner, a line in somebody else's format, or a traceback that no prefix introduces."""
+    """A warning, a banner, a foreign format, or a traceback without a prefix."""
     if _WARNED.match(plain):
         return {"event": text, "level": "warning", "logger": "py.warnings"}
     if _BANNER.match(plain):
         return {"event": text, "level": "info", "logger": "celery.beat" if plain[:7] == "celery " else "celery"}
     first, _, below = plain.partition("\n")
     if found := foreign_prefixes.prefix(first):
-        # A prefix with nothing behind it is what the line says.
+        # A prefix without a message is the message.
         return _prefixed(found.fields, first[found.end :] or first, below)
     if not below and (pairs := foreign_prefixes.record(first)):
         return pairs
@@ -60,20 +60,20 @@ def _unprefixed(text: str, plain: str) -> Record | None:
 
 
 def _prefixed(fields: Record, first: str, below: str) -> Record:
-    """A line in somebody else's format: Celery with a format of its own, perhaps, or with another's line inside."""
+    """A line in a foreign format, which may be Celery's or wrap another line."""
     if inner := celery.inside(fields, first, below):
         return inner
-    said, trace = traceback.split(f"{first}\n{below}") if below else (first, None)
-    return {**fields, "event": said} | ({"exception": trace} if trace else {})
+    event, trace = traceback.split(f"{first}\n{below}") if below else (first, None)
+    return {**fields, "event": event} | ({"exception": trace} if trace else {})
 
 
 def of_traceback(text: str) -> Record | None:
-    """The record of a text with a traceback that no prefix introduces; None if there is none in it."""
-    said, trace = traceback.split(text)
+    """The record of a text with a traceback but no prefix; None if it has no traceback."""
+    event, trace = traceback.split(text)
     if trace is None:
         return None
-    # Python or somebody's print may have said a line before it.
-    if not said:
+    # Text before the traceback is the event.
+    if not event:
         kind, message = traceback.exception_of(trace)
-        said = (f"{kind}: {message}" if message else kind) or trace.partition("\n")[0].strip()
-    return {"event": said, "exception": trace, "level": "error"}
+        event = (f"{kind}: {message}" if message else kind) or trace.partition("\n")[0].strip()
+    return {"event": event, "exception": trace, "level": "error"}

@@ -1,6 +1,6 @@
-"""The stamps of every format → UTC in the form that Elasticsearch takes.  Pure but for the machine's zone.
+"""Timestamps of every format → UTC for Elasticsearch.  Pure but for the machine's zone.
 
-``date_nanos`` holds the years 1970 to 2262; what lies outside is no usable time for an index.
+``date_nanos`` holds the years 1970 to 2262; other times are invalid.
 """
 
 from __future__ import annotations
@@ -16,36 +16,35 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from shipper.parse import foreign_timestamps
 
-# The fraction of the seconds, which stands before the offset; that may have one of its own.
+# Fraction of the seconds, before the offset, which may have a fraction as well.
 _FRACTION = re.compile(r"[^+Z-]*?[.,]([0-9]+)")
-# What may stand behind it: the standard library takes anything there from the seventh digit on.
+# Text after it: the standard library accepts anything after the seventh digit.
 _OFFSET = re.compile(r" ?(?:[Zz]|[+-][0-9:.]+)?")
 _WRITTEN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}(?:Z|\+00:00)")
-# What may be remembered by its hour.
+# Timestamps that are cached by hour.
 _PLAIN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:")
 _SIXTY = tuple(f":{number:02}" for number in range(60))
 _ALMOST_AN_HOUR = timedelta(minutes=59, seconds=59)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_YEAR, LAST_YEAR = 1970, 2261
-# Hours of one zone and generations whose last stamp is remembered, at most.
-MOST_HOURS = 256
-MOST_GENERATIONS = 10_000
-# Clocks of writer and reader may differ by this much; writers of one file are out of order by this much; a line that
-# is followed live is read this soon.
+# Limits of the caches: hours per zone, generations.
+MAX_HOURS = 256
+MAX_GENERATIONS = 10_000
+# Tolerances: clock difference of writer and reader; disorder within a file; delay of a line read live.
 _AHEAD_NS, _JUMBLED_NS, _LIVE_NS = 5 * 10**9, 60 * 10**9, 600 * 10**9
 
 
 class Moment(NamedTuple):
-    """What a wall clock time may have been, in UTC: the same twice, unless the clock showed it twice."""
+    """The two UTC times of a wall clock time; equal unless it is ambiguous."""
 
     earlier: datetime
     later: datetime
 
 
 class Zone:
-    """The zone of stamps that name none.
+    """Zone of timestamps without one.
 
-    ``hours`` remembers, for the hours met last, the zone's name and what each of their minutes is in UTC.
+    ``hours`` caches zone name and minutes in UTC by hour.
 
     Args:
         setting: an IANA name, or ``local`` for the machine's.
@@ -57,7 +56,7 @@ class Zone:
         self.hours: dict[str, tuple[str, dict[str, str]]] = {}
 
     def moment(self, naive: datetime) -> Moment:
-        """When the clock showed this; what it never showed, in spring, counts from before it was set (RFC 5545)."""
+        """The UTC times of a wall clock time; one in the gap in spring uses the offset before it (RFC 5545)."""
         earlier, later = (self._attach(naive.replace(fold=fold)).astimezone(UTC) for fold in (0, 1))
         return Moment(earlier, max(earlier, later))
 
@@ -65,18 +64,18 @@ class Zone:
         return naive.astimezone() if self._info is None else naive.replace(tzinfo=self._info)
 
     def name(self, moment: datetime) -> str:
-        """The IANA name, or the offset of a local moment where the machine's zone has no name to be found."""
+        """The IANA name, or the offset of a local time if the machine's zone has no name."""
         return self._name or moment.strftime("%z")[:3] + ":" + moment.strftime("%z")[3:5]
 
     def remember(self, hour: str, naive: datetime) -> None:
-        """Keep what the minutes of an hour are in UTC, if no clock was set in it and they begin where UTC's do."""
+        """Cache an hour's minutes in UTC, if the offset is constant and has no seconds."""
         start = naive.replace(minute=0, second=0, microsecond=0)
         first, last = self.moment(start), self.moment(start + _ALMOST_AN_HOUR)
         if last.later - first.earlier != _ALMOST_AN_HOUR or first.earlier != first.later or first.earlier.second:
             return
         if first.earlier.year < FIRST_YEAR:
             return
-        if len(self.hours) >= MOST_HOURS:
+        if len(self.hours) >= MAX_HOURS:
             self.hours.clear()
         at = first.earlier.minute
         begins, ends = first.earlier.isoformat()[:13], last.earlier.isoformat()[:13]
@@ -85,13 +84,13 @@ class Zone:
 
 
 class Reading(NamedTuple):
-    """What tells which of two moments a stamp is: when its file was read and changed, and what came before it.
+    """Evidence for an ambiguous timestamp: when its file was read and changed, and the timestamp before it.
 
     Args:
-        generation: whose stamps they are.
+        generation: of the file.
         read_at_ns: time of reading, nanoseconds since the epoch.
-        modified_ns: the file's last change as a scan saw it; 0 where that is not known.
-        last_ns: of each generation, the last stamp that needed such a decision; kept up to date.
+        modified_ns: the file's last change as a scan saw it; 0 if unknown.
+        last_ns: generation → last ambiguous timestamp; updated.
     """
 
     generation: bytes
@@ -100,25 +99,25 @@ class Reading(NamedTuple):
     last_ns: dict[bytes, int]
 
     def choose(self, moment: Moment) -> datetime:
-        """The likelier of the two; remembers it for the stamps that follow."""
+        """Choose the likelier time and store it for the next timestamp."""
         earlier, later = _ns(moment.earlier), _ns(moment.later)
         last = self.last_ns.pop(self.generation, None)
         is_later = second_time(earlier, later, self.read_at_ns, self.modified_ns, last)
         self.last_ns[self.generation] = later if is_later else earlier
-        if len(self.last_ns) > MOST_GENERATIONS:
+        if len(self.last_ns) > MAX_GENERATIONS:
             del self.last_ns[next(iter(self.last_ns))]
         return moment.later if is_later else moment.earlier
 
 
 def second_time(earlier: int, later: int, read_at: int, modified: int, last: int | None) -> bool:
-    """Whether a stamp that a clock showed twice, because it was set back, is the second; all in nanoseconds.
+    """Whether an ambiguous timestamp is the second of its two times; all in nanoseconds since the epoch.
 
     Args:
-        earlier: the first time, since the epoch.
+        earlier: the first time.
         later: the second time.
         read_at: when the line was read.
-        modified: when its file was changed, as far as a scan saw it; 0 where that is not known.
-        last: the stamp before it, if that was such a one too.
+        modified: when its file was changed, as far as a scan saw it; 0 if unknown.
+        last: the previous timestamp if it was ambiguous too.
     """
     if later > read_at + _AHEAD_NS:
         return False
@@ -173,8 +172,8 @@ def to_utc(text: str, zone: Zone, reading: Reading | None = None) -> tuple[str, 
     Raises:
         ValueError: it is no time, or none that ``date_nanos`` holds.
     """
-    if text[-1:] != "Z" and (known := zone.hours.get(text[:13])) is not None:
-        name, minutes = known
+    if text[-1:] != "Z" and (cached := zone.hours.get(text[:13])) is not None:
+        name, minutes = cached
         minute, second, digits = minutes.get(text[13:16]), text[16:19], text[20:]
         if minute is not None and second in minutes:
             if digits.isdigit() and text[19] in ".," and len(digits) <= 9 and digits.isascii():
@@ -224,7 +223,7 @@ def from_ns(nanoseconds: int) -> str:
 
 
 def later(stamp: str, nanoseconds: int) -> str:
-    """So many nanoseconds after a stamp that ``to_utc`` gave."""
+    """Add nanoseconds to a timestamp of ``to_utc``."""
     fraction = stamp[20:].partition("+")[0].rstrip("Z")
     total = int(f"{fraction:0<9}") + nanoseconds
     moment = datetime.fromisoformat(f"{stamp[:19]}+00:00") + timedelta(seconds=total // 10**9)

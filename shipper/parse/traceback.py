@@ -9,18 +9,18 @@ START = "Traceback (most recent call last):"
 GROUP_START = "  + Exception Group Traceback (most recent call last):"
 STACK_START = "Stack (most recent call last):"
 FRAME = b'  File "'
-"""What a syntax error of the program itself begins with: no line introduces it."""
+"""First line of a syntax error, which has no introduction."""
 _LINKS = (
     "During handling of the above exception, another exception occurred:",
     "The above exception was the direct cause of the following exception:",
 )
 _BYTE_LINKS = frozenset(link.encode() for link in _LINKS)
-# Between the tracebacks of a chain; the last one is the exception that got out.
+# Between the tracebacks of a chain; the last one is the raised exception.
 _CHAINED = re.compile(rf"\n\s*\n(?:{'|'.join(map(re.escape, _LINKS))})\n\s*\n")
 _EXCEPTION = re.compile(r"(?P<type>[A-Za-z_][\w.<>]*)(?:: (?P<message>.*))?", re.DOTALL)
 # Java, .NET and JavaScript name the exception first.
 _FRAMES_BELOW = re.compile(r"\n[ \t]+at [^\n]")
-# In the box that a group of exceptions has of its own.
+# In the box of an exception group.
 _OF_GROUP = re.compile(r"^  \| (?P<type>[A-Za-z_][\w.<>]*)(?:: (?P<message>.*))?$", re.MULTILINE)
 # Rich draws a box around the frames and names the exception below it.
 _BOX = ("╭", "│", "╰")
@@ -33,20 +33,20 @@ _BEGINNINGS = re.compile(
 
 
 class State(IntEnum):
-    """How far a record's traceback is after one of its lines."""
+    """State of a record's traceback after a line."""
 
     NONE = 0
-    """There was none so far."""
+    """No traceback so far."""
     FRAMES = 1
-    """Its exception has not been named yet."""
+    """In the frames, before the exception."""
     NAMED = 2
-    """The exception was named; what follows without a blank goes on with its message, or is a note."""
+    """After the exception's name; lines up to a blank one are its message or notes."""
     PAST = 3
-    """After the blank behind it."""
+    """After a blank line behind it."""
     LINKED = 4
     """After the sentence that links two tracebacks."""
     GROUP = 5
-    """In the boxes of an exception group, which name their exceptions themselves."""
+    """In the boxes of an exception group."""
     STACK = 6
     """In the frames of a stack, which has no exception."""
 
@@ -63,11 +63,11 @@ def state_of(line: bytes) -> State:
 
 
 def step(state: State, line: bytes, previous: bytes) -> State | None:
-    """The state after one more line, or None if the line does not go on with the record.
+    """The state after one more line, or None if the line does not belong to the record.
 
     Args:
         state: before the line.
-        line: the line in question, without colours.
+        line: without colours.
         previous: the line before it.
     """
     if not line.strip():
@@ -78,7 +78,7 @@ def step(state: State, line: bytes, previous: bytes) -> State | None:
     if begun is State.LINKED:
         return None if state is State.NONE else begun
     if begun is not State.NONE:
-        # Another traceback without a link is another record, unless the message quotes it.
+        # A traceback without a link is another record, unless the message quotes it.
         quoted = state is State.NAMED and previous.rstrip().endswith((b'"""', b":"))
         return begun if quoted or state not in _COMPLETE else None
     if line[:1] in {b" ", b"\t"}:
@@ -107,7 +107,7 @@ def _boxed(state: State, line: bytes) -> State | None:
 
 
 def split(text: str) -> tuple[str, str | None]:
-    """What a record of several lines says, and the traceback below it, if there is one."""
+    """Split a record's text into message and traceback; the latter is None if there is none."""
     found = _BEGINNINGS.search(text)
     if found is None:
         return text, None
@@ -115,9 +115,9 @@ def split(text: str) -> tuple[str, str | None]:
 
 
 def exception_of(text: str) -> tuple[str | None, str | None]:
-    """The type and message of the exception that a traceback ends with, or (None, None).
+    """Type and message of the exception at the end of a traceback, or (None, None).
 
-    Of a group it is the group itself, without its notes and the exceptions in it.
+    For a group: the group itself, without notes and inner exceptions.
     """
     last = _CHAINED.split(text.rstrip())[-1]
     lines = last.split("\n")
@@ -128,7 +128,7 @@ def exception_of(text: str) -> tuple[str | None, str | None]:
     for at in range(first, len(lines)):
         line = lines[at]
         if line and line[0] not in " \t|" and not line.startswith((*_BOX, STACK_START, "=" * 79)):
-            # The message may go on over several lines: all that follows is its.
+            # All lines that follow are the message.
             found = _EXCEPTION.fullmatch("\n".join(lines[at:]))
             if found is None or found["type"] == "NoneType":  # exc_info where there was no exception
                 return None, None

@@ -1,7 +1,6 @@
-"""What VoxelOps and the scheduler that succeeds the application write: execution logs and audit lines.  Pure.
+"""Execution logs and audit lines of VoxelOps and its scheduler.  Pure.
 
-An execution log is one indented JSON object a file; audit lines are JSON, one a line.  Times without a zone are
-local.
+An execution log is one indented JSON object per file; audit lines are JSON.  Times without a zone are local.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 from shipper.parse.records import Record
 
 _OF_SCHEDULER = frozenset({"submitted", "status_change", "error", "dry_run", "retry_cleared"})
-# What they become: an object that says one of these itself is none of theirs.
+# Keys that are added: an object that has one is not theirs.
 _EXECUTION = frozenset({"event", "level", "logger", "timestamp", "pipeline"})
 _AUDIT = frozenset({"event", "action", "level", "logger", "outcome", "pipeline"})
 _SCHEDULE = frozenset({"action", "pipeline"})
@@ -17,27 +16,27 @@ _SUCCESS = frozenset({"execution_success", "procedure_complete"})
 
 
 def is_execution(record: Record) -> bool:
-    """Whether an object tells of one run of a tool in a container."""
+    """Whether an object is an execution log."""
     return "tool" in record and "exit_code" in record and "end_time" in record and not _EXECUTION & record.keys()
 
 
 def execution(record: Record) -> Record:
-    """The record of an execution log; what has no name of ours keeps its own."""
-    said = dict(record)
-    success = said.get("success")
-    good = success if isinstance(success, bool) else said.get("exit_code") == 0
+    """The record of an execution log; unmapped keys are kept."""
+    fields = dict(record)
+    success = fields.get("success")
+    good = success if isinstance(success, bool) else fields.get("exit_code") == 0
     found: Record = {
         "event": "voxelops.completed" if good else "voxelops.failed",
         "level": "info" if good else "error",
         "logger": "voxelops",
-        "timestamp": said.pop("end_time"),
-        "pipeline": said.pop("tool"),
+        "timestamp": fields.pop("end_time"),
+        "pipeline": fields.pop("tool"),
     }
-    return found | {key: value for key, value in said.items() if key not in found}
+    return found | {key: value for key, value in fields.items() if key not in found}
 
 
 def adapted(record: Record) -> Record:
-    """A JSON line with a ``procedure`` in the words of the other records; others as they are."""
+    """Rename the keys of a JSON line with a ``procedure``; others are returned unchanged."""
     if "procedure" not in record:
         return record
     if "event_type" in record:
@@ -51,7 +50,7 @@ def adapted(record: Record) -> Record:
 
 
 def _audited(record: Record) -> Record:
-    """VoxelOps' own audit: what happened to a procedure."""
+    """An audit line of VoxelOps about a procedure."""
     event = record.pop("event_type")
     text = event if isinstance(event, str) else ""
     failed = text.endswith("_failed")
@@ -67,7 +66,7 @@ def _audited(record: Record) -> Record:
 
 
 def _scheduled(record: Record, event: str) -> Record:
-    """The scheduler's audit: what became of a job, or of the attempt to submit one."""
+    """An audit line of the scheduler about a job."""
     failed = event == "error"
     record["action"] = event
     record.setdefault("level", "error" if failed else "info")

@@ -1,8 +1,7 @@
-"""Lines that a container's runtime or its tools wrapped: what is in them, and who put them there.  Pure.
+"""Unwrap lines of container runtimes and their tools.  Pure.
 
 Docker's json-file, the CRI format of Kubernetes (also podman's), ``docker compose logs``, ``kubectl logs --prefix``,
-and the time that ``--timestamps`` puts before a line.  A long line comes in parts: CRI marks all but the last with
-``P``, Docker leaves the line feed out.
+and ``--timestamps``.  Long lines come in parts: CRI marks all but the last with ``P``, Docker omits the line feed.
 """
 
 from __future__ import annotations
@@ -37,19 +36,19 @@ _NO_NAME = re.compile(
 _OF_DOCKER = frozenset({"log", "stream", "time", "attrs"})
 _BOM = b"\xef\xbb\xbf"
 _FIRST = frozenset(b"[{\x1b0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-# A line in parts is put together as far as a line may be long.
-_MOST_PARTS, _MOST_BYTES = 2000, 2**23
+# Limits of a line joined from parts.
+_MAX_PARTS, _MAX_BYTES = 2000, 2**23
 
 
 class Wrapped(NamedTuple):
-    """What was in a line.
+    """The content of a wrapped line.
 
     Attributes:
         text: the line as its program wrote it.
-        time: when the runtime took it; None where it does not say.
+        time: when the runtime received it, or None.
         stream: ``stdout``, ``stderr``, or None.
-        source: names of the pod or container, and what else stands around the line, for the record.
-        partial: the next line of the same stream goes on with it.
+        source: pod, container and other fields of the wrapper.
+        partial: the next line of the same stream continues it.
     """
 
     text: bytes
@@ -60,12 +59,12 @@ class Wrapped(NamedTuple):
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """What lines that may belong together have in common."""
+        """Lines with the same key may belong together."""
         return self.stream, self.source.get("pod"), self.source.get("container")
 
 
 def unwrap(line: bytes) -> Wrapped | None:
-    """What is in a line, or None if nothing is around it."""
+    """The content of a wrapped line; None if it is not wrapped."""
     if not line or line[0] not in _FIRST:
         return None
     if line[:1] == b"{":
@@ -87,7 +86,7 @@ def unwrap(line: bytes) -> Wrapped | None:
         return None
     if b"|" in line[:200] and (found := _COMPOSE.match(line)) and not _NO_NAME.match(found["name"]):
         text = found["text"] or b""
-        # A table has bars as well; and where nothing is behind the bar, the line says what stands before it.
+        # Tables have bars as well.
         if (
             found["number"]
             or (len(found["gap"]) > 1 and text.strip() and b" | " not in text[:200])
@@ -99,9 +98,9 @@ def unwrap(line: bytes) -> Wrapped | None:
 
 
 def bare(line: bytes, offset: int) -> bytes:
-    """A line without what is not content: the byte order mark, NULs of a hole, the CR of CRLF.
+    """A line without its byte order mark, the NULs of a sparse region and the CR of CRLF.
 
-    A few NULs that are all of a line are content: there is no saying what they were meant for.
+    A line of a few NULs only is content.
     """
     if offset == 0 and line.startswith(_BOM):
         line = line[3:]
@@ -112,19 +111,19 @@ def bare(line: bytes, offset: int) -> bytes:
 
 
 def of_docker(record: Record) -> Wrapped | None:
-    """The same of a JSON line; None if it is no line of Docker's."""
+    """The same for a JSON line; None if Docker did not write it."""
     text, stream = record.get("log"), record.get("stream")
     if not isinstance(text, str) or stream not in ("stdout", "stderr") or not record.keys() <= _OF_DOCKER:
         return None
-    time, said = record.get("time"), text.removesuffix("\n")
-    if "\n" in said or not isinstance(time, str | None):
+    time, line = record.get("time"), text.removesuffix("\n")
+    if "\n" in line or not isinstance(time, str | None):
         return None
     source = {"attrs": record["attrs"]} if record.get("attrs") else {}
-    return Wrapped(said.encode("utf-8", "replace"), time, stream, source, partial=said == text)
+    return Wrapped(line.encode("utf-8", "replace"), time, stream, source, partial=line == text)
 
 
 class _Line(NamedTuple):
-    """A program's line, whole: its wrapped parts, and the places of the first and the last."""
+    """A complete line: its parts and their line indexes."""
 
     parts: list[Wrapped]
     places: list[int]
@@ -139,14 +138,14 @@ class _Line(NamedTuple):
 
 
 def read(out: Records, index: int, stop: int, *, final: bool, inner: Callable[..., int]) -> int:
-    """Add the records of the wrapped lines from ``index`` on; gives the line behind them, or that is held back.
+    """Add the records of the wrapped lines from ``index`` on; returns the line after them or the first held back.
 
     Args:
-        out: of the block.
+        out: the records of the block.
         index: of the first wrapped line.
-        stop: how far to look.
-        final: nothing comes behind ``stop``.
-        inner: reads the lines that were wrapped, as ``mixed.read`` does.
+        stop: index after the last line.
+        final: no lines follow ``stop``.
+        inner: reads the unwrapped lines, like ``line_by_line.read``.
     """
     outer = out.block
     found: list[_Line] = []
@@ -159,7 +158,7 @@ def read(out: Records, index: int, stop: int, *, final: bool, inner: Callable[..
             found.append(line)
         line.parts.append(one)
         line.places.append(end)
-        if one.partial and len(line.parts) < _MOST_PARTS and sum(len(part.text) for part in line.parts) < _MOST_BYTES:
+        if one.partial and len(line.parts) < _MAX_PARTS and sum(len(part.text) for part in line.parts) < _MAX_BYTES:
             pending[one.key] = line
         end += 1
     final = final or end < stop
@@ -188,7 +187,7 @@ def read(out: Records, index: int, stop: int, *, final: bool, inner: Callable[..
 
 
 def _whole(found: list[_Line], limit: int) -> int:
-    """The place before which no line begins that ends behind it."""
+    """The largest index up to ``limit`` that lies inside no joined line."""
     for line in reversed(found):
         if line.first < limit <= line.last:
             limit = line.first
@@ -196,7 +195,7 @@ def _whole(found: list[_Line], limit: int) -> int:
 
 
 def _end_of_source(found: list[_Line], at: int) -> int:
-    """The line behind those of one stream: another's does not go on with its records."""
+    """The line after those of one stream; records do not span streams."""
     key = found[at].parts[0].key
     while at < len(found) and found[at].parts[0].key == key:
         at += 1
@@ -204,7 +203,7 @@ def _end_of_source(found: list[_Line], at: int) -> int:
 
 
 def _take(out: Records, inside: Records, found: list[_Line], limit: int) -> None:
-    """Add the records of what was wrapped, as those of the lines that are in the file."""
+    """Add the unwrapped records at the positions of their lines in the file."""
     line = 0
     for index, (record, raw, start) in enumerate(zip(inside.records, inside.raws, inside.starts, strict=True)):
         while inside.block.offsets[line] != start:
@@ -230,7 +229,7 @@ def _take(out: Records, inside: Records, found: list[_Line], limit: int) -> None
 
 
 def _stamped(text: bytes, source: dict[str, Any]) -> Wrapped:
-    """With the time that stands before the line, if it was asked for."""
+    """The content with the time of ``--timestamps``, if there is one."""
     found = None if _is_own(text) else _STAMPED.match(text)
     if found is None:
         return Wrapped(text, None, None, source)
@@ -238,7 +237,7 @@ def _stamped(text: bytes, source: dict[str, Any]) -> Wrapped:
 
 
 def _is_own(line: bytes) -> bool:
-    """Whether a line begins as lines of the application do."""
+    """Whether a line has a prefix of the application."""
     return line[:1] in PREFIXED and HEAD.match(line[:400].decode("latin-1")) is not None
 
 

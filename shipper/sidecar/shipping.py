@@ -99,13 +99,13 @@ class Shipping:
         if block.joined is not None:
             self._saver.save()  # where a torn record ends is known before it is sent
         records, serialised = self._line_by_line.of(block, self.documents)
-        self._tail.hold(block, records.rest, records.carry)
+        self._tail.hold(block, records.rest, records.parser_state)
         if records.end == block.offsets[0]:
             return
         if serialised is None:
             self._outbox.flush()  # in the order in which they were read
             self._counters.begin(len(block.lines))
-            self._tail.begin(block.span(block.offsets[0], records.end, records.carry))
+            self._tail.begin(block.span(block.offsets[0], records.end, records.parser_state))
         else:
             self._pack(block, records, serialised)
         if block.following is not None:

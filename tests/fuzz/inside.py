@@ -40,7 +40,7 @@ def blocks(data: bytes, place: Place) -> Iterator[Records]:
 
     def taken(block: Block) -> Records:
         records = parse(block)
-        reader.held.hold(block, records.rest, records.carry)
+        reader.held.hold(block, records.rest, records.parser_state)
         return records
 
     for at in range(0, len(data), CHUNK_BYTES):

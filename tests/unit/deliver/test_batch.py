@@ -17,7 +17,7 @@ from shipper.tail.state.checkpoint import NOTHING
 NAMES = (b"a" * 9, b"b" * 9)
 
 
-def records_of(name: bytes, content: bytes, start: int, *, carry: str = "end") -> Records:
+def records_of(name: bytes, content: bytes, start: int, *, parser_state: str = "end") -> Records:
     """Every line that is not blank is a record; each line of the content ends."""
     lines = content.split(b"\n")[:-1]
     offsets = [start]
@@ -32,8 +32,8 @@ def records_of(name: bytes, content: bytes, start: int, *, carry: str = "end") -
         starts=[at for at, _ in said],
         end=offsets[-1],
         rest=len(lines),
-        carries=[f"after {at}" for at, _ in said],
-        carry=carry,
+        parser_states=[f"after {at}" for at, _ in said],
+        parser_state=parser_state,
     )
 
 

@@ -162,8 +162,8 @@ def test_no_line_is_lost_or_comes_twice(
         given.offsets[-1] -= 1
     records, documents = made(careful, given)
     assert len(documents) == len(records.raws) == len(records.starts)
-    assert records.carries is not None
-    assert len(documents) == len(records.carries)
+    assert records.parser_states is not None
+    assert len(documents) == len(records.parser_states)
     kept = [line for line in lines if line.strip() or form == "pipeline"]
     assert b"\n".join(records.raws).replace(b"\n", b"").count(b"poison") == 1
     assert {given.offsets[lines.index(line)] for line in kept} <= set(records.starts) | set(given.offsets)

@@ -148,7 +148,7 @@ def records_in_chunks(data: bytes, chunks: list[int], what: Origin) -> list[Reco
 
     def take(block: Block) -> None:
         records = parse(block)
-        reader.held.hold(block, records.rest, records.carry)
+        reader.held.hold(block, records.rest, records.parser_state)
         found.append(records)
 
     at = 0

@@ -11,7 +11,7 @@ from shipper.parse import console_values
 
 def loosely(rest: str) -> dict[str, str]:
     """The pairs of a text that begins with the first."""
-    return dict(console_values.loosely(rest, 0, [console_values.MOST_OPEN]))
+    return dict(console_values.loosely(rest, 0, [console_values.MAX_OPEN]))
 
 
 @pytest.mark.parametrize(

@@ -46,9 +46,9 @@ RECORDS: dict[str, tuple[str, Format]] = {
     "open-object": ('{\n  "event": "x",', "auto"),
 }  # fmt: skip
 # What joins plain lines at the margin for another reason than an exception's notes.
-TEXTS = {"celery-text": multiline.MOST_AT_MARGIN, "celery-result": multiline.MOST_AT_MARGIN,
-         "session-error-text": 10 * multiline.MOST_AT_MARGIN, "session-metrics": 10 * multiline.MOST_AT_MARGIN,
-         "layout-error": multiline.MOST_AT_MARGIN}  # fmt: skip
+TEXTS = {"celery-text": multiline.MAX_AT_MARGIN, "celery-result": multiline.MAX_AT_MARGIN,
+         "session-error-text": 10 * multiline.MAX_AT_MARGIN, "session-metrics": 10 * multiline.MAX_AT_MARGIN,
+         "layout-error": multiline.MAX_AT_MARGIN}  # fmt: skip
 WRAPPED: dict[str, Callable[[str], str]] = {
     "docker": lambda line: json.dumps(
         {"log": f"{line}\n", "stream": "stderr", "time": "2026-11-27T01:02:03.000000001Z"}, separators=(",", ":")
@@ -98,7 +98,7 @@ def test_of_plain_lines_a_few_are_taken_for_notes(rule: str) -> None:
     lines = [f"worker {number} is ready" for number in range(300)]
     found = behind(first, lines, of)
     taken = sum(one.startswith("+") for one in found)
-    assert taken <= TEXTS.get(rule, multiline.MOST_NOTES)
+    assert taken <= TEXTS.get(rule, multiline.MAX_NOTES)
     assert lines[taken:] == found[taken:]
 
 

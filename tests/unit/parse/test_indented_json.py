@@ -87,5 +87,5 @@ def test_what_may_go_on_is_held_back(text: str) -> None:
 
 def test_an_object_without_end_is_not_awaited_for_ever() -> None:
     """After so many lines or bytes it is text."""
-    assert [] != parsed("{" + "\n  x" * indented_json.MOST_LINES, final=False).records
-    assert [] != parsed("{\n  " + "x" * indented_json.MOST_BYTES, final=False).records
+    assert [] != parsed("{" + "\n  x" * indented_json.MAX_LINES, final=False).records
+    assert [] != parsed("{\n  " + "x" * indented_json.MAX_BYTES, final=False).records

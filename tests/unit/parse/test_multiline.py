@@ -99,15 +99,15 @@ def blocks_of(lines: list[bytes], cuts: list[int], of: Format) -> list[Records]:
     for line in lines:
         offsets.append(offsets[-1] + len(line) + 1)
     origin = Origin(b"generation", "/p", "/p", of, "app")
-    found, at, carry = [], 0, ""
+    found, at, parser_state = [], 0, ""
     for stop in [*sorted({cut % (len(lines) + 1) for cut in cuts}), len(lines)]:
         final = stop == len(lines)
         if at >= stop:
             continue
-        block = Block(origin, lines[at:stop], offsets[at : stop + 1], final=final, parser_state=carry)
+        block = Block(origin, lines[at:stop], offsets[at : stop + 1], final=final, parser_state=parser_state)
         found.append(dispatch.parse(block))
         at += found[-1].rest
-        carry = found[-1].carry
+        parser_state = found[-1].parser_state
     assert at == len(lines)
     return found
 
@@ -147,9 +147,9 @@ def test_a_record_can_be_begun_again_behind_any_other(parts: list[bytes], of: Fo
         return
     at %= len(whole.records)
     first = whole.block.offsets.index(whole.starts[at])
-    carry = "" if whole.carries is None or not at else whole.carries[at - 1]
+    parser_state = "" if whole.parser_states is None or not at else whole.parser_states[at - 1]
     again = dispatch.parse(
-        Block(whole.block.origin, lines[first:], whole.block.offsets[first:], final=True, parser_state=carry)
+        Block(whole.block.origin, lines[first:], whole.block.offsets[first:], final=True, parser_state=parser_state)
     )
     assert told([whole])[at:] == told([again])
 
@@ -167,7 +167,7 @@ def test_what_goes_on_behind_a_rotation_is_what_would_have_been_joined(
         offsets.append(offsets[-1] + len(line) + 1)
     first = dispatch.parse(Block(Origin(b"generation", "/p", "/p", of, "app"), lines[:at], offsets))
     held = lines[first.rest : at]
-    count = dispatch.continuation(held, lines[at:], of, first.carry)
+    count = dispatch.continuation(held, lines[at:], of, first.parser_state)
     assert 0 <= count <= len(lines) - at
     if not held or count == len(lines) - at:
         return

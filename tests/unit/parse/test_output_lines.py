@@ -59,7 +59,7 @@ UUID = "2c6d0e1a-0b1c-4d2e-8f3a-1234567890ab"
 )  # fmt: skip
 def test_time_level_logger_and_node(line: str, stamp: str, level: str, logger: str, node: str) -> None:
     """As each tool writes them."""
-    said = output_lines.said_by(line)
+    said = output_lines.fields_of(line)
     assert said is not None
     assert (stamp, level, logger, node) == said[:4]
 
@@ -75,7 +75,7 @@ def test_time_level_logger_and_node(line: str, stamp: str, level: str, logger: s
 )  # fmt: skip
 def test_other_lines_say_nothing_of_themselves(line: str) -> None:
     """Numbers, sentences with such words in them, and what is no time."""
-    assert output_lines.said_by(line) is None
+    assert output_lines.fields_of(line) is None
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,13 @@ from shipper.parse import pipeline
 from shipper.tail.splitter import Block, Origin
 
 
-def block(*lines: bytes, carry: str = "", unterminated: bool = False) -> Block:
+def block(*lines: bytes, parser_state: str = "", unterminated: bool = False) -> Block:
     """These lines, read in one go."""
     offsets = [0]
     for line in lines:
         offsets.append(offsets[-1] + len(line) + 1)
     origin = Origin(b"generation", "/p", "/p", "pipeline", "pipeline")
-    return Block(origin, list(lines), offsets, parser_state=carry, unterminated=unterminated)
+    return Block(origin, list(lines), offsets, parser_state=parser_state, unterminated=unterminated)
 
 
 @pytest.mark.parametrize(
@@ -60,8 +60,8 @@ def test_streams() -> None:
 def test_the_state_goes_on_in_the_next_block() -> None:
     """What is carried from one block to the next is the stream, after each single line."""
     first = pipeline.parse(block(b"=== STDOUT ===", b"a", b"=== STDERR ===", b"=== STDOUT (continued) ==="))
-    assert (["stdout", "stdout", "stderr", "stdout+"], "stdout+") == (first.carries, first.carry)
-    second = pipeline.parse(block(b"b", b"=== STDERR (continued) ===", carry=first.carry))
+    assert (["stdout", "stdout", "stderr", "stdout+"], "stdout+") == (first.parser_states, first.parser_state)
+    second = pipeline.parse(block(b"b", b"=== STDERR (continued) ===", parser_state=first.parser_state))
     assert ["stdout", "stderr"] == [record["iostream"] for record in second.records]
 
 
@@ -79,10 +79,10 @@ def test_a_head_waits_for_its_message() -> None:
     head, message = b"261127-02:14:07,963 nipype.workflow ERROR:", b"\t Node bold_mask failed to run on host c1."
     first = block(b"=== STDOUT ===", head)
     records = pipeline.parse(first)
-    assert (1, 15, 1, "stdout") == (records.rest, records.end, len(records.records), records.carry)
+    assert (1, 15, 1, "stdout") == (records.rest, records.end, len(records.records), records.parser_state)
     first.final = True
     assert (2, 2) == (pipeline.parse(first).rest, len(pipeline.parse(first).records))
-    whole = pipeline.parse(block(head, message, carry=records.carry))
+    whole = pipeline.parse(block(head, message, parser_state=records.parser_state))
     assert [("error", "nipype.workflow", "bold_mask")] * 2 == [
         (record["level"], record["logger"], record["output_node"]) for record in whole.records
     ]
@@ -105,13 +105,13 @@ def test_blocks_give_the_same_records_wherever_they_end(lines: list[bytes], cuts
         offsets = [0]
         for line in lines:
             offsets.append(offsets[-1] + len(line) + 1)
-        records, content, times, at, carry = [], b"", [], 0, ""
+        records, content, times, at, parser_state = [], b"", [], 0, ""
         for stop in [*stops, len(lines)]:
             if stop <= at:
                 continue
             one = Block(
                 Origin(b"generation", "/p", "/p", "pipeline", "pipeline"),
-                lines[at:stop], offsets[at : stop + 1], parser_state=carry, final=stop == len(lines),
+                lines[at:stop], offsets[at : stop + 1], parser_state=parser_state, final=stop == len(lines),
             )  # fmt: skip
             found = pipeline.parse(one)
             records += found.records
@@ -121,7 +121,7 @@ def test_blocks_give_the_same_records_wherever_they_end(lines: list[bytes], cuts
                 for index, record in enumerate(found.records)
             )
             at += found.rest
-            carry = found.carry
+            parser_state = found.parser_state
         return records, content, times
 
     whole = read([])

@@ -97,16 +97,16 @@ def test_colours_hide_no_beginning(line: str) -> None:
 def test_of_lines_that_nothing_marks_a_few_are_taken_for_notes(first: str) -> None:
     """Five, as notes and messages have; all others are records."""
     found = raws(FIRST[first] + TRACE + "".join(f"worker {number} is ready\n" for number in range(58)))
-    assert 58 - multiline.MOST_NOTES + 1 == len(found)
+    assert 58 - multiline.MAX_NOTES + 1 == len(found)
     assert found[0].endswith("worker 4 is ready")
 
 
 def test_celery_shows_no_more_than_it_has_to_say() -> None:
     """An error without a traceback takes a score of lines at the margin; its indented lines don't count."""
     said = FIRST["celery"] + "".join(f"text {number}\n  more\n" for number in range(58))
-    assert 1 + 2 * (58 - multiline.MOST_AT_MARGIN) >= len(raws(said, "celery")) > 58 - multiline.MOST_AT_MARGIN
+    assert 1 + 2 * (58 - multiline.MAX_AT_MARGIN) >= len(raws(said, "celery")) > 58 - multiline.MAX_AT_MARGIN
     result = "[2026-11-27 01:02:03,000: INFO/MainProcess] Task a.b[c47f] succeeded in 0.1s: {'a': 'b\n"
-    assert 59 - multiline.MOST_AT_MARGIN == len(raws(result + "text\n" * 58, "celery"))
+    assert 59 - multiline.MAX_AT_MARGIN == len(raws(result + "text\n" * 58, "celery"))
 
 
 @pytest.mark.parametrize("line", PLAIN)

@@ -22,14 +22,14 @@ def framed(name: str, text: str) -> str:
     return f"\n{RULE}\n  {name}\n{RULE}\n{text}\n"
 
 
-def parsed(text: str, *, carry: str = "", final: bool = True, at: int = 0) -> Records:
+def parsed(text: str, *, parser_state: str = "", final: bool = True, at: int = 0) -> Records:
     """The records of a per-session log."""
     lines = text.encode().split(b"\n")
     offsets = [at]
     for line in lines:
         offsets.append(offsets[-1] + len(line) + 1)
     origin = Origin(b"generation", "/log/qsiprep/s.log", "/log/qsiprep/s.log", "console", "pipeline")
-    return dispatch.parse(Block(origin, lines, offsets, final=final, parser_state=carry))
+    return dispatch.parse(Block(origin, lines, offsets, final=final, parser_state=parser_state))
 
 
 def said(records: Records) -> list[tuple[Any, ...]]:
@@ -160,10 +160,10 @@ def test_state_travels_as_text() -> None:
     """Reading goes on in the middle of a section as if it had never stopped."""
     text = OWN + framed("STDOUT", "one\ntwo")
     whole = parsed(text)
-    assert whole.carries is not None
-    again = parsed(text[whole.starts[3] :], carry=whole.carries[2], at=whole.starts[3])
+    assert whole.parser_states is not None
+    again = parsed(text[whole.starts[3] :], parser_state=whole.parser_states[2], at=whole.starts[3])
     assert whole.records[3:] == again.records
-    assert State("STDOUT", STAMP, 0) == State.of(whole.carries[2])
+    assert State("STDOUT", STAMP, 0) == State.of(whole.parser_states[2])
     assert ("", State()) == (str(State()), State.of(""))
 
 
@@ -204,10 +204,10 @@ def test_an_error_that_goes_on_later_is_read_as_if_it_had_been_there() -> None:
     """Where the error's record was ended because nothing came for a while, a line that begins another is one."""
     text = OWN + framed("ERROR", "ended with 1")
     whole = parsed(text)
-    assert whole.carries is not None
-    again = parsed("text\n[ERROR] no\nplain\n" + OWN, carry=whole.carries[-1], at=len(text))
+    assert whole.parser_states is not None
+    again = parsed("text\n[ERROR] no\nplain\n" + OWN, parser_state=whole.parser_states[-1], at=len(text))
     assert ["text", "[ERROR] no", "plain", "pipeline.start"] == [record["event"] for record in again.records]
-    again = parsed("[ERROR] no\nplain", carry=whole.carries[-1], at=len(text))
+    again = parsed("[ERROR] no\nplain", parser_state=whole.parser_states[-1], at=len(text))
     assert ["[ERROR] no", "plain"] == [record["event"] for record in again.records]
 
 
@@ -230,7 +230,7 @@ def test_frames_mean_nothing_elsewhere() -> None:
         offsets.append(offsets[-1] + len(line) + 1)
     found = dispatch.parse(Block(Origin(b"g", "/p", "/p", "celery", "celery"), lines, offsets, final=True))
     assert "one" == found.records[-1]["event"]
-    assert found.carries is None
+    assert found.parser_states is None
 
 
 @pytest.mark.parametrize(

@@ -245,7 +245,7 @@ def test_jumbled_lines_at_the_change() -> None:
 
 def test_logs_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one log was last at says nothing of another; of many, those that were asked for last are remembered."""
-    monkeypatch.setattr(timestamps, "MOST_GENERATIONS", 2)
+    monkeypatch.setattr(timestamps, "MAX_GENERATIONS", 2)
     last: dict[bytes, int] = {}
     readings = [Reading(name, 2 * 10**18, 0, last) for name in (b"a", b"b", b"c")]
     to_utc("2026-10-25 01:30:00", JERUSALEM, readings[0])
@@ -258,7 +258,7 @@ def test_logs_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_hours_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another stamp of an hour costs no conversion, and an hour in which a clock was set is never remembered."""
-    monkeypatch.setattr(timestamps, "MOST_HOURS", 3)
+    monkeypatch.setattr(timestamps, "MAX_HOURS", 3)
     zone = Zone("Asia/Jerusalem")
     for hour in range(10, 24):
         to_utc(f"2026-11-23 {hour}:41:11,377", zone)

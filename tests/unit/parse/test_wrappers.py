@@ -231,7 +231,7 @@ def test_pieces_give_the_same_records_as_the_whole(lines: list[bytes], chunks: l
 
         def take(block: Block) -> None:
             records = dispatch.parse(block)
-            reader.held.hold(block, records.rest, records.carry)
+            reader.held.hold(block, records.rest, records.parser_state)
             names = ids_of(b"123456789", records.starts, records.raws)
             for at, (name, record) in enumerate(zip(names, records.records, strict=True)):
                 found.append((name, record, records.tags.get(at), records.written.get(at)))

@@ -73,7 +73,7 @@ def documents(path: Path, line_format: Format) -> list[tuple[int, bytes, object]
         if block is None:
             continue
         records = parse(block)
-        reader.held.hold(block, records.rest, records.carry)
+        reader.held.hold(block, records.rest, records.parser_state)
         found += zip(records.starts, records.raws, map(str, records.records), strict=True)
     reader.file.close()
     return found

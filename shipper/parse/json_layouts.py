@@ -1,7 +1,7 @@
-"""JSON of loggers that nest what they say, or name it in one letter: spread in the record, in plain keys.  Pure.
+"""Flatten JSON layouts of loggers that nest their fields or use one-letter keys.  Pure.
 
-loguru's ``serialize``, Rust's ``tracing``, Log4j2's JSON layouts, zap's development keys, MongoDB, Datadog, Google's
-entries, Lambda's errors.  What has no other place keeps its key, so nothing is dropped.
+loguru's ``serialize``, Rust's ``tracing``, Log4j2, zap's development keys, MongoDB, Datadog, Google Cloud, Lambda's
+errors.  Unmapped keys are kept.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ _STATUSES = frozenset({"emergency", "alert", "critical", "error", "warn", "warni
 
 
 def _loguru(record: Record) -> None:
-    """``serialize=True``: the record beside the text that would have been printed."""
-    said = record["record"]
-    if not isinstance(said, dict) or not isinstance(record.get("text"), str):
+    """``serialize=True``: the record beside its formatted text."""
+    fields = record["record"]
+    if not isinstance(fields, dict) or not isinstance(record.get("text"), str):
         return
-    grade, at = said.get("level"), said.get("time")
-    if not isinstance(grade, dict) or not isinstance(at, dict) or not isinstance(said.get("message"), str):
+    grade, at = fields.get("level"), fields.get("time")
+    if not isinstance(grade, dict) or not isinstance(at, dict) or not isinstance(fields.get("message"), str):
         return
     del record["record"]
     text = record.pop("text")
     trace = traceback.split(text)[1]
     if trace:
         record.setdefault("exception", trace.rstrip("\n"))
-        said.pop("exception", None)
+        fields.pop("exception", None)
     found: Record = {
-        "event": said.pop("message"),
+        "event": fields.pop("message"),
         "level": grade.get("name"),
         "timestamp": at.get("timestamp") if foreign_timestamps.of_number(at.get("timestamp")) else at.get("repr"),
-        "logger": said.pop("name", None),
+        "logger": fields.pop("name", None),
     }
-    del said["level"], said["time"]
-    process = said.pop("process", None)
+    del fields["level"], fields["time"]
+    process = fields.pop("process", None)
     if isinstance(process, dict):
         found["pid"], found["process_name"] = process.pop("id", None), process.pop("name", None)
         if process:
-            said["process"] = process
-    more = said.pop("extra", None)
-    for part in (found, more if isinstance(more, dict) else {"extra": more}, said):
+            fields["process"] = process
+    more = fields.pop("extra", None)
+    for part in (found, more if isinstance(more, dict) else {"extra": more}, fields):
         for key, value in part.items():
             record.setdefault(key, value)
             if record[key] is not value and value is not None:
@@ -62,16 +62,16 @@ def _tracing(record: Record) -> None:
 
 
 def _entry(record: Record) -> None:
-    """What Google's agents put around a line of JSON."""
-    said = record["jsonPayload"]
-    if isinstance(said, dict) and "message" not in record and isinstance(said.get("message"), str):
-        record["message"] = said.pop("message")
-        if not said:
+    """Envelope of Google's logging agents."""
+    payload = record["jsonPayload"]
+    if isinstance(payload, dict) and "message" not in record and isinstance(payload.get("message"), str):
+        record["message"] = payload.pop("message")
+        if not payload:
             del record["jsonPayload"]
 
 
 def _logstash(record: Record) -> None:
-    """Logstash's first format: what the logger says beside the message is one level below."""
+    """Logstash v0: fields other than the message are nested in ``@fields``."""
     fields = record["@fields"]
     if isinstance(fields, dict):
         for key in [key for key in fields if key not in record]:
@@ -84,16 +84,16 @@ def _instant(record: Record) -> None:
     """Log4j2's ``JsonLayout``."""
     at = record["instant"]
     if isinstance(at, dict) and "timestamp" not in record and "time" not in record:
-        seconds, rest = at.get("epochSecond"), at.get("nanoOfSecond", 0)
-        if type(seconds) is int and type(rest) is int and 0 <= rest < 10**9:
-            record["time"] = seconds * 10**9 + rest
+        seconds, nanoseconds = at.get("epochSecond"), at.get("nanoOfSecond", 0)
+        if type(seconds) is int and type(nanoseconds) is int and 0 <= nanoseconds < 10**9:
+            record["time"] = seconds * 10**9 + nanoseconds
             del record["instant"]
 
 
 def _seconds_apart(record: Record) -> None:
-    seconds, rest = record["timestampSeconds"], record.get("timestampNanos", 0)
-    if str(seconds).isdigit() and str(rest).isdigit() and "time" not in record:
-        record["time"] = int(seconds) * 10**9 + int(rest)
+    seconds, nanoseconds = record["timestampSeconds"], record.get("timestampNanos", 0)
+    if str(seconds).isdigit() and str(nanoseconds).isdigit() and "time" not in record:
+        record["time"] = int(seconds) * 10**9 + int(nanoseconds)
         del record["timestampSeconds"]
         record.pop("timestampNanos", None)
 
@@ -131,7 +131,7 @@ def _datadog(record: Record) -> None:
 
 
 def _named_below(record: Record) -> None:
-    """A logger with its name and more, as Datadog and ECS nest it."""
+    """A nested ``logger`` object (Datadog, ECS)."""
     logger = record["logger"]
     if isinstance(logger, dict) and isinstance(logger.get("name"), str):
         del record["logger"]
@@ -146,21 +146,21 @@ def _azure(record: Record) -> None:
 
 
 def _message(record: Record) -> None:
-    """A message that is an object: an error of Lambda, or Sentry's with what it was formatted from."""
-    said = record["message"]
-    if not isinstance(said, dict):
+    """A message that is an object (Lambda, Sentry)."""
+    nested = record["message"]
+    if not isinstance(nested, dict):
         return
     for key in ("formatted", "errorMessage", "message", "msg"):
-        if isinstance(said.get(key), str):
-            record["message"] = said[key]
+        if isinstance(nested.get(key), str):
+            record["message"] = nested[key]
             if key != "errorMessage":
-                del said[key]
-            for name, value in said.items():
+                del nested[key]
+            for name, value in nested.items():
                 record.setdefault(name if name.startswith(("error", "stack")) else f"message.{name}", value)
             return
 
 
-_SPREADS: dict[str, Callable[[Record], None]] = {
+_LAYOUTS: dict[str, Callable[[Record], None]] = {
     "record": _loguru,
     "fields": _tracing,
     "jsonPayload": _entry,
@@ -177,22 +177,22 @@ _SPREADS: dict[str, Callable[[Record], None]] = {
     "severityLevel": _azure,
     "message": _message,
 }
-MARKS = frozenset(_SPREADS)
-"""Keys of which a line that is spread has one."""
+KEYS = frozenset(_LAYOUTS)
+"""A record with none of these keys has none of these layouts."""
 
 
-def spread(record: Record) -> None:
-    """Put what a logger has nested where others have it; in place.
+def flatten(record: Record) -> None:
+    """Rename and flatten nested fields, in place.
 
     Args:
-        record: without an event of structlog's.
+        record: has no ``event`` of structlog.
     """
-    for key in _SPREADS.keys() & record.keys():
+    for key in _LAYOUTS.keys() & record.keys():
         if key in record:
-            _SPREADS[key](record)
+            _LAYOUTS[key](record)
 
 
 def _rename(record: Record, old: str, new: str) -> None:
-    """Give a value another key, where it has a value and the other has none."""
+    """Rename a key unless the new one exists."""
     if new not in record and old in record:
         record[new] = record.pop(old)

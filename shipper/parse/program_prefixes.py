@@ -1,6 +1,6 @@
-"""Prefixes that single programs have: syslog, glog, rich, Jupyter, Ruby, redis, Chromium, Java's own logger.  Pure.
+"""Prefixes of single programs: syslog, glog, rich, Jupyter, Ruby, redis, Chromium, java.util.logging.  Pure.
 
-Unlike those of ``prefixes`` they have a time without a year or in an order of their own, or a level of one letter.
+Unlike those of ``foreign_prefixes`` they have times without a year or in another order, or one-letter levels.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _SYSLOG = ("emergency", "alert", "critical", "error", "warning", "notice", "info
 
 
 class Found(NamedTuple):
-    """What a prefix says in structlog's words, and where what follows it begins."""
+    """Fields of a prefix with structlog's keys, and its end."""
 
     fields: Record
     end: int
 
 
 def _plain(found: re.Match[str]) -> Found:
-    """Groups are fields; a level may be one letter; with ``whole`` all of the line is its message."""
+    """Groups are fields; ``letter`` is a level; with ``whole`` the message is the whole line."""
     fields: Record = {key: text for key, text in found.groupdict().items() if text and key != "whole"}
     if "letter" in fields:
         fields["level"] = _LETTERS[fields.pop("letter")]
@@ -42,7 +42,7 @@ def _plain(found: re.Match[str]) -> Found:
 
 
 def _syslog(found: re.Match[str]) -> Found:
-    """The number in front says how severe it is, and which part of the system wrote it."""
+    """The number is priority and facility."""
     fields: Record = {"timestamp": found["stamp"] or found["iso"]} if found["stamp"] or found["iso"] else {}
     if found["number"]:
         fields["level"] = _SYSLOG[int(found["number"]) % 8]
@@ -66,7 +66,7 @@ def _chromium(found: re.Match[str]) -> Found:
 
 
 def _rich(found: re.Match[str]) -> Found:
-    """``%x %X`` in the C locale; blanks where the time is that of the line before."""
+    """``%x %X`` in the C locale; blank if the time equals that of the previous line."""
     fields: Record = {"level": found["level"]}
     if found["date"]:
         month, day, year = found["date"].split("/")
@@ -107,12 +107,12 @@ _FORMS: dict[str, Callable[[re.Match[str]], Found]] = {
     # Syslog: host and program stay in the message.
     rf"<(?P<number>\d{{1,3}})>(?:\d )?(?:(?P<stamp>{_MONTH} [ \d]\d {_CLOCK})|(?P<iso>{_ISO}))?(?: |(?<=>))": _syslog,
     rf"(?P<number>)(?P<iso>)(?P<stamp>{_MONTH} [ \d]\d {_CLOCK}) ": _syslog,
-    # glog, klog and absl, which before it is initialised writes no day; Chromium.
+    # glog, klog, absl (without a day before its initialisation); Chromium.
     rf"(?P<letter>[IWEF])(?P<timestamp>\d{{4}} {_CLOCK}){_PLACE}": _glog,
     rf"(?P<letter>[IWEF])(?P<timestamp>\d{{4}}) 00:00:(?P<seconds>\d{{10}}\.\d{{1,9}}){_PLACE}": _glog,
     r"\[(?:\d+:\d+:)?(?P<date>\d{4})/(?P<clock>\d{6}(?:\.\d+)?):(?P<level>[A-Z]+\d*):[^\]]*\] ": _chromium,
     r"(?:\[(?P<date>\d\d/\d\d/\d\d) (?P<clock>\d\d:\d\d:\d\d)\]|\[\d\d:\d\d:\d\d\]| {8,22}) " + _GRADE + " +": _rich,
-    # Nextflow; Android, and what Python's documentation shows as a short time.
+    # Nextflow; Android and the short time of Python's documentation.
     rf"(?P<timestamp>{_MONTH}-\d\d {_CLOCK}) {_THREAD}{_GRADE} +{_LOGGER}": _plain,
     rf"(?P<timestamp>\d\d-\d\d {_CLOCK})(?: +(?P<pid>\d{{1,9}}) +\d{{1,9}} (?P<letter>[VDIWEF]) | +{_GRADE}\b:? +| )":
         _plain,
@@ -122,27 +122,27 @@ _FORMS: dict[str, Callable[[re.Match[str]], Found]] = {
     rf"(?P<letter>[DIWEFA]), \[(?P<timestamp>{_ISO}) #(?P<pid>\d+)\] +[A-Z]+ -- (?P<logger>[^:\n]{{1,80}})?: ":
         _plain,
     rf"(?:(?P<pid>\d+):[A-Z] )?(?P<timestamp>\d\d? {_MONTH} \d{{4}} {_CLOCK}) [*#.-] ": _plain,
-    # Whole dates in other orders than the standard's, Java's own logger among them; one without signs; seconds.
+    # Dates in other orders (java.util.logging among them), compact dates, seconds since the epoch.
     rf"(?P<timestamp>{_DATED})(?: +\[?{_GRADE}\]?:?(?: - | +)| )": _plain,
     rf"(?P<date>\d{{8}})[-T_](?P<clock>\d{{6}})(?: +{_GRADE}\b:?)? ": _compact,
     rf"(?P<timestamp>\d{{10}}) \[?{_GRADE}\]?:? +": _plain,
-    # Without a time, or with that of a day that nobody names: Serilog, Java, Dask.
+    # Without a date: Serilog, Java, Dask.
     r"\[(?:\d\d:\d\d:\d\d )?(?P<letter>VRB|DBG|INF|WRN|ERR|FTL)\] ": _plain,
     rf"\d\d:\d\d:\d\d(?:[.,]\d{{1,9}})? (?:{_THREAD})?{_GRADE} +{_LOGGER}": _plain,
     rf"(?P<logger>[A-Za-z_][\w.]{{0,99}}) - {_GRADE} - ": _plain,
     rf"\({_GRADE}\) +": _plain,
-    # Slurm, compilers, argparse, Nextflow: whose error it is stays in the message.
+    # Slurm, compilers, argparse, Nextflow: the program name stays in the message.
     r"(?P<whole>)(?:[A-Za-z][\w.+-]{0,60}: )?(?P<level>fatal|error|warning|info|debug): ": _plain,
     rf"(?P<whole>){_GRADE}(?: ~)? (?=\S)": _plain,
 }  # fmt: skip
 _READERS = tuple((re.compile(form, re.ASCII), read) for form, read in _FORMS.items())
-# Most lines of text begin with a small letter, as names do: what only these forms can be is all that is tried.
+# Lines that begin with a small letter can only have these forms.
 _OF_NAMES = tuple(one for one in _READERS if one[0].match("name - INFO - x") or one[0].match("name: error: x"))
 _SMALL = frozenset("abcdefghijklmnopqrstuvwxyz_")
 
 
 def prefix(line: str) -> Found | None:
-    """The prefix of a line without colours; None if no program that is known here writes it."""
+    """The prefix of a line without colours; None if it has no known one."""
     if line[:1] in _SMALL:
         if " - " not in line and ": " not in line:
             return None
