@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
+import pytest
+
 from tests.conformance.fake import CUT, NO_ANSWER, Answer, Fake, accepted_but, page, product, refuse
 from tests.conformance.faked import FakedHarness, holds
 from tests.conformance.harness import eventually
@@ -109,6 +111,7 @@ class TestCounters:
         assert holds(last["counters"])
         assert "Traceback" not in sidecar.said
 
+    @pytest.mark.thorough
     def test_they_add_up_across_restarts(self, faked: FakedHarness, fake: Fake) -> None:
         """Stopped in the middle of faults again and again: what is counted is what became of documents."""
         faked.configure(batch={"max_events": 10}, shutdown_timeout=1, flush_interval=0.05)

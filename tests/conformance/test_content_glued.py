@@ -7,6 +7,8 @@ import shutil
 from collections import Counter
 from functools import partial
 
+import pytest
+
 from tests.conformance.harness import Harness, eventually
 
 LINES = 400
@@ -49,6 +51,7 @@ def test_each_object_of_a_line_is_a_document(harness: Harness) -> None:
     assert expected() == harness.messages()
 
 
+@pytest.mark.thorough
 def test_a_kill_between_two_objects_of_a_line_loses_and_doubles_nothing(harness: Harness) -> None:
     """A batch holds two documents, so that cursors stand inside lines; the file is known again there."""
     harness.configure(batch={"max_events": 2, "in_flight": 1})

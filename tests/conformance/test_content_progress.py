@@ -90,6 +90,7 @@ class TestProgressBar:
         numbers = [int(message.partition("###| ")[2].partition("/")[0]) for message in messages[1:]]
         assert sorted(set(numbers)) == numbers
 
+    @pytest.mark.thorough
     def test_killed_again_and_again(self, harness: Harness) -> None:
         """Wherever it was: what was sent is sent again as it was, and what comes later goes on behind it."""
         log = log_of(harness)

@@ -82,7 +82,7 @@ def run(node: Node, namespace: str, tmp_path: Path) -> Callable[[str, tuple[str,
     [
         *(("ship", one) for one in SHIP),
         *(("logs", one) for one in LOGS),
-        ("ship", ("rebuild-runs",)),
+        pytest.param("ship", ("rebuild-runs",), marks=pytest.mark.thorough),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )

@@ -86,7 +86,10 @@ app.Worker(pool="prefork", concurrency=2, loglevel="INFO", redirect_stdouts=True
 """
 
 
-@pytest.fixture(scope="module", params=["json", "console", "in children too"])
+@pytest.fixture(
+    scope="module",
+    params=["json", *(pytest.param(one, marks=pytest.mark.thorough) for one in ("console", "in children too"))],
+)
 def worked(request: pytest.FixtureRequest, node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The logs of a worker that has worked, shipped; gives the harness and the tasks' ids."""
     folder = tmp_path_factory.mktemp("celery")

@@ -35,6 +35,7 @@ def test_many_matches_come_in_pages(bench: Bench) -> None:
     assert [f"needle {at}" for at in range(3001, 25_000, 2)] == [json.loads(row)["message"] for row in found]
 
 
+@pytest.mark.thorough
 def test_word_that_is_part_of_very_many(bench: Bench) -> None:
     """A name in more long names than a pattern may stand for is still found where it stands by itself."""
     bench.put("app", *(line(at, f"sub-{at:05}_ses-01 x") for at in range(30_000)), line(99_999, "at ses-01 now"))

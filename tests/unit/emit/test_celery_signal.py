@@ -100,6 +100,7 @@ class TestWorker:
         assert not (tmp_path / "celery.log").exists(), "the worker set up handlers of its own"
         assert len(list((tmp_path / "logs").glob("neuroflow.log.*"))) > 1, "nothing was rotated"
 
+    @pytest.mark.thorough
     def test_levels_go_by_names(self, tmp_path: Path) -> None:
         """Celery itself is at WARNING, but its task loggers have the common level."""
         events, _ = run_worker(tmp_path, "WARNING")

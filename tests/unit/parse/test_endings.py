@@ -84,11 +84,10 @@ def test_sixty_lines_of_programs_that_nobody_knows_are_records_of_their_own(rule
 
 
 @pytest.mark.parametrize("rule", RECORDS)
-@pytest.mark.parametrize("line", LINES)
-def test_so_are_sixty_of_one_program(rule: str, line: str) -> None:
+def test_so_are_sixty_of_one_program(rule: str) -> None:
     """Where one program alone writes behind the error."""
     first, of = RECORDS[rule]
-    assert [line] * 60 == behind(first, [line] * 60, of)
+    assert [] == [line for line in LINES if [line] * 60 != behind(first, [line] * 60, of)]
 
 
 @pytest.mark.parametrize("rule", RECORDS)
