@@ -39,7 +39,7 @@ _LEAD = 0.2
 
 # `make test` takes quick, `make test-all` full.  No example fails because the machine is busy: a deadline in
 # milliseconds is a timed assertion.
-hypothesis.settings.register_profile("quick", deadline=None, max_examples=100)
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=60)
 hypothesis.settings.register_profile("full", deadline=None, max_examples=1000)
 hypothesis.settings.load_profile("quick")
 
