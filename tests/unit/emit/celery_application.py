@@ -38,7 +38,8 @@ def ready(**_: Any) -> None:
             LINES == path.stat().st_size for path in FOLDER.glob("worker-*.noted")
         ):
             time.sleep(0.1)
-        os.kill(os.getpid(), signal.SIGTERM)
+        # Cold: a warm shutdown waits for the task of the killed process, at times for ever.
+        os.kill(os.getpid(), signal.SIGQUIT)
 
     threading.Thread(target=send, daemon=True).start()
 

@@ -98,6 +98,7 @@ def test_gunicorn(server: subprocess.Popen[bytes], tmp_path: Path) -> None:
     assert not re.search(r"WORKER TIMEOUT|Traceback|SIGABRT", said.read_text()), said.read_text()
 
 
+@pytest.mark.thorough  # Celery alone takes a quarter of a minute to end
 def test_celery(tmp_path: Path) -> None:
     """The same for task processes that end after three tasks, and one that is killed behind its task."""
     pytest.importorskip("celery")
