@@ -32,7 +32,6 @@ from shipper.taxonomy import event_fields
 Document = dict[str, Any]
 Suspects = Callable[[bytes], bool]
 """Whether a line may contain something to redact."""
-ECS_VERSION = "8.17.0"
 
 # Larger numbers are names: dates, numbers from a scanner.
 _MIN_NAME_NUMBER = 10**7
@@ -52,6 +51,7 @@ class Documents:
 
     Attributes:
         common: what all documents have in common; ``of`` leaves it out.
+        agent: which sidecar made them.  The first document of a request has it: enough to see each host's version.
     """
 
     def __init__(
@@ -67,11 +67,8 @@ class Documents:
         self.runs = runs or RunContext()
         self._redactor = redactor or Redactor(settings.redact)
         self._last_assumed_ns = 0
-        self.common: Document = {
-            "host": {"name": settings.host},
-            "agent": {"type": "neuroflow-ship", "version": version},
-            "ecs": {"version": ECS_VERSION},
-        }
+        self.common: Document = {"host": {"name": settings.host}}
+        self.agent: Document = {"version": version}
 
     def of(self, records: Records) -> list[Document]:
         """One document for each record, in order."""

@@ -57,7 +57,7 @@ def stages(data: bytes, line_format: Format) -> tuple[int, float, list[bytes]]:
         b"benchmark", "/var/log/neuroflow/neuroflow.log", "/var/log/neuroflow/neuroflow.log", line_format, "app"
     )
     documents = Documents(Shipper(), "0")
-    packer = Packer("bench", documents.common, 5 * 2**20, 5000)
+    packer = Packer("bench", documents.common, documents.agent, 5 * 2**20, 5000)
     splitter = Splitter(0, 2**23)
     bodies: list[bytes] = []
     count = 0

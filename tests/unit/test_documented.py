@@ -132,6 +132,23 @@ def test_every_field(heading: str, fields: dict[str, str]) -> None:
     assert fields == {code(row["Field"]): code(row["Type"]) for row in rows(text, "Field", "Type")}
 
 
+def not_indexed(properties: dict[str, Any], above: str = "") -> Iterator[str]:
+    """Fields of a mapping that have no index, by full names."""
+    for name, field in properties.items():
+        if field.get("index") is False:
+            yield f"{above}{name}"
+        yield from not_indexed(field.get("properties", {}), f"{above}{name}.")
+
+
+def test_every_field_without_an_index() -> None:
+    """All of them are named, and no others."""
+    body = json.loads((ROOT / "mappings/component_templates/neuroflow-ecs.json").read_text(encoding="utf-8"))
+    text = own_part(DOCS / "formats-and-fields.md", "Fields of a log document")
+    [paragraph] = [each for each in text.split("\n\n") if "these fields have no index" in " ".join(each.split())]
+    named = codes(paragraph.partition("no index:")[2].partition(". Elasticsearch")[0])
+    assert set(not_indexed(body["template"]["mappings"]["properties"])) == set(named)
+
+
 def leaves(value: Any, above: str = "") -> Iterator[str]:
     """The full names of what a document holds; below a flattened field there are no fields."""
     if isinstance(value, dict) and LINES.get(above) != "flattened":
