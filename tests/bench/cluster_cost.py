@@ -226,7 +226,7 @@ def compare(variants: Sequence[Variant], data: bytes, rounds: int, warm: int) ->
 
 
 def table(costs: Mapping[str, Cost]) -> str:
-    """The costs as text: minimum, median and maximum, and each median beside the first variant's."""
+    """The costs as text: minimum, median and maximum, and the median ratio to the first variant."""
     first = next(iter(costs.values())).samples
     lines = [
         f"{'':36}{'µs a document':>24}{'merged to one segment':>24}{'bytes on disk':>24}{'JSON':>6}",
@@ -238,9 +238,9 @@ def table(costs: Mapping[str, Cost]) -> str:
 def _row(name: str, cost: Cost, first: Sequence[Sample]) -> str:
     cells = [f"{name:36}"]
     for ours, others in zip(zip(*cost.samples, strict=True), zip(*first, strict=True), strict=True):
-        middle = statistics.median(ours)
-        ratio = middle / statistics.median(others)
-        cells.append(f"{min(ours):6.1f}{middle:6.1f}{max(ours):6.1f} {ratio:4.2f}x")
+        # Of the same round: the machine is as busy and the node as warm for both.
+        ratio = statistics.median(one / other for one, other in zip(ours, others, strict=True))
+        cells.append(f"{min(ours):6.1f}{statistics.median(ours):6.1f}{max(ours):6.1f} {ratio:4.2f}x")
     return "".join([*cells, f"{cost.body:6.0f}"])
 
 

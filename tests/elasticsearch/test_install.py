@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -12,11 +13,14 @@ from elasticsearch import Elasticsearch
 
 from shipper.config import Elasticsearch as Settings
 from shipper.elastic.assets import assets
+from shipper.elastic.capabilities import adapt
 from shipper.elastic.client import connect
-from shipper.elastic.templates import install
+from shipper.elastic.templates import capabilities_of, install
 from shipper.testnode.node import Node
 from shipper.views.hits import flat
 
+CHANGED = ("neuroflow-ecs", "neuroflow-settings")
+"""Component templates that differ from those of the first release."""
 EXAMPLE: dict[str, Any] = {
     "@timestamp": "2026-11-23T12:44:12.285994123Z",
     "message": "stage.failed",
@@ -220,15 +224,44 @@ def test_unknown_field_leaves_the_mapping_alone(es: Elasticsearch, namespace: st
     assert es.count(index=index)["count"] == 4
 
 
+def test_streams_of_the_release_before_go_on(es: Elasticsearch, namespace: str) -> None:
+    """Their indices take the documents of this release; after a rollover they have its mapping and its order."""
+    able = capabilities_of(es)
+    for asset in assets():
+        if asset.name in CHANGED:
+            former = adapt(deepcopy(asset.body), able)
+            former["version"] = former["_meta"]["version"] = 1
+            template = former["template"]
+            if "mappings" in template:
+                template["mappings"]["properties"]["event"]["properties"]["duration"] = {"type": "long"}
+            else:
+                sort = {"field": ["service.name", "@timestamp"], "order": ["asc", "desc"]}
+                template["settings"]["index"]["sort"] = sort
+            es.cluster.put_component_template(name=asset.name, template=template, version=1, meta=former["_meta"])
+    index = f"logs-neuroflow.app-{namespace}"
+    document = {"@timestamp": "2026-11-23T12:44:12Z", "message": "x", "event": {"duration": 5}}
+    put(es, index, {**document, **{key: EXAMPLE[key] for key in ("agent", "ecs")}})
+    assert {"updated"} == {change.action for change in install(es) if change.name in CHANGED}
+    put(es, index, document)
+    es.indices.rollover(alias=index)
+    put(es, index, document)
+    assert 3 == es.count(index=index, query={"range": {"event.duration": {"gte": 5}}})["count"]
+    indexed, sorts = [], []
+    for backing in sorted(es.indices.get(index=index).body):
+        described = es.indices.get(index=backing).body[backing]
+        indexed.append(described["mappings"]["properties"]["event"]["properties"]["duration"].get("index", True))
+        sorts.append(described["settings"]["index"]["sort"]["field"])
+    assert ([True, False], [["service.name", "@timestamp"], ["@timestamp"]]) == (indexed, sorts)
+
+
 def test_streams_are_stored_as_logs(es: Elasticsearch, namespace: str) -> None:
-    """The backing index is logsdb, sorted by service and then newest first."""
+    """The backing index is logsdb, sorted newest first."""
     index = f"logs-neuroflow.celery-{namespace}"
     put(es, index, {"@timestamp": "2026-11-23T12:44:12Z", "message": "x"})
     [backing] = es.indices.get_settings(index=index).body.values()
     settings = backing["settings"]["index"]
     assert settings["mode"] == "logsdb"
-    assert settings["sort"]["field"] == ["service.name", "@timestamp"]
-    assert settings["sort"]["order"] == ["asc", "desc"]
+    assert settings["sort"] == {"field": ["@timestamp"], "order": ["desc"], "missing": ["_last"]}
     assert settings["auto_expand_replicas"] == "0-1"
 
 
