@@ -265,6 +265,17 @@ def test_streams_are_stored_as_logs(es: Elasticsearch, namespace: str) -> None:
     assert settings["auto_expand_replicas"] == "0-1"
 
 
+def test_only_pipeline_logs_are_read_by_offset(es: Elasticsearch, namespace: str) -> None:
+    """Pages of a pipeline log begin at an offset: there it has an index, elsewhere that would be a waste."""
+    indexed = {}
+    for dataset in ("app", "pipeline"):
+        put(es, f"logs-neuroflow.{dataset}-{namespace}", {"@timestamp": "2026-11-23T12:44:12Z", "message": "x"})
+        [mapping] = es.indices.get_mapping(index=f"logs-neuroflow.{dataset}-{namespace}").body.values()
+        offset = mapping["mappings"]["properties"]["log"]["properties"]["offset"]
+        indexed[dataset] = offset.get("index", True)
+    assert {"app": False, "pipeline": True} == indexed
+
+
 def test_retention_is_each_streams_own(es: Elasticsearch) -> None:
     """Operations are kept for months, pipeline output a year, the audit trail ten."""
     kept = {
