@@ -10,7 +10,7 @@ MINUTES ?= 30
 LINES ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all durations lint conformance bench soak fuzz storm kibana pictures clean
+.PHONY: help setup demo test test-all durations lint conformance bench bench-cluster soak fuzz storm kibana pictures clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 18
@@ -49,6 +49,9 @@ conformance: $(READY) ## Every variant of every case of the conformance suite
 
 bench: $(READY) ## How fast it is, beside what it is compared with
 	$(BIN)/python -m tests.bench
+
+bench-cluster: $(READY) ## What a document costs the cluster, in CPU time and on disk
+	$(BIN)/python -m tests.bench.cluster_cost
 
 soak: $(READY) ## Half an hour (MINUTES=, SEED=) of kills, rotations and outages, then every line counted
 	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from shipper.config import DATASETS
 from shipper.elastic import assets as module
 from shipper.elastic.assets import asset_dir, assets
 
@@ -38,6 +41,30 @@ def test_compositions_resolve_in_order() -> None:
             asset.body.get("ignore_missing_component_templates", ())
         )
         assert needed <= set(NAMES[:at])
+
+
+def constants(properties: dict[str, Any], above: str = "") -> Iterator[tuple[str, str | None]]:
+    """Constant fields of a mapping with their values."""
+    for name, field in properties.items():
+        if field.get("type") == "constant_keyword":
+            yield f"{above}{name}", field.get("value")
+        yield from constants(field.get("properties", {}), f"{above}{name}.")
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_constants_have_their_values(dataset: str) -> None:
+    """Documents don't contain them: the mapping does, all but the namespace, which the first document tells."""
+    bodies = {asset.name: asset.body for asset in assets()}
+    found: dict[str, str | None] = {}
+    for name in ("neuroflow-ecs", f"logs-neuroflow.{dataset}"):
+        found |= dict(constants(bodies[name]["template"]["mappings"]["properties"]))
+    assert {
+        "agent.type": "neuroflow-ship",
+        "data_stream.type": "logs",
+        "data_stream.dataset": f"neuroflow.{dataset}",
+        "data_stream.namespace": None,
+        "ecs.version": "8.17.0",
+    } == found
 
 
 def test_wheel_brings_its_own_assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
