@@ -1,8 +1,8 @@
 """Parses and serialises a block; a bug that one line triggers affects that line only.
 
 If parsing the whole block fails, its lines are parsed one by one, and those that fail become plain messages.  Lines
-of one record (a traceback) become several records then.  If even a plain message fails, for example in redaction, the
-block is left out: nothing of it is acknowledged.
+of one record (a traceback) become several records then.  If even that fails, for example in redaction, the block
+is left out: nothing of it is acknowledged.
 """
 
 from __future__ import annotations

@@ -160,7 +160,7 @@ class Documents:
             extra: Document = {}
             unsafe = False
 
-            # Of any type: what is not text raises one of the errors below.
+            # Of any type; values that are not text raise one of the errors below.
             stamp: Any = pop("@timestamp", None) or pop("timestamp", None)
             if stamp is None:
                 stamp = json_dialects.time_of(record)
@@ -247,7 +247,7 @@ class Documents:
                 _complete_error(document["error"])
             if extra:
                 neuroflow["extra"] = sanitized(extra) if unsafe else extra
-            # Before the run context learns from the line.
+            # Before the run context stores fields of the line.
             if suspects(raws[index]):
                 redact(document)
                 neuroflow = document["neuroflow"]
@@ -268,7 +268,7 @@ class Documents:
             return None
 
     def _of_some_year(self, stamp: str, reading: Reading, written: str | None) -> tuple[str | None, str | None]:
-        """The time of a stamp without a year, and the assumed zone: not behind the line's or file's last change."""
+        """The time of a stamp without a year, no later than the last change; and the assumed zone."""
         moment = self._runtime_stamp(written)
         read_at = reading.read_at_ns
         latest = moment or from_ns(min(reading.modified_ns or read_at, read_at))
@@ -302,7 +302,7 @@ class Documents:
             document["event"] = {**event, "timezone": zone} if zone else event
 
     def _assumed_time(self, read_at_ns: int) -> str:
-        """The time for a line without one: the time of reading, always later than the last, which keeps the order."""
+        """The time of reading, for a line without a timestamp; always later than the last, to keep the order."""
         self._last_assumed_ns = max(read_at_ns, self._last_assumed_ns + 1)
         return from_ns(self._last_assumed_ns)
 

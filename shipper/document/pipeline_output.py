@@ -79,7 +79,7 @@ def documents_of(
 
 
 def _ids_of(origin: Origin, changed: str, runs: RunContext) -> Document:
-    """The file's generation, and the ids of its run: of the time in its name, else of its last change."""
+    """The file's generation and the ids of its run at the time in its name, else at its last change."""
     ids: Document = {"generation": generation_text(origin.generation)}
     run = run_of(origin.logical)
     if run:

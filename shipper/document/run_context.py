@@ -1,9 +1,9 @@
 """Pipeline, subject, session and workflow of a run from earlier lines, for later lines that contain only its id.
 
-``pipeline.completed run_id=456`` means little without pipeline, subject and session, which only the
-``pipeline.queued`` before it contains.  A wrong subject is worse than none: ids are reused when a database is created
-again, and files are read in any order.  So the ids' fields are kept by *lives*, and a line gets only fields of the
-life that its time falls into.  The memory is bounded: the oldest ids are dropped first.
+``pipeline.completed run_id=456`` lacks pipeline, subject and session, which only ``pipeline.queued`` before it
+contains.  A wrong subject is worse than none: ids are reused when a database is created again, and files are read in
+any order.  So the fields of an id are kept by *life* (one run under the id, from its *birth*, the event that creates
+or queues it), and a line gets only fields of the life that its time falls into.  The oldest ids are dropped first.
 
 The rules for a new life differ from those of ``runs.document``, with which they share verbs and the tolerance for one
 birth reported twice.  The context decides once for each line, from the lines read so far and in any order; a run
@@ -104,7 +104,7 @@ class _Life:
         return not (action in _STARTS and self.ended and moment > self.ended)
 
     def observe(self, action: str | None, moment: str) -> bool:
-        """Take note of a line; gives whether the life has to be saved."""
+        """Update the life from a line; gives whether the life has to be saved."""
         news = False
         if moment > self.until:
             news = moment[:10] != self.until[:10]
@@ -159,13 +159,13 @@ class RunContext:
         return rows
 
     def complete(self, fields: dict[str, Any], action: str | None, moment: str, *, learn: bool = True) -> None:
-        """Add the fields that a line lacks about its run, and learn the fields that it has.
+        """Add the fields that a line lacks about its run, and keep those that it has for later lines.
 
         Args:
             fields: of the line, as under ``neuroflow``, with ``run_id``; the names of added ones go to ``context``.
             action: the event's name.
             moment: its time in UTC; empty if it has none.
-            learn: whether to learn from the line.
+            learn: whether to keep the line's fields for later lines.
         """
         run, get = fields["run_id"], fields.get
         given = (get("pipeline"), get("subject_id"), get("session_id"), get("workflow_run_id"))

@@ -283,7 +283,7 @@ class RunDocuments:
         return document
 
     def _settled(self, action: _Action, item: dict[str, Any], verdict: Verdict, work: _Pass) -> bool:
-        """Apply an action's verdict; gives whether nothing is left to do for it now."""
+        """Apply the verdict on an action; gives whether the action needs nothing more in this pass."""
         if verdict.outcome is Outcome.ACKNOWLEDGED:
             if not action.awaits_facts:
                 self._remember(action, item)

@@ -262,7 +262,7 @@ class TestItems:
         letters = faked.letters()
         assert {f"n{n}" for n in range(3, 100, 10)} == {json.loads(one["line"])["event"] for one in letters}
         assert {"[1:9] failed to parse field [x]; For input string: y"} == {one["reason"] for one in letters}
-        assert 1 == result.stderr.count("were refused for good")
+        assert 1 == result.stderr.count("were rejected permanently")
         assert 10 == faked.status()["dead_letters"]
 
     def test_one_forbidden_stream_does_not_hold_up_the_others(self, faked: FakedHarness, fake: Fake) -> None:

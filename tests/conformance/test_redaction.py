@@ -157,7 +157,7 @@ class TestRedaction:
         assert [] == everywhere(faked, plants, seen, running.said)
         again = faked.once()
         # 1: a document that is refused for good had no cursor behind it when the sidecar was killed.
-        assert ("refused for good" in again.stderr) == again.returncode, again.stderr
+        assert ("rejected permanently" in again.stderr) == again.returncode, again.stderr
         assert (faked.state / FILE_NAME).stat().st_size
         assert [] == everywhere(faked, plants, seen, again.stderr)
         for command in (["status"], ["check"], ["dead-letters", "list"], ["dead-letters", "list", "--json"]):

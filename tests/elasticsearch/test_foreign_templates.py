@@ -201,7 +201,7 @@ def test_running_streams_are_not_stopped(lab: Lab) -> None:
     lab.es.indices.rollover(alias=lab.app)
     lab.write("five")
     done = lab.once()
-    assert (True, 4) == ("refused for good" in done.stderr, lab.documents()), done.stderr
+    assert (True, 4) == ("rejected permanently" in done.stderr, lab.documents()), done.stderr
     check = lab.ship("check")
     assert 1 == check.exit_code
     assert f"roll over: POST /{lab.app}/_rollover" in check.output
