@@ -1,4 +1,4 @@
-"""What the sidecar says of itself: counters and its own log."""
+"""The sidecar's counters and its own log."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ONCE = inf
 
 
 class Counters:
-    """Documents by what became of them; read = acknowledged + duplicate + dead + in flight at any moment."""
+    """Numbers of documents by outcome; read = acknowledged + duplicate + dead + in flight at any moment."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -31,12 +31,12 @@ class Counters:
         self._retried = 0
 
     def begin(self, documents: int) -> None:
-        """Documents were read and are on their way."""
+        """Count documents that were read."""
         with self._lock:
             self._in_flight += documents
 
     def settle(self, acknowledged: int = 0, duplicate: int = 0, dead: int = 0) -> None:
-        """Documents under way have their outcome."""
+        """Count documents that have an outcome."""
         with self._lock:
             self._in_flight -= acknowledged + duplicate + dead
             self._acknowledged += acknowledged
@@ -44,12 +44,12 @@ class Counters:
             self._dead += dead
 
     def retry(self, documents: int) -> None:
-        """Documents will be sent once more."""
+        """Count documents that are sent again."""
         with self._lock:
             self._retried += documents
 
     def resume(self, counters: dict[str, int]) -> None:
-        """Go on counting from what an earlier run settled."""
+        """Add the counters of earlier runs."""
         with self._lock:
             self._acknowledged += counters.get("acknowledged", 0)
             self._duplicate += counters.get("duplicate", 0)
@@ -57,7 +57,7 @@ class Counters:
             self._retried += counters.get("retried", 0)
 
     def settled_only(self) -> dict[str, int]:
-        """Counters without what is under way: that is read again after a crash."""
+        """The counters without documents in flight, which are read again after a crash."""
         counters = self.snapshot()
         counters["read"] -= counters.pop("in_flight")
         return counters
@@ -77,7 +77,7 @@ class Counters:
 
     @property
     def settled(self) -> int:
-        """Documents that have their outcome."""
+        """Number of documents that have an outcome."""
         with self._lock:
             return self._acknowledged + self._duplicate + self._dead
 
@@ -105,28 +105,28 @@ class Throttle:
         with self._lock:
             if now < self._quiet_until.get(kind, -inf):
                 return False
-            self._quiet_until = {known: until for known, until in self._quiet_until.items() if now < until}
+            self._quiet_until = {other: until for other, until in self._quiet_until.items() if now < until}
             self._quiet_until[kind] = now + every
         return True
 
     def reset(self, kind: str | None = None) -> bool:
         """Allow the next message of this kind, or of any; gives whether one had been logged."""
         with self._lock:
-            logged = [known for known in self._quiet_until if kind in {None, known}]
-            for known in logged:
-                del self._quiet_until[known]
+            logged = [other for other in self._quiet_until if kind in {None, other}]
+            for other in logged:
+                del self._quiet_until[other]
         return bool(logged)
 
 
 def bug(error: Exception) -> str:
-    """What an error is and where it was raised, for whoever mends it; not what it says: that may be a log line."""
+    """Type and place of an error, for a bug report; not its message, which may contain a log line."""
     frames = extract_tb(error.__traceback__)
     where = f" in {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{where}"
 
 
 def configure_log(redact: Callable[[str], str] = str) -> None:
-    """The sidecar's own log: one line a sentence on standard error, times in UTC.
+    """Configure the sidecar's own log: on standard error, times in UTC.
 
     Args:
         redact: removes from a message or traceback what must not be logged.

@@ -8,7 +8,7 @@ from shipper import config as configuration
 from shipper.cli.parts import run_documents_of, templates_of
 from shipper.config import Config, ConfigError
 from shipper.credentials import credential_mask
-from shipper.reload import KEPT, Reload, settle
+from shipper.reload import KEPT, Reload, merge
 from shipper.telemetry import log
 
 if TYPE_CHECKING:  # a slow import, needed with a cluster only
@@ -55,7 +55,7 @@ def read_again(current: Connected, sender: Sender, *, setup: bool) -> Reload | N
     try:
         written = configuration.load(old.path)
         credential_mask.add(written.credentials)
-        config, changed, waiting = settle(old, written)
+        config, changed, waiting = merge(old, written)
         new = Connected(config)
     except ConfigError as error:
         log.error("%s; %s", error, KEPT)

@@ -26,17 +26,7 @@ def drain(
     stopping: bool,
     hurried: Callable[[], bool],
 ) -> None:
-    """Deliver what was read, for so long at most.
-
-    Args:
-        shipping: takes the outcomes.
-        outbox: has what the sender had no room for.
-        sender: has what is under way; it is stopped.
-        timeout: ``shutdown_timeout``, seconds.
-        clock: monotonic seconds.
-        stopping: a signal asked for it, so that it is logged.
-        hurried: whether a second signal came, which ends it at once.
-    """
+    """Deliver what was read, within ``timeout``."""
     deadline = clock() + DRAIN_PART * timeout
 
     def has_time() -> bool:

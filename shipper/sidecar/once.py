@@ -1,4 +1,4 @@
-"""``--once``: ships what there is, then ends."""
+"""``--once``: ships what is there now, then ends."""
 
 from __future__ import annotations
 
@@ -15,20 +15,12 @@ from shipper.telemetry import Counters
 if TYPE_CHECKING:
     from shipper.deliver.sender import Sender
 
-# Scans that are made again because files were renamed meanwhile.
+# Repeated scans because files were renamed meanwhile.
 MAX_RESCANS = 10
 
 
 class Stall:
-    """Tells when nothing has been acknowledged for too long though something waits for it.
-
-    Args:
-        sender: has the documents.
-        outbox: has those for which there is no room.
-        counters: tell whether something was acknowledged.
-        patience: seconds.
-        clock: monotonic seconds.
-    """
+    """Detects that documents wait, but none has been acknowledged for too long."""
 
     def __init__(
         self, sender: Sender, outbox: Outbox, counters: Counters, patience: float, clock: Callable[[], float]
@@ -60,18 +52,7 @@ def ship_once(
     stalled: Callable[[], bool],
     progress: Callable[[int, int], None],
 ) -> None:
-    """Ship everything that is there; what is left when it ends early is sent by the next run.
-
-    Args:
-        tail: reads the files.
-        scans: finds them.
-        shipping: sends them.
-        outbox: has what the sender has no room for.
-        sender: has what is under way.
-        stopping: ends it.
-        stalled: whether to give up.
-        progress: called with bytes acknowledged and bytes in all.
-    """
+    """Ship everything that is there now; after an early end the next run ships the rest."""
     for _ in range(MAX_RESCANS):
         tail.needs_scan = False
         scans.scan(patience=0.0, blocked=outbox.blocked)

@@ -22,21 +22,7 @@ if TYPE_CHECKING:
 
 
 class Shipping:
-    """Moves blocks from the files to the sender, and cursors over what was acknowledged.
-
-    Args:
-        tail: gives blocks.
-        documents: makes documents of records.
-        line_by_line: parses blocks.
-        outbox: takes documents.
-        sender: gives outcomes.
-        counters: count the documents.
-        redactor: remembers ids in lines, which the store keeps.
-        store: see there.
-        saver: writes cursors.
-        wake: set when there are outcomes.
-        stopping: set when nothing more is to be read.
-    """
+    """Moves blocks from the files to the sender, and cursors over what was acknowledged."""
 
     def __init__(
         self,
@@ -77,7 +63,7 @@ class Shipping:
         return self._tail.grew and not self._outbox.blocked
 
     def ship_all(self, blocks: list[Block]) -> None:
-        """Ship what was held back; where it ends is saved first."""
+        """Ship blocks that were held back; saves their ends first."""
         if blocks:
             self._saver.save()
         for block in blocks:
@@ -97,7 +83,7 @@ class Shipping:
 
     def _ship(self, block: Block) -> None:
         if block.joined is not None:
-            self._saver.save()  # where a torn record ends is known before it is sent
+            self._saver.save()  # the end of a torn record is stored before it is sent
         records, serialised = self._line_by_line.of(block, self.documents)
         self._tail.hold(block, records.rest, records.parser_state)
         if records.end == block.offsets[0]:

@@ -1,4 +1,4 @@
-"""One run of the shipper: connects the parts, and takes turns until it is stopped.
+"""One run of the shipper: connects the parts and runs the loop until it is stopped.
 
 One thread reads and creates documents, a few send.  The log files are the queue: while the sender has no room for a
 batch, reading stops but scanning continues, so that files that are rotated meanwhile can be read later.
@@ -42,7 +42,7 @@ class Sidecar:
     Args:
         config: as loaded.
         store: the cursors, locked by this process.
-        sender: takes the batches.
+        sender: sends the batches.
         counters: count the documents.
         wake: set by hints and outcomes.
         clock: wall and monotonic time.
@@ -111,7 +111,7 @@ class Sidecar:
             wake=wake,
             stopping=self.stopping,
         )
-        self._given_back_at = 0
+        self._trimmed_at = 0
         self._reload: Callable[[], Reload | None] | None = None
         counters.resume(counters_of({"counters": store.fact("counters") or "{}"}))
 
@@ -128,7 +128,7 @@ class Sidecar:
         """Something under the watched directories changed.
 
         Args:
-            path: a file that was written to; None when something came, went or was renamed.
+            path: a file that was written to; None when something was created, deleted or renamed.
         """
         self._scans.hint(path)
         self._wake.set()
@@ -188,7 +188,7 @@ class Sidecar:
         settings, now = self._settings, self._clock.monotonic()
         patience = settings.partial_line_timeout
         if self._scans.scan_if_due(patience, settings.scan_interval, cover, blocked=self._outbox.blocked):
-            self._give_back()
+            self._trim_memory()
         read = self._shipping.read()
         if not self._outbox.blocked:
             self._shipping.ship_all(self._tail.take_due(patience))
@@ -198,7 +198,7 @@ class Sidecar:
         return read
 
     def drain(self) -> bool:
-        """Deliver what was read within ``shutdown_timeout`` and write the cursors; gives whether all of it has."""
+        """Deliver what was read, within ``shutdown_timeout``, and write the cursors; gives whether all is done."""
         drain.drain(
             self._shipping,
             self._outbox,
@@ -210,14 +210,14 @@ class Sidecar:
         )
         self._saver.finish(scanned=self._scans.done)
         self._tail.close()
-        # Documents may be indexed whose runs could not be written: these lines are read again.
+        # Where documents are indexed but their runs could not be written, the lines are read again.
         return self._tail.settled and self._counters.snapshot()["in_flight"] == 0
 
-    def _give_back(self) -> None:
+    def _trim_memory(self) -> None:
         """After a burst, once the sender is idle, return memory to the system."""
-        if (settled := self._counters.settled) - self._given_back_at > BURST and self._sender.idle:
-            self._given_back_at = settled
-            memory.give_back()
+        if (settled := self._counters.settled) - self._trimmed_at > BURST and self._sender.idle:
+            self._trimmed_at = settled
+            memory.trim()
 
     def _sleep(self) -> None:
         """Wait for a hint, an outcome, or the next thing that is due."""

@@ -11,14 +11,7 @@ from shipper.telemetry import ONCE, Counters, Throttle, log
 
 
 class StateSaver:
-    """Saves the state of one run.
-
-    Args:
-        store: the state directory, locked by this process.
-        tail: holds the cursors.
-        runs: the context of runs, which is saved with them.
-        counters: saved with them.
-    """
+    """Saves the state of one run."""
 
     def __init__(self, store: CursorStore, tail: Tail, runs: RunContext, counters: Counters) -> None:
         self._store = store
@@ -28,7 +21,7 @@ class StateSaver:
         self._save_failures, self._restore_failures = Throttle(), Throttle()
 
     def save(self) -> None:
-        """Write cursors that changed; after a failure shipping goes on, and a restart sends more lines again."""
+        """Write changed cursors; after a failure shipping continues, and a restart sends more lines again."""
         if not self._tail.dirty:
             return
         try:
@@ -39,7 +32,10 @@ class StateSaver:
             )
         except StateError as error:
             if self._save_failures.allows(str(error), ONCE):
-                log.error("%s; shipping goes on, after a restart lines are sent again and recognised", error)
+                log.error(
+                    "%s; shipping continues; after a restart, lines are sent again and recognised as duplicates",
+                    error,
+                )
         else:
             self._tail.dirty = set()
             if self._save_failures.reset():
@@ -54,13 +50,13 @@ class StateSaver:
             self._store.restore(self._tail.all_cursors())
         except StateError as error:
             if self._restore_failures.allows(str(error), ONCE):
-                log.error("%s; shipping goes on, trying again at every scan", error)
+                log.error("%s; shipping continues, trying again at every scan", error)
 
     def finish(self, *, scanned: bool) -> None:
         """Save for the last time.
 
         Args:
-            scanned: this run has scanned; without that, what an unclean end left uncertain still is.
+            scanned: this run has scanned; if not, a start after an unclean end leaves positions uncertain.
         """
         self.keep_directory()
         self.save()

@@ -87,7 +87,7 @@ class TestFullAtTheStart:
         result = once_behind(harness, f"mount -t tmpfs -o size={room} none {harness.state}")
         assert 0 == result.returncode, result.stderr
         assert "there is no room for the state" in result.stderr
-        assert "shipping goes on" in result.stderr
+        assert "shipping continues" in result.stderr
         assert "Traceback" not in result.stderr
         assert expected(10) == harness.messages("app")
 

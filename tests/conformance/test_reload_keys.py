@@ -374,7 +374,7 @@ def test_every_key(faked: FakedHarness, tls: Fake) -> None:
     for key in [*(key for key in CHANGES if key != last), last]:
         if CHANGES[key] is Change.AT_RESTART:
             walk.waits(key)
-        elif CHANGES[key] is Change.NOT_FOR_IT:
+        elif CHANGES[key] is Change.FOR_COMMANDS:
             walk.is_for_commands(key)
         else:
             said = len(walk.sidecar.said)

@@ -82,7 +82,7 @@ def test_everything_can_be_set(loaded: Load) -> None:
         ("host 'es:9200' is not a URL; write it like http://127.0.0.1:9200", "elasticsearch: {hosts: 'es:9200'}"),
         ("shipper.redact: hash needs a hash_key", "shipper: {redact: {hash: [subject]}}"),
         ("shipper.redact: hash_key is too short", "shipper: {redact: {hash: [subject], hash_key: fifteen letters}}"),
-        ("shipper.redact: '-' is no key's name", "shipper: {redact: {keys: ['-']}}"),
+        ("shipper.redact: '-' is not the name of a key", "shipper: {redact: {keys: ['-']}}"),
         ("shipper.timezone: 'Mars/X' is neither an IANA time zone nor 'local'", "shipper: {timezone: Mars/X}"),
         ("shipper.pipeline_timezone: 'Mars/X' is neither an", "shipper: {pipeline_timezone: Mars/X}"),
         ("shipper.max_line_bytes: '1 parsec' is not a size", "shipper: {max_line_bytes: 1 parsec}"),
@@ -222,7 +222,7 @@ def test_credentials_are_what_was_meant(loaded: Load) -> None:
 )
 def test_what_yaml_takes_for_something_else(loaded: Load, key: str, kind: str, text: str) -> None:
     """It is too late to know what was written, 0123 or 83: quotes are asked for."""
-    assert f"{key}: YAML takes this for {kind}; put it in quotes" in problem(loaded, text)
+    assert f"{key}: YAML reads this as {kind}; put it in quotes" in problem(loaded, text)
 
 
 def test_paths_are_absolute(loaded: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ from shipper.tail.sources import builtin_sources
 from tests.pages import DOCS, PAGES, ROOT, code, codes, own_part, roles, rows, section, text_of
 
 SECTIONS: dict[str, type[BaseModel]] = {"elasticsearch": Elasticsearch, "kibana": Kibana, "shipper": Shipper}
-APPLIES = {Change.AT_ONCE: "at once", Change.AT_RESTART: "restart", Change.NOT_FOR_IT: "next command"}
+APPLIES = {Change.AT_ONCE: "at once", Change.AT_RESTART: "restart", Change.FOR_COMMANDS: "next command"}
 SOURCES = [ast.parse(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "shipper").rglob("*.py"))]
 
 

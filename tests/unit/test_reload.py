@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from shipper.config import OUR_SECTIONS, Config, ConfigError, Elasticsearch, Kibana, Shipper
-from shipper.reload import CHANGES, settle
+from shipper.reload import CHANGES, merge
 
 MODELS: dict[str, type[BaseModel]] = {"elasticsearch": Elasticsearch, "kibana": Kibana, "shipper": Shipper}
 
@@ -42,7 +42,7 @@ def test_what_waits_stays_as_it_was() -> None:
         elasticsearch={"hosts": "http://new:9200"},
         kibana={"space": "new"},
     )
-    settled = settle(old, new)
+    settled = merge(old, new)
     shipper = settled.config.shipper
     assert (2, 20, Path("/old"), "new") == (
         shipper.batch.in_flight, shipper.batch.max_events, shipper.state_dir, shipper.namespace,
@@ -50,23 +50,23 @@ def test_what_waits_stays_as_it_was() -> None:
     assert (["http://new:9200"], "new") == (settled.config.elasticsearch.hosts, settled.config.kibana.space)
     assert ["elasticsearch.hosts", "shipper.namespace", "shipper.batch.max_events"] == settled.changed
     assert ["shipper.state_dir", "shipper.batch.in_flight"] == settled.waiting
-    assert [] == settle(old, old).changed + settle(old, old).waiting
+    assert [] == merge(old, old).changed + merge(old, old).waiting
 
 
 @pytest.mark.parametrize("other", [{"redact": {"keys": []}}, {"telemetry": {"listen": "127.0.0.1:1"}}])
 def test_sections_within_sections_wait_too(other: dict[str, object]) -> None:
     """And what is in use is compared again the next time."""
     old, new = config(), config(shipper=other)
-    settled = settle(old, new)
+    settled = merge(old, new)
     assert (1, old.shipper) == (len(settled.waiting), settled.config.shipper)
-    assert settled.waiting == settle(settled.config, new).waiting
+    assert settled.waiting == merge(settled.config, new).waiting
 
 
 def test_a_section_does_not_get_lost() -> None:
     """A file that was cut is still YAML; who means the defaults writes so."""
     old = config().model_copy(update={"sections": frozenset({"shipper", "elasticsearch"})})
-    with pytest.raises(ConfigError, match=r"has no section 'elasticsearch' any more; write `elasticsearch: \{\}`"):
-        settle(old, config().model_copy(update={"sections": frozenset({"shipper"})}))
+    with pytest.raises(ConfigError, match=r"section 'elasticsearch' is missing; write `elasticsearch: \{\}`"):
+        merge(old, config().model_copy(update={"sections": frozenset({"shipper"})}))
     old = old.model_copy(update={"sections": frozenset({"shipper", "kibana"})})
     # The sidecar has no use for that one.
-    assert [] == settle(old, config().model_copy(update={"sections": frozenset({"shipper"})})).changed
+    assert [] == merge(old, config().model_copy(update={"sections": frozenset({"shipper"})})).changed

@@ -157,7 +157,7 @@ def test_addresses_of_every_kind(host: str, listen: str) -> None:
 )  # fmt: skip
 def test_no_address_is_an_error(listen: str) -> None:
     """A port is a number, and an IPv6 address stands in brackets."""
-    with pytest.raises(ValueError, match=r"is no address; write 127\.0\.0\.1:9479, \[::1\]:9479 or :9479"):
+    with pytest.raises(ValueError, match=r"is not an address; write 127\.0\.0\.1:9479, \[::1\]:9479 or :9479"):
         Health(listen, Counters(), lambda: None)
 
 
