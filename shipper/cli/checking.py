@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # keeps imports of commands without a cluster, and of --versi
 
 
 def check_cluster(client: Elasticsearch, config: Config) -> bool:
-    """Print the state of cluster, templates and key; False when documents would be refused or mapped otherwise.
+    """Print the state of cluster, templates and key; False when documents would be rejected or mapped wrongly.
 
     Raises:
         elastic_transport.ApiError: the cluster rejects the key, or the answer is not Elasticsearch's.
@@ -79,7 +79,7 @@ def _check_permissions(client: Elasticsearch, namespace: str) -> bool:
 
     privileges = lacks(client, namespace)
     if privileges is None:
-        click.echo("permissions: the cluster has no security, or does not say what the key may do")
+        click.echo("permissions: the cluster has no security, or does not tell the key's privileges")
         return True
     for lack in privileges:
         if lack.missing:

@@ -20,9 +20,6 @@ if TYPE_CHECKING:  # a slow import, needed with a cluster only
 class Connected:
     """The configuration in use and its client.
 
-    Args:
-        config: as loaded.
-
     Raises:
         ConfigError: the client rejects it.
     """
@@ -43,13 +40,7 @@ class Connected:
 
 
 def read_again(current: Connected, sender: Sender, *, setup: bool) -> Reload | None:
-    """Load the configuration again; None, with a log message, if it is invalid and the old one stays.
-
-    Args:
-        current: in use; switched with the sender.
-        sender: switched to the new cluster.
-        setup: put the index templates there.
-    """
+    """Load the configuration again; None, with a log message, if it is invalid and the old one stays."""
     old = current.config
     configuration.wait_until_saved(old.path)
     try:
@@ -65,9 +56,9 @@ def read_again(current: Connected, sender: Sender, *, setup: bool) -> Reload | N
 
     def switch() -> None:
         for key in waiting:
-            log.warning("%s: %s is changed by a restart only; it stays as it was", config.path, key)
+            log.warning("%s: %s takes effect only at a restart; the old value stays in use", config.path, key)
         sender.reconnect(new.client, config.elasticsearch, runs, restore)
         current.use(new)
-        log.info("configuration read again (%s); positions are kept", ", ".join(changed) or "nothing is changed")
+        log.info("configuration reloaded (%s); positions are kept", ", ".join(changed) or "nothing changed")
 
     return Reload(config, switch)

@@ -37,14 +37,15 @@ def _config(context: click.Context) -> Config:
 
 @click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--config", "-c", metavar="FILE", help="The application's neuroflow.yaml.")
-@click.option("--once", is_flag=True, help="Ship everything there is and exit 0 when all is acknowledged.")
-@click.option("--no-setup", is_flag=True, help="Leave the index templates alone at start.")
+@click.option("--once", is_flag=True, help="Ship what is there now, then exit; 0 when all is acknowledged.")
+@click.option("--no-setup", is_flag=True, help="Do not install index templates at start.")
 @click.version_option(__version__, prog_name="neuroflow-ship")
 @click.pass_context
 def ship(context: click.Context, config: str | None, once: bool, no_setup: bool) -> None:
     """Ship neuroflow's logs into Elasticsearch, each line exactly once.
 
-    Without a command it runs as a sidecar in the foreground: logs to standard error, SIGTERM drains and exits 0.
+    Without a command, run as a sidecar in the foreground: log to standard error; on SIGTERM deliver what was read
+    and exit 0.
     """
     context.obj = {"config": config}
     if context.invoked_subcommand is None:
@@ -55,11 +56,11 @@ def ship(context: click.Context, config: str | None, once: bool, no_setup: bool)
 
 
 @ship.command()
-@click.option("--kibana", is_flag=True, help="Kibana's data views, searches, dashboards and alert rules as well.")
-@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+@click.option("--kibana", is_flag=True, help="Also install Kibana's data views, searches, dashboards and rules.")
+@click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
 @click.pass_context
 def setup(context: click.Context, kibana: bool, dry_run: bool) -> None:
-    """Put the index templates, and Kibana's objects; a second time changes nothing."""
+    """Install the index templates and, with --kibana, Kibana's objects; can be repeated."""
     from shipper.elastic.client import connect
     from shipper.elastic.templates import install
 
@@ -92,10 +93,10 @@ def _cluster_errors(config: Config) -> Iterator[None]:
 
 
 @ship.command()
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def status(context: click.Context, as_json: bool) -> None:
-    """Files, offsets, lag in bytes and seconds, what can't be read, counters, dead letters."""
+    """Show files with offset and lag, files that can't be read, counters, dead letters."""
     from shipper.tail import report
     from shipper.tail.state.lock import StateError
 
@@ -129,7 +130,7 @@ def status(context: click.Context, as_json: bool) -> None:
 @ship.command()
 @click.pass_context
 def check(context: click.Context) -> None:
-    """Configuration, files (what would be read, and from where), cluster, permissions."""
+    """Check configuration, files (which would be read, and from where), cluster and privileges."""
     from shipper.cli.host_name import state_of, warnings_of
     from shipper.elastic.client import connect
     from shipper.tail import report
@@ -141,7 +142,7 @@ def check(context: click.Context) -> None:
     def show(text: str) -> str:
         return printable(redactor.path(text), lines=False)
 
-    click.echo(f"configuration: {config.path}: good")
+    click.echo(f"configuration: {config.path}: valid")
     click.echo(f"log directory: {config.log_dir}{'' if is_directory(config.log_dir) else ': not there yet'}")
     files, omitted = files_of(config, lambda _: None)
     troubles = report.not_read(config.shipper.state_dir, files, host=config.shipper.host, conceal=redactor.conceal)
@@ -166,14 +167,14 @@ def check(context: click.Context) -> None:
 
 @ship.group("dead-letters")
 def dead_letters() -> None:
-    """Documents that the cluster refused for good."""
+    """List and resend documents that Elasticsearch rejected permanently."""
 
 
 @dead_letters.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.pass_context
 def list_dead(context: click.Context, as_json: bool) -> None:
-    """Every dead letter with reason, file and offset."""
+    """List dead letters with reason, file and offset."""
     config = _config(context)
     for letter in dead_letters_of(config, redactor_of(config)):
         if as_json:
@@ -187,7 +188,7 @@ def list_dead(context: click.Context, as_json: bool) -> None:
 @dead_letters.command()
 @click.pass_context
 def replay(context: click.Context) -> None:
-    """Send them again, under the same ids; what is refused again stays."""
+    """Send dead letters again under the same ids; those rejected again are kept."""
     from shipper.deliver.dedupe import Dedupe
     from shipper.deliver.replay import send_letters
     from shipper.elastic.client import connect
@@ -199,14 +200,14 @@ def replay(context: click.Context) -> None:
         indexed, stayed = dead_letters_of(config, redactor_of(config)).replay(
             lambda letters: send_letters(client, dedupe, letters, tell)
         )
-    click.echo(f"{indexed} indexed, {stayed} still refused")
+    click.echo(f"{indexed} indexed, {stayed} rejected again")
     sys.exit(INCOMPLETE if stayed else OK)
 
 
 @ship.command("rebuild-runs")
 @click.pass_context
 def rebuild_runs(context: click.Context) -> None:
-    """Make the run documents again, from the data streams."""
+    """Rebuild the run documents from the data streams."""
     from shipper.elastic.client import connect
     from shipper.rebuild import RefusedError, rebuild
 
@@ -217,13 +218,15 @@ def rebuild_runs(context: click.Context) -> None:
         with _cluster_errors(config):
             documents, runs = rebuild(client, config.shipper.namespace, run_documents_of(client, config), tell)
     except RefusedError as error:
-        raise Failure(f"{error}; run it again when that is fixed", INCOMPLETE) from None
-    click.echo(f"{documents} log documents tell of {runs} workflow runs, pipeline runs and sessions")
+        raise Failure(f"{error}; run the command again when that is fixed", INCOMPLETE) from None
+    click.echo(
+        f"{documents} log documents read, documents of {runs} workflow runs, pipeline runs and sessions written"
+    )
 
 
 @ship.command()
 def demo() -> None:
-    """A real node, an application writing logs, the sidecar, the views."""
+    """Run a demo: Elasticsearch, an application that writes logs, the sidecar, the views."""
     with_everything()
     from shipper.demo.runner import run_demo
 

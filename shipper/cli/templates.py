@@ -20,21 +20,14 @@ from shipper.telemetry import HOUR, MINUTE, ONCE, Throttle, log
 # Seconds between two attempts with a key that may not put templates.
 FORBIDDEN_FOR = 900.0
 _WAITS = (
-    "nothing is sent until then, for the first document would make a stream that is not as ours: nothing is lost "
-    "(start with --no-setup to ship all the same)"
+    "documents wait until then, since the first one would create a data stream with a wrong mapping; nothing is "
+    "lost (start with --no-setup to ship nevertheless)"
 )
-_GOES_ON = "shipping goes on: what is refused is kept in the dead letters"
+_GOES_ON = "shipping continues; rejected documents are kept as dead letters"
 
 
 class Templates:
-    """Installs the index templates and restores missing ones; logs each problem at most once a minute.
-
-    Args:
-        client: the cluster.
-        settings: for messages.
-        namespace: of the streams.
-        setup: put templates; otherwise only check them.
-    """
+    """Installs the index templates and restores missing ones; logs each problem at most once a minute."""
 
     def __init__(self, client: Elasticsearch, settings: Settings, namespace: str, *, setup: bool = True) -> None:
         self._client = client
@@ -78,12 +71,12 @@ class Templates:
                 return True
             # Without our templates a foreign one would create the stream.
             self._say(
-                f"{reason}; the index templates have to be put first; trying again, "
-                "nothing is lost (start with --no-setup if somebody else puts them)"
+                f"{reason}; the index templates must be installed first; trying again, "
+                "nothing is lost (start with --no-setup if somebody else installs them)"
             )
             return False
         if changed := [change for change in changes if change.action not in {"unchanged", "newer"}]:
-            log.info("put %d index and component templates%s", len(changed), " back" if self._put else "")
+            log.info("installed %d index and component templates%s", len(changed), " again" if self._put else "")
         first, self._put = not self._put, True
         found = self._in_force(thorough=False)
         if first:
@@ -140,8 +133,8 @@ class Templates:
         """Stop asking for a while, since the key may be given the privilege later."""
         self._forbidden_until = time.monotonic() + FORBIDDEN_FOR
         self._say(
-            f"{reason}; the index templates were not put: run `neuroflow-ship setup` with a key that may, "
-            "or start with --no-setup if they are there",
+            f"{reason}; the index templates were not installed: run `neuroflow-ship setup` with a key that may do "
+            "it, or start with --no-setup if they exist",
             every=ONCE,
         )
 

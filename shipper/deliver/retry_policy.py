@@ -10,7 +10,7 @@ from shipper.elastic.outcomes import CREATED, Failure, Outcome, Verdict, may_hav
 
 ACTIONS = {
     Outcome.UNAUTHORIZED: "retrying until that is fixed",
-    Outcome.MISSING_TEMPLATE: "putting the index templates back",
+    Outcome.MISSING_TEMPLATE: "installing the index templates again",
 }
 """What the sidecar does about a failure, for its log; every other outcome is tried again."""
 

@@ -48,7 +48,7 @@ def validated(answer: ApiResponse[Any], shape: Shape, asked: str) -> Any:
     """
     body = answer.body
     if (wrong := mismatch(body, shape)) is not None:
-        raise NoAnswerError(f"the answer to {asked} can't be understood: {wrong} (a proxy in between?)")
+        raise NoAnswerError(f"the answer to {asked} can't be understood: {wrong} (is there a proxy in between?)")
     return body
 
 
@@ -85,16 +85,13 @@ def _all_created(data: bytes) -> Any:
 
 @contextmanager
 def decoding(what: str) -> Iterator[None]:
-    """Turn the errors of code that reads a document of ours, but finds another one, into ``NoAnswerError``.
-
-    Args:
-        what: the document, for the message.
-    """
+    """Turn the errors of code that reads a document of ours, but finds another one, into ``NoAnswerError``."""
     try:
         yield
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise NoAnswerError(
-            f"{what} can't be understood ({type(error).__name__}; a proxy in between, or written by somebody else?)"
+            f"{what} can't be understood ({type(error).__name__}; is there a proxy in between, or was it written by "
+            "another program?)"
         ) from error
 
 

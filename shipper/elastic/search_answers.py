@@ -42,6 +42,6 @@ def aggregations_of(answer: ApiResponse[Any], shape: Shape) -> dict[str, Any]:
     body = validated(answer, {"pit_id?": str, "_shards?": {"total?": int}, "aggregations?": shape}, asked)
     # Aggregations may be missing only where no shard was searched; otherwise their absence would count as zeros.
     if "aggregations" not in body and body.get("_shards", {}).get("total") != 0:
-        raise NoAnswerError(f"the answer to {asked} has none (a proxy in between?)")
+        raise NoAnswerError(f"the answer to {asked} has none (is there a proxy in between?)")
     found: dict[str, Any] = body.get("aggregations", {})
     return found

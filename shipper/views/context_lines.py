@@ -150,7 +150,8 @@ class Contexts:
         responses = validated(answer, {"responses": [{"status?": int}]}, "several searches")["responses"]
         if len(responses) != len(searches) // 2:
             raise NoAnswerError(
-                f"the answer to {len(searches) // 2} searches has {len(responses)} parts (a proxy in between?)"
+                f"the answer to {len(searches) // 2} searches has {len(responses)} parts "
+                "(is there a proxy in between?)"
             )
         answers = iter(responses)
         found = [_hits(next(answers), answer) if size else [] for _, size, _ in wanted]
@@ -173,5 +174,5 @@ def _hits(response: dict[str, Any], whole: ObjectApiResponse[Any]) -> list[Line]
         )
         raise kind(reason_of(response), meta, response)
     if (wrong := mismatch(response, {"hits": {"hits": [{"_source": {}}]}})) is not None:
-        raise NoAnswerError(f"the answer to a search can't be understood: {wrong} (a proxy in between?)")
+        raise NoAnswerError(f"the answer to a search can't be understood: {wrong} (is there a proxy in between?)")
     return [line_of(hit) for hit in response["hits"]["hits"]]

@@ -167,7 +167,7 @@ def _line(source: dict[str, Any]) -> bytes:
         # A lone surrogate can't come from a file, but a stored one must not stop the output.
         return str.encode(message, "utf-8", "surrogatepass") + b"\n"
     except (AttributeError, TypeError, ValueError):
-        raise NoAnswerError("a line of the log can't be understood (a proxy in between?)") from None
+        raise NoAnswerError("a line of the log can't be understood (is there a proxy in between?)") from None
 
 
 _NOTHING: dict[str, Any] = {}

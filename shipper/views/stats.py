@@ -134,7 +134,7 @@ class DashboardQueries:
                 return sorted(found, key=lambda one: (one["pipeline"] is None, one["pipeline"] or ""))
             if "after_key" not in pipelines:
                 raise NoAnswerError(
-                    "the answer to a search for figures does not say where to go on (a proxy in between?)"
+                    "the answer to a search for figures does not say where to go on (is there a proxy in between?)"
                 )
             groups["after"] = pipelines["after_key"]
 

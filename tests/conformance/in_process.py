@@ -14,7 +14,7 @@ from subprocess import CompletedProcess
 from typing import IO, Any, cast
 
 from shipper.cli.exit_codes import CLUSTER, OK
-from shipper.cli.shipping import _left
+from shipper.cli.shipping import _report_incomplete
 from shipper.config import load
 from shipper.redact.redactor import Redactor
 from shipper.telemetry import configure_log, log
@@ -54,7 +54,9 @@ class InProcess(Harness):
         one = Inside(self, self._new_log(), once=True)
         before = one.run.counters.snapshot()
         complete = one.run.sidecar.run_once()
-        code = _left(before, one.run.counters.snapshot(), one.run.sidecar.unread) if complete else CLUSTER
+        code = (
+            _report_incomplete(before, one.run.counters.snapshot(), one.run.sidecar.unread) if complete else CLUSTER
+        )
         one.run.store.close(clean=complete)
         one.end(code)
         return CompletedProcess([], code, "", one.said.read_text())

@@ -55,9 +55,9 @@ class TestWholeRequest:
             (401, "rejects the credentials (401): check api_key or username and password"),
             (
                 403,
-                "refuses this (403): the key lacks a privilege; it said: an_exception: because; waiting",
+                "refuses this (403): the API key lacks a privilege; reason: an_exception: because; waiting",
             ),
-            (404, "answered 404: an_exception: because; putting the index templates back"),
+            (404, "answered 404: an_exception: because; installing the index templates again"),
         ],
     )
     def test_a_refused_request_is_sent_again(self, faked: FakedHarness, fake: Fake, status: int, said: str) -> None:

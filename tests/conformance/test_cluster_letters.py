@@ -58,12 +58,12 @@ class TestLetters:
         """Indexed once; what is refused again stays; a second replay has nothing to do."""
         bury(faked, 10, 3, 5, 7)
         poison(fake, 5)
-        replay(faked, 1, "2 indexed, 1 still refused")
+        replay(faked, 1, "2 indexed, 1 rejected again")
         assert {name: 1 for name in expected(10) if name != "n5"} == fake.messages()
         assert [5] == [number(one["document"]) for one in faked.letters()]
         poison(fake)
-        replay(faked, 0, "1 indexed, 0 still refused")
-        replay(faked, 0, "0 indexed, 0 still refused")
+        replay(faked, 0, "1 indexed, 0 rejected again")
+        replay(faked, 0, "0 indexed, 0 rejected again")
         assert expected(10) == fake.messages()
         assert 0 == faked.status()["dead_letters"]
 
@@ -72,10 +72,10 @@ class TestLetters:
         bury(faked, 10, 3, 5)
         poison(fake)
         letters = (faked.state / "dead-letters.ndjson").read_bytes()
-        replay(faked, 0, "2 indexed, 0 still refused")
+        replay(faked, 0, "2 indexed, 0 rejected again")
         fake.rollover(faked.stream)
         (faked.state / "dead-letters.ndjson").write_bytes(letters)
-        replay(faked, 0, "2 indexed, 0 still refused")
+        replay(faked, 0, "2 indexed, 0 rejected again")
         assert expected(10) == fake.messages()
 
     def test_replay_while_the_sidecar_runs(self, faked: FakedHarness, fake: Fake) -> None:
@@ -118,14 +118,14 @@ class TestLetters:
         fake.always = None
         fake.otherwise.clear()
         fake.rollover(faked.stream)
-        replay(faked, 0, "2 indexed, 0 still refused")
+        replay(faked, 0, "2 indexed, 0 rejected again")
         assert expected(10) == fake.messages()
 
     def test_a_busy_cluster_is_no_new_reason(self, faked: FakedHarness, fake: Fake) -> None:
         """What can't be taken just now stays with the reason that it died of."""
         bury(faked, 10, 3, 5)
         fake.decide = lambda *_: 429
-        replay(faked, 1, "0 indexed, 2 still refused")
+        replay(faked, 1, "0 indexed, 2 rejected again")
         assert {(400, "error_400")} == {(one["status"], one["kind"]) for one in faked.letters()}
 
     def test_replay_of_what_was_too_large(self, faked: FakedHarness, fake: Fake) -> None:
@@ -133,7 +133,7 @@ class TestLetters:
         bury(faked, 30, *range(30))
         poison(fake)
         fake.max_body = 2000
-        replay(faked, 0, "30 indexed, 0 still refused")
+        replay(faked, 0, "30 indexed, 0 rejected again")
         assert expected(30) == fake.messages()
 
 
@@ -180,7 +180,7 @@ class TestManyLetters:
             [sys.executable, "-c", measured, "--config", str(faked.config), "dead-letters", "replay"],
             capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
-        assert (0, f"{left} indexed, 0 still refused\n") == (result.returncode, result.stdout), result.stderr
+        assert (0, f"{left} indexed, 0 rejected again\n") == (result.returncode, result.stdout), result.stderr
         assert 0 < int(result.stderr.split()[1]) * 1024 < 250 * MIB
         assert expected(count) == fake.messages()
         assert 0 == faked.status()["dead_letters"]

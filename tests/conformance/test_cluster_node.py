@@ -93,7 +93,7 @@ class TestNode:
         es.indices.rollover(alias=stream)
         for _ in range(2):
             result = harness.run("dead-letters", "replay")
-            assert (0, "3 indexed, 0 still refused\n") == (result.returncode, result.stdout), result.stderr
+            assert (0, "3 indexed, 0 rejected again\n") == (result.returncode, result.stdout), result.stderr
             es.indices.rollover(alias=stream)
             path.write_bytes(letters)
         assert expected(8) == harness.messages("app")

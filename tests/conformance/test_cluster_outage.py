@@ -50,7 +50,7 @@ class TestStart:
         write(faked.log, 0, 5)
         fake.otherwise[""] = answer
         sidecar = faked.begin()
-        assert sidecar.says("the index templates have to be put first; trying again, nothing is lost")
+        assert sidecar.says("the index templates must be installed first; trying again, nothing is lost")
         fake.otherwise.clear()
         assert eventually(lambda: fake.documents == 5)
         assert 0 == sidecar.stop()
@@ -190,7 +190,7 @@ class TestTemplates:
         assert eventually(lambda: fake.documents == 6)
         assert 0 == sidecar.stop()
         assert expected(6) == fake.messages()
-        assert "putting the index templates back" in sidecar.said
+        assert "installing the index templates again" in sidecar.said
         assert "/_index_template/logs-neuroflow.app" in fake.templates
 
     def test_deleted_while_their_streams_live(self, faked: FakedHarness, fake: Fake) -> None:
@@ -213,7 +213,7 @@ class TestTemplates:
         assert eventually(lambda: fake.documents == count)
         assert 0 == sidecar.stop()
         assert expected(count) == fake.messages()
-        assert "put 2 index and component templates back" in sidecar.said
+        assert "installed 2 index and component templates again" in sidecar.said
 
     def test_a_key_that_may_not_look(self, faked: FakedHarness, fake: Fake) -> None:
         """It may not read templates: said once, asked once, and shipping goes on."""

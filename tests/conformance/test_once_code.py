@@ -177,7 +177,7 @@ class TestRefused:
         assert 1 == result.returncode, result.stderr
         assert "acknowledged 1, duplicate 0, dead 1" in result.stderr
         assert (
-            "1 documents of this run are dead letters: `neuroflow-ship dead-letters list` tells why" in result.stderr
+            "1 documents of this run are dead letters: `neuroflow-ship dead-letters list` shows why" in result.stderr
         )
         assert (faked.state / "clean").exists()
         result = once(faked)

@@ -7,7 +7,7 @@ import shutil
 from tests.conformance.faked import FakedHarness
 from tests.conformance.test_sidecar import write
 
-EMPTY = "knows of no log yet, and there are some"
+EMPTY = "has no positions, but there are logs"
 
 
 class TestHostName:
@@ -32,7 +32,7 @@ class TestHostName:
         faked.configure(host_name="auto")
         for said in (faked.run("check").stdout, faked.once().stderr):
             assert f"{faked.state} was used under the host name the-old-one" in said
-            assert "set shipper.host_name to the-old-one to go on as before" in said
+            assert "set shipper.host_name to the-old-one to keep the old name" in said
         assert "was used under" not in faked.once().stderr
 
     def test_chosen_name_is_nobodys_business(self, faked: FakedHarness) -> None:

@@ -42,7 +42,7 @@ class Walk:
         self.sidecar = Watched(harness)
         self.arrives()
 
-    def change(self, says: str = "configuration read again", **sections: dict[str, Any]) -> None:
+    def change(self, says: str = "configuration reloaded", **sections: dict[str, Any]) -> None:
         """The configuration of before with these changes, read again."""
         document = json.loads(self.before)
         for section, keys in sections.items():
@@ -319,7 +319,7 @@ class Walk:
             part["hash_key"] = values["shipper.redact.hash_key"]
         for above in reversed(key.split(".")[1:-1]):
             part = {above: part}
-        self.change(f"{key} is changed by a restart only; it stays as it was", shipper=part)
+        self.change(f"{key} takes effect only at a restart; the old value stays in use", shipper=part)
         found = self.arrives(password="hidden", subject="sub-0421")
         extra = found["neuroflow"]["extra"]
         assert ("[redacted]", "sub-0421") == (extra["password"], found["neuroflow"]["subject_id"])
@@ -330,7 +330,7 @@ class Walk:
         """The sidecar has no use for it."""
         section, _, last = key.partition(".")
         value = {"url": "http://127.0.0.1:5601", "space": "lab", "api_key": "a2V5"}[last]
-        self.change("configuration read again (nothing is changed)", **{section: {last: value}})
+        self.change("configuration reloaded (nothing changed)", **{section: {last: value}})
 
 
 OTHER = """

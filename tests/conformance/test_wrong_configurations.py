@@ -61,7 +61,7 @@ def test_what_runs_goes_on(faked: FakedHarness) -> None:
     assert sidecar.comes(lambda: faked.fake.documents == 1 + len(contents)), sidecar.said
     # The file with a good one and a wrong one after the other, as somebody mends it.
     faked.config.write_bytes(changed(before, {"shipper": {"environment": "mended"}}))
-    hups(sidecar, "configuration read again (shipper.environment)")
+    hups(sidecar, "configuration reloaded (shipper.environment)")
     write(faked.log, "last")
     assert sidecar.comes(lambda: faked.fake.documents == 2 + len(contents))
     sidecar.send(signal.SIGTERM)
@@ -83,7 +83,7 @@ def test_an_editor_saves_the_file(faked: FakedHarness) -> None:
     with faked.config.open("ab", buffering=0) as file:
         for part in (content[:40], content[40:]):
             file.write(part)
-    assert sidecar.says("configuration read again (shipper.environment)")
+    assert sidecar.says("configuration reloaded (shipper.environment)")
     assert KEPT not in sidecar.said
 
 

@@ -203,7 +203,7 @@ def test_replaying_survives_any_answer(
     tape = Tape()
     with tape.recording():
         right = again()
-    assert (NOT_ALL, "2 indexed, 1 still refused") == (right.exit_code, right.stdout.strip()), right.output
+    assert (NOT_ALL, "2 indexed, 1 rejected again") == (right.exit_code, right.stdout.strip()), right.output
 
     @settings(max_examples=2 * EXAMPLES, suppress_health_check=list(HealthCheck), deadline=None)
     @given(wrong=st.integers(0, tape.requests - 1), seed=st.integers(0, 2**32), for_ever=st.booleans())

@@ -197,7 +197,7 @@ def test_running_streams_are_not_stopped(lab: Lab) -> None:
     lab.write("four")
     done = lab.once()
     assert (0, 4) == (done.returncode, lab.documents()), done.stderr
-    assert "shipping goes on" in done.stderr
+    assert "shipping continues" in done.stderr
     lab.es.indices.rollover(alias=lab.app)
     lab.write("five")
     done = lab.once()
@@ -212,7 +212,7 @@ def test_running_streams_are_not_stopped(lab: Lab) -> None:
     check = lab.ship("check")
     assert 0 == check.exit_code, check.output
     assert "made by another template; views may fail until that" in check.output
-    assert "1 indexed, 0 still refused" in lab.ship("dead-letters", "replay").output
+    assert "1 indexed, 0 rejected again" in lab.ship("dead-letters", "replay").output
     assert 5 == lab.documents()
 
 
@@ -268,7 +268,7 @@ def test_run_documents_have_a_template_too(lab: Lab) -> None:
     lab.foreign(["neuroflow-runs-NS"], STRANGE)
     check = lab.ship("check")
     assert 1 == check.exit_code
-    assert f"wins over ours for neuroflow-runs-{lab.namespace}: what it makes does not map kind" in check.output
+    assert f"wins over ours for neuroflow-runs-{lab.namespace}: its index does not map kind" in check.output
     done = lab.once()
     assert (0, 3) == (done.returncode, lab.documents()), done.stderr
 

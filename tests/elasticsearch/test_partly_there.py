@@ -84,7 +84,7 @@ def test_half_an_answer_is_an_error(
     missing(dataset)
     result = bench.run(*args, code=3)
     assert "" == result.stdout
-    assert "is only partly there (503): shards that this needs have no node just now" in result.stderr
+    assert "is only partly available (503): shards that this needs have no node at the moment" in result.stderr
     assert 1 == len(result.stderr.splitlines())
     assert "{" not in result.stderr
 
@@ -95,7 +95,7 @@ def test_following_waits_for_the_rest(bench: Bench, missing: Callable[[str], Par
     process = bench.start("show", "-f", "--format", "ndjson")
     assert process.stderr is not None
     assert process.stdout is not None
-    assert "is only partly there (503)" in (said := process.stderr.readline())
+    assert "is only partly available (503)" in (said := process.stderr.readline())
     assert said.endswith("; waiting for it\n")
     part.put_back()
     assert "neuroflow-logs: it is back\n" == process.stderr.readline()

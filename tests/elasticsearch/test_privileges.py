@@ -179,7 +179,9 @@ def test_key_that_may_not_put_templates_ships(lab: Lab) -> None:
     """Without --no-setup too: it is told what to do, and the lines are there."""
     done = lab.once("ships")
     assert 0 == done.returncode, done.stderr
-    assert "the index templates were not put: run `neuroflow-ship setup` with a key that may" in done.stderr
+    assert (
+        "the index templates were not installed: run `neuroflow-ship setup` with a key that may do it" in done.stderr
+    )
     assert OTHER not in done.stderr
 
 
@@ -202,7 +204,11 @@ def test_listed_privileges_are_enough_to_ship(lab: Lab, user: str) -> None:
             0,
             f"keep run documents: lacks `create_index` on {RUNS}, `view_index_metadata` on {RUNS}, `write` on {RUNS}",
         ),
-        ("ships", 0, f"look up what may be there already, after a crash or an outage: lacks `read` on {LOGS}"),
+        (
+            "ships",
+            0,
+            f"look up documents that may be indexed already, after a crash or an outage: lacks `read` on {LOGS}",
+        ),
         ("ships", 0, f"(recommended): lacks `monitor` (cluster), `view_index_metadata` on {LOGS}"),
         ("ships", 0, "setup, and templates at start: lacks `manage_index_templates` (cluster)"),
         ("ships", 0, "it answers; reading its health needs the privilege `monitor`"),
@@ -218,7 +224,7 @@ def test_listed_privileges_are_enough_to_ship(lab: Lab, user: str) -> None:
         ("rebuilds", 1, "rebuild-runs: granted"),
         ("views", 1, "neuroflow-logs: granted"),
         ("setup", 1, "setup, and templates at start: granted"),
-        ("nobody", 1, f"ship: lacks `auto_configure` on {LOGS}, `create_doc` on {LOGS}; no line is taken"),
+        ("nobody", 1, f"ship: lacks `auto_configure` on {LOGS}, `create_doc` on {LOGS}; nothing is shipped"),
         ("admin", 0, "templates: ours are, or will be, in force"),
     ],
 )

@@ -69,8 +69,8 @@ def test_what_a_store_tells(state: State, cursors: list[Cursor], before: str | N
         ([], None, State(empty=False, before="a"), True),
         ([], None, State(empty=True), False),
         (["a container (/.dockerenv)"], "/.dockerenv", State(empty=False, before="a"), True),
-        (["knows of no log yet"], None, State(empty=True), True),
-        (["a container (x)", "knows of no log yet"], "x", State(empty=True), True),
+        (["has no positions, but there are logs"], None, State(empty=True), True),
+        (["a container (x)", "has no positions, but there are logs"], "x", State(empty=True), True),
         (
             ["under the host name b, and", "set shipper.host_name to b to"],
             None,

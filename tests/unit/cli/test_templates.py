@@ -74,7 +74,7 @@ def test_no_answer_is_no_template(
     logging.getLogger("neuroflow-ship").propagate = True
     fake.otherwise[""] = answer
     assert [False, False] == [templates.put(), templates.put()]
-    assert 1 == caplog.text.count("the index templates have to be put first; trying again")
+    assert 1 == caplog.text.count("the index templates must be installed first; trying again")
     fake.otherwise.clear()
     assert templates.put()
 
@@ -149,8 +149,8 @@ def test_ours_are_simulated_where_somebody_changes_them(
     assert templates.put()
     templates.finish(30)
     assert [f"{SIMULATE}logs-neuroflow.app-default"] == [line for line in fake.journal if line.startswith(SIMULATE)]
-    assert 1 == caplog.text.count("look at logs-neuroflow.app@custom and put it right")
-    assert "shipping goes on" in caplog.text
+    assert 1 == caplog.text.count("correct logs-neuroflow.app@custom")
+    assert "shipping continues" in caplog.text
 
 
 @pytest.mark.parametrize("answer", [refuse(403), product(200, "[]"), product(200, '{"component_templates": 1}')])
@@ -217,7 +217,7 @@ def test_nothing_is_sent_into_somebody_elses_stream(
     assert 1 == caplog.text.count("index template `lab` (priority 500, patterns logs-*-*) wins over ours for ")
     assert "does not map neuroflow.extra, sets dynamic to true, not false" in caplog.text
     assert "priority below 250" in caplog.text
-    assert "nothing is sent until then" in caplog.text
+    assert "documents wait until then" in caplog.text
     fake.templates["/_index_template/lab"] = {**FOREIGN, "priority": 100}
     assert templates.put()
 
@@ -235,7 +235,7 @@ def test_somebody_elses_template_does_not_stop_what_runs(
     assert [True, True] == [templates.put(), templates.put()]
     assert 1 == caplog.text.count("index template `lab`")
     assert 1 == caplog.text.count("POST /logs-neuroflow.app-default/_rollover")
-    assert "shipping goes on: what is refused is kept in the dead letters" in caplog.text
+    assert "shipping continues; rejected documents are kept as dead letters" in caplog.text
     assert "nothing is sent" not in caplog.text
 
 

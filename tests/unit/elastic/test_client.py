@@ -40,19 +40,19 @@ MISSING = {
         (
             (
                 "https://es.lab:9200 rejects the credentials (401): check api_key or username and password; "
-                "it said: security_exception: no"
+                "reason: security_exception: no"
             ),
             refusal(401, REASON),
         ),
         (
-            "https://es.lab:9200 refuses this (403): the key lacks a privilege; it said: security_exception: no",
+            "https://es.lab:9200 refuses this (403): the API key lacks a privilege; reason: security_exception: no",
             refusal(403, REASON),
         ),
         ("https://es.lab:9200 answered 503: busy", refusal(503, "busy")),
         (
             (
-                "https://es.lab:9200 is only partly there (503): shards that this needs have no node just now, as "
-                f"while one starts or is away; try again in a moment; it said: {PHASE}: missing [a][0]"
+                "https://es.lab:9200 is only partly available (503): shards that this needs have no node at the "
+                f"moment, for example while one starts; try again later; reason: {PHASE}: missing [a][0]"
             ),
             refusal(503, MISSING),
         ),
@@ -136,7 +136,10 @@ def test_proxies_stay_proxies(status: int, body: object) -> None:
 def test_too_large_blames_nobody() -> None:
     """Elasticsearch and proxies refuse what is too large alike, without a word."""
     sentence = explain(refusal(413, None, {}), SETTINGS)
-    assert "https://es.lab:9200 answered 413: the request is larger than it, or a proxy before it, takes" == sentence
+    assert (
+        "https://es.lab:9200 answered 413: the request is larger than Elasticsearch, or a proxy before it, accepts"
+        == sentence
+    )
 
 
 def test_real_refusal_is_explained() -> None:
