@@ -238,7 +238,7 @@ class TestAnything:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """As field, event, argument, bound value, context, exception; with both kinds of loggers."""
-        monkeypatch.setattr("shipper.emit.plain._MOST", 500)  # what has no end need not be shown at length here
+        monkeypatch.setattr("shipper.emit.plain._MAX_VALUES", 500)  # what has no end need not be shown at length here
         setup_logging(log_dir=tmp_path, format=form)
         log: Any = get_logger("x")
         plain = logging.getLogger("lib")
