@@ -120,7 +120,7 @@ def show_pipeline_log(session: Session, *, run_id: int, common: CommonOptions) -
     client, namespace = session.client, session.namespace
     attempt = pipeline_log.latest(pipeline_log.attempts(client, namespace, run_id, span), run_id)
     if attempt is None:
-        has_run = pipeline_log.known(client, namespace, run_id)
+        has_run = pipeline_log.exists(client, namespace, run_id)
         if not has_run:
             explain_absence(session, PIPELINE.index(namespace), report=False)
         if common.form == "json":

@@ -114,10 +114,10 @@ def _with_query(
     from elasticsearch import ApiError, BadRequestError
 
     from shipper.elastic.client import reason_of
+    from shipper.elastic.search_answers import any_document
     from shipper.query.compiler import QueryCompiler, remarks
     from shipper.query.parser import parse
     from shipper.query.syntax_tree import QueryError
-    from shipper.query.unmapped_keys import has_key
 
     now, zone = datetime.now(UTC), common.zone
     try:
@@ -125,7 +125,7 @@ def _with_query(
         query = QueryCompiler(now, zone).query(node)
     except QueryError as error:
         raise click.BadParameter(f"{text!r} can't be parsed: {error}.{_ADVICE}", param_hint="QUERY") from None
-    for remark in remarks(node, lambda field: has_key(session.client, index, field)):
+    for remark in remarks(node, lambda field: any_document(session.client, index, {"exists": {"field": field}})):
         click.echo(remark, err=True)
     try:
         try:

@@ -35,20 +35,20 @@ class NoAnswerError(TransportError):
     """An answer that can't be parsed or has the wrong shape: the outcome of the request is unknown."""
 
 
-def validated(answer: ApiResponse[Any], shape: Shape, asked: str) -> Any:
+def validated(answer: ApiResponse[Any], shape: Shape, request: str) -> Any:
     """The body of an answer, validated.
 
     Args:
         answer: of Elasticsearch, or of a proxy.
         shape: of the body, as far as the caller reads it.
-        asked: the request, for the message: ``a search``.
+        request: its name, for the message: ``a search``.
 
     Raises:
         NoAnswerError: the body has another shape.  The message says where, without values: answers hold log lines.
     """
     body = answer.body
     if (wrong := mismatch(body, shape)) is not None:
-        raise NoAnswerError(f"the answer to {asked} can't be understood: {wrong} (is there a proxy in between?)")
+        raise NoAnswerError(f"the answer to {request} can't be understood: {wrong} (is there a proxy in between?)")
     return body
 
 

@@ -239,7 +239,7 @@ def _is_security_refusal(status: int, body: Any) -> bool:
     )
 
 
-def is_there(answer: ApiResponse[Any], asked: str) -> bool:
+def is_there(answer: ApiResponse[Any], request: str) -> bool:
     """Whether the requested object exists; Elasticsearch answers 404 where it doesn't.
 
     Raises:
@@ -248,7 +248,9 @@ def is_there(answer: ApiResponse[Any], asked: str) -> bool:
     if answer.meta.status != 404:
         return True
     if not is_genuine(answer):
-        raise NoAnswerError(f"the answer to {asked} is a 404, but not Elasticsearch's (is there a proxy in between?)")
+        raise NoAnswerError(
+            f"the answer to {request} is a 404, but not Elasticsearch's (is there a proxy in between?)"
+        )
     return False
 
 

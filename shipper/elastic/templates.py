@@ -127,11 +127,11 @@ def templates_in(answer: ApiResponse[Any], kind: Kind, shape: Shape = None) -> l
     Raises:
         NoAnswerError: it is no such answer.
     """
-    asked = f"the request for {kind.replace('_', ' ')}s"
-    if not is_there(answer, asked):
+    request = f"the request for {kind.replace('_', ' ')}s"
+    if not is_there(answer, request):
         return []
     wanted: Shape = {f"{kind}s?": [{"name": str}]} if shape is None else {f"{kind}s": [{"name": str, kind: shape}]}
-    found: list[dict[str, Any]] = validated(answer, wanted, asked).get(f"{kind}s", [])
+    found: list[dict[str, Any]] = validated(answer, wanted, request).get(f"{kind}s", [])
     return found
 
 

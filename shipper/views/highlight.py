@@ -43,11 +43,7 @@ STYLE = "reverse"
 
 
 class Marks:
-    """The two marks, and operations on texts that contain them.  Pure.
-
-    Args:
-        secret: a random text.
-    """
+    """The two marks, and operations on texts that contain them.  Pure."""
 
     def __init__(self, secret: str) -> None:
         self.begin, self.end = f"\ue000{secret}\ue001", f"\ue000{secret}\ue002"
@@ -127,15 +123,7 @@ def highlight_search(query: Query, docs: Sequence[Flat], marks: Marks) -> Query:
 
 
 class Highlighted:
-    """A table on a coloured terminal that highlights the words of a query.
-
-    Args:
-        client: the cluster.
-        index: the streams.
-        query: what was searched for.
-        lines: the table, created with the same marks.
-        marks: around highlighted words.
-    """
+    """A table on a coloured terminal that highlights the words of a query."""
 
     def __init__(self, client: Elasticsearch, index: Sequence[str], query: Query, lines: Lines, marks: Marks) -> None:
         self._client = client
@@ -155,7 +143,7 @@ class Highlighted:
         self._lines.write_context(row._replace(doc=next(matches)) if row.matched else row for row in rows)
 
     def close(self) -> None:
-        """Nothing more will come."""
+        """Write the end of the table."""
         self._lines.close()
 
     def _marked(self, docs: list[Flat]) -> list[Flat]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import tzinfo
 from typing import Any
 
 from shipper.views.formatters import Cell, text
@@ -35,17 +34,11 @@ class Sheet:
 
 
 def _percent(field: str) -> Cell:
-    def cell(doc: Flat, _zone: tzinfo | None) -> str:
-        return f"{doc[field]:.1%}"
-
-    return cell
+    return lambda doc, _zone: f"{doc[field]:.1%}"
 
 
 def _minutes(field: str) -> Cell:
-    def cell(doc: Flat, _zone: tzinfo | None) -> str:
-        return "-" if doc[field] is None else f"{doc[field]:.1f}"
-
-    return cell
+    return lambda doc, _zone: "-" if doc[field] is None else f"{doc[field]:.1f}"
 
 
 def _name(field: str) -> Cell:
