@@ -43,13 +43,7 @@ class KibanaError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """One HTTP answer.
-
-    Attributes:
-        status: the HTTP status.
-        headers: by their names in lower case.
-        raw: the body.
-    """
+    """One HTTP answer."""
 
     status: int
     headers: Mapping[str, str]
@@ -85,7 +79,7 @@ class Answer:
 
 
 def fits(found: Any, shape: Shape) -> bool:
-    """Whether a body has the shape that was asked for; a proxy may have answered in Kibana's place."""
+    """Whether a body has the expected shape; a proxy may have answered instead of Kibana."""
     return mismatch(found, shape) is None
 
 
@@ -95,13 +89,7 @@ def is_starting(answer: Answer) -> bool:
 
 
 def refusal(answer: Answer, place: str, *, needs: str) -> str:
-    """Why a request failed, and what to do.
-
-    Args:
-        answer: with a status other than 2xx, or an unexpected body.
-        place: Kibana's address, without credentials.
-        needs: the privilege that the request needs.
-    """
+    """Why a request failed, and what to do; ``needs`` is the privilege for it."""
     status, message = answer.status, message_of(answer)
     if answer.headers.get("x-elastic-product"):
         return f"{place} is Elasticsearch, not Kibana: kibana.url is Kibana's own address (mostly port 5601)"
@@ -146,13 +134,7 @@ def refusal(answer: Answer, place: str, *, needs: str) -> str:
 
 
 def unreachable(error: TransportError, place: str, timeout: float) -> str:
-    """Why there was no answer, and what to do.
-
-    Args:
-        error: from the connection.
-        place: Kibana's address, without credentials.
-        timeout: of the request, in seconds.
-    """
+    """Why there was no answer, and what to do."""
     if isinstance(error, TlsError):
         return (
             f"{place}: TLS failed: {error.message}; check the scheme in kibana.url, and ca_certs and verify_certs "
@@ -166,11 +148,7 @@ def unreachable(error: TransportError, place: str, timeout: float) -> str:
 
 
 def import_refusals(body: Mapping[str, Any]) -> list[str]:
-    """A sentence for every object that an import refused (the status is 200 all the same).
-
-    Args:
-        body: of the shape ``IMPORTED``.
-    """
+    """A message for every object that an import refused (its status is 200 nevertheless)."""
     found = [_refused(entry) for entry in body.get("errors") or ()]
     if not found and not body.get("success"):
         return ["the import failed without a reason: look at Kibana's log"]

@@ -1,8 +1,8 @@
-"""What a person types after ``search``, as a tree: Lucene's syntax, adapted to logs.  Pure.
+"""Parses the query of ``search``: Lucene's syntax, adapted to logs.  Pure.
 
 It departs from Lucene's classic parser in three ways: adjacent clauses must all match (except values of a
 single-valued field: ``level:(error critical)``), AND binds closer than OR, and text pasted from a log (paths, times,
-``[Node]``, ``Failed!``) is searched for as text instead of being a syntax error.  What each leaf finds: `compiler`.
+``[Node]``, ``Failed!``) is searched for as text instead of being an error.  See `compiler` for what a leaf finds.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def parse(text: str) -> Node:
-    """A query as a tree.
+    """Parse a query.
 
     Raises:
-        QueryError: it can't be read.
+        QueryError: it is invalid.
     """
     if not text.strip():
         raise QueryError("it is empty; * finds every line")

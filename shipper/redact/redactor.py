@@ -1,4 +1,4 @@
-"""Redaction of everything that contains parts of lines: documents, dead letters, paths, the sidecar's log.
+"""Redacts everything that contains parts of lines: documents, dead letters, paths, the sidecar's log.
 
 Secrets become ``[redacted]``, configured ids keyed hashes.  Parts of a document that change are copied, since the
 documents of a block share parts.
@@ -59,15 +59,7 @@ _NOTHING = _KeyMeaning()
 
 
 class Redactor:
-    """Removes secrets and hashes configured ids.
-
-    Args:
-        settings: which keys, which ids, and the key of the hash.
-        learned: ids learned before the restart, from ``new``.
-
-    Attributes:
-        active: whether there is anything to redact.
-    """
+    """Removes secrets and hashes configured ids; ``learned`` is from ``new``, before the restart."""
 
     def __init__(self, settings: config.Redact, learned: Iterable[str] = ()) -> None:
         self._secrets = Secrets(settings.keys)
@@ -104,7 +96,7 @@ class Redactor:
         return self.text(path)
 
     def conceal(self, path: str) -> str:
-        """A path for the state directory: a keyed digest if ids are hashed; digests stay as they are."""
+        """A path for the state directory: a keyed digest if ids are hashed; digests stay unchanged."""
         if not self._hashes or not path.startswith("/"):
             return path
         return f"~{self._ids.digest(path)}{packed_ending(path)}"
@@ -114,7 +106,7 @@ class Redactor:
         self._ids.recall(learned)
 
     def line(self, raw: bytes) -> bytes:
-        """A raw line, redacted; bytes that are not UTF-8 stay as they are."""
+        """A raw line, redacted; bytes that are not UTF-8 stay unchanged."""
         secrets: set[str] = set()
         if raw.lstrip()[:1] == b"{":
             with suppress(orjson.JSONDecodeError, RecursionError):

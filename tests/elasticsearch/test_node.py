@@ -127,6 +127,6 @@ def test_a_named_node_is_never_ended(node: Node) -> None:
     with running_node(environ={"NEUROFLOW_TEST_ES_URL": node.url}) as given:
         assert given.url == node.url
         assert "NEUROFLOW_TEST_ES_URL" in given.origin
-        with pytest.raises(NodeError, match="not ours"):
+        with pytest.raises(NodeError, match="belongs to somebody else"):
             given.kill()
     assert health(node.url) is not None

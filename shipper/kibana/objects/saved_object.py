@@ -33,14 +33,7 @@ def reference(kind: str, identity: str, name: str) -> Reference:
 def saved_object(
     kind: Type, identity: str, attributes: dict[str, Any], references: Iterable[Reference] = ()
 ) -> SavedObject:
-    """An object; all but the tag itself have the tag.
-
-    Args:
-        kind: its type.
-        identity: its id and the name of its file.
-        attributes: of the object.
-        references: to the objects that it needs.
-    """
+    """An object; all but the tag itself have the tag."""
     tagged = [] if kind == "tag" else [reference("tag", TAG, f"tag-ref-{TAG}")]
     return {
         "type": kind,

@@ -150,8 +150,8 @@ def test_configuration_that_leads_nowhere_is_refused(client: Clients, tmp_path: 
     [
         ("Kibana's url 'kibana:5601' is not a URL", "kibana:5601"),
         ("Kibana's url 'kibana:5601#/x' is not a URL", "http://u:hunter2@kibana:5601#/x"),
-        ("leads into Kibana", "http://kibana:5601/app/dashboards"),
-        ("leads into Kibana", "https://lab/kibana/s/space"),
+        ("is a page in Kibana", "http://kibana:5601/app/dashboards"),
+        ("is a page in Kibana", "https://lab/kibana/s/space"),
     ],
 )
 def test_addresses_are_checked(sentence: str, url: str) -> None:
