@@ -12,7 +12,7 @@ LINES ?= 100000
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all durations lint conformance bench soak fuzz storm kibana pictures clean
 
-help: ## Say what can be made
+help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 18
 
 setup: $(READY) ## Make the virtual environment
@@ -53,7 +53,7 @@ bench: $(READY) ## How fast it is, beside what it is compared with
 soak: $(READY) ## Half an hour (MINUTES=, SEED=) of kills, rotations and outages, then every line counted
 	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
-kibana: $(READY) ## Write the objects under kibana/ anew, from the views' declarations
+kibana: $(READY) ## Write the objects under kibana/ from the views' declarations
 	$(BIN)/python -m shipper.kibana.objects
 
 fuzz: $(READY) ## A hundred thousand (LINES=, SEED=) broken lines of every format, each looked for in the index

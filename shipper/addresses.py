@@ -69,11 +69,7 @@ def address_of(url: str, example: str, ports: Mapping[str, int] = PORTS) -> Addr
 
 
 def host_of(text: str) -> str:
-    """A host for the resolver: a name in ASCII, or an IP address without brackets.
-
-    Raises:
-        ValueError: the host is invalid.
-    """
+    """A host for the resolver: a name in ASCII, or an IP address without brackets."""
     if text.startswith("["):
         host = text[1:-1].replace("%25", "%", 1)
         IPv6Address(host)

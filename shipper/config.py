@@ -311,11 +311,6 @@ class Config(_Ours):
 def find(explicit: str | None, environ: Mapping[str, str], home: Path) -> Path:
     """Find the configuration file, in the application's search order.
 
-    Args:
-        explicit: from the command line.
-        environ: for ``NEUROFLOW_CONFIG``.
-        home: the user's home directory.
-
     Raises:
         ConfigError: no file was named or found.
     """
@@ -338,10 +333,6 @@ def find(explicit: str | None, environ: Mapping[str, str], home: Path) -> Path:
 def load(path: Path, environ: Mapping[str, str] | None = None) -> Config:
     """Read and check the configuration file.
 
-    Args:
-        path: the YAML file.
-        environ: where ``${VAR}`` is looked up; the process's environment unless given.
-
     Raises:
         ConfigError: the file is missing, unreadable, not YAML, or invalid in one of our sections.
     """
@@ -356,19 +347,16 @@ def load(path: Path, environ: Mapping[str, str] | None = None) -> Config:
     if problems:
         lines = "\n".join(f"{path}: {problem}" for problem in problems)
         raise ConfigError(CredentialMask().add(credentials).text(lines))
+    formats = {key: text for key, text in log_formats(document).items() if getattr(settings.shipper, key) is None}
     return Config(
         elasticsearch=settings.elasticsearch,
         kibana=settings.kibana,
-        shipper=settings.shipper.model_copy(update=_formats(settings.shipper, document)),
+        shipper=settings.shipper.model_copy(update=formats),
         path=path,
         log_dir=_log_dir(path, document),
         sections=frozenset(section for section in OUR_SECTIONS if section in document),
         credentials=credentials,
     )
-
-
-def _formats(settings: Shipper, document: dict[str, Any]) -> dict[str, str]:
-    return {key: text for key, text in log_formats(document).items() if getattr(settings, key) is None}
 
 
 def _log_dir(path: Path, document: dict[str, Any]) -> Path:

@@ -64,13 +64,7 @@ def wait_until_saved(
     wall: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Wait, two seconds at most, until the file seems to be complete.
-
-    Args:
-        path: a file that an editor may be saving, during which it may be empty, truncated or missing.
-        wall: seconds since the epoch.
-        sleep: waits for so many seconds.
-    """
+    """Wait, two seconds at most, until a file that an editor may be saving seems to be complete."""
     before: bytes | None = None
     for _ in range(round(_PATIENCE / _PAUSE)):
         with suppress(OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Removes the credentials of a configuration from texts, in whatever spelling.  Pure.
+"""Removes the credentials of a configuration from texts, in any spelling.  Pure.
 
 Libraries may put credentials into messages (a rejected header is printed with its key), so all output goes through a
 ``CredentialMask``.

@@ -16,13 +16,7 @@ ASK_EVERY = 10.0
 
 
 class Readiness:
-    """Finds out why the sidecar is not ready, by asking the cluster at most every ``ASK_EVERY`` seconds.
-
-    Args:
-        trouble: gives why the sidecar's last requests failed; None if they did not.
-        ask: asks the cluster; gives why it is not available, or None.
-        clock: monotonic seconds.
-    """
+    """Finds out why the sidecar is not ready, by asking the cluster at most every ``ASK_EVERY`` seconds."""
 
     def __init__(
         self,

@@ -24,37 +24,24 @@ class Counters:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._acknowledged = 0
-        self._duplicate = 0
-        self._dead = 0
-        self._in_flight = 0
-        self._retried = 0
+        self._counts = {"acknowledged": 0, "duplicate": 0, "dead": 0, "in_flight": 0, "retried": 0}
 
     def begin(self, documents: int) -> None:
         """Count documents that were read."""
-        with self._lock:
-            self._in_flight += documents
+        self._add(in_flight=documents)
 
     def settle(self, acknowledged: int = 0, duplicate: int = 0, dead: int = 0) -> None:
         """Count documents that have an outcome."""
-        with self._lock:
-            self._in_flight -= acknowledged + duplicate + dead
-            self._acknowledged += acknowledged
-            self._duplicate += duplicate
-            self._dead += dead
+        in_flight = -(acknowledged + duplicate + dead)
+        self._add(acknowledged=acknowledged, duplicate=duplicate, dead=dead, in_flight=in_flight)
 
     def retry(self, documents: int) -> None:
         """Count documents that are sent again."""
-        with self._lock:
-            self._retried += documents
+        self._add(retried=documents)
 
     def resume(self, counters: dict[str, int]) -> None:
         """Add the counters of earlier runs."""
-        with self._lock:
-            self._acknowledged += counters.get("acknowledged", 0)
-            self._duplicate += counters.get("duplicate", 0)
-            self._dead += counters.get("dead", 0)
-            self._retried += counters.get("retried", 0)
+        self._add(**{name: counters.get(name, 0) for name in ("acknowledged", "duplicate", "dead", "retried")})
 
     def settled_only(self) -> dict[str, int]:
         """The counters without documents in flight, which are read again after a crash."""
@@ -65,29 +52,22 @@ class Counters:
     def snapshot(self) -> dict[str, int]:
         """All counters at one moment."""
         with self._lock:
-            settled = self._acknowledged + self._duplicate + self._dead
-            return {
-                "read": settled + self._in_flight,
-                "acknowledged": self._acknowledged,
-                "duplicate": self._duplicate,
-                "dead": self._dead,
-                "in_flight": self._in_flight,
-                "retried": self._retried,
-            }
+            counts = dict(self._counts)
+        return {"read": sum(counts.values()) - counts["retried"], **counts}
 
     @property
     def settled(self) -> int:
         """Number of documents that have an outcome."""
+        return self.settled_only()["read"]
+
+    def _add(self, **changes: int) -> None:
         with self._lock:
-            return self._acknowledged + self._duplicate + self._dead
+            for name, change in changes.items():
+                self._counts[name] += change
 
 
 class Throttle:
-    """Limits how often a message of one kind is logged; threads may share one.
-
-    Args:
-        clock: monotonic seconds.
-    """
+    """Limits how often a message of one kind is logged; threads may share one."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -126,11 +106,7 @@ def bug(error: Exception) -> str:
 
 
 def configure_log(redact: Callable[[str], str] = str) -> None:
-    """Configure the sidecar's own log: on standard error, times in UTC.
-
-    Args:
-        redact: removes from a message or traceback what must not be logged.
-    """
+    """Configure the sidecar's own log: on standard error, times in UTC."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter(redact))
     log.handlers[:] = [handler]

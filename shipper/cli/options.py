@@ -33,19 +33,11 @@ class CommonOptions:
         return UTC if self.utc else None
 
     def moments(self) -> tuple[datetime | None, datetime | None]:
-        """The times of ``--since`` and ``--until``.
-
-        Raises:
-            click.BadParameter: one of them is invalid.
-        """
+        """The times of ``--since`` and ``--until``."""
         return self._moment("since", self.since), self._moment("until", self.until)
 
     def time_range(self) -> list[Query]:
-        """The conditions for ``--since`` and ``--until``.
-
-        Raises:
-            click.BadParameter: one of them is invalid.
-        """
+        """The conditions for ``--since`` and ``--until``."""
         from shipper.query.conditions import between
 
         return between(*self.moments())

@@ -17,13 +17,15 @@ from shipper import __version__
 from shipper.cli.checking import check_cluster, check_in_force
 from shipper.cli.exit_codes import CLUSTER, INCOMPLETE, OK
 from shipper.cli.failure import Commands, Failure, tell
-from shipper.cli.imports import quick_start, with_everything
+from shipper.cli.imports import allow_all_imports, quick_start
 from shipper.cli.kibana import export, kibana_client, set_up_kibana
 from shipper.cli.parts import dead_letters_of, files_of, is_directory, redactor_of, run_documents_of
 from shipper.credentials import credential_mask
 from shipper.printable import printable
 
 if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
     from shipper.config import Config
 
 
@@ -61,13 +63,11 @@ def ship(context: click.Context, config: str | None, once: bool, no_setup: bool)
 @click.pass_context
 def setup(context: click.Context, kibana: bool, dry_run: bool) -> None:
     """Install the index templates and, with --kibana, Kibana's objects; can be repeated."""
-    from shipper.elastic.client import connect
     from shipper.elastic.templates import install
 
     config = _config(context)
     to_kibana = kibana_client(config) if kibana else None
-    client = connect(config.elasticsearch)
-    with _cluster_errors(config):
+    with _connected(config) as client:
         for change in install(client, dry_run=dry_run):
             click.echo(f"{change.action:<10} {change.kind} {change.name}")
         good = check_in_force(client, config)
@@ -81,13 +81,15 @@ ship.add_command(export)
 
 
 @contextmanager
-def _cluster_errors(config: Config) -> Iterator[None]:
+def _connected(config: Config) -> Iterator[Elasticsearch]:
+    """A client; its errors end the command."""
     from elastic_transport import ApiError, TransportError
 
-    from shipper.elastic.client import explain
+    from shipper.elastic.client import connect, explain
 
+    client = connect(config.elasticsearch)
     try:
-        yield
+        yield client
     except (ApiError, TransportError) as error:
         raise Failure(explain(error, config.elasticsearch), CLUSTER) from None
 
@@ -132,7 +134,6 @@ def status(context: click.Context, as_json: bool) -> None:
 def check(context: click.Context) -> None:
     """Check configuration, files (which would be read, and from where), cluster and privileges."""
     from shipper.cli.host_name import state_of, warnings_of
-    from shipper.elastic.client import connect
     from shipper.tail import report
     from shipper.tail.scanner import shown
 
@@ -160,8 +161,8 @@ def check(context: click.Context) -> None:
     before = state_of(*report.remembered(config.shipper.state_dir), config.shipper.host)
     for sentence in warnings_of(config, before, lambda: any(file.size for file in files)):
         click.echo(f"warning: {sentence}")
-    with _cluster_errors(config):
-        if not check_cluster(connect(config.elasticsearch), config):
+    with _connected(config) as client:
+        if not check_cluster(client, config):
             sys.exit(INCOMPLETE)
 
 
@@ -191,12 +192,10 @@ def replay(context: click.Context) -> None:
     """Send dead letters again under the same ids; those rejected again are kept."""
     from shipper.deliver.dedupe import Dedupe
     from shipper.deliver.replay import send_letters
-    from shipper.elastic.client import connect
 
     config = _config(context)
-    client = connect(config.elasticsearch)
-    dedupe = Dedupe(client, tell, request_timeout=config.elasticsearch.request_timeout)
-    with _cluster_errors(config):
+    with _connected(config) as client:
+        dedupe = Dedupe(client, tell, request_timeout=config.elasticsearch.request_timeout)
         indexed, stayed = dead_letters_of(config, redactor_of(config)).replay(
             lambda letters: send_letters(client, dedupe, letters, tell)
         )
@@ -208,14 +207,11 @@ def replay(context: click.Context) -> None:
 @click.pass_context
 def rebuild_runs(context: click.Context) -> None:
     """Rebuild the run documents from the data streams."""
-    from shipper.elastic.client import connect
     from shipper.rebuild import RefusedError, rebuild
 
     config = _config(context)
-    client = connect(config.elasticsearch)
-
     try:
-        with _cluster_errors(config):
+        with _connected(config) as client:
             documents, runs = rebuild(client, config.shipper.namespace, run_documents_of(client, config), tell)
     except RefusedError as error:
         raise Failure(f"{error}; run the command again when that is fixed", INCOMPLETE) from None
@@ -227,7 +223,7 @@ def rebuild_runs(context: click.Context) -> None:
 @ship.command()
 def demo() -> None:
     """Run a demo: Elasticsearch, an application that writes logs, the sidecar, the views."""
-    with_everything()
+    allow_all_imports()
     from shipper.demo.runner import run_demo
 
     sys.exit(run_demo())

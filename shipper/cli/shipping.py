@@ -20,7 +20,7 @@ from shipper.cli.connected import Connected, read_again
 from shipper.cli.exit_codes import CLUSTER, INCOMPLETE, OK, USAGE
 from shipper.cli.failure import Failure
 from shipper.cli.host_name import host_warnings
-from shipper.cli.imports import RARELY
+from shipper.cli.imports import GC_THRESHOLDS
 from shipper.cli.parts import dead_letters_of, is_directory, run_documents_of, templates_of
 from shipper.config import Config
 from shipper.tail.scanner import shown
@@ -144,7 +144,7 @@ def _run_with(
         wake=wake,
     )
     gc.freeze()
-    gc.set_threshold(*RARELY)
+    gc.set_threshold(*GC_THRESHOLDS)
     memory.map_large_blocks()
     host_warning = host_warnings(config, store)
 

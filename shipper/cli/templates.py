@@ -36,7 +36,7 @@ class Templates:
         self._setup = setup
         self._put = False
         self._behind: threading.Thread | None = None
-        self._forbidden_until = self._unseen_until = 0.0
+        self._forbidden_until = self._unreadable_until = 0.0
         self._throttle = Throttle()
 
     def restore(self) -> bool:
@@ -61,7 +61,7 @@ class Templates:
         if self._is_forbidden():
             return True
         if self._put and not self._missing():
-            return self._is_forbidden() or not self._in_force(thorough=False).barred
+            return self._is_forbidden() or not self._in_force(thorough=False).blocking
         try:
             changes = install(self._client)
         except (ApiError, TransportError) as error:
@@ -85,7 +85,7 @@ class Templates:
                 target=self._in_force, kwargs={"thorough": True, "as_ours": as_ours}, name="templates", daemon=True
             )
             self._behind.start()
-        return not found.barred
+        return not found.blocking
 
     def check(self) -> bool:
         """Log what differs from our templates, as far as the key may see it; documents don't wait."""
@@ -94,15 +94,15 @@ class Templates:
 
     def _in_force(self, *, thorough: bool, as_ours: bool = False, wait: bool = True) -> InForce:
         """Find and log what differs from our templates; what can't be read now is checked another time."""
-        if time.monotonic() < self._unseen_until:
+        if time.monotonic() < self._unreadable_until:
             return InForce()
         try:
             found = in_force(self._client, self._namespace, thorough=thorough, as_ours=as_ours)
         except Exception:  # noqa: BLE001 - the answers may be anything, such as a proxy's page
             return InForce()
-        if found.unseen:
-            self._unseen_until = time.monotonic() + FORBIDDEN_FOR
-        waits = wait and found.barred
+        if found.unreadable:
+            self._unreadable_until = time.monotonic() + FORBIDDEN_FOR
+        waits = wait and found.blocking
         for sentence in found.templates:
             self._say(f"{sentence}; {_WAITS if waits else _GOES_ON}", every=MINUTE if waits else HOUR)
         for sentence in found.indices:

@@ -64,15 +64,15 @@ class InForce:
         templates: how new indices would differ.
         indices: how the current write indices differ.
         remarks: information that needs no action.
-        barred: no stream exists, and a foreign template would create the first.
-        unseen: the key may not read templates.
+        blocking: no stream exists, and a foreign template would create the first.
+        unreadable: the key may not read templates.
     """
 
     templates: list[str] = field(default_factory=list)
     indices: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
-    barred: bool = False
-    unseen: bool = False
+    blocking: bool = False
+    unreadable: bool = False
 
 
 def winner(templates: Iterable[Template], index: str) -> Template | None:
@@ -122,14 +122,14 @@ def in_force(client: Elasticsearch, namespace: str, *, thorough: bool = True, as
     except ApiError as error:
         if error.meta.status != 403:
             raise
-        found.unseen = True
+        found.unreadable = True
         found.remarks.append("can't check which index templates are in force: grant the cluster privilege `monitor`")
     else:
         suspects = (_customised(client) if as_ours else None) if thorough else frozenset()
         certain = _check_templates(client, listed, namespace, found, suspects)
     if thorough or found.templates:
         fresh = _check_indices(client, namespace, found)
-        found.barred = certain and fresh
+        found.blocking = certain and fresh
     return found
 
 

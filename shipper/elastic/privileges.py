@@ -77,10 +77,7 @@ class Lack:
 
 
 def lacks(client: Elasticsearch, namespace: str) -> list[Lack] | None:
-    """Ask the cluster what the key may do.
-
-    Returns:
-        One for each need; None where the cluster has no security, or does not tell.
+    """Ask the cluster what the key lacks for each need; None where it has no security, or does not tell.
 
     Raises:
         elastic_transport.ApiError: 401, the key is invalid.

@@ -1,4 +1,4 @@
-"""Searches, and extracts hits, totals and aggregations from the answers."""
+"""Searches, and extracts hits, totals and aggregations from the answers; invalid answers raise NoAnswerError."""
 
 from __future__ import annotations
 
@@ -28,32 +28,20 @@ def any_document(client: Elasticsearch, index: Sequence[str], query: Query) -> b
 
 
 def hits_of(answer: ApiResponse[Any], shape: Shape) -> list[Hit]:
-    """The hits of a search.
-
-    Raises:
-        NoAnswerError: the answer is invalid, or a hit has another shape.
-    """
+    """The hits of a search."""
     body = validated(answer, {"pit_id?": str, "hits": {"hits": [shape]}}, "a search")
     hits: list[Hit] = body["hits"]["hits"]
     return hits
 
 
 def total_of(answer: ApiResponse[Any]) -> int:
-    """The number of documents that match, from a search with ``track_total_hits``.
-
-    Raises:
-        NoAnswerError: the answer is invalid.
-    """
+    """The number of documents that match, from a search with ``track_total_hits``."""
     body = validated(answer, {"hits": {"total": {"value": int}}}, "a search that counts")
     return int(body["hits"]["total"]["value"])
 
 
 def aggregations_of(answer: ApiResponse[Any], shape: Shape) -> dict[str, Any]:
-    """The aggregations of a search; empty where no stream or index exists yet.
-
-    Raises:
-        NoAnswerError: the answer is invalid, or the aggregations have another shape.
-    """
+    """The aggregations of a search; empty where no stream or index exists yet."""
     request = "a search for figures"
     body = validated(answer, {"pit_id?": str, "_shards?": {"total?": int}, "aggregations?": shape}, request)
     # Aggregations may be missing only where no shard was searched; otherwise their absence would count as zeros.

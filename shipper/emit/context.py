@@ -49,10 +49,7 @@ class WorkflowLogContext:
         return unbound()
 
     def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Restore what was bound before."""
         frames = _entered.get()

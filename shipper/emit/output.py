@@ -34,12 +34,7 @@ class Output:
     """
 
     def __init__(
-        self,
-        levels: Levels,
-        form: Format,
-        log_file: Path | None,
-        log_dir: Path | None,
-        rotation: Rotation,
+        self, levels: Levels, form: Format, log_file: Path | None, log_dir: Path | None, rotation: Rotation
     ) -> None:
         if form not in _FORMATS:
             raise ValueError(f"format: {form!r} is not a log format; use one of {', '.join(_FORMATS)}")

@@ -71,12 +71,7 @@ class PipelineLogCapture(Forkable):
     """
 
     def __init__(
-        self,
-        run_id: int,
-        pipeline_name: str,
-        log_dir: Path,
-        *,
-        clock: Callable[[], datetime] = _now,
+        self, run_id: int, pipeline_name: str, log_dir: Path, *, clock: Callable[[], datetime] = _now
     ) -> None:
         super().__init__()
         if "/" in pipeline_name or "\0" in pipeline_name:
@@ -115,10 +110,7 @@ class PipelineLogCapture(Forkable):
         return self
 
     def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Complete the file, also after an exception.
 
@@ -147,7 +139,7 @@ class PipelineLogCapture(Forkable):
         self._in_child = self._fd >= 0
 
     def write_stdout(self, text: str | bytes) -> None:
-        """Append standard output of the pipeline; bytes as they are.
+        """Append standard output of the pipeline; bytes are written unchanged.
 
         Raises:
             ValueError: the capture is not running.
@@ -155,7 +147,7 @@ class PipelineLogCapture(Forkable):
         self._capture("STDOUT", text)
 
     def write_stderr(self, text: str | bytes) -> None:
-        """Append standard error of the pipeline; bytes as they are.
+        """Append standard error of the pipeline; bytes are written unchanged.
 
         Raises:
             ValueError: the capture is not running.

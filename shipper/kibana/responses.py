@@ -109,7 +109,8 @@ def refusal(answer: Answer, place: str, *, needs: str) -> str:
     if status == 503:
         return f"{place} is still not ready (503): look at Kibana's log{_quoted(message)}"
     if not answer.from_kibana:
-        what = "a web page" if _is_page(answer) else "something else"
+        is_page = "html" in answer.headers.get("content-type", "") or answer.raw.lstrip()[:1] == b"<"
+        what = "a web page" if is_page else "something else"
         return (
             f"{place} answered {status} with {what} instead of Kibana's JSON (a proxy, a login page?): "
             f"check kibana.url{_quoted(message)}"
@@ -168,10 +169,6 @@ def message_of(answer: Answer) -> str:
 
 def _quoted(message: str) -> str:
     return f"; it answered: {message}" if message else ""
-
-
-def _is_page(answer: Answer) -> bool:
-    return "html" in answer.headers.get("content-type", "") or answer.raw.lstrip()[:1] == b"<"
 
 
 def _refused(entry: Mapping[str, Any]) -> str:

@@ -24,13 +24,13 @@ def drain(
     timeout: float,
     clock: Callable[[], float],
     stopping: bool,
-    hurried: Callable[[], bool],
+    aborted: Callable[[], bool],
 ) -> None:
     """Deliver what was read, within ``timeout``."""
     deadline = clock() + DRAIN_PART * timeout
 
     def has_time() -> bool:
-        return clock() < deadline and not hurried()
+        return clock() < deadline and not aborted()
 
     outbox.flush()
     if stopping and not (outbox.hand_over() and sender.idle):

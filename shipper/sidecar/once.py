@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shipper.sidecar.outbox import Outbox
@@ -19,26 +20,25 @@ if TYPE_CHECKING:
 MAX_RESCANS = 10
 
 
+@dataclass
 class Stall:
     """Detects that documents wait, but none has been acknowledged for too long."""
 
-    def __init__(
-        self, sender: Sender, outbox: Outbox, counters: Counters, patience: float, clock: Callable[[], float]
-    ) -> None:
-        self._sender = sender
-        self._outbox = outbox
-        self._counters = counters
-        self._patience = patience
-        self._clock = clock
-        self._settled = 0
-        self._settled_at = clock()
+    sender: Sender
+    outbox: Outbox
+    counters: Counters
+    patience: float
+    clock: Callable[[], float]
+
+    def __post_init__(self) -> None:
+        self._settled, self._settled_at = 0, self.clock()
 
     def __call__(self) -> bool:
         """Whether to give up."""
-        now, settled = self._clock(), self._counters.settled
-        if settled != self._settled or (self._sender.idle and not self._outbox.blocked) or self._sender.waits:
+        now, settled = self.clock(), self.counters.settled
+        if settled != self._settled or (self.sender.idle and not self.outbox.blocked) or self.sender.waits:
             self._settled, self._settled_at = settled, now
-        return self._sender.broken or now - self._settled_at > self._patience
+        return self.sender.broken or now - self._settled_at > self.patience
 
 
 def ship_once(

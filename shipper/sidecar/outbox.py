@@ -19,15 +19,7 @@ FLUSH_PAUSE = 0.1
 
 
 class Outbox:
-    """Fills batches and hands them to the sender, in order.
-
-    Args:
-        packer: makes the batches.
-        flush_interval: greatest age of a batch that is not full, seconds.
-        sender: takes batches as far as it has room.
-        begin: called with each span that is sent.
-        clock: monotonic seconds.
-    """
+    """Fills batches and hands them to the sender, in order."""
 
     def __init__(
         self,

@@ -37,19 +37,7 @@ BURST = 2000
 
 
 class Sidecar:
-    """One run of the shipper.
-
-    Args:
-        config: as loaded.
-        store: the cursors, locked by this process.
-        sender: sends the batches.
-        counters: count the documents.
-        wake: set by hints and outcomes.
-        clock: wall and monotonic time.
-        once: ship what there is, then end.
-        redactor: None: created from the configuration.
-        scanned: called after the first scan, before anything is sent, with whether some log has content.
-    """
+    """One run of the shipper; calls ``scanned`` after the first scan with whether some log has content."""
 
     def __init__(
         self,
@@ -97,7 +85,7 @@ class Sidecar:
         self._saver = StateSaver(store, self._tail, runs, counters)
         self._scans = Scans(self._tail, store, self._saver, scanned, self._clock.monotonic)
         self.stopping = threading.Event()
-        self._hurried = False
+        self._abort = False
         self._shipping = Shipping(
             tail=self._tail,
             documents=documents,
@@ -125,26 +113,18 @@ class Sidecar:
         return self._tail.unread()
 
     def hint(self, path: str | None) -> None:
-        """Something under the watched directories changed.
-
-        Args:
-            path: a file that was written to; None when something was created, deleted or renamed.
-        """
+        """Something under the watched directories changed; see ``Scans.hint``."""
         self._scans.hint(path)
         self._wake.set()
 
     def stop(self) -> None:
         """End the run: what was read is delivered and cursors are written; a second call ends it at once."""
-        self._hurried = self.stopping.is_set()
+        self._abort = self.stopping.is_set()
         self.stopping.set()
         self._wake.set()
 
     def reload(self, load: Callable[[], Reload | None]) -> None:
-        """Use another configuration from the next turn on; positions stay.
-
-        Args:
-            load: gives it, or None when it is invalid and the old one is kept.
-        """
+        """Use the configuration that ``load`` gives from the next turn on, unless it gives None; positions stay."""
         self._reload = load
         self._wake.set()
 
@@ -152,9 +132,6 @@ class Sidecar:
         """Ship everything that is there; gives whether all of it is acknowledged.
 
         Ends early when nothing is acknowledged for ``shutdown_timeout``; what is left ships next time.
-
-        Args:
-            progress: called with bytes acknowledged and bytes in all.
         """
         clock, patience = self._clock.monotonic, self._settings.shutdown_timeout
         once.ship_once(
@@ -172,8 +149,7 @@ class Sidecar:
     def run(self, cover: Callable[[list[str]], bool]) -> bool:
         """Ship until stopped; gives whether everything that was read is acknowledged.
 
-        Args:
-            cover: takes the directories to watch, at every scan; gives whether they are watched.
+        ``cover`` takes the directories to watch, at every scan; it gives whether they are watched.
         """
         while not self.stopping.is_set() and not self._sender.broken:
             self._wake.clear()
@@ -206,7 +182,7 @@ class Sidecar:
             timeout=self._settings.shutdown_timeout,
             clock=self._clock.monotonic,
             stopping=self.stopping.is_set(),
-            hurried=lambda: self._hurried,
+            aborted=lambda: self._abort,
         )
         self._saver.finish(scanned=self._scans.done)
         self._tail.close()

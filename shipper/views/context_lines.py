@@ -48,11 +48,7 @@ class Contexts:
         self._chain_pause = 0
 
     def around(self, pages: Iterable[list[Hit]]) -> Iterator[list[ContextLine]]:
-        """Matches with their contexts, in pages; no line twice.
-
-        Args:
-            pages: of matches, file by file and in each by offset.
-        """
+        """Matches (file by file, by offset) with their contexts, in pages; no line twice."""
         # Gaps are read together, as many as make a page.
         steps: list[Step] = []
         opened: set[str] = set()

@@ -32,7 +32,7 @@ class LateArrivals:
 
     def begin(self, snapshot: Snapshot, old: Query) -> None:
         """Treat everything old in a snapshot as shown."""
-        self._counts = _by_original(snapshot.counts(old))
+        self._counts = {_original(name): count for name, count in snapshot.counts(old).items()}
 
     def remember(self, keys: Iterable[Key], *, counted: bool = False) -> None:
         """Add documents that left the window; ``counted`` if they were in the first snapshot."""
@@ -90,7 +90,3 @@ def key_of(hit: Hit) -> Key:
 def _original(name: str) -> str:
     # A backing index that is shrunk, or mounted from a snapshot, holds the same documents under a longer name.
     return name[max(0, name.find(".ds-")) :]
-
-
-def _by_original(counts: dict[str, int]) -> dict[str, int]:
-    return {_original(name): count for name, count in counts.items()}

@@ -89,11 +89,7 @@ def latest(found: Iterable[Attempt], run_id: int) -> Attempt | None:
 
 
 def documents(
-    client: Elasticsearch,
-    namespace: str,
-    attempt: Attempt,
-    run_id: int,
-    source: bool | list[str] = True,
+    client: Elasticsearch, namespace: str, attempt: Attempt, run_id: int, source: bool | list[str] = True
 ) -> Iterator[list[Hit]]:
     """The documents of an attempt in the order of the file, in pages."""
     conditions: list[Query] = [{"term": {"neuroflow.generation": attempt.generation}}]

@@ -64,7 +64,10 @@ def newest(
     source: bool = True,
     preference: str | None = None,
 ) -> list[Hit]:
-    """The first hits of an order in one request; a stream that does not exist has none."""
+    """The first hits of an order in one request; a stream that does not exist has none.
+
+    The same copies of the shards answer all requests with the same ``preference``.
+    """
     answer = search(
         client, index, query, sort=order, size=size, source=source, preference=preference, track_total_hits=False
     )
@@ -72,15 +75,10 @@ def newest(
 
 
 class Snapshot:
-    """The documents as they were at one moment, to be read in pages.
+    """The documents as they were at one moment, to be read in pages; ``preference`` as in ``newest``.
 
     If the snapshot is lost (the reader paused, a node restarted) it is opened again, and reading continues after the
     last document given: no two documents may be equal in the sort.
-
-    Args:
-        client: the cluster.
-        index: the streams.
-        preference: a name; the same copies of the shards answer requests with the same name.
     """
 
     def __init__(self, client: Elasticsearch, index: Sequence[str], preference: str | None = None) -> None:

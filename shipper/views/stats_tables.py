@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Any
 
 from shipper.views.formatters import Cell, text
@@ -33,12 +34,9 @@ class Sheet:
     nothing: str
 
 
-def _percent(field: str) -> Cell:
-    return lambda doc, _zone: f"{doc[field]:.1%}"
-
-
-def _minutes(field: str) -> Cell:
-    return lambda doc, _zone: "-" if doc[field] is None else f"{doc[field]:.1f}"
+def _minutes(doc: Flat, _zone: tzinfo | None) -> str:
+    minutes = doc["avg_duration_minutes"]
+    return "-" if minutes is None else f"{minutes:.1f}"
 
 
 def _name(field: str) -> Cell:
@@ -77,8 +75,8 @@ SHEETS = (
             Column("Total", "total", text("total")),
             Column("Completed", "completed", text("completed")),
             Column("Failed", "failed", text("failed")),
-            Column("Success rate", "success_rate", _percent("success_rate")),
-            Column("Average minutes", "avg_duration_minutes", _minutes("avg_duration_minutes")),
+            Column("Success rate", "success_rate", lambda doc, _zone: f"{doc['success_rate']:.1%}"),
+            Column("Average minutes", "avg_duration_minutes", _minutes),
         ),
         nothing="No pipeline runs found",
     ),

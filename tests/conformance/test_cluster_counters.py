@@ -154,7 +154,7 @@ class TestCounters:
         assert (503, True) == (faked.page("/readyz"), "can't be reached" in faked.text("/readyz"))
         fake.up()
         fake.otherwise["GET /_component_template"] = refuse(503)
-        assert eventually(lambda: "the index templates are not in place yet" in faked.text("/readyz"))
+        assert eventually(lambda: "the index templates are not installed yet" in faked.text("/readyz"))
         fake.otherwise = {"GET /_cluster/health": refuse(403, "security_exception")}
         assert eventually(lambda: faked.page("/readyz") == 200)
         assert fake.templates

@@ -165,7 +165,7 @@ class TestUnread:
             (faked.logs / "celery" / f"w{number}.log").symlink_to("gone")
         result = once(faked)
         assert 1 == result.returncode
-        assert "and 10 more; what is in there" in result.stderr
+        assert "and 10 more; the next run" in result.stderr
 
 
 class TestRefused:

@@ -293,4 +293,4 @@ def test_equal_priority_is_refused_by_elasticsearch(lab: Lab) -> None:
 def test_look_is_cheap(lab: Lab) -> None:
     """Where ours win, a look while the sidecar runs finds nothing, and asks nothing of the indices."""
     found = in_force(lab.es, lab.namespace, thorough=False)
-    assert ([], [], [], False) == (found.templates, found.indices, found.remarks, found.barred)
+    assert ([], [], [], False) == (found.templates, found.indices, found.remarks, found.blocking)
