@@ -67,8 +67,8 @@ CHANGES: dict[str, Change] = {
     "shipper.batch.in_flight": _RESTART,  # the number of threads
     "shipper.inputs": _NOW,
     "shipper.exclude": _NOW,
-    "shipper.redact.keys": _RESTART,  # the state holds paths hashed with the old settings
-    "shipper.redact.hash": _RESTART,
+    "shipper.redact.keys": _RESTART,
+    "shipper.redact.hash": _RESTART,  # the state holds paths hashed with the old settings
     "shipper.redact.hash_key": _RESTART,
     "shipper.telemetry.listen": _RESTART,
 }

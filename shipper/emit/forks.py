@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 
 class Forkable:
@@ -43,21 +43,21 @@ _registered: weakref.WeakSet[Forkable] = weakref.WeakSet()
 _descriptors: set[int] = set()
 
 
-def _call(handler: Callable[[Forkable], None]) -> None:
+def _call(handler: str) -> None:
     for one in list(_registered):
         with contextlib.suppress(Exception):  # a failure must not stop the other handlers
-            getattr(one, handler.__name__)()
+            getattr(one, handler)()
 
 
 def _after_in_child() -> None:
-    _call(Forkable.after_fork_in_child)
+    _call("after_fork_in_child")
     while _descriptors:
         with contextlib.suppress(OSError):
             os.close(_descriptors.pop())
 
 
 os.register_at_fork(
-    before=lambda: _call(Forkable.before_fork),
-    after_in_parent=lambda: _call(Forkable.after_fork_in_parent),
+    before=lambda: _call("before_fork"),
+    after_in_parent=lambda: _call("after_fork_in_parent"),
     after_in_child=_after_in_child,
 )

@@ -78,7 +78,7 @@ class QueryCompiler:
         """
         found = self._compile(node)
         if found is None:
-            raise QueryError("it has no letter and no digit to search for")
+            raise QueryError("it contains no letter or digit to search for")
         return found
 
     def _compile(self, node: Node) -> Query | None:

@@ -42,7 +42,7 @@ def number(field: str, text: str) -> float:
         QueryError: it is not a number, or out of range.
     """
     if not _NUMBER.fullmatch(text):
-        raise QueryError(f"{field} holds numbers, and {text!r} is none")
+        raise QueryError(f"{field} holds numbers; {text!r} is not a number")
     return _within(field, text, 1)
 
 
@@ -54,7 +54,7 @@ def nanoseconds(field: str, text: str) -> float:
     """
     found = _DURATION.fullmatch(text)
     if found is None:
-        raise QueryError(f"{field} holds durations, and {text!r} is none; write nanoseconds or 90s, 30m, 1h")
+        raise QueryError(f"{field} holds durations; {text!r} is not a duration; write nanoseconds or 90s, 30m, 1h")
     return round(_within(field, found[1], _UNITS[found[2] or "ns"]))
 
 
@@ -65,7 +65,7 @@ def _within(field: str, text: str, unit: int) -> float:
     value = int(text) * unit if abs(about) < 2 * MAX_LONG and text.lstrip("+-").isdecimal() else about
     if not -MAX_LONG <= value <= MAX_LONG:
         raise QueryError(
-            f"{text!r} is beyond what {field} holds: {MAX_LONG}{' nanoseconds' if unit > 1 else ''} at most"
+            f"{text!r} is out of the range of {field}: {MAX_LONG}{' nanoseconds' if unit > 1 else ''} at most"
         )
     return value
 
@@ -120,7 +120,7 @@ def _end(field: str, side: str, text: str, now: datetime, zone: tzinfo | None) -
     day = found and _day(found)
     if not (found and day):
         raise QueryError(
-            f"{field} holds times, and {text!r} is none; write 2026-11-23, 2026-11-23T12:00:00Z, now-1h or 1h"
+            f"{field} holds times; {text!r} is not a time; write 2026-11-23, 2026-11-23T12:00:00Z, now-1h or 1h"
         )
     if beyond := _beyond(field, text, day, found["math"] or ""):
         return _all_or_none(side, beyond)

@@ -109,7 +109,7 @@ def test_who_may_not_read_is_told(secured: Node, who: As, user: str, index: list
     with pytest.raises(AuthorizationException) as raised:
         absence(who(user), index)
     sentence = explain(raised.value, settings_of(secured, user))
-    assert "refuses this (403): the key lacks a privilege" in sentence
+    assert "refuses this (403): the API key lacks a privilege" in sentence
     assert "read" in sentence
 
 

@@ -168,7 +168,7 @@ def test_first_stream_is_waited_for(lab: Lab) -> None:
     done = lab.once()
     assert (3, 0) == (done.returncode, lab.documents()), done.stderr
     assert f"index template `foreign-{lab.namespace}`" in done.stderr
-    assert "nothing is sent until then" in done.stderr
+    assert "documents wait until then" in done.stderr
     assert not lab.es.options(ignore_status=404).indices.get_mapping(index=lab.app).body.get("mappings")
     lab.mended()
     done = lab.once()
@@ -182,7 +182,7 @@ def test_sidecar_goes_on_when_it_is_mended(lab: Lab) -> None:
     said = lab.folder / "said"
     with said.open("w") as out, subprocess.Popen(command, stderr=out, stdout=out) as sidecar:
         try:
-            assert eventually(lambda: "nothing is sent until then" in said.read_text())
+            assert eventually(lambda: "documents wait until then" in said.read_text())
             lab.mended()
             assert eventually(lambda: lab.documents() == 3)
         finally:
@@ -211,7 +211,7 @@ def test_running_streams_are_not_stopped(lab: Lab) -> None:
     lab.es.indices.rollover(alias=lab.app)
     check = lab.ship("check")
     assert 0 == check.exit_code, check.output
-    assert "made by another template; views may fail until that" in check.output
+    assert "created by another template; views may fail until it" in check.output
     assert "1 indexed, 0 rejected again" in lab.ship("dead-letters", "replay").output
     assert 5 == lab.documents()
 

@@ -247,7 +247,7 @@ def test_setup_needs_one_privilege(lab: Lab) -> None:
     done = lab.ship("setup", "setup")
     assert 0 == done.exit_code, done.output
     refused = lab.ship("ships", "setup")
-    assert (3, True) == (refused.exit_code, "refuses this (403): the key lacks a privilege" in refused.output)
+    assert (3, True) == (refused.exit_code, "refuses this (403): the API key lacks a privilege" in refused.output)
 
 
 def test_rebuild_needs_what_is_listed(lab: Lab) -> None:

@@ -119,7 +119,7 @@ def test_structure() -> None:
 def test_punctuation_rules_nothing_out() -> None:
     """Signs between words are not looked for, whatever they stand beside; alone they are no query."""
     assert query("log.level:a") == query("log.level:a - ... NOT =>")
-    with pytest.raises(QueryError, match="no letter and no digit"):
+    with pytest.raises(QueryError, match="no letter or digit"):
         query("... OR NOT --")
 
 
