@@ -21,16 +21,7 @@ RULE: Shape = {"name": str, "actions?": [{}]}
 """The parts of a rule that are read."""
 IMPORTED: Shape = {
     "success": bool,
-    "errors?": [
-        {
-            "error?": {
-                "type?": str,
-                "destinations?": [{}],
-                "references?": [{}],
-                "output?": {"payload?": {}},
-            }
-        }
-    ],
+    "errors?": [{"error?": {"type?": str, "destinations?": [{}], "references?": [{}], "output?": {"payload?": {}}}}],
 }
 """The result of an import."""
 MISSING: Shape = {"attributes": {"objects": [{"type": str, "id": str, "error?": {}}]}}

@@ -23,12 +23,7 @@ _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 
 
 def discover(
-    view: View,
-    field: str,
-    *,
-    conditions: tuple[Condition, ...],
-    sort: list[list[str]],
-    since: str | None = None,
+    view: View, field: str, *, conditions: tuple[Condition, ...], sort: list[list[str]], since: str | None = None
 ) -> str:
     """The address of a view in Discover for one value of a field; without ``since``, with the view's search."""
     pinned = {

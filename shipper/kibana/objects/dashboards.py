@@ -115,9 +115,7 @@ def _dashboard(
         "timeFrom": since,
         "timeTo": "now",
         "refreshInterval": {"pause": True, "value": 60000},
-        "kibanaSavedObjectMeta": {
-            "searchSourceJSON": {"query": {"query": "", "language": "kuery"}, "filter": []},
-        },
+        "kibanaSavedObjectMeta": {"searchSourceJSON": {"query": {"query": "", "language": "kuery"}, "filter": []}},
     }
     return saved_object("dashboard", f"neuroflow-{name}", attributes, [*references, *more])
 

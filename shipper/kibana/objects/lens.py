@@ -183,9 +183,7 @@ def chart(
         "description": about,
         "visualizationType": kind,
         "type": "lens",
-        "references": [
-            {"type": "index-pattern", "id": over, "name": f"indexpattern-datasource-layer-{LAYER}"},
-        ],
+        "references": [{"type": "index-pattern", "id": over, "name": f"indexpattern-datasource-layer-{LAYER}"}],
         "state": {
             "visualization": visualization,
             "query": {"query": query, "language": "kuery"},

@@ -17,12 +17,7 @@ TAG = "neuroflow"
 
 # The oldest versions that have what we use; an older Kibana refuses objects of a newer version.
 _CORE_VERSION = "8.8.0"
-_TYPE_VERSIONS: dict[Type, str] = {
-    "tag": "8.0.0",
-    "index-pattern": "8.0.0",
-    "search": "8.0.0",
-    "dashboard": "8.9.0",
-}
+_TYPE_VERSIONS: dict[Type, str] = {"tag": "8.0.0", "index-pattern": "8.0.0", "search": "8.0.0", "dashboard": "8.9.0"}
 
 
 def reference(kind: str, identity: str, name: str) -> Reference:
