@@ -113,6 +113,21 @@ def _name(text: str) -> str:
     return _text_without_controls(text)
 
 
+def _namespace(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_.]{0,99}", text):
+        raise ValueError(
+            f"{text!r} is no namespace; write at most 100 lower-case letters, digits, _ and ., "
+            "the first a letter or a digit"
+        )
+    return text
+
+
+def _space(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9_-]+", text):
+        raise ValueError(f"{text!r} is no space's identifier; write lower-case letters, digits, _ and -")
+    return text
+
+
 def _host(text: str) -> str:
     try:
         addresses.address_of(text, "http://127.0.0.1:9200", {"https": addresses.PORTS["https"]})
@@ -184,7 +199,7 @@ class Kibana(_Section):
     """Where the saved objects go."""
 
     url: Trimmed = None
-    space: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")] = "default"
+    space: Annotated[str, _checked(_space)] = "default"
     api_key: Key = None
 
     @model_validator(mode="after")
@@ -248,7 +263,7 @@ class Shipper(_Section):
     """The sidecar itself; times in seconds, sizes in bytes."""
 
     state_dir: Place = Path("/var/lib/neuroflow-ship")
-    namespace: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.]{0,99}$")] = "default"
+    namespace: Annotated[str, _checked(_namespace)] = "default"
     environment: Name = "production"
     host_name: Name = "auto"
     timezone: Annotated[str, BeforeValidator(_zone)] = "local"
