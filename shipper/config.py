@@ -113,21 +113,6 @@ def _name(text: str) -> str:
     return _text_without_controls(text)
 
 
-def _namespace(text: str) -> str:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_.]{0,99}", text):
-        raise ValueError(
-            f"{text!r} is no namespace; write at most 100 lower-case letters, digits, _ and ., "
-            "the first a letter or a digit"
-        )
-    return text
-
-
-def _space(text: str) -> str:
-    if not re.fullmatch(r"[a-z0-9_-]+", text):
-        raise ValueError(f"{text!r} is no space's identifier; write lower-case letters, digits, _ and -")
-    return text
-
-
 def _host(text: str) -> str:
     try:
         addresses.address_of(text, "http://127.0.0.1:9200", {"https": addresses.PORTS["https"]})
@@ -199,7 +184,7 @@ class Kibana(_Section):
     """Where the saved objects go."""
 
     url: Trimmed = None
-    space: Annotated[str, _checked(_space)] = "default"
+    space: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")] = "default"
     api_key: Key = None
 
     @model_validator(mode="after")
@@ -263,7 +248,7 @@ class Shipper(_Section):
     """The sidecar itself; times in seconds, sizes in bytes."""
 
     state_dir: Place = Path("/var/lib/neuroflow-ship")
-    namespace: Annotated[str, _checked(_namespace)] = "default"
+    namespace: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.]{0,99}$")] = "default"
     environment: Name = "production"
     host_name: Name = "auto"
     timezone: Annotated[str, BeforeValidator(_zone)] = "local"
@@ -396,6 +381,8 @@ def _log_dir(path: Path, document: dict[str, Any]) -> Path:
 
 # As a number 0123 would be 83, and 12:34 would be 754: what was written is gone by then.
 _TAKEN_FOR: dict[type, str] = {int: "a number", float: "a number", bool: "true or false", date: "a date"}
+# Next to lower-case letters and digits.
+_ALLOWED = {"space": "_ and -", "namespace": "_ and . (100 characters at most, the first a letter or a digit)"}
 
 
 def _sentence(detail: Any) -> str:
@@ -409,6 +396,8 @@ def _sentence(detail: Any) -> str:
         return f"{key}: unknown key{hint}"
     if detail["type"] == "string_type" and (kind := _TAKEN_FOR.get(type(detail["input"]))):
         return f"{key}: YAML takes this for {kind}; put it in quotes"
+    if detail["type"] == "string_pattern_mismatch":
+        return f"{key}: write lower-case letters, digits, {_ALLOWED[str(loc[-1])]}"
     message = detail["msg"].removeprefix("Value error, ")
     return f"{key}: {message[0].lower()}{message[1:]}"
 
