@@ -82,6 +82,17 @@ class TestUnusable:
         assert f"neuroflow-ship: {lone_harness.state}/" in result.stderr
         assert "Permission denied; run this command as the sidecar's user\n" in result.stderr
 
+    @pytest.mark.parametrize("mode", [0o555, 0o700])
+    def test_check_of_another_user(self, lone_harness: Harness, mode: int) -> None:
+        """``check`` warns of a state directory with which the sidecar would not start, and of no other."""
+        before = without_privilege()
+        lone_harness.state.mkdir()
+        lone_harness.state.chmod(mode)
+        command = [*before, *lone_harness.command("check")]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        warning = f"warning: {lone_harness.state}: this user may not write the state directory"
+        assert (mode == 0o555) == (warning in result.stdout)
+
     @needs_mount
     @pytest.mark.parametrize("used", [False, True], ids=["new", "used"])
     def test_read_only(self, harness: Harness, used: bool) -> None:
