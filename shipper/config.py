@@ -376,6 +376,8 @@ def _log_dir(path: Path, document: dict[str, Any]) -> Path:
 
 # YAML reads 0123 as 83 and 12:34 as 754: the original text is lost.
 _YAML_TYPES: dict[type, str] = {int: "a number", float: "a number", bool: "true or false", date: "a date"}
+# Characters that are allowed beside lower-case letters and digits.
+_ALLOWED = {"space": "_ and -", "namespace": "_ and . (100 characters at most, the first a letter or a digit)"}
 
 
 def _sentence(detail: Any) -> str:
@@ -389,6 +391,8 @@ def _sentence(detail: Any) -> str:
         return f"{key}: unknown key{hint}"
     if detail["type"] == "string_type" and (kind := _YAML_TYPES.get(type(detail["input"]))):
         return f"{key}: YAML reads this as {kind}; put it in quotes"
+    if detail["type"] == "string_pattern_mismatch":
+        return f"{key}: write lower-case letters, digits, {_ALLOWED[str(loc[-1])]}"
     message = detail["msg"].removeprefix("Value error, ")
     return f"{key}: {message[0].lower()}{message[1:]}"
 
