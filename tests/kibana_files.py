@@ -1,4 +1,4 @@
-"""A small set of Kibana files, in the readable form of ``kibana/``: each kind once, with what refers to what."""
+"""A small set of Kibana files in the readable form of ``kibana/``: one object of each kind, with references."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log files of a small laboratory: two people, a few runs, and everything that a view has trouble with."""
+"""The log files of a small laboratory: two people, a few runs, and values that are hard to display."""
 
 # ruff: noqa: E501 - a log line a line reads best
 

@@ -143,12 +143,12 @@ class Run:
 
     @property
     def delay(self) -> timedelta:
-        """By which everything that is known of it is later than it was."""
+        """How much later everything about it becomes known."""
         return LATER if self.source == "audit" else timedelta()
 
     @property
     def created_at(self) -> datetime:
-        """When it was first heard of."""
+        """When it was first mentioned."""
         return self.created + self.delay
 
     @property
@@ -163,7 +163,7 @@ class Run:
 
     @property
     def updated_at(self) -> datetime:
-        """When it was last heard of."""
+        """When it was last mentioned."""
         *_, (last, _) = self._turns()
         return last + (LATER if self.source in {"audit", "both"} else timedelta())
 

@@ -48,7 +48,7 @@ class Laboratory:
         return result
 
     def screen(self, *args: str, columns: int, **environment: str) -> bytes:
-        """What a terminal of so many columns gets to show."""
+        """What a terminal of this width shows."""
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
         environment = {**os.environ, "TZ": "UTC", "TERM": "xterm-256color", **environment}

@@ -212,7 +212,7 @@ EVERY = set(DOCS)
     ],
 )
 def test_query(finder: Finder, query: str, found: set[str]) -> None:
-    """What a person types finds what that person means."""
+    """A query finds the lines that a person means by it."""
     assert found == finder.find("--utc", "--", query)
 
 
@@ -244,7 +244,7 @@ def test_query(finder: Finder, query: str, found: set[str]) -> None:
     ],
 )
 def test_query_that_cannot_be_read(finder: Finder, tmp_path: Path, query: str, said: str) -> None:
-    """Exit code 2 and what is wrong with it, whether or not there are logs at all."""
+    """A query with an error exits 2 with the reason, whether or not there are logs."""
     config = tmp_path / "neuroflow.yaml"
     config.write_text(finder.bench.config.read_text().replace(finder.bench.namespace, "nowhere"))
     for place in (finder.bench.config, config):
@@ -255,14 +255,14 @@ def test_query_that_cannot_be_read(finder: Finder, tmp_path: Path, query: str, s
 
 @pytest.mark.parametrize("query", ["/(/", "message:/[/", "@timestamp:2026-02-30"])
 def test_query_that_the_cluster_refuses(finder: Finder, query: str) -> None:
-    """What only Elasticsearch can judge ends with its reason, and code 2."""
+    """A query that Elasticsearch refuses exits 2 with Elasticsearch's reason."""
     result = finder.bench.run("search", query, code=2)
     assert "" == result.stdout
     assert "Invalid value for QUERY" in result.stderr
 
 
-def test_unknown_field_is_said(finder: Finder) -> None:
-    """A name that neither the mapping nor any line has is named beside the nearest one; known ones are not."""
+def test_unknown_field_is_named(finder: Finder) -> None:
+    """A name that no mapping and no line has is reported with the nearest known one."""
     result = finder.bench.run("search", "levle:error", code=1)
     assert "No line has a field levle; did you mean level?\nNo log lines found\n" == result.stderr
     assert "No line has a field xyzzy\nNo log lines found\n" == finder.bench.run("search", "xyzzy:1", code=1).stderr
@@ -273,7 +273,7 @@ def test_unknown_field_is_said(finder: Finder) -> None:
 
 
 def test_order_and_tail(finder: Finder) -> None:
-    """All matches by time, the oldest first; with --tail the newest of them; other options narrow."""
+    """Matches come by time, the oldest first; --tail gives the newest; other options narrow the search."""
     run = finder.bench.run
 
     def offsets(*args: str) -> list[int]:
@@ -299,7 +299,7 @@ def test_table(finder: Finder) -> None:
 
 @pytest.mark.parametrize("extra", [["--until", "now"], ["--format", "json"], ["-C", "3"], ["-A", "1"]])
 def test_following_has_no_end(finder: Finder, extra: list[str]) -> None:
-    """What needs an end, or what comes later, is refused with -f."""
+    """Options that need an end of the result are refused with -f."""
     result = finder.bench.run("search", "*", "-f", *extra, code=2)
     assert "Error: " in result.stderr
 
@@ -312,6 +312,6 @@ def test_following_has_no_end(finder: Finder, extra: list[str]) -> None:
     ],
 )
 def test_words_are_cut_as_the_analyzer_does(es: Elasticsearch, text: str) -> None:
-    """What is taken for one word is one token of the index."""
+    """What the query parser takes for one word is one token of the index."""
     tokens = [token["token"] for token in es.indices.analyze(analyzer="standard", text=text)["tokens"]]
     assert [token for token in tokens if token.strip("_")] == [part.text for part in parts_of(Word(text))]

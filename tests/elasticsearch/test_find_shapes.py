@@ -96,7 +96,7 @@ def lab(node: Node, es: Elasticsearch, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.mark.parametrize("key", VALUES)
 def test_pasted_from_a_line(lab: Lab, key: str) -> None:
-    """``key=value`` as the console shows it finds that line, and the one that has the same as JSON."""
+    """``key=value`` as the console shows it finds that line and its JSON form."""
     assert {f"json {key}", f"console {key}"} <= lab.found(lab.shown[key])
 
 
@@ -111,7 +111,7 @@ def test_pasted_from_json(lab: Lab, key: str) -> None:
 
 
 def test_pasted_from_the_table(lab: Lab) -> None:
-    """Whatever `search` prints behind a message finds its line again."""
+    """What `search` prints behind a message finds that line again."""
     rows = lab.run("search", "json OR console").stdout.splitlines()[1:]
     assert 2 * len(VALUES) == len(rows)
     for row in rows:
@@ -168,7 +168,7 @@ FORMS = ("{}:{}", "{}:>{}", "{}:<={}", "{}:[{} TO *]", "{}={}")
 
 
 def is_answered(lab: Lab, query: str) -> None:
-    """Lines, none, or a sentence of ours on what is wrong with the query; never a refusal by the cluster."""
+    """Lines, none, or a sentence about the query; Elasticsearch never refuses it."""
     result = lab.run("search", "--format", "ndjson", "--tail", "3", "--", query)
     assert result.exit_code in {0, 1, 2}, (query, result.output, result.exception)
     assert result.exception is None or isinstance(result.exception, SystemExit), (query, result.exception)
@@ -178,14 +178,14 @@ def is_answered(lab: Lab, query: str) -> None:
 
 @pytest.mark.parametrize("field", NUMERIC)
 def test_numbers_of_every_size(lab: Lab, field: str) -> None:
-    """Beyond what fits, or no number at all: answered or explained, alone, compared, in ranges and pasted."""
+    """Any number, alone, compared, in ranges and pasted, gives an answer or a sentence."""
     for at, number in enumerate(NUMBERS):
         is_answered(lab, FORMS[(at + NUMERIC.index(field)) % len(FORMS)].format(field, number))
 
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_shapes_under_every_kind_of_field(lab: Lab, field: str) -> None:
-    """A list, an object, an alike word, a pattern and a range."""
+    """Lists, objects, similar words, patterns and ranges work with every kind of field."""
     for value in ("['a', 'b']", "{'a': 1}", "x~0.8", "x~", '"a b"~2', "a*", "/a+/", "[a TO b]", ">5", "a-b"):
         is_answered(lab, f"{field}:{value}")
     is_answered(lab, f"{field}=['a', {{'b': 1}}]")
@@ -206,7 +206,7 @@ PIECES = st.one_of(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(parts=st.lists(PIECES, min_size=1, max_size=6), space=st.sampled_from(["", " "]))
 def test_anything_is_answered(lab: Lab, parts: list[str], space: str) -> None:
-    """Whatever is typed: lines, none, or a sentence."""
+    """Any text gives lines, none, or a sentence."""
     is_answered(lab, space.join(parts))
 
 
@@ -227,7 +227,7 @@ def test_anything_is_answered(lab: Lab, parts: list[str], space: str) -> None:
     ],
 )
 def test_numbers_of_options(lab: Lab, args: str) -> None:
-    """As large as somebody likes."""
+    """Options take numbers of any size."""
     result = lab.run(*shlex.split(args.replace("N", "99999999999999999999")))
     assert result.exit_code in {0, 1, 2}, (args, result.output, result.exception)
     assert result.exception is None or isinstance(result.exception, SystemExit), (args, result.exception)

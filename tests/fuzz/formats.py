@@ -1,4 +1,4 @@
-"""Sound lines of every format, to be broken: those of the golden files, and templates with some variety."""
+"""Valid lines of every format, which a fuzz run breaks: lines of the golden files, and templates with variations."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def procedure(dice: random.Random) -> Pairs:
 
 
 def text_line(dice: random.Random, said: str) -> str:
-    """A line in one of the text formats that says this."""
+    """A line with this message in one of the text formats."""
     level = dice.choice(("INFO", "WARNING", "ERROR", "CRITICAL", "DEBUG"))
     stamp = moment(dice, " ", 0)
     kind = dice.randrange(9)
@@ -180,7 +180,7 @@ def text_line(dice: random.Random, said: str) -> str:
 
 
 def traceback_lines(dice: random.Random, said: str) -> list[str]:
-    """An error of a text log with the traceback below it, which ends by saying this."""
+    """An error of a text log with its traceback, which ends with this message."""
     return [
         f"{moment(dice, ' ', 0)},290 - neuroflow.db - ERROR - cannot connect",
         "Traceback (most recent call last):",
@@ -201,8 +201,8 @@ def golden(kinds: tuple[str, ...]) -> list[bytes]:
 
 
 def hides(line: bytes, mark: str) -> bool:
-    """Whether JSON itself takes away what a line says: a key that comes twice has its last value, and a key says
-    nothing without a value (null, no finite number, an empty list or object).
+    """Whether JSON itself drops a part of the line: of a repeated key all values but the last, and keys without a
+    value (null, not a finite number, an empty list or object).
     """
     found: list[bool] = []
 
@@ -224,7 +224,7 @@ def hides(line: bytes, mark: str) -> bool:
 
 
 def is_empty(value: Any) -> bool:
-    """Whether a value says nothing that an index would keep."""
+    """Whether an index would keep nothing of a value."""
     if isinstance(value, dict):
         value = list(value.values())
     return all(map(is_empty, value)) if isinstance(value, list) else value is None or value in {inf, -inf}

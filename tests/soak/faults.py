@@ -1,4 +1,4 @@
-"""What goes wrong, one thing after the other, in an order that the seed decides."""
+"""Causes one fault after the other, in an order that the seed decides."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ KINDS = {
 
 
 class Faults:
-    """Makes trouble until told to end, and leaves everything running.
+    """Causes faults until it is ended, and leaves everything running.
 
     Args:
         sidecar: the one under test.
-        node: the cluster, ours to be rough with.
+        node: a node that the run may kill and freeze.
         es: its client.
         namespace: whose data streams roll over.
         dice: decides what and when.
@@ -73,7 +73,7 @@ class Faults:
         self.counts["rollover"] += 1
 
     def _freeze(self, seconds: float, ended: threading.Event) -> None:
-        """An outage in which connections are taken and nothing answers."""
+        """An outage in which the node accepts connections and does not answer."""
         if self._node.pid is None:
             return  # in Docker the process is not ours to stop
         os.kill(self._node.pid, signal.SIGSTOP)

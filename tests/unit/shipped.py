@@ -28,28 +28,31 @@ class Shipped:
         self._options = options
         self.start()
 
-    def start(self) -> None:
-        """Start a sidecar."""
+    def start(self, *, once: bool = False, **options: Any) -> None:
+        """Start a sidecar, with other options for this run."""
         config = Config(
             path=self.root / "neuroflow.yaml",
             log_dir=self.logs,
             shipper=Shipper.model_validate({
                 "state_dir": str(self.root / "state"), "timezone": "UTC", "host_name": "h", "flush_interval": 0.1,
-                "scan_interval": 0.2, "partial_line_timeout": 1, "shutdown_timeout": 1, **self._options,
+                "scan_interval": 0.2, "partial_line_timeout": 1, "shutdown_timeout": 1, **self._options, **options,
             }),
         )  # fmt: skip
         self._run = Run(
-            config, self.stream, lambda: self.now, self.warned.append, wall_ns=lambda: int(self.now * 1e9)
-        )
-        self.sidecar = self._run.sidecar
+            config, self.stream, lambda: self.now, self.warned.append,
+            wall_ns=lambda: int(self.now * 1e9), once=once,
+        )  # fmt: skip
+        self.sidecar, self.cluster = self._run.sidecar, self._run.cluster
+        self.store, self.counters = self._run.store, self._run.counters
 
     def stop(self) -> None:
         """SIGTERM."""
         self._run.stop()
 
-    def close(self) -> None:
-        """Let everything go."""
-        self._run.stop()
+    def kill(self, **options: Any) -> None:
+        """SIGKILL, and another start."""
+        self._run.kill()
+        self.start(**options)
 
     def restart(self) -> None:
         """SIGTERM, and another start."""

@@ -89,3 +89,14 @@ def test_what_has_to_be_read_at_once_is_small() -> None:
         str(path.parent.relative_to(ROOT / "tests" / "unit")) for path in (ROOT / "tests" / "unit").rglob("test_*.py")
     }
     assert set() == {folder.replace("/", ".") for folder in folders} - {*FLOOR, "."}, "tests mirror the rooms"
+
+
+def test_each_test_states_a_behaviour() -> None:
+    """Every test has a docstring, which ruff no longer asks of methods."""
+    missing = [
+        f"{path.relative_to(ROOT)}: {node.name}"
+        for path in (ROOT / "tests").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_") and not ast.get_docstring(node)
+    ]
+    assert [] == missing

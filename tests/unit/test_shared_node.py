@@ -9,7 +9,7 @@ import pytest
 
 from shipper.testnode.lifecycle import GivenNode, Node, NodeError
 from tests import shared_node
-from tests.shared_node import Asked, Keeper
+from tests.shared_node import Keeper, PendingNode
 
 URL = "http://127.0.0.1:9"
 
@@ -38,7 +38,7 @@ def _apart(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_one_node_for_all_who_ask(told: list[str]) -> None:
     """The first who asks makes it start, the second gets the same, and it ends with the keeper."""
     with Keeper(print):
-        asked = [Asked(), Asked()]
+        asked = [PendingNode(), PendingNode()]
         assert [one.node().url for one in asked] == [URL, URL]
         for one in asked:
             one.close()
@@ -62,7 +62,7 @@ def test_none_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_node, "running_node", running_node)
     with Keeper(print):
         for _ in range(2):
-            asked = Asked()
+            asked = PendingNode()
             with pytest.raises(NodeError, match="install Java"):
                 asked.node()
             asked.close()
@@ -71,8 +71,8 @@ def test_none_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_who_left_again_harms_nobody(told: list[str]) -> None:
     """A process that dies before its answer does not keep the others from theirs."""
     with Keeper(print):
-        Asked().close()
-        asked = Asked()
+        PendingNode().close()
+        asked = PendingNode()
         assert asked.node().url == URL
         asked.close()
     assert told == ["started", "ended"]

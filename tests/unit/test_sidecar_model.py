@@ -199,11 +199,12 @@ class Weather(RotatedLog):
         self.life.stop()
         self.start()
 
-    @rule()
-    def rename(self) -> None:
-        """Rotation by renaming."""
+    @rule(seen=st.booleans())
+    def rename(self, *, seen: bool) -> None:
+        """Rotate by renaming, after the sidecar has seen all lines or before."""
         self.see()
-        self._settle_files()
+        if seen:
+            self._settle_files()
         self.rename_log()
 
     @rule()

@@ -5,22 +5,15 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shipper.config import Config, Shipper
 from shipper.deliver.batch import Batch
-from shipper.redact.redactor import Redactor
-from shipper.sidecar.sidecar import Sidecar
 from shipper.tail.holding import RECORD_PATIENCE
-from shipper.tail.state.store import CursorStore
-from shipper.tail.tail import Clock
-from shipper.telemetry import Counters
-from tests.unit.cluster_stand_in import Cluster, Stream
+from tests.unit.shipped import Shipped
 
 HEAD = "2026-03-01 10:00:00,100 - neuroflow.worker - ERROR - it failed"
 TRACE = [
@@ -35,57 +28,19 @@ RECORD = [HEAD, *TRACE]
 NEXT = '{"event": "next", "level": "info"}'
 
 
-class Ship:
-    """One log directory, one sidecar, one data stream."""
+class Ship(Shipped):
+    """A log that is rotated in the middle of a record, and its sidecar."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
-        self.log = root / "logs" / "neuroflow.log"
-        self.log.parent.mkdir()
-        self.now = 1000.0
-        self.stream = Stream()
-        self.start()
+        super().__init__(root, partial_line_timeout=5)
+        self.log = self.logs / "neuroflow.log"
 
-    def start(self, *, once: bool = False, **settings: Any) -> None:
-        """Start a sidecar."""
-        config = Config(
-            path=self.root / "neuroflow.yaml",
-            log_dir=self.log.parent,
-            shipper=Shipper.model_validate({
-                "state_dir": str(self.root / "state"), "timezone": "UTC", "host_name": "h", "flush_interval": 0.1,
-                "scan_interval": 0.2, "shutdown_timeout": 1, **settings,
-            }),
-        )  # fmt: skip
-        redactor = Redactor(config.shipper.redact)
-        self.store = CursorStore(config.shipper.state_dir, pytest.fail, redactor.conceal)
-        self.counters = Counters()
-        self.cluster = Cluster(self.stream, self.counters)
-        self.sidecar = Sidecar(
-            config,
-            store=self.store,
-            sender=self.cluster,  # type: ignore[arg-type] # what of a Sender is asked, without threads
-            counters=self.counters,
-            wake=threading.Event(),
-            clock=Clock(lambda: self.now, lambda: int(self.now * 1e9)),
-            once=once,
-            redactor=redactor,
-        )
-
-    def kill(self, *, accepted: bool = False, **settings: Any) -> None:
-        """SIGKILL and another start; nobody heard whether what was under way was ``accepted``."""
+    def kill(self, *, accepted: bool = False, **options: Any) -> None:
+        """SIGKILL and another start; the cluster has ``accepted`` what was in flight, without an answer."""
         if accepted:
             for request in self.cluster.waiting:
                 self.stream.create(request.items)
-        for one in self.sidecar._tail._generations:
-            if one.active_reader is not None:
-                one.close()
-        self.store.close()
-        self.start(**settings)
-
-    def stop(self) -> None:
-        """SIGTERM."""
-        self.sidecar.stop()
-        self.store.close(clean=self.sidecar.drain())
+        super().kill(**options)
 
     def write(self, *lines: str, path: Path | None = None) -> None:
         """Append lines."""
@@ -128,10 +83,6 @@ class Ship:
             self.look(0.3)
         return sorted(self.stream.messages().elements())
 
-    def documents(self) -> list[dict[str, Any]]:
-        """All documents in the index."""
-        return self.stream.documents
-
 
 ROTATIONS: dict[str, Callable[[Ship], None]] = {
     "rename": Ship.rename,
@@ -147,12 +98,13 @@ def ship(tmp_path: Path) -> Iterator[Ship]:
     ship = Ship(tmp_path)
     yield ship
     ship.stop()
+    assert [] == ship.warned
 
 
 def whole(ship: Ship) -> None:
     """The record is one document with all of its lines."""
     ship.settle()
-    (document,) = [one for one in ship.documents() if "error" in one]
+    (document,) = [one for one in ship.stream.documents if "error" in one]
     assert "it failed" == document["message"]
     assert {"type": "ValueError", "message": "1", "stack_trace": "\n".join(TRACE)} == document["error"]
     state = ship.counters.snapshot()
@@ -181,7 +133,7 @@ def test_torn_while_nobody_looked(ship: Ship, rotate: Callable[[Ship], None]) ->
     ship.write(*RECORD[:3])
     ship.look()
     ship.stop()
-    assert [] == ship.documents()
+    assert [] == ship.stream.documents
     rotate(ship)
     ship.write(*RECORD[3:], NEXT)
     ship.start()
@@ -292,7 +244,7 @@ def test_what_goes_on_slowly_is_waited_for(ship: Ship) -> None:
     for line in RECORD[2:]:
         ship.write(line)
         ship.look(0.8 * RECORD_PATIENCE)
-    assert [] == ship.documents()
+    assert [] == ship.stream.documents
     whole(ship)
 
 
@@ -331,7 +283,7 @@ def test_the_new_file_waits_for_the_old_one(ship: Ship) -> None:
     ship.write(*RECORD[3:], NEXT)
     whole_record_of = ship.settle()
     assert 20_002 == len(whole_record_of)
-    (document,) = [one for one in ship.documents() if one["message"] == "it failed"]
+    (document,) = [one for one in ship.stream.documents if one["message"] == "it failed"]
     assert "\n".join(TRACE) == document["error"]["stack_trace"]
 
 

@@ -7,8 +7,7 @@ import pytest
 
 from shipper.config import Dataset, Format, Shipper
 from shipper.document.ecs import Documents
-from shipper.parse.dispatch import parse
-from shipper.tail.splitter import Block, Origin
+from tests.unit.blocks import records_of
 
 NOW = 1_795_438_800 * 10**9
 BARE = {"kind": "event", "category": ["process"], "type": ["info"]}
@@ -24,12 +23,8 @@ def documents_of(
     *lines: bytes, of: Format = "auto", dataset: Dataset = "app", by: Documents | None = None, **block: Any
 ) -> list[dict[str, Any]]:
     """The documents of these lines."""
-    offsets = [0]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line) + 1)
-    logical = block.pop("logical", "/log/neuroflow.log")
-    origin = Origin(b"golden-01", "/log/neuroflow.log.1", logical, of, dataset)
-    return (by or maker()).of(parse(Block(origin, list(lines), offsets, final=True, read_at_ns=NOW, **block)))
+    names = {"path": "/log/neuroflow.log.1", "logical": "/log/neuroflow.log"}
+    return (by or maker()).of(records_of(lines, of, dataset=dataset, read_at_ns=NOW, **(names | block)))
 
 
 def extra(line: bytes) -> Any:

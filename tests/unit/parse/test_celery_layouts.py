@@ -9,10 +9,9 @@ import pytest
 
 from shipper.config import load
 from shipper.config_file import ConfigError
-from shipper.parse import dispatch
 from shipper.parse.records import Records
 from shipper.tail.sources import sources_of
-from shipper.tail.splitter import Block, Origin
+from tests.unit.blocks import records_of
 
 STAMP = "2026-11-27 01:02:03,123"
 ID = "c47fda2d-212d-44c5-9e5b-c59c02b8fe6b"
@@ -22,11 +21,7 @@ TASKS = "%(levelname)-8s~%(processName)s~%(task_name)s/%(task_id)s~%(asctime)s >
 
 def parsed(*lines: str, layouts: tuple[str, ...] = (TASKS, WORKER), final: bool = True) -> Records:
     """The records of these lines of a worker's log."""
-    offsets = [0]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line.encode()) + 1)
-    origin = Origin(b"g", "/p", "/p", "celery", "celery", layouts=layouts)
-    return dispatch.parse(Block(origin, [line.encode() for line in lines], offsets, final=final))
+    return records_of("\n".join(lines), "celery", dataset="celery", layouts=layouts, final=final)
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.dev import ConsoleRenderer, plain_traceback, rich_traceback
 
-from shipper.parse import dispatch, traceback
+from shipper.parse import traceback
 from shipper.parse.records import Record
-from shipper.tail.splitter import Block, Origin
+from tests.unit.blocks import records_of
 
 STAMPS = ["2026-11-23T12:40:14.007446Z", "2026-11-23T12:40:14Z", "2026-11-23 12:38:43"]
 AWKWARD: list[tuple[Any, Any]] = [
@@ -45,10 +45,7 @@ AWKWARD: list[tuple[Any, Any]] = [
 def read_back(text: str) -> list[Record]:
     """The records of what a renderer wrote, with a line of the next record behind it."""
     lines = [*text.encode().split(b"\n"), b"2026-11-23 12:38:44 [info     ] next"]
-    offsets = [0]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line) + 1)
-    records = dispatch.parse(Block(Origin(b"g", "/p", "/p", "console", "app"), lines, offsets, final=True)).records
+    records = records_of(lines, "console").records
     assert "next" == records[-1]["event"]
     return records[:-1]
 

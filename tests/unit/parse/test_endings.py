@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from shipper.config import Format
-from shipper.parse import celery_layouts, dispatch, multiline
+from shipper.parse import celery_layouts, multiline
 from shipper.parse.records import Records
-from shipper.tail.splitter import Block, Origin
 from tests.ordinary_lines import LINES
+from tests.unit.blocks import records_of
 
 RULE = "=" * 72
 OWN = "2026-11-27T01:02:03.000001Z [info     ] pipeline.start"
@@ -61,11 +61,7 @@ WRAPPED: dict[str, Callable[[str], str]] = {
 
 def parsed(text: str, of: Format) -> Records:
     """The records of a whole file."""
-    lines = text.encode().split(b"\n")
-    offsets = [0]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line) + 1)
-    return dispatch.parse(Block(Origin(b"g", "/p", "/p", of, "app", layouts=(LAYOUT,)), lines, offsets, final=True))
+    return records_of(text, of, layouts=(LAYOUT,))
 
 
 def behind(first: str, lines: list[str], of: Format) -> list[str]:

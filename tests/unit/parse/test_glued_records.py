@@ -13,7 +13,7 @@ from shipper.config import Format
 from shipper.parse import dispatch
 from shipper.parse.records import Records
 from shipper.tail.fingerprint import checkpoint_hash_of
-from shipper.tail.splitter import Block, Origin
+from tests.unit.blocks import block_of, records_of
 
 A = b'{"event": "a", "level": "info", "timestamp": "2026-11-27T01:02:03Z"}'
 B = '{"event": "b ü 中", "level": "error", "d": {"event": "x"}}'.encode()
@@ -26,18 +26,9 @@ TEXT = b"2026-11-27 01:02:03,000 - x - ERROR - no"
 TRACE = b'Traceback (most recent call last):\n  File "x.py", line 1\nKeyError: 1'
 
 
-def block_of(data: bytes, of: Format = "structlog", **more: int) -> Block:
-    """All lines of a file."""
-    lines = data.split(b"\n")
-    offsets = [0]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line) + 1)
-    return Block(Origin(b"generation", "/p", "/p", of, "app"), lines, offsets, final=True, **more)  # type: ignore[arg-type] # fields of a block
-
-
 def parsed(data: bytes, of: Format = "structlog") -> Records:
     """The records of a whole file."""
-    return dispatch.parse(block_of(data, of))
+    return records_of(data, of)
 
 
 @pytest.mark.parametrize("count", [2, 3, 4])
@@ -117,7 +108,7 @@ def test_an_element_of_an_array_is_a_record() -> None:
 def test_an_anchor_between_them_is_that_of_the_file() -> None:
     """A cursor may stand there: what precedes it is proved when the file is read again."""
     data = b"\n".join([A, A + B + C, A])
-    block = block_of(data)
+    block = block_of(data, "structlog")
     found = dispatch.parse(block)
     for start in found.starts[1:]:
         assert checkpoint_hash_of(data[:start]) == block.checkpoint_hash(start)
@@ -137,7 +128,7 @@ def test_bytes_that_are_no_text_and_wide_lines_are_not_parted() -> None:
     """Their offsets are not told by what was read; nothing of the line is lost."""
     (raw,) = parsed(A + b'{"event": "\xe9", "level": "info"}').raws
     assert A in raw
-    assert 1 == len(dispatch.parse(block_of(A + B, wide=True)).raws)
+    assert 1 == len(dispatch.parse(block_of(A + B, "structlog", wide=True)).raws)
 
 
 def test_a_line_of_very_many_costs_what_its_length_costs() -> None:

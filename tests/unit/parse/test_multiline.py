@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from shipper.config import Format
 from shipper.parse import dispatch
 from shipper.parse.records import Records
-from shipper.tail.splitter import Block, Origin
+from shipper.tail.splitter import Block
+from tests.unit.blocks import block_of, records_of
 
 CELERY = b"[2026-11-23 12:41:11,027: %s/MainProcess] %s"
 HUEY = b"[2026-11-23 12:38:42,361] %s:huey:7:%s"
@@ -95,16 +96,15 @@ MANY = settings(suppress_health_check=[HealthCheck.too_slow])
 
 def blocks_of(lines: list[bytes], cuts: list[int], of: Format) -> list[Records]:
     """The records of these lines, read in blocks that end where the cuts say; held lines come again."""
-    offsets = [0]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line) + 1)
-    origin = Origin(b"generation", "/p", "/p", of, "app")
+    whole = block_of(lines, of)
     found, at, parser_state = [], 0, ""
     for stop in [*sorted({cut % (len(lines) + 1) for cut in cuts}), len(lines)]:
         final = stop == len(lines)
         if at >= stop:
             continue
-        block = Block(origin, lines[at:stop], offsets[at : stop + 1], final=final, parser_state=parser_state)
+        block = Block(
+            whole.origin, lines[at:stop], whole.offsets[at : stop + 1], final=final, parser_state=parser_state
+        )
         found.append(dispatch.parse(block))
         at += found[-1].rest
         parser_state = found[-1].parser_state
@@ -148,9 +148,7 @@ def test_a_record_can_be_begun_again_behind_any_other(parts: list[bytes], of: Fo
     at %= len(whole.records)
     first = whole.block.offsets.index(whole.starts[at])
     parser_state = "" if whole.parser_states is None or not at else whole.parser_states[at - 1]
-    again = dispatch.parse(
-        Block(whole.block.origin, lines[first:], whole.block.offsets[first:], final=True, parser_state=parser_state)
-    )
+    again = records_of(lines[first:], of, at=whole.starts[at], parser_state=parser_state)
     assert told([whole])[at:] == told([again])
 
 
@@ -162,16 +160,14 @@ def test_what_goes_on_behind_a_rotation_is_what_would_have_been_joined(
     """Lines held back at a file's end and the first lines of the next are one record as if never torn."""
     lines = b"\n".join(parts).split(b"\n")
     at %= len(lines) + 1
-    offsets = [0]
-    for line in lines[:at]:
-        offsets.append(offsets[-1] + len(line) + 1)
-    first = dispatch.parse(Block(Origin(b"generation", "/p", "/p", of, "app"), lines[:at], offsets))
+    block = block_of(lines[:at], of, final=False)
+    first = dispatch.parse(block)
     held = lines[first.rest : at]
     count = dispatch.continuation(held, lines[at:], of, first.parser_state)
     assert 0 <= count <= len(lines) - at
     if not held or count == len(lines) - at:
         return
     (whole,) = blocks_of(lines, [], of)
-    begun = [raw for start, raw in zip(whole.starts, whole.raws, strict=True) if start < offsets[at]]
-    if begun and whole.starts[len(begun) - 1] >= offsets[first.rest]:
+    begun = [raw for start, raw in zip(whole.starts, whole.raws, strict=True) if start < block.offsets[at]]
+    if begun and whole.starts[len(begun) - 1] >= block.offsets[first.rest]:
         assert b"\n".join([*held, *lines[at : at + count]]).rstrip().endswith(begun[-1].rstrip())

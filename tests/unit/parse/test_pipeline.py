@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -7,16 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipper.parse import pipeline
-from shipper.tail.splitter import Block, Origin
+from tests.unit.blocks import block_of
 
-
-def block(*lines: bytes, parser_state: str = "", unterminated: bool = False) -> Block:
-    """These lines, read in one go."""
-    offsets = [0]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line) + 1)
-    origin = Origin(b"generation", "/p", "/p", "pipeline", "pipeline")
-    return Block(origin, list(lines), offsets, parser_state=parser_state, unterminated=unterminated)
+block = partial(block_of, of="pipeline", dataset="pipeline", final=False)
 
 
 @pytest.mark.parametrize(
@@ -53,21 +47,21 @@ def test_streams() -> None:
         (b"=== STDERR (continued) ===", "stderr"),
         (b" === STDOUT (continued) ===", "stderr"),
     ]
-    records = pipeline.parse(block(*(line for line, _ in lines)))
+    records = pipeline.parse(block([line for line, _ in lines]))
     assert [stream for _, stream in lines] == [record["iostream"] for record in records.records]
 
 
 def test_the_state_goes_on_in_the_next_block() -> None:
     """What is carried from one block to the next is the stream, after each single line."""
-    first = pipeline.parse(block(b"=== STDOUT ===", b"a", b"=== STDERR ===", b"=== STDOUT (continued) ==="))
+    first = pipeline.parse(block([b"=== STDOUT ===", b"a", b"=== STDERR ===", b"=== STDOUT (continued) ==="]))
     assert (["stdout", "stdout", "stderr", "stdout+"], "stdout+") == (first.parser_states, first.parser_state)
-    second = pipeline.parse(block(b"b", b"=== STDERR (continued) ===", parser_state=first.parser_state))
+    second = pipeline.parse(block([b"b", b"=== STDERR (continued) ==="], parser_state=first.parser_state))
     assert ["stdout", "stderr"] == [record["iostream"] for record in second.records]
 
 
 def test_every_byte_can_be_given_back() -> None:
     """Blank lines are records; updates, bytes of no text, and a last line without its feed are kept beside."""
-    records = pipeline.parse(block(b"", b"  ", b"a\rb\r", b"caf\xe9", b"end", unterminated=True))
+    records = pipeline.parse(block([b"", b"  ", b"a\rb\r", b"caf\xe9", b"end"], unterminated=True))
     assert ["", "  ", "b", "caf\ufffd", "end"] == [record["event"] for record in records.records]
     assert {2: b"a\rb\r\n", 3: b"caf\xe9\n", 4: b"end"} == records.originals
     assert {3: ["invalid_utf8"]} == records.tags
@@ -77,12 +71,12 @@ def test_every_byte_can_be_given_back() -> None:
 def test_a_head_waits_for_its_message() -> None:
     """The message names the node; a head at a block's end is held back, unless nothing more is expected."""
     head, message = b"261127-02:14:07,963 nipype.workflow ERROR:", b"\t Node bold_mask failed to run on host c1."
-    first = block(b"=== STDOUT ===", head)
+    first = block([b"=== STDOUT ===", head])
     records = pipeline.parse(first)
     assert (1, 15, 1, "stdout") == (records.rest, records.end, len(records.records), records.parser_state)
     first.final = True
     assert (2, 2) == (pipeline.parse(first).rest, len(pipeline.parse(first).records))
-    whole = pipeline.parse(block(head, message, parser_state=records.parser_state))
+    whole = pipeline.parse(block([head, message], parser_state=records.parser_state))
     assert [("error", "nipype.workflow", "bold_mask")] * 2 == [
         (record["level"], record["logger"], record["output_node"]) for record in whole.records
     ]
@@ -102,18 +96,15 @@ def test_blocks_give_the_same_records_wherever_they_end(lines: list[bytes], cuts
     """What a line says, its time, level and node, and its bytes, are those of the file read in one go."""
 
     def read(stops: list[int]) -> tuple[list[dict[str, Any]], bytes, list[int]]:
-        offsets = [0]
-        for line in lines:
-            offsets.append(offsets[-1] + len(line) + 1)
+        whole = block(lines)
         records, content, times, at, parser_state = [], b"", [], 0, ""
         for stop in [*stops, len(lines)]:
             if stop <= at:
                 continue
-            one = Block(
-                Origin(b"generation", "/p", "/p", "pipeline", "pipeline"),
-                lines[at:stop], offsets[at : stop + 1], parser_state=parser_state, final=stop == len(lines),
-            )  # fmt: skip
-            found = pipeline.parse(one)
+            final = stop == len(lines)
+            found = pipeline.parse(
+                block(lines[at:stop], at=whole.offsets[at], parser_state=parser_state, final=final)
+            )
             records += found.records
             times += [found.after.get(index, -1) for index in range(len(found.records))]
             content += b"".join(

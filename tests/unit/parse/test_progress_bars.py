@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from shipper.config import Format
-from shipper.parse import dispatch, progress_bars
-from shipper.tail.splitter import Block, Origin
+from shipper.parse import progress_bars
+from tests.unit.blocks import records_of
 
 RED, END = "\x1b[38;5;237m", "\x1b[0m"
 
@@ -43,12 +43,8 @@ def test_each_bar_is_a_record_whose_bytes_are_kept(name: str, of: Format) -> Non
     trace = "Traceback (most recent call last):\n  File x\nKeyError: 1"
     line = BARS[name][0].encode()
     data = trace.encode() + b"\n" + line + b"\nnext"
-    lines = data.split(b"\n")
-    offsets = [0]
-    for one in lines:
-        offsets.append(offsets[-1] + len(one) + 1)
-    found = dispatch.parse(Block(Origin(b"g", "/p", "/p", of, "app"), lines, offsets, final=True))
-    at = found.starts.index(offsets[3])
+    found = records_of(data, of)
+    at = found.starts.index(len(trace) + 1)
     assert (BARS[name][1], line + b"\n") == (found.records[at]["event"], found.originals[at])
     assert "next" == found.records[at + 1]["event"]
 

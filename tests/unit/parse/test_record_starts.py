@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipper.parse import dispatch, multiline, record_starts
-from shipper.parse.records import Records
-from shipper.tail.splitter import Block, Origin
+from shipper.config import Format
+from shipper.parse import multiline, record_starts
 from tests.ordinary_lines import LINES
+from tests.unit.blocks import records_of
 
 PLAIN = """
 a note
@@ -55,25 +55,15 @@ FIRST = {
 }
 
 
-def records(text: str, of: str = "structlog") -> Records:
-    """The records of a whole file."""
-    lines = text.encode().split(b"\n")
-    offsets = [0]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line) + 1)
-    origin = Origin(b"generation", "/p", "/p", of, "app")  # type: ignore[arg-type] # one of the formats
-    return dispatch.parse(Block(origin, lines, offsets, final=True))
-
-
-def raws(text: str, of: str = "structlog") -> list[str]:
+def raws(text: str, of: Format = "structlog") -> list[str]:
     """The lines of each record."""
-    return [raw.decode() for raw in records(text, of).raws]
+    return [raw.decode() for raw in records_of(text, of).raws]
 
 
 @pytest.mark.parametrize("first", FIRST)
 @pytest.mark.parametrize("below", [TRACE, TRACE + "a note\n", GROUP, CHAIN, CAUSE, SYNTAX, TORN, TRACE + "\n"])
 @pytest.mark.parametrize("of", ["structlog", "celery", "console", "auto"])
-def test_ordinary_lines_behind_a_traceback_are_records_of_their_own(first: str, below: str, of: str) -> None:
+def test_ordinary_lines_behind_a_traceback_are_records_of_their_own(first: str, below: str, of: Format) -> None:
     """Each of them, of whichever shape, and the traceback is one with all that belongs to it."""
     assert [(FIRST[first] + below).rstrip("\n"), *LINES] == [raw.rstrip("\n") for raw in raws(
         FIRST[first] + below + "\n".join(LINES), of
@@ -162,7 +152,7 @@ def test_blanks_before_a_time_hide_no_beginning(line: str) -> None:
     ),
     st.sampled_from(["structlog", "celery", "console", "auto", "audit", "voxelops"]),
 )
-def test_joined_lines_are_complete(lines: list[str], of: str) -> None:
+def test_joined_lines_are_complete(lines: list[str], of: Format) -> None:
     """No line that says something is missing, doubled or out of its order, whatever is joined."""
     told = [line for raw in raws("\n".join(lines), of) for line in raw.split("\n") if line.strip()]
     assert [line for line in lines if line.strip()] == told

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from shipper.parse import dispatch
 from shipper.parse.multiline import MAX_JOINED_LINES
 from shipper.parse.records import Records
 from shipper.parse.session import State
-from shipper.tail.splitter import Block, Origin
+from tests.unit.blocks import records_of
 
 RULE = "=" * 72
 OWN = "2026-11-23T12:40:14.007446Z [info     ] pipeline.start"
@@ -24,12 +23,9 @@ def framed(name: str, text: str) -> str:
 
 def parsed(text: str, *, parser_state: str = "", final: bool = True, at: int = 0) -> Records:
     """The records of a per-session log."""
-    lines = text.encode().split(b"\n")
-    offsets = [at]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line) + 1)
-    origin = Origin(b"generation", "/log/qsiprep/s.log", "/log/qsiprep/s.log", "console", "pipeline")
-    return dispatch.parse(Block(origin, lines, offsets, final=final, parser_state=parser_state))
+    return records_of(
+        text, "console", dataset="pipeline", path="/log/qsiprep/s.log", at=at, final=final, parser_state=parser_state
+    )
 
 
 def said(records: Records) -> list[tuple[Any, ...]]:
@@ -214,21 +210,13 @@ def test_an_error_that_goes_on_later_is_read_as_if_it_had_been_there() -> None:
 def test_bytes_that_are_no_text() -> None:
     """They are kept beside what could be read."""
     data = framed("STDOUT", "caf\udce9").encode("utf-8", "surrogateescape")
-    lines = data.split(b"\n")
-    offsets = [0]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line) + 1)
-    found = dispatch.parse(Block(Origin(b"g", "/p", "/p", "console", "pipeline"), lines, offsets, final=True))
+    found = records_of(data, "console", dataset="pipeline")
     assert ("caf\ufffd", b"caf\xe9\n") == (found.records[1]["event"], found.originals[1])
 
 
 def test_frames_mean_nothing_elsewhere() -> None:
     """In other files they are lines like others."""
-    lines = framed("STDOUT", "one").encode().split(b"\n")
-    offsets = [0]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line) + 1)
-    found = dispatch.parse(Block(Origin(b"g", "/p", "/p", "celery", "celery"), lines, offsets, final=True))
+    found = records_of(framed("STDOUT", "one"), "celery", dataset="celery")
     assert "one" == found.records[-1]["event"]
     assert found.parser_states is None
 

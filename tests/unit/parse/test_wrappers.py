@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from shipper.document.ids import ids_of
 from shipper.parse import dispatch, wrappers
-from shipper.parse.records import Records
 from shipper.tail.reader import Reader
 from shipper.tail.splitter import Block, Origin, Splitter
 from shipper.tail.state.checkpoint import START
+from tests.unit.blocks import records_of
 from tests.unit.document.test_ecs import documents_of, maker
 
 AT = "2026-11-27T01:02:03.123456789Z"
@@ -49,14 +49,6 @@ WRAPPERS: dict[str, Callable[[str], bytes]] = {
     "kubectl with times": lambda text: f"[pod/worker-7d9f-x2/app] {AT} {text}".encode(),
     "docker logs -t": lambda text: f"{AT} {text}".encode(),
 }
-
-
-def parsed(*lines: bytes, final: bool = True) -> Records:
-    """The records of these lines."""
-    offsets = [0]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line) + 1)
-    return dispatch.parse(Block(Origin(b"g", "/p", "/p", "auto", "app"), list(lines), offsets, final=final))
 
 
 @pytest.mark.parametrize("name", WRAPPERS)
@@ -117,12 +109,12 @@ def test_parts_of_a_long_line() -> None:
         [cri(parts[0], tag="P"), cri(parts[1], tag="P"), cri(parts[2])],
         [docker(parts[0], ended=False), docker(parts[1], ended=False), docker(parts[2])],
     ):
-        found = parsed(*lines)
+        found = records_of(lines)
         assert [b"\n".join(lines)] == found.raws
         assert ("a.b", "stdout") == (found.records[0]["event"], found.records[0]["iostream"])
     others = [cri("o1", "stderr", "P"), cri("o2", "stderr")]
     between = [cri(parts[0], tag="P"), others[0], cri(parts[1], tag="P"), others[1], cri(parts[2]), cri("[INFO] x")]
-    found = parsed(*between)
+    found = records_of(between)
     assert ["a.b", "o1o2", "x"] == [record["event"] for record in found.records]
     assert ["stdout", "stderr", "stdout"] == [record["iostream"] for record in found.records]
 
@@ -130,14 +122,14 @@ def test_parts_of_a_long_line() -> None:
 def test_a_line_whose_rest_is_not_there_is_held_back() -> None:
     """It and what another stream said meanwhile wait for the rest; at the end it is shipped as it stands."""
     before, part, other = cri(EVENT), cri("[INFO] begi", tag="P"), cri("[INFO] other", "stderr")
-    held = parsed(before, part, other, final=False)
+    held = records_of([before, part, other], final=False)
     assert (["a.b"], 1) == ([record["event"] for record in held.records], held.rest)
-    assert ["a.b", "begi", "other"] == [record["event"] for record in parsed(before, part, other).records]
+    assert ["a.b", "begi", "other"] == [record["event"] for record in records_of([before, part, other]).records]
 
 
 def test_another_stream_does_not_go_on_with_a_record() -> None:
     """A traceback on standard error ends where standard output speaks."""
-    found = parsed(*(cri(line, "stderr") for line in TRACE), cri("  indented"), cri("[INFO] x"))
+    found = records_of([*(cri(line, "stderr") for line in TRACE), cri("  indented"), cri("[INFO] x")])
     assert ["failed", "  indented", "x"] == [record["event"] for record in found.records]
 
 
@@ -189,7 +181,7 @@ def test_other_lines_are_not_wrapped(line: bytes) -> None:
 def test_ids_of_wrapped_lines_are_those_of_their_bytes() -> None:
     """An id is made of a line as it stands in its file, so an earlier release gave the same."""
     lines = [docker("one"), cri("two"), b"plain"]
-    found = parsed(*lines)
+    found = records_of(lines)
     assert (lines, [0, len(lines[0]) + 1, len(lines[0]) + len(lines[1]) + 2]) == (found.raws, found.starts)
 
 
@@ -256,7 +248,7 @@ def test_pieces_give_the_same_records_as_the_whole(lines: list[bytes], chunks: l
 ])  # fmt: skip
 def test_dockers_line_however_it_is_written(line: str) -> None:
     """Blanks and the order of keys, as programs have it that read and write such lines, change nothing."""
-    found = parsed(line.encode(), line.encode(), b"next")
+    found = records_of([line.encode(), line.encode(), b"next"])
     assert (["x", "x", "next"], 3) == ([record["event"] for record in found.records], found.rest)
 
 
@@ -265,7 +257,7 @@ def test_dockers_line_however_it_is_written(line: str) -> None:
 def test_marks_around_a_wrapped_line(before: bytes, name: str) -> None:
     """A byte order mark or the rest of a hole before it: the line is read all the same."""
     line = WRAPPERS[name](EVENT)
-    found = parsed(before + line, line)
+    found = records_of([before + line, line])
     assert (2, 2) == (len(found.records), found.rest)
     first, second = found.records
     assert first == second

@@ -7,9 +7,8 @@ import pytest
 
 from shipper.config import Dataset, Format, Shipper
 from shipper.document.ecs import Documents
-from shipper.parse.dispatch import parse
 from shipper.runs.facts import UNTIMED, facts_in, facts_of
-from shipper.tail.splitter import Block, Origin
+from tests.unit.blocks import records_of
 
 STAMP = "2026-03-02T10:00:00.000000Z"
 
@@ -17,11 +16,9 @@ STAMP = "2026-03-02T10:00:00.000000Z"
 def documents_of(*records: dict[str, Any], of: Format = "auto", dataset: Dataset = "app") -> list[dict[str, Any]]:
     """The documents of JSON lines, with a timestamp unless they have one."""
     lines = [json.dumps({"timestamp": STAMP, **record}).encode() for record in records]
-    offsets = [0]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line) + 1)
-    block = Block(Origin(b"g" * 9, "/log/x", "/log/x", of, dataset), lines, offsets, final=True, read_at_ns=10**18)
-    return Documents(Shipper(host_name="h", timezone="UTC"), "0").of(parse(block))
+    return Documents(Shipper(host_name="h", timezone="UTC"), "0").of(
+        records_of(lines, of, dataset=dataset, read_at_ns=10**18)
+    )
 
 
 def told(*records: dict[str, Any], of: Format = "auto", dataset: Dataset = "app") -> dict[str, list[dict[str, Any]]]:

@@ -24,14 +24,6 @@ PACK: dict[str, Callable[[bytes], bytes]] = {"gz": gzip.compress, "xz": lzma.com
 EACH = pytest.mark.parametrize("ending", PACK)
 
 
-@pytest.fixture
-def shipped(tmp_path: Path) -> Iterator[Shipped]:
-    """A sidecar over an empty directory."""
-    one = Shipped(tmp_path)
-    yield one
-    one.close()
-
-
 def steps(view: FileView) -> Iterator[bytes]:
     """The content, a stretch at a time."""
     at = 0
@@ -49,6 +41,7 @@ def test_offsets_count_content(tmp_path: Path, ending: str) -> None:
         for at in (0, 200_000, 199_990, 5, len(CONTENT) - 3, 0):
             assert CONTENT[at : at + 50] == view.read(at, 50)
         assert len(CONTENT) == view.size(1 << 62)
+        assert b"" == view.read(len(CONTENT) + 10, 5)
         assert not view.unfinished
 
 
@@ -101,6 +94,14 @@ def test_damage_ends_the_content(tmp_path: Path, ending: str, at: int) -> None:
     assert same >= len(CONTENT) * at // len(packed) - block
 
 
+def test_garbage_behind_a_gzip_member_is_damage(tmp_path: Path) -> None:
+    """The member is read to its end."""
+    path = tmp_path / "packed"
+    path.write_bytes(gzip.compress(CONTENT) + b"garbage")
+    with closing(FileView(str(path), compressed=True)) as view:
+        assert CONTENT == b"".join(steps(view))
+
+
 def test_a_gzip_member_behind_one_whose_checksum_fails(tmp_path: Path) -> None:
     """Each member's checksum speaks of that member only: what follows is read, and sound."""
     members = [bytearray(gzip.compress(CONTENT[at : at + 50_000])) for at in range(0, 200_000, 50_000)]
@@ -123,6 +124,7 @@ def test_a_bomb_is_unpacked_in_pieces(tmp_path: Path, ending: str) -> None:
         with closing(FileView(str(path), compressed=True)) as view:
             assert view.approach(2**26, 2**40)
             assert b"end\n" == view.read(2**26, 100)
+            assert not view.unfinished
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

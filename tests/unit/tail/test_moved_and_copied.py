@@ -9,7 +9,7 @@ import logging.handlers
 import lzma
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,14 +20,6 @@ from tests.unit.shipped import Shipped, app, celery, each, numbers, printed
 WHEN = pytest.mark.parametrize("when", ["running", "stopped"])
 # Below and above the kilobyte by which a file's beginning is known.
 FEW, MANY = 5, 200
-
-
-@pytest.fixture
-def shipped(tmp_path: Path) -> Iterator[Shipped]:
-    """A sidecar over an empty directory."""
-    one = Shipped(tmp_path)
-    yield one
-    one.close()
 
 
 def meanwhile(shipped: Shipped, when: str, happens: Callable[[], object]) -> None:
@@ -100,7 +92,7 @@ def test_a_renamed_log_directory(tmp_path: Path) -> None:
     shipped.logs = shipped.logs.rename(tmp_path / "logs2")
     shipped.start()
     assert expected == numbers(shipped.ship())
-    shipped.close()
+    shipped.stop()
 
 
 @WHEN
@@ -294,7 +286,7 @@ def test_where_paths_are_concealed(tmp_path: Path, count: int, when: str) -> Non
     assert expected == numbers(shipped.ship())
     shipped.restart()
     assert expected == numbers(shipped.ship())
-    shipped.close()
+    shipped.stop()
 
 
 def test_what_the_standard_library_rotates(shipped: Shipped) -> None:

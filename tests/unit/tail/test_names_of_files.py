@@ -8,7 +8,7 @@ import io
 import lzma
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,15 +17,6 @@ from shipper.tail.rotation_names import aged, named, originals
 from shipper.tail.scanner import Scanner, Source
 from shipper.tail.sources import builtin_sources
 from tests.unit.shipped import Shipped, app, celery, each, numbers
-
-
-@pytest.fixture
-def shipped(tmp_path: Path) -> Iterator[Shipped]:
-    """A sidecar over an empty directory."""
-    one = Shipped(tmp_path)
-    yield one
-    one.close()
-
 
 NAMES = [
     "neuroflow.log.1", "neuroflow.log.0", "neuroflow.log.17", "neuroflow.log.2026-11-26",
