@@ -1,4 +1,4 @@
-"""Configurations that can't be used, each as sections that are changed, or as the file's bytes."""
+"""Invalid configurations, as changed sections or as the bytes of a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sidecar over a directory of logs, with a stand-in for the cluster: what is in the index after all of it."""
+"""A sidecar over a directory of logs, with a stand-in for the cluster; tests look at the index afterwards."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Shipped:
         self.start()
 
     def ship(self) -> Counter[str]:
-        """Let the sidecar work until it finds nothing more to do; gives how often each message is there."""
+        """Let the sidecar work until nothing is left; gives each message with its number of documents."""
         for _ in range(8):
             self.now += 0.3
             while self.sidecar.turn(lambda _: False):
@@ -97,12 +97,12 @@ def celery(first: int, count: int) -> str:
 
 
 def printed(first: int, count: int) -> str:
-    """Lines of a pipeline, which say nothing of the time."""
+    """Lines of a pipeline, without a time."""
     return "".join(f"n{number:05}\n" for number in range(first, first + count))
 
 
 def numbers(messages: Counter[str]) -> Counter[int]:
-    """How often the line of each number is there."""
+    """How often the line of each number is in the index."""
     return Counter({int(message[1:6]): times for message, times in messages.items()})
 
 

@@ -1,4 +1,4 @@
-"""Celery's lines in formats that its configuration gives."""
+"""Celery's lines in formats from its configuration."""
 
 from __future__ import annotations
 
@@ -76,12 +76,12 @@ def parsed(*lines: str, layouts: tuple[str, ...] = (TASKS, WORKER), final: bool 
     ],
 )
 def test_what_the_fields_of_a_format_are(layout: str, line: str, expected: dict[str, Any]) -> None:
-    """Each goes where the same field of other formats goes."""
+    """Each field is mapped as in other formats."""
     assert [expected] == parsed(line, layouts=(layout,)).records
 
 
 def test_what_celery_says_behind_it() -> None:
-    """Lives of tasks and the application's own lines are found as behind the usual prefix."""
+    """Task states and the application's lines are recognised behind it."""
     told, inner = parsed(
         f"INFO    ~MainProcess~{STAMP} >> Task a.b[{ID}] received",
         f"WARNING ~ForkPoolWorker-1~{STAMP} >> "
@@ -92,7 +92,7 @@ def test_what_celery_says_behind_it() -> None:
 
 
 def test_lines_below() -> None:
-    """A loud record takes all lines up to the next one; a quiet one only what is indented, or a traceback."""
+    """An error takes all lines up to the next record; other levels take only indented lines and tracebacks."""
     below = ["at the margin", "", "no prefix here", "  indented"]
     quiet, loud = f"INFO    ~M~{STAMP} >> quiet", f"WARNING ~M~{STAMP} >> loud"
     found = parsed(loud, *below, quiet, *below, loud)
@@ -109,14 +109,14 @@ def test_lines_below() -> None:
 
 
 def configured(folder: Path, text: str) -> dict[str, tuple[str, ...]]:
-    """The formats of each input of this configuration, by its last name."""
+    """The formats of each input in this configuration, by the last name of its path."""
     file = folder / "neuroflow.yaml"
     file.write_text(text)
     return {source.pattern.rpartition("/")[2]: source.layouts for source in sources_of(load(file))}
 
 
 def test_the_configuration_names_them(tmp_path: Path) -> None:
-    """They hold for all inputs of Celery's format; ours come before the application's."""
+    """They apply to all inputs of Celery's format; ours come before the application's."""
     ours = f"shipper: {{worker_log_format: '{WORKER}', inputs: [{{paths: /x/own.log, format: celery}}]}}"
     found = configured(
         tmp_path, f"{ours}\ncelery: {{worker_log_format: '%(message)s', worker_task_log_format: '{TASKS}'}}"
@@ -134,6 +134,6 @@ def test_the_configuration_names_them(tmp_path: Path) -> None:
 
 
 def test_a_format_without_a_message_is_refused(tmp_path: Path) -> None:
-    """The sentence says what is wanted."""
+    """The error says what is missing."""
     with pytest.raises(ConfigError, match=r"shipper.worker_log_format: is no format .* with %\(message\)s in it"):
         configured(tmp_path, "shipper: {worker_log_format: '{message}'}")

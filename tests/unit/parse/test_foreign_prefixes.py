@@ -1,4 +1,4 @@
-"""Text in formats that the application does not have."""
+"""Text in formats of other programs."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ STAMP = "2026-11-27 01:02:03,123"
     ],
 )
 def test_prefixes(line: str, expected: dict[str, Any]) -> None:
-    """Time, level, logger and process go into their fields; what has no name stays in the message."""
+    """Time, level, logger and process go into their fields; other parts stay in the message."""
     assert expected == text_formats.parse(line)
 
 
@@ -138,7 +138,7 @@ def test_prefixes(line: str, expected: dict[str, Any]) -> None:
     ],
 )
 def test_other_lines_have_no_prefix(line: str) -> None:
-    """A level or a time is where a prefix has it, and written as in one."""
+    """A level or a time counts only in a prefix's form and place."""
     assert text_formats.parse(line) is None
 
 
@@ -154,7 +154,7 @@ def test_other_lines_have_no_prefix(line: str) -> None:
     ],
 )
 def test_celery_with_a_format_of_its_own_is_learnt_from_the_line(prefix: str) -> None:
-    """What it says of tasks and what the application says through it are found behind any prefix."""
+    """Task states and the application's lines are recognised behind any prefix."""
     told = text_formats.parse(f"{prefix}Task {TASK} succeeded in 0.5s: None")
     assert told is not None
     process = {"process_name": "ForkPoolWorker-2"} if "process_name" in told else {}
@@ -180,7 +180,7 @@ def test_a_traceback_below_it() -> None:
 
 
 def test_another_loggers_line_behind_celerys_prefix() -> None:
-    """It decides time and level, as the application's own does."""
+    """Its time and level take precedence, as the application's do."""
     inner = "2026-11-27 00:00:00.123 | ERROR    | a.b:f:12 - failed"
     found = text_formats.parse(f"[2026-11-27 01:02:03,123: WARNING/ForkPoolWorker-2] {inner}")
     assert {

@@ -27,7 +27,7 @@ JERUSALEM = Zone("Asia/Jerusalem")
     ],
 )
 def test_numbers_since_the_epoch(number: Any, expected: str) -> None:
-    """Seconds, milliseconds, microseconds and nanoseconds are told apart by their size; none of them is rounded."""
+    """The size tells seconds, milliseconds, microseconds and nanoseconds apart; none is rounded."""
     assert expected == foreign_timestamps.of_number(number)
 
 
@@ -56,7 +56,7 @@ def test_numbers_since_the_epoch(number: Any, expected: str) -> None:
     ],
 )
 def test_other_numbers_are_no_times(value: Any) -> None:
-    """Durations, counts, and what lies outside of what an index can hold."""
+    """Durations, counts and times outside the index's range are rejected."""
     assert None is foreign_timestamps.of_number(value)
 
 
@@ -93,7 +93,7 @@ def test_other_numbers_are_no_times(value: Any) -> None:
     ],
 )
 def test_other_spellings_of_a_time(stamp: str, expected: str) -> None:
-    """Each is the moment that it names; where it names no zone, the configured one counts."""
+    """Each gives its moment; without a zone the configured one applies."""
     assert expected == to_utc(stamp, JERUSALEM)[0]
 
 
@@ -116,6 +116,6 @@ def test_other_spellings_of_a_time(stamp: str, expected: str) -> None:
     ],
 )
 def test_what_only_looks_like_a_time_is_refused(stamp: str) -> None:
-    """Impossible dates, zones that may be several, stamps without a year."""
+    """Impossible dates, ambiguous zones and timestamps without a year are rejected."""
     with pytest.raises(ValueError):  # noqa: PT011 - some of the texts are Python's own
         to_utc(stamp, JERUSALEM)

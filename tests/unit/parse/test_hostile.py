@@ -1,4 +1,4 @@
-"""Lines made to take long: a megabyte of what an expression might try again and again."""
+"""Lines of a mebibyte that make a backtracking expression slow."""
 
 from __future__ import annotations
 
@@ -92,13 +92,13 @@ while size := sys.stdin.buffer.read(4):
 
 
 class Reader:
-    """A process that reads lines, one after the other; one that does not come back can be ended."""
+    """A process that parses lines, and that can be killed."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
 
     def read(self, data: bytes) -> bool:
-        """Read them; gives whether that came to an end in a minute."""
+        """Parse the lines; gives whether that ended within a minute."""
         if self._process is None:
             command = [sys.executable, "-c", PROGRAM]
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -122,13 +122,13 @@ class Reader:
 
 @pytest.fixture(scope="module")
 def reader() -> Iterator[Reader]:
-    """One process for many."""
+    """One process for all lines."""
     one = Reader()
     yield one
     one.close()
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_no_line_takes_for_ever(reader: Reader, name: str) -> None:
-    """Each is read in about its length: an expression that tries again and again would not end in this life."""
+def test_every_line_takes_linear_time(reader: Reader, name: str) -> None:
+    """Parsing ends; a backtracking expression would need years."""
     assert reader.read(HOSTILE[name].replace("\\n", "\n").replace("\\x1b", "\x1b").encode())

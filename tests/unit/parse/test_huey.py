@@ -8,7 +8,7 @@ UUID = "6c83fab3-d064-4ba7-b365-689826337f17"
 
 
 def test_consumer_line() -> None:
-    """Time, level, logger and process stand before the message."""
+    """Time, level, logger and process come from the prefix."""
     assert {
         "timestamp": "2026-11-23 12:38:37,542",
         "level": "INFO",
@@ -19,7 +19,7 @@ def test_consumer_line() -> None:
 
 
 def test_task_begins_and_ends() -> None:
-    """A task's name, id and duration are told apart from the message, which stays whole."""
+    """Name, id and duration of a task get fields, and the message stays unchanged."""
     begun = text_formats.parse(
         f"[2026-11-23 12:38:42,361] INFO:huey:2:Executing app.run: {UUID} @2026-11-23 12:38:41.8 p=10"
     )
@@ -35,7 +35,7 @@ def test_task_begins_and_ends() -> None:
 
 
 def test_traceback_below() -> None:
-    """The lines of a traceback are the exception, not the message."""
+    """A traceback is the exception, not the message."""
     trace = 'Traceback (most recent call last):\n  File "x", line 1\nKeyError: 5'
     record = text_formats.parse(
         f"[2026-11-23 12:38:42,361] ERROR:huey:2:Unhandled exception in task {UUID}.\n{trace}"
@@ -45,7 +45,7 @@ def test_traceback_below() -> None:
 
 
 def test_what_becomes_of_a_task() -> None:
-    """Failures, retries and the rest name the task in their own ways."""
+    """Failures, retries and other states name the task in their own forms."""
     for level, said, more in [
         ("ERROR", f"Unhandled exception in task {UUID}.", ("task.failed", "failure", None)),
         ("INFO", f"Requeueing {UUID}, 2 retries", ("task.retried", None, None)),
@@ -64,7 +64,7 @@ def test_what_becomes_of_a_task() -> None:
 
 
 def test_other_lines() -> None:
-    """What only looks like one is none."""
+    """Similar lines are not Huey's."""
     assert not format_prefixes.begins(b"[2026-11-23 12:38:42,361] no level")
     assert not format_prefixes.begins(b"[2026-11-23 12:38:42,361] INFO:hu-ey:1:x")
     assert format_prefixes.begins(b"[2026-11-23 12:38:42,361] INFO:huey:2:x")

@@ -27,7 +27,7 @@ AROUND = '{"event": "before"}\n%s\n{"event": "after"}'
 @pytest.mark.parametrize("of", ["auto", "audit", "celery", "console", "voxelops"])
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
 def test_an_export_is_its_elements(of: Format, ending: str) -> None:
-    """Brackets make no record; nothing is written for null, and times are UTC."""
+    """Brackets are no record; nulls are left out, and times are UTC."""
     found = records_of((AROUND % EXPORT).replace("\n", ending), of)
     first, second = found.records[1:-1]
     assert ("2026-11-23 12:40:24.666895+00:00", "session", None) == (
@@ -41,7 +41,7 @@ def test_an_export_is_its_elements(of: Format, ending: str) -> None:
 
 
 def test_an_export_that_was_wrapped_is_text() -> None:
-    """Not one of its lines is lost."""
+    """Each of its lines is kept as text."""
     text = EXPORT.replace('"session"', '"ses\nsion"')
     found = records_of(AROUND % text)
     assert text == b"\n".join(found.raws[1:-1]).decode()
@@ -49,7 +49,7 @@ def test_an_export_that_was_wrapped_is_text() -> None:
 
 
 def test_an_object_of_its_own() -> None:
-    """Whatever it says, it is one record; without a line feed behind it, too."""
+    """An indented object is one record, also without a last line feed."""
     assert [{"a": {"b": [1]}}] == records_of(json.dumps({"a": {"b": [1]}}, indent=2)).records
     run = {"tool": "t", "exit_code": 1, "end_time": "x", "success": False}
     assert ["before", "voxelops.failed", "after"] == [
@@ -61,7 +61,7 @@ def test_an_object_of_its_own() -> None:
     "text", ["{\n  oh\n}", "{\n}}", "{\ntext\n}", "[\n  1\n]", "[\n  {\n    oh\n  }\n]", "{", "["]
 )
 def test_anything_else_is_text(text: str) -> None:
-    """Its lines stay lines."""
+    """Other indented lines stay lines."""
     found = records_of(AROUND % text)
     assert text == b"\n".join(found.raws[1:-1]).decode()
     assert "after" == found.records[-1]["event"]
@@ -71,11 +71,11 @@ def test_anything_else_is_text(text: str) -> None:
     "text", ["{", "{\n  x", "[", "[\n  {", '[\n  {\n    "entity_type": "s",\n    "action": "a"\n  }']
 )
 def test_what_may_go_on_is_held_back(text: str) -> None:
-    """Its end, or the bracket behind it, may be in the next block."""
+    """An open object or list waits for the next block."""
     assert 0 == records_of(text, final=False).rest
 
 
-def test_an_object_without_end_is_not_awaited_for_ever() -> None:
-    """After so many lines or bytes it is text."""
+def test_an_object_without_end_becomes_text() -> None:
+    """At a limit of lines or bytes it is text."""
     assert [] != records_of("{" + "\n  x" * indented_json.MAX_LINES, final=False).records
     assert [] != records_of("{\n  " + "x" * indented_json.MAX_BYTES, final=False).records

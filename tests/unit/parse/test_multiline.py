@@ -1,4 +1,4 @@
-"""Which lines are one record, wherever a block ends."""
+"""Which lines are one record, independently of the blocks' ends."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def blocks_of(lines: list[bytes], cuts: list[int], of: Format) -> list[Records]:
 
 
 def told(blocks: list[Records]) -> list[tuple[Any, ...]]:
-    """Everything about every record."""
+    """All properties of every record."""
     return [
         (start, raw, record, records.tags.get(index), records.flags.get(index), records.originals.get(index))
         for records in blocks
@@ -131,7 +131,7 @@ def told(blocks: list[Records]) -> list[tuple[Any, ...]]:
 def test_blocks_give_the_same_records_wherever_they_end(
     parts: list[bytes], cuts: list[int], of: Format, endings: list[bytes]
 ) -> None:
-    """What a record is depends on its lines alone."""
+    """A record depends on its lines only."""
     lines = [line + ending for line, ending in zip(b"\n".join(parts).split(b"\n"), cycle(endings), strict=False)]
     whole = told(blocks_of(lines, [], of))
     assert whole == told(blocks_of(lines, cuts, of))
@@ -140,7 +140,7 @@ def test_blocks_give_the_same_records_wherever_they_end(
 @MANY
 @given(parts=st.lists(st.sampled_from(PARTS), min_size=1, max_size=8), of=st.sampled_from(FORMATS), at=st.integers(0))
 def test_a_record_can_be_begun_again_behind_any_other(parts: list[bytes], of: Format, at: int) -> None:
-    """A program that starts again behind an acknowledged record, with the state kept there, reads the same."""
+    """A restart behind any record, with the parser state stored there, gives the same records."""
     lines = b"\n".join(parts).split(b"\n")
     (whole,) = blocks_of(lines, [], of)
     if not whole.records:
@@ -157,7 +157,7 @@ def test_a_record_can_be_begun_again_behind_any_other(parts: list[bytes], of: Fo
 def test_what_goes_on_behind_a_rotation_is_what_would_have_been_joined(
     parts: list[bytes], of: Format, at: int
 ) -> None:
-    """Lines held back at a file's end and the first lines of the next are one record as if never torn."""
+    """Held lines and the first lines of the next file make the record of an unsplit file."""
     lines = b"\n".join(parts).split(b"\n")
     at %= len(lines) + 1
     block = block_of(lines[:at], of, final=False)

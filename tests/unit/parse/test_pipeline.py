@@ -29,12 +29,12 @@ block = partial(block_of, of="pipeline", dataset="pipeline", final=False)
     ],
 )
 def test_run_and_pipeline_from_the_name(path: str, run: tuple[str, str, str] | None) -> None:
-    """Both shapes of the name; anything else names no run."""
+    """Both forms of the name give run and pipeline; other names do not."""
     assert run == pipeline.run_of(path)
 
 
 def test_streams() -> None:
-    """The first markers switch, later ones are output, and continued ones switch to and fro."""
+    """The first markers switch the stream, later ones are output, and continued ones switch again."""
     lines = [
         (b"before", None),
         (b"=== STDOUT ===", "stdout"),
@@ -52,7 +52,7 @@ def test_streams() -> None:
 
 
 def test_the_state_goes_on_in_the_next_block() -> None:
-    """What is carried from one block to the next is the stream, after each single line."""
+    """The parser state after each line is the stream."""
     first = pipeline.parse(block([b"=== STDOUT ===", b"a", b"=== STDERR ===", b"=== STDOUT (continued) ==="]))
     assert (["stdout", "stdout", "stderr", "stdout+"], "stdout+") == (first.parser_states, first.parser_state)
     second = pipeline.parse(block([b"b", b"=== STDERR (continued) ==="], parser_state=first.parser_state))
@@ -60,7 +60,7 @@ def test_the_state_goes_on_in_the_next_block() -> None:
 
 
 def test_every_byte_can_be_given_back() -> None:
-    """Blank lines are records; updates, bytes of no text, and a last line without its feed are kept beside."""
+    """Blank lines are records; progress updates, invalid UTF-8 and an unterminated line keep their original bytes."""
     records = pipeline.parse(block([b"", b"  ", b"a\rb\r", b"caf\xe9", b"end"], unterminated=True))
     assert ["", "  ", "b", "caf\ufffd", "end"] == [record["event"] for record in records.records]
     assert {2: b"a\rb\r\n", 3: b"caf\xe9\n", 4: b"end"} == records.originals
@@ -69,7 +69,7 @@ def test_every_byte_can_be_given_back() -> None:
 
 
 def test_a_head_waits_for_its_message() -> None:
-    """The message names the node; a head at a block's end is held back, unless nothing more is expected."""
+    """A prefix at the end of a block is held back, since the message names the node, unless the block is final."""
     head, message = b"261127-02:14:07,963 nipype.workflow ERROR:", b"\t Node bold_mask failed to run on host c1."
     first = block([b"=== STDOUT ===", head])
     records = pipeline.parse(first)
@@ -93,7 +93,7 @@ LINES = st.sampled_from([
 
 @given(lines=st.lists(LINES, max_size=20), cuts=st.lists(st.integers(0, 20), max_size=5))
 def test_blocks_give_the_same_records_wherever_they_end(lines: list[bytes], cuts: list[int]) -> None:
-    """What a line says, its time, level and node, and its bytes, are those of the file read in one go."""
+    """The blocks' ends change neither text, time, level and node nor the bytes."""
 
     def read(stops: list[int]) -> tuple[list[dict[str, Any]], bytes, list[int]]:
         whole = block(lines)

@@ -21,7 +21,7 @@ def quoted(text: str, field: str | None = None) -> Leaf:
 
 
 def near(text: str, changed: int) -> Leaf:
-    """A word or one like it."""
+    """A fuzzy word."""
     return Leaf(None, Word(text, near=changed))
 
 
@@ -103,7 +103,7 @@ A, B, C = word("a"), word("b"), word("c")
     ],
 )
 def test_what_is_read(text: str, tree: Node) -> None:
-    """Lucene's syntax, clauses side by side joined by AND, and what logs hold taken as text."""
+    """Lucene's syntax, with AND as the default operator, and signs of logs as text."""
     assert tree == parse(text)
 
 
@@ -131,7 +131,7 @@ REFUSED = (
 
 @pytest.mark.parametrize("text", REFUSED)
 def test_what_cannot_be_read(text: str) -> None:
-    """Said in a sentence without a full stop, for it stands inside of another."""
+    """The error is a sentence without a full stop, which another sentence quotes."""
     with pytest.raises(QueryError) as error:
         parse(text)
     assert not str(error.value).endswith(".")
@@ -146,7 +146,7 @@ TEXTS = st.lists(
 
 @given(st.one_of(st.text(max_size=30), TEXTS.map(" ".join), TEXTS.map("".join)))
 def test_any_text_is_read_or_refused(text: str) -> None:
-    """Whatever is typed makes a tree or a sentence, never another error, and spaces around it change nothing."""
+    """Any text gives a tree or an error with a sentence, and blanks around it change nothing."""
 
     def read(query: str) -> object:
         try:
@@ -158,7 +158,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 
 def written(node: Node) -> str:
-    """A tree as a query with an operator between all clauses."""
+    """The query of a tree, with an operator between all clauses."""
     if isinstance(node, Not):
         return f"NOT {written(node.node)}"
     if isinstance(node, (And, Or)):
@@ -182,7 +182,7 @@ TREES = st.recursive(
 
 @given(TREES)
 def test_operators_are_kept_as_written(tree: Node) -> None:
-    """A query with an operator between all its clauses says what it says, escapes and all."""
+    """A query that is written from a tree gives that tree, escapes included."""
     try:
         read = parse(written(tree))
     except QueryError as error:
@@ -193,7 +193,7 @@ def test_operators_are_kept_as_written(tree: Node) -> None:
 
 @given(st.lists(WORDS, min_size=1, max_size=6))
 def test_clauses_side_by_side_are_joined(words: list[str]) -> None:
-    """Words beside each other mean the same as with AND between them."""
+    """Adjacent words mean AND."""
     quotes = [re.sub(r"([\\\"])", r"\\\1", text) for text in words]
     assert parse(" ".join(f'"{text}"' for text in quotes)) == parse(" AND ".join(f'"{text}"' for text in quotes))
 
@@ -230,19 +230,19 @@ def pasted(text: str, field: str) -> Leaf:
     ],
 )  # fmt: skip
 def test_shown_values_are_texts_or_what_they_hold(text: str, others: tuple[Node, ...]) -> None:
-    """What a line shows of a list or an object is looked for as that text, and as what the field then holds."""
+    """The printed form of a list or an object is searched as text and as its values."""
     tree = Or((quoted(text), *others))
     assert tree == parse(text)
     assert And((tree, A)) == parse(f"({text}) a")
 
 
 def test_tables_show_lists_with_commas() -> None:
-    """As `search` prints them."""
+    """Lists as `search` prints them are understood."""
     items = And((pasted("a", "x"), pasted("b", "x")))
     assert Or((quoted("x=a,b"), Leaf("x", Word("a,b"), pasted=True), items)) == parse("x=a,b")
 
 
 @pytest.mark.parametrize("text", ["x=['a", "x=[it's", "x={'a': 1", "x='a", "x=[", "x=<a", "x=(a b)", "x=a,,b"])
 def test_what_is_cut_off_is_a_text(text: str) -> None:
-    """A value that never closes is read as words are."""
+    """A value without its closing bracket is text."""
     assert parse(text)

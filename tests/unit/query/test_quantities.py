@@ -73,7 +73,7 @@ TOO_LARGE = [
 
 @pytest.mark.parametrize("text", [*NO_NUMBERS, *TOO_LARGE])
 def test_no_number(text: str) -> None:
-    """What is no number, or larger than any that can be there, is said with the field's name."""
+    """An invalid or too large number is reported with the field's name."""
     for read in (number, nanoseconds):
         with pytest.raises(QueryError, match=r"some\.field holds"):
             read("some.field", text)
@@ -81,7 +81,7 @@ def test_no_number(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["1e99h", "300000000000d", "-1e10h", "1e400s"])
 def test_no_duration(text: str) -> None:
-    """One that is beyond all that fits."""
+    """A duration that is too long is reported."""
     with pytest.raises(
         QueryError, match=r"beyond what event\.duration holds: 9223372036854775807 nanoseconds at most"
     ):
@@ -90,7 +90,7 @@ def test_no_duration(text: str) -> None:
 
 @given(st.text("0123456789.eE+-smhdinfx_٣ ", max_size=12))
 def test_numbers_can_be_asked_for(text: str) -> None:
-    """Whatever is taken for a number is one that a field of 64 bits can be compared with."""
+    """Every accepted number can be compared with a 64-bit field."""
     for read in (number, nanoseconds):
         try:
             value = read("some.field", text)
@@ -101,13 +101,13 @@ def test_numbers_can_be_asked_for(text: str) -> None:
 
 
 def test_whole_numbers_stay_whole() -> None:
-    """A number beyond what a float can tell apart is itself."""
+    """Large integers keep all digits."""
     assert 2**63 - 1 == number("log.offset", str(2**63 - 1))
     assert 1.5 == number("log.offset", "1.5")
 
 
 def test_numbers() -> None:
-    """One number, the ends of a range, any; an expression finds none."""
+    """A number, the ends of a range, and any; a regular expression matches none."""
     assert {"term": {"f": 3}} == number_query("f", Word("3"), number)
     assert {"range": {"f": {"gt": 1, "lte": 2}}} == number_query("f", Range("1", "2", with_low=False), number)
     assert {"exists": {"field": "f"}} == number_query("f", Range(None, None), number)
@@ -127,7 +127,7 @@ def test_numbers() -> None:
     ],
 )
 def test_dates(text: str, zone: ZoneInfo, limit: dict[str, str]) -> None:
-    """Dates without a zone are the reader's, with the offset that holds on that day."""
+    """Dates without a zone have the reader's offset of that day."""
     [query] = date_query("@timestamp", Range(text, None), NOW, zone)["bool"]["filter"]
     assert {"range": {"@timestamp": {**limit, "format": "strict_date_optional_time"}}} == query
 
@@ -158,7 +158,7 @@ def test_dates(text: str, zone: ZoneInfo, limit: dict[str, str]) -> None:
     ],
 )
 def test_no_date(text: str) -> None:
-    """What is no time is said, with what would be one."""
+    """An invalid time is reported with valid examples."""
     with pytest.raises(QueryError, match="@timestamp holds times"):
         date_query("@timestamp", Word(text), NOW, UTC)
 
@@ -180,14 +180,14 @@ NONE: Query = {"bool": {"filter": [{"match_none": {}}]}}
     ],
 )
 def test_dates_beyond_the_calendar(query: Query, value: Word | Range) -> None:
-    """Elasticsearch refuses times that it can't keep; every line lies on one side of them."""
+    """Times outside Elasticsearch's range match all lines or none."""
     found = date_query("@timestamp", value, NOW, BERLIN)
     assert found == query if query is ALL else {"match_none": {}} in found["bool"]["filter"]
 
 
 @given(st.text("0123456789-:.TZ+|/ ynowMdhs", max_size=24))
 def test_dates_are_taken_or_refused(text: str) -> None:
-    """Whatever is typed is a condition or a sentence, in any zone."""
+    """Any text gives a condition or a sentence, in any zone."""
     for zone in (UTC, BERLIN, None):
         try:
             date_query("@timestamp", Range(text, text), NOW, zone)

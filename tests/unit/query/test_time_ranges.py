@@ -35,13 +35,13 @@ def _jerusalem(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     ],
 )
 def test_spellings(text: str, meant: datetime) -> None:
-    """A time ago or an ISO time with a zone means the same everywhere."""
+    """Durations back from now, and ISO times with a zone, give their moment."""
     assert moment(text, NOW) == meant
 
 
 @pytest.mark.usefixtures("_jerusalem")
 def test_time_without_zone_is_as_shown() -> None:
-    """Local like the tables, summer time included; UTC where the tables are in UTC."""
+    """A time without a zone is local like the tables, or UTC where they are."""
     assert moment("2026-11-23", NOW) == datetime(2026, 11, 22, 22, 0, tzinfo=UTC)
     assert moment("2026-07-01 12:00", NOW) == datetime(2026, 7, 1, 9, 0, tzinfo=UTC)
     assert moment("2026-11-23", NOW, utc=True) == datetime(2026, 11, 23, tzinfo=UTC)
@@ -49,7 +49,7 @@ def test_time_without_zone_is_as_shown() -> None:
 
 @pytest.mark.parametrize("text", ["", "yesterday", "1", "1y", "-1h", "2026-13-01", "12:00"])
 def test_anything_else_is_refused(text: str) -> None:
-    """What can't be understood is an error that names the spellings."""
+    """The error names the valid forms."""
     with pytest.raises(ValueError, match="is not a time; write"):
         moment(text, NOW)
 
@@ -66,5 +66,5 @@ def test_anything_else_is_refused(text: str) -> None:
     ],
 )
 def test_far_times_are_what_the_index_can_hold(text: str, meant: datetime) -> None:
-    """A time beyond nanoseconds since 1970 is no error: nothing lies beyond."""
+    """Times outside the range of date_nanos are clamped."""
     assert moment(text, NOW) == meant

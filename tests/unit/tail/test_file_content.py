@@ -9,7 +9,7 @@ from shipper.tail.file_content import FileView
 
 
 def test_plain_files_are_read_as_they_are(tmp_path: Path) -> None:
-    """Any place, fewer bytes at the end; the key is device and inode; a growing file goes on."""
+    """Any range can be read; the key is device and inode; a file may grow."""
     path = tmp_path / "app.log"
     path.write_bytes(b"0123456789")
     with closing(FileView(str(path), compressed=False)) as view:
@@ -20,6 +20,6 @@ def test_plain_files_are_read_as_they_are(tmp_path: Path) -> None:
 
 
 def test_missing_files_are_errors(tmp_path: Path) -> None:
-    """Opening is the only moment at which a path counts."""
+    """Only opening uses the path."""
     with pytest.raises(FileNotFoundError):
         FileView(str(tmp_path / "none"), compressed=False)

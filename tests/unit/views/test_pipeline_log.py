@@ -10,7 +10,7 @@ from shipper.views.pipeline_log import Attempt, content, latest
 
 
 def attempt(path: str, created: float = 0, generation: str = "") -> Attempt:
-    """An attempt that is named by its file unless told otherwise."""
+    """An attempt, named by its file unless the test gives a name."""
     return Attempt(generation or path, path, created)
 
 
@@ -39,12 +39,12 @@ NEW = attempt("/p/mriqc_2_20261124_000000.log", created=1)
     ],
 )
 def test_latest(found: list[Attempt], newest: Attempt | None) -> None:
-    """The file's own name decides, then its stamp, then when it was read."""
+    """The file's name decides, then its timestamp, then the time of reading."""
     assert latest(found, 2) == newest
 
 
 def test_content_is_the_bytes_of_the_file() -> None:
-    """Exact bytes where they are kept, the message and a line feed where that is all there was."""
+    """The original bytes where they are kept, otherwise message and line feed."""
     hits: list[Hit] = [
         {"_source": {"message": "ö"}},
         {"_source": {"message": ""}},
@@ -66,6 +66,6 @@ def test_content_is_the_bytes_of_the_file() -> None:
     ],
 )
 def test_content_is_all_or_nothing(source: dict[str, object]) -> None:
-    """A document that does not say what its line was ends the log with an error, not with other bytes."""
+    """A document without its bytes ends the log with an error."""
     with pytest.raises(NoAnswerError, match="can't be understood"):
         content([{"_source": source}])

@@ -37,14 +37,14 @@ DETAIL: dict[str, Any] = {
 
 
 def shown(detail: dict[str, Any]) -> str:
-    """What is printed of it, in UTC."""
+    """The printed view in UTC."""
     out = StringIO()
     write_detail(detail, UTC, out)
     return out.getvalue()
 
 
 def test_a_workflow_run_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Heading, stages, pipelines, and every error in full: no markup, no control characters, nothing cut."""
+    """Heading, stages, pipelines and every error in full; markup is literal and nothing is cut."""
     monkeypatch.setenv("COLUMNS", "100")
     lines = [line.rstrip() for line in shown(DETAIL).splitlines()]
     assert [
@@ -72,7 +72,7 @@ def test_a_workflow_run_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_run_of_which_little_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Dashes for what is not known; no table without rows, and no errors where nothing went wrong."""
+    """Unknown values are dashes; empty tables are left out."""
     monkeypatch.setenv("COLUMNS", "100")
     detail = {"neuroflow.workflow_run_id": "7", "status": "running", "stages": [], "pipelines": []}
     assert ["Workflow run 7  running", "Trigger   -", "Started   -", "Ended     -", "Duration  -"] == shown(
@@ -81,7 +81,7 @@ def test_a_run_of_which_little_is_known(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_narrow_terminal_folds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A long name goes over several lines, whole."""
+    """A long name is folded."""
     monkeypatch.setenv("COLUMNS", "60")
     run = {"neuroflow.run_id": "1", "neuroflow.pipeline": "#" * 40 + "@" * 40, "status": "queued"}
     text = shown({"neuroflow.workflow_run_id": "7", "status": "running", "stages": [], "pipelines": [run]})
@@ -94,5 +94,5 @@ def test_a_narrow_terminal_folds(monkeypatch: pytest.MonkeyPatch) -> None:
     [(None, "-"), (0.04, "0s"), (12.34, "12.3s"), (59, "59s"), (72.9, "1m 12s"), (3600, "1h 0m"), (4050.0, "1h 7m")],
 )
 def test_how_long_something_took(seconds: float | None, text: str) -> None:
-    """In the unit that it needs."""
+    """Durations have a suitable unit."""
     assert text == lasted("duration_seconds")({"duration_seconds": seconds}, None)
