@@ -70,17 +70,12 @@ def _text(answer: Answer, dice: random.Random) -> Answer:
     bodies: list[Callable[[], bytes]] = [
         lambda: body[:at],
         lambda: body[:at] + b"\xff\xfe" + body[at:],
-        lambda: b"",
-        lambda: b"null",
-        lambda: b"[]",
-        lambda: b"{}",
-        lambda: b"NaN",
-        lambda: body[:at] + b"NaN",
+        lambda: b"", lambda: b"null", lambda: b"[]", lambda: b"{}", lambda: b"NaN", lambda: body[:at] + b"NaN",
         lambda: b'{"status": 1e400}',
         lambda: b'{"a":' * 600 + b"1" + b"}" * 600,
         lambda: b"[" * 5000 + b"]" * 5000,
         lambda: body + body,
-    ]
+    ]  # fmt: skip
     kinds = ["application/json", "application/vnd.elasticsearch+json;compatible-with=8", "text/plain", "", "nonsense"]
     headers = {**answer.headers, "content-type": dice.choice(kinds)} if dice.random() < 0.3 else answer.headers
     return answer._replace(body=dice.choice(bodies)(), headers=headers)

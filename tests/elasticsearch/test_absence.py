@@ -124,17 +124,10 @@ def run(node: Node, user: str, folder: Path, *args: str) -> Result:
 
 
 COMMANDS = (
-    ["show"],
-    ["audit"],
-    ["workflow"],
-    ["workflow", "1"],
-    ["pipeline", "1"],
-    ["stats"],
-    ["stats", "failures"],
-    ["tasks"],
-    ["search", "three"],
+    ["show"], ["audit"], ["workflow"], ["workflow", "1"], ["pipeline", "1"], ["stats"], ["stats", "failures"],
+    ["tasks"], ["search", "three"],
     ["search", "three", "-C", "1"],
-)
+)  # fmt: skip
 
 
 def test_reader_sees_the_lines(secured: Node, who: As, tmp_path: Path) -> None:

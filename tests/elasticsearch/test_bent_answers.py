@@ -37,20 +37,15 @@ LOGS = [
     ("show", "--tail", "500", "--format", "ndjson"),
     ("pipeline", "2"),
     ("pipeline", "2", "--format", "json"),
-    ("pipeline", "99"),
-    ("audit",),
-    ("workflow",),
-    ("workflow", "1"),
+    ("pipeline", "99"), ("audit",), ("workflow",), ("workflow", "1"),
     ("workflow", "2", "--format", "json"),
-    ("workflow", "77"),
-    ("stats",),
+    ("workflow", "77"), ("stats",),
     ("stats", "pipelines", "--format", "json"),
-    ("search", "pipeline"),
-    ("search", "nosuchword"),
+    ("search", "pipeline"), ("search", "nosuchword"),
     ("search", "-C", "2", "failed"),
     ("search", "--tail", "3", "-A", "1", "run_id:2"),
     ("tasks",),
-]
+]  # fmt: skip
 
 Run = Callable[[], Result]
 

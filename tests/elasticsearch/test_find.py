@@ -32,22 +32,17 @@ FAILED = line(
 )
 DOCS = {
     "failed": ("app", FAILED),
-    "bold": ("pipeline", line(2, "wrote /out/sub-001_ses-01_run-02_bold.nii.gz in 3.5 s", generation="p", path="/p")),
+    "bold": ("pipeline",
+     line(2, "wrote /out/sub-001_ses-01_run-02_bold.nii.gz in 3.5 s", generation="p", path="/p")),
     "oom": ("pipeline", line(3, "Container OOMKilled, ses-02: 01 of 2", generation="p", path="/p")),
     "audit": ("audit", line(4, "Session status: a -> b", neuroflow={"audit": {"entity": "session:12"}})),
-    "task": (
-        "celery",
-        line(
-            5,
-            "task.failed",
-            log={"level": "warning", "logger": "neuroflow.workers.tasks"},
-            event={"action": "task.failed"},
-            neuroflow={"task": {"name": "neuroflow.run_bids", "id": "ab12-cd34"}, "run_id": "45"},
-        ),
-    ),
-    "plain": ("workflow", line(6, "Größe it's C:\\x [Node] 12:30:01 1,234.5 a=b 100% done!", log={"level": "info"})),
+    "task": ("celery", line(5, "task.failed", log={"level": "warning", "logger": "neuroflow.workers.tasks"},
+     event={"action": "task.failed"},
+     neuroflow={"task": {"name": "neuroflow.run_bids", "id": "ab12-cd34"}, "run_id": "45"})),
+    "plain": ("workflow",
+     line(6, "Größe it's C:\\x [Node] 12:30:01 1,234.5 a=b 100% done!", log={"level": "info"})),
     "late": ("workflow", line(7, "Memory was freed.  No limit", at=7200, path="/var/log/neuroflow/workflow.log")),
-}
+}  # fmt: skip
 
 
 class Finder:

@@ -27,18 +27,10 @@ VALUES: dict[str, Any] = {
     "errors": ["first thing", "b"],
     "subjects": ["one", "two", "three"],
     "limits": {"memory": 12, "deep": {"cpu": [1, 2]}},
-    "flag": True,
-    "off": False,
-    "ratio": 0.25,
-    "large": 12345678901234567890,
-    "note": 'it\'s a "quoted" text',
-    "name": "plain",
-    "mixed": [1, {"a": "x y"}],
-    "failure": "ValueError('no such file')",
-    "thing": "<Thing object at 0x7f00>",
-    "where": "/out/sub-001 (copy)/[1].nii",
-    "took": "1e400",
-}
+    "flag": True, "off": False, "ratio": 0.25, "large": 12345678901234567890, "note": 'it\'s a "quoted" text',
+    "name": "plain", "mixed": [1, {"a": "x y"}], "failure": "ValueError('no such file')",
+    "thing": "<Thing object at 0x7f00>", "where": "/out/sub-001 (copy)/[1].nii", "took": "1e400",
+}  # fmt: skip
 
 
 class Lab:
@@ -122,15 +114,7 @@ def test_pasted_from_the_table(lab: Lab) -> None:
 
 NUMBERS = (
     *(
-        "1e400",
-        "-1e400",
-        "1e-400",
-        "nan",
-        "inf",
-        "-inf",
-        "99999999999999999999",
-        "-99999999999999999999",
-        "0x10",
+        "1e400", "-1e400", "1e-400", "nan", "inf", "-inf", "99999999999999999999", "-99999999999999999999", "0x10",
         "1_000",
     ),
     *(
@@ -155,7 +139,7 @@ NUMBERS = (
         "5.",
         "1e5",
     ),
-)
+)  # fmt: skip
 # Of each kind, by full names, short ones, patterns and keys of lines.
 FIELDS = (
     *("log.offset", "duration", "@timestamp", "event.created", "pid", "level", "message", "error", "took", "time"),
@@ -214,18 +198,14 @@ def test_anything_is_answered(lab: Lab, parts: list[str], space: str) -> None:
     "args",
     [
         *(
-            "show --tail N",
-            "audit --limit N",
-            "audit --entity-id N",
-            "audit --entity-id=-N",
-            "pipeline N",
+            "show --tail N", "audit --limit N", "audit --entity-id N", "audit --entity-id=-N", "pipeline N",
             "workflow N",
         ),
         *("tasks --limit N", "stats --limit N", "workflow --list --limit N", "search a --tail N", "show --since Nd"),
         *("show --until 9999-12-31", "show --since 1e400h", "show --since 0001-01-01", "show --level 1e400"),
         "search a -C 1000 --tail 10000",
     ],
-)
+)  # fmt: skip
 def test_numbers_of_options(lab: Lab, args: str) -> None:
     """Options take numbers of any size."""
     result = lab.run(*shlex.split(args.replace("N", "99999999999999999999")))

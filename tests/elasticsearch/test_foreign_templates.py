@@ -46,15 +46,11 @@ class Lab:
                 {
                     "logging": {"log_dir": str(folder / "logs")},
                     "elasticsearch": {"hosts": [node.url]},
-                    "shipper": {
-                        "namespace": self.namespace,
-                        "state_dir": str(folder / "state"),
-                        "host_name": "here",
-                        "shutdown_timeout": 2,
-                    },
+                    "shipper": {"namespace": self.namespace, "state_dir": str(folder / "state"), "host_name": "here",
+                     "shutdown_timeout": 2},
                 }
             )
-        )
+        )  # fmt: skip
 
     def write(self, *events: str) -> None:
         """Append lines with an unmapped key."""

@@ -25,64 +25,26 @@ EXAMPLE: dict[str, Any] = {
     "data_stream": {"type": "logs", "namespace": "put by the test", "dataset": "put by the test"},
     "ecs": {"version": "8.17.0"},
     "error": {"message": "Memory\nlimit", "type": "MemoryError", "stack_trace": "Traceback …\n" * 2000},
-    "event": {
-        "action": "stage.failed",
-        "category": ["process"],
-        "created": "2026-11-23T12:44:13.000Z",
-        "dataset": "neuroflow.app",
-        "duration": 12_300_000_000,
-        "kind": "event",
-        "outcome": "failure",
-        "timezone": "Asia/Jerusalem",
-        "type": ["end", "error"],
-    },
+    "event": {"action": "stage.failed", "category": ["process"], "created": "2026-11-23T12:44:13.000Z",
+     "dataset": "neuroflow.app", "duration": 12_300_000_000, "kind": "event", "outcome": "failure",
+     "timezone": "Asia/Jerusalem", "type": ["end", "error"]},
     "host": {"name": "worker-1"},
-    "log": {
-        "file": {"path": "/var/log/neuroflow/" + "x" * 4000},
-        "flags": ["truncated"],
-        "iostream": "stderr",
-        "level": "error",
-        "logger": "workflow.stage",
-        "offset": 2**40,
-    },
+    "log": {"file": {"path": "/var/log/neuroflow/" + "x" * 4000}, "flags": ["truncated"], "iostream": "stderr",
+     "level": "error", "logger": "workflow.stage", "offset": 2**40},
     "process": {"name": "ForkPoolWorker-2", "pid": 29499},
     "service": {"environment": "production", "name": "neuroflow"},
     "user": {"id": "u1"},
-    "neuroflow": {
-        "workflow_run_id": "123",
-        "run_id": "456",
-        "pipeline": "qsiprep",
-        "node": "bold_mask",
-        "stage": "qsiprep",
-        "session_id": "ses-01",
-        "subject_id": "789",
-        "context": ["pipeline", "subject_id"],
-        "task": {"id": "c47fda2d", "name": "neuroflow.workers.tasks.run_pipeline"},
-        "generation": "g1",
-        "original": base64.b64encode(b"\xff\x00\r\n").decode(),
-        "audit": {
-            "entity": "session:12",
-            "entity_type": "session",
-            "entity_id": "12",
-            "old_value": "é" * 8191,
-            "new_value": "€" * 9000,
-            "triggered_by": "workflow",
-        },
-        "metrics": {
-            "stages_executed": 5,
-            "stages_successful": 4,
-            "stages_failed": 1,
-            "pipelines_queued": 7,
-            "pipelines_completed": 6,
-            "pipelines_failed": 1,
-            "total_duration_seconds": 3600.5,
-            "started_at": "2026-11-23T11:44:12.000Z",
-            "completed_at": "2026-11-23T12:44:12.000Z",
-            "stage_durations": {"qsiprep": "120.5"},
-        },
-        "extra": {"tasks_queued": "5", "nested": {"path": "€" * 20_000}},
-    },
-}
+    "neuroflow": {"workflow_run_id": "123", "run_id": "456", "pipeline": "qsiprep", "node": "bold_mask",
+     "stage": "qsiprep", "session_id": "ses-01", "subject_id": "789", "context": ["pipeline", "subject_id"],
+     "task": {"id": "c47fda2d", "name": "neuroflow.workers.tasks.run_pipeline"}, "generation": "g1",
+     "original": base64.b64encode(b"\xff\x00\r\n").decode(),
+     "audit": {"entity": "session:12", "entity_type": "session", "entity_id": "12", "old_value": "é" * 8191,
+     "new_value": "€" * 9000, "triggered_by": "workflow"},
+     "metrics": {"stages_executed": 5, "stages_successful": 4, "stages_failed": 1, "pipelines_queued": 7,
+     "pipelines_completed": 6, "pipelines_failed": 1, "total_duration_seconds": 3600.5,
+     "started_at": "2026-11-23T11:44:12.000Z", "completed_at": "2026-11-23T12:44:12.000Z",
+     "stage_durations": {"qsiprep": "120.5"}}, "extra": {"tasks_queued": "5", "nested": {"path": "€" * 20_000}}},
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -236,9 +198,7 @@ def test_retention_is_each_streams_own(es: Elasticsearch) -> None:
     """Operational logs are kept for months, pipeline output a year, the audit trail ten years."""
     kept = {
         dataset: es.perform_request(
-            "POST",
-            f"/_index_template/_simulate/logs-neuroflow.{dataset}",
-            headers={"accept": "application/json"},
+            "POST", f"/_index_template/_simulate/logs-neuroflow.{dataset}", headers={"accept": "application/json"}
         ).body["template"]["lifecycle"]["data_retention"]
         for dataset in ("app", "workflow", "celery", "pipeline", "audit")
     }

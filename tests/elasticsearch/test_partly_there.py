@@ -74,8 +74,7 @@ def missing(bench: Bench) -> Iterator[Callable[[str], Part]]:
 
 
 @pytest.mark.parametrize(
-    ("dataset", "args"),
-    [("app", ("show",)), ("app", ("show", "--tail", "5000")), ("pipeline", ("pipeline", "7"))],
+    ("dataset", "args"), [("app", ("show",)), ("app", ("show", "--tail", "5000")), ("pipeline", ("pipeline", "7"))]
 )
 def test_half_an_answer_is_an_error(
     bench: Bench, missing: Callable[[str], Part], dataset: str, args: tuple[str, ...]

@@ -126,15 +126,11 @@ class Lab:
                 {
                     "logging": {"log_dir": str(self.folder / "logs")},
                     "elasticsearch": {"hosts": [self.node.url], "username": user, "password": password},
-                    "shipper": {
-                        "namespace": "lab",
-                        "state_dir": str(self.folder / f"state-{user}"),
-                        "host_name": self.folder.name,
-                        "shutdown_timeout": 2,
-                    },
+                    "shipper": {"namespace": "lab", "state_dir": str(self.folder / f"state-{user}"),
+                     "host_name": self.folder.name, "shutdown_timeout": 2},
                 }
             )
-        )
+        )  # fmt: skip
         return str(path)
 
     def ship(self, user: str, *args: str, password: str = PASSWORD) -> Result:
@@ -206,11 +202,7 @@ def test_listed_privileges_are_enough_to_ship(lab: Lab, user: str) -> None:
         ("ships", 0, f"(recommended): lacks `monitor` (cluster), `view_index_metadata` on {LOGS}"),
         ("ships", 0, "setup, and templates at start: lacks `manage_index_templates` (cluster)"),
         ("ships", 0, "it answers; reading its health needs the privilege `monitor`"),
-        (
-            "ships",
-            0,
-            "can't check which index templates are in force: grant the cluster privilege `monitor`",
-        ),
+        ("ships", 0, "can't check which index templates are in force: grant the cluster privilege `monitor`"),
         ("watches", 0, "near a rollover (recommended): granted"),
         ("watches", 0, "green, 1 nodes"),
         ("looks", 0, "after a crash or an outage: granted"),

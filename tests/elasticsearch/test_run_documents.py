@@ -47,19 +47,13 @@ def story(runs: int) -> tuple[Lines, Lines]:
                 {"event": "workflow.started", "workflow_run_id": workflow, "trigger": "scheduled", "at": second}
             )
         events += [
-            {
-                "event": "pipeline.queued",
-                "pipeline": "qsiprep",
-                "subject_id": run,
-                "session_id": run,
-                **ids,
-                "at": second,
-            },
+            {"event": "pipeline.queued", "pipeline": "qsiprep", "subject_id": run, "session_id": run, **ids,
+             "at": second},
             {"event": "pipeline.started", "run_id": run, "at": second + 1},
-            {"event": "pipeline.failed", "run_id": run, "error": "Memory limit", "at": second + 9}
-            if failed
-            else {"event": "pipeline.completed", "run_id": run, "duration": 7.5, "at": second + 9},
-        ]
+            {"event": "pipeline.failed", "run_id": run, "error": "Memory limit",
+             "at": second + 9} if failed else {"event": "pipeline.completed", "run_id": run, "duration": 7.5,
+             "at": second + 9},
+        ]  # fmt: skip
         rows = [
             ("created", None),
             ("status_changed", "running"),
@@ -83,14 +77,9 @@ def story(runs: int) -> tuple[Lines, Lines]:
             }  # fmt: skip
             events += [
                 {"event": "metrics.workflow_completed", "metrics": metrics, "at": second + 11},
-                {
-                    "event": "workflow.completed",
-                    "workflow_run_id": workflow,
-                    "duration": 80,
-                    "stages": 5,
-                    "at": second + 12,
-                },
-            ]
+                {"event": "workflow.completed", "workflow_run_id": workflow, "duration": 80, "stages": 5,
+                 "at": second + 12},
+            ]  # fmt: skip
     return events, audit
 
 

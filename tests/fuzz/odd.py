@@ -233,14 +233,9 @@ _VALUES: tuple[Callable[[random.Random], Any], ...] = (
     text,
     lambda dice: dice.choice(NUMBERS),
     lambda dice: dice.choice((None, True, False)),
-    _object,
-    _objects,
-    _list,
+    _object, _objects, _list,
     lambda dice: dice.choice(STAMPS),
     lambda dice: dice.choice(DURATIONS),
-    _deep,
-    _deepest,
-    _many_keys,
-    _many_items,
-)
+    _deep, _deepest, _many_keys, _many_items,
+)  # fmt: skip
 _WEIGHTS = (30, 16, 8, 12, 6, 8, 4, 4, 4, 0.5, 0.04, 0.06)

@@ -17,13 +17,9 @@ from tests.soak.sidecar import Sidecar
 PAUSE_SECONDS = (2.0, 10.0)
 # Each with its weight; the node's restarts take longest, so they are rarer.
 KINDS = {
-    "sidecar killed": 8,
-    "sidecar stopped": 4,
-    "rollover": 5,
-    "node killed": 1,
-    "node restarted": 1,
+    "sidecar killed": 8, "sidecar stopped": 4, "rollover": 5, "node killed": 1, "node restarted": 1,
     "node frozen": 1,
-}
+}  # fmt: skip
 
 
 class Faults:

@@ -136,18 +136,13 @@ def test_missing_variable_is_named(loaded: Load) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "elasticsearch: {hosts: ['user:hunter2@es:9200']}",
-        "elasticsearch: {api_key: [hunter2]}",
-        "elasticsearch: {password: hunter2}",
-        "elasticsearch: {api_key: {id: hunter2}}",
-        "shipper: {redact: {hash_key: [hunter2]}}",
-        "elasticsearch: {api_key: '${KEY}', x: 1}",
-        "elasticsearch: {verify_certs: hunter2}",
-        "shipper: {redact: {hash: [subject], hash_key: hunter2}}",
-        "elasticsearch: {password: *hunter2}",
-        "elasticsearch: {password: !hunter2 x}",
+        "elasticsearch: {hosts: ['user:hunter2@es:9200']}", "elasticsearch: {api_key: [hunter2]}",
+        "elasticsearch: {password: hunter2}", "elasticsearch: {api_key: {id: hunter2}}",
+        "shipper: {redact: {hash_key: [hunter2]}}", "elasticsearch: {api_key: '${KEY}', x: 1}",
+        "elasticsearch: {verify_certs: hunter2}", "shipper: {redact: {hash: [subject], hash_key: hunter2}}",
+        "elasticsearch: {password: *hunter2}", "elasticsearch: {password: !hunter2 x}",
     ],
-)
+)  # fmt: skip
 def test_secrets_are_never_repeated(loaded: Load, text: str) -> None:
     """No error contains a secret."""
     assert "hunter2" not in problem(loaded, text, KEY="hunter2")

@@ -89,12 +89,8 @@ def test_every_exit_code() -> None:
         int(row["Code"]) for row in rows(of_ship, "Code")
     ]
     assert [
-        exit_codes.OK,
-        exit_codes.NOTHING_FOUND,
-        exit_codes.USAGE,
-        exit_codes.CLUSTER,
-        exit_codes.INTERRUPTED,
-    ] == [int(row["Code"]) for row in rows(of_logs, "Code")]
+        exit_codes.OK, exit_codes.NOTHING_FOUND, exit_codes.USAGE, exit_codes.CLUSTER, exit_codes.INTERRUPTED,
+    ] == [int(row["Code"]) for row in rows(of_logs, "Code")]  # fmt: skip
 
 
 def test_every_metric_and_path() -> None:

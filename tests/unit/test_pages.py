@@ -225,22 +225,9 @@ def test_version_has_its_changes() -> None:
 
 
 PHRASES = (
-    "is said",
-    "are said",
-    "made anew",
-    "and their kin",
-    "and its kin",
-    "nobody waits",
-    "for ever",
-    "said aloud",
-    "noticed, said",
-    "read without being told",
-    "under way",
-    "of ours",
-    "whoever asks",
-    "has no home",
-    "sleeping",
-)
+    "is said", "are said", "made anew", "and their kin", "and its kin", "nobody waits", "for ever", "said aloud",
+    "noticed, said", "read without being told", "under way", "of ours", "whoever asks", "has no home", "sleeping",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -30,19 +30,9 @@ UNSAFE = [
     *map(chr, range(0x2066, 0x206A)),
 ]  # fmt: skip
 HARMLESS = [
-    "ä",
-    "\xa0",
-    "\u00ad",
-    "\u00bf",
-    "\u0627",
-    "\u061b",
-    "\u200d",
-    "\u2027",
-    "\u202f",
-    "\u2065",
-    "🧠",
+    "ä", "\xa0", "\u00ad", "\u00bf", "\u0627", "\u061b", "\u200d", "\u2027", "\u202f", "\u2065", "🧠",
     "\U0001f468\u200d🔬",
-]
+]  # fmt: skip
 EVIL = "".join(UNSAFE) + "\x1b]0;owned\x07 gnp\u202e"
 
 

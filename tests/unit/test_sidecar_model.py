@@ -396,9 +396,7 @@ def _is_whole(record: str, there: Counter[str]) -> bool:
 
 
 Weather.TestCase.settings = settings(
-    stateful_step_count=25,
-    suppress_health_check=list(HealthCheck),
-    report_multiple_bugs=False,
+    stateful_step_count=25, suppress_health_check=list(HealthCheck), report_multiple_bugs=False
 )
 TestWeather = Weather.TestCase
 

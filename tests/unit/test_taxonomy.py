@@ -34,19 +34,10 @@ def test_names_of_the_taxonomy(event: str, more: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "event",
     [
-        "",
-        "completed",
-        "one. completed",
-        "a.failed ",
-        "a..b",
-        ".a",
-        "a.",
-        "1.2",
-        "http://a.b",
-        "a.\u00e9",
+        "", "completed", "one. completed", "a.failed ", "a..b", ".a", "a.", "1.2", "http://a.b", "a.\u00e9",
         "a." + "b" * 126,
     ],
-)
+)  # fmt: skip
 def test_sentences_are_no_actions(event: str) -> None:
     """A sentence gives neither action nor outcome."""
     assert taxonomy.event_fields(event) == {"kind": "event", "category": ["process"], "type": ["info"]}

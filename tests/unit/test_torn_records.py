@@ -17,13 +17,9 @@ from tests.unit.shipped import Shipped
 
 HEAD = "2026-03-01 10:00:00,100 - neuroflow.worker - ERROR - it failed"
 TRACE = [
-    "Traceback (most recent call last):",
-    '  File "worker.py", line 3, in run',
-    "    stage(1)",
-    '  File "stages.py", line 9, in stage',
-    "    raise ValueError(number)",
-    "ValueError: 1",
-]
+    "Traceback (most recent call last):", '  File "worker.py", line 3, in run', "    stage(1)",
+    '  File "stages.py", line 9, in stage', "    raise ValueError(number)", "ValueError: 1",
+]  # fmt: skip
 RECORD = [HEAD, *TRACE]
 NEXT = '{"event": "next", "level": "info"}'
 

@@ -13,14 +13,8 @@ from shipper.cli.ship import ship
 from tests.wrong import FILES, SECRET, SECTIONS
 
 COMMANDS: tuple[list[str], ...] = (
-    [],
-    ["--once"],
-    ["check"],
-    ["setup"],
-    ["status"],
-    ["dead-letters", "replay"],
-    ["rebuild-runs"],
-)
+    [], ["--once"], ["check"], ["setup"], ["status"], ["dead-letters", "replay"], ["rebuild-runs"],
+)  # fmt: skip
 
 
 def ends_with_a_sentence(path: Path) -> None:

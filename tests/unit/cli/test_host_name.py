@@ -73,15 +73,11 @@ def test_what_a_store_tells(state: State, cursors: list[Cursor], before: str | N
         (["a container (/.dockerenv)"], "/.dockerenv", State(empty=False, before="a"), True),
         (["knows of no log yet"], None, State(empty=True), True),
         (["a container (x)", "knows of no log yet"], "x", State(empty=True), True),
-        (
-            ["under the host name b, and", "set shipper.host_name to b to"],
-            None,
-            State(empty=False, before="b", renamed=True),
-            True,
-        ),
+        (["under the host name b, and", "set shipper.host_name to b to"], None,
+         State(empty=False, before="b", renamed=True), True),
         (["under the host name another name"], None, State(empty=False, renamed=True), True),
     ],
-)
+)  # fmt: skip
 def test_the_warning(parts: list[str], sign: str | None, state: State, logs: bool) -> None:
     """It says what will happen, and which key to set."""
     said = list(warnings("a", STATE, sign, state, logs=logs))

@@ -45,13 +45,9 @@ def test_setup_prints_a_line_an_object(place: Path, kibana: KibanaStandIn) -> No
     ended = setup(place, kibana.url, "--kibana")
     assert (0, "") == (ended.exit_code, ended.stderr)
     assert [
-        "unchanged  index_template t",
-        "created    tag small-tag",
-        "created    index-pattern small-logs",
-        "created    search small-errors",
-        "created    dashboard small-overview",
-        "created    rule small errors",
-    ] == ended.stdout.splitlines()
+        "unchanged  index_template t", "created    tag small-tag", "created    index-pattern small-logs",
+        "created    search small-errors", "created    dashboard small-overview", "created    rule small errors",
+    ] == ended.stdout.splitlines()  # fmt: skip
     again = setup(place, kibana.url, "--kibana")
     assert {"unchanged"} == {line.split()[0] for line in again.stdout.splitlines()}
 

@@ -520,10 +520,7 @@ def test_blank_lines_are_settled_without_a_request(desk: Desk) -> None:
 
 def test_cursors_move_when_the_runs_are_told_of(desk: Desk) -> None:
     """A span is settled after its facts are written; only failed facts are written again."""
-    runs = Runs(
-        ConnectionTimeout("slow"),
-        Written(FACTS, Verdict(Outcome.RETRY, 429, "busy", "later"), []),
-    )
+    runs = Runs(ConnectionTimeout("slow"), Written(FACTS, Verdict(Outcome.RETRY, 429, "busy", "later"), []))
     assert 1 == len(told(desk, runs))
     assert [FACTS] * 3 == runs.asked
     assert [1, 2] == desk.waits

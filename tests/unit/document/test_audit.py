@@ -23,43 +23,23 @@ def test_a_whole_entry() -> None:
         subject_id=1, session_id=12,
     )  # fmt: skip
     assert found == {
-        "@timestamp": "2026-11-23T12:40:24.666895Z",
-        "message": "Session status",
-        "event": {
-            "kind": "event",
-            "category": ["configuration"],
-            "type": ["change"],
-            "action": "created",
-            "timezone": "UTC",
-        },
-        "log": {},
-        "user": {"id": "dana"},
-        "neuroflow": {
-            "audit": {
-                "entity_type": "session",
-                "entity": "session:12",
-                "entity_id": "12",
-                "new_value": "validated",
-                "triggered_by": "workflow",
-            },
-            "subject_id": "1",
-            "session_id": "12",
-            "extra": {"id": 2, "details": {"a": [1]}},
-        },
-    }
+        "@timestamp": "2026-11-23T12:40:24.666895Z", "message": "Session status",
+        "event": {"kind": "event", "category": ["configuration"], "type": ["change"], "action": "created",
+         "timezone": "UTC"},
+        "log": {}, "user": {"id": "dana"},
+        "neuroflow": {"audit": {"entity_type": "session", "entity": "session:12", "entity_id": "12",
+         "new_value": "validated", "triggered_by": "workflow"}, "subject_id": "1", "session_id": "12",
+         "extra": {"id": 2, "details": {"a": [1]}}},
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("entity_id", "entity"),
     [
-        (0, "session:0"),
-        ("x", "session:x"),
-        (None, "session"),
-        ("", "session"),
-        ([1], "session:[1]"),
+        (0, "session:0"), ("x", "session:x"), (None, "session"), ("", "session"), ([1], "session:[1]"),
         ({}, "session:{}"),
     ],
-)
+)  # fmt: skip
 def test_entities(entity_id: Any, entity: str) -> None:
     """Kind and id; zero is an id, null is none, and ids of any type are accepted."""
     assert entity == entry(entity_id=entity_id)["neuroflow"]["audit"]["entity"]

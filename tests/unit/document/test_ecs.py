@@ -40,21 +40,14 @@ def test_a_whole_document() -> None:
         {
             "@timestamp": "2026-11-23T12:44:12.286093+00:00",
             "message": "pipeline.completed",
-            "event": {
-                "kind": "event",
-                "category": ["process"],
-                "type": ["end"],
-                "action": "pipeline.completed",
-                "outcome": "success",
-                "duration": 1_500_000_000,
-                "created": "2026-11-23T13:00:00.000000000Z",
-                "dataset": "neuroflow.app",
-            },
+            "event": {"kind": "event", "category": ["process"], "type": ["end"], "action": "pipeline.completed",
+             "outcome": "success", "duration": 1_500_000_000, "created": "2026-11-23T13:00:00.000000000Z",
+             "dataset": "neuroflow.app"},
             "log": {"offset": 1, "file": {"path": "/log/neuroflow.log.1"}, "level": "info", "logger": "workflow"},
             "service": {"name": "neuroflow", "environment": "production"},
             "neuroflow": {"generation": "Z29sZGVuLTAx", "run_id": "7", "extra": {"a": 1}},
         }
-    ]
+    ]  # fmt: skip
 
 
 def test_what_all_documents_have_in_common() -> None:

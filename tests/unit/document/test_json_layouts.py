@@ -176,20 +176,14 @@ def test_keys_of_the_user_stay(more: dict[str, Any]) -> None:
     "line",
     [
         {"message": "x", "fields": [1], "jsonPayload": 1, "@fields": "x", "instant": {"epochSecond": "x"}},
-        {
-            "message": "x",
-            "timestampSeconds": None,
-            "thrown": 3,
-            "M": 1,
-            "t": {"$date": 1, "x": 2},
-            "logger": {"a": 1},
-        },
+        {"message": "x", "timestampSeconds": None, "thrown": 3, "M": 1, "t": {"$date": 1, "x": 2},
+         "logger": {"a": 1}},
         {"message": {"a": 1}, "severityLevel": 77, "record": 1, "ddsource": "x", "status": 200},
         {"message": "x", "t": {"$date": ["x"]}, "s": "E"},
         {"message": "x", "instant": {"epochSecond": 10**30, "nanoOfSecond": 1}},
         {"message": "x", "timestampSeconds": "9" * 400},
     ],
-)
+)  # fmt: skip
 def test_odd_values_harm_nothing(line: dict[str, Any]) -> None:
     """Where a value can't be what its key says, all of it is kept."""
     at, level, _, message, error, extra = said(line)

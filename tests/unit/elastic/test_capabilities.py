@@ -41,15 +41,10 @@ def test_mixed_cluster_is_as_poor_as_its_poorest_node() -> None:
 @pytest.mark.parametrize(
     ("version", "has"),
     [
-        ("8.17.4", False),
-        ("8.18.9", False),
-        ("8.19.0", True),
-        ("9.0.8", False),
-        ("9.1.0-SNAPSHOT", True),
-        ("10.0.0", True),
-        ("?", False),
+        ("8.17.4", False), ("8.18.9", False), ("8.19.0", True), ("9.0.8", False), ("9.1.0-SNAPSHOT", True),
+        ("10.0.0", True), ("?", False),
     ],
-)
+)  # fmt: skip
 def test_failure_store_by_version(version: str, has: bool) -> None:
     """It came with 8.19 and 9.1; 9.0 is older than 8.19."""
     assert capabilities(nodes((version, FULL_MODULES))).failure_store is has
@@ -65,33 +60,22 @@ def test_adapt_replaces_types_and_only_types() -> None:
     """A type is replaced with its parameters; a field named "type" stays."""
     body = {
         "version": 1,
-        "template": {
-            "mappings": {
-                "properties": {
-                    "type": {"type": "constant_keyword", "value": "logs"},
-                    "error": {"properties": {"type": {"type": "keyword"}, "stack_trace": {"type": "wildcard"}}},
-                    "message": {"type": "match_only_text"},
-                }
-            },
-            "data_stream_options": {"failure_store": {"enabled": True}},
-        },
-    }
+        "template": {"mappings": {"properties": {"type": {"type": "constant_keyword", "value": "logs"},
+         "error": {"properties": {"type": {"type": "keyword"}, "stack_trace": {"type": "wildcard"}}},
+         "message": {"type": "match_only_text"}}}, "data_stream_options": {"failure_store": {"enabled": True}}},
+    }  # fmt: skip
     able = Capabilities(frozenset({"constant_keyword", "wildcard", "match_only_text"}), failure_store=False)
     adapted = adapt(body, able)
     assert adapted["template"] == {
         "mappings": {
             "properties": {
                 "type": {"type": "keyword"},
-                "error": {
-                    "properties": {
-                        "type": {"type": "keyword"},
-                        "stack_trace": {"type": "keyword", "ignore_above": 8191},
-                    }
-                },
+                "error": {"properties": {"type": {"type": "keyword"},
+                 "stack_trace": {"type": "keyword", "ignore_above": 8191}}},
                 "message": {"type": "text"},
             }
         }
-    }
+    }  # fmt: skip
     assert "data_stream_options" in body["template"], "the given body was changed"  # type: ignore[operator]
 
 

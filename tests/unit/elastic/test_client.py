@@ -120,13 +120,9 @@ def test_security_speaks_for_elasticsearch(status: int) -> None:
         (403, {"message": "security_exception", "status": 403}),
         (401, {"error": {"root_cause": "security_exception", "type": "security_exception"}, "status": 401}),
         (401, {"error": {"root_cause": [None, "security_exception"], "type": "x"}, "status": 401}),
-        (401, security(401, 403)),
-        (400, security(400)),
-        (502, security(502)),
-        (401, None),
-        (401, []),
+        (401, security(401, 403)), (400, security(400)), (502, security(502)), (401, None), (401, []),
     ],
-)
+)  # fmt: skip
 def test_proxies_stay_proxies(status: int, body: object) -> None:
     """Other 401 and 403 answers do not count as Elasticsearch's."""
     assert not is_genuine(refusal(status, body, ASKS))

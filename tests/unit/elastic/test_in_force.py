@@ -60,16 +60,11 @@ def test_ours_have_no_fault(missing: tuple[str, ...]) -> None:
         ("maps event.action as text, not keyword", {"event": {"properties": {"action": {"type": "text"}}}}),
         ("does not map event.action", {"event": {"properties": {}}}),
         ("does not map event.action", {"event": {"type": "flattened"}}),
-        (
-            "maps neuroflow.extra as object, not flattened",
-            {
-                "neuroflow": {
-                    "properties": {"run_id": {"type": "keyword"}, "extra": {"properties": {"a": {"type": "text"}}}}
-                }
-            },
-        ),
+        ("maps neuroflow.extra as object, not flattened",
+         {"neuroflow": {"properties": {"run_id": {"type": "keyword"},
+         "extra": {"properties": {"a": {"type": "text"}}}}}}),
     ],
-)
+)  # fmt: skip
 def test_faults_are_named(said: str, change: dict[str, Any]) -> None:
     """Each fault is described by its effect, and nothing else is reported."""
     lines, _ = ours(Capabilities())

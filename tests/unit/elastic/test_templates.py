@@ -127,40 +127,28 @@ def test_later_release_is_left_alone() -> None:
 def test_the_clusters_spelling_is_the_same() -> None:
     """Nested settings, numbers as text, defaults and timestamps do not count as differences."""
     wanted = {
-        "version": 1,
-        "data_stream": {},
-        "template": {
-            "settings": {"index.mode": "logsdb", "index": {"sort": {"field": ["a"]}, "x": True, "n": 1}},
-            "mappings": {"dynamic": False},
-            "lifecycle": {"data_retention": "90d"},
-        },
-    }
+        "version": 1, "data_stream": {},
+        "template": {"settings": {"index.mode": "logsdb", "index": {"sort": {"field": ["a"]}, "x": True, "n": 1}},
+         "mappings": {"dynamic": False}, "lifecycle": {"data_retention": "90d"}},
+    }  # fmt: skip
     found = {
-        "version": 1,
-        "created_date_millis": 1795446056417,
+        "version": 1, "created_date_millis": 1795446056417,
         "data_stream": {"hidden": False},
-        "template": {
-            "settings": {"index": {"mode": "logsdb", "sort.field": ["a"], "x": "true", "n": "1"}},
-            "mappings": {"dynamic": "false"},
-            "lifecycle": {"enabled": True, "data_retention": "90d"},
-        },
-    }
+        "template": {"settings": {"index": {"mode": "logsdb", "sort.field": ["a"], "x": "true", "n": "1"}},
+         "mappings": {"dynamic": "false"}, "lifecycle": {"enabled": True, "data_retention": "90d"}},
+    }  # fmt: skip
     assert same(wanted, found)
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"version": 2},
-        {"priority": 3},
-        {"composed_of": ["mine"]},
-        {"data_stream": None},
+        {"version": 2}, {"priority": 3}, {"composed_of": ["mine"]}, {"data_stream": None},
         {"template": {"settings": {"index": {"mode": "logsdb", "more": 1}}}},
-        {"template": {"settings": {"index": {"mode": "standard"}}}},
-        {"template": {"settings": {}}},
+        {"template": {"settings": {"index": {"mode": "standard"}}}}, {"template": {"settings": {}}},
         {"template": {"settings": {"index.mode": "logsdb"}, "mappings": {"dynamic": True}}},
     ],
-)
+)  # fmt: skip
 def test_differences_are_seen(change: dict[str, Any]) -> None:
     """Missing, additional and changed parts are differences."""
     wanted = {"version": 1, "data_stream": {}, "template": {"settings": {"index": {"mode": "logsdb"}}}}

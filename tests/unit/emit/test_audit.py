@@ -48,16 +48,11 @@ class TestRecord:
     def test_everything_given(self, tmp_path: Path) -> None:
         """All values are kept; details as an object."""
         given: dict[str, Any] = {
-            "id": 7,
-            "old_value": "running",
-            "new_value": "failed",
-            "triggered_by": "callback",
-            "user_id": "anna",
+            "id": 7, "old_value": "running", "new_value": "failed", "triggered_by": "callback", "user_id": "anna",
             "message": "Session status: running -> failed",
             "details": {"exit_code": 1, "nested": [{"a": None}]},
-            "subject_id": 3,
-            "session_id": 12,
-        }
+            "subject_id": 3, "session_id": 12,
+        }  # fmt: skip
         audit_log(tmp_path).record("pipeline_run", 5, "status_changed", **given)
         (line,) = lines(tmp_path)
         assert {key: line[key] for key in given} == given

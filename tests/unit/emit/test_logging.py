@@ -393,13 +393,9 @@ class TestStdlibRecords:
         (line,) = lines(tmp_path / "neuroflow.log")
         stamp = line.pop("@timestamp")
         assert line == {
-            "component": "my.lib",
-            "path": "/x",
-            "event": "one of 2\nfailed",
-            "workflow_run_id": 5,
-            "level": "warning",
-            "service": "neuroflow",
-        }
+            "component": "my.lib", "path": "/x", "event": "one of 2\nfailed", "workflow_run_id": 5,
+            "level": "warning", "service": "neuroflow",
+        }  # fmt: skip
         assert stamp.endswith("+00:00")
 
     def test_exceptions_and_stacks(self, tmp_path: Path) -> None:

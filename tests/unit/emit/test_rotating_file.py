@@ -240,15 +240,11 @@ class TestRotationSettings:
     @pytest.mark.parametrize(
         "wrong",
         [
-            {"max_size": 1},
-            {"max_size_mb": -1},
+            {"max_size": 1}, {"max_size_mb": -1},
             {"max_size_mb": float("nan")},
-            {"max_size_mb": "100"},
-            {"max_size_mb": True},
-            {"backup_count": -1},
-            {"backup_count": 1.5},
+            {"max_size_mb": "100"}, {"max_size_mb": True}, {"backup_count": -1}, {"backup_count": 1.5},
         ],
-    )
+    )  # fmt: skip
     def test_mistakes_are_named(self, wrong: dict[str, Any]) -> None:
         """The message names the key."""
         with pytest.raises(ValueError, match=f"rotation: {next(iter(wrong))}: "):

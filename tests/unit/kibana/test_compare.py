@@ -39,20 +39,13 @@ def actions(*found: dict[str, Any]) -> list[str]:
         (True, {"a": 1}, {"a": 1.0}),
         (True, {"a": {}, "b": [], "c": None, "d": ""}, {}),
         (True, {"a": ""}, {"a": None}),
-        (True, {}, None),
-        (False, {"a": 1}, {}),
-        (False, {"a": 1}, None),
-        (False, {"a": 1}, [1]),
+        (True, {}, None), (False, {"a": 1}, {}), (False, {"a": 1}, None), (False, {"a": 1}, [1]),
         (False, {"a": 1}, {"a": True}),
         (False, {"a": 1}, {"a": "1"}),
         (False, {"a": None}, {"a": 0}),
-        (False, [], [1]),
-        (False, [1], None),
-        (False, [1], [1, 2]),
-        (False, [1, 2], [2, 1]),
-        (False, ["a"], "a"),
+        (False, [], [1]), (False, [1], None), (False, [1], [1, 2]), (False, [1, 2], [2, 1]), (False, ["a"], "a"),
     ],
-)
+)  # fmt: skip
 def test_leaves_are_compared(verdict: bool, wanted: Any, found: Any) -> None:
     """Additional values do not count, empty ones may be missing, and types count."""
     assert verdict is holds(wanted, found)

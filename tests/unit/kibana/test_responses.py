@@ -108,33 +108,20 @@ def test_no_answer_is_a_sentence(sentence: str, error: Any) -> None:
     ("sentence", "error"),
     [
         ("search s: another object has this id (conflict): delete that object in Kibana, or rename it", "conflict"),
-        (
-            "search s: the space has several copies of it (a, b): delete all but one in Kibana under Saved Objects",
-            {"type": "ambiguous_conflict", "destinations": [{"id": "a"}, {"id": "b", "title": "t"}]},
-        ),
-        (
-            "search s: refers to missing objects: index-pattern x, tag y",
-            {
-                "type": "missing_references",
-                "references": [{"type": "index-pattern", "id": "x"}, {"type": "tag", "id": "y"}],
-            },
-        ),
-        (
-            "search s: this Kibana imports no objects of this type (is it older, or the feature off?)",
-            "unsupported_type",
-        ),
+        ("search s: the space has several copies of it (a, b): delete all but one in Kibana under Saved Objects",
+         {"type": "ambiguous_conflict", "destinations": [{"id": "a"}, {"id": "b", "title": "t"}]}),
+        ("search s: refers to missing objects: index-pattern x, tag y",
+         {"type": "missing_references",
+         "references": [{"type": "index-pattern", "id": "x"}, {"type": "tag", "id": "y"}]}),
+        ("search s: this Kibana imports no objects of this type (is it older, or the feature off?)",
+         "unsupported_type"),
         ("search s: no room (status 507)", {"type": "unknown", "message": "no room", "statusCode": 507}),
-        (
-            "search s: [attributes.title]: expected a string (status 400)",
-            {
-                "type": "unknown",
-                "isBoom": True,
-                "output": {"payload": {"message": "[attributes.title]: expected a string", "statusCode": 400}},
-            },
-        ),
+        ("search s: [attributes.title]: expected a string (status 400)",
+         {"type": "unknown", "isBoom": True,
+         "output": {"payload": {"message": "[attributes.title]: expected a string", "statusCode": 400}}}),
         ('search s: new_kind: {"type":"new_kind","why":"?"}', {"type": "new_kind", "why": "?"}),
     ],
-)
+)  # fmt: skip
 def test_each_refused_object_is_a_sentence(sentence: str, error: Any) -> None:
     """The sentence names object, reason and remedy."""
     error = {"type": error} if isinstance(error, str) else error

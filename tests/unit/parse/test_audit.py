@@ -29,14 +29,10 @@ def test_details_in_all_their_shapes(details: bytes, value: Any) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        b'{"entity_type": "session"}',
-        b'{"action": "created"}',
-        b'{"entity_type": null, "action": "created"}',
-        b'{"entity_type": "session", "action": null}',
-        b'["entity_type", "action"]',
-        b'{"entity_type": "sess',
+        b'{"entity_type": "session"}', b'{"action": "created"}', b'{"entity_type": null, "action": "created"}',
+        b'{"entity_type": "session", "action": null}', b'["entity_type", "action"]', b'{"entity_type": "sess',
     ],
-)
+)  # fmt: skip
 def test_what_is_no_entry(line: bytes) -> None:
     """A line without kind or action is no audit record."""
     assert audit.parse(line) is None

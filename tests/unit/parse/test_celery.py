@@ -40,37 +40,25 @@ def test_what_begins_a_record(line: bytes, *, is_one: bool) -> None:
         ("succeeded in 0.42s: {'a': 1}", {"action": "task.succeeded", "outcome": "success", "duration": 0.42}),
         ("succeeded in 1e-05s: None", {"action": "task.succeeded", "outcome": "success", "duration": 1e-05}),
         ("succeeded in 1.2.3s: None", {"action": "task.succeeded", "outcome": "success", "duration_text": "1.2.3"}),
-        (
-            "retry: Retry in 30s: OSError('is: no such files: x')",
-            {"action": "task.retried", "error_type": "OSError", "error": "is: no such files: x"},
-        ),
-        (
-            "retry: Retry at 2026-11-23 12:42:00+00:00: ValueError('x')",
-            {"action": "task.retried", "error_type": "ValueError", "error": "x"},
-        ),
+        ("retry: Retry in 30s: OSError('is: no such files: x')",
+         {"action": "task.retried", "error_type": "OSError", "error": "is: no such files: x"}),
+        ("retry: Retry at 2026-11-23 12:42:00+00:00: ValueError('x')",
+         {"action": "task.retried", "error_type": "ValueError", "error": "x"}),
         ("retry: Retry in 5s", {"action": "task.retried"}),
-        (
-            'raised unexpected: TypeError("can\'t")',
-            {"action": "task.failed", "outcome": "failure", "error_type": "TypeError", "error": "can't"},
-        ),
-        (
-            "raised expected: app.Bad('a\\nb\\\\',)",
-            {"action": "task.failed", "outcome": "failure", "error_type": "app.Bad", "error": "a\nb\\"},
-        ),
-        (
-            "raised unexpected: KeyError('a', 'b')",
-            {"action": "task.failed", "outcome": "failure", "error_type": "KeyError", "error": "'a', 'b'"},
-        ),
+        ('raised unexpected: TypeError("can\'t")',
+         {"action": "task.failed", "outcome": "failure", "error_type": "TypeError", "error": "can't"}),
+        ("raised expected: app.Bad('a\\nb\\\\',)",
+         {"action": "task.failed", "outcome": "failure", "error_type": "app.Bad", "error": "a\nb\\"}),
+        ("raised unexpected: KeyError('a', 'b')",
+         {"action": "task.failed", "outcome": "failure", "error_type": "KeyError", "error": "'a', 'b'"}),
         ("raised unexpected: odd", {"action": "task.failed", "outcome": "failure", "error": "odd"}),
         ("reject requeue=False: x", {"action": "task.rejected", "outcome": "failure", "error": "x"}),
         ("ignored", {"action": "task.ignored"}),
-        (
-            "INTERNAL ERROR: OSError(2, 'no')",
-            {"action": "task.failed", "outcome": "failure", "error_type": "OSError", "error": "2, 'no'"},
-        ),
+        ("INTERNAL ERROR: OSError(2, 'no')",
+         {"action": "task.failed", "outcome": "failure", "error_type": "OSError", "error": "2, 'no'"}),
         ("succeeded before the worker was lost: X()", {}),
     ],
-)
+)  # fmt: skip
 def test_the_life_of_a_task(rest: str, more: Record) -> None:
     """A task's line has its name, its id and its state, with duration or error."""
     line = of_task(rest)
@@ -160,16 +148,12 @@ def test_other_ways_to_speak_of_a_task() -> None:
     task = {**BASE, "logger": "celery", "task_name": "app.tasks.run", "task_id": ID}
     told: list[tuple[str, Record]] = [
         (f"Discarding revoked task: app.tasks.run[{ID}]", {"action": "task.revoked"}),
-        (
-            f"Soft time limit (300s) exceeded for app.tasks.run[{ID}]",
-            {"action": "task.soft_timeout", "timeout_seconds": 300.0},
-        ),
-        (
-            f"Hard time limit (0.5s) exceeded for app.tasks.run[{ID}]",
-            {"action": "task.timeout", "timeout_seconds": 0.5, "outcome": "failure"},
-        ),
+        (f"Soft time limit (300s) exceeded for app.tasks.run[{ID}]",
+         {"action": "task.soft_timeout", "timeout_seconds": 300.0}),
+        (f"Hard time limit (0.5s) exceeded for app.tasks.run[{ID}]",
+         {"action": "task.timeout", "timeout_seconds": 0.5, "outcome": "failure"}),
         (f"[app.tasks.run({ID})] hello", {}),
-    ]
+    ]  # fmt: skip
     for said, more in told:
         assert {**task, "event": said, **more} == text_formats.parse(HEAD + said)
     lost = text_formats.parse(HEAD + "Task handler raised error: WorkerLostError('exited prematurely')")

@@ -27,54 +27,22 @@ def parsed(*lines: str, layouts: tuple[str, ...] = (TASKS, WORKER), final: bool 
 @pytest.mark.parametrize(
     ("layout", "line", "expected"),
     [
-        (
-            WORKER,
-            f"WARNING ~MainProcess~{STAMP} >> said",
-            {
-                "level": "WARNING",
-                "process_name": "MainProcess",
-                "timestamp": STAMP,
-                "event": "said",
-                "logger": "celery",
-            },
-        ),
-        (
-            TASKS,
-            f"INFO    ~ForkPoolWorker-1~a.b/{ID}~{STAMP} >> said",
-            {
-                "level": "INFO",
-                "process_name": "ForkPoolWorker-1",
-                "timestamp": STAMP,
-                "event": "said",
-                "logger": "celery",
-                "task_name": "a.b",
-                "task_id": ID,
-            },
-        ),
-        (
-            TASKS,
-            f"INFO    ~ForkPoolWorker-1~???/???~{STAMP} >> said",
-            {
-                "level": "INFO",
-                "process_name": "ForkPoolWorker-1",
-                "timestamp": STAMP,
-                "event": "said",
-                "logger": "celery",
-            },
-        ),
-        (
-            "%(created)f %(process)d %(name)s %(lineno)5d %(message)s",
-            "1795600000.25 77 a.b    12 said",
-            {"timestamp": "1795600000.25", "pid": 77, "logger": "a.b", "lineno": 12, "event": "said"},
-        ),
-        (
-            "100%% <%(levelname)s> (%(asctime)s) %(message)s [end]",
-            f"100% <ERROR> ({STAMP}) said [end]",
-            {"timestamp": STAMP, "level": "ERROR", "logger": "celery", "event": "said [end]"},
-        ),
+        (WORKER, f"WARNING ~MainProcess~{STAMP} >> said",
+         {"level": "WARNING", "process_name": "MainProcess", "timestamp": STAMP, "event": "said",
+         "logger": "celery"}),
+        (TASKS, f"INFO    ~ForkPoolWorker-1~a.b/{ID}~{STAMP} >> said",
+         {"level": "INFO", "process_name": "ForkPoolWorker-1", "timestamp": STAMP, "event": "said",
+         "logger": "celery", "task_name": "a.b", "task_id": ID}),
+        (TASKS, f"INFO    ~ForkPoolWorker-1~???/???~{STAMP} >> said",
+         {"level": "INFO", "process_name": "ForkPoolWorker-1", "timestamp": STAMP, "event": "said",
+         "logger": "celery"}),
+        ("%(created)f %(process)d %(name)s %(lineno)5d %(message)s", "1795600000.25 77 a.b    12 said",
+         {"timestamp": "1795600000.25", "pid": 77, "logger": "a.b", "lineno": 12, "event": "said"}),
+        ("100%% <%(levelname)s> (%(asctime)s) %(message)s [end]", f"100% <ERROR> ({STAMP}) said [end]",
+         {"timestamp": STAMP, "level": "ERROR", "logger": "celery", "event": "said [end]"}),
         ("%(message)s", "said", {"logger": "celery", "event": "said"}),
     ],
-)
+)  # fmt: skip
 def test_what_the_fields_of_a_format_are(layout: str, line: str, expected: dict[str, Any]) -> None:
     """Each field is mapped as in other formats."""
     assert [expected] == parsed(line, layouts=(layout,)).records

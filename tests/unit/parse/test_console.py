@@ -43,29 +43,13 @@ def test_event_and_pairs(rest: str, record: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("shown", "value"),
     [
-        ("None", None),
-        ("True", True),
-        ("False", False),
-        ("17", 17),
-        ("-3", -3),
-        ("0.5", 0.5),
-        ("1e-05", 1e-05),
-        ("001", "001"),
-        ("20240115_1430", "20240115_1430"),
-        ("1_0.5", "1_0.5"),
-        ("1.50", "1.50"),
-        ("+1", "+1"),
-        ("\u0661", "\u0661"),
-        ("nan", "nan"),
-        ("inf", "inf"),
-        ("12345678901234567890", "12345678901234567890"),
-        (r"'a\nb\t\\\x1b\'\u00e9\U0001f9e0'", "a\nb\t\\\x1b'é🧠"),
-        (r"'\ud800'", "\ufffd"),
-        (r"'\d \U00110000'", r"\d \U00110000"),
-        ("''", ""),
-        ("'", "'"),
+        ("None", None), ("True", True), ("False", False), ("17", 17), ("-3", -3), ("0.5", 0.5), ("1e-05", 1e-05),
+        ("001", "001"), ("20240115_1430", "20240115_1430"), ("1_0.5", "1_0.5"), ("1.50", "1.50"), ("+1", "+1"),
+        ("\u0661", "\u0661"), ("nan", "nan"), ("inf", "inf"), ("12345678901234567890", "12345678901234567890"),
+        (r"'a\nb\t\\\x1b\'\u00e9\U0001f9e0'", "a\nb\t\\\x1b'é🧠"), (r"'\ud800'", "\ufffd"),
+        (r"'\d \U00110000'", r"\d \U00110000"), ("''", ""), ("'", "'"),
     ],
-)
+)  # fmt: skip
 def test_values(shown: str, value: object) -> None:
     """A value is a number only if the renderer would print it the same way; quoted texts are unquoted."""
     found = parsed(f"e  v={shown}")["v"]
@@ -101,32 +85,19 @@ def test_other_lines_are_none(line: str) -> None:
 @pytest.mark.parametrize(
     ("rest", "record"),
     [
-        (
-            "pipeline.failed                duration=0.4s error=x is missing. Try: pip x exit_code=-1 session=ses-1",
-            {
-                "event": "pipeline.failed",
-                "duration": "0.4s",
-                "error": "x is missing. Try: pip x",
-                "exit_code": -1,
-                "session": "ses-1",
-            },
-        ),
-        (
-            "a.name.that.is.longer.than.its.padding cmd=docker run x",
-            {"event": "a.name.that.is.longer.than.its.padding", "cmd": "docker run x"},
-        ),
-        (
-            "two words                      message=of its own run_id=1",
-            {"event": "two words", "message": "of its own", "run_id": 1},
-        ),
-        (
-            "a.b                            [app.x] error=no room",
-            {"event": "a.b", "logger": "app.x", "error": "no room"},
-        ),
+        ("pipeline.failed                duration=0.4s error=x is missing. Try: pip x exit_code=-1 session=ses-1",
+         {"event": "pipeline.failed", "duration": "0.4s", "error": "x is missing. Try: pip x", "exit_code": -1,
+         "session": "ses-1"}),
+        ("a.name.that.is.longer.than.its.padding cmd=docker run x",
+         {"event": "a.name.that.is.longer.than.its.padding", "cmd": "docker run x"}),
+        ("two words                      message=of its own run_id=1",
+         {"event": "two words", "message": "of its own", "run_id": 1}),
+        ("a.b                            [app.x] error=no room",
+         {"event": "a.b", "logger": "app.x", "error": "no room"}),
         ("a.b x=it's y", {"event": "a.b", "x": "it's y"}),
         ("no event x=it's y", {"event": "no event x=it's y"}),
     ],
-)
+)  # fmt: skip
 def test_texts_without_quotes(rest: str, record: dict[str, Any]) -> None:
     """Values that older renderers left unquoted are parsed."""
     assert record == parsed(rest)
@@ -141,26 +112,17 @@ STDERR = "Stderr:\nTraceback (most recent call last):\n  File x\n    f(a, b=1)\n
         ("multi\nline event               a='b\\nc' d=1", {"event": "multi\nline event", "a": "b\nc", "d": 1}),
         ("multi\nline event               a=b\nc d=1", {"event": "multi\nline event", "a": "b\nc", "d": 1}),
         ("a.b  error=one\ntwo three run_id=7", {"event": "a.b", "error": "one\ntwo three", "run_id": 7}),
-        (
-            f"a.b  duration=3.2s error=code 137\n\n{STDERR} exit_code=137 session=s",
-            {
-                "event": "a.b",
-                "duration": "3.2s",
-                "error": f"code 137\n\n{STDERR[:-1]}",
-                "exit_code": 137,
-                "session": "s",
-            },
-        ),
-        (
-            f"a.b  error=one\ntwo run_id=7\n{STDERR[8:-1]}",
-            {"event": "a.b", "error": "one\ntwo", "run_id": 7, "exception": STDERR[8:-1]},
-        ),
+        (f"a.b  duration=3.2s error=code 137\n\n{STDERR} exit_code=137 session=s",
+         {"event": "a.b", "duration": "3.2s", "error": f"code 137\n\n{STDERR[:-1]}", "exit_code": 137,
+         "session": "s"}),
+        (f"a.b  error=one\ntwo run_id=7\n{STDERR[8:-1]}",
+         {"event": "a.b", "error": "one\ntwo", "run_id": 7, "exception": STDERR[8:-1]}),
         ("a.b  error=one\ntwo", {"event": "a.b", "error": "one", "continuation": "two"}),
         ("a.b  error='one'\ntwo run_id=7", {"event": "a.b", "error": "one", "continuation": "two run_id=7"}),
         ("a.b  session=s\nRunning x tool=y", {"event": "a.b", "session": "s", "continuation": "Running x tool=y"}),
         ("a.b\nRunning x tool=y", {"event": "a.b", "continuation": "Running x tool=y"}),
     ],
-)
+)  # fmt: skip
 def test_pairs_over_several_lines(rest: str, record: dict[str, Any]) -> None:
     """Events and unquoted values may contain line feeds if more pairs follow; ids may not."""
     assert record == parsed(rest)

@@ -179,16 +179,11 @@ def test_a_boxed_traceback_in_colours_behind_a_print() -> None:
 @pytest.mark.parametrize(
     "torn",
     [
-        '{"event": "a", "lev',
-        '{"a": {"b": 1, "event": "x',
-        "[2026-11-23 12:41:11,0",
-        '{"event": "a", "d": {"event": "x", ',
-        "\u4e2d{",
-        "ERROR fo",
-        "Nov 27 02:14:07 node app[12]: ",
+        '{"event": "a", "lev', '{"a": {"b": 1, "event": "x', "[2026-11-23 12:41:11,0",
+        '{"event": "a", "d": {"event": "x", ', "\u4e2d{", "ERROR fo", "Nov 27 02:14:07 node app[12]: ",
         "I1127 02:14:07.963 ",
     ],
-)
+)  # fmt: skip
 @pytest.mark.parametrize(
     "line", ['{"event": "b", "level": "info"}', '{ "message": "b", "d": {"x": {}}, "severity": "INFO"}']
 )
@@ -255,19 +250,11 @@ def test_a_record_has_an_end_in_bytes() -> None:
 @pytest.mark.parametrize(
     "printed",
     [
-        b"=" * 80,
-        b"Docker image found locally: x",
-        b"Running qsiprep for participant 001",
-        b"Command: docker run",
-        "✓ done".encode(),
-        "✗ failed".encode(),
-        b"Duration: 0:00:01",
-        b"Execution log saved: /x.json",
-        b"+ app.run",
-        b"{",
-        b"Exception in thread Thread-1:",
+        b"=" * 80, b"Docker image found locally: x", b"Running qsiprep for participant 001", b"Command: docker run",
+        "✓ done".encode(), "✗ failed".encode(), b"Duration: 0:00:01", b"Execution log saved: /x.json", b"+ app.run",
+        b"{", b"Exception in thread Thread-1:",
     ],
-)
+)  # fmt: skip
 def test_output_of_a_run_is_no_note_of_an_exception(printed: bytes) -> None:
     """Output of a pipeline run is not joined to an exception; a note is."""
     data = b"2026-11-23 12:44:12,289 - x - ERROR - no\n" + TRACE + b"\na note\n"

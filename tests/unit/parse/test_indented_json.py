@@ -11,15 +11,10 @@ from shipper.parse import indented_json
 from tests.unit.blocks import records_of
 
 ENTRIES = [
-    {
-        "timestamp": "2026-11-23 12:40:24.666895",
-        "entity_type": "session",
-        "entity_id": 1,
-        "action": "a",
-        "old_value": "",
-    },
+    {"timestamp": "2026-11-23 12:40:24.666895", "entity_type": "session", "entity_id": 1, "action": "a",
+     "old_value": ""},
     {"timestamp": "2026-11-23 12:40:25", "entity_type": "subject", "action": "b", "details": {"x": [1, {}]}},
-]
+]  # fmt: skip
 EXPORT = json.dumps(ENTRIES, indent=2)
 AROUND = '{"event": "before"}\n%s\n{"event": "after"}'
 

@@ -36,17 +36,10 @@ def said(records: Records) -> list[tuple[Any, ...]]:
 def test_output_is_a_record_a_line() -> None:
     """The frame is one record, and each non-blank line another."""
     output = [
-        '{"event": "a.b", "level": "info"}',
-        "2026-11-23 12:44:12,289 - x - INFO - no line of ours",
-        "[2026-11-23 12:41:11,027: INFO/MainProcess] nor this",
-        "2026-11-23 12:38:43 [info     ] nor this",
-        "=" * 80,
-        RULE,
-        "  STDERR",
-        RULE,
-        "Traceback (most recent call last):",
-        "  File x",
-    ]
+        '{"event": "a.b", "level": "info"}', "2026-11-23 12:44:12,289 - x - INFO - no line of ours",
+        "[2026-11-23 12:41:11,027: INFO/MainProcess] nor this", "2026-11-23 12:38:43 [info     ] nor this",
+        "=" * 80, RULE, "  STDERR", RULE, "Traceback (most recent call last):", "  File x",
+    ]  # fmt: skip
     found = parsed(OWN + framed("STDOUT", "\n\n".join(output)) + OWN)
     assert [
         ("pipeline.start", None),

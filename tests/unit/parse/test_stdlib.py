@@ -38,14 +38,7 @@ def test_a_loggers_name_may_hold_blanks(logger: str) -> None:
     assert format_prefixes.begins(line.encode())
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "",
-        "2026-11-23 12:44:12 - x - Info - y",
-        "12:44 - x - INFO - y",
-    ],
-)
+@pytest.mark.parametrize("line", ["", "2026-11-23 12:44:12 - x - Info - y", "12:44 - x - INFO - y"])
 def test_other_lines_are_none(line: str) -> None:
     """Without the whole prefix a line is of another format."""
     assert not format_prefixes.begins(line.encode())

@@ -8,12 +8,8 @@ from shipper.parse import voxelops
 from shipper.parse.records import Record
 
 RUN: Record = {
-    "tool": "qsiprep",
-    "participant": "001",
-    "exit_code": 0,
-    "end_time": "2026-11-23T14:46:53",
-    "stdout": "x",
-}
+    "tool": "qsiprep", "participant": "001", "exit_code": 0, "end_time": "2026-11-23T14:46:53", "stdout": "x",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -60,15 +56,9 @@ def test_audit_lines(kind: str, level: str, outcome: str | None) -> None:
     """The type is the event, unchanged; the error comes from the data."""
     record = voxelops.adapted({"event_type": kind, "procedure": "qsiprep", "data": {"error": "no"}, "run_id": "u"})
     assert (kind, kind, level, "qsiprep", outcome, "no", "u", {"error": "no"}) == (
-        record["event"],
-        record["action"],
-        record["level"],
-        record["pipeline"],
-        record.get("outcome"),
-        record["error"],
-        record["run_id"],
-        record["data"],
-    )
+        record["event"], record["action"], record["level"], record["pipeline"], record.get("outcome"),
+        record["error"], record["run_id"], record["data"],
+    )  # fmt: skip
 
 
 def test_an_error_of_the_line_itself_counts() -> None:

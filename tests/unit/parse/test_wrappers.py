@@ -149,30 +149,14 @@ def test_docker_says_more_of_a_container() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        b"",
-        b"a | b",
-        b"name  | value | more",
-        b"INFO     | said",
-        b"2026-11-27 | x",
-        b"info  | said",
-        b"+-----+-----+",
-        b"[pod] x",
-        b"[pod/x] y",
-        b"2026-11-23T12:40:14.007446Z [info     ] a.b",
-        b"2026-11-27T01:02:03Z said",
-        b"2026-11-27T01:02:03Z stdin F x",
-        b"2026-11-27T01:02:03Z stdout X x",
-        b'{"log":"x"}',
-        b'{"log":"x","stream":"stdout","event":"a"}',
-        b'{"log":"a\\nb\\n","stream":"stdout","time":"x"}',
-        b'{"log":5,"stream":"stdout","time":"x"}',
-        b"| x | y |",
-        b"a  |",
-        b"only this  | ",
-        b"said  | ",
-        b"some words  | x",
+        b"", b"a | b", b"name  | value | more", b"INFO     | said", b"2026-11-27 | x", b"info  | said",
+        b"+-----+-----+", b"[pod] x", b"[pod/x] y", b"2026-11-23T12:40:14.007446Z [info     ] a.b",
+        b"2026-11-27T01:02:03Z said", b"2026-11-27T01:02:03Z stdin F x", b"2026-11-27T01:02:03Z stdout X x",
+        b'{"log":"x"}', b'{"log":"x","stream":"stdout","event":"a"}',
+        b'{"log":"a\\nb\\n","stream":"stdout","time":"x"}', b'{"log":5,"stream":"stdout","time":"x"}', b"| x | y |",
+        b"a  |", b"only this  | ", b"said  | ", b"some words  | x",
     ],
-)
+)  # fmt: skip
 def test_other_lines_are_not_wrapped(line: bytes) -> None:
     """Tables, columns with levels, and other JSON with these keys are not wrapped lines."""
     assert wrappers.unwrap(line) is None
@@ -211,12 +195,7 @@ def test_pieces_give_the_same_records_as_the_whole(lines: list[bytes], chunks: l
 
     def told(lengths: list[int]) -> list[tuple[Any, ...]]:
         data = b"\n".join(lines)
-        reader = Reader(
-            Origin(b"123456789", "/p", "/p", "auto", "app"),
-            START,
-            keep=2**20,
-            compressed=False,
-        )
+        reader = Reader(Origin(b"123456789", "/p", "/p", "auto", "app"), START, keep=2**20, compressed=False)
         splitter = reader._splitter
         assert isinstance(splitter, Splitter)
         found: list[tuple[Any, ...]] = []

@@ -28,23 +28,7 @@ QUERIES = st.lists(
         st.sampled_from(
             [
                 *(
-                    "AND",
-                    "OR",
-                    "NOT",
-                    "TO",
-                    "(",
-                    ")",
-                    '"',
-                    "'",
-                    "[",
-                    "]",
-                    "{",
-                    "}",
-                    "*",
-                    "?",
-                    "^2",
-                    "/a+/",
-                    "\\",
+                    "AND", "OR", "NOT", "TO", "(", ")", '"', "'", "[", "]", "{", "}", "*", "?", "^2", "/a+/", "\\",
                     "\ud800",
                 ),
                 *(
@@ -85,7 +69,7 @@ QUERIES = st.lists(
         ),
     ),
     max_size=10,
-)
+)  # fmt: skip
 
 
 @given(QUERIES.flatmap(lambda parts: st.sampled_from([" ".join(parts), "".join(parts)])))

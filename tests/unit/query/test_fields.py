@@ -12,16 +12,12 @@ from shipper.views.highlight import SHOWN
 
 MAPPINGS = Path(__file__).parents[3] / "mappings" / "component_templates"
 TYPES = {
-    "match_only_text": {"text"},
-    "keyword": {"keyword"},
+    "match_only_text": {"text"}, "keyword": {"keyword"},
     "constant_keyword": {"keyword"},
     "wildcard": {"trace"},
     "long": {"number", "duration"},
-    "double": {"number"},
-    "date": {"date"},
-    "date_nanos": {"date"},
-    "flattened": {"flattened"},
-}
+    "double": {"number"}, "date": {"date"}, "date_nanos": {"date"}, "flattened": {"flattened"},
+}  # fmt: skip
 
 
 def mapped() -> dict[str, str]:

@@ -56,10 +56,7 @@ A, B, C = word("a"), word("b"), word("c")
         ('"a \\"b\\" \\\\ c"', quoted('a "b" \\ c')),
         ('"a b"~3^2', Leaf(None, Word("a b", quoted=True, near=3))),
         ('a"b c"', And((A, quoted("b c")))),
-        (
-            "a~ b~1 c~2^3",
-            And((near("a", -1), near("b", 1), near("c", 2))),
-        ),
+        ("a~ b~1 c~2^3", And((near("a", -1), near("b", 1), near("c", 2)))),
         ("a^2 (b)^3", And((A, B))),
         ("a* ?b", And((Leaf(None, Word("a*", frozenset({1}))), Leaf(None, Word("?b", frozenset({0})))))),
         ("a\\*\\ b\\:c\\", word("a* b:c\\")),
@@ -110,23 +107,10 @@ def test_what_is_read(text: str, tree: Node) -> None:
 REFUSED = (
     *("", " ", "(", ")", "()", "(a", "a)", "++a )", "a AND", "OR", "NOT", "a OR OR b", "NOT " * 11 + "a"),
     *(
-        '"',
-        "level:",
-        "level: OR b",
-        "[1 TO",
-        "a:[b",
-        "[1 TO 2]",
-        "log.offset:>",
-        "_exists_:",
-        "a~3",
-        "a~2.5",
-        "a~99999999999999999999",
-        "x:['a'",
-        "x:[a b]",
-        "x=[1 TO",
-        "x:()",
+        '"', "level:", "level: OR b", "[1 TO", "a:[b", "[1 TO 2]", "log.offset:>", "_exists_:", "a~3", "a~2.5",
+        "a~99999999999999999999", "x:['a'", "x:[a b]", "x=[1 TO", "x:()",
     ),
-)
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("text", REFUSED)

@@ -26,16 +26,10 @@ PATIENCE = 5.0
 @pytest.mark.parametrize(
     ("line", "updates"),
     [
-        (b"", 0),
-        (b"text", 0),
-        (b"text\r", 0),
-        (b"text\r\r", 0),
-        (b"\r 1%", 1),
-        (b"\r 1%\r 2%", 5),
-        (b" 1%\r 2%\r", 4),
-        (b" 1%\r\r 2%\r\r", 5),
+        (b"", 0), (b"text", 0), (b"text\r", 0), (b"text\r\r", 0), (b"\r 1%", 1), (b"\r 1%\r 2%", 5),
+        (b" 1%\r 2%\r", 4), (b" 1%\r\r 2%\r\r", 5),
     ],
-)
+)  # fmt: skip
 def test_an_update_is_finished_when_something_follows_it(line: bytes, updates: int) -> None:
     """A carriage return at the end may belong to the line's end."""
     assert updates == finished(line)

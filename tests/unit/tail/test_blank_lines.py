@@ -85,26 +85,13 @@ PIECES = [
     b'{"event": "one", "level": "info", "timestamp": "2026-03-01T10:00:00Z"}\n',
     b"2026-03-01 10:00:07,125 - sqlalchemy.engine - WARNING - pool exhausted\n",
     b"[2026-03-01 10:00:00,300: ERROR/ForkPoolWorker-1] Task a[1] raised unexpected: ValueError('x')\n",
-    b"Traceback (most recent call last):\n\n",
-    b"[2026-03-01 10:00:00,100: WARNING/MainProcess] said\n",
+    b"Traceback (most recent call last):\n\n", b"[2026-03-01 10:00:00,100: WARNING/MainProcess] said\n",
     b"[2026-03-01 10:00:00,100: INFO/MainProcess] Task a[2] succeeded in 1.0s: {'a': 1,\n",
-    b"2026-03-01T10:00:00.000001Z [info     ] begun\n",
-    b"=" * 72 + b"\n  STDOUT\n" + b"=" * 72 + b"\n",
-    b"=" * 72 + b"\n  TRACEBACK\n" + b"=" * 72 + b"\n",
-    b'  File "a.py", line 1, in f\n    g()\nValueError: no\n',
-    b"{\n",
-    b'  "event_type": "x",\n',
-    b"}\n",
-    b"text at the margin\n",
-    b"half a line",
-    b"\0" * 5000,
-    b"\n" * 30,
-    b"\n" * 1990,
-    b"\n" * 70_000,
-    b"\r\n" * 70_000,
-    b"   \n" * 40_000,
-    b" \t\n\n" * 40_000,
-]
+    b"2026-03-01T10:00:00.000001Z [info     ] begun\n", b"=" * 72 + b"\n  STDOUT\n" + b"=" * 72 + b"\n",
+    b"=" * 72 + b"\n  TRACEBACK\n" + b"=" * 72 + b"\n", b'  File "a.py", line 1, in f\n    g()\nValueError: no\n',
+    b"{\n", b'  "event_type": "x",\n', b"}\n", b"text at the margin\n", b"half a line", b"\0" * 5000, b"\n" * 30,
+    b"\n" * 1990, b"\n" * 70_000, b"\r\n" * 70_000, b"   \n" * 40_000, b" \t\n\n" * 40_000,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("line_format", ["auto", "celery", "console", "audit", "pipeline"])

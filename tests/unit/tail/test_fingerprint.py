@@ -78,15 +78,9 @@ def test_first_line_is_known_when_it_ended(line: bytes | None, head: bytes) -> N
 def test_names_tell_generations_apart() -> None:
     """Host, log, first line and ordinal each change the name, and no two combinations collide."""
     lives = [
-        ("h", "/a", b"x", 0),
-        ("i", "/a", b"x", 0),
-        ("h", "/b", b"x", 0),
-        ("h", "/a", b"y", 0),
-        ("h", "/a", b"x", 1),
-        ("h/", "a", b"x", 0),
-        ("h", "/ax", b"", 0),
-        ("h", "/\udcff", b"x", 0),
-    ]
+        ("h", "/a", b"x", 0), ("i", "/a", b"x", 0), ("h", "/b", b"x", 0), ("h", "/a", b"y", 0),
+        ("h", "/a", b"x", 1), ("h/", "a", b"x", 0), ("h", "/ax", b"", 0), ("h", "/\udcff", b"x", 0),
+    ]  # fmt: skip
     assert len(lives) == len({generation_name(*life) for life in lives})
     assert {9} == {len(generation_name(*life)) for life in lives}
     assert generation_name("h", "/a", b"x", 0) == generation_name("h", "/a", b"x", 0)
@@ -95,15 +89,11 @@ def test_names_tell_generations_apart() -> None:
 @pytest.mark.parametrize(
     ("copied", "copy", "original"),
     [
-        (True, LOG, LOG),
-        (True, LOG[:5000], LOG),
-        (True, b"l", LOG),
-        (False, b"", LOG),
-        (False, LOG, LOG[:-1]),
+        (True, LOG, LOG), (True, LOG[:5000], LOG), (True, b"l", LOG), (False, b"", LOG), (False, LOG, LOG[:-1]),
         (False, b"x" + LOG[1:], LOG),
         (False, LOG[: -END_BYTES // 2] + b"\0" * 100, LOG),
     ],
-)
+)  # fmt: skip
 def test_copies_are_told_by_both_ends(copied: bool, copy: bytes, original: bytes) -> None:
     """A copy, perhaps incomplete, equals the original at its beginning and before its own end."""
     assert copied is repeats(len(copy), reading(copy), len(original), reading(original))

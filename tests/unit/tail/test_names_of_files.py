@@ -267,12 +267,8 @@ def test_a_short_name_is_no_beginning(tmp_path: Path) -> None:
 def test_a_log_is_not_taken_for_the_earlier_life_of_another(tmp_path: Path, first: bool) -> None:
     """A file belongs to the input that names it, and rotated files to the input with the longest name."""
     names = [
-        "neuroflow-1.log",
-        "neuroflow-1.log.1",
-        "neuroflow.log.audit",
-        "neuroflow.log.audit.2",
-        "neuroflow.log.1",
-    ]
+        "neuroflow-1.log", "neuroflow-1.log.1", "neuroflow.log.audit", "neuroflow.log.audit.2", "neuroflow.log.1",
+    ]  # fmt: skip
     for name in names:
         (tmp_path / name).write_text("line\n")
     general = [Source(f"{tmp_path}/neuroflow.log", "auto", "app")]
@@ -288,16 +284,12 @@ def test_a_log_is_not_taken_for_the_earlier_life_of_another(tmp_path: Path, firs
 @pytest.mark.parametrize(
     "youngest_first",
     [
-        ["a.log.1", "a.log.2", "a.log.10"],
-        ["a.log.0", "a.log.1.gz"],
-        ["a.1.log", "a.2.log.xz", "a.11.log"],
-        ["a.log.2026-11-27_02", "a.log.2026-11-27_01", "a.log.2026-11-26"],
-        ["a-20261127.log", "a-20261126.log.gz"],
-        ["a.2026-12.log", "a.2026-11.log"],
-        ["a.log-1795600001", "a.log-1795600000.gz"],
+        ["a.log.1", "a.log.2", "a.log.10"], ["a.log.0", "a.log.1.gz"], ["a.1.log", "a.2.log.xz", "a.11.log"],
+        ["a.log.2026-11-27_02", "a.log.2026-11-27_01", "a.log.2026-11-26"], ["a-20261127.log", "a-20261126.log.gz"],
+        ["a.2026-12.log", "a.2026-11.log"], ["a.log-1795600001", "a.log-1795600000.gz"],
         ["a.2026-11-27_01-00-00_000000.log", "a.2026-11-26_01-00-00_000000.log"],
     ],
-)
+)  # fmt: skip
 def test_names_order_generations(youngest_first: list[str]) -> None:
     """Numbers and dates anywhere in names give the order."""
     said = [named(name, "a.log") for name in youngest_first]

@@ -29,11 +29,7 @@ def make(path: Path) -> Iterator[Make]:
     def build(offset: int = 0, before: Hash = NOTHING, keep: int = 1000, fingerprint: Hash = NOTHING) -> Reader:
         origin = Origin(b"g" * 9, str(path), str(path), "auto", "app")
         reader = Reader(
-            origin,
-            Checkpoint(offset, before),
-            keep=keep,
-            compressed=path.suffix == ".gz",
-            fingerprint=fingerprint,
+            origin, Checkpoint(offset, before), keep=keep, compressed=path.suffix == ".gz", fingerprint=fingerprint
         )
         made.append(reader)
         return reader

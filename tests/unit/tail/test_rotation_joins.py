@@ -53,15 +53,9 @@ NEW = generation_of(b"new", 0, 9)
         ([generation_of(b"lost", 0, lost=True)], b"lost"),  # cut off where the new one is now
         ([generation_of(b"lost", 0, awake=False, lost=True)], None),  # nothing of it is in memory
         ([generation_of(b"1", 1, 2), generation_of(b"lost", 0, 3, lost=True)], b"lost"),
-        (
-            [generation_of(b"1", 1, 5), generation_of(b"lost", 0, 3, lost=True)],
-            b"1",
-        ),  # deleted, another renamed
+        ([generation_of(b"1", 1, 5), generation_of(b"lost", 0, 3, lost=True)], b"1"),  # deleted, another renamed
         ([generation_of(b"1", 1, 1), generation_of(b"lost", 0, 1, lost=True)], b"lost"),
-        (
-            [generation_of(b"1", 1, 1), generation_of(b"lost", 4, 1, lost=True)],
-            b"1",
-        ),  # the oldest was deleted
+        ([generation_of(b"1", 1, 1), generation_of(b"lost", 4, 1, lost=True)], b"1"),  # the oldest was deleted
     ],
 )
 def test_the_generation_before(lives: list[Generation], nearest: bytes | None) -> None:

@@ -61,14 +61,8 @@ def test_rotation_suffixes(name: str, base: str, compressed: bool) -> None:
 def test_ages_order_generations() -> None:
     """The log is the youngest; dates come before numbers, and the earliest date is the oldest."""
     names = [
-        "a.log",
-        "a.log.1",
-        "a.log.2.gz",
-        "a.log.10",
-        "a.log.2024-02-01",
-        "a.log-20240131.gz",
-        "a.log.2023-12-31",
-    ]
+        "a.log", "a.log.1", "a.log.2.gz", "a.log.10", "a.log.2024-02-01", "a.log-20240131.gz", "a.log.2023-12-31",
+    ]  # fmt: skip
     assert names == sorted(sorted(names), key=lambda name: split_rotation(name)[1])
 
 

@@ -183,19 +183,11 @@ def _remake_behind(base: Path) -> None:
 @pytest.mark.parametrize(
     ("before", "then"),
     [
-        (_make, _nothing),
-        (_nothing, _make),
-        (_make, _remake),
-        (_make, _remake_below),
-        (_make, _rename),
-        (_make, _rename_below),
-        (_make, _rename_above),
-        (_link, _nothing),
-        (_link, _point_elsewhere),
-        (_link, _remake_behind),
-        (_link_below, _nothing),
+        (_make, _nothing), (_nothing, _make), (_make, _remake), (_make, _remake_below), (_make, _rename),
+        (_make, _rename_below), (_make, _rename_above), (_link, _nothing), (_link, _point_elsewhere),
+        (_link, _remake_behind), (_link_below, _nothing),
     ],
-)
+)  # fmt: skip
 def test_directories_that_come_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: Callable[[Path], None], then: Callable[[Path], None]
 ) -> None:

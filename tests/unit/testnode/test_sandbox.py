@@ -48,10 +48,7 @@ def _members(group: int) -> list[int]:
 def _spawn(box: Sandbox, script: str) -> subprocess.Popen[bytes]:
     box.hand_over()
     return box.spawn(
-        ["/bin/sh", "-c", script],
-        environ={"PATH": "/usr/bin:/bin"},
-        cwd=box.node,
-        console=box.node / "console",
+        ["/bin/sh", "-c", script], environ={"PATH": "/usr/bin:/bin"}, cwd=box.node, console=box.node / "console"
     )
 
 

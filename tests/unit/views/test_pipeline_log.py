@@ -57,14 +57,10 @@ def test_content_is_the_bytes_of_the_file() -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        {},
-        {"message": None},
-        {"message": 7},
-        {"neuroflow": {"original": "no base64"}},
-        {"neuroflow": {"original": 7}},
-        {"neuroflow": [], "message": "m"},
+        {}, {"message": None}, {"message": 7}, {"neuroflow": {"original": "no base64"}},
+        {"neuroflow": {"original": 7}}, {"neuroflow": [], "message": "m"},
     ],
-)
+)  # fmt: skip
 def test_content_is_all_or_nothing(source: dict[str, object]) -> None:
     """A document without its bytes ends the log with an error."""
     with pytest.raises(NoAnswerError, match="can't be understood"):

@@ -49,18 +49,10 @@ def test_timestamp_is_the_readers() -> None:
     ("doc", "text"),
     [
         ({"message": "plain"}, "plain"),
-        (
-            {
-                "message": "pipeline.failed",
-                "neuroflow.run_id": "456",
-                "neuroflow.pipeline": "qsiprep",
-                "error.message": "Memory limit",
-                "event.duration": 12_300_000_000,
-                "neuroflow.extra.exit_code": "1",
-                "host.name": "h",
-            },
-            'pipeline.failed run_id=456 pipeline=qsiprep duration=12.3s error="Memory limit" exit_code=1',
-        ),
+        ({"message": "pipeline.failed", "neuroflow.run_id": "456", "neuroflow.pipeline": "qsiprep",
+         "error.message": "Memory limit", "event.duration": 12_300_000_000, "neuroflow.extra.exit_code": "1",
+         "host.name": "h"},
+         'pipeline.failed run_id=456 pipeline=qsiprep duration=12.3s error="Memory limit" exit_code=1'),
         ({"message": "it said: boom", "error.message": "boom"}, "it said: boom"),
         ({"neuroflow.stage": "bids"}, "stage=bids"),
         ({"message": "m", "neuroflow.extra.a": ["x", "y z"], "neuroflow.extra.b": ""}, 'm a="x,y z" b=""'),
@@ -68,7 +60,7 @@ def test_timestamp_is_the_readers() -> None:
         ({"message": "m", "neuroflow.extra.t": True, "neuroflow.extra.n": None}, "m t=true n=null"),
         ({"message": "m", "event.duration": 3600 * 10**9}, "m duration=3600s"),
     ],
-)
+)  # fmt: skip
 def test_details_of_a_line(doc: dict[str, object], text: str) -> None:
     """The message comes first, then the most important fields, then all others, each once."""
     assert message_and_fields(doc) == text

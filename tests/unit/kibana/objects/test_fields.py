@@ -100,22 +100,9 @@ def test_rules_ask_for_mapped_fields() -> None:
 def test_rules_name_nothing_by_a_word_of_the_language() -> None:
     """Names in ES|QL avoid the reserved words of 8.12, which include units of time."""
     own = {
-        "and",
-        "as",
-        "asc",
-        "by",
-        "desc",
-        "false",
-        "first",
-        "in",
-        "is",
-        "last",
-        "like",
-        "not",
-        "null",
-        "nulls",
+        "and", "as", "asc", "by", "desc", "false", "first", "in", "is", "last", "like", "not", "null", "nulls",
         "or",
-    }
+    }  # fmt: skip
     units = {"second", "minute", "hour", "day", "week", "month", "year"}
     for rule in rules():
         code = re.sub(r"//.*", "", rule["params"].get("esqlQuery", {}).get("esql", ""))
