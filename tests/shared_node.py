@@ -105,5 +105,4 @@ class PendingNode:
         return GivenNode(url, told)
 
     def close(self) -> None:
-        """Close the connection."""
         self._connection.close()

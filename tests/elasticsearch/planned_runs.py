@@ -153,12 +153,10 @@ class Run:
 
     @property
     def started_at(self) -> datetime | None:
-        """When its last attempt began."""
         return None if self.end == "queued" else self._starts(self.attempts - 1) + self.delay
 
     @property
     def ended_at(self) -> datetime | None:
-        """When its last attempt ended."""
         return None if self.started_at is None or self.end == "running" else self.started_at + TAKES
 
     @property
@@ -175,7 +173,6 @@ class Run:
 
     @property
     def error(self) -> str | None:
-        """Why it failed."""
         if self.end != "failed" or self.ended_at is None:
             return None
         return self._error(self.ended_at - self.delay)

@@ -65,5 +65,4 @@ class Laboratory:
         return shown.replace(b"\r\n", b"\n")
 
     def rows(self, *args: str) -> list[dict[str, Any]]:
-        """The documents that a command gives."""
         return [json.loads(line) for line in self.run(*args, "--format", "ndjson").stdout.splitlines()]

@@ -67,11 +67,9 @@ class Lab:
         subprocess.run(command, check=True, capture_output=True, timeout=120, env=os.environ)
 
     def run(self, *args: str) -> Result:
-        """A command of ``neuroflow-logs``."""
         return CliRunner().invoke(logs, ["--config", str(self.config), *args])
 
     def found(self, query: str) -> set[str]:
-        """Messages of the lines that a query finds."""
         result = self.run("search", "--format", "ndjson", "--", query)
         assert result.exit_code in {0, 1}, (query, result.output)
         return {json.loads(line)["message"] for line in result.stdout.splitlines()}

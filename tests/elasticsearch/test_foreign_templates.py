@@ -53,7 +53,6 @@ class Lab:
         )  # fmt: skip
 
     def write(self, *events: str) -> None:
-        """Append lines with an unmapped key."""
         with self.log.open("a") as log:
             for event in events:
                 line = {
@@ -65,7 +64,6 @@ class Lab:
                 log.write(json.dumps(line) + "\n")
 
     def foreign(self, patterns: list[str], mappings: dict[str, Any] | None = None, **more: Any) -> None:
-        """Put a foreign template."""
         body = {
             "index_patterns": [pattern.replace("NS", self.namespace) for pattern in patterns],
             "priority": 500,
@@ -75,12 +73,10 @@ class Lab:
         self.put("index_template", f"foreign-{self.namespace}", body)
 
     def put(self, kind: str, name: str, body: dict[str, Any]) -> None:
-        """Put a template."""
         headers = {"accept": "application/json", "content-type": "application/json"}
         self.es.perform_request("PUT", f"/_{kind}/{name}", headers=headers, body=body)
 
     def delete(self, kind: str, name: str) -> None:
-        """Delete a template, if it is there."""
         headers = {"accept": "application/json"}
         self.es.options(ignore_status=404).perform_request("DELETE", f"/_{kind}/{name}", headers=headers)
 
@@ -89,20 +85,16 @@ class Lab:
         self.foreign(["logs-other-NS"], data_stream={})
 
     def ship(self, *args: str) -> Result:
-        """A command of ``neuroflow-ship``."""
         return CliRunner().invoke(ship, ["--config", str(self.config), *args])
 
     def once(self, *args: str) -> subprocess.CompletedProcess[str]:
-        """Ship what there is."""
         command = [sys.executable, "-m", "shipper.cli.ship", "--config", str(self.config), "--once", *args]
         return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=os.environ)
 
     def logs(self, *args: str) -> Result:
-        """A command of ``neuroflow-logs``."""
         return CliRunner().invoke(logs, ["--config", str(self.config), *args])
 
     def documents(self) -> int:
-        """How many lines are in the app stream."""
         # 503: the shard of a stream that was just made is not there yet.
         patient = self.es.options(ignore_status=503)
         patient.indices.refresh(index=self.app, ignore_unavailable=True)

@@ -134,11 +134,9 @@ class Lab:
         return str(path)
 
     def ship(self, user: str, *args: str, password: str = PASSWORD) -> Result:
-        """A command of ``neuroflow-ship``."""
         return CliRunner().invoke(ship, ["--config", self.config(user, password), *args])
 
     def once(self, user: str, *args: str) -> subprocess.CompletedProcess[str]:
-        """Ship what there is."""
         command = [sys.executable, "-m", "shipper.cli.ship", "--config", self.config(user), "--once", *args]
         return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 

@@ -91,7 +91,6 @@ class Lab:
         self.index = run_index(namespace)
 
     def command(self, name: str, *arguments: str) -> str:
-        """Run the command over one log directory; gives what it printed."""
         config = self.folder / f"{name}.yaml"
         config.write_text(
             f"logging: {{log_dir: {self.folder / name}}}\nelasticsearch: {{hosts: ['{self.url}']}}\n"
@@ -102,7 +101,6 @@ class Lab:
         return result.output
 
     def ship(self, name: str, events: Lines, audit: Lines) -> None:
-        """Write the logs and ship them."""
         for path, lines in (("neuroflow.log", events), ("audit/audit_2026_03.jsonl", audit)):
             file = self.folder / name / path
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -113,13 +111,11 @@ class Lab:
         self.command(name, "--once")
 
     def runs(self) -> dict[str, Any]:
-        """Every run document."""
         self.es.indices.refresh(index=self.index)
         hits = self.es.search(index=self.index, size=1000)["hits"]["hits"]
         return {hit["_id"]: hit["_source"] for hit in hits}
 
     def forget(self) -> None:
-        """Delete all run documents."""
         self.es.indices.delete(index=self.index, ignore_unavailable=True)
 
 

@@ -55,12 +55,10 @@ class Reader:
         ]
 
     def rows(self, dashboard: str, title: str) -> list[Row]:
-        """What a chart shows."""
         asked = chart(dashboard, title)
         return asked.rows(dict(self._es.search(**asked.request(*self._chosen, since=EVER))))
 
     def figure(self, title: str) -> Any:
-        """What a tile shows."""
         [found] = self.rows(OVERVIEW, title)
         return found[chart(OVERVIEW, title).visualization["metricAccessor"]]
 
@@ -195,7 +193,6 @@ class TestFiguresOfTheCommands:
 
     @pytest.fixture
     def plan(self, shipped: Shipped) -> list[Run]:
-        """The planned runs."""
         return shipped.plan
 
     @pytest.fixture

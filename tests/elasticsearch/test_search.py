@@ -49,7 +49,6 @@ class Bench:
         self.config.write_text(f"elasticsearch: {{hosts: ['{url}']}}\nshipper: {{namespace: {namespace}}}\n")
 
     def stream(self, dataset: str) -> str:
-        """Name of a data stream."""
         return f"logs-neuroflow.{dataset}-{self.namespace}"
 
     def put(self, dataset: str, *docs: Doc, refresh: bool = True) -> None:
@@ -71,7 +70,6 @@ class Bench:
         return result
 
     def messages(self, *args: str) -> list[str]:
-        """The messages that `show` gives."""
         return [
             json.loads(line)["message"] for line in self.run("show", *args, "--format", "ndjson").stdout.splitlines()
         ]
@@ -330,7 +328,6 @@ class TestFollow:
             follower.start(snapshot)
 
     def poll(self, follower: Follower) -> list[str]:
-        """Messages of what is new."""
         return [hit["_source"]["message"] for hits in follower.poll() for hit in hits]
 
     def test_late_and_old_lines_come_once(self, bench: Bench, follower: Follower) -> None:

@@ -69,7 +69,6 @@ class Inside:
         self.documents = 0
 
     def take(self, place: Place, data: bytes) -> None:
-        """Process a file."""
         for records in blocks(data, place):
             documents = self._documents.of(records)
             assert len(documents) == len(records.records)
@@ -82,7 +81,6 @@ class Inside:
                 self._facts.setdefault(identity, {}).update(facts)
 
     def runs(self) -> dict[str, dict[str, Any]]:
-        """The run documents."""
         found = {}
         for identity, facts in self._facts.items():
             kept = orjson.loads(orjson.dumps(facts))

@@ -35,7 +35,6 @@ class Chart:
 
     @property
     def types(self) -> Types:
-        """The fields of its data view."""
         return fields_of(self.view)
 
     @property
@@ -47,7 +46,6 @@ class Chart:
         return [name for name in self.order if "sourceField" in self.columns[name] and name not in self._buckets]
 
     def request(self, *filters: Query, since: str = "now-24h") -> dict[str, Any]:
-        """The request: index and body."""
         # A histogram over time binds its own field to the time range; without one it is the data view's.
         times = [
             self.columns[name]["sourceField"]

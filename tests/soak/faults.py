@@ -38,7 +38,6 @@ class Faults:
         self.counts: Counter[str] = Counter(dict.fromkeys(KINDS, 0))
 
     def run(self, ended: threading.Event) -> None:
-        """One fault after the other."""
         deeds = {
             "sidecar killed": self._sidecar.kill,
             "sidecar stopped": self._sidecar.terminate,

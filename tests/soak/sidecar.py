@@ -39,7 +39,6 @@ class Sidecar:
         self._lock = threading.Lock()  # who looks at it must not take a kill for an end by itself
 
     def start(self) -> None:
-        """Begin one, unless one runs."""
         with self._lock:
             self._start()
 
@@ -49,7 +48,6 @@ class Sidecar:
                 self._process = subprocess.Popen(self.harness.command(), stdout=said, stderr=said)
 
     def kill(self) -> None:
-        """SIGKILL."""
         with self._lock:
             if self._process is not None and self._ran_on():
                 self._process.kill()

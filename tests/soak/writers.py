@@ -47,7 +47,6 @@ class Log(ABC):
         return dict(self._numbers)
 
     def run(self, ended: threading.Event) -> None:
-        """Write until the end."""
         rotation = self.dice.uniform(*ROTATION_SECONDS)
         while not ended.wait(PAUSE_SECONDS):
             self.append(self.next_lines(self.dice.randint(0, round(2 * self._rate * PAUSE_SECONDS))))
@@ -58,7 +57,6 @@ class Log(ABC):
                 self.rotate()
 
     def next_lines(self, count: int) -> bytes:
-        """The bytes of the next lines."""
         first = self._numbers[self.name]
         self._numbers[self.name] = first + count
         return b"".join(self.line(f"{self.name} #{number}", number) for number in range(first, first + count))
@@ -73,7 +71,6 @@ class Log(ABC):
             file.write(data[middle:])
 
     def line(self, text: str, number: int) -> bytes:
-        """One line with the text."""
         entry = {"event": text, "level": "info", "timestamp": datetime.now(UTC).isoformat(), "n": number}
         return json.dumps(entry).encode() + b"\n"
 
@@ -135,7 +132,6 @@ class Celery(Renamed):
     """Celery's prefix; every fiftieth record has a traceback."""
 
     def line(self, text: str, number: int) -> bytes:
-        """One record with the text."""
         stamp = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S,%f")[:-3]
         below = 'Traceback (most recent call last):\n  File "a.py", line 3, in f\n    g()\nKeyError: 7\n'
         level = "INFO" if number % 50 else "ERROR"
@@ -156,7 +152,6 @@ class Pipelines(Log):
         self._run = 0
 
     def run(self, ended: threading.Event) -> None:
-        """One run after the other."""
         while not ended.is_set():
             self._run += 1
             stamp = datetime.now(UTC).strftime("%Y%m%d_%H%M%S")
@@ -176,7 +171,6 @@ class Pipelines(Log):
         """Pipeline logs are not rotated."""
 
     def line(self, text: str, number: int) -> bytes:
-        """A line of a program's output."""
         return f"{text}\r\n".encode() if number % 10 == 9 else f"{text}\n".encode()
 
     def _replace(self, _: threading.Event) -> None:

@@ -66,7 +66,6 @@ class Stream:
         self.late.append((self.backing[-1] if arrived else None, items))
 
     def arrive(self) -> None:
-        """All sent requests arrive."""
         self.late = [(self.backing[-1] if index is None else index, items) for index, items in self.late]
 
     def land(self) -> None:
@@ -76,7 +75,6 @@ class Stream:
         self.create(items, index)
 
     def messages(self) -> Counter[str]:
-        """Each message with its number of documents."""
         return Counter(message for one in self.backing for message in one.values())
 
 
@@ -122,7 +120,6 @@ class _Request:
 
     @property
     def items(self) -> list[bytes]:
-        """Its documents without an outcome."""
         return [item for item, _ in (*self.maybe_sent, *self.certain)]
 
 
@@ -206,12 +203,10 @@ class Cluster:
 
     @property
     def idle(self) -> bool:
-        """Whether no request is in flight."""
         return not self.waiting and not self.aside and not self.done
 
     @property
     def sending(self) -> bool:
-        """Whether a request waits for its answer."""
         return bool(self.waiting)
 
     def hurry(self) -> None:

@@ -89,7 +89,6 @@ class KibanaStandIn:
         return self.now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def answer(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Reply:
-        """What Kibana says to a request."""
         self.requests.append(Request(method, target, headers))
         if self.instead:
             return self.instead.popleft()

@@ -63,7 +63,6 @@ class RotatedLog(RuleBasedStateMachine):
             path.rename(str(path).replace(f"log.{number}", f"log.{number + 1}"))
 
     def rename_log(self) -> None:
-        """Rotate by renaming."""
         self.shift()
         self.log.rename(f"{self.log}.1")
         self.log.touch()
@@ -71,12 +70,10 @@ class RotatedLog(RuleBasedStateMachine):
         self.rest = b""
 
     def truncate_log(self) -> None:
-        """Truncate the log."""
         with self.log.open("r+b") as file:
             file.truncate(0)
 
     def copytruncate_log(self) -> None:
-        """Rotate by copying and truncating, at once."""
         self.shift()
         shutil.copy(self.log, f"{self.log}.1")
         self.truncate_log()

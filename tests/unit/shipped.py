@@ -29,7 +29,6 @@ class Shipped:
         self.start()
 
     def start(self, *, once: bool = False, **options: Any) -> None:
-        """Start a sidecar, with other options for this run."""
         config = Config(
             path=self.root / "neuroflow.yaml",
             log_dir=self.logs,
@@ -46,16 +45,13 @@ class Shipped:
         self.store, self.counters = self._run.store, self._run.counters
 
     def stop(self) -> None:
-        """SIGTERM."""
         self._run.stop()
 
     def kill(self, **options: Any) -> None:
-        """SIGKILL, and another start."""
         self._run.kill()
         self.start(**options)
 
     def restart(self) -> None:
-        """SIGTERM, and another start."""
         self.stop()
         self.start()
 
@@ -74,7 +70,6 @@ class Shipped:
         return path
 
     def tags(self) -> dict[str, list[str]]:
-        """The tags of each message."""
         return {one["message"]: one.get("tags", []) for one in self.stream.documents}
 
 

@@ -26,7 +26,6 @@ class Editor:
             self.path.write_bytes(content)
 
     def sleep(self, seconds: float) -> None:
-        """Let the editor continue."""
         self.waited += seconds
         self.save()
 

@@ -52,7 +52,6 @@ class Weather(RotatedLog):
         self.start()
 
     def start(self) -> None:
-        """Start a sidecar."""
         self.life = Run(self.config, self.stream, lambda: self.now, pytest.fail, wall_ns=lambda: int(self.now * 1e9))
         self.sidecar, self.cluster, self.counters = self.life.sidecar, self.life.cluster, self.life.counters
         self.cluster.away = self.cluster.failing = self.away
@@ -124,19 +123,16 @@ class Weather(RotatedLog):
     @precondition(lambda self: not self.away)
     @rule()
     def outage(self) -> None:
-        """The cluster goes away."""
         self.away = self.cluster.away = self.cluster.failing = True
 
     @precondition(lambda self: self.away)
     @rule()
     def returns(self) -> None:
-        """The cluster is back."""
         self.away = self.cluster.away = self.cluster.failing = False
         self.cluster.work()
 
     @rule()
     def roll_over(self) -> None:
-        """The data stream gets another backing index."""
         self.stream.backing.append({})
 
     @precondition(lambda self: self.stream.late)
@@ -174,7 +170,6 @@ class Weather(RotatedLog):
         self.start()
 
     def _die(self) -> None:
-        """SIGKILL."""
         self.now += 0.01
         self.life.kill()
 
@@ -191,7 +186,6 @@ class Weather(RotatedLog):
 
     @rule()
     def stop(self) -> None:
-        """SIGTERM, and another start."""
         self.life.stop()
         self.start()
 
@@ -205,7 +199,6 @@ class Weather(RotatedLog):
 
     @rule()
     def copytruncate(self) -> None:
-        """Rotate by copying and truncating."""
         self.copytruncate_log()
 
     @precondition(lambda self: self.log.stat().st_size > 0)
@@ -265,7 +258,6 @@ class Weather(RotatedLog):
 
     @rule()
     def go_on(self) -> None:
-        """Write a continuation line."""
         self.number += 1
         with self.log.open("a") as file:
             file.write(f"{self.rest.decode()}  go on {self.number}\n")
@@ -325,7 +317,6 @@ class Weather(RotatedLog):
 
     @rule(lines=st.integers(1, 3), folder=st.sampled_from(["p", "q"]))
     def run(self, lines: int, folder: str) -> None:
-        """A pipeline run writes some lines."""
         self.number += 1
         path = self.log.parent / "pipelines" / folder / f"{self.number}.log"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -348,14 +339,12 @@ class Weather(RotatedLog):
     @precondition(lambda self: (self.log.parent / "pipelines/p").is_dir())
     @rule()
     def rename_folder(self) -> None:
-        """Rename a pipeline's folder."""
         folder = self.log.parent / "pipelines/p"
         self.moved = True
         self.number += 1
         folder.rename(folder.with_name(f"p{self.number}"))
 
     def _runs(self) -> list[Path]:
-        """The logs of the runs."""
         return sorted((self.log.parent / "pipelines").rglob("*.log"))
 
     def _half(self) -> bytes:

@@ -39,30 +39,25 @@ class Ship(Shipped):
         super().kill(**options)
 
     def write(self, *lines: str, path: Path | None = None) -> None:
-        """Append lines."""
         with (path or self.log).open("a") as file:
             file.write("".join(f"{line}\n" for line in lines))
 
     def rename(self) -> None:
-        """Rotate by renaming."""
         self.shift()
         self.log.rename(f"{self.log}.1")
 
     def copytruncate(self) -> None:
-        """Rotate by copying and truncating."""
         self.shift()
         shutil.copy(self.log, f"{self.log}.1")
         os.truncate(self.log, 0)
 
     def rename_and_pack(self) -> None:
-        """Rotate by renaming, and gzip what was renamed."""
         self.rename()
         plain = Path(f"{self.log}.1")
         Path(f"{self.log}.1.gz").write_bytes(gzip.compress(plain.read_bytes()))
         plain.unlink()
 
     def shift(self) -> None:
-        """What is rotated becomes one older."""
         for number in (2, 1):
             for path in self.log.parent.glob(f"{self.log.name}.{number}*"):
                 path.rename(str(path).replace(f".log.{number}", f".log.{number + 1}"))

@@ -38,7 +38,6 @@ class Desk:
         self.fake.streams.setdefault(stream, [{}])[-1].update({name: {} for name in names})
 
     def look_up(self, *names: str, since: float | None = None) -> LookUp:
-        """Look up these ids."""
         return self.dedupe.look_up([pair(name) for name in names], self.dedupe.began if since is None else since)
 
     def unknown(self, *names: str, since: float | None = None) -> list[str]:
@@ -48,7 +47,6 @@ class Desk:
         return [raw.decode() for _, raw in found.absent]
 
     def asked(self, path: str, stream: str = STREAM) -> int:
-        """How often a path was requested."""
         return sum(line.endswith(f" /{stream}/{path}") for line in self.fake.journal)
 
 

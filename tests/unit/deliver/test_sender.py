@@ -250,16 +250,12 @@ def silence(handler: BaseHTTPRequestHandler) -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        cut,
-        silence,
-        (200, "<html>a proxy</html>"),
+        cut, silence, (200, "<html>a proxy</html>"),
         (200, {"items": [{"create": {"status": 201}}]}),
-        (200, {"items": "none"}),
-        (200, ["no object"]),
-        items({}, {}),
+        (200, {"items": "none"}), (200, ["no object"]), items({}, {}),
     ],
     ids=["cut", "silence", "html", "too few", "no list", "no object", "no statuses"],
-)
+)  # fmt: skip
 def test_no_answer_is_no_outcome(desk: Desk, answer: Any) -> None:
     """After an invalid answer the documents are sent again."""
     desk.cluster.answers.put(answer)

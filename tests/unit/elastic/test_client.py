@@ -168,17 +168,13 @@ def test_places_have_no_credentials(place: str, settings: Elasticsearch) -> None
         ("security_exception: no", REASON),
         ("t: r", {"error": {"type": "t", "reason": "r"}}),
         (f"{PHASE}: missing [a][0]", MISSING),
-        (
-            "t: shard",
-            {"error": {"type": "x", "reason": None, "failed_shards": [{"reason": {"type": "t", "reason": "shard"}}]}},
-        ),
+        ("t: shard",
+         {"error": {"type": "x", "reason": None,
+         "failed_shards": [{"reason": {"type": "t", "reason": "shard"}}]}}),
         ("t: None", {"error": {"type": "t", "root_cause": [], "failed_shards": []}}),
-        ("plain", {"error": "plain"}),
-        ("r", {"reason": "r"}),
-        ("x" * 300, "x" * 1000),
-        ("None", None),
+        ("plain", {"error": "plain"}), ("r", {"reason": "r"}), ("x" * 300, "x" * 1000), ("None", None),
     ],
-)
+)  # fmt: skip
 def test_reasons_are_found(reason: str, body: object) -> None:
     """The reason is found in error answers of every form."""
     assert reason == reason_of(body)

@@ -29,9 +29,7 @@ def item(status: int, kind: str = "some_exception") -> dict[str, Any]:
         (Outcome.RETRY, item(403, "cluster_block_exception")),
         (Outcome.RETRY, item(400, "index_closed_exception")),
         (Outcome.RETRY, item(400, "validation_exception")),
-        (Outcome.RETRY, {}),
-        (Outcome.RETRY, {"status": "201"}),
-        (Outcome.RETRY, {"status": [201]}),
+        (Outcome.RETRY, {}), (Outcome.RETRY, {"status": "201"}), (Outcome.RETRY, {"status": [201]}),
         (Outcome.RETRY, {"status": 302}),
         (Outcome.UNAUTHORIZED, item(401, "security_exception")),
         (Outcome.UNAUTHORIZED, item(403, "security_exception")),
@@ -44,12 +42,10 @@ def item(status: int, kind: str = "some_exception") -> dict[str, Any]:
         (Outcome.RETRY, {"status": 400, "error": "text"}),
         (Outcome.RETRY, {"status": 400, "error": {"reason": "why"}}),
         (Outcome.RETRY, {"status": 404, "error": {"type": ["index_not_found_exception"]}}),
-        (Outcome.RETRY, {"status": True}),
-        (Outcome.RETRY, {"status": 201.0}),
-        (Outcome.RETRY, {"status": 10**6}),
+        (Outcome.RETRY, {"status": True}), (Outcome.RETRY, {"status": 201.0}), (Outcome.RETRY, {"status": 10**6}),
         (Outcome.RETRY, {"status": None}),
     ],
-)
+)  # fmt: skip
 def test_items_are_judged_by_themselves(outcome: Outcome, answer: dict[str, Any]) -> None:
     """Each item is created, exists, retryable, unauthorized, without a template, or dead."""
     assert outcome is judge(answer).outcome

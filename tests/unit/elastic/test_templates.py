@@ -42,7 +42,6 @@ class Cluster:
         return (200 if found else 404), {f"{kind}s": found}
 
     def client(self) -> Elasticsearch:
-        """A client of this cluster."""
         cluster = self
 
         class Node(BaseNode):

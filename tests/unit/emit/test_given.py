@@ -85,13 +85,11 @@ class FailingZone(tzinfo):
     """A zone that doesn't know."""
 
     def utcoffset(self, _moment: datetime | None) -> timedelta:
-        """Nothing."""
         raise RuntimeError("no")
 
     dst = utcoffset
 
     def tzname(self, _moment: datetime | None) -> str:
-        """Nothing either."""
         raise RuntimeError("no")
 
 
@@ -163,7 +161,6 @@ class EndlessShape:
     shape = itertools.repeat(1)
 
     def item(self) -> int:
-        """The value."""
         return 1
 
 

@@ -113,7 +113,6 @@ class Reader:
         return False
 
     def close(self) -> None:
-        """End the process."""
         if self._process is not None:
             self._process.kill()
             self._process.communicate()

@@ -120,13 +120,8 @@ def test_what_a_head_reaches() -> None:
         ("\t more", of_node),
         ("Traceback (most recent call last):", of_node),
         ('  File "x.py", line 1, in f', of_node),
-        ("NodeExecutionError: no", of_node),
-        ("", ("", "", "")),
-        ("\tRuntimeError: no", of_node),
-        ("text", ("", "", "")),
-        ("\t more", ("", "", "")),
-        ("WARNING: x", ("warning", "", "")),
-        ("", ("", "", "")),
+        ("NodeExecutionError: no", of_node), ("", ("", "", "")), ("\tRuntimeError: no", of_node),
+        ("text", ("", "", "")), ("\t more", ("", "", "")), ("WARNING: x", ("warning", "", "")), ("", ("", "", "")),
         ("  y", ("", "", "")),
-    ]
+    ]  # fmt: skip
     assert [wanted for _, wanted in lines] == told(*(line for line, _ in lines))

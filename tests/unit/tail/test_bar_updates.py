@@ -113,7 +113,6 @@ class Runs:
         self.cursors = [replace(cursor) for cursor in self.tail.all_cursors()]
 
     def kill(self) -> None:
-        """Kill the tail and start another."""
         self.tail.close()
         self.unanswered.clear()
         self.tail = self._start()
@@ -147,13 +146,11 @@ class Runs:
         return len(block.lines)
 
     def answer(self) -> None:
-        """Acknowledge everything in flight."""
         self.tail.acknowledge(self.unanswered)
         self.unanswered.clear()
         self.save()
 
     def write(self, data: bytes) -> None:
-        """Append, at the time of the clock."""
         with self.path.open("ab") as file:
             file.write(data)
         os.utime(self.path, (self.now, self.now))

@@ -31,7 +31,6 @@ class Lab:
         self.start()
 
     def start(self) -> None:
-        """Start a sidecar."""
         self.store = CursorStore(self.state, pytest.fail)
         self.tail = Tail(
             self.sources,
@@ -45,19 +44,16 @@ class Lab:
         )
 
     def end(self) -> None:
-        """Kill it."""
         self.tail.close()
         self.store.close()
 
     def write(self, lines: int = 1, name: str = "app.log") -> Path:
-        """Append, at the simulated time."""
         path = self.logs / name
         with path.open("ab") as file:
             file.write(LINE * lines)
         return self.touch(path)
 
     def touch(self, path: Path) -> Path:
-        """Set the file's time to the simulated one."""
         os.utime(path, (self.now, self.now))
         return path
 
@@ -81,7 +77,6 @@ class Lab:
         self.now += seconds
 
     def files(self) -> dict[str, dict[str, Any]]:
-        """The report of each file."""
         found = Scanner(self.sources, [], pytest.fail).scan()
         told = report(self.state, found, self.now, host="h")["files"]
         return {Path(one["path"]).name: one for one in told}

@@ -54,7 +54,6 @@ class Files:
         self.tail.reconfigure(sources, scanner, host=host, longest=longest, patience=PATIENCE)
 
     def write(self, text: str, name: str = "app.log") -> Path:
-        """Append, at the simulated time."""
         path = self.root / name
         with path.open("a") as file:
             file.write(text)
@@ -74,7 +73,6 @@ class Files:
         return lines
 
     def step(self) -> list[bytes]:
-        """Scan, and read until nothing is left."""
         self.tail.scan(PATIENCE)
         lines = self.read()
         while self.tail.grew:
@@ -82,11 +80,9 @@ class Files:
         return lines
 
     def open_files(self) -> int:
-        """The number of logs that this process has open."""
         return sum(os.path.realpath(f"/proc/self/fd/{number}").startswith(str(self.root)) for number in descriptors())
 
     def close(self) -> None:
-        """Close every file."""
         self.tail.close()
 
 

@@ -39,18 +39,15 @@ class Logs:
     conceal: Conceal = plain
 
     def __post_init__(self) -> None:
-        """Nothing is remembered."""
         self.log = self.root / "app.log"
         self.scanner = Scanner([Source(f"{self.root}/*.log", "auto", "app")], [], self.warned.append)
         self.begin([])
 
     def close(self) -> None:
-        """Close every file."""
         for generation in self.generations:
             generation.close()
 
     def begin(self, cursors: list[Cursor]) -> None:
-        """Start with these cursors."""
         self.generations = Generations(
             copy.deepcopy(cursors),
             host="h",
@@ -79,11 +76,9 @@ class Logs:
         self.begin(cursors)
 
     def rotated(self, number: int = 1) -> Path:
-        """The file that was rotated so many times."""
         return self.root / f"app.log.{number}"
 
     def scan(self) -> None:
-        """Compare the directory with the table."""
         self.generations.observe(self.listed(self.scanner.scan()), self.now, self.patience)
 
     def read(self) -> list[bytes]:
@@ -103,12 +98,10 @@ class Logs:
         return [line for _, _, line in self.out[before:]]
 
     def step(self) -> bytes:
-        """Scan and read; gives the new lines."""
         self.scan()
         return b"".join(self.read())
 
     def at(self, path: Path) -> Generation:
-        """The generation in a file."""
         (generation,) = [one for one in self.generations if one.found is not None and one.found.path == str(path)]
         return generation
 

@@ -46,7 +46,6 @@ class Container:
         return "localhost"
 
     def with_env(self, key: str, value: str) -> None:
-        """Record the variables."""
         self.env[key] = value
 
     def get_wrapped_container(self) -> Container:

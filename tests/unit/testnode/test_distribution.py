@@ -74,7 +74,6 @@ class Maven:
 
     @property
     def called(self) -> int:
-        """The number of calls."""
         return len(self.calls.read_text().splitlines()) if self.calls.exists() else 0
 
 

@@ -28,7 +28,6 @@ class Cluster:
         self.requests: list[int] = []
 
     def msearch(self, *, searches: list[dict[str, Any]], **_: Any) -> Any:
-        """One answer for each search."""
         self.requests.append(len(searches) // 2)
         answer = Mock()
         answer.body = {"responses": [self._search(body) for body in searches[1::2]]}
@@ -45,7 +44,6 @@ class Cluster:
         return {"hits": {"hits": [hit(name, offset) for offset in offsets[: body["size"]]]}}
 
     def pages(self, size: int) -> Iterator[list[Hit]]:
-        """The matches, a file at a time."""
         hits = [hit(name, at * 10) for name, lines in self._files.items() for at, found in enumerate(lines) if found]
         for at in range(0, len(hits), size):
             yield hits[at : at + size]

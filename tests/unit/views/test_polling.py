@@ -34,7 +34,6 @@ class Script:
         yield step
 
     def outage(self) -> None:
-        """Count the outage."""
         self.outages += 1
 
 
@@ -101,7 +100,6 @@ class TestBegin:
     """The first poll."""
 
     def follow(self, first: Script, then: Script) -> list[list[Hit]]:
-        """The results."""
         turns = lambda _: bool(first.steps or then.steps)  # noqa: E731 - as much as there is
         return list(follow(cast("Follower", then), turns, lambda _: None, first.poll))
 
