@@ -468,14 +468,6 @@ class TestEnds:
         [sentence] = result.stderr.splitlines()
         assert sentence.startswith("http://127.0.0.1:9 can't be reached")
 
-    def test_wrong_configuration_is_a_sentence(self, tmp_path: Path) -> None:
-        """Exit 2 and what is wrong, where."""
-        config = tmp_path / "neuroflow.yaml"
-        config.write_text("shipper: {namespce: x}\n")
-        result = CliRunner().invoke(logs, ["--config", str(config), "show"], catch_exceptions=False)
-        assert (result.exit_code, result.stdout) == (2, "")
-        assert "namespce: unknown key; nearest valid key: namespace" in result.stderr
-
     def test_mounted_in_another_application(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         """The group works below another click group and leaves that group's context unchanged."""
         held: list[object] = []

@@ -136,6 +136,15 @@ def test_levels_under_other_names_and_in_numbers(level: dict[str, Any], expected
         {"message": "m"}, {"msg": "m"}, {"created": 1795600000}, {"service": {"version": 3}},
         {"exception": {"a": 1}}, {"event.duration": "x"}, {"body": "b"}, {"ts": None, "x": 1},
         {"log": {"level": "deep", "x": 1}},
+        {"fields": {"message": "x"}},
+        {"jsonPayload": {"message": "x"}},
+        {"status": "error", "ddsource": "x"},
+        {"M": "x", "T": "t", "L": "error"},
+        {"t": {"$date": "x"}, "s": "E"},
+        {"severityLevel": 3},
+        {"Level": "error", "Time": "2026-11-25T09:46:40.250Z"},
+        {"message": {"formatted": "x"}},
+        {"date": "2026-11-25"},
     ],
 )  # fmt: skip
 def test_keys_of_the_user_stay_what_they_are(more: dict[str, Any]) -> None:

@@ -153,26 +153,6 @@ def test_what_a_logger_nests_has_its_place(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "more",
-    [
-        {"fields": {"message": "x"}},
-        {"jsonPayload": {"message": "x"}},
-        {"status": "error", "ddsource": "x"},
-        {"M": "x", "T": "t", "L": "error"},
-        {"t": {"$date": "x"}, "s": "E"},
-        {"severityLevel": 3},
-        {"Level": "error", "Time": "2026-11-25T09:46:40.250Z"},
-        {"message": {"formatted": "x"}},
-        {"date": "2026-11-25"},
-    ],
-)
-def test_keys_of_the_user_stay(more: dict[str, Any]) -> None:
-    """A line that says its event, level and time in structlog's words is taken as it is."""
-    line = {"event": "a", "level": "info", "timestamp": "2026-11-25T09:46:40.250Z", **more}
-    assert (AT, "info", None, "a", None, more) == said(line)
-
-
-@pytest.mark.parametrize(
     "line",
     [
         {"message": "x", "fields": [1], "jsonPayload": 1, "@fields": "x", "instant": {"epochSecond": "x"}},

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import errno
-import multiprocessing
 import os
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -25,12 +24,6 @@ def lines(folder: Path, month: str = "2026_11") -> list[dict[str, Any]]:
     text = (folder / "audit" / f"audit_{month}.jsonl").read_bytes()
     assert text.endswith(b"\n")
     return [orjson.loads(line) for line in text.splitlines()]
-
-
-def write_many(folder: Path, writer: int) -> None:
-    """The work of each of several processes."""
-    for n in range(50):
-        audit_log(folder).record("session", n, "created", user_id=writer)
 
 
 class TestRecord:
@@ -142,14 +135,3 @@ class TestDisk:
         (tmp_path / "audit").write_text("a file")
         with pytest.raises(OSError, match="audit"):
             audit_log(tmp_path).record("session", 1, "created")
-
-    def test_processes_share_the_file(self, tmp_path: Path) -> None:
-        """Several processes append whole records to the same file."""
-        context = multiprocessing.get_context("fork")
-        writers = [context.Process(target=write_many, args=(tmp_path, writer)) for writer in range(4)]
-        for process in writers:
-            process.start()
-        for process in writers:
-            process.join()
-        seen = sorted((line["user_id"], line["entity_id"]) for line in lines(tmp_path))
-        assert seen == [(str(writer), n) for writer in range(4) for n in range(50)]

@@ -93,32 +93,6 @@ class TestTogether:
         assert [process.exitcode for process in children] == [0] * 3
         self.check(tmp_path, 5)
 
-    @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")  # that is the case
-    def test_fork_while_another_thread_writes(self, tmp_path: Path) -> None:
-        """The child does not wait for a mutex whose holder does not exist in it, and does not share the lock."""
-        file = RotatingFile(tmp_path / "a.log", small())
-        held = threading.Event()
-        release = threading.Event()
-
-        def hold() -> None:
-            with file._mutex:
-                held.set()
-                release.wait()
-
-        thread = threading.Thread(target=hold)
-        thread.start()
-        held.wait()
-        pid = os.fork()
-        if not pid:
-            signal.alarm(20)  # instead of hanging for ever
-            file.write(b"child\n")
-            os._exit(0)
-        _, status = os.waitpid(pid, 0)
-        release.set()
-        thread.join()
-        assert os.waitstatus_to_exitcode(status) == 0
-        assert logs(tmp_path) == {"a.log": b"child\n"}
-
 
 class TestRotation:
     def test_oldest_goes_and_the_rest_shift(self, tmp_path: Path) -> None:

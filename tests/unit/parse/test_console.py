@@ -82,6 +82,9 @@ def test_other_lines_are_none(line: str) -> None:
     assert not format_prefixes.begins(line.encode())
 
 
+STDERR = "Stderr:\nTraceback (most recent call last):\n  File x\n    f(a, b=1)\nMemoryError\n"
+
+
 @pytest.mark.parametrize(
     ("rest", "record"),
     [
@@ -96,19 +99,7 @@ def test_other_lines_are_none(line: str) -> None:
          {"event": "a.b", "logger": "app.x", "error": "no room"}),
         ("a.b x=it's y", {"event": "a.b", "x": "it's y"}),
         ("no event x=it's y", {"event": "no event x=it's y"}),
-    ],
-)  # fmt: skip
-def test_texts_without_quotes(rest: str, record: dict[str, Any]) -> None:
-    """Values that older renderers left unquoted are parsed."""
-    assert record == parsed(rest)
-
-
-STDERR = "Stderr:\nTraceback (most recent call last):\n  File x\n    f(a, b=1)\nMemoryError\n"
-
-
-@pytest.mark.parametrize(
-    ("rest", "record"),
-    [
+        # Events and values may contain line feeds if more pairs follow; ids may not.
         ("multi\nline event               a='b\\nc' d=1", {"event": "multi\nline event", "a": "b\nc", "d": 1}),
         ("multi\nline event               a=b\nc d=1", {"event": "multi\nline event", "a": "b\nc", "d": 1}),
         ("a.b  error=one\ntwo three run_id=7", {"event": "a.b", "error": "one\ntwo three", "run_id": 7}),
@@ -123,8 +114,8 @@ STDERR = "Stderr:\nTraceback (most recent call last):\n  File x\n    f(a, b=1)\n
         ("a.b\nRunning x tool=y", {"event": "a.b", "continuation": "Running x tool=y"}),
     ],
 )  # fmt: skip
-def test_pairs_over_several_lines(rest: str, record: dict[str, Any]) -> None:
-    """Events and unquoted values may contain line feeds if more pairs follow; ids may not."""
+def test_texts_without_quotes(rest: str, record: dict[str, Any]) -> None:
+    """Values that older renderers left unquoted are parsed."""
     assert record == parsed(rest)
 
 

@@ -367,20 +367,6 @@ def test_inode_given_to_another_file(logs: Logs) -> None:
     assert generation_name("h", str(other), lines(100, 101)[:-1], 0) == new.cursor.id
 
 
-def test_file_renamed_to_another_log(logs: Logs) -> None:
-    """A renamed file keeps its generation."""
-    logs.log.write_bytes(lines(0, 30))
-    logs.step()
-    old = logs.at(logs.log).cursor.id
-    logs.log.rename(logs.root / "renamed.log")
-    assert b"" == logs.step()
-    assert old == logs.at(logs.root / "renamed.log").cursor.id
-    logs.restart()
-    (logs.root / "renamed.log").rename(logs.root / "renamed.log.1")
-    assert b"" == logs.step()
-    assert old == logs.at(logs.root / "renamed.log.1").cursor.id
-
-
 @RESTARTS
 @pytest.mark.parametrize("seen", [True, False])
 def test_gzip_of_a_rotated_file(logs: Logs, restart: float | None, seen: bool) -> None:
@@ -403,15 +389,6 @@ def test_gzip_of_a_rotated_file(logs: Logs, restart: float | None, seen: bool) -
     logs.step()
     assert old == logs.at(target).cursor.id
     assert 70 == len(logs.names())
-
-
-def test_identical_beginnings_in_different_files(logs: Logs) -> None:
-    """Two logs with equal first kilobytes are two generations."""
-    one, two = logs.root / "one.log", logs.root / "two.log"
-    one.write_bytes(lines(0, 50) + b"one\n")
-    two.write_bytes(lines(0, 50) + b"two\n")
-    assert 2 * len(lines(0, 50)) + 8 == len(logs.step())
-    assert logs.at(one).cursor.id != logs.at(two).cursor.id
 
 
 @pytest.mark.parametrize("first", [b"started\n", b"started\nwith the same second line\n"])
