@@ -95,26 +95,23 @@ LINES = st.sampled_from([
 def test_blocks_give_the_same_records_wherever_they_end(lines: list[bytes], cuts: list[int]) -> None:
     """The blocks' ends change neither text, time, level and node nor the bytes."""
 
-    def read(stops: list[int]) -> tuple[list[dict[str, Any]], bytes, list[int]]:
-        whole = block(lines)
-        records, content, times, at, parser_state = [], b"", [], 0, ""
+    def read(stops: list[int]) -> list[tuple[Any, ...]]:
+        whole, told, at, parser_state = block(lines), [], 0, ""
         for stop in [*stops, len(lines)]:
             if stop <= at:
                 continue
-            final = stop == len(lines)
-            found = pipeline.parse(
-                block(lines[at:stop], at=whole.offsets[at], parser_state=parser_state, final=final)
-            )
-            records += found.records
-            times += [found.after.get(index, -1) for index in range(len(found.records))]
-            content += b"".join(
-                found.originals.get(index, record["event"].encode() + b"\n")
-                for index, record in enumerate(found.records)
-            )
-            at += found.rest
-            parser_state = found.parser_state
-        return records, content, times
+            more: dict[str, Any] = {
+                "at": whole.offsets[at],
+                "parser_state": parser_state,
+                "final": stop == len(lines),
+            }
+            found = pipeline.parse(block(lines[at:stop], **more))
+            for index, record in enumerate(found.records):
+                raw = found.originals.get(index, record["event"].encode() + b"\n")
+                told.append((record, raw, found.after.get(index)))
+            at, parser_state = at + found.rest, found.parser_state
+        return told
 
     whole = read([])
-    assert b"".join(line + b"\n" for line in lines) == whole[1]
+    assert b"".join(line + b"\n" for line in lines) == b"".join(raw for _, raw, _ in whole)
     assert whole == read(sorted(cut % (len(lines) + 1) for cut in cuts))

@@ -12,12 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipper.document.ids import ids_of
-from shipper.parse import dispatch, wrappers
-from shipper.tail.reader import Reader
-from shipper.tail.splitter import Block, Origin, Splitter
-from shipper.tail.state.checkpoint import START
+from shipper.parse import wrappers
+from shipper.tail.splitter import Origin
 from tests.unit.blocks import records_of
 from tests.unit.document.test_ecs import documents_of, maker
+from tests.unit.document.test_line_way import records_in_chunks
 
 AT = "2026-11-27T01:02:03.123456789Z"
 EVENT = '{"event": "a.b", "level": "error", "timestamp": "2026-11-27T01:00:00Z"}'
@@ -194,28 +193,14 @@ def test_pieces_give_the_same_records_as_the_whole(lines: list[bytes], chunks: l
     """The boundaries of reads change nothing, though two streams are interleaved."""
 
     def told(lengths: list[int]) -> list[tuple[Any, ...]]:
-        data = b"\n".join(lines)
-        reader = Reader(Origin(b"123456789", "/p", "/p", "auto", "app"), START, keep=2**20, compressed=False)
-        splitter = reader._splitter
-        assert isinstance(splitter, Splitter)
-        found: list[tuple[Any, ...]] = []
-
-        def take(block: Block) -> None:
-            records = dispatch.parse(block)
-            reader.held.hold(block, records.rest, records.parser_state)
-            names = ids_of(b"123456789", records.starts, records.raws)
-            for at, (name, record) in enumerate(zip(names, records.records, strict=True)):
-                found.append((name, record, records.tags.get(at), records.written.get(at)))
-
-        at = 0
-        for length in [*lengths, len(data)]:
-            part, at = data[at : at + length], at + length
-            more, offsets, cut = splitter.feed(part)
-            if more:
-                take(reader._block(more, offsets, cut, 1, 1))
-        if (last := reader.finish(1, 1, with_line=True)) is not None:
-            take(last)
-        return found
+        blocks = records_in_chunks(b"\n".join(lines), lengths, Origin(b"123456789", "/p", "/p", "auto", "app"))
+        return [
+            (name, record, records.tags.get(at), records.written.get(at))
+            for records in blocks
+            for at, (name, record) in enumerate(
+                zip(ids_of(b"123456789", records.starts, records.raws), records.records, strict=True)
+            )
+        ]
 
     assert told([]) == told(chunks)
 
