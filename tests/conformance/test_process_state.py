@@ -14,6 +14,7 @@ import pytest
 from tests.conformance.faked import FakedHarness
 from tests.conformance.harness import PATIENCE, Harness, as_other_user, eventually
 from tests.conformance.test_sidecar import expected, write
+from tests.conformance.test_watch_places import without_privilege
 from tests.conformance.watched import Watched
 
 # A mount namespace of its own: what is mounted for the sidecar is seen by nobody else, and ends with it.
@@ -59,6 +60,38 @@ class TestUnusable:
         result = lone_harness.once()
         assert 2 == result.returncode
         assert "the state directory can't be used: Permission denied" in result.stderr
+
+    @pytest.mark.parametrize("closed", ["directory", "files"])
+    @pytest.mark.parametrize("command", [["status"], ["dead-letters", "list"]], ids=["status", "dead-letters"])
+    def test_commands_of_another_user(self, lone_harness: Harness, closed: str, command: list[str]) -> None:
+        """A command that may not read the state says whose command it is."""
+        before = without_privilege()
+        lone_harness.state.mkdir()
+        (lone_harness.state / "dead-letters.ndjson").touch()
+        lone_harness.once()
+        shut = [lone_harness.state] if closed == "directory" else list(lone_harness.state.iterdir())
+        for path in shut:
+            path.chmod(0)
+        try:
+            result = subprocess.run(
+                [*before, *lone_harness.command(*command)], capture_output=True, text=True, check=False
+            )
+        finally:
+            lone_harness.state.chmod(0o700)
+        assert result.returncode in {1, 2}
+        assert f"neuroflow-ship: {lone_harness.state}/" in result.stderr
+        assert "Permission denied; run this command as the sidecar's user\n" in result.stderr
+
+    @pytest.mark.parametrize("mode", [0o555, 0o700])
+    def test_check_of_another_user(self, lone_harness: Harness, mode: int) -> None:
+        """``check`` warns of a state directory with which the sidecar would not start, and of no other."""
+        before = without_privilege()
+        lone_harness.state.mkdir()
+        lone_harness.state.chmod(mode)
+        command = [*before, *lone_harness.command("check")]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        warning = f"warning: {lone_harness.state}: this user may not write the state directory"
+        assert (mode == 0o555) == (warning in result.stdout)
 
     @needs_mount
     @pytest.mark.parametrize("used", [False, True], ids=["new", "used"])

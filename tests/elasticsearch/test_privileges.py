@@ -202,7 +202,7 @@ def test_listed_privileges_are_enough_to_ship(lab: Lab, user: str) -> None:
         ("ships", 0, "it answers; reading its health needs the privilege `monitor`"),
         ("ships", 0, "can't check which index templates are in force: grant the cluster privilege `monitor`"),
         ("watches", 0, "near a rollover (recommended): granted"),
-        ("watches", 0, "green, 1 nodes"),
+        ("watches", 0, "green, 1 node"),
         ("looks", 0, "after a crash or an outage: granted"),
         ("runs", 0, "keep run documents: granted"),
         ("rebuilds", 1, "rebuild-runs: granted"),

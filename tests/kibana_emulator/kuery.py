@@ -95,7 +95,9 @@ class _Parser:
         if value == Token("bare", "*"):
             return _any_of([{"exists": {"field": field}}])
         if value.kind == "bare" and "*" in value.text:
-            assert keyword, f"{field} is no keyword: Kibana asks for its words by query_string"
+            if not keyword:
+                assert re.fullmatch(r"[\w*]+", value.text), "Kibana escapes other characters for query_string"
+                return _any_of([{"query_string": {"fields": [field], "query": value.text}}])
             return _any_of([{"wildcard": {field: {"value": value.text}}}])
         if keyword:
             return _any_of([{"term": {field: {"value": value.text}}}])

@@ -72,6 +72,20 @@ MISSING = {
             "https://es.lab:9200: TLS failed: self-signed; check ca_certs, ca_fingerprint and the host's name",
             TlsError("self-signed"),
         ),
+        (
+            (
+                "https://es.lab:9200: TLS failed: [SSL: WRONG_VERSION_NUMBER] wrong version number; it answers "
+                "without TLS: write http://, or the port that takes https"
+            ),
+            TlsError("[SSL: WRONG_VERSION_NUMBER] wrong version number"),
+        ),
+        (
+            (
+                "https://es.lab:9200 can't be reached: it closed the connection without an answer (is it stopping, "
+                "or does it take https:// only?)"
+            ),
+            TransportConnectionError("('Connection aborted.', RemoteDisconnected('Remote end closed connection'))"),
+        ),
         ("https://es.lab:9200 did not answer within 30 s", ConnectionTimeout("late")),
         (
             "https://es.lab:9200 can't be reached: connection refused (is it running, is the port right?)",

@@ -95,6 +95,7 @@ def test_rows_that_nobody_can_read_are_let_go(tmp_path: Path, now: Conceal) -> N
     assert ([], set(), False) == (store.load(), store.known(), store.clean)
     (sentence,) = said
     assert "files are read again, lines already indexed are recognised by their ids" in sentence
+    assert sentence.endswith("restore the old key")
     store.save([cursor(PATH)])
     store.close()
     CursorStore(tmp_path, pytest.fail, now).close()
