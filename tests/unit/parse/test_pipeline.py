@@ -105,7 +105,7 @@ def test_blocks_give_the_same_records_wherever_they_end(lines: list[bytes], cuts
                 "parser_state": parser_state,
                 "final": stop == len(lines),
             }
-            found = pipeline.parse(block(lines[at:stop], **more))
+            found = pipeline.parse(block(lines[at:stop], final=stop == len(lines), **more))
             for index, record in enumerate(found.records):
                 raw = found.originals.get(index, record["event"].encode() + b"\n")
                 told.append((record, raw, found.after.get(index)))
