@@ -159,14 +159,11 @@ def test_query(finder: Finder, query: str, found: set[str]) -> None:
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("foo AND", "nothing follows AND"),
-        ("OR foo", "nothing stands before OR"),
+        ("foo AND", "nothing follows AND"), ("OR foo", "nothing stands before OR"),
         ("a AND OR b", "nothing stands between AND and OR"),
         ("(a", "a ( is never closed"),
         ("a)", "a ) closes what was never opened"),
-        ("()", "nothing stands inside ()"),
-        ('"a b', 'a " is never closed'),
-        ("[1 TO", "a range is incomplete"),
+        ("()", "nothing stands inside ()"), ('"a b', 'a " is never closed'), ("[1 TO", "a range is incomplete"),
         ("[1 TO 2]", "needs a field"),
         ("log.offset:[1 TO", "a range is incomplete"),
         ("log.offset:abc", "log.offset holds numbers, and 'abc' is none"),
@@ -182,7 +179,7 @@ def test_query(finder: Finder, query: str, found: set[str]) -> None:
         ("a " * 65, "more than 64 terms"),
         ("(" * 11 + "a" + ")" * 11, "nested more than 10 deep"),
     ],
-)
+)  # fmt: skip
 def test_query_that_cannot_be_read(finder: Finder, tmp_path: Path, query: str, said: str) -> None:
     """A query with an error exits 2 with the reason, whether or not there are logs."""
     config = tmp_path / "neuroflow.yaml"

@@ -56,11 +56,8 @@ class Lab:
         with self.log.open("a") as log:
             for event in events:
                 line = {
-                    "timestamp": "2026-11-27T01:00:00Z",
-                    "level": "info",
-                    "event": f"stage.{event}",
-                    "exit_code": 1,
-                }
+                    "timestamp": "2026-11-27T01:00:00Z", "level": "info", "event": f"stage.{event}", "exit_code": 1,
+                }  # fmt: skip
                 log.write(json.dumps(line) + "\n")
 
     def foreign(self, patterns: list[str], mappings: dict[str, Any] | None = None, **more: Any) -> None:

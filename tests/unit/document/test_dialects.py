@@ -194,8 +194,5 @@ def test_dialects_behind_celerys_prefix() -> None:
     line = b'[2026-11-23 12:41:11,377: WARNING/X-1] {"message": "m", "levelname": "ERROR", "created": 1795600000.25}'
     (document,) = documents_of(line, of="celery", dataset="celery")
     assert (AT, "error", "m", "X-1") == (
-        document["@timestamp"],
-        document["log"]["level"],
-        document["message"],
-        document["process"]["name"],
-    )
+        document["@timestamp"], document["log"]["level"], document["message"], document["process"]["name"],
+    )  # fmt: skip

@@ -158,11 +158,8 @@ class TestRouting:
             get_logger().info("workflow.x", n=n)
             get_logger().info("x", n=n)
         assert sorted(path.name for path in tmp_path.glob("[!.]*")) == [
-            "neuroflow.log",
-            "neuroflow.log.1",
-            "workflow.log",
-            "workflow.log.1",
-        ]
+            "neuroflow.log", "neuroflow.log.1", "workflow.log", "workflow.log.1",
+        ]  # fmt: skip
 
     @staticmethod
     def log_some() -> None:

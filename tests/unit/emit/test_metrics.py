@@ -104,11 +104,8 @@ class TestCollector:
             metrics = collector.complete_workflow(5)
             assert collector.complete_workflow([1, 2]) is not None
         assert (1, 1, 3, 1) == (
-            metrics.stages_failed,
-            metrics.stages_successful,
-            metrics.pipelines_queued,
-            metrics.pipelines_completed,
-        )
+            metrics.stages_failed, metrics.stages_successful, metrics.pipelines_queued, metrics.pipelines_completed,
+        )  # fmt: skip
         assert {"['a']": 90.0, "b": 1} == metrics.stage_durations
 
     def test_one_for_the_process(self) -> None:

@@ -124,11 +124,8 @@ class TestRotation:
             (tmp_path / name).write_text(f"{name}\n")
         RotatingFile(tmp_path / "a.log", small(10, 3)).write(b"new line\n")
         assert logs(tmp_path) == {
-            "a.log": b"new line\n",
-            "a.log.1": b"a.log\n",
-            "a.log.2": b"a.log.2\n",
-            "a.log.3": b"a.log.3\n",
-        }
+            "a.log": b"new line\n", "a.log.1": b"a.log\n", "a.log.2": b"a.log.2\n", "a.log.3": b"a.log.3\n",
+        }  # fmt: skip
 
     @pytest.mark.parametrize(
         "rotation", [NEVER, Rotation(max_size_mb=None), Rotation(max_size_mb=0.00001, backup_count=0)]

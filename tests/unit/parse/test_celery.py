@@ -69,34 +69,25 @@ def test_the_applications_json_decides() -> None:
     """Level and time are those of the inner line; the prefix adds the process."""
     line = HEAD + '{"event": "a.b", "level": "debug", "timestamp": "2026-11-23T10:41:11.000001Z"}'
     assert text_formats.parse(line) == {
-        "event": "a.b",
-        "level": "debug",
-        "timestamp": "2026-11-23T10:41:11.000001Z",
-        "process_name": "MainProcess",
-    }
+        "event": "a.b", "level": "debug", "timestamp": "2026-11-23T10:41:11.000001Z", "process_name": "MainProcess",
+    }  # fmt: skip
 
 
 def test_the_prefix_fills_in_what_the_inner_line_lacks() -> None:
     """Missing time or level come from the prefix; an inner ``@timestamp`` counts as time."""
     assert text_formats.parse(HEAD + '{"event": "a.b"}') == {**BASE, "event": "a.b"}
     assert text_formats.parse(HEAD + '{"event": "a.b", "@timestamp": "t", "level": "info"}') == {
-        "event": "a.b",
-        "@timestamp": "t",
-        "level": "info",
-        "process_name": "MainProcess",
-    }
+        "event": "a.b", "@timestamp": "t", "level": "info", "process_name": "MainProcess",
+    }  # fmt: skip
 
 
 def test_a_console_line_inside() -> None:
     """A console line of unconfigured structlog, with colours, is parsed."""
     line = HEAD + "\x1b[2m2026-11-23 12:42:04\x1b[0m [\x1b[32mwarning  \x1b[0m] scan.started   path=/x"
     assert text_formats.parse(line) == {
-        "event": "scan.started",
-        "level": "warning",
-        "timestamp": "2026-11-23 12:42:04",
-        "path": "/x",
+        "event": "scan.started", "level": "warning", "timestamp": "2026-11-23 12:42:04", "path": "/x",
         "process_name": "MainProcess",
-    }
+    }  # fmt: skip
 
 
 def test_json_that_is_no_event_is_a_message() -> None:
@@ -124,23 +115,6 @@ def test_lines_below() -> None:
     assert found == {**BASE, "logger": "celery", "event": "first\nsecond", "exception": trace}
     found = text_formats.parse(f'{HEAD}{{"event": "a.b"}}\nbelow\n{trace}')
     assert found == {**BASE, "event": "a.b", "continuation": "below", "exception": trace}
-
-
-def test_beat() -> None:
-    """The scheduler's lines have the logger ``celery.beat``, and a due task its name."""
-    assert text_formats.parse(HEAD + "beat: Starting...") == {
-        **BASE,
-        "logger": "celery.beat",
-        "event": "beat: Starting...",
-    }
-    assert text_formats.parse(HEAD + "Scheduler: Sending due task hourly (app.tasks.scan)") == {
-        **BASE,
-        "logger": "celery.beat",
-        "event": "Scheduler: Sending due task hourly (app.tasks.scan)",
-        "task_name": "app.tasks.scan",
-        "schedule_entry": "hourly",
-        "action": "task.due",
-    }
 
 
 def test_other_ways_to_speak_of_a_task() -> None:

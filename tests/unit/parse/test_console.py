@@ -60,11 +60,8 @@ def test_colours_and_local_times() -> None:
     """Escape codes are removed; a time without a zone is accepted."""
     line = "\x1b[2m2026-11-23 12:38:43\x1b[0m [\x1b[32mwarning  \x1b[0m] \x1b[1mtask.start\x1b[0m \x1b[36mn\x1b[0m=1"
     assert text_formats.parse(line) == {
-        "timestamp": "2026-11-23 12:38:43",
-        "level": "warning",
-        "event": "task.start",
-        "n": 1,
-    }
+        "timestamp": "2026-11-23 12:38:43", "level": "warning", "event": "task.start", "n": 1,
+    }  # fmt: skip
 
 
 def test_lines_below() -> None:

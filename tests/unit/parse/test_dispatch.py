@@ -113,12 +113,9 @@ def test_an_applications_line_inside_celerys_is_complete() -> None:
     "result",
     [
         b"{'ok': True, 'text': 'multi (1)\nline', 'list': [1, 2]}",
-        b"[1,\n\n 'x\n[2026']",
-        b"'one\n\ntwo'",
-        b'"it\'s\none"',
-        b"(1,\n)",
+        b"[1,\n\n 'x\n[2026']", b"'one\n\ntwo'", b'"it\'s\none"', b"(1,\n)",
     ],
-)
+)  # fmt: skip
 def test_a_result_of_several_lines(result: bytes) -> None:
     """A result with line feeds ends with its closing bracket or quote."""
     line = CELERY % (b"INFO", b"Task a.b[c47fda2d] succeeded in 0.0049s: " + result)

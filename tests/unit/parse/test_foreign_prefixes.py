@@ -108,11 +108,8 @@ def test_celery_with_a_format_of_its_own_is_learnt_from_the_line(prefix: str) ->
     } == {**told, **process}  # fmt: skip
     inner = text_formats.parse(prefix + '{"event": "x", "level": "info", "timestamp": "2026-11-27T00:00:00Z"}')
     assert {
-        "event": "x",
-        "level": "info",
-        "timestamp": "2026-11-27T00:00:00Z",
-        "process_name": "ForkPoolWorker-2",
-    } == inner
+        "event": "x", "level": "info", "timestamp": "2026-11-27T00:00:00Z", "process_name": "ForkPoolWorker-2",
+    } == inner  # fmt: skip
 
 
 def test_a_traceback_below_it() -> None:

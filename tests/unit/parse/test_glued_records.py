@@ -84,15 +84,12 @@ def test_wrapped_objects_are_given_back_the_last_one_whole() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        b'{"a": 1}{"b": 2}',
-        b"{}{}",
+        b'{"a": 1}{"b": 2}', b"{}{}",
         b'{"event": "a", "x": {"event": "b", "level": "info"}, "y": "tor',
         TEXT + b' got {"event": "x", "level": "info"}{"event": "x", "level": "info"}',
-        b"2026-11-27T01:02:03Z [info     ] x a={}{}",
-        A[:-1] + b', "t": "}{"}',
-        b'{"event": "a"} is what it said',
+        b"2026-11-27T01:02:03Z [info     ] x a={}{}", A[:-1] + b', "t": "}{"}', b'{"event": "a"} is what it said',
     ],
-)
+)  # fmt: skip
 def test_lines_that_only_look_like_it_stay_whole(line: bytes) -> None:
     """Objects without a logger's keys, braces in texts, and a torn line with an object inside stay one line."""
     assert [line, C] == parsed(line + b"\n" + C).raws

@@ -33,8 +33,7 @@ HOSTILE = {
     "time far away": "[info     ] " + "a" * MEGABYTE + " @timestamp=2026-11-23",
     "times": "[info     ] a.b " + " @timestamp=202" * (MEGABYTE // 15),
     "result": CELERY + "Task a[b] succeeded in 1s: {" + f"\\n{'{' * 500}" * 1990,
-    "key": PREFIX + "x " + "a" * MEGABYTE,
-    "equals": PREFIX + "=" * MEGABYTE,
+    "key": PREFIX + "x " + "a" * MEGABYTE, "equals": PREFIX + "=" * MEGABYTE,
     "level": "2026-11-23 12:38:43 [" + "a" * MEGABYTE,
     "level's blanks": "2026-11-23 12:38:43 [info" + " " * MEGABYTE,
     "process": "[2026-11-23 12:41:11,027: INFO/" + "x" * MEGABYTE,
@@ -49,9 +48,7 @@ HOSTILE = {
     "huey": f"[2026-11-23 12:38:42,361] INFO:huey:2:a: {ID} " + "x executed in 1" * (MEGABYTE // 15),
     "huey's logger": "[2026-11-23 12:38:42,361] INFO:" + "a." * (MEGABYTE // 2),
     "warning": "a:1" * (MEGABYTE // 3) + ": SecurityWarning: ",
-    "colours": "\\x1b[" * (MEGABYTE // 4),
-    "rule": "=" * MEGABYTE + "x",
-    "boxes": "╭" * (MEGABYTE // 3),
+    "colours": "\\x1b[" * (MEGABYTE // 4), "rule": "=" * MEGABYTE + "x", "boxes": "╭" * (MEGABYTE // 3),
     "json": "{" * MEGABYTE,
     "objects behind a torn one": '{"a": ' + '{"event": ' * (MEGABYTE // 10) + "}",
     "whole objects behind a torn one": '{"a": x' + '{"a": 1}' * (MEGABYTE // 8),
@@ -70,7 +67,7 @@ HOSTILE = {
     "dashes": "1-" * (MEGABYTE // 2),
     "beginnings": "Traceback (most recent call last):\\n  x\\n" + f"{'1.' * 250}\\n[ {'1 ' * 200}\\n" * 1000,
     "updates": "\r" * MEGABYTE + "x\r",
-}
+}  # fmt: skip
 PROGRAM = """
 import sys
 from shipper.config import Shipper

@@ -36,17 +36,14 @@ def test_run_and_pipeline_from_the_name(path: str, run: tuple[str, str, str] | N
 def test_streams() -> None:
     """The first markers switch the stream, later ones are output, and continued ones switch again."""
     lines = [
-        (b"before", None),
-        (b"=== STDOUT ===", "stdout"),
-        (b"=== STDOUT ===", "stdout"),
+        (b"before", None), (b"=== STDOUT ===", "stdout"), (b"=== STDOUT ===", "stdout"),
         (b"=== STDERR (continued) ===", "stdout"),
-        (b"=== STDERR ===\r", "stderr"),
-        (b"=== STDOUT ===", "stderr"),
+        (b"=== STDERR ===\r", "stderr"), (b"=== STDOUT ===", "stderr"),
         (b"=== STDOUT (continued) ===", "stdout"),
         (b"=== STDERR ===", "stdout"),
         (b"=== STDERR (continued) ===", "stderr"),
         (b" === STDOUT (continued) ===", "stderr"),
-    ]
+    ]  # fmt: skip
     records = pipeline.parse(block([line for line, _ in lines]))
     assert [stream for _, stream in lines] == [record["iostream"] for record in records.records]
 
@@ -100,11 +97,7 @@ def test_blocks_give_the_same_records_wherever_they_end(lines: list[bytes], cuts
         for stop in [*stops, len(lines)]:
             if stop <= at:
                 continue
-            more: dict[str, Any] = {
-                "at": whole.offsets[at],
-                "parser_state": parser_state,
-                "final": stop == len(lines),
-            }
+            more: dict[str, Any] = {"at": whole.offsets[at], "parser_state": parser_state}
             found = pipeline.parse(block(lines[at:stop], final=stop == len(lines), **more))
             for index, record in enumerate(found.records):
                 raw = found.originals.get(index, record["event"].encode() + b"\n")

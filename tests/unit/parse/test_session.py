@@ -91,12 +91,9 @@ def test_metrics_are_read() -> None:
     text = '{\n  "tool": "qsiprep",\n  "participant": "001",\n  "end_time": "2026-11-23T14:00:00",\n  "event": 1\n}'
     first, after = parsed(framed("METRICS", text) + OWN).records
     assert {
-        "event": "session.metrics",
-        "timestamp": "2026-11-23T14:00:00",
-        "pipeline": "qsiprep",
-        "participant": "001",
+        "event": "session.metrics", "timestamp": "2026-11-23T14:00:00", "pipeline": "qsiprep", "participant": "001",
         "metrics.event": 1,
-    } == first
+    } == first  # fmt: skip
     assert "pipeline.start" == after["event"]
     (record,) = parsed(framed("METRICS", '{"a": 1}')).records
     assert {"event": "session.metrics", "a": 1} == record
@@ -233,9 +230,6 @@ def test_lines_of_other_programs_behind_an_error_have_their_time_and_level(
     found = parsed(OWN + framed("ERROR", f"ended with 1\n{line}\nplain") + OWN)
     _, error, said, plain, _ = found.records
     assert ("ended with 1", line, level, stamp) == (
-        error["event"],
-        said["event"],
-        said.get("level"),
-        said["timestamp"],
-    )
+        error["event"], said["event"], said.get("level"), said["timestamp"],
+    )  # fmt: skip
     assert ("plain", stamp) == (plain["event"], plain["timestamp"])

@@ -9,23 +9,17 @@ from shipper.parse import format_prefixes, text_formats
 def test_a_line_of_basic_config(stamp: str) -> None:
     """Time, logger, level and message, which may contain the separator."""
     assert text_formats.parse(f"{stamp} - celery.worker - WARNING - a - b") == {
-        "timestamp": stamp,
-        "logger": "celery.worker",
-        "level": "WARNING",
-        "event": "a - b",
-    }
+        "timestamp": stamp, "logger": "celery.worker", "level": "WARNING", "event": "a - b",
+    }  # fmt: skip
 
 
 def test_lines_below() -> None:
     """Lines below belong to the message, a traceback is the exception."""
     trace = "Traceback (most recent call last):\n  File\nKeyError: 1"
     assert text_formats.parse(f"2026-11-23 12:44:12,289 - x - ERROR - one\n  two\n{trace}\n") == {
-        "timestamp": "2026-11-23 12:44:12,289",
-        "logger": "x",
-        "level": "ERROR",
-        "event": "one\n  two",
+        "timestamp": "2026-11-23 12:44:12,289", "logger": "x", "level": "ERROR", "event": "one\n  two",
         "exception": f"{trace}\n",
-    }
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("logger", ["two words", "root - odd", "a b c d e f g"])

@@ -196,11 +196,8 @@ def test_secret_is_found_beside_its_key() -> None:
     """Where one field names another as a secret, and where the line contains the secret twice."""
     document = fields("login with s3cret-phrase failed", field="db_password")
     document["neuroflow"]["audit"] = {
-        "entity_type": "x",
-        "entity": "x",
-        "old_value": "s3cret-phrase",
-        "new_value": "n",
-    }
+        "entity_type": "x", "entity": "x", "old_value": "s3cret-phrase", "new_value": "n",
+    }  # fmt: skip
     document["neuroflow"]["original"] = b64encode(b'{"m": "s3cret-phrase"}\n').decode()
     redacted(document)
     assert "login with [redacted] failed" == document["message"]

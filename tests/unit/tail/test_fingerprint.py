@@ -63,13 +63,10 @@ def test_checkpoint_hash_covers_what_precedes_the_offset() -> None:
 @pytest.mark.parametrize(
     ("line", "head"),
     [
-        (b"first", b"first\nsecond\n"),
-        (b"", b"\nsecond"),
-        (None, b"unfinished"),
-        (None, b""),
+        (b"first", b"first\nsecond\n"), (b"", b"\nsecond"), (None, b"unfinished"), (None, b""),
         (b"x" * FINGERPRINT_BYTES, b"x" * FINGERPRINT_BYTES),
     ],
-)
+)  # fmt: skip
 def test_first_line_is_known_when_it_ended(line: bytes | None, head: bytes) -> None:
     """An unterminated first line does not count, unless it fills the fingerprint."""
     assert line == first_line_of(head)

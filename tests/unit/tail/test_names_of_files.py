@@ -313,14 +313,11 @@ def test_the_last_change_orders_what_names_do_not() -> None:
     ("name", "logs"),
     [
         ("worker-20261127.log", ["worker.log"]),
-        ("worker.1.log", ["worker.log"]),
-        ("worker_old.log", ["worker.log"]),
+        ("worker.1.log", ["worker.log"]), ("worker_old.log", ["worker.log"]),
         ("worker.log-20261127.log", ["worker.log"]),
-        ("worker-2.log", []),
-        ("worker.log", []),
-        ("sub-01_ses-02.log", []),
+        ("worker-2.log", []), ("worker.log", []), ("sub-01_ses-02.log", []),
     ],
-)
+)  # fmt: skip
 def test_logs_that_a_name_may_come_from(name: str, logs: list[str]) -> None:
     """A date, a word, or a number behind a dot may be a rotation's; other numbers may belong to the log's name."""
     assert logs == sorted(set(originals(name)))

@@ -9,12 +9,9 @@ def test_leaves_have_their_full_names() -> None:
         {"neuroflow": {"run_id": "2", "extra": {"a.b": "1"}}, "tags": ["x"], "@timestamp": "t", "log": {"offset": 0}}
     )
     assert list(doc.items()) == [
-        ("@timestamp", "t"),
-        ("log.offset", 0),
-        ("neuroflow.extra.a.b", "1"),
-        ("neuroflow.run_id", "2"),
+        ("@timestamp", "t"), ("log.offset", 0), ("neuroflow.extra.a.b", "1"), ("neuroflow.run_id", "2"),
         ("tags", ["x"]),
-    ]
+    ]  # fmt: skip
 
 
 def test_two_spellings_of_one_name_lose_nothing() -> None:

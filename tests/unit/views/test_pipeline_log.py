@@ -21,10 +21,7 @@ NEW = attempt("/p/mriqc_2_20261124_000000.log", created=1)
 @pytest.mark.parametrize(
     ("found", "newest"),
     [
-        ([], None),
-        ([OLD], OLD),
-        ([OLD, NEW], NEW),
-        ([NEW, OLD], NEW),
+        ([], None), ([OLD], OLD), ([OLD, NEW], NEW), ([NEW, OLD], NEW),
         # The name of a rotated or packed file says the same.
         ([OLD, attempt("/p/mriqc_2_20261125_000000.log.1.gz")], attempt("/p/mriqc_2_20261125_000000.log.1.gz")),
         ([OLD, attempt("/p/run_2_20261125_000000.log")], attempt("/p/run_2_20261125_000000.log")),
@@ -37,7 +34,7 @@ NEW = attempt("/p/mriqc_2_20261124_000000.log", created=1)
         # A run whose number looks like a date is not every run of that day.
         ([OLD, attempt("/p/mriqc_20261123_20261123_124500.log", 99)], OLD),
     ],
-)
+)  # fmt: skip
 def test_latest(found: list[Attempt], newest: Attempt | None) -> None:
     """The file's name decides, then its timestamp, then the time of reading."""
     assert latest(found, 2) == newest

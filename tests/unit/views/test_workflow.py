@@ -48,12 +48,9 @@ def test_a_workflow_run_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     lines = [line.rstrip() for line in shown(DETAIL).splitlines()]
     assert [
-        "Workflow run 7  failed",
-        "Trigger   scheduled",
-        "Started   2026-03-02 10:00",
-        "Ended     2026-03-02 11:07",
+        "Workflow run 7  failed", "Trigger   scheduled", "Started   2026-03-02 10:00", "Ended     2026-03-02 11:07",
         "Duration  1h 7m",
-    ] == lines[:5]
+    ] == lines[:5]  # fmt: skip
     cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if line.startswith("│")]
     assert [
         ["discovery", "completed", "2026-03-02 10:00:00", "2026-03-02 10:00:45", "45.5s"],
@@ -63,12 +60,9 @@ def test_a_workflow_run_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
     ] == cells
     assert {"Stages", "Pipelines"} <= {line.strip() for line in lines}
     assert [
-        "Errors",
-        "Workflow run: Stage qsiprep failed",
-        r"Stage qsiprep: OSError: [/red]\x1b[2J",
-        "qsiprep run 456: first line",
-        LONG,
-    ] == lines[-5:]
+        "Errors", "Workflow run: Stage qsiprep failed", r"Stage qsiprep: OSError: [/red]\x1b[2J",
+        "qsiprep run 456: first line", LONG,
+    ] == lines[-5:]  # fmt: skip
 
 
 def test_a_run_of_which_little_is_known(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,12 +107,9 @@ def test_rules_name_nothing_by_a_word_of_the_language() -> None:
     for rule in rules():
         code = re.sub(r"//.*", "", rule["params"].get("esqlQuery", {}).get("esql", ""))
         assert not set(re.findall(r"([a-z_]+) = ", code)) & {
-            *own,
-            "rlike",
-            "true",
-            *units,
+            *own, "rlike", "true", *units,
             *(f"{one}s" for one in units),
-        }
+        }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -144,12 +144,9 @@ def test_a_row_that_is_too_wide_is_refused() -> None:
     ("value", "written"),
     [
         ({"a.b": None, "c": True, "d": [False, "x y"]}, "(a.b:!n,c:!t,d:!(!f,'x y'))"),
-        ("it's!", "'it!'s!!'"),
-        ("now-1d", "'now-1d'"),
-        ("", "''"),
-        ("@timestamp", "'@timestamp'"),
+        ("it's!", "'it!'s!!'"), ("now-1d", "'now-1d'"), ("", "''"), ("@timestamp", "'@timestamp'"),
     ],
-)
+)  # fmt: skip
 def test_rison(value: Any, written: str) -> None:
     """Values with special characters are quoted."""
     assert written == rison(value)
