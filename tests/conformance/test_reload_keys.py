@@ -309,6 +309,7 @@ class Walk:
         values: dict[str, Any] = {
             "shipper.state_dir": str(self.harness.folder / "other state"),
             "shipper.watch": "auto",
+            "shipper.fast_path": False,
             "shipper.batch.in_flight": 3,
             "shipper.redact.keys": [],
             "shipper.redact.hash": ["subject"],

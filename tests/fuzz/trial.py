@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from elasticsearch import Elasticsearch
 
@@ -54,7 +55,8 @@ def trial(folder: Path, es: Elasticsearch, url: str, namespace: str, lines: int,
     install(es)
     harness = Harness(folder, url, namespace)
     inputs = [{"paths": [str(harness.logs / EXECUTIONS)], "format": "voxelops", "dataset": "pipeline"}]
-    harness.configure(timezone="Asia/Jerusalem", shutdown_timeout=120, inputs=inputs)
+    settings: dict[str, Any] = {"timezone": "Asia/Jerusalem", "shutdown_timeout": 120, "inputs": inputs}
+    harness.configure(**settings)
     for name, fields in _CALM.items():
         path = harness.logs / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +95,8 @@ def trial(folder: Path, es: Elasticsearch, url: str, namespace: str, lines: int,
     if not verdict.documents == counters["acknowledged"] == counters["read"]:
         report.faults.append(f"{verdict.documents} documents, but {counters}")
     shutil.rmtree(harness.state)
-    _ship(harness, report, "the fuzz run again without the state")
+    harness.configure(fast_path=False, **settings)
+    _ship(harness, report, "the fuzz run again without the state and the fast path")
     again = judge(es, namespace)
     if (again.documents, again.marks) != (verdict.documents, verdict.marks):
         report.faults.append(f"shipped again there are {again.documents} documents instead of {verdict.documents}")

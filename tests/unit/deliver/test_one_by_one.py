@@ -32,7 +32,7 @@ def block(*lines: bytes, form: Format = "structlog", dataset: Dataset = "app", *
     return block_of(lines, form, dataset, path="/l", final=False, read_at_ns=NOW, **more)
 
 
-def broken(given: Block) -> Records:
+def broken(given: Block, *_: object) -> Records:
     """A parser with a bug."""
     if any(BAD in line for line in given.lines):
         raise KeyError("get")
@@ -101,7 +101,7 @@ def test_a_block_that_can_not_be_shipped_is_left_out(
     """It is logged each time with its span; after a number of blocks the run ends."""
 
     class Unredactable(Documents):
-        def of(self, records: Records) -> list[dict[str, Any]]:
+        def with_templates(self, records: Records) -> list[Any]:
             raise ValueError(f"sub-001 at {records.end}")
 
     careful, documents = LineByLine(lambda: 0.0), Unredactable(Shipper(), "1")
