@@ -43,8 +43,8 @@ class LineByLine:
             Exception: more than ``MAX_LEFT_OUT`` blocks were left out.
         """
         try:
-            records = parse(block)
-            return records, serialise(documents.of(records))
+            records = parse(block, documents.shapes)
+            return records, serialise(documents.with_templates(records), documents.take_facts())
         except Exception as error:  # noqa: BLE001 - a bug in one line must not affect the others
             try:
                 records, serialised, plain = _one_by_one(block, documents)

@@ -8,18 +8,24 @@ from collections.abc import Sequence
 from shipper.config import Format
 from shipper.parse import format_prefixes, line_by_line, multiline, pipeline, session, structlog, wrappers
 from shipper.parse.records import Records
+from shipper.parse.shapes import Shapes
 from shipper.tail.splitter import Block, Origin
 
 
-def parse(block: Block) -> Records:
-    """Parse a block; lines from ``rest`` on are held back unless it is ``final``: their record may continue."""
+def parse(block: Block, shapes: Shapes | None = None) -> Records:
+    """Parse a block; lines from ``rest`` on are held back unless it is ``final``: their record may continue.
+
+    Args:
+        block: lines of a file.
+        shapes: known shapes, whose lines are recognised instead of parsed.
+    """
     if block.origin.format == "pipeline":
         return pipeline.parse(block)
     out = Records(block, parser_state=block.parser_state)
     if block.origin.format == "console":
         session.read(out)
     else:
-        out.rest = line_by_line.read(out, 0, len(block.lines), final=block.final)
+        out.rest = line_by_line.read(out, 0, len(block.lines), final=block.final, shapes=shapes)
     out.end = block.offsets[out.rest]
     if block.unterminated and out.rest == len(block.lines) and out.raws and block.lines[-1].strip():
         out.flag(len(out.records) - 1, "unterminated")

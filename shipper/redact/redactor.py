@@ -59,15 +59,24 @@ _NOTHING = _KeyMeaning()
 
 
 class Redactor:
-    """Removes secrets and hashes configured ids; ``learned`` is from ``new``, before the restart."""
+    """Removes secrets and hashes configured ids.
+
+    Args:
+        settings: which keys, which ids, and the key of the hash.
+        learned: ids learned before the restart, from ``new``.
+
+    Attributes:
+        active: whether there is anything to redact.
+        hashes: whether ids are hashed.
+    """
 
     def __init__(self, settings: config.Redact, learned: Iterable[str] = ()) -> None:
         self._secrets = Secrets(settings.keys)
         self._ids = Pseudonyms(settings.hash, settings.hash_key or "", learned)
-        self._hashes = self._ids.active
+        self.hashes = self._ids.active
         self._short_texts: dict[str, str] = {}
         self._short_texts_at = 0
-        self.active = self._secrets.active or self._hashes
+        self.active = self._secrets.active or self.hashes
 
     @property
     def new(self) -> set[str]:
@@ -80,7 +89,7 @@ class Redactor:
 
     def suspects(self, data: bytes) -> bool:
         """Whether a block's bytes may contain something to redact; a cheap test without false negatives."""
-        return self._hashes or self._secrets.suspects(data)
+        return self.hashes or self._secrets.suspects(data)
 
     def text(self, text: str) -> str:
         """A text without secrets, its ids hashed."""
@@ -89,7 +98,7 @@ class Redactor:
 
     def _text(self, text: str, secrets: set[str]) -> str:
         text = self._secrets.text(text, secrets)
-        return self._ids.text(text) if self._hashes else text
+        return self._ids.text(text) if self.hashes else text
 
     def path(self, path: str) -> str:
         """A file's path for documents and messages."""
@@ -97,7 +106,7 @@ class Redactor:
 
     def conceal(self, path: str) -> str:
         """A path for the state directory: a keyed digest if ids are hashed; digests stay unchanged."""
-        if not self._hashes or not path.startswith("/"):
+        if not self.hashes or not path.startswith("/"):
             return path
         return f"~{self._ids.digest(path)}{packed_ending(path)}"
 
@@ -147,7 +156,7 @@ class Redactor:
 
     def _meaning(self, key: str) -> _KeyMeaning:
         secret = self._secrets.active and self._secrets.names(key)
-        return _KeyMeaning(secret, None if secret or not self._hashes else self._ids.kind_of(key))
+        return _KeyMeaning(secret, None if secret or not self.hashes else self._ids.kind_of(key))
 
     def _structure(
         self, value: Any, under: _KeyMeaning, secrets: set[str], where: str = "", *, top: bool = False
@@ -234,7 +243,7 @@ class Redactor:
     def _audit(self, neuroflow: dict[str, Any], secrets: set[str]) -> dict[str, Any]:
         """Redact an audit record: its entity by the type, its values by a name in ``extra``."""
         entity = dict(neuroflow["audit"])
-        kind = self._ids.kind_of(entity.get("entity_type", "")) if self._hashes else None
+        kind = self._ids.kind_of(entity.get("entity_type", "")) if self.hashes else None
         if kind is not None and "entity_id" in entity:
             hashed = self._ids.value(kind, entity["entity_id"])
             entity.update(entity_id=hashed, entity=f"{entity['entity_type']}:{hashed}")

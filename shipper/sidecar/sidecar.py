@@ -19,6 +19,7 @@ from shipper.document.run_context import RunContext
 from shipper.parse.dispatch import continuation, orphan
 from shipper.redact.redactor import Redactor
 from shipper.reload import KEPT, Reload
+from shipper.runs.facts import FACTS
 from shipper.sidecar import drain, once
 from shipper.sidecar.outbox import Outbox
 from shipper.sidecar.scans import Scans
@@ -74,7 +75,7 @@ class Sidecar:
             looked_at=store.looked_at,
         )
         runs = RunContext(rows=store.recollected())
-        documents = Documents(settings, __version__, runs, self._redactor)
+        documents = Documents(settings, __version__, runs, self._redactor, FACTS)
         self._outbox = Outbox(
             _packer(settings, documents),
             settings.flush_interval,
@@ -217,7 +218,7 @@ class Sidecar:
             settings, sources = new.config.shipper, sources_of(new.config)
             scanner = Scanner(sources, settings.exclude, lambda text: log.warning("%s", text), self._clock.wall_ns)
             scanner.scan()  # may fail
-            documents = Documents(settings, __version__, self._shipping.documents.runs, self._redactor)
+            documents = Documents(settings, __version__, self._shipping.documents.runs, self._redactor, FACTS)
             packer = _packer(settings, documents)
         except Exception as error:  # noqa: BLE001 - no configuration may end a running process
             log.error("the configuration can't be used (%s: %s); %s", type(error).__name__, error, KEPT)

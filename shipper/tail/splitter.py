@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
-from itertools import accumulate, pairwise
+from itertools import accumulate, count, pairwise
+from operator import add
 
 from shipper.config import Dataset, Format
 from shipper.tail.bar_updates import finished, parts_of
@@ -253,7 +254,7 @@ class Splitter:
             offsets = list(accumulate((len(line) + 1 for line in lines[1:]), initial=start + cut[0] + 1))
             offsets.insert(0, start)
         else:
-            offsets = list(accumulate(map(len, lines), lambda at, length: at + length + 1, initial=start))
+            offsets = list(map(add, accumulate(map(len, lines), initial=start), count()))
         if self._nuls in whole:
             for index, line in enumerate(lines):
                 if line.startswith(self._nuls) and index not in cut:

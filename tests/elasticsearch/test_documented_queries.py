@@ -16,7 +16,7 @@ from shipper.testnode.node import Node
 from shipper.views.views import FAILURES
 from tests.conformance.harness import Harness
 from tests.elasticsearch.screens import Laboratory
-from tests.kibana_emulator.kuery import asked
+from tests.kibana_emulator.kuery import query_of
 from tests.kibana_emulator.mapped import LOGS, RUNS
 from tests.kibana_emulator.objects import objects
 from tests.pages import DOCS, blocks, code, rows, section
@@ -55,7 +55,7 @@ def test_kql_finds_the_same(shipped: Harness, row: dict[str, str]) -> None:
     """Each pair of queries of the table finds the same lines, of which there are some."""
     printed = Laboratory(shipped).rows("search", code(row["`neuroflow-logs search`"]))
     assert 0 < len(printed) < len(LINES)
-    assert sorted(one["message"] for one in printed) == messages(shipped, asked(code(row["KQL"]), LOGS))
+    assert sorted(one["message"] for one in printed) == messages(shipped, query_of(code(row["KQL"]), LOGS))
 
 
 def test_failed_runs_of_a_pipeline(shipped: Harness) -> None:
@@ -67,5 +67,5 @@ def test_failed_runs_of_a_pipeline(shipped: Harness) -> None:
     search = objects()["search", f"neuroflow-{FAILURES.name}"]
     assert "neuroflow-runs-state" == search["references"][0]["id"], "which has no time field"
     query = search["attributes"]["kibanaSavedObjectMeta"]["searchSourceJSON"]["query"]["query"]
-    found = shipped.es.search(index=f"neuroflow-runs-{shipped.namespace}", query=asked(f"{query} {more}", RUNS))
+    found = shipped.es.search(index=f"neuroflow-runs-{shipped.namespace}", query=query_of(f"{query} {more}", RUNS))
     assert ["pipeline_run:456"] == [hit["_id"] for hit in found["hits"]["hits"]]
