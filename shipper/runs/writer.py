@@ -342,5 +342,6 @@ def _state_in(item: dict[str, Any]) -> tuple[int, int] | None:
 
 def _json(document: dict[str, Any]) -> tuple[bytes, bytes]:
     """The facts of a document and the whole of it, as JSON; removes the facts from it."""
-    facts = orjson.dumps(document.pop("facts"))
+    # A copy, for thousands are cached: orjson's own results take 4 KiB each, however short they are (3.13).
+    facts = bytes(memoryview(orjson.dumps(document.pop("facts"))))
     return facts, b'%b,"facts":%b}' % (orjson.dumps(document)[:-1], facts)
