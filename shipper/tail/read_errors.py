@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from shipper.tail.reader import Reader
+from shipper.telemetry import ONCE, Throttle
 
 
 class ReadErrors:
@@ -16,7 +17,7 @@ class ReadErrors:
 
     def __init__(self, warn: Callable[[str], None]) -> None:
         self._warn = warn
-        self._reported: set[str] = set()
+        self._throttle = Throttle()
         self._unread: dict[bytes, str] = {}
 
     @property
@@ -27,8 +28,7 @@ class ReadErrors:
     def add(self, generation: bytes, path: str, why: str = "") -> None:
         """Note that reading failed; without a reason nothing is logged."""
         self._unread[generation] = path
-        if why and path not in self._reported:
-            self._reported.add(path)
+        if why and self._throttle.allows(path, ONCE):
             self._warn(f"{path}: {why}")
 
     def judge(self, generation: bytes, reader: Reader, rested: bool) -> None:
@@ -53,4 +53,4 @@ class ReadErrors:
         """Note that reading succeeded."""
         path = self._unread.pop(generation, None)
         if path is not None:
-            self._reported.discard(path)
+            self._throttle.reset(path)

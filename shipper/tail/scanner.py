@@ -19,6 +19,7 @@ from typing import NamedTuple
 from shipper.tail.first_bytes import FirstBytes
 from shipper.tail.found_files import Found, Source, shown, split
 from shipper.tail.rotation_names import Named, aged, named
+from shipper.telemetry import ONCE, Throttle
 
 __all__ = ["Found", "Scanner", "Source", "shown"]
 
@@ -90,7 +91,7 @@ class Scanner:
         self._exclude = [re.compile(fnmatch.translate(pattern)) for pattern in exclude]
         self._warn = warn
         self._wall_ns = wall_ns
-        self._warned: set[tuple[str, bool]] = set()
+        self._throttle = Throttle()
         self.unread: set[str] = set()
         self.omitted: dict[str, str] = {}
         # Files beside a log that may be other logs, and the name of that log.
@@ -284,7 +285,7 @@ class Scanner:
                 if last is not None and last.key == key and _alike(last.entries, entries):
                     entries = last.entries
                 self._listings[directory] = _Listing(key, reliable, entries)
-            self._warned.discard((directory, True))
+            self._throttle.reset(f"list {directory}")
         except (FileNotFoundError, NotADirectoryError) as error:
             self._listings.pop(directory, None)  # not there yet, or gone: the next scan looks again
             if os.path.islink(directory):  # noqa: PTH114 - text paths throughout the tail
@@ -300,8 +301,7 @@ class Scanner:
         self.omitted[path] = why
         if not harmless:
             self.unread.add(path)
-        if (path, listing) not in self._warned:
-            self._warned.add((path, listing))
+        if self._throttle.allows(f"list {path}" if listing else path, ONCE):
             self._warn(f"{path}: {why}")
 
 
