@@ -24,8 +24,8 @@ from shipper.sidecar.outbox import Outbox
 from shipper.sidecar.scans import Scans
 from shipper.sidecar.shipping import Shipping
 from shipper.sidecar.state_saver import StateSaver
+from shipper.tail.framing import Framing
 from shipper.tail.report import counters_of
-from shipper.tail.rotation_joins import Framing
 from shipper.tail.scanner import Scanner
 from shipper.tail.sources import sources_of
 from shipper.tail.state.store import CursorStore

@@ -8,8 +8,9 @@ from itertools import accumulate, pairwise
 
 from shipper.config import Dataset, Format
 from shipper.tail.bar_updates import finished, parts_of
-from shipper.tail.blank_lines import LONGEST_RECORD, surplus
+from shipper.tail.blank_lines import surplus
 from shipper.tail.fingerprint import CHECKPOINT_BYTES, checkpoint_hash_of
+from shipper.tail.framing import MAX_RECORD_LINES
 from shipper.tail.progress import Span
 from shipper.tail.state.checkpoint import Hash
 
@@ -182,7 +183,7 @@ class Splitter:
     @property
     def skipping(self) -> bool:
         """Whether it is skipping NULs, blank lines or the rest of a cut line, so that larger chunks cost little."""
-        return self.in_nuls or self._blank >= LONGEST_RECORD
+        return self.in_nuls or self._blank >= MAX_RECORD_LINES
 
     @property
     def in_nuls(self) -> bool:

@@ -12,13 +12,13 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from shipper.tail.clock import Clock
+from shipper.tail.framing import Framing
 from shipper.tail.generation import Generation
 from shipper.tail.handles import Handles, limit
 from shipper.tail.holding import Holding
 from shipper.tail.progress import Progress, Span
 from shipper.tail.read_errors import ReadErrors
 from shipper.tail.reader import DamagedError, MovedError, RewrittenError
-from shipper.tail.rotation_joins import Framing
 from shipper.tail.round import Round
 from shipper.tail.scanner import Scanner, Source
 from shipper.tail.splitter import KEEP_FACTOR, Block

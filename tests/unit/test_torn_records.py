@@ -16,7 +16,7 @@ from shipper.config import Config, Shipper
 from shipper.deliver.batch import Batch
 from shipper.redact.redactor import Redactor
 from shipper.sidecar.sidecar import Sidecar
-from shipper.tail.holding import RECORD_PATIENCE
+from shipper.tail.framing import RECORD_PATIENCE
 from shipper.tail.state.store import CursorStore
 from shipper.tail.tail import Clock
 from shipper.telemetry import Counters

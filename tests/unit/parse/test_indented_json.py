@@ -9,6 +9,7 @@ import pytest
 from shipper.config import Format
 from shipper.parse import dispatch, indented_json
 from shipper.parse.records import Records
+from shipper.tail.framing import MAX_RECORD_LINES
 from shipper.tail.splitter import Block, Origin
 
 ENTRIES = [
@@ -87,5 +88,5 @@ def test_what_may_go_on_is_held_back(text: str) -> None:
 
 def test_an_object_without_end_is_not_awaited_for_ever() -> None:
     """After so many lines or bytes it is text."""
-    assert [] != parsed("{" + "\n  x" * indented_json.MAX_LINES, final=False).records
+    assert [] != parsed("{" + "\n  x" * MAX_RECORD_LINES, final=False).records
     assert [] != parsed("{\n  " + "x" * indented_json.MAX_BYTES, final=False).records

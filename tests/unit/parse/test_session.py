@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from shipper.parse import dispatch
-from shipper.parse.multiline import MAX_JOINED_LINES
 from shipper.parse.records import Records
 from shipper.parse.session import State
+from shipper.tail.framing import MAX_RECORD_LINES
 from shipper.tail.splitter import Block, Origin
 
 RULE = "=" * 72
@@ -169,7 +169,7 @@ def test_state_travels_as_text() -> None:
 
 def test_a_long_error_ends_somewhere() -> None:
     """What is beyond the cap is a record of its own, and no text is lost."""
-    lines = [f"  line {number}" for number in range(MAX_JOINED_LINES + 10)]
+    lines = [f"  line {number}" for number in range(MAX_RECORD_LINES + 10)]
     first, second, after = parsed(framed("ERROR", "\n".join(lines)) + OWN).records
     assert "\n".join(lines) == first["event"] + "\n" + second["event"]
     assert "pipeline.start" == after["event"]

@@ -14,7 +14,7 @@ import pytest
 from shipper.tail import handles as handles_module
 from shipper.tail.file_content import FileView
 from shipper.tail.fingerprint import checkpoint_hash_of, generation_name
-from shipper.tail.holding import RECORD_PATIENCE
+from shipper.tail.framing import RECORD_PATIENCE
 from shipper.tail.progress import Span
 from shipper.tail.reader import CHUNK_BYTES
 from shipper.tail.scanner import Scanner, Source
