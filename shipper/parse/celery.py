@@ -11,8 +11,7 @@ from collections.abc import Callable
 
 from shipper.parse import console, console_values, foreign_prefixes, json_dialects, structlog, traceback
 from shipper.parse.format_prefixes import ANSI, HEAD
-from shipper.parse.records import Record
-from shipper.parse.task_outcomes import with_outcome
+from shipper.parse.records import Record, with_outcome
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _LIFE = re.compile(

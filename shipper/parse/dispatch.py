@@ -9,7 +9,7 @@ from itertools import accumulate
 from shipper.config import Format
 from shipper.parse import format_prefixes, line_by_line, multiline, pipeline, session, structlog, wrappers
 from shipper.parse.records import Records
-from shipper.tail.splitter import Block, Origin
+from shipper.tail.block import Block, Origin
 
 # So many lines of the next file are parsed at first to find where a record ends that a rotation split.
 FEW_LINES = 16

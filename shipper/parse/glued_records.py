@@ -11,7 +11,7 @@ from itertools import islice
 
 from shipper.parse import audit, json_dialects, wrappers
 from shipper.parse.records import Record
-from shipper.tail.splitter import Block
+from shipper.tail.block import Block
 
 _OBJECT = re.compile(r'\{\s*"')
 _BLANKS = re.compile(r"[ \t\r]*")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from shipper.tail import samples
+from shipper.tail.block import Origin
 from shipper.tail.file_content import FileView
 from shipper.tail.fingerprint import FINGERPRINT_BYTES, Expected, Verdict, checkpoint_hash_of, decide, hash_of
 from shipper.tail.held_lines import FlushPoints
@@ -13,7 +14,6 @@ from shipper.tail.progress import Span
 from shipper.tail.reader import MovedError, Reader
 from shipper.tail.rotation_names import is_packed
 from shipper.tail.scanner import Found, shown
-from shipper.tail.splitter import Origin
 from shipper.tail.state.checkpoint import Checkpoint
 from shipper.tail.state.rows import Cursor, LastSeen
 from shipper.tail.waiting_since import ENDLESS, Growth

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shipper.tail.splitter import Block
+from shipper.tail.block import Block
 
 
 class HeldLines:

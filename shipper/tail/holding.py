@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from shipper.tail.block import Block
 from shipper.tail.clock import Clock
 from shipper.tail.framing import LINE_PATIENCE, RECORD_PATIENCE, Framing
 from shipper.tail.generation import Generation
 from shipper.tail.rotation_joins import RotationJoins
 from shipper.tail.round import Round
-from shipper.tail.splitter import Block
 from shipper.tail.tracker import Generations
 
 NEVER = float("inf")

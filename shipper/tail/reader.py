@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from shipper.tail.block import Block, Origin
 from shipper.tail.file_content import FileView
 from shipper.tail.fingerprint import hash_of
 from shipper.tail.held_lines import FlushPoints, HeldLines
 from shipper.tail.log_file import UNPACK_BYTES, DamagedError, LogFile, MovedError
 from shipper.tail.read_position import ReadPosition
-from shipper.tail.splitter import KEEP_FACTOR, Block, Origin, Splitter
+from shipper.tail.splitter import KEEP_FACTOR, Splitter
 from shipper.tail.state.checkpoint import NOTHING, Checkpoint, Hash
 from shipper.tail.utf16 import WideSplitter, encoding_of
 

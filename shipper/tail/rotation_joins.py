@@ -12,11 +12,11 @@ import os
 from collections.abc import Container, Iterable
 from typing import NamedTuple
 
+from shipper.tail.block import Block
 from shipper.tail.framing import Framing
 from shipper.tail.generation import Generation
 from shipper.tail.progress import Span
 from shipper.tail.scanner import Found
-from shipper.tail.splitter import Block
 
 
 class _Join(NamedTuple):

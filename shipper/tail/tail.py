@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
+from shipper.tail.block import Block
 from shipper.tail.clock import Clock
 from shipper.tail.framing import Framing
 from shipper.tail.generation import Generation
@@ -21,7 +22,7 @@ from shipper.tail.read_errors import ReadErrors
 from shipper.tail.reader import DamagedError, MovedError, RewrittenError
 from shipper.tail.round import Round
 from shipper.tail.scanner import Scanner, Source
-from shipper.tail.splitter import KEEP_FACTOR, Block
+from shipper.tail.splitter import KEEP_FACTOR
 from shipper.tail.state.lock import same_file
 from shipper.tail.state.path_hashing import Conceal, plain
 from shipper.tail.state.store import Cursor

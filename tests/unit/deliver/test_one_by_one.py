@@ -18,8 +18,8 @@ from shipper.document.ids import ids_of
 from shipper.parse.dispatch import parse
 from shipper.parse.records import Records
 from shipper.runs.facts import EncodedFact
+from shipper.tail.block import Block, Origin
 from shipper.tail.progress import Span
-from shipper.tail.splitter import Block, Origin
 from tests.unit.document.test_line_way import FORMATS, LINES
 
 BAD = b"poison"

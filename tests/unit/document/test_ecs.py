@@ -8,7 +8,7 @@ import pytest
 from shipper.config import Dataset, Format, Shipper
 from shipper.document.ecs import Documents
 from shipper.parse.dispatch import parse
-from shipper.tail.splitter import Block, Origin
+from shipper.tail.block import Block, Origin
 
 NOW = 1_795_438_800 * 10**9
 BARE = {"kind": "event", "category": ["process"], "type": ["info"]}

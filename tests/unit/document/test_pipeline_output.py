@@ -9,7 +9,7 @@ import pytest
 from shipper.config import Format, Shipper
 from shipper.document.ecs import Documents
 from shipper.parse.dispatch import parse
-from shipper.tail.splitter import Block, Origin
+from shipper.tail.block import Block, Origin
 
 NOW = 1_795_438_800 * 10**9  # 2026-11-23T13:00:00Z
 FRAME = [b"=" * 72, b"  STDOUT", b"=" * 72]

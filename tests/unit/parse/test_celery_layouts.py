@@ -11,8 +11,8 @@ from shipper.config import load
 from shipper.config_file import ConfigError
 from shipper.parse import dispatch
 from shipper.parse.records import Records
+from shipper.tail.block import Block, Origin
 from shipper.tail.sources import sources_of
-from shipper.tail.splitter import Block, Origin
 
 STAMP = "2026-11-27 01:02:03,123"
 ID = "c47fda2d-212d-44c5-9e5b-c59c02b8fe6b"

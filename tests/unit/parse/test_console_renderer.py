@@ -15,7 +15,7 @@ from structlog.dev import ConsoleRenderer, plain_traceback, rich_traceback
 
 from shipper.parse import dispatch, traceback
 from shipper.parse.records import Record
-from shipper.tail.splitter import Block, Origin
+from shipper.tail.block import Block, Origin
 
 STAMPS = ["2026-11-23T12:40:14.007446Z", "2026-11-23T12:40:14Z", "2026-11-23 12:38:43"]
 AWKWARD: list[tuple[Any, Any]] = [

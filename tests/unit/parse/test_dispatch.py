@@ -7,7 +7,7 @@ import pytest
 from shipper.config import Format
 from shipper.parse import dispatch
 from shipper.parse.records import Records
-from shipper.tail.splitter import Block, Origin
+from shipper.tail.block import Block, Origin
 
 CELERY = b"[2026-11-23 12:41:11,027: %s/MainProcess] %s"
 TRACE = b"Traceback (most recent call last):\n  File\nKeyError: 1"

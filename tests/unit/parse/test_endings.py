@@ -10,7 +10,7 @@ import pytest
 from shipper.config import Format
 from shipper.parse import celery_layouts, dispatch, multiline
 from shipper.parse.records import Records
-from shipper.tail.splitter import Block, Origin
+from shipper.tail.block import Block, Origin
 from tests.ordinary_lines import LINES
 
 RULE = "=" * 72

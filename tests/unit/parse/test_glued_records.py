@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from shipper.config import Format
 from shipper.parse import dispatch
 from shipper.parse.records import Records
+from shipper.tail.block import Block, Origin
 from shipper.tail.fingerprint import checkpoint_hash_of
-from shipper.tail.splitter import Block, Origin
 
 A = b'{"event": "a", "level": "info", "timestamp": "2026-11-27T01:02:03Z"}'
 B = '{"event": "b ü 中", "level": "error", "d": {"event": "x"}}'.encode()

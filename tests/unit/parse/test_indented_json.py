@@ -9,8 +9,8 @@ import pytest
 from shipper.config import Format
 from shipper.parse import dispatch, indented_json
 from shipper.parse.records import Records
+from shipper.tail.block import Block, Origin
 from shipper.tail.framing import MAX_RECORD_LINES
-from shipper.tail.splitter import Block, Origin
 
 ENTRIES = [
     {

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shipper.config import Format
 from shipper.parse import dispatch
 from shipper.parse.records import Records
-from shipper.tail.splitter import Block, Origin
+from shipper.tail.block import Block, Origin
 
 CELERY = b"[2026-11-23 12:41:11,027: %s/MainProcess] %s"
 HUEY = b"[2026-11-23 12:38:42,361] %s:huey:7:%s"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipper.parse import pipeline
-from shipper.tail.splitter import Block, Origin
+from shipper.tail.block import Block, Origin
 
 
 def block(*lines: bytes, parser_state: str = "", unterminated: bool = False) -> Block:

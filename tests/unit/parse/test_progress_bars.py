@@ -6,7 +6,7 @@ import pytest
 
 from shipper.config import Format
 from shipper.parse import dispatch, progress_bars
-from shipper.tail.splitter import Block, Origin
+from shipper.tail.block import Block, Origin
 
 RED, END = "\x1b[38;5;237m", "\x1b[0m"
 

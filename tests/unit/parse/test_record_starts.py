@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shipper.parse import dispatch, multiline, record_starts
 from shipper.parse.records import Records
-from shipper.tail.splitter import Block, Origin
+from shipper.tail.block import Block, Origin
 from tests.ordinary_lines import LINES
 
 PLAIN = """

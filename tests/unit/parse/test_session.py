@@ -9,8 +9,8 @@ import pytest
 from shipper.parse import dispatch
 from shipper.parse.records import Records
 from shipper.parse.session import State
+from shipper.tail.block import Block, Origin
 from shipper.tail.framing import MAX_RECORD_LINES
-from shipper.tail.splitter import Block, Origin
 
 RULE = "=" * 72
 OWN = "2026-11-23T12:40:14.007446Z [info     ] pipeline.start"

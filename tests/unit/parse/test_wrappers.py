@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from shipper.document.ids import ids_of
 from shipper.parse import dispatch, wrappers
 from shipper.parse.records import Records
+from shipper.tail.block import Block, Origin
 from shipper.tail.reader import Reader
-from shipper.tail.splitter import Block, Origin, Splitter
+from shipper.tail.splitter import Splitter
 from shipper.tail.state.checkpoint import START
 from tests.unit.document.test_ecs import documents_of, maker
 

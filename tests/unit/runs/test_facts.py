@@ -8,8 +8,9 @@ import pytest
 from shipper.config import Dataset, Format, Shipper
 from shipper.document.ecs import Documents
 from shipper.parse.dispatch import parse
-from shipper.runs.facts import UNTIMED, facts_in, facts_of
-from shipper.tail.splitter import Block, Origin
+from shipper.runs.facts import UNTIMED, facts_of
+from shipper.tail.block import Block, Origin
+from tests.decoded_facts import facts_in
 
 STAMP = "2026-03-02T10:00:00.000000Z"
 

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from shipper.config import Shipper
 from shipper.document.ecs import Documents
 from shipper.parse.dispatch import parse
-from shipper.runs.facts import EncodedFact, facts_in, facts_of
+from shipper.runs.facts import EncodedFact, facts_of
 from shipper.runs.gathered import Gathered
 from shipper.runs.kept import kept
-from shipper.tail.splitter import Block, Origin
+from shipper.tail.block import Block, Origin
+from tests.decoded_facts import facts_in
 
 
 def told(*records: dict[str, Any]) -> list[EncodedFact]:

@@ -13,10 +13,10 @@ from shipper.config import Format
 from shipper.parse.dispatch import parse
 from shipper.tail import splitter as lines_module
 from shipper.tail.blank_lines import surplus
+from shipper.tail.block import Origin
 from shipper.tail.fingerprint import CHECKPOINT_BYTES
 from shipper.tail.framing import MAX_RECORD_LINES
 from shipper.tail.reader import Reader
-from shipper.tail.splitter import Origin
 from shipper.tail.state.checkpoint import START
 
 RUN = b"\n" * 40_000

@@ -13,11 +13,11 @@ from hypothesis.stateful import precondition, rule
 
 from shipper.document.ids import ids_of
 from shipper.tail import reader as reader_module
+from shipper.tail.block import Block
 from shipper.tail.fingerprint import CHECKPOINT_BYTES, checkpoint_hash_of
 from shipper.tail.progress import Progress, Span
 from shipper.tail.reader import MovedError, RewrittenError
 from shipper.tail.scanner import Scanner, Source
-from shipper.tail.splitter import Block
 from shipper.tail.state.store import Cursor
 from shipper.tail.tracker import Generation, Generations
 from tests.unit.rotated_log import PACK, RotatedLog
