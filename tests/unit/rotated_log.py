@@ -1,4 +1,4 @@
-"""A log that is written and rotated: what the models of the tail and of the whole sidecar have in common."""
+"""A log that is written and rotated, for the model of the sidecar."""
 
 from __future__ import annotations
 
