@@ -118,12 +118,7 @@ def _own_record(first: str, below: str, level: str, read_json: Reader) -> Record
 
 
 def add_task(record: Record, event: str) -> None:
-    """Add the task fields of a Celery message that another handler, such as ``shipper.emit``, wrote.
-
-    Args:
-        record: in any format.
-        event: its message, which begins with one of ``TASK_PREFIXES``.
-    """
+    """Add the task fields of a Celery message that another handler, such as ``shipper.emit``, wrote."""
     logger = record.get("component") or record.get("logger") or record.get("name")  # as JSON of other handlers has it
     if type(logger) is not str or (logger != "celery" and not logger.startswith("celery.")) or "task_id" in record:
         return
@@ -136,13 +131,7 @@ def add_task(record: Record, event: str) -> None:
 
 
 def _tell(found: Record, first: str, message: str) -> None:
-    """Add the task fields of a message to a record.
-
-    Args:
-        found: the record.
-        first: the first line.
-        message: all lines.
-    """
+    """Add the task fields of a message to a record."""
     if first.startswith("Task ") and (life := _LIFE.fullmatch(first)):
         _life(found, life)
     elif due := _DUE.match(first):

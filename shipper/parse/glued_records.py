@@ -27,10 +27,6 @@ def split(block: Block, index: int) -> int:
 
     Returns:
         The number of lines added.
-
-    Args:
-        block: the block.
-        index: of a line that is not one JSON value.
     """
     line = block.lines[index]
     length = block.offsets[index + 1] - block.offsets[index]

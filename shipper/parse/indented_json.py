@@ -31,14 +31,7 @@ def opens(line: bytes) -> bool:
 
 
 def find(lines: list[bytes], index: int, stop: int, *, final: bool) -> Found | None:
-    """The object that begins with this line, or None if none does.
-
-    Args:
-        lines: of a block.
-        index: of the line.
-        stop: index after the last line.
-        final: no lines follow ``stop``.
-    """
+    """The object that begins with this line, or None if none does."""
     waiting = None if final else Found(None, index, index, index)
     first = index
     if lines[index].strip() == b"[":

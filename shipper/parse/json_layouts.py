@@ -182,11 +182,7 @@ KEYS = frozenset(_LAYOUTS)
 
 
 def flatten(record: Record) -> None:
-    """Rename and flatten nested fields, in place.
-
-    Args:
-        record: has no ``event`` of structlog.
-    """
+    """Rename and flatten nested fields, in place."""
     for key in _LAYOUTS.keys() & record.keys():
         if key in record:
             _LAYOUTS[key](record)

@@ -41,7 +41,7 @@ class StateSaver:
             if self._save_failures.allows(str(error), ONCE):
                 log.error("%s; shipping goes on, after a restart lines are sent again and recognised", error)
         else:
-            self._tail.dirty = set()
+            self._tail.dirty.clear()
             if self._save_failures.reset():
                 log.info("cursors can be written again")
 

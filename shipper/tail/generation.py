@@ -8,7 +8,7 @@ from typing import NamedTuple
 from shipper.tail import samples
 from shipper.tail.block import Origin
 from shipper.tail.file_content import FileView
-from shipper.tail.fingerprint import FINGERPRINT_BYTES, Expected, Verdict, checkpoint_hash_of, decide, hash_of
+from shipper.tail.fingerprint import FINGERPRINT_BYTES, Expected, checkpoint_hash_of, continues, hash_of
 from shipper.tail.held_lines import FlushPoints
 from shipper.tail.progress import Span
 from shipper.tail.reader import MovedError, Reader
@@ -144,7 +144,7 @@ class Generation:
         """Whether this file holds what was read, as far as it was read."""
         expected = self.expected
         size = view.size(max(expected.offset, expected.fingerprint.length))
-        return decide(expected, size, view.read) is Verdict.SAME
+        return continues(expected, size, view.read)
 
     def was_cut_in(self, view: FileView) -> bool:
         """Whether this file lost its end and continues this generation; if so, it is read on from there.

@@ -20,11 +20,7 @@ def limit() -> int:
 
 
 class Handles:
-    """The generations whose files are open, the longest unused first.
-
-    Args:
-        most: how many may be.
-    """
+    """The generations whose files are open, the longest unused first."""
 
     def __init__(self, most: int) -> None:
         self._most = most

@@ -58,9 +58,6 @@ class FlushPoints:
     Attributes:
         join_at: the one of them at which a record continued in the log's next generation: it is held back there, and
             nothing more is read until it is joined or given up; 0 for none.
-
-    Args:
-        offsets: ascending.
     """
 
     __slots__ = ("_offsets", "join_at")

@@ -32,13 +32,7 @@ class ReadErrors:
             self._warn(f"{path}: {why}")
 
     def judge(self, generation: bytes, reader: Reader, rested: bool) -> None:
-        """Note that reading did not fail: no error is left, unless a compressed file is damaged or lacks its end.
-
-        Args:
-            generation: that was read.
-            reader: of its file.
-            rested: the file has not changed for so long that nobody seems to be writing it.
-        """
+        """Note that reading did not fail: no error is left, unless a compressed file is damaged or lacks its end."""
         view = reader.file.view
         if view is None or view.damage:
             return  # the reader reports damage

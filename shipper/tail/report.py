@@ -18,7 +18,7 @@ from shipper.tail.state.damage import DAMAGE, uri
 from shipper.tail.state.lock import StateError
 from shipper.tail.state.path_hashing import Conceal, plain
 from shipper.tail.state.rows import ALL, Cursor, cursor_of
-from shipper.tail.state.side_tables import read
+from shipper.tail.state.side_tables import besides
 from shipper.tail.tracker import Generations
 from shipper.tail.waiting_since import ENDLESS
 
@@ -199,7 +199,7 @@ def read_only(state_dir: Path) -> tuple[list[Cursor], dict[str, Any]]:
         db = _connect(path)
         try:
             rows = db.execute(ALL).fetchall()
-            beside = read(db)
+            beside = besides(db)
             facts = dict(db.execute("SELECT name, value FROM fact").fetchall())
         finally:
             db.close()

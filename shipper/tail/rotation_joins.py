@@ -115,12 +115,7 @@ class RotationJoins:
         return wait.upto
 
     def holds(self, generation: Generation, active: Container[bytes]) -> bool:
-        """Whether a first block that waits may still continue what this generation holds back.
-
-        Args:
-            generation: the earlier one.
-            active: the generations that are being read.
-        """
+        """Whether a first block that waits may still continue what this generation holds back."""
         return any(
             wait.before is generation
             and wait.after.active_reader is not None

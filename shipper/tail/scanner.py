@@ -133,17 +133,13 @@ class Scanner:
         if changed or tables.keys() != self._tables.keys():
             self._files = _each_once(tables.values())
             self._first_bytes.keep({file.key for table in tables.values() for file in table.found if file})
-        if self._others:
-            self._say_others()
+        # What stands beside a log, has a name that begins like it, and is no log of another input either.
+        for path in sorted(self._others.keys() - {file.path for file in self._files}) if self._others else ():
+            why = f"begins like {self._others[path]} and may be another log: it is not read; {_DO}"
+            self._pass_over(path, why, harmless=True)
         self._listings = {directory: one for directory, one in self._listings.items() if directory in listed}
         self._tables = tables
         return self._files
-
-    def _say_others(self) -> None:
-        """Name what stands beside a log, has a name that begins like it, and is no log of another input either."""
-        for path in sorted(self._others.keys() - {file.path for file in self._files}):
-            why = f"begins like {self._others[path]} and may be another log: it is not read; {_DO}"
-            self._pass_over(path, why, harmless=True)
 
     def _look(self, table: _Table, source: Source, asleep: int, touched: AbstractSet[str]) -> bool:
         """Look at a table's files; gives whether one is other than it was."""
@@ -199,8 +195,9 @@ class Scanner:
             linked = entry.is_symlink()
             name, file = before.get(entry.path, (None, None))
             if name is None or linked or name.linked:
-                says = self._says(entry, pattern)
-                if says is None:
+                if any(wanted.match(entry.path) or wanted.match(entry.name) for wanted in self._exclude):
+                    continue
+                if (says := named(entry.name, pattern)) is None:
                     continue
                 name, file = _name(entry, directory, real, says, linked=linked), None
             if file is not None and file.inode != entry.inode():
@@ -208,11 +205,6 @@ class Scanner:
             names.append(name)
             found.append(file)
         return _Table(entries, real, names, found)
-
-    def _says(self, entry: os.DirEntry[str], pattern: str) -> Named | None:
-        if any(wanted.match(entry.path) or wanted.match(entry.name) for wanted in self._exclude):
-            return None
-        return named(entry.name, pattern)
 
     def _found(self, name: _Name, source: Source, stat: os.stat_result) -> Found | None:
         """What a ``stat`` says of a file, and of an earlier life its first bytes; None for what is no log."""

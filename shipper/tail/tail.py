@@ -85,13 +85,14 @@ class Tail:
         self._generations = Generations(cursors, host=host, keep=longest * KEEP_FACTOR, warn=warn, conceal=conceal)
         self._generations.looked_at = looked_at
         self._active: dict[bytes, Generation] = {}
+        self.dirty: set[bytes] = set()
         self._round = Round()
         self._holding = Holding(
             self._generations,
             self._active,
             self._round,
             clock=clock,
-            changed=self._note_changed,
+            changed=self.dirty.add,
             framing=framing,
             joins=joins,
         )
@@ -99,7 +100,6 @@ class Tail:
         self._progress = Progress()
         self._read_errors = ReadErrors(warn)
         self._patience = 0.0
-        self.dirty: set[bytes] = set()
         self.needs_scan = False
 
     @property
@@ -138,7 +138,7 @@ class Tail:
             elif generation.active_reader is not None and not generation.active_reader.file.gone:
                 self._active[identity] = generation  # a link has another target now; the old one is still there
         self.dirty |= generations.dirty
-        generations.dirty = set()
+        generations.dirty.clear()
 
     def _turn_of(self, generation: Generation) -> tuple[int, int]:
         found = generation.found
@@ -280,9 +280,6 @@ class Tail:
             except (OSError, MovedError):
                 continue
             self._handles.used(generation)
-
-    def _note_changed(self, identity: bytes) -> None:
-        self.dirty.add(identity)
 
     def hold(self, block: Block, index: int, parser_state: str) -> None:
         """Hold back a block's lines from ``index`` on, with the parser state there: their record may go on."""

@@ -74,7 +74,7 @@ class Lab:
             if not self.tail.grew:
                 break
         self.store.save(self.tail.cursors(self.tail.dirty))
-        self.tail.dirty = set()
+        self.tail.dirty.clear()
         self.store.looked(self.tail.looked_at)
 
     def pass_time(self, seconds: float) -> None:
