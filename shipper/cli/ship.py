@@ -133,7 +133,7 @@ def check(context: click.Context) -> None:
     from shipper.cli.host_name import state_of, warnings_of
     from shipper.elastic.client import connect
     from shipper.tail import report
-    from shipper.tail.scanner import shown
+    from shipper.tail.found_files import shown
 
     config = _config(context)
     redactor = redactor_of(config)

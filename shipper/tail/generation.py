@@ -9,11 +9,12 @@ from shipper.tail import samples
 from shipper.tail.block import Origin
 from shipper.tail.file_content import FileView
 from shipper.tail.fingerprint import FINGERPRINT_BYTES, Expected, checkpoint_hash_of, continues, hash_of
+from shipper.tail.found_files import Found, shown
 from shipper.tail.held_lines import FlushPoints
+from shipper.tail.log_file import MovedError
 from shipper.tail.progress import Span
-from shipper.tail.reader import MovedError, Reader
+from shipper.tail.reader import Reader
 from shipper.tail.rotation_names import is_packed
-from shipper.tail.scanner import Found, shown
 from shipper.tail.state.checkpoint import Checkpoint
 from shipper.tail.state.rows import Cursor, LastSeen
 from shipper.tail.waiting_since import ENDLESS, Growth
@@ -64,19 +65,9 @@ class Generation:
     """
 
     __slots__ = (
-        "_growth",
-        "_keep",
-        "_open_view",
-        "_reader",
-        "age",
-        "cursor",
-        "found",
-        "join_at",
-        "maybe_sent",
-        "met",
-        "restarts",
-        "truncated",
-    )
+        "_growth", "_keep", "_open_view", "_reader", "age", "cursor", "found", "join_at", "maybe_sent", "met",
+        "restarts", "truncated",
+    )  # fmt: skip
 
     def __init__(self, cursor: Cursor, *, keep: int, open_view: Callable[..., FileView]) -> None:
         self.cursor = cursor

@@ -41,11 +41,6 @@ class HeldLines:
         if self.record is not None:
             self.record.parser_state = parser_state
 
-    def take_block(self) -> Block | None:
-        """The block that waited."""
-        block, self.block = self.block, None
-        return block
-
     def take_record(self) -> Block | None:
         """The record that is held back, to be finished elsewhere."""
         record, self.record = self.record, None

@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import Any
 
 from shipper.tail.file_content import FileView
+from shipper.tail.found_files import Found, shown
 from shipper.tail.generation import Generation
-from shipper.tail.scanner import Found, shown
 from shipper.tail.splitter import SPARSE_BYTES
 from shipper.tail.state.damage import DAMAGE, uri
 from shipper.tail.state.lock import StateError

@@ -13,10 +13,10 @@ from collections.abc import Container, Iterable
 from typing import NamedTuple
 
 from shipper.tail.block import Block
+from shipper.tail.found_files import Found
 from shipper.tail.framing import Framing
 from shipper.tail.generation import Generation
 from shipper.tail.progress import Span
-from shipper.tail.scanner import Found
 
 
 class _Join(NamedTuple):

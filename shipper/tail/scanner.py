@@ -17,11 +17,9 @@ from stat import S_ISREG
 from typing import NamedTuple
 
 from shipper.tail.first_bytes import FirstBytes
-from shipper.tail.found_files import Found, Source, shown, split
+from shipper.tail.found_files import Found, Source, split
 from shipper.tail.rotation_names import Named, aged, named
 from shipper.telemetry import ONCE, Throttle
-
-__all__ = ["Found", "Scanner", "Source", "shown"]
 
 # A file that was not written to for this long sleeps.
 SLEEPING_NS = 60 * 10**9
@@ -274,7 +272,7 @@ class Scanner:
                 reliable = self._wall_ns() - stat.st_mtime_ns > TICK_NS
                 with os.scandir(directory) as listing:
                     entries = list(listing)
-                if last is not None and last.key == key and _alike(last.entries, entries):
+                if last is not None and last.key == key and _names(last.entries) == _names(entries):
                     entries = last.entries
                 self._listings[directory] = _Listing(key, reliable, entries)
             self._throttle.reset(f"list {directory}")
@@ -297,11 +295,8 @@ class Scanner:
             self._warn(f"{path}: {why}")
 
 
-def _alike(entries: list[os.DirEntry[str]], others: list[os.DirEntry[str]]) -> bool:
-    """Whether two listings say the same."""
-    return len(entries) == len(others) and all(
-        one.name == other.name and one.inode() == other.inode() for one, other in zip(entries, others, strict=True)
-    )
+def _names(entries: list[os.DirEntry[str]]) -> list[tuple[str, int]]:
+    return [(one.name, one.inode()) for one in entries]
 
 
 def _name(entry: os.DirEntry[str], directory: str, real: str, says: Named, *, linked: bool) -> _Name:

@@ -29,20 +29,6 @@ class Splitter:
         updates: usual length of a part of a progress bar's line, bytes; 0 splits none for its length.
     """
 
-    __slots__ = (
-        "_blank",
-        "_dropped",
-        "_in_nuls",
-        "_keep",
-        "_next",
-        "_nuls",
-        "_returns",
-        "_start",
-        "_unfinished",
-        "_updates",
-        "_whole",
-    )  # fmt: skip
-
     def __init__(self, offset: int, keep: int, *, whole: bool = False, updates: int = 0) -> None:
         self._start = offset
         self._keep = self._next = keep

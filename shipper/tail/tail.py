@@ -13,22 +13,22 @@ from pathlib import Path
 
 from shipper.tail.block import Block
 from shipper.tail.clock import Clock
+from shipper.tail.found_files import Source
 from shipper.tail.framing import Framing
 from shipper.tail.generation import Generation
 from shipper.tail.handles import Handles, limit
 from shipper.tail.holding import Holding
+from shipper.tail.log_file import DamagedError, MovedError
 from shipper.tail.progress import Progress, Span
 from shipper.tail.read_errors import ReadErrors
-from shipper.tail.reader import DamagedError, MovedError, RewrittenError
+from shipper.tail.reader import RewrittenError
 from shipper.tail.round import Round
-from shipper.tail.scanner import Scanner, Source
+from shipper.tail.scanner import Scanner
 from shipper.tail.splitter import KEEP_FACTOR
 from shipper.tail.state.lock import same_file
 from shipper.tail.state.path_hashing import Conceal, plain
 from shipper.tail.state.store import Cursor
 from shipper.tail.tracker import Generations
-
-__all__ = ["Clock", "Tail"]
 
 # A file stays open for this long after it grew last, also when its name is gone, seconds.
 HANDLE_PATIENCE = 30.0

@@ -31,8 +31,6 @@ from shipper.tail.state.checkpoint import START
 from shipper.tail.state.path_hashing import Conceal, plain
 from shipper.tail.state.rows import Cursor, LastSeen
 
-__all__ = ["Generation", "Generations"]
-
 
 @dataclass(slots=True)
 class _Scan:

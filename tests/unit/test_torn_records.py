@@ -16,9 +16,9 @@ from shipper.config import Config, Shipper
 from shipper.deliver.batch import Batch
 from shipper.redact.redactor import Redactor
 from shipper.sidecar.sidecar import Sidecar
+from shipper.tail.clock import Clock
 from shipper.tail.framing import RECORD_PATIENCE
 from shipper.tail.state.store import CursorStore
-from shipper.tail.tail import Clock
 from shipper.telemetry import Counters
 from tests.unit.cluster_stand_in import Cluster, Stream
 

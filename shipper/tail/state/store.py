@@ -83,9 +83,12 @@ class CursorStore:
             self._check()
         except DAMAGE as error:
             must_be_damage(self.path, error)
-            aside = self._set_aside()
+            aside, wrong = (
+                self._set_aside(),
+                error if isinstance(error, OtherFormatError) else f"is damaged ({error})",
+            )
             self._warn(
-                f"{self.path}: the cursor store {_what_is_wrong(error)}; set aside as {aside}, an empty one is "
+                f"{self.path}: the cursor store {wrong}; set aside as {aside}, an empty one is "
                 "used: files are read again, lines already indexed are recognised by their ids, nothing is lost"
             )
             self._begin_empty()
@@ -335,10 +338,6 @@ class CursorStore:
         if clean and ours and self.certain and not self._owed:
             self._seal.put()
         self._unlock()
-
-
-def _what_is_wrong(error: BaseException) -> str:
-    return str(error) if isinstance(error, OtherFormatError) else f"is damaged ({error})"
 
 
 def _key(path: Path) -> tuple[int, int]:

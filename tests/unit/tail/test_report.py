@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from shipper.tail.clock import Clock
+from shipper.tail.found_files import Source
 from shipper.tail.progress import Span
 from shipper.tail.report import report
-from shipper.tail.scanner import Scanner, Source
+from shipper.tail.scanner import Scanner
 from shipper.tail.state.store import CursorStore
-from shipper.tail.tail import Clock, Tail
+from shipper.tail.tail import Tail
 
 LINE = b"x" * 99 + b"\n"
 

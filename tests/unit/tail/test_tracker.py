@@ -14,11 +14,14 @@ import pytest
 
 from shipper.tail.file_content import FileView
 from shipper.tail.fingerprint import checkpoint_hash_of, generation_name, hash_of
-from shipper.tail.reader import MovedError, RewrittenError
-from shipper.tail.scanner import Found, Scanner, Source
+from shipper.tail.found_files import Found, Source
+from shipper.tail.generation import Generation
+from shipper.tail.log_file import MovedError
+from shipper.tail.reader import RewrittenError
+from shipper.tail.scanner import Scanner
 from shipper.tail.state.path_hashing import Conceal, plain
 from shipper.tail.state.store import Cursor
-from shipper.tail.tracker import Generation, Generations
+from shipper.tail.tracker import Generations
 
 
 def lines(first: int, last: int) -> bytes:
