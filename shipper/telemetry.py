@@ -95,7 +95,8 @@ class Throttle:
         self._quiet_until: dict[str, float] = {}
         self._prune_at = 1
 
-    def __len__(self) -> int:
+    @property
+    def remembered(self) -> int:
         """How many kinds are remembered; at most twice as many as are throttled, and one."""
         return len(self._quiet_until)
 

@@ -53,7 +53,7 @@ def report(
     """
     cursors, facts = read_only(state_dir)
     generations = _matched(state_dir, cursors, files, host, conceal)
-    unread = {**omitted, **generations.empty, **generations.unread}
+    unread = {**omitted, **generations.access.empty, **generations.access.refused}
     lags = []
     for generation in generations:
         if (file := generation.found) is not None:
@@ -81,7 +81,7 @@ def not_read(
         conceal: what stands for a path in the store.
     """
     generations = _matched(state_dir, remembered(state_dir)[0], files, host, conceal)
-    whole = {path: (why, True) for path, why in {**generations.empty, **generations.unread}.items()}
+    whole = {path: (why, True) for path, why in {**generations.access.empty, **generations.access.refused}.items()}
     found = [(one.found, one.cursor.offset) for one in generations if one.found is not None]
     parts = {file.path: (trouble, False) for file, at in found if (trouble := _content(file, at, _MOST_UNPACKED)[1])}
     return parts | whole
@@ -155,11 +155,7 @@ def _looked_at(state_dir: Path) -> float:
 
 def offsets(state_dir: Path) -> dict[tuple[int, int], int]:
     """Acknowledged offset by device and inode; empty without a readable store."""
-    try:
-        cursors, _ = read_only(state_dir)
-    except StateError:
-        return {}
-    return {cursor.file.key: cursor.offset for cursor in cursors}
+    return {cursor.file.key: cursor.offset for cursor in remembered(state_dir)[0]}
 
 
 def remembered(state_dir: Path) -> tuple[list[Cursor], str | None]:

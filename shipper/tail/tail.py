@@ -127,7 +127,7 @@ class Tail:
         generations, began, self._patience = self._generations, self._clock.wall_ns() / 1e9, patience
         generations.observe(self._scanner.scan(sparing=sparing, touched=touched), self._clock.monotonic(), patience)
         generations.looked_at = began
-        self.needs_scan = self.needs_scan or generations.renamed_meanwhile
+        self.needs_scan = self.needs_scan or generations.access.renamed_meanwhile
         now = self._clock.wall_ns() / 1e9
         # First inputs and oldest files first: they name the runs that later lines refer to.
         for generation in sorted(map(generations.get, generations.dirty), key=self._turn_of):
@@ -179,7 +179,7 @@ class Tail:
 
     def unread(self) -> list[str]:
         """The paths of logs and directories that could not be read, or not to their ends."""
-        return sorted(self._scanner.unread | self._generations.unread.keys() | self._read_errors.paths)
+        return sorted(self._scanner.unread | self._generations.access.refused.keys() | self._read_errors.paths)
 
     def forgotten(self) -> list[bytes]:
         """Generations whose files have been gone for longer than ``MEMORY``."""

@@ -239,4 +239,4 @@ def test_messages_whose_interval_has_passed_take_no_memory() -> None:
     throttle = Throttle(lambda: now)
     for now in range(1000):
         throttle.allows(str(now), 9.0)
-    assert 20 > len(throttle)
+    assert 20 > throttle.remembered

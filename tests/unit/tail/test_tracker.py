@@ -290,7 +290,7 @@ def test_truncated_between_listing_and_looking(logs: Logs) -> None:
         return view
 
     os.utime(logs.log, ns=(1, 1))
-    logs.generations._access._open_view = racing
+    logs.generations.access._open_view = racing
     logs.scan()
     assert len(opened) >= 2
     for _ in range(2):
@@ -368,7 +368,7 @@ def test_inode_given_to_another_file(logs: Logs) -> None:
         view.key = view.key[0], given
         return view
 
-    logs.generations._access._open_view = told
+    logs.generations.access._open_view = told
     logs.scan()
     new = logs.at(other)
     assert (str(other), 0) == (new.cursor.logical, new.reader.position)
@@ -495,7 +495,7 @@ def test_unreadable_file_is_looked_at_again(logs: Logs, known: bool) -> None:
     for generation in logs.generations:
         generation.close()
         generation.reader.file._open_view = guarded
-    logs.generations._access._open_view = guarded
+    logs.generations.access._open_view = guarded
     with logs.log.open("ab") as file:
         file.write(lines(10, 20))
     logs.scan()
@@ -515,9 +515,9 @@ def test_rename_under_the_scan_is_noticed(logs: Logs) -> None:
     logs.log.rename(logs.rotated())
     logs.log.write_bytes(lines(100, 130))
     logs.generations.observe(listed, 0.0, 0.0)
-    assert (True, []) == (logs.generations.renamed_meanwhile, list(logs.generations))
+    assert (True, []) == (logs.generations.access.renamed_meanwhile, list(logs.generations))
     assert lines(0, 30) + lines(100, 130) == logs.step()
-    assert not logs.generations.renamed_meanwhile
+    assert not logs.generations.access.renamed_meanwhile
 
 
 def test_file_missing_from_one_listing(logs: Logs) -> None:
