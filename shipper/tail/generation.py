@@ -172,7 +172,7 @@ class Generation:
         return True
 
     def was_rewritten_in(self, view: FileView) -> bool:
-        """Whether a file of the same length, with the same beginning and end, differs in between."""
+        """Whether a file with the same beginning, and the same bytes before the position, differs in between."""
         position = self.position
         last = samples.last_offset(samples.up_to(self._samples, position))
         return samples.matching_length(self._samples, position, view.read) != last

@@ -331,6 +331,17 @@ def test_rewritten_with_the_same_beginning(logs: Logs, same: bytes) -> None:
     assert [0, 1] == sorted(one.cursor.ordinal for one in logs.generations)
 
 
+def test_rewritten_with_the_same_beginning_end_and_size(logs: Logs) -> None:
+    """Lines that differ only in between are another life's: all of it is read."""
+    logs.log.write_bytes(lines(0, 60))
+    logs.step()
+    anew = lines(0, 20) + lines(100, 130) + lines(50, 60)
+    before = logs.log.stat()
+    logs.log.write_bytes(anew)
+    os.utime(logs.log, ns=(before.st_atime_ns, before.st_mtime_ns + 10**9))
+    assert (before.st_size, anew) == (logs.log.stat().st_size, logs.step())
+
+
 def test_few_equal_bytes_after_a_truncation_are_new(logs: Logs) -> None:
     """Seen empty in between, a log that says the same line again has said it twice."""
     logs.log.write_bytes(b"started\n")
