@@ -118,7 +118,7 @@ def _own_record(first: str, below: str, level: str, read_json: Reader) -> Record
 
 
 def add_task(record: Record, event: str) -> None:
-    """Add the task fields of a Celery message that another handler, such as ``shipper.emit``, wrote."""
+    """Add the task fields of a Celery message (see ``TASK_PREFIXES``) that another handler, as ``emit``'s, wrote."""
     logger = record.get("component") or record.get("logger") or record.get("name")  # as JSON of other handlers has it
     if type(logger) is not str or (logger != "celery" and not logger.startswith("celery.")) or "task_id" in record:
         return

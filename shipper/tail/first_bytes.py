@@ -38,7 +38,7 @@ class FirstBytes:
 
         return _judged(
             self._kinds, path, stat, judge, unread=(None, False)
-        )  # who reads it says that it can't be opened
+        )  # the reader reports that it can't be read
 
     def may_be_log(self, path: str, stat: os.stat_result) -> bool:
         """Whether a file whose name only begins like a log's holds what a log does; so one that can't be opened."""
