@@ -381,6 +381,8 @@ def _log_dir(path: Path, document: dict[str, Any]) -> Path:
 
 # As a number 0123 would be 83, and 12:34 would be 754: what was written is gone by then.
 _TAKEN_FOR: dict[type, str] = {int: "a number", float: "a number", bool: "true or false", date: "a date"}
+# Next to lower-case letters and digits.
+_ALLOWED = {"space": "_ and -", "namespace": "_ and . (100 characters at most, the first a letter or a digit)"}
 
 
 def _sentence(detail: Any) -> str:
@@ -394,6 +396,8 @@ def _sentence(detail: Any) -> str:
         return f"{key}: unknown key{hint}"
     if detail["type"] == "string_type" and (kind := _TAKEN_FOR.get(type(detail["input"]))):
         return f"{key}: YAML takes this for {kind}; put it in quotes"
+    if detail["type"] == "string_pattern_mismatch":
+        return f"{key}: write lower-case letters, digits, {_ALLOWED[str(loc[-1])]}"
     message = detail["msg"].removeprefix("Value error, ")
     return f"{key}: {message[0].lower()}{message[1:]}"
 

@@ -71,7 +71,8 @@ def _health(client: Elasticsearch) -> str:
         raise
     if not isinstance(answer.body, dict) or "status" not in answer.body:
         return "it answers, but without its health"
-    return f"{answer.body['status']}, {answer.body.get('number_of_nodes')} nodes"
+    nodes = answer.body.get("number_of_nodes")
+    return f"{answer.body['status']}, {nodes} node{'' if nodes == 1 else 's'}"
 
 
 def _check_permissions(client: Elasticsearch, namespace: str) -> bool:

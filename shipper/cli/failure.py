@@ -48,4 +48,5 @@ class Commands(click.Group):
         except OSError as error:
             if error.filename is None:
                 raise
-            raise Failure(f"{error.filename}: can't be used: {error.strerror}", USAGE) from None
+            advice = "; run this command as the sidecar's user" if isinstance(error, PermissionError) else ""
+            raise Failure(f"{error.filename}: can't be used: {error.strerror}{advice}", USAGE) from None

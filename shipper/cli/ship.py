@@ -159,6 +159,12 @@ def check(context: click.Context) -> None:
     before = state_of(*report.remembered(config.shipper.state_dir), config.shipper.host)
     for sentence in warnings_of(config, before, lambda: any(file.size for file in files)):
         click.echo(f"warning: {sentence}")
+    state_dir = config.shipper.state_dir
+    if state_dir.exists() and not os.access(state_dir, os.R_OK | os.W_OK | os.X_OK):
+        click.echo(
+            f"warning: {state_dir}: this user may not write the state directory: the sidecar would not start; "
+            "run this command as the sidecar's user, or change the owner"
+        )
     with _cluster_errors(config):
         if not check_cluster(connect(config.elasticsearch), config):
             sys.exit(INCOMPLETE)

@@ -212,7 +212,12 @@ def explain(error: Exception, settings: Settings) -> str:
             )
         return f"{place} answered {status}: {reason}"
     if isinstance(error, TlsError):
-        return f"{place}: TLS failed: {error.message}; check ca_certs, ca_fingerprint and the host's name"
+        advice = (
+            "it answers without TLS: write http://, or the port that takes https"
+            if "WRONG_VERSION_NUMBER" in str(error.message)
+            else "check ca_certs, ca_fingerprint and the host's name"
+        )
+        return f"{place}: TLS failed: {error.message}; {advice}"
     if isinstance(error, ConnectionTimeout):
         return f"{place} did not answer within {settings.request_timeout:g} s"
     if isinstance(error, TransportConnectionError):
@@ -307,4 +312,7 @@ def cause_of(error: TransportConnectionError) -> str:
         return "connection refused (is it running, is the port right?)"
     if "Name or service not known" in text or "getaddrinfo" in text or "resolve" in text:
         return "its name does not resolve"
+    if "Connection aborted" in text:
+        # Elasticsearch with TLS closes the connection when it is spoken to without.
+        return "it closed the connection without an answer (is it stopping, or does it take https:// only?)"
     return text.split(": ", 1)[-1] if "NewConnectionError" in text else text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
@@ -200,7 +201,9 @@ def read_only(state_dir: Path) -> tuple[list[Cursor], dict[str, Any]]:
         finally:
             db.close()
     except DAMAGE as error:
-        raise StateError(f"{path}: can't be read: {error}") from error
+        # SQLite only says that it can't open it.
+        why = error if os.access(path, os.R_OK) else "Permission denied; run this command as the sidecar's user"
+        raise StateError(f"{path}: can't be read: {why}") from error
     return [cursor_of(row, beside) for row in rows], facts
 
 

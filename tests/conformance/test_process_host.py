@@ -1,4 +1,4 @@
-"""``host_name: auto`` where the name or the state may be another one at the next start."""
+"""``host_name: auto`` where the name or the state may change with the next start."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EMPTY = "knows of no log yet, and there are some"
 
 class TestHostName:
     def test_empty_state_is_said_where_logs_are(self, faked: FakedHarness) -> None:
-        """By check and at start, until something is known; and again when the state was lost."""
+        """``check`` and the start warn about an empty state beside existing logs, and about a lost one."""
         assert EMPTY not in faked.run("check").stdout
         write(faked.log, 0, 5)
         check = faked.run("check")
@@ -24,7 +24,7 @@ class TestHostName:
         assert EMPTY in faked.once().stderr
 
     def test_another_name_is_said(self, faked: FakedHarness) -> None:
-        """A state that was used under one name, and now auto gives another."""
+        """A state with another name gives a warning."""
         write(faked.log, 0, 5)
         faked.configure(host_name="the-old-one")
         assert "host name" not in faked.once().stderr
@@ -36,7 +36,7 @@ class TestHostName:
         assert "was used under" not in faked.once().stderr
 
     def test_chosen_name_is_nobodys_business(self, faked: FakedHarness) -> None:
-        """Where a name was chosen nothing is said, whatever state there is."""
+        """A configured name gives no warning."""
         write(faked.log, 0, 5)
         faked.configure(host_name="chosen")
         assert "host_name" not in faked.run("check").stdout

@@ -48,7 +48,7 @@ class Laboratory:
         return result
 
     def screen(self, *args: str, columns: int, **environment: str) -> bytes:
-        """What a terminal of so many columns gets to show."""
+        """What a terminal of this width shows."""
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
         environment = {**os.environ, "TZ": "UTC", "TERM": "xterm-256color", **environment}
@@ -65,5 +65,4 @@ class Laboratory:
         return shown.replace(b"\r\n", b"\n")
 
     def rows(self, *args: str) -> list[dict[str, Any]]:
-        """The documents that a command gives."""
         return [json.loads(line) for line in self.run(*args, "--format", "ndjson").stdout.splitlines()]

@@ -1,4 +1,4 @@
-"""A fuzz run without a sidecar or a node: bytes through the same stations, in this process."""
+"""A fuzz run without a sidecar or a node: the bytes pass through parse, redact, document and runs in this process."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ def blocks(data: bytes, place: Place) -> Iterator[Records]:
 
 
 class Inside:
-    """What becomes of files, and what would go wrong with it.
+    """The documents of files, and their faults.
 
     Attributes:
-        faults: what the cluster would refuse, each by an example.
+        faults: what the cluster would reject, each with an example.
         marks: how often each was found in a document.
         documents: how many were made.
     """
@@ -71,7 +71,6 @@ class Inside:
         self.documents = 0
 
     def take(self, place: Place, data: bytes) -> None:
-        """Take in a file."""
         for records in blocks(data, place):
             documents = self._documents.of(records)
             assert len(documents) == len(records.records)
@@ -84,7 +83,6 @@ class Inside:
                 self._facts.setdefault(identity, {}).update(facts)
 
     def runs(self) -> dict[str, dict[str, Any]]:
-        """The documents of the runs that were spoken of."""
         found = {}
         for identity, facts in self._facts.items():
             kept = orjson.loads(orjson.dumps(facts))
@@ -103,7 +101,7 @@ class Inside:
 
 
 def marks_in(source: dict[str, Any]) -> set[str]:
-    """The marks that a document bears, also those in bytes that it keeps."""
+    """The marks in a document, also in the original bytes that it keeps."""
     neuroflow = source.get("neuroflow", {})
     if "context" in neuroflow:
         # What was filled in from other lines is theirs.

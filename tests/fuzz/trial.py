@@ -1,4 +1,4 @@
-"""One fuzz run: written into files, shipped by the real sidecar, looked for in the index."""
+"""One fuzz run: written into files, shipped by the real sidecar, searched for in the index."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CALM: dict[str, dict[str, object]] = {
 
 @dataclass
 class Report:
-    """What was measured, and what went wrong."""
+    """Measurements and faults."""
 
     numbers: dict[str, str] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
@@ -106,7 +106,7 @@ def trial(folder: Path, es: Elasticsearch, url: str, namespace: str, lines: int,
 
 
 def _ship(harness: Harness, report: Report, what: str) -> None:
-    """Ship everything with ``--once`` and see how it goes."""
+    """Ship everything with ``--once``; note its exit code and memory."""
     said, began, most = harness.folder / "said", time.monotonic(), 0
     with said.open("w", encoding="utf-8") as file:
         process = subprocess.Popen(harness.command("--once"), stdout=file, stderr=file)
@@ -128,7 +128,7 @@ def _ship(harness: Harness, report: Report, what: str) -> None:
 
 
 def _peak_kib(pid: int) -> int:
-    """The most memory that a process ever had (VmHWM)."""
+    """The peak memory of a process (VmHWM)."""
     with suppress(OSError, StopIteration):  # elsewhere than on Linux, or gone this moment
         lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
         return int(next(line for line in lines if line.startswith("VmHWM")).split()[1])

@@ -13,7 +13,7 @@ MODELS: dict[str, type[BaseModel]] = {"elasticsearch": Elasticsearch, "kibana": 
 
 
 def keys(model: type[BaseModel], above: str) -> Iterator[str]:
-    """Every key that a section can have, sections within it taken apart."""
+    """Every key of a section, nested sections included."""
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from keys(field.annotation, f"{above}.{name}")
@@ -22,20 +22,20 @@ def keys(model: type[BaseModel], above: str) -> Iterator[str]:
 
 
 def config(**sections: dict[str, object]) -> Config:
-    """A configuration of these sections."""
+    """A configuration with these sections."""
     made = {name: MODELS[name].model_validate(given) for name, given in sections.items()}
     return Config(path=Path("/etc/neuroflow.yaml"), log_dir=Path("/var/log"), **made)  # type: ignore[arg-type] # by name
 
 
 def test_every_key_has_its_row() -> None:
-    """A new key is in the table, or this fails; a test of the running sidecar then wants to see it applied."""
+    """The table has each key; a conformance test then applies it to a running sidecar."""
     assert set(OUR_SECTIONS) == MODELS.keys()
     every = {"log_dir"} | {key for name, model in MODELS.items() for key in keys(model, name)}
     assert every == CHANGES.keys()
 
 
 def test_what_waits_stays_as_it_was() -> None:
-    """The rest is new, also within one section."""
+    """Keys that need a restart keep their values, all others are new."""
     old = config(shipper={"batch": {"in_flight": 2, "max_events": 10}, "state_dir": "/old", "namespace": "old"})
     new = config(
         shipper={"batch": {"in_flight": 3, "max_events": 20}, "state_dir": "/new", "namespace": "new"},
@@ -55,7 +55,7 @@ def test_what_waits_stays_as_it_was() -> None:
 
 @pytest.mark.parametrize("other", [{"redact": {"keys": []}}, {"telemetry": {"listen": "127.0.0.1:1"}}])
 def test_sections_within_sections_wait_too(other: dict[str, object]) -> None:
-    """And what is in use is compared again the next time."""
+    """Nested keys wait as well, and are compared with the values in use."""
     old, new = config(), config(shipper=other)
     settled = settle(old, new)
     assert (1, old.shipper) == (len(settled.waiting), settled.config.shipper)
@@ -63,7 +63,7 @@ def test_sections_within_sections_wait_too(other: dict[str, object]) -> None:
 
 
 def test_a_section_does_not_get_lost() -> None:
-    """A file that was cut is still YAML; who means the defaults writes so."""
+    """A missing section is refused, since the file may be cut off."""
     old = config().model_copy(update={"sections": frozenset({"shipper", "elasticsearch"})})
     with pytest.raises(ConfigError, match=r"has no section 'elasticsearch' any more; write `elasticsearch: \{\}`"):
         settle(old, config().model_copy(update={"sections": frozenset({"shipper"})}))

@@ -150,7 +150,8 @@ class CursorStore:
             self.clean = False
             self._warn(
                 f"{self.path}: its paths are hashed with another shipper.redact.hash_key, or are to be clear now; "
-                "files are read again, lines already indexed are recognised by their ids"
+                "files are read again, lines already indexed are recognised by their ids; "
+                "if that is a mistake, stop, and restore the old key"
             )
         rows = [self._row(cursor) for cursor in self.load()]
         self._db.execute("BEGIN IMMEDIATE")

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import orjson
 from hypothesis import given
@@ -18,11 +18,9 @@ NAMES = (b"a" * 9, b"b" * 9)
 
 
 def records_of(name: bytes, content: bytes, start: int, *, parser_state: str = "end") -> Records:
-    """Every line that is not blank is a record; each line of the content ends."""
+    """A record for each line that is not blank; every line of the content ends."""
     lines = content.split(b"\n")[:-1]
-    offsets = [start]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line) + 1)
+    offsets = list(accumulate((len(line) + 1 for line in lines), initial=start))
     block = Block(Origin(name, "/a.log", "/a.log", "auto", "app"), lines, offsets)
     said = [(at, line) for at, line in zip(offsets, lines, strict=False) if line.strip()]
     return Records(
@@ -38,7 +36,7 @@ def records_of(name: bytes, content: bytes, start: int, *, parser_state: str = "
 
 
 def documents_of(records: Records) -> Serialised:
-    """A document a record."""
+    """One document for each record."""
     return serialise([{"message": raw.decode()} for raw in records.raws])
 
 
@@ -53,7 +51,7 @@ LINES = st.lists(st.sampled_from(["", " ", "x", "word " * 10, "y" * 400]), min_s
 def test_batches_are_bounded_and_spans_have_no_gap(
     blocks: list[tuple[bytes, list[str]]], max_bytes: int, max_events: int
 ) -> None:
-    """Whatever is packed: all of it, in order, within the bounds; spans join and are proved by the file's bytes."""
+    """Batches contain everything in order within their bounds; spans adjoin, with valid checkpoint hashes."""
     packer = Packer("default", {"agent": {"type": "t"}}, max_bytes, max_events)
     files = dict.fromkeys(NAMES, b"")
     batches: list[Batch] = []
@@ -83,7 +81,7 @@ def test_batches_are_bounded_and_spans_have_no_gap(
 
 @given(max_events=st.integers(1, 5))
 def test_parser_state_travels_with_its_span(max_events: int) -> None:
-    """A span that ends within a block has the state after its last record; the block's last has that of its end."""
+    """A span has the parser state after its last record; the block's last span has that of the block's end."""
     packer = Packer("default", {}, 10**6, max_events)
     records = records_of(NAMES[0], b"1\n2\n3\n4\n5\n", 0)
     batches = [*packer.add(records, documents_of(records)), packer.take()]
@@ -95,7 +93,7 @@ def test_parser_state_travels_with_its_span(max_events: int) -> None:
 
 
 def test_items_are_bulk_lines() -> None:
-    """An action and a document on a line each; common fields and the stream's name are spliced in."""
+    """An item is an action and a document on one line each, with common fields and the stream's name."""
     packer = Packer("lab", {"host": {"name": "h"}}, 10**6, 10)
     records = records_of(NAMES[0], b"one\n", 0)
     packer.add(records, documents_of(records))
@@ -110,7 +108,7 @@ def test_items_are_bulk_lines() -> None:
 
 
 def test_blank_lines_move_the_cursor() -> None:
-    """Nothing to send, but a span in its turn."""
+    """Blank lines give a span without documents, in order."""
     packer = Packer("default", {}, 10**6, 10)
     assert [] == packer.add(records_of(NAMES[0], b"\n \n", 0), Serialised([], []))
     batch = packer.take()
@@ -118,7 +116,7 @@ def test_blank_lines_move_the_cursor() -> None:
 
 
 def test_cut_lines_prove_nothing() -> None:
-    """Of a line that was cut not all bytes are at hand: the anchor covers what follows it, or nothing."""
+    """After a cut line the checkpoint hash covers only the bytes behind it, or none."""
     packer = Packer("default", {}, 10**6, 10)
     records = records_of(NAMES[0], b"cut\nwhole\n", 0)
     records.block.offsets = [0, 1000, 1006]

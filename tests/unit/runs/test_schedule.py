@@ -63,12 +63,10 @@ class Desk:
         )  # fmt: skip
 
     def write(self, some: RunFacts) -> Written:
-        """As the run documents do."""
         self.asked.append(sorted(some))
         return self.answer(some)
 
     def retry(self, failure: Failure, attempt: int) -> bool:
-        """Note why."""
         assert len(self.failures) + 1 == attempt
         self.failures.append(failure)
         return self.again
@@ -80,7 +78,6 @@ class Desk:
             self.writer._changed.notify_all()
 
     def wait_for(self, what: Callable[[], Any]) -> None:
-        """Wait until a condition holds."""
         patience = time.monotonic() + 20
         while not what() and time.monotonic() < patience:
             time.sleep(0.005)
