@@ -377,7 +377,7 @@ class Weather(RotatedLog):
         self.write(60, 1, part=False)
         for _ in range(4):
             self._settle_files()
-        self.rename()
+        self.rename(seen=True)
         self._write_anew(100)
         self._settle_files()
         self._write_anew(100 + 100 * longer)
