@@ -16,7 +16,6 @@ from hypothesis.stateful import precondition, rule
 
 from shipper.config import Config, Shipper
 from shipper.tail import reader
-from shipper.tail.fingerprint import FINGERPRINT_BYTES
 from tests.unit.cluster_stand_in import Run, Stream
 from tests.unit.rotated_log import PACK, RotatedLog
 
@@ -49,8 +48,6 @@ class Weather(RotatedLog):
         )  # fmt: skip
         self.now = 1000.0
         self.records: set[str] = set()
-        # Lines of a log that was written anew and has them still.
-        self.again: set[str] = set()
         self.stream = Stream()
         self.away = self.moved = self.lost = False
         self.start()
@@ -74,8 +71,7 @@ class Weather(RotatedLog):
             there = self.stream.messages()
             lines = Counter(line for message in there.elements() for line in message.split("\n"))
             assert sorted(one for one in self.must if not self._is_there_once(one.decode(), lines)) == []
-            twice = [message for message, times in there.items() if times > 1]
-            assert [one for one in twice if self.again.isdisjoint(one.split("\n"))] == []
+            assert [message for message, times in there.items() if times > 1] == []
             assert self.lost or sorted(one for one in self.records if not _is_whole(one, there)) == []
             state = self.counters.snapshot()
             assert state["read"] == state["acknowledged"] + state["duplicate"] + state["dead"]
@@ -89,7 +85,7 @@ class Weather(RotatedLog):
         When the state was lost, a record that went out before its end was written comes again as a whole: each of its
         lines is there, and no message twice.
         """
-        if self.lost or line in self.again:
+        if self.lost:
             first, _, second = line.partition("|")
             return there[line] > 0 or (there[first] > 0 and there[f"|{second}"] > 0)
         if line.startswith(("|", "t", " ")):
@@ -178,8 +174,7 @@ class Weather(RotatedLog):
         self.now += 0.01
         self.life.kill()
 
-    # Of several lives with one first line only those that are still there count then: a known limit.
-    @precondition(lambda self: not (self.moved or self.again))
+    @precondition(lambda self: not self.moved)
     @rule()
     def lose_state(self) -> None:
         """The state directory is deleted; files are recognised by content and name."""
@@ -385,28 +380,6 @@ class Weather(RotatedLog):
         self.read_only()
         if away:
             self.outage()
-
-    @rule(end=st.booleans())
-    def rewrite_partly(self, *, end: bool) -> None:
-        """The log is written anew after it was read, as long and with the same beginning, and with other lines.
-
-        ``end``: at its end as well.  The lines that are the same may be there twice: a new life has them.
-        """
-        self.write(12, 40, part=False)
-        with self._all_shipped():
-            data, at, lines = self.log.read_bytes(), 0, b""
-            upto = len(data) if end else len(data) - 300
-            for line in data.splitlines(keepends=True):
-                at += len(line)
-                if at - len(line) < FINGERPRINT_BYTES or at > upto or len(line) < 9:
-                    self.again.add(line[:-1].decode())
-                    lines += line
-                else:
-                    self.number += 1
-                    lines += f"t{self.number:05}|".encode().ljust(len(line) - 1, b"-") + b"\n"
-            self._replace(lines)
-            self._settle_files()
-        self.records = {one for one in self.records if self.again.isdisjoint(one.split("\n"))}
 
     def _write_anew(self, length: int) -> None:
         """Put other lines of so many bytes into the log."""
