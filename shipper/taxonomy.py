@@ -146,6 +146,17 @@ _DOTTED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)+")
 _MAX_NAME_CHARS = 128
 
 
+TASK_OUTCOMES = {
+    "task.succeeded": "success",
+    "task.failed": "failure",
+    "task.interrupted": "failure",
+    "task.rejected": "failure",
+    "task.timeout": "failure",
+    "task.unregistered": "failure",
+}
+"""Action with which a line of Celery or Huey reports the end of a task → ECS ``event.outcome``."""
+
+
 def event_level(event: Event) -> str:
     """The level with which ``emit`` logs a standard event: the name of a logger's method."""
     if event.rpartition(".")[2] in _FAILURE:

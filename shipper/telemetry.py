@@ -73,6 +73,12 @@ class Throttle:
         self._clock = clock
         self._lock = threading.Lock()
         self._quiet_until: dict[str, float] = {}
+        self._prune_at = 1
+
+    @property
+    def remembered(self) -> int:
+        """How many kinds are remembered; at most twice as many as are throttled, and one."""
+        return len(self._quiet_until)
 
     def allows(self, kind: str, every: float = MINUTE) -> bool:
         """Whether to log a message now; True starts the next interval.
@@ -85,17 +91,20 @@ class Throttle:
         with self._lock:
             if now < self._quiet_until.get(kind, -inf):
                 return False
-            self._quiet_until = {other: until for other, until in self._quiet_until.items() if now < until}
+            if len(self._quiet_until) >= self._prune_at:
+                self._quiet_until = {known: until for known, until in self._quiet_until.items() if now < until}
+                self._prune_at = 2 * len(self._quiet_until) + 1
             self._quiet_until[kind] = now + every
         return True
 
     def reset(self, kind: str | None = None) -> bool:
         """Allow the next message of this kind, or of any; gives whether one had been logged."""
         with self._lock:
-            logged = [other for other in self._quiet_until if kind in {None, other}]
-            for other in logged:
-                del self._quiet_until[other]
-        return bool(logged)
+            if kind is not None:
+                return self._quiet_until.pop(kind, None) is not None
+            logged = bool(self._quiet_until)
+            self._quiet_until.clear()
+        return logged
 
 
 def bug(error: Exception) -> str:

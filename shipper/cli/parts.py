@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # a slow import, needed with a cluster only
     from shipper.deliver.dead_letters import DeadLetters
     from shipper.redact.redactor import Redactor
     from shipper.runs.writer import RunDocuments
-    from shipper.tail.scanner import Found
+    from shipper.tail.found_files import Found
 
 
 def is_directory(path: Path) -> bool:

@@ -135,7 +135,7 @@ def check(context: click.Context) -> None:
     """Check configuration, files (which would be read, and from where), cluster and privileges."""
     from shipper.cli.host_name import state_of, warnings_of
     from shipper.tail import report
-    from shipper.tail.scanner import shown
+    from shipper.tail.found_files import shown
 
     config = _config(context)
     redactor = redactor_of(config)

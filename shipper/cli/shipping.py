@@ -23,7 +23,7 @@ from shipper.cli.host_name import host_warnings
 from shipper.cli.imports import GC_THRESHOLDS
 from shipper.cli.parts import dead_letters_of, is_directory, run_documents_of, templates_of
 from shipper.config import Config
-from shipper.tail.scanner import shown
+from shipper.tail.found_files import shown
 from shipper.tail.state.store import CursorStore, StateError
 from shipper.telemetry import Counters, configure_log, log
 

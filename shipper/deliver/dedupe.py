@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from math import inf
 from typing import Any, NamedTuple
 
 import orjson
@@ -20,6 +21,7 @@ from elasticsearch import ApiError, Elasticsearch
 from shipper.deliver.older_requests import OlderRequests
 from shipper.elastic.answers import NoAnswerError, Shape, validated
 from shipper.elastic.client import is_there
+from shipper.telemetry import ONCE, Throttle
 
 Pair = tuple[bytes, bytes]
 MAX_IDS = 5000
@@ -75,7 +77,8 @@ class Dedupe:
         self._client = client
         self._older = OlderRequests(client, request_timeout, self._clock, self._wall)
         self._refreshed: dict[str, float] = {}
-        self._forbidden_until = -1.0
+        self._forbidden_until = -inf
+        self._throttle = Throttle(self._clock)
 
     def look_up(self, pairs: list[Pair], since: float) -> LookUp:
         """Find which documents no backing index of their data stream holds.
@@ -112,7 +115,7 @@ class Dedupe:
         except ApiError as error:
             if error.meta.status != 403:
                 raise
-            if self._forbidden_until < 0:
+            if self._throttle.allows("forbidden", ONCE):
                 self._warn(
                     "the API key may not read the data streams: lines that are sent again can't be looked up, "
                     "so those indexed before a rollover may be indexed twice; grant `read` on logs-neuroflow.*-*"

@@ -14,7 +14,7 @@ from shipper.deliver.serialised import Serialised, serialise
 from shipper.document.ecs import Documents
 from shipper.parse.dispatch import parse
 from shipper.parse.records import Records, text_of
-from shipper.tail.splitter import Block
+from shipper.tail.block import Block
 from shipper.telemetry import Throttle, bug, log
 
 MAX_LEFT_OUT = 1000

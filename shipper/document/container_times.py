@@ -7,7 +7,7 @@ from typing import Any
 from shipper.document.pipeline_output import ToUtc
 from shipper.parse.records import Records
 from shipper.parse.timestamps import Reading, Zone, to_utc
-from shipper.tail.splitter import Block
+from shipper.tail.block import Block
 
 
 class ContainerTimes:

@@ -30,7 +30,7 @@ from shipper.parse.records import Records
 from shipper.parse.shapes import Shapes, record_of
 from shipper.parse.timestamps import FIRST_YEAR, LAST_YEAR, Reading, Zone, from_ns, later, to_utc
 from shipper.redact.redactor import Redactor
-from shipper.tail.splitter import Block, Origin
+from shipper.tail.block import Block, Origin
 from shipper.taxonomy import event_fields
 
 Document = dict[str, Any]

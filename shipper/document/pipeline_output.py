@@ -11,7 +11,7 @@ from shipper.document.run_context import RunContext
 from shipper.parse.pipeline import run_of
 from shipper.parse.records import Records
 from shipper.parse.timestamps import from_ns, later
-from shipper.tail.splitter import Origin
+from shipper.tail.block import Origin
 
 Document = dict[str, Any]
 ToUtc = Callable[[str], tuple[str | None, str | None]]

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shipper.parse.shapes import Shaped, record_of
-from shipper.tail.splitter import Block
+from shipper.tail.block import Block
+from shipper.taxonomy import TASK_OUTCOMES
 
 Record = dict[str, Any]
 """One record with the keys of its source.
@@ -101,3 +102,8 @@ def text_of(line: bytes) -> tuple[str, bool]:
         return line.decode(), True
     except UnicodeDecodeError:
         return line.decode("utf-8", "replace"), False
+
+
+def with_outcome(action: str) -> Record:
+    """Fields of a task record: the action and its outcome, if it has one."""
+    return {"action": action, "outcome": TASK_OUTCOMES[action]} if action in TASK_OUTCOMES else {"action": action}

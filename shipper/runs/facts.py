@@ -15,7 +15,7 @@ from math import isfinite
 from typing import Any
 from zlib import crc32
 
-from orjson import dumps, loads
+from orjson import dumps
 
 from shipper.document.bids_labels import LABELS, MAX_LABEL_CHARS, bids_name
 from shipper.document.templates import Facts
@@ -70,14 +70,6 @@ def facts_of(documents: Iterable[dict[str, Any]]) -> list[EncodedFact]:
             if extract is not None:
                 extract(document, neuroflow, document["event"]["action"], found)
     return found
-
-
-def facts_in(encoded: Iterable[EncodedFact]) -> RunFacts:
-    """Decode facts, grouped by the run documents that they belong to."""
-    facts: RunFacts = {}
-    for identity, _, fact in encoded:
-        facts.setdefault(identity, {}).update(loads(b"{%b}" % fact))
-    return facts
 
 
 @lru_cache(4096)

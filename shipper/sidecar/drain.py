@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from shipper.deliver.sender import Sender
 from shipper.sidecar.outbox import Outbox
 from shipper.sidecar.shipping import Shipping
 from shipper.telemetry import log
-
-if TYPE_CHECKING:
-    from shipper.deliver.sender import Sender
 
 # The drain's part of shutdown_timeout; the rest is for closing everything.
 DRAIN_PART = 0.9

@@ -5,16 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from shipper.deliver.sender import Sender
 from shipper.sidecar.outbox import Outbox
 from shipper.sidecar.scans import Scans
 from shipper.sidecar.shipping import Shipping
 from shipper.tail.tail import Tail
 from shipper.telemetry import Counters
-
-if TYPE_CHECKING:
-    from shipper.deliver.sender import Sender
 
 # Repeated scans because files were renamed meanwhile.
 MAX_RESCANS = 10

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from shipper.deliver.batch import Batch, Packer
+from shipper.deliver.sender import Sender
 from shipper.deliver.serialised import Serialised
 from shipper.parse.records import Records
 from shipper.tail.progress import Span
-
-if TYPE_CHECKING:
-    from shipper.deliver.sender import Sender
 
 # Seconds between two batches that are not full.
 FLUSH_PAUSE = 0.1

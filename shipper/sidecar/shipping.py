@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from shipper.deliver.one_by_one import LineByLine
+from shipper.deliver.sender import Sender
 from shipper.deliver.serialised import Serialised
 from shipper.document.ecs import Documents
 from shipper.parse.records import Records
 from shipper.redact.redactor import Redactor
 from shipper.sidecar.outbox import Outbox
 from shipper.sidecar.state_saver import StateSaver
-from shipper.tail.splitter import Block
+from shipper.tail.block import Block
 from shipper.tail.state.store import CursorStore
 from shipper.tail.tail import Tail
 from shipper.telemetry import Counters
-
-if TYPE_CHECKING:
-    from shipper.deliver.sender import Sender
 
 
 @dataclass(kw_only=True)

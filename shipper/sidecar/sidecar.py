@@ -25,12 +25,13 @@ from shipper.sidecar.outbox import Outbox
 from shipper.sidecar.scans import Scans
 from shipper.sidecar.shipping import Shipping
 from shipper.sidecar.state_saver import StateSaver
+from shipper.tail.clock import Clock
+from shipper.tail.framing import Framing
 from shipper.tail.report import counters_of
-from shipper.tail.rotation_joins import Framing
 from shipper.tail.scanner import Scanner
 from shipper.tail.sources import sources_of
 from shipper.tail.state.store import CursorStore
-from shipper.tail.tail import Clock, Tail
+from shipper.tail.tail import Tail
 from shipper.telemetry import Counters, log
 
 # After so many documents memory is returned to the system.

@@ -37,7 +37,7 @@ class StateSaver:
                     error,
                 )
         else:
-            self.tail.dirty = set()
+            self.tail.dirty.clear()
             if self._save_failures.reset():
                 log.info("cursors can be written again")
 

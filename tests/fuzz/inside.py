@@ -18,11 +18,13 @@ from shipper.parse.dispatch import parse
 from shipper.parse.records import Records
 from shipper.parse.shapes import Shapes
 from shipper.runs.document import run_document
-from shipper.runs.facts import FACTS, RunFacts, facts_in, facts_of
+from shipper.runs.facts import FACTS, RunFacts, facts_of
+from shipper.tail.block import Block, Origin
 from shipper.tail.reader import CHUNK_BYTES, Reader
 from shipper.tail.rotation_names import split_rotation
-from shipper.tail.splitter import Block, Origin, Splitter
+from shipper.tail.splitter import Splitter
 from shipper.tail.state.checkpoint import START
+from tests.decoded_facts import facts_in
 from tests.fuzz.fuzz import Place
 from tests.fuzz.limits import MOST_ID, faults, fields_of_logs, fields_of_runs
 from tests.fuzz.mutations import BYTE_MARK, MARK

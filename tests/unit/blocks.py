@@ -9,7 +9,7 @@ from typing import Any
 from shipper.config import Dataset, Format
 from shipper.parse import dispatch
 from shipper.parse.records import Records
-from shipper.tail.splitter import Block, Origin
+from shipper.tail.block import Block, Origin
 
 
 def block_of(

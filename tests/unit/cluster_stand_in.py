@@ -24,9 +24,9 @@ from shipper.deliver.sender import Sender
 from shipper.deliver.work import parts_of
 from shipper.redact.redactor import Redactor
 from shipper.sidecar.sidecar import Sidecar
+from shipper.tail.clock import Clock
 from shipper.tail.progress import Span
 from shipper.tail.state.store import CursorStore
-from shipper.tail.tail import Clock
 from shipper.telemetry import Counters
 
 ROOM = 2

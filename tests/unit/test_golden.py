@@ -11,7 +11,8 @@ import pytest
 from shipper.config import Dataset, Format, Shipper
 from shipper.document.ecs import Documents
 from shipper.parse.dispatch import parse
-from shipper.tail.splitter import Block, Origin, Splitter
+from shipper.tail.block import Block, Origin
+from shipper.tail.splitter import Splitter
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 READ_AT = 1_795_438_800 * 10**9  # 2026-11-23T13:00:00Z

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -351,6 +352,57 @@ class Weather(RotatedLog):
         """The first half of the log, in whole lines."""
         data = self.log.read_bytes()
         return data[: data.find(b"\n", len(data) // 2) + 1]
+
+    @rule(longer=st.booleans())
+    def rewrite(self, *, longer: bool) -> None:
+        """The log is written anew in place after it was read, as long or longer, and read before it is scanned."""
+        with self._all_shipped():
+            self._write_anew(len(self.log.read_bytes()) + 100 * longer)
+            self.read_only()
+
+    @rule(longer=st.booleans())
+    def rewrite_unread(self, *, longer: bool) -> None:
+        """The new log is written anew in place after a scan met it, and read before another scan.
+
+        What was there first is lost, as nothing was read of it: the cluster was away.
+        """
+        away = self.away
+        if not away:
+            self.outage()
+        self.write(60, 1, part=False)
+        for _ in range(4):
+            self._settle_files()
+        self.rename(seen=True)
+        self._write_anew(100)
+        self._settle_files()
+        self._write_anew(100 + 100 * longer)
+        self.returns()
+        self.read_only()
+        if away:
+            self.outage()
+
+    def _write_anew(self, length: int) -> None:
+        """Put other lines of so many bytes into the log."""
+        lines = b""
+        while len(lines) < length:
+            self.number += 1
+            line = f"t{self.number:05}|new\n".encode()
+            padding = length - len(lines) - len(line)
+            lines += line if padding >= len(line) else line.replace(b"\n", b"-" * padding + b"\n")
+        self._replace(lines)
+
+    def _replace(self, lines: bytes) -> None:
+        """Write the log anew in place; a clock of a file system that ticks slowly tells of it."""
+        self.rest = b""
+        changed = self.log.stat().st_mtime_ns
+        self.log.write_bytes(lines)
+        if self.log.stat().st_mtime_ns == changed:
+            os.utime(self.log, ns=(changed, changed + 10**7))
+
+    def read_only(self) -> None:
+        """A turn before the next scan is due."""
+        self.now += 0.01
+        self.sidecar.turn(lambda _: False)
 
     @rule()
     def recreate(self) -> None:

@@ -231,3 +231,12 @@ def test_a_kind_of_message_is_logged_once_an_interval() -> None:
     assert [False, True] == [throttle.allows("a"), throttle.allows("b", ONCE)]
     assert throttle.reset()
     assert [True, True] == [throttle.allows("a"), throttle.allows("b")]
+
+
+def test_messages_whose_interval_has_passed_take_no_memory() -> None:
+    """Of many kinds only those stay that are still throttled."""
+    now = 0.0
+    throttle = Throttle(lambda: now)
+    for now in range(1000):
+        throttle.allows(str(now), 9.0)
+    assert 20 > throttle.remembered

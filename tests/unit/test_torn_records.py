@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from shipper.deliver.batch import Batch
-from shipper.tail.holding import RECORD_PATIENCE
+from shipper.tail.framing import RECORD_PATIENCE
 from tests.unit.shipped import Shipped
 
 HEAD = "2026-03-01 10:00:00,100 - neuroflow.worker - ERROR - it failed"

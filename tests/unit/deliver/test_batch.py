@@ -10,8 +10,8 @@ from shipper.deliver.batch import Batch, Packer
 from shipper.deliver.serialised import Serialised, serialise
 from shipper.document.ids import ids_of
 from shipper.parse.records import Records
+from shipper.tail.block import Block, Origin
 from shipper.tail.fingerprint import checkpoint_hash_of
-from shipper.tail.splitter import Block, Origin
 from shipper.tail.state.checkpoint import NOTHING
 
 NAMES = (b"a" * 9, b"b" * 9)

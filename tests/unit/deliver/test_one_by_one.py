@@ -18,8 +18,8 @@ from shipper.document.ids import ids_of
 from shipper.parse.dispatch import parse
 from shipper.parse.records import Records
 from shipper.runs.facts import EncodedFact
+from shipper.tail.block import Block
 from shipper.tail.progress import Span
-from shipper.tail.splitter import Block
 from tests.unit.blocks import block_of
 from tests.unit.document.test_line_way import FORMATS, LINES
 

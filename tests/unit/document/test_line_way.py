@@ -16,8 +16,9 @@ from shipper.document.ids import ids_of
 from shipper.parse import wrappers
 from shipper.parse.dispatch import parse
 from shipper.parse.records import Records
+from shipper.tail.block import Block, Origin
 from shipper.tail.reader import Reader
-from shipper.tail.splitter import Block, Origin, Splitter
+from shipper.tail.splitter import Splitter
 from shipper.tail.state.checkpoint import START
 
 FEW = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

@@ -10,7 +10,7 @@ import pytest
 from shipper.config import Shipper
 from shipper.document.ecs import Documents
 from shipper.parse import dispatch, foreign_timestamps
-from shipper.tail.splitter import Block, Origin
+from shipper.tail.block import Block, Origin
 
 READ = datetime(2026, 11, 28, 12, tzinfo=UTC)
 AT = "2026-11-27T02:14:07"

@@ -17,7 +17,7 @@ from shipper.document.ecs import Documents
 from shipper.document.shaped import MAX_TEMPLATES
 from shipper.parse.dispatch import parse
 from shipper.runs.facts import FACTS
-from shipper.tail.splitter import Block, Origin
+from shipper.tail.block import Block, Origin
 
 NOW = 1_795_437_000 * 10**9
 ORIGIN = Origin(b"123456789", "/var/log/neuroflow/neuro flow%s.log", "/l", "auto", "app")

@@ -73,7 +73,7 @@ import sys
 from shipper.config import Shipper
 from shipper.document.ecs import Documents
 from shipper.parse.dispatch import parse
-from shipper.tail.splitter import Block, Origin
+from shipper.tail.block import Block, Origin
 while size := sys.stdin.buffer.read(4):
     lines = sys.stdin.buffer.read(int.from_bytes(size)).split(b"\\n")
     offsets = [0]

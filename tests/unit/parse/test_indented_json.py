@@ -8,6 +8,7 @@ import pytest
 
 from shipper.config import Format
 from shipper.parse import indented_json
+from shipper.tail.framing import MAX_RECORD_LINES
 from tests.unit.blocks import records_of
 
 ENTRIES = [
@@ -72,5 +73,5 @@ def test_what_may_go_on_is_held_back(text: str) -> None:
 
 def test_an_object_without_end_becomes_text() -> None:
     """At a limit of lines or bytes it is text."""
-    assert [] != records_of("{" + "\n  x" * indented_json.MAX_LINES, final=False).records
+    assert [] != records_of("{" + "\n  x" * MAX_RECORD_LINES, final=False).records
     assert [] != records_of("{\n  " + "x" * indented_json.MAX_BYTES, final=False).records

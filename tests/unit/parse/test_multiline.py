@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import cycle
 from typing import Any
+from unittest import mock
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from shipper.config import Format
 from shipper.parse import dispatch
 from shipper.parse.records import Records
-from shipper.tail.splitter import Block
+from shipper.tail.block import Block
 from tests.unit.blocks import block_of, records_of
 
 CELERY = b"[2026-11-23 12:41:11,027: %s/MainProcess] %s"
@@ -140,6 +141,8 @@ def test_what_goes_on_behind_a_rotation_is_what_would_have_been_joined(
     held = lines[first.rest : at]
     count = dispatch.continuation(held, lines[at:], of, first.parser_state)
     assert 0 <= count <= len(lines) - at
+    with mock.patch.object(dispatch, "FEW_LINES", 1):
+        assert count == dispatch.continuation(held, lines[at:], of, first.parser_state)
     if not held or count == len(lines) - at:
         return
     (whole,) = blocks_of(lines, [], of)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from shipper.parse.multiline import MAX_JOINED_LINES
 from shipper.parse.records import Records
 from shipper.parse.session import State
+from shipper.tail.framing import MAX_RECORD_LINES
 from tests.unit.blocks import records_of
 
 RULE = "=" * 72
@@ -155,7 +155,7 @@ def test_state_travels_as_text() -> None:
 
 def test_a_long_error_ends_somewhere() -> None:
     """Text beyond the limit is a record of its own."""
-    lines = [f"  line {number}" for number in range(MAX_JOINED_LINES + 10)]
+    lines = [f"  line {number}" for number in range(MAX_RECORD_LINES + 10)]
     first, second, after = parsed(framed("ERROR", "\n".join(lines)) + OWN).records
     assert "\n".join(lines) == first["event"] + "\n" + second["event"]
     assert "pipeline.start" == after["event"]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from shipper.document.ids import ids_of
 from shipper.parse import wrappers
-from shipper.tail.splitter import Origin
+from shipper.tail.block import Origin
 from tests.unit.blocks import records_of
 from tests.unit.document.test_ecs import documents_of, maker
 from tests.unit.document.test_line_way import records_in_chunks

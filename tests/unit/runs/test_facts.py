@@ -7,7 +7,8 @@ import pytest
 
 from shipper.config import Dataset, Format, Shipper
 from shipper.document.ecs import Documents
-from shipper.runs.facts import UNTIMED, facts_in, facts_of
+from shipper.runs.facts import UNTIMED, facts_of
+from tests.decoded_facts import facts_in
 from tests.unit.blocks import records_of
 
 STAMP = "2026-03-02T10:00:00.000000Z"

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from shipper.config import Shipper
 from shipper.document.ecs import Documents
-from shipper.runs.facts import EncodedFact, facts_in, facts_of
+from shipper.runs.facts import EncodedFact, facts_of
 from shipper.runs.gathered import Gathered
 from shipper.runs.kept import kept
+from tests.decoded_facts import facts_in
 from tests.unit.blocks import records_of
 
 

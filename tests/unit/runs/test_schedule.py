@@ -13,11 +13,12 @@ from elastic_transport import ConnectionTimeout
 from shipper.config import Elasticsearch as Settings
 from shipper.elastic.outcomes import Failure, Outcome, Verdict
 from shipper.runs import schedule
-from shipper.runs.facts import EncodedFact, RunFacts, facts_in
+from shipper.runs.facts import EncodedFact, RunFacts
 from shipper.runs.schedule import MAX_INTERVAL, MIN_INTERVAL, RunWriter
 from shipper.runs.writer import RunDocuments, Written
 from shipper.tail.progress import Span
 from shipper.tail.state.checkpoint import NOTHING
+from tests.decoded_facts import facts_in
 
 
 def span(number: int) -> Span:

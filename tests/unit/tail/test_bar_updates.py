@@ -13,11 +13,13 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from shipper.tail.bar_updates import finished, parts_of
+from shipper.tail.block import Block
+from shipper.tail.clock import Clock
+from shipper.tail.found_files import Source
 from shipper.tail.progress import Span
-from shipper.tail.scanner import Source
-from shipper.tail.splitter import KEEP_FACTOR, Block, Splitter
+from shipper.tail.splitter import KEEP_FACTOR, Splitter
 from shipper.tail.state.store import Cursor
-from shipper.tail.tail import Clock, Tail
+from shipper.tail.tail import Tail
 from tests.unit.tail.test_splitter import fed
 
 PATIENCE = 5.0

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from shipper.config import Format
 from shipper.parse.dispatch import parse
 from shipper.tail import splitter as lines_module
-from shipper.tail.blank_lines import LONGEST_RECORD, surplus
+from shipper.tail.blank_lines import surplus
+from shipper.tail.block import Origin
 from shipper.tail.fingerprint import CHECKPOINT_BYTES
+from shipper.tail.framing import MAX_RECORD_LINES
 from shipper.tail.reader import Reader
-from shipper.tail.splitter import Origin
 from shipper.tail.state.checkpoint import START
 
 RUN = b"\n" * 40_000
@@ -45,7 +46,7 @@ def test_only_blank_lines_between_blank_lines(content: bytes, blank: int, begin:
         assert b"\n".join([*before, b""]) == content[at:first]
         said = [index for index, line in enumerate(before) if line.strip()]
         kept = len(before) - said[-1] - 1 if said else len(before) + (blank if at == begin else 0)
-        assert kept >= LONGEST_RECORD
+        assert kept >= MAX_RECORD_LINES
         after = content[last:]
         assert len(after) - len(after.lstrip()) >= CHECKPOINT_BYTES
         at = last

@@ -8,9 +8,8 @@ from shipper.tail.fingerprint import (
     FINGERPRINT_BYTES,
     Expected,
     Read,
-    Verdict,
     checkpoint_hash_of,
-    decide,
+    continues,
     first_line_of,
     generation_name,
     hash_of,
@@ -32,25 +31,25 @@ def remembered(content: bytes, head: int = FINGERPRINT_BYTES) -> Expected:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "before", "now"),
+    ("goes_on", "before", "now"),
     [
-        (Verdict.SAME, LOG, LOG),
-        (Verdict.SAME, LOG, LOG + b"more\n"),
-        (Verdict.SAME, b"few\n", b"few\nmore\n"),
-        (Verdict.SAME, b"", b"anything"),
-        (Verdict.SHORTER, LOG, LOG[:-1]),
-        (Verdict.SHORTER, LOG, LOG[:10]),
-        (Verdict.SHORTER, LOG, b""),
-        (Verdict.SHORTER, b"few\n", b"f"),
-        (Verdict.OTHER, LOG, b"x" + LOG[1:]),
-        (Verdict.OTHER, LOG, LOG[:-5] + b"other tail\n"),
-        (Verdict.OTHER, b"few\n", b"new\nmore\n"),
-        (Verdict.OTHER, LOG, LOG[:FINGERPRINT_BYTES] + b"grown past the offset\n" * 2000),
+        (True, LOG, LOG),
+        (True, LOG, LOG + b"more\n"),
+        (True, b"few\n", b"few\nmore\n"),
+        (True, b"", b"anything"),
+        (False, LOG, LOG[:-1]),
+        (False, LOG, LOG[:10]),
+        (False, LOG, b""),
+        (False, b"few\n", b"f"),
+        (False, LOG, b"x" + LOG[1:]),
+        (False, LOG, LOG[:-5] + b"other tail\n"),
+        (False, b"few\n", b"new\nmore\n"),
+        (False, LOG, LOG[:FINGERPRINT_BYTES] + b"grown past the offset\n" * 2000),
     ],
 )
-def test_files_are_judged_by_what_they_say(verdict: Verdict, before: bytes, now: bytes) -> None:
+def test_files_are_judged_by_what_they_say(goes_on: bool, before: bytes, now: bytes) -> None:
     """Fingerprint and checkpoint hash decide, whatever the size is."""
-    assert verdict is decide(remembered(before), len(now), reading(now))
+    assert goes_on is continues(remembered(before), len(now), reading(now))
 
 
 def test_checkpoint_hash_covers_what_precedes_the_offset() -> None:

@@ -320,7 +320,7 @@ def test_many_logs_that_begin_alike_are_read_at_once(shipped: Shipped, monkeypat
     for number in range(200):
         shipped.path(f"celery/{number:03}x.log").write_text(celery(0, 30) + celery(1000 + number, 1))
     generations = shipped.sidecar._tail._generations
-    monkeypatch.setattr(generations._access, "_open_view", Counting)
+    monkeypatch.setattr(generations.access, "_open_view", Counting)
     messages = numbers(shipped.ship())
     assert {1} == {messages[1000 + number] for number in range(200)}
     assert 200 == messages[0]

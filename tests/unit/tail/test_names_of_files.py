@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from shipper.tail.found_files import Source
 from shipper.tail.rotation_names import aged, named, originals
-from shipper.tail.scanner import Scanner, Source
+from shipper.tail.scanner import Scanner
 from shipper.tail.sources import builtin_sources
 from tests.unit.shipped import Shipped, app, celery, each, numbers
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from shipper.tail import reader as module
+from shipper.tail.block import Block, Origin
 from shipper.tail.fingerprint import checkpoint_hash_of, hash_of
-from shipper.tail.reader import DamagedError, MovedError, Reader, RewrittenError
-from shipper.tail.splitter import Block, Origin
+from shipper.tail.log_file import DamagedError, MovedError
+from shipper.tail.reader import Reader, RewrittenError
 from shipper.tail.state.checkpoint import NOTHING, Checkpoint, Hash
 
 Make = Callable[..., Reader]

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from shipper.tail.clock import Clock
+from shipper.tail.found_files import Source
 from shipper.tail.progress import Span
 from shipper.tail.report import report
-from shipper.tail.scanner import Scanner, Source
+from shipper.tail.scanner import Scanner
 from shipper.tail.state.store import CursorStore
-from shipper.tail.tail import Clock, Tail
+from shipper.tail.tail import Tail
 
 LINE = b"x" * 99 + b"\n"
 
@@ -70,7 +72,7 @@ class Lab:
             if not self.tail.grew:
                 break
         self.store.save(self.tail.cursors(self.tail.dirty))
-        self.tail.dirty = set()
+        self.tail.dirty.clear()
         self.store.looked(self.tail.looked_at)
 
     def pass_time(self, seconds: float) -> None:

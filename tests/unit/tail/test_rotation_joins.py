@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from shipper.tail.block import Block, Origin
 from shipper.tail.file_content import FileView
+from shipper.tail.found_files import Found, Source
+from shipper.tail.framing import Framing
 from shipper.tail.generation import Generation, Met
-from shipper.tail.rotation_joins import Framing, RotationJoins, predecessor
-from shipper.tail.scanner import Found, Source
-from shipper.tail.splitter import Block, Origin
+from shipper.tail.rotation_joins import RotationJoins, predecessor
 from shipper.tail.state.checkpoint import NOTHING, Checkpoint
 from shipper.tail.state.rows import Cursor, LastSeen
 

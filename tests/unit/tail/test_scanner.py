@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from shipper.tail.found_files import Found, Source
 from shipper.tail.rotation_names import split_rotation
-from shipper.tail.scanner import Found, Scanner, Source
+from shipper.tail.scanner import Scanner
 from shipper.tail.sources import builtin_sources
 
 

@@ -3,8 +3,9 @@ from __future__ import annotations
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from shipper.tail.block import Block, Origin
 from shipper.tail.fingerprint import checkpoint_hash_of
-from shipper.tail.splitter import SPARSE_BYTES, Block, Origin, Splitter
+from shipper.tail.splitter import SPARSE_BYTES, Splitter
 
 Fed = tuple[list[bytes], list[int], dict[int, int], int]
 

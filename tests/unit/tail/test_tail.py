@@ -12,14 +12,16 @@ from pathlib import Path
 import pytest
 
 from shipper.tail import handles as handles_module
+from shipper.tail.clock import Clock
 from shipper.tail.file_content import FileView
 from shipper.tail.fingerprint import checkpoint_hash_of, generation_name
-from shipper.tail.holding import RECORD_PATIENCE
+from shipper.tail.found_files import Source
+from shipper.tail.framing import RECORD_PATIENCE
 from shipper.tail.progress import Span
 from shipper.tail.reader import CHUNK_BYTES
-from shipper.tail.scanner import Scanner, Source
+from shipper.tail.scanner import Scanner
 from shipper.tail.state.store import Cursor
-from shipper.tail.tail import HANDLE_PATIENCE, Clock, Tail
+from shipper.tail.tail import HANDLE_PATIENCE, Tail
 
 PATIENCE = 5.0
 

@@ -14,11 +14,14 @@ import pytest
 
 from shipper.tail.file_content import FileView
 from shipper.tail.fingerprint import checkpoint_hash_of, generation_name, hash_of
-from shipper.tail.reader import MovedError, RewrittenError
-from shipper.tail.scanner import Found, Scanner, Source
+from shipper.tail.found_files import Found, Source
+from shipper.tail.generation import Generation
+from shipper.tail.log_file import MovedError
+from shipper.tail.reader import RewrittenError
+from shipper.tail.scanner import Scanner
 from shipper.tail.state.path_hashing import Conceal, plain
 from shipper.tail.state.store import Cursor
-from shipper.tail.tracker import Generation, Generations
+from shipper.tail.tracker import Generations
 
 
 def lines(first: int, last: int) -> bytes:
@@ -282,7 +285,7 @@ def test_truncated_between_listing_and_looking(logs: Logs) -> None:
         return view
 
     os.utime(logs.log, ns=(1, 1))
-    logs.generations._access._open_view = racing
+    logs.generations.access._open_view = racing
     logs.scan()
     assert len(opened) >= 2
     for _ in range(2):
@@ -323,6 +326,17 @@ def test_rewritten_with_the_same_beginning(logs: Logs, same: bytes) -> None:
     assert [0, 1] == sorted(one.cursor.ordinal for one in logs.generations)
 
 
+def test_rewritten_with_the_same_beginning_end_and_size(logs: Logs) -> None:
+    """Lines that differ only in between are another life's: all of it is read."""
+    logs.log.write_bytes(lines(0, 60))
+    logs.step()
+    anew = lines(0, 20) + lines(100, 130) + lines(50, 60)
+    before = logs.log.stat()
+    logs.log.write_bytes(anew)
+    os.utime(logs.log, ns=(before.st_atime_ns, before.st_mtime_ns + 10**9))
+    assert (before.st_size, anew) == (logs.log.stat().st_size, logs.step())
+
+
 def test_few_equal_bytes_after_a_truncation_are_new(logs: Logs) -> None:
     """After an empty state the same line is a new generation."""
     logs.log.write_bytes(b"started\n")
@@ -360,7 +374,7 @@ def test_inode_given_to_another_file(logs: Logs) -> None:
         view.key = view.key[0], given
         return view
 
-    logs.generations._access._open_view = told
+    logs.generations.access._open_view = told
     logs.scan()
     new = logs.at(other)
     assert (str(other), 0) == (new.cursor.logical, new.reader.position)
@@ -464,7 +478,7 @@ def test_unreadable_file_is_looked_at_again(logs: Logs, known: bool) -> None:
     for generation in logs.generations:
         generation.close()
         generation.reader.file._open_view = guarded
-    logs.generations._access._open_view = guarded
+    logs.generations.access._open_view = guarded
     with logs.log.open("ab") as file:
         file.write(lines(10, 20))
     logs.scan()
@@ -484,9 +498,9 @@ def test_rename_under_the_scan_is_noticed(logs: Logs) -> None:
     logs.log.rename(logs.rotated())
     logs.log.write_bytes(lines(100, 130))
     logs.generations.observe(listed, 0.0, 0.0)
-    assert (True, []) == (logs.generations.renamed_meanwhile, list(logs.generations))
+    assert (True, []) == (logs.generations.access.renamed_meanwhile, list(logs.generations))
     assert lines(0, 30) + lines(100, 130) == logs.step()
-    assert not logs.generations.renamed_meanwhile
+    assert not logs.generations.access.renamed_meanwhile
 
 
 def test_file_missing_from_one_listing(logs: Logs) -> None:

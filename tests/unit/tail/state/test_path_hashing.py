@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from shipper.tail.fingerprint import checkpoint_hash_of, hash_of
+from shipper.tail.found_files import Source
 from shipper.tail.report import known, read_only, report
-from shipper.tail.scanner import Scanner, Source
+from shipper.tail.scanner import Scanner
 from shipper.tail.state.checkpoint import Checkpoint
 from shipper.tail.state.path_hashing import Conceal, plain
 from shipper.tail.state.rows import Cursor, LastSeen
