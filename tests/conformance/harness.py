@@ -329,11 +329,12 @@ def _pages(es: Elasticsearch, index: str) -> Iterator[list[dict[str, Any]]]:
 
 def eventually(wanted: Callable[[], bool], patience: float = PATIENCE) -> bool:
     """Whether it comes true before the patience ends; a bound on hanging, not a measure of speed."""
-    ends = time.monotonic() + patience
+    began = time.monotonic()
     while not wanted():
-        if time.monotonic() > ends:
+        passed = time.monotonic() - began
+        if passed > patience:
             return False
-        time.sleep(0.2)
+        time.sleep(min(0.3, 0.05 + passed / 15))  # a look costs the cluster a refresh
     return True
 
 
