@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import uuid
 from collections.abc import Iterator
@@ -97,6 +98,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [*others[:lead], *waiting, *others[lead:]]
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Keep the garbage collector from scanning thousands of collected tests, which live until the end."""
+    gc.disable()
+    yield
+    gc.freeze()
+    gc.enable()
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Ask for the node now, so that it boots while tests run that need none."""
     if KEEPER_VARIABLE in os.environ and any(item.get_closest_marker("elasticsearch") for item in session.items):
@@ -110,7 +120,7 @@ def node(request: pytest.FixtureRequest) -> Iterator[Node]:
         if asked := request.config.stash.get(_PENDING, None):
             yield asked.node()
             return
-        with running_node(say=(say := _aloud(request.config))) as running:
+        with running_node(brief=True, say=(say := _aloud(request.config))) as running:
             say(f"Elasticsearch: {running.origin}")
             yield running
             return

@@ -60,7 +60,7 @@ class Keeper:
         """URL and origin; without a node no URL and the reason."""
         if self._answer is None:
             try:
-                node = self._held.enter_context(running_node(own=True, say=self._say))
+                node = self._held.enter_context(running_node(own=True, brief=True, say=self._say))
             except NodeError as error:
                 self._answer = "", str(error)
             except Exception as error:  # noqa: BLE001 - those who wait must get an answer, whatever it was

@@ -101,7 +101,7 @@ FILES: dict[str, bytes] = {
     "tag": b"elasticsearch: {password: !" + SECRET.encode() + b" x}",
     "alias": b"elasticsearch: {password: *" + SECRET.encode() + b"}",
     "what holds itself": b"shipper: &a {inputs: [*a]}",
-    "too deep": b"shipper: " + 5000 * b"[" + 5000 * b"]",
+    "too deep": b"shipper: " + 600 * b"[" + 600 * b"]",
     "laughter": b"a: &a [x, x, x, x, x, x, x, x, x, x]\n" + b"".join(b"%c: &%c [%s]\n" % (98 + n, 98 + n,
      b", ".join([b"*%c" % (97 + n)] * 10)) for n in range(7)) + b"shipper: {exclude: *h}\n",
     "long number": b"shipper: {max_line_bytes: " + 5000 * b"9" + b"}",

@@ -42,6 +42,10 @@ class FakedHarness(Harness):
         document["elasticsearch"] |= {"request_timeout": 2, **(elasticsearch or {})}
         self.config.write_text(json.dumps(document))
 
+    def once(self) -> subprocess.CompletedProcess[str]:
+        """Ship everything there is, as a program, whose end closes what a fault leaves open."""
+        return self.run("--once")
+
     def begin(self, look_every: float | None = None, ask_every: float | None = None) -> Running:
         """Start the sidecar, and read its output.
 

@@ -94,7 +94,7 @@ class TestCounters:
         with watching(faked.metrics) as seen:
             for first in range(0, 600, 50):
                 write(faked.log, first, first + 50)
-                status = faked.run("status", "--json")
+                status = faked.ask("status", "--json")
                 assert status.returncode in {0, 1}  # 1: the sidecar has not made its store yet
                 assert status.returncode or holds(json.loads(status.stdout)["counters"])
             assert eventually(lambda: len(fake.bulks) > 20)

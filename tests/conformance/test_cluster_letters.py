@@ -35,7 +35,7 @@ def bury(harness: FakedHarness, count: int, *numbers: int) -> None:
 
 def replay(harness: FakedHarness, code: int, said: str) -> None:
     """Replay, with this exit code and output."""
-    result = harness.run("dead-letters", "replay")
+    result = harness.ask("dead-letters", "replay")
     assert (code, said) == (result.returncode, (result.stdout + result.stderr).strip())
 
 
@@ -47,12 +47,12 @@ class TestLetters:
         assert [(str(faked.log), at[0], 400, "error_400"), (str(faked.log), at[1], 400, "error_400")] == [
             (one["path"], one["offset"], one["status"], one["kind"]) for one in faked.letters()
         ]
-        text = faked.run("dead-letters", "list").stdout
+        text = faked.ask("dead-letters", "list").stdout
         assert f"{faked.log}:{at[1]} 400 error_400: because" in text
         assert line(4).strip() in text
         status = faked.status()
         assert (2, 2) == (status["dead_letters"], status["counters"]["dead"])
-        assert "dead letters 2" in faked.run("status").stdout
+        assert "dead letters 2" in faked.ask("status").stdout
 
     def test_replay_after_the_cause_is_mended(self, faked: FakedHarness, fake: Fake) -> None:
         """Letters are indexed once; rejected ones stay; a second replay does nothing."""
@@ -86,12 +86,12 @@ class TestLetters:
         assert eventually(lambda: (faked.metrics() or {}).get("dead") == 25)
         assert 25 == faked.status()["dead_letters"]
         write(faked.log, 50, 200)
-        replayed = faked.run("dead-letters", "replay")
+        replayed = faked.ask("dead-letters", "replay")
         assert 1 == replayed.returncode
         assert eventually(lambda: (faked.metrics() or {}).get("dead") == 100)
         assert 100 == faked.status()["dead_letters"]
         poison(fake)
-        assert 0 == faked.run("dead-letters", "replay").returncode
+        assert 0 == faked.ask("dead-letters", "replay").returncode
         assert 0 == sidecar.stop()
         assert expected(200) == fake.messages()
         assert [] == faked.letters()
@@ -108,7 +108,7 @@ class TestLetters:
             fake.otherwise["POST /logs"] = refuse(503)
         else:
             fake.always = {"503": refuse(503), "cut": accepted_but(CUT), "proxy": page(400)}[outage]
-        result = faked.run("dead-letters", "replay")
+        result = faked.ask("dead-letters", "replay")
         assert 3 == result.returncode
         assert result.stderr.startswith("neuroflow-ship: http://127.0.0.1:")
         assert "Traceback" not in result.stderr

@@ -92,7 +92,7 @@ class TestNode:
         letters = path.read_bytes()
         es.indices.rollover(alias=stream)
         for _ in range(2):
-            result = harness.run("dead-letters", "replay")
+            result = harness.ask("dead-letters", "replay")
             assert (0, "3 indexed, 0 rejected again\n") == (result.returncode, result.stdout), result.stderr
             es.indices.rollover(alias=stream)
             path.write_bytes(letters)

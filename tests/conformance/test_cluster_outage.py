@@ -59,7 +59,7 @@ class TestStart:
 
     def test_a_key_that_may_not_put_templates(self, faked: FakedHarness, fake: Fake) -> None:
         """A missing privilege is logged once with the remedy, and existing templates are used."""
-        assert 0 == faked.run("setup").returncode
+        assert 0 == faked.ask("setup").returncode
         fake.journal.clear()
         denied = refuse(403, "security_exception", "action is unauthorized")
         for path in ("GET /_nodes", "GET /_component_template", "GET /_index_template", "GET /logs", "GET /_cluster"):
@@ -214,7 +214,7 @@ class TestTemplates:
 
     def test_a_key_that_may_not_look(self, faked: FakedHarness, fake: Fake) -> None:
         """A key that may not read templates is logged once, not requested again, and shipping goes on."""
-        assert 0 == faked.run("setup").returncode
+        assert 0 == faked.ask("setup").returncode
         fake.journal.clear()
         for path in ("GET /_component_template", "GET /_index_template"):
             fake.otherwise[path] = refuse(403, "security_exception", "action is unauthorized")

@@ -44,7 +44,7 @@ WANTED = [
 
 def listed(harness: Harness, *arguments: str) -> list[dict[str, Any]]:
     """The output of a view."""
-    printed = harness.run(*arguments, "--format", "ndjson", module="shipper.cli.logs")
+    printed = harness.ask(*arguments, "--format", "ndjson", module="shipper.cli.logs")
     assert 0 == printed.returncode, printed.stderr
     return [json.loads(line) for line in printed.stdout.splitlines()]
 
@@ -78,4 +78,4 @@ def test_lines_have_their_times_levels_and_nodes(harness: Harness, live: bool) -
         one["message"] for one in listed(harness, "show", "--dataset", "pipeline", "--level", "error")
     ]
     assert {"bold_mask"} == {one["neuroflow.node"] for one in listed(harness, "search", "node:bold_mask")}
-    assert OUTPUT == harness.run("pipeline", "456", module="shipper.cli.logs").stdout
+    assert OUTPUT == harness.ask("pipeline", "456", module="shipper.cli.logs").stdout

@@ -145,6 +145,6 @@ def test_failures_name_the_error(harness: Harness, exception: Any) -> None:
     assert 0 == harness.once().returncode
     (document,) = harness.documents()
     assert ("ValueError", "no such scan") == (document["error"]["type"], document["error"]["message"])
-    shown = harness.run("stats", "failures", "--format", "json", module="shipper.cli.logs")
+    shown = harness.ask("stats", "failures", "--format", "json", module="shipper.cli.logs")
     assert 0 == shown.returncode, shown.stderr
     assert "no such scan" in shown.stdout

@@ -60,8 +60,8 @@ class TestNames:
         once = harness.once()
         assert 1 == once.returncode
         assert str(zst) in once.stderr
-        assert f"not read: {zst}" in harness.run("check").stdout
-        assert f"not read: {zst}" in harness.run("status").stdout
+        assert f"not read: {zst}" in harness.ask("check").stdout
+        assert f"not read: {zst}" in harness.ask("status").stdout
         (not_read,) = harness.status()["not_read"]
         assert str(zst) == not_read["path"]
         assert "zstd" in not_read["reason"]
@@ -79,7 +79,7 @@ class TestNames:
             index=f"logs-neuroflow.app-{harness.namespace}", query={"term": {"tags": "checksum_failed"}}, size=100
         )["hits"]["hits"]
         assert {f"n{number:04}" for number in range(20, 40)} == {hit["_source"]["message"] for hit in found}
-        shown = harness.run("search", "tags:checksum_failed", "--since", "2026-01-01", module="shipper.cli.logs")
+        shown = harness.ask("search", "tags:checksum_failed", "--since", "2026-01-01", module="shipper.cli.logs")
         assert "n0020" in shown.stdout, shown.stderr
         assert "n0019" not in shown.stdout
 

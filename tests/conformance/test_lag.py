@@ -49,7 +49,7 @@ def test_through_an_outage(faked: FakedHarness) -> None:
             assert now - began <= file["lag_seconds"] <= time.time() - began + SLACK
             assert file["lag_bytes"] == file["size"] - file["offset"] > 0
         assert (0, 50) == (file["offset"], file["size"])
-        line = next(one for one in faked.run("status").stdout.splitlines() if one.startswith(f"{faked.log}: "))
+        line = next(one for one in faked.ask("status").stdout.splitlines() if one.startswith(f"{faked.log}: "))
         assert not line.endswith(" 0 s behind")
         if turn == 0:
             sidecar.kill()

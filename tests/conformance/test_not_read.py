@@ -156,7 +156,7 @@ def test_only_harmless_ones(faked: FakedHarness) -> None:
     names = {*others, faked.logs / "celery" / "folder.log", faked.logs / "neuroflow.log.1.gz"}
     assert set() == {path for path in names if 1 != named(once.stderr, path)}, once.stderr
     assert {str(path) for path in names} == {one["path"] for one in faked.status()["not_read"]}
-    check = "\n".join(line for line in faked.run("check").stdout.splitlines() if line.startswith("not read: "))
+    check = "\n".join(line for line in faked.ask("check").stdout.splitlines() if line.startswith("not read: "))
     assert set() == {path for path in names if 1 != named(check, path)}, check
     assert 3 == faked.fake.messages().total()
 

@@ -66,7 +66,7 @@ class TestOnce:
     def test_every_line_is_there_exactly_once(self, harness: Harness) -> None:
         """Each line or record is one document in its stream."""
         write_tree(harness)
-        result = harness.once()
+        result = harness.run("--once")
         assert result.returncode == 0, result.stderr
         assert harness.messages("app") == {
             "workflow.started": 1,

@@ -104,14 +104,14 @@ class TestStop:
     def test_of_once(self, harness: Harness) -> None:
         """SIGTERM ends ``--once``: read lines are delivered, the rest ships in the next run."""
         harness.configure(batch={"max_events": 500})
-        write(harness.logs / "neuroflow.log", 0, 60_000)
+        write(harness.logs / "neuroflow.log", 0, 30_000)
         sidecar = Watched(harness, arguments=["--once"])
         assert sidecar.comes(lambda: harness.count() >= 1000)
         sidecar.send(signal.SIGTERM)
         assert sidecar.wait() in {0, 3}
         assert "Traceback" not in sidecar.said
         assert 0 == harness.once().returncode
-        assert expected(60_000) == harness.messages("app")
+        assert expected(30_000) == harness.messages("app")
 
 
 class TestReload:

@@ -353,9 +353,9 @@ class TestShared:
         assert sidecar.comes(lambda: harness.count() == 10)
         assert sidecar.comes(lambda: harness.status()["counters"]["acknowledged"] == 10)
         for _ in range(2):
-            assert 0 == harness.run("status").returncode
-            assert "neuroflow.log" in harness.run("check").stdout
-            assert (0, "") == ((letters := harness.run("dead-letters", "list")).returncode, letters.stdout)
+            assert 0 == harness.ask("status").returncode
+            assert "neuroflow.log" in harness.ask("check").stdout
+            assert (0, "") == ((letters := harness.ask("dead-letters", "list")).returncode, letters.stdout)
         write(harness.logs / "neuroflow.log", 10, 20)
         assert sidecar.comes(lambda: harness.status()["counters"]["acknowledged"] == 20)
         sidecar.send(15)

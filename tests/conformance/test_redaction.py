@@ -155,7 +155,7 @@ class TestRedaction:
         assert [] == everywhere(faked, plants, seen, running.said)
         running.kill()
         assert [] == everywhere(faked, plants, seen, running.said)
-        again = faked.once()
+        again = faked.run("--once")
         # 1: a document that is refused for good had no cursor behind it when the sidecar was killed.
         assert ("rejected permanently" in again.stderr) == again.returncode, again.stderr
         assert (faked.state / FILE_NAME).stat().st_size

@@ -159,10 +159,10 @@ class TestFewHandles:
 
 class TestFairness:
     def test_small_files_beside_a_huge_one(self, harness: Harness) -> None:
-        """Twenty small logs are shipped before 150 MB of another."""
+        """Twenty small logs are shipped before 60 MB of another."""
         huge = harness.logs / "neuroflow.log"
         with huge.open("w") as file:
-            file.writelines(app_line(f"{number:07} {'x' * 900}") for number in range(150_000))
+            file.writelines(app_line(f"{number:07} {'x' * 900}") for number in range(60_000))
         small = [Log(harness, "pipeline", f"pipelines/qsiprep/q_{n}_20260301_100000.log") for n in range(20)]
         for log in small:
             log.write(50)
@@ -172,5 +172,5 @@ class TestFairness:
             for log in small:
                 log.write(1)
         shipping.shipped(sum((log.expected for log in small), start=Counter()), "pipeline")
-        assert harness.count("app") < 150_000
+        assert harness.count("app") < 60_000
         harness.kill(shipping.process)

@@ -113,7 +113,7 @@ def worked(request: pytest.FixtureRequest, node: Node, tmp_path_factory: pytest.
 
 def rows(harness: Harness, *options: str) -> list[dict[str, Any]]:
     """The rows of ``neuroflow-logs tasks``."""
-    run = harness.run("tasks", "--format", "json", *options, module="shipper.cli.logs")
+    run = harness.ask("tasks", "--format", "json", *options, module="shipper.cli.logs")
     assert 0 == run.returncode, run.stderr
     found: list[dict[str, Any]] = json.loads(run.stdout)
     return found
@@ -157,6 +157,6 @@ class TestTasks:
     def test_the_screen(self, worked: tuple[Harness, dict[str, str]]) -> None:
         """The table has rows and no hint about missing data."""
         harness, ids = worked
-        run = harness.run("tasks", module="shipper.cli.logs")
+        run = harness.ask("tasks", module="shipper.cli.logs")
         assert (0, "") == (run.returncode, run.stderr)
         assert ids["good"] in run.stdout

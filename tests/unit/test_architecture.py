@@ -55,25 +55,23 @@ def imports_of(module: str, source: str) -> Iterator[str]:
         yield from (name for name in names if name.split(".")[0] == "shipper")
 
 
-IMPORTS = {module: sorted(set(imports_of(module, path.read_text()))) for module, path in FILES.items()}
-
-
 def test_imports_run_one_way() -> None:
     """A room imports from floors below its own, ``emit`` only the event names, and no import is circular."""
+    imports = {module: sorted(set(imports_of(module, path.read_text()))) for module, path in FILES.items()}
     assert [] == [
         f"{module} imports {name}"
-        for module, names in IMPORTS.items()
+        for module, names in imports.items()
         for name in names
         if room_of(module) != room_of(name) and FLOOR[room_of(name)] >= FLOOR[room_of(module)]
     ]
     try:
         order = list(
-            TopologicalSorter({module: {*names} - {module} for module, names in IMPORTS.items()}).static_order()
+            TopologicalSorter({module: {*names} - {module} for module, names in imports.items()}).static_order()
         )
     except CycleError as error:
         pytest.fail(f"a cycle: {' → '.join(error.args[1])}")
     assert set(FILES) == set(order)
-    assert "shipper.demo.runner" in IMPORTS["shipper.cli.ship"], "imports within functions count"
+    assert "shipper.demo.runner" in imports["shipper.cli.ship"], "imports within functions count"
 
 
 def test_what_has_to_be_read_at_once_is_small() -> None:

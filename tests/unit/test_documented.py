@@ -7,6 +7,7 @@ import importlib.util
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -28,7 +29,6 @@ from tests.pages import DOCS, PAGES, ROOT, code, codes, own_part, roles, rows, s
 
 SECTIONS: dict[str, type[BaseModel]] = {"elasticsearch": Elasticsearch, "kibana": Kibana, "shipper": Shipper}
 APPLIES = {Change.AT_ONCE: "at once", Change.AT_RESTART: "restart", Change.FOR_COMMANDS: "next command"}
-SOURCES = [ast.parse(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "shipper").rglob("*.py"))]
 
 
 def keys(model: type[BaseModel], above: str) -> Iterator[tuple[str, Any]]:
@@ -154,11 +154,17 @@ def test_every_field_that_is_written() -> None:
     assert tags <= {code(row["Tag"]) for row in rows(text_of(DOCS / "formats-and-fields.md"), "Tag")}
 
 
+@cache
+def sources() -> list[ast.Module]:
+    """Every module of the program."""
+    return [ast.parse(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "shipper").rglob("*.py"))]
+
+
 def given_to(*methods: str) -> set[str]:
     """The constant texts in calls of methods with these names."""
     return {
         argument.value
-        for tree in SOURCES
+        for tree in sources()
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in methods
         for argument in node.args
@@ -296,7 +302,7 @@ def test_every_kibana_object(kind: str, head: str) -> None:
 def constants() -> str:
     """All texts of the program, with placeholders for values."""
     found: list[str] = []
-    for tree in SOURCES:
+    for tree in sources():
         for node in ast.walk(tree):
             if isinstance(node, ast.JoinedStr):
                 found.append("…".join(part.value for part in node.values if isinstance(part, ast.Constant)))  # type: ignore[misc] # texts

@@ -37,7 +37,7 @@ def pass_through(fuzz_run: FuzzRun) -> None:
     assert {1} == set(inside.marks.values())
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.thorough)])
 def test_every_line_becomes_a_document_that_the_cluster_takes(seed: int) -> None:
     """Each mark is in one document, and all documents fit their mappings."""
     pass_through(FuzzRun(3000, seed))

@@ -58,4 +58,4 @@ def test_lines_that_nothing_is_written_over_are_what_they_were(text: str) -> Non
 def test_a_long_line_costs_what_its_length_costs() -> None:
     """Cursor movements and erasures take linear time."""
     for part in ("x\b", "\x1b[2Ky", "\x1b[9999Gx", "\x1b[Kx\x1b[1G", "\x1b[1Ax"):
-        assert len(progress_bars.last_state("x" * 300_000 + part * 200_000)) <= 500_000
+        assert len(progress_bars.last_state("x" * 90_000 + part * 60_000)) <= 150_000

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -152,11 +153,14 @@ def test_the_machines_zone_has_its_name(monkeypatch: pytest.MonkeyPatch) -> None
 def changes(zone: str) -> list[datetime]:
     """The hours in which a zone's clock changed in some years, or some other hours."""
     info = ZoneInfo(zone)
-    hours = [datetime(2020, 1, 1, tzinfo=UTC) + timedelta(hours=hour) for hour in range(6 * 366 * 24)]
-    offsets = [hour.astimezone(info).utcoffset() for hour in hours]
+    days = [datetime(2020, 1, 1, tzinfo=UTC) + timedelta(days=day) for day in range(6 * 366)]
+    offsets = [day.astimezone(info).utcoffset() for day in days]
+    changed = [day for day, (before, after) in zip(days, pairwise(offsets), strict=False) if before != after]
     return [
-        hour for hour, before, after in zip(hours[1:], offsets, offsets[1:], strict=False) if before != after
-    ] or [hours[1000]]
+        hour
+        for hour in (day + timedelta(hours=hours) for day in changed for hours in range(1, 25))
+        if hour.astimezone(info).utcoffset() != (hour - timedelta(hours=1)).astimezone(info).utcoffset()
+    ] or [days[41]]
 
 
 CHANGES = [(zone, hour) for zone in ZONES for hour in changes(zone)]

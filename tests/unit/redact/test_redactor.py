@@ -165,8 +165,8 @@ LINES += [
 
 @pytest.mark.parametrize("piece", LINES, ids=repr)
 def test_hostile_lines_come_to_an_end(piece: bytes) -> None:
-    """A megabyte of what looks like the beginning of something, hundreds of thousands of times."""
-    assert Redactor(ALL).line(piece * (2**20 // len(piece)))
+    """What looks like the beginning of something, tens of thousands of times."""
+    assert Redactor(ALL).line(piece * (2**18 // len(piece)))
 
 
 def test_values_by_key() -> None:

@@ -6,14 +6,19 @@ from datetime import UTC
 import pytest
 from rich.cells import cell_len
 
-from shipper.views.box_table import MEASURED_ROWS, BoxTable
+from shipper.views import box_table
+from shipper.views.box_table import BoxTable
 from shipper.views.formatters import text
 from shipper.views.views import AUDIT, Column
+
+# Fewer than in practice: measuring takes long.
+MEASURED_ROWS = 100
 
 
 @pytest.fixture(autouse=True)
 def _eighty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(box_table, "MEASURED_ROWS", MEASURED_ROWS)
 
 
 def drawn(docs: list[dict[str, str]], pages: int = 1) -> list[str]:
