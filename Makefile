@@ -4,15 +4,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# Test processes: more than cores, for most of a black-box test is waiting.
-WORKERS ?= 4
+# Test processes: more than cores, since a black-box test mostly waits.
+WORKERS ?= 6
 MINUTES ?= 30
+QUICK := -m "not thorough and not second_node"
 LINES ?= 100000
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all durations lint conformance bench bench-cluster soak fuzz storm kibana pictures clean
 
-help: ## Say what can be made
+help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 18
 
 setup: $(READY) ## Make the virtual environment
@@ -35,14 +36,18 @@ lint: $(READY) ## Style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: lint ## What every change must pass: style, types, unit, golden, conformance, one real Elasticsearch
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --durations 15 -m "not thorough and not second_node"
+# Beside the first lint, pytest compiles the tests: otherwise each of its processes compiles all of them.
+test: $(READY) ## What every change must pass: style, types, unit, golden, conformance, one real Elasticsearch
+	@if test ! -e $(VENV)/.compiled; then \
+	  { $(BIN)/python -m pytest --collect-only -qq $(QUICK) >/dev/null 2>&1; touch $(VENV)/.compiled; } & fi; \
+	$(MAKE) --no-print-directory lint; status=$$?; wait; exit $$status
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --durations 15 $(QUICK)
 
 test-all: lint ## Everything: all variants of every case, models at length, several nodes, the tools' own tests
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --durations 15 --hypothesis-profile full
 
 durations: $(READY) ## What make test does, and how long each test takes, the slowest first
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --durations 0 -m "not thorough and not second_node"
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --durations 0 $(QUICK)
 
 conformance: $(READY) ## Every variant of every case of the conformance suite
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) tests/conformance
@@ -56,7 +61,7 @@ bench-cluster: $(READY) ## What a document costs the cluster, in CPU time and on
 soak: $(READY) ## Half an hour (MINUTES=, SEED=) of kills, rotations and outages, then every line counted
 	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
-kibana: $(READY) ## Write the objects under kibana/ anew, from the views' declarations
+kibana: $(READY) ## Write the objects under kibana/ from the views' declarations
 	$(BIN)/python -m shipper.kibana.objects
 
 fuzz: $(READY) ## A hundred thousand (LINES=, SEED=) broken lines of every format, each looked for in the index

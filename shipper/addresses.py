@@ -52,7 +52,7 @@ def address_of(url: str, example: str, ports: Mapping[str, int] = PORTS) -> Addr
     shown = url.rsplit("@", maxsplit=1)[-1]
     found = _URL.fullmatch(url)
     if found is None or _NO_URL.search(url):
-        hint = "; in a password write all but letters and digits as %40 and the like" if "@" in url else ""
+        hint = "; in a password, percent-encode everything but letters and digits (@ is %40)" if "@" in url else ""
         raise ValueError(f"{shown!r} is not a URL; write it like {example}{hint}")
     scheme = found["scheme"]
     text = found["port"]
@@ -69,11 +69,7 @@ def address_of(url: str, example: str, ports: Mapping[str, int] = PORTS) -> Addr
 
 
 def host_of(text: str) -> str:
-    """A host for the resolver: a name in ASCII, or an IP address without brackets.
-
-    Raises:
-        ValueError: the host is invalid.
-    """
+    """A host for the resolver: a name in ASCII, or an IP address without brackets."""
     if text.startswith("["):
         host = text[1:-1].replace("%25", "%", 1)
         IPv6Address(host)
@@ -93,7 +89,9 @@ def _login(user: str | None, shown: str) -> tuple[str, str] | None:
     except UnicodeDecodeError:
         login = "\0", ""
     if _CONTROL.search("".join(login)):
-        raise ValueError(f"what precedes the @ of {shown!r} has control characters, or is not UTF-8 when decoded")
+        raise ValueError(
+            f"the login before the @ of {shown!r} contains control characters, or is not UTF-8 when decoded"
+        )
     return login
 
 
@@ -135,7 +133,7 @@ def certificates_at(text: str) -> str:
     """
     import ssl  # noqa: PLC0415 - costs 15 ms, needed only with certificates
 
-    path = place(text)
+    path = absolute_path(text)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         if path.is_dir():
@@ -150,7 +148,7 @@ def certificates_at(text: str) -> str:
     return str(path)
 
 
-def place(text: str) -> Path:
+def absolute_path(text: str) -> Path:
     """The absolute path, with ``~`` resolved.
 
     Raises:
@@ -159,7 +157,7 @@ def place(text: str) -> Path:
     if not text:
         raise ValueError("is empty; give a path, or leave the key out")
     if _CONTROL.search(text):
-        raise ValueError(f"{text!r} has control characters in it")
+        raise ValueError(f"{text!r} contains control characters")
     try:
         return (Path(text).expanduser() if text.startswith("~") else Path(text)).absolute()
     except RuntimeError:

@@ -1,8 +1,7 @@
-"""The one reader of ``neuroflow.yaml``.
+"""Reads and validates ``neuroflow.yaml``.
 
-The file belongs to the application: its other sections are read leniently and never judged.  In the sections
-that are ours (``elasticsearch``, ``kibana``, ``shipper``) an unknown key is an error that names the nearest
-valid one, and ``${VAR}`` / ``${VAR:-default}`` are expanded.
+The file is the application's; only ``elasticsearch``, ``kibana`` and ``shipper`` are validated.  In these sections an
+unknown key is an error that names the nearest valid key, and ``${VAR}`` / ``${VAR:-default}`` are expanded.
 """
 
 from __future__ import annotations
@@ -44,9 +43,9 @@ Format = Literal["auto", "structlog", "stdlib", "console", "celery", "huey", "pi
 _SIZE = re.compile(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*([kmg]i?b|b|)\s*", re.IGNORECASE)
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-# What no clock and no memory has is a slip of the finger.
+# Larger values are typing errors.
 _MAX_SECONDS, _MAX_BYTES = 366 * 86400, 2**40
-# PATH_MAX of Linux: a longer pattern meets nothing.
+# PATH_MAX of Linux: a longer pattern matches nothing.
 _MAX_PATTERN = 4096
 
 
@@ -77,19 +76,19 @@ def _zone(value: object) -> object:
 
 
 def _checked(check: Callable[[str], object]) -> AfterValidator:
-    """A text that is there has to be good for something."""
+    """Validate a text unless it is None."""
     return AfterValidator(lambda value: value if value is None else check(value))
 
 
 def _key(text: str) -> str:
     if not re.fullmatch(r"[!-~]+", text):
-        raise ValueError("holds blanks or characters that no key has; copy it once more")
+        raise ValueError("contains blanks or characters that no API key has; copy it again")
     return text
 
 
 def _text_without_controls(text: str) -> str:
     if _CONTROL.search(text):
-        raise ValueError("has control characters in it (a line feed, perhaps)")
+        raise ValueError("contains control characters (a line feed, perhaps)")
     return _encodable(text)
 
 
@@ -103,7 +102,7 @@ def _encodable(text: str) -> str:
 
 def _user(text: str) -> str:
     if ":" in text:
-        raise ValueError("has a colon in it, which HTTP allows in passwords only")
+        raise ValueError("contains a colon, which HTTP allows only in passwords")
     return _text_without_controls(text)
 
 
@@ -124,15 +123,15 @@ def _host(text: str) -> str:
 def _pattern(text: str) -> str:
     if len(text) > _MAX_PATTERN:
         raise ValueError(f"is longer than any path ({_MAX_PATTERN} bytes)")
-    return str(addresses.place(text))
+    return str(addresses.absolute_path(text))
 
 
 def _stripped(value: object) -> object:
     return value.strip() or None if isinstance(value, str) else value
 
 
-def _unended(value: object) -> object:
-    # A blank may be meant, the line feed of `echo` never is.
+def _without_line_end(value: object) -> object:
+    # A password may end with a blank; a final line feed comes from `echo`.
     return value.rstrip("\r\n") or None if isinstance(value, str) else value
 
 
@@ -142,9 +141,13 @@ Texts = Annotated[list[str], BeforeValidator(_one_or_many)]
 Seconds = Annotated[float, Field(gt=0, le=_MAX_SECONDS, allow_inf_nan=False)]
 Trimmed = Annotated[str | None, BeforeValidator(_stripped)]
 Key = Annotated[Trimmed, _checked(_key), Field(repr=False)]
-Password = Annotated[str | None, BeforeValidator(_unended), _checked(_text_without_controls), Field(repr=False)]
+Password = Annotated[
+    str | None, BeforeValidator(_without_line_end), _checked(_text_without_controls), Field(repr=False)
+]
 Name = Annotated[str, Field(max_length=255), AfterValidator(_name)]
-Place = Annotated[Path, BeforeValidator(lambda value: addresses.place(value) if isinstance(value, str) else value)]
+Place = Annotated[
+    Path, BeforeValidator(lambda value: addresses.absolute_path(value) if isinstance(value, str) else value)
+]
 Hosts = Annotated[
     list[Annotated[str, BeforeValidator(_stripped), AfterValidator(_host)]], BeforeValidator(_one_or_many)
 ]
@@ -159,7 +162,7 @@ class _Section(BaseModel):
 
 
 class Elasticsearch(_Section):
-    """How the cluster is reached; times in seconds."""
+    """How to reach Elasticsearch; times in seconds."""
 
     hosts: Hosts = ["http://127.0.0.1:9200"]
     cloud_id: Annotated[Trimmed, _checked(lambda text: addresses.cloud_address(text) and text)] = None
@@ -181,7 +184,7 @@ class Elasticsearch(_Section):
 
 
 class Kibana(_Section):
-    """Where the saved objects go."""
+    """Where to install the saved objects."""
 
     url: Trimmed = None
     space: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")] = "default"
@@ -197,12 +200,14 @@ class Kibana(_Section):
             raise ValueError(f"Kibana's url {error}") from None
         if re.search(r"/(app|s)(/|$)", address.path):
             shown = self.url.rsplit("@", maxsplit=1)[-1]
-            raise ValueError(f"url {shown!r} leads into Kibana; leave out /app and /s (the space goes into space)")
+            raise ValueError(
+                f"url {shown!r} is a page in Kibana; leave out /app and /s (write the space into `space`)"
+            )
         return self
 
 
 class Batch(_Section):
-    """Bounds of one bulk request (bytes of body, documents) and how many are under way at once."""
+    """Limits of one bulk request (bytes of its body, documents), and how many are sent at once."""
 
     max_bytes: Size = 5 * 2**20
     max_events: Annotated[int, Field(gt=0)] = 5000
@@ -218,23 +223,23 @@ class Input(_Section):
 
 
 class Redact(_Section):
-    """What never leaves the machine: values of these keys, and ids replaced by a keyed hash."""
+    """Keys whose values are removed, and ids that are replaced by a keyed hash."""
 
     keys: Texts = ["password", "token", "secret", "authorization"]
     hash: Texts = []
-    # Byte for byte, a line feed at its end included: another key would give other hashes, silently.
+    # Not stripped: another key would silently give other hashes.
     hash_key: Annotated[Text, _checked(_encodable), Field(repr=False)] = None
 
     @model_validator(mode="after")
     def _keyed(self) -> Redact:
-        # Better not to start than to send ids that somebody believes to be hashed, or hashes that can be guessed.
+        # Refuse to start rather than send plain ids, or hashes that can be guessed.
         if self.hash and self.hash_key is None:
             raise ValueError("hash needs a hash_key; without one anybody could compute the hashes of all ids")
         if self.hash_key is not None and len(self.hash_key) < MIN_HASH_KEY:
-            raise ValueError(f"hash_key is too short to keep a secret; give it {MIN_HASH_KEY} characters or more")
+            raise ValueError(f"hash_key is too short; use at least {MIN_HASH_KEY} characters")
         for name in (*self.keys, *self.hash):
             if not any(map(str.isalnum, name)):
-                raise ValueError(f"{name!r} is no key's name")
+                raise ValueError(f"{name!r} is not the name of a key")
         return self
 
 
@@ -245,7 +250,7 @@ class Telemetry(_Section):
 
 
 class Shipper(_Section):
-    """The sidecar itself; times in seconds, sizes in bytes."""
+    """The sidecar; times in seconds, sizes in bytes."""
 
     state_dir: Place = Path("/var/lib/neuroflow-ship")
     namespace: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.]{0,99}$")] = "default"
@@ -261,6 +266,7 @@ class Shipper(_Section):
     partial_line_timeout: Seconds = 5
     max_line_bytes: Size = 2**20
     shutdown_timeout: Seconds = 30
+    fast_path: bool = True
     batch: Batch = Batch()
     inputs: list[Input] = []
     exclude: Texts = []
@@ -269,12 +275,12 @@ class Shipper(_Section):
 
     @property
     def layouts(self) -> tuple[str, ...]:
-        """Formats of Celery's lines, that of tasks first: it says more."""
+        """Formats of Celery's log; the format of tasks, which has more fields, comes first."""
         return tuple(filter(None, (self.worker_task_log_format, self.worker_log_format)))
 
     @property
     def container_timezone(self) -> str:
-        """Zone of the stamps in what containers print."""
+        """Time zone of timestamps that containers print."""
         return self.pipeline_timezone or self.timezone
 
     @property
@@ -292,7 +298,9 @@ class _Ours(_Section):
 class Config(_Ours):
     """Everything the sidecar and the views need from ``neuroflow.yaml``.
 
-    ``sections`` names those of ours that are written in it, ``credentials`` are the ones that it holds.
+    Attributes:
+        sections: those of ours that the file has.
+        credentials: all secrets in the file, to be masked.
     """
 
     path: Path
@@ -302,15 +310,10 @@ class Config(_Ours):
 
 
 def find(explicit: str | None, environ: Mapping[str, str], home: Path) -> Path:
-    """The configuration file to read, in the application's own order.
-
-    Args:
-        explicit: what the command line named, if anything.
-        environ: the environment (``NEUROFLOW_CONFIG`` is looked at).
-        home: the user's home directory.
+    """Find the configuration file, in the application's search order.
 
     Raises:
-        ConfigError: nothing was named and none of the usual places has one.
+        ConfigError: no file was named or found.
     """
     if explicit:
         return Path(explicit)
@@ -331,12 +334,8 @@ def find(explicit: str | None, environ: Mapping[str, str], home: Path) -> Path:
 def load(path: Path, environ: Mapping[str, str] | None = None) -> Config:
     """Read and check the configuration file.
 
-    Args:
-        path: the YAML file.
-        environ: where ``${VAR}`` is looked up; the process's environment unless given.
-
     Raises:
-        ConfigError: the file is missing, unreadable, not YAML, or wrong in one of our sections.
+        ConfigError: the file is missing, unreadable, not YAML, or invalid in one of our sections.
     """
     document = read(path)
     written = {section: document[section] for section in OUR_SECTIONS if document.get(section) is not None}
@@ -349,19 +348,16 @@ def load(path: Path, environ: Mapping[str, str] | None = None) -> Config:
     if problems:
         lines = "\n".join(f"{path}: {problem}" for problem in problems)
         raise ConfigError(CredentialMask().add(credentials).text(lines))
+    formats = {key: text for key, text in log_formats(document).items() if getattr(settings.shipper, key) is None}
     return Config(
         elasticsearch=settings.elasticsearch,
         kibana=settings.kibana,
-        shipper=settings.shipper.model_copy(update=_formats(settings.shipper, document)),
+        shipper=settings.shipper.model_copy(update=formats),
         path=path,
         log_dir=_log_dir(path, document),
         sections=frozenset(section for section in OUR_SECTIONS if section in document),
         credentials=credentials,
     )
-
-
-def _formats(settings: Shipper, document: dict[str, Any]) -> dict[str, str]:
-    return {key: text for key, text in log_formats(document).items() if getattr(settings, key) is None}
 
 
 def _log_dir(path: Path, document: dict[str, Any]) -> Path:
@@ -373,18 +369,20 @@ def _log_dir(path: Path, document: dict[str, Any]) -> Path:
         if not isinstance(value, str) or not value:
             raise ConfigError(f"{path}: {section}.log_dir: expected a directory, found {value!r}")
         try:
-            return addresses.place(value)
+            return addresses.absolute_path(value)
         except ValueError as error:
             raise ConfigError(f"{path}: {section}.log_dir: {error}") from None
     return DEFAULT_LOG_DIR
 
 
-# As a number 0123 would be 83, and 12:34 would be 754: what was written is gone by then.
-_TAKEN_FOR: dict[type, str] = {int: "a number", float: "a number", bool: "true or false", date: "a date"}
+# YAML reads 0123 as 83 and 12:34 as 754: the original text is lost.
+_YAML_TYPES: dict[type, str] = {int: "a number", float: "a number", bool: "true or false", date: "a date"}
+# Characters that are allowed beside lower-case letters and digits.
+_ALLOWED = {"space": "_ and -", "namespace": "_ and . (100 characters at most, the first a letter or a digit)"}
 
 
 def _sentence(detail: Any) -> str:
-    """One pydantic error as a sentence; never the value itself, which may be a secret."""
+    """One pydantic error as a sentence, without the value, which may be a secret."""
     loc = detail["loc"]
     key = ".".join(str(part) for part in loc)
     if detail["type"] == "extra_forbidden":
@@ -392,8 +390,10 @@ def _sentence(detail: Any) -> str:
         near = difflib.get_close_matches(str(loc[-1]), valid, n=1, cutoff=0.0)
         hint = f"; nearest valid key: {near[0]}" if near else ""
         return f"{key}: unknown key{hint}"
-    if detail["type"] == "string_type" and (kind := _TAKEN_FOR.get(type(detail["input"]))):
-        return f"{key}: YAML takes this for {kind}; put it in quotes"
+    if detail["type"] == "string_type" and (kind := _YAML_TYPES.get(type(detail["input"]))):
+        return f"{key}: YAML reads this as {kind}; put it in quotes"
+    if detail["type"] == "string_pattern_mismatch":
+        return f"{key}: write lower-case letters, digits, {_ALLOWED[str(loc[-1])]}"
     message = detail["msg"].removeprefix("Value error, ")
     return f"{key}: {message[0].lower()}{message[1:]}"
 

@@ -21,7 +21,7 @@ _PAUSE, _PATIENCE = 0.1, 2.0
 
 
 class ConfigError(Exception):
-    """The configuration can't be used; the message tells its author what to change."""
+    """The configuration is invalid; the message says what to change."""
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
     except ValueError:
-        raise ConfigError(f"{str(path)!r}: no file has such a name") from None
+        raise ConfigError(f"{str(path)!r}: not a valid file name") from None
     try:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -52,8 +52,8 @@ def read(path: Path) -> dict[str, Any]:
     except RecursionError:
         raise ConfigError(f"{path}: not valid YAML: nested too deeply") from None
     if document is None:
-        # An editor truncates before it writes; all defaults would be somebody else's cluster and directories.
-        raise ConfigError(f"{path}: nothing is in it; write `shipper: {{}}` if the defaults are meant")
+        # Perhaps an editor is saving it; the defaults would name another cluster and other directories.
+        raise ConfigError(f"{path}: the file is empty; write `shipper: {{}}` to use the defaults")
     if not isinstance(document, dict):
         raise ConfigError(f"{path}: expected sections (a mapping), found a {type(document).__name__}")
     return document
@@ -64,13 +64,7 @@ def wait_until_saved(
     wall: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Wait, two seconds at most, until the file seems to be complete.
-
-    Args:
-        path: a file that an editor may be saving, during which it may be empty, truncated or missing.
-        wall: seconds since the epoch.
-        sleep: waits for so many seconds.
-    """
+    """Wait, two seconds at most, until a file that an editor may be saving seems to be complete."""
     before: bytes | None = None
     for _ in range(round(_PATIENCE / _PAUSE)):
         with suppress(OSError, ValueError):
@@ -112,12 +106,7 @@ def log_formats(document: Mapping[str, Any]) -> dict[str, str]:
 
 
 def expand(sections: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
-    """The sections with ``${VAR}`` and ``${VAR:-default}`` filled in, and a sentence for each one not set.
-
-    Args:
-        sections: those of the shipper, as parsed.
-        environ: the environment variables.
-    """
+    """The sections with ``${VAR}`` and ``${VAR:-default}`` filled in, and a sentence for each one not set."""
     problems: list[str] = []
     count = 0
 
@@ -132,9 +121,9 @@ def expand(sections: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[s
             return [filled(item, f"{where}.{i}") for i, item in enumerate(value)]
         if not isinstance(value, str):
             return value
-        return _VARIABLE.sub(lambda found: looked_up(found, where), value)
+        return _VARIABLE.sub(lambda found: value_of(found, where), value)
 
-    def looked_up(found: re.Match[str], where: str) -> str:
+    def value_of(found: re.Match[str], where: str) -> str:
         text = environ.get(found[1]) or found[2]
         if text is None and found[1] not in environ:
             problems.append(

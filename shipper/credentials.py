@@ -1,4 +1,4 @@
-"""Removes the credentials of a configuration from texts, in whatever spelling.  Pure.
+"""Removes the credentials of a configuration from texts, in any spelling.  Pure.
 
 Libraries may put credentials into messages (a rejected header is printed with its key), so all output goes through a
 ``CredentialMask``.
@@ -16,7 +16,7 @@ from urllib.parse import quote, quote_plus, unquote
 
 HIDDEN = "…"
 MIN_LENGTH = 4
-"""Characters; shorter credentials are not masked, for they may be any syllable."""
+"""Characters; shorter credentials are not masked, because they occur in ordinary words."""
 _PLAIN = 8
 """Characters; shorter credentials are masked only as whole words."""
 _SECRET_KEYS = frozenset({"api_key", "password", "hash_key"})
@@ -24,11 +24,7 @@ _LOGIN = re.compile(r"[a-z][a-z0-9+.-]*://([^/?#\s]*|[^\s]*)@", re.IGNORECASE)
 
 
 def credentials_in(sections: Any) -> frozenset[str]:
-    """All credentials in the sections of a configuration, valid or not.
-
-    Args:
-        sections: parsed from YAML, with variables expanded.
-    """
+    """All credentials in the sections of a configuration, valid or not."""
     found: set[str] = set()
     _walk(sections, found, secret=False)
     settings = sections.get("elasticsearch") if isinstance(sections, dict) else None
@@ -101,7 +97,7 @@ class CredentialMask:
         return text if pattern is None else pattern.sub(HIDDEN, text)
 
     def stream(self, stream: TextIO) -> TextIO:
-        """A stream that masks credentials in all it is given, such as tracebacks and warnings of libraries."""
+        """A stream that masks credentials in what is written, such as tracebacks and warnings of libraries."""
         return cast("TextIO", _MaskedStream(stream, self.text))
 
 

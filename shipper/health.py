@@ -16,13 +16,7 @@ ASK_EVERY = 10.0
 
 
 class Readiness:
-    """Finds out why the sidecar is not ready, by asking the cluster at most every ``ASK_EVERY`` seconds.
-
-    Args:
-        trouble: gives why the sidecar's last requests failed; None if they did not.
-        ask: asks the cluster; gives why it does not answer, or None.
-        clock: monotonic seconds.
-    """
+    """Finds out why the sidecar is not ready, by asking the cluster at most every ``ASK_EVERY`` seconds."""
 
     def __init__(
         self,
@@ -35,15 +29,15 @@ class Readiness:
         self._clock = clock
         self._lock = threading.Lock()
         self._until = float("-inf")
-        self._silent: str | None = None
+        self._unavailable: str | None = None
 
     def __call__(self) -> str | None:
         """Why it is not ready; None where it is."""
-        with self._lock:  # one request serves all who wait meanwhile
+        with self._lock:  # concurrent probes share one request
             if self._clock() >= self._until:
-                self._silent = self._ask()
+                self._unavailable = self._ask()
                 self._until = self._clock() + ASK_EVERY
-        return self._silent or self._trouble()
+        return self._unavailable or self._trouble()
 
 
 class Health(ThreadingHTTPServer):
@@ -52,11 +46,11 @@ class Health(ThreadingHTTPServer):
     Args:
         listen: host:port; an IPv6 address in brackets, and without a host the loopback.
         counters: what /metrics shows.
-        ready: gives why documents would not be taken now, for /readyz; None where they would.
+        ready: gives why documents can't be shipped now, for /readyz; None if they can.
 
     Raises:
         OSError: the address can't be listened on.
-        ValueError: it is no address.
+        ValueError: it is invalid.
     """
 
     daemon_threads = True
@@ -89,7 +83,7 @@ def address_of(listen: str) -> tuple[str, int]:
         r"(?:\[(?P<six>[0-9A-Fa-f:.]+(?:%\w+)?)\]|(?P<host>[^\s:\[\]/@]*)):(?P<port>[0-9]{1,5})", listen
     )
     if found is None or int(found["port"]) > 65535:
-        raise ValueError("is no address; write 127.0.0.1:9479, [::1]:9479 or :9479, the port between 0 and 65535")
+        raise ValueError("is not an address; write 127.0.0.1:9479, [::1]:9479 or :9479, the port between 0 and 65535")
     return found["six"] or found["host"] or "127.0.0.1", int(found["port"])
 
 
@@ -110,8 +104,8 @@ class _Page(BaseHTTPRequestHandler):
         elif path == "/healthz":
             self._answer(200, "ok\n")
         elif path == "/readyz":
-            hindrance = self.server.ready()
-            self._answer(503 if hindrance else 200, f"{hindrance or 'ready'}\n")
+            reason = self.server.ready()
+            self._answer(503 if reason else 200, f"{reason or 'ready'}\n")
         else:
             self._answer(404, "try /metrics, /healthz or /readyz\n")
 

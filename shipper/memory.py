@@ -31,7 +31,7 @@ def map_large_blocks() -> None:
         library.mallopt(_M_MMAP_THRESHOLD, _MAPPED_FROM)
 
 
-def give_back() -> None:
+def trim() -> None:
     """Return free memory to the system; takes time, so only while idle."""
     if (library := _library()) is not None:
         library.malloc_trim(0)

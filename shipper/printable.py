@@ -16,22 +16,13 @@ _UNSAFE_UTF8 = re.compile(rb"\x7f|\xc2[\x80-\x9f]|\xd8\x9c|\xe2(?:\x80[\x8e\x8f\
 
 
 def printable(text: str, *, lines: bool = True) -> str:
-    """The text without colours and with every other control character escaped.
-
-    Args:
-        text: from a log, a file's name or an answer of the cluster.
-        lines: whether line feeds and tabs may stay.
-    """
+    """The text without colours and with every other control character escaped."""
     text = _UNSAFE.sub(_python_escape, COLOURING.sub("", text))
     return text if lines else text.replace("\n", "\\n").replace("\t", "\\t")
 
 
 def printable_json(data: bytes) -> bytes:
-    """JSON of the same value with unsafe characters escaped.
-
-    Args:
-        data: valid JSON in UTF-8, which can hold unsafe characters only in strings.
-    """
+    """JSON of the same value with unsafe characters escaped."""
     if data.isascii() and b"\x7f" not in data:
         return data
     return _UNSAFE_UTF8.sub(_json_escape, data)

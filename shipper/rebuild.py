@@ -1,7 +1,7 @@
 """Rebuilds run documents from the data streams.
 
 Sidecars may run meanwhile: the index is deleted first, then all log documents are read in one snapshot and merged
-with what sidecars write.  What a sidecar wrote before the deletion was indexed before, so the snapshot has it.
+with what sidecars write.  The snapshot contains the log documents of all runs written before the deletion.
 """
 
 from __future__ import annotations
@@ -49,12 +49,6 @@ class RefusedError(Exception):
 def rebuild(client: Elasticsearch, namespace: str, runs: RunDocuments, say: Callable[[str], None]) -> tuple[int, int]:
     """Rebuild all run documents of a namespace; gives the numbers of log documents read and of runs.
 
-    Args:
-        client: the cluster.
-        namespace: of the data streams.
-        runs: writes the documents.
-        say: called with a sentence about each restriction.
-
     Raises:
         ApiError, TransportError: the cluster refused or can't be reached; call it again.
         RefusedError: documents were refused; call it again when the cause is fixed.
@@ -67,7 +61,7 @@ def rebuild(client: Elasticsearch, namespace: str, runs: RunDocuments, say: Call
     except ApiError as error:
         if error.meta.status != 403:
             raise
-        say(f"{runs.index}: the key may not delete it; what is there is completed, nothing wrong in it is taken away")
+        say(f"{runs.index}: the API key may not delete this index; documents are completed, but wrong values stay")
     client.options(ignore_status=[403, 404]).indices.refresh(index=names, ignore_unavailable=True)
     not_before = time.monotonic() + _SETTLE_SECONDS
     gathered = Gathered(_MAX_GATHERED_BYTES)
@@ -82,7 +76,7 @@ def rebuild(client: Elasticsearch, namespace: str, runs: RunDocuments, say: Call
 
     with Snapshot(client, names) as snapshot:
         for hits in snapshot.pages(_QUERY, sort(_ORDER, newest_first=False), source=_FIELDS):
-            with decoding("a document that tells of a run"):
+            with decoding("a document about a run"):
                 gathered.add(facts_of(hit["_source"] for hit in hits))
             read += len(hits)
             if gathered.full:
@@ -103,5 +97,5 @@ def _write(runs: RunDocuments, facts: RunFacts) -> None:
             return
     why = written.why
     raise RefusedError(
-        f"{runs.index} takes no documents" + (f": {why.status} {why.kind}: {why.reason}" if why else "")
+        f"{runs.index} accepts no documents" + (f": {why.status} {why.kind}: {why.reason}" if why else "")
     )

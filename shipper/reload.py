@@ -28,10 +28,10 @@ class Change(Enum):
 
     AT_ONCE = "at once"
     AT_RESTART = "at a restart"
-    NOT_FOR_IT = "for commands, which read the file each time"
+    FOR_COMMANDS = "for commands, which read the file each time"
 
 
-_NOW, _RESTART, _COMMANDS = Change.AT_ONCE, Change.AT_RESTART, Change.NOT_FOR_IT
+_NOW, _RESTART, _COMMANDS = Change.AT_ONCE, Change.AT_RESTART, Change.FOR_COMMANDS
 
 CHANGES: dict[str, Change] = {
     "log_dir": _NOW,  # of the application's sections
@@ -47,7 +47,7 @@ CHANGES: dict[str, Change] = {
     "kibana.url": _COMMANDS,
     "kibana.space": _COMMANDS,
     "kibana.api_key": _COMMANDS,
-    "shipper.state_dir": _RESTART,  # it is locked, and holds every position
+    "shipper.state_dir": _RESTART,  # it is locked and holds all positions
     "shipper.namespace": _NOW,  # of what is read from now on
     "shipper.environment": _NOW,
     # Known files keep the ids of the old host name, as after a restart: other ids would cause duplicates.
@@ -60,24 +60,25 @@ CHANGES: dict[str, Change] = {
     "shipper.scan_interval": _NOW,
     "shipper.flush_interval": _NOW,
     "shipper.partial_line_timeout": _NOW,
-    "shipper.max_line_bytes": _NOW,  # of lines that have not lost a part to the old limit yet
+    "shipper.max_line_bytes": _NOW,  # of lines that were not truncated yet
     "shipper.shutdown_timeout": _NOW,
+    "shipper.fast_path": _RESTART,
     "shipper.batch.max_bytes": _NOW,
     "shipper.batch.max_events": _NOW,
     "shipper.batch.in_flight": _RESTART,  # the number of threads
     "shipper.inputs": _NOW,
     "shipper.exclude": _NOW,
-    "shipper.redact.keys": _RESTART,  # what was concealed in the state has to agree
-    "shipper.redact.hash": _RESTART,
+    "shipper.redact.keys": _RESTART,
+    "shipper.redact.hash": _RESTART,  # the state holds paths hashed with the old settings
     "shipper.redact.hash_key": _RESTART,
     "shipper.telemetry.listen": _RESTART,
 }
 
 
-_SIDECAR_SECTIONS = {key.partition(".")[0] for key, change in CHANGES.items() if change is not Change.NOT_FOR_IT}
+_SIDECAR_SECTIONS = {key.partition(".")[0] for key, change in CHANGES.items() if change is not Change.FOR_COMMANDS}
 
 
-class Settled(NamedTuple):
+class Merged(NamedTuple):
     """The configuration after a SIGHUP, with the keys that changed and those that wait for a restart."""
 
     config: Config
@@ -85,22 +86,16 @@ class Settled(NamedTuple):
     waiting: list[str]
 
 
-def settle(old: Config, new: Config) -> Settled:
+def merge(old: Config, new: Config) -> Merged:
     """Merge the configuration in use with the one in the file.
-
-    Args:
-        old: in use.
-        new: as read.
 
     Raises:
         ConfigError: a section of the sidecar is missing; a file truncated by a full disk may still be YAML.
     """
     if lost := sorted((old.sections - new.sections) & _SIDECAR_SECTIONS):
-        raise ConfigError(
-            f"{new.path}: it has no section {lost[0]!r} any more; write `{lost[0]}: {{}}` if its defaults are meant"
-        )
+        raise ConfigError(f"{new.path}: section {lost[0]!r} is missing; write `{lost[0]}: {{}}` to use its defaults")
     differing = [key for key, was, now in _pairs(old, new) if was != now]
-    return Settled(
+    return Merged(
         _kept(old, new).model_copy(update={"credentials": old.credentials | new.credentials}),
         [key for key in differing if CHANGES[key] is Change.AT_ONCE],
         [key for key in differing if CHANGES[key] is Change.AT_RESTART],

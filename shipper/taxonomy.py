@@ -1,8 +1,8 @@
-"""The event names of the application and what each means: the one table that every room shares.
+"""The application's event names and what each means, for all rooms.
 
 ``emit`` logs the standard events under these names and levels; ``document`` derives the ECS fields from a name;
-``document.run_context`` and ``runs`` learn from it what happened to which run.  Data only, no import of ours, so that
-the application can import it with ``emit``.
+``document.run_context`` and ``runs`` look up what happened to which run.  It imports nothing of this package, so
+that the application can import it with ``emit``.
 
 What happened to a run is a *verb*.  Verbs are stored in run documents: their spelling is a contract.
 """
@@ -44,7 +44,7 @@ class Meaning(NamedTuple):
         pipeline_run: verb for the pipeline run whose id the event has.
         workflow_run: verb for the workflow run whose id the event has.
         session: verb for the session that the event names by its BIDS label.
-        task: verb for the pipeline run of today's application, which has no run id: its task stands for it.
+        task: verb for a pipeline run of the current application, which logs no run id, only the id of its task.
         callback: a Celery callback reports it, after the run's own events; it ends no life of an id.
     """
 
@@ -135,15 +135,26 @@ BIRTH_VERBS: Mapping[str, frozenset[str]] = {
 END_VERBS = frozenset({"completed", "failed", "cancelled", "skipped"})
 """Verbs that end a run and are its status from then on; ``finished`` ends it, too, with the event's outcome."""
 SAME_BIRTH_SECONDS = 60
-"""The audit trail and the event stream report one birth at different times: they differ by less than this."""
+"""The audit trail and the event stream report the same birth at times that differ by less than this."""
 
 # The last word of an event's name decides its ECS fields.
 _SUCCESS = ("completed", "complete", "succeeded", "success", "voxelops_complete")
 _FAILURE = ("failed", "failure", "error", "exception", "timeout", "failed_permanently", "voxelops_failed")
 _START = ("started", "start", "starting", "received", "execution_start", "procedure_start")
 _DOTTED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)+")
-# Longer texts are no names, and the caches hold no long texts.
+# Longer texts are not names; the caches hold no long texts.
 _MAX_NAME_CHARS = 128
+
+
+TASK_OUTCOMES = {
+    "task.succeeded": "success",
+    "task.failed": "failure",
+    "task.interrupted": "failure",
+    "task.rejected": "failure",
+    "task.timeout": "failure",
+    "task.unregistered": "failure",
+}
+"""Action with which a line of Celery or Huey reports the end of a task → ECS ``event.outcome``."""
 
 
 def event_level(event: Event) -> str:
@@ -161,7 +172,7 @@ def stage_event(name: str) -> tuple[str | None, str] | None:
 
 
 def event_fields(event: str) -> dict[str, Any]:
-    """The ECS fields ``event.*`` that an event name decides: kind, category, type, action and outcome.
+    """The ECS fields ``event.*`` of an event name: kind, category, type, action and outcome.
 
     Args:
         event: the name, or any other message: then the fields have neither action nor outcome.

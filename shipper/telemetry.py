@@ -1,4 +1,4 @@
-"""What the sidecar says of itself: counters and its own log."""
+"""The sidecar's counters and its own log."""
 
 from __future__ import annotations
 
@@ -20,44 +20,31 @@ ONCE = inf
 
 
 class Counters:
-    """Documents by what became of them; read = acknowledged + duplicate + dead + in flight at any moment."""
+    """Numbers of documents by outcome; read = acknowledged + duplicate + dead + in flight at any moment."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._acknowledged = 0
-        self._duplicate = 0
-        self._dead = 0
-        self._in_flight = 0
-        self._retried = 0
+        self._counts = {"acknowledged": 0, "duplicate": 0, "dead": 0, "in_flight": 0, "retried": 0}
 
     def begin(self, documents: int) -> None:
-        """Documents were read and are on their way."""
-        with self._lock:
-            self._in_flight += documents
+        """Count documents that were read."""
+        self._add(in_flight=documents)
 
     def settle(self, acknowledged: int = 0, duplicate: int = 0, dead: int = 0) -> None:
-        """Documents under way have their outcome."""
-        with self._lock:
-            self._in_flight -= acknowledged + duplicate + dead
-            self._acknowledged += acknowledged
-            self._duplicate += duplicate
-            self._dead += dead
+        """Count documents that have an outcome."""
+        in_flight = -(acknowledged + duplicate + dead)
+        self._add(acknowledged=acknowledged, duplicate=duplicate, dead=dead, in_flight=in_flight)
 
     def retry(self, documents: int) -> None:
-        """Documents will be sent once more."""
-        with self._lock:
-            self._retried += documents
+        """Count documents that are sent again."""
+        self._add(retried=documents)
 
     def resume(self, counters: dict[str, int]) -> None:
-        """Go on counting from what an earlier run settled."""
-        with self._lock:
-            self._acknowledged += counters.get("acknowledged", 0)
-            self._duplicate += counters.get("duplicate", 0)
-            self._dead += counters.get("dead", 0)
-            self._retried += counters.get("retried", 0)
+        """Add the counters of earlier runs."""
+        self._add(**{name: counters.get(name, 0) for name in ("acknowledged", "duplicate", "dead", "retried")})
 
     def settled_only(self) -> dict[str, int]:
-        """Counters without what is under way: that is read again after a crash."""
+        """The counters without documents in flight, which are read again after a crash."""
         counters = self.snapshot()
         counters["read"] -= counters.pop("in_flight")
         return counters
@@ -65,34 +52,33 @@ class Counters:
     def snapshot(self) -> dict[str, int]:
         """All counters at one moment."""
         with self._lock:
-            settled = self._acknowledged + self._duplicate + self._dead
-            return {
-                "read": settled + self._in_flight,
-                "acknowledged": self._acknowledged,
-                "duplicate": self._duplicate,
-                "dead": self._dead,
-                "in_flight": self._in_flight,
-                "retried": self._retried,
-            }
+            counts = dict(self._counts)
+        return {"read": sum(counts.values()) - counts["retried"], **counts}
 
     @property
     def settled(self) -> int:
-        """Documents that have their outcome."""
+        """Number of documents that have an outcome."""
+        return self.settled_only()["read"]
+
+    def _add(self, **changes: int) -> None:
         with self._lock:
-            return self._acknowledged + self._duplicate + self._dead
+            for name, change in changes.items():
+                self._counts[name] += change
 
 
 class Throttle:
-    """Limits how often a message of one kind is logged; threads may share one.
-
-    Args:
-        clock: monotonic seconds.
-    """
+    """Limits how often a message of one kind is logged; threads may share one."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._quiet_until: dict[str, float] = {}
+        self._prune_at = 1
+
+    @property
+    def remembered(self) -> int:
+        """How many kinds are remembered; at most twice as many as are throttled, and one."""
+        return len(self._quiet_until)
 
     def allows(self, kind: str, every: float = MINUTE) -> bool:
         """Whether to log a message now; True starts the next interval.
@@ -105,32 +91,31 @@ class Throttle:
         with self._lock:
             if now < self._quiet_until.get(kind, -inf):
                 return False
-            self._quiet_until = {known: until for known, until in self._quiet_until.items() if now < until}
+            if len(self._quiet_until) >= self._prune_at:
+                self._quiet_until = {known: until for known, until in self._quiet_until.items() if now < until}
+                self._prune_at = 2 * len(self._quiet_until) + 1
             self._quiet_until[kind] = now + every
         return True
 
     def reset(self, kind: str | None = None) -> bool:
         """Allow the next message of this kind, or of any; gives whether one had been logged."""
         with self._lock:
-            logged = [known for known in self._quiet_until if kind in {None, known}]
-            for known in logged:
-                del self._quiet_until[known]
-        return bool(logged)
+            if kind is not None:
+                return self._quiet_until.pop(kind, None) is not None
+            logged = bool(self._quiet_until)
+            self._quiet_until.clear()
+        return logged
 
 
 def bug(error: Exception) -> str:
-    """What an error is and where it was raised, for whoever mends it; not what it says: that may be a log line."""
+    """Type and place of an error, for a bug report; not its message, which may contain a log line."""
     frames = extract_tb(error.__traceback__)
     where = f" in {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{where}"
 
 
 def configure_log(redact: Callable[[str], str] = str) -> None:
-    """The sidecar's own log: one line a sentence on standard error, times in UTC.
-
-    Args:
-        redact: removes from a message or traceback what must not be logged.
-    """
+    """Configure the sidecar's own log: on standard error, times in UTC."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter(redact))
     log.handlers[:] = [handler]

@@ -1,4 +1,4 @@
-"""Real answers, bent: as a server, or what stands between it and us, may send them with any status."""
+"""Real answers with faults, as a server or a proxy may send them with any status."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Answer(NamedTuple):
 
 
 def bent(answer: Answer, dice: random.Random) -> Answer:
-    """The answer with something about it wrong; the same dice bend it the same way."""
+    """The answer with one fault; the same seed gives the same fault."""
     ways = [_shape, _shape, _shape, _text, _someone_else]
     return dice.choice(ways)(answer, dice)
 
 
 def _shape(answer: Answer, dice: random.Random) -> Answer:
-    """A key or an element is missing, or something is of another type."""
+    """A key or an element is missing, or has another type."""
     try:
         said = orjson.loads(answer.body)
     except orjson.JSONDecodeError:
@@ -64,30 +64,25 @@ def _dumps(said: Any) -> bytes:
 
 
 def _text(answer: Answer, dice: random.Random) -> Answer:
-    """The text is cut, or another."""
+    """The text is cut or replaced."""
     body = answer.body
     at = dice.randrange(len(body) + 1)
     bodies: list[Callable[[], bytes]] = [
         lambda: body[:at],
         lambda: body[:at] + b"\xff\xfe" + body[at:],
-        lambda: b"",
-        lambda: b"null",
-        lambda: b"[]",
-        lambda: b"{}",
-        lambda: b"NaN",
-        lambda: body[:at] + b"NaN",
+        lambda: b"", lambda: b"null", lambda: b"[]", lambda: b"{}", lambda: b"NaN", lambda: body[:at] + b"NaN",
         lambda: b'{"status": 1e400}',
         lambda: b'{"a":' * 600 + b"1" + b"}" * 600,
         lambda: b"[" * 5000 + b"]" * 5000,
         lambda: body + body,
-    ]
+    ]  # fmt: skip
     kinds = ["application/json", "application/vnd.elasticsearch+json;compatible-with=8", "text/plain", "", "nonsense"]
     headers = {**answer.headers, "content-type": dice.choice(kinds)} if dice.random() < 0.3 else answer.headers
     return answer._replace(body=dice.choice(bodies)(), headers=headers)
 
 
 def _someone_else(_answer: Answer, dice: random.Random) -> Answer:
-    """A proxy, a login page, a load balancer without anybody behind it."""
+    """A proxy, a login page or a load balancer without a backend answers."""
     page = dice.choice(
         [PAGE, PAGE * 100, "Bücher".encode("latin-1"), b"", b'{"error": "no upstream"}', b'{"message": 7}']
     )

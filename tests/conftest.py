@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import uuid
 from collections.abc import Iterator
@@ -16,21 +17,17 @@ from shipper.elastic.client import connect
 from shipper.testnode import container
 from shipper.testnode.lifecycle import Say
 from shipper.testnode.node import URL_VARIABLE, Cluster, Node, NodeError, running_cluster, running_node
-from tests.shared_node import KEEPER_VARIABLE, Asked, Keeper
+from tests.shared_node import KEEPER_VARIABLE, Keeper, PendingNode
 
 # Fixtures that start nodes, and the modules that use them or start some by themselves.  Their tests come one after
 # the other, in one process: clusters booting side by side are slow enough to be waited for in vain.
 _STARTING = {"own", "secured", "three_nodes"}
 _STARTERS = (
-    "tests/conformance/test_three_nodes.py",
-    "tests/elasticsearch/test_absence.py",
-    "tests/elasticsearch/test_following.py",
-    "tests/elasticsearch/test_foreign_templates.py",
-    "tests/elasticsearch/test_install.py",
-    "tests/elasticsearch/test_node.py",
-    "tests/elasticsearch/test_privileges.py",
-    "tests/kibana/test_kibana.py",
-)
+    "tests/conformance/test_three_nodes.py", "tests/elasticsearch/test_absence.py",
+    "tests/elasticsearch/test_following.py", "tests/elasticsearch/test_foreign_templates.py",
+    "tests/elasticsearch/test_install.py", "tests/elasticsearch/test_node.py",
+    "tests/elasticsearch/test_privileges.py", "tests/kibana/test_kibana.py",
+)  # fmt: skip
 
 # Modules whose tests share what takes long to make (a namespace full of documents): one process takes all of one.
 _SHARING = "tests/elasticsearch/"
@@ -44,19 +41,19 @@ hypothesis.settings.register_profile("full", deadline=None, max_examples=1000)
 hypothesis.settings.load_profile("quick")
 
 _KEEPER = pytest.StashKey[Keeper]()
-_ASKED = pytest.StashKey[Asked]()
+_PENDING = pytest.StashKey[PendingNode]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Where this process only starts others that test: keep their node."""
+    """A process that only starts test processes keeps their node."""
     starts_others = config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
     if starts_others and URL_VARIABLE not in os.environ:
         config.stash[_KEEPER] = Keeper(_aloud(config))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Let the node go; where this process kept it, everybody else is gone."""
-    if asked := config.stash.get(_ASKED, None):
+    """Release the node; the process that keeps it waits until all others have released it."""
+    if asked := config.stash.get(_PENDING, None):
         asked.close()
     if keeper := config.stash.get(_KEEPER, None):
         keeper.close()
@@ -64,8 +61,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)  # xdist's
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
-    """Whoever is free takes the next test; what starts nodes is taken by one, as a whole.
-    A module whose tests share what takes long to make is taken as a whole, too.
+    """A free process takes the next test; one process takes all tests that start nodes. One process also takes a
+    whole module whose tests share what takes long to make.
 
     ``--dist loadgroup`` would say the same, but xdist 3.8 can't tell the groups apart under pytest 9.
     """
@@ -83,8 +80,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
 
 @pytest.hookimpl(tryfirst=True)  # before -m deselects by the mark
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a node, so that ``-m "not elasticsearch"`` leaves it out, and put it behind the first of the
-    others: it boots meanwhile.  Most of it waits, so it goes first of what then follows.
+    """Mark the tests that need a node, so that ``-m "not elasticsearch"`` omits them, and put them behind the
+    first of the others, during which the node boots. Most of them wait, so they come before the rest.
     """
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
@@ -101,20 +98,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [*others[:lead], *waiting, *others[lead:]]
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Keep the garbage collector from scanning thousands of collected tests, which live until the end."""
+    gc.disable()
+    yield
+    gc.freeze()
+    gc.enable()
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Ask for the node now: it boots while tests run that need none."""
+    """Ask for the node now, so that it boots while tests run that need none."""
     if KEEPER_VARIABLE in os.environ and any(item.get_closest_marker("elasticsearch") for item in session.items):
-        session.config.stash[_ASKED] = Asked()
+        session.config.stash[_PENDING] = PendingNode()
 
 
 @pytest.fixture(scope="session")
 def node(request: pytest.FixtureRequest) -> Iterator[Node]:
     """The shared node.  Without one the tests fail, saying what lacks: a skip would look like success."""
     try:
-        if asked := request.config.stash.get(_ASKED, None):
+        if asked := request.config.stash.get(_PENDING, None):
             yield asked.node()
             return
-        with running_node(say=(say := _aloud(request.config))) as running:
+        with running_node(brief=True, say=(say := _aloud(request.config))) as running:
             say(f"Elasticsearch: {running.origin}")
             yield running
             return
@@ -125,7 +131,7 @@ def node(request: pytest.FixtureRequest) -> Iterator[Node]:
 
 @pytest.fixture(scope="session")
 def own(request: pytest.FixtureRequest) -> Iterator[Node]:
-    """A second node, to be rough with, for tests that would disturb others on the shared one."""
+    """A second node, which tests may stop or reconfigure without disturbing others."""
     try:
         say, settings = _aloud(request.config), {"node.attr.rough": True}
         with running_node(heap="512m", brief=True, settings=settings, say=say) as running:
@@ -138,7 +144,7 @@ def own(request: pytest.FixtureRequest) -> Iterator[Node]:
 
 @pytest.fixture(scope="module")
 def three_nodes(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """A cluster of three nodes; whoever breaks it mends it."""
+    """A cluster of three nodes; a test that stops one starts it again."""
     try:
         with running_cluster(3, say=_aloud(request.config)) as running:
             yield running
@@ -176,7 +182,7 @@ def namespace(es: Elasticsearch) -> Iterator[str]:
 
 
 def _aloud(config: pytest.Config) -> Say:
-    """What prints at once: a download of a minute must not look like a hang."""
+    """Prints at once: a download of a minute must not look like a hang."""
     capture = config.pluginmanager.getplugin("capturemanager")
 
     def say(line: str) -> None:

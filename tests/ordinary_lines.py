@@ -1,4 +1,4 @@
-"""One line each of what programs write beside the application, none of which says that it is no part of a record."""
+"""One line of each of many programs that write beside the application; each begins a record."""
 
 from __future__ import annotations
 

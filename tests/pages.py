@@ -1,4 +1,4 @@
-"""The pages of documentation as tests read them: tables, code blocks, links and anchors of Markdown."""
+"""The documentation as tests read it: tables, code blocks, links and anchors of Markdown."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Block(NamedTuple):
 
 
 def text_of(page: Path) -> str:
-    """The text of a page, its code blocks left out."""
+    """The text of a page without its code blocks."""
     return _FENCE.sub("", page.read_text(encoding="utf-8"))
 
 
@@ -43,7 +43,7 @@ def blocks(language: str, pages: list[Path] = PAGES) -> list[Block]:
 
 
 def section(page: Path, heading: str) -> str:
-    """What stands below a heading, up to the next heading of its level or above; code blocks left out."""
+    """The text below a heading, up to the next heading of its level or above, without code blocks."""
     text = text_of(page)
     found = re.search(rf"^(#+) {re.escape(heading)}$", text, re.MULTILINE)
     assert found is not None, f"{page.name} has no heading {heading!r}"
@@ -52,7 +52,7 @@ def section(page: Path, heading: str) -> str:
 
 
 def own_part(page: Path, heading: str) -> str:
-    """What stands below a heading, up to the next heading of whatever level."""
+    """The text below a heading, up to the next heading of any level."""
     return re.split(r"^#+ ", section(page, heading), maxsplit=1, flags=re.MULTILINE)[0]
 
 
@@ -68,7 +68,7 @@ def _cells(line: str) -> list[str]:
 
 
 def rows(text: str, *heads: str) -> list[dict[str, str]]:
-    """The rows of all tables in a text that have these columns, and perhaps more."""
+    """The rows of all tables in a text that have at least these columns."""
     return [
         dict(zip(columns, row, strict=True))
         for columns, found in tables(text)
@@ -78,18 +78,18 @@ def rows(text: str, *heads: str) -> list[dict[str, str]]:
 
 
 def codes(cell: str) -> list[str]:
-    """What stands in backticks."""
+    """The texts in backticks."""
     return re.findall(r"`([^`]+)`", cell)
 
 
 def code(cell: str) -> str:
-    """The only thing that stands in backticks."""
+    """The only text in backticks."""
     [only] = codes(cell)
     return only
 
 
 def anchors(page: Path) -> set[str]:
-    """What a link may name behind ``#``: headings as GitHub and GitLab spell them."""
+    """The anchors of a page's headings, as GitHub and GitLab make them."""
     found: set[str] = set()
     for _, heading in _HEADING.findall(text_of(page)):
         anchor = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
@@ -102,7 +102,7 @@ def anchors(page: Path) -> set[str]:
 
 
 def links(page: Path) -> list[str]:
-    """Where a page leads to."""
+    """The targets of a page's links."""
     return _LINK.findall(text_of(page))
 
 

@@ -29,7 +29,7 @@ _FONTS = re.compile(r"@font-face \{[^}]*\}\s*")
 
 
 def picture(screen: bytes, title: str) -> str:
-    """What a terminal showed, as SVG."""
+    """A terminal's screen as SVG."""
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
     console.print(Text.from_ansi(screen.decode()))
     return _FONTS.sub("", console.export_svg(title=title, unique_id="neuroflow"))

@@ -1,4 +1,5 @@
-"""One real node for the test processes of a parallel run: kept by the process that starts them, given when asked.
+"""One real node for the test processes of a parallel run, kept by the process that starts them. It boots when the
+first process asks, so a run that needs no node has none.
 
 The first one that asks makes it boot, so a run that needs no node has none; the others wait for that answer.
 """
@@ -23,10 +24,10 @@ KEEPER_VARIABLE = "NEUROFLOW_TEST_NODE_KEEPER"
 
 
 class Keeper:
-    """Has the node: starts it for the first who asks, and ends it with itself.
+    """Keeps the node: starts it for the first process that asks, and ends it in the end.
 
     Args:
-        say: told what goes on, a line at a time.
+        say: takes messages, a line at a time.
     """
 
     def __init__(self, say: Say) -> None:
@@ -56,10 +57,10 @@ class Keeper:
                 asking.send(self._node())
 
     def _node(self) -> tuple[str, str]:
-        """URL and origin; where there is none, no URL and the reason."""
+        """URL and origin; without a node no URL and the reason."""
         if self._answer is None:
             try:
-                node = self._held.enter_context(running_node(own=True, say=self._say))
+                node = self._held.enter_context(running_node(own=True, brief=True, say=self._say))
             except NodeError as error:
                 self._answer = "", str(error)
             except Exception as error:  # noqa: BLE001 - those who wait must get an answer, whatever it was
@@ -76,7 +77,7 @@ class Keeper:
         self.close()
 
     def close(self) -> None:
-        """End the node, if there is one; everybody has to be gone."""
+        """End the node, if there is one; no process may use it any more."""
         del os.environ[KEEPER_VARIABLE]
         self._ended = True
         Client(self._socket, "AF_UNIX").close()  # wakes the thread, which may be starting a node just now
@@ -86,8 +87,8 @@ class Keeper:
         self._held.close()
 
 
-class Asked:
-    """The keeper of this run was asked; until its answer is wanted, the node may boot."""
+class PendingNode:
+    """A request to the keeper; the node may boot until its answer is needed."""
 
     def __init__(self) -> None:
         self._connection: Connection[None, tuple[str, str]] = Client(os.environ[KEEPER_VARIABLE], "AF_UNIX")
@@ -104,5 +105,4 @@ class Asked:
         return GivenNode(url, told)
 
     def close(self) -> None:
-        """Hang up."""
         self._connection.close()

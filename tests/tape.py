@@ -1,4 +1,4 @@
-"""What was answered to the requests of this process, recorded once and played again, with one answer bent."""
+"""Records the answers to the requests of this process, and plays them again with one fault."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Key = tuple[str, str]
 
 
 class Tape:
-    """Answers by method and path, in the order in which they were asked for.
+    """Answers by method and path, in the order of the requests.
 
     Attributes:
         requests: how many answers there are.
@@ -32,13 +32,13 @@ class Tape:
         self.played = False
 
     def put(self, method: str, path: str, answer: Answer) -> None:
-        """An answer that nobody has to be asked for."""
+        """Add an answer without a request."""
         self._answers[method, path].append(answer)
         self.requests += 1
 
     @contextmanager
     def recording(self) -> Iterator[None]:
-        """Every request goes to the server, and its answer onto the tape."""
+        """Every request goes to the server, and its answer is recorded."""
 
         def ask(node: Any, method: str, target: str, *rest: Any, **more: Any) -> NodeApiResponse:
             response = _ASK(node, method, target, *rest, **more)
@@ -55,9 +55,9 @@ class Tape:
         """Requests are answered from the tape.
 
         Args:
-            wrong: the number of the answer that is bent.
-            dice: bends it.
-            for_ever: all answers from that one on are.
+            wrong: the number of the answer that gets a fault.
+            dice: chooses the fault.
+            for_ever: all later answers get one too.
         """
         self.played = True
         asked: defaultdict[Key, int] = defaultdict(int)

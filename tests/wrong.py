@@ -1,4 +1,4 @@
-"""Configurations that can't be used, each as sections that are changed, or as the file's bytes."""
+"""Invalid configurations, as changed sections or as the bytes of a file."""
 
 from __future__ import annotations
 
@@ -95,20 +95,15 @@ SECTIONS: dict[str, dict[str, Any]] = {
     "log directory with a NUL": {"logging": {"log_dir": "/tmp/\0"}},
 }
 FILES: dict[str, bytes] = {
-    "nothing": b"",
-    "blanks": b" \n\n",
-    "a remark": b"# shipper:\n",
+    "nothing": b"", "blanks": b" \n\n", "a remark": b"# shipper:\n",
     "half a line": b"elasticsearch: {hosts: [http://127.0.0.1:9200], password: " + SECRET.encode(),
-    "a list": b"- shipper\n",
-    "no UTF-8": b"shipper: {environment: \xff}",
-    "NUL": b"shipper: \x00",
+    "a list": b"- shipper\n", "no UTF-8": b"shipper: {environment: \xff}", "NUL": b"shipper: \x00",
     "tag": b"elasticsearch: {password: !" + SECRET.encode() + b" x}",
     "alias": b"elasticsearch: {password: *" + SECRET.encode() + b"}",
     "what holds itself": b"shipper: &a {inputs: [*a]}",
-    "too deep": b"shipper: " + 5000 * b"[" + 5000 * b"]",
-    "laughter": b"a: &a [x, x, x, x, x, x, x, x, x, x]\n"
-    + b"".join(b"%c: &%c [%s]\n" % (98 + n, 98 + n, b", ".join([b"*%c" % (97 + n)] * 10)) for n in range(7))
-    + b"shipper: {exclude: *h}\n",
+    "too deep": b"shipper: " + 600 * b"[" + 600 * b"]",
+    "laughter": b"a: &a [x, x, x, x, x, x, x, x, x, x]\n" + b"".join(b"%c: &%c [%s]\n" % (98 + n, 98 + n,
+     b", ".join([b"*%c" % (97 + n)] * 10)) for n in range(7)) + b"shipper: {exclude: *h}\n",
     "long number": b"shipper: {max_line_bytes: " + 5000 * b"9" + b"}",
     "no date": b"shipper: {environment: 2024-13-01}",
-}
+}  # fmt: skip

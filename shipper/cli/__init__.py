@@ -1,1 +1,1 @@
-"""The commands: thin shells of click around the stations."""
+"""The two programs: commands and options (click), exit codes."""

@@ -15,12 +15,7 @@ if TYPE_CHECKING:  # keeps imports of commands without a cluster, and of --versi
 
 
 def check_cluster(client: Elasticsearch, config: Config) -> bool:
-    """Print the state of cluster, templates and key; False when documents would be refused or mapped otherwise.
-
-    Raises:
-        elastic_transport.ApiError: the cluster rejects the key, or the answer is not Elasticsearch's.
-        elastic_transport.TransportError: it can't be reached.
-    """
+    """Print the state of cluster, templates and key; False when documents would be rejected or mapped wrongly."""
     from shipper.elastic.client import where
 
     click.echo(f"cluster: {where(config.elasticsearch)}: {_health(client)}")
@@ -29,13 +24,7 @@ def check_cluster(client: Elasticsearch, config: Config) -> bool:
 
 
 def check_in_force(client: Elasticsearch, config: Config, *, verbose: bool = False) -> bool:
-    """Print how templates and indices differ from ours; False when any does.
-
-    Args:
-        client: the cluster.
-        config: for the namespace, and for messages.
-        verbose: also print that all is well, and what could not be checked.
-    """
+    """Print how templates and indices differ from ours, or (``verbose``) that none does; False when any does."""
     from elastic_transport import ApiError, TransportError
 
     from shipper.elastic.client import explain
@@ -71,7 +60,8 @@ def _health(client: Elasticsearch) -> str:
         raise
     if not isinstance(answer.body, dict) or "status" not in answer.body:
         return "it answers, but without its health"
-    return f"{answer.body['status']}, {answer.body.get('number_of_nodes')} nodes"
+    nodes = answer.body.get("number_of_nodes")
+    return f"{answer.body['status']}, {nodes} node{'' if nodes == 1 else 's'}"
 
 
 def _check_permissions(client: Elasticsearch, namespace: str) -> bool:
@@ -79,7 +69,7 @@ def _check_permissions(client: Elasticsearch, namespace: str) -> bool:
 
     privileges = lacks(client, namespace)
     if privileges is None:
-        click.echo("permissions: the cluster has no security, or does not say what the key may do")
+        click.echo("permissions: the cluster has no security, or does not tell the key's privileges")
         return True
     for lack in privileges:
         if lack.missing:

@@ -8,7 +8,7 @@ from shipper import config as configuration
 from shipper.cli.parts import run_documents_of, templates_of
 from shipper.config import Config, ConfigError
 from shipper.credentials import credential_mask
-from shipper.reload import KEPT, Reload, settle
+from shipper.reload import KEPT, Reload, merge
 from shipper.telemetry import log
 
 if TYPE_CHECKING:  # a slow import, needed with a cluster only
@@ -19,9 +19,6 @@ if TYPE_CHECKING:  # a slow import, needed with a cluster only
 
 class Connected:
     """The configuration in use and its client.
-
-    Args:
-        config: as loaded.
 
     Raises:
         ConfigError: the client rejects it.
@@ -43,19 +40,13 @@ class Connected:
 
 
 def read_again(current: Connected, sender: Sender, *, setup: bool) -> Reload | None:
-    """Load the configuration again; None, with a log message, if it is invalid and the old one stays.
-
-    Args:
-        current: in use; switched with the sender.
-        sender: switched to the new cluster.
-        setup: put the index templates there.
-    """
+    """Load the configuration again; None, with a log message, if it is invalid and the old one stays."""
     old = current.config
     configuration.wait_until_saved(old.path)
     try:
         written = configuration.load(old.path)
         credential_mask.add(written.credentials)
-        config, changed, waiting = settle(old, written)
+        config, changed, waiting = merge(old, written)
         new = Connected(config)
     except ConfigError as error:
         log.error("%s; %s", error, KEPT)
@@ -65,9 +56,9 @@ def read_again(current: Connected, sender: Sender, *, setup: bool) -> Reload | N
 
     def switch() -> None:
         for key in waiting:
-            log.warning("%s: %s is changed by a restart only; it stays as it was", config.path, key)
+            log.warning("%s: %s takes effect only at a restart; the old value stays in use", config.path, key)
         sender.reconnect(new.client, config.elasticsearch, runs, restore)
         current.use(new)
-        log.info("configuration read again (%s); positions are kept", ", ".join(changed) or "nothing is changed")
+        log.info("configuration reloaded (%s); positions are kept", ", ".join(changed) or "nothing changed")
 
     return Reload(config, switch)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
@@ -22,16 +21,11 @@ class Failure(click.ClickException):
 
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
-        self.code = code
+        self.exit_code = code  # type: ignore[misc] # a class variable there, one per error here
 
-    @property
-    def exit_code(self) -> int:  # type: ignore[override] # a class variable there, one per error here
-        """What the process exits with."""
-        return self.code
-
-    def show(self, file: Any = None) -> None:
+    def show(self, file: Any = None) -> None:  # noqa: ARG002 - the parent's signature
         """Print the sentence to standard error."""
-        click.echo(printable(credential_mask.text(f"neuroflow-ship: {self.message}")), file=file or sys.stderr)
+        tell(self.message)
 
 
 class Commands(click.Group):
@@ -48,4 +42,5 @@ class Commands(click.Group):
         except OSError as error:
             if error.filename is None:
                 raise
-            raise Failure(f"{error.filename}: can't be used: {error.strerror}", USAGE) from None
+            advice = "; run this command as the sidecar's user" if isinstance(error, PermissionError) else ""
+            raise Failure(f"{error.filename}: can't be used: {error.strerror}{advice}", USAGE) from None

@@ -29,7 +29,7 @@ _GROUP = re.compile(r"docker|kubepods|containerd|libpod|lxc|crio")
 
 @dataclass(frozen=True)
 class State:
-    """What the store tells about earlier runs.
+    """What the store records about earlier runs.
 
     Attributes:
         empty: it is missing or holds no cursor.
@@ -43,31 +43,18 @@ class State:
 
 
 def state_of(cursors: Iterable[Cursor], before: str | None, host: str) -> State:
-    """The state that a store tells.
-
-    Args:
-        cursors: all of the store.
-        before: its fact ``host``.
-        host: the current host name.
-    """
+    """The state of a store."""
     stored = list(cursors)
     if before is not None:
         return State(not stored, before, bool(stored) and before != host)
-    # A concealed path can't be checked against the name.
+    # A hashed path can't be checked against the name.
     clear = [one for one in stored if one.logical.startswith("/")]
     same = any(generation_name(host, one.logical, one.first_line, one.ordinal) == one.id for one in clear)
     return State(not stored, None, bool(clear) and not same)
 
 
 def container_sign(exists: Callable[[str], bool], environ: Mapping[str, str], groups: str, host: str) -> str | None:
-    """The sign by which the process seems to run in a container; None without one.
-
-    Args:
-        exists: whether there is a file of this path.
-        environ: of the process.
-        groups: the content of ``/proc/1/cgroup``.
-        host: this machine's name.
-    """
+    """What indicates that the process runs in a container; None if nothing does."""
     for path in ("/.dockerenv", "/run/.containerenv"):
         if exists(path):
             return path
@@ -80,45 +67,30 @@ def container_sign(exists: Callable[[str], bool], environ: Mapping[str, str], gr
 
 
 def warnings(host: str, state_dir: Path, sign: str | None, state: State, *, logs: bool) -> Iterator[str]:
-    """Sentences about lines that may be indexed twice because no host name is configured, and what to do.
-
-    Args:
-        host: the host name that ``auto`` gives.
-        state_dir: the state directory.
-        sign: of a container.
-        state: of the store.
-        logs: whether any log is not empty.
-    """
+    """Messages about lines that may be indexed twice because no host name is configured, and what to do."""
     if sign is not None:
         yield (
-            f"host_name is auto, and this is a container ({sign}): the next one has another name than {host}, under "
-            "which lines that are read again are indexed a second time; set shipper.host_name to a name that stays, "
-            f"and keep {state_dir} on a volume that stays"
+            f"host_name is auto, and this is a container ({sign}): the next container has another host name than "
+            f"{host}, and lines that it reads again are indexed twice; set shipper.host_name to a fixed name, "
+            f"and keep {state_dir} on a persistent volume"
         )
     if state.renamed:
         was = state.before or "another name"
         yield (
-            f"{state_dir} was used under the host name {was}, and this machine is called {host} (host_name is auto): "
-            "logs that are known go on, but any that is read again is indexed a second time, and documents have the "
-            f"new name; set shipper.host_name to {state.before or 'the name of before'} to go on as before"
+            f"{state_dir} was used under the host name {was}, and this machine is called {host} (host_name is "
+            "auto): logs in the state continue, but a log that is read again is indexed twice, and documents have "
+            f"the new name; set shipper.host_name to {state.before or 'the old name'} to keep the old name"
         )
     if state.empty and logs:
         yield (
-            f"{state_dir} knows of no log yet, and there are some: they are read from their beginning, and lines "
-            f"that are indexed already are recognised only under the same host name, which is {host} now (host_name "
-            "is auto); if they were shipped under another one, stop, and set shipper.host_name to that"
+            f"{state_dir} has no positions, but there are logs: they are read from their beginning, and lines that "
+            f"are indexed already are recognised only under the same host name, now {host} (host_name is auto); if "
+            "they were shipped under another name, stop, and set shipper.host_name to it"
         )
 
 
 def host_warnings(config: Config, store: CursorStore) -> Callable[[bool], Iterator[str]]:
-    """Store the host name for the next start; gives a function that yields the warnings.
-
-    It takes whether any log is not empty, which the first scan finds out.
-
-    Args:
-        config: with the name, or ``auto``.
-        store: as the last run left it.
-    """
+    """Store the host name for the next start; gives a function: any log has content → warnings."""
     host = config.shipper.host
     state = State(empty=False)
     if config.shipper.host_name == "auto":
@@ -132,13 +104,7 @@ def host_warnings(config: Config, store: CursorStore) -> Callable[[bool], Iterat
 
 
 def warnings_of(config: Config, state: State, logs: Callable[[], bool]) -> Iterator[str]:
-    """The warnings for this machine; none where a host name is configured.
-
-    Args:
-        config: with the name, or ``auto``.
-        state: of the store.
-        logs: gives whether any log is not empty; called only where that matters.
-    """
+    """The warnings for this machine; none where a host name is configured."""
     if config.shipper.host_name != "auto":
         return
     host = config.shipper.host

@@ -7,7 +7,7 @@ import os
 import sys
 
 # Thresholds of the garbage collector: hardly any object is in a cycle, and the default costs a fifth of the time.
-RARELY = (200_000, 20, 100)
+GC_THRESHOLDS = (200_000, 20, 100)
 # The client imports each of these that is installed, at up to a tenth of a second, and needs none.
 OPTIONAL = ("aiohttp", "httpx", "pyarrow", "requests")
 
@@ -16,12 +16,12 @@ def quick_start() -> None:
     """Call this in console scripts before large imports; never in an application's process."""
     for name in OPTIONAL:
         sys.modules.setdefault(name, None)  # type: ignore[arg-type] # marks it as not installed
-    gc.set_threshold(*RARELY)
+    gc.set_threshold(*GC_THRESHOLDS)
     # Otherwise pydantic searches the metadata of every installed package for plug-ins.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
 
 
-def with_everything() -> None:
+def allow_all_imports() -> None:
     """Allow the imports that ``quick_start`` blocked."""
     for name in OPTIONAL:
         if sys.modules.get(name, sys) is None:

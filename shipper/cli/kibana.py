@@ -1,4 +1,4 @@
-"""The commands for Kibana: objects and rules put into a space, or written out for whoever imports them by hand."""
+"""Installs Kibana's objects and rules in a space, or exports them for an import by hand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # imports the client, which other commands don't need
 
 
 def kibana_client(config: Config) -> KibanaClient:
-    """A client from the configuration; ends the command if it is invalid."""
+    """Create a client from the configuration; ends the command if it is invalid."""
     from shipper.config import ConfigError
     from shipper.kibana.client import KibanaClient
 
@@ -27,7 +27,7 @@ def kibana_client(config: Config) -> KibanaClient:
 
 
 def set_up_kibana(client: KibanaClient, *, dry_run: bool) -> bool:
-    """Put what differs and print a line for each object and refusal; False when Kibana refused any."""
+    """Install what differs; print a line for each object and refusal; False when Kibana refused any."""
     from shipper.kibana.install import install_kibana
     from shipper.kibana.ndjson import kibana_objects, kibana_rules
     from shipper.kibana.responses import KibanaError
@@ -47,16 +47,18 @@ def set_up_kibana(client: KibanaClient, *, dry_run: bool) -> bool:
 
 @click.group()
 def export() -> None:
-    """Write out what setup puts into Kibana; needs no configuration and no cluster."""
+    """Export what `setup --kibana` installs; needs no configuration and no cluster."""
 
 
-_output = click.option("--output", "-o", type=click.Path(path_type=Path), help="A file, not standard output.")
+_output = click.option(
+    "--output", "-o", type=click.Path(path_type=Path), help="Write to this file, not to standard output."
+)
 
 
 @export.command("kibana")
 @_output
 def export_kibana(output: Path | None) -> None:
-    """The saved objects as NDJSON, for Kibana's import under Saved Objects."""
+    """Export the saved objects as NDJSON, for Kibana's import under Saved Objects."""
     from shipper.kibana.ndjson import kibana_objects, ndjson
 
     _write(ndjson(kibana_objects()), output)
@@ -65,7 +67,7 @@ def export_kibana(output: Path | None) -> None:
 @export.command("rules")
 @_output
 def export_rules(output: Path | None) -> None:
-    """The alert rules as JSON: each is posted to /api/alerting/rule/{id}, without its id."""
+    """Export the alert rules as JSON, to be posted one by one to /api/alerting/rule/{id}, without their id."""
     import orjson
 
     from shipper.kibana.ndjson import kibana_rules

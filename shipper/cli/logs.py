@@ -1,7 +1,7 @@
 """``neuroflow-logs``: the application's log views, answered from the index.
 
-The group ``logs`` can be mounted in another click application; it keeps its own state in its own context.  What
-takes long to import is imported by the commands that need it.
+The group ``logs`` can be mounted in another click application; it keeps its own state in its own context.  Slow
+imports are inside the commands that need them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from shipper.cli.searching import search_logs
 from shipper.credentials import credential_mask
 from shipper.document.levels import LEVELS
 
-if TYPE_CHECKING:  # it costs a good part of a second that --help need not wait for
+if TYPE_CHECKING:  # a slow import that --help doesn't need
     from shipper.config import Config
 
 
@@ -44,10 +44,10 @@ if TYPE_CHECKING:  # it costs a good part of a second that --help need not wait 
 @click.pass_context
 def logs(ctx: click.Context, config_path: str | None) -> None:
     """Log viewing commands."""
-    ctx.obj = Session(config_path or _of_application(ctx.parent))
+    ctx.obj = Session(config_path or _application_config(ctx.parent))
 
 
-def _of_application(ctx: click.Context | None) -> Config | str | Path | None:
+def _application_config(ctx: click.Context | None) -> Config | str | Path | None:
     """The configuration that an application in which the group is mounted was started with."""
     if ctx is None:
         return None
@@ -108,8 +108,9 @@ def show_logs(
 def show_pipeline_log(session: Session, *, run_id: int, common: CommonOptions) -> int:
     """Show logs for a specific pipeline run.
 
-    The log file of the newest attempt, byte for byte (on a terminal, with control characters spelled out); as json
-    or ndjson, its documents.  With --since and --until the newest attempt that has lines in that time.
+    Prints the log file of the newest attempt unchanged (to a terminal, with control characters escaped); with
+    --format json or ndjson, its documents.  With --since and --until: of the newest attempt
+    that has lines in that time.
     """
     span = common.time_range()
 
@@ -119,9 +120,9 @@ def show_pipeline_log(session: Session, *, run_id: int, common: CommonOptions) -
     client, namespace = session.client, session.namespace
     attempt = pipeline_log.latest(pipeline_log.attempts(client, namespace, run_id, span), run_id)
     if attempt is None:
-        has_run = pipeline_log.known(client, namespace, run_id)
+        has_run = pipeline_log.exists(client, namespace, run_id)
         if not has_run:
-            explain_absence(session, PIPELINE.index(namespace), say=False)
+            explain_absence(session, PIPELINE.index(namespace), report=False)
         if common.form == "json":
             click.echo("[]")
         if has_run:
@@ -149,7 +150,7 @@ def show_audit_log(
     limit: int,
     common: CommonOptions,
 ) -> int:
-    """Show audit log entries, the newest first."""
+    """Show audit log entries, newest first."""
     span = common.time_range()
 
     from shipper.query.conditions import Is
@@ -176,7 +177,7 @@ def show_workflow_log(
 ) -> int:
     """Show workflow run history and details.
 
-    With an id: that run, its stages, its pipelines, how long they took and what went wrong.
+    With an id: that run with its stages, pipelines, durations and errors.
     """
     span = common.time_range()
     if workflow_run_id is not None and not list_runs:
@@ -222,7 +223,7 @@ for command in (search_logs, show_stats, show_tasks):
 def main() -> None:
     """The console script."""
     quick_start()
-    sys.stderr = credential_mask.stream(sys.stderr)  # what it prints to standard output is what logs say
+    sys.stderr = credential_mask.stream(sys.stderr)  # standard output has log lines, which stay as they are
     logs(prog_name="neuroflow-logs")
 
 

@@ -33,19 +33,11 @@ class CommonOptions:
         return UTC if self.utc else None
 
     def moments(self) -> tuple[datetime | None, datetime | None]:
-        """The times of ``--since`` and ``--until``.
-
-        Raises:
-            click.BadParameter: one of them is invalid.
-        """
+        """The times of ``--since`` and ``--until``."""
         return self._moment("since", self.since), self._moment("until", self.until)
 
     def time_range(self) -> list[Query]:
-        """The conditions for ``--since`` and ``--until``.
-
-        Raises:
-            click.BadParameter: one of them is invalid.
-        """
+        """The conditions for ``--since`` and ``--until``."""
         from shipper.query.conditions import between
 
         return between(*self.moments())
@@ -69,9 +61,9 @@ class CommonOptions:
             click.UsageError: ``--format json`` or ``--until``.
         """
         if self.form == "json":
-            raise click.UsageError("an array that is followed never ends; use --format ndjson")
+            raise click.UsageError("--follow can't print a JSON array, which would never end; use --format ndjson")
         if self.until is not None:
-            raise click.UsageError("--follow never ends, but --until does; use one of them")
+            raise click.UsageError("--follow and --until exclude each other")
 
     def _moment(self, name: str, text: str | None) -> datetime | None:
         from shipper.query.time_ranges import moment
@@ -91,7 +83,7 @@ _COMMON: tuple[Callable[[Command], Command], ...] = (
         type=click.Choice(["table", "json", "ndjson"]),
         default="table",
         show_default=True,
-        help="A table for people, one JSON array, or one JSON object a line",
+        help="A table, one JSON array, or one JSON object a line",
     ),
     click.option("--utc", is_flag=True, help="Times in UTC instead of local time"),
     click.option("--until", metavar="TIME", help="Only up to this time"),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # a slow import, needed with a cluster only
     from shipper.deliver.dead_letters import DeadLetters
     from shipper.redact.redactor import Redactor
     from shipper.runs.writer import RunDocuments
-    from shipper.tail.scanner import Found
+    from shipper.tail.found_files import Found
 
 
 def is_directory(path: Path) -> bool:
@@ -35,7 +35,7 @@ def run_documents_of(client: Elasticsearch, config: Config) -> RunDocuments:
 
 
 def templates_of(client: Elasticsearch, config: Config, *, setup: bool) -> Templates:
-    """The object that puts the templates, or only checks them."""
+    """Installs the templates, or only checks them."""
     from shipper.cli.templates import Templates
 
     return Templates(client, config.elasticsearch, config.shipper.namespace, setup=setup)
@@ -49,7 +49,7 @@ def dead_letters_of(config: Config, redactor: Redactor) -> DeadLetters:
 
 
 def redactor_of(config: Config) -> Redactor:
-    """A redactor that has the ids which the sidecar has learned so far."""
+    """A redactor with the ids that the sidecar has collected so far."""
     from shipper.redact.redactor import Redactor
     from shipper.tail import report
 
@@ -57,7 +57,7 @@ def redactor_of(config: Config) -> Redactor:
 
 
 def files_of(config: Config, warn: Callable[[str], None]) -> tuple[list[Found], dict[str, str]]:
-    """The current input files, and by path why other logs are none."""
+    """The current input files, and by path why other files are not read."""
     from shipper.tail.scanner import Scanner
     from shipper.tail.sources import sources_of
 

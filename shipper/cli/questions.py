@@ -27,10 +27,9 @@ if TYPE_CHECKING:  # slow imports that --help doesn't need
 @limit_option(10, "failures")
 @answering
 def show_stats(session: Session, *, what: str | None, limit: int, common: CommonOptions) -> int:
-    """Show the dashboard's figures: overview, pipelines by type, recent failures, queue depth.
+    """Show the figures of the dashboard: overview, pipelines by type, recent failures, queue depth.
 
-    All four, or the one that is named.  With --since and --until only runs and sessions that came into being in
-    that time.
+    All four, or the named one.  With --since and --until: of runs and sessions created in that time.
     """
     earliest, latest = common.moments()
 
@@ -40,7 +39,7 @@ def show_stats(session: Session, *, what: str | None, limit: int, common: Common
 
     queries = DashboardQueries(session.client, session.namespace, since=earliest, until=latest)
     answers = {sheet: sheet.ask(queries, limit) for sheet in SHEETS if what in (None, sheet.name)}
-    found = any(map(_says_something, answers.values()))
+    found = any(map(_has_content, answers.values()))
     if not found:
         explain_absence(session, FAILURES.index(session.namespace))
     if common.form == "table":
@@ -73,7 +72,7 @@ def _show_sheet(sheet: Sheet, answer: Any, *, beside_others: bool, common: Commo
         click.echo(f"{sheet.title}: {sheet.nothing[:1].lower()}{sheet.nothing[1:]}")
 
 
-def _says_something(answer: Any) -> bool:
+def _has_content(answer: Any) -> bool:
     return any(answer.values()) if isinstance(answer, dict) else bool(answer)
 
 
@@ -90,7 +89,7 @@ def show_tasks(
     limit: int,
     common: CommonOptions,
 ) -> int:
-    """Show what became of the workers' tasks, the newest first."""
+    """Show the workers' tasks and their outcomes, newest first."""
     span = common.time_range()
 
     from shipper.query.conditions import Is, queries

@@ -1,4 +1,4 @@
-"""Whether the sidecar is ready: its cluster answers, the templates are there, documents are taken."""
+"""Whether the sidecar is ready: the cluster answers, the templates exist, documents are accepted."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 # Seconds: timeout of the request, since a prober's own is short.
 PATIENCE = 5.0
-NOT_IN_PLACE = "the index templates are not in place yet; the sidecar's log says why"
-NOT_TAKEN = "the cluster does not take documents; the sidecar's log says why"
+NOT_INSTALLED = "the index templates are not installed yet; see the sidecar's log"
+NOT_ACCEPTED = "the cluster does not accept documents; see the sidecar's log"
 
 
 def readiness_of(sender: Sender) -> Readiness:
@@ -26,13 +26,13 @@ def readiness_of(sender: Sender) -> Readiness:
 
     def ask() -> str | None:
         client, settings, prepared = sender.connection()
-        return silent(client, settings) or (None if prepared() else NOT_IN_PLACE)
+        return unavailable(client, settings) or (None if prepared() else NOT_INSTALLED)
 
-    return Readiness(lambda: NOT_TAKEN if sender.failing or sender.broken else None, ask)
+    return Readiness(lambda: NOT_ACCEPTED if sender.failing or sender.broken else None, ask)
 
 
-def silent(client: Elasticsearch, settings: Settings) -> str | None:
-    """Why the cluster takes no documents; None where Elasticsearch answers, even with 403."""
+def unavailable(client: Elasticsearch, settings: Settings) -> str | None:
+    """Why the cluster is not available; None where Elasticsearch answers, even with 403."""
     try:
         answer = client.options(request_timeout=PATIENCE, max_retries=2).perform_request(
             "GET", "/_cluster/health", params={"filter_path": "status"}, headers={"accept": "application/json"}

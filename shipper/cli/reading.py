@@ -73,16 +73,16 @@ class Session:
 
         if isinstance(error, BadRequestError) and (wrong := self.wrongly_mapped()):
             return (
-                f"{where(self.config.elasticsearch)}: {wrong}: another index template than ours made that index, and "
-                "views need ours; `neuroflow-ship check` names the template and says what to do; "
-                f"it said: {reason_of(error.body)}"
+                f"{where(self.config.elasticsearch)}: {wrong}: that index was created by another index template than "
+                "neuroflow-ship's, which the views need; `neuroflow-ship check` names the template and what to do; "
+                f"reason: {reason_of(error.body)}"
             )
         if isinstance(error, (ApiError, TransportError)):
             return explain(error, self.config.elasticsearch)
         return None
 
     def wrongly_mapped(self) -> str | None:
-        """What is mapped otherwise than views need it; None for nothing."""
+        """A field whose mapping does not support the views; None for none."""
         from shipper.views.foreign_mappings import wrongly_mapped
 
         return wrongly_mapped(self.client, self.namespace)
@@ -116,7 +116,7 @@ def _outcome(command: Callable[..., int], session: Session, *args: Any, **kwargs
         return INTERRUPTED
     except OSError as error:
         click.echo(
-            f"the output can't be written: {error.strerror or error}; what is missing is still there to read",
+            f"the output can't be written: {error.strerror or error}; run the command again to see the rest",
             err=True,
         )
         _abandon_output()
@@ -194,15 +194,15 @@ def report_left_out(session: Session, index: list[str]) -> None:
         click.echo(f"left out, because the key may not read it: {', '.join(left_out)}", err=True)
 
 
-def explain_absence(session: Session, index: list[str], *, say: bool = True) -> None:
-    """Where nothing was found: print it if nothing was ever shipped.
+def explain_absence(session: Session, index: list[str], *, report: bool = True) -> None:
+    """Where nothing was found: print a hint if nothing was ever shipped.
 
     Raises:
         elasticsearch.ApiError: the key may not read it.
     """
     from shipper.views.no_matches import Absence, absence
 
-    if absence(session.client, index) is Absence.MISSING and say:
+    if absence(session.client, index) is Absence.MISSING and report:
         click.echo(f"nothing was ever shipped to {', '.join(index)}; is shipper.namespace right?", err=True)
 
 

@@ -20,7 +20,7 @@ from shipper.cli.reading import (
     show_pages,
 )
 
-if TYPE_CHECKING:  # each costs a good part of a second that --help need not wait for
+if TYPE_CHECKING:  # slow imports that --help doesn't need
     from collections.abc import Callable, Iterator
 
     from shipper.config import Dataset
@@ -28,11 +28,11 @@ if TYPE_CHECKING:  # each costs a good part of a second that --help need not wai
     from shipper.query.conditions import Query
     from shipper.views.render import Output
 
-# Lines shown before -f waits for new ones, unless --tail says how many.
+# Lines shown before -f waits for new ones; --tail changes it.
 BEFORE_FOLLOWING = 50
-# The newest matches are named one by one when they are shown file by file.
+# With context lines, the ids of the newest matches are sent in the query.
 MAX_NEWEST = 10_000
-# On either side; more of a log is what `pipeline` and the file itself are for.
+# Lines of context on either side.
 MAX_AROUND = 1000
 
 _AROUND = click.IntRange(0, MAX_AROUND)
@@ -47,7 +47,7 @@ _AROUND = click.IntRange(0, MAX_AROUND)
 )
 @click.option("--before-context", "-B", "before", type=_AROUND, metavar="N", help="N lines before each match")
 @click.option("--context", "-C", "around", type=_AROUND, metavar="N", help="N lines before and after each match")
-@click.option("--follow", "-f", is_flag=True, help="Follow what matches")
+@click.option("--follow", "-f", is_flag=True, help="Print new matches as they arrive")
 @answering
 def search_logs(
     session: Session,
@@ -61,12 +61,12 @@ def search_logs(
     follow: bool,
     common: CommonOptions,
 ) -> int:
-    """Search all logs, the oldest match first.
+    """Search all logs, oldest match first.
 
-    QUERY is words that a line holds all of, in its message or in any field, in any case; "in quotes" as they follow
-    each other.  field:value looks into one field (level:error, run_id:456, neuroflow.extra.exit_code:1), with
-    * and ? for other characters, /regular expressions/, [from TO to], >1000 and word~ for alike ones.  AND, OR, NOT
-    and ( ) combine; - in front excludes (after --, so that it is no option).  * finds every line.
+    QUERY: words that a line must contain, in its message or any field, in any case; "in quotes" in this order.
+    field:value searches one field (level:error, run_id:456, neuroflow.extra.exit_code:1), with the wildcards * and ?,
+    /regular expressions/, [from TO to], >1000 and word~ for similar words.  AND, OR, NOT and ( ) combine; a leading -
+    excludes (write -- before it, so that it is not taken for an option).  * matches every line.
     """
     before, after = (around or 0) if before is None else before, (around or 0) if after is None else after
     _check(common, follow=follow, around=before + after, count=count)
@@ -96,7 +96,7 @@ def _check(common: CommonOptions, *, follow: bool, around: int, count: int | Non
         common.check_follow()
     if follow and around:
         raise click.UsageError(
-            "--follow shows lines as they come, what follows them is not there yet; leave out -A, -B, -C"
+            "--follow can't show context, since the lines after a new one don't exist yet; leave out -A, -B, -C"
         )
     if around and count is not None and count > MAX_NEWEST:
         raise click.UsageError(f"with -A, -B or -C --tail is {MAX_NEWEST} at most; leave it out to see all")
@@ -105,45 +105,47 @@ def _check(common: CommonOptions, *, follow: bool, around: int, count: int | Non
 def _with_query(
     session: Session, index: list[str], text: str, show: Callable[[Query], int], common: CommonOptions
 ) -> int:
-    """Do something with the query that a text is.
+    """Parse and compile a query, and call ``show`` with it.
 
     Raises:
-        click.BadParameter: it can't be read, here or by the cluster.
+        click.BadParameter: the query is invalid, for the parser or for the cluster.
         elasticsearch.BadRequestError: the query is not to blame.
     """
     from elasticsearch import ApiError, BadRequestError
 
     from shipper.elastic.client import reason_of
+    from shipper.elastic.search_answers import any_document
     from shipper.query.compiler import QueryCompiler, remarks
     from shipper.query.parser import parse
     from shipper.query.syntax_tree import QueryError
-    from shipper.query.unmapped_keys import has_key
 
     now, zone = datetime.now(UTC), common.zone
     try:
         node = parse(text)
         query = QueryCompiler(now, zone).query(node)
     except QueryError as error:
-        raise click.BadParameter(f"{text!r} can't be read: {error}.{_ADVICE}", param_hint="QUERY") from None
-    for remark in remarks(node, lambda field: has_key(session.client, index, field)):
+        raise click.BadParameter(f"{text!r} can't be parsed: {error}.{_ADVICE}", param_hint="QUERY") from None
+    for remark in remarks(node, lambda field: any_document(session.client, index, {"exists": {"field": field}})):
         click.echo(remark, err=True)
     try:
         try:
             return show(query)
         except ApiError as error:
-            # Said to the first request, before anything is shown: a search in order looks into all of the index.
+            # Only the first request can fail so, before anything is shown: a sorted search reads all of the index.
             if not _TOO_WIDE.search(reason_of(error.body)):
                 raise
             return show(QueryCompiler(now, zone, joined=False).query(node))
     except BadRequestError as error:
         if session.wrongly_mapped():
             raise
-        raise click.BadParameter(f"{text!r} was refused: {reason_of(error.body)}", param_hint="QUERY") from None
+        raise click.BadParameter(
+            f"Elasticsearch refuses {text!r}: {reason_of(error.body)}", param_hint="QUERY"
+        ) from None
 
 
-# A pattern in the query stands for more words than the cluster allows; by release a mistake of ours or of its own.
+# A pattern in the query matches more words than the cluster allows; the status of this error varies by release.
 _TOO_WIDE = re.compile("too[ _]many")
-_ADVICE = "  What is to be found as it stands goes into quotes, or gets a \\ before each special character."
+_ADVICE = "  To find special characters, quote the text or put a \\ before each of them."
 
 
 def _output(session: Session, index: list[str], query: Query, common: CommonOptions) -> Output:

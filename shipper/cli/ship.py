@@ -17,13 +17,15 @@ from shipper import __version__
 from shipper.cli.checking import check_cluster, check_in_force
 from shipper.cli.exit_codes import CLUSTER, INCOMPLETE, OK
 from shipper.cli.failure import Commands, Failure, tell
-from shipper.cli.imports import quick_start, with_everything
+from shipper.cli.imports import allow_all_imports, quick_start
 from shipper.cli.kibana import export, kibana_client, set_up_kibana
 from shipper.cli.parts import dead_letters_of, files_of, is_directory, redactor_of, run_documents_of
 from shipper.credentials import credential_mask
 from shipper.printable import printable
 
 if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
     from shipper.config import Config
 
 
@@ -37,14 +39,15 @@ def _config(context: click.Context) -> Config:
 
 @click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--config", "-c", metavar="FILE", help="The application's neuroflow.yaml.")
-@click.option("--once", is_flag=True, help="Ship everything there is and exit 0 when all is acknowledged.")
-@click.option("--no-setup", is_flag=True, help="Leave the index templates alone at start.")
+@click.option("--once", is_flag=True, help="Ship what is there now, then exit; 0 when all is acknowledged.")
+@click.option("--no-setup", is_flag=True, help="Do not install index templates at start.")
 @click.version_option(__version__, prog_name="neuroflow-ship")
 @click.pass_context
 def ship(context: click.Context, config: str | None, once: bool, no_setup: bool) -> None:
     """Ship neuroflow's logs into Elasticsearch, each line exactly once.
 
-    Without a command it runs as a sidecar in the foreground: logs to standard error, SIGTERM drains and exits 0.
+    Without a command, run as a sidecar in the foreground: log to standard error; on SIGTERM deliver what was read
+    and exit 0.
     """
     context.obj = {"config": config}
     if context.invoked_subcommand is None:
@@ -55,18 +58,16 @@ def ship(context: click.Context, config: str | None, once: bool, no_setup: bool)
 
 
 @ship.command()
-@click.option("--kibana", is_flag=True, help="Kibana's data views, searches, dashboards and alert rules as well.")
-@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+@click.option("--kibana", is_flag=True, help="Also install Kibana's data views, searches, dashboards and rules.")
+@click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
 @click.pass_context
 def setup(context: click.Context, kibana: bool, dry_run: bool) -> None:
-    """Put the index templates, and Kibana's objects; a second time changes nothing."""
-    from shipper.elastic.client import connect
+    """Install the index templates and, with --kibana, Kibana's objects; can be repeated."""
     from shipper.elastic.templates import install
 
     config = _config(context)
     to_kibana = kibana_client(config) if kibana else None
-    client = connect(config.elasticsearch)
-    with _cluster_errors(config):
+    with _connected(config) as client:
         for change in install(client, dry_run=dry_run):
             click.echo(f"{change.action:<10} {change.kind} {change.name}")
         good = check_in_force(client, config)
@@ -80,22 +81,24 @@ ship.add_command(export)
 
 
 @contextmanager
-def _cluster_errors(config: Config) -> Iterator[None]:
+def _connected(config: Config) -> Iterator[Elasticsearch]:
+    """A client; its errors end the command."""
     from elastic_transport import ApiError, TransportError
 
-    from shipper.elastic.client import explain
+    from shipper.elastic.client import connect, explain
 
+    client = connect(config.elasticsearch)
     try:
-        yield
+        yield client
     except (ApiError, TransportError) as error:
         raise Failure(explain(error, config.elasticsearch), CLUSTER) from None
 
 
 @ship.command()
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def status(context: click.Context, as_json: bool) -> None:
-    """Files, offsets, lag in bytes and seconds, what can't be read, counters, dead letters."""
+    """Show files with offset and lag, files that can't be read, counters, dead letters."""
     from shipper.tail import report
     from shipper.tail.state.lock import StateError
 
@@ -129,11 +132,10 @@ def status(context: click.Context, as_json: bool) -> None:
 @ship.command()
 @click.pass_context
 def check(context: click.Context) -> None:
-    """Configuration, files (what would be read, and from where), cluster, permissions."""
+    """Check configuration, files (which would be read, and from where), cluster and privileges."""
     from shipper.cli.host_name import state_of, warnings_of
-    from shipper.elastic.client import connect
     from shipper.tail import report
-    from shipper.tail.scanner import shown
+    from shipper.tail.found_files import shown
 
     config = _config(context)
     redactor = redactor_of(config)
@@ -141,7 +143,7 @@ def check(context: click.Context) -> None:
     def show(text: str) -> str:
         return printable(redactor.path(text), lines=False)
 
-    click.echo(f"configuration: {config.path}: good")
+    click.echo(f"configuration: {config.path}: valid")
     click.echo(f"log directory: {config.log_dir}{'' if is_directory(config.log_dir) else ': not there yet'}")
     files, omitted = files_of(config, lambda _: None)
     troubles = report.not_read(config.shipper.state_dir, files, host=config.shipper.host, conceal=redactor.conceal)
@@ -159,21 +161,27 @@ def check(context: click.Context) -> None:
     before = state_of(*report.remembered(config.shipper.state_dir), config.shipper.host)
     for sentence in warnings_of(config, before, lambda: any(file.size for file in files)):
         click.echo(f"warning: {sentence}")
-    with _cluster_errors(config):
-        if not check_cluster(connect(config.elasticsearch), config):
+    state_dir = config.shipper.state_dir
+    if state_dir.exists() and not os.access(state_dir, os.R_OK | os.W_OK | os.X_OK):
+        click.echo(
+            f"warning: {state_dir}: this user may not write the state directory: the sidecar would not start; "
+            "run this command as the sidecar's user, or change the owner"
+        )
+    with _connected(config) as client:
+        if not check_cluster(client, config):
             sys.exit(INCOMPLETE)
 
 
 @ship.group("dead-letters")
 def dead_letters() -> None:
-    """Documents that the cluster refused for good."""
+    """List and resend documents that Elasticsearch rejected permanently."""
 
 
 @dead_letters.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.pass_context
 def list_dead(context: click.Context, as_json: bool) -> None:
-    """Every dead letter with reason, file and offset."""
+    """List dead letters with reason, file and offset."""
     config = _config(context)
     for letter in dead_letters_of(config, redactor_of(config)):
         if as_json:
@@ -187,44 +195,41 @@ def list_dead(context: click.Context, as_json: bool) -> None:
 @dead_letters.command()
 @click.pass_context
 def replay(context: click.Context) -> None:
-    """Send them again, under the same ids; what is refused again stays."""
+    """Send dead letters again under the same ids; those rejected again are kept."""
     from shipper.deliver.dedupe import Dedupe
     from shipper.deliver.replay import send_letters
-    from shipper.elastic.client import connect
 
     config = _config(context)
-    client = connect(config.elasticsearch)
-    dedupe = Dedupe(client, tell, request_timeout=config.elasticsearch.request_timeout)
-    with _cluster_errors(config):
+    with _connected(config) as client:
+        dedupe = Dedupe(client, tell, request_timeout=config.elasticsearch.request_timeout)
         indexed, stayed = dead_letters_of(config, redactor_of(config)).replay(
             lambda letters: send_letters(client, dedupe, letters, tell)
         )
-    click.echo(f"{indexed} indexed, {stayed} still refused")
+    click.echo(f"{indexed} indexed, {stayed} rejected again")
     sys.exit(INCOMPLETE if stayed else OK)
 
 
 @ship.command("rebuild-runs")
 @click.pass_context
 def rebuild_runs(context: click.Context) -> None:
-    """Make the run documents again, from the data streams."""
-    from shipper.elastic.client import connect
+    """Rebuild the run documents from the data streams."""
     from shipper.rebuild import RefusedError, rebuild
 
     config = _config(context)
-    client = connect(config.elasticsearch)
-
     try:
-        with _cluster_errors(config):
+        with _connected(config) as client:
             documents, runs = rebuild(client, config.shipper.namespace, run_documents_of(client, config), tell)
     except RefusedError as error:
-        raise Failure(f"{error}; run it again when that is fixed", INCOMPLETE) from None
-    click.echo(f"{documents} log documents tell of {runs} workflow runs, pipeline runs and sessions")
+        raise Failure(f"{error}; run the command again when that is fixed", INCOMPLETE) from None
+    click.echo(
+        f"{documents} log documents read, documents of {runs} workflow runs, pipeline runs and sessions written"
+    )
 
 
 @ship.command()
 def demo() -> None:
-    """A real node, an application writing logs, the sidecar, the views."""
-    with_everything()
+    """Run a demo: Elasticsearch, an application that writes logs, the sidecar, the views."""
+    allow_all_imports()
     from shipper.demo.runner import run_demo
 
     sys.exit(run_demo())

@@ -1,4 +1,4 @@
-"""``neuroflow-ship`` without a command: runs the sidecar, or ships once what there is.
+"""``neuroflow-ship`` without a command: runs the sidecar, or ships once.
 
 A start requests the templates as soon as it has a client, and imports the other modules meanwhile.
 """
@@ -20,10 +20,10 @@ from shipper.cli.connected import Connected, read_again
 from shipper.cli.exit_codes import CLUSTER, INCOMPLETE, OK, USAGE
 from shipper.cli.failure import Failure
 from shipper.cli.host_name import host_warnings
-from shipper.cli.imports import RARELY
+from shipper.cli.imports import GC_THRESHOLDS
 from shipper.cli.parts import dead_letters_of, is_directory, run_documents_of, templates_of
 from shipper.config import Config
-from shipper.tail.scanner import shown
+from shipper.tail.found_files import shown
 from shipper.tail.state.store import CursorStore, StateError
 from shipper.telemetry import Counters, configure_log, log
 
@@ -81,13 +81,7 @@ class Signals:
 
 
 def ship_logs(config: Config, *, once: bool, setup: bool) -> int:
-    """Ship until a signal, or once; gives the exit code.
-
-    Args:
-        config: as loaded.
-        once: ship what there is, then end.
-        setup: put the index templates.
-    """
+    """Ship until a signal, or once; gives the exit code."""
     from shipper.redact.redactor import Redactor
 
     # A sending thread that has its answer should not wait five milliseconds for the reading thread.
@@ -150,12 +144,12 @@ def _run_with(
         wake=wake,
     )
     gc.freeze()
-    gc.set_threshold(*RARELY)
+    gc.set_threshold(*GC_THRESHOLDS)
     memory.map_large_blocks()
-    doubled = host_warnings(config, store)
+    host_warning = host_warnings(config, store)
 
     def scanned(logs: bool) -> None:
-        for sentence in doubled(logs):
+        for sentence in host_warning(logs):
             log.warning("%s", sentence)
 
     sidecar = Sidecar(
@@ -191,13 +185,13 @@ def _run_with(
     if once and not sidecar.stopping.is_set():
         templates.finish(CHECK_PATIENCE)
     if complete:
-        _make_visible(current.client, current.config)
+        _refresh(current.client, current.config)
     code = _report(before, counters.snapshot(), complete=complete)
     # Only --once counts dead letters and unread files as failure; a sidecar logged them when they occurred.
-    return (_left(before, counters.snapshot(), sorted(unread)) if once and complete else code), complete
+    return (_report_incomplete(before, counters.snapshot(), sorted(unread)) if once and complete else code), complete
 
 
-def _make_visible(client: Elasticsearch, config: Config) -> None:
+def _refresh(client: Elasticsearch, config: Config) -> None:
     """Refresh, so that a search finds everything at once; without the privilege it does a second later."""
     from elastic_transport import ApiError, TransportError
 
@@ -224,19 +218,19 @@ def _report(before: dict[str, int], after: dict[str, int], *, complete: bool) ->
             "%d documents are not acknowledged; their lines are sent again at the next start", after["in_flight"]
         )
     else:
-        log.error("run documents are not up to date; the lines that tell of them are sent again at the next start")
+        log.error("run documents are not up to date; their lines are sent again at the next start")
     return CLUSTER
 
 
-def _left(before: dict[str, int], after: dict[str, int], unread: list[str]) -> int:
+def _report_incomplete(before: dict[str, int], after: dict[str, int], unread: list[str]) -> int:
     """Log what was rejected or could not be read; gives the exit code."""
     dead = after["dead"] - before["dead"]
     if dead:
-        log.error("%d documents of this run are dead letters: `neuroflow-ship dead-letters list` tells why", dead)
+        log.error("%d documents of this run are dead letters: `neuroflow-ship dead-letters list` shows why", dead)
     if unread:
         more = f" and {len(unread) - MAX_NAMED} more" if len(unread) > MAX_NAMED else ""
         log.error(
-            "not read, or not to the end: %s%s; what is in there is shipped by the next run that can read it",
+            "not read, or not to the end: %s%s; the next run that can read them ships the rest",
             ", ".join(map(shown, unread[:MAX_NAMED])),
             more,
         )

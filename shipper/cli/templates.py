@@ -20,21 +20,14 @@ from shipper.telemetry import HOUR, MINUTE, ONCE, Throttle, log
 # Seconds between two attempts with a key that may not put templates.
 FORBIDDEN_FOR = 900.0
 _WAITS = (
-    "nothing is sent until then, for the first document would make a stream that is not as ours: nothing is lost "
-    "(start with --no-setup to ship all the same)"
+    "documents wait until then, since the first one would create a data stream with a wrong mapping; nothing is "
+    "lost (start with --no-setup to ship nevertheless)"
 )
-_GOES_ON = "shipping goes on: what is refused is kept in the dead letters"
+_GOES_ON = "shipping continues; rejected documents are kept as dead letters"
 
 
 class Templates:
-    """Installs the index templates and restores missing ones; logs each problem at most once a minute.
-
-    Args:
-        client: the cluster.
-        settings: for messages.
-        namespace: of the streams.
-        setup: put templates; otherwise only check them.
-    """
+    """Installs the index templates and restores missing ones; logs each problem at most once a minute."""
 
     def __init__(self, client: Elasticsearch, settings: Settings, namespace: str, *, setup: bool = True) -> None:
         self._client = client
@@ -43,7 +36,7 @@ class Templates:
         self._setup = setup
         self._put = False
         self._behind: threading.Thread | None = None
-        self._forbidden_until = self._unseen_until = 0.0
+        self._forbidden_until = self._unreadable_until = 0.0
         self._throttle = Throttle()
 
     def restore(self) -> bool:
@@ -68,7 +61,7 @@ class Templates:
         if self._is_forbidden():
             return True
         if self._put and not self._missing():
-            return self._is_forbidden() or not self._in_force(thorough=False).barred
+            return self._is_forbidden() or not self._in_force(thorough=False).blocking
         try:
             changes = install(self._client)
         except (ApiError, TransportError) as error:
@@ -78,12 +71,12 @@ class Templates:
                 return True
             # Without our templates a foreign one would create the stream.
             self._say(
-                f"{reason}; the index templates have to be put first; trying again, "
-                "nothing is lost (start with --no-setup if somebody else puts them)"
+                f"{reason}; the index templates must be installed first; trying again, "
+                "nothing is lost (start with --no-setup if somebody else installs them)"
             )
             return False
         if changed := [change for change in changes if change.action not in {"unchanged", "newer"}]:
-            log.info("put %d index and component templates%s", len(changed), " back" if self._put else "")
+            log.info("installed %d index and component templates%s", len(changed), " again" if self._put else "")
         first, self._put = not self._put, True
         found = self._in_force(thorough=False)
         if first:
@@ -92,7 +85,7 @@ class Templates:
                 target=self._in_force, kwargs={"thorough": True, "as_ours": as_ours}, name="templates", daemon=True
             )
             self._behind.start()
-        return not found.barred
+        return not found.blocking
 
     def check(self) -> bool:
         """Log what differs from our templates, as far as the key may see it; documents don't wait."""
@@ -101,15 +94,15 @@ class Templates:
 
     def _in_force(self, *, thorough: bool, as_ours: bool = False, wait: bool = True) -> InForce:
         """Find and log what differs from our templates; what can't be read now is checked another time."""
-        if time.monotonic() < self._unseen_until:
+        if time.monotonic() < self._unreadable_until:
             return InForce()
         try:
             found = in_force(self._client, self._namespace, thorough=thorough, as_ours=as_ours)
         except Exception:  # noqa: BLE001 - the answers may be anything, such as a proxy's page
             return InForce()
-        if found.unseen:
-            self._unseen_until = time.monotonic() + FORBIDDEN_FOR
-        waits = wait and found.barred
+        if found.unreadable:
+            self._unreadable_until = time.monotonic() + FORBIDDEN_FOR
+        waits = wait and found.blocking
         for sentence in found.templates:
             self._say(f"{sentence}; {_WAITS if waits else _GOES_ON}", every=MINUTE if waits else HOUR)
         for sentence in found.indices:
@@ -140,8 +133,8 @@ class Templates:
         """Stop asking for a while, since the key may be given the privilege later."""
         self._forbidden_until = time.monotonic() + FORBIDDEN_FOR
         self._say(
-            f"{reason}; the index templates were not put: run `neuroflow-ship setup` with a key that may, "
-            "or start with --no-setup if they are there",
+            f"{reason}; the index templates were not installed: run `neuroflow-ship setup` with a key that may do "
+            "it, or start with --no-setup if they exist",
             every=ONCE,
         )
 

@@ -1,1 +1,1 @@
-"""Documents → cluster, each acknowledged by itself."""
+"""Documents → Elasticsearch; each document is acknowledged separately."""

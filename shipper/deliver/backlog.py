@@ -16,11 +16,10 @@ Work = TypeVar("Work")
 class Backlog(Generic[Work]):
     """Work for a few threads, bounded in number.
 
-    A piece of work that has to wait for a moment is postponed; no thread waits with it, and its place is free for
-    another piece, as long as no more than ``max_postponed`` have given up theirs.
+    Postponed work occupies no thread.  Its place is free for other work, but for ``max_postponed`` pieces at most.
 
     Args:
-        room: how many pieces there may be, those in the hands of a thread included.
+        room: how many pieces there may be, including those that threads work on.
         max_postponed: how many more there may be while as many are postponed.
         clock: monotonic seconds.
     """
@@ -39,7 +38,7 @@ class Backlog(Generic[Work]):
 
     @property
     def empty(self) -> bool:
-        """Whether nothing is left, neither here nor in the hands of a thread."""
+        """Whether no work is left, including work that threads have taken."""
         with self._changed:
             return self._under_way == 0
 
@@ -50,7 +49,7 @@ class Backlog(Generic[Work]):
             return bool(self._postponed)
 
     def offer(self, work: Work) -> bool:
-        """Take in a piece of work; gives whether there was room."""
+        """Add a piece of work; gives whether there was room."""
         with self._changed:
             if self._under_way >= self._room + min(len(self._gave_place), self._max_postponed):
                 return False
@@ -60,7 +59,7 @@ class Backlog(Generic[Work]):
             return True
 
     def take(self) -> Work | None:
-        """The next piece, once there is one; None when it is stopped and nothing can be done before the deadline."""
+        """Wait for the next piece; None after ``stop``, when nothing is due before the deadline."""
         with self._changed:
             while True:
                 due = self._postponed[0][0] if self._postponed else None
@@ -77,19 +76,19 @@ class Backlog(Generic[Work]):
                 self._changed.wait(None if due is None else due - now)
 
     def postpone(self, work: Work, due: float) -> None:
-        """Give a piece back that can't go on before ``due`` (of the clock)."""
+        """Return a taken piece, to be taken again at ``due`` (of the clock)."""
         with self._changed:
             self._gave_place.add(id(work))
             heapq.heappush(self._postponed, (due, next(self._order), work))
             self._changed.notify()
 
     def finish(self, work: Work) -> None:
-        """A piece that was taken is done, or given up."""
+        """Remove a taken piece: it is done or abandoned."""
         with self._changed:
             self._leave(work)
 
     def stop(self, deadline: float) -> None:
-        """Nothing more comes; what is postponed beyond ``deadline`` (of the clock) is given up."""
+        """Accept the end: work postponed beyond ``deadline`` (of the clock) is abandoned."""
         with self._changed:
             self._deadline = deadline
             self._changed.notify_all()

@@ -31,8 +31,8 @@ class Batch:
         raws: the line of each item, for dead letters.
         spans: what the cursors may move over when every item has its outcome.
         size: bytes of all items.
-        maybe_sent: those of its items that an earlier run may have sent, as ranges (first, last + 1) in their order.
-        reread: the same for those that this run may have sent: their file was set back and is read again.
+        maybe_sent: ranges (first, last + 1) of items that an earlier run may have sent, in order.
+        reread: the same for items that this run may have sent: their file is read again from an earlier position.
         facts: of runs, from its documents.
         datasets: those of which it has a document.
     """
@@ -54,7 +54,7 @@ class Packer:
         namespace: of the data streams.
         common: fields that every document has (host), spliced in as bytes.
         agent: which sidecar made the documents.
-        max_bytes: of a batch; a larger single document travels alone.
+        max_bytes: of a batch; a larger document is sent alone.
         max_events: of a batch, documents.
     """
 
@@ -73,7 +73,7 @@ class Packer:
         self.batch = Batch()
 
     def add(self, records: Records, serialised: Serialised, *, maybe_sent: bool = False) -> list[Batch]:
-        """Take in a block's documents, which may have been sent before; gives the batches that became full."""
+        """Add a block's documents, which may have been sent before; gives the batches that became full."""
         origin = records.block.origin
         head, tail, first_tail = self._heads[origin.dataset], self._tail, self._first_tail
         items = [
@@ -115,17 +115,17 @@ class Packer:
             self.batch.spans.append(block.span(start, end, parser_state, last=last == count))
             first, start = last, end
         if not count and records.end > start:
-            # Only blank lines: nothing to send, but the cursor moves over them in its turn.
+            # Only blank lines: nothing to send, but the cursor moves over them after the lines before.
             self.batch.spans.append(block.span(start, records.end, records.parser_state))
         return full
 
     def take(self) -> Batch:
-        """The batch as it stands; a new one begins."""
+        """Give the batch and begin a new one."""
         batch, self.batch = self.batch, Batch()
         return batch
 
     def _fit(self, sizes: list[int], first: int) -> int:
-        """How far the current batch has room for items from ``first`` on."""
+        """Index after the last item, from ``first`` on, that the current batch has room for."""
         room = self._max_events - len(self.batch.items)
         space = self._max_bytes - self.batch.size
         last = min(len(sizes), first + room)

@@ -1,4 +1,4 @@
-"""Keeps documents that the cluster rejects for good in a file, with their line and the reason.
+"""Keeps documents that Elasticsearch rejects permanently in a file, with their line and the reason.
 
 The file is NDJSON under ``state_dir``; cursors move past dead lines.  ``replay`` sends them again under the same ids
 once the cause is fixed.
@@ -71,7 +71,7 @@ class DeadLetters:
         self._redactor = redactor
 
     def append(self, dead: list[tuple[bytes, bytes, Verdict]]) -> None:
-        """Keep these items (item, line, verdict); on the disk when this returns.
+        """Append (item, line, verdict) and sync to disk.
 
         Raises:
             OSError: they could not be written; cursors must not move past them.

@@ -3,8 +3,8 @@
 ``_id`` is unique only inside one backing index: after a rollover the same id can be created again
 (elastic/elasticsearch#44794).  So what may have been sent before an unclean stop, before the state was lost, or in a
 request that had no clear answer, is looked up across the data stream first, once no older request can add to it
-(``older_requests``).  Documents that were never sent are not looked up, and a stream that did not exist when the
-doubt arose holds none of the others.
+(``older_requests``).  Documents that were never sent are not looked up, nor are those whose stream
+did not exist before.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from math import inf
 from typing import Any, NamedTuple
 
 import orjson
@@ -20,10 +21,11 @@ from elasticsearch import ApiError, Elasticsearch
 from shipper.deliver.older_requests import OlderRequests
 from shipper.elastic.answers import NoAnswerError, Shape, validated
 from shipper.elastic.client import is_there
+from shipper.telemetry import ONCE, Throttle
 
 Pair = tuple[bytes, bytes]
 MAX_IDS = 5000
-# Seconds until a key that may not read is tried again.
+# Seconds until a look-up is tried again with an API key that may not read.
 FORBIDDEN_FOR = 60.0
 _FOUND: Shape = {"hits?": {"total?": {"value": int}, "hits?": [{"_id": str}]}}
 _WHOLE: Shape = {"hits": {"total?": {"value": int}, "hits": [{"_id": str}]}}
@@ -75,7 +77,8 @@ class Dedupe:
         self._client = client
         self._older = OlderRequests(client, request_timeout, self._clock, self._wall)
         self._refreshed: dict[str, float] = {}
-        self._forbidden_until = -1.0
+        self._forbidden_until = -inf
+        self._throttle = Throttle(self._clock)
 
     def look_up(self, pairs: list[Pair], since: float) -> LookUp:
         """Find which documents no backing index of their data stream holds.
@@ -112,10 +115,10 @@ class Dedupe:
         except ApiError as error:
             if error.meta.status != 403:
                 raise
-            if self._forbidden_until < 0:
+            if self._throttle.allows("forbidden", ONCE):
                 self._warn(
-                    "the key may not read the data streams: lines that are sent again can't be looked up, "
-                    "so those indexed before a rollover would be there twice (grant `read` on logs-neuroflow.*-*)"
+                    "the API key may not read the data streams: lines that are sent again can't be looked up, "
+                    "so those indexed before a rollover may be indexed twice; grant `read` on logs-neuroflow.*-*"
                 )
             self._forbidden_until = self._clock() + FORBIDDEN_FOR
             return LookUp(pairs, [], 0.0)
@@ -161,9 +164,9 @@ class Dedupe:
         found = [hit["_id"] for hit in hits.get("hits", ())]
         total = hits.get("total", {"value": len(found)})["value"]
         if len(found) < min(total, len(ids)) or not set(found) <= set(ids):
-            raise NoAnswerError(f"the answer to {asked} is to another question (a proxy in between?)")
+            raise NoAnswerError(f"the answer to {asked} does not match the request (is there a proxy in between?)")
         if total > len(ids) > 1:
-            # Some ids exist twice and displace others.
+            # Some ids exist twice and take the places of others.
             middle = len(ids) // 2
             return self._found(stream, ids[:middle]) | self._found(stream, ids[middle:])
         return set(found)

@@ -30,10 +30,10 @@ class Delivery:
     Args:
         client: of the cluster.
         settings: for messages.
-        dead_letters: takes what will never be accepted.
+        dead_letters: takes documents that Elasticsearch rejects permanently.
         counters: count every outcome.
         dedupe: looks up documents that may have been sent before.
-        templates: lets nothing out before they are there.
+        templates: holds documents back until the index templates exist.
         retries: waits between attempts and logs failures.
     """
 
@@ -76,7 +76,7 @@ class Delivery:
             if decision.failure is None:
                 work.parts += decision.resend
                 continue
-            # Behind the others: these may tell whether the documents or the cluster is to blame.
+            # After the others, whose answers may tell whether the documents or the cluster is to blame.
             work.parts[:0] = decision.resend
             work.attempt += 1
             self.retry(decision.failure, work.attempt, sum(len(part.pairs) for part in decision.resend))
@@ -110,7 +110,7 @@ class Delivery:
             decision = self._refused(part, error)
         except NO_ANSWER as error:
             failure = Failure(Outcome.RETRY, type(error).__name__, explain(error, self.settings), answered=False)
-            # They may have been indexed all the same, and the stream may roll over before the next attempt.
+            # They may have been indexed nevertheless, and the stream may roll over before the next attempt.
             return Decision(resend=[part._replace(since=time.monotonic())], failure=failure)
         else:
             self._accepted = True
@@ -120,7 +120,7 @@ class Delivery:
         return decision
 
     def _look_up(self, pairs: list[Pair], since: float, work: Work) -> Decision:
-        """Leave out documents that are indexed; those that an older request may still index wait."""
+        """Drop documents that are indexed already; postpone those that an older request may still index."""
         found = self._dedupe.look_up(pairs, since)
         self._counters.settle(duplicate=len(pairs) - len(found.absent) - len(found.undecided))
         if found.undecided:
@@ -140,7 +140,7 @@ class Delivery:
         return decision
 
     def _write_dead_letters(self, dead: list[tuple[bytes, bytes, Verdict]]) -> None:
-        """Keep refused documents on disk; a disk that takes nothing is retried.
+        """Keep rejected documents on disk; retries while the disk can't be written.
 
         Raises:
             AbandonedError: a stop ended the retries; the documents do not count as dead.
@@ -159,8 +159,9 @@ class Delivery:
             verdict = dead[0][2]
             self._retries.warn(
                 f"dead {verdict.status} {verdict.kind}",
-                f"{len(dead)} documents were refused for good ({verdict.status} {verdict.kind}: {verdict.reason}); "
-                f"kept in {self._dead_letters.path}: fix the cause, then `neuroflow-ship dead-letters replay`",
+                f"{len(dead)} documents were rejected permanently ({verdict.status} {verdict.kind}: "
+                f"{verdict.reason}); kept in {self._dead_letters.path}: fix the cause, "
+                "then `neuroflow-ship dead-letters replay`",
                 log.error,
             )
             return

@@ -8,7 +8,7 @@ request that began before is over:
 * A key with the cluster privilege ``monitor`` sends an empty bulk request the same way: once it is answered, what was
   sent before has arrived.  Then it asks for the running bulk tasks of the stream.  Those that run at the first look
   must have ended.
-* Without it, only time tells: a request is taken to be over after twice ``request_timeout``.  Nothing waits where the
+* Without it, a request counts as over after twice ``request_timeout``.  Nothing waits where the
   write index is older than that, or is the only one.
 """
 
@@ -124,7 +124,7 @@ class OlderRequests:
         return found
 
     def _tasks(self, stream: str, since: float) -> frozenset[str] | None:
-        """The bulk requests to a stream listed first after ``since`` that still run; None: unknown."""
+        """The bulk requests in the first listing after ``since`` that still run; None: unknown."""
         first_at, first = self._running.get(stream, (-1.0, frozenset()))
         if first_at > since and not first:
             return first
@@ -184,7 +184,7 @@ class OlderRequests:
         else:
             indices = validated(answer, _INDICES, asked)
             if not indices:
-                raise NoAnswerError(f"the answer to {asked} names none (a proxy in between?)")
+                raise NoAnswerError(f"the answer to {asked} names none (is there a proxy in between?)")
             created = [int(date) for one in indices.values() if (date := _date_of(one)) is not None]
             backing = _Backing(asked_at, len(indices), max(created) / 1000 if created else None)
         self._backing[stream] = backing
@@ -202,7 +202,7 @@ class OlderRequests:
 
 
 def _tasks_of(body: Any, stream: str) -> frozenset[str] | None:
-    """Ids of the tasks in an answer that write to a stream, or may; None: it is no such answer, or half of one."""
+    """Ids of the tasks in an answer that write to a stream, or may; None if the answer is invalid or incomplete."""
     nodes = body.get("nodes") if isinstance(body, dict) else None
     if not isinstance(nodes, dict) or body.get("node_failures") or body.get("task_failures"):
         return None

@@ -1,8 +1,8 @@
 """Parses and serialises a block; a bug that one line triggers affects that line only.
 
 If parsing the whole block fails, its lines are parsed one by one, and those that fail become plain messages.  Lines
-of one record (a traceback) become several records then.  If even a plain message fails, for example in redaction, the
-block is left out: nothing of it is acknowledged.
+of one record (a traceback) become several records then.  If even that fails, for example in redaction, the block
+is left out: nothing of it is acknowledged.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from shipper.deliver.serialised import Serialised, serialise
 from shipper.document.ecs import Documents
 from shipper.parse.dispatch import parse
 from shipper.parse.records import Records, text_of
-from shipper.tail.splitter import Block
+from shipper.tail.block import Block
 from shipper.telemetry import Throttle, bug, log
 
 MAX_LEFT_OUT = 1000
@@ -43,8 +43,8 @@ class LineByLine:
             Exception: more than ``MAX_LEFT_OUT`` blocks were left out.
         """
         try:
-            records = parse(block)
-            return records, serialise(documents.of(records))
+            records = parse(block, documents.shapes)
+            return records, serialise(documents.with_templates(records), documents.take_facts())
         except Exception as error:  # noqa: BLE001 - a bug in one line must not affect the others
             try:
                 records, serialised, plain = _one_by_one(block, documents)

@@ -1,4 +1,4 @@
-"""Waiting between attempts, until when, and what the log tells about failures meanwhile."""
+"""How long to wait between attempts, when to give up, and what is logged about failures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shipper.telemetry import Throttle, log
 
 
 class AbandonedError(Exception):
-    """A stop ended the retries before the cluster had answered."""
+    """Retries ended because the sidecar stops."""
 
 
 def _jittered(attempt: int) -> float:
@@ -43,7 +43,7 @@ class Retries:
         return bool(self._failing)
 
     def stop(self, deadline: float) -> None:
-        """Retry until ``deadline`` (monotonic seconds), and not at all where nothing answers."""
+        """Retry until ``deadline`` (monotonic seconds); not at all where nothing answers."""
         self._deadline = deadline
         self._stop.set()
         self._nudge.set()
@@ -58,7 +58,7 @@ class Retries:
 
         Args:
             attempt: number of failed attempts.
-            answered: something answered the last one.
+            answered: the last one got an answer.
 
         Raises:
             AbandonedError: stopping, and either nothing answers or the deadline has passed.

@@ -10,7 +10,7 @@ from shipper.elastic.outcomes import CREATED, Failure, Outcome, Verdict, may_hav
 
 ACTIONS = {
     Outcome.UNAUTHORIZED: "retrying until that is fixed",
-    Outcome.MISSING_TEMPLATE: "putting the index templates back",
+    Outcome.MISSING_TEMPLATE: "installing the index templates again",
 }
 """What the sidecar does about a failure, for its log; every other outcome is tried again."""
 
@@ -22,7 +22,7 @@ class Decision:
     Attributes:
         acknowledged: number of documents that this request created.
         duplicate: number of documents that the index held already.
-        dead: item, line and verdict of documents that Elasticsearch will never accept.
+        dead: item, line and verdict of documents that Elasticsearch rejects permanently.
         resend: documents without an outcome; the last part goes out first.
         failure: why they have no outcome, if the next attempt has to wait; None: send them at once.
     """
@@ -72,8 +72,8 @@ def after_refusal(part: Part, refusal: Verdict, failure: Failure, *, accepted: b
         part: what was sent; the look-up before it may have been refused instead.
         refusal: the verdict on a single document that is refused like this.
         failure: why; its outcome is that of the request.
-        accepted: this cluster has taken a request before.  One that has not does not tell anything about a
-            document by refusing it, unless it is too large (413).
+        accepted: this cluster has accepted a request before; if not, only a 413 (too large) counts against a
+            document.
         now: monotonic seconds.
     """
     if failure.outcome is Outcome.DEAD:

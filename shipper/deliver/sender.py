@@ -32,7 +32,7 @@ class Sender:
         client: of the cluster.
         settings: for messages.
         in_flight: number of threads.
-        dead_letters: takes what will never be accepted.
+        dead_letters: takes documents that Elasticsearch rejects permanently.
         counters: count every outcome.
         dedupe: looks up documents that may have been sent before.
         runs: takes the facts of runs, once the documents that tell them are delivered.
@@ -97,7 +97,7 @@ class Sender:
         return self._delivery.client, self._delivery.settings, self._templates.is_open
 
     def prepare(self, stopping: threading.Event) -> None:
-        """Put the templates; a slow cluster delays neither the reading by more than seconds, nor a stop."""
+        """Put the templates; waits for a slow cluster some seconds at most, and not during a stop."""
         self._templates.prepare(stopping)
 
     def offer(self, batch: Batch) -> bool:
@@ -127,11 +127,11 @@ class Sender:
         return self._backlog.waits
 
     def hurry(self) -> None:
-        """Write run documents now; no more facts come for the time being."""
+        """Write run documents now, because no batch follows for the time being."""
         self._run_writer.hurry()
 
     def stop(self, deadline: float) -> None:
-        """Give up retrying at ``deadline`` (monotonic seconds), or at once where nothing answers."""
+        """Stop retrying at ``deadline`` (monotonic seconds), or at once where nothing answers."""
         self._retries.stop(deadline)
         self._backlog.stop(deadline)
         self._run_writer.stop()
@@ -139,7 +139,7 @@ class Sender:
     def reconnect(
         self, client: Elasticsearch, settings: Settings, runs: RunDocuments, restore: Callable[[], bool]
     ) -> None:
-        """Send what waits and what comes to another cluster, or with another key.
+        """Send waiting and later documents to another cluster, or with another key.
 
         Args:
             client: of the cluster from now on.
@@ -169,7 +169,7 @@ class Sender:
             if failures:
                 self._retries.pause_after_bug(failures)
             self._backlog.finish(work)
-            del work  # waiting for the next one must not keep the megabytes of this one
+            del work  # frees its memory while the thread waits for the next one
             self._wake.set()
 
     def _settle_spans(self, spans: list[Span]) -> None:

@@ -23,7 +23,8 @@ class Serialised(NamedTuple):
     facts: list[EncodedFact]
 
 
-def serialise(documents: Sequence[Document]) -> Serialised:
-    """Documents, serialised; they are not needed any more."""
+def serialise(documents: Sequence[Document | bytes], facts: Sequence[EncodedFact] = ()) -> Serialised:
+    """Documents, serialised where they aren't, with the facts of these and further ones."""
     dumps = orjson.dumps
-    return Serialised([dumps(document) for document in documents], facts_of(documents))
+    bodies = [document if type(document) is bytes else dumps(document) for document in documents]
+    return Serialised(bodies, [*facts, *facts_of(document for document in documents if type(document) is dict)])

@@ -1,7 +1,7 @@
 """Batches that a bug keeps from being delivered: logged, set aside, and read again at the next start.
 
 None of their spans is acknowledged, so the cursors of their files stay before them; their documents count as in
-flight.  Only the spans are kept, the megabytes are not.
+flight.  Only the spans are kept in memory, not the documents.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from shipper.document.ids import generation_text
 from shipper.telemetry import bug, log
 
 MAX_BATCHES = 1000
-"""Batches that a run may set aside; at this number it ends, since only a restart can help."""
+"""Batches that a run may set aside; at this number the sidecar exits, since only a restart can help."""
 # Files of one batch that a message names.
 _MAX_NAMED = 5
 
@@ -60,7 +60,7 @@ class SetAside:
         )
         if batches == MAX_BATCHES:
             log.error(
-                "%d batches are set aside, that is too many: ending, so that they are sent at the next start",
+                "%d batches are set aside, the most that a run may leave: exiting; they are sent at the next start",
                 MAX_BATCHES,
             )
         return in_a_row

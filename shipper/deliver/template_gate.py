@@ -1,4 +1,4 @@
-"""No document goes out before the index templates are there: another template would make the data stream."""
+"""Holds documents back until the index templates exist: else another template would define the data stream."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PREPARE_PATIENCE = 5.0
 
 
 class TemplateGate:
-    """Opens when the index templates are there, and has them checked from time to time.
+    """Opens when the index templates exist, and has them checked once a minute.
 
     Args:
         restore: puts the templates or checks them; False: the cluster could not be asked.
@@ -26,7 +26,7 @@ class TemplateGate:
         self._check_at = 0.0
 
     def reconnect(self, restore: Callable[[], bool]) -> None:
-        """Close until the templates are in another cluster."""
+        """Close until another cluster has the templates."""
         self._restore = restore
         self._open = False
 
@@ -35,7 +35,7 @@ class TemplateGate:
         self._restore()
 
     def prepare(self, stopping: threading.Event) -> None:
-        """Put the templates; gives up waiting, not trying, after ``PREPARE_PATIENCE`` or when ``stopping``."""
+        """Put the templates; after ``PREPARE_PATIENCE``, or when ``stopping``, returns and goes on trying."""
         thread = threading.Thread(target=self.is_open, name="prepare", daemon=True)
         thread.start()
         patience = time.monotonic() + PREPARE_PATIENCE

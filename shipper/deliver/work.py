@@ -1,4 +1,4 @@
-"""What is left to do for a batch: documents without an outcome, and why those that wait do."""
+"""What is left to do for a batch: its documents without an outcome."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Work:
     Attributes:
         batch: what it carries.
         parts: its documents without an outcome; None before any was sent.
-        waiting: those that an older request may still bring; looked up again at ``due`` (monotonic).
+        waiting: those that an older request may still index; looked up again at ``due`` (monotonic).
         attempt: how often it has failed.
         waits_since: when it was first postponed.
     """
@@ -37,15 +37,15 @@ class Work:
 
 
 def parts_of(batch: Batch, began: float, now: float) -> list[Part]:
-    """The documents of a batch: those that nobody has sent, and those that may have been sent, by when.
+    """Split a batch into documents that were never sent, and documents that may have been sent, with the time.
 
     Args:
         batch: blank lines make no documents, so it may hold none.
         began: when this run began, monotonic seconds.
-        now: what this run has sent, it sent before.
+        now: this run sent its own before this time.
 
     Returns:
-        The last is to be sent first.
+        The parts; the last one is sent first.
     """
     pairs = list(zip(batch.items, batch.raws, strict=True))
     if not (batch.maybe_sent or batch.reread):

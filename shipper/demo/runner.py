@@ -13,8 +13,6 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 import yaml
 from rich.console import Console
@@ -41,16 +39,7 @@ class DemoError(Exception):
 
 
 def run_demo(*, seconds: float = 6, seed: int = 1, console: Console | None = None) -> int:
-    """Run the demonstration and check that every line arrived once.
-
-    Args:
-        seconds: how long the application writes logs.
-        seed: decides the events in them.
-        console: where progress is printed; standard output unless given.
-
-    Returns:
-        The exit code of the process: 0 when every line of every file is one document.
-    """
+    """Run the demonstration; gives the exit code: 0 when every line of every file is one document."""
     console = console or Console(highlight=False)
     say = _say(console)
     try:
@@ -162,13 +151,12 @@ def _views(config: Path, log_dir: Path, seconds: float, seed: int, console: Cons
     """Run the reading commands; the log of a failed run must be printed byte for byte."""
     failed = next(run for workflow in plan.make(seed, seconds) for run in workflow.runs if run.end == "failed")
     (log_file,) = (log_dir / "pipelines" / failed.pipeline).glob(f"*_{failed.run_id}_*.log")
-    workflow = next(one for one in plan.make(seed, seconds) if failed in one.runs)
     found = []
     for words in (
         ["show", "--tail", "12"],
         ["audit", "--limit", "8"],
         ["workflow"],
-        ["workflow", str(workflow.workflow_run_id)],
+        ["workflow", str(failed.workflow_run_id)],
         ["stats"],
         ["pipeline", str(failed.run_id)],
     ):
@@ -252,16 +240,12 @@ def _signals() -> Iterator[None]:
     numbers = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # not under nohup
         numbers.append(signal.SIGHUP)
-    old = {number: signal.signal(number, _interrupt) for number in numbers}
+    old = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
     try:
         yield
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _say(console: Console) -> Say:

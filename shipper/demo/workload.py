@@ -22,8 +22,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 from shipper import emit
 from shipper.demo import celery_files, pipeline_output, plan
@@ -353,16 +351,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="decides the events (default: 1)")
     options = parser.parse_args(arguments)
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
+        signal.signal(number, signal.default_int_handler)
     try:
         run(options.log_dir, options.seconds, options.seed)
     except KeyboardInterrupt:
         return 130
     return 0
-
-
-def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

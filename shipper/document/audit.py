@@ -16,8 +16,8 @@ def document_of(record: Record, zone: Zone) -> dict[str, Any]:
     """The document of an audit record.
 
     Args:
-        record: the parsed record; used up.
-        zone: UTC, in which timestamps without a zone are.
+        record: the parsed record; its mapped keys are removed.
+        zone: of timestamps without a zone (UTC).
     """
     pop = record.pop
     entity_type, entity_id, action = as_text(pop("entity_type")), pop("entity_id", None), as_text(pop("action"))

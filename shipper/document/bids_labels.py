@@ -10,12 +10,12 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-# A label is one word; any other text stays as it is.
+# A label is one word; other texts are returned unchanged.
 _WORD = re.compile(r"[\w.+-]+")
 # Database ids count from one; names of digits are padded with zeros, dates, or a scanner's long numbers.
 _MAX_ROW_ID_DIGITS = 7
 MAX_LABEL_CHARS = 256
-"""Longer texts are not names: they stay as they are."""
+"""Longer texts are no labels."""
 
 
 class Label(NamedTuple):
@@ -45,7 +45,7 @@ LABELS = {
 
 @lru_cache(maxsize=8192)
 def bids_name(text: str, label: Label) -> str:
-    """A name with its BIDS prefix; a database id as it is."""
+    """Add the BIDS prefix to a label; database ids and other texts are returned unchanged."""
     prefix = label.prefix
     if text.startswith(("sub-", "ses-")) or not _WORD.fullmatch(text):
         return text

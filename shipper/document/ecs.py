@@ -9,24 +9,28 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from shipper.config import Shipper
+from shipper.config import Dataset, Shipper
 from shipper.document import audit, pipeline_output
 from shipper.document.bids_labels import LABELS, MAX_LABEL_CHARS, Label, bids_name
+from shipper.document.container_times import ContainerTimes
 from shipper.document.durations import MAX_SECONDS
 from shipper.document.field_mappers import IDS, MAPPERS, put_component, put_duration, put_service
 from shipper.document.ids import generation_text
 from shipper.document.levels import SPELLINGS, level_of
 from shipper.document.path_context import path_context_of
-from shipper.document.pipeline_output import ToUtc
 from shipper.document.run_context import RunContext
+from shipper.document.shaped import ShapedDocuments, parse_odd
+from shipper.document.templates import Facts, Place, RunFact
 from shipper.document.unmapped import SAFE_KEYS, SCALARS, as_text, sanitized
 from shipper.parse import celery, foreign_timestamps, json_dialects, structlog, traceback
 from shipper.parse.audit import is_entry
 from shipper.parse.records import Records
+from shipper.parse.shapes import Shapes, record_of
 from shipper.parse.timestamps import FIRST_YEAR, LAST_YEAR, Reading, Zone, from_ns, later, to_utc
 from shipper.redact.redactor import Redactor
+from shipper.tail.block import Block, Origin
 from shipper.taxonomy import event_fields
 
 Document = dict[str, Any]
@@ -48,20 +52,26 @@ class Documents:
         version: of the agent.
         runs: completes ids from earlier lines.
         redactor: removes secrets and hashes ids.
+        facts: makes facts about runs; without it every line is parsed.
 
     Attributes:
         common: what all documents have in common; ``of`` leaves it out.
         agent: which sidecar made them.  The first document of a request has it: enough to see each host's version.
+        shapes: known shapes of lines; None where every line is parsed.
     """
 
     def __init__(
-        self, settings: Shipper, version: str, runs: RunContext | None = None, redactor: Redactor | None = None
+        self,
+        settings: Shipper,
+        version: str,
+        runs: RunContext | None = None,
+        redactor: Redactor | None = None,
+        facts: Facts | None = None,
     ) -> None:
         self._zone = Zone(settings.timezone)
         self._utc = Zone("UTC")
-        self._container_zone = Zone(settings.container_timezone)
+        self._container_times = ContainerTimes(Zone(settings.container_timezone))
         self._last_ns: dict[bytes, int] = {}
-        self._container_last_ns: dict[bytes, int] = {}
         self._max_line_bytes = settings.max_line_bytes
         self._service = {"name": "neuroflow", "environment": settings.environment}
         self.runs = runs or RunContext()
@@ -69,17 +79,47 @@ class Documents:
         self._last_assumed_ns = 0
         self.common: Document = {"host": {"name": settings.host}}
         self.agent: Document = {"version": version}
+        self.shapes: Shapes | None = None
+        # Ids that are hashed differ from those in the line.
+        if facts is not None and settings.fast_path and not self._redactor.hashes:
+            self.shapes = Shapes()
+            usual = Documents(settings, version)
+            self._shaped = ShapedDocuments(self.shapes, usual.of_record, facts, self.runs, self._redactor.suspects)
+
+    def take_facts(self) -> list[RunFact]:
+        """The facts in the documents that were made from templates since the last call."""
+        if self.shapes is None:
+            return []
+        found, self._shaped.found = self._shaped.found, []
+        return found
+
+    def of_record(self, record: dict[str, Any], place: Place, start: int) -> Document:
+        """The document of one record, without what is known of its run."""
+        self.runs = RunContext()
+        origin = Origin(place.generation, place.path, place.path, "auto", cast("Dataset", place.dataset))
+        block = Block(origin, [b""], [start, start], read_at_ns=place.read_at_ns)
+        return dict(self._events(Records(block, [record], [b""], [start]), place.path, _never)[0])
 
     def of(self, records: Records) -> list[Document]:
-        """One document for each record, in order."""
+        """One document for each record, in order, without templates."""
+        records.parse_shaped(list(records.shaped))
+        return self.with_templates(records)
+
+    def with_templates(self, records: Records) -> list[Any]:
+        """One document for each record, in order; those made from templates are JSON, as bytes."""
         origin, redactor = records.block.origin, self._redactor
-        joined = b"\n".join(records.raws)
+        raws, texts = records.raws, b""
+        if records.shaped:
+            raws = parse_odd(records, self._max_line_bytes)
+            texts = self._shaped.texts(records.shaped)
+        joined = b"\n".join(raws)
         # Most blocks contain nothing to redact, and in the others most lines don't.
-        suspects = redactor.suspects if redactor.active and redactor.suspects(joined) else _never
+        suspicious = redactor.active and (redactor.suspects(joined) or redactor.suspects(texts))
+        suspects = redactor.suspects if suspicious else _never
         path = redactor.path(origin.path)
         if origin.format == "pipeline":
             documents = pipeline_output.documents_of(
-                records, path, self._service, self.runs, self._container_moment(records)
+                records, path, self._service, self.runs, self._container_times.to_utc(records.block)
             )
             for document, raw in zip(documents, records.raws, strict=True):
                 if suspects(raw):
@@ -89,7 +129,7 @@ class Documents:
         else:
             documents = self._events(records, path, suspects)
         if records.contained:
-            self._use_container_stamps(documents, records)
+            self._container_times.use(documents, records)
         for index, nanoseconds in records.after.items():
             documents[index]["@timestamp"] = later(documents[index]["@timestamp"], nanoseconds)
         for index, tags in records.tags.items():
@@ -108,7 +148,7 @@ class Documents:
             documents[index]["neuroflow"]["original"] = b64encode(kept).decode()
         return documents
 
-    def _events(self, records: Records, path: str, suspects: Suspects) -> list[Document]:
+    def _events(self, records: Records, path: str, suspects: Suspects) -> list[Any]:
         """Documents of application events in any format.
 
         One flat loop: at a hundred thousand lines a second calls cost more than the work in them.
@@ -127,8 +167,21 @@ class Documents:
         plain, safe_keys, raws, redact = SCALARS, SAFE_KEYS, records.raws, self._redactor.document
         # Lines with the same message share one event object, which is copied to be changed.
         events: dict[str, Document] = {}
-        documents: list[Document] = []
+        documents: list[Any] = []
+        shaped = records.shaped
+        if shaped:
+            self._shaped.enter(Place(path, block.origin.generation, block.origin.dataset, block.read_at_ns))
+            body_of, all_clean = self._shaped.body, suspects is _never
         for index, (record, start) in enumerate(zip(records.records, records.starts, strict=True)):
+            may_redact = suspects
+            if index in shaped:
+                line = shaped[index]
+                body = body_of(line, start) if all_clean or not suspects(raws[index]) else None
+                if body is not None:
+                    documents.append(body)
+                    continue
+                record = record_of(line)  # noqa: PLW2901 - the record that was left empty
+                may_redact = self._redactor.suspects
             pop = record.pop
             message = pop("event", None)
             if type(message) is not str:
@@ -157,7 +210,7 @@ class Documents:
             extra: Document = {}
             unsafe = False
 
-            # Of any type: what is not text raises one of the errors below.
+            # Of any type; values that are not text raise one of the errors below.
             stamp: Any = pop("@timestamp", None) or pop("timestamp", None)
             if stamp is None:
                 stamp = json_dialects.time_of(record)
@@ -244,8 +297,8 @@ class Documents:
                 _complete_error(document["error"])
             if extra:
                 neuroflow["extra"] = sanitized(extra) if unsafe else extra
-            # Before the run context learns from the line.
-            if suspects(raws[index]):
+            # Before the run context stores fields of the line.
+            if may_redact(raws[index]):
                 redact(document)
                 neuroflow = document["neuroflow"]
             if place is not None:
@@ -265,41 +318,15 @@ class Documents:
             return None
 
     def _of_some_year(self, stamp: str, reading: Reading, written: str | None) -> tuple[str | None, str | None]:
-        """The time of a stamp without a year, and the assumed zone: not behind the line's or file's last change."""
+        """The time of a stamp without a year, no later than the last change; and the assumed zone."""
         moment = self._runtime_stamp(written)
         read_at = reading.read_at_ns
         latest = moment or from_ns(min(reading.modified_ns or read_at, read_at))
         text = foreign_timestamps.with_year(stamp, datetime.fromisoformat(latest))
         return to_utc(text, self._zone, reading) if text else (None, None)
 
-    def _container_moment(self, records: Records) -> ToUtc:
-        """What converts timestamps of containers in a block."""
-        block, zone = records.block, self._container_zone
-        last = self._container_last_ns
-        reading = Reading(block.origin.generation, block.read_at_ns, block.modified_ns, last)
-
-        def moment_of(stamp: str) -> tuple[str | None, str | None]:
-            try:
-                return to_utc(stamp, zone, reading)
-            except (ValueError, OverflowError):
-                return None, None
-
-        return moment_of
-
-    def _use_container_stamps(self, documents: list[Document], records: Records) -> None:
-        """Give lines that a container printed into another log the time in them."""
-        moment_of = self._container_moment(records)
-        for index, stamp in records.contained.items():
-            document = documents[index]
-            at, zone = moment_of(stamp)
-            if at is None:
-                continue
-            document["@timestamp"] = at
-            event = {key: value for key, value in document["event"].items() if key != "timezone"}
-            document["event"] = {**event, "timezone": zone} if zone else event
-
     def _assumed_time(self, read_at_ns: int) -> str:
-        """The time for a line without one: the time of reading, always later than the last, which keeps the order."""
+        """The time of reading, for a line without a timestamp; always later than the last, to keep the order."""
         self._last_assumed_ns = max(read_at_ns, self._last_assumed_ns + 1)
         return from_ns(self._last_assumed_ns)
 

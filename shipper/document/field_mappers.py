@@ -95,7 +95,7 @@ def _exception(document: Document, value: Any) -> bool:
 
 
 def _raised(document: Document, value: Any) -> bool:
-    """An exception as an object or a list; it is also kept as it is if its traceback does not contain all of it."""
+    """An exception as an object or a list; also kept unchanged if its traceback does not contain all of it."""
     found = exceptions.of(value)
     if found is None:
         return False
@@ -116,7 +116,7 @@ def _error_type(document: Document, value: Any) -> bool:
 
 
 def _trace(document: Document, value: Any) -> bool:
-    """A traceback, if the text is one, or that of its lines; other values have such keys, too."""
+    """A traceback as text or as a list of lines; other values with this key are not mapped."""
     if type(value) is list and value and all(type(line) is str for line in value):
         value = "\n".join(line.rstrip("\n") for line in value)
     if type(value) is str and not traceback.split(value)[1] and not _STACK.search(value):
@@ -192,7 +192,7 @@ def _log(document: Document, value: Any) -> bool:
 
 
 def _level(document: Document, value: Any) -> bool:
-    """The level again; another one is not mapped."""
+    """The level again; a different one is not mapped."""
     return type(value) is str and document["log"].get("level") == level_of(value.lower())
 
 

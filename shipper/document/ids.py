@@ -14,6 +14,7 @@ from struct import Struct
 from zlib import crc32
 
 _PLACE = Struct(">QI").pack
+_CHARS = 16  # of a place in base64
 _URLSAFE = bytes.maketrans(b"+/", b"-_")
 
 
@@ -31,7 +32,6 @@ def ids_of(generation: bytes, starts: list[int], raws: list[bytes]) -> list[byte
         raws: each record's bytes.
     """
     head = urlsafe_b64encode(generation)
-    return [
-        head + b2a_base64(_PLACE(start, crc32(raw)), newline=False).translate(_URLSAFE)
-        for start, raw in zip(starts, raws, strict=True)
-    ]
+    places = b"".join(map(_PLACE, starts, map(crc32, raws)))
+    text = b2a_base64(places, newline=False).translate(_URLSAFE)
+    return [head + text[at : at + _CHARS] for at in range(0, len(text), _CHARS)]

@@ -35,7 +35,7 @@ LEVELS = tuple(dict.fromkeys(SPELLINGS.values()))
 def level_of(text: str) -> str:
     """The level that a lower-case word means; unknown words are returned unchanged.
 
-    Go's ``slog`` counts from the next one below: ``error+2``.
+    Go's ``slog`` writes levels in between as a sum: ``error+2``.
     """
     found = _COUNTED.fullmatch(text)
     return SPELLINGS.get(found[1] if found else text, text)

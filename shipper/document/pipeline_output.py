@@ -11,7 +11,7 @@ from shipper.document.run_context import RunContext
 from shipper.parse.pipeline import run_of
 from shipper.parse.records import Records
 from shipper.parse.timestamps import from_ns, later
-from shipper.tail.splitter import Origin
+from shipper.tail.block import Origin
 
 Document = dict[str, Any]
 ToUtc = Callable[[str], tuple[str | None, str | None]]
@@ -79,7 +79,7 @@ def documents_of(
 
 
 def _ids_of(origin: Origin, changed: str, runs: RunContext) -> Document:
-    """The file's generation, and the ids of its run: of the time in its name, else of its last change."""
+    """The file's generation and the ids of its run at the time in its name, else at its last change."""
     ids: Document = {"generation": generation_text(origin.generation)}
     run = run_of(origin.logical)
     if run:

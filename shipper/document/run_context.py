@@ -1,9 +1,9 @@
 """Pipeline, subject, session and workflow of a run from earlier lines, for later lines that contain only its id.
 
-``pipeline.completed run_id=456`` means little without pipeline, subject and session, which only the
-``pipeline.queued`` before it contains.  A wrong subject is worse than none: ids are reused when a database is created
-again, and files are read in any order.  So the ids' fields are kept by *lives*, and a line gets only fields of the
-life that its time falls into.  The memory is bounded: the oldest ids are dropped first.
+``pipeline.completed run_id=456`` lacks pipeline, subject and session, which only ``pipeline.queued`` before it
+contains.  A wrong subject is worse than none: ids are reused when a database is created again, and files are read in
+any order.  So the fields of an id are kept by *life* (one run under the id, from its *birth*, the event that creates
+or queues it), and a line gets only fields of the life that its time falls into.  The oldest ids are dropped first.
 
 The rules for a new life differ from those of ``runs.document``, with which they share verbs and the tolerance for one
 birth reported twice.  The context decides once for each line, from the lines read so far and in any order; a run
@@ -37,7 +37,7 @@ _STARTS = _events({"started"})
 _ENDS = _events(END_VERBS | {"finished"})
 _RETRIES = _events({"requeued"})
 _BIDS_PREFIXES = frozenset({"sub-", "ses-"})
-_TURNING_POINTS = frozenset({*_BIRTHS, *_STARTS, *_ENDS, *_RETRIES})
+TURNING_POINTS = frozenset({*_BIRTHS, *_STARTS, *_ENDS, *_RETRIES})
 _MAX_LIVES = 4
 # Longer texts are not ids, and are not kept.
 _MAX_TEXT_CHARS = 512
@@ -51,10 +51,10 @@ _AFTER_END = 86_400
 _SILENCE = 30 * 86_400
 """Seconds without a line after which a run that has not ended counts as over."""
 
-_Ids = tuple[str | None, ...]
+Ids = tuple[str | None, ...]
 
 
-class _Life:
+class Life:
     """One run under an id.
 
     Attributes:
@@ -64,18 +64,19 @@ class _Life:
         born: its birth was read.
         begun: an event other than its birth was read.
         ids: its fields, in the order of ``FIELDS``.
+        alone: it is the only one known under its id.
     """
 
-    __slots__ = ("begun", "born", "ended", "ids", "since", "until")
+    __slots__ = ("alone", "begun", "born", "ended", "ids", "since", "until")
 
     def __init__(self, since: str, until: str, ids: Iterable[str | None]) -> None:
         self.since, self.until = since, until
         self.ended = ""
-        self.born = self.begun = False
-        self.ids: _Ids = tuple(ids)
+        self.born = self.begun = self.alone = False
+        self.ids: Ids = tuple(ids)
 
     @classmethod
-    def of(cls, row: list[Any]) -> _Life:
+    def of(cls, row: list[Any]) -> Life:
         """The life that ``row`` gave."""
         life = cls(row[0], row[1], row[5:])
         life.ended, life.born, life.begun = row[2:5]
@@ -97,6 +98,16 @@ class _Life:
             return _seconds(self.ended, moment) <= _AFTER_END
         return _seconds(self.until, moment) <= _SILENCE
 
+    def continues(self, moment: str) -> bool:
+        """Take note of another line with the same ids, which is no turning point; False: ``united`` has to decide."""
+        if not (self.alone and self.begun and self.since <= moment):
+            return False
+        if moment > self.until:
+            if moment[:10] != self.until[:10]:
+                return False
+            self.until = moment
+        return True
+
     def accepts(self, action: str | None, moment: str) -> bool:
         """Whether an event can happen to this run at this time; else it begins another life."""
         if action in _BIRTHS:
@@ -104,7 +115,7 @@ class _Life:
         return not (action in _STARTS and self.ended and moment > self.ended)
 
     def observe(self, action: str | None, moment: str) -> bool:
-        """Take note of a line; gives whether the life has to be saved."""
+        """Update the life from a line; gives whether the life has to be saved."""
         news = False
         if moment > self.until:
             news = moment[:10] != self.until[:10]
@@ -134,13 +145,15 @@ class RunContext:
 
     def __init__(self, max_entries: int = 20_000, rows: Iterable[tuple[str, str]] = ()) -> None:
         self._max_entries = max_entries
-        self._runs: dict[str, list[_Life]] = {}
-        self._tasks: dict[str, _Ids] = {}
+        self._runs: dict[str, list[Life]] = {}
+        self._tasks: dict[str, Ids] = {}
         self._changed: dict[tuple[str, str], None] = {}
         for key, value in rows:
             kind, _, name = key.partition(":")
             if kind == "run":
-                self._runs[name] = [_Life.of(row) for row in orjson.loads(value)]
+                lives = self._runs[name] = [Life.of(row) for row in orjson.loads(value)]
+                for life in lives:
+                    life.alone = len(lives) == 1
             elif kind == "task":
                 self._tasks[name] = tuple(orjson.loads(value))
 
@@ -159,16 +172,30 @@ class RunContext:
         return rows
 
     def complete(self, fields: dict[str, Any], action: str | None, moment: str, *, learn: bool = True) -> None:
-        """Add the fields that a line lacks about its run, and learn the fields that it has.
+        """Add the fields that a line lacks about its run, and keep those that it has for later lines.
 
         Args:
             fields: of the line, as under ``neuroflow``, with ``run_id``; the names of added ones go to ``context``.
             action: the event's name.
             moment: its time in UTC; empty if it has none.
+            learn: whether to keep the line's fields for later lines.
+        """
+        get = fields.get
+        given = (get("pipeline"), get("subject_id"), get("session_id"), get("workflow_run_id"))
+        united = self.united(fields["run_id"], given, action, moment, learn=learn)
+        if united is not None:
+            _fill(fields, FIELDS, given, united)
+
+    def united(self, run: str, given: Ids, action: str | None, moment: str, *, learn: bool = True) -> Ids | None:
+        """The fields of a line with those that it lacks, which are learned; None if it lacks none.
+
+        Args:
+            run: the run's id.
+            given: the line's own fields, in the order of ``FIELDS``.
+            action: the event's name.
+            moment: its time in UTC; empty if it has none.
             learn: whether to learn from the line.
         """
-        run, get = fields["run_id"], fields.get
-        given = (get("pipeline"), get("subject_id"), get("session_id"), get("workflow_run_id"))
         moment = moment[:_MICROSECONDS]
         lives = self._runs.get(run)
         life = None
@@ -178,22 +205,28 @@ class RunContext:
             if (
                 given != life.ids
                 or life.since > moment
-                or (action in _TURNING_POINTS and not (life.begun and action in _ENDS))
+                or (action in TURNING_POINTS and not (life.begun and action in _ENDS))
                 or not life.covers(action, moment)
             ):
                 life = _find_life(lives, given, action, moment)
         if life is None:
             if learn and moment and (any(given) or action in _BIRTHS) and _is_short((run, *given)):
-                self._begin(run, _Life(moment, moment, given), action, moment)
-            return
+                self._begin(run, Life(moment, moment, given), action, moment)
+            return None
         if learn and moment and life.observe(action, moment):
             self._changed["run", run] = None
         if given == life.ids:
-            return
-        merged = _fill(fields, FIELDS, given, life.ids)
+            return None
+        merged = tuple([old if new is None else new for new, old in zip(given, life.ids, strict=True)])
         if learn and merged != life.ids and _is_short(given):
             life.ids = merged
             self._changed["run", run] = None
+        return merged
+
+    def only_life(self, run: str) -> Life | None:
+        """The life of a run, if exactly one is known."""
+        lives = self._runs.get(run)
+        return lives[0] if lives and lives[0].alone else None
 
     def complete_task(self, fields: dict[str, Any]) -> None:
         """The same for a line with a task id, which is never reused.
@@ -219,12 +252,14 @@ class RunContext:
             self._tasks[task] = merged
             self._changed["task", task] = None
 
-    def _begin(self, run: str, life: _Life, action: str | None, moment: str) -> None:
+    def _begin(self, run: str, life: Life, action: str | None, moment: str) -> None:
         life.observe(action, moment)
         lives = self._runs.setdefault(run, [])
         lives.append(life)
         lives.sort(key=lambda one: one.since)
         del lives[:-_MAX_LIVES]
+        for one in lives:
+            one.alone = len(lives) == 1
         self._changed["run", run] = None
         self._drop_oldest(self._runs, "run")
 
@@ -232,11 +267,13 @@ class RunContext:
         if len(memory) > self._max_entries:
             # A run takes hours, the memory holds days of runs.
             for old in list(islice(memory, max(1, self._max_entries // 10))):
-                del memory[old]
+                dropped = memory.pop(old)
+                if kind == "run":
+                    dropped[0].alone = False
                 self._changed[kind, old] = None
 
 
-def _find_life(lives: list[_Life], given: _Ids, action: str | None, moment: str) -> _Life | None:
+def _find_life(lives: list[Life], given: Ids, action: str | None, moment: str) -> Life | None:
     """The life that a line belongs to; None if it belongs to a new one, or may belong to several."""
     if moment:
         # Lives with lines before and after this time come first.
@@ -249,7 +286,7 @@ def _find_life(lives: list[_Life], given: _Ids, action: str | None, moment: str)
     return None
 
 
-def _contradicts(given: _Ids, ids: _Ids) -> bool:
+def _contradicts(given: Ids, ids: Ids) -> bool:
     """Whether a line has another value for a field; a database id and a BIDS name do not contradict each other."""
     for new, old in zip(given, ids, strict=True):
         if (
@@ -262,11 +299,11 @@ def _contradicts(given: _Ids, ids: _Ids) -> bool:
     return False
 
 
-def _is_short(texts: _Ids) -> bool:
+def _is_short(texts: Ids) -> bool:
     return all(text is None or len(text) <= _MAX_TEXT_CHARS for text in texts)
 
 
-def _fill(fields: dict[str, Any], names: tuple[str, ...], given: _Ids, ids: _Ids) -> _Ids:
+def _fill(fields: dict[str, Any], names: tuple[str, ...], given: Ids, ids: Ids) -> Ids:
     """Add known fields that a line lacks; gives the united values."""
     merged = list(given)
     filled = []

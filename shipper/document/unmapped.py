@@ -79,7 +79,7 @@ class _Sanitizer:
     def _name(self, key: str) -> str:
         if 0 < len(key) <= MAX_KEY_CHARS and not _UNSAFE.search(key):
             if len(SAFE_KEYS) >= _MAX_SAFE_KEYS:
-                SAFE_KEYS.clear()  # full of keys that came once, it would keep out those of every line
+                SAFE_KEYS.clear()  # a cache full of rare keys would have no room for frequent ones
             SAFE_KEYS.add(key)
             return key
         key = _MISORDERED.sub("\u25a1", key[:MAX_KEY_CHARS].replace("\0", "\u2400"))

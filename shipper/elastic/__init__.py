@@ -1,1 +1,1 @@
-"""Everything that knows how Elasticsearch talks: client, requests, answers, templates."""
+"""Elasticsearch's API: client, requests, answers, templates."""

@@ -35,20 +35,20 @@ class NoAnswerError(TransportError):
     """An answer that can't be parsed or has the wrong shape: the outcome of the request is unknown."""
 
 
-def validated(answer: ApiResponse[Any], shape: Shape, asked: str) -> Any:
+def validated(answer: ApiResponse[Any], shape: Shape, request: str) -> Any:
     """The body of an answer, validated.
 
     Args:
         answer: of Elasticsearch, or of a proxy.
         shape: of the body, as far as the caller reads it.
-        asked: the request, for the message: ``a search``.
+        request: its name, for the message: ``a search``.
 
     Raises:
         NoAnswerError: the body has another shape.  The message says where, without values: answers hold log lines.
     """
     body = answer.body
     if (wrong := mismatch(body, shape)) is not None:
-        raise NoAnswerError(f"the answer to {asked} can't be understood: {wrong} (a proxy in between?)")
+        raise NoAnswerError(f"the answer to {request} can't be understood: {wrong} (is there a proxy in between?)")
     return body
 
 
@@ -85,16 +85,13 @@ def _all_created(data: bytes) -> Any:
 
 @contextmanager
 def decoding(what: str) -> Iterator[None]:
-    """Turn the errors of code that reads a document of ours, but finds another one, into ``NoAnswerError``.
-
-    Args:
-        what: the document, for the message.
-    """
+    """Turn the errors of code that reads a document of ours, but finds another one, into ``NoAnswerError``."""
     try:
         yield
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise NoAnswerError(
-            f"{what} can't be understood ({type(error).__name__}; a proxy in between, or written by somebody else?)"
+            f"{what} can't be understood ({type(error).__name__}; is there a proxy in between, or was it written by "
+            "another program?)"
         ) from error
 
 

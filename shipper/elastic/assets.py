@@ -1,4 +1,4 @@
-"""The JSON files that are installed: where they lie and what they say."""
+"""The JSON files of templates that are installed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parent.parent
 
 Kind = Literal["component_template", "index_template"]
 
-# The kind of object in each folder, in the order in which they have to be put: index templates name the others.
+# The kind of object in each folder, in the order of installation: index templates refer to component templates.
 FOLDERS: tuple[tuple[str, Kind], ...] = (
     ("component_templates", "component_template"),
     ("lifecycle", "component_template"),
@@ -22,7 +22,7 @@ FOLDERS: tuple[tuple[str, Kind], ...] = (
 
 @dataclass(frozen=True)
 class Asset:
-    """One object as its file has it, written for a node that lacks nothing."""
+    """One template from its file, for a node with all features."""
 
     kind: Kind
     name: str
@@ -30,10 +30,7 @@ class Asset:
 
 
 def asset_dir(name: str = "mappings") -> Path:
-    """Where the JSON files of one sort lie: in the package when installed from a wheel, else in the checkout.
-
-    Args:
-        name: ``mappings`` or ``kibana``.
+    """The folder ``mappings`` or ``kibana``: in the package when installed from a wheel, else in the checkout.
 
     Raises:
         FileNotFoundError: the installation is incomplete.
@@ -45,7 +42,7 @@ def asset_dir(name: str = "mappings") -> Path:
 
 
 def assets() -> list[Asset]:
-    """Every template, in an order in which each finds what it is composed of."""
+    """All templates, each after the component templates that it uses."""
     root = asset_dir()
     return [
         Asset(kind, path.stem, orjson.loads(path.read_bytes()))

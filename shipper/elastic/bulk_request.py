@@ -56,7 +56,9 @@ def items_of(answer: Any, expected: int) -> list[Any]:
     items = answer.get("items") if isinstance(answer, dict) else None
     if not isinstance(items, list) or len(items) != expected:
         fault = f"{len(items)} outcomes for {expected} items" if isinstance(items, list) else "it has no items"
-        raise NoAnswerError(f"the answer to a bulk request can't be understood: {fault} (a proxy in between?)")
+        raise NoAnswerError(
+            f"the answer to a bulk request can't be understood: {fault} (is there a proxy in between?)"
+        )
     return items
 
 

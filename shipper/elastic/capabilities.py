@@ -36,19 +36,19 @@ class Capabilities:
     logsdb: bool = True
 
 
-# Assumed for a key that may not read node information: nearly always that of a managed, full cluster.
+# Assumed for a key that may not read node information: mostly of a managed cluster with all features.
 FULL = Capabilities()
 
 
 def capabilities(nodes: Mapping[str, Any]) -> Capabilities:
-    """Read an answer of the shape ``NODES``; a mixed cluster has what its poorest node has."""
+    """Read an answer of the shape ``NODES``; a mixed cluster has the features that all its nodes have."""
     described = [node for node in nodes.get("nodes", {}).values() if "modules" in node]
     if not described:
         return FULL
     modules = frozenset.intersection(*(frozenset(module["name"] for module in node["modules"]) for node in described))
     return Capabilities(
         missing_types=frozenset(name for name, (module, _) in SUBSTITUTES.items() if module not in modules),
-        # Without its data stream module a node parses the option and then lacks everything behind it.
+        # Without its data stream module a node accepts the option, but does not implement it.
         failure_store="data-streams" in modules
         and all(_has_failure_store(node.get("version", "")) for node in described),
         # General since 8.17.
@@ -57,7 +57,7 @@ def capabilities(nodes: Mapping[str, Any]) -> Capabilities:
 
 
 def adapt(body: dict[str, Any], able: Capabilities) -> dict[str, Any]:
-    """A template as this cluster can take it; the given one stays as it is."""
+    """A copy of a template with only the features that this cluster has."""
     template = dict(body.get("template", {}))
     if "mappings" in template:
         template["mappings"] = _substitute(template["mappings"], able.missing_types)
@@ -69,7 +69,7 @@ def adapt(body: dict[str, Any], able: Capabilities) -> dict[str, Any]:
 
 
 def without_failure_store(body: dict[str, Any]) -> dict[str, Any]:
-    """The template for a cluster that refuses the option."""
+    """The template for a cluster that refuses a failure store."""
     return adapt(body, Capabilities(failure_store=False))
 
 

@@ -63,7 +63,7 @@ class FastGzipNode(Urllib3HttpNode):
 
     def __init__(self, config: NodeConfig) -> None:
         super().__init__(config)
-        if login := config._extras.get(_LOGIN):  # noqa: SLF001 - made for such things, says its documentation
+        if login := config._extras.get(_LOGIN):  # noqa: SLF001 - documented for such uses
             self.headers["authorization"] = basic_auth_to_header(login)
 
     def perform_request(
@@ -127,10 +127,6 @@ _SERIALIZERS = {
 def connect(settings: Settings, connections: int = 4) -> Elasticsearch:
     """Create a client for the configured cluster; sends nothing.
 
-    Args:
-        settings: the ``elasticsearch`` section.
-        connections: the most concurrent requests to one node.
-
     Raises:
         ConfigError: the client rejects the settings.
 
@@ -147,7 +143,7 @@ def connect(settings: Settings, connections: int = 4) -> Elasticsearch:
     if settings.api_key:
         options["headers"] = {"authorization": f"ApiKey {settings.api_key}"}
     elif settings.username and settings.password:
-        # The client's own way knows ASCII only; HTTP takes UTF-8, and so does Elasticsearch.
+        # The client's own option accepts ASCII only; HTTP and Elasticsearch accept UTF-8.
         options["headers"] = {"authorization": basic_auth_to_header((settings.username, settings.password))}
     try:
         client = Elasticsearch(_nodes(settings), **options)
@@ -199,20 +195,25 @@ def explain(error: Exception, settings: Settings) -> str:
             reason = f"{text} (that was a proxy or another service, not Elasticsearch)"
             if status == 413:
                 # Elasticsearch answers 413 without its product header and without a reason.
-                reason = "the request is larger than it, or a proxy before it, takes"
+                reason = "the request is larger than Elasticsearch, or a proxy before it, accepts"
         if status == 401:
-            return f"{place} rejects the credentials (401): check api_key or username and password; it said: {reason}"
+            return f"{place} rejects the credentials (401): check api_key or username and password; reason: {reason}"
         if status == 403 and "cluster_block_exception" not in reason:
-            return f"{place} refuses this (403): the key lacks a privilege; it said: {reason}"
+            return f"{place} refuses this (403): the API key lacks a privilege; reason: {reason}"
         if status == 503 and _misses_shards(error.body):
             excerpt = textwrap.shorten(reason, 240, placeholder=" …")
             return (
-                f"{place} is only partly there (503): shards that this needs have no node just now, as while one "
-                f"starts or is away; try again in a moment; it said: {excerpt}"
+                f"{place} is only partly available (503): shards that this needs have no node at the moment, for "
+                f"example while one starts; try again later; reason: {excerpt}"
             )
         return f"{place} answered {status}: {reason}"
     if isinstance(error, TlsError):
-        return f"{place}: TLS failed: {error.message}; check ca_certs, ca_fingerprint and the host's name"
+        advice = (
+            "it answers without TLS: write http://, or the port that takes https"
+            if "WRONG_VERSION_NUMBER" in str(error.message)
+            else "check ca_certs, ca_fingerprint and the host's name"
+        )
+        return f"{place}: TLS failed: {error.message}; {advice}"
     if isinstance(error, ConnectionTimeout):
         return f"{place} did not answer within {settings.request_timeout:g} s"
     if isinstance(error, TransportConnectionError):
@@ -243,12 +244,8 @@ def _is_security_refusal(status: int, body: Any) -> bool:
     )
 
 
-def is_there(answer: ApiResponse[Any], asked: str) -> bool:
+def is_there(answer: ApiResponse[Any], request: str) -> bool:
     """Whether the requested object exists; Elasticsearch answers 404 where it doesn't.
-
-    Args:
-        answer: to a request for which 404 is no error.
-        asked: the request, for the message.
 
     Raises:
         NoAnswerError: the 404 is not Elasticsearch's.
@@ -256,7 +253,9 @@ def is_there(answer: ApiResponse[Any], asked: str) -> bool:
     if answer.meta.status != 404:
         return True
     if not is_genuine(answer):
-        raise NoAnswerError(f"the answer to {asked} is a 404, but not Elasticsearch's (a proxy in between?)")
+        raise NoAnswerError(
+            f"the answer to {request} is a 404, but not Elasticsearch's (is there a proxy in between?)"
+        )
     return False
 
 
@@ -307,4 +306,7 @@ def cause_of(error: TransportConnectionError) -> str:
         return "connection refused (is it running, is the port right?)"
     if "Name or service not known" in text or "getaddrinfo" in text or "resolve" in text:
         return "its name does not resolve"
+    if "Connection aborted" in text:
+        # Elasticsearch with TLS closes the connection when it is spoken to without.
+        return "it closed the connection without an answer (is it stopping, or does it take https:// only?)"
     return text.split(": ", 1)[-1] if "NewConnectionError" in text else text

@@ -63,16 +63,16 @@ class InForce:
     Attributes:
         templates: how new indices would differ.
         indices: how the current write indices differ.
-        remarks: worth knowing, no fault.
-        barred: no stream exists, and a foreign template would create the first.
-        unseen: the key may not read templates.
+        remarks: information that needs no action.
+        blocking: no stream exists, and a foreign template would create the first.
+        unreadable: the key may not read templates.
     """
 
     templates: list[str] = field(default_factory=list)
     indices: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
-    barred: bool = False
-    unseen: bool = False
+    blocking: bool = False
+    unreadable: bool = False
 
 
 def winner(templates: Iterable[Template], index: str) -> Template | None:
@@ -122,21 +122,21 @@ def in_force(client: Elasticsearch, namespace: str, *, thorough: bool = True, as
     except ApiError as error:
         if error.meta.status != 403:
             raise
-        found.unseen = True
+        found.unreadable = True
         found.remarks.append("can't check which index templates are in force: grant the cluster privilege `monitor`")
     else:
         suspects = (_customised(client) if as_ours else None) if thorough else frozenset()
         certain = _check_templates(client, listed, namespace, found, suspects)
     if thorough or found.templates:
         fresh = _check_indices(client, namespace, found)
-        found.barred = certain and fresh
+        found.blocking = certain and fresh
     return found
 
 
 def _check_templates(
     client: Elasticsearch, listed: list[Template], namespace: str, found: InForce, suspects: frozenset[str] | None
 ) -> bool:
-    """Check what new indices would be; gives whether a stream would certainly differ from ours.
+    """Check the mappings of new indices; gives whether a stream would certainly differ from ours.
 
     ``suspects``: our templates to simulate; None for all.
     """
@@ -160,13 +160,13 @@ def _check_templates(
     for (template, how), names in wrong.items():
         if template.name in ours:
             found.templates.append(
-                f"{', '.join(names)}: what our index template makes {how}, because a component template changes it: "
-                f"look at {template.name}@custom and put it right"
+                f"{', '.join(names)}: an index of our template {how}, because a component template changes it: "
+                f"correct {template.name}@custom"
             )
         else:
             found.templates.append(
                 f"index template {_named(template)} wins over ours for {', '.join(names)}"
-                f"{f': what it makes {how}' if how else ''}; give it a priority below {least}, or patterns that "
+                f"{f': its index {how}' if how else ''}; give it a priority below {least}, or patterns that "
                 "leave these names out, or delete it"
             )
     return any(how and names != [runs] for (template, how), names in wrong.items() if template.name not in ours)
@@ -195,13 +195,13 @@ def _check_indices(client: Elasticsearch, namespace: str, found: InForce) -> boo
         for index, how in indices[-1:]:
             if not how:
                 continue
-            mend = "run `neuroflow-ship rebuild-runs`, which creates it again"
+            fix = "run `neuroflow-ship rebuild-runs`, which creates it again"
             if name != runs:
-                mend = f"when the templates are right, roll over: POST /{name}/_rollover"
-            found.indices.append(f"{index}, which is written to, {how}: another template made it; {mend}")
+                fix = f"when the templates are right, roll over: POST /{name}/_rollover"
+            found.indices.append(f"the write index {index} {how}: another template created it; {fix}")
         if older := [index for index, how in indices[:-1] if how]:
             found.remarks.append(
-                f"{', '.join(older)}: made by another template; views may fail until that is reindexed or deleted"
+                f"{', '.join(older)}: created by another template; views may fail until it is reindexed or deleted"
             )
     if unseen:
         found.remarks.append(f"can't check the field mappings of {', '.join(unseen)}: grant `view_index_metadata`")
@@ -225,7 +225,7 @@ def _listed(client: Elasticsearch) -> list[Template]:
     body = _genuine(answer).body
     entries = body.get("index_templates", []) if isinstance(body, dict) else None
     if not isinstance(entries, list):
-        raise TransportError("the answer about index templates is none (a proxy in between?)")
+        raise TransportError("the answer about index templates is invalid (is there a proxy in between?)")
     return [one for entry in entries if (one := _read(entry)) is not None]
 
 
@@ -249,7 +249,7 @@ def _customised(client: Elasticsearch) -> frozenset[str] | None:
 
 def _genuine(answer: ApiResponse[Any]) -> ApiResponse[Any]:
     if not is_genuine(answer):
-        raise TransportError("the answer about index templates is not Elasticsearch's (a proxy in between?)")
+        raise TransportError("the answer about index templates is not Elasticsearch's (is there a proxy in between?)")
     return answer
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 
 class Outcome(Enum):
-    """What became of one document."""
+    """The outcome of sending one document."""
 
     ACKNOWLEDGED = "acknowledged"
     DUPLICATE = "duplicate"
@@ -23,7 +23,7 @@ class Outcome(Enum):
     MISSING_TEMPLATE = "missing template"
     """The index template is missing; retried when it is restored."""
     DEAD = "dead"
-    """Rejected for good."""
+    """Rejected permanently."""
 
 
 class Verdict(NamedTuple):
@@ -42,7 +42,7 @@ class Failure(NamedTuple):
         outcome: RETRY, or one that names what is missing.
         kind: failures of one kind are logged once a minute.
         reason: for the log; empty where the failure is logged elsewhere.
-        answered: something answered.
+        answered: whether there was an answer.
     """
 
     outcome: Outcome
@@ -70,7 +70,9 @@ def judge(item: dict[str, Any]) -> Verdict:
     """
     status = item.get("status")
     if type(status) is not int or not 100 <= status < 600:
-        return Verdict(Outcome.RETRY, 0, "no_status", "the answer gives no status for it (a proxy in between?)")
+        return Verdict(
+            Outcome.RETRY, 0, "no_status", "the answer gives no status for it (is there a proxy in between?)"
+        )
     if status in {200, 201} and item.get("failure_store") != "used":
         return CREATED
     if status == 409:
@@ -78,7 +80,7 @@ def judge(item: dict[str, Any]) -> Verdict:
     error = item.get("error")
     if not (isinstance(error, dict) and isinstance(error.get("type"), str)):
         if status >= 300:
-            return Verdict(Outcome.RETRY, 0, "no_error", f"{status} without a reason (a proxy in between?)")
+            return Verdict(Outcome.RETRY, 0, "no_error", f"{status} without a reason (is there a proxy in between?)")
         error = {}
     kind, reason = error.get("type", ""), _reason(error)
     if status in {200, 201}:

@@ -36,15 +36,15 @@ class Need:
 
 
 NEEDS = (
-    Need("ship", "no line is taken", streams=("auto_configure", "create_doc"), vital=True),
+    Need("ship", "nothing is shipped", streams=("auto_configure", "create_doc"), vital=True),
     Need(
-        "look up what may be there already, after a crash or an outage",
-        "lines that are sent again after a rollover are there twice",
+        "look up documents that may be indexed already, after a crash or an outage",
+        "lines that are sent again after a rollover may be indexed twice",
         streams=("read",),
     ),
     Need(
         "look up quickly near a rollover (recommended)",
-        "after a kill near a rollover it waits longer before it sends again",
+        "after a crash near a rollover the sidecar waits longer before it sends documents again",
         cluster=("monitor",),
         streams=("view_index_metadata",),
     ),
@@ -61,7 +61,7 @@ NEEDS = (
     ),
     Need(
         "setup, and templates at start",
-        "run `neuroflow-ship setup` with a key that may, and the sidecar with --no-setup",
+        "run `neuroflow-ship setup` with another key, and the sidecar with --no-setup",
         cluster=("manage_index_templates",),
     ),
     Need("neuroflow-logs", "the views are refused", streams=("read",), runs=("read",)),
@@ -77,17 +77,10 @@ class Lack:
 
 
 def lacks(client: Elasticsearch, namespace: str) -> list[Lack] | None:
-    """Ask the cluster what the key may do.
-
-    Args:
-        client: with the key.
-        namespace: of the streams, which need not exist.
-
-    Returns:
-        One for each need; None where the cluster has no security, or does not tell.
+    """Ask the cluster what the key lacks for each need; None where it has no security, or does not tell.
 
     Raises:
-        elastic_transport.ApiError: 401, the key is unknown.
+        elastic_transport.ApiError: 401, the key is invalid.
         elastic_transport.TransportError: the cluster can't be reached.
     """
     streams, runs = streams_of(namespace), run_index(namespace)

@@ -1,6 +1,6 @@
-"""Index templates into the cluster: only what differs is put, so a second run costs three small requests.
+"""Installs index templates: only those that differ, so a second run costs three small requests.
 
-Streams, indices and documents are never touched: a template speaks for what is created after it.
+Existing streams and indices do not change: a template applies to what is created after it.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from shipper.elastic.client import is_genuine, is_there
 # ("logs-neuroflow.app", "neuroflow-runs") only contain the word.
 PATTERNS: dict[Kind, str] = {"component_template": "neuroflow-*", "index_template": "*neuroflow*"}
 
-# Keys that Elasticsearch fills with defaults or stamps: there, what we ask for has to hold, and more may stand.
+# Keys to which Elasticsearch adds defaults or timestamps: our values must be there, and others may be.
 OPEN_KEYS = ("data_stream", "lifecycle", "data_stream_options")
 
-# What is looked at in a template of the cluster.
+# The parts of an installed template that are read.
 _TEMPLATE: Shape = {
     "_meta?": ({}, None),
     "template?": {
@@ -36,17 +36,16 @@ _TEMPLATE: Shape = {
     },
 }
 DONE: Shape = {"acknowledged?": bool}
-"""What Elasticsearch says when it has put a template or an index; a page is none of it."""
+"""The answer to a request that puts a template or an index."""
 
 Action = Literal["created", "updated", "unchanged", "newer"]
 
 
 @dataclass(frozen=True)
 class Change:
-    """What was done (or, in a dry run, would be) about one object.
+    """What was done (or, in a dry run, would be) about one template.
 
-    ``newer``: a later release put it there and it was left alone, so that two releases side by side
-    do not take turns overwriting each other.
+    ``newer``: a later release installed it, and it stays, so that two releases do not overwrite each other in turn.
     """
 
     kind: Kind
@@ -56,13 +55,6 @@ class Change:
 
 def install(client: Elasticsearch, *, dry_run: bool = False) -> list[Change]:
     """Bring the cluster's templates to this release's state.
-
-    Args:
-        client: the cluster.
-        dry_run: find out and report, put nothing.
-
-    Returns:
-        One change an object, in the order in which they are put.
 
     Raises:
         elasticsearch.ApiError: the cluster refused (401, 403: the privilege ``manage_index_templates``).
@@ -81,8 +73,8 @@ def install(client: Elasticsearch, *, dry_run: bool = False) -> list[Change]:
 
 
 def same(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
-    """Whether a template fetched from a cluster says what ours says, however the cluster spells it."""
-    # Stamps and defaults that the cluster adds at the top are not ours to compare; deleting one of ours is.
+    """Whether an installed template equals ours, apart from the cluster's spelling of values."""
+    # Timestamps and defaults that the cluster adds at the top are not compared; a deleted key of ours is.
     top = {"_meta", "version", "index_patterns", "priority", "composed_of", "ignore_missing_component_templates"}
     if any(_plain(wanted.get(key, [])) != _plain(found.get(key, [])) for key in top):
         return False
@@ -99,15 +91,15 @@ def same(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
 
 
 def capabilities_of(client: Elasticsearch) -> Capabilities:
-    """What the cluster's nodes can do, as far as they say."""
+    """What the cluster's nodes can do, as far as the key may see it."""
     try:
         answer = client.nodes.info(metric="plugins", filter_path=["nodes.*.version", "nodes.*.modules.name"])
     except ApiError as error:
-        # 403: the key may not look; 400, 404, 405, 410: a serverless project has no nodes to look at.
+        # 403: the key may not read it; 400, 404, 405, 410: a serverless project has no nodes.
         if error.meta.status == 403 or (error.meta.status in (400, 404, 405, 410) and is_genuine(error)):
             return FULL
         raise
-    return capabilities(validated(answer, NODES, "the question what the nodes can do"))
+    return capabilities(validated(answer, NODES, "the request for the nodes' modules"))
 
 
 def _installed(client: Elasticsearch) -> dict[tuple[Kind, str], dict[str, Any]]:
@@ -135,11 +127,11 @@ def templates_in(answer: ApiResponse[Any], kind: Kind, shape: Shape = None) -> l
     Raises:
         NoAnswerError: it is no such answer.
     """
-    asked = f"the request for {kind.replace('_', ' ')}s"
-    if not is_there(answer, asked):
+    request = f"the request for {kind.replace('_', ' ')}s"
+    if not is_there(answer, request):
         return []
     wanted: Shape = {f"{kind}s?": [{"name": str}]} if shape is None else {f"{kind}s": [{"name": str, kind: shape}]}
-    found: list[dict[str, Any]] = validated(answer, wanted, asked).get(f"{kind}s", [])
+    found: list[dict[str, Any]] = validated(answer, wanted, request).get(f"{kind}s", [])
     return found
 
 
@@ -150,7 +142,7 @@ def _action(wanted: dict[str, Any], found: dict[str, Any] | None, able: Capabili
         return "newer"
     if same(wanted, found):
         return "unchanged"
-    # A cluster that would not say what it can may have refused the option the last time.
+    # A cluster that does not tell its capabilities may have refused the option the last time.
     if able.failure_store is None and same(without_failure_store(wanted), found):
         return "unchanged"
     return "updated"
@@ -172,7 +164,7 @@ def _put(client: Elasticsearch, asset: Asset, wanted: dict[str, Any], able: Capa
 
 
 def _send(client: Elasticsearch, asset: Asset, body: dict[str, Any]) -> None:
-    # The typed methods of the client know only some of the keys; the body is whole as it is.
+    # The client's typed methods support only some of the keys.
     answer = client.perform_request(
         "PUT",
         f"/_{asset.kind}/{asset.name}",
@@ -197,7 +189,7 @@ def _flatten(node: Any, path: str, into: dict[str, Any]) -> None:
 
 
 def _plain(node: Any) -> Any:
-    """Scalars as the text that Elasticsearch gives back for settings and, in places, for mappings."""
+    """Scalars as text, as Elasticsearch returns settings and parts of mappings."""
     if isinstance(node, Mapping):
         return {key: _plain(value) for key, value in node.items()}
     if isinstance(node, list):

@@ -147,5 +147,5 @@ def _moment(given: Any) -> datetime | None:
         if not isinstance(moment, datetime):
             return None
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except FAILURES:  # it runs time zones of strangers, which may raise anything
+    except FAILURES:  # the application's time zones may raise anything
         return None

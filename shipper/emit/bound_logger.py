@@ -1,4 +1,4 @@
-"""The loggers of the application: structlog's methods, which never raise, whatever they are given.
+"""The loggers of the application: structlog's methods, which never raise.
 
 The level is checked first: events below it are not formatted, and no processor runs.
 """
@@ -9,7 +9,7 @@ import asyncio
 import contextvars
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import structlog
@@ -30,6 +30,20 @@ _METHODS = {
 }
 
 
+def _methods(number: int, name: str) -> tuple[Callable[..., Any], Callable[..., Awaitable[Any]]]:
+    """The logger methods of a level; the second writes in another thread, to be awaited."""
+
+    def method(self: BoundLogger, event: Any = "", /, *args: Any, **kw: Any) -> Any:
+        return self._log(number, name, event, args, kw)
+
+    async def async_method(self: BoundLogger, event: Any = "", /, *args: Any, **kw: Any) -> Any:
+        return await self._alog(number, name, event, args, kw)
+
+    method.__name__, async_method.__name__ = name, f"a{name}"
+    method.__doc__ = async_method.__doc__ = f"Log at level {name}."
+    return method, async_method
+
+
 class BoundLogger(structlog.BoundLoggerBase):
     """The logger from ``get_logger``, and from ``structlog.get_logger`` after ``setup_logging``.
 
@@ -37,25 +51,14 @@ class BoundLogger(structlog.BoundLoggerBase):
     Arguments that don't fit go to the field ``positional_args``.
     """
 
-    def debug(self, event: Any = "", /, *args: Any, **kw: Any) -> Any:
-        """Log at level debug."""
-        return self._log(logging.DEBUG, "debug", event, args, kw)
-
-    def info(self, event: Any = "", /, *args: Any, **kw: Any) -> Any:
-        """Log at level info."""
-        return self._log(logging.INFO, "info", event, args, kw)
-
-    def warning(self, event: Any = "", /, *args: Any, **kw: Any) -> Any:
-        """Log at level warning."""
-        return self._log(logging.WARNING, "warning", event, args, kw)
-
-    def error(self, event: Any = "", /, *args: Any, **kw: Any) -> Any:
-        """Log at level error."""
-        return self._log(logging.ERROR, "error", event, args, kw)
-
-    def critical(self, event: Any = "", /, *args: Any, **kw: Any) -> Any:
-        """Log at level critical."""
-        return self._log(logging.CRITICAL, "critical", event, args, kw)
+    debug, adebug = _methods(logging.DEBUG, "debug")
+    info, ainfo = _methods(logging.INFO, "info")
+    warning, awarning = _methods(logging.WARNING, "warning")
+    error, aerror = _methods(logging.ERROR, "error")
+    critical, acritical = _methods(logging.CRITICAL, "critical")
+    msg, amsg = info, ainfo
+    warn, awarn = warning, awarning
+    err, fatal, afatal = error, critical, acritical
 
     def exception(self, event: Any = "", /, *args: Any, **kw: Any) -> Any:
         """Log at level error, with the exception that is being handled."""
@@ -67,26 +70,6 @@ class BoundLogger(structlog.BoundLoggerBase):
         number = level_number(level)
         return self._log(number, method_of(number), event, args, kw)
 
-    async def adebug(self, event: Any = "", /, *args: Any, **kw: Any) -> Any:
-        """Log at level debug, written by another thread."""
-        return await self._alog(logging.DEBUG, "debug", event, args, kw)
-
-    async def ainfo(self, event: Any = "", /, *args: Any, **kw: Any) -> Any:
-        """Log at level info, written by another thread."""
-        return await self._alog(logging.INFO, "info", event, args, kw)
-
-    async def awarning(self, event: Any = "", /, *args: Any, **kw: Any) -> Any:
-        """Log at level warning, written by another thread."""
-        return await self._alog(logging.WARNING, "warning", event, args, kw)
-
-    async def aerror(self, event: Any = "", /, *args: Any, **kw: Any) -> Any:
-        """Log at level error, written by another thread."""
-        return await self._alog(logging.ERROR, "error", event, args, kw)
-
-    async def acritical(self, event: Any = "", /, *args: Any, **kw: Any) -> Any:
-        """Log at level critical, written by another thread."""
-        return await self._alog(logging.CRITICAL, "critical", event, args, kw)
-
     async def aexception(self, event: Any = "", /, *args: Any, **kw: Any) -> Any:
         """Log at level error, with the exception that is being handled, written by another thread."""
         kw.setdefault("exc_info", True)
@@ -96,10 +79,6 @@ class BoundLogger(structlog.BoundLoggerBase):
         """Log at a level, by number or name, written by another thread."""
         number = level_number(level)
         return await self._alog(number, method_of(number), event, args, kw)
-
-    msg, amsg = info, ainfo
-    warn, awarn = warning, awarning
-    err, fatal, afatal = error, critical, acritical
 
     def is_enabled_for(self, level: int) -> bool:
         """Whether an event of this level would be written."""
@@ -120,7 +99,7 @@ class BoundLogger(structlog.BoundLoggerBase):
             if chain is not None and not chain.wants(level, self._logger, kw, self._context):
                 return None
             return self._writer_of(chain, method, event, args, kw)()
-        except FAILURES as error:  # a log line must not stop the work it tells of
+        except FAILURES as error:  # logging must not stop the application
             report_failure(error, f"{text(event)} {text(args)} {text(kw)}")
             return None
 
@@ -131,21 +110,21 @@ class BoundLogger(structlog.BoundLoggerBase):
                 return None
             if kw.get("exc_info") is True:  # the thread that writes handles no exception
                 kw["exc_info"] = sys.exc_info()
-            way = self._writer_of(chain, method, event, args, kw)
-        except FAILURES as error:  # a log line must not stop the work it tells of
+            write = self._writer_of(chain, method, event, args, kw)
+        except FAILURES as error:  # logging must not stop the application
             report_failure(error, f"{text(event)} {text(args)} {text(kw)}")
             return None
         context = contextvars.copy_context()
         try:
-            writing = asyncio.get_running_loop().run_in_executor(None, context.run, way)
+            writing = asyncio.get_running_loop().run_in_executor(None, context.run, write)
         except RuntimeError:  # the loop is closing and takes no more work
-            return way()
+            return write()
         return await writing
 
     def _writer_of(
         self, chain: Chain | None, method: str, event: Any, args: tuple[Any, ...], kw: dict[str, Any]
     ) -> Callable[[], Any]:
-        """What is left to do once the event is as it was at the moment of the call."""
+        """Complete the event as it is at the moment of the call; gives a function that writes it."""
         if type(event) is str and not event and "event" in kw:
             event = kw.pop("event")  # by name, as structlog's own methods take it
         event, rest = interpolated(event, args)
@@ -165,7 +144,7 @@ class BoundLogger(structlog.BoundLoggerBase):
             return getattr(self._logger, method)(*args, **fields)
         except structlog.DropEvent:
             return None
-        except FAILURES as error:  # a log line must not stop the work it tells of
+        except FAILURES as error:  # logging must not stop the application
             report_failure(error, f"{text(event)} {text(kw)}")
             return None
 
@@ -178,9 +157,9 @@ def unbound(**initial: Any) -> FilteringBoundLogger:
 def level_number(level: Any) -> int:
     """A level, by number or name, as a number; anything else is info."""
     try:
-        known = logging.getLevelNamesMapping()
-        return known[level.upper()] if isinstance(level, str) else int(level)
-    except FAILURES:  # it runs methods of strangers, which may raise anything
+        numbers = logging.getLevelNamesMapping()
+        return numbers[level.upper()] if isinstance(level, str) else int(level)
+    except FAILURES:  # methods of the application's objects may raise anything
         return logging.INFO
 
 

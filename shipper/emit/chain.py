@@ -18,7 +18,7 @@ from shipper.emit.own_keys import free_key, set_own
 from shipper.emit.plain import text
 from shipper.emit.rotating_file import Rotation
 from shipper.emit.standard_streams import report_failure
-from shipper.emit.strangers import FAILURES, asked
+from shipper.emit.strangers import FAILURES, guarded
 
 SERVICE = "neuroflow"
 ARGUMENTS = "positional_args"
@@ -48,7 +48,7 @@ class Chain:
         Args:
             level: of the event.
             logger: from structlog's factory; it may have a name.
-            contexts: of the event; the first that has a component counts.
+            contexts: of the event; the first component applies.
         """
         output = self.output or _standard_output()
         if level < output.levels.lowest:
@@ -72,10 +72,10 @@ class Chain:
         try:
             level = _LEVELS.get(method_name.upper(), logging.INFO)
             if self.wants(level, logger, event_dict):
-                # The arguments are there where structlog's logger for the standard library is configured.
+                # Arguments are present where structlog's logger for the standard library is configured.
                 event, rest = interpolated(event_dict.pop("event", ""), event_dict.pop(ARGUMENTS, ()))
                 self.write(complete_event(_NAMES.get(method_name, method_name), logger, event_dict, event, rest))
-        except FAILURES as error:  # a log line must not stop the work it tells of
+        except FAILURES as error:  # logging must not stop the application
             report_failure(error, text(event_dict))
         raise structlog.DropEvent
 
@@ -86,15 +86,7 @@ CHAIN = Chain()
 def complete_event(
     level: str, logger: Any, given: Mapping[str, Any], event: Any, arguments: tuple[Any, ...] = ()
 ) -> dict[str, Any]:
-    """The event with all its fields.
-
-    Args:
-        level: its name.
-        logger: from structlog's factory; it may have a name.
-        given: the application's fields, bound before or in this call.
-        event: the message.
-        arguments: those that don't fit into the message.
-    """
+    """The event with all its fields."""
     fields: dict[str, Any] = dict(structlog.contextvars.get_contextvars())
     name = getattr(logger, "name", None)
     if isinstance(name, str) and "component" not in given:
@@ -117,8 +109,8 @@ def interpolated(event: Any, args: Any) -> tuple[Any, Any]:
     try:
         # As in the standard library, a single mapping fills by names.
         named = len(args) == 1 and isinstance(args[0], Mapping) and args[0]
-        return asked(mod, event, args[0] if named else args), ()
-    except FAILURES:  # it runs __str__ of strangers, which may raise anything
+        return guarded(mod, event, args[0] if named else args), ()
+    except FAILURES:  # __str__ of the application's objects may raise anything
         return event, args
 
 
@@ -129,9 +121,9 @@ def stamp(fields: MutableMapping[str, Any]) -> None:
 
 
 def render(fields: MutableMapping[str, Any]) -> None:
-    """Replace ``stack_info`` and ``exc_info`` by stack and traceback as text; an ``exc_info`` that is none stays."""
-    asked = fields.pop("stack_info", None)
-    if asked is not None and asked is not False:
+    """Replace ``stack_info`` and ``exc_info`` by stack and traceback as text; an invalid ``exc_info`` stays."""
+    stack_info = fields.pop("stack_info", None)
+    if stack_info is not None and stack_info is not False:
         set_own(fields, "stack", stack_text())
     exc_info = fields.pop("exc_info", None)
     traceback = exception_text(exc_info)

@@ -23,13 +23,6 @@ class WorkflowLogContext:
 
     Values left at None are not added (0 is an id).  Blocks nest: the inner value applies, and the outer one again
     after the block, also after an exception.  New threads start without context, asyncio tasks with a copy of it.
-
-    Args:
-        workflow_run_id: the workflow run.
-        stage: the stage of the workflow.
-        pipeline: the pipeline's name.
-        session_id: the imaging session.
-        subject_id: the subject.
     """
 
     def __init__(
@@ -56,10 +49,7 @@ class WorkflowLogContext:
         return unbound()
 
     def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Restore what was bound before."""
         frames = _entered.get()

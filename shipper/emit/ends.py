@@ -10,12 +10,7 @@ _MAX_CHECKS = 3
 
 
 def is_ended(fd: int, size: int) -> bool:
-    """Whether a file ends with a line feed; also True if it can't be read.
-
-    Args:
-        fd: the open file.
-        size: of the file, bytes.
-    """
+    """Whether a file ends with a line feed; also True if it can't be read."""
     if not size:
         return True
     try:

@@ -20,6 +20,10 @@ def _log(log: FilteringBoundLogger, event: Event, extra: Mapping[str, Any], **fi
     write(event.value, **{key: value for key, value in fields.items() if value is not None}, **extra)
 
 
+def _ids(subject: int | str | None, session: int | str | None, workflow_run: int | None) -> dict[str, Any]:
+    return {"subject_id": subject, "session_id": session, "workflow_run_id": workflow_run}
+
+
 def workflow_started(log: FilteringBoundLogger, *, workflow_run_id: int, trigger: str, **extra: Any) -> None:
     """Log (info) that a workflow run started, and its trigger: scheduled, manual or event."""
     _log(log, Event.WORKFLOW_STARTED, extra, workflow_run_id=workflow_run_id, trigger=trigger)
@@ -29,14 +33,7 @@ def workflow_completed(
     log: FilteringBoundLogger, *, workflow_run_id: int, duration: float, stages: int, **extra: Any
 ) -> None:
     """Log (info) that a workflow run completed, and its number of stages."""
-    _log(
-        log,
-        Event.WORKFLOW_COMPLETED,
-        extra,
-        workflow_run_id=workflow_run_id,
-        duration=duration,
-        stages=stages,
-    )
+    _log(log, Event.WORKFLOW_COMPLETED, extra, workflow_run_id=workflow_run_id, duration=duration, stages=stages)
 
 
 def workflow_failed(log: FilteringBoundLogger, *, workflow_run_id: int, error: str, **extra: Any) -> None:
@@ -71,12 +68,7 @@ def stage_completed(
 
 
 def stage_failed(
-    log: FilteringBoundLogger,
-    *,
-    stage: str,
-    errors: list[str],
-    workflow_run_id: int | None = None,
-    **extra: Any,
+    log: FilteringBoundLogger, *, stage: str, errors: list[str], workflow_run_id: int | None = None, **extra: Any
 ) -> None:
     """Log (error) that a stage failed, with all errors."""
     _log(log, Event.STAGE_FAILED, extra, stage=stage, errors=errors, workflow_run_id=workflow_run_id)
@@ -93,16 +85,8 @@ def pipeline_queued(
     **extra: Any,
 ) -> None:
     """Log (info) that a pipeline run is queued; later events of the run need only its run id."""
-    _log(
-        log,
-        Event.PIPELINE_QUEUED,
-        extra,
-        pipeline=pipeline,
-        run_id=run_id,
-        subject_id=subject_id,
-        session_id=session_id,
-        workflow_run_id=workflow_run_id,
-    )
+    ids = _ids(subject_id, session_id, workflow_run_id)
+    _log(log, Event.PIPELINE_QUEUED, extra, pipeline=pipeline, run_id=run_id, **ids)
 
 
 def pipeline_started(
@@ -116,16 +100,8 @@ def pipeline_started(
     **extra: Any,
 ) -> None:
     """Log (info) that a worker started a pipeline run."""
-    _log(
-        log,
-        Event.PIPELINE_STARTED,
-        extra,
-        pipeline=pipeline,
-        run_id=run_id,
-        subject_id=subject_id,
-        session_id=session_id,
-        workflow_run_id=workflow_run_id,
-    )
+    ids = _ids(subject_id, session_id, workflow_run_id)
+    _log(log, Event.PIPELINE_STARTED, extra, pipeline=pipeline, run_id=run_id, **ids)
 
 
 def pipeline_completed(
@@ -140,17 +116,8 @@ def pipeline_completed(
     **extra: Any,
 ) -> None:
     """Log (info) that a pipeline run completed."""
-    _log(
-        log,
-        Event.PIPELINE_COMPLETED,
-        extra,
-        pipeline=pipeline,
-        run_id=run_id,
-        duration=duration,
-        subject_id=subject_id,
-        session_id=session_id,
-        workflow_run_id=workflow_run_id,
-    )
+    ids = _ids(subject_id, session_id, workflow_run_id)
+    _log(log, Event.PIPELINE_COMPLETED, extra, pipeline=pipeline, run_id=run_id, duration=duration, **ids)
 
 
 def pipeline_failed(
@@ -166,18 +133,8 @@ def pipeline_failed(
     **extra: Any,
 ) -> None:
     """Log (error) that a pipeline run failed, and why."""
-    _log(
-        log,
-        Event.PIPELINE_FAILED,
-        extra,
-        pipeline=pipeline,
-        run_id=run_id,
-        error=error,
-        duration=duration,
-        subject_id=subject_id,
-        session_id=session_id,
-        workflow_run_id=workflow_run_id,
-    )
+    ids = _ids(subject_id, session_id, workflow_run_id)
+    _log(log, Event.PIPELINE_FAILED, extra, pipeline=pipeline, run_id=run_id, error=error, duration=duration, **ids)
 
 
 def discovery_started(log: FilteringBoundLogger, *, path: Path | str, **extra: Any) -> None:

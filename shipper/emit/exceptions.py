@@ -8,7 +8,7 @@ import traceback
 from typing import Any
 
 from shipper.emit.plain import text
-from shipper.emit.strangers import FAILURES, asked
+from shipper.emit.strangers import FAILURES, guarded
 
 _OURS = ("structlog", "shipper.emit")
 
@@ -23,7 +23,7 @@ def exception_text(given: Any) -> str | None:
         info = _exc_info(given)
         if info[0] is None:
             return None
-        return asked(logging.Formatter().formatException, info)
+        return guarded(logging.Formatter().formatException, info)
     except FAILURES:  # tracebacks that came through a pickle are imitations; others fail by themselves
         return None if info[1] is None else text(info[1])
 

@@ -16,17 +16,13 @@ from shipper.emit.forks import closed_in_child
 MAX_WAIT = 1.0
 """Seconds that a log call waits for a lock.  Writers hold it for microseconds, rotations for milliseconds."""
 _RETRY_AFTER = 30.0
-"""Seconds after such a wait was in vain in which no call waits again."""
+"""Seconds after a failed wait in which no call waits again."""
 _FIRST_PAUSE = 0.0005
 _LONGEST_PAUSE = 0.02
 
 
 class LockFile:
-    """A lock file that stays open between uses and is created again when somebody has deleted it.
-
-    Args:
-        path: the lock file, in an existing folder.
-    """
+    """A lock file that stays open between uses and is created again when somebody has deleted it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -81,15 +77,10 @@ class LockFile:
 
 
 def lock_exclusive(fd: int, path: Path, max_wait: float = MAX_WAIT) -> bool:
-    """Hold a lock alone; gives False if others hold it for the whole time.
+    """Take the exclusive lock; gives False if others hold it for the whole time.
 
-    Processes that want it at the same time are served fairly by the kernel's queue, but not by polling.  So polling
-    only finds out whether it gets free at all, on a descriptor of its own, and then the queue is entered.
-
-    Args:
-        fd: the open lock file.
-        path: the lock file.
-        max_wait: seconds after which to give up.
+    Processes that want it at the same time are served fairly by the kernel's queue, but not by polling.  So this
+    polls on another descriptor until the lock is free, and then waits in the queue.
 
     Raises:
         OSError: the file system has no locks.

@@ -43,25 +43,21 @@ _registered: weakref.WeakSet[Forkable] = weakref.WeakSet()
 _descriptors: set[int] = set()
 
 
-def _before() -> None:
+def _call(handler: str) -> None:
     for one in list(_registered):
         with contextlib.suppress(Exception):  # a failure must not stop the other handlers
-            one.before_fork()
-
-
-def _after_in_parent() -> None:
-    for one in list(_registered):
-        with contextlib.suppress(Exception):
-            one.after_fork_in_parent()
+            getattr(one, handler)()
 
 
 def _after_in_child() -> None:
-    for one in list(_registered):
-        with contextlib.suppress(Exception):
-            one.after_fork_in_child()
+    _call("after_fork_in_child")
     while _descriptors:
         with contextlib.suppress(OSError):
             os.close(_descriptors.pop())
 
 
-os.register_at_fork(before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child)
+os.register_at_fork(
+    before=lambda: _call("before_fork"),
+    after_in_parent=lambda: _call("after_fork_in_parent"),
+    after_in_child=_after_in_child,
+)

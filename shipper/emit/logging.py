@@ -89,7 +89,7 @@ def add_workflow_context(
 
 
 class _NamedLogger:
-    """What ``structlog.get_logger("name")`` wraps: it keeps the name, which structlog's own loggers drop."""
+    """Keeps the name of ``structlog.get_logger("name")``, which structlog's own loggers drop."""
 
     def __init__(self, name: object = None) -> None:
         self.name = name

@@ -64,12 +64,7 @@ class MetricsCollector(Forkable):
                 self._current_metrics[key] = WorkflowMetrics(workflow_run_id, datetime.now(UTC))
 
     def record_stage(
-        self,
-        workflow_run_id: int,
-        stage: str,
-        success: bool,
-        duration_seconds: float,
-        tasks_queued: int = 0,
+        self, workflow_run_id: int, stage: str, success: bool, duration_seconds: float, tasks_queued: int = 0
     ) -> None:
         """Count a finished stage; of a stage that ran twice, the last duration counts."""
         name, seconds, succeeded, queued = (

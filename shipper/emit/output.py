@@ -28,25 +28,13 @@ class _Sink(Protocol):
 class Output:
     """The configuration of one call of ``setup_logging``: levels, format of the lines, files.
 
-    Args:
-        levels: which events are written.
-        form: ``json`` or ``console``.
-        log_file: replaces ``neuroflow.log``.
-        log_dir: folder of ``neuroflow.log`` and ``workflow.log``.
-        rotation: of both files.
-
     Raises:
         ValueError: the form is unknown.
         OSError: a file can't be opened.
     """
 
     def __init__(
-        self,
-        levels: Levels,
-        form: Format,
-        log_file: Path | None,
-        log_dir: Path | None,
-        rotation: Rotation,
+        self, levels: Levels, form: Format, log_file: Path | None, log_dir: Path | None, rotation: Rotation
     ) -> None:
         if form not in _FORMATS:
             raise ValueError(f"format: {form!r} is not a log format; use one of {', '.join(_FORMATS)}")
@@ -70,7 +58,7 @@ class Output:
             )
 
     def write(self, event: Mapping[str, Any]) -> None:
-        """Write the finished event; if its file refuses, to standard error, which a service manager keeps.
+        """Write the finished event; to standard error if its file can't be written.
 
         Never raises.
         """
@@ -80,7 +68,7 @@ class Output:
             name = text(event.get("event", ""))
             sink = self._workflow if name.startswith(WORKFLOW_LOG_PREFIXES) else self._main
             sink.write(f"{line}\n".encode())
-        except FAILURES as error:  # a log line must not stop the work it tells of
+        except FAILURES as error:  # logging must not stop the application
             report_failure(error, line)
 
     def close(self) -> None:

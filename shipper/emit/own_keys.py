@@ -7,13 +7,7 @@ from typing import Any
 
 
 def set_own(event: MutableMapping[str, Any], key: str, value: str) -> None:
-    """Set a key; a different value that the application has there moves to ``key_``.
-
-    Args:
-        event: the event, changed in place.
-        key: one that ``emit`` sets.
-        value: its value.
-    """
+    """Set a key; a different value that the application has there moves to ``key_``."""
     if key in event:
         theirs = event.pop(key)
         # Only texts are compared: with arrays and other objects ``==`` may give anything or raise.

@@ -32,7 +32,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _bytes_again(error: UnicodeError) -> tuple[str | bytes, int]:
+def _original_bytes(error: UnicodeError) -> tuple[str | bytes, int]:
     """Codec error handler: bytes that were not UTF-8 (surrogateescape) as they were, other surrogates as escapes."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
@@ -42,21 +42,21 @@ def _bytes_again(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 def _text_of(given: str | bytes) -> str:
-    """What was given, bytes as they are; who pumps a pipeline's output must not be stopped by what it is."""
-    kind = type(given)  # not isinstance: a stranger may claim any class
+    """The given output as text, bytes unchanged; never raises, because the caller must not stop."""
+    kind = type(given)  # not isinstance: an object may claim any class
     if issubclass(kind, bytes | bytearray | memoryview):
         return bytes(given).decode("utf-8", "surrogateescape")  # type: ignore[arg-type] # one of these
     return str.__str__(given) if issubclass(kind, str) else shown(given)
 
 
-codecs.register_error("shipper.emit.bytes_again", _bytes_again)
+codecs.register_error("shipper.emit.bytes_again", _original_bytes)
 
 
 class PipelineLogCapture(Forkable):
     """Captures stdout and stderr of a pipeline run into ``{pipeline}_{run_id}_{YYYYmmdd_HHMMSS}.log`` (UTC).
 
-    Every write is in the file when it returns, so it survives a crash.  If the disk refuses, the text is kept in
-    memory and written with the next write: a full disk must not stop the pipeline.  Safe for threads, e.g. one for
+    Every write is in the file when it returns, so it survives a crash.  If the disk is full, the text is kept in
+    memory and written with the next write, so that the pipeline continues.  Safe for threads, e.g. one for
     each stream, and for signal handlers.  A child that is forked inside the block may write, too; the process that
     entered the block completes the file.
 
@@ -71,12 +71,7 @@ class PipelineLogCapture(Forkable):
     """
 
     def __init__(
-        self,
-        run_id: int,
-        pipeline_name: str,
-        log_dir: Path,
-        *,
-        clock: Callable[[], datetime] = _now,
+        self, run_id: int, pipeline_name: str, log_dir: Path, *, clock: Callable[[], datetime] = _now
     ) -> None:
         super().__init__()
         if "/" in pipeline_name or "\0" in pipeline_name:
@@ -96,7 +91,7 @@ class PipelineLogCapture(Forkable):
         self._stream: _Stream = "STDOUT"  # of the last text in the file
         self._stderr_begun = False
         self._at_line_start = True
-        self._pending = b""  # not yet written, because the disk refused
+        self._pending = b""  # not yet written, because of an error
 
     def __enter__(self) -> Self:
         """Create the file.
@@ -106,7 +101,7 @@ class PipelineLogCapture(Forkable):
             ValueError: this capture was used before.
         """
         if self.log_file is not None:
-            raise ValueError(f"the capture of run {self.run_id} was used before; make a new one")
+            raise ValueError(f"the capture of run {self.run_id} was used before; create a new one")
         self.log_dir.mkdir(parents=True, exist_ok=True)
         self._fd, self.log_file = self._create()
         self._in_child = False
@@ -115,15 +110,12 @@ class PipelineLogCapture(Forkable):
         return self
 
     def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Complete the file, also after an exception.
 
         Raises:
-            OSError: the disk still refuses a part of the output (and the body itself raised nothing).
+            OSError: a part of the output still can't be written (and the block raised nothing).
         """
         with self._mutex:
             if not self._stderr_begun and not self._in_child:
@@ -147,7 +139,7 @@ class PipelineLogCapture(Forkable):
         self._in_child = self._fd >= 0
 
     def write_stdout(self, text: str | bytes) -> None:
-        """Append standard output of the pipeline; bytes as they are.
+        """Append standard output of the pipeline; bytes are written unchanged.
 
         Raises:
             ValueError: the capture is not running.
@@ -155,7 +147,7 @@ class PipelineLogCapture(Forkable):
         self._capture("STDOUT", text)
 
     def write_stderr(self, text: str | bytes) -> None:
-        """Append standard error of the pipeline; bytes as they are.
+        """Append standard error of the pipeline; bytes are written unchanged.
 
         Raises:
             ValueError: the capture is not running.

@@ -1,4 +1,4 @@
-"""Any value → JSON values, so that no value costs a log line."""
+"""Any value → JSON values, so that every log line can be written."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from enum import Enum
 from os import PathLike, fspath
 from typing import Any
 
-from shipper.emit.strangers import FAILURES, asked
+from shipper.emit.strangers import FAILURES, guarded
 
 _MAX_DEPTH = 64  # nesting below this is shown as text; readers of JSON give up at depths not far beyond
-_MOST = 100_000  # values of one line; what has no end must not hang the application
+_MAX_VALUES = 100_000  # values of one line; endless ones must not hang the application
 _MORE = "<more that is not shown>"
 _SINGLE = frozenset({bool, int, float, str, bytes, date, datetime, time, timedelta})
 _COUNTED = frozenset({dict, list, tuple})
@@ -24,14 +24,14 @@ _INTEGERS = range(-(2**63), 2**64)  # what readers keep exact; longer ones are s
 def plain(value: Any) -> Any:
     r"""The value, built only of dict, list, str, int, float, bool and None.
 
-    Scalars of numpy and its kin (whatever has ``item()`` and no dimensions) become the Python value that they stand
-    for, members of an ``Enum`` their value, time spans seconds, dates ISO text, bytes text, decimal numbers text with
-    all their digits.  Paths, UUIDs and other objects become their ``str``, exceptions and sets their ``repr``.  NaN,
-    NaT and infinities become None, as JSON has no word for them.  Keys become text and stay distinct.  Lone
-    surrogates become their escapes (``\udce9``), as UTF-8 can't hold them.  Of a value that holds very many others,
-    or has no end, the first hundred thousand are shown.  Never raises.
+    Scalars of numpy and similar libraries (objects with ``item()`` and no dimensions) become Python values, members
+    of an ``Enum`` their value, time spans seconds, dates ISO text, bytes text, decimal numbers text with all digits.
+    Paths, UUIDs and other objects become their ``str``, exceptions and sets their ``repr``.  NaN, NaT and infinities,
+    which JSON lacks, become None.  Keys become text and stay distinct.  Lone surrogates become their escapes
+    (``\udce9``), as UTF-8 can't hold them.  Of a value with very many or endlessly many parts, the first hundred
+    thousand are shown.  Never raises.
     """
-    return _plain(value, (), [_MOST])
+    return _plain(value, (), [_MAX_VALUES])
 
 
 def json_line(entry: Mapping[Any, Any]) -> str:
@@ -53,15 +53,15 @@ def text(value: Any) -> str:
         elif isinstance(value, date | time):
             shown = value.isoformat()
         elif isinstance(value, BaseException | set | frozenset):
-            shown = asked(repr, value)
+            shown = guarded(repr, value)
         elif isinstance(value, PathLike):
             return text(fspath(value))
         else:
-            shown = asked(str, value)
+            shown = guarded(str, value)
         if shown.isascii():
             return shown
         return shown.encode("utf-8", "backslashreplace").decode("utf-8")
-    except FAILURES:  # it runs __str__ of strangers, which may raise anything
+    except FAILURES:  # __str__ of the application's objects may raise anything
         return f"<{_kind(value)} that can't be shown>"
 
 
@@ -91,7 +91,7 @@ def _plain(value: Any, parents: tuple[int, ...], room: list[int]) -> Any:
         if not isinstance(value, str | bytes) and hasattr(value, "item"):
             value = _python_value(value)
         return _single(value)
-    except FAILURES:  # it runs methods of strangers, which may raise anything
+    except FAILURES:  # methods of the application's objects may raise anything
         return text(value)
 
 
@@ -112,9 +112,9 @@ def _single(value: Any) -> Any:
 
 
 def _python_value(value: Any) -> Any:
-    """What a single value of numpy, torch and others stands for; an array, and whatever else has ``item``, itself."""
+    """The Python value of a scalar of numpy, torch and others; others with ``item``, such as arrays, unchanged."""
     shape = getattr(value, "shape", ())
-    if not isinstance(shape, tuple) or shape:  # what is no tuple is not numpy's, and may have no end
+    if not isinstance(shape, tuple) or shape:  # another type is not numpy's, and may be endless
         return value
     kind = getattr(getattr(value, "dtype", None), "kind", "")
     if kind in ("m", "M"):
@@ -138,7 +138,7 @@ def _container(value: Any, parents: tuple[int, ...], room: list[int]) -> Any:
     if id(value) in parents or len(parents) >= _MAX_DEPTH:
         return f"<{type(value).__name__} inside itself or too deep>"
     inside = (*parents, id(value))
-    # Python's own know how many they hold: nearly all are counted in one go.
+    # Nearly all values are Python's own containers, whose length is known.
     counted = type(value) in _COUNTED and len(value) <= room[0]
     if counted:
         room[0] -= len(value)
@@ -156,8 +156,8 @@ def _container(value: Any, parents: tuple[int, ...], room: list[int]) -> Any:
     out: dict[str, Any] = {}
     for key, item in value.items():
         if not counted:
-            # The fields of an event are there whatever one of them holds.
-            if room[0] <= 0 and (parents or len(out) >= _MOST):
+            # All fields of the event itself are kept, however large one of them is.
+            if room[0] <= 0 and (parents or len(out) >= _MAX_VALUES):
                 out[_MORE] = True
                 break
             room[0] -= 1

@@ -75,10 +75,6 @@ class Rotation:
 class RotatingFile(Forkable):
     """One log file, opened for appending; safe for threads, for forked children and for other processes.
 
-    Args:
-        path: the file; missing folders are created.
-        rotation: when it is rotated.
-
     Raises:
         OSError: the file can't be created or opened.
     """
@@ -107,7 +103,7 @@ class RotatingFile(Forkable):
         another one closed it must not lose its line.
 
         Raises:
-            OSError: the disk refuses.
+            OSError: the record can't be written.
         """
         with self._mutex:
             if self._busy:  # a signal handler logs during a write of this thread

@@ -13,18 +13,14 @@ import threading
 from typing import Literal, TextIO
 
 from shipper.emit.forks import Forkable
-from shipper.emit.strangers import FAILURES, asked
+from shipper.emit.strangers import FAILURES, guarded
 
 _MAX_WAIT = 1.0
 """Seconds that a fork waits for a thread that writes, and a child for the stream's lock."""
 
 
 class StandardStream(Forkable):
-    """One of the two streams, looked up for every line, because test runners and workers replace it.
-
-    Args:
-        name: its name in the module ``sys``.
-    """
+    """One of the two streams, looked up for every line, because test runners and workers replace it."""
 
     def __init__(self, name: Literal["stdout", "stderr"]) -> None:
         super().__init__()
@@ -38,7 +34,7 @@ class StandardStream(Forkable):
         """Write a record in UTF-8 to the stream, in the stream's encoding.
 
         Raises:
-            OSError: the stream refuses.
+            OSError: the stream can't be written.
             AttributeError: there is no stream.
         """
         with self._mutex:
@@ -122,12 +118,12 @@ def report_failure(error: BaseException, line: str) -> None:
     try:
         report = f"logging failed ({type(error).__name__}: {_message(error)}); the line was: {line}\n"
         STDERR.write(report.encode("utf-8", "backslashreplace"))
-    except FAILURES:  # there is nobody left to tell
+    except FAILURES:  # no other output is left
         pass
 
 
 def _message(error: BaseException) -> str:
     try:
-        return asked(str, error)
-    except FAILURES:  # it runs __str__ of strangers, which may raise anything
+        return guarded(str, error)
+    except FAILURES:  # __str__ of the application's objects may raise anything
         return "it can't be shown"

@@ -17,7 +17,7 @@ from shipper.emit.output import Output
 from shipper.emit.own_keys import free_key, set_own
 from shipper.emit.plain import text
 from shipper.emit.standard_streams import report_failure
-from shipper.emit.strangers import FAILURES, asked
+from shipper.emit.strangers import FAILURES, guarded
 
 # The parent of task loggers, whatever their names are.
 CELERY_TASKS = "celery.task"
@@ -27,11 +27,7 @@ _WRAPPING = ("_logger", "_name")
 
 
 class RecordHandler(logging.Handler):
-    """Writes every record to the current output.
-
-    Args:
-        output: gives the current output; None while there is none.
-    """
+    """Writes every record to the current output."""
 
     def __init__(self, output: Callable[[], Output | None]) -> None:
         super().__init__()
@@ -60,7 +56,7 @@ class RecordHandler(logging.Handler):
                 for key, value in current_task().items():
                     vars(record).setdefault(key, value)
             output.write(event_of(record))
-        except FAILURES as error:  # a log line must not stop the work it tells of
+        except FAILURES as error:  # logging must not stop the application
             report_failure(error, text(record.msg))
 
 
@@ -117,8 +113,8 @@ def _wrapped(record: logging.LogRecord) -> dict[str, Any] | None:
 
 def _message(record: logging.LogRecord) -> str:
     try:
-        if not record.args or "%" in asked(str, record.msg):
-            return text(asked(record.getMessage))
+        if not record.args or "%" in guarded(str, record.msg):
+            return text(guarded(record.getMessage))
     except FAILURES:  # arguments that don't fit, or can't be shown
         pass
     return f"{text(record.msg)} {text(record.args)}" if record.args else text(record.msg)

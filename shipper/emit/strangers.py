@@ -1,4 +1,4 @@
-"""Methods of the objects that an application logs: they may raise anything, and they may log."""
+"""Calls methods of the objects that an application logs: they may raise anything, and they may log."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ T = TypeVar("T")
 FAILURES = (Exception, CancelledError, GeneratorExit)
 """What such a method may raise without stopping a log call.
 
-A cancelled task's result raises CancelledError, which is no Exception.  Inside of a log call neither this nor
+A cancelled task's result raises CancelledError, which is not an Exception.  Inside of a log call neither this nor
 GeneratorExit can come from outside, because nothing is awaited there and nothing yielded.  KeyboardInterrupt,
-SystemExit and the like can: signal handlers raise them, and they go through, so that the application ends.
+SystemExit and the like can: signal handlers raise them to end the application, so they pass through.
 """
-# An object that logs while it is shown, with an object that logs while it is shown, …: so many are followed.  Each
-# call may show several, so without an end the lines double with every level.
+# Nesting of objects that log while they are shown.  Each call may show several such objects, so without a limit the
+# lines double with every level.
 _MAX_DEPTH = 4
 
 
@@ -28,11 +28,11 @@ class _Depth(threading.local):
 _depth = _Depth()
 
 
-def asked(method: Callable[..., T], *given: Any) -> T:
-    """What a method gives that may log, and so come here again.
+def guarded(method: Callable[..., T], *given: Any) -> T:
+    """Call a method that may log, and so call this function again.
 
     Raises:
-        RecursionError: it came here again and again.
+        RecursionError: it did so ``_MAX_DEPTH`` deep.
         BaseException: what the method raises.
     """
     if _depth.now >= _MAX_DEPTH:

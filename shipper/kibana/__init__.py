@@ -1,1 +1,4 @@
-"""Kibana: its objects and alert rules, put into a space and compared."""
+"""Installs Kibana's objects and alert rules in a space.
+
+Whatever takes a client raises KibanaError where Kibana can't be reached or refuses.
+"""

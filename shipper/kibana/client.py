@@ -66,7 +66,7 @@ class KibanaClient:
         self._node.close()
 
     def check_space(self) -> None:
-        """Check that the space exists: Kibana would also write into a missing one, where nobody finds it.
+        """Check that the space exists: Kibana would also write into a missing one, where objects can't be found.
 
         Raises:
             KibanaError: there is none, or Kibana can't be reached; not when the key may not read spaces.
@@ -85,21 +85,13 @@ class KibanaClient:
             raise KibanaError(refusal(answer, self.place, needs="access to the space"))
 
     def ask(self, method: str, path: str, body: Any = None) -> Answer:
-        """The answer, of any status, to one request within the space, with a JSON body if any.
-
-        Raises:
-            KibanaError: there was no answer.
-        """
+        """The answer, of any status, to one request within the space, with a JSON body if any."""
         if body is None:
             return self._send(method, f"{self._prefix}{path}", None, {})
         return self._send(method, f"{self._prefix}{path}", orjson.dumps(body), {"content-type": "application/json"})
 
     def upload(self, path: str, file: bytes, name: str) -> Answer:
-        """The answer to a form with one file (NDJSON), posted within the space.
-
-        Raises:
-            KibanaError: there was no answer.
-        """
+        """The answer to a form with one file (NDJSON), posted within the space."""
         body, content_type = encode_multipart_formdata({"file": (name, file, "application/ndjson")})
         return self._send("POST", f"{self._prefix}{path}", body, {"content-type": content_type})
 

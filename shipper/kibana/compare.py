@@ -2,10 +2,10 @@
 
 The tag carries a digest of all objects, and Kibana writes all objects of one import with one ``updated_at`` (one bulk
 request); every later write gives an object another time.  So an object whose time is that of a tag with our digest is
-as we imported it, in whatever shape this Kibana keeps it.
+unchanged since our import, in whatever form this Kibana stores it.
 
-Two kinds are written without being edited, which no digest tells: Discover counts in a data view how often each
-field was chosen, and a rule carries the actions of the lab.  Of these `holds` compares the fields that we set.
+Two kinds change without being edited: Discover counts in a data view how often each field was chosen, and a rule
+has the lab's actions.  Of these `holds` compares the fields that we set.
 """
 
 from __future__ import annotations
@@ -52,12 +52,7 @@ def as_ours(found: Iterable[Object]) -> dict[Key, Object]:
 
 
 def changes(objects: list[Object], found: Mapping[Key, Object]) -> list[Change]:
-    """What an import would do about each object.
-
-    Args:
-        objects: ours, stamped (see `ndjson.stamped`).
-        found: what the space holds, by our ids.
-    """
+    """What an import of stamped objects would do about each; ``found`` is what the space holds."""
     tag = next((one for one in objects if one["type"] == "tag"), None)
     there = found.get(key_of(tag)) if tag else None
     imported = there.get("updated_at") if tag and there and _described(tag) == _described(there) else None

@@ -33,17 +33,7 @@ class Report:
 def install_kibana(
     client: KibanaClient, objects: list[Object], rules: list[Object], *, dry_run: bool = False
 ) -> Report:
-    """Bring a space's saved objects and rules to this release's state.
-
-    Args:
-        client: of the space.
-        objects: in the order of their references.
-        rules: bodies with their ``id``.
-        dry_run: only report.
-
-    Raises:
-        KibanaError: Kibana can't be reached, or refuses everything.
-    """
+    """Bring a space's saved objects, in the order of their references, and its rules to this release's state."""
     client.check_space()
     report = Report(changes(objects, found_in(client, objects)))
     if not dry_run and any(change.action != "unchanged" for change in report.changes):
@@ -57,11 +47,7 @@ def install_kibana(
 
 
 def found_in(client: KibanaClient, objects: list[Object]) -> dict[Key, Object]:
-    """Those of our objects that the space holds, by our ids.
-
-    Raises:
-        KibanaError: Kibana can't be reached, or refuses.
-    """
+    """Those of our objects that the space holds, by our ids."""
     there = _export_by_id(client, [key_of(one) for one in objects])
     found = as_ours(there)
     missing = {key_of(one) for one in objects} - found.keys()

@@ -18,17 +18,9 @@ Object = dict[str, Any]
 FOLDERS = ("tags", "data_views", "searches", "dashboards")
 
 # Keys whose values Kibana stores as strings of JSON, at any depth: a panel may hold a search of its own.
-PACKED = frozenset(
-    {
-        "searchSourceJSON",
-        "panelsJSON",
-        "optionsJSON",
-        "ignoreParentSettingsJSON",
-        "uiStateJSON",
-        "visState",
-        "esQuery",
-    }
-)
+PACKED = frozenset({
+    "searchSourceJSON", "panelsJSON", "optionsJSON", "ignoreParentSettingsJSON", "uiStateJSON", "visState", "esQuery",
+})  # fmt: skip
 # The same for a data view's own attributes only: inside a panel these are objects.
 PACKED_IN_DATA_VIEW = frozenset({"fieldFormatMap", "fieldAttrs", "runtimeFieldMap", "sourceFilters"})
 
@@ -37,26 +29,12 @@ STAMP = "neuroflow-ship objects"
 
 
 def kibana_objects(root: Path | None = None) -> list[Object]:
-    """Every saved object as Kibana imports it, in the order of references.
-
-    Args:
-        root: the folder with the files; the one that came with this release unless given.
-
-    Raises:
-        FileNotFoundError: the installation is incomplete.
-    """
+    """Every saved object as Kibana imports it, in the order of references; from this release's folder by default."""
     return stamped([packed(one) for folder in FOLDERS for one in _read(root, folder)])
 
 
 def kibana_rules(root: Path | None = None) -> list[Object]:
-    """Every alerting rule: the body for Kibana's rule API, and the ``id`` from which its UUID is derived.
-
-    Args:
-        root: the folder with the files; the one that came with this release unless given.
-
-    Raises:
-        FileNotFoundError: the installation is incomplete.
-    """
+    """Every alerting rule: the body for Kibana's rule API, and the ``id`` from which its UUID is derived."""
     return [_packed(one) for one in _read(root, "rules")]
 
 
@@ -85,7 +63,7 @@ def unpacked(value: Any) -> Any:
 def stamped(objects: list[Object]) -> list[Object]:
     """The objects with a digest of all of them in the description of the first tag; without a tag, as they are.
 
-    The digest in a space tells that the last import there was of these objects (see `compare`).
+    A space with this digest had these objects imported last (see `compare`).
     """
     digest = hashlib.sha256(_lines(objects)).hexdigest()[:12]
     at = next((at for at, one in enumerate(objects) if one["type"] == "tag"), None)

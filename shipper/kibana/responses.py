@@ -21,16 +21,7 @@ RULE: Shape = {"name": str, "actions?": [{}]}
 """The parts of a rule that are read."""
 IMPORTED: Shape = {
     "success": bool,
-    "errors?": [
-        {
-            "error?": {
-                "type?": str,
-                "destinations?": [{}],
-                "references?": [{}],
-                "output?": {"payload?": {}},
-            }
-        }
-    ],
+    "errors?": [{"error?": {"type?": str, "destinations?": [{}], "references?": [{}], "output?": {"payload?": {}}}}],
 }
 """The result of an import."""
 MISSING: Shape = {"attributes": {"objects": [{"type": str, "id": str, "error?": {}}]}}
@@ -43,13 +34,7 @@ class KibanaError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """One HTTP answer.
-
-    Attributes:
-        status: the HTTP status.
-        headers: by their names in lower case.
-        raw: the body.
-    """
+    """One HTTP answer."""
 
     status: int
     headers: Mapping[str, str]
@@ -85,7 +70,7 @@ class Answer:
 
 
 def fits(found: Any, shape: Shape) -> bool:
-    """Whether a body has the shape that was asked for; a proxy may have answered in Kibana's place."""
+    """Whether a body has the expected shape; a proxy may have answered instead of Kibana."""
     return mismatch(found, shape) is None
 
 
@@ -95,13 +80,7 @@ def is_starting(answer: Answer) -> bool:
 
 
 def refusal(answer: Answer, place: str, *, needs: str) -> str:
-    """Why a request failed, and what to do.
-
-    Args:
-        answer: with a status other than 2xx, or an unexpected body.
-        place: Kibana's address, without credentials.
-        needs: the privilege that the request needs.
-    """
+    """Why a request failed, and what to do; ``needs`` is the privilege for it."""
     status, message = answer.status, message_of(answer)
     if answer.headers.get("x-elastic-product"):
         return f"{place} is Elasticsearch, not Kibana: kibana.url is Kibana's own address (mostly port 5601)"
@@ -121,7 +100,8 @@ def refusal(answer: Answer, place: str, *, needs: str) -> str:
     if status == 503:
         return f"{place} is still not ready (503): look at Kibana's log{_quoted(message)}"
     if not answer.from_kibana:
-        what = "a web page" if _is_page(answer) else "something else"
+        is_page = "html" in answer.headers.get("content-type", "") or answer.raw.lstrip()[:1] == b"<"
+        what = "a web page" if is_page else "something else"
         return (
             f"{place} answered {status} with {what} instead of Kibana's JSON (a proxy, a login page?): "
             f"check kibana.url{_quoted(message)}"
@@ -146,13 +126,7 @@ def refusal(answer: Answer, place: str, *, needs: str) -> str:
 
 
 def unreachable(error: TransportError, place: str, timeout: float) -> str:
-    """Why there was no answer, and what to do.
-
-    Args:
-        error: from the connection.
-        place: Kibana's address, without credentials.
-        timeout: of the request, in seconds.
-    """
+    """Why there was no answer, and what to do."""
     if isinstance(error, TlsError):
         return (
             f"{place}: TLS failed: {error.message}; check the scheme in kibana.url, and ca_certs and verify_certs "
@@ -166,11 +140,7 @@ def unreachable(error: TransportError, place: str, timeout: float) -> str:
 
 
 def import_refusals(body: Mapping[str, Any]) -> list[str]:
-    """A sentence for every object that an import refused (the status is 200 all the same).
-
-    Args:
-        body: of the shape ``IMPORTED``.
-    """
+    """A message for every object that an import refused (its status is 200 nevertheless)."""
     found = [_refused(entry) for entry in body.get("errors") or ()]
     if not found and not body.get("success"):
         return ["the import failed without a reason: look at Kibana's log"]
@@ -190,10 +160,6 @@ def message_of(answer: Answer) -> str:
 
 def _quoted(message: str) -> str:
     return f"; it answered: {message}" if message else ""
-
-
-def _is_page(answer: Answer) -> bool:
-    return "html" in answer.headers.get("content-type", "") or answer.raw.lstrip()[:1] == b"<"
 
 
 def _refused(entry: Mapping[str, Any]) -> str:

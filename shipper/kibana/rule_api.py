@@ -26,14 +26,7 @@ LAB_FIELDS = ("actions", "throttle", "notify_when", "alert_delay", "flapping", "
 def install_rules(client: KibanaClient, rules: list[Object], *, dry_run: bool) -> tuple[list[Change], list[str]]:
     """Bring the rules of a space to this release's state; a refused one doesn't stop the others.
 
-    Args:
-        client: of the space.
-        rules: bodies with their ``id``.
-        dry_run: only report.
-
-    Returns:
-        A change for each rule, and a sentence for each that was refused, or for all others once Kibana can't be
-        reached.
+    Gives a change for each rule, and a message for each refused one.
     """
     changes: list[Change] = []
     refused: list[str] = []

@@ -11,8 +11,7 @@ from collections.abc import Callable
 
 from shipper.parse import console, console_values, foreign_prefixes, json_dialects, structlog, traceback
 from shipper.parse.format_prefixes import ANSI, HEAD
-from shipper.parse.records import Record
-from shipper.parse.task_outcomes import with_outcome
+from shipper.parse.records import Record, with_outcome
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _LIFE = re.compile(
@@ -119,12 +118,7 @@ def _own_record(first: str, below: str, level: str, read_json: Reader) -> Record
 
 
 def add_task(record: Record, event: str) -> None:
-    """Add the task fields of a Celery message that another handler, such as ``shipper.emit``, wrote.
-
-    Args:
-        record: in any format.
-        event: its message, which begins with one of ``TASK_PREFIXES``.
-    """
+    """Add the task fields of a Celery message (see ``TASK_PREFIXES``) that another handler, as ``emit``'s, wrote."""
     logger = record.get("component") or record.get("logger") or record.get("name")  # as JSON of other handlers has it
     if type(logger) is not str or (logger != "celery" and not logger.startswith("celery.")) or "task_id" in record:
         return
@@ -137,13 +131,7 @@ def add_task(record: Record, event: str) -> None:
 
 
 def _tell(found: Record, first: str, message: str) -> None:
-    """Add the task fields of a message to a record.
-
-    Args:
-        found: the record.
-        first: the first line.
-        message: all lines.
-    """
+    """Add the task fields of a message to a record."""
     if first.startswith("Task ") and (life := _LIFE.fullmatch(first)):
         _life(found, life)
     elif due := _DUE.match(first):

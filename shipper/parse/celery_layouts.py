@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from shipper.parse import format_prefixes, multiline
-from shipper.parse.multiline import MAX_JOINED_BYTES, MAX_JOINED_LINES
 from shipper.parse.records import Record
+from shipper.tail.framing import MAX_RECORD_BYTES, MAX_RECORD_LINES
 
 Layouts = tuple[re.Pattern[str], ...]
 _FIELD = re.compile(r"%(?:\((?P<name>\w+)\)(?P<spec>[-#0 +]*[0-9]*(?:\.[0-9]+)?)[sdfrxXi]|%)")
@@ -62,17 +62,17 @@ def extent(layouts: Layouts, lines: Sequence[bytes], index: int, stop: int, leve
                 return at, False
         return end, is_open
     at_margin = 0
-    limit, size, end = min(stop, index + MAX_JOINED_LINES), len(lines[index]), index + 1
+    limit, size, end = min(stop, index + MAX_RECORD_LINES), len(lines[index]), index + 1
     while end < limit:
         line = lines[end]
         size += len(line) + 1
         at_margin += bool(line.strip()) and line[:1] not in {b" ", b"\t"}
-        if size > MAX_JOINED_BYTES or at_margin > _MAX_AT_MARGIN or _begins(layouts, line):
+        if size > MAX_RECORD_BYTES or at_margin > _MAX_AT_MARGIN or _begins(layouts, line):
             return end, False
         if multiline.begins_record(line) or format_prefixes.begins_apart(line):
             return end, False
         end += 1
-    return end, end == stop and end - index < MAX_JOINED_LINES
+    return end, end == stop and end - index < MAX_RECORD_LINES
 
 
 def _begins(layouts: Layouts, line: bytes) -> bool:

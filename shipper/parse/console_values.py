@@ -47,13 +47,7 @@ def read_plain(tail: str, record: dict[str, object]) -> bool:
 
 
 def strictly(text: str, at: int, openings: list[int]) -> tuple[Pairs, int]:
-    """The pairs from a position on, and their end.
-
-    Args:
-        text: the text.
-        at: where the first key begins.
-        openings: unclosed brackets still allowed; counted down.
-    """
+    """The pairs from a position on, and their end."""
     pairs: Pairs = []
     while at < len(text) and (key := KEY.match(text, at)):
         end = _end_of_value(text, key.end(), openings)

@@ -48,7 +48,7 @@ _SLACK = timedelta(days=1)
 # Leap years are at most this far apart.
 _MAX_YEARS = 8
 _NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_MONTHS = {name: at for at, name in enumerate(_NAMES, 1)}
+MONTHS = {name: at for at, name in enumerate(_NAMES, 1)}
 # Zones of RFC 2822 and other unambiguous ones.
 _OFFSETS = {
     "Z": 0, "UT": 0, "UTC": 0, "GMT": 0, "WET": 0, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6,
@@ -116,12 +116,12 @@ def iso(text: str) -> str:
         if not 1 <= hour <= 12:
             raise ValueError(f"{text[:80]!r} has no such hour")
         hour = hour % 12 + (12 if half in {"PM", "pm", "Pm", "pM"} else 0)
-    if month not in _MONTHS and not month.isdigit():
+    if month not in MONTHS and not month.isdigit():
         raise ValueError(f"{text[:80]!r} has no such month")
     # A leap second becomes the first second of the next minute.
     leap = second == 60
     day, minute = int(part["day"] or part["day_"] or 0), int(part["minute"] or 0)
-    moment = datetime(int(year), _MONTHS.get(month) or int(month), day, hour, minute, second - leap, tzinfo=UTC)
+    moment = datetime(int(year), MONTHS.get(month) or int(month), day, hour, minute, second - leap, tzinfo=UTC)
     moment = (moment + timedelta(seconds=leap)).replace(tzinfo=None)
     fraction = (part["fraction"] or "")[1:]
     return f"{moment:%Y-%m-%dT%H:%M:%S}{'.' + fraction if fraction else ''}{_offset(part['zone'], moment)}"
@@ -138,9 +138,9 @@ def with_year(text: str, latest: datetime) -> str | None:
         ISO 8601 without a zone, or None.
     """
     found = _YEARLESS.fullmatch(text)
-    if found is None or (found["name"] is not None and found["name"] not in _MONTHS):
+    if found is None or (found["name"] is not None and found["name"] not in MONTHS):
         return None
-    month = _MONTHS[found["name"]] if found["name"] else int(found["month"])
+    month = MONTHS[found["name"]] if found["name"] else int(found["month"])
     limit = (latest + _SLACK).replace(tzinfo=None)
     for year in range(limit.year, limit.year - _MAX_YEARS, -1):
         try:

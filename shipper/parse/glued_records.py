@@ -11,7 +11,7 @@ from itertools import islice
 
 from shipper.parse import audit, json_dialects, wrappers
 from shipper.parse.records import Record
-from shipper.tail.splitter import Block
+from shipper.tail.block import Block
 
 _OBJECT = re.compile(r'\{\s*"')
 _BLANKS = re.compile(r"[ \t\r]*")
@@ -27,10 +27,6 @@ def split(block: Block, index: int) -> int:
 
     Returns:
         The number of lines added.
-
-    Args:
-        block: the block.
-        index: of a line that is not one JSON value.
     """
     line = block.lines[index]
     length = block.offsets[index + 1] - block.offsets[index]

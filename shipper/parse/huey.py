@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 
 from shipper.parse import traceback
-from shipper.parse.records import Record
-from shipper.parse.task_outcomes import with_outcome
+from shipper.parse.records import Record, with_outcome
 
 _TASK = re.compile(r"(?P<before>Executing )?(?P<name>[A-Za-z_][\w.]*): (?P<id>[0-9a-f-]{36})(?P<after>.*)", re.DOTALL)
 _DONE = re.compile(r".* executed in (?P<seconds>\d+(?:\.\d+)?)s", re.DOTALL)

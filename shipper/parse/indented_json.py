@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 from shipper.parse import audit, structlog, voxelops
 from shipper.parse.records import Record
-from shipper.tail.blank_lines import LONGEST_RECORD
+from shipper.tail.framing import MAX_RECORD_LINES
 
-MAX_LINES = LONGEST_RECORD
 # One string may hold the whole output of a container.
 MAX_BYTES = 2**23
 
@@ -32,14 +31,7 @@ def opens(line: bytes) -> bool:
 
 
 def find(lines: list[bytes], index: int, stop: int, *, final: bool) -> Found | None:
-    """The object that begins with this line, or None if none does.
-
-    Args:
-        lines: of a block.
-        index: of the line.
-        stop: index after the last line.
-        final: no lines follow ``stop``.
-    """
+    """The object that begins with this line, or None if none does."""
     waiting = None if final else Found(None, index, index, index)
     first = index
     if lines[index].strip() == b"[":
@@ -71,14 +63,14 @@ def _end(lines: list[bytes], first: int, stop: int, before: bytes) -> int | None
     """The line after the object; 0 if it is no object, None if it is incomplete."""
     size = 0
     deeper = (before + b" ", before + b"\t")
-    for at in range(first + 1, min(stop, first + MAX_LINES)):
+    for at in range(first + 1, min(stop, first + MAX_RECORD_LINES)):
         line = lines[at]
         size += len(line)
         if size > MAX_BYTES:
             return 0
         if not line.startswith(deeper):
             return at + 1 if line.rstrip() in {before + b"}", before + b"},"} else 0
-    return 0 if stop >= first + MAX_LINES else None
+    return 0 if stop >= first + MAX_RECORD_LINES else None
 
 
 def _record(lines: list[bytes], *, element: bool) -> Record | None:

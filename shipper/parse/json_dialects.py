@@ -165,9 +165,7 @@ def _number(value: Any) -> int | None:
 def _word(number: int, key: str, record: Record) -> str | None:
     """What a number means under this key; None where nobody can say."""
     if key in {"severity_number", "severityNumber"}:  # OpenTelemetry: four of each
-        return (
-            ("trace", "debug", "info", "warning", "error", "critical")[(number - 1) // 4] if 0 < number < 25 else None
-        )
+        return _OF_FOUR[(number - 1) // 4] if 0 < number < 25 else None
     if 0 <= number <= 7:
         gelf = "host" in record and str(record.get("version")) in {"1.0", "1.1"}
         return _SYSLOG[number] if gelf or key in {"severity", "PRIORITY"} or "facility" in record else None

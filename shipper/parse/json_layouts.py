@@ -98,10 +98,6 @@ def _seconds_apart(record: Record) -> None:
         record.pop("timestampNanos", None)
 
 
-def _thrown(record: Record) -> None:
-    _rename(record, "thrown", "exception")
-
-
 def _zap(record: Record) -> None:
     """Zap's development configuration."""
     if all(isinstance(record.get(key), str) for key in _OF_ZAP):
@@ -167,7 +163,7 @@ _LAYOUTS: dict[str, Callable[[Record], None]] = {
     "@fields": _logstash,
     "instant": _instant,
     "timestampSeconds": _seconds_apart,
-    "thrown": _thrown,
+    "thrown": lambda record: _rename(record, "thrown", "exception"),
     "M": _zap,
     "t": _mongo,
     "ddsource": _datadog,
@@ -182,11 +178,7 @@ KEYS = frozenset(_LAYOUTS)
 
 
 def flatten(record: Record) -> None:
-    """Rename and flatten nested fields, in place.
-
-    Args:
-        record: has no ``event`` of structlog.
-    """
+    """Rename and flatten nested fields, in place."""
     for key in _LAYOUTS.keys() & record.keys():
         if key in record:
             _LAYOUTS[key](record)

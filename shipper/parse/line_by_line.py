@@ -30,15 +30,19 @@ from shipper.parse.celery_layouts import of as of_formats
 from shipper.parse.format_prefixes import ANSI, HEAD, PREFIXED, colourless
 from shipper.parse.multiline import MAY_GO_ON, extent, is_eager, is_unfinished
 from shipper.parse.records import Record, Records, text_of
+from shipper.parse.shapes import Shaped, Shapes
 from shipper.parse.wrappers import bare
 
 _OBJECT = re.compile(r'\{\s*"')
 # Limits when searching a torn line for an object: attempts, and characters of the line.
 _MAX_OBJECTS, _MAX_TORN_LENGTH = 20, 2**18
+_NOT_PARSED: Record = {}
 Reader = Callable[[bytes], Record | None]
 
 
-def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool = False) -> int:
+def read(
+    out: Records, index: int, stop: int, *, final: bool, undisturbed: bool = False, shapes: Shapes | None = None
+) -> int:
     """Add the records of lines ``index`` to ``stop`` (exclusive).
 
     Args:
@@ -47,6 +51,7 @@ def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool 
         stop: of the line behind the last.
         final: the last record is complete; otherwise it may continue and is held back.
         undisturbed: only the application writes here: lines without a prefix belong to the record before them.
+        shapes: known shapes, whose lines are recognised instead of parsed.
 
     Returns:
         Index of the first line held back; ``stop`` if none is.
@@ -54,6 +59,12 @@ def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool 
     block = out.block
     lines, offsets, cut = block.lines, block.offsets, block.cut
     of_audit = block.origin.format == "audit"
+    if of_audit or cut:
+        shapes = None
+    if shapes is not None:
+        index = _take_shaped(out, index, stop, shapes)
+        if index == stop:
+            return index
     read_quickly = structlog.parse_quickly
     exact = structlog.has_long_numbers(lines)
     if exact:
@@ -73,6 +84,8 @@ def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool 
         if first == b"{":
             record = read_json(line)
             if record is not None:
+                if shapes is not None:
+                    shapes.learn(line, record)
                 if "log" in record and wrappers.of_docker(record):
                     end = wrappers.read(out, index, stop, final=final, inner=inner)
                     if end == index:
@@ -88,6 +101,8 @@ def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool 
                     out.flag(len(records) - 1, "truncated")
                     record.setdefault("line_bytes", cut[index])
                 index += 1
+                if shapes is not None:
+                    index = _take_shaped(out, index, stop, shapes)
                 continue
         elif first in usual and not of_audit and index + 1 < stop and line[-1:] != b"\r" and index not in cut:
             # Fast path: a line with a prefix, followed by a line that cannot continue it.
@@ -174,6 +189,20 @@ def read(out: Records, index: int, stop: int, *, final: bool, undisturbed: bool 
             if is_open and not final:
                 break  # the record may continue
         _add_text(out, index, end, body, layouts)
+        index = end
+    return index
+
+
+def _take_shaped(out: Records, index: int, stop: int, shapes: Shapes) -> int:
+    """Add the lines from ``index`` on that have known shapes; gives the index of the next line."""
+    found: list[Shaped] = []
+    shapes.take(out.block.lines, index, stop, found)
+    if found:
+        first, end = len(out.records), index + len(found)
+        out.shaped.update(enumerate(found, first))
+        out.records += [_NOT_PARSED] * len(found)
+        out.raws += out.block.lines[index:end]
+        out.starts += out.block.offsets[index:end]
         index = end
     return index
 

@@ -12,11 +12,8 @@ from collections.abc import Sequence
 from shipper.parse import format_prefixes, json_dialects, record_starts, structlog, traceback
 from shipper.parse.format_prefixes import HEAD
 from shipper.parse.traceback import State
-from shipper.tail.blank_lines import LONGEST_RECORD
+from shipper.tail.framing import MAX_RECORD_BYTES, MAX_RECORD_LINES
 
-# Limits of one record.
-MAX_JOINED_LINES = LONGEST_RECORD
-MAX_JOINED_BYTES = 2**20
 # An object without these keys may be part of a Celery message.
 _MARKS = frozenset({
     "event", "level", "timestamp", "@timestamp", "entity_type", "event_type",
@@ -70,7 +67,7 @@ def extent(
     state = State.NONE if found else traceback.state_of(body)
     if body.startswith(traceback.FRAME):
         state = State.FRAMES
-    limit = min(stop, index + MAX_JOINED_LINES)
+    limit = min(stop, index + MAX_RECORD_LINES)
     size, previous, end, noted = len(lines[index]), body, index + 1, False
     notes = at_margin = 0
     max_at_margin = MAX_AT_MARGIN_ALONE if undisturbed else MAX_AT_MARGIN
@@ -80,7 +77,7 @@ def extent(
             return end, False
         line = format_prefixes.colourless(line.removesuffix(b"\r")).lstrip(b"\0")
         size += len(lines[end]) + 1
-        if size > MAX_JOINED_BYTES or ends(line, state, eager=eager or bool(closing)):
+        if size > MAX_RECORD_BYTES or ends(line, state, eager=eager or bool(closing)):
             return end, False
         indented = line[:1] in _BLANKS or not line.strip()
         if closing:
@@ -118,7 +115,7 @@ def extent(
         noted = found is None and state is after is State.NAMED and not indented
         state, previous = after, line
         end += 1
-    return end, end == stop and end - index < MAX_JOINED_LINES
+    return end, end == stop and end - index < MAX_RECORD_LINES
 
 
 def ends(line: bytes, state: State, *, eager: bool = False) -> bool:
@@ -176,7 +173,7 @@ def _extent_apart(lines: Sequence[bytes], index: int, stop: int, body: bytes) ->
     warning = b": SecurityWarning: " in body[:500]
     if not warning and not body.startswith((b" ---", b"celery beat v")):
         return index + 1, False  # one line
-    limit = min(stop, index + (_MAX_WARNING if warning else MAX_JOINED_LINES))
+    limit = min(stop, index + (_MAX_WARNING if warning else MAX_RECORD_LINES))
     end, notes = index + 1, 0
     while end < limit:
         line = format_prefixes.colourless(lines[end].removesuffix(b"\r"))
@@ -189,7 +186,7 @@ def _extent_apart(lines: Sequence[bytes], index: int, stop: int, body: bytes) ->
                 return end, False
         elif line.strip() and not line.startswith(_OF_BANNER):
             return end - 1, False
-    return end, end == stop and end - index < (_MAX_WARNING if warning else MAX_JOINED_LINES)
+    return end, end == stop and end - index < (_MAX_WARNING if warning else MAX_RECORD_LINES)
 
 
 _OF_BANNER = (b" ", b"-", b"[tasks]", b"[queues]", b"[config]", b"__", b"LocalTime ->", b"Configuration ->")

@@ -11,12 +11,11 @@ import re
 from datetime import datetime
 from typing import NamedTuple
 
+from shipper.parse.foreign_timestamps import MONTHS
 from shipper.parse.format_prefixes import ANSI
 from shipper.parse.timestamps import FIRST_YEAR, LAST_YEAR
 
-_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_MONTHS = {name: at for at, name in enumerate(_NAMES, start=1)}
-_MONTH = "|".join(_MONTHS)
+_MONTH = "|".join(MONTHS)
 # Zone names with one offset (RFC 2822); others are ambiguous.
 _OFFSETS = {
     "UTC": "Z", "GMT": "Z", "UT": "Z", "Z": "Z", "EDT": "-04:00", "EST": "-05:00", "CDT": "-05:00", "CST": "-06:00",
@@ -165,7 +164,7 @@ def _recon_all(text: str) -> LineFields | None:
     if found["half"]:
         hour = hour % 12 + (12 if found["half"] == "PM" else 0)
     zone = found["zone"] or ""
-    month, day = _MONTHS[found["month"] or found["month_"]], int(found["day"] or found["day_"])
+    month, day = MONTHS[found["month"] or found["month_"]], int(found["day"] or found["day_"])
     stamp = _stamp(
         f"{year}-{month:02}-{day:02}T{hour:02}{minutes}{_OFFSETS.get(zone, zone if zone[:1] in '+-' else '')}"
     )

@@ -54,12 +54,7 @@ _MAX_LENGTH = 200
 def add(record: Record, text: str, start: int, above: Above, after: str | None) -> Above:
     """Add own and inherited fields to a line's record; returns the state below the line.
 
-    Args:
-        record: the line's record.
-        text: the line.
-        start: its offset.
-        above: the state above it.
-        after: the next line, or None.
+    ``start`` is the line's offset, ``after`` the next line, or None where that is not known.
     """
     found = output_lines.fields_of(text)
     if found is None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from shipper.parse import output_state, progress_bars
 from shipper.parse.output_state import Above
 from shipper.parse.records import Record, Records, text_of
-from shipper.tail.splitter import Block
+from shipper.tail.block import Block
 
 _NAME = re.compile(r"(?P<prefix>.+)_(?P<run>\d+)_(?P<date>\d{8})_(?P<time>\d{6})\.log")
 OUT, ERR, LATE = "stdout", "stderr", "stdout+"

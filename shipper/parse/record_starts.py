@@ -74,11 +74,7 @@ _BLANKS = frozenset({b" ", b"\t"})
 
 
 def begins(line: bytes) -> bool:
-    """Whether a line begins a record, in any format.
-
-    Args:
-        line: without colours.
-    """
+    """Whether a line begins a record, in any format."""
     if line[:1] in _BLANKS:
         return False
     return _BEGINNING.match(line[:_MAX_LENGTH].decode("latin-1")) is not None or is_progress(line)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from shipper.tail.splitter import Block
+from shipper.parse.shapes import Shaped, record_of
+from shipper.tail.block import Block
+from shipper.taxonomy import TASK_OUTCOMES
 
 Record = dict[str, Any]
 """One record with the keys of its source.
@@ -33,6 +36,7 @@ class Records:
         written: record index → time at which a container runtime received it; used if the record has none.
         contained: record index → timestamp that a container wrote, in logs with timestamps of the application.
         after: index of a record without a timestamp → nanoseconds after the timestamp that it inherits.
+        shaped: index of a record whose line has a known shape and was not parsed; the record itself is empty.
         parser_states: parser state after each record; None for formats without one.
         parser_state: parser state at ``end``.
     """
@@ -49,6 +53,7 @@ class Records:
     written: dict[int, str] = field(default_factory=dict)
     contained: dict[int, str] = field(default_factory=dict)
     after: dict[int, int] = field(default_factory=dict)
+    shaped: dict[int, Shaped] = field(default_factory=dict)
     parser_states: list[str] | None = None
     parser_state: str = ""
 
@@ -64,6 +69,12 @@ class Records:
                 self.flag(at, "truncated")
                 record.setdefault("line_bytes", cut[line])
         return at
+
+    def parse_shaped(self, indices: Iterable[int]) -> None:
+        """Replace empty records of lines with a known shape by what the parser gives."""
+        for index in indices:
+            if index in self.shaped:
+                self.records[index] = record_of(self.shaped.pop(index))
 
     def exact(self, at: int) -> bytes:
         """The bytes of a record just added, with its line feed; a progress update has none."""
@@ -91,3 +102,8 @@ def text_of(line: bytes) -> tuple[str, bool]:
         return line.decode(), True
     except UnicodeDecodeError:
         return line.decode("utf-8", "replace"), False
+
+
+def with_outcome(action: str) -> Record:
+    """Fields of a task record: the action and its outcome, if it has one."""
+    return {"action": action, "outcome": TASK_OUTCOMES[action]} if action in TASK_OUTCOMES else {"action": action}

@@ -23,9 +23,10 @@ from shipper.parse import (
     traceback,
 )
 from shipper.parse.format_prefixes import ANSI, colourless
-from shipper.parse.multiline import MAX_AT_MARGIN_ALONE, MAX_JOINED_BYTES, MAX_JOINED_LINES, MAX_NOTES
+from shipper.parse.multiline import MAX_AT_MARGIN_ALONE, MAX_NOTES
 from shipper.parse.output_state import Above
 from shipper.parse.records import Record, Records, text_of
+from shipper.tail.framing import MAX_RECORD_BYTES, MAX_RECORD_LINES
 
 _RULE = b"=" * 72
 _NAMES = {b"  STDOUT": "STDOUT", b"  ERROR": "ERROR", b"  METRICS": "METRICS", b"  TRACEBACK": "TRACEBACK"}
@@ -283,7 +284,7 @@ def _extent(out: Records, index: int, at: int, name: str) -> _Section | None:
         if framed or _OWN.match(lines[at]):
             return _Section(at, "")
         size += len(lines[at]) + 1
-        if at - index >= MAX_JOINED_LINES or (size > MAX_JOINED_BYTES and at > begins):
+        if at - index >= MAX_RECORD_LINES or (size > MAX_RECORD_BYTES and at > begins):
             return _Section(at, name)
         line = colourless(lines[at].removesuffix(b"\r"))
         if not previous:  # it says what the section is about, whatever it looks like
@@ -315,7 +316,7 @@ def _end_of_object(lines: list[bytes], begins: int) -> int:
         return 0
     if lines[begins].rstrip() != b"{":
         return begins + 1
-    for at in range(begins + 1, min(len(lines), begins + MAX_JOINED_LINES)):
+    for at in range(begins + 1, min(len(lines), begins + MAX_RECORD_LINES)):
         if lines[at].rstrip() == b"}":
             return at + 1
         if lines[at][:1] not in {b" ", b"\t"}:

@@ -23,12 +23,7 @@ _BANNER = re.compile(r" -------------- \S+@|celery beat v|worker: |Waiting grace
 
 
 def parse(text: str, layouts: Layouts = ()) -> Record | None:
-    """The record of a line and the lines joined to it; None if the format is unknown.
-
-    Args:
-        text: the lines.
-        layouts: configured Celery formats of its file.
-    """
+    """The record of a line and the lines joined to it; None if the format is unknown."""
     if layouts:
         first, _, below = ANSI.sub("", text).partition("\n")
         if laid := match(layouts, first):

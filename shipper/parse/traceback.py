@@ -63,13 +63,7 @@ def state_of(line: bytes) -> State:
 
 
 def step(state: State, line: bytes, previous: bytes) -> State | None:
-    """The state after one more line, or None if the line does not belong to the record.
-
-    Args:
-        state: before the line.
-        line: without colours.
-        previous: the line before it.
-    """
+    """The state after one more line, or None if the line does not belong to the record."""
     if not line.strip():
         if state is State.NONE:
             return None

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from shipper.parse import structlog
 from shipper.parse.format_prefixes import HEAD, PREFIXED
 from shipper.parse.records import Record, Records
-from shipper.tail.splitter import SPARSE_BYTES, Block
+from shipper.tail.block import Block
+from shipper.tail.splitter import SPARSE_BYTES
 
 _RFC3339 = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)"
 _CRI = re.compile(

@@ -1,1 +1,1 @@
-"""What a person types → Query DSL."""
+"""A typed query → Query DSL."""

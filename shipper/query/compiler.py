@@ -1,4 +1,4 @@
-"""A query's tree as Query DSL: what each of its leaves finds, and in which fields.  Pure.
+"""A query's syntax tree → Query DSL.  Pure.
 
 A word without a field is searched in all fields that a table shows, as a whole word, ignoring case.  A word ends
 where letters and digits end, so that ``failed`` matches ``pipeline.failed`` and ``ses-01`` matches
@@ -13,7 +13,7 @@ from datetime import datetime, tzinfo
 
 from shipper.query.conditions import Query, every
 from shipper.query.fields import EXTRA, FieldName, Kind, closest, resolve, spellings
-from shipper.query.quantities import date_query, nanoseconds, number, number_query
+from shipper.query.quantities import date_query, nanoseconds, number, number_query, range_query
 from shipper.query.syntax_tree import And, Leaf, Node, Not, QueryError, Range, Regex, Word
 from shipper.query.tokens import BEGINNINGS, ENDINGS, Part, has_letters, in_tokens, parts_of, whole_words, wildcard_of
 
@@ -56,7 +56,7 @@ _KEY = re.compile(r"[A-Za-z_][\w.-]*")
 
 
 class QueryCompiler:
-    """Makes Query DSL of a tree.
+    """Makes Query DSL from a syntax tree.
 
     Args:
         now: the present, with a zone.
@@ -78,7 +78,7 @@ class QueryCompiler:
         """
         found = self._compile(node)
         if found is None:
-            raise QueryError("it has no letter and no digit to search for")
+            raise QueryError("it contains no letter or digit to search for")
         return found
 
     def _compile(self, node: Node) -> Query | None:
@@ -143,7 +143,7 @@ class QueryCompiler:
 
     def _text(self, field: str, value: Word | Regex | Range) -> list[Query]:
         if isinstance(value, Range):
-            return [_range(field, value)]
+            return [range_query(field, value)]
         if isinstance(value, Regex):
             return [_regexp(field, value.pattern)]
         if value.near is not None:
@@ -170,7 +170,7 @@ def _any_of(queries: list[Query]) -> Query:
 def _part_of(field: str, value: Word | Regex | Range) -> list[Query]:
     """Values that contain a text as a whole word."""
     if isinstance(value, Range):
-        return [_range(field, value)]
+        return [range_query(field, value)]
     if isinstance(value, Regex):
         return [_regexp(field, value.pattern)]
     if value.near is not None and not value.quoted:
@@ -181,7 +181,7 @@ def _part_of(field: str, value: Word | Regex | Range) -> list[Query]:
 def _whole(field: str, value: Word | Regex | Range, *, short: bool) -> Iterator[Query]:
     """Values that are this one."""
     if isinstance(value, Range):
-        yield _range(field, value)
+        yield range_query(field, value)
     elif isinstance(value, Regex):
         yield _regexp(field, value.pattern)
     elif value.wild:
@@ -199,21 +199,12 @@ def _whole(field: str, value: Word | Regex | Range, *, short: bool) -> Iterator[
 def _under_key(field: str, value: Word | Regex | Range) -> Query:
     """Lines that have this value under an unmapped key."""
     if isinstance(value, Range):
-        return _range(field, value)
+        return range_query(field, value)
     if isinstance(value, Word) and not value.wild and (value.near is None or value.quoted):
         return {"term": {field: {"value": value.text, "case_insensitive": True}}}
     # A flattened field takes no patterns for one key: the line has the key, and such a value under any key.
     root = next(parent for parent in (EXTRA, "neuroflow.metrics.stage_durations") if field.startswith(f"{parent}."))
     return every([{"exists": {"field": field}}, *_whole(root, value, short=False)])
-
-
-def _range(field: str, value: Range) -> Query:
-    limits: dict[str, object] = {}
-    if value.low is not None:
-        limits["gte" if value.with_low else "gt"] = value.low
-    if value.high is not None:
-        limits["lte" if value.with_high else "lt"] = value.high
-    return {"range": {field: limits}} if limits else {"exists": {"field": field}}
 
 
 def _regexp(field: str, pattern: str) -> Query:
@@ -252,12 +243,7 @@ def _interval(part: Part, before: tuple[str, ...], behind: tuple[str, ...]) -> Q
 
 
 def remarks(node: Node, has_key: Callable[[str], bool]) -> Iterator[str]:
-    """Sentences that explain an unexpected result: unknown fields, and ranges over texts.
-
-    Args:
-        node: the query.
-        has_key: whether any line has a value under an unmapped key.
-    """
+    """Messages that explain an unexpected result: unknown fields, and ranges over texts."""
     checked: set[str] = set()
     for leaf in _leaves(node):
         name = leaf.field

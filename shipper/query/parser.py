@@ -1,8 +1,8 @@
-"""What a person types after ``search``, as a tree: Lucene's syntax, adapted to logs.  Pure.
+"""Parses the query of ``search``: Lucene's syntax, adapted to logs.  Pure.
 
 It departs from Lucene's classic parser in three ways: adjacent clauses must all match (except values of a
 single-valued field: ``level:(error critical)``), AND binds closer than OR, and text pasted from a log (paths, times,
-``[Node]``, ``Failed!``) is searched for as text instead of being a syntax error.  What each leaf finds: `compiler`.
+``[Node]``, ``Failed!``) is searched for as text instead of being an error.  See `compiler` for what a leaf finds.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def parse(text: str) -> Node:
-    """A query as a tree.
+    """Parse a query.
 
     Raises:
-        QueryError: it can't be read.
+        QueryError: it is invalid.
     """
     if not text.strip():
-        raise QueryError("it is empty; * finds every line")
+        raise QueryError("it is empty; * matches every line")
     # Documents have U+FFFD in the place of bytes that are not UTF-8, too.
     return _Parser(_SURROGATES.sub("\ufffd", text).rstrip()).all()
 
@@ -64,7 +64,7 @@ class _Parser:
     def all(self) -> Node:
         node = self._disjunction(None)
         if self._at < len(self._text):
-            raise QueryError("a ) closes what was never opened")
+            raise QueryError("there is a ) without a (")
         return node
 
     def _disjunction(self, field: str | None) -> Node:
@@ -87,7 +87,7 @@ class _Parser:
     def _operand(self, field: str | None) -> Node:
         if self._at_end():
             raise QueryError(
-                f"nothing follows {self._previous}" if self._previous else "a ) closes what was never opened"
+                f"there is no term after {self._previous}" if self._previous else "there is a ) without a ("
             )
         sign = self._operator("NOT") or self._skip_match(_SIGN)
         if sign:
@@ -98,9 +98,9 @@ class _Parser:
             return node if sign == "+" else Not(node)
         if operator := self._next_operator():
             raise QueryError(
-                f"nothing stands between {self._previous} and {operator}"
+                f"there is no term between {self._previous} and {operator}"
                 if self._previous
-                else f"nothing stands before {operator}"
+                else f"there is no term before {operator}"
             )
         return self._clause(field)
 
@@ -110,7 +110,7 @@ class _Parser:
         if found and name and self._is_field(found):
             self._at = found.end()
             if self._at_end() or self._next_operator():
-                raise QueryError(f"nothing follows {found[0]}")
+                raise QueryError(f"there is no term after {found[0]}")
             if name == "_exists_":
                 return Leaf(self._word().text, _ANYTHING)
             field = name
@@ -174,10 +174,10 @@ class _Parser:
         self._previous = "("
         self._enter()
         if self._at_end() and self._text.startswith(")", self._at):
-            raise QueryError("nothing stands inside ()")
+            raise QueryError("there is no term inside ()")
         node = self._disjunction(field)
         if not self._text.startswith(")", self._at):
-            raise QueryError("a ( is never closed")
+            raise QueryError("there is a ( without a )")
         self._at += 1
         self._depth -= 1
         self._previous = ")"
@@ -201,7 +201,7 @@ class _Parser:
     def _quoted(self) -> Word:
         found = self._match(_QUOTED)
         if found is None:
-            raise QueryError('a " is never closed')
+            raise QueryError('there is a " without a closing "')
         suffix = self._match(_SUFFIX)
         near = None if suffix is None or suffix[1] is None else int(min(float(suffix[1] or 0), _MAX_SLOP))
         return Word(_unescaped(found[1]), quoted=True, near=near)
@@ -219,7 +219,7 @@ class _Parser:
     def _comparison(self) -> Range:
         found = self._match(_COMPARED)
         if found is None:
-            raise QueryError(f"nothing follows {self._text[self._at]}")
+            raise QueryError(f"there is no term after {self._text[self._at]}")
         end = _end(found[2])
         above, equal = found[1].startswith(">"), found[1].endswith("=")
         return Range(end, None, with_low=equal) if above else Range(None, end, with_high=equal)
@@ -227,7 +227,7 @@ class _Parser:
     def _word(self) -> Word:
         found = self._match(_WORD)
         if found is None:
-            raise QueryError(f"{self._text[self._at]} stands in place of a word")
+            raise QueryError(f"unexpected {self._text[self._at]}")
         raw = found[0]
         suffix = _WORD_SUFFIX.search(raw)
         edits = None

@@ -36,25 +36,25 @@ Read = Callable[[str, str], float]
 
 
 def number(field: str, text: str) -> float:
-    """The number that a text is.
+    """Parse a number.
 
     Raises:
-        QueryError: it is none, or out of range.
+        QueryError: it is not a number, or out of range.
     """
     if not _NUMBER.fullmatch(text):
-        raise QueryError(f"{field} holds numbers, and {text!r} is none")
+        raise QueryError(f"{field} holds numbers; {text!r} is not a number")
     return _within(field, text, 1)
 
 
 def nanoseconds(field: str, text: str) -> float:
-    """The nanoseconds that a text is: a number of them, or a number with a unit.
+    """Parse a duration: nanoseconds, or a number with a unit.
 
     Raises:
-        QueryError: it is no duration, or out of range.
+        QueryError: it is not a duration, or out of range.
     """
     found = _DURATION.fullmatch(text)
     if found is None:
-        raise QueryError(f"{field} holds durations, and {text!r} is none; write nanoseconds or 90s, 30m, 1h")
+        raise QueryError(f"{field} holds durations; {text!r} is not a duration; write nanoseconds or 90s, 30m, 1h")
     return round(_within(field, found[1], _UNITS[found[2] or "ns"]))
 
 
@@ -65,37 +65,32 @@ def _within(field: str, text: str, unit: int) -> float:
     value = int(text) * unit if abs(about) < 2 * MAX_LONG and text.lstrip("+-").isdecimal() else about
     if not -MAX_LONG <= value <= MAX_LONG:
         raise QueryError(
-            f"{text!r} is beyond what {field} holds: {MAX_LONG}{' nanoseconds' if unit > 1 else ''} at most"
+            f"{text!r} is out of the range of {field}: {MAX_LONG}{' nanoseconds' if unit > 1 else ''} at most"
         )
     return value
 
 
 def number_query(field: str, value: Word | Regex | Range, read: Read) -> Query:
-    """Documents in which a field has this number, or one in a range.
-
-    Raises:
-        QueryError: it is no number.
-    """
+    """Documents in which a field has this number, or one in a range."""
     if isinstance(value, Range):
-        limits: dict[str, float] = {}
-        if value.low is not None:
-            limits["gte" if value.with_low else "gt"] = read(field, value.low)
-        if value.high is not None:
-            limits["lte" if value.with_high else "lt"] = read(field, value.high)
-        return {"range": {field: limits}} if limits else {"exists": {"field": field}}
+        return range_query(field, value, read)
     if isinstance(value, Regex):
         raise QueryError(f"{field} holds numbers, which regular expressions can't match; write {field}:[1 TO 9]")
     return {"term": {field: read(field, value.text)}}
 
 
-def date_query(field: str, value: Word | Regex | Range, now: datetime, zone: tzinfo | None) -> Query:
-    """Documents in which a field has this date, or one in a range; a day means all of it.
+def range_query(field: str, value: Range, read: Callable[[str, str], object] = lambda _, text: text) -> Query:
+    """Documents in which a field has a value in a range, whose limits ``read`` converts."""
+    limits: dict[str, object] = {}
+    if value.low is not None:
+        limits["gte" if value.with_low else "gt"] = read(field, value.low)
+    if value.high is not None:
+        limits["lte" if value.with_high else "lt"] = read(field, value.high)
+    return {"range": {field: limits}} if limits else {"exists": {"field": field}}
 
-    Args:
-        field: which.
-        value: dates as ISO 8601 has them, in part or whole, ``now-1h``, or a time ago like ``1h``.
-        now: the present, with a zone.
-        zone: of dates without one; None: this machine's.
+
+def date_query(field: str, value: Word | Regex | Range, now: datetime, zone: tzinfo | None) -> Query:
+    """Documents in which a field has this date or time (``now-1h``, ``1h`` ago), or one in a range.
 
     Raises:
         QueryError: it is no date.
@@ -125,7 +120,7 @@ def _end(field: str, side: str, text: str, now: datetime, zone: tzinfo | None) -
     day = found and _day(found)
     if not (found and day):
         raise QueryError(
-            f"{field} holds times, and {text!r} is none; write 2026-11-23, 2026-11-23T12:00:00Z, now-1h or 1h"
+            f"{field} holds times; {text!r} is not a time; write 2026-11-23, 2026-11-23T12:00:00Z, now-1h or 1h"
         )
     if beyond := _beyond(field, text, day, found["math"] or ""):
         return _all_or_none(side, beyond)
@@ -137,11 +132,7 @@ def _end(field: str, side: str, text: str, now: datetime, zone: tzinfo | None) -
 
 
 def _beyond(field: str, text: str, day: datetime, math: str) -> int:
-    """Whether a time is before (-1) or after (1) the range of date_nanos, which Elasticsearch refuses; 0 if in it.
-
-    Raises:
-        QueryError: one of its steps is larger than Elasticsearch accepts.
-    """
+    """Whether a time is before (-1) or after (1) the range of date_nanos, which Elasticsearch refuses; 0 if in it."""
     days = 0.0
     steps = _STEP.findall(math)
     for number_, unit in steps:

@@ -1,4 +1,4 @@
-"""The tree of a query: what the parser makes of a text and the compiler makes Query DSL of.  Pure."""
+"""The syntax tree of a query, between parser and compiler.  Pure."""
 
 from __future__ import annotations
 

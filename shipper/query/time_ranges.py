@@ -14,12 +14,9 @@ LATEST = datetime(2262, 4, 11, tzinfo=UTC)
 
 
 def moment(text: str, now: datetime, *, utc: bool = False) -> datetime:
-    """The time that a text names, in UTC, moved into the range of ``date_nanos``.
+    """Parse a time ago (``90s``, ``7d``), ``now``, or an ISO 8601 date or time; gives UTC, in ``date_nanos``'s range.
 
-    Args:
-        text: a time ago (``90s``, ``30m``, ``1h``, ``7d``, ``2w``), ``now``, or an ISO 8601 date or time.
-        now: the present, with a zone.
-        utc: whether a time without zone is UTC; else it is local time, as the tables show it.
+    A time without zone is local time, as the tables show it, or UTC (``utc``).
 
     Raises:
         ValueError: it is none of these.

@@ -1,4 +1,4 @@
-"""Words as Elasticsearch's standard analyzer makes tokens of a text, and patterns for them in longer names.  Pure."""
+"""Tokens of a text, like those of Elasticsearch's standard analyzer, and patterns for them in longer names.  Pure."""
 
 from __future__ import annotations
 

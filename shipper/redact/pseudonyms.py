@@ -73,7 +73,7 @@ _INSIDE = re.compile(r"[_/\\]")
 
 
 class Pseudonyms:
-    """Replaces ids and learns them.
+    """Replaces ids, and learns them to recognise them elsewhere.
 
     Args:
         chosen: which ids: subject, participant, session, recruitment, or the name of any key.
@@ -148,13 +148,7 @@ class Pseudonyms:
         return len(text) == _HEX + _CHECK and text.isascii() and self._check(text[:_HEX]) == text[_HEX:]
 
     def value(self, kind: str, text: str, *, learn: bool = True) -> str:
-        """The pseudonym of a value under a chosen key; a BIDS prefix stays.
-
-        Args:
-            kind: from ``kind_of``.
-            text: the value.
-            learn: whether to replace it in other texts, too, from now on.
-        """
+        """The pseudonym of a value of a kind, after its BIDS prefix; ``learn`` it to find it in other texts."""
         if kind in _PREFIXES and _SEVERAL.search(text):
             return _SEVERAL.sub(lambda found: self.value(kind, found[0], learn=learn), text)
         prefix, canonical = self._split(kind, text)

@@ -1,4 +1,4 @@
-"""Redaction of everything that contains parts of lines: documents, dead letters, paths, the sidecar's log.
+"""Redacts everything that contains parts of lines: documents, dead letters, paths, the sidecar's log.
 
 Secrets become ``[redacted]``, configured ids keyed hashes.  Parts of a document that change are copied, since the
 documents of a block share parts.
@@ -67,15 +67,16 @@ class Redactor:
 
     Attributes:
         active: whether there is anything to redact.
+        hashes: whether ids are hashed.
     """
 
     def __init__(self, settings: config.Redact, learned: Iterable[str] = ()) -> None:
         self._secrets = Secrets(settings.keys)
         self._ids = Pseudonyms(settings.hash, settings.hash_key or "", learned)
-        self._hashes = self._ids.active
+        self.hashes = self._ids.active
         self._short_texts: dict[str, str] = {}
         self._short_texts_at = 0
-        self.active = self._secrets.active or self._hashes
+        self.active = self._secrets.active or self.hashes
 
     @property
     def new(self) -> set[str]:
@@ -88,7 +89,7 @@ class Redactor:
 
     def suspects(self, data: bytes) -> bool:
         """Whether a block's bytes may contain something to redact; a cheap test without false negatives."""
-        return self._hashes or self._secrets.suspects(data)
+        return self.hashes or self._secrets.suspects(data)
 
     def text(self, text: str) -> str:
         """A text without secrets, its ids hashed."""
@@ -97,15 +98,15 @@ class Redactor:
 
     def _text(self, text: str, secrets: set[str]) -> str:
         text = self._secrets.text(text, secrets)
-        return self._ids.text(text) if self._hashes else text
+        return self._ids.text(text) if self.hashes else text
 
     def path(self, path: str) -> str:
         """A file's path for documents and messages."""
         return self.text(path)
 
     def conceal(self, path: str) -> str:
-        """A path for the state directory: a keyed digest if ids are hashed; digests stay as they are."""
-        if not self._hashes or not path.startswith("/"):
+        """A path for the state directory: a keyed digest if ids are hashed; digests stay unchanged."""
+        if not self.hashes or not path.startswith("/"):
             return path
         return f"~{self._ids.digest(path)}{packed_ending(path)}"
 
@@ -114,7 +115,7 @@ class Redactor:
         self._ids.recall(learned)
 
     def line(self, raw: bytes) -> bytes:
-        """A raw line, redacted; bytes that are not UTF-8 stay as they are."""
+        """A raw line, redacted; bytes that are not UTF-8 stay unchanged."""
         secrets: set[str] = set()
         if raw.lstrip()[:1] == b"{":
             with suppress(orjson.JSONDecodeError, RecursionError):
@@ -155,7 +156,7 @@ class Redactor:
 
     def _meaning(self, key: str) -> _KeyMeaning:
         secret = self._secrets.active and self._secrets.names(key)
-        return _KeyMeaning(secret, None if secret or not self._hashes else self._ids.kind_of(key))
+        return _KeyMeaning(secret, None if secret or not self.hashes else self._ids.kind_of(key))
 
     def _structure(
         self, value: Any, under: _KeyMeaning, secrets: set[str], where: str = "", *, top: bool = False
@@ -242,7 +243,7 @@ class Redactor:
     def _audit(self, neuroflow: dict[str, Any], secrets: set[str]) -> dict[str, Any]:
         """Redact an audit record: its entity by the type, its values by a name in ``extra``."""
         entity = dict(neuroflow["audit"])
-        kind = self._ids.kind_of(entity.get("entity_type", "")) if self._hashes else None
+        kind = self._ids.kind_of(entity.get("entity_type", "")) if self.hashes else None
         if kind is not None and "entity_id" in entity:
             hashed = self._ids.value(kind, entity["entity_id"])
             entity.update(entity_id=hashed, entity=f"{entity['entity_type']}:{hashed}")

@@ -59,14 +59,7 @@ _Search = Callable[[bytes], object]
 
 
 class Secrets:
-    """Finds secrets by the names of their keys.
-
-    Args:
-        keys: configured names; without any nothing is a secret.
-
-    Attributes:
-        active: whether there are any names.
-    """
+    """Finds secrets by their keys: configured and usual names; without configured ones nothing is secret."""
 
     def __init__(self, keys: Iterable[str]) -> None:
         configured = [words(key) for key in keys]

@@ -3,9 +3,9 @@
 A session that has a row in the application's database is identified by the row's number; events that contain only its
 label make a document of kind ``session_name``, which names the row.
 
-The same facts give the same document, in whichever order they arrived.  Reuse of an id begins a new *life* (a run is
-queued again after it had started): the document shows the newest life, and of that the newest *attempt* (it started
-again after it had ended).
+The same facts give the same document, in whichever order they arrived.  An id that is reused begins a new *life* (a
+run is queued again after it had started; the event that creates or queues a run is its *birth*).  The document shows
+the newest life, and of that the newest *attempt* (the run started again after it had ended).
 
 The rules for a new life differ from those of ``document.run_context``, with which they share verbs and the tolerance
 for one birth reported twice.  A run document is computed from the complete set of facts in order of time and computed

@@ -15,9 +15,10 @@ from math import isfinite
 from typing import Any
 from zlib import crc32
 
-from orjson import dumps, loads
+from orjson import dumps
 
 from shipper.document.bids_labels import LABELS, MAX_LABEL_CHARS, bids_name
+from shipper.document.templates import Facts
 from shipper.document.unmapped import as_text
 from shipper.taxonomy import (
     AUDIT_VERBS,
@@ -69,14 +70,6 @@ def facts_of(documents: Iterable[dict[str, Any]]) -> list[EncodedFact]:
             if extract is not None:
                 extract(document, neuroflow, document["event"]["action"], found)
     return found
-
-
-def facts_in(encoded: Iterable[EncodedFact]) -> RunFacts:
-    """Decode facts, grouped by the run documents that they belong to."""
-    facts: RunFacts = {}
-    for identity, _, fact in encoded:
-        facts.setdefault(identity, {}).update(loads(b"{%b}" % fact))
-    return facts
 
 
 @lru_cache(4096)
@@ -312,4 +305,22 @@ def _add(found: list[EncodedFact], identity: str, verb: str, document: dict[str,
         encoded = dumps(fact)
     # Facts of a kind have the same weight.
     kind = f"{verb} {len(encoded) >> 10} {' '.join(fact)} {fact['stage']}" if "stage" in fact else None
-    found.append((identity, kind, f'"{moment} {verb} {crc32(encoded):08x}":'.encode() + encoded))
+    found.append((identity, kind, _keyed(moment, verb, encoded)))
+
+
+def encode(moment: str, verb: str, fact: bytes) -> bytes:
+    """A fact with its key, from its JSON.
+
+    Args:
+        moment: its time, UTC to the microsecond.
+        verb: what happened.
+        fact: as JSON, with the fields in the order in which ``facts_of`` adds them.
+    """
+    return _keyed(f"{moment[:19]}{moment[20:26]}000", verb, fact)
+
+
+def _keyed(moment: str, verb: str, fact: bytes) -> bytes:
+    return f'"{moment} {verb} {crc32(fact):08x}":'.encode() + fact
+
+
+FACTS = Facts(facts_of, encode)

@@ -35,7 +35,7 @@ class Gathered:
         return self._size > self._max_bytes
 
     def add(self, facts: Iterable[EncodedFact]) -> None:
-        """Add facts; one that is there already changes nothing."""
+        """Add facts; one that is present already changes nothing."""
         runs, size = self._runs, 0
         for identity, kind, fact in facts:
             waiting = runs.get(identity)

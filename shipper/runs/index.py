@@ -50,7 +50,7 @@ class RunIndex:
         """Create the index unless it exists, also after a deletion.
 
         Returns:
-            Whether what was known of its documents still holds.  In an index that was deleted and created again,
+            Whether cached states of its documents are still valid.  In an index that was deleted and created again,
             another state of a document may have the sequence number of an older one.
 
         Raises:

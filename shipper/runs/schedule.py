@@ -59,7 +59,7 @@ class RunWriter:
         settle: takes the spans whose facts are written.
         retry: takes why the n-th attempt failed; waits, and gives False to end the attempts.
         recovered: called after an attempt that succeeded.
-        rested: called when a write has ended, after ``settle``: whoever waits for ``idle`` looks again.
+        rested: called after ``settle``, when a write has ended and ``idle`` may have changed.
         say: takes the kind and the text of a warning that is logged once a minute at most.
         clock: monotonic seconds.
     """
@@ -93,7 +93,7 @@ class RunWriter:
         self._pace = _Pace()
 
     def add(self, facts: list[EncodedFact], spans: list[Span], size: int) -> None:
-        """Take the facts of a batch; waits while too many wait already, or can't be written.
+        """Add the facts of a batch; blocks while too many wait already, or can't be written.
 
         Args:
             facts: of the batch.
@@ -127,7 +127,7 @@ class RunWriter:
             self._changed.notify_all()
 
     def stop(self) -> None:
-        """From now on write facts at once, and let no ``add`` wait."""
+        """Write facts at once from now on; ``add`` does not block any more."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()

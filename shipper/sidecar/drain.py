@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from shipper.deliver.sender import Sender
 from shipper.sidecar.outbox import Outbox
 from shipper.sidecar.shipping import Shipping
 from shipper.telemetry import log
-
-if TYPE_CHECKING:
-    from shipper.deliver.sender import Sender
 
 # The drain's part of shutdown_timeout; the rest is for closing everything.
 DRAIN_PART = 0.9
@@ -24,23 +21,13 @@ def drain(
     timeout: float,
     clock: Callable[[], float],
     stopping: bool,
-    hurried: Callable[[], bool],
+    aborted: Callable[[], bool],
 ) -> None:
-    """Deliver what was read, for so long at most.
-
-    Args:
-        shipping: takes the outcomes.
-        outbox: has what the sender had no room for.
-        sender: has what is under way; it is stopped.
-        timeout: ``shutdown_timeout``, seconds.
-        clock: monotonic seconds.
-        stopping: a signal asked for it, so that it is logged.
-        hurried: whether a second signal came, which ends it at once.
-    """
+    """Deliver what was read, within ``timeout``."""
     deadline = clock() + DRAIN_PART * timeout
 
     def has_time() -> bool:
-        return clock() < deadline and not hurried()
+        return clock() < deadline and not aborted()
 
     outbox.flush()
     if stopping and not (outbox.hand_over() and sender.idle):

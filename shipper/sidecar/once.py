@@ -1,52 +1,41 @@
-"""``--once``: ships what there is, then ends."""
+"""``--once``: ships what is there now, then ends."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
+from shipper.deliver.sender import Sender
 from shipper.sidecar.outbox import Outbox
 from shipper.sidecar.scans import Scans
 from shipper.sidecar.shipping import Shipping
 from shipper.tail.tail import Tail
 from shipper.telemetry import Counters
 
-if TYPE_CHECKING:
-    from shipper.deliver.sender import Sender
-
-# Scans that are made again because files were renamed meanwhile.
+# Repeated scans because files were renamed meanwhile.
 MAX_RESCANS = 10
 
 
+@dataclass
 class Stall:
-    """Tells when nothing has been acknowledged for too long though something waits for it.
+    """Detects that documents wait, but none has been acknowledged for too long."""
 
-    Args:
-        sender: has the documents.
-        outbox: has those for which there is no room.
-        counters: tell whether something was acknowledged.
-        patience: seconds.
-        clock: monotonic seconds.
-    """
+    sender: Sender
+    outbox: Outbox
+    counters: Counters
+    patience: float
+    clock: Callable[[], float]
 
-    def __init__(
-        self, sender: Sender, outbox: Outbox, counters: Counters, patience: float, clock: Callable[[], float]
-    ) -> None:
-        self._sender = sender
-        self._outbox = outbox
-        self._counters = counters
-        self._patience = patience
-        self._clock = clock
-        self._settled = 0
-        self._settled_at = clock()
+    def __post_init__(self) -> None:
+        self._settled, self._settled_at = 0, self.clock()
 
     def __call__(self) -> bool:
         """Whether to give up."""
-        now, settled = self._clock(), self._counters.settled
-        if settled != self._settled or (self._sender.idle and not self._outbox.blocked) or self._sender.waits:
+        now, settled = self.clock(), self.counters.settled
+        if settled != self._settled or (self.sender.idle and not self.outbox.blocked) or self.sender.waits:
             self._settled, self._settled_at = settled, now
-        return self._sender.broken or now - self._settled_at > self._patience
+        return self.sender.broken or now - self._settled_at > self.patience
 
 
 def ship_once(
@@ -60,18 +49,7 @@ def ship_once(
     stalled: Callable[[], bool],
     progress: Callable[[int, int], None],
 ) -> None:
-    """Ship everything that is there; what is left when it ends early is sent by the next run.
-
-    Args:
-        tail: reads the files.
-        scans: finds them.
-        shipping: sends them.
-        outbox: has what the sender has no room for.
-        sender: has what is under way.
-        stopping: ends it.
-        stalled: whether to give up.
-        progress: called with bytes acknowledged and bytes in all.
-    """
+    """Ship everything that is there now; after an early end the next run ships the rest."""
     for _ in range(MAX_RESCANS):
         tail.needs_scan = False
         scans.scan(patience=0.0, blocked=outbox.blocked)

@@ -4,30 +4,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from shipper.deliver.batch import Batch, Packer
+from shipper.deliver.sender import Sender
 from shipper.deliver.serialised import Serialised
 from shipper.parse.records import Records
 from shipper.tail.progress import Span
-
-if TYPE_CHECKING:
-    from shipper.deliver.sender import Sender
 
 # Seconds between two batches that are not full.
 FLUSH_PAUSE = 0.1
 
 
 class Outbox:
-    """Fills batches and hands them to the sender, in order.
-
-    Args:
-        packer: makes the batches.
-        flush_interval: greatest age of a batch that is not full, seconds.
-        sender: takes batches as far as it has room.
-        begin: called with each span that goes out.
-        clock: monotonic seconds.
-    """
+    """Fills batches and hands them to the sender, in order."""
 
     def __init__(
         self,
@@ -47,7 +36,7 @@ class Outbox:
         self._begun_at = self._flushed_at = 0.0
 
     def reconfigure(self, packer: Packer, flush_interval: float) -> None:
-        """Send what is there, and fill batches of another packer from now on."""
+        """Send the current batch, and use another packer from now on."""
         self.flush()
         self._packer, self._flush_interval = packer, flush_interval
 
@@ -62,14 +51,14 @@ class Outbox:
         return bool(self._packer.batch.spans)
 
     def add(self, records: Records, serialised: Serialised, *, maybe_sent: bool) -> None:
-        """Add the documents of a block; batches that became full go out."""
+        """Add the documents of a block; sends batches that became full."""
         if not self.filling:
             self._begun_at = self._clock()
         for batch in self._packer.add(records, serialised, maybe_sent=maybe_sent):
             self._submit(batch)
 
     def flush_due(self, *, more: bool = False) -> float:
-        """When the current batch goes out although it is not full.
+        """When to send the current batch although it is not full.
 
         Args:
             more: there is more to read at once, so the batch waits for its age.
@@ -84,7 +73,7 @@ class Outbox:
             self._submit(batch)
 
     def hand_over(self) -> bool:
-        """Give the sender what it has room for; False: batches are left."""
+        """Give the sender as many batches as it has room for; False: some are left."""
         while self._waiting and self._sender.offer(self._waiting[0]):
             self._waiting.popleft()
         return not self._waiting

@@ -14,15 +14,7 @@ HINT_PAUSE = 0.1
 
 
 class Scans:
-    """Scans, and remembers what asked for the next one.
-
-    Args:
-        tail: scans the files.
-        store: learns from each scan which directories were seen.
-        saver: writes the cursors of files that were found.
-        first_scan: called after the first scan with whether some log has content.
-        clock: monotonic seconds.
-    """
+    """Scans, and collects hints for the next scan."""
 
     def __init__(
         self,
@@ -47,7 +39,7 @@ class Scans:
         """Something changed; called by the thread that watches.
 
         Args:
-            path: a file that was written to; None when something came, went or was renamed.
+            path: a file that was written to; None when something was created, deleted or renamed.
         """
         if path is None:
             self._requested = True
@@ -60,7 +52,7 @@ class Scans:
         return self._requested or bool(self._written)
 
     def pause(self) -> float:
-        """Seconds to wait after a hint: with ten thousand files scanning takes a twentieth of the time at most."""
+        """Seconds to wait after a hint, so that scanning ten thousand files takes a twentieth of the time at most."""
         return max(HINT_PAUSE, 20 * self._took) if self._requested else HINT_PAUSE
 
     def scan_if_due(
@@ -86,7 +78,7 @@ class Scans:
     def scan(
         self, patience: float, *, sparing: bool = False, written: Iterable[str] = (), blocked: bool = False
     ) -> None:
-        """Scan, and save what was found."""
+        """Scan now, and save the cursors of new files."""
         began = self._clock()
         self._tail.scan(patience, sparing=sparing, touched=frozenset(written))
         self._took = self._clock() - began

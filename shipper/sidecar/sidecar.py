@@ -1,4 +1,4 @@
-"""One run of the shipper: connects the parts, and takes turns until it is stopped.
+"""One run of the shipper: connects the parts and runs the loop until it is stopped.
 
 One thread reads and creates documents, a few send.  The log files are the queue: while the sender has no room for a
 batch, reading stops but scanning continues, so that files that are rotated meanwhile can be read later.
@@ -19,17 +19,19 @@ from shipper.document.run_context import RunContext
 from shipper.parse.dispatch import continuation, orphan
 from shipper.redact.redactor import Redactor
 from shipper.reload import KEPT, Reload
+from shipper.runs.facts import FACTS
 from shipper.sidecar import drain, once
 from shipper.sidecar.outbox import Outbox
 from shipper.sidecar.scans import Scans
 from shipper.sidecar.shipping import Shipping
 from shipper.sidecar.state_saver import StateSaver
+from shipper.tail.clock import Clock
+from shipper.tail.framing import Framing
 from shipper.tail.report import counters_of
-from shipper.tail.rotation_joins import Framing
 from shipper.tail.scanner import Scanner
 from shipper.tail.sources import sources_of
 from shipper.tail.state.store import CursorStore
-from shipper.tail.tail import Clock, Tail
+from shipper.tail.tail import Tail
 from shipper.telemetry import Counters, log
 
 # After so many documents memory is returned to the system.
@@ -37,19 +39,7 @@ BURST = 2000
 
 
 class Sidecar:
-    """One run of the shipper.
-
-    Args:
-        config: as loaded.
-        store: the cursors, locked by this process.
-        sender: takes the batches.
-        counters: count the documents.
-        wake: set by hints and outcomes.
-        clock: wall and monotonic time.
-        once: ship what there is, then end.
-        redactor: None: created from the configuration.
-        scanned: called after the first scan, before anything is sent, with whether some log has content.
-    """
+    """One run of the shipper; calls ``scanned`` after the first scan with whether some log has content."""
 
     def __init__(
         self,
@@ -86,7 +76,7 @@ class Sidecar:
             looked_at=store.looked_at,
         )
         runs = RunContext(rows=store.recollected())
-        documents = Documents(settings, __version__, runs, self._redactor)
+        documents = Documents(settings, __version__, runs, self._redactor, FACTS)
         self._outbox = Outbox(
             _packer(settings, documents),
             settings.flush_interval,
@@ -97,7 +87,7 @@ class Sidecar:
         self._saver = StateSaver(store, self._tail, runs, counters)
         self._scans = Scans(self._tail, store, self._saver, scanned, self._clock.monotonic)
         self.stopping = threading.Event()
-        self._hurried = False
+        self._abort = False
         self._shipping = Shipping(
             tail=self._tail,
             documents=documents,
@@ -111,7 +101,7 @@ class Sidecar:
             wake=wake,
             stopping=self.stopping,
         )
-        self._given_back_at = 0
+        self._trimmed_at = 0
         self._reload: Callable[[], Reload | None] | None = None
         counters.resume(counters_of({"counters": store.fact("counters") or "{}"}))
 
@@ -125,26 +115,18 @@ class Sidecar:
         return self._tail.unread()
 
     def hint(self, path: str | None) -> None:
-        """Something under the watched directories changed.
-
-        Args:
-            path: a file that was written to; None when something came, went or was renamed.
-        """
+        """Something under the watched directories changed; see ``Scans.hint``."""
         self._scans.hint(path)
         self._wake.set()
 
     def stop(self) -> None:
         """End the run: what was read is delivered and cursors are written; a second call ends it at once."""
-        self._hurried = self.stopping.is_set()
+        self._abort = self.stopping.is_set()
         self.stopping.set()
         self._wake.set()
 
     def reload(self, load: Callable[[], Reload | None]) -> None:
-        """Use another configuration from the next turn on; positions stay.
-
-        Args:
-            load: gives it, or None when it is invalid and the old one is kept.
-        """
+        """Use the configuration that ``load`` gives from the next turn on, unless it gives None; positions stay."""
         self._reload = load
         self._wake.set()
 
@@ -152,9 +134,6 @@ class Sidecar:
         """Ship everything that is there; gives whether all of it is acknowledged.
 
         Ends early when nothing is acknowledged for ``shutdown_timeout``; what is left ships next time.
-
-        Args:
-            progress: called with bytes acknowledged and bytes in all.
         """
         clock, patience = self._clock.monotonic, self._settings.shutdown_timeout
         once.ship_once(
@@ -172,8 +151,7 @@ class Sidecar:
     def run(self, cover: Callable[[list[str]], bool]) -> bool:
         """Ship until stopped; gives whether everything that was read is acknowledged.
 
-        Args:
-            cover: takes the directories to watch, at every scan; gives whether they are watched.
+        ``cover`` takes the directories to watch, at every scan; it gives whether they are watched.
         """
         while not self.stopping.is_set() and not self._sender.broken:
             self._wake.clear()
@@ -188,7 +166,7 @@ class Sidecar:
         settings, now = self._settings, self._clock.monotonic()
         patience = settings.partial_line_timeout
         if self._scans.scan_if_due(patience, settings.scan_interval, cover, blocked=self._outbox.blocked):
-            self._give_back()
+            self._trim_memory()
         read = self._shipping.read()
         if not self._outbox.blocked:
             self._shipping.ship_all(self._tail.take_due(patience))
@@ -198,7 +176,7 @@ class Sidecar:
         return read
 
     def drain(self) -> bool:
-        """Deliver what was read within ``shutdown_timeout`` and write the cursors; gives whether all of it has."""
+        """Deliver what was read, within ``shutdown_timeout``, and write the cursors; gives whether all is done."""
         drain.drain(
             self._shipping,
             self._outbox,
@@ -206,18 +184,18 @@ class Sidecar:
             timeout=self._settings.shutdown_timeout,
             clock=self._clock.monotonic,
             stopping=self.stopping.is_set(),
-            hurried=lambda: self._hurried,
+            aborted=lambda: self._abort,
         )
         self._saver.finish(scanned=self._scans.done)
         self._tail.close()
-        # Documents may be indexed whose runs could not be written: these lines are read again.
+        # Where documents are indexed but their runs could not be written, the lines are read again.
         return self._tail.settled and self._counters.snapshot()["in_flight"] == 0
 
-    def _give_back(self) -> None:
+    def _trim_memory(self) -> None:
         """After a burst, once the sender is idle, return memory to the system."""
-        if (settled := self._counters.settled) - self._given_back_at > BURST and self._sender.idle:
-            self._given_back_at = settled
-            memory.give_back()
+        if (settled := self._counters.settled) - self._trimmed_at > BURST and self._sender.idle:
+            self._trimmed_at = settled
+            memory.trim()
 
     def _sleep(self) -> None:
         """Wait for a hint, an outcome, or the next thing that is due."""
@@ -241,7 +219,7 @@ class Sidecar:
             settings, sources = new.config.shipper, sources_of(new.config)
             scanner = Scanner(sources, settings.exclude, lambda text: log.warning("%s", text), self._clock.wall_ns)
             scanner.scan()  # may fail
-            documents = Documents(settings, __version__, self._shipping.documents.runs, self._redactor)
+            documents = Documents(settings, __version__, self._shipping.documents.runs, self._redactor, FACTS)
             packer = _packer(settings, documents)
         except Exception as error:  # noqa: BLE001 - no configuration may end a running process
             log.error("the configuration can't be used (%s: %s); %s", type(error).__name__, error, KEPT)

@@ -1,7 +1,7 @@
 """Long runs of blank lines, skipped at the cost of a search.  Pure.
 
 A program in a loop can write a hundred million of them.  Blank lines inside a record belong to it, but no record is
-longer than ``LONGEST_RECORD`` lines: blank lines behind so many others lie between records.
+longer than ``MAX_RECORD_LINES`` lines: blank lines behind so many others lie between records.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 
 from shipper.tail.fingerprint import CHECKPOINT_BYTES
+from shipper.tail.framing import MAX_RECORD_LINES
 
-# Most lines of one record, so that a runaway writer does not hold up the reader.
-LONGEST_RECORD = 2000
 # Blank lines are searched for where lines are shorter than this on average, bytes.
 _SHORT = 8
 _SPACE = re.compile(rb"[ \t\r\x0b\x0c\n]+")
@@ -42,12 +41,12 @@ def surplus(data: bytes, begin: int, blank: int) -> tuple[list[tuple[int, int]],
         else:
             before = blank
         end = data.rfind(b"\n", start, end) + 1
-        first = _behind(data, start, end, LONGEST_RECORD - before)
+        first = _behind(data, start, end, MAX_RECORD_LINES - before)
         last = data.rfind(b"\n", first, max(first, end - CHECKPOINT_BYTES)) + 1
         if last > first:
             parts.append((first, last))
         if end == len(data):
-            return parts, before + (LONGEST_RECORD if first < end else data.count(b"\n", start, end))
+            return parts, before + (MAX_RECORD_LINES if first < end else data.count(b"\n", start, end))
     return parts, 0
 
 

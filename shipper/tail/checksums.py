@@ -22,16 +22,11 @@ class Proof:
 
     def __init__(self, view: FileView) -> None:
         self._view = view
-        self._closed = False
         self.upto = 0
         self.spoiled: tuple[tuple[int, int], ...] = ()
 
     def reaches(self, offset: int, most: int) -> bool:
         """Whether the content at an offset is decided; if not, so much more of it was checked.
-
-        Args:
-            offset: of content that is there.
-            most: bytes of content to check.
 
         Raises:
             OSError: the disk failed.
@@ -43,7 +38,7 @@ class Proof:
         self.spoiled = tuple(view.spoiled)
         if over and not view.unfinished:
             self.upto = ENDLESS
-            self.close()
+            view.close()
         elif over:
             self.upto = view.size(ENDLESS)
         else:
@@ -52,6 +47,4 @@ class Proof:
 
     def close(self) -> None:
         """Close the file."""
-        if not self._closed:
-            self._closed = True
-            self._view.close()
+        self._view.close()

@@ -9,7 +9,6 @@ import bz2
 import lzma
 import re
 import zlib
-from typing import Protocol
 
 # So many bytes tell what a file is.
 HEAD = 512
@@ -60,39 +59,12 @@ _OF_A_LOG = re.compile(
 _CONTROL = re.compile(rb"[\x01-\x06\x0e-\x1a\x1c-\x1f]")
 
 
-class Unpacker(Protocol):
-    """One member of a compressed file, unpacked a piece at a time; ``kind`` is what people call it."""
-
-    kind: str
-
-    @property
-    def eof(self) -> bool:
-        """Whether the member is over."""
-
-    @property
-    def rest(self) -> bytes:
-        """What was given and is not used yet: to be given again, or what follows the member."""
-
-    @property
-    def hungry(self) -> bool:
-        """Whether nothing more comes before it is given more."""
-
-    def unpack(self, packed: bytes, most: int) -> bytes:
-        """The next of the content, so many bytes at most.
-
-        Raises:
-            zlib.error: what was given is damaged.
-            OSError: as above.
-            lzma.LZMAError: as above, or it needs more than ``MOST_MEMORY``.
-        """
-
-
 DAMAGE = (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError)
 """What an unpacker raises over damaged bytes."""
 
 
 class Gzip:
-    """A gzip member."""
+    """A gzip member, unpacked a piece at a time; ``kind`` is what people call it."""
 
     kind = "gzip"
 
@@ -107,18 +79,22 @@ class Gzip:
 
     @property
     def hungry(self) -> bool:
-        """It keeps nothing back."""
+        """Whether nothing more comes before it is given more."""
         return not self.rest
 
     def unpack(self, packed: bytes, most: int) -> bytes:
-        """The next of the content."""
+        """The next of the content, so many bytes at most; ``rest`` is to be given again, or follows the member.
+
+        Raises:
+            Exception: one of ``DAMAGE``: what was given is damaged, or unpacking it needs more than ``MOST_MEMORY``.
+        """
         content = self.engine.decompress(packed, most)
         self.rest = self.engine.unused_data if self.engine.eof else self.engine.unconsumed_tail
         return content
 
 
-class _Buffering:
-    """A member of a kind whose unpacker keeps by itself what it has not used."""
+class Buffering:
+    """The same for a kind whose unpacker keeps by itself what it has not used."""
 
     def __init__(self, kind: str, engine: bz2.BZ2Decompressor | lzma.LZMADecompressor) -> None:
         self.kind = kind
@@ -144,14 +120,17 @@ class _Buffering:
         return self._engine.decompress(packed, most)
 
 
+Unpacker = Gzip | Buffering
+
+
 def unpacker(packed: bytes) -> Unpacker | None:
     """What unpacks a member that begins with these bytes; None where they are too few to tell."""
     if any(one.startswith(packed) and len(packed) < len(one) for one in _READ):
         return None
     if packed.startswith(_BZIP2):
-        return _Buffering("bzip2", bz2.BZ2Decompressor())
+        return Buffering("bzip2", bz2.BZ2Decompressor())
     if packed.startswith((_XZ, _LZMA)):
-        return _Buffering("xz", lzma.LZMADecompressor(memlimit=MOST_MEMORY))
+        return Buffering("xz", lzma.LZMADecompressor(memlimit=MOST_MEMORY))
     return Gzip()
 
 

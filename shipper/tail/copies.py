@@ -25,12 +25,7 @@ class Copy(NamedTuple):
 
 
 class Copies:
-    """The copies, by device and inode.
-
-    Args:
-        table: the generations that they may repeat.
-        access: opens files.
-    """
+    """The copies, by device and inode."""
 
     def __init__(self, table: GenerationTable, access: FileAccess) -> None:
         self._table = table

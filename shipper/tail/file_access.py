@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from shipper.tail.file_content import FileView
-from shipper.tail.scanner import Found
+from shipper.tail.found_files import Found
+from shipper.telemetry import ONCE, Throttle
 
 
 class FileAccess:
@@ -24,7 +25,7 @@ class FileAccess:
     def __init__(self, open_view: Callable[..., FileView], warn: Callable[[str], None]) -> None:
         self._open_view = open_view
         self._warn = warn
-        self._warned: set[tuple[str, str]] = set()
+        self._throttle = Throttle()
         self.renamed_meanwhile = False
         self.refused: dict[str, str] = {}
         self.empty: dict[str, str] = {}
@@ -49,7 +50,7 @@ class FileAccess:
         except OSError as error:
             self._refuse(file, "open", f"can't be opened: {error.strerror}")
             return None
-        self._warned.discard(("open", file.path))
+        self._throttle.reset(f"open {file.path}")
         if view.key != file.key:
             # It was renamed since the scan: another file has the name.
             view.close()
@@ -74,6 +75,5 @@ class FileAccess:
 
     def _refuse(self, file: Found, what: str, reason: str, *, harmless: bool = False) -> None:
         (self.empty if harmless else self.refused)[file.path] = reason
-        if (what, file.path) not in self._warned:
-            self._warned.add((what, file.path))
+        if self._throttle.allows(f"{what} {file.path}", ONCE):
             self._warn(f"{file.path}: {reason}; trying again every scan, nothing is lost")

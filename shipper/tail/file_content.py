@@ -21,8 +21,9 @@ class FileView:
 
     A compressed file may have several members, may still be written (it then ends where its data end so far, and goes
     on when there is more), or be damaged: it ends before the damage, and ``damage`` says what is wrong.  Where only a
-    gzip member's checksum is wrong, the next member follows.  ``whole`` is where the members end that were unpacked
-    to their ends, ``spoiled`` are the parts of the content that come from damaged ones.
+    gzip member's checksum is wrong, the next member follows.  ``kind`` is how its last member was compressed,
+    ``whole`` where the members end that were unpacked to their ends, ``spoiled`` are the parts of the content that
+    come from damaged ones.
 
     Args:
         path: of the file, or its descriptor.
@@ -81,10 +82,6 @@ class FileView:
 
     def approach(self, offset: int, most: int) -> bool:
         """Unpack so many bytes at most on the way to an offset; gives whether ``read`` there costs no more of them.
-
-        Args:
-            offset: that will be read.
-            most: bytes of content.
 
         Raises:
             OSError: the disk failed.
@@ -145,12 +142,7 @@ class FileView:
     @property
     def heavy(self) -> bool:
         """Whether it is in the midst of a member that takes megabytes of memory to be unpacked."""
-        return self._kind == "xz" and self._unpacker is not None and not self._unpacker.eof and not self._ended
-
-    @property
-    def kind(self) -> str:
-        """How its last member was compressed."""
-        return self._kind
+        return self.kind == "xz" and self._unpacker is not None and not self._unpacker.eof and not self._ended
 
     def again(self) -> FileView:
         """The same file, from its beginning, wherever its name has gone.
@@ -166,7 +158,7 @@ class FileView:
         self._packed = b""
         self._at = 0
         self._skip = 0
-        self._kind = "gzip"
+        self.kind = "gzip"
         self._ended = False
         self.damage = None
         self.spoiled: list[tuple[int, int]] = []
@@ -202,7 +194,7 @@ class FileView:
             self._unpacker = unpacker(self._packed)
             if self._unpacker is None:
                 return self._await()
-            self._kind = self._unpacker.kind
+            self.kind = self._unpacker.kind
         packed, self._packed = self._packed, b""
         last, before = self._unpacker, self._unpacker.engine.copy() if isinstance(self._unpacker, Gzip) else None
         try:

@@ -10,7 +10,6 @@ copytruncate, and truncated files that have regrown are all decided here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -28,17 +27,6 @@ class Expected(NamedTuple):
     fingerprint: Hash
     offset: int
     checkpoint_hash: Hash
-
-
-class Verdict(Enum):
-    """What a file is, compared with what a generation expects."""
-
-    SAME = "same"
-    """The generation goes on in this file."""
-    SHORTER = "shorter"
-    """It agrees as far as it goes, but ends before the offset: truncated, or a copy that is still written."""
-    OTHER = "other"
-    """Its content is not the generation's."""
 
 
 # A copy is recognised by its beginning and by so many bytes before its end.
@@ -79,27 +67,13 @@ def first_line_of(head: bytes) -> bytes | None:
     return head if len(head) >= FINGERPRINT_BYTES else None
 
 
-def decide(expected: Expected, size: int, read: Read) -> Verdict:
-    """Whether a file continues a generation.
-
-    Args:
-        expected: what the generation's file must hold.
-        size: the file's length in bytes (of its content, if compressed).
-        read: reads it.
-    """
-    head = read(0, min(expected.fingerprint.length, size))
-    if len(head) < expected.fingerprint.length:
-        # Shorter than the fingerprint: nothing can be proved.
-        return Verdict.SHORTER if expected.fingerprint.length else Verdict.SAME
-    if hash_of(head) != expected.fingerprint:
-        return Verdict.OTHER
-    if size < expected.offset:
-        return Verdict.SHORTER
-    at = expected.offset - expected.checkpoint_hash.length
+def continues(expected: Expected, size: int, read: Read) -> bool:
+    """Whether a file of this size holds what was read of a generation: its head and the bytes before the offset."""
+    fingerprint, checkpoint_hash = expected.fingerprint, expected.checkpoint_hash
     return (
-        Verdict.SAME
-        if hash_of(read(at, expected.checkpoint_hash.length)) == expected.checkpoint_hash
-        else Verdict.OTHER
+        max(fingerprint.length, expected.offset) <= size
+        and hash_of(read(0, fingerprint.length)) == fingerprint
+        and hash_of(read(expected.offset - checkpoint_hash.length, checkpoint_hash.length)) == checkpoint_hash
     )
 
 

@@ -7,61 +7,61 @@ themselves never are.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from typing import TypeVar
 
 from shipper.tail.compression import HEAD, is_packed, says_log, unreadable
 
-# So many files that are no log, or another, are remembered; beyond that all of them are looked at again.
+# So many judgements are remembered; beyond that all of them are made again.
 _MOST_KEPT = 20_000
+Judged = TypeVar("Judged")
+# By device and inode: size and time of the last change then, and the judgement.
+_Known = dict[tuple[int, int], tuple[tuple[int, int], Judged]]
 
 
 class FirstBytes:
-    """The judgements over files that have the names of earlier lives."""
+    """The judgements over files that have the names of earlier lives, or that begin like a log's."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, int], tuple[int, int, str | None, bool]] = {}
-        self._logs: dict[tuple[int, int], tuple[int, int, bool]] = {}
+        self._kinds: _Known[tuple[str | None, bool]] = {}
+        self._logs: _Known[bool] = {}
 
     def of(self, path: str, stat: os.stat_result, *, strange: bool) -> tuple[str | None, bool]:
         """What keeps a file from being read as a log, and whether it is compressed in a way that can be read.
 
-        Args:
-            path: of the file.
-            stat: of the file.
-            strange: its name is not one that a rotation gives.
+        A ``strange`` name is not one that a rotation gives.
         """
-        key = stat.st_dev, stat.st_ino
-        known = self._known.get(key)
-        if known is None or known[:2] != (stat.st_size, stat.st_mtime_ns):
-            try:
-                with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - text paths throughout the tail
-                    head = file.read(HEAD)
-            except OSError:
-                return None, False  # who reads it says so
-            kind = unreadable(os.path.basename(path), head, strange=strange)  # noqa: PTH119 - as above
-            known = self._known[key] = stat.st_size, stat.st_mtime_ns, kind, is_packed(head)
-        return known[2:]
+        name = os.path.basename(path)  # noqa: PTH119 - text paths throughout the tail
+
+        def judge(head: bytes) -> tuple[str | None, bool]:
+            return unreadable(name, head, strange=strange), is_packed(head)
+
+        return _judged(
+            self._kinds, path, stat, judge, unread=(None, False)
+        )  # the reader reports that it can't be read
 
     def may_be_log(self, path: str, stat: os.stat_result) -> bool:
-        """Whether a file whose name only begins like a log's holds what a log does; so one that can't be opened.
-
-        Args:
-            path: of the file.
-            stat: of the file.
-        """
-        key = stat.st_dev, stat.st_ino
-        known = self._logs.get(key)
-        if known is None or known[:2] != (stat.st_size, stat.st_mtime_ns):
-            try:
-                with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - text paths throughout the tail
-                    is_log = says_log(file.read(HEAD))
-            except OSError:
-                return True
-            if len(self._logs) >= _MOST_KEPT:
-                self._logs.clear()
-            known = self._logs[key] = stat.st_size, stat.st_mtime_ns, is_log
-        return known[2]
+        """Whether a file whose name only begins like a log's holds what a log does; so one that can't be opened."""
+        return _judged(self._logs, path, stat, says_log, unread=True)
 
     def keep(self, keys: Collection[tuple[int, int]]) -> None:
         """Only these files are still there."""
-        self._known = {key: one for key, one in self._known.items() if key in keys}
+        self._kinds = {key: one for key, one in self._kinds.items() if key in keys}
+
+
+def _judged(
+    known: _Known[Judged], path: str, stat: os.stat_result, judge: Callable[[bytes], Judged], *, unread: Judged
+) -> Judged:
+    """The judgement over a file's first bytes, which are read again only where the file has changed."""
+    key, state = (stat.st_dev, stat.st_ino), (stat.st_size, stat.st_mtime_ns)
+    found = known.get(key)
+    if found is None or found[0] != state:
+        try:
+            with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - text paths throughout the tail
+                head = file.read(HEAD)
+        except OSError:
+            return unread
+        if len(known) >= _MOST_KEPT:
+            known.clear()
+        found = known[key] = state, judge(head)
+    return found[1]

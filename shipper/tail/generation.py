@@ -6,14 +6,15 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from shipper.tail import samples
+from shipper.tail.block import Origin
 from shipper.tail.file_content import FileView
-from shipper.tail.fingerprint import FINGERPRINT_BYTES, Expected, Verdict, checkpoint_hash_of, decide, hash_of
+from shipper.tail.fingerprint import FINGERPRINT_BYTES, Expected, checkpoint_hash_of, continues, hash_of
+from shipper.tail.found_files import Found, shown
 from shipper.tail.held_lines import FlushPoints
+from shipper.tail.log_file import MovedError
 from shipper.tail.progress import Span
-from shipper.tail.reader import MovedError, Reader
+from shipper.tail.reader import Reader
 from shipper.tail.rotation_names import is_packed
-from shipper.tail.scanner import Found, shown
-from shipper.tail.splitter import Origin
 from shipper.tail.state.checkpoint import Checkpoint
 from shipper.tail.state.rows import Cursor, LastSeen
 from shipper.tail.waiting_since import ENDLESS, Growth
@@ -64,19 +65,9 @@ class Generation:
     """
 
     __slots__ = (
-        "_growth",
-        "_keep",
-        "_open_view",
-        "_reader",
-        "age",
-        "cursor",
-        "found",
-        "join_at",
-        "maybe_sent",
-        "met",
-        "restarts",
-        "truncated",
-    )
+        "_growth", "_keep", "_open_view", "_reader", "age", "cursor", "found", "join_at", "maybe_sent", "met",
+        "restarts", "truncated",
+    )  # fmt: skip
 
     def __init__(self, cursor: Cursor, *, keep: int, open_view: Callable[..., FileView]) -> None:
         self.cursor = cursor
@@ -144,7 +135,7 @@ class Generation:
         """Whether this file holds what was read, as far as it was read."""
         expected = self.expected
         size = view.size(max(expected.offset, expected.fingerprint.length))
-        return decide(expected, size, view.read) is Verdict.SAME
+        return continues(expected, size, view.read)
 
     def was_cut_in(self, view: FileView) -> bool:
         """Whether this file lost its end and continues this generation; if so, it is read on from there.
@@ -181,7 +172,7 @@ class Generation:
         return True
 
     def was_rewritten_in(self, view: FileView) -> bool:
-        """Whether a file of the same length, with the same beginning and end, differs in between."""
+        """Whether a file with the same beginning, and the same bytes before the position, differs in between."""
         position = self.position
         last = samples.last_offset(samples.up_to(self._samples, position))
         return samples.matching_length(self._samples, position, view.read) != last

@@ -20,11 +20,7 @@ def limit() -> int:
 
 
 class Handles:
-    """The generations whose files are open, the longest unused first.
-
-    Args:
-        most: how many may be.
-    """
+    """The generations whose files are open, the longest unused first."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -62,7 +58,8 @@ class Handles:
 
     def _shut(self, surplus: int) -> None:
         """Forget files that were closed elsewhere, and close so many, those first that can be opened again."""
-        for identity in [one for one, generation in self._open.items() if not _is_open(generation)]:
+        readers = [(identity, generation.active_reader) for identity, generation in self._open.items()]
+        for identity in [one for one, reader in readers if reader is None or reader.file.view is None]:
             del self._open[identity]
             surplus -= 1
         if surplus <= 0:
@@ -70,7 +67,3 @@ class Handles:
         for identity in sorted(self._open, key=lambda one: self._open[one].found is None)[:surplus]:
             generation = self._open.pop(identity)
             generation.close()
-
-
-def _is_open(generation: Generation) -> bool:
-    return generation.active_reader is not None and generation.active_reader.file.view is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shipper.tail.splitter import Block
+from shipper.tail.block import Block
 
 
 class HeldLines:
@@ -41,11 +41,6 @@ class HeldLines:
         if self.record is not None:
             self.record.parser_state = parser_state
 
-    def take_block(self) -> Block | None:
-        """The block that waited."""
-        block, self.block = self.block, None
-        return block
-
     def take_record(self) -> Block | None:
         """The record that is held back, to be finished elsewhere."""
         record, self.record = self.record, None
@@ -58,9 +53,6 @@ class FlushPoints:
     Attributes:
         join_at: the one of them at which a record continued in the log's next generation: it is held back there, and
             nothing more is read until it is joined or given up; 0 for none.
-
-    Args:
-        offsets: ascending.
     """
 
     __slots__ = ("_offsets", "join_at")

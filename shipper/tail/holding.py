@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from shipper.tail.block import Block
 from shipper.tail.clock import Clock
+from shipper.tail.framing import LINE_PATIENCE, RECORD_PATIENCE, Framing
 from shipper.tail.generation import Generation
-from shipper.tail.rotation_joins import Framing, RotationJoins
+from shipper.tail.rotation_joins import RotationJoins
 from shipper.tail.round import Round
-from shipper.tail.splitter import Block
 from shipper.tail.tracker import Generations
 
-# How long an open record is held back after its file grew last, seconds: one of several lines, and one of one line.
-RECORD_PATIENCE, LINE_PATIENCE = 1.0, 0.5
 NEVER = float("inf")
 # Only so many unacknowledged flush points of one generation are kept.
 MAX_FLUSH_POINTS = 64

@@ -28,9 +28,6 @@ class LogFile:
         compressed: its content is unpacked.
         gone: its name is lost: an open handle is read on, nothing is opened again.
         view: the open file, or None.
-
-    Args:
-        open_view: opens a file's content.
     """
 
     __slots__ = ("_damage_reported", "_open_view", "_proof", "compressed", "gone", "key", "path", "view")

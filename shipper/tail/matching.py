@@ -56,7 +56,8 @@ class Matcher:
             cut = generation.truncated
             if cut is not None and cut.key == file.key and (offset < FINGERPRINT_BYTES or cut.empty):
                 continue  # it was truncated here: what begins as it did is another generation
-            if generation.continues_in(view):
+            # A file that was rewritten may have the beginning, and the bytes before the position, that it had.
+            if generation.continues_in(view) and (view.compressed or not generation.was_rewritten_in(view)):
                 best = generation
         return best
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from shipper.tail.reader import Reader
+from shipper.telemetry import ONCE, Throttle
 
 
 class ReadErrors:
@@ -16,7 +17,7 @@ class ReadErrors:
 
     def __init__(self, warn: Callable[[str], None]) -> None:
         self._warn = warn
-        self._reported: set[str] = set()
+        self._throttle = Throttle()
         self._unread: dict[bytes, str] = {}
 
     @property
@@ -27,18 +28,11 @@ class ReadErrors:
     def add(self, generation: bytes, path: str, why: str = "") -> None:
         """Note that reading failed; without a reason nothing is logged."""
         self._unread[generation] = path
-        if why and path not in self._reported:
-            self._reported.add(path)
+        if why and self._throttle.allows(path, ONCE):
             self._warn(f"{path}: {why}")
 
     def judge(self, generation: bytes, reader: Reader, rested: bool) -> None:
-        """Note that reading did not fail: no error is left, unless a compressed file is damaged or lacks its end.
-
-        Args:
-            generation: that was read.
-            reader: of its file.
-            rested: the file has not changed for so long that nobody seems to be writing it.
-        """
+        """Note that reading did not fail: no error is left, unless a compressed file is damaged or lacks its end."""
         view = reader.file.view
         if view is None or view.damage:
             return  # the reader reports damage
@@ -53,4 +47,4 @@ class ReadErrors:
         """Note that reading succeeded."""
         path = self._unread.pop(generation, None)
         if path is not None:
-            self._reported.discard(path)
+            self._throttle.reset(path)

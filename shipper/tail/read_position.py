@@ -16,9 +16,6 @@ class ReadPosition:
         offset: of the next byte to read.
         hash: the checkpoint hash of that offset.
         samples: the content samples of what was read.
-
-    Args:
-        checkpoint: where to begin.
     """
 
     __slots__ = ("_tail", "hash", "offset", "samples")

@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from shipper.tail.block import Block, Origin
 from shipper.tail.file_content import FileView
 from shipper.tail.fingerprint import hash_of
 from shipper.tail.held_lines import FlushPoints, HeldLines
-from shipper.tail.log_file import UNPACK_BYTES, DamagedError, LogFile, MovedError
+from shipper.tail.log_file import UNPACK_BYTES, LogFile
 from shipper.tail.read_position import ReadPosition
-from shipper.tail.splitter import KEEP_FACTOR, Block, Origin, Splitter
+from shipper.tail.splitter import KEEP_FACTOR, Splitter
 from shipper.tail.state.checkpoint import NOTHING, Checkpoint, Hash
 from shipper.tail.utf16 import WideSplitter, encoding_of
-
-__all__ = ["DamagedError", "MovedError", "Reader", "RewrittenError"]
 
 # A block's documents should fit the processor's cache: 64 KiB does 145 thousand lines a second where 512 does 96.
 CHUNK_BYTES = 64 * 1024
@@ -51,20 +50,6 @@ class Reader:
         fingerprint: of the file's first bytes; it proves the first read, which has no checkpoint hash yet.
         open_view: opens a file's content.
     """
-
-    __slots__ = (
-        "_fingerprint",
-        "_keep",
-        "_position",
-        "_splitter",
-        "file",
-        "flush_points",
-        "grew",
-        "grew_at",
-        "held",
-        "origin",
-        "updated_at",
-    )
 
     def __init__(
         self,
@@ -159,8 +144,9 @@ class Reader:
             RewrittenError: the bytes before the position are not those that were read.
         """
         self.grew = self.held.block is not None
-        if self.held.block is not None:
-            return self.held.take_block()
+        if self.grew:
+            block, self.held.block = self.held.block, None
+            return block
         if self.at_join or (self.file.gone and self.file.view is None):
             return None
         view = self.open()

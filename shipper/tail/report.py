@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
@@ -11,14 +12,14 @@ from types import MappingProxyType
 from typing import Any
 
 from shipper.tail.file_content import FileView
+from shipper.tail.found_files import Found, shown
 from shipper.tail.generation import Generation
-from shipper.tail.scanner import Found, shown
 from shipper.tail.splitter import SPARSE_BYTES
 from shipper.tail.state.damage import DAMAGE, uri
 from shipper.tail.state.lock import StateError
 from shipper.tail.state.path_hashing import Conceal, plain
 from shipper.tail.state.rows import ALL, Cursor, cursor_of
-from shipper.tail.state.side_tables import read
+from shipper.tail.state.side_tables import besides
 from shipper.tail.tracker import Generations
 from shipper.tail.waiting_since import ENDLESS
 
@@ -53,7 +54,7 @@ def report(
     """
     cursors, facts = read_only(state_dir)
     generations = _matched(state_dir, cursors, files, host, conceal)
-    unread = {**omitted, **generations.empty, **generations.unread}
+    unread = {**omitted, **generations.access.empty, **generations.access.refused}
     lags = []
     for generation in generations:
         if (file := generation.found) is not None:
@@ -81,7 +82,7 @@ def not_read(
         conceal: what stands for a path in the store.
     """
     generations = _matched(state_dir, remembered(state_dir)[0], files, host, conceal)
-    whole = {path: (why, True) for path, why in {**generations.empty, **generations.unread}.items()}
+    whole = {path: (why, True) for path, why in {**generations.access.empty, **generations.access.refused}.items()}
     found = [(one.found, one.cursor.offset) for one in generations if one.found is not None]
     parts = {file.path: (trouble, False) for file, at in found if (trouble := _content(file, at, _MOST_UNPACKED)[1])}
     return parts | whole
@@ -155,11 +156,7 @@ def _looked_at(state_dir: Path) -> float:
 
 def offsets(state_dir: Path) -> dict[tuple[int, int], int]:
     """Acknowledged offset by device and inode; empty without a readable store."""
-    try:
-        cursors, _ = read_only(state_dir)
-    except StateError:
-        return {}
-    return {cursor.file.key: cursor.offset for cursor in cursors}
+    return {cursor.file.key: cursor.offset for cursor in remembered(state_dir)[0]}
 
 
 def remembered(state_dir: Path) -> tuple[list[Cursor], str | None]:
@@ -199,12 +196,14 @@ def read_only(state_dir: Path) -> tuple[list[Cursor], dict[str, Any]]:
         db = _connect(path)
         try:
             rows = db.execute(ALL).fetchall()
-            beside = read(db)
+            beside = besides(db)
             facts = dict(db.execute("SELECT name, value FROM fact").fetchall())
         finally:
             db.close()
     except DAMAGE as error:
-        raise StateError(f"{path}: can't be read: {error}") from error
+        # SQLite only says that it can't open it.
+        why = error if os.access(path, os.R_OK) else "Permission denied; run this command as the sidecar's user"
+        raise StateError(f"{path}: can't be read: {why}") from error
     return [cursor_of(row, beside) for row in rows], facts
 
 

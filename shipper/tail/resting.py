@@ -10,13 +10,7 @@ class Resting(dict[Key, tuple[int, float]]):
     """Size and since when, by device and inode."""
 
     def for_long(self, file: Found, now: float, patience: float) -> bool:
-        """Whether a file has had its size for so long; the first look at a size begins the count.
-
-        Args:
-            file: as the scan saw it.
-            now: monotonic seconds.
-            patience: seconds.
-        """
+        """Whether a file has had its size for so long; the first look at a size begins the count."""
         size, since = self.get(file.key, (-1, now))
         since = since if size == file.size else now
         self[file.key] = file.size, since

@@ -9,27 +9,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Container, Iterable
 from typing import NamedTuple
 
-from shipper.config import Format
+from shipper.tail.block import Block
+from shipper.tail.found_files import Found
+from shipper.tail.framing import Framing
 from shipper.tail.generation import Generation
 from shipper.tail.progress import Span
-from shipper.tail.scanner import Found
-from shipper.tail.splitter import Block
-
-
-class Framing(NamedTuple):
-    """Which lines at the beginning of a file belong to the record before, as their format decides.
-
-    Attributes:
-        orphan: whether a first line begins no record, so that it may continue one.
-        continuation: how many of the second lines continue the record that the first ones are, given the parser state
-            before these; all of them if more may.
-    """
-
-    orphan: Callable[[bytes, Format], bool]
-    continuation: Callable[[list[bytes], list[bytes], Format, str], int]
 
 
 class _Join(NamedTuple):
@@ -128,12 +115,7 @@ class RotationJoins:
         return wait.upto
 
     def holds(self, generation: Generation, active: Container[bytes]) -> bool:
-        """Whether a first block that waits may still continue what this generation holds back.
-
-        Args:
-            generation: the earlier one.
-            active: the generations that are being read.
-        """
+        """Whether a first block that waits may still continue what this generation holds back."""
         return any(
             wait.before is generation
             and wait.after.active_reader is not None

@@ -180,7 +180,7 @@ def aged(age: int, modified_ns: int, *, timeless: bool) -> int:
     seconds = modified_ns // 10**9
     if timeless:
         age = _FIRST - _digits(
-            datetime.fromtimestamp(max(0, min(seconds, 253402300799)), UTC).strftime("%Y%m%d%H%M%S")
+            datetime.fromtimestamp(max(0, min(seconds, _LAST_SECOND)), UTC).strftime("%Y%m%d%H%M%S")
         )
     return age if age < _ROOM else age * _ROOM + max(0, _ROOM - seconds)
 

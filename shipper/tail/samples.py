@@ -91,13 +91,7 @@ def last_offset(samples: bytes) -> int:
 
 
 def matching_length(samples: bytes, size: int, read: Read) -> int:
-    """How much of what was read a file still holds: up to the last sample that matches.
-
-    Args:
-        samples: of what was read.
-        size: of the file, bytes.
-        read: reads it.
-    """
+    """How much of what was read a file still holds: up to the last sample that matches."""
     proven = 0
     for sample in _each(samples):
         place = _place(sample)

@@ -17,10 +17,9 @@ from stat import S_ISREG
 from typing import NamedTuple
 
 from shipper.tail.first_bytes import FirstBytes
-from shipper.tail.found_files import Found, Source, shown, split
+from shipper.tail.found_files import Found, Source, split
 from shipper.tail.rotation_names import Named, aged, named
-
-__all__ = ["Found", "Scanner", "Source", "shown"]
+from shipper.telemetry import ONCE, Throttle
 
 # A file that was not written to for this long sleeps.
 SLEEPING_NS = 60 * 10**9
@@ -90,7 +89,7 @@ class Scanner:
         self._exclude = [re.compile(fnmatch.translate(pattern)) for pattern in exclude]
         self._warn = warn
         self._wall_ns = wall_ns
-        self._warned: set[tuple[str, bool]] = set()
+        self._throttle = Throttle()
         self.unread: set[str] = set()
         self.omitted: dict[str, str] = {}
         # Files beside a log that may be other logs, and the name of that log.
@@ -132,17 +131,13 @@ class Scanner:
         if changed or tables.keys() != self._tables.keys():
             self._files = _each_once(tables.values())
             self._first_bytes.keep({file.key for table in tables.values() for file in table.found if file})
-        if self._others:
-            self._say_others()
+        # What stands beside a log, has a name that begins like it, and is no log of another input either.
+        for path in sorted(self._others.keys() - {file.path for file in self._files}) if self._others else ():
+            why = f"begins like {self._others[path]} and may be another log: it is not read; {_DO}"
+            self._pass_over(path, why, harmless=True)
         self._listings = {directory: one for directory, one in self._listings.items() if directory in listed}
         self._tables = tables
         return self._files
-
-    def _say_others(self) -> None:
-        """Name what stands beside a log, has a name that begins like it, and is no log of another input either."""
-        for path in sorted(self._others.keys() - {file.path for file in self._files}):
-            why = f"begins like {self._others[path]} and may be another log: it is not read; {_DO}"
-            self._pass_over(path, why, harmless=True)
 
     def _look(self, table: _Table, source: Source, asleep: int, touched: AbstractSet[str]) -> bool:
         """Look at a table's files; gives whether one is other than it was."""
@@ -198,8 +193,9 @@ class Scanner:
             linked = entry.is_symlink()
             name, file = before.get(entry.path, (None, None))
             if name is None or linked or name.linked:
-                says = self._says(entry, pattern)
-                if says is None:
+                if any(wanted.match(entry.path) or wanted.match(entry.name) for wanted in self._exclude):
+                    continue
+                if (says := named(entry.name, pattern)) is None:
                     continue
                 name, file = _name(entry, directory, real, says, linked=linked), None
             if file is not None and file.inode != entry.inode():
@@ -207,11 +203,6 @@ class Scanner:
             names.append(name)
             found.append(file)
         return _Table(entries, real, names, found)
-
-    def _says(self, entry: os.DirEntry[str], pattern: str) -> Named | None:
-        if any(wanted.match(entry.path) or wanted.match(entry.name) for wanted in self._exclude):
-            return None
-        return named(entry.name, pattern)
 
     def _found(self, name: _Name, source: Source, stat: os.stat_result) -> Found | None:
         """What a ``stat`` says of a file, and of an earlier life its first bytes; None for what is no log."""
@@ -281,10 +272,10 @@ class Scanner:
                 reliable = self._wall_ns() - stat.st_mtime_ns > TICK_NS
                 with os.scandir(directory) as listing:
                     entries = list(listing)
-                if last is not None and last.key == key and _alike(last.entries, entries):
+                if last is not None and last.key == key and _names(last.entries) == _names(entries):
                     entries = last.entries
                 self._listings[directory] = _Listing(key, reliable, entries)
-            self._warned.discard((directory, True))
+            self._throttle.reset(f"list {directory}")
         except (FileNotFoundError, NotADirectoryError) as error:
             self._listings.pop(directory, None)  # not there yet, or gone: the next scan looks again
             if os.path.islink(directory):  # noqa: PTH114 - text paths throughout the tail
@@ -300,16 +291,12 @@ class Scanner:
         self.omitted[path] = why
         if not harmless:
             self.unread.add(path)
-        if (path, listing) not in self._warned:
-            self._warned.add((path, listing))
+        if self._throttle.allows(f"list {path}" if listing else path, ONCE):
             self._warn(f"{path}: {why}")
 
 
-def _alike(entries: list[os.DirEntry[str]], others: list[os.DirEntry[str]]) -> bool:
-    """Whether two listings say the same."""
-    return len(entries) == len(others) and all(
-        one.name == other.name and one.inode() == other.inode() for one, other in zip(entries, others, strict=True)
-    )
+def _names(entries: list[os.DirEntry[str]]) -> list[tuple[str, int]]:
+    return [(one.name, one.inode()) for one in entries]
 
 
 def _name(entry: os.DirEntry[str], directory: str, real: str, says: Named, *, linked: bool) -> _Name:

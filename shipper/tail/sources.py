@@ -6,7 +6,7 @@ import glob
 from pathlib import Path
 
 from shipper.config import Config
-from shipper.tail.scanner import Source
+from shipper.tail.found_files import Source
 
 
 def sources_of(config: Config) -> list[Source]:

@@ -11,23 +11,24 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
+from shipper.tail.block import Block
 from shipper.tail.clock import Clock
+from shipper.tail.found_files import Source
+from shipper.tail.framing import Framing
 from shipper.tail.generation import Generation
 from shipper.tail.handles import Handles, limit
 from shipper.tail.holding import Holding
+from shipper.tail.log_file import DamagedError, MovedError
 from shipper.tail.progress import Progress, Span
 from shipper.tail.read_errors import ReadErrors
-from shipper.tail.reader import DamagedError, MovedError, RewrittenError
-from shipper.tail.rotation_joins import Framing
+from shipper.tail.reader import RewrittenError
 from shipper.tail.round import Round
-from shipper.tail.scanner import Scanner, Source
-from shipper.tail.splitter import KEEP_FACTOR, Block
+from shipper.tail.scanner import Scanner
+from shipper.tail.splitter import KEEP_FACTOR
 from shipper.tail.state.lock import same_file
 from shipper.tail.state.path_hashing import Conceal, plain
 from shipper.tail.state.store import Cursor
 from shipper.tail.tracker import Generations
-
-__all__ = ["Clock", "Tail"]
 
 # A file stays open for this long after it grew last, also when its name is gone, seconds.
 HANDLE_PATIENCE = 30.0
@@ -84,13 +85,14 @@ class Tail:
         self._generations = Generations(cursors, host=host, keep=longest * KEEP_FACTOR, warn=warn, conceal=conceal)
         self._generations.looked_at = looked_at
         self._active: dict[bytes, Generation] = {}
+        self.dirty: set[bytes] = set()
         self._round = Round()
         self._holding = Holding(
             self._generations,
             self._active,
             self._round,
             clock=clock,
-            changed=self._note_changed,
+            changed=self.dirty.add,
             framing=framing,
             joins=joins,
         )
@@ -98,7 +100,6 @@ class Tail:
         self._progress = Progress()
         self._read_errors = ReadErrors(warn)
         self._patience = 0.0
-        self.dirty: set[bytes] = set()
         self.needs_scan = False
 
     @property
@@ -126,7 +127,7 @@ class Tail:
         generations, began, self._patience = self._generations, self._clock.wall_ns() / 1e9, patience
         generations.observe(self._scanner.scan(sparing=sparing, touched=touched), self._clock.monotonic(), patience)
         generations.looked_at = began
-        self.needs_scan = self.needs_scan or generations.renamed_meanwhile
+        self.needs_scan = self.needs_scan or generations.access.renamed_meanwhile
         now = self._clock.wall_ns() / 1e9
         # First inputs and oldest files first: they name the runs that later lines refer to.
         for generation in sorted(map(generations.get, generations.dirty), key=self._turn_of):
@@ -137,7 +138,7 @@ class Tail:
             elif generation.active_reader is not None and not generation.active_reader.file.gone:
                 self._active[identity] = generation  # a link has another target now; the old one is still there
         self.dirty |= generations.dirty
-        generations.dirty = set()
+        generations.dirty.clear()
 
     def _turn_of(self, generation: Generation) -> tuple[int, int]:
         found = generation.found
@@ -178,7 +179,7 @@ class Tail:
 
     def unread(self) -> list[str]:
         """The paths of logs and directories that could not be read, or not to their ends."""
-        return sorted(self._scanner.unread | self._generations.unread.keys() | self._read_errors.paths)
+        return sorted(self._scanner.unread | self._generations.access.refused.keys() | self._read_errors.paths)
 
     def forgotten(self) -> list[bytes]:
         """Generations whose files have been gone for longer than ``MEMORY``."""
@@ -279,9 +280,6 @@ class Tail:
             except (OSError, MovedError):
                 continue
             self._handles.used(generation)
-
-    def _note_changed(self, identity: bytes) -> None:
-        self.dirty.add(identity)
 
     def hold(self, block: Block, index: int, parser_state: str) -> None:
         """Hold back a block's lines from ``index`` on, with the parser state there: their record may go on."""

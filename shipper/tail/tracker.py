@@ -31,8 +31,6 @@ from shipper.tail.state.checkpoint import START
 from shipper.tail.state.path_hashing import Conceal, plain
 from shipper.tail.state.rows import Cursor, LastSeen
 
-__all__ = ["Generation", "Generations"]
-
 
 @dataclass(slots=True)
 class _Scan:
@@ -58,6 +56,7 @@ class Generations:
     if the state is lost.  After ``patience`` seconds without a change it is named as it stands.
 
     Attributes:
+        access: opens their files; tells which it could not match after the last scan, and why.
         dirty: names of those that changed their file since the caller emptied it last.
 
     Args:
@@ -83,9 +82,9 @@ class Generations:
         self._keep = keep
         self._warn = warn
         self._open_view = open_view
-        self._access = FileAccess(open_view, warn)
+        self.access = FileAccess(open_view, warn)
         self._table = GenerationTable(conceal)
-        self._copies = Copies(self._table, self._access)
+        self._copies = Copies(self._table, self.access)
         self._matcher = Matcher(self._table, self._copies)
         self._nameless = Resting()
         # The number of the scan that met a file without a generation.
@@ -138,7 +137,7 @@ class Generations:
         if files is self._scan.files and not self._scan.unsettled:
             return
         self._scan = _Scan(self._scan.number + 1, files)
-        self._access.renamed_meanwhile, self._access.refused, self._access.empty = False, {}, {}
+        self.access.renamed_meanwhile, self.access.refused, self.access.empty = False, {}, {}
         present = {file.key for file in files}
         for key in self._table.by_key.keys() - present:
             self._detach(key)
@@ -154,28 +153,13 @@ class Generations:
         # Oldest first, and files that continue a generation before new ones: a renamed file has to find its
         # generation before the file at its old path is named.
         strangers.sort(key=lambda one: (one.logical, -one.age, one.compressed))
-        for file in [file for file in strangers if not self._access.ask(file, self._found_again)]:
-            self._access.ask(file, lambda view, file: self._place(view, file, now, patience))
+        for file in [file for file in strangers if not self.access.ask(file, self._found_again)]:
+            self.access.ask(file, lambda view, file: self._place(view, file, now, patience))
         self._scan.unsettled |= (
-            self._access.renamed_meanwhile
-            or bool(self._access.refused or self._access.empty)
+            self.access.renamed_meanwhile
+            or bool(self.access.refused or self.access.empty)
             or any(file.key not in self._table.by_key and not self._copies.knows(file) for file in strangers)
         )
-
-    @property
-    def renamed_meanwhile(self) -> bool:
-        """Whether files were renamed between the last scan and its matching, so that another should follow soon."""
-        return self._access.renamed_meanwhile
-
-    @property
-    def unread(self) -> dict[str, str]:
-        """The files that could not be matched after the last scan, and why."""
-        return self._access.refused
-
-    @property
-    def empty(self) -> dict[str, str]:
-        """The compressed files that the last scan found to hold nothing yet, in words."""
-        return self._access.empty
 
     def _at_home(self, file: Found) -> bool:
         """Whether the generation that had this device and inode still is in this file."""
@@ -191,7 +175,7 @@ class Generations:
         if last is not None and last.path == file.path and last[2:7] == file[2:7]:
             generation.found = file._replace(logical=last.logical, age=last.age)
             return True
-        return self._access.ask(file, lambda view, file: self._goes_on(view, file, generation))
+        return self.access.ask(file, lambda view, file: self._goes_on(view, file, generation))
 
     def _goes_on(self, view: FileView, file: Found, generation: Generation) -> bool:
         expected = generation.expected
@@ -227,7 +211,7 @@ class Generations:
         file = generation.found
         if file is not None:
             self._scan.unsettled = True
-            self._access.ask(file, lambda view, file: self._goes_on(view, file, generation))
+            self.access.ask(file, lambda view, file: self._goes_on(view, file, generation))
 
     def _lose(self, generation: Generation, truncated: Truncated) -> None:
         """The file is another generation now: this one has none until a copy turns up."""
@@ -252,9 +236,9 @@ class Generations:
         """Decide what a file is that continues no generation: a copy, the original of one, or new."""
         head = view.read(0, FINGERPRINT_BYTES)
         if not head:
-            self._access.report_damage(file, view)
+            self.access.report_damage(file, view)
             if self._nameless.for_long(file, now, patience):
-                self._access.report_cut_off(file, view)
+                self.access.report_cut_off(file, view)
             return True
         last = self._copies.known.pop(file.key, None)
         if self._is_spent(view, file, last) or self._copies.takes(
@@ -276,7 +260,7 @@ class Generations:
             return False
         generation = last.of
         if generation.waiting:
-            self._access.renamed_meanwhile = True  # flush what it holds back first
+            self.access.renamed_meanwhile = True  # flush what it holds back first
             self._copies.known[file.key] = last
             return True
         size = view.size(generation.position)
@@ -301,8 +285,8 @@ class Generations:
                 continue
             if not (generation.met.rotated or generation in alike):
                 continue
-            other = self._access.open(copy)
-            if other is None and generation in alike and not self._access.renamed_meanwhile:
+            other = self.access.open(copy)
+            if other is None and generation in alike and not self.access.renamed_meanwhile:
                 continue
             if other is None:
                 return True  # perhaps renamed just now; matched after the next scan
@@ -330,7 +314,7 @@ class Generations:
                 if view.size(generation.position) >= generation.position:
                     continue
                 if generation.waiting:
-                    self._access.renamed_meanwhile = True  # flush what it holds back first
+                    self.access.renamed_meanwhile = True  # flush what it holds back first
                     return True
                 generation.restart(START)
                 self._attach(generation, file, view)

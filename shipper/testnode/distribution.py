@@ -28,13 +28,7 @@ _COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy"
 
 
 def choose(javas: Sequence[Java], cached: Collection[str], *, maven: bool) -> tuple[str, Java] | None:
-    """The newest version that is available and can run here, and the Java for it.
-
-    Args:
-        javas: what is installed, the newest first.
-        cached: versions in the cache, which need no Maven.
-        maven: whether other versions can be fetched.
-    """
+    """The newest version that is available and can run here, and the Java for it."""
     for version, oldest in VERSIONS:
         fitting = [java for java in javas if java.major >= oldest]
         if fitting and (maven or version in cached):
@@ -57,9 +51,6 @@ def cached_versions(cache: Path) -> set[str]:
 
 def provide(version: str, cache: Path, into: Path, *, java: Java, say: Say) -> Path:
     """Extract a version below ``into``; fetch it first if the cache lacks it or has a damaged copy.
-
-    Returns:
-        The distribution's own folder.
 
     Raises:
         NodeError: it can't be fetched or stored.

@@ -30,12 +30,7 @@ class Java:
 
 
 def installed(environ: Mapping[str, str], *, others_must_reach: bool = False) -> list[Java]:
-    """Every Java found, the newest first; each home once, under whatever links.
-
-    Args:
-        environ: has ``ES_JAVA_HOME``, ``JAVA_HOME``, ``PATH`` and ``HOME``.
-        others_must_reach: leave out those that another user can't run (such as in root's home).
-    """
+    """Every Java found, newest first, by ``ES_JAVA_HOME``, ``JAVA_HOME``, ``PATH`` and the usual folders."""
     seen: dict[Path, Java] = {}
     for home in _homes(environ):
         real = home.resolve()

@@ -64,14 +64,7 @@ def running_node(
 
 
 def advice(javas: Sequence[Java], cached: Collection[str], *, maven: bool, docker: str | None) -> str:
-    """The error message that says why there is no node, and what to install.
-
-    Args:
-        javas: what is installed, the newest first.
-        cached: versions of the test distribution in the cache.
-        maven: whether ``mvn`` is on the PATH.
-        docker: why Docker can't be used.
-    """
+    """The error message that says why there is no node, and what to install."""
     found = []
     if docker:
         found.append(docker)
@@ -96,12 +89,6 @@ def running_cluster(
     count: int = 3, *, heap: str = "512m", say: Say | None = None, environ: Mapping[str, str] | None = None
 ) -> AbstractContextManager[Cluster]:
     """A cluster of several nodes of Elastic's test distribution on this machine, for the duration of the block.
-
-    Args:
-        count: how many nodes.
-        heap: memory of each one's JVM.
-        say: called with progress messages.
-        environ: the process's environment unless given.
 
     Raises:
         NodeError: none is available (with what is missing), or it did not start.
@@ -131,11 +118,7 @@ def _found(
 
 
 def _distribution(environ: Mapping[str, str], docker: str) -> tuple[str, Java]:
-    """The version that can run here, and the Java for it.
-
-    Raises:
-        NodeError: none can, with what is missing.
-    """
+    """The version that can run here, and the Java for it."""
     javas = java.installed(environ, others_must_reach=os.geteuid() == 0)
     cached, maven = distribution.cached_versions(distribution.cache_folder(environ)), shutil.which("mvn") is not None
     chosen = distribution.choose(javas, cached, maven=maven)

@@ -45,18 +45,7 @@ class Ports:
 
 
 class ProcessNode(Node):
-    """One node of the test distribution in a sandbox of its own.
-
-    Args:
-        version: of the distribution.
-        java: what it runs on.
-        cache: where fetched distributions are kept.
-        heap: memory of the JVM, as in ``512m``.
-        brief: it is short-lived: a JVM without much optimisation, which halves the work of booting.
-        settings: more of ``elasticsearch.yml``.
-        ports: fixed ports, which other nodes know; None: any free ones.
-        say: called with progress messages.
-    """
+    """One node of the test distribution in a sandbox of its own, on fixed ``ports`` or on free ones."""
 
     def __init__(
         self,
@@ -205,13 +194,7 @@ class ProcessNode(Node):
 
 
 def configuration(folder: Path, ports: Ports, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The content of ``elasticsearch.yml``.
-
-    Args:
-        folder: the node's own.
-        ports: the node's own.
-        settings: more, which take precedence; with ``discovery.seed_hosts`` it is no single node.
-    """
+    """The content of ``elasticsearch.yml``; ``settings`` take precedence."""
     found = {
         # The name distinguishes our node from another one that got the port first.
         "cluster.name": f"neuroflow-{ports.http}-{os.getpid()}",

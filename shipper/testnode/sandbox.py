@@ -100,12 +100,7 @@ class Sandbox:
             )
 
     def end(self, process: subprocess.Popen[bytes], pid: int | None) -> None:
-        """Kill what ``spawn`` started and wait until it is gone.
-
-        Args:
-            process: the leader of the group.
-            pid: the process inside the group that holds ports and data, where known.
-        """
+        """Kill what ``spawn`` started and wait until it is gone."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             # PermissionError: macOS says so of a group that consists of zombies.
             os.killpg(process.pid, signal.SIGKILL)
@@ -120,7 +115,7 @@ class Sandbox:
         Path(f"/tmp/.java_pid{pid}").unlink(missing_ok=True)  # noqa: S108 - the JVM's own fixed name
 
     def forget(self) -> None:
-        """Take notice that the group has ended: its number may be used again."""
+        """Record that the group has ended: its number may be used again."""
         self._group.unlink(missing_ok=True)
 
     def remove(self) -> None:

@@ -26,12 +26,6 @@ _BORDER = re.compile("[━-]+")  # a hyphen where the terminal has no box charac
 class BoxTable:
     """Rows with a title and headings; texts are folded where they don't fit, never cut.
 
-    Args:
-        title: of the table.
-        columns: what to show.
-        zone: of the times; None for the local one.
-        stream: text, a terminal or not.
-
     Nothing is written when there are no rows.
     """
 

@@ -1,4 +1,4 @@
-"""Lines with what stands around them in their file, as grep's -A, -B and -C give it."""
+"""Matches with the lines around them in their file, like grep's -A, -B and -C."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ContextLine(NamedTuple):
 
     Attributes:
         doc: its document.
-        matched: whether it matches the search; else it only stands beside such a line.
+        matched: whether it matches the search; else it is context.
         separate: whether lines between it and the line shown before it are left out, or another file begins.
     """
 
@@ -34,14 +34,7 @@ class ContextLine(NamedTuple):
 
 
 class Contexts:
-    """Puts lines around matches.
-
-    Args:
-        client: the cluster.
-        index: the streams.
-        before: lines to show before a match.
-        after: lines to show after it.
-    """
+    """Puts lines around matches."""
 
     def __init__(self, client: Elasticsearch, index: Sequence[str], *, before: int, after: int) -> None:
         self._client = client
@@ -55,15 +48,7 @@ class Contexts:
         self._chain_pause = 0
 
     def around(self, pages: Iterable[list[Hit]]) -> Iterator[list[ContextLine]]:
-        """Matches with their contexts, in pages; no line twice.
-
-        Args:
-            pages: of matches, file by file and in each by offset.
-
-        Raises:
-            elasticsearch.ApiError: the cluster refused.
-            elastic_transport.TransportError: the cluster can't be reached.
-        """
+        """Matches (file by file, by offset) with their contexts, in pages; no line twice."""
         # Gaps are read together, as many as make a page.
         steps: list[Step] = []
         opened: set[str] = set()
@@ -133,7 +118,7 @@ class Contexts:
         ):
             if len(lines) < size:
                 found.update((id(gap), gap.within(lines)) for gap in chain)
-        # Where matches are far apart this was no use: it is tried again after 1, 3, 7, … 63 pages.
+        # Useless where matches are far apart: try it again after 1, 3, 7, … 63 pages.
         self._chain_misses = 0 if found or not chains else min(2 * self._chain_misses + 1, 63)
         self._chain_pause = self._chain_misses
         return found
@@ -150,7 +135,8 @@ class Contexts:
         responses = validated(answer, {"responses": [{"status?": int}]}, "several searches")["responses"]
         if len(responses) != len(searches) // 2:
             raise NoAnswerError(
-                f"the answer to {len(searches) // 2} searches has {len(responses)} parts (a proxy in between?)"
+                f"the answer to {len(searches) // 2} searches has {len(responses)} parts "
+                "(is there a proxy in between?)"
             )
         answers = iter(responses)
         found = [_hits(next(answers), answer) if size else [] for _, size, _ in wanted]
@@ -173,5 +159,5 @@ def _hits(response: dict[str, Any], whole: ObjectApiResponse[Any]) -> list[Line]
         )
         raise kind(reason_of(response), meta, response)
     if (wrong := mismatch(response, {"hits": {"hits": [{"_source": {}}]}})) is not None:
-        raise NoAnswerError(f"the answer to a search can't be understood: {wrong} (a proxy in between?)")
+        raise NoAnswerError(f"the answer to a search can't be understood: {wrong} (is there a proxy in between?)")
     return [line_of(hit) for hit in response["hits"]["hits"]]

@@ -1,4 +1,4 @@
-"""Which pieces of which logs to read around matches, decided match by match.  Pure.
+"""Which parts of which logs to read around matches, decided match by match.  Pure.
 
 A line's neighbours are the lines of the same generation of its log, by offset.  Matches come file by file, so only
 the gap between one match and the next has to be read: where it holds no more lines than are wanted on both sides, it
@@ -123,12 +123,7 @@ Step = Gap | Line
 
 
 class Plan:
-    """Decides, match by match, which gaps to read.
-
-    Args:
-        before: lines to show before a match.
-        after: lines to show after it.
-    """
+    """Decides, match by match, which gaps to read."""
 
     def __init__(self, before: int, after: int) -> None:
         self._before = before
@@ -173,7 +168,7 @@ class Plan:
         return [Gap(last.generation, last.offset, None, self._after, 0, shown_up_to=shown)]
 
     def shown(self, line: Line) -> None:
-        """Take notice of a line that is shown."""
+        """Record a line that is shown."""
         matched, _ = self._shown.get(line.generation, (-1, -1))
         self._shown[line.generation] = (matched, line.offset)
 

@@ -1,9 +1,9 @@
 """New lines as they become searchable: each once, however late and in whatever order they are indexed.
 
-A line's own time says nothing about when it arrives, so the time at which the sidecar read it decides
-(``event.created``).  Even that may lie back: bulk requests overtake each other and wait for a cluster.  So every
-poll *counts* a window that reaches back by ``OVERLAP_MS``; only when it holds more than was shown are documents
-fetched.  What comes later still is found by counting everything older, less often (`late_arrivals`).
+A line's own time does not tell when it arrives, so the time at which the sidecar read it decides (``event.created``).
+Even that may be some time ago: bulk requests overtake each other and wait for a cluster.  So every poll *counts* a
+window that reaches back by ``OVERLAP_MS``; only when it holds more than was shown are documents fetched.  Documents
+that come even later are found by counting everything older, less often (`late_arrivals`).
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from collections.abc import Callable, Iterator, Sequence
 
 from elasticsearch import Elasticsearch
 
-from shipper.elastic.search_answers import Hit, total_of
+from shipper.elastic.search_answers import Hit, search, total_of
 from shipper.query.conditions import Query
 from shipper.views.follow_window import Window
-from shipper.views.late_arrivals import Key, Settled, key_of
+from shipper.views.late_arrivals import Key, LateArrivals, key_of
 from shipper.views.no_matches import absence
 from shipper.views.snapshot import Snapshot, newest
 from shipper.views.views import sort
 
-# Lines fetched in one poll: a backfill is followed in bounded memory too.
+# Lines fetched in one poll, so that a backfill needs bounded memory.
 MAX_BURST = 50_000
 # A sidecar sends batches that are not full one at a time.  When more lines come at once, two requests may be under
 # way, and lines wait for those that were read up to so many milliseconds earlier.
@@ -42,14 +42,7 @@ _NEWEST_FIRST, _OLDEST_FIRST = sort(ORDER, newest_first=True), sort(ORDER, newes
 
 
 class Follower:
-    """Finds what is new among the documents of a query.
-
-    Args:
-        client: the cluster.
-        index: the streams; they need not exist yet.
-        query: which documents.
-        now: gives the present in milliseconds since 1970.
-    """
+    """Finds what is new among the documents of a query."""
 
     def __init__(
         self,
@@ -64,7 +57,7 @@ class Follower:
         # One copy of each shard answers: two may differ by what they have made searchable so far.
         self._name = uuid.uuid4().hex
         self._window = Window(query, now)
-        self._settled = Settled(self.snapshot)
+        self._late = LateArrivals(self.snapshot)
         self._stepped_at = 0.0
         self._lacking_steps = 0
         # In a burst: where the last poll broke off, and the newest line with the moment at which it turned up.
@@ -76,7 +69,7 @@ class Follower:
         return Snapshot(self._client, self._index, self._name)
 
     def start(self, snapshot: Snapshot) -> None:
-        """Take everything in a snapshot as shown; what becomes searchable after it is new.
+        """Treat everything in a snapshot as shown; what becomes searchable after it is new.
 
         Raises:
             elasticsearch.ApiError: the cluster refused, or nothing is there because it may not be read.
@@ -85,29 +78,24 @@ class Follower:
         for hits in snapshot.pages(self._window.query(), _NEWEST_FIRST, source=False, ascending=False):
             if not self._window.fill(hits):
                 break
-        self._settled.remember(self._window.move_on(), counted=True)
-        self._settled.begin(snapshot, self._window.older())
+        self._late.remember(self._window.move_on(), counted=True)
+        self._late.begin(snapshot, self._window.older())
         if not self._window:
             absence(self._client, self._index)
 
     def outage(self) -> None:
-        """Take notice that the cluster was away: what was read before may be delivered only now."""
+        """Record an outage of the cluster: lines that were read before it may be delivered only now."""
         self._window.hold()
 
     def poll(self) -> Iterator[list[Hit]]:
-        """What is new, in pages, each with the lines of a file in their order.
-
-        Raises:
-            elasticsearch.ApiError: the cluster refused.
-            elastic_transport.TransportError: the cluster can't be reached.
-        """
+        """What is new, in pages, each with the lines of a file in their order."""
         due = abs(self._now() - self._stepped_at) >= STEP_MS
         if due or self._window.full:
-            self._settled.remember(self._window.move_on())
+            self._late.remember(self._window.move_on())
         for hits in self._new():
             yield in_order(hits)
         if due:
-            yield from self._settled.late(self._window.older())
+            yield from self._late.late(self._window.older())
             self._forget_deleted()
             self._stepped_at = self._now()
 
@@ -183,16 +171,10 @@ class Follower:
         return newest(self._client, self._index, self._window.query(), _NEWEST_FIRST, size, preference=self._name)
 
     def _count(self) -> int:
-        answer = self._client.search(
-            index=self._index,
-            query=self._window.query(),
-            size=0,
-            preference=self._name,
-            track_total_hits=True,
-            ignore_unavailable=True,
-            allow_partial_search_results=False,
+        query = self._window.query()
+        return total_of(
+            search(self._client, self._index, query, size=0, preference=self._name, track_total_hits=True)
         )
-        return total_of(answer)
 
 
 def in_order(hits: list[Hit]) -> list[Hit]:

@@ -16,12 +16,7 @@ MAX_REMEMBERED = 100_000
 
 
 class Window:
-    """Documents of a query that were read lately, and those of them that were shown.
-
-    Args:
-        query: which documents.
-        now: gives the present in milliseconds since 1970.
-    """
+    """Documents of a query that were read lately, and those of them that were shown."""
 
     def __init__(self, query: Query, now: Callable[[], float]) -> None:
         self._query = query
@@ -38,7 +33,7 @@ class Window:
 
     @property
     def full(self) -> bool:
-        """Whether it remembers more than it may."""
+        """Whether it holds more documents than ``MAX_REMEMBERED``."""
         return len(self._shown) > MAX_REMEMBERED
 
     def query(self, since: float | None = None, until: float | None = None) -> Query:
@@ -50,7 +45,7 @@ class Window:
         return every([self._query, {"bool": {"must_not": _read(self._floor)}}])
 
     def fill(self, hits: list[Hit]) -> bool:
-        """Take hits, the newest first, as shown; whether the window needs older ones as well."""
+        """Record hits, newest first, as shown; gives whether the window needs older ones, too."""
         for hit in hits:
             self.add(hit)
         oldest = float(hits[-1]["sort"][0])
@@ -84,11 +79,11 @@ class Window:
         self._shown = {key: read_at for key, read_at in self._shown.items() if key in there}
 
     def hold(self) -> None:
-        """Let the window stay as it is for a while: what was read before an outage may be delivered only now."""
+        """Keep the window's beginning for a while: lines read before an outage may be delivered only now."""
         self._hold_until = self._now() + OVERLAP_MS
 
     def move_on(self) -> list[Key]:
-        """Move its beginning on to the present; gives the documents that have left it."""
+        """Move its beginning towards the present; gives the documents that have left it."""
         if self._now() >= self._hold_until:
             self._floor = max(self._floor, float(int(self._target())))
         if self.full:

@@ -12,15 +12,7 @@ from shipper.elastic.names import run_index, streams_of
 
 
 def wrongly_mapped(client: Elasticsearch, namespace: str) -> str | None:
-    """A sentence about a field whose mapping does not support the views; needs only the privilege ``read``.
-
-    Args:
-        client: the cluster.
-        namespace: of the streams and the run documents.
-
-    Returns:
-        None where the mappings are right, or the cluster does not answer.
-    """
+    """A sentence about a field whose mapping does not support the views; None for no fault or no answer."""
     for index, types in ((streams_of(namespace), LINES), ([run_index(namespace)], RUNS)):
         try:
             answer = client.field_caps(

@@ -28,11 +28,7 @@ def when(field: str, pattern: str, nothing: str = "") -> Cell:
 
 def hours(field: str) -> Cell:
     """Seconds as ``1h 7m``, a dash for none."""
-
-    def cell(doc: Flat, _zone: tzinfo | None) -> str:
-        return hours_and_minutes(doc.get(field))
-
-    return cell
+    return lambda doc, _zone: hours_and_minutes(doc.get(field))
 
 
 def lasted(field: str) -> Cell:
@@ -52,11 +48,7 @@ def lasted(field: str) -> Cell:
 
 def seconds(field: str) -> Cell:
     """Nanoseconds as ``12.3s``."""
-
-    def cell(doc: Flat, _zone: tzinfo | None) -> str:
-        return _seconds(doc[field]) if field in doc else ""
-
-    return cell
+    return lambda doc, _zone: _seconds(doc[field]) if field in doc else ""
 
 
 def hours_and_minutes(duration: Any) -> str:
@@ -108,22 +100,12 @@ _SHOWN_FIELDS = {
 
 def text(field: str) -> Cell:
     """The value, unchanged."""
-
-    def cell(doc: Flat, _zone: tzinfo | None) -> str:
-        value = doc.get(field)
-        return "" if value is None else _plain(value)
-
-    return cell
+    return without_prefix(field, "")
 
 
 def without_prefix(field: str, prefix: str) -> Cell:
     """The value without a prefix."""
-
-    def cell(doc: Flat, _zone: tzinfo | None) -> str:
-        value = doc.get(field)
-        return "" if value is None else _plain(value).removeprefix(prefix)
-
-    return cell
+    return lambda doc, _zone: "" if doc.get(field) is None else _plain(doc[field]).removeprefix(prefix)
 
 
 def _moment(value: Any, zone: tzinfo | None) -> datetime | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from elasticsearch import ApiError, Elasticsearch
 from rich.text import Text
@@ -43,11 +44,7 @@ STYLE = "reverse"
 
 
 class Marks:
-    """The two marks, and operations on texts that contain them.  Pure.
-
-    Args:
-        secret: a random text.
-    """
+    """The two marks, and operations on texts that contain them.  Pure."""
 
     def __init__(self, secret: str) -> None:
         self.begin, self.end = f"\ue000{secret}\ue001", f"\ue000{secret}\ue002"
@@ -126,37 +123,29 @@ def highlight_search(query: Query, docs: Sequence[Flat], marks: Marks) -> Query:
     }
 
 
+@dataclass
 class Highlighted:
-    """A table on a coloured terminal that highlights the words of a query.
+    """A table on a coloured terminal that highlights the words of a query."""
 
-    Args:
-        client: the cluster.
-        index: the streams.
-        query: what was searched for.
-        lines: the table, created with the same marks.
-        marks: around highlighted words.
-    """
-
-    def __init__(self, client: Elasticsearch, index: Sequence[str], query: Query, lines: Lines, marks: Marks) -> None:
-        self._client = client
-        self._index = list(index)
-        self._query = query
-        self._lines = lines
-        self._marks = marks
+    client: Elasticsearch
+    index: Sequence[str]
+    query: Query
+    lines: Lines
+    marks: Marks
 
     def write(self, docs: Iterable[Flat]) -> None:
         """Show some rows."""
-        self._lines.write(self._marked(list(docs)))
+        self.lines.write(self._marked(list(docs)))
 
     def write_context(self, lines: Iterable[ContextLine]) -> None:
         """Show some matches and the lines around them."""
         rows = list(lines)
         matches = iter(self._marked([row.doc for row in rows if row.matched]))
-        self._lines.write_context(row._replace(doc=next(matches)) if row.matched else row for row in rows)
+        self.lines.write_context(row._replace(doc=next(matches)) if row.matched else row for row in rows)
 
     def close(self) -> None:
-        """Nothing more will come."""
-        self._lines.close()
+        """Write the end of the table."""
+        self.lines.close()
 
     def _marked(self, docs: list[Flat]) -> list[Flat]:
         marked: list[Flat] = []
@@ -173,18 +162,18 @@ class Highlighted:
         if not placed:
             return docs
         try:
-            answer = self._client.search(
-                index=self._index,
+            answer = self.client.search(
+                index=list(self.index),
                 ignore_unavailable=True,
                 track_total_hits=False,
-                **highlight_search(self._query, placed, self._marks),
+                **highlight_search(self.query, placed, self.marks),
             )
             hits = hits_of(answer, {"_source": {}, "highlight?": {str: [str]}})
         except (ApiError, NoAnswerError):
             # The lines are shown without highlights.
             return docs
         found = {_place(doc): hit.get("highlight") for doc, hit in zip(flat_hits(hits), hits, strict=True)}
-        return [self._marks.doc(doc, highlights) if (highlights := found.get(_place(doc))) else doc for doc in docs]
+        return [self.marks.doc(doc, highlights) if (highlights := found.get(_place(doc))) else doc for doc in docs]
 
 
 # Lines in one request for highlights.

@@ -22,12 +22,8 @@ MAX_RECENT = 100_000
 _AS_INDEXED, _LAST_INDEXED = ({"_seq_no": {"order": order}} for order in ("asc", "desc"))
 
 
-class Settled:
-    """The documents that were shown, or existed before, and have left the window.
-
-    Args:
-        snapshot: opens a snapshot of the documents.
-    """
+class LateArrivals:
+    """Keeps the numbers of documents that were shown and have left the window, and finds late ones."""
 
     def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
         self._snapshot = snapshot
@@ -35,11 +31,11 @@ class Settled:
         self._recent: dict[Key, None] = {}
 
     def begin(self, snapshot: Snapshot, old: Query) -> None:
-        """Take everything old in a snapshot as shown."""
-        self._counts = _by_original(snapshot.counts(old))
+        """Treat everything old in a snapshot as shown."""
+        self._counts = {_original(name): count for name, count in snapshot.counts(old).items()}
 
     def remember(self, keys: Iterable[Key], *, counted: bool = False) -> None:
-        """Take documents that left the window; ``counted`` if they were in the snapshot that it began with."""
+        """Add documents that left the window; ``counted`` if they were in the first snapshot."""
         for key in keys:
             self._recent[key] = None
             if not counted:
@@ -48,15 +44,7 @@ class Settled:
             del self._recent[key]
 
     def late(self, old: Query) -> Iterator[list[Hit]]:
-        """The old documents that were never shown, in pages, in the order in which they were indexed.
-
-        Args:
-            old: the documents older than the window.
-
-        Raises:
-            elasticsearch.ApiError: the cluster refused.
-            elastic_transport.TransportError: the cluster can't be reached.
-        """
+        """The old documents that were never shown, in pages, in the order in which they were indexed."""
         with self._snapshot() as snapshot:
             for name, count in snapshot.counts(old).items():
                 missing = count - self._counts.get(_original(name), 0)
@@ -102,7 +90,3 @@ def key_of(hit: Hit) -> Key:
 def _original(name: str) -> str:
     # A backing index that is shrunk, or mounted from a snapshot, holds the same documents under a longer name.
     return name[max(0, name.find(".ds-")) :]
-
-
-def _by_original(counts: dict[str, int]) -> dict[str, int]:
-    return {_original(name): count for name, count in counts.items()}

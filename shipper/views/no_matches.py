@@ -23,11 +23,7 @@ class Absence(Enum):
 def absence(client: Elasticsearch, index: Sequence[str]) -> Absence:
     """Search each name by itself after a search with ``ignore_unavailable`` found nothing.
 
-    With ``ignore_unavailable`` Elasticsearch silently leaves out also what the key may not read.
-
-    Args:
-        client: the cluster.
-        index: names of streams or indices, without wildcards.
+    With ``ignore_unavailable`` Elasticsearch also leaves out, silently, what the key may not read.
 
     Raises:
         elasticsearch.AuthorizationException: the key may not read one of them.
@@ -50,18 +46,10 @@ def absence(client: Elasticsearch, index: Sequence[str]) -> Absence:
 
 
 def unreadable(client: Elasticsearch, index: Sequence[str]) -> list[str]:
-    """Those of these names that the key may not read; a search over all names leaves them out.
-
-    Args:
-        client: the cluster.
-        index: names of streams or indices; they need not exist.
-
-    Returns:
-        An empty list where the cluster has no security, or refuses the question.
-    """
+    """Those of these names that the key may not read; none where the cluster does not tell."""
     try:
         answer = client.security.has_privileges(index=[{"names": list(index), "privileges": ["read"]}])
-        granted = validated(answer, {"index": {str: {"read": bool}}}, "the question what the key may do")["index"]
+        granted = validated(answer, {"index": {str: {"read": bool}}}, "the request for the key's privileges")["index"]
     except (ApiError, TransportError):
         return []
     return [name for name in index if granted.get(name, {}).get("read") is False]

@@ -48,12 +48,6 @@ def tail_of(snapshot: Snapshot, view: View, query: Query, count: int) -> Iterato
 
     Only a page is held in memory: a first walk, without the documents, finds where they begin, and the ends of its
     pages are the ends of the time slices that the second walk reads (see ``SLICE_DOCUMENTS``).
-
-    Args:
-        snapshot: opened.
-        view: ordered by ``@timestamp`` first, which every document of a data stream has.
-        query: which.
-        count: how many.
     """
     if count < 1:
         return

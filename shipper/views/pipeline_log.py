@@ -12,7 +12,7 @@ from elasticsearch import Elasticsearch
 
 from shipper.elastic.answers import NoAnswerError, Shape, number
 from shipper.elastic.names import run_index, streams_of
-from shipper.elastic.search_answers import Hit, aggregations_of, hits_of
+from shipper.elastic.search_answers import Hit, aggregations_of, any_document, search
 from shipper.query.conditions import Query, every
 from shipper.views.snapshot import Snapshot
 from shipper.views.views import sort
@@ -47,9 +47,10 @@ class Attempt:
 
 def attempts(client: Elasticsearch, namespace: str, run_id: int, span: Iterable[Query] = ()) -> list[Attempt]:
     """The log files that have lines of a run, within a span of time if one is given."""
-    answer = client.search(
-        index=streams_of(namespace, ["pipeline"]),
-        query=every([{"term": {"neuroflow.run_id": str(run_id)}}, *span]),
+    answer = search(
+        client,
+        streams_of(namespace, ["pipeline"]),
+        every([{"term": {"neuroflow.run_id": str(run_id)}}, *span]),
         size=0,
         aggs={
             "generations": {
@@ -60,8 +61,6 @@ def attempts(client: Elasticsearch, namespace: str, run_id: int, span: Iterable[
                 },
             }
         },
-        ignore_unavailable=True,
-        allow_partial_search_results=False,
     )
     buckets = aggregations_of(answer, _ATTEMPTS).get("generations", {}).get("buckets", [])
     return [
@@ -90,11 +89,7 @@ def latest(found: Iterable[Attempt], run_id: int) -> Attempt | None:
 
 
 def documents(
-    client: Elasticsearch,
-    namespace: str,
-    attempt: Attempt,
-    run_id: int,
-    source: bool | list[str] = True,
+    client: Elasticsearch, namespace: str, attempt: Attempt, run_id: int, source: bool | list[str] = True
 ) -> Iterator[list[Hit]]:
     """The documents of an attempt in the order of the file, in pages."""
     conditions: list[Query] = [{"term": {"neuroflow.generation": attempt.generation}}]
@@ -127,29 +122,15 @@ def content(hits: Iterable[Hit]) -> bytes:
 CONTENT_FIELDS = ["message", "neuroflow.original"]
 
 
-def known(client: Elasticsearch, namespace: str, run_id: int) -> bool:
+def exists(client: Elasticsearch, namespace: str, run_id: int) -> bool:
     """Whether any document is about the run."""
-    answer = client.search(
-        index=[
-            *streams_of(namespace),
-            run_index(namespace),
-        ],
-        query={
-            "bool": {
-                "should": [
-                    {"term": {"neuroflow.run_id": str(run_id)}},
-                    {"term": {"neuroflow.audit.entity": f"pipeline_run:{run_id}"}},
-                    {"ids": {"values": [f"pipeline_run:{run_id}"]}},
-                ],
-                "minimum_should_match": 1,
-            }
-        },
-        size=1,
-        source=False,
-        ignore_unavailable=True,
-        allow_partial_search_results=False,
-    )
-    return bool(hits_of(answer, {"_id": str}))
+    about = [
+        {"term": {"neuroflow.run_id": str(run_id)}},
+        {"term": {"neuroflow.audit.entity": f"pipeline_run:{run_id}"}},
+        {"ids": {"values": [f"pipeline_run:{run_id}"]}},
+    ]
+    query = {"bool": {"should": about, "minimum_should_match": 1}}
+    return any_document(client, [*streams_of(namespace), run_index(namespace)], query)
 
 
 def _named_after(attempt: Attempt, run_id: int) -> bool:
@@ -167,7 +148,7 @@ def _line(source: dict[str, Any]) -> bytes:
         # A lone surrogate can't come from a file, but a stored one must not stop the output.
         return str.encode(message, "utf-8", "surrogatepass") + b"\n"
     except (AttributeError, TypeError, ValueError):
-        raise NoAnswerError("a line of the log can't be understood (a proxy in between?)") from None
+        raise NoAnswerError("a line of the log can't be understood (is there a proxy in between?)") from None
 
 
 _NOTHING: dict[str, Any] = {}

@@ -10,8 +10,8 @@ from elasticsearch import ApiError, TransportError
 from shipper.elastic.search_answers import Hit
 from shipper.views.follow import Follower
 
-# Seconds between two polls: a line shall be on the screen within two seconds of being written, one of which is
-# Elasticsearch's refresh.  After slow polls the pauses are longer, up to a limit.
+# Seconds between two polls: a line appears within two seconds of being written, one of which is Elasticsearch's
+# refresh.  After slow polls the pauses are longer, up to a limit.
 PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.2, 1.0
 # The pause is at least so many times as long as the poll took.
 PAUSE_FACTOR = 4
@@ -38,7 +38,7 @@ def follow(
         clock: monotonic seconds.
 
     Raises:
-        elasticsearch.ApiError: the cluster refused for good.
+        elasticsearch.ApiError: the cluster refuses permanently.
         elastic_transport.TransportError: the cluster could not be reached when following began.
     """
     outage = Outage(notice, clock)
@@ -60,12 +60,7 @@ def follow(
 
 
 class Outage:
-    """Tracks whether the cluster answers, and reports the beginning and the end of an outage.
-
-    Args:
-        notice: called once for an outage, with its cause, and once for its end, with None.
-        clock: monotonic seconds.
-    """
+    """Tracks whether the cluster answers, and reports the beginning and the end of an outage."""
 
     def __init__(self, notice: Callable[[Exception | None], None], clock: Callable[[], float]) -> None:
         self._notice = notice
@@ -76,7 +71,7 @@ class Outage:
         self.under_way = False
 
     def failed(self, error: ApiError | TransportError) -> float:
-        """Take a failure; gives the seconds until the next attempt, or raises the failure if retrying can't help."""
+        """Record a failure; gives the seconds until the next attempt, or raises it if retrying can't help."""
         self._refusals = 0 if _passing(error) else self._refusals + 1
         if self._refusals and not (self.under_way and self._refusals <= MAX_REFUSALS):
             raise error
@@ -92,7 +87,7 @@ class Outage:
         return MAX_PAUSE_SECONDS
 
     def recovered(self) -> None:
-        """Take notice that the cluster answers."""
+        """Record that the cluster answers."""
         if self._noticed:
             self._notice(None)
         self.under_way = self._noticed = False

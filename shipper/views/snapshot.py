@@ -10,7 +10,7 @@ import orjson
 from elasticsearch import ApiError, Elasticsearch, NotFoundError, TransportError
 
 from shipper.elastic.answers import Shape, number, validated
-from shipper.elastic.search_answers import Hit, aggregations_of, hits_of
+from shipper.elastic.search_answers import Hit, aggregations_of, hits_of, search
 from shipper.query.conditions import Query
 from shipper.views.views import Sort
 
@@ -66,40 +66,19 @@ def newest(
 ) -> list[Hit]:
     """The first hits of an order in one request; a stream that does not exist has none.
 
-    Args:
-        client: the cluster.
-        index: the streams.
-        query: which.
-        order: the sort.
-        size: how many hits.
-        source: whether the documents are fetched as well.
-        preference: a name; the same copies of the shards answer requests with the same name.
+    The same copies of the shards answer all requests with the same ``preference``.
     """
-    answer = client.search(
-        index=list(index),
-        query=query,
-        sort=order,
-        size=size,
-        source=source,
-        preference=preference,
-        ignore_unavailable=True,
-        # A partial answer would look like a complete one.
-        allow_partial_search_results=False,
-        track_total_hits=False,
+    answer = search(
+        client, index, query, sort=order, size=size, source=source, preference=preference, track_total_hits=False
     )
     return hits_of(answer, _hit(order, source=source))
 
 
 class Snapshot:
-    """The documents as they were at one moment, to be read in pages.
+    """The documents as they were at one moment, to be read in pages; ``preference`` as in ``newest``.
 
     If the snapshot is lost (the reader paused, a node restarted) it is opened again, and reading continues after the
     last document given: no two documents may be equal in the sort.
-
-    Args:
-        client: the cluster.
-        index: the streams.
-        preference: a name; the same copies of the shards answer requests with the same name.
     """
 
     def __init__(self, client: Elasticsearch, index: Sequence[str], preference: str | None = None) -> None:
@@ -138,10 +117,6 @@ class Snapshot:
             source: the fields of each document to fetch; False for none.
             after: the sort values of a hit of this snapshot; only what follows it is given.
             ascending: the direction of the sort.
-
-        Raises:
-            elasticsearch.ApiError: the cluster refused.
-            elastic_transport.TransportError: the cluster can't be reached.
         """
         tie = {"_shard_doc": "asc" if ascending else "desc"}
         size = KEYS_ONLY_PAGE if source is False else FIRST_PAGE
@@ -164,24 +139,14 @@ class Snapshot:
                 size = next_size(size, len(orjson.dumps(hits, option=orjson.OPT_NON_STR_KEYS)))
 
     def counts(self, query: Query) -> dict[str, int]:
-        """How many documents of a query each index holds; those without any are left out.
-
-        Raises:
-            elasticsearch.ApiError: the cluster refused.
-            elastic_transport.TransportError: the cluster can't be reached.
-        """
+        """How many documents of a query each index holds; those without any are left out."""
         wanted = {"indices": {"terms": {"field": "_index", "size": MAX_INDICES}}}
         found = self.aggregated(query, wanted, {"indices": {"buckets": [{"key": str, "doc_count": int}]}})
         buckets = found.get("indices", {}).get("buckets", ())
         return {bucket["key"]: bucket["doc_count"] for bucket in buckets}
 
     def aggregated(self, query: Query, aggregations: dict[str, Any], shape: Shape) -> dict[str, Any]:
-        """The aggregations over the documents of a query; empty where no index is searched.
-
-        Raises:
-            elasticsearch.ApiError: the cluster refused.
-            elastic_transport.TransportError: the cluster can't be reached.
-        """
+        """The aggregations over the documents of a query; empty where no index is searched."""
         answer = self._client.search(
             pit={"id": self._id, "keep_alive": KEEP_ALIVE},
             query=query,

@@ -14,7 +14,7 @@ from elasticsearch import Elasticsearch
 
 from shipper.elastic.answers import NoAnswerError, Shape, number
 from shipper.elastic.names import run_index
-from shipper.elastic.search_answers import aggregations_of
+from shipper.elastic.search_answers import aggregations_of, search
 from shipper.query.conditions import Condition, Is, Query, between, every, queries
 from shipper.views.hits import Flat, flat
 from shipper.views.paging import head
@@ -134,7 +134,7 @@ class DashboardQueries:
                 return sorted(found, key=lambda one: (one["pipeline"] is None, one["pipeline"] or ""))
             if "after_key" not in pipelines:
                 raise NoAnswerError(
-                    "the answer to a search for figures does not say where to go on (a proxy in between?)"
+                    "the answer to a search for figures lacks the key of the next page (is there a proxy in between?)"
                 )
             groups["after"] = pipelines["after_key"]
 
@@ -161,16 +161,8 @@ class DashboardQueries:
         return {name: buckets.get(name, {"doc_count": 0})["doc_count"] for name in named}
 
     def _aggregated(self, wanted: list[Query], aggregations: dict[str, Any], shape: Shape) -> dict[str, Any]:
-        answer = self._client.search(
-            index=self._index,
-            query=every([*wanted, *self._span]),
-            aggs=aggregations,
-            size=0,
-            track_total_hits=False,
-            ignore_unavailable=True,
-            # A partial answer would look like a complete one.
-            allow_partial_search_results=False,
-        )
+        query = every([*wanted, *self._span])
+        answer = search(self._client, [self._index], query, aggs=aggregations, size=0, track_total_hits=False)
         return aggregations_of(answer, shape)
 
 
@@ -199,8 +191,5 @@ def _failure_of(run: Flat) -> dict[str, Any]:
 
 def _number(text: Any) -> Any:
     """An id as a number if it is a key of the database, else unchanged."""
-    if not (isinstance(text, str) and text.isascii() and text.isdecimal() and len(text) < 20):
-        return text
-    if str(int(text)) != text:
-        return text
-    return int(text)
+    is_number = isinstance(text, str) and text.isascii() and text.isdecimal() and len(text) < 20
+    return int(text) if is_number and str(int(text)) == text else text

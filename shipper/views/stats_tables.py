@@ -34,18 +34,9 @@ class Sheet:
     nothing: str
 
 
-def _percent(field: str) -> Cell:
-    def cell(doc: Flat, _zone: tzinfo | None) -> str:
-        return f"{doc[field]:.1%}"
-
-    return cell
-
-
-def _minutes(field: str) -> Cell:
-    def cell(doc: Flat, _zone: tzinfo | None) -> str:
-        return "-" if doc[field] is None else f"{doc[field]:.1f}"
-
-    return cell
+def _minutes(doc: Flat, _zone: tzinfo | None) -> str:
+    minutes = doc["avg_duration_minutes"]
+    return "-" if minutes is None else f"{minutes:.1f}"
 
 
 def _name(field: str) -> Cell:
@@ -84,8 +75,8 @@ SHEETS = (
             Column("Total", "total", text("total")),
             Column("Completed", "completed", text("completed")),
             Column("Failed", "failed", text("failed")),
-            Column("Success rate", "success_rate", _percent("success_rate")),
-            Column("Average minutes", "avg_duration_minutes", _minutes("avg_duration_minutes")),
+            Column("Success rate", "success_rate", lambda doc, _zone: f"{doc['success_rate']:.1%}"),
+            Column("Average minutes", "avg_duration_minutes", _minutes),
         ),
         nothing="No pipeline runs found",
     ),

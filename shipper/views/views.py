@@ -13,8 +13,8 @@ from typing import Any, Literal
 from shipper.config import Dataset
 from shipper.document.levels import level_of
 from shipper.elastic.names import run_index, streams_of
-from shipper.parse.task_outcomes import OUTCOMES
 from shipper.query.conditions import Begins, Condition, Exists, Is, OneOf, Query, queries
+from shipper.taxonomy import TASK_OUTCOMES
 from shipper.views.formatters import Cell, hours, message_and_fields, seconds, text, timestamp, when, without_prefix
 
 Sort = list[dict[str, Any]]
@@ -131,7 +131,7 @@ def status_style(status: str) -> str:
 
 def outcome_style(action: str) -> str:
     """The style of a task's action, by its outcome."""
-    return _OUTCOME_STYLES.get(OUTCOMES.get(action, ""), "")
+    return _OUTCOME_STYLES.get(TASK_OUTCOMES.get(action, ""), "")
 
 
 def dim(_text: str) -> str:

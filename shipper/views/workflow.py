@@ -69,27 +69,18 @@ _HEADING: tuple[tuple[str, Cell], ...] = (
 def workflow_detail(client: Elasticsearch, namespace: str, workflow_run_id: int) -> Flat | None:
     """A workflow run with its stages and pipeline runs; None if there is no such run.
 
-    Args:
-        client: of the cluster; its key needs ``read`` on the index of run documents.
-        namespace: of the data streams.
-        workflow_run_id: its number.
-
     Returns:
         The fields of its document under their full names, and in addition ``stages`` (see ``stages_of``) and
         ``pipelines``, its pipeline runs in the order of their starts, those that have not started last; both as lists
         of such flat documents.
-
-    Raises:
-        elasticsearch.ApiError: the cluster refused.
-        elastic_transport.TransportError: the cluster can't be reached.
     """
     index, identity = run_index(namespace), f"workflow_run:{workflow_run_id}"
     # 404: the document or the index does not exist.
-    asked = f"the request for {identity}"
+    request = f"the request for {identity}"
     answer = client.options(ignore_status=404).get(index=index, id=identity)
-    if not is_there(answer, asked):
+    if not is_there(answer, request):
         return None
-    document = validated(answer, {"_source": {}}, asked)["_source"]
+    document = validated(answer, {"_source": {}}, request)["_source"]
     with decoding(f"the document {identity}"):
         if "kind" not in document:
             # Only its facts are written yet: derive its fields from them.
@@ -102,13 +93,7 @@ def workflow_detail(client: Elasticsearch, namespace: str, workflow_run_id: int)
 
 
 def write_detail(detail: Flat, zone: tzinfo | None, stream: TextIO) -> None:
-    """Print a workflow run for people; on narrow terminals texts are wrapped, not cut off.
-
-    Args:
-        detail: what ``workflow_detail`` gave.
-        zone: of the times; None for the local one.
-        stream: text, a terminal or not.
-    """
+    """Print a workflow run for people; on narrow terminals texts are wrapped, not cut off."""
     console = terminal(stream)
     for line in heading(detail, zone):
         console.print(line, soft_wrap=True)

@@ -30,8 +30,9 @@ from shipper.document.ecs import Documents
 from shipper.elastic.client import compress, connect
 from shipper.elastic.templates import install
 from shipper.parse.dispatch import parse
+from shipper.tail.block import Block, Origin
 from shipper.tail.reader import CHUNK_BYTES
-from shipper.tail.splitter import Block, Origin, Splitter
+from shipper.tail.splitter import Splitter
 from shipper.testnode.node import running_node
 from tests.bench.lines import (
     celery_lines,

@@ -26,7 +26,7 @@ def structlog_lines(count: int) -> bytes:
 
 
 def structlog_turns(count: int) -> bytes:
-    """The dearest lines there are: every one is a turn in the life of a run or a stage, in no order."""
+    """Lines that cost most: each one changes the state of a run or a stage, in no order."""
     chance = random.Random(8)
     return _structlog(chance.choice(_TURNS) for _ in range(count))
 
@@ -124,7 +124,7 @@ _STAGE_NAMES = ("discovery", "bids", "qsiprep", "qsirecon", "qsiparc")
 
 
 def stage_ends(count: int, runs: int = 977, stages: int = 5) -> bytes:
-    """The dearest lines for run documents: every one ends a stage, of another workflow run than the one before.
+    """The lines that cost run documents most: each ends a stage of another workflow run than the line before.
 
     Args:
         count: how many lines.

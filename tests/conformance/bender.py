@@ -1,4 +1,4 @@
-"""What stands between a sidecar and its cluster, and bends some of the answers."""
+"""A proxy between a sidecar and its cluster that puts faults into some answers."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _HOP = {"connection", "transfer-encoding", "content-length", "content-encoding",
 
 
 class Bender(ThreadingHTTPServer):
-    """An HTTP proxy: requests reach the cluster, and every so manieth answer comes back bent.
+    """An HTTP proxy: every nth answer comes back with a fault.
 
     Args:
         url: of the cluster.
-        every: which answers are bent: one in so many; 0: none.
-        seed: of how they are bent.
+        every: how often an answer gets a fault, one in so many; 0: never.
+        seed: of the faults.
     """
 
     daemon_threads = True
@@ -39,7 +39,6 @@ class Bender(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where to reach the cluster through it."""
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def pass_on(self, answer: Answer) -> Answer:
@@ -52,7 +51,6 @@ class Bender(ThreadingHTTPServer):
             return bent(answer, self._dice)
 
     def close(self) -> None:
-        """End it."""
         self.shutdown()
         self.server_close()
         self._thread.join(timeout=10)
@@ -87,4 +85,4 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _handle  # noqa: N815 - the parent's names
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parent's name
-        """Nobody reads it."""
+        pass

@@ -22,7 +22,8 @@ IN_PROCESS, PROGRAM = "in process", "program"
 
 @pytest.hookimpl(tryfirst=True)  # before -m deselects by the mark
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what only ``make test-all`` does: of each case all variants of the program but one.
+    """Mark the variants that only ``make test-all`` runs. In this process all variants of a case run; with the
+    program one of a whole file.
 
     Where the steps of a case are taken in this process, all variants are; the program takes one of a whole file.
     """
@@ -44,7 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Take the steps of a test that is marked ``in_process`` in this process, and once more with the program."""
+    """A test that is marked ``in_process`` runs in this process, and once more with the program."""
     marked, fixtures = metafunc.definition.get_closest_marker, set(metafunc.fixturenames)
     if "harness" in fixtures and not {"node", "es"} & fixtures and marked("in_process") and not marked("program"):
         metafunc.parametrize("harness", [IN_PROCESS, PROGRAM], indirect=True)
@@ -64,7 +65,7 @@ def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Harness]
 
 @pytest.fixture
 def lone_harness(tmp_path: Path) -> Iterator[Harness]:
-    """A harness whose cluster is not there: nothing listens on that port."""
+    """A harness with an unreachable cluster."""
     one = Harness(tmp_path, "http://127.0.0.1:9", "nowhere")
     one.configure(shutdown_timeout=1)
     yield one
@@ -81,7 +82,7 @@ def relay(node: Node) -> Iterator[Relay]:
 
 @pytest.fixture
 def fake() -> Iterator[Fake]:
-    """A cluster that does as the test says."""
+    """A cluster with programmable answers."""
     one = Fake()
     yield one
     one.down()

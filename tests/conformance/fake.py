@@ -74,7 +74,7 @@ class Exchange:
         self._handler.close_connection = True
 
     def hold(self) -> None:
-        """Say nothing until the other side or the fake goes away."""
+        """Send nothing until the other side or the fake closes the connection."""
         self._handler.connection.settimeout(60)
         with suppress(OSError):
             self._handler.connection.recv(1)
@@ -93,23 +93,23 @@ def refuse(status: int, kind: str = "an_exception", reason: str = "because") -> 
 
 
 def say(status: int, body: Any, **headers: str) -> Answer:
-    """Any answer; without the product's header unless it is given."""
+    """Any answer, without the product's header unless it is given."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda one: one.send(status, body, named)
 
 
 def product(status: int, body: Any) -> Answer:
-    """Any answer, in the name of Elasticsearch."""
+    """Any answer, with Elasticsearch's header."""
     return lambda one: one.send(status, body)
 
 
 def page(status: int) -> Answer:
-    """What a proxy in between says."""
+    """A proxy's page."""
     return say(status, f"<html><h1>{status} from a proxy</h1></html>", Content_Type="text/html")
 
 
 def raw(data: bytes) -> Answer:
-    """Bytes of some other protocol, or half an answer; then the connection ends."""
+    """Bytes of another protocol, or a part of an answer; then the connection ends."""
     return lambda one: one.send_raw(data)
 
 
@@ -119,7 +119,7 @@ def silence(one: Exchange) -> None:
 
 
 def accepted_but(answer: Answer) -> Answer:
-    """The documents are taken, but the answer is another."""
+    """The documents are created, but the answer is another."""
 
     def act(one: Exchange) -> None:
         one.fake.index(one.items)
@@ -129,7 +129,7 @@ def accepted_but(answer: Answer) -> Answer:
 
 
 def slow(seconds: float) -> Answer:
-    """The truth, late."""
+    """The true answer, late."""
 
     def act(one: Exchange) -> None:
         time.sleep(seconds)
@@ -191,11 +191,11 @@ class Fake:
 
     @property
     def url(self) -> str:
-        """Where it listens, or did and will again."""
+        """The address, also while it is down."""
         return f"{'https' if self._certificate else 'http'}://127.0.0.1:{self._port}"
 
     def up(self) -> None:
-        """Listen, on the port of before."""
+        """Listen, on the same port as before."""
         self._server = _Server(self, self._port)
         self._port = self._server.server_address[1]
         if self._certificate is not None:
@@ -205,7 +205,7 @@ class Fake:
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def down(self) -> None:
-        """Refuse connections, and cut those that there are."""
+        """Refuse connections, and close the open ones."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
@@ -213,12 +213,12 @@ class Fake:
             self._server = None
 
     def rollover(self, stream: str) -> None:
-        """A new backing index; what is in the older ones is found, and no longer in the way of a ``create``."""
+        """Add a backing index; documents in older ones are found, and their ids can be created again."""
         with self._lock:
             self.streams[stream].append({})
 
     def messages(self) -> Counter[str]:
-        """How often each message is there, in all streams and backing indices."""
+        """Each message with its number of documents, over all streams and backing indices."""
         with self._lock:
             return Counter(
                 document["message"]
@@ -229,11 +229,11 @@ class Fake:
 
     @property
     def documents(self) -> int:
-        """How many there are, copies included."""
+        """The number of documents, copies included."""
         return self.messages().total()
 
     def handle(self, one: Exchange) -> None:
-        """Answer a request: by a fault that the test asked for, else truthfully."""
+        """Answer a request: with the fault that the test asked for, otherwise truthfully."""
         line = f"{one.method} {one.path}"
         fault = next((answer for start, answer in self.otherwise.items() if line.startswith(start)), None)
         bulk = one.path == "/_bulk" and bool(one.body.strip())
@@ -255,7 +255,7 @@ class Fake:
                     self._under_way -= 1
 
     def answer(self, one: Exchange) -> None:
-        """The truth."""
+        """The true answer."""
         name, _, action = one.path.removeprefix("/").partition("/")
         if one.path == "/_bulk":
             if not one.body.strip():
@@ -289,7 +289,7 @@ class Fake:
         return refuse(405 if one.path == "/" else 404, "index_not_found_exception", f"no such index [{name}]")(one)
 
     def index(self, items: list[tuple[str, str, dict[str, Any]]]) -> dict[str, Any]:
-        """Take what can be taken; gives the answer to the bulk request."""
+        """Create what can be created; gives the answer to the bulk request."""
         with self._lock:
             outcomes = [self._item(*item) for item in items]
         errors = any(outcome["status"] > 201 for outcome in outcomes)
@@ -311,7 +311,7 @@ class Fake:
         return _error(decided, f"error_{decided}", "because")
 
     def _write_runs(self, pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, Any]:
-        """Unite facts, or put a document over what is there."""
+        """Merge facts, or replace a document."""
         items = []
         with self._lock:
             for action, body in pairs:
@@ -344,7 +344,7 @@ def _error(status: int, kind: str, reason: str) -> dict[str, Any]:
 
 
 def _keep(node: Any, wanted: list[list[str]]) -> Any:
-    """What ``filter_path`` leaves of an answer; None when nothing."""
+    """The part of an answer that ``filter_path`` keeps; None if nothing."""
     if [] in wanted:
         return node
     if isinstance(node, list):
@@ -376,13 +376,13 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def cut(self) -> None:
-        """End every connection."""
+        """Close every connection."""
         for connection in list(self._open):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Who is killed hangs up in the middle: no news."""
+        """Ignore a killed client's closed connection."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -399,4 +399,4 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _handle  # noqa: N815 - the parent's names
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parent's name
-        """Nobody reads it."""
+        pass

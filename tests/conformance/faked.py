@@ -1,4 +1,4 @@
-"""A harness whose cluster is the fake, and what outages need beside it."""
+"""A harness on the fake cluster, and a running sidecar for outages."""
 
 from __future__ import annotations
 
@@ -36,18 +36,22 @@ class FakedHarness(Harness):
         return f"logs-neuroflow.app-{self.namespace}"
 
     def configure(self, elasticsearch: dict[str, Any] | None = None, **shipper: Any) -> None:
-        """Write the configuration; a request waits two seconds for its answer unless told."""
+        """Write the configuration; a request waits two seconds for its answer by default."""
         super().configure(**{"telemetry": {"listen": self.listen}, **shipper})
         document = json.loads(self.config.read_text())
         document["elasticsearch"] |= {"request_timeout": 2, **(elasticsearch or {})}
         self.config.write_text(json.dumps(document))
 
+    def once(self) -> subprocess.CompletedProcess[str]:
+        """Ship everything there is, as a program, whose end closes what a fault leaves open."""
+        return self.run("--once")
+
     def begin(self, look_every: float | None = None, ask_every: float | None = None) -> Running:
-        """Start the sidecar, and listen to what it says.
+        """Start the sidecar, and read its output.
 
         Args:
-            look_every: seconds from one look after the templates to the next, which is a minute otherwise.
-            ask_every: seconds from one question of /readyz to the cluster to the next, ten otherwise.
+            look_every: seconds between checks of the templates, a minute by default.
+            ask_every: seconds between requests of /readyz to the cluster, ten by default.
         """
         if look_every is None and ask_every is None:
             return Running(self.start())
@@ -63,7 +67,7 @@ class FakedHarness(Harness):
         return Running(process)
 
     def metrics(self) -> dict[str, int] | None:
-        """The counters as /metrics shows them now; None when nobody answers."""
+        """The current counters of /metrics; None without an answer."""
         try:
             with urllib.request.urlopen(f"http://{self.listen}/metrics", timeout=10) as page:
                 lines = page.read().decode().splitlines()
@@ -75,7 +79,7 @@ class FakedHarness(Harness):
         }
 
     def page(self, path: str) -> int:
-        """The status of a page of the telemetry; 0 when nobody answers."""
+        """The status of a telemetry page; 0 without an answer."""
         try:
             with urllib.request.urlopen(f"http://{self.listen}{path}", timeout=10) as page:
                 return int(page.status)
@@ -86,7 +90,7 @@ class FakedHarness(Harness):
             return 0
 
     def text(self, path: str) -> str:
-        """What a page of the telemetry says; nothing when nobody answers."""
+        """The body of a telemetry page; empty without an answer."""
         try:
             with urllib.request.urlopen(f"http://{self.listen}{path}", timeout=10) as page:
                 return str(page.read().decode())
@@ -97,12 +101,12 @@ class FakedHarness(Harness):
             return ""
 
     def letters(self) -> list[dict[str, Any]]:
-        """What ``dead-letters list --json`` says."""
+        """The output of ``dead-letters list --json``."""
         return [json.loads(line) for line in self.ask("dead-letters", "list", "--json").stdout.splitlines()]
 
 
 class Running:
-    """A sidecar that runs; what it says is read as it comes, so that its pipe never fills."""
+    """A running sidecar; its output is read continuously, so that its pipe never fills."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         assert process.stderr is not None
@@ -116,11 +120,11 @@ class Running:
 
     @property
     def said(self) -> str:
-        """All that it said."""
+        """Its whole output."""
         return "".join(self.lines)
 
     def says(self, text: str) -> bool:
-        """Whether it says this before the patience ends."""
+        """Whether it prints this within the patience."""
         return eventually(lambda: text in self.said)
 
     def stop(self) -> int:

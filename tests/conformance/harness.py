@@ -1,13 +1,15 @@
-"""A sidecar to be looked at from outside: its command line, its files, and what the index holds."""
+"""A sidecar seen from outside: its command line, its files, and the documents in the index."""
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +20,9 @@ import pytest
 from click.testing import CliRunner
 from elasticsearch import ApiError, Elasticsearch
 
+from shipper.cli.logs import logs
 from shipper.cli.ship import ship
+from shipper.telemetry import log
 
 PATIENCE = 60.0
 
@@ -89,8 +93,8 @@ class Harness:
         )
 
     def once(self) -> subprocess.CompletedProcess[str]:
-        """Ship everything there is."""
-        return self.run("--once")
+        """Ship everything there is, in this process."""
+        return self.ask("--once")
 
     def start(
         self, *before: str, said: IO[str] | None = None, command: list[str] | None = None, **options: Any
@@ -98,8 +102,8 @@ class Harness:
         """Start the sidecar; it is ended with the harness.
 
         Args:
-            before: what its command line is put behind, such as ``unshare``.
-            said: a file for what it says, instead of a pipe that ``stop`` empties.
+            before: a prefix of its command line, such as ``unshare``.
+            said: a file for its output, instead of a pipe that ``stop`` empties.
             command: another command line.
             options: of ``Popen``, such as limits.
         """
@@ -110,7 +114,7 @@ class Harness:
         return process
 
     def stop(self, process: subprocess.Popen[str]) -> tuple[int, str]:
-        """SIGTERM; gives the exit code and what was said."""
+        """SIGTERM; gives the exit code and the output."""
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=PATIENCE)
         return process.returncode, said or ""
@@ -121,39 +125,43 @@ class Harness:
         process.communicate(timeout=PATIENCE)
 
     def eventually(self, wanted: Callable[[], bool]) -> bool:
-        """Whether it comes true before the patience ends; a bound on hanging, not a measure of speed."""
+        """Whether the condition becomes true within the patience, which only bounds a hang."""
         return eventually(wanted)
 
     def roll_over(self, dataset: str = "app") -> None:
-        """Give a data stream another backing index: from now on the same id can be created again."""
+        """Give a data stream another backing index, in which ids can be created again."""
         self.es.indices.rollover(alias=f"logs-neuroflow.{dataset}-{self.namespace}")
 
     def wait(self, seconds: float) -> None:
-        """Let time pass, in which the sidecar may see what is there."""
+        """Let time pass, in which the sidecar may see the files."""
         time.sleep(seconds)
 
     def close(self) -> None:
-        """End what still runs."""
+        """End all running processes."""
         for process in self._running:
             if process.poll() is None:
                 self.kill(process)
 
-    def ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command that only looks at files, in this process: it takes a fiftieth of the time."""
-        result = CliRunner().invoke(ship, ["--config", str(self.config), *arguments])
-        return subprocess.CompletedProcess(arguments, result.exit_code, result.stdout, result.stderr)
+    def ask(self, *arguments: str, module: str = "shipper.cli.ship") -> subprocess.CompletedProcess[str]:
+        """Run a command to its end in this process, at a tenth of the cost of starting the program."""
+        command = {"shipper.cli.ship": ship, "shipper.cli.logs": logs}[module]
+        with as_before():
+            result = CliRunner().invoke(command, ["--config", str(self.config), *arguments], catch_exceptions=False)
+            done = subprocess.CompletedProcess(arguments, result.exit_code, result.stdout, result.stderr)
+            del result  # its traceback holds the client
+        return done
 
     def status(self) -> dict[str, Any]:
-        """What ``status --json`` says."""
+        """The output of ``status --json``."""
         answer: dict[str, Any] = json.loads(self.ask("status", "--json").stdout)
         return answer
 
     def shipping(self, when: When = "running", before: Sequence[str] = (), **options: Any) -> Shipping:
-        """Start the sidecar, to which things will happen.
+        """Start the sidecar of a case.
 
         Args:
-            when: whether it runs while they happen, or was stopped or killed and is started again afterwards.
-            before: what its command line is put behind.
+            when: whether it runs during the changes, or was stopped or killed and is started again afterwards.
+            before: a prefix of its command line.
             options: of ``Popen``.
         """
         return Shipping(self, when, before, **options)
@@ -168,11 +176,11 @@ class Harness:
         )
 
     def messages(self, dataset: str = "*") -> Counter[str]:
-        """How often each message is there."""
+        """Each message with its number of documents."""
         return Counter(document["message"] for document in self.documents(dataset))
 
     def count(self, dataset: str = "*") -> int:
-        """How many documents can be found now."""
+        """The number of documents that can be found now."""
         es, index = self.es, f"logs-neuroflow.{dataset}-{self.namespace}"
         try:
             es.indices.refresh(index=index, ignore_unavailable=True)
@@ -184,12 +192,12 @@ class Harness:
 
 
 class Shipping:
-    """A sidecar that ships a harness's logs while things happen to them.
+    """A sidecar that ships a harness's logs while a test changes them.
 
     Args:
         harness: its configuration and files.
-        when: whether it runs while they happen, or was stopped or killed and is started again afterwards.
-        before: what its command line is put behind.
+        when: whether it runs meanwhile, or was stopped or killed and is started again afterwards.
+        before: a prefix of its command line.
         options: of ``Popen``.
     """
 
@@ -204,7 +212,7 @@ class Shipping:
 
     @property
     def said(self) -> str:
-        """All that was said, over all starts."""
+        """The output of all starts."""
         return self._said.read_text()
 
     def shipped(self, expected: Counter[str], dataset: str) -> None:
@@ -220,7 +228,7 @@ class Shipping:
         assert alive(self.process), self.said
 
     def looks(self, times: int = 1) -> None:
-        """Wait until it has looked at every file: a line in a log beside them is in the index."""
+        """Wait until it has scanned every file: a line in another log is in the index."""
         for _ in range(times):
             self._looks += 1
             with (self.harness.logs / "workflow.log").open("a") as file:
@@ -229,7 +237,7 @@ class Shipping:
 
     @contextmanager
     def meanwhile(self) -> Iterator[None]:
-        """What is done inside happens while it runs, or while it is down."""
+        """The block happens while it runs, or while it is down."""
         if self._when == "stopped":
             self.stop()
         elif self._when == "killed":
@@ -240,7 +248,7 @@ class Shipping:
 
     @contextmanager
     def between_two_looks(self) -> Iterator[None]:
-        """What is done inside it sees at once: it stands still, or is down."""
+        """The sidecar sees the whole block at once: it is suspended, or down."""
         if self._when != "running":
             with self.meanwhile():
                 yield
@@ -250,7 +258,9 @@ class Shipping:
         self.process.send_signal(signal.SIGCONT)
 
     def ends_with(self, expected: Counter[str], dataset: str) -> None:
-        """Wait for these messages, stop, look once more: each is there as often as it should be, nothing else is."""
+        """Wait for these messages, stop, look once more: each has its number of documents, and there are no
+        others.
+        """
         self.shipped(expected, dataset)
         self.stop()
         again = self.harness.once()
@@ -261,7 +271,7 @@ class Shipping:
         assert "Traceback" not in self.said, self.said
 
     def stop(self) -> None:
-        """SIGTERM; it has to end well."""
+        """SIGTERM; it must end with exit code 0."""
         code, _ = self.harness.stop(self.process)
         assert code == 0, self.said
 
@@ -270,8 +280,33 @@ class Shipping:
             return self.harness.start(*self._before, said=said, **self._options)
 
 
+@contextmanager
+def as_before() -> Iterator[None]:
+    """Undo what a command changes in its process; interrupt one that does not end."""
+    thresholds, interval, hang_up = gc.get_threshold(), sys.getswitchinterval(), signal.getsignal(signal.SIGHUP)
+    handlers, propagate, level = log.handlers[:], log.propagate, log.level
+    alarm = signal.signal(signal.SIGALRM, _too_long)
+    signal.alarm(int(PATIENCE))
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, alarm)
+        signal.signal(signal.SIGHUP, hang_up)
+        gc.set_threshold(*thresholds)
+        sys.setswitchinterval(interval)
+        log.handlers[:], log.propagate = handlers, propagate
+        log.setLevel(level)
+        with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+            gc.collect()  # closes sockets, as the end of a program does
+
+
+def _too_long(_number: int, _frame: object) -> None:
+    raise TimeoutError(f"the command did not end in {PATIENCE} s")
+
+
 def difference(expected: Counter[str], found: Counter[str]) -> dict[str, str]:
-    """What is there too often or too seldom; a few of them are enough to see what went wrong."""
+    """Messages that are missing or repeated; a few of them."""
     wrong = sorted(text for text in expected | found if expected[text] != found[text])
     return {text: f"{found[text]} times instead of {expected[text]}" for text in wrong[:20]}
 
@@ -294,11 +329,12 @@ def _pages(es: Elasticsearch, index: str) -> Iterator[list[dict[str, Any]]]:
 
 def eventually(wanted: Callable[[], bool], patience: float = PATIENCE) -> bool:
     """Whether it comes true before the patience ends; a bound on hanging, not a measure of speed."""
-    ends = time.monotonic() + patience
+    began = time.monotonic()
     while not wanted():
-        if time.monotonic() > ends:
+        passed = time.monotonic() - began
+        if passed > patience:
             return False
-        time.sleep(0.1)
+        time.sleep(min(0.3, 0.05 + passed / 15))  # a look costs the cluster a refresh
     return True
 
 

@@ -1,4 +1,5 @@
-"""A sidecar inside the test's process, over real files, with a clock that the test moves and a stand-in cluster.
+"""A sidecar inside the test's process, over real files, with a simulated clock and a stand-in cluster. It takes
+the same steps as the program on a real node (``tests.conformance.harness``) at a fiftieth of the cost.
 
 It takes the same steps as the program on a real node (``tests.conformance.harness``) at a fiftieth of the cost.
 """
@@ -14,7 +15,7 @@ from subprocess import CompletedProcess
 from typing import IO, Any, cast
 
 from shipper.cli.exit_codes import CLUSTER, OK
-from shipper.cli.shipping import _left
+from shipper.cli.shipping import _report_incomplete
 from shipper.config import load
 from shipper.redact.redactor import Redactor
 from shipper.telemetry import configure_log, log
@@ -45,16 +46,18 @@ class InProcess(Harness):
         self._log_before = log.handlers[:], log.propagate, log.level
 
     def run(self, *arguments: str, module: str = "shipper.cli.ship", timeout: float = 0) -> CompletedProcess[str]:
-        """Run a command that asks no cluster."""
+        """Run a command that needs no cluster."""
         assert ("shipper.cli.ship", 0) == (module, timeout), "only a real node answers that"
         return self.ask(*arguments)
 
     def once(self) -> CompletedProcess[str]:
-        """Ship everything there is."""
+        """Ship all present lines."""
         one = Inside(self, self._new_log(), once=True)
         before = one.run.counters.snapshot()
         complete = one.run.sidecar.run_once()
-        code = _left(before, one.run.counters.snapshot(), one.run.sidecar.unread) if complete else CLUSTER
+        code = (
+            _report_incomplete(before, one.run.counters.snapshot(), one.run.sidecar.unread) if complete else CLUSTER
+        )
         one.run.store.close(clean=complete)
         one.end(code)
         return CompletedProcess([], code, "", one.said.read_text())
@@ -76,12 +79,12 @@ class InProcess(Harness):
         return one
 
     def stop(self, process: Any) -> tuple[int, str]:
-        """SIGTERM; gives the exit code and what was said."""
+        """SIGTERM; gives the exit code and the output."""
         process.end(OK if process.run.stop() else CLUSTER)
         return process.returncode, process.said.read_text()
 
     def kill(self, process: Any) -> None:
-        """SIGKILL: what it has open is closed, and the state is left as it is at this instant."""
+        """SIGKILL: open files are closed, and the state stays as it is."""
         left = self.folder / "left"
         if self.state.is_dir():
             shutil.copytree(self.state, left)
@@ -92,7 +95,6 @@ class InProcess(Harness):
             left.rename(self.state)
 
     def close(self) -> None:
-        """End what still runs."""
         for one in self._inside:
             if one.poll() is None:
                 self.kill(one)
@@ -105,12 +107,12 @@ class InProcess(Harness):
         return sorted(self._found(dataset), key=lambda one: (one["log"]["file"]["path"], one["log"]["offset"]))
 
     def count(self, dataset: str = "*") -> int:
-        """How many documents there are, after the sidecar did what was due."""
+        """The number of documents, after the sidecar has done what is due."""
         self._work()
         return len(self._found(dataset))
 
     def eventually(self, wanted: Callable[[], bool]) -> bool:
-        """Whether it comes true while the clock moves on by two minutes."""
+        """Whether the condition becomes true while the clock moves by two minutes."""
         for _ in range(MOST_LOOKS):
             if wanted():
                 return True
@@ -123,7 +125,7 @@ class InProcess(Harness):
         self.stream.backing.append({})
 
     def wait(self, seconds: float) -> None:
-        """Move the clock on; the sidecar sees what is there."""
+        """Move the clock; the sidecar sees the files."""
         self.now += seconds
         for one in self._inside:
             if one.poll() is None and not one.paused:
@@ -144,12 +146,12 @@ class InProcess(Harness):
 
 
 class Inside:
-    """A sidecar of this process, to be asked what a process is asked.
+    """A sidecar of this process with the interface of a process.
 
     Args:
         harness: its configuration, clock and cluster.
         said: the file that it logs to.
-        once: ship what there is, and no more.
+        once: ship what there is, and stop.
     """
 
     def __init__(self, harness: InProcess, said: Path, *, once: bool = False) -> None:
@@ -167,10 +169,9 @@ class Inside:
         return self.returncode
 
     def send_signal(self, number: int) -> None:
-        """Stand still, or go on."""
+        """Suspend or resume."""
         self.paused = {signal.SIGSTOP: True, signal.SIGCONT: False}[signal.Signals(number)]
 
     def end(self, code: int) -> None:
-        """It is over."""
         self.returncode = code
         self._said.close()

@@ -1,4 +1,4 @@
-"""What stands between a sidecar and its cluster."""
+"""A TCP relay between a sidecar and its cluster."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from urllib.parse import urlsplit
 
 
 class Relay:
-    """A TCP relay to the cluster that can swallow its answers, or be an outage.
-
-    ``swallow``: requests reach the cluster, nothing comes back.  ``asked``: bytes of all requests so far.
+    """A TCP relay to the cluster that can swallow answers or cut connections. ``swallow``: requests reach the
+    cluster, answers do not come back. ``asked``: bytes of all requests so far.
 
     Args:
         url: of the cluster.
@@ -31,20 +30,18 @@ class Relay:
 
     @property
     def url(self) -> str:
-        """Where to reach the cluster through it."""
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def cut(self) -> None:
-        """An outage: every connection ends, and every new one at once."""
+        """Start an outage: open connections end, and new ones immediately."""
         self._out = True
         self._hang_up()
 
     def mend(self) -> None:
-        """The outage is over."""
+        """End the outage."""
         self._out = False
 
     def close(self) -> None:
-        """End it."""
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()

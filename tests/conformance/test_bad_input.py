@@ -1,4 +1,4 @@
-"""What is wrong is said in a sentence; never a stack trace, and nothing is lost."""
+"""Each mistake gives a sentence and never a traceback, and no line is lost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.conformance.harness import Harness, as_other_user
 
 @pytest.fixture
 def forbidding() -> Iterator[str]:
-    """A cluster that answers everything with 403."""
+    """A cluster that answers 403 to every request."""
 
     class Page(BaseHTTPRequestHandler):
         def _answer(self) -> None:
@@ -32,7 +32,7 @@ def forbidding() -> Iterator[str]:
             raise AttributeError(name)
 
         def log_message(self, *_: object) -> None:
-            """Quiet."""
+            pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -43,7 +43,7 @@ def forbidding() -> Iterator[str]:
 
 class TestConfiguration:
     def test_missing_file(self, lone_harness: Harness) -> None:
-        """A configuration that is not there."""
+        """A missing configuration is named."""
         lone_harness.config.unlink()
         result = lone_harness.once()
         assert result.returncode == 2
@@ -52,14 +52,14 @@ class TestConfiguration:
 
     @pytest.mark.skipif(not as_other_user(), reason="root may read everything")
     def test_unreadable_file(self, lone_harness: Harness) -> None:
-        """A configuration that may not be read."""
+        """An unreadable configuration is named."""
         lone_harness.config.chmod(0)
         result = lone_harness.once()
         assert result.returncode == 2
         assert "can't be read: Permission denied" in result.stderr
 
     def test_a_directory(self, lone_harness: Harness) -> None:
-        """A directory in the configuration's place."""
+        """A directory in the configuration's place is named."""
         lone_harness.config.unlink()
         lone_harness.config.mkdir()
         result = lone_harness.once()
@@ -67,7 +67,7 @@ class TestConfiguration:
         assert "can't be read: Is a directory" in result.stderr
 
     def test_unknown_key(self, lone_harness: Harness) -> None:
-        """File, key and nearest valid key are named."""
+        """The error names file, key and nearest valid key."""
         lone_harness.configure(scan_intervall=3)
         result = lone_harness.once()
         assert result.returncode == 2
@@ -79,7 +79,7 @@ class TestConfiguration:
 
 class TestCluster:
     def test_unreachable(self, lone_harness: Harness) -> None:
-        """Nobody listens: said, tried again, and given up after shutdown_timeout with the lines unshipped."""
+        """An unreachable cluster is reported and retried; after shutdown_timeout the lines stay unshipped."""
         (lone_harness.logs / "neuroflow.log").write_text('{"event": "x", "level": "info"}\n')
         result = lone_harness.once()
         assert result.returncode == 3
@@ -89,7 +89,7 @@ class TestCluster:
         assert lone_harness.status()["files"][0]["offset"] == 0
 
     def test_forbidding(self, lone_harness: Harness, forbidding: str) -> None:
-        """A key that lacks the privilege: said, nothing dropped, the position stays."""
+        """A missing privilege is reported, nothing is dropped, and the position stays."""
         lone_harness.url = forbidding
         lone_harness.configure(shutdown_timeout=1)
         (lone_harness.logs / "neuroflow.log").write_text('{"event": "x", "level": "info"}\n')
@@ -102,14 +102,14 @@ class TestCluster:
         assert lone_harness.run("dead-letters", "list").stdout == ""
 
     def test_a_log_directory_that_does_not_exist(self, lone_harness: Harness) -> None:
-        """There is nothing to ship; that is said, with exit code 1."""
+        """Without a log directory there is a sentence and exit code 1."""
         lone_harness.logs.rmdir()
         result = lone_harness.once()
         assert 1 == result.returncode
         assert f"{lone_harness.logs}: no such directory; there is nothing to ship from it" in result.stderr
 
     def test_status_before_the_first_run(self, lone_harness: Harness) -> None:
-        """Without a state directory ``status`` says so."""
+        """Without a state directory ``status`` gives a sentence."""
         result = lone_harness.run("status")
         assert result.returncode == 1
         assert "the sidecar has not run with this state directory yet" in result.stderr

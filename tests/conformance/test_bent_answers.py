@@ -1,4 +1,6 @@
-"""A proxy that bends answers, and bugs of our own: the process goes on, and everything is there exactly once."""
+"""With faulty answers of the cluster, and with bugs in the sidecar, the process goes on and every line is there
+once.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,7 @@ def bender(node: Node) -> Iterator[Callable[[int, int], Bender]]:
 
 
 def lines(first: int, last: int, *, telling: bool = False) -> str:
-    """Numbered lines; where they are telling, every tenth is of a run."""
+    """Numbered lines; in each tenth one of a run."""
     return "".join(
         json.dumps(
             {"event": "pipeline.started", "run_id": number, "pipeline": "mriqc", "n": number}
@@ -56,7 +58,7 @@ def lines(first: int, last: int, *, telling: bool = False) -> str:
 def test_bent_answers_neither_lose_nor_double_anything(
     harness: Harness, bender: Callable[[int, int], Bender], every: int, seed: int, *, telling: bool
 ) -> None:
-    """Every so manieth answer is bent, of whatever request: it is said, asked again, and the process never ends."""
+    """Faulty answers to any request are logged and requested again, and the process never ends."""
     proxy = bender(every, seed)
     harness.url = proxy.url
     harness.configure(batch={"max_events": 20})
@@ -91,14 +93,14 @@ def test_bent_answers_neither_lose_nor_double_anything(
 
 
 def _shipped(harness: Harness, process: subprocess.Popen[str], count: int) -> None:
-    """Wait until so many lines are there; the process has to live."""
+    """Wait until so many lines are there; the process must live."""
     said = harness.folder / "said"
     assert eventually(lambda: harness.count("app") >= count or not alive(process), 180), said.read_text()
     assert alive(process), said.read_text()
 
 
 def faulty(harness: Harness, where: str, what: str, *arguments: str) -> list[str]:
-    """The command line of a sidecar with a bug: a poisoned line breaks a function of a module."""
+    """The command line of a sidecar with a bug: a poisoned line makes a function of a module raise."""
     module, _, path = where.partition(":")
     holder, _, name = f"module.{path}".rpartition(".")
     code = (
@@ -118,7 +120,7 @@ def faulty(harness: Harness, where: str, what: str, *arguments: str) -> list[str
 class TestBugs:
     @pytest.mark.parametrize("once", [True, False], ids=["once", "running"])
     def test_a_bug_in_one_batch_leaves_the_others_alone(self, harness: Harness, *, once: bool) -> None:
-        """That batch is said and set aside, the others are acknowledged; it is sent at the next start."""
+        """The batch is logged and set aside, the others are acknowledged; the next start sends it."""
         harness.configure(batch={"max_events": 20})
         text = lines(0, 90) + json.dumps({"event": POISON}) + "\n" + lines(91, 200)
         (harness.logs / "neuroflow.log").write_text(text)
@@ -140,7 +142,7 @@ class TestBugs:
         assert 1 == harness.messages()[POISON]
 
     def test_a_line_that_a_parser_breaks_on_is_a_plain_message(self, harness: Harness) -> None:
-        """Nothing is lost, the lines around it are read as ever, and the process goes on."""
+        """The line is shipped as plain text, the lines around it are parsed as usual, and the process goes on."""
         text = lines(0, 50) + json.dumps({"event": POISON, "level": "info"}) + "\n" + lines(51, 100)
         (harness.logs / "neuroflow.log").write_text(text)
         command = faulty(harness, "shipper.parse.line_by_line:read", "given[0].block.lines", "--once")
@@ -154,7 +156,7 @@ class TestBugs:
         assert 99 == sum("level" in one["log"] for one in documents)
 
     def test_a_block_that_cannot_be_shipped_at_all_comes_at_the_next_start(self, harness: Harness) -> None:
-        """What can't be redacted must not leave the machine: it is left out, said, and other logs go on."""
+        """A block that cannot be redacted is logged and not sent, and other logs go on."""
         (harness.logs / "neuroflow.log").write_text(lines(0, 5) + json.dumps({"event": POISON}) + "\n")
         (harness.logs / "workflow.log").write_text(json.dumps({"event": "beside"}) + "\n")
         command = faulty(harness, "shipper.document.ecs:Documents.of", "given[1].raws", "--once")
@@ -168,7 +170,7 @@ class TestBugs:
 
 
 def _run(harness: Harness, command: list[str], until: Callable[[], bool], *, once: bool) -> tuple[int, str]:
-    """Run it to its end, or until something is true and then to a stop; gives its code and what it said."""
+    """Run it to its end, or until a condition and then to a stop; gives its code and output."""
     said: Path = harness.folder / "said"
     with said.open("w") as file:
         process = harness.start(said=file, command=command)

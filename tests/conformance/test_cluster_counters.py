@@ -1,4 +1,4 @@
-"""read = acknowledged + duplicate + dead + in flight, whoever asks and whenever."""
+"""read = acknowledged + duplicate + dead + in flight, at any time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WHOLE: list[Answer] = [refuse(400), refuse(413)]
 
 @contextmanager
 def watching(look: Callable[[], dict[str, int] | None]) -> Iterator[list[dict[str, int]]]:
-    """Look all the time; gives everything that was seen."""
+    """Poll continuously; gives every result."""
     seen: list[dict[str, int]] = []
     done = threading.Event()
 
@@ -51,7 +51,7 @@ def watching(look: Callable[[], dict[str, int] | None]) -> Iterator[list[dict[st
 
 
 class Weather:
-    """Faults of every kind, for requests and for documents, by the dice of a seed."""
+    """Faults of every kind, for requests and for documents, from a seed."""
 
     def __init__(self, fake: Fake, seed: int) -> None:
         self._chance = random.Random(seed)
@@ -62,7 +62,7 @@ class Weather:
         self._fake = fake
 
     def request(self, one: Any) -> None:
-        """Every third request meets a fault."""
+        """Every third request gets a fault."""
         with self._lock:
             fault = (
                 None
@@ -72,7 +72,7 @@ class Weather:
         (fault or self._fake.answer)(one)
 
     def document(self, _name: str, document: dict[str, Any]) -> int | dict[str, Any]:
-        """Every fiftieth document is poison; of the others some have to be sent again."""
+        """Every fiftieth document is rejected; some others must be sent again."""
         if number(document) % 50 == 7:
             return 400
         if number(document) % 50 == 9:
@@ -81,20 +81,20 @@ class Weather:
 
 
 def healthy(count: int) -> dict[str, int]:
-    """Each numbered line once, without the poison."""
+    """The numbered lines without the poisoned ones."""
     return {name: times for name, times in expected(count).items() if int(name[1:]) % 50 not in {7, 9}}
 
 
 class TestCounters:
     def test_they_add_up_under_every_fault(self, faked: FakedHarness, fake: Fake) -> None:
-        """/metrics at any moment, status at any moment, and both at the end."""
+        """The counters of /metrics and of ``status`` add up at any moment and at the end."""
         weather = Weather(fake, seed=1)
         faked.configure(batch={"max_events": 20, "in_flight": 4}, flush_interval=0.05)
         sidecar = faked.begin()
         with watching(faked.metrics) as seen:
             for first in range(0, 600, 50):
                 write(faked.log, first, first + 50)
-                status = faked.run("status", "--json")
+                status = faked.ask("status", "--json")
                 assert status.returncode in {0, 1}  # 1: the sidecar has not made its store yet
                 assert status.returncode or holds(json.loads(status.stdout)["counters"])
             assert eventually(lambda: len(fake.bulks) > 20)
@@ -113,7 +113,7 @@ class TestCounters:
 
     @pytest.mark.thorough
     def test_they_add_up_across_restarts(self, faked: FakedHarness, fake: Fake) -> None:
-        """Stopped in the middle of faults again and again: what is counted is what became of documents."""
+        """Over restarts during faults the counters equal the outcomes of the documents."""
         faked.configure(batch={"max_events": 10}, shutdown_timeout=1, flush_interval=0.05)
         weather = Weather(fake, seed=2)
         for first in range(0, 200, 50):
@@ -135,7 +135,7 @@ class TestCounters:
         assert 8 == faked.status()["dead_letters"] == len(faked.letters())
 
     def test_readiness_tells_an_outage(self, faked: FakedHarness, fake: Fake) -> None:
-        """Not ready while documents can't be delivered, ready again afterwards; alive all the time."""
+        """The sidecar is not ready during an outage, ready afterwards, and alive all the time."""
         fake.always = refuse(503)
         sidecar = faked.begin()
         write(faked.log, 0, 5)
@@ -147,14 +147,16 @@ class TestCounters:
         assert 0 == sidecar.stop()
 
     def test_readiness_needs_no_documents(self, faked: FakedHarness, fake: Fake) -> None:
-        """An idle sidecar is ready when its cluster is there and has the templates, whatever the key may ask."""
+        """An idle sidecar is ready when its cluster answers and the templates exist, whatever the key's
+        privileges.
+        """
         fake.down()
         sidecar = faked.begin(ask_every=0.2)
         assert eventually(lambda: faked.page("/healthz") == 200)
         assert (503, True) == (faked.page("/readyz"), "can't be reached" in faked.text("/readyz"))
         fake.up()
         fake.otherwise["GET /_component_template"] = refuse(503)
-        assert eventually(lambda: "the index templates are not in place yet" in faked.text("/readyz"))
+        assert eventually(lambda: "the index templates are not installed yet" in faked.text("/readyz"))
         fake.otherwise = {"GET /_cluster/health": refuse(403, "security_exception")}
         assert eventually(lambda: faked.page("/readyz") == 200)
         assert fake.templates
@@ -167,7 +169,7 @@ class TestCounters:
         assert "Traceback" not in sidecar.said
 
     def test_taken_port_is_said_at_start(self, faked: FakedHarness) -> None:
-        """In a sentence that says what to do, and nothing is shipped."""
+        """A port in use is reported with the remedy, and nothing is shipped."""
         with socket.create_server(("127.0.0.1", 0)) as other:
             faked.configure(telemetry={"listen": f"127.0.0.1:{other.getsockname()[1]}"})
             result = faked.once()

@@ -1,4 +1,4 @@
-"""Whatever the cluster answers: each document indexed once or kept as a dead letter, and what fails is sent again."""
+"""Whatever the cluster answers, each document is indexed once or kept as a dead letter."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ DISK = "index [logs] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood
 
 
 def number(document: dict[str, Any]) -> int:
-    """Of a numbered line."""
+    """The number of a numbered line."""
     return int(document["message"].removeprefix("n"))
 
 
 def shipped(harness: FakedHarness, count: int) -> tuple[str, dict[str, int]]:
-    """Ship ``count`` lines, all of which have to arrive once; gives what was said, and the counters."""
+    """Ship ``count`` lines, which must all arrive once; gives the output and the counters."""
     result = harness.once()
     assert 0 == result.returncode, result.stderr
     assert expected(count) == harness.fake.messages()
@@ -55,13 +55,13 @@ class TestWholeRequest:
             (401, "rejects the credentials (401): check api_key or username and password"),
             (
                 403,
-                "refuses this (403): the key lacks a privilege; it said: an_exception: because; waiting",
+                "refuses this (403): the API key lacks a privilege; reason: an_exception: because; waiting",
             ),
-            (404, "answered 404: an_exception: because; putting the index templates back"),
+            (404, "answered 404: an_exception: because; installing the index templates again"),
         ],
     )
     def test_a_refused_request_is_sent_again(self, faked: FakedHarness, fake: Fake, status: int, said: str) -> None:
-        """Overloaded, broken, forbidden or without a stream: it is said why, and goes on when that is over."""
+        """A refused request is logged with the reason, and repeated until it succeeds."""
         write(faked.log, 0, 3)
         fake.next += [refuse(status), refuse(status)]
         told, counters = shipped(faked, 3)
@@ -71,7 +71,7 @@ class TestWholeRequest:
         assert (3, 6) == (counters["acknowledged"], counters["retried"])
 
     def test_what_is_wrong_is_said_once_a_minute(self, faked: FakedHarness, fake: Fake) -> None:
-        """One sentence for the outage, however many attempts it takes and however its numbers change."""
+        """An outage gives one sentence a minute, however many attempts fail."""
         write(faked.log, 0, 40)
         faked.configure(batch={"max_events": 5})
         fake.next += [refuse(429, "es_rejected_execution_exception", f"{n} bytes are under way") for n in range(6)]
@@ -80,7 +80,7 @@ class TestWholeRequest:
 
     @pytest.mark.parametrize("genuine", [True, False], ids=["Elasticsearch", "a proxy"])
     def test_too_large_requests_are_halved(self, faked: FakedHarness, fake: Fake, *, genuine: bool) -> None:
-        """A limit below our batches costs requests and no documents; what is too large by itself is a dead letter."""
+        """Under a smaller limit requests are split; a document that is too large by itself is a dead letter."""
         write(faked.log, 0, 50)
         with faked.log.open("a") as file:
             file.write(json.dumps({"event": "large", "level": "info", "more": "x" * 30_000}) + "\n")
@@ -102,7 +102,7 @@ class TestWholeRequest:
         assert "in halves" in result.stderr
 
     def test_a_request_refused_for_one_document_is_halved(self, faked: FakedHarness, fake: Fake) -> None:
-        """400 for the whole: the document to blame is found and kept, the others are indexed."""
+        """After a 400 the document that causes it becomes a dead letter, and the others are indexed."""
         write(faked.log, 0, 20)
 
         def picky(one: Any) -> None:
@@ -118,7 +118,7 @@ class TestWholeRequest:
     def test_a_cluster_that_takes_nothing_blames_no_document(
         self, faked: FakedHarness, fake: Fake, answer: Answer
     ) -> None:
-        """Where every request is refused, the documents wait; none becomes a dead letter."""
+        """While every request is refused documents wait, and none becomes a dead letter."""
         write(faked.log, 0, 3)
         faked.configure(shutdown_timeout=1)
         fake.always = answer
@@ -156,7 +156,7 @@ class TestNoAnswer:
         ],
     )
     def test_an_answer_that_is_none(self, faked: FakedHarness, fake: Fake, answer: Answer) -> None:
-        """What does not speak of every document acknowledges nothing; all of them are sent again."""
+        """An answer without every document acknowledges nothing; all are sent again."""
         write(faked.log, 0, 3)
         fake.next.append(answer)
         told, counters = shipped(faked, 3)
@@ -167,7 +167,7 @@ class TestNoAnswer:
 
     @pytest.mark.parametrize("answer", [CUT, NO_ANSWER, silence, page(504), page(200)])
     def test_taken_but_not_answered(self, faked: FakedHarness, fake: Fake, answer: Answer) -> None:
-        """The documents were indexed and the answer was lost: the second time they are recognised."""
+        """After a lost answer the documents are recognised as duplicates."""
         write(faked.log, 0, 3)
         fake.next.append(accepted_but(answer))
         _, counters = shipped(faked, 3)
@@ -175,7 +175,7 @@ class TestNoAnswer:
 
     @pytest.mark.parametrize("answer", [NO_ANSWER, refuse(503), page(504)])
     def test_rolled_over_after_a_lost_answer(self, faked: FakedHarness, fake: Fake, answer: Answer) -> None:
-        """Taken, the answer lost, then a new backing index in which the ids are free again: still once."""
+        """After a lost answer and a rollover each document is there once."""
         write(faked.log, 0, 3)
         shipped(faked, 3)
 
@@ -189,7 +189,7 @@ class TestNoAnswer:
         assert (3, 3) == (counters["acknowledged"], counters["duplicate"])
 
     def test_a_failing_look_up_is_made_again(self, faked: FakedHarness, fake: Fake) -> None:
-        """Where it can't be found out whether a document is there, it is neither sent nor given up."""
+        """While the look-up fails a document is neither sent nor dropped."""
         write(faked.log, 0, 3)
         shipped(faked, 3)
         fake.rollover(faked.stream)
@@ -210,7 +210,7 @@ class TestNoAnswer:
         assert 0 == faked.status()["dead_letters"]
 
     def test_a_slow_cluster_gets_no_more_than_was_agreed(self, faked: FakedHarness, fake: Fake) -> None:
-        """Requests under way and their size stay within bounds, whatever waits to be sent."""
+        """Number and size of requests in flight stay within the configured bounds."""
         write(faked.log, 0, 300)
         faked.configure(batch={"in_flight": 2, "max_events": 20, "max_bytes": 10_000})
         fake.always = slow(0.05)
@@ -221,7 +221,7 @@ class TestNoAnswer:
 
 class TestItems:
     def test_every_item_by_itself(self, faked: FakedHarness, fake: Fake) -> None:
-        """Statuses of every kind in one answer: only what may succeed later goes out again."""
+        """Only retryable items of an answer are sent again."""
         said: dict[int, list[int | dict[str, Any]]] = {
             1: [429, 429],
             2: [503],
@@ -244,7 +244,7 @@ class TestItems:
         assert (9, 1, 2) == (counters["acknowledged"], counters["duplicate"], counters["dead"])
 
     def test_a_poison_document_in_every_batch(self, faked: FakedHarness, fake: Fake) -> None:
-        """Mapping conflicts go to the dead letters, all else is indexed, and it never gets stuck."""
+        """Mapping conflicts become dead letters, everything else is indexed, and the sidecar never hangs."""
         conflict = {
             "status": 400,
             "error": {
@@ -262,11 +262,11 @@ class TestItems:
         letters = faked.letters()
         assert {f"n{n}" for n in range(3, 100, 10)} == {json.loads(one["line"])["event"] for one in letters}
         assert {"[1:9] failed to parse field [x]; For input string: y"} == {one["reason"] for one in letters}
-        assert 1 == result.stderr.count("were refused for good")
+        assert 1 == result.stderr.count("were rejected permanently")
         assert 10 == faked.status()["dead_letters"]
 
     def test_one_forbidden_stream_does_not_hold_up_the_others(self, faked: FakedHarness, fake: Fake) -> None:
-        """A key that may not write one data stream: its lines wait, the others' are indexed, and it is said once."""
+        """Lines of a stream without privilege wait, other streams go on, and this is logged once."""
         forbidden = {"status": 403, "error": {"type": "security_exception", "reason": "action is unauthorized"}}
         fake.decide = lambda _, document: forbidden if number(document) == 40 else 201
         write(faked.logs / "workflow.log", 40, 41)

@@ -1,4 +1,4 @@
-"""What only a real node can tell: its blocks, its rollovers, its reasons."""
+"""Blocks, rollovers and rejections of a real node."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tests.conformance.test_sidecar import expected, write
 
 
 def newest(es: Elasticsearch, stream: str) -> str:
-    """The backing index that is written to."""
+    """The write index."""
     names: dict[str, Any] = es.indices.get_settings(index=stream).body
     return max(names)
 
 
 def count(harness: Harness) -> int:
-    """How many documents can be found; a stream that is just being made can't be asked."""
+    """The number of documents; none while the stream is being created."""
     try:
         return harness.count("app")
     except ApiError as error:
@@ -31,7 +31,7 @@ def count(harness: Harness) -> int:
 class TestNode:
     @pytest.mark.parametrize("block", ["index.blocks.read_only_allow_delete", "index.blocks.write"])
     def test_a_block_is_waited_out(self, harness: Harness, es: Elasticsearch, block: str) -> None:
-        """Full disk or an operator's hand: what can't be written waits until the block is lifted."""
+        """While an index is blocked documents wait."""
         log = harness.logs / "neuroflow.log"
         sidecar = Running(harness.start())
         write(log, 0, 10)
@@ -48,7 +48,7 @@ class TestNode:
         assert 0 == harness.status()["dead_letters"]
 
     def test_rolled_over_under_way(self, harness: Harness, es: Elasticsearch) -> None:
-        """Rollovers while it ships: every line is in one of the backing indices, once."""
+        """With rollovers during shipping every line is in one backing index, once."""
         stream = f"logs-neuroflow.app-{harness.namespace}"
         harness.configure(batch={"max_events": 50})
         log = harness.logs / "neuroflow.log"
@@ -64,7 +64,7 @@ class TestNode:
         assert 5 == len(es.indices.get_settings(index=stream))
 
     def test_killed_between_rollovers(self, harness: Harness, es: Elasticsearch) -> None:
-        """SIGKILL while it ships, a rollover, again: the ids of the older indices are looked up."""
+        """After kills and rollovers the ids of older indices are looked up."""
         stream = f"logs-neuroflow.app-{harness.namespace}"
         harness.configure(batch={"max_events": 100}, partial_line_timeout=60)
         log = harness.logs / "neuroflow.log"
@@ -78,7 +78,7 @@ class TestNode:
         assert expected(15_000) == harness.messages("app")
 
     def test_letters_replayed_after_a_rollover(self, harness: Harness, es: Elasticsearch) -> None:
-        """Refused by the index of that day, taken by the next one, once; also when it is replayed again."""
+        """A document that only the next index accepts is there once, also after another replay."""
         stream = f"logs-neuroflow.app-{harness.namespace}"
         log = harness.logs / "neuroflow.log"
         write(log, 0, 5)
@@ -92,8 +92,8 @@ class TestNode:
         letters = path.read_bytes()
         es.indices.rollover(alias=stream)
         for _ in range(2):
-            result = harness.run("dead-letters", "replay")
-            assert (0, "3 indexed, 0 still refused\n") == (result.returncode, result.stdout), result.stderr
+            result = harness.ask("dead-letters", "replay")
+            assert (0, "3 indexed, 0 rejected again\n") == (result.returncode, result.stdout), result.stderr
             es.indices.rollover(alias=stream)
             path.write_bytes(letters)
         assert expected(8) == harness.messages("app")

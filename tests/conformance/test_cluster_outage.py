@@ -1,4 +1,4 @@
-"""The cluster goes away and comes back; the sidecar is stopped, killed or full in between."""
+"""The cluster goes away and comes back; meanwhile the sidecar is stopped, killed, or has a backlog."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ MIB = 2**20
 
 
 def resident(pid: int) -> int:
-    """Bytes of memory that a process has now."""
+    """The resident memory of a process, bytes."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * 4096
 
 
 class TestStart:
     def test_down_at_start(self, faked: FakedHarness, fake: Fake) -> None:
-        """It waits for the cluster; the templates are there before the first document is sent."""
+        """The sidecar waits for the cluster, and puts the templates before the first document."""
         fake.down()
         write(faked.log, 0, 5)
         sidecar = faked.begin()
@@ -45,12 +45,12 @@ class TestStart:
         ids=["503", "401", "404 page", "200 page", "400 page", "403 page", "another protocol", "silence"],
     )
     def test_something_else_at_start(self, faked: FakedHarness, fake: Fake, answer: Answer) -> None:
-        """Whatever listens there: nothing is sent before the templates are put."""
+        """With another service on the port nothing is sent before the templates are put."""
         faked.configure(elasticsearch={"request_timeout": 1})
         write(faked.log, 0, 5)
         fake.otherwise[""] = answer
         sidecar = faked.begin()
-        assert sidecar.says("the index templates have to be put first; trying again, nothing is lost")
+        assert sidecar.says("the index templates must be installed first; trying again, nothing is lost")
         fake.otherwise.clear()
         assert eventually(lambda: fake.documents == 5)
         assert 0 == sidecar.stop()
@@ -58,8 +58,8 @@ class TestStart:
         assert expected(5) == fake.messages()
 
     def test_a_key_that_may_not_put_templates(self, faked: FakedHarness, fake: Fake) -> None:
-        """It is said once what to do, and shipping goes on with the templates that somebody else put."""
-        assert 0 == faked.run("setup").returncode
+        """A missing privilege is logged once with the remedy, and existing templates are used."""
+        assert 0 == faked.ask("setup").returncode
         fake.journal.clear()
         denied = refuse(403, "security_exception", "action is unauthorized")
         for path in ("GET /_nodes", "GET /_component_template", "GET /_index_template", "GET /logs", "GET /_cluster"):
@@ -75,7 +75,7 @@ class TestStart:
 
 class TestOutage:
     def test_rotations_while_it_is_down(self, faked: FakedHarness, fake: Fake) -> None:
-        """A rename and a copytruncate during an outage: afterwards every line is there once."""
+        """After a rename and a copytruncate during an outage every line is there once."""
         sidecar = faked.begin()
         write(faked.log, 0, 10)
         assert eventually(lambda: fake.documents == 10)
@@ -98,10 +98,7 @@ class TestOutage:
         assert (40, 40) == (counters["read"], counters["acknowledged"])
 
     def test_no_line_is_torn_by_waiting(self, faked: FakedHarness, fake: Fake) -> None:
-        """More lines than one read gives, and an outage longer than partial_line_timeout: none is cut in two.
-
-        What the reader has of a line when it has to wait for the cluster is no unterminated line.
-        """
+        """With a backlog larger than a read and an outage longer than partial_line_timeout no line is split."""
         faked.configure(batch={"max_events": 100}, partial_line_timeout=0.5)
         fake.always = refuse(503)
         write(faked.log, 0, 5000)
@@ -118,7 +115,7 @@ class TestOutage:
         ids=["503", "silence", "closed", "accepted, then silence"],
     )
     def test_stop_during_an_outage(self, faked: FakedHarness, fake: Fake, outage: Answer) -> None:
-        """SIGTERM ends it after shutdown_timeout, not the request's, with exit code 3; the rest ships later, once."""
+        """SIGTERM ends it after shutdown_timeout with exit code 3; the rest ships later, once."""
         faked.configure(shutdown_timeout=2, elasticsearch={"request_timeout": 600}, batch={"max_events": 5})
         sidecar = faked.begin()
         write(faked.log, 0, 10)
@@ -135,7 +132,7 @@ class TestOutage:
         assert expected(40) == fake.messages()
 
     def test_stop_while_the_templates_get_no_answer(self, faked: FakedHarness, fake: Fake) -> None:
-        """A cluster that never answers does not hold up the stop either, from the first request on."""
+        """A silent cluster does not delay a stop, from the first request on."""
         faked.configure(shutdown_timeout=1, elasticsearch={"request_timeout": 600})
         fake.otherwise[""] = silence
         write(faked.log, 0, 5)
@@ -147,7 +144,7 @@ class TestOutage:
         assert expected(5) == fake.messages()
 
     def test_killed_during_an_outage_after_a_lost_answer(self, faked: FakedHarness, fake: Fake) -> None:
-        """Accepted, never answered, SIGKILL, rollover: still once."""
+        """After a lost answer, a kill and a rollover each line is there once."""
         faked.configure(batch={"max_events": 5}, elasticsearch={"request_timeout": 600})
         fake.always = accepted_but(silence)
         write(faked.log, 0, 20)
@@ -161,7 +158,7 @@ class TestOutage:
         assert 10 == faked.status()["counters"]["duplicate"]
 
     def test_memory_stays_bounded(self, faked: FakedHarness, fake: Fake) -> None:
-        """A backlog of 100 MB stays in the log files while the cluster is down, not in memory."""
+        """A backlog of 100 MB stays in the log files, not in memory."""
         block = "".join(map(line, range(1000)))
         with faked.log.open("w") as file:
             for _ in range(100 * MIB // len(block)):
@@ -181,7 +178,7 @@ class TestOutage:
 
 class TestTemplates:
     def test_a_stream_that_cannot_be_made(self, faked: FakedHarness, fake: Fake) -> None:
-        """The index template is deleted before the first line of a stream: it is put back, the line waits."""
+        """A missing index template is put again, and the line waits for it."""
         sidecar = faked.begin()
         write(faked.log, 0, 5)
         assert eventually(lambda: fake.documents == 5)
@@ -190,11 +187,11 @@ class TestTemplates:
         assert eventually(lambda: fake.documents == 6)
         assert 0 == sidecar.stop()
         assert expected(6) == fake.messages()
-        assert "putting the index templates back" in sidecar.said
+        assert "installing the index templates again" in sidecar.said
         assert "/_index_template/logs-neuroflow.app" in fake.templates
 
     def test_deleted_while_their_streams_live(self, faked: FakedHarness, fake: Fake) -> None:
-        """The streams go on without them, but the next rollover would not: they are looked for and put back."""
+        """Deleted templates are put again though existing streams work without them."""
         sidecar = faked.begin(look_every=0.2)
         write(faked.log, 0, 5)
         assert eventually(lambda: fake.documents == 5)
@@ -213,11 +210,11 @@ class TestTemplates:
         assert eventually(lambda: fake.documents == count)
         assert 0 == sidecar.stop()
         assert expected(count) == fake.messages()
-        assert "put 2 index and component templates back" in sidecar.said
+        assert "installed 2 index and component templates again" in sidecar.said
 
     def test_a_key_that_may_not_look(self, faked: FakedHarness, fake: Fake) -> None:
-        """It may not read templates: said once, asked once, and shipping goes on."""
-        assert 0 == faked.run("setup").returncode
+        """A key that may not read templates is logged once, not requested again, and shipping goes on."""
+        assert 0 == faked.ask("setup").returncode
         fake.journal.clear()
         for path in ("GET /_component_template", "GET /_index_template"):
             fake.otherwise[path] = refuse(403, "security_exception", "action is unauthorized")

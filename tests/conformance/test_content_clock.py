@@ -1,4 +1,4 @@
-"""What containers print has a clock of its own: times, levels and nodes of their lines."""
+"""Lines of containers have times, levels and nodes by the container's clock."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ WANTED = [
 
 
 def listed(harness: Harness, *arguments: str) -> list[dict[str, Any]]:
-    """What a view prints."""
-    printed = harness.run(*arguments, "--format", "ndjson", module="shipper.cli.logs")
+    """The output of a view."""
+    printed = harness.ask(*arguments, "--format", "ndjson", module="shipper.cli.logs")
     assert 0 == printed.returncode, printed.stderr
     return [json.loads(line) for line in printed.stdout.splitlines()]
 
 
 @pytest.mark.parametrize("live", [False, True], ids=["once", "live"])
 def test_lines_have_their_times_levels_and_nodes(harness: Harness, live: bool) -> None:
-    """In the zone that is configured for containers; what views find by level is there, and the file as it was."""
+    """Times are in the containers' zone, views find lines by level, and the file is given back unchanged."""
     harness.configure(timezone="UTC", pipeline_timezone="Asia/Jerusalem")
     log = harness.logs / "pipelines" / "fmriprep" / "fmriprep_456_20261120_001400.log"
     log.parent.mkdir(parents=True)
@@ -78,4 +78,4 @@ def test_lines_have_their_times_levels_and_nodes(harness: Harness, live: bool) -
         one["message"] for one in listed(harness, "show", "--dataset", "pipeline", "--level", "error")
     ]
     assert {"bold_mask"} == {one["neuroflow.node"] for one in listed(harness, "search", "node:bold_mask")}
-    assert OUTPUT == harness.run("pipeline", "456", module="shipper.cli.logs").stdout
+    assert OUTPUT == harness.ask("pipeline", "456", module="shipper.cli.logs").stdout

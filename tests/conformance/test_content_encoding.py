@@ -1,4 +1,4 @@
-"""Whatever bytes a writer puts into a log: each line is there once, as text."""
+"""Lines with any bytes are shipped once each, as text."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ TEXTS = ["plain", "\u0a0a\u010a\u0a00 line feeds that are none", "\U0001f9e0 bra
 
 
 def json_line(text: str) -> str:
-    """A line of structlog's, its text not escaped."""
+    """A JSON line with unescaped text."""
     return json.dumps({"event": text, "level": "info", "timestamp": "2026-03-01T10:00:00Z"}, ensure_ascii=False)
 
 
 class TestUtf8:
     def test_a_byte_order_mark_is_no_content(self, harness: Harness) -> None:
-        """A file that begins with one is read as if it had none, also after a restart."""
+        """A byte order mark changes nothing, also after a restart."""
         log = harness.logs / "neuroflow.log"
         log.write_bytes(b"\xef\xbb\xbf" + json_line("first").encode() + b"\n")
         assert 0 == harness.once().returncode
@@ -34,7 +34,7 @@ class TestUtf8:
         assert {"first": 1, "second": 1} == harness.messages("app")
 
     def test_bytes_that_are_no_utf8(self, harness: Harness) -> None:
-        """They are replaced in the message, and the line is there once with its place."""
+        """Invalid UTF-8 is replaced in the message, and the line is there once with its offset."""
         lines = [b'{"event": "caf\xe9", "level": "info"}', b"text \xff\xfe\x80 text", b"\xc3", b"good"]
         (harness.logs / "neuroflow.log").write_bytes(b"\n".join(lines) + b"\n")
         assert 0 == harness.once().returncode
@@ -50,7 +50,7 @@ class TestUtf8:
 @pytest.mark.parametrize("encoding", sorted(BOMS))
 class TestUtf16:
     def test_comes_out_as_text(self, harness: Harness, encoding: str) -> None:
-        """JSON and text, LF and CRLF, surrogate pairs, code units with the byte of a line feed in them."""
+        """UTF-16 with JSON and text, LF and CRLF, surrogate pairs, and units with the byte 0x0A."""
         lines = [
             *(json_line(text) + "\n" for text in TEXTS),
             *(json_line(text + "!") + "\r\n" for text in TEXTS),
@@ -61,7 +61,7 @@ class TestUtf16:
         assert {text + end: 1 for text in TEXTS for end in ("", "!", "?")} == harness.messages("app")
 
     def test_appended_to_while_running(self, harness: Harness, encoding: str) -> None:
-        """Writes may end inside a code unit, inside a surrogate pair, between CR and LF."""
+        """Writes may end within a unit, a surrogate pair, or between CR and LF."""
         harness.configure(partial_line_timeout=60)
         log = harness.logs / "neuroflow.log"
         process = harness.start()
@@ -76,7 +76,7 @@ class TestUtf16:
         assert dict.fromkeys(TEXTS, 1) == harness.messages("app")
 
     def test_across_a_restart(self, harness: Harness, encoding: str) -> None:
-        """The encoding is known in the middle of the file too, and with the state lost nothing comes twice."""
+        """The encoding is known within the file too, and without state there are no copies."""
         log = harness.logs / "neuroflow.log"
         log.write_bytes(BOMS[encoding])
         for text in TEXTS:
@@ -89,7 +89,7 @@ class TestUtf16:
         assert dict.fromkeys(TEXTS, 1) == harness.messages("app")
 
     def test_an_unterminated_last_line(self, harness: Harness, encoding: str) -> None:
-        """It is shipped as it stands, and half a code unit at its end waits for its other half."""
+        """It is shipped as it is, and an incomplete unit waits for its rest."""
         log = harness.logs / "neuroflow.log"
         content = BOMS[encoding] + "one\ntwo".encode(encoding)
         rest = "\u0a0a three\n".encode(encoding)
@@ -112,7 +112,7 @@ class TestLineEnds:
         ]
 
     def test_cr_and_lf_in_two_writes(self, harness: Harness) -> None:
-        """A line whose CR came first is one line."""
+        """CR and LF in two writes end one line."""
         harness.configure(partial_line_timeout=60)
         log = harness.logs / "neuroflow.log"
         process = harness.start()
@@ -125,7 +125,7 @@ class TestLineEnds:
         assert {"zero": 1, "one": 1, "two": 1} == harness.messages("app")
 
     def test_a_lone_cr_ends_no_line(self, harness: Harness) -> None:
-        """A progress bar that draws over itself is one line: its last state, and all of its bytes beside it."""
+        """An overwritten line is one line with its last state and its original bytes."""
         (harness.logs / "neuroflow.log").write_bytes(b"10%\r50%\r100%\ndone\n")
         assert 0 == harness.once().returncode
         bar, done = harness.documents("app")
@@ -133,7 +133,7 @@ class TestLineEnds:
         assert b"10%\r50%\r100%\n" == b64decode(bar["neuroflow"]["original"])
 
     def test_empty_lines(self, harness: Harness) -> None:
-        """Empty lines are no documents, and shift nothing."""
+        """Empty lines give no documents, and offsets count them."""
         (harness.logs / "neuroflow.log").write_bytes(b"\n\n" + b"a\n" + b"\n" * 1000 + b"b\n  \n\r\n\n")
         assert 0 == harness.once().returncode
         documents = harness.documents("app")
@@ -142,7 +142,7 @@ class TestLineEnds:
         assert 2 == harness.count("app")
 
     def test_nothing_but_empty_lines(self, harness: Harness) -> None:
-        """No documents, and it ends; a line after them is found."""
+        """They give no documents; a line after them is shipped."""
         log = harness.logs / "neuroflow.log"
         log.write_bytes(b"\n" * 5000)
         assert 0 == harness.once().returncode
@@ -154,7 +154,7 @@ class TestLineEnds:
 
 class TestSplitWrites:
     def test_at_any_byte(self, harness: Harness) -> None:
-        """Lines written in pieces of any size, characters of several bytes cut through, are whole."""
+        """Lines that are written in pieces, split within characters, are whole."""
         harness.configure(partial_line_timeout=60)
         texts = [f"{text} {size}" for size in (1, 2, 3, 5, 8, 13, 21, 34) for text in TEXTS]
         process = harness.start()
@@ -171,7 +171,7 @@ class TestSplitWrites:
 
     @pytest.mark.program
     def test_very_many_tiny_appends(self, harness: Harness) -> None:
-        """A writer that writes byte by byte, opening the file anew each time."""
+        """A writer that opens the file for each byte loses no line."""
         harness.configure(partial_line_timeout=60)
         log = harness.logs / "neuroflow.log"
         process = harness.start()

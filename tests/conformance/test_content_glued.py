@@ -1,4 +1,4 @@
-"""Records that stand in one line because a line feed between them is missing: each is a document, once."""
+"""Several records in one line, without line feeds between them, are a document each."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ LINES = 400
 
 
 def event(number: int) -> str:
-    """One object of a logger."""
+    """A JSON event."""
     return json.dumps({"event": f"event {number}", "level": "error", "timestamp": "2026-11-25T09:46:40.25Z"})
 
 
 def content() -> str:
-    """Lines of three objects, a part of a fourth behind every tenth of them."""
+    """Lines of three objects; behind every tenth a part of a fourth."""
     lines = ("".join(map(event, range(at, at + 3))) for at in range(0, 3 * LINES, 3))
     return "".join(f"{line}{'' if at % 10 else event(at)[:20]}\n" for at, line in enumerate(lines))
 
 
 def expected() -> Counter[str]:
-    """Each object's message, and the torn ones as they are."""
+    """Each object's message, and the incomplete ones unchanged."""
     return Counter([f"event {at}" for at in range(3 * LINES)] + [event(at)[:20] for at in range(0, LINES, 10)])
 
 
 def counted(harness: Harness, wanted: int) -> bool:
-    """Whether so many documents are there."""
+    """Whether there are so many documents."""
     return harness.count() >= wanted
 
 
 def test_each_object_of_a_line_is_a_document(harness: Harness) -> None:
-    """With its own time, level and place; a second look without the state adds nothing."""
+    """Each has its own time, level and offset; a second run without the state adds nothing."""
     log = harness.logs / "neuroflow.log"
     log.write_text(content())
     assert 0 == harness.once().returncode
@@ -53,7 +53,7 @@ def test_each_object_of_a_line_is_a_document(harness: Harness) -> None:
 
 @pytest.mark.thorough
 def test_a_kill_between_two_objects_of_a_line_loses_and_doubles_nothing(harness: Harness) -> None:
-    """A batch holds two documents, so that cursors stand inside lines; the file is known again there."""
+    """A restart works with a cursor within a line."""
     harness.configure(batch={"max_events": 2, "in_flight": 1})
     log = harness.logs / "neuroflow.log"
     log.write_text(content())

@@ -1,4 +1,4 @@
-"""NULs and other bytes that are no text: holes of a truncation, binary files, files of nothing."""
+"""NULs and other bytes that are no text: sparse regions, binary files, files without content."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def append(path: Path, text: str) -> None:
 
 
 def grow(path: Path, size: int) -> None:
-    """Let a file end there; what was not written is a hole."""
+    """Set the file's length; the unwritten part is a sparse region."""
     with path.open("ab") as file:
         file.truncate(size)
 
@@ -37,7 +37,7 @@ def found(harness: Harness) -> list[tuple[str, int]]:
 class TestHole:
     @pytest.mark.program
     def test_at_the_beginning(self, harness: Harness, megabytes: int) -> None:
-        """A writer that kept its offset over a truncation: its next line begins after the hole."""
+        """A writer that keeps its offset over a truncation: its next line starts behind the sparse region."""
         log = harness.logs / "neuroflow.log"
         grow(log, megabytes * MB)
         append(log, "one\ntwo\n")
@@ -51,7 +51,7 @@ class TestHole:
 
     @pytest.mark.program
     def test_in_the_middle(self, harness: Harness, megabytes: int) -> None:
-        """Lines before and after it are whole; memory stays bounded."""
+        """Lines before and after it are whole, in bounded memory."""
         log = harness.logs / "neuroflow.log"
         append(log, "one\ntwo\n")
         grow(log, 8 + megabytes * MB)
@@ -64,7 +64,7 @@ class TestHole:
 
     @pytest.mark.program
     def test_while_running(self, harness: Harness, megabytes: int) -> None:
-        """A truncation to nothing under a writer that goes on at its offset: its lines are there once."""
+        """Lines of a writer that goes on at its offset after a truncation are there once."""
         harness.configure(partial_line_timeout=60)
         log = harness.logs / "neuroflow.log"
         process = harness.start()
@@ -82,7 +82,7 @@ class TestHole:
         assert memory < MOST_MEMORY
 
     def test_killed_after_it_was_passed(self, harness: Harness, megabytes: int) -> None:
-        """The hole is nothing to ship again: after SIGKILL what follows is there once."""
+        """After a kill lines behind the sparse region are there once."""
         log = harness.logs / "neuroflow.log"
         process = harness.start()
         append(log, "one\n")
@@ -99,7 +99,7 @@ class TestHole:
 class TestNothingButNuls:
     @pytest.mark.parametrize("size", [5000, MB, 100 * MB])
     def test_is_no_document(self, harness: Harness, size: int) -> None:
-        """A file that is only a hole gives no document, ends, and is read on when something follows."""
+        """A file with only a sparse region gives no document, and is read on when it grows."""
         log = harness.logs / "neuroflow.log"
         grow(log, size)
         assert 0 == harness.once().returncode
@@ -109,7 +109,7 @@ class TestNothingButNuls:
         assert ["one"] == [message for message, _ in found(harness)]
 
     def test_under_a_running_sidecar(self, harness: Harness) -> None:
-        """The same while it runs: the hole grows, and then a line comes."""
+        """A sparse region grows while the sidecar runs, and then a line follows."""
         log = harness.logs / "neuroflow.log"
         process = harness.start()
         append(harness.logs / "workflow.log", "other\n")
@@ -122,7 +122,7 @@ class TestNothingButNuls:
         assert [("one", 3 * MB)] == found(harness)
 
     def test_a_few_are_content(self, harness: Harness) -> None:
-        """NULs inside a line stay where they are."""
+        """NULs within a line are content."""
         (harness.logs / "neuroflow.log").write_bytes(b"a\0b\nnext\n")
         assert 0 == harness.once().returncode
         assert {"a\0b": 1, "next": 1} == harness.messages()
@@ -130,7 +130,7 @@ class TestNothingButNuls:
 
 class TestBinary:
     def test_a_binary_file(self, harness: Harness) -> None:
-        """Every piece between line feeds is there once; nothing is refused, and a second run adds nothing."""
+        """Every piece between line feeds is there once, nothing is rejected, and a second run adds nothing."""
         content = random.Random(7).randbytes(200_000)
         (harness.logs / "neuroflow.log").write_bytes(content)
         assert 0 == harness.once().returncode
@@ -149,7 +149,7 @@ class TestBinary:
         assert len(documents) == harness.count()
 
     def test_every_byte(self, harness: Harness) -> None:
-        """Each single byte as a line of its own: those that say something are documents."""
+        """Each byte as a line of its own is a document, unless it is blank."""
         lines = [bytes([byte]) for byte in range(256) if byte not in b"\n\r\t\v\f "]
         (harness.logs / "neuroflow.log").write_bytes(b"\n".join(lines) + b"\n")
         assert 0 == harness.once().returncode

@@ -1,4 +1,4 @@
-"""Records of several lines beside lines of other programs: each line is in one document."""
+"""Records of several lines between lines of other programs: each line is in one document."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SECONDS, RATE = 3, 300
 @pytest.mark.parametrize("place", FIRST)
 class TestOrdinaryLines:
     def test_each_is_a_document_behind_a_traceback(self, harness: Harness, place: str) -> None:
-        """Of sixty shapes, read in one go; the traceback is one with its first line, and nothing else is."""
+        """Lines of sixty forms are documents of their own, and the traceback belongs to its first line."""
         log = harness.logs / place
         log.parent.mkdir(exist_ok=True)
         log.write_text(FIRST[place] + TRACE + "\n".join(LINES) + "\n" + FIRST[place])
@@ -41,7 +41,7 @@ class TestOrdinaryLines:
 
     @pytest.mark.program
     def test_so_are_hundreds_a_second(self, harness: Harness, place: str) -> None:
-        """No pause tells that a record is over: what the lines begin with does."""
+        """Without pauses, too, the form of the lines ends a record."""
         log = harness.logs / place
         log.parent.mkdir(exist_ok=True)
         process = harness.start()

@@ -1,4 +1,4 @@
-"""Lines of any length, files of any number of lines: bounded memory, and nothing beside them suffers."""
+"""Lines of any length and files with many lines take bounded memory and do not disturb others."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LIMIT = 1000
 
 
 def flags(document: dict[str, object]) -> list[str]:
-    """What is said of a document's line."""
+    """The flags of a document."""
     log = document["log"]
     assert isinstance(log, dict)
     return list(log.get("flags", []))
@@ -25,7 +25,7 @@ def flags(document: dict[str, object]) -> list[str]:
 
 class TestLongLines:
     def test_at_the_limit(self, harness: Harness) -> None:
-        """A line of just the limit is whole; one byte more, and ten times more, are cut to it and flagged."""
+        """A line of the limit's length is whole; longer ones are cut and flagged."""
         harness.configure(max_line_bytes=LIMIT)
         lengths = [LIMIT - 1, LIMIT, LIMIT + 1, 8 * LIMIT, 8 * LIMIT + 1, 10 * LIMIT, 3]
         lines = [bytes([97 + at]) * length for at, length in enumerate(lengths)]
@@ -39,14 +39,14 @@ class TestLongLines:
         assert len(lines) == harness.count()
 
     def test_a_character_is_not_cut_through(self, harness: Harness) -> None:
-        """The limit falls inside a character of several bytes: it is left out."""
+        """A character across the limit is left out."""
         harness.configure(max_line_bytes=LIMIT)
         (harness.logs / "neuroflow.log").write_text("x" + "\u00fc" * LIMIT + "\n")
         assert 0 == harness.once().returncode
         assert {"x" + "\u00fc" * ((LIMIT - 1) // 2): 1} == harness.messages("app")
 
     def test_json_over_the_limit(self, harness: Harness) -> None:
-        """One JSON object of five megabytes is one document with its fields, flagged."""
+        """A JSON object of five megabytes is one document with its fields and a flag."""
         line = {"event": "big", "level": "warning", "timestamp": "2026-03-01T10:00:00Z", "payload": "x" * 5_000_000}
         (harness.logs / "neuroflow.log").write_text(json.dumps(line) + "\nnext\n")
         assert 0 == harness.once().returncode
@@ -57,7 +57,7 @@ class TestLongLines:
 
     @pytest.mark.program
     def test_fifty_megabytes(self, harness: Harness) -> None:
-        """It is cut, its real length is kept, what follows is whole, and memory stays bounded."""
+        """The line is cut, has its real length, and the next line is whole, in bounded memory."""
         with (harness.logs / "neuroflow.log").open("wb") as file:
             file.write(b"before\n")
             for _ in range(50):
@@ -74,7 +74,7 @@ class TestLongLines:
 
     @pytest.mark.program
     def test_growing_without_an_end(self, harness: Harness) -> None:
-        """A line that grows and grows: memory stays bounded, and when it ends it is one flagged document."""
+        """A growing line takes bounded memory, and is one flagged document at its end."""
         harness.configure(partial_line_timeout=60, max_line_bytes=100_000)
         process = harness.start()
         with (harness.logs / "neuroflow.log").open("wb", buffering=0) as file:
@@ -91,7 +91,7 @@ class TestLongLines:
         assert memory < MOST_MEMORY
 
     def test_cut_while_it_grows(self, harness: Harness) -> None:
-        """A long line shipped for want of an end goes on as a document of its own, without what was dropped."""
+        """After a flush the rest of a long line is a document without the dropped part."""
         harness.configure(max_line_bytes=LIMIT)
         log = harness.logs / "neuroflow.log"
         process = harness.start()
@@ -106,7 +106,7 @@ class TestLongLines:
         ]
 
     def test_killed_inside_it(self, harness: Harness) -> None:
-        """Killed while a long line is read: after the restart it is there once, whole up to the limit."""
+        """After a kill within a long line it is there once, up to the limit."""
         harness.configure(partial_line_timeout=60, max_line_bytes=LIMIT)
         log = harness.logs / "neuroflow.log"
         process = harness.start()
@@ -121,7 +121,7 @@ class TestLongLines:
 
 class TestManyLines:
     def test_twenty_thousand_of_one_byte(self, harness: Harness) -> None:
-        """Equal lines stay apart: each is a document at its own offset."""
+        """Equal lines are documents of their own."""
         (harness.logs / "neuroflow.log").write_bytes(b"x\n" * 20_000)
         assert 0 == harness.once().returncode
         documents = harness.documents("app")

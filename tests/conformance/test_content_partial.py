@@ -1,4 +1,4 @@
-"""A line or a record that is not finished yet: shipped after a while, and never a second time."""
+"""An unfinished line or record is shipped after a while, and never twice."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TRACE = 'Traceback (most recent call last):\n  File "x.py", line 1, in f\n    g(
 
 
 def append(path: Path, text: str) -> None:
-    """Append to a log as it stands, without a line feed of its own."""
+    """Append text without a line feed."""
     path.parent.mkdir(exist_ok=True)
     with path.open("a") as file:
         file.write(text)
@@ -30,7 +30,7 @@ def acknowledged(harness: Harness, log: Path) -> int:
 
 
 def kill_unanswered(harness: Harness, relay: Relay, log: Path, part: str) -> None:
-    """Ship a line, then let ``part`` be indexed without the sidecar being told, and kill it."""
+    """Ship a line, let ``part`` be indexed without an answer, and kill the sidecar."""
     direct = harness.url
     harness.url = relay.url
     harness.configure()
@@ -48,7 +48,7 @@ def kill_unanswered(harness: Harness, relay: Relay, log: Path, part: str) -> Non
 
 
 def kill_acknowledged(harness: Harness, log: Path, part: str) -> None:
-    """Ship a line, then ``part``; kill the sidecar as soon as the cursor stands behind it."""
+    """Ship a line, then ``part``; kill the sidecar when the cursor has passed it."""
     process = harness.start()
     append(log, "begin\n")
     assert harness.eventually(lambda: harness.count() == 1)
@@ -59,7 +59,7 @@ def kill_acknowledged(harness: Harness, log: Path, part: str) -> None:
 
 class TestSlowCluster:
     def test_an_outage_cuts_no_line(self, harness: Harness, relay: Relay) -> None:
-        """Lines that wait unread behind an outage longer than any patience are whole, and so are records."""
+        """Lines and records that wait during a long outage are whole."""
         harness.url = relay.url
         harness.configure(batch={"max_events": 200, "in_flight": 1})
         append(harness.logs / "neuroflow.log", "begin\n")
@@ -78,7 +78,7 @@ class TestSlowCluster:
 
 class TestUnterminatedLine:
     def test_comes_after_a_while_and_its_rest_later(self, harness: Harness) -> None:
-        """Each part is a document of its own, at its own offset, flagged while it has no end."""
+        """Each part is a document at its own offset, flagged while it is unterminated."""
         log = harness.logs / "neuroflow.log"
         process = harness.start()
         append(log, "begin\nno end")
@@ -93,7 +93,7 @@ class TestUnterminatedLine:
         ]
 
     def test_its_line_feed_alone_is_nothing(self, harness: Harness) -> None:
-        """When only the end was missing, nothing follows."""
+        """A line feed alone adds no document."""
         log = harness.logs / "neuroflow.log"
         process = harness.start()
         append(log, "begin\nno end")
@@ -120,7 +120,7 @@ class TestUnterminatedLine:
         assert {"begin": 1, "no end": 1, " in sight": 1, "next": 1} == harness.messages()
 
     def test_killed_unanswered_and_rolled_over(self, harness: Harness, relay: Relay) -> None:
-        """The same with a new backing index before the restart: the part is looked up."""
+        """After a rollover the part is looked up."""
         log = harness.logs / "neuroflow.log"
         kill_unanswered(harness, relay, log, "no end")
         harness.roll_over()
@@ -129,14 +129,14 @@ class TestUnterminatedLine:
         assert {"begin": 1, "no end": 1, " in sight": 1, "next": 1} == harness.messages()
 
     def test_killed_unanswered_and_never_finished(self, harness: Harness, relay: Relay) -> None:
-        """Nothing is written while it is down: the part is recognised."""
+        """Without further lines the part is recognised."""
         log = harness.logs / "neuroflow.log"
         kill_unanswered(harness, relay, log, "no end")
         assert 0 == harness.once().returncode
         assert {"begin": 1, "no end": 1} == harness.messages()
 
     def test_once_ships_it(self, harness: Harness) -> None:
-        """``--once`` ships it as it stands, and the rest the next time."""
+        """``--once`` ships it as it is, and the rest in the next run."""
         log = harness.logs / "neuroflow.log"
         append(log, "begin\nno end")
         assert 0 == harness.once().returncode
@@ -147,7 +147,7 @@ class TestUnterminatedLine:
         assert {"begin": 1, "no end": 1, " in sight": 1} == harness.messages()
 
     def test_sigterm_leaves_it(self, harness: Harness) -> None:
-        """A stop does not cut a line in two: finished while it is down, it is one document."""
+        """A stop does not flush it; finished while the sidecar is down, it is one document."""
         harness.configure(partial_line_timeout=60)
         log = harness.logs / "neuroflow.log"
         append(log, "begin\nno end")
@@ -161,7 +161,7 @@ class TestUnterminatedLine:
         assert {"begin": 1, "no end in sight": 1} == harness.messages()
 
     def test_left_by_sigterm_it_comes_after_the_next_start(self, harness: Harness) -> None:
-        """The next start waits for its end as the first did, then ships it."""
+        """The next start waits for its end again, then ships it."""
         harness.configure(partial_line_timeout=60)
         log = harness.logs / "neuroflow.log"
         append(log, "begin\nno end")
@@ -175,7 +175,7 @@ class TestUnterminatedLine:
         assert {"begin": 1, "no end": 1} == harness.messages()
 
     def test_growing_it_is_waited_for(self, harness: Harness) -> None:
-        """While a line grows its patience begins anew: longer in the making than the timeout, it is one document."""
+        """Each growth restarts the patience."""
         harness.configure(partial_line_timeout=3)
         log = harness.logs / "neuroflow.log"
         process = harness.start()
@@ -195,7 +195,7 @@ class TestUnterminatedLine:
 )
 class TestHeldBackRecord:
     def test_its_traceback_comes_late(self, harness: Harness, place: str, first: str) -> None:
-        """The record went out alone after a while; its traceback is a document of its own."""
+        """A record is shipped after its patience; a later traceback is a document of its own."""
         log = harness.logs / place
         process = harness.start()
         append(log, first)
@@ -227,7 +227,7 @@ class TestHeldBackRecord:
         self._is_there_once(harness, first)
 
     def test_killed_while_it_is_held_back(self, harness: Harness, place: str, first: str) -> None:
-        """Nothing of it went out: with what follows while it is down it is one record, or two parts of it."""
+        """A held record is shipped with the lines that followed while the sidecar was down."""
         log = harness.logs / place
         process = harness.start()
         append(log, "begin\n")

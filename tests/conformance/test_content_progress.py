@@ -1,4 +1,4 @@
-"""Progress bars: seen while they run, their last state in the end, and every byte of them once."""
+"""Progress bars are shipped while they run, with their last state at the end, and every byte once."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ PLACE = Path("pipelines") / "qsiprep" / "qsiprep_456_20261127_000000.log"
 
 
 def bar(first: int, last: int, of: int = 36_000) -> bytes:
-    """What tqdm writes."""
+    """The output of tqdm."""
     return b"".join(b"\r%3d%%|###| %5d/%d [it/s]" % (100 * at // of, at, of) for at in range(first, last))
 
 
 def shown(harness: Harness) -> bytes:
-    """What ``pipeline`` prints."""
+    """The output of ``pipeline``."""
     command = harness.command("pipeline", "456", module="shipper.cli.logs")
     return subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
 
 
 def is_more(harness: Harness, count: int) -> bool:
-    """Whether there are more documents than this by now."""
+    """Whether there are more documents than before."""
     return harness.count() > count
 
 
@@ -43,7 +43,7 @@ def log_of(harness: Harness) -> Path:
 class TestProgressBar:
     @pytest.mark.parametrize("updates", [36_000, 150_000], ids=["an hour", "a night"])
     def test_long_after_it_ran(self, harness: Harness, updates: int) -> None:
-        """A megabyte without a line feed shows its last state; nothing of it is cut, however long it is."""
+        """A mebibyte without a line feed shows its last state, and nothing is cut."""
         log = log_of(harness)
         log.write_bytes(b"=== STDOUT ===\nbegin\n" + bar(0, updates, updates) + b"\nend\n")
         assert 0 == harness.once().returncode
@@ -56,7 +56,7 @@ class TestProgressBar:
         assert log.read_bytes() == shown(harness)
 
     def test_while_it_runs(self, harness: Harness) -> None:
-        """A document now and then says how far it is; in the end it is whole."""
+        """Documents show how far it is; at the end it is complete."""
         log = log_of(harness)
         log.write_bytes(b"=== STDOUT ===\n")
         process = harness.start()
@@ -92,7 +92,7 @@ class TestProgressBar:
 
     @pytest.mark.thorough
     def test_killed_again_and_again(self, harness: Harness) -> None:
-        """Wherever it was: what was sent is sent again as it was, and what comes later goes on behind it."""
+        """After kills at any point repeated documents are equal, and later ones go on behind them."""
         log = log_of(harness)
         log.write_bytes(b"=== STDOUT ===\n")
         stop = threading.Event()
@@ -123,7 +123,7 @@ class TestProgressBar:
         assert len(documents) == len({one["log"]["offset"] for one in documents})
 
     def test_in_another_log(self, harness: Harness) -> None:
-        """What a bar printed into the application's log is no part of the records beside it, and kept as well."""
+        """A bar in the application's log is not part of the records beside it."""
         log = harness.logs / "neuroflow.log"
         failed = b"2026-03-01 10:00:07,125 - app - ERROR - failed\n"
         trace = b"Traceback (most recent call last):\n  File\nKeyError: 7\n"
@@ -136,7 +136,7 @@ class TestProgressBar:
         assert whole + b"\n" == base64.b64decode(shows["neuroflow"]["original"])
 
     def test_windows_lines_are_no_bars(self, harness: Harness) -> None:
-        """A carriage return before a line feed ends a line, and its message is what it was."""
+        """CR LF ends a line, and the message is unchanged."""
         log = log_of(harness)
         log.write_bytes(b"=== STDOUT ===\r\nbegin\r\nend\r\n")
         assert 0 == harness.once().returncode

@@ -66,7 +66,7 @@ WRAPPERS: dict[str, Callable[[str], list[str]]] = {
 
 
 def write(folder: Path) -> dict[str, Said]:
-    """Each line in files of its own kind and of each container's; gives what each says, by its message."""
+    """Write each line into files of its kind and of each container; gives the expected values by message."""
     expected: dict[str, Said] = {}
     files = ["neuroflow.log", *(f"{name}.out" for name in WRAPPERS)]
     lines = [*((json.dumps(line), said) for line, said in JSON), *TEXT]
@@ -94,7 +94,7 @@ def write(folder: Path) -> dict[str, Said]:
 
 
 def found(harness: Harness) -> dict[str, Said]:
-    """What the index holds, each message once."""
+    """The documents by message, each once."""
     said: dict[str, Said] = {}
     for document in harness.documents():
         name = document["message"]
@@ -109,12 +109,12 @@ def found(harness: Harness) -> dict[str, Said]:
 
 
 def configured(harness: Harness) -> None:
-    """Files of containers as inputs, and Celery's own format."""
+    """Inputs for the containers' files, and Celery's own format."""
     harness.configure(inputs=[{"paths": str(harness.logs / "*.out")}], worker_log_format=LAYOUT)
 
 
 def test_each_line_is_a_document_with_its_time_level_and_error(harness: Harness) -> None:
-    """Whoever wrote it and whatever is wrapped around it; a second look without the state adds nothing."""
+    """In any format and any wrapper; a second run without the state adds nothing."""
     configured(harness)
     expected = write(harness.logs)
     assert 0 == harness.once().returncode
@@ -125,7 +125,7 @@ def test_each_line_is_a_document_with_its_time_level_and_error(harness: Harness)
 
 
 def test_the_same_while_it_runs(harness: Harness) -> None:
-    """Lines that come while the sidecar follows the files are the same documents."""
+    """Lines that are appended while the sidecar runs give the same documents."""
     configured(harness)
     shipping = harness.shipping()
     shipping.looks()
@@ -139,12 +139,12 @@ def test_the_same_while_it_runs(harness: Harness) -> None:
 
 @pytest.mark.parametrize("exception", [STACKS, {"type": "ValueError", "message": "no such scan"}, TRACE])
 def test_failures_name_the_error(harness: Harness, exception: Any) -> None:
-    """A run that failed with an exception in any shape says so among the recent failures."""
+    """Recent failures show the error of an exception in any form."""
     line = {"event": "pipeline.failed", "level": "error", "timestamp": SECONDS, "run_id": 7, "pipeline": "qsiprep"}
     (harness.logs / "neuroflow.log").write_text(json.dumps({**line, "exception": exception}) + "\n")
     assert 0 == harness.once().returncode
     (document,) = harness.documents()
     assert ("ValueError", "no such scan") == (document["error"]["type"], document["error"]["message"])
-    shown = harness.run("stats", "failures", "--format", "json", module="shipper.cli.logs")
+    shown = harness.ask("stats", "failures", "--format", "json", module="shipper.cli.logs")
     assert 0 == shown.returncode, shown.stderr
     assert "no such scan" in shown.stdout

@@ -1,4 +1,4 @@
-"""Files by whatever name: rotated, packed, moved and copied, on the real node; what can't be read is named."""
+"""Files under any name: rotated, compressed, moved and copied, on the real node; unread ones are named."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class TestNames:
         ],
     )  # fmt: skip
     def test_a_rotation(self, harness: Harness, name: str, packed: str) -> None:
-        """Half-read, the log is renamed and packed; its rest is read there, and nothing of it twice."""
+        """The rest of a log that is renamed and compressed is read there, without copies."""
         log, shipping = followed(harness, MANY, when="stopped")
         with shipping.meanwhile():
             log.write(20)
@@ -47,7 +47,7 @@ class TestNames:
         shipping.ends_with(log.expected, log.dataset)
 
     def test_what_cannot_be_read(self, harness: Harness) -> None:
-        """It is named by ``check``, by ``status``, once in the log, and by the exit code of ``--once``."""
+        """``check``, ``status``, the log and the exit code of ``--once`` report it."""
         log = Log(harness)
         log.write(3)
         zst = log.sibling(".1.zst")
@@ -60,14 +60,14 @@ class TestNames:
         once = harness.once()
         assert 1 == once.returncode
         assert str(zst) in once.stderr
-        assert f"not read: {zst}" in harness.run("check").stdout
-        assert f"not read: {zst}" in harness.run("status").stdout
+        assert f"not read: {zst}" in harness.ask("check").stdout
+        assert f"not read: {zst}" in harness.ask("status").stdout
         (not_read,) = harness.status()["not_read"]
         assert str(zst) == not_read["path"]
         assert "zstd" in not_read["reason"]
 
     def test_a_checksum_that_fails(self, harness: Harness, es: Elasticsearch) -> None:
-        """The documents of the damaged member carry a tag by which they are found; others don't."""
+        """Only the documents of the damaged member have the tag."""
         log = Log(harness)
         members = [bytearray(gzip.compress(log.text(20).encode())) for _ in range(3)]
         members[1][-6] ^= 0xFF
@@ -79,7 +79,7 @@ class TestNames:
             index=f"logs-neuroflow.app-{harness.namespace}", query={"term": {"tags": "checksum_failed"}}, size=100
         )["hits"]["hits"]
         assert {f"n{number:04}" for number in range(20, 40)} == {hit["_source"]["message"] for hit in found}
-        shown = harness.run("search", "tags:checksum_failed", "--since", "2026-01-01", module="shipper.cli.logs")
+        shown = harness.ask("search", "tags:checksum_failed", "--since", "2026-01-01", module="shipper.cli.logs")
         assert "n0020" in shown.stdout, shown.stderr
         assert "n0019" not in shown.stdout
 
@@ -88,7 +88,7 @@ class TestMoves:
     @WHEN
     @pytest.mark.parametrize("lines", [FEW, MANY])
     def test_finished_runs(self, harness: Harness, lines: int, when: When) -> None:
-        """Logs of finished runs are moved into another folder: each line stays once."""
+        """Logs that are moved into another folder add no copies."""
         logs = [Log(harness, "pipeline", f"pipelines/qsiprep/qsiprep_{run}_20260301_100000.log") for run in range(4)]
         shipping = harness.shipping(when)
         for log in logs:
@@ -105,7 +105,7 @@ class TestMoves:
 
     @WHEN
     def test_a_renamed_folder(self, harness: Harness, when: When) -> None:
-        """A pipeline's folder gets another name while one of its logs is written to."""
+        """A pipeline's folder is renamed while one of its logs grows."""
         logs = [Log(harness, "pipeline", f"pipelines/qsiprep/qsiprep_{run}_20260301_100000.log") for run in range(3)]
         shipping = harness.shipping(when)
         for log in logs:
@@ -123,7 +123,7 @@ class TestCopies:
     @pytest.mark.parametrize("lines", [FEW, MANY])
     @pytest.mark.parametrize("copy", ["worker-20261127.log", "worker.1.log"])
     def test_copytruncate_to_a_name_of_a_log(self, harness: Harness, copy: str, lines: int, when: When) -> None:
-        """The copy matches the input's pattern, and repeats what is read."""
+        """A copy that matches the input's pattern adds no copies."""
         log, shipping = followed(harness, lines, "celery", when=when)
         with shipping.meanwhile():
             shutil.copyfile(log.path, log.path.with_name(copy))

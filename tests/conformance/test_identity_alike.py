@@ -1,4 +1,4 @@
-"""Files of which there is little to tell one from another: tiny, empty, or alike."""
+"""Files with little content: tiny, empty, or alike."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class TestTiny:
         shipping.ends_with(Counter(expected), log.dataset)
 
     def test_an_end_of_line_alone(self, harness: Harness) -> None:
-        """An empty line in a log of records says nothing, and what follows it is read."""
+        """An empty line gives no document, and later lines are read."""
         log = Log(harness)
         log.path.write_text("\n")
         shipping = harness.shipping()
@@ -45,7 +45,7 @@ class TestTiny:
 
     @WHEN
     def test_one_byte_that_grows(self, harness: Harness, when: When) -> None:
-        """A file whose first line comes byte by byte, quicker than patience ends, is one line."""
+        """A first line that is written byte by byte is one line."""
         log = Log(harness, "pipeline")
         shipping = harness.shipping(when)
         shipping.looks()
@@ -59,7 +59,7 @@ class TestTiny:
 
     @WHEN
     def test_rotated_lines_of_one_byte(self, harness: Harness, when: When) -> None:
-        """A chain of files that hold one and the same short line: each counts."""
+        """Each file of a chain with the same short line counts."""
         log = Log(harness)
         shipping = harness.shipping(when)
         log.path.write_text("x\n")
@@ -75,7 +75,7 @@ class TestTiny:
 class TestEmpty:
     @WHEN
     def test_hundreds_of_empty_files(self, harness: Harness, when: When) -> None:
-        """Among three hundred empty files one gets a line, and later another one."""
+        """Of three hundred empty files those that grow are shipped."""
         logs = [Log(harness, "pipeline", f"pipelines/qsiprep/qsiprep_{n}_20260301_100000.log") for n in range(300)]
         for log in logs:
             log.path.touch()
@@ -91,7 +91,7 @@ class TestEmpty:
 
     @WHEN
     def test_an_empty_file_is_rotated(self, harness: Harness, when: When) -> None:
-        """A day without a line: the empty file is renamed, and written by a worker that woke up late."""
+        """An empty file is renamed, and then written by a late worker."""
         log = Log(harness)
         log.path.touch()
         shipping = harness.shipping(when)
@@ -108,7 +108,7 @@ class TestEmpty:
 class TestAlike:
     @WHEN
     def test_the_same_preamble(self, harness: Harness, when: When) -> None:
-        """Five pipeline logs begin with the same two kilobytes: every line of each is there."""
+        """Every line of five pipeline logs with the same two kilobytes at the beginning is there."""
         logs = [Log(harness, "pipeline", name) for name in NAMES]
         common: Counter[str] = Counter()
         shipping = harness.shipping(when)
@@ -126,7 +126,7 @@ class TestAlike:
         shipping.ends_with(expected, "pipeline")
 
     def test_the_same_preamble_without_state(self, harness: Harness) -> None:
-        """The same with the state directory lost: nothing is there twice."""
+        """The same without state adds no copies."""
         logs = [Log(harness, "pipeline", name) for name in NAMES]
         common: Counter[str] = Counter()
         for log in logs:
@@ -142,7 +142,7 @@ class TestAlike:
     @WHEN
     @pytest.mark.parametrize("lines", [1, 60])
     def test_the_same_content(self, harness: Harness, lines: int, when: When) -> None:
-        """Three logs with the very same content are three logs, and grow apart or stay alike."""
+        """Three logs with equal content are three logs."""
         logs = [Log(harness, "pipeline", name) for name in NAMES[:3]]
         shipping = harness.shipping(when)
         for log in logs[:2]:
@@ -157,7 +157,7 @@ class TestAlike:
     @WHEN
     @pytest.mark.parametrize("lines", [1, 60])
     def test_a_run_deleted_and_another_alike(self, harness: Harness, lines: int, when: When) -> None:
-        """A run's log is deleted while another run's log with the same content appears: both count."""
+        """A deleted run's log and another one with the same content both count."""
         gone, come = Log(harness, "pipeline", NAMES[0]), Log(harness, "pipeline", NAMES[1])
         shipping = harness.shipping(when)
         gone.write(lines)
@@ -169,7 +169,7 @@ class TestAlike:
 
     @WHEN
     def test_equal_lines(self, harness: Harness, when: When) -> None:
-        """A log that says the same all the time, over two rotations: each line counts."""
+        """Equal lines over two rotations each count."""
         log = Log(harness)
         line = log.text(1)
         log.path.write_text(line)

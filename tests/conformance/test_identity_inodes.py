@@ -1,4 +1,4 @@
-"""Device and inode only help to find a file: numbers that are given away again, and files with several names."""
+"""Device and inode only help to find a file: they are reused, and files have several names."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ MOST_TRIES = 300
 
 
 class Inode:
-    """A file's inode, kept by a name out of sight, so that nobody else gets it when the file is deleted.
+    """A file's inode, kept by another name, so that no other file gets it after the deletion.
 
     Args:
         path: of the file, which is deleted.
-        spare: the name out of sight.
+        spare: the other name.
     """
 
     def __init__(self, path: Path, spare: Path) -> None:
@@ -29,7 +29,7 @@ class Inode:
         self._spare = spare
 
     def give(self, path: Path, text: str) -> None:
-        """A new file has it."""
+        """Create a file with it."""
         self._spare.write_text(text)
         self._spare.rename(path)
 
@@ -39,7 +39,7 @@ class TestReusedInode:
     @pytest.mark.parametrize("lines", [3, 200])
     @pytest.mark.parametrize("before", [6, 40])
     def test_by_the_same_log(self, harness: Harness, before: int, lines: int, when: When) -> None:
-        """A new file with the deleted one's inode, shorter or longer, is read from its beginning."""
+        """A new file with the inode of the deleted one is read from its beginning."""
         log, shipping = followed(harness, before, when=when)
         with shipping.meanwhile():
             inode = Inode(log.path, harness.folder / "spare")
@@ -50,7 +50,7 @@ class TestReusedInode:
 
     @WHEN
     def test_by_another_log(self, harness: Harness, when: When) -> None:
-        """The inode of a deleted log is given to another log, which is read from its beginning."""
+        """Another log with a deleted log's inode is read from its beginning."""
         log, other = Log(harness), Log(harness, "celery")
         shipping = harness.shipping(when)
         log.write(20)
@@ -67,7 +67,7 @@ class TestReusedInode:
 
     @WHEN
     def test_after_a_rotation(self, harness: Harness, when: When) -> None:
-        """The oldest file of the chain is deleted and the new log has its inode."""
+        """The new log has the inode of the deleted oldest file."""
         log = Log(harness)
         shipping = harness.shipping(when)
         for _ in range(2):
@@ -87,7 +87,7 @@ class TestReusedInode:
 
     @pytest.mark.parametrize("when", ["stopped", "killed"])
     def test_by_the_file_system_itself(self, harness: Harness, when: When) -> None:
-        """The same with a file system that gives the lowest free number: deleted, and created with that number."""
+        """The file system itself reuses the number."""
         log, shipping = followed(harness, 20, when=when)
         tried = [log.path.with_name(f"spare-{number}") for number in range(MOST_TRIES)]
         with shipping.meanwhile():
@@ -107,7 +107,7 @@ class TestReusedInode:
 class TestHardLinks:
     @WHEN
     def test_two_names_of_one_file(self, harness: Harness, when: When) -> None:
-        """Two names that both match are one log; each line is there once, whichever name goes first."""
+        """Two matching names of one file are one log."""
         log = Log(harness, "celery")
         log.write(20)
         second = log.path.with_name("second.log")
@@ -121,7 +121,7 @@ class TestHardLinks:
         shipping.ends_with(log.expected, log.dataset)
 
     def test_the_log_and_its_rotated_name(self, harness: Harness) -> None:
-        """A rotation by link and unlink: for a moment the log and ``.1`` are one file."""
+        """After a rotation by link, log and ``.1`` are the same file for a moment."""
         log, shipping = followed(harness, 20)
         os.link(log.path, log.sibling(".1"))
         shipping.looks(2)
@@ -132,7 +132,7 @@ class TestHardLinks:
 
 class TestSymbolicLinks:
     def test_to_a_file_elsewhere(self, harness: Harness) -> None:
-        """The log is a link to a file on another disk: the file is read, and what is appended to it."""
+        """A log that is a link to another disk is read."""
         log = Log(harness)
         target = harness.folder / "target"
         log.write(5, target)
@@ -145,7 +145,7 @@ class TestSymbolicLinks:
     @pytest.mark.parametrize("rest", [0, 3])
     @pytest.mark.parametrize("when", ["running"])
     def test_to_another_target(self, harness: Harness, rest: int, when: When) -> None:
-        """The link is set to a new target: the new one is read, and what was left unread in the old one too."""
+        """After a change of the link the new target is read, and the rest of the old one."""
         log = Log(harness)
         old, new = harness.folder / "old", harness.folder / "new"
         log.write(20, old)
@@ -165,7 +165,7 @@ class TestSymbolicLinks:
 
     @pytest.mark.parametrize("when", ["stopped", "killed"])
     def test_to_another_target_while_down(self, harness: Harness, when: When) -> None:
-        """The link is set to a new target, which is read from its beginning, and back to the old one."""
+        """The link is changed and changed back while the sidecar is down."""
         log = Log(harness)
         old, new = harness.folder / "old", harness.folder / "new"
         log.write(20, old)
@@ -182,7 +182,7 @@ class TestSymbolicLinks:
 
     @pytest.mark.parametrize("where", ["missing", "itself"])
     def test_that_leads_nowhere(self, harness: Harness, where: str) -> None:
-        """A dangling or looping link is named once and harms nothing; once it leads somewhere it is read."""
+        """A broken or circular link is reported once, and read when it is repaired."""
         log, other = Log(harness), Log(harness, "celery")
         target = harness.folder / "target" if where == "missing" else log.path
         log.path.symlink_to(target)
@@ -198,7 +198,7 @@ class TestSymbolicLinks:
         assert shipping.said.count(f"{log.path}: the link can't be followed") == 1, shipping.said
 
     def test_to_a_directory_of_pipelines(self, harness: Harness) -> None:
-        """A folder under ``pipelines`` that is a link to a scratch disk is looked into."""
+        """A linked folder under ``pipelines`` is searched."""
         log = Log(harness, "pipeline")
         scratch = harness.folder / "scratch"
         log.path.parent.rename(scratch)
@@ -210,7 +210,7 @@ class TestSymbolicLinks:
         shipping.ends_with(log.expected, log.dataset)
 
     def test_to_a_log_that_matches_itself(self, harness: Harness) -> None:
-        """``current.log`` beside the file that it leads to: one log, also when it leads to the next file."""
+        """``current.log`` and its target are one log, also after the link changes."""
         first, second = Log(harness, "celery", "celery/a.log"), Log(harness, "celery", "celery/b.log", width=6)
         current = first.path.with_name("current.log")
         first.write(5)

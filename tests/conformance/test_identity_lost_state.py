@@ -1,4 +1,4 @@
-"""The state directory is lost after rotations: every file is found to be what it was by its content alone."""
+"""The state is lost after rotations: every file is recognised by its content."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class TestLostState:
     def test_after_rotations(
         self, harness: Harness, rotate: Callable[[Log, int], None], lines: int, banner: bool
     ) -> None:
-        """Three rotations were followed, with a first line that is the same in each life or not: nothing twice."""
+        """After three rotations, with equal first lines or not, there are no copies."""
         log = Log(harness)
         first = log.text(1) if banner else ""
         log.expected.clear()
@@ -61,7 +61,7 @@ class TestLostState:
 
     @pytest.mark.parametrize("rotate", [renamed, dated, copied, compressed])
     def test_between_rotations(self, harness: Harness, rotate: Callable[[Log, int], None]) -> None:
-        """It is lost, then the log is rotated with an unread rest, then it starts again."""
+        """The state is lost, then the log is rotated with unread lines."""
         log = Log(harness)
         log.write(40)
         assert harness.once().returncode == 0

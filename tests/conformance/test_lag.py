@@ -1,4 +1,4 @@
-"""What ``status`` says of a log that waits: as old as its oldest line that is not acknowledged."""
+"""``status`` gives the age of a log's oldest unacknowledged line."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ SLACK = 30.0
 
 
 def append(path: Path, text: str) -> None:
-    """A line of the application."""
+    """Append a line."""
     with path.open("a") as file:
         file.write(app_line(text) + "\n")
 
 
 def told(harness: FakedHarness, path: Path) -> dict[str, Any]:
-    """What is said of one file."""
+    """The report of one file."""
     files: list[dict[str, Any]] = harness.status()["files"]
     (file,) = [one for one in files if one["path"] == str(path)]
     return file
 
 
 def test_through_an_outage(faked: FakedHarness) -> None:
-    """It grows with the outage while the log does; killed and started again, the sidecar does not forget it."""
+    """The lag grows during an outage, over a kill and a restart."""
     packed = faked.logs / "worker.log.1.gz"
     append(faked.log, "before")
     sidecar = faked.begin()
@@ -49,7 +49,7 @@ def test_through_an_outage(faked: FakedHarness) -> None:
             assert now - began <= file["lag_seconds"] <= time.time() - began + SLACK
             assert file["lag_bytes"] == file["size"] - file["offset"] > 0
         assert (0, 50) == (file["offset"], file["size"])
-        line = next(one for one in faked.run("status").stdout.splitlines() if one.startswith(f"{faked.log}: "))
+        line = next(one for one in faked.ask("status").stdout.splitlines() if one.startswith(f"{faked.log}: "))
         assert not line.endswith(" 0 s behind")
         if turn == 0:
             sidecar.kill()
@@ -67,7 +67,7 @@ def test_through_an_outage(faked: FakedHarness) -> None:
 
 
 def test_while_no_sidecar_runs(faked: FakedHarness) -> None:
-    """The log grows, is rotated, and a new one begins: both wait since the sidecar was stopped at most."""
+    """Without a sidecar the lag counts from its stop at most."""
     append(faked.log, "before")
     assert 0 == faked.once().returncode
     stopped = time.time()

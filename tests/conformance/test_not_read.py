@@ -1,4 +1,4 @@
-"""Nothing is passed over in silence: ``check``, ``status`` and the sidecar's log name every file that isn't read."""
+"""``check``, ``status`` and the sidecar's log name every file that is not read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOISE = bytes(_DICE.randrange(256) for _ in range(300))
 
 
 def lines(first: int, count: int = 300) -> bytes:
-    """Lines of their own, so that no file is another's copy."""
+    """Unique lines, so that no file is another's copy."""
     return "".join(app_line(f"n{first}-{number}") + "\n" for number in range(count)).encode()
 
 
@@ -56,7 +56,7 @@ UNREADABLE: dict[str, bytes] = {
 
 
 def special_files(logs: Path) -> set[str]:
-    """What is no file that could be opened, under names of logs; gives the names."""
+    """Create special files with names of logs; gives the names."""
 
     def bind(path: Path) -> None:
         with socket.socket(socket.AF_UNIX) as one, contextlib.chdir(path.parent):  # the path may be too long for it
@@ -89,12 +89,13 @@ def special_files(logs: Path) -> set[str]:
 
 
 def named(text: str, path: Path) -> int:
-    """In how many lines a text names a path, and not a longer one."""
+    """The number of lines that name a path, and not a longer one."""
     return len([line for line in text.splitlines() if re.search(rf"{re.escape(str(path))}(?![\w.])", line)])
 
 
 def test_every_way_names_every_file(faked: FakedHarness) -> None:
-    """Once in the log, by ``check`` and ``status``; the process neither hangs nor fails, and reads the other logs.
+    """Each file is in the log once, in ``check`` and in ``status``; other logs are read. ``--once`` exits 1; empty
+    files and folders do not count there.
 
     ``--once`` ends with code 1; what is empty, and a folder, does not count there.
     """
@@ -142,7 +143,7 @@ def test_every_way_names_every_file(faked: FakedHarness) -> None:
 
 
 def test_only_harmless_ones(faked: FakedHarness) -> None:
-    """A folder with a log's name, an empty file, and other logs: named, and ``--once`` ends well."""
+    """A folder, an empty file and other logs are named, and ``--once`` exits 0."""
     faked.log.write_bytes(lines(0, 3))
     others = [faked.logs / name for name in ("neuroflow2.log", "neuroflow.json", "workflow2.log.1.gz")]
     for number, path in enumerate(others):
@@ -155,13 +156,13 @@ def test_only_harmless_ones(faked: FakedHarness) -> None:
     names = {*others, faked.logs / "celery" / "folder.log", faked.logs / "neuroflow.log.1.gz"}
     assert set() == {path for path in names if 1 != named(once.stderr, path)}, once.stderr
     assert {str(path) for path in names} == {one["path"] for one in faked.status()["not_read"]}
-    check = "\n".join(line for line in faked.run("check").stdout.splitlines() if line.startswith("not read: "))
+    check = "\n".join(line for line in faked.ask("check").stdout.splitlines() if line.startswith("not read: "))
     assert set() == {path for path in names if 1 != named(check, path)}, check
     assert 3 == faked.fake.messages().total()
 
 
 def test_what_is_still_being_compressed(faked: FakedHarness) -> None:
-    """A file whose end comes in time is not said to be cut off; when it is there, it is read."""
+    """An incomplete file is not reported as cut off before its time, and read when it is complete."""
     faked.configure(partial_line_timeout=PATIENCE)
     packed = gzip.compress(lines(0, 200))
     half = faked.logs / "neuroflow.log.1.gz"

@@ -1,4 +1,4 @@
-"""``--once`` on a tree of everything that neuroflow writes."""
+"""``--once`` over a tree of all files that neuroflow writes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ AUDIT = (
 
 
 def write_tree(harness: Harness) -> None:
-    """One file of every built-in input, rotated siblings among them."""
+    """One file for each built-in input, with rotated files."""
     for folder in ("celery", "pipelines/qsirecon", "audit"):
         (harness.logs / folder).mkdir(parents=True)
     (harness.logs / "neuroflow.log").write_text(APP)
@@ -64,9 +64,9 @@ def write_tree(harness: Harness) -> None:
 
 class TestOnce:
     def test_every_line_is_there_exactly_once(self, harness: Harness) -> None:
-        """Each line (or record of several lines) is one document, in the stream of its kind."""
+        """Each line or record is one document in its stream."""
         write_tree(harness)
-        result = harness.once()
+        result = harness.run("--once")
         assert result.returncode == 0, result.stderr
         assert harness.messages("app") == {
             "workflow.started": 1,
@@ -83,7 +83,7 @@ class TestOnce:
         assert harness.messages("audit") == {"Session status: validated -> converting": 1}
 
     def test_again_adds_nothing_even_without_its_state(self, harness: Harness) -> None:
-        """A second run, and one with the state directory deleted, find that everything is there already."""
+        """A second run, and one without state, add no documents."""
         write_tree(harness)
         harness.once()
         before = harness.count()
@@ -95,7 +95,7 @@ class TestOnce:
         assert before == harness.status()["counters"]["duplicate"]
 
     def test_fields(self, harness: Harness) -> None:
-        """Times, levels, ids, durations, outcomes and context stand in their fields."""
+        """Times, levels, ids, durations, outcomes and context are in their fields."""
         write_tree(harness)
         harness.once()
         app = {one["message"]: one for one in harness.documents("app")}
@@ -133,7 +133,7 @@ class TestOnce:
         assert raised["error"]["stack_trace"].endswith("\n\nValueError: no such scan")
 
     def test_audit_fields(self, harness: Harness) -> None:
-        """An audit record names entity, change and time, which is UTC where no zone stands."""
+        """An audit record has entity, change and time, which is UTC without a zone."""
         write_tree(harness)
         harness.once()
         (entry,) = harness.documents("audit")
@@ -149,7 +149,7 @@ class TestOnce:
         }
 
     def test_pipeline_log_comes_back_byte_for_byte(self, harness: Harness) -> None:
-        """``neuroflow-logs pipeline`` prints the very bytes of the file."""
+        """``neuroflow-logs pipeline`` prints the exact bytes of the file."""
         write_tree(harness)
         harness.once()
         printed = subprocess.run(
@@ -158,7 +158,7 @@ class TestOnce:
         assert printed.stdout == PIPELINE
 
     def test_a_long_line_is_cut_and_flagged(self, harness: Harness) -> None:
-        """Five megabytes on one line are one flagged document, and the lines around it are there."""
+        """A line of five megabytes is one flagged document, and the lines around it are there."""
         with (harness.logs / "neuroflow.log").open("wb") as file:
             file.write(b'{"event": "before", "level": "info"}\n')
             file.write(b"x" * 5_000_000 + b"\n")
@@ -170,7 +170,7 @@ class TestOnce:
         assert len(long["message"]) == 2**20
 
     def test_odd_values_are_never_refused(self, harness: Harness) -> None:
-        """Whatever a line holds under the names of our fields, the cluster takes it."""
+        """The cluster accepts any value under the names of our fields."""
         odd = [
             '{"event": {"a": 1}, "level": ["x"], "timestamp": 5, "run_id": {"x": 1}, "duration": "soon"}',
             '{"event": "e", "error": {"a": {"b": 1}}, "service": {"name": "x"}, "component": {"x": 1}, "": 1}',

@@ -1,4 +1,4 @@
-"""What ``--once`` answers for: the exit code where something was refused, could not be read, or is not there."""
+"""The exit code of ``--once`` reports rejected documents, unreadable files and missing directories."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PACKED = gzip.compress(LINES.encode())
 
 
 def once(harness: FakedHarness) -> subprocess.CompletedProcess[str]:
-    """Ship everything there is, as a user whom permissions bind."""
+    """Ship all present lines, as a user whom permissions bind."""
     return subprocess.run(
         [*without_privilege(), *harness.command("--once")],
         capture_output=True,
@@ -111,7 +111,7 @@ TROUBLES = [
 class TestUnread:
     @pytest.mark.parametrize("trouble", TROUBLES)
     def test_is_named(self, faked: FakedHarness, trouble: Callable[[Path], Path]) -> None:
-        """Exit code 1 and a sentence with the path, each time; the other logs are shipped; mended, it is 0."""
+        """Each run exits 1 and names the path, the other logs are shipped, and after the repair it exits 0."""
         (faked.logs / "workflow.log").write_text("other\n")
         path = trouble(faked.logs)
         for _ in range(2):
@@ -134,7 +134,7 @@ class TestUnread:
 
     @pytest.mark.parametrize("what", ["missing", "a file", "out of reach"])
     def test_the_log_directory(self, faked: FakedHarness, what: str) -> None:
-        """It is missing, a file, or below one that may not be entered: exit code 1, and it is named."""
+        """A missing, wrong or closed log directory is named, with exit code 1."""
         faked.logs.rmdir()
         if what == "a file":
             faked.logs.write_text("")
@@ -151,7 +151,7 @@ class TestUnread:
             faked.logs.parent.chmod(0o700)
 
     def test_what_is_no_fault(self, faked: FakedHarness) -> None:
-        """Patterns that match nothing, an empty log directory, a log that goes to /dev/null, what is excluded."""
+        """Patterns without matches, an empty log directory, links to /dev/null and excluded files exit 0."""
         faked.configure(inputs=[{"paths": [f"{faked.folder}/nothing/*.txt", f"{faked.folder}/none"]}], exclude=["w*"])
         (faked.logs / "neuroflow.log").symlink_to("/dev/null")
         (faked.logs / "worker.log").mkdir()
@@ -159,32 +159,32 @@ class TestUnread:
         assert 0 == result.returncode, result.stderr
 
     def test_many_are_counted(self, faked: FakedHarness) -> None:
-        """Twenty are named together, the others counted."""
+        """Twenty files are named, the others counted."""
         (faked.logs / "celery").mkdir()
         for number in range(30):
             (faked.logs / "celery" / f"w{number}.log").symlink_to("gone")
         result = once(faked)
         assert 1 == result.returncode
-        assert "and 10 more; what is in there" in result.stderr
+        assert "and 10 more; the next run" in result.stderr
 
 
 class TestRefused:
     def test_dead_letters_of_this_run(self, faked: FakedHarness) -> None:
-        """Exit code 1 when this run has buried some, not for those of an earlier one; the state is clean."""
+        """New dead letters exit 1, older ones do not; the state is clean."""
         faked.log.write_text("one\ntwo\n")
         faked.fake.decide = lambda _, document: 400 if document["message"] == "one" else 201
         result = once(faked)
         assert 1 == result.returncode, result.stderr
         assert "acknowledged 1, duplicate 0, dead 1" in result.stderr
         assert (
-            "1 documents of this run are dead letters: `neuroflow-ship dead-letters list` tells why" in result.stderr
+            "1 documents of this run are dead letters: `neuroflow-ship dead-letters list` shows why" in result.stderr
         )
         assert (faked.state / "clean").exists()
         result = once(faked)
         assert 0 == result.returncode, result.stderr
 
     def test_the_cluster_comes_first(self, faked: FakedHarness) -> None:
-        """What was not taken at all ships at the next start: 3, whatever else there was."""
+        """With unshipped lines the exit code is 3, whatever else happened."""
         faked.configure(shutdown_timeout=1)
         faked.log.write_text("one\n")
         (faked.logs / "worker.log").mkdir()
@@ -192,7 +192,7 @@ class TestRefused:
         assert 3 == once(faked).returncode
 
     def test_a_sidecar_that_is_stopped(self, faked: FakedHarness) -> None:
-        """It ends in order: 0, though it has buried a document and met a log that it can't read."""
+        """A stopped sidecar exits 0, also with dead letters and unreadable logs."""
         faked.log.write_text("one\n")
         (faked.logs / "worker.log").mkdir()
         faked.fake.decide = lambda *_: 400

@@ -1,4 +1,4 @@
-"""SIGKILL and power loss at any moment: nothing lost, nothing twice."""
+"""After SIGKILL and power loss at any moment no line is lost or repeated."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STORE = "cursors.sqlite"
 
 
 def rotate(log: Path) -> None:
-    """A rename chain, as a rotating writer does it."""
+    """Rotate by renaming."""
     for number in range(9, 0, -1):
         older = log.with_name(f"{log.name}.{number}")
         if older.exists():
@@ -33,7 +33,7 @@ def rotate(log: Path) -> None:
 class TestKilled:
     @pytest.mark.program
     def test_at_random_instants_during_rotations(self, harness: Harness) -> None:
-        """Six SIGKILLs while 20,000 lines are written into a log that rotates eight times."""
+        """Six kills while 20,000 lines are written into a log that rotates eight times."""
         harness.configure(batch={"max_events": 300})
         log = harness.logs / "neuroflow.log"
         done = threading.Event()
@@ -60,7 +60,7 @@ class TestKilled:
         assert expected(20_000) == harness.messages("app")
 
     def test_and_rolled_over(self, harness: Harness) -> None:
-        """After each SIGKILL a new backing index, and a rotation: what was indexed is looked up."""
+        """After each kill the stream rolls over and the log rotates: indexed documents are looked up."""
         harness.configure(batch={"max_events": 300})
         log = harness.logs / "neuroflow.log"
         for turn in range(3):
@@ -75,7 +75,7 @@ class TestKilled:
 
     @pytest.mark.parametrize("rolled_over", [False, True], ids=["same index", "rolled over"])
     def test_between_acceptance_and_cursor(self, harness: Harness, relay: Relay, rolled_over: bool) -> None:
-        """The cluster has taken the lines, the sidecar was killed before it heard so."""
+        """The sidecar is killed after the cluster accepted lines, before the answer."""
         direct = harness.url
         harness.url = relay.url
         harness.configure()
@@ -97,7 +97,7 @@ class TestKilled:
         assert expected(700) == harness.messages("app")
 
     def test_what_is_noted_is_not_sent_again(self, harness: Harness) -> None:
-        """A cursor that was written is there after SIGKILL: the next start reads only what is new."""
+        """After a kill the next start reads only behind the stored cursor."""
         log = harness.logs / "neuroflow.log"
         process = harness.start()
         write(log, 0, 500)
@@ -113,7 +113,7 @@ class TestKilled:
 
 @pytest.fixture
 def crashed(harness: Harness) -> Path:
-    """The state directory of a killed sidecar: a main file, a write-ahead log, three lives of one log."""
+    """The state directory of a killed sidecar: store, write-ahead log, three generations of a log."""
     log = harness.logs / "neuroflow.log"
     for first in (0, 50):
         write(log, first, first + 50)
@@ -130,7 +130,7 @@ def crashed(harness: Harness) -> Path:
 
 
 def again(harness: Harness, crashed: Path, damage: Callable[[Path], object]) -> str:
-    """Put the killed sidecar's state back, damage it, ship what there is; gives what was said."""
+    """Restore the killed sidecar's state, damage it, ship everything; gives the output."""
     shutil.rmtree(harness.state)
     shutil.copytree(crashed, harness.state)
     damage(harness.state / STORE)
@@ -144,7 +144,7 @@ def again(harness: Harness, crashed: Path, damage: Callable[[Path], object]) -> 
 
 
 def cut(path: Path, share: float) -> None:
-    """A file that ends early."""
+    """Cut a file off."""
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
 
@@ -152,7 +152,7 @@ def cut(path: Path, share: float) -> None:
 class TestPowerLoss:
     @pytest.mark.parametrize(("suffixes", "places"), [(("",), 10), (("-wal",), 10), (("", "-wal"), 5)])
     def test_cut_at_any_byte(self, harness: Harness, crashed: Path, suffixes: tuple[str, ...], places: int) -> None:
-        """Main file, write-ahead log or both end anywhere: it starts, nothing is lost, nothing comes twice."""
+        """With store, write-ahead log or both cut anywhere nothing is lost or repeated."""
         log = harness.logs / "neuroflow.log"
         for turn in range(places):
 
@@ -166,7 +166,7 @@ class TestPowerLoss:
         assert expected(150 + places) == harness.messages("app")
 
     def test_flipped_bytes(self, harness: Harness, crashed: Path) -> None:
-        """Any bytes of main file and write-ahead log flipped: no wrong position is believed."""
+        """With flipped bytes no wrong position is used."""
         log = harness.logs / "neuroflow.log"
         chance = random.Random(23)
 
@@ -235,7 +235,7 @@ class TestDamagedStore:
     @pytest.mark.parametrize("rolled_over", [False, True], ids=["same index", "rolled over"])
     @pytest.mark.parametrize("what", LOUD)
     def test_is_set_aside_and_said(self, harness: Harness, crashed: Path, what: str, rolled_over: bool) -> None:
-        """A store that can't be used: it starts anew, says so, and everything indexed is recognised."""
+        """An unusable store is set aside with a message, and indexed lines are recognised."""
         if rolled_over:
             harness.roll_over()
         write(harness.logs / "neuroflow.log", 150, 160)
@@ -246,7 +246,7 @@ class TestDamagedStore:
 
     @pytest.mark.parametrize("suffix", ["-wal", "-shm"])
     def test_a_part_is_deleted(self, harness: Harness, crashed: Path, suffix: str) -> None:
-        """Without its write-ahead log the store is an older one; nothing is lost, nothing comes twice."""
+        """Without its write-ahead log the store is older; nothing is lost or repeated."""
         harness.roll_over()
         write(harness.logs / "neuroflow.log", 150, 160)
         again(harness, crashed, lambda store: Path(f"{store}{suffix}").unlink())
@@ -254,7 +254,7 @@ class TestDamagedStore:
 
     @pytest.mark.parametrize("rolled_over", [False, True], ids=["same index", "rolled over"])
     def test_an_old_copy(self, harness: Harness, crashed: Path, rolled_over: bool) -> None:
-        """A backup of the state from before a rotation is put back after a clean end."""
+        """A backup from before a rotation is restored after a clean end."""
         log = harness.logs / "neuroflow.log"
         write(log, 150, 200)
         rotate(log)

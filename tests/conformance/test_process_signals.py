@@ -19,7 +19,7 @@ DEAD = "http://127.0.0.1:9"
 
 
 def reconfigure(harness: Harness, **sections: Any) -> None:
-    """Change sections of the configuration file, key by key."""
+    """Change keys of the configuration file."""
     document = json.loads(harness.config.read_text())
     for section, keys in sections.items():
         document[section] |= keys
@@ -29,7 +29,7 @@ def reconfigure(harness: Harness, **sections: Any) -> None:
 class TestStop:
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
     def test_drains(self, harness: Harness, number: int) -> None:
-        """What was read is delivered, exit code 0, no traceback; what is unread ships at the next start."""
+        """Read lines are delivered, exit code 0, no traceback; unread lines ship at the next start."""
         harness.configure(batch={"max_events": 500})
         log = harness.logs / "neuroflow.log"
         write(log, 0, 30_000)
@@ -44,7 +44,7 @@ class TestStop:
         assert expected(30_000) == harness.messages("app")
 
     def test_in_an_outage(self, harness: Harness, relay: Relay) -> None:
-        """Nobody answers: it ends within ``shutdown_timeout``, exit code 3, says what is left; that ships next."""
+        """Without answers it ends within ``shutdown_timeout`` with exit code 3; the rest ships later."""
         direct = harness.url
         harness.url = relay.url
         harness.configure(shutdown_timeout=2)
@@ -65,7 +65,7 @@ class TestStop:
         assert expected(500) == harness.messages("app")
 
     def _waits_for_an_answer(self, harness: Harness, relay: Relay) -> Watched:
-        """A sidecar that has been told to end, and whose drain would take minutes."""
+        """A sidecar that was told to stop, and whose draining would take minutes."""
         harness.url = relay.url
         harness.configure(shutdown_timeout=300)
         reconfigure(harness, elasticsearch={"request_timeout": 300})
@@ -85,7 +85,7 @@ class TestStop:
     @pytest.mark.parametrize("rolled_over", [False, True], ids=["same index", "rolled over"])
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
     def test_twice(self, harness: Harness, relay: Relay, number: int, rolled_over: bool) -> None:
-        """The second ends the drain at once, exit code 3; what was left comes once at the next start."""
+        """The second signal ends it immediately with exit code 3; the rest ships once at the next start."""
         direct = harness.url
         sidecar = self._waits_for_an_answer(harness, relay)
         assert sidecar.comes(lambda: alive(sidecar.process))
@@ -102,20 +102,20 @@ class TestStop:
         assert expected(510) == harness.messages("app")
 
     def test_of_once(self, harness: Harness) -> None:
-        """SIGTERM ends ``--once`` too: what was read is delivered, the rest is for the next time."""
+        """SIGTERM ends ``--once``: read lines are delivered, the rest ships in the next run."""
         harness.configure(batch={"max_events": 500})
-        write(harness.logs / "neuroflow.log", 0, 60_000)
+        write(harness.logs / "neuroflow.log", 0, 30_000)
         sidecar = Watched(harness, arguments=["--once"])
         assert sidecar.comes(lambda: harness.count() >= 1000)
         sidecar.send(signal.SIGTERM)
         assert sidecar.wait() in {0, 3}
         assert "Traceback" not in sidecar.said
         assert 0 == harness.once().returncode
-        assert expected(60_000) == harness.messages("app")
+        assert expected(30_000) == harness.messages("app")
 
 
 class TestReload:
-    """SIGHUP: the configuration is read again, positions are kept."""
+    """SIGHUP reads the configuration again and keeps positions."""
 
     def _running(self, harness: Harness) -> Watched:
         sidecar = Watched(harness)
@@ -129,7 +129,7 @@ class TestReload:
         assert "Traceback" not in sidecar.said
 
     def test_a_new_input(self, harness: Harness) -> None:
-        """An input that was added is read from its beginning; the others go on where they were."""
+        """A new input is read from its beginning; others keep their positions."""
         extra = harness.folder / "extra.log"
         write(extra, 100, 120)
         sidecar = self._running(harness)
@@ -146,7 +146,7 @@ class TestReload:
         assert (50, 50, 0) == (counters["read"], counters["acknowledged"], counters["duplicate"])
 
     def test_an_exclusion_comes_and_goes(self, harness: Harness) -> None:
-        """An excluded file is not read any more; when it is let in again it goes on where it was."""
+        """An excluded file is not read; included again, it goes on at its position."""
         other = harness.logs / "workflow.log"
         write(other, 0, 10)
         sidecar = self._running(harness)
@@ -172,7 +172,7 @@ class TestReload:
         assert 0 == harness.status()["counters"]["duplicate"]
 
     def test_a_mended_address(self, harness: Harness) -> None:
-        """Hosts that were wrong are mended without a restart: what waited is shipped."""
+        """After a correction of the hosts waiting lines are shipped without a restart."""
         live, harness.url = harness.url, DEAD
         harness.configure()
         write(harness.logs / "neuroflow.log", 0, 3000)
@@ -194,7 +194,7 @@ class TestReload:
         ],
     )
     def test_a_bad_configuration(self, harness: Harness, what: str, says: str) -> None:
-        """What is wrong is said in a sentence, and the old one stays in force until a good one comes."""
+        """An invalid configuration is reported, and the old one stays in use."""
         sidecar = self._running(harness)
         good = harness.config.read_text()
         if what == "unknown key":
@@ -219,7 +219,7 @@ class TestReload:
         assert expected(30) == harness.messages("app")
 
     def test_in_an_outage(self, harness: Harness, relay: Relay) -> None:
-        """What waits for the cluster keeps waiting, and is there once when the outage is over."""
+        """Waiting lines keep waiting, and are there once after the outage."""
         harness.url = relay.url
         harness.configure(batch={"max_events": 100, "in_flight": 1})
         log = harness.logs / "neuroflow.log"
@@ -236,7 +236,7 @@ class TestReload:
         assert expected(3010) == harness.messages("app")
 
     def test_many_times(self, harness: Harness) -> None:
-        """A hundred, while lines stream through rotations: every line is there once."""
+        """After a hundred reloads during rotations every line is there once."""
         log = harness.logs / "neuroflow.log"
         sidecar = self._running(harness)
         for turn in range(100):
@@ -253,7 +253,7 @@ class TestReload:
         assert expected(5010) == harness.messages("app")
 
     def test_a_deleted_file_is_read_to_its_end(self, harness: Harness, relay: Relay) -> None:
-        """A file that was deleted while open and has unread lines keeps its handle over the reload."""
+        """A deleted file with unread lines stays open over the reload."""
         harness.url = relay.url
         harness.configure(batch={"max_events": 100, "in_flight": 1})
         log = harness.logs / "neuroflow.log"
@@ -269,7 +269,7 @@ class TestReload:
         assert expected(5000) == harness.messages("app")
 
     def test_killed_after_it(self, harness: Harness) -> None:
-        """The store is the same after a reload: killed then, nothing comes twice."""
+        """After a reload and a kill nothing is repeated."""
         log = harness.logs / "neuroflow.log"
         sidecar = self._running(harness)
         sidecar.send(signal.SIGHUP)
@@ -282,7 +282,7 @@ class TestReload:
         assert expected(40) == harness.messages("app")
 
     def test_in_the_first_moments(self, harness: Harness) -> None:
-        """A SIGHUP while it starts up does not end it."""
+        """A SIGHUP during the start does not end it."""
         write(harness.logs / "neuroflow.log", 0, 10)
         sidecar = Watched(harness)
         assert sidecar.comes((harness.state / "lock").exists)

@@ -1,4 +1,4 @@
-"""The state directory: unusable, full, deleted under way, shared."""
+"""The state directory is unusable, full, deleted during a run, or shared."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 from tests.conformance.faked import FakedHarness
 from tests.conformance.harness import PATIENCE, Harness, as_other_user, eventually
 from tests.conformance.test_sidecar import expected, write
+from tests.conformance.test_watch_places import without_privilege
 from tests.conformance.watched import Watched
 
 # A mount namespace of its own: what is mounted for the sidecar is seen by nobody else, and ends with it.
@@ -21,7 +22,7 @@ ALONE = ["unshare", "--mount", "sh", "-c"]
 
 
 def can_mount() -> bool:
-    """Whether this user may mount in a namespace of its own."""
+    """Whether this user may mount in its own namespace."""
     try:
         done = subprocess.run(
             [*ALONE, "mount -t tmpfs none /mnt"], capture_output=True, timeout=PATIENCE, check=False
@@ -35,14 +36,14 @@ needs_mount = pytest.mark.skipif(not can_mount(), reason="this user may not moun
 
 
 def once_behind(harness: Harness, script: str) -> subprocess.CompletedProcess[str]:
-    """``--once`` in a mount namespace that the script has prepared."""
+    """``--once`` in a mount namespace that the script prepares."""
     command = [*ALONE, f'{script} && exec "$@"', "sh", *harness.command("--once")]
     return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 class TestUnusable:
     def test_a_file_in_its_place(self, lone_harness: Harness) -> None:
-        """A sentence that names the directory and what to do, and exit code 2."""
+        """The sentence names directory and remedy, with exit code 2."""
         lone_harness.state.write_text("no directory")
         result = lone_harness.once()
         assert 2 == result.returncode
@@ -54,16 +55,48 @@ class TestUnusable:
 
     @pytest.mark.skipif(not as_other_user(), reason="root may write everything")
     def test_permissions(self, lone_harness: Harness) -> None:
-        """A directory that may not be written."""
+        """A directory without write permission gives a sentence."""
         lone_harness.state.mkdir(mode=0o555)
         result = lone_harness.once()
         assert 2 == result.returncode
         assert "the state directory can't be used: Permission denied" in result.stderr
 
+    @pytest.mark.parametrize("closed", ["directory", "files"])
+    @pytest.mark.parametrize("command", [["status"], ["dead-letters", "list"]], ids=["status", "dead-letters"])
+    def test_commands_of_another_user(self, lone_harness: Harness, closed: str, command: list[str]) -> None:
+        """A command that may not read the state says whose command it is."""
+        before = without_privilege()
+        lone_harness.state.mkdir()
+        (lone_harness.state / "dead-letters.ndjson").touch()
+        lone_harness.once()
+        shut = [lone_harness.state] if closed == "directory" else list(lone_harness.state.iterdir())
+        for path in shut:
+            path.chmod(0)
+        try:
+            result = subprocess.run(
+                [*before, *lone_harness.command(*command)], capture_output=True, text=True, check=False
+            )
+        finally:
+            lone_harness.state.chmod(0o700)
+        assert result.returncode in {1, 2}
+        assert f"neuroflow-ship: {lone_harness.state}/" in result.stderr
+        assert "Permission denied; run this command as the sidecar's user\n" in result.stderr
+
+    @pytest.mark.parametrize("mode", [0o555, 0o700])
+    def test_check_of_another_user(self, lone_harness: Harness, mode: int) -> None:
+        """``check`` warns of a state directory with which the sidecar would not start, and of no other."""
+        before = without_privilege()
+        lone_harness.state.mkdir()
+        lone_harness.state.chmod(mode)
+        command = [*before, *lone_harness.command("check")]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        warning = f"warning: {lone_harness.state}: this user may not write the state directory"
+        assert (mode == 0o555) == (warning in result.stdout)
+
     @needs_mount
     @pytest.mark.parametrize("used", [False, True], ids=["new", "used"])
     def test_read_only(self, harness: Harness, used: bool) -> None:
-        """A read-only file system: said, exit code 2, and what is there is left as it is."""
+        """A read-only file system gives a sentence and exit code 2, and its content stays."""
         harness.state.mkdir()
         write(harness.logs / "neuroflow.log", 0, 10)
         if used:
@@ -81,19 +114,19 @@ class TestFullAtTheStart:
     @needs_mount
     @pytest.mark.parametrize("room", ["4k", "16k", "40k", "4k,nr_inodes=1"])
     def test_ships(self, harness: Harness, room: str) -> None:
-        """A file system without room for a store, even for the lock's name: said, and everything is shipped."""
+        """Without room for the state this is logged, and everything is shipped."""
         harness.state.mkdir()
         write(harness.logs / "neuroflow.log", 0, 10)
         result = once_behind(harness, f"mount -t tmpfs -o size={room} none {harness.state}")
         assert 0 == result.returncode, result.stderr
         assert "there is no room for the state" in result.stderr
-        assert "shipping goes on" in result.stderr
+        assert "shipping continues" in result.stderr
         assert "Traceback" not in result.stderr
         assert expected(10) == harness.messages("app")
 
     @needs_mount
     def test_goes_on_where_it_was(self, harness: Harness) -> None:
-        """A full disk with a store on it: positions are read, nothing is sent again, and the store stays sound."""
+        """With a full disk positions are read, nothing is repeated, and the store stays valid."""
         log = harness.logs / "neuroflow.log"
         write(log, 0, 10)
         assert 0 == harness.once().returncode
@@ -111,7 +144,7 @@ class TestFullAtTheStart:
 
     @pytest.mark.parametrize("used", [False, True], ids=["new", "used"])
     def test_writes_when_there_is_room(self, harness: Harness, used: bool) -> None:
-        """Not a byte can be written; later there is room: after SIGKILL positions are there, nothing comes again."""
+        """When there is room positions are written; after a kill nothing is repeated."""
         log = harness.logs / "neuroflow.log"
         write(log, 0, 10)
         if used:
@@ -134,7 +167,7 @@ class TestFullAtTheStart:
         assert 1 == sidecar.said.count("there is no room for the state"), sidecar.said
 
     def test_stopped_before_there_is_room(self, harness: Harness) -> None:
-        """Stopped or killed before a position could be written: looked up by the next start, also over a rollover."""
+        """After a stop or kill with unwritten positions the next start looks documents up, also over a rollover."""
         log = harness.logs / "neuroflow.log"
         write(log, 0, 10)
         assert 0 == harness.once().returncode
@@ -150,7 +183,7 @@ class TestFullAtTheStart:
 
 @pytest.mark.parametrize("umask", [0, 0o022])
 def test_state_is_nobody_else_s(faked: FakedHarness, umask: int) -> None:
-    """In a state directory that all may look into, what holds lines and paths is the owner's alone."""
+    """In a readable state directory the files with lines and paths are private."""
     faked.state.mkdir()
     faked.state.chmod(0o755)
     faked.fake.decide = lambda *_: 400
@@ -168,7 +201,7 @@ def test_state_is_nobody_else_s(faked: FakedHarness, umask: int) -> None:
 
 class TestFullUnderWay:
     def _fill(self, sidecar: Watched) -> None:
-        """From now on no file of the sidecar's may grow."""
+        """No file of the sidecar may grow any more."""
         resource.prlimit(sidecar.process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
 
     def _shipped_while_full(self, harness: Harness) -> Watched:
@@ -184,7 +217,7 @@ class TestFullUnderWay:
         return sidecar
 
     def test_shipping_goes_on(self, harness: Harness) -> None:
-        """It says so once and ships; killed and started with room again, nothing comes twice."""
+        """A full disk is logged once and shipping goes on; after a kill nothing is repeated."""
         sidecar = self._shipped_while_full(harness)
         assert 1 == sidecar.said.count("can't be written")
         sidecar.kill()
@@ -194,7 +227,7 @@ class TestFullUnderWay:
         assert expected(60) == harness.messages("app")
 
     def test_room_again(self, harness: Harness) -> None:
-        """What could not be written is written when there is room, though its file does not grow any more."""
+        """Unwritten positions are written when there is room, without a new line."""
         sidecar = self._shipped_while_full(harness)
         resource.prlimit(sidecar.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         write(harness.logs / "workflow.log", 0, 1)
@@ -205,7 +238,7 @@ class TestFullUnderWay:
         assert expected(50) == harness.messages("app")
 
     def test_stopped_while_full(self, harness: Harness) -> None:
-        """A clean end that could not be written is none: the next start looks up what is there."""
+        """A seal that could not be written is missing: the next start looks documents up."""
         sidecar = self._shipped_while_full(harness)
         sidecar.send(15)
         assert sidecar.wait() in {0, 3}
@@ -216,7 +249,7 @@ class TestFullUnderWay:
 
     @needs_mount
     def test_a_small_file_system(self, harness: Harness) -> None:
-        """A file system with room for little more than the store: its log is emptied in time, nothing is said."""
+        """With little room the write-ahead log is emptied in time."""
         harness.state.mkdir()
         script = f'mount -t tmpfs -o size=160k none {harness.state} && exec "$@"'
         sidecar = Watched(harness, [*ALONE, script, "sh"])
@@ -235,7 +268,7 @@ class TestFullUnderWay:
 class TestDeletedUnderWay:
     @pytest.mark.parametrize("what", ["directory", "cursors.sqlite", "lock"])
     def test_is_made_anew(self, harness: Harness, what: str) -> None:
-        """Noticed within a scan and said; lock and positions are there again, nothing is lost or comes twice."""
+        """A deleted state directory is created again within a scan; nothing is lost or repeated."""
         log = harness.logs / "neuroflow.log"
         write(harness.logs / "workflow.log", 0, 1)
         sidecar = Watched(harness)
@@ -261,7 +294,7 @@ class TestDeletedUnderWay:
         assert 0 == harness.status()["counters"]["duplicate"]
 
     def test_replaced_by_an_old_copy(self, harness: Harness) -> None:
-        """A backup put back under a running sidecar: what it knows itself is the truth."""
+        """A backup that replaces the state of a running sidecar is overwritten."""
         log = harness.logs / "neuroflow.log"
         write(log, 0, 10)
         assert 0 == harness.once().returncode
@@ -279,7 +312,7 @@ class TestDeletedUnderWay:
         assert expected(50) == harness.messages("app")
 
     def test_and_can_not_be_made_anew(self, harness: Harness) -> None:
-        """A file is in its place: said, shipping goes on, and when the way is free it is made."""
+        """With a file in its place this is logged, shipping goes on, and later the directory is created."""
         log = harness.logs / "neuroflow.log"
         sidecar = Watched(harness)
         write(log, 0, 10)
@@ -298,7 +331,7 @@ class TestDeletedUnderWay:
 
 class TestShared:
     def test_once_beside_a_running_sidecar(self, harness: Harness) -> None:
-        """The second is refused with exit code 2 and told who the first is; the first is not disturbed."""
+        """A second sidecar exits 2 and names the first, which is not disturbed."""
         sidecar = Watched(harness)
         write(harness.logs / "neuroflow.log", 0, 10)
         assert sidecar.comes(lambda: harness.count() == 10)
@@ -314,15 +347,15 @@ class TestShared:
         assert expected(20) == harness.messages("app")
 
     def test_looking_on(self, harness: Harness) -> None:
-        """``status``, ``check`` and ``dead-letters list`` work beside it and change nothing."""
+        """``status``, ``check`` and ``dead-letters list`` change nothing."""
         sidecar = Watched(harness)
         write(harness.logs / "neuroflow.log", 0, 10)
         assert sidecar.comes(lambda: harness.count() == 10)
         assert sidecar.comes(lambda: harness.status()["counters"]["acknowledged"] == 10)
         for _ in range(2):
-            assert 0 == harness.run("status").returncode
-            assert "neuroflow.log" in harness.run("check").stdout
-            assert (0, "") == ((letters := harness.run("dead-letters", "list")).returncode, letters.stdout)
+            assert 0 == harness.ask("status").returncode
+            assert "neuroflow.log" in harness.ask("check").stdout
+            assert (0, "") == ((letters := harness.ask("dead-letters", "list")).returncode, letters.stdout)
         write(harness.logs / "neuroflow.log", 10, 20)
         assert sidecar.comes(lambda: harness.status()["counters"]["acknowledged"] == 20)
         sidecar.send(15)
@@ -330,7 +363,7 @@ class TestShared:
         assert expected(20) == harness.messages("app")
 
     def test_a_dead_process_does_not_hinder(self, harness: Harness) -> None:
-        """A lock file that names a process that is gone, or even one that lives, holds nobody up."""
+        """A lock file that names any process, without a lock, does not stop a start."""
         harness.state.mkdir()
         (harness.state / "lock").write_text(
             f"neuroflow-ship, process {os.getpid()}, and more than will be written anew"
@@ -344,7 +377,7 @@ class TestShared:
         assert expected(10) == harness.messages("app")
 
     def test_two_state_directories(self, harness: Harness) -> None:
-        """Two sidecars with a state directory each, on the same logs: still every line once."""
+        """Two sidecars on the same logs ship every line once."""
         other = Harness(harness.folder, harness.url, harness.namespace)
         other.config = harness.folder / "other.yaml"
         settings = json.loads(harness.config.read_text())

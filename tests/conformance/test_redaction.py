@@ -1,4 +1,4 @@
-"""Planted secrets and ids: none may be found in the index, dead letters, the state directory or the own log."""
+"""Planted secrets and ids are not in the index, dead letters, the state directory or the sidecar's log."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ AUDIT = [
 
 
 class Plants:
-    """Gives secrets and ids that occur nowhere else, and remembers them."""
+    """Makes unique secrets and ids, and remembers them."""
 
     def __init__(self) -> None:
         self.all: list[str] = []
 
     def in_(self, template: str) -> str:
-        """The template with new ones of each kind."""
+        """Fill a template with new values."""
         number = len(self.all) + 1000
         names = {
             "s": f"S3cr/t{number}Pw",
@@ -75,7 +75,7 @@ class Plants:
 
 
 def found(plants: Plants, where: str, data: bytes) -> list[str]:
-    """What of the planted is in there, as it is or as base64."""
+    """The planted values in a text, plain or as base64."""
     texts = [data]
     for line in data.splitlines():
         try:
@@ -87,7 +87,7 @@ def found(plants: Plants, where: str, data: bytes) -> list[str]:
 
 
 def plant(logs: Path, plants: Plants) -> None:
-    """Logs of every kind."""
+    """Write logs of every kind."""
     for folder in ("celery", "audit", "pipelines/qsiprep", "qsiprep"):
         (logs / folder).mkdir(parents=True, exist_ok=True)
     lines = [plants.in_(one) for _ in range(9) for one in [*JSON, *TEXTS]]
@@ -120,7 +120,7 @@ def plant(logs: Path, plants: Plants) -> None:
 
 
 def everywhere(harness: FakedHarness, plants: Plants, sent: list[bytes], said: str) -> list[str]:
-    """Where anything planted can be found."""
+    """All places where a planted value could be."""
     wrong = found(plants, "requests", b"\n".join(sent)) + found(plants, "the own log", said.encode())
     for path in harness.state.rglob("*"):
         wrong += found(plants, path.name, path.name.encode() + b"\n" + (path.read_bytes() if path.is_file() else b""))
@@ -128,7 +128,7 @@ def everywhere(harness: FakedHarness, plants: Plants, sent: list[bytes], said: s
 
 
 def decide(name: str, document: dict[str, Any]) -> int | dict[str, Any]:
-    """Every third document is refused, with a reason that repeats it."""
+    """Every third document is rejected, with a reason that contains it."""
     if sum(name.encode()) % 3:
         return 201
     reason = f"failed to parse: {document['message'][:200]}"
@@ -137,7 +137,7 @@ def decide(name: str, document: dict[str, Any]) -> int | dict[str, Any]:
 
 class TestRedaction:
     def test_nothing_planted_is_found(self, faked: FakedHarness, fake: Fake) -> None:
-        """While it runs, after a SIGKILL, after a clean end, and in what the commands print."""
+        """During the run, after a kill, after a clean end, and in the commands' output."""
         seen: list[bytes] = []
 
         def record(one: Exchange) -> None:
@@ -155,9 +155,9 @@ class TestRedaction:
         assert [] == everywhere(faked, plants, seen, running.said)
         running.kill()
         assert [] == everywhere(faked, plants, seen, running.said)
-        again = faked.once()
+        again = faked.run("--once")
         # 1: a document that is refused for good had no cursor behind it when the sidecar was killed.
-        assert ("refused for good" in again.stderr) == again.returncode, again.stderr
+        assert ("rejected permanently" in again.stderr) == again.returncode, again.stderr
         assert (faked.state / FILE_NAME).stat().st_size
         assert [] == everywhere(faked, plants, seen, again.stderr)
         for command in (["status"], ["check"], ["dead-letters", "list"], ["dead-letters", "list", "--json"]):
@@ -168,7 +168,7 @@ class TestRedaction:
         assert [] == [file for file in files if file["lag_bytes"]]
 
     def test_ids_are_known_after_a_restart(self, faked: FakedHarness, fake: Fake) -> None:
-        """What was met once is recognised for ever, also where nothing says that it is an id."""
+        """Learned ids are replaced after a restart, also in plain text."""
         faked.configure(redact=HASHED)
         faked.log.write_text(f'{{"event": "first", "recruitment_id": "REC/2024-17", {STAMP}}}\n')
         assert 0 == faked.once().returncode
@@ -179,7 +179,7 @@ class TestRedaction:
         assert "REC" not in message
 
     def test_ids_are_kept_where_nobody_hashes_them(self, faked: FakedHarness, fake: Fake) -> None:
-        """Only secrets go by default."""
+        """By default only secrets are replaced."""
         faked.log.write_text(f'{{"event": "sub-0421 token=hunter2", "participant": "0421", {STAMP}}}\n')
         assert 0 == faked.once().returncode
         assert {"sub-0421 token=[redacted]": 1} == fake.messages()

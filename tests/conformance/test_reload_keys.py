@@ -1,4 +1,4 @@
-"""SIGHUP after a change of each key: it is applied, or said to need a restart."""
+"""After a change of each key SIGHUP applies it, or logs that it needs a restart."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ NEVER = 86400
 
 
 class Walk:
-    """A sidecar whose configuration is changed key by key; a method for each key sees that it counts.
+    """A sidecar whose configuration is changed key by key; a method for each key checks the effect. A method's
+    name is the key, with underscores for dots.
 
     A method's name is the key, with underscores for dots.
     """
@@ -42,8 +43,8 @@ class Walk:
         self.sidecar = Watched(harness)
         self.arrives()
 
-    def change(self, says: str = "configuration read again", **sections: dict[str, Any]) -> None:
-        """The configuration of before with these changes, read again."""
+    def change(self, says: str = "configuration reloaded", **sections: dict[str, Any]) -> None:
+        """Change the original configuration, and send SIGHUP."""
         document = json.loads(self.before)
         for section, keys in sections.items():
             document.setdefault(section, {}).update(keys)
@@ -54,7 +55,7 @@ class Walk:
         assert self.sidecar.comes(lambda: says in self.sidecar.said[said:]), self.sidecar.said
 
     def write(self, path: Path | None = None, event: str = "", end: str = "\n", **keys: Any) -> str:
-        """A line in a log; gives its message."""
+        """Append a line; gives its message."""
         self.lines += 1
         message = f"line {self.lines}{event}"
         path = path or self.harness.log
@@ -64,7 +65,7 @@ class Walk:
         return message
 
     def comes(self, message: str, fake: Fake | None = None, *, part: bool = False) -> dict[str, Any]:
-        """The document with this message (or part of it), when it is there, with its stream and id under ``_``."""
+        """The document with this message (or part of it), with its stream and id under ``_``."""
         at = fake or self.fake
         found: dict[str, Any] = {}
 
@@ -81,7 +82,7 @@ class Walk:
     def arrives(
         self, fake: Fake | None = None, path: Path | None = None, event: str = "", **keys: Any
     ) -> dict[str, Any]:
-        """A line that is written now, as the index has it."""
+        """The document of a new line."""
         return self.comes(self.write(path, event, **keys), fake)
 
     def _log_dir(self) -> None:
@@ -255,7 +256,7 @@ class Walk:
         assert str(size) == str(lost["neuroflow"]["extra"]["line_bytes"])
 
     def documents(self) -> list[dict[str, Any]]:
-        """All that the cluster has."""
+        """All documents of the cluster."""
         return [one for backing in self.fake.streams.values() for index in backing for one in index.values()]
 
     def _shipper_batch_max_events(self) -> None:
@@ -304,10 +305,11 @@ class Walk:
         assert "for up to 1.125 s" in self.sidecar.said
 
     def waits(self, key: str) -> None:
-        """It is said of a key that it needs a restart, nothing is changed, and lines go on coming."""
+        """The key is logged as needing a restart, nothing changes, and lines go on."""
         values: dict[str, Any] = {
             "shipper.state_dir": str(self.harness.folder / "other state"),
             "shipper.watch": "auto",
+            "shipper.fast_path": False,
             "shipper.batch.in_flight": 3,
             "shipper.redact.keys": [],
             "shipper.redact.hash": ["subject"],
@@ -319,7 +321,7 @@ class Walk:
             part["hash_key"] = values["shipper.redact.hash_key"]
         for above in reversed(key.split(".")[1:-1]):
             part = {above: part}
-        self.change(f"{key} is changed by a restart only; it stays as it was", shipper=part)
+        self.change(f"{key} takes effect only at a restart; the old value stays in use", shipper=part)
         found = self.arrives(password="hidden", subject="sub-0421")
         extra = found["neuroflow"]["extra"]
         assert ("[redacted]", "sub-0421") == (extra["password"], found["neuroflow"]["subject_id"])
@@ -327,10 +329,9 @@ class Walk:
         assert self.harness.metrics() is not None
 
     def is_for_commands(self, key: str) -> None:
-        """The sidecar has no use for it."""
         section, _, last = key.partition(".")
         value = {"url": "http://127.0.0.1:5601", "space": "lab", "api_key": "a2V5"}[last]
-        self.change("configuration read again (nothing is changed)", **{section: {last: value}})
+        self.change("configuration reloaded (nothing changed)", **{section: {last: value}})
 
 
 OTHER = """
@@ -361,20 +362,20 @@ def _generation(document: dict[str, Any]) -> bytes:
 
 @pytest.fixture
 def tls() -> Iterator[Fake]:
-    """Another cluster, which speaks TLS."""
+    """Another cluster, with TLS."""
     one = Fake(CERTIFICATE)
     yield one
     one.down()
 
 
 def test_every_key(faked: FakedHarness, tls: Fake) -> None:
-    """Key by key, in one sidecar: what counts at once does, what waits is said, and no line comes twice."""
+    """Each key applies immediately or is logged as waiting, and no line is repeated."""
     walk = Walk(faked, tls)
     last = "shipper.shutdown_timeout"
     for key in [*(key for key in CHANGES if key != last), last]:
         if CHANGES[key] is Change.AT_RESTART:
             walk.waits(key)
-        elif CHANGES[key] is Change.NOT_FOR_IT:
+        elif CHANGES[key] is Change.FOR_COMMANDS:
             walk.is_for_commands(key)
         else:
             said = len(walk.sidecar.said)
@@ -388,7 +389,7 @@ def test_every_key(faked: FakedHarness, tls: Fake) -> None:
 
 
 def test_the_end_asks_the_cluster_in_use(faked: FakedHarness, tls: Fake) -> None:
-    """What is made visible in the end is what was sent: in the cluster and the namespace of after the SIGHUP."""
+    """The final refresh goes to the cluster and the namespace in use after SIGHUP."""
     walk = Walk(faked, tls)
     elsewhere = {"hosts": [tls.url], "ca_certs": str(CERTIFICATE)}
     walk.change(elasticsearch=elsewhere, shipper={"namespace": "elsewhere"})

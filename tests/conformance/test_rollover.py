@@ -1,4 +1,4 @@
-"""Exactly once although ``_id`` is unique only inside one backing index."""
+"""Every line is there once although ``_id`` is unique only inside one backing index."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.conformance.test_sidecar import expected, write
 
 class TestRollover:
     def test_lost_state_after_a_rollover(self, harness: Harness) -> None:
-        """What is in an older backing index is looked up, not created again."""
+        """Documents in older backing indices are looked up and not created again."""
         log = harness.logs / "neuroflow.log"
         write(log, 0, 300)
         assert 0 == harness.once().returncode
@@ -23,7 +23,7 @@ class TestRollover:
         assert (400, 100, 300) == (counters["read"], counters["acknowledged"], counters["duplicate"])
 
     def test_restored_state_after_a_rollover(self, harness: Harness) -> None:
-        """An old copy of the state directory put back is noticed, and its lines are looked up."""
+        """After an old copy of the state is restored, its lines are looked up."""
         log = harness.logs / "neuroflow.log"
         write(log, 0, 50)
         assert 0 == harness.once().returncode
@@ -37,7 +37,7 @@ class TestRollover:
         assert expected(90) == harness.messages("app")
 
     def test_killed_before_the_cursor_moved(self, harness: Harness) -> None:
-        """Accepted by the cluster, then killed, then rolled over: still once."""
+        """Accepted lines are there once after a kill and a rollover."""
         log = harness.logs / "neuroflow.log"
         write(log, 0, 20)
         assert 0 == harness.once().returncode

@@ -1,4 +1,4 @@
-"""Logs that are renamed to where nobody looks, or deleted, while they are open."""
+"""Open logs are renamed to places outside the inputs, or deleted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.in_process
 
 
 def elsewhere(log: Log, harness: Harness, where: str) -> Path:
-    """A place that no pattern matches: another directory, or a name that is no log's."""
+    """A place outside all inputs: another directory, or another name."""
     if where == "directory":
         (harness.folder / "archive").mkdir()
         return harness.folder / "archive" / log.path.name
@@ -36,7 +36,7 @@ class TestRenamedAway:
 
     @pytest.mark.parametrize("where", ["directory", "name"])
     def test_while_the_writer_goes_on(self, harness: Harness, where: str) -> None:
-        """For some seconds the old writer goes on in the file that was renamed away; its lines are read as well."""
+        """The file is read while its old writer goes on for some seconds."""
         log, shipping = followed(harness, 5)
         with log.path.open("a") as old:
             log.path.rename(elsewhere(log, harness, where))
@@ -49,7 +49,7 @@ class TestRenamedAway:
 
     @WHEN
     def test_and_back(self, harness: Harness, when: When) -> None:
-        """A file renamed away, grown there, and renamed back is gone on with."""
+        """A file that was renamed away, grew, and came back is read on."""
         log, shipping = followed(harness, 5, when=when)
         away = elsewhere(log, harness, "directory")
         log.path.rename(away)
@@ -85,7 +85,7 @@ class TestDeleted:
     @WHEN
     @pytest.mark.parametrize("lines", [3, 12])
     def test_other_content_in_its_place(self, harness: Harness, lines: int, when: When) -> None:
-        """A new file of the same name, shorter or longer than the deleted one, is read from its beginning."""
+        """A new file of the same name is read from its beginning."""
         log, shipping = followed(harness, 6, when=when)
         with shipping.meanwhile():
             log.path.unlink()
@@ -95,7 +95,7 @@ class TestDeleted:
     @WHEN
     @pytest.mark.parametrize("lines", [6, 40])
     def test_the_same_content_in_its_place(self, harness: Harness, lines: int, when: When) -> None:
-        """A file is its content: put back from a backup it is the same log, and goes on where it was."""
+        """A file that is restored from a backup goes on at its position."""
         log = Log(harness)
         shipping = harness.shipping(when)
         log.write(lines)
@@ -108,7 +108,7 @@ class TestDeleted:
         shipping.ends_with(log.expected, log.dataset)
 
     def test_created_deleted_created(self, harness: Harness) -> None:
-        """Ten lives of one log, each deleted as soon as it was seen, and the last one stays."""
+        """Ten generations of a log, each deleted after a scan, and the last one stays."""
         log = Log(harness)
         shipping = harness.shipping()
         for count in range(1, 11):
@@ -119,7 +119,7 @@ class TestDeleted:
         shipping.ends_with(log.expected, log.dataset)
 
     def test_created_deleted_created_between_two_looks(self, harness: Harness) -> None:
-        """What came and went unseen is gone; it does not harm what came after it."""
+        """Generations between two scans are lost, and the next one is shipped."""
         log, shipping = followed(harness, 5)
         with shipping.between_two_looks():
             log.path.unlink()
@@ -130,7 +130,7 @@ class TestDeleted:
 
     @pytest.mark.program
     def test_a_writer_beside_the_deletions(self, harness: Harness) -> None:
-        """Three logs come and go while a fourth is written without a pause: it loses nothing and repeats nothing."""
+        """A log with a continuous writer loses and repeats nothing while three others come and go."""
         log = Log(harness)
         others = [
             Log(harness, "pipeline", f"pipelines/fmriprep/fmriprep_{run}_20260301_100000.log") for run in (1, 2, 3)

@@ -1,4 +1,4 @@
-"""Logs rotated by copying them and cutting them off, as logrotate's ``copytruncate`` does."""
+"""Logs are rotated by copying and truncating, as logrotate's ``copytruncate`` does."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class TestCopytruncate:
     @pytest.mark.parametrize("lines", [FEW, MANY])
     @pytest.mark.parametrize("kind", ["app", "celery", "audit"])
     def test_all_was_read(self, harness: Harness, kind: str, lines: int, when: When) -> None:
-        """The copy of what was indexed is not indexed again; what follows the cut is."""
+        """The copy of indexed lines adds nothing; lines after the truncation are read."""
         log, shipping = followed(harness, lines, kind, when=when)
         with shipping.meanwhile():
             log.copytruncate()
@@ -32,7 +32,7 @@ class TestCopytruncate:
     @WHEN
     @pytest.mark.parametrize("lines", [FEW, MANY])
     def test_with_an_unread_rest(self, harness: Harness, lines: int, when: When) -> None:
-        """What nobody had read when the log was cut off is read from the copy."""
+        """Lines that were unread at the truncation are read from the copy."""
         log, shipping = followed(harness, lines, when=when)
         with shipping.between_two_looks():
             log.write(2000)
@@ -42,7 +42,7 @@ class TestCopytruncate:
 
     @WHEN
     def test_and_nothing_is_written_for_a_while(self, harness: Harness, when: When) -> None:
-        """The log stays empty after the cut; the rest comes from the copy at once."""
+        """The unread rest is read from the copy although the log stays empty."""
         log, shipping = followed(harness, MANY, when=when)
         with shipping.between_two_looks():
             log.write(5)
@@ -54,7 +54,7 @@ class TestCopytruncate:
     @WHEN
     @pytest.mark.parametrize("lines", [FEW, MANY])
     def test_twice_in_a_row(self, harness: Harness, lines: int, when: When) -> None:
-        """Two cuts, each with an unread rest, between two looks: both copies give theirs."""
+        """Two truncations with unread lines between two scans: both copies are read."""
         log, shipping = followed(harness, lines, when=when)
         with shipping.between_two_looks():
             for _ in range(2):
@@ -65,7 +65,7 @@ class TestCopytruncate:
 
     @pytest.mark.parametrize("lines", [FEW, MANY])
     def test_again_and_again(self, harness: Harness, lines: int) -> None:
-        """A chain of copies grows while it runs; each round is seen."""
+        """A chain of copies grows while the sidecar runs."""
         log = Log(harness)
         shipping = harness.shipping()
         for _ in range(5):
@@ -78,7 +78,7 @@ class TestCopytruncate:
     @WHEN
     @pytest.mark.parametrize("suffix", [".2026-03-01", "-20260301"])
     def test_a_copy_with_a_date(self, harness: Harness, suffix: str, when: When) -> None:
-        """The copy carries a date instead of a number."""
+        """The copy has a date instead of a number."""
         log, shipping = followed(harness, MANY, when=when)
         with shipping.between_two_looks():
             log.write(5)
@@ -87,7 +87,7 @@ class TestCopytruncate:
         shipping.ends_with(log.expected, log.dataset)
 
     def test_a_copy_seen_before_the_cut(self, harness: Harness) -> None:
-        """A copy that is there for some looks before the log is cut off gives nothing twice."""
+        """A copy that exists for some scans before the truncation adds nothing."""
         log, shipping = followed(harness, MANY)
         shutil.copyfile(log.path, log.sibling(".1"))
         shipping.looks(2)
@@ -97,7 +97,7 @@ class TestCopytruncate:
         shipping.ends_with(log.expected, log.dataset)
 
     def test_a_copy_that_grows(self, harness: Harness) -> None:
-        """Copying a large log takes several looks; the half that is there meanwhile is not taken for a log."""
+        """An incomplete copy adds nothing."""
         log, shipping = followed(harness, 3 * MANY)
         content = log.path.read_bytes()
         with log.sibling(".1").open("wb") as copy:
@@ -113,7 +113,7 @@ class TestCopytruncate:
 class TestWriters:
     @pytest.mark.program
     def test_one_that_appends_all_the_time(self, harness: Harness) -> None:
-        """Five cuts under a writer that appends without a pause; what is written meanwhile waits for the cut."""
+        """Five truncations with a continuous writer, which waits during each."""
         log, shipping = followed(harness, MANY)
         done, cutting = threading.Event(), threading.Lock()
 
@@ -138,7 +138,7 @@ class TestWriters:
     @WHEN
     @pytest.mark.parametrize("lines", [FEW, MANY, 400])
     def test_one_that_keeps_its_offset(self, harness: Harness, lines: int, when: When) -> None:
-        """A writer that does not append leaves a hole of NULs after the cut; the lines behind the hole are read."""
+        """A writer that does not append leaves a sparse region; the lines behind it are read."""
         log = Log(harness)
         shipping = harness.shipping(when)
         with log.path.open("w") as file:

@@ -1,4 +1,4 @@
-"""Rotated logs that are compressed, at once or while somebody looks."""
+"""Rotated logs are compressed, immediately or later."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FEW, MANY = 6, 40
 
 
 def rotate(log: Log) -> None:
-    """What logrotate does with ``compress`` and ``delaycompress``: ``.1`` stays as it is, what follows is gzip."""
+    """Rotate as logrotate does with ``compress`` and ``delaycompress``: ``.1`` stays plain, older ones are gzip."""
     for number in range(9, 1, -1):
         if (old := log.sibling(f".{number}.gz")).exists():
             old.rename(log.sibling(f".{number + 1}.gz"))
@@ -32,7 +32,7 @@ class TestWhole:
     @pytest.mark.parametrize("lines", [FEW, MANY])
     @pytest.mark.parametrize("kind", ["app", "celery", "audit"])
     def test_rotated_and_compressed(self, harness: Harness, kind: str, lines: int, when: When) -> None:
-        """A rotated file that was read is not read again as gzip."""
+        """The compressed form of a read file adds nothing."""
         log = Log(harness, kind)
         shipping = harness.shipping(when)
         log.write(lines)
@@ -47,7 +47,7 @@ class TestWhole:
     @WHEN
     @pytest.mark.parametrize("lines", [FEW, MANY])
     def test_with_an_unread_rest(self, harness: Harness, lines: int, when: When) -> None:
-        """Rotated and compressed before it was read to its end: the rest is read from the gzip file."""
+        """The unread rest is read from the gzip file."""
         log, shipping = followed(harness, lines, when=when)
         with shipping.between_two_looks():
             log.write(3000)
@@ -58,7 +58,7 @@ class TestWhole:
 
     @WHEN
     def test_a_chain(self, harness: Harness, when: When) -> None:
-        """``.1``, ``.2.gz``, ``.3.gz`` and so on, moving on at every rotation."""
+        """``.1``, ``.2.gz``, ``.3.gz`` and so on, renamed at every rotation."""
         log = Log(harness)
         shipping = harness.shipping(when)
         for _ in range(4):
@@ -72,7 +72,7 @@ class TestWhole:
 
     @WHEN
     def test_several_rotations_at_once(self, harness: Harness, when: When) -> None:
-        """Three rotations between two looks, the last lines of each unread."""
+        """Three rotations between two scans, each with unread lines."""
         log, shipping = followed(harness, MANY, when=when)
         with shipping.between_two_looks():
             for _ in range(3):
@@ -83,7 +83,7 @@ class TestWhole:
 
     @pytest.mark.parametrize("suffix", [".3.gz", ".2026-03-01.gz", "-20260301.gz", ".gz"])
     def test_never_seen_before(self, harness: Harness, suffix: str) -> None:
-        """A gzip file of a log that nobody saw uncompressed is read like any other."""
+        """An unknown gzip file is read."""
         log, shipping = followed(harness, 3)
         whole = log.sibling(".part")
         whole.write_bytes(gzip.compress(log.text(500).encode()))
@@ -91,7 +91,7 @@ class TestWhole:
         shipping.ends_with(log.expected, log.dataset)
 
     def test_without_state(self, harness: Harness) -> None:
-        """The state directory is lost while a chain lies there, partly compressed: nothing is there twice."""
+        """Without state a partly compressed chain adds no copies."""
         log = Log(harness)
         shipping = harness.shipping()
         for _ in range(4):
@@ -109,7 +109,7 @@ class TestWhole:
 class TestInTheMaking:
     @pytest.mark.parametrize("read", ["all", "some"])
     def test_half_written_beside_the_original(self, harness: Harness, read: str) -> None:
-        """The gzip file grows for some looks while the original is there, then deletes it: every line once."""
+        """The gzip file grows beside the original for some scans, which is then deleted."""
         log, shipping = followed(harness, 2000)
         with shipping.between_two_looks():
             if read == "some":
@@ -130,7 +130,7 @@ class TestInTheMaking:
         shipping.ends_with(log.expected, log.dataset)
 
     def test_growing_with_content_never_seen(self, harness: Harness) -> None:
-        """A gzip file that is copied in more slowly than unfinished lines are waited for: no line is cut in two."""
+        """A gzip file that is copied in slowly splits no line."""
         harness.configure(partial_line_timeout=0.1)
         log = Log(harness)
         packed = gzip.compress(log.text(20_000).encode())
@@ -145,7 +145,7 @@ class TestInTheMaking:
 class TestMembers:
     @WHEN
     def test_concatenated(self, harness: Harness, when: When) -> None:
-        """Several members one behind the other are one log; lines may go over from one to the next."""
+        """Several members are one log; lines may continue over members."""
         log, shipping = followed(harness, MANY, when=when)
         with shipping.between_two_looks():
             log.write(MANY)
@@ -159,7 +159,7 @@ class TestMembers:
         shipping.ends_with(log.expected, log.dataset)
 
     def test_appended_later(self, harness: Harness) -> None:
-        """A member appended to a gzip file that was read (``gzip >>``) is read too."""
+        """A member that is appended later (``gzip >>``) is read."""
         log = Log(harness)
         log.sibling(".1.gz").write_bytes(gzip.compress(log.text(MANY).encode()))
         shipping = harness.shipping()
@@ -171,7 +171,7 @@ class TestMembers:
 
 class TestDamaged:
     def test_what_precedes_the_damage_is_shipped(self, harness: Harness) -> None:
-        """A member that is rubbish: the one before it is indexed, and one sentence names the file and the damage."""
+        """Members before the damage are indexed, and one sentence names file and damage."""
         log = Log(harness)
         rubbish = gzip.compress(b"x" * 1000)[:10] + b"\xff" * 500
         log.sibling(".2.gz").write_bytes(gzip.compress(log.text(200).encode()) + rubbish)
@@ -187,7 +187,7 @@ class TestDamaged:
         assert log.expected == harness.messages(log.dataset)
 
     def test_a_wrong_checksum(self, harness: Harness) -> None:
-        """Only the checksum at the end is wrong: every line is indexed, and one sentence says it."""
+        """With a wrong checksum every line is indexed, and one sentence reports it."""
         log = Log(harness)
         packed = bytearray(gzip.compress(log.text(200).encode()))
         packed[-6] ^= 0xFF
@@ -202,7 +202,7 @@ class TestDamaged:
         assert log.expected == harness.messages(log.dataset)
 
     def test_no_gzip_at_all(self, harness: Harness) -> None:
-        """A text that is called ``.gz`` is named as such once; the logs beside it go on."""
+        """A text named ``.gz`` is reported once; other logs go on."""
         log = Log(harness)
         log.sibling(".3.gz").write_text("no gzip\n" * 100)
         shipping = harness.shipping()
@@ -215,7 +215,7 @@ class TestDamaged:
         assert log.expected == harness.messages(log.dataset)
 
     def test_mended_later(self, harness: Harness) -> None:
-        """A damaged file is replaced by a sound one: what the damage hid is indexed, the rest is not repeated."""
+        """After the file is replaced the missing lines are indexed, without copies."""
         log = Log(harness)
         first, rest = log.text(MANY).encode(), log.text(20).encode()
         sound = gzip.compress(first) + gzip.compress(rest)

@@ -1,4 +1,4 @@
-"""Logs rotated by renaming, as RotatingFileHandler, TimedRotatingFileHandler and logrotate do."""
+"""Logs are rotated by renaming, as RotatingFileHandler, TimedRotatingFileHandler and logrotate do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class TestChain:
     @WHEN
     @pytest.mark.parametrize("kind", ["app", "celery", "audit"])
     def test_one_rotation(self, harness: Harness, kind: str, when: When) -> None:
-        """The renamed file is gone on with, its unread rest included, and the new one is read from its beginning."""
+        """The renamed file is read to its end, the new one from its beginning."""
         log, shipping = followed(harness, 5, kind, when=when)
         with shipping.meanwhile():
             log.write(3)
@@ -26,7 +26,7 @@ class TestChain:
 
     @WHEN
     def test_several_rotations(self, harness: Harness, when: When) -> None:
-        """Four rotations without a look between them shift everything by four names."""
+        """Four rotations between two scans."""
         log = Log(harness)
         shipping = harness.shipping(when)
         for _ in range(3):
@@ -43,7 +43,7 @@ class TestChain:
         shipping.ends_with(log.expected, log.dataset)
 
     def test_a_full_chain(self, harness: Harness) -> None:
-        """The oldest of ten is deleted at every rotation; each file is seen, none is shipped twice."""
+        """The oldest of ten is deleted at every rotation; each line is shipped once."""
         log = Log(harness)
         shipping = harness.shipping()
         for _ in range(14):
@@ -54,7 +54,7 @@ class TestChain:
         shipping.ends_with(log.expected, log.dataset)
 
     def test_the_oldest_is_deleted_while_down(self, harness: Harness) -> None:
-        """A chain of two that moved on by one while nobody looked: what was left of it is there once."""
+        """A chain of two is rotated while the sidecar is down; the remaining lines are there once."""
         log = Log(harness)
         shipping = harness.shipping("stopped")
         for _ in range(3):
@@ -70,7 +70,7 @@ class TestChain:
         shipping.ends_with(log.expected, log.dataset)
 
     def test_at_speed(self, harness: Harness) -> None:
-        """Sixty rotations as fast as they can be written."""
+        """Sixty rotations without pauses."""
         log, shipping = followed(harness, 1)
         for size in range(60):
             log.write(size % 7 + 1)
@@ -80,7 +80,7 @@ class TestChain:
 
     @WHEN
     def test_a_long_unread_rest(self, harness: Harness, when: When) -> None:
-        """Thousands of lines that nobody had read when the file was renamed are read from the renamed file."""
+        """Thousands of unread lines are read from the renamed file."""
         log, shipping = followed(harness, 50, when=when)
         with shipping.between_two_looks():
             log.write(5000)
@@ -92,7 +92,7 @@ class TestChain:
 
     @WHEN
     def test_the_same_first_line_in_every_life(self, harness: Harness, when: When) -> None:
-        """A banner that begins every file does not make them one."""
+        """Files with an equal first line are different generations."""
         log = Log(harness)
         shipping = harness.shipping(when)
         banner = log.text(1)
@@ -111,7 +111,7 @@ class TestDates:
     @WHEN
     @pytest.mark.parametrize("suffix", DATES)
     def test_renamed_with_a_date(self, harness: Harness, suffix: str, when: When) -> None:
-        """A date instead of a number."""
+        """The rotated file has a date instead of a number."""
         log, shipping = followed(harness, 5, when=when)
         with shipping.meanwhile():
             log.write(3)
@@ -121,7 +121,7 @@ class TestDates:
 
     @WHEN
     def test_a_number_first_and_a_date_later(self, harness: Harness, when: When) -> None:
-        """``.1`` is renamed once more, to a date, when the next one is due; numbers and dates stand side by side."""
+        """``.1`` is renamed to a date at the next rotation, so numbers and dates mix."""
         log = Log(harness)
         shipping = harness.shipping(when)
         log.write(5)
@@ -142,7 +142,7 @@ class TestWritersThatStay:
     @WHEN
     @pytest.mark.parametrize("kind", ["app", "celery"])
     def test_writing_on_into_the_renamed_file(self, harness: Harness, kind: str, when: When) -> None:
-        """A worker that has the old file open goes on in it while another writes the new one."""
+        """A worker goes on writing to the renamed file while another writes to the new one."""
         log, shipping = followed(harness, 5, kind, when=when)
         with log.path.open("a") as old:
             with shipping.meanwhile():
@@ -159,7 +159,7 @@ class TestWritersThatStay:
 
     @WHEN
     def test_a_late_line_in_an_old_file(self, harness: Harness, when: When) -> None:
-        """Long after it was renamed, and renamed again, a line is appended to an old file."""
+        """A line is appended to a file that was renamed twice."""
         log = Log(harness)
         shipping = harness.shipping(when)
         for _ in range(3):
@@ -176,7 +176,7 @@ class TestWritersThatStay:
         shipping.ends_with(log.expected, log.dataset)
 
     def test_an_unfinished_line_over_a_rotation(self, harness: Harness) -> None:
-        """A line begun before the rename and ended after it is one line."""
+        """A line that is finished after the rename is one line."""
         log, shipping = followed(harness, 5)
         text = log.text(1)
         with log.path.open("a") as old, shipping.between_two_looks():

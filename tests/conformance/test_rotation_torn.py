@@ -1,4 +1,4 @@
-"""Records of several lines that a rotation or a restart tears: one document each, with all of their lines."""
+"""Records that a rotation or a restart splits are one document each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.in_process
 
 
 def pack(log: Log) -> None:
-    """Renamed, and gzipped at once."""
+    """Rename, and gzip immediately."""
     log.rotate()
     for old in sorted(log.path.parent.glob(f"{log.path.name}.*.gz"), reverse=True):
         number = int(old.name.split(".")[-2])
@@ -24,7 +24,7 @@ def pack(log: Log) -> None:
 
 
 class Torn:
-    """A Celery log with failures in it, each a record with a traceback and a blank line inside."""
+    """A Celery log with failures; each is a record with a traceback and a blank line."""
 
     def __init__(self, harness: Harness) -> None:
         self.log = Log(harness, "celery")
@@ -32,7 +32,7 @@ class Torn:
         self._traces: list[str] = []
 
     def failure(self) -> list[str]:
-        """The next one's lines, counted as to be indexed."""
+        """The lines of the next failure, which is expected in the index."""
         number = len(self._traces)
         trace = [
             "Traceback (most recent call last):",
@@ -58,12 +58,12 @@ class Torn:
             file.write("".join(f"{line}\n" for line in lines))
 
     def are_whole(self, shipping: Shipping) -> None:
-        """Every failure came whole, and nothing came that was not written."""
+        """Check that every failure is complete, and that there are no other documents."""
         shipping.ends_with(self.log.expected, self.log.dataset)
         self.traces_are_whole()
 
     def traces_are_whole(self) -> None:
-        """Every failure that is in the index has all of its traceback."""
+        """Check that every failure has its whole traceback."""
         found = [one["error"] for one in self.harness.documents(self.log.dataset) if "error" in one]
         assert sorted(self._traces) == sorted(one["stack_trace"] for one in found)
         assert {"RuntimeError"} == {one["type"] for one in found}
@@ -72,7 +72,7 @@ class Torn:
 @WHEN
 @pytest.mark.parametrize("rotate", [Log.rotate, Log.copytruncate, pack])
 def test_at_every_line(harness: Harness, rotate: Callable[[Log], None], when: When) -> None:
-    """Rotated after each of its lines in turn, a failure is one document."""
+    """Rotated after any of its lines, a failure is one document."""
     torn = Torn(harness)
     shipping = harness.shipping(when)
     torn.log.write(5)
@@ -89,7 +89,7 @@ def test_at_every_line(harness: Harness, rotate: Callable[[Log], None], when: Wh
 
 @pytest.mark.parametrize("rotate", [Log.rotate, Log.copytruncate, pack])
 def test_under_its_eyes(harness: Harness, rotate: Callable[[Log], None]) -> None:
-    """Running, it may look at any instant: before the rotation, in it, or after."""
+    """The running sidecar may scan before, during or after the rotation."""
     torn = Torn(harness)
     shipping = harness.shipping()
     for line in range(1, 11):
@@ -103,7 +103,7 @@ def test_under_its_eyes(harness: Harness, rotate: Callable[[Log], None]) -> None
 
 
 def test_once(harness: Harness) -> None:
-    """``--once`` with a failure torn between two files, and the whole record again when the state is lost."""
+    """``--once`` joins a record over two files, and adds no copy without state."""
     torn = Torn(harness)
     failure = torn.failure()
     torn.log.write(3)
@@ -119,7 +119,7 @@ def test_once(harness: Harness) -> None:
 
 @pytest.mark.parametrize("how", ["stopped", "killed"])
 def test_restarted_amid_a_record(harness: Harness, how: When) -> None:
-    """What is held back when it ends is read again at the next start, and goes on with what was written since."""
+    """A held record is read again at the next start and joined with later lines."""
     torn = Torn(harness)
     shipping = harness.shipping(how)
     for line in range(1, 12, 2):

@@ -1,4 +1,4 @@
-"""Logs that are cut off or written anew in their own place, without a copy."""
+"""Logs are truncated or rewritten in place, without a copy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FEW, MANY = 10, 40
 
 
 def with_beginning(log: Log, at_least: int) -> str:
-    """The whole lines with which the log begins, as many as make up so many bytes."""
+    """The first whole lines, up to a number of bytes."""
     beginning = ""
     for line in log.path.read_text().splitlines(keepends=True):
         if len(beginning) >= at_least:
@@ -30,7 +30,7 @@ class TestCutToNothing:
     @WHEN
     @pytest.mark.parametrize("kind", ["app", "celery", "pipeline", "audit"])
     def test_and_written_anew(self, harness: Harness, kind: str, when: When) -> None:
-        """What is written after the cut is read from the beginning."""
+        """Lines after the truncation are read from the beginning."""
         log, shipping = followed(harness, MANY, kind, when=when)
         with shipping.meanwhile():
             os.truncate(log.path, 0)
@@ -39,7 +39,7 @@ class TestCutToNothing:
 
     @pytest.mark.parametrize("lines", [FEW, MANY])
     def test_seen_empty(self, harness: Harness, lines: int) -> None:
-        """It lies empty for some looks before it is written again."""
+        """The log is empty for some scans before it is written."""
         log = Log(harness)
         shipping = harness.shipping()
         for _ in range(3):
@@ -54,7 +54,7 @@ class TestCutToNothing:
     @pytest.mark.parametrize("kind", ["app", "pipeline"])
     @pytest.mark.parametrize("lines", [FEW, MANY])
     def test_grown_past_where_it_was(self, harness: Harness, lines: int, kind: str, when: When) -> None:
-        """Cut off and longer than before by the next look: nothing of the new content is skipped."""
+        """By the next scan the log is longer than before: no new line is skipped."""
         log, shipping = followed(harness, lines, kind, when=when)
         with shipping.between_two_looks():
             os.truncate(log.path, 0)
@@ -63,7 +63,7 @@ class TestCutToNothing:
 
     @pytest.mark.parametrize("lines", [FEW, MANY])
     def test_with_the_same_lines(self, harness: Harness, lines: int) -> None:
-        """Seen empty, then written anew with the lines it had before: they were written twice and count twice."""
+        """After an empty state equal lines count again."""
         log, shipping = followed(harness, lines)
         content = log.path.read_text()
         os.truncate(log.path, 0)
@@ -78,7 +78,7 @@ class TestCutToHalf:
     @pytest.mark.parametrize("kind", ["app", "celery", "audit"])
     @pytest.mark.parametrize("lines", [FEW, MANY, 400])
     def test_at_the_end_of_a_line(self, harness: Harness, lines: int, kind: str, when: When) -> None:
-        """The lines that are kept are not indexed a second time; what is appended at once is indexed."""
+        """The remaining lines add nothing, and later ones are indexed."""
         log, shipping = followed(harness, lines, kind, when=when)
         with shipping.between_two_looks():
             os.truncate(log.path, len("".join(log.path.read_text().splitlines(keepends=True)[: lines // 2])))
@@ -87,7 +87,7 @@ class TestCutToHalf:
 
     @WHEN
     def test_and_grown_past_where_it_was(self, harness: Harness, when: When) -> None:
-        """The half that is kept is followed by more than was cut off."""
+        """The remaining half is followed by more than was removed."""
         log, shipping = followed(harness, MANY, when=when)
         with shipping.between_two_looks():
             os.truncate(log.path, log.path.stat().st_size // 2)
@@ -96,7 +96,7 @@ class TestCutToHalf:
 
     @pytest.mark.parametrize("lines", [FEW, MANY])
     def test_seen_so(self, harness: Harness, lines: int) -> None:
-        """The half is seen as it is before anything is appended."""
+        """A scan sees the remaining half before it grows."""
         log, shipping = followed(harness, lines)
         os.truncate(log.path, log.path.stat().st_size // 2)
         shipping.looks(2)
@@ -106,7 +106,7 @@ class TestCutToHalf:
     @WHEN
     @pytest.mark.parametrize("lines", [FEW, MANY])
     def test_inside_a_line(self, harness: Harness, lines: int, when: When) -> None:
-        """The line that was cut becomes another one with what is appended to it; the others are not repeated."""
+        """The cut line becomes another one; the others add nothing."""
         log, shipping = followed(harness, lines, "celery", width=60, when=when)
         with shipping.between_two_looks():
             length = len(celery_line("n" + "0" * 60))
@@ -125,7 +125,7 @@ class TestRewritten:
     def test_with_the_same_beginning(
         self, harness: Harness, common: int, lines: int, share: float, when: When
     ) -> None:
-        """Somebody writes the file anew, shorter or longer: all its lines count, those that it repeats as well."""
+        """In a rewritten file all lines count, repeated ones as well."""
         log, shipping = followed(harness, lines, when=when)
         beginning = with_beginning(log, common)
         with shipping.between_two_looks():
@@ -136,7 +136,7 @@ class TestRewritten:
     @WHEN
     @pytest.mark.parametrize("lines", [1, FEW, MANY, 400])
     def test_with_the_same_size(self, harness: Harness, lines: int, when: When) -> None:
-        """Another content of the very same length."""
+        """The new content has the same length."""
         log, shipping = followed(harness, lines, when=when)
         with shipping.between_two_looks():
             log.path.write_text(log.text(lines))
@@ -144,7 +144,7 @@ class TestRewritten:
 
     @WHEN
     def test_with_the_same_size_and_beginning(self, harness: Harness, when: When) -> None:
-        """It begins like the old one and is just as long: all its lines count."""
+        """With equal beginning and length all lines count."""
         log, shipping = followed(harness, MANY, when=when)
         beginning = with_beginning(log, log.path.stat().st_size // 10)
         with shipping.between_two_looks():
@@ -155,7 +155,7 @@ class TestRewritten:
     @WHEN
     @pytest.mark.parametrize("lines", [2, 30])
     def test_by_a_second_run_of_a_pipeline(self, harness: Harness, lines: int, when: When) -> None:
-        """A pipeline that is run again under the same number writes its log anew; both outputs are there."""
+        """Both outputs of a pipeline that runs again under its number are there."""
         log = Log(harness, "pipeline")
         shipping = harness.shipping(when)
         marks = Counter({"=== STDOUT ===": 1, "": 1, "=== STDERR ===": 1})
@@ -168,7 +168,7 @@ class TestRewritten:
         shipping.ends_with(log.expected, log.dataset)
 
     def test_and_deleted_with_an_unread_rest(self, harness: Harness) -> None:
-        """Replaced by a new file (written beside it and renamed over it): the old one is read to its end."""
+        """A replaced file is read to its end through the open handle."""
         log, shipping = followed(harness, MANY)
         with shipping.between_two_looks():
             log.write(2000)

@@ -1,4 +1,4 @@
-"""What earlier lines said of a run comes to later ones: in other files, after a restart, never to the wrong ones."""
+"""Later lines of a run get fields of earlier ones: from other files, after a restart, never from another run."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ NOTHING = (None, None, None, None)
 
 
 def line(at: str, event: str, **said: Any) -> str:
-    """A line of the application at a time of day."""
+    """A line at a time of day."""
     return json.dumps({**said, "event": event, "level": "info", "timestamp": f"2026-03-01T{at}Z"}) + "\n"
 
 
 def append(path: Path, *lines: str) -> None:
-    """Write on."""
+    """Append lines."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as log:
         log.writelines(lines)
 
 
 def known(harness: Harness) -> dict[str, tuple[Any, ...]]:
-    """What each message's document says of its run."""
+    """The run's fields in each message's document."""
     fields = ("pipeline", "subject_id", "session_id", "workflow_run_id")
     return {
         document["message"]: tuple(document["neuroflow"].get(field) for field in fields)
@@ -43,7 +43,7 @@ WHOLE = ("qsiprep", "5", "9", "7")
 
 @pytest.mark.parametrize("end", ["once", "killed", "stopped"])
 def test_over_files_and_a_restart(harness: Harness, end: str) -> None:
-    """A worker's line, and the output of the run, are of the patient that another file named in an earlier life."""
+    """A worker's line and the run's output get the subject from another file, after a restart."""
     append(harness.logs / "neuroflow.log", line("10:00:00", "pipeline.queued", **QUEUED))
     if end == "once":
         assert 0 == harness.once().returncode
@@ -63,7 +63,7 @@ def test_over_files_and_a_restart(harness: Harness, end: str) -> None:
 
 
 def test_an_id_that_was_used_before(harness: Harness) -> None:
-    """Lines of an older log get nothing of a new run, and the other way round."""
+    """With a reused id lines of an older log get nothing of the new run, and vice versa."""
     append(
         harness.logs / "neuroflow.log",
         line("10:00:00", "pipeline.queued", **QUEUED),

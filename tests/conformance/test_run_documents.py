@@ -1,4 +1,4 @@
-"""Run documents when their index alone is in trouble, and when the process ends before they are written."""
+"""Run documents while their index fails, and when the process ends before they are written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RUNS = "POST /neuroflow-runs"
 
 
 def tell(log: Path, verb: str, runs: range) -> None:
-    """A turn of each of some runs."""
+    """Append an event of each of some runs."""
     second = ("queued", "started", "completed").index(verb)
     with log.open("a") as file:
         for run in runs:
@@ -27,7 +27,7 @@ def tell(log: Path, verb: str, runs: range) -> None:
 
 
 def statuses(runs: dict[str, Any]) -> dict[str, int]:
-    """How many runs stand how."""
+    """The number of runs by status."""
     found = [run.get("status", "none") for run in runs.values()]
     return {status: found.count(status) for status in sorted(set(found))}
 
@@ -41,7 +41,7 @@ def statuses(runs: dict[str, Any]) -> dict[str, int]:
     ],
 )
 def test_cursors_wait_for_run_documents(faked: FakedHarness, fake: Fake, answer: Answer, said: str) -> None:
-    """Their index can't be written for a while: documents are, positions wait; then all is made up for."""
+    """While their index fails documents are indexed and positions wait; later both are complete."""
     fake.otherwise[RUNS] = answer
     tell(faked.log, "queued", range(50))
     sidecar = faked.begin()
@@ -56,7 +56,7 @@ def test_cursors_wait_for_run_documents(faked: FakedHarness, fake: Fake, answer:
 
 
 def test_logs_are_shipped_without_run_documents(faked: FakedHarness, fake: Fake) -> None:
-    """A key that may not write them: it is said, and positions move."""
+    """A missing privilege is logged, and positions move."""
     fake.otherwise[RUNS] = refuse(403, "security_exception", "unauthorized for index")
     tell(faked.log, "queued", range(50))
     result = faked.once()
@@ -67,7 +67,7 @@ def test_logs_are_shipped_without_run_documents(faked: FakedHarness, fake: Fake)
 
 
 def test_a_stop_while_they_wait(faked: FakedHarness, fake: Fake) -> None:
-    """Lines whose runs could not be told of come again: as duplicates, which tell of them all the same."""
+    """Lines with unwritten facts are read again as duplicates, and their facts written."""
     fake.otherwise[RUNS] = refuse(429, "circuit_breaking_exception")
     faked.configure(shutdown_timeout=2)
     tell(faked.log, "queued", range(50))
@@ -82,7 +82,7 @@ def test_a_stop_while_they_wait(faked: FakedHarness, fake: Fake) -> None:
 
 
 def test_killed_between_documents_and_runs(harness: Harness, es: Elasticsearch) -> None:
-    """SIGKILL while facts wait for others: at the next start they are told, and no document is doubled."""
+    """After a kill with unwritten facts the next start writes them, and no document is repeated."""
     log = harness.logs / "neuroflow.log"
     harness.configure()
     tell(log, "queued", range(300))

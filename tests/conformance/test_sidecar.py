@@ -1,4 +1,4 @@
-"""The sidecar while files grow and rotate, and while it is stopped and killed."""
+"""The sidecar while files grow and rotate, and over stops and kills."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def line(number: int) -> str:
 
 
 def write(path: Path, first: int, last: int) -> None:
-    """Append the numbered lines from ``first`` up to before ``last``."""
+    """Append the numbered lines from ``first`` to before ``last``."""
     with path.open("a") as file:
         file.writelines(map(line, range(first, last)))
 
@@ -47,7 +47,7 @@ class TestSidecar:
 
     @pytest.mark.program
     def test_waits_for_a_directory_that_is_not_there_yet(self, harness: Harness) -> None:
-        """The log directory may appear later; until then one sentence says so."""
+        """A missing log directory is reported once, and used when it appears."""
         harness.logs.rmdir()
         process = harness.start()
         assert process.stderr is not None
@@ -63,7 +63,7 @@ class TestSidecar:
         assert "Traceback" not in said + rest
 
     def test_follows_renames_while_running(self, harness: Harness) -> None:
-        """A writer that keeps writing to the renamed file, and the new file beside it, are both read."""
+        """Lines of a writer in the renamed file and of the new file are both shipped."""
         log = harness.logs / "neuroflow.log"
         process = harness.start()
         write(log, 0, 5)
@@ -77,7 +77,7 @@ class TestSidecar:
         assert expected(15) == harness.messages("app")
 
     def test_follows_renames_across_a_restart(self, harness: Harness) -> None:
-        """What was renamed while it was down goes on where it was."""
+        """Files that are renamed while it is down go on at their positions."""
         log = harness.logs / "neuroflow.log"
         write(log, 0, 5)
         assert harness.once().returncode == 0
@@ -91,7 +91,7 @@ class TestSidecar:
         assert expected(15) == harness.messages("app")
 
     def test_an_unterminated_line_is_shipped_after_a_while(self, harness: Harness) -> None:
-        """Without growth it is shipped as it stands; what follows later is a line of its own."""
+        """It is shipped as it is after the timeout; the rest is a line of its own."""
         log = harness.logs / "neuroflow.log"
         process = harness.start()
         write(log, 0, 1)
@@ -106,7 +106,7 @@ class TestSidecar:
 
     @pytest.mark.program
     def test_killed_in_the_middle(self, harness: Harness) -> None:
-        """After SIGKILLs at any moment every line is there exactly once."""
+        """After kills at any moment every line is there once."""
         write(harness.logs / "neuroflow.log", 0, 40_000)
         harness.configure(batch={"max_events": 500})
         for share in (2_000, 12_000, 25_000):
@@ -119,7 +119,7 @@ class TestSidecar:
         assert {1} == set(messages.values())
 
     def test_the_stream_is_carried_across_a_restart(self, harness: Harness) -> None:
-        """What follows in a pipeline log after a restart still is error output, and a marker in it is content."""
+        """A pipeline log stays in its error stream, and a marker in it is content."""
         log = harness.logs / "pipelines" / "qsiprep" / "qsiprep_9_20260301_100000.log"
         log.parent.mkdir(parents=True)
         log.write_text("=== STDOUT ===\nout\n\n=== STDERR ===\nerr 1\n")
@@ -133,7 +133,7 @@ class TestSidecar:
 
     @pytest.mark.program
     def test_once_ends_beside_a_busy_writer(self, harness: Harness) -> None:
-        """What is there at the start is shipped; what is written meanwhile is for the next time."""
+        """``--once`` ships what is there at its start."""
         log = harness.logs / "neuroflow.log"
         write(log, 0, 1000)
         done = threading.Event()
@@ -158,7 +158,7 @@ class TestSidecar:
 
     @pytest.mark.program
     def test_a_second_process_is_refused(self, harness: Harness) -> None:
-        """Two sidecars on one state directory: the second names the first and leaves."""
+        """The second sidecar on a state directory names the first and exits."""
         process = harness.start()
         write(harness.logs / "neuroflow.log", 0, 1)
         assert harness.eventually(lambda: harness.count("app") == 1)
@@ -168,7 +168,7 @@ class TestSidecar:
         assert harness.stop(process)[0] == 0
 
     def test_a_held_back_record_is_joined(self, harness: Harness) -> None:
-        """A traceback written a moment after its first line is one record with it."""
+        """A traceback that is written shortly after its first line is one record with it."""
         log = harness.logs / "neuroflow.log"
         process = harness.start()
         with log.open("a") as file:

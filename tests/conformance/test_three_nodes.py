@@ -1,4 +1,4 @@
-"""Three real nodes, each of which may go away: every line once, for the copies take over and the sidecar asks on."""
+"""Three real nodes that stop one after the other: replicas take over, and every line is there once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STEP, PAUSE, ROTATE_EVERY, MOST = 100, 0.1, 2_000, 15_000
 
 
 class Writer:
-    """Appends numbered lines to a log, renames it now and then, until it is told to end."""
+    """Appends numbered lines to a log that it renames now and then, until it is ended."""
 
     def __init__(self, log: Path) -> None:
         self._log = log
@@ -44,12 +44,12 @@ class Writer:
             self.written += STEP
 
     def beyond(self, lines: int) -> bool:
-        """Whether so many lines more than now are written, or as many as there will ever be."""
+        """Whether so many further lines are written, or all."""
         goal = min(self.written + lines, MOST)
         return eventually(lambda: self.written >= goal, LONG)
 
     def end(self) -> int:
-        """How many lines were written in all."""
+        """The number of written lines."""
         self._ended.set()
         self._thread.join()
         return self.written
@@ -57,7 +57,7 @@ class Writer:
 
 @pytest.fixture
 def cluster(three_nodes: Cluster) -> Cluster:
-    """The three nodes, all of them up whatever the case before did to them."""
+    """The three nodes, all of them running."""
     three_nodes.start()
     assert eventually(three_nodes.whole, LONG)
     return three_nodes
@@ -65,7 +65,7 @@ def cluster(three_nodes: Cluster) -> Cluster:
 
 @pytest.fixture
 def es(cluster: Cluster) -> Iterator[Elasticsearch]:
-    """A client that asks the next node when one is away."""
+    """A client that uses the next node when one is down."""
     client = connect(Settings(hosts=cluster.urls, request_timeout=10))
     yield client.options(max_retries=5, retry_on_timeout=True)
     client.close()
@@ -73,14 +73,14 @@ def es(cluster: Cluster) -> Iterator[Elasticsearch]:
 
 @pytest.fixture
 def harness(tmp_path: Path, cluster: Cluster, es: Elasticsearch) -> Iterator[Harness]:
-    """A harness that knows all three nodes."""
+    """A harness with the addresses of all three nodes."""
     one = Harness(tmp_path, cluster.urls, f"t{uuid.uuid4().hex[:10]}", es)
     yield one
     one.close()
 
 
 def found(harness: Harness) -> int:
-    """How many lines can be found; none while nobody can say, as when a copy is away and no master strikes it off."""
+    """The number of lines; none while a shard is unassigned."""
     try:
         return harness.count("app")
     except TransportError:
@@ -89,7 +89,7 @@ def found(harness: Harness) -> int:
 
 @contextmanager
 def stream(harness: Harness, cluster: Cluster) -> Iterator[Writer]:
-    """A sidecar under a steady stream of lines with rotations; afterwards every line is there, once."""
+    """A sidecar with a steady stream of lines and rotations; afterwards every line is there once."""
     process = harness.start()
     writer = Writer(harness.logs / "neuroflow.log")
     try:
@@ -112,7 +112,7 @@ def stream(harness: Harness, cluster: Cluster) -> Iterator[Writer]:
 
 
 def primary(es: Elasticsearch, harness: Harness) -> int:
-    """Number of the node that holds the first copy of the stream's shard."""
+    """The number of the node with the primary shard."""
     answer = es.search_shards(index=f"logs-neuroflow.app-{harness.namespace}")
     ((shard, *others),) = answer["shards"]
     assert len(others) == 1, "the templates give a replica where there are several nodes"
@@ -123,7 +123,7 @@ def primary(es: Elasticsearch, harness: Harness) -> int:
 
 class TestThreeNodes:
     def test_a_node_is_killed_and_comes_back(self, harness: Harness, es: Elasticsearch, cluster: Cluster) -> None:
-        """The node that takes the writes dies: its replica takes over, and it comes back under the stream."""
+        """The primary's node is killed: a replica takes over, and the node comes back."""
         with stream(harness, cluster) as writer:
             node = cluster.nodes[primary(es, harness)]
             node.kill()
@@ -132,7 +132,7 @@ class TestThreeNodes:
             assert eventually(cluster.whole, LONG)
 
     def test_the_elected_master_is_killed(self, harness: Harness, cluster: Cluster) -> None:
-        """The others elect another one; meanwhile nothing is dropped, and it is not needed back."""
+        """Another master is elected, and nothing is dropped meanwhile."""
         with stream(harness, cluster) as writer:
             master = cluster.elected()
             assert master is not None
@@ -141,14 +141,14 @@ class TestThreeNodes:
             assert writer.beyond(2_000)
 
     def test_a_rolling_restart(self, harness: Harness, cluster: Cluster) -> None:
-        """All three restart in order, one after the other, each when the cluster is whole again."""
+        """All nodes restart, one after the other, each when the cluster is green."""
         with stream(harness, cluster):
             for node in cluster.nodes:
                 node.restart()
                 assert eventually(cluster.whole, LONG)
 
     def test_two_of_three_are_killed(self, harness: Harness, cluster: Cluster) -> None:
-        """Without a majority the cluster takes nothing: the sidecar waits until they are back."""
+        """Without a majority the sidecar waits until the nodes are back."""
         with stream(harness, cluster) as writer:
             for node in cluster.nodes[1:]:
                 node.kill()
@@ -156,7 +156,7 @@ class TestThreeNodes:
             cluster.start()  # both: either may hold the only copy that is up to date
 
     def test_the_first_host_is_down_at_the_start(self, harness: Harness, cluster: Cluster) -> None:
-        """The other hosts of the configuration serve as well: ``--once`` ships everything and exits 0."""
+        """``--once`` uses the other hosts and exits 0."""
         cluster.nodes[0].stop()
         write(harness.logs / "neuroflow.log", 0, 1_000)
         result = harness.once()
@@ -165,12 +165,12 @@ class TestThreeNodes:
 
 
 class Held:
-    """A stream whose write index takes requests and does not finish them: they wait for a copy that has no place.
+    """A stream whose write index accepts requests without finishing them, since they wait for a replica.
 
     Args:
         harness: whose stream ``app``; it has documents.
         es: to the cluster.
-        node: the node that holds the first copy.
+        node: the node with the primary shard.
     """
 
     def __init__(self, harness: Harness, es: Elasticsearch, node: int) -> None:
@@ -194,7 +194,7 @@ class Held:
         return any(self._stream in task["description"] for task in tasks)
 
     def roll_over(self) -> None:
-        """Another index is the write index; the request goes on in the old one."""
+        """Make another index the write index; the request goes on in the old one."""
         assert eventually(self.under_way)
         self._es.indices.rollover(alias=self._stream)
         assert self.under_way()
@@ -224,10 +224,10 @@ def each_line_once(harness: Harness, held: Held) -> None:
 
 
 class TestRolloverUnderWay:
-    """A request is under way while its stream rolls over: its documents land in the old index, later."""
+    """A stream rolls over during a request, whose documents arrive in the old index, later."""
 
     def test_killed(self, harness: Harness, held: Held) -> None:
-        """What the killed process sent is found when it has landed; lines that were never sent do not wait for it."""
+        """Documents of the killed process are found when they arrive; unsent lines do not wait for them."""
         process = harness.start()
         held.roll_over()
         harness.kill(process)
@@ -239,7 +239,7 @@ class TestRolloverUnderWay:
         assert harness.stop(process)[0] == 0
 
     def test_timed_out(self, harness: Harness, held: Held) -> None:
-        """The same where nobody was killed, but the answer came too late."""
+        """The same after a time-out instead of a kill."""
         with (harness.folder / "said").open("w+") as said:
             process = harness.start(said=said)
             held.roll_over()

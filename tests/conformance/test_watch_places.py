@@ -1,4 +1,4 @@
-"""Directories that come, go and move; files that may not be read; names of any bytes."""
+"""Directories that appear, vanish and move; unreadable files; names of any bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.in_process
 
 
 def without_privilege() -> list[str]:
-    """What a command is put behind so that permissions bind it, which root may pass over."""
+    """A command prefix that makes permissions bind root as well."""
     if as_other_user():
         return []
     before = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
@@ -34,7 +34,7 @@ def without_privilege() -> list[str]:
 class TestUnreadable:
     @pytest.mark.program
     def test_a_file(self, harness: Harness) -> None:
-        """A file that may not be read is named once, the others go on; once it may be read it is."""
+        """An unreadable file is reported once, and read when it is readable."""
         log, other = Log(harness), Log(harness, "celery")
         log.write(5)
         log.path.chmod(0)
@@ -48,7 +48,7 @@ class TestUnreadable:
 
     @pytest.mark.program
     def test_a_file_while_it_grows(self, harness: Harness) -> None:
-        """Its permission is taken away and given back while it grows: it is gone on with."""
+        """A file that is unreadable for a while goes on at its position."""
         log = Log(harness)
         log.write(20)
         shipping = harness.shipping("stopped", before=without_privilege())
@@ -63,7 +63,7 @@ class TestUnreadable:
 
     @pytest.mark.program
     def test_a_directory(self, harness: Harness) -> None:
-        """A directory that may not be listed is named once, and read once it may be."""
+        """An unreadable directory is reported once, and read when it is readable."""
         log = Log(harness, "celery")
         log.write(5)
         log.path.parent.chmod(0)
@@ -75,7 +75,7 @@ class TestUnreadable:
 
     @pytest.mark.program
     def test_a_gzip_file(self, harness: Harness) -> None:
-        """A rotated gzip file that may not be read yet does not make its log be read twice."""
+        """An unreadable rotated gzip file does not make its log be read twice."""
         log = Log(harness)
         shipping = harness.shipping(before=without_privilege())
         log.write(40)
@@ -91,7 +91,7 @@ class TestUnreadable:
         shipping.ends_with(log.expected, log.dataset)
 
     def test_a_directory_in_a_log_s_place(self, harness: Harness) -> None:
-        """A directory that is called like a log is said and harms nothing, nor does a pipe that nobody writes."""
+        """A directory or a pipe with a log's name is reported, and other logs go on."""
         log = Log(harness, "celery")
         place = harness.logs / "neuroflow.log"
         place.mkdir()
@@ -107,7 +107,7 @@ class TestUnreadable:
 class TestDirectories:
     @pytest.mark.parametrize("kind", ["celery", "pipeline", "audit"])
     def test_that_appear_late(self, harness: Harness, kind: str) -> None:
-        """A directory made while it runs is found with what is in it."""
+        """A directory that is created during the run is read."""
         shipping = harness.shipping()
         shipping.looks()
         log = Log(harness, kind)
@@ -119,7 +119,7 @@ class TestDirectories:
     @WHEN
     @pytest.mark.parametrize("kind", ["app", "celery", "pipeline"])
     def test_that_move_away_and_come_back(self, harness: Harness, kind: str, when: When) -> None:
-        """A log's directory (an unmounted disk) goes and comes back with its files grown: they are gone on with."""
+        """A log's directory vanishes and comes back with grown files, which go on at their positions."""
         log, shipping = followed(harness, 20, kind, when=when)
         place, away = log.path.parent, harness.folder / "away"
         with shipping.meanwhile():
@@ -133,7 +133,7 @@ class TestDirectories:
 
     @pytest.mark.parametrize("kind", ["app", "celery", "pipeline"])
     def test_that_are_deleted_and_made_anew(self, harness: Harness, kind: str) -> None:
-        """Cleaned up with all that was in them, and made anew by the next run."""
+        """Directories are deleted with their logs and created again by the next run."""
         log = Log(harness, kind)
         shipping = harness.shipping()
         for count in (20, 3, 40):
@@ -148,7 +148,7 @@ class TestDirectories:
         shipping.ends_with(log.expected, log.dataset)
 
     def test_with_an_unread_rest(self, harness: Harness) -> None:
-        """The whole log directory is moved away while lines in it are unread: they are read through open handles."""
+        """Unread lines of a moved log directory are read through open handles."""
         log, shipping = followed(harness, 20)
         with shipping.between_two_looks():
             log.write(500)
@@ -160,7 +160,7 @@ class TestDirectories:
 
     @WHEN
     def test_behind_a_link_that_moves_on(self, harness: Harness, when: When) -> None:
-        """The log directory is a link to a release's own, and is set to the next release's."""
+        """The log directory is a link to a release's directory, and then to the next one's."""
         first, second = harness.folder / "release-1", harness.folder / "release-2"
         harness.logs.rmdir()
         first.mkdir()
@@ -178,7 +178,7 @@ class TestDirectories:
         shipping.ends_with(log.expected, log.dataset)
 
     def test_behind_a_link_with_an_unread_rest(self, harness: Harness) -> None:
-        """What was unread in the old release's log when the link moved on is read as well."""
+        """Unread lines of the old release's log are read after the link changes."""
         first, second = harness.folder / "release-1", harness.folder / "release-2"
         harness.logs.rmdir()
         first.mkdir()
@@ -195,12 +195,12 @@ class TestDirectories:
 
 @pytest.mark.program
 class TestEventsComeBack:
-    """With scans ten minutes apart a line arrives in time only if events tell of it."""
+    """With ten minutes between scans only events make a line arrive in time."""
 
     @pytest.mark.parametrize("kind", ["app", "celery", "pipeline"])
     @pytest.mark.parametrize("how", ["deleted", "renamed"])
     def test_when_a_directory_is_made_anew(self, harness: Harness, kind: str, how: str) -> None:
-        """The log directory, or one below it, is deleted or renamed away, and there is a new one."""
+        """The log directory, or one below it, is deleted or renamed and created again."""
         harness.configure(scan_interval=600)
         log, shipping = followed(harness, 5, kind)
         for count in (3, 4):
@@ -215,7 +215,7 @@ class TestEventsComeBack:
         shipping.ends_with(log.expected, log.dataset)
 
     def test_when_the_log_directory_is_made_late(self, harness: Harness) -> None:
-        """It is not there at the start."""
+        """The log directory does not exist at the start."""
         harness.configure(scan_interval=600)
         harness.logs.rmdir()
         shipping = harness.shipping()
@@ -228,7 +228,7 @@ class TestEventsComeBack:
         shipping.ends_with(log.expected, log.dataset)
 
     def test_when_a_link_is_pointed_elsewhere(self, harness: Harness) -> None:
-        """The log directory is a link: events come through it, also when it leads elsewhere."""
+        """Events arrive through a linked log directory, also after the link changes."""
         harness.configure(scan_interval=600)
         places = [harness.folder / f"release-{number}" for number in (1, 2)]
         for place in places:
@@ -253,7 +253,9 @@ class TestNames:
     )
     @pytest.mark.parametrize("when", ["running", "killed"])
     def test_of_any_bytes(self, harness: Harness, name: bytes, when: When) -> None:
-        """Blanks, other scripts, bytes that are no UTF-8, line feeds, wildcards: shipped and rotated like any."""
+        """Files with blanks, other scripts, invalid UTF-8, line feeds or wildcards in their names are shipped and
+        rotated.
+        """
         log = Log(harness, "celery", f"celery/{os.fsdecode(name)}")
         shipping = harness.shipping(when)
         log.write(20)
@@ -267,7 +269,7 @@ class TestNames:
         assert len(paths) <= 2
 
     def test_a_directory_of_any_bytes(self, harness: Harness) -> None:
-        """The same in a pipeline's folder."""
+        """The same for a pipeline's folder."""
         folder = os.fsdecode(b"qsi \xff\nprep")
         logs = [Log(harness, "pipeline", f"pipelines/{folder}/x_{run}_20260301_100000.log") for run in (1, 2)]
         shipping = harness.shipping()
@@ -276,7 +278,7 @@ class TestNames:
         shipping.ends_with(sum((log.expected for log in logs), start=Counter()), "pipeline")
 
     def test_the_log_directory_of_any_letters(self, harness: Harness) -> None:
-        """A log directory whose own name has blanks, other scripts and wildcards in it."""
+        """The log directory's own name has blanks, other scripts and wildcards."""
         harness.logs.rmdir()
         harness.logs = harness.folder / "Łogs [of] the *neuro?flow*"
         harness.configure()

@@ -1,4 +1,4 @@
-"""A configuration that can't be used ends nothing that runs, and no credential is ever said."""
+"""An invalid configuration does not end a running sidecar, and no message contains a credential."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ KEPT = "the configuration in use is kept"
 
 
 def write(log: Path, *messages: str) -> None:
-    """Lines in the application's log."""
+    """Append lines to the application's log."""
     with log.open("a") as file:
         file.writelines(f'{{"event": "{message}"}}\n' for message in messages)
 
 
 def changed(before: str, sections: dict[str, Any]) -> bytes:
-    """The configuration of before with some keys changed."""
+    """The original configuration with some keys changed."""
     document = json.loads(before)
     for section, keys in sections.items():
         document.setdefault(section, {}).update(keys)
@@ -37,14 +37,14 @@ def changed(before: str, sections: dict[str, Any]) -> bytes:
 
 
 def hups(sidecar: Watched, says: str) -> None:
-    """SIGHUP, and wait for what is said of it."""
+    """Send SIGHUP, and wait for this message."""
     said = len(sidecar.said)
     sidecar.send(signal.SIGHUP)
     assert sidecar.comes(lambda: says in sidecar.said[said:]), sidecar.said[said:]
 
 
 def test_what_runs_goes_on(faked: FakedHarness) -> None:
-    """Wrong in whichever way: the one in use stays in use, as a whole, with a sentence, and lines go on coming."""
+    """With any invalid configuration the one in use stays in use, with a sentence, and shipping goes on."""
     faked.configure(max_line_bytes=1000)
     write(faked.log, "first")
     sidecar = Watched(faked)
@@ -61,7 +61,7 @@ def test_what_runs_goes_on(faked: FakedHarness) -> None:
     assert sidecar.comes(lambda: faked.fake.documents == 1 + len(contents)), sidecar.said
     # The file with a good one and a wrong one after the other, as somebody mends it.
     faked.config.write_bytes(changed(before, {"shipper": {"environment": "mended"}}))
-    hups(sidecar, "configuration read again (shipper.environment)")
+    hups(sidecar, "configuration reloaded (shipper.environment)")
     write(faked.log, "last")
     assert sidecar.comes(lambda: faked.fake.documents == 2 + len(contents))
     sidecar.send(signal.SIGTERM)
@@ -72,7 +72,7 @@ def test_what_runs_goes_on(faked: FakedHarness) -> None:
 
 
 def test_an_editor_saves_the_file(faked: FakedHarness) -> None:
-    """It truncates and then writes, and SIGHUP comes in between: what counts is what it wrote."""
+    """A SIGHUP while an editor saves the file applies the saved content."""
     write(faked.log, "first")
     sidecar = Watched(faked)
     assert sidecar.comes(lambda: faked.fake.documents == 1)
@@ -83,12 +83,12 @@ def test_an_editor_saves_the_file(faked: FakedHarness) -> None:
     with faked.config.open("ab", buffering=0) as file:
         for part in (content[:40], content[40:]):
             file.write(part)
-    assert sidecar.says("configuration read again (shipper.environment)")
+    assert sidecar.says("configuration reloaded (shipper.environment)")
     assert KEPT not in sidecar.said
 
 
 def test_a_directory_that_may_not_be_entered(faked: FakedHarness) -> None:
-    """An input below it, or the log directory, ends nothing: it is said, and read once it may be."""
+    """A closed input or log directory is logged, and read when it is open."""
     shut = faked.folder / "shut"
     (shut / "in").mkdir(parents=True)
     write(shut / "in" / "neuroflow.log", "behind")
@@ -131,7 +131,7 @@ def test_a_directory_that_may_not_be_entered(faked: FakedHarness) -> None:
     {"hosts": "http://someone:{}@127.0.0.1:{}"},
 ])  # fmt: skip
 def test_nobody_repeats_a_credential(faked: FakedHarness, settings: dict[str, str]) -> None:
-    """A proxy whose error pages show the request's headers, or that asks for another password."""
+    """Error pages of a proxy that show the request's headers are quoted without credentials."""
 
     def echo(one: Exchange) -> None:
         given = one.authorization or ""
@@ -160,7 +160,7 @@ def test_nobody_repeats_a_credential(faked: FakedHarness, settings: dict[str, st
 
 
 def test_a_bug_does_not_say_it_either(faked: FakedHarness) -> None:
-    """The trace of an error that nobody foresaw, in whichever thread, and a library's warning."""
+    """Tracebacks in any thread, and warnings of libraries, contain no credential."""
     faked.configure(elasticsearch={"api_key": SECRET})
     code = (
         "import sys, threading, warnings\nfrom shipper.cli import ship, connected\n"

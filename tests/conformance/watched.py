@@ -1,4 +1,4 @@
-"""A sidecar that is looked at while it runs: what it says, and what memory it takes."""
+"""The output and the memory of a running sidecar."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tests.conformance.harness import PATIENCE, Harness, alive, eventually
 
 
 class Watched:
-    """A running sidecar whose words are kept; it is ended with the harness.
+    """A running sidecar whose output is kept; it is ended with the harness.
 
     Args:
         harness: where it runs.
-        before: what its command line is put behind, such as a shell that sets limits.
+        before: a prefix of its command line, such as a shell that sets limits.
         arguments: of the command.
     """
 
@@ -41,17 +41,17 @@ class Watched:
 
     @property
     def said(self) -> str:
-        """What it has said so far; all of it when it has ended."""
+        """Its output so far."""
         if not alive(self.process):
             self._listener.join(PATIENCE)
         return "".join(self._lines)
 
     def comes(self, wanted: Callable[[], bool]) -> bool:
-        """Whether it comes true while the sidecar lives."""
+        """Whether the condition becomes true while the sidecar lives."""
         return eventually(lambda: wanted() or not alive(self.process)) and wanted()
 
     def says(self, words: str) -> bool:
-        """Whether it says so."""
+        """Whether it prints this."""
         return self.comes(lambda: words in self.said)
 
     def send(self, number: int) -> None:
@@ -70,7 +70,7 @@ class Watched:
 
 
 def peak_memory(process: subprocess.Popen[str]) -> int:
-    """The most memory that a running process had, bytes; 0 when it is over."""
+    """The peak memory of a running process, bytes; 0 after its end."""
     try:
         found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())
     except OSError:
@@ -79,7 +79,7 @@ def peak_memory(process: subprocess.Popen[str]) -> int:
 
 
 def once_measured(harness: Harness) -> tuple[int, int]:
-    """Ship everything there is; gives the exit code and the most memory it was seen to have, bytes."""
+    """Ship all present lines; gives the exit code and the peak memory, bytes."""
     memory = 0
     with (harness.folder / "said").open("w") as said:
         process = subprocess.Popen(harness.command("--once"), stderr=said, text=True)

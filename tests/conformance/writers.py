@@ -1,4 +1,4 @@
-"""What writes the logs of a case: numbered lines in the formats of the application, and ways to rotate them."""
+"""The writers of a case's logs: numbered lines in the application's formats, and ways to rotate."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def audit_line(text: str) -> str:
 
 
 class Kind(NamedTuple):
-    """One of the application's logs: where it lies, where it goes, how a line is written."""
+    """One of the application's logs: its place, its stream, and its lines."""
 
     path: str
     dataset: Dataset
@@ -53,9 +53,8 @@ KINDS = {
 
 
 class Log:
-    """A log whose lines are numbered.
-
-    ``path`` is where it is written, ``expected`` how often each message should be in the index.
+    """A log of numbered lines. ``path`` is where it is written, ``expected`` how often each message should be in
+    the index.
 
     Args:
         harness: whose log directory it lies in.
@@ -74,48 +73,48 @@ class Log:
         self._next = 0
 
     def text(self, count: int) -> str:
-        """The next so many lines, counted as to be indexed."""
+        """The next lines, which are expected in the index."""
         messages = [f"n{number:0{self._width}}" for number in range(self._next, self._next + count)]
         self._next += count
         self.expected.update(messages)
         return "".join(map(self.kind.line, messages))
 
     def write(self, count: int, path: Path | None = None) -> None:
-        """Append the next so many lines."""
+        """Append the next lines."""
         with (path or self.path).open("a") as file:
             file.write(self.text(count))
 
     def again(self, text: str) -> str:
-        """The same text once more, counted once more for each of its lines."""
+        """The same text once more, with each line expected once more."""
         of = {self.kind.line(message): message for message in self.expected}
         self.expected.update(of[line] for line in text.splitlines(keepends=True))
         return text
 
     def sibling(self, suffix: str) -> Path:
-        """The path of a rotated life."""
+        """The path of a rotated file."""
         return self.path.with_name(self.path.name + suffix)
 
     def shift(self, most: int = 10) -> None:
-        """Rename ``.1`` to ``.2`` and so on; what would be beyond ``most`` is deleted."""
+        """Rename ``.1`` to ``.2`` and so on; files beyond ``most`` are deleted."""
         self.sibling(f".{most}").unlink(missing_ok=True)
         for number in range(most - 1, 0, -1):
             if (old := self.sibling(f".{number}")).exists():
                 old.rename(self.sibling(f".{number + 1}"))
 
     def copytruncate(self, suffix: str = ".1") -> None:
-        """What logrotate does with ``copytruncate``: the chain shifts, the log is copied and cut off."""
+        """Rotate as logrotate's ``copytruncate``: the chain shifts, the log is copied and truncated."""
         self.shift()
         shutil.copyfile(self.path, self.sibling(suffix))
         os.truncate(self.path, 0)
 
     def rotate(self, most: int = 10) -> None:
-        """What RotatingFileHandler does: the chain shifts and the log becomes ``.1``."""
+        """Rotate as RotatingFileHandler: the chain shifts and the log becomes ``.1``."""
         self.shift(most)
         self.path.rename(self.sibling(".1"))
 
 
 def compress(path: Path, to: Path | None = None) -> None:
-    """What gzip does, but with a file that is whole from the beginning."""
+    """Gzip a file, complete from the beginning."""
     whole = path.with_name(f"{path.name}.part")
     whole.write_bytes(gzip.compress(path.read_bytes()))
     whole.rename(to or f"{path}.gz")
@@ -125,7 +124,7 @@ def compress(path: Path, to: Path | None = None) -> None:
 def followed(
     harness: Harness, count: int, kind: str = "app", *, width: int = 4, when: When = "running"
 ) -> tuple[Log, Shipping]:
-    """A log whose first lines have been shipped, and the sidecar that follows it."""
+    """A log whose first lines are shipped, and the sidecar that follows it."""
     log = Log(harness, kind, width=width)
     shipping = harness.shipping(when)
     log.write(count)

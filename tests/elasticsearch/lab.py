@@ -1,4 +1,4 @@
-"""The log files of a small laboratory: two people, a few runs, and everything that a view has trouble with."""
+"""The log files of a small laboratory: two people, a few runs, and values that are hard to display."""
 
 # ruff: noqa: E501 - a log line a line reads best
 
@@ -29,31 +29,19 @@ def _event(time: str, event: str, level: str = "info", component: str | None = N
 WORKFLOW_LOG = [
     _event("12:43:02.100000", "workflow.started", workflow_run_id=1, trigger="manual"),
     _event("12:43:03.000000", "stage.started", stage="bids_conversion", workflow_run_id=1),
-    _event(
-        "12:50:03.500000",
-        "stage.completed",
-        stage="bids_conversion",
-        workflow_run_id=1,
-        tasks_queued=1,
-        duration=420.5,
-    ),
+    _event("12:50:03.500000", "stage.completed", stage="bids_conversion", workflow_run_id=1, tasks_queued=1,
+     duration=420.5),
     _event("12:50:04.000000", "stage.started", stage="qsiprep", workflow_run_id=1),
     _event("13:50:04.000000", "stage.completed", stage="qsiprep", workflow_run_id=1, tasks_queued=2, duration=3600),
     _event("13:50:22.100000", "workflow.completed", workflow_run_id=1, duration=4040, stages=2),
     _event("14:00:00.000000", "workflow.started", workflow_run_id=2, trigger="scheduled"),
     _event("14:00:01.000000", "stage.started", stage="qsirecon", workflow_run_id=2),
-    _event(
-        "14:01:30.000000",
-        "stage.failed",
-        "error",
-        stage="qsirecon",
-        workflow_run_id=2,
-        errors=["timeout", "[/red] disk full"],
-    ),
+    _event("14:01:30.000000", "stage.failed", "error", stage="qsirecon", workflow_run_id=2,
+     errors=["timeout", "[/red] disk full"]),
     _event("14:01:31.000000", "workflow.failed", "error", workflow_run_id=2, error="Stage qsirecon failed"),
     _event("14:02:00.000000", "workflow.started", workflow_run_id=10, trigger="event"),
     _event("14:02:01.000000", "stage.started", stage="bids_conversion", workflow_run_id=10),
-]
+]  # fmt: skip
 
 APPLICATION_LOG = [
     _event("12:40:00.000000", "discovery.started", component="discovery", path="/data/dicom"),

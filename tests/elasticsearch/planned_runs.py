@@ -143,27 +143,25 @@ class Run:
 
     @property
     def delay(self) -> timedelta:
-        """By which everything that is known of it is later than it was."""
+        """How much later everything about it becomes known."""
         return LATER if self.source == "audit" else timedelta()
 
     @property
     def created_at(self) -> datetime:
-        """When it was first heard of."""
+        """When it was first mentioned."""
         return self.created + self.delay
 
     @property
     def started_at(self) -> datetime | None:
-        """When its last attempt began."""
         return None if self.end == "queued" else self._starts(self.attempts - 1) + self.delay
 
     @property
     def ended_at(self) -> datetime | None:
-        """When its last attempt ended."""
         return None if self.started_at is None or self.end == "running" else self.started_at + TAKES
 
     @property
     def updated_at(self) -> datetime:
-        """When it was last heard of."""
+        """When it was last mentioned."""
         *_, (last, _) = self._turns()
         return last + (LATER if self.source in {"audit", "both"} else timedelta())
 
@@ -175,7 +173,6 @@ class Run:
 
     @property
     def error(self) -> str | None:
-        """Why it failed."""
         if self.end != "failed" or self.ended_at is None:
             return None
         return self._error(self.ended_at - self.delay)

@@ -1,4 +1,4 @@
-"""A node that asks who is there: its settings, and users as the file realm stores them."""
+"""A node with security: its settings, and users in the form of the file realm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why nothing was found, on a node with security: who may not read is told so, and not that there is nothing."""
+"""On a node with security, commands tell a missing privilege from missing data."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ As = Callable[[str], Elasticsearch]
 
 @pytest.fixture(scope="module")
 def secured() -> Iterator[Node]:
-    """A node that asks who is there."""
+    """A node with security."""
     try:
         with running_node(settings=SECURITY, heap="512m", brief=True) as node:
             if not isinstance(node, ProcessNode):
@@ -82,7 +82,7 @@ def who(secured: Node) -> Iterator[As]:
 
 
 def test_what_a_search_hides(who: As) -> None:
-    """Elasticsearch itself: who may read something is not told, but given nothing, of what may not be read."""
+    """Elasticsearch omits what a key may not read from a search, without an error."""
     for index in ([WORKFLOW], [CELERY]):
         answer = who("partial").search(index=index, ignore_unavailable=True)
         assert answer["hits"]["total"]["value"] == 0
@@ -91,7 +91,7 @@ def test_what_a_search_hides(who: As) -> None:
 
 
 def test_reader_is_told_what_there_is(who: As) -> None:
-    """No stream yet, or one that holds something else."""
+    """A key with read learns whether the stream is missing or holds other data."""
     assert absence(who("reader"), [CELERY]) is Absence.MISSING
     assert absence(who("reader"), [CELERY, APP]) is Absence.UNMATCHED
     who("admin").indices.create(index="neuroflow-runs-there")
@@ -105,11 +105,11 @@ def test_reader_is_told_what_there_is(who: As) -> None:
     [("stranger", [APP]), ("stranger", [CELERY]), ("partial", [APP, WORKFLOW]), ("partial", [CELERY])],
 )
 def test_who_may_not_read_is_told(secured: Node, who: As, user: str, index: list[str]) -> None:
-    """Whether it exists or not: a sentence that names the privilege that lacks."""
+    """A key without read learns which privilege it lacks, whether the stream exists or not."""
     with pytest.raises(AuthorizationException) as raised:
         absence(who(user), index)
     sentence = explain(raised.value, settings_of(secured, user))
-    assert "refuses this (403): the key lacks a privilege" in sentence
+    assert "refuses this (403): the API key lacks a privilege" in sentence
     assert "read" in sentence
 
 
@@ -124,21 +124,14 @@ def run(node: Node, user: str, folder: Path, *args: str) -> Result:
 
 
 COMMANDS = (
-    ["show"],
-    ["audit"],
-    ["workflow"],
-    ["workflow", "1"],
-    ["pipeline", "1"],
-    ["stats"],
-    ["stats", "failures"],
-    ["tasks"],
-    ["search", "three"],
+    ["show"], ["audit"], ["workflow"], ["workflow", "1"], ["pipeline", "1"], ["stats"], ["stats", "failures"],
+    ["tasks"], ["search", "three"],
     ["search", "three", "-C", "1"],
-)
+)  # fmt: skip
 
 
 def test_reader_sees_the_lines(secured: Node, who: As, tmp_path: Path) -> None:
-    """Reading is all that the views need, for a page and for many."""
+    """The views need read only, for one page and for many."""
     assert who("reader")
     for tail in ("50", "5000"):
         result = run(secured, "reader", tmp_path, "show", "--tail", tail, "--format", "ndjson")
@@ -148,7 +141,7 @@ def test_reader_sees_the_lines(secured: Node, who: As, tmp_path: Path) -> None:
 @pytest.mark.parametrize("args", [(), ("--tail", "5000"), ("-f",)])
 @pytest.mark.parametrize("user", ["stranger", "partial"])
 def test_forbidden_is_no_absence(secured: Node, who: As, tmp_path: Path, user: str, args: tuple[str, ...]) -> None:
-    """Where the key may not read, the command ends with a sentence, whichever way it looks."""
+    """A key without read gets a sentence and an error code from every way of searching."""
     assert who(user)
     result = run(secured, user, tmp_path, "show", "--dataset", "workflow", *args)
     assert (3, "") == (result.exit_code, result.stdout)
@@ -158,8 +151,8 @@ def test_forbidden_is_no_absence(secured: Node, who: As, tmp_path: Path, user: s
 @pytest.mark.parametrize(
     "command", [["show"], ["show", "--tail", "900"], ["search", "one"], ["search", "one", "-C", "1"]]
 )
-def test_what_is_left_out_is_said(secured: Node, who: As, tmp_path: Path, command: list[str]) -> None:
-    """A key that may read one stream of several shows that one, and which it may not; a full one says nothing."""
+def test_unreadable_streams_are_named(secured: Node, who: As, tmp_path: Path, command: list[str]) -> None:
+    """A key that may read some streams sees their lines and the names of the others."""
     assert who("partial")
     result = run(secured, "partial", tmp_path, *command)
     assert (0, True) == (result.exit_code, "one" in result.stdout)
@@ -171,7 +164,7 @@ def test_what_is_left_out_is_said(secured: Node, who: As, tmp_path: Path, comman
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_reading_is_enough(secured: Node, who: As, tmp_path: Path, command: list[str]) -> None:
-    """Every command works with a key that may only read: it finds, or says that there is nothing."""
+    """Every command works with a key that may only read."""
     assert who("reader")
     result = run(secured, "reader", tmp_path, *command)
     assert (0 if command == ["show"] else 1) == result.exit_code, result.output
@@ -182,7 +175,7 @@ def test_reading_is_enough(secured: Node, who: As, tmp_path: Path, command: list
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_no_command_hides_that_it_may_not_read(secured: Node, who: As, tmp_path: Path, command: list[str]) -> None:
-    """Without the privilege every command ends with a sentence, and prints nothing."""
+    """Without the privilege every command ends with a sentence, and prints no line."""
     assert who("stranger")
     result = run(secured, "stranger", tmp_path, *command)
     assert 3 == result.exit_code, result.output

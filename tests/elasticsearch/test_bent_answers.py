@@ -1,4 +1,4 @@
-"""Whatever is answered to a command: a sentence and an exit code, or the right output; never a traceback."""
+"""Whatever a server answers, a command gives the right output, or a sentence and an exit code; never a traceback."""
 
 from __future__ import annotations
 
@@ -37,20 +37,15 @@ LOGS = [
     ("show", "--tail", "500", "--format", "ndjson"),
     ("pipeline", "2"),
     ("pipeline", "2", "--format", "json"),
-    ("pipeline", "99"),
-    ("audit",),
-    ("workflow",),
-    ("workflow", "1"),
+    ("pipeline", "99"), ("audit",), ("workflow",), ("workflow", "1"),
     ("workflow", "2", "--format", "json"),
-    ("workflow", "77"),
-    ("stats",),
+    ("workflow", "77"), ("stats",),
     ("stats", "pipelines", "--format", "json"),
-    ("search", "pipeline"),
-    ("search", "nosuchword"),
+    ("search", "pipeline"), ("search", "nosuchword"),
     ("search", "-C", "2", "failed"),
     ("search", "--tail", "3", "-A", "1", "run_id:2"),
     ("tasks",),
-]
+]  # fmt: skip
 
 Run = Callable[[], Result]
 
@@ -89,7 +84,7 @@ def run(node: Node, namespace: str, tmp_path: Path) -> Callable[[str, tuple[str,
 def test_commands_survive_any_answer(
     run: Callable[[str, tuple[str, ...]], Result], program: str, arguments: tuple[str, ...]
 ) -> None:
-    """One answer of those that a command gets is bent: it says so and exits 3, or does what it does otherwise."""
+    """One answer to a command is faulty: the command exits 3 with a sentence, or gives the usual output."""
     tape = Tape()
     with tape.recording():
         right = run(program, arguments)
@@ -112,7 +107,7 @@ def test_commands_survive_any_answer(
 
 
 def _ended(result: Result) -> None:
-    """A command ends by itself, never by an exception."""
+    """The command ended by itself, without an exception."""
     if not isinstance(result.exception, SystemExit) and result.exception is not None:
         raise result.exception
 
@@ -120,7 +115,7 @@ def _ended(result: Result) -> None:
 def test_following_survives_any_answer(
     run: Callable[[str, tuple[str, ...]], Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """``show -f``: before the first lines it exits 3 with a sentence; behind them it says so, and waits."""
+    """``show -f`` exits 3 before the first lines; after them it reports the fault and waits."""
     tape, pauses = Tape(), 0
 
     def ship_more() -> None:
@@ -167,7 +162,7 @@ def test_following_survives_any_answer(
 def test_replaying_survives_any_answer(
     run: Callable[[str, tuple[str, ...]], Result], namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """``dead-letters replay`` counts every letter, or says so, exits 3, and has every letter still."""
+    """``dead-letters replay`` accounts for every letter, or exits 3 and keeps every letter."""
     skipped = 0.0
 
     def skip(seconds: float) -> None:
@@ -203,7 +198,7 @@ def test_replaying_survives_any_answer(
     tape = Tape()
     with tape.recording():
         right = again()
-    assert (NOT_ALL, "2 indexed, 1 still refused") == (right.exit_code, right.stdout.strip()), right.output
+    assert (NOT_ALL, "2 indexed, 1 rejected again") == (right.exit_code, right.stdout.strip()), right.output
 
     @settings(max_examples=2 * EXAMPLES, suppress_health_check=list(HealthCheck), deadline=None)
     @given(wrong=st.integers(0, tape.requests - 1), seed=st.integers(0, 2**32), for_ever=st.booleans())

@@ -1,4 +1,4 @@
-"""Celery's workers that log through ``shipper.emit``: ``neuroflow-logs tasks`` tells what became of their tasks."""
+"""``neuroflow-logs tasks`` shows the tasks of Celery workers that log through ``shipper.emit``."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ app.Worker(pool="prefork", concurrency=2, loglevel="INFO", redirect_stdouts=True
     params=["json", *(pytest.param(one, marks=pytest.mark.thorough) for one in ("console", "in children too"))],
 )
 def worked(request: pytest.FixtureRequest, node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The logs of a worker that has worked, shipped; gives the harness and the tasks' ids."""
+    """The shipped logs of a worker; gives the harness and the ids of the tasks."""
     folder = tmp_path_factory.mktemp("celery")
     harness = Harness(folder, node.url, f"t{uuid.uuid4().hex[:10]}")
     form = "console" if request.param == "console" else "json"
@@ -112,8 +112,8 @@ def worked(request: pytest.FixtureRequest, node: Node, tmp_path_factory: pytest.
 
 
 def rows(harness: Harness, *options: str) -> list[dict[str, Any]]:
-    """What ``neuroflow-logs tasks`` says."""
-    run = harness.run("tasks", "--format", "json", *options, module="shipper.cli.logs")
+    """The rows of ``neuroflow-logs tasks``."""
+    run = harness.ask("tasks", "--format", "json", *options, module="shipper.cli.logs")
     assert 0 == run.returncode, run.stderr
     found: list[dict[str, Any]] = json.loads(run.stdout)
     return found
@@ -132,7 +132,7 @@ class TestTasks:
         ],
     )
     def test_life(self, worked: tuple[Harness, dict[str, str]], task: str, states: list[str]) -> None:
-        """A task's states, under its id and name."""
+        """Each state of a task stands under its id and name."""
         harness, ids = worked
         name = "app.good" if task == "revoked" else f"app.{task}"
         found = rows(harness, "--task-id", ids[task])
@@ -141,7 +141,7 @@ class TestTasks:
         assert {ids[task]} == {row["neuroflow.task.id"] for row in found}
 
     def test_runtime(self, worked: tuple[Harness, dict[str, str]]) -> None:
-        """Of a task that succeeded, and of no other line."""
+        """The line of success has the runtime; no other line has one."""
         harness, _ = worked
         timed = [row for row in rows(harness) if row.get("event.duration") is not None]
         assert {"task.succeeded"} == {row["event.action"] for row in timed}
@@ -149,14 +149,14 @@ class TestTasks:
         assert all(0 <= row["event.duration"] < 300 * 10**9 for row in timed)
 
     def test_error(self, worked: tuple[Harness, dict[str, str]]) -> None:
-        """What went wrong, as from a log of Celery's own."""
+        """A failed task has its error, as from a log of Celery's own."""
         harness, ids = worked
         [failed] = [row for row in rows(harness, "--task-id", ids["bad"]) if row["event.action"] == "task.failed"]
         assert "no 'space' left" == failed["error.message"]
 
     def test_the_screen(self, worked: tuple[Harness, dict[str, str]]) -> None:
-        """It does not say that nothing was shipped."""
+        """The table has rows and no hint about missing data."""
         harness, ids = worked
-        run = harness.run("tasks", module="shipper.cli.logs")
+        run = harness.ask("tasks", module="shipper.cli.logs")
         assert (0, "") == (run.returncode, run.stderr)
         assert ids["good"] in run.stdout

@@ -32,22 +32,17 @@ FAILED = line(
 )
 DOCS = {
     "failed": ("app", FAILED),
-    "bold": ("pipeline", line(2, "wrote /out/sub-001_ses-01_run-02_bold.nii.gz in 3.5 s", generation="p", path="/p")),
+    "bold": ("pipeline",
+     line(2, "wrote /out/sub-001_ses-01_run-02_bold.nii.gz in 3.5 s", generation="p", path="/p")),
     "oom": ("pipeline", line(3, "Container OOMKilled, ses-02: 01 of 2", generation="p", path="/p")),
     "audit": ("audit", line(4, "Session status: a -> b", neuroflow={"audit": {"entity": "session:12"}})),
-    "task": (
-        "celery",
-        line(
-            5,
-            "task.failed",
-            log={"level": "warning", "logger": "neuroflow.workers.tasks"},
-            event={"action": "task.failed"},
-            neuroflow={"task": {"name": "neuroflow.run_bids", "id": "ab12-cd34"}, "run_id": "45"},
-        ),
-    ),
-    "plain": ("workflow", line(6, "Größe it's C:\\x [Node] 12:30:01 1,234.5 a=b 100% done!", log={"level": "info"})),
+    "task": ("celery", line(5, "task.failed", log={"level": "warning", "logger": "neuroflow.workers.tasks"},
+     event={"action": "task.failed"},
+     neuroflow={"task": {"name": "neuroflow.run_bids", "id": "ab12-cd34"}, "run_id": "45"})),
+    "plain": ("workflow",
+     line(6, "Größe it's C:\\x [Node] 12:30:01 1,234.5 a=b 100% done!", log={"level": "info"})),
     "late": ("workflow", line(7, "Memory was freed.  No limit", at=7200, path="/var/log/neuroflow/workflow.log")),
-}
+}  # fmt: skip
 
 
 class Finder:
@@ -81,109 +76,57 @@ EVERY = set(DOCS)
     ("query", "found"),
     [
         # Plain words: whole ones, in any case, parts of names, in whichever field, all of them.
-        ("failed", {"failed", "task"}),
-        ("FAILED qsiprep", {"failed"}),
-        ("pipeline.failed", {"failed"}),
-        ("456", {"failed"}),
-        ("45", {"task"}),
-        ("fail", set()),
-        ("memory limit", {"failed", "late"}),
+        ("failed", {"failed", "task"}), ("FAILED qsiprep", {"failed"}), ("pipeline.failed", {"failed"}),
+        ("456", {"failed"}), ("45", {"task"}), ("fail", set()), ("memory limit", {"failed", "late"}),
         ("memory exceeded qsiprep deep docker", {"failed"}),
-        ("keyerror", {"failed"}),
-        ("run_bids", {"task"}),
-        ("bids", {"task"}),
-        ("ab12-cd34", {"task"}),
-        ("ab12", set()),
-        ("session:12", {"audit"}),
-        ("workers", {"failed", "task"}),
-        ("exit_code", {"failed"}),
-        ("137", {"failed"}),
-        ("workflow.log", {"late"}),
-        ("nothing-like-it", set()),
+        ("keyerror", {"failed"}), ("run_bids", {"task"}), ("bids", {"task"}), ("ab12-cd34", {"task"}),
+        ("ab12", set()), ("session:12", {"audit"}), ("workers", {"failed", "task"}), ("exit_code", {"failed"}),
+        ("137", {"failed"}), ("workflow.log", {"late"}), ("nothing-like-it", set()),
         # Names of several words, also inside of longer ones, never across.
-        ("sub-001", {"bold"}),
-        ("ses-01", {"failed", "bold"}),
-        ("ses-02", {"oom"}),
-        ("run-02", {"bold"}),
-        ("sub-001_ses-01", {"bold"}),
-        ("ses-01_run", {"bold"}),
-        ("ses-0", set()),
-        ("001", {"bold"}),
-        ("bold.nii.gz", {"bold"}),
-        ("nii.gz", {"bold"}),
+        ("sub-001", {"bold"}), ("ses-01", {"failed", "bold"}), ("ses-02", {"oom"}), ("run-02", {"bold"}),
+        ("sub-001_ses-01", {"bold"}), ("ses-01_run", {"bold"}), ("ses-0", set()), ("001", {"bold"}),
+        ("bold.nii.gz", {"bold"}), ("nii.gz", {"bold"}),
         ("/out/sub-001_ses-01_run-02_bold.nii.gz", {"bold"}),
         # Quotes.
-        ('"Memory limit"', {"failed"}),
-        ('"limit memory"', set()),
+        ('"Memory limit"', {"failed"}), ('"limit memory"', set()),
         ('"Memory limit"~3', {"failed", "late"}),
         ('"docker run"', {"failed"}),
         # As it is pasted from a log.
         ("run_id=456", {"failed"}),
         ('error="Memory limit exceeded"', {"failed"}),
-        ("a=b", {"plain", "audit"}),
-        ("[Node]", {"plain"}),
-        ("12:30:01", {"plain"}),
-        ("1,234.5", {"plain"}),
-        ("C:\\\\x", {"plain"}),
-        ("it's", {"plain"}),
-        ("GRÖSSE OR größe", {"plain"}),
-        ("done!", {"plain"}),
-        ("ses-02: 01", {"oom"}),
-        ("-> status", {"audit"}),
+        ("a=b", {"plain", "audit"}), ("[Node]", {"plain"}), ("12:30:01", {"plain"}), ("1,234.5", {"plain"}),
+        ("C:\\\\x", {"plain"}), ("it's", {"plain"}), ("GRÖSSE OR größe", {"plain"}), ("done!", {"plain"}),
+        ("ses-02: 01", {"oom"}), ("-> status", {"audit"}),
         # Patterns.
-        ("OOM*", {"oom"}),
-        ("*killed", {"oom"}),
-        ("oom?illed", {"oom"}),
-        ("s?s-0*", {"failed", "bold", "oom"}),
-        ("ses-*_run-02", {"bold"}),
-        ("/OOM(Killed|ed)/", {"oom"}),
-        ("memry~", {"failed", "late"}),
-        ("memoyr~1^3", {"failed", "late"}),
-        ("*", EVERY),
-        ("*:*", EVERY),
+        ("OOM*", {"oom"}), ("*killed", {"oom"}), ("oom?illed", {"oom"}), ("s?s-0*", {"failed", "bold", "oom"}),
+        ("ses-*_run-02", {"bold"}), ("/OOM(Killed|ed)/", {"oom"}), ("memry~", {"failed", "late"}),
+        ("memoyr~1^3", {"failed", "late"}), ("*", EVERY), ("*:*", EVERY),
         # Fields.
-        ("log.level:error", {"failed"}),
-        ("level:ERROR", {"failed"}),
-        ("level:warn", {"task"}),
+        ("log.level:error", {"failed"}), ("level:ERROR", {"failed"}), ("level:warn", {"task"}),
         ("level:(error OR info)", {"failed", "plain"}),
-        ("level: error", {"failed"}),
-        ("neuroflow.run_id:456", {"failed"}),
-        ("run_id:45", {"task"}),
+        ("level: error", {"failed"}), ("neuroflow.run_id:456", {"failed"}), ("run_id:45", {"task"}),
         ("run_id:4*", {"failed", "task"}),
         ("run_id:(45 OR 456) -level:error", {"task"}),
         ("component:neuroflow.workers", {"failed", "task"}),
         ("log.logger:neuroflow.workers", {"failed"}),
         ("component:*tasks", {"task"}),
         ("component:/neuroflow\\.work.*/", {"failed", "task"}),
-        ("pipeline:qsipre~", {"failed"}),
-        ("session_id:01", {"failed"}),
-        ("session:ses-01", {"failed"}),
-        ("neuroflow.session_id:01", set()),
-        ("event:task.failed", {"task"}),
+        ("pipeline:qsipre~", {"failed"}), ("session_id:01", {"failed"}), ("session:ses-01", {"failed"}),
+        ("neuroflow.session_id:01", set()), ("event:task.failed", {"task"}),
         ("action:*.failed", {"failed", "task"}),
-        ("task:neuroflow.run_bids", {"task"}),
-        ("task_id:AB12-CD34", {"task"}),
-        ("entity:session\\:12", {"audit"}),
-        ("entity:session:12", {"audit"}),
-        ("dataset:app", {"failed"}),
-        ("error:memory", {"failed"}),
+        ("task:neuroflow.run_bids", {"task"}), ("task_id:AB12-CD34", {"task"}), ("entity:session\\:12", {"audit"}),
+        ("entity:session:12", {"audit"}), ("dataset:app", {"failed"}), ("error:memory", {"failed"}),
         ('error.message:"limit exceeded"', {"failed"}),
         ("error.stack_trace:KeyError", {"failed"}),
-        ("message:failed", {"failed", "task"}),
-        ("message:memory", {"late"}),
-        ("file:*workflow.log", {"late"}),
-        ("error:*", {"failed"}),
-        ("_exists_:task", {"task"}),
+        ("message:failed", {"failed", "task"}), ("message:memory", {"late"}), ("file:*workflow.log", {"late"}),
+        ("error:*", {"failed"}), ("_exists_:task", {"task"}),
         ("NOT neuroflow.run_id:*", EVERY - {"failed", "task"}),
         ("neuroflow.*:qsiprep", {"failed"}),
         # What lines say under keys of their own.
         ("neuroflow.extra.exit_code:137", {"failed"}),
-        ("exit_code:137", {"failed"}),
-        ("exit_code:*", {"failed"}),
-        ("exit_code:[100 TO 200]", {"failed"}),
+        ("exit_code:137", {"failed"}), ("exit_code:*", {"failed"}), ("exit_code:[100 TO 200]", {"failed"}),
         ('extra.nested.key:"deep value"', {"failed"}),
-        ("cmd:*docker*", {"failed"}),
-        ("neuroflow.extra:docker", {"failed"}),
+        ("cmd:*docker*", {"failed"}), ("neuroflow.extra:docker", {"failed"}),
         # Ranges.
         ("event.duration:>1000000000", {"failed"}),
         ("duration:>12s duration:<=12.3s", {"failed"}),
@@ -197,11 +140,8 @@ EVERY = set(DOCS)
         ("@timestamp:[2026-11-23T12:00:01Z TO now+100y]", EVERY),
         ("timestamp:<now-500d", set()),
         # Combined.
-        ("failed AND qsiprep", {"failed"}),
-        ("failed && NOT qsiprep", {"task"}),
-        ("failed -qsiprep", {"task"}),
-        ("failed !qsiprep", {"task"}),
-        ("+failed +bids", {"task"}),
+        ("failed AND qsiprep", {"failed"}), ("failed && NOT qsiprep", {"task"}), ("failed -qsiprep", {"task"}),
+        ("failed !qsiprep", {"task"}), ("+failed +bids", {"task"}),
         ("qsiprep OR bids", {"failed", "task"}),
         ("qsiprep || oomkilled", {"failed", "oom"}),
         ("oomkilled OR failed bids", {"oom", "task"}),
@@ -210,41 +150,39 @@ EVERY = set(DOCS)
         ("NOT (failed OR ses-01)", {"oom", "audit", "plain", "late"}),
         ("and", set()),
     ],
-)
+)  # fmt: skip
 def test_query(finder: Finder, query: str, found: set[str]) -> None:
-    """What a person types finds what that person means."""
+    """A query finds the lines that a person means by it."""
     assert found == finder.find("--utc", "--", query)
 
 
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("foo AND", "nothing follows AND"),
-        ("OR foo", "nothing stands before OR"),
-        ("a AND OR b", "nothing stands between AND and OR"),
-        ("(a", "a ( is never closed"),
-        ("a)", "a ) closes what was never opened"),
-        ("()", "nothing stands inside ()"),
-        ('"a b', 'a " is never closed'),
+        ("foo AND", "there is no term after AND"), ("OR foo", "there is no term before OR"),
+        ("a AND OR b", "there is no term between AND and OR"),
+        ("(a", "there is a ( without a )"),
+        ("a)", "there is a ) without a ("),
+        ("()", "there is no term inside ()"), ('"a b', 'there is a " without a closing "'),
         ("[1 TO", "a range is incomplete"),
         ("[1 TO 2]", "needs a field"),
         ("log.offset:[1 TO", "a range is incomplete"),
-        ("log.offset:abc", "log.offset holds numbers, and 'abc' is none"),
-        ("log.offset:>", "nothing follows >"),
-        ("duration:>soon", "event.duration holds durations, and 'soon' is none"),
-        ("@timestamp:tomorrow", "@timestamp holds times, and 'tomorrow' is none"),
-        ("@timestamp:2026-13-01", "@timestamp holds times, and '2026-13-01' is none"),
-        ("level:", "nothing follows level:"),
+        ("log.offset:abc", "log.offset holds numbers; 'abc' is not a number"),
+        ("log.offset:>", "there is no term after >"),
+        ("duration:>soon", "event.duration holds durations; 'soon' is not a duration"),
+        ("@timestamp:tomorrow", "@timestamp holds times; 'tomorrow' is not a time"),
+        ("@timestamp:2026-13-01", "@timestamp holds times; '2026-13-01' is not a time"),
+        ("level:", "there is no term after level:"),
         ("word~7", "may differ in 0, 1 or 2 letters"),
-        ("NOT", "nothing follows NOT"),
-        ("--", "no letter and no digit to search for"),
-        ("  ", "it is empty; * finds every line"),
+        ("NOT", "there is no term after NOT"),
+        ("--", "no letter or digit to search for"),
+        ("  ", "it is empty; * matches every line"),
         ("a " * 65, "more than 64 terms"),
         ("(" * 11 + "a" + ")" * 11, "nested more than 10 deep"),
     ],
-)
+)  # fmt: skip
 def test_query_that_cannot_be_read(finder: Finder, tmp_path: Path, query: str, said: str) -> None:
-    """Exit code 2 and what is wrong with it, whether or not there are logs at all."""
+    """A query with an error exits 2 with the reason, whether or not there are logs."""
     config = tmp_path / "neuroflow.yaml"
     config.write_text(finder.bench.config.read_text().replace(finder.bench.namespace, "nowhere"))
     for place in (finder.bench.config, config):
@@ -255,14 +193,14 @@ def test_query_that_cannot_be_read(finder: Finder, tmp_path: Path, query: str, s
 
 @pytest.mark.parametrize("query", ["/(/", "message:/[/", "@timestamp:2026-02-30"])
 def test_query_that_the_cluster_refuses(finder: Finder, query: str) -> None:
-    """What only Elasticsearch can judge ends with its reason, and code 2."""
+    """A query that Elasticsearch refuses exits 2 with Elasticsearch's reason."""
     result = finder.bench.run("search", query, code=2)
     assert "" == result.stdout
     assert "Invalid value for QUERY" in result.stderr
 
 
-def test_unknown_field_is_said(finder: Finder) -> None:
-    """A name that neither the mapping nor any line has is named beside the nearest one; known ones are not."""
+def test_unknown_field_is_named(finder: Finder) -> None:
+    """A name that no mapping and no line has is reported with the nearest known one."""
     result = finder.bench.run("search", "levle:error", code=1)
     assert "No line has a field levle; did you mean level?\nNo log lines found\n" == result.stderr
     assert "No line has a field xyzzy\nNo log lines found\n" == finder.bench.run("search", "xyzzy:1", code=1).stderr
@@ -273,7 +211,7 @@ def test_unknown_field_is_said(finder: Finder) -> None:
 
 
 def test_order_and_tail(finder: Finder) -> None:
-    """All matches by time, the oldest first; with --tail the newest of them; other options narrow."""
+    """Matches come by time, the oldest first; --tail gives the newest; other options narrow the search."""
     run = finder.bench.run
 
     def offsets(*args: str) -> list[int]:
@@ -299,7 +237,7 @@ def test_table(finder: Finder) -> None:
 
 @pytest.mark.parametrize("extra", [["--until", "now"], ["--format", "json"], ["-C", "3"], ["-A", "1"]])
 def test_following_has_no_end(finder: Finder, extra: list[str]) -> None:
-    """What needs an end, or what comes later, is refused with -f."""
+    """Options that need an end of the result are refused with -f."""
     result = finder.bench.run("search", "*", "-f", *extra, code=2)
     assert "Error: " in result.stderr
 
@@ -312,6 +250,6 @@ def test_following_has_no_end(finder: Finder, extra: list[str]) -> None:
     ],
 )
 def test_words_are_cut_as_the_analyzer_does(es: Elasticsearch, text: str) -> None:
-    """What is taken for one word is one token of the index."""
+    """What the query parser takes for one word is one token of the index."""
     tokens = [token["token"] for token in es.indices.analyze(analyzer="standard", text=text)["tokens"]]
     assert [token for token in tokens if token.strip("_")] == [part.text for part in parts_of(Word(text))]

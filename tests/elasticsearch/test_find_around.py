@@ -1,4 +1,4 @@
-"""``neuroflow-logs search -C``: lines around matches, beside what grep shows of the files themselves."""
+"""``neuroflow-logs search -C`` prints the lines around matches that grep prints from the files."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Haystack:
 
 @pytest.fixture(scope="module")
 def haystack(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Haystack]:
-    """Files with few, many, only and no needles, rotated ones among them."""
+    """Files with few, many, no or only needles, some of them rotated."""
     harness = Harness(tmp_path_factory.mktemp("hay"), node.url, f"hay{os.getpid()}")
     hay, dice = Haystack(harness), random.Random(7)
     hay.write("neuroflow.log", [dice.random() < 0.02 for _ in range(900)])
@@ -94,7 +94,7 @@ def haystack(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[H
     ],
 )
 def test_lines_around_matches(haystack: Haystack, before: int, after: int) -> None:
-    """What grep prints over the files themselves, file by file, no line twice, and a line where some are left out."""
+    """The output equals grep's, file by file: no line twice, and a mark where lines are left out."""
     printed = haystack.view.run("search", NEEDLE, "-B", str(before), "-A", str(after), columns=1000).stdout.decode()
     shown = [text if text == "--" else re.sub(r".*  ", "", text) for text in printed.splitlines()[1:]]
     assert haystack.grep(before, after) == [re.sub(r" run_id=.*", "", text) for text in shown]
@@ -110,7 +110,7 @@ def test_lines_around_the_newest(haystack: Haystack) -> None:
 
 
 def test_lines_around_a_log_that_was_renamed(bench: Bench) -> None:
-    """A log whose later lines were read under its next name is one log: nothing is lost, nothing shown twice."""
+    """A log whose later lines were read under its next name is one log, each line once."""
     lines = [
         line(at, f"{NEEDLE if at in {3, 6, 7, 9, 15} else STRAW} {at}", path="/log.1" if at > 7 else "/log")
         for at in range(20)
@@ -122,7 +122,7 @@ def test_lines_around_a_log_that_was_renamed(bench: Bench) -> None:
 
 
 def test_copy_over_a_rollover_counts_once(bench: Bench) -> None:
-    """A line that is in two backing indices is one line, as a match and beside one."""
+    """A line in two backing indices is one line, as a match and as context."""
     lines = [line(at, f"{NEEDLE if at == 2 else STRAW} {at}") for at in range(6)]
     bench.put("app", *lines)
     bench.es.indices.rollover(alias=bench.stream("app"))

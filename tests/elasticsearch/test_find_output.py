@@ -1,4 +1,4 @@
-"""How ``neuroflow-logs search`` gives its matches: in pages, as they come, and with their words marked."""
+"""``neuroflow-logs search`` gives its matches in pages, continuously, and with marked words."""
 
 from __future__ import annotations
 
@@ -27,25 +27,26 @@ def bench(es: Elasticsearch, node: Node, namespace: str, tmp_path: Path) -> Benc
 
 
 def test_many_matches_come_in_pages(bench: Bench) -> None:
-    """More matches than a search may give at once: all, once, by time."""
-    bench.put("app", *(line(at, f"needle {at}" if at % 2 else f"straw {at}", at=at // 700) for at in range(25_000)))
-    found = bench.run("search", "needle", "--format", "ndjson").stdout.splitlines()
-    assert [f"needle {at}" for at in range(1, 25_000, 2)] == [json.loads(row)["message"] for row in found]
-    found = bench.run("search", "needle", "--tail", "11000", "--format", "ndjson").stdout.splitlines()
-    assert [f"needle {at}" for at in range(3001, 25_000, 2)] == [json.loads(row)["message"] for row in found]
+    """More matches than one search returns come completely, once each, by time."""
+    texts = [f"needle {at}" if at % 9 else f"straw {at}" for at in range(12_000)]
+    needles = [text for text in texts if text.startswith("needle")]
+    bench.put("app", *(line(at, text, at=at // 700) for at, text in enumerate(texts)))
+    for tail, expected in (((), needles), (("--tail", "10500"), needles[-10_500:])):
+        found = bench.run("search", "needle", *tail, "--format", "ndjson").stdout.splitlines()
+        assert expected == [json.loads(row)["message"] for row in found]
 
 
 @pytest.mark.thorough
 def test_word_that_is_part_of_very_many(bench: Bench) -> None:
-    """A name in more long names than a pattern may stand for is still found where it stands by itself."""
+    """A word that is part of more long names than a pattern may match is found where it stands alone."""
     bench.put("app", *(line(at, f"sub-{at:05}_ses-01 x") for at in range(30_000)), line(99_999, "at ses-01 now"))
     found = bench.run("search", "ses-01", "--format", "ndjson").stdout.splitlines()
     assert len(found) in {1, 30_001}
     assert "at ses-01 now" in {json.loads(row)["message"] for row in found}
 
 
-def test_many_matches_come_in_lots(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wherever they are cut (moments that many share, holes in time, the very end): each once, in order."""
+def test_many_matches_come_in_time_slices(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time slices give each match once and in order: with equal times, gaps in time, and at the end."""
     monkeypatch.setattr("shipper.views.paging.SLICE_DOCUMENTS", 700)
     at = [
         *(number // 900 for number in range(3000)),
@@ -59,7 +60,7 @@ def test_many_matches_come_in_lots(bench: Bench, monkeypatch: pytest.MonkeyPatch
 
 
 def test_follow(bench: Bench) -> None:
-    """What matches among new lines is shown as it comes, until Ctrl-C."""
+    """New matches are printed as they arrive, until Ctrl-C."""
     now = (datetime.now(UTC) - START).total_seconds()
     bench.put("app", line(1, "needle one", created=now))
     process = bench.start("search", "needle", "-f", "--format", "ndjson")
@@ -88,7 +89,7 @@ def test_closed_pipe_is_quiet(bench: Bench) -> None:
 
 @pytest.fixture(scope="module")
 def marked(es: Elasticsearch, node: Node, tmp_path_factory: pytest.TempPathFactory) -> Laboratory:
-    """Lines that would like to be taken for marks, markup or colours."""
+    """Lines that contain marks, markup or colours."""
     install(es)
     harness = Harness(tmp_path_factory.mktemp("marks"), node.url, f"marks{os.getpid()}")
     bench = Bench(es, node.url, harness.namespace, tmp_path_factory.mktemp("bench"))
@@ -105,10 +106,10 @@ def marked(es: Elasticsearch, node: Node, tmp_path_factory: pytest.TempPathFacto
 
 
 class TestMarks:
-    """Words that were found stand out on a terminal."""
+    """Found words are highlighted on a terminal."""
 
     def test_words_stand_out(self, marked: Laboratory) -> None:
-        """Each word that was found, and nothing else, in reverse; texts are otherwise as they are."""
+        """Each found word is printed in reverse video, everything else unchanged."""
         shown = marked.screen("search", "failed", "--until", "2026-11-23T12:00:03Z", columns=300).decode()
         assert ["pipeline.failed", "failed", "failed", "failed", "failed"] == re.findall(
             r"\x1b\[7m(.*?)\x1b\[0m", shown
@@ -120,13 +121,13 @@ class TestMarks:
         assert "\ue000deadbeef\ue001failed\ue000deadbeef\ue002 <em>failed</em> [/red]" in plain
 
     def test_fields_stand_out(self, marked: Laboratory) -> None:
-        """A value that was asked for stands out where the row shows it, in the column's own look."""
+        """A value that the query names is highlighted in its column, in the column's own style."""
         shown = marked.screen("search", "run_id:456 level:error", columns=300).decode()
         assert "\x1b[7;31merror\x1b[0m" in shown
         assert "run_id=\x1b[7m456\x1b[0m" in shown
 
     def test_long_and_shared_texts(self, marked: Laboratory) -> None:
-        """A message of a mebibyte is shown whole; an error that the message tells is not told again."""
+        """A message of a mebibyte is printed whole; an error that the message contains is not repeated."""
         shown = marked.screen("search", "failed", "--since", "2026-11-23T12:00:04Z", columns=300).decode()
         plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
         assert 600_000 == len(re.findall(r"\bx\b", plain))
@@ -134,7 +135,7 @@ class TestMarks:
         assert "it failed twice\n" in plain
 
     def test_lines_around_are_paler(self, marked: Laboratory) -> None:
-        """A match as always, what stands beside it dim and without marks."""
+        """Context lines are dim and without marks."""
         shown = marked.screen("search", "456", "-A", "1", columns=300).decode()
         match, beside = shown.splitlines()[1:]
         assert "\x1b[7m456\x1b[0m" in match
@@ -142,6 +143,6 @@ class TestMarks:
         assert "\x1b[2m" in beside
 
     def test_pipes_get_none(self, marked: Laboratory) -> None:
-        """Not on a terminal, or with NO_COLOR, nothing is marked."""
+        """Without a terminal, or with NO_COLOR, nothing is marked."""
         assert b"\x1b" not in marked.run("search", "failed").stdout
         assert b"\x1b" not in marked.screen("search", "failed", columns=200, NO_COLOR="1")

@@ -1,4 +1,4 @@
-"""``show -f`` beside a writer, on a node that is handled roughly: every line once, each file's in order."""
+"""``show -f`` beside a writer and a node that restarts: every line once, the lines of a file in order."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LONG = 180
 
 
 class Writer:
-    """Indexes numbered lines as a sidecar does: read now, delivered then, a file's lines in their order.
+    """Indexes numbered lines as a sidecar does: first read, later delivered, the lines of a file in order.
 
     Args:
         bench: the namespace.
@@ -79,12 +79,12 @@ class Writer:
         return {200, 201, 409} >= {item["create"]["status"] for item in answer["items"]}
 
     def beyond(self, lines: int) -> bool:
-        """Whether so many lines more than now get written."""
+        """Whether so many further lines get written."""
         goal = len(self.written) + lines
         return eventually(lambda: len(self.written) >= goal, LONG)
 
     def end(self) -> list[str]:
-        """Every line that was written."""
+        """Wait until every line is written."""
         self._ended.set()
         for thread in self._threads:
             thread.join()
@@ -92,7 +92,7 @@ class Writer:
 
 
 class Reader:
-    """``show -f`` as a process, and what it has printed."""
+    """``show -f`` as a process, and its output."""
 
     def __init__(self, bench: Bench, *args: str) -> None:
         self.process = bench.start("show", "-f", "--tail", "0", "--format", "ndjson", *args, patience=2 * LONG)
@@ -113,7 +113,7 @@ class Reader:
             self.said.append(text)
 
     def says(self, text: str) -> bool:
-        """Whether it comes to say this on stderr."""
+        """Whether it prints this on stderr."""
         return eventually(lambda: any(text in said for said in self.said), LONG)
 
     def end(self, expected: Sequence[str]) -> None:
@@ -141,7 +141,7 @@ def bench(es: Elasticsearch, node: Node, namespace: str, tmp_path: Path) -> Benc
 
 @pytest.fixture
 def own_bench(own: Node, tmp_path: Path) -> Iterator[Bench]:
-    """A fresh namespace on a node that may be killed."""
+    """A fresh namespace on a node that the test may kill."""
     own.start()
     client = connect(Settings(hosts=[own.url], request_timeout=10))
     install(client)
@@ -150,7 +150,7 @@ def own_bench(own: Node, tmp_path: Path) -> Iterator[Bench]:
 
 
 def roll_over(bench: Bench, writer: Writer) -> None:
-    """The next backing index takes what comes.
+    """Create the next backing index; the old one shows all its documents first, since their order depends on that.
 
     What the old one does not show before the new one shows more can't be printed in its order.
     """
@@ -163,7 +163,7 @@ class TestFollowing:
     """The command beside a writer."""
 
     def test_through_delays_and_rollovers(self, bench: Bench) -> None:
-        """Documents that show late, or only when somebody asks for it, in one backing index after another."""
+        """Documents become visible late or after a refresh, in one backing index after another."""
         stream = bench.stream("app")
         reader = Reader(bench)
         writer = Writer(bench)
@@ -180,7 +180,7 @@ class TestFollowing:
 
     @pytest.mark.parametrize("blow", ["stop", "kill"])
     def test_survives_a_restart(self, own_bench: Bench, own: Node, blow: str) -> None:
-        """A node that goes, in order or not, and comes back: said once, waited for, and nothing lost or repeated."""
+        """A node that stops and starts is reported once and waited for; no line is missing or repeated."""
         reader = Reader(own_bench)
         writer = Writer(own_bench)
         assert eventually(lambda: len(reader.messages) > 20, LONG)
@@ -198,7 +198,7 @@ class TestFollowing:
         assert ["waiting for it" in text for text in notices] == [True, False] * (len(notices) // 2)
 
     def test_begins_before_there_is_anything(self, bench: Bench) -> None:
-        """No stream yet, then one, then another: quiet until there are lines."""
+        """Without a stream it waits silently, and prints lines of streams as they appear."""
         reader = Reader(bench)
         with pytest.raises(subprocess.TimeoutExpired):
             reader.process.wait(timeout=3)

@@ -1,4 +1,4 @@
-"""Index templates of somebody else that win over ours, on a real node; not the shared one."""
+"""Foreign index templates that take precedence over ours, on a real node that no other test uses."""
 
 from __future__ import annotations
 
@@ -46,30 +46,21 @@ class Lab:
                 {
                     "logging": {"log_dir": str(folder / "logs")},
                     "elasticsearch": {"hosts": [node.url]},
-                    "shipper": {
-                        "namespace": self.namespace,
-                        "state_dir": str(folder / "state"),
-                        "host_name": "here",
-                        "shutdown_timeout": 2,
-                    },
+                    "shipper": {"namespace": self.namespace, "state_dir": str(folder / "state"), "host_name": "here",
+                     "shutdown_timeout": 2},
                 }
             )
-        )
+        )  # fmt: skip
 
     def write(self, *events: str) -> None:
-        """Lines, each with a key that has no home."""
         with self.log.open("a") as log:
             for event in events:
                 line = {
-                    "timestamp": "2026-11-27T01:00:00Z",
-                    "level": "info",
-                    "event": f"stage.{event}",
-                    "exit_code": 1,
-                }
+                    "timestamp": "2026-11-27T01:00:00Z", "level": "info", "event": f"stage.{event}", "exit_code": 1,
+                }  # fmt: skip
                 log.write(json.dumps(line) + "\n")
 
     def foreign(self, patterns: list[str], mappings: dict[str, Any] | None = None, **more: Any) -> None:
-        """Put a template of somebody else."""
         body = {
             "index_patterns": [pattern.replace("NS", self.namespace) for pattern in patterns],
             "priority": 500,
@@ -79,34 +70,28 @@ class Lab:
         self.put("index_template", f"foreign-{self.namespace}", body)
 
     def put(self, kind: str, name: str, body: dict[str, Any]) -> None:
-        """Put a template."""
         headers = {"accept": "application/json", "content-type": "application/json"}
         self.es.perform_request("PUT", f"/_{kind}/{name}", headers=headers, body=body)
 
     def delete(self, kind: str, name: str) -> None:
-        """Delete a template, if it is there."""
         headers = {"accept": "application/json"}
         self.es.options(ignore_status=404).perform_request("DELETE", f"/_{kind}/{name}", headers=headers)
 
     def mended(self) -> None:
-        """Somebody does as the sentence says; a stream needs a template, so it is not just deleted."""
+        """Apply the remedy from the message; a stream needs a template, so deleting it is not enough."""
         self.foreign(["logs-other-NS"], data_stream={})
 
     def ship(self, *args: str) -> Result:
-        """A command of ``neuroflow-ship``."""
         return CliRunner().invoke(ship, ["--config", str(self.config), *args])
 
     def once(self, *args: str) -> subprocess.CompletedProcess[str]:
-        """Ship what there is."""
         command = [sys.executable, "-m", "shipper.cli.ship", "--config", str(self.config), "--once", *args]
         return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=os.environ)
 
     def logs(self, *args: str) -> Result:
-        """A command of ``neuroflow-logs``."""
         return CliRunner().invoke(logs, ["--config", str(self.config), *args])
 
     def documents(self) -> int:
-        """How many lines are in the app stream."""
         # 503: the shard of a stream that was just made is not there yet.
         patient = self.es.options(ignore_status=503)
         patient.indices.refresh(index=self.app, ignore_unavailable=True)
@@ -123,7 +108,7 @@ def es(own: Node) -> Iterator[Elasticsearch]:
 
 @pytest.fixture
 def lab(own: Node, es: Elasticsearch, tmp_path: Path) -> Iterator[Lab]:
-    """A lab whose foreign template is gone, or harmless, afterwards."""
+    """A lab; afterwards its foreign template is deleted or harmless."""
     install(es)
     one = Lab(own, es, tmp_path)
     yield one
@@ -134,7 +119,7 @@ def lab(own: Node, es: Elasticsearch, tmp_path: Path) -> Iterator[Lab]:
 
 
 def test_ours_alone_are_good(lab: Lab) -> None:
-    """Nobody else's template: setup changes nothing, check is content, before and after the first line."""
+    """Without foreign templates setup changes nothing, and check passes before and after the first line."""
     for _ in range(2):
         setup, check = lab.ship("setup"), lab.ship("check")
         assert (0, 0) == (setup.exit_code, check.exit_code), setup.output + check.output
@@ -147,7 +132,7 @@ def test_ours_alone_are_good(lab: Lab) -> None:
     ("mappings", "said"), [(STRANGE, "sets dynamic to true"), (STRICT, "sets dynamic to strict")]
 )
 def test_who_wins_is_named_by_setup_and_check(lab: Lab, mappings: dict[str, Any], said: str) -> None:
-    """Both say which template wins, over what, what it does and how it is mended, and exit 1; mended, all is well."""
+    """Both name the foreign template, its effect and the remedy, and exit 1; after the remedy both exit 0."""
     lab.foreign(["logs-*-NS"], mappings, data_stream={})
     for result in (lab.ship("setup"), lab.ship("setup", "--dry-run"), lab.ship("check")):
         assert 1 == result.exit_code, result.output
@@ -163,12 +148,12 @@ def test_who_wins_is_named_by_setup_and_check(lab: Lab, mappings: dict[str, Any]
 
 
 def test_first_stream_is_waited_for(lab: Lab) -> None:
-    """Nothing is sent into a stream that somebody else's template would make; the lines go when that is mended."""
+    """No document creates a stream from a foreign template; after the remedy all lines are shipped."""
     lab.foreign(["logs-*-NS"], STRICT, data_stream={})
     done = lab.once()
     assert (3, 0) == (done.returncode, lab.documents()), done.stderr
     assert f"index template `foreign-{lab.namespace}`" in done.stderr
-    assert "nothing is sent until then" in done.stderr
+    assert "documents wait until then" in done.stderr
     assert not lab.es.options(ignore_status=404).indices.get_mapping(index=lab.app).body.get("mappings")
     lab.mended()
     done = lab.once()
@@ -176,13 +161,13 @@ def test_first_stream_is_waited_for(lab: Lab) -> None:
 
 
 def test_sidecar_goes_on_when_it_is_mended(lab: Lab) -> None:
-    """A running one says it and waits; it needs no restart."""
+    """A running sidecar logs it and waits, and goes on after the remedy without a restart."""
     lab.foreign(["logs-*-NS"], STRICT, data_stream={})
     command = [sys.executable, "-m", "shipper.cli.ship", "--config", str(lab.config)]
     said = lab.folder / "said"
     with said.open("w") as out, subprocess.Popen(command, stderr=out, stdout=out) as sidecar:
         try:
-            assert eventually(lambda: "nothing is sent until then" in said.read_text())
+            assert eventually(lambda: "documents wait until then" in said.read_text())
             lab.mended()
             assert eventually(lambda: lab.documents() == 3)
         finally:
@@ -191,17 +176,17 @@ def test_sidecar_goes_on_when_it_is_mended(lab: Lab) -> None:
 
 
 def test_running_streams_are_not_stopped(lab: Lab) -> None:
-    """A template that wins later is said, and shipping goes on; what is refused after a rollover is kept."""
+    """A template that takes precedence later is logged; shipping goes on, and rejected documents are kept."""
     assert 0 == lab.once().returncode
     lab.foreign(["logs-*-NS"], STRICT, data_stream={})
     lab.write("four")
     done = lab.once()
     assert (0, 4) == (done.returncode, lab.documents()), done.stderr
-    assert "shipping goes on" in done.stderr
+    assert "shipping continues" in done.stderr
     lab.es.indices.rollover(alias=lab.app)
     lab.write("five")
     done = lab.once()
-    assert (True, 4) == ("refused for good" in done.stderr, lab.documents()), done.stderr
+    assert (True, 4) == ("rejected permanently" in done.stderr, lab.documents()), done.stderr
     check = lab.ship("check")
     assert 1 == check.exit_code
     assert f"roll over: POST /{lab.app}/_rollover" in check.output
@@ -211,13 +196,13 @@ def test_running_streams_are_not_stopped(lab: Lab) -> None:
     lab.es.indices.rollover(alias=lab.app)
     check = lab.ship("check")
     assert 0 == check.exit_code, check.output
-    assert "made by another template; views may fail until that" in check.output
-    assert "1 indexed, 0 still refused" in lab.ship("dead-letters", "replay").output
+    assert "created by another template; views may fail until it" in check.output
+    assert "1 indexed, 0 rejected again" in lab.ship("dead-letters", "replay").output
     assert 5 == lab.documents()
 
 
 def test_views_blame_the_mapping(lab: Lab) -> None:
-    """Where an index has other types, no view and no search blames the query."""
+    """Where an index has other types, views and searches name the mapping, not the query."""
     lab.foreign(["logs-*-NS"], {"dynamic": True}, data_stream={})
     done = lab.once("--no-setup")
     assert (0, 3) == (done.returncode, lab.documents()), done.stderr
@@ -236,7 +221,7 @@ def test_views_blame_the_mapping(lab: Lab) -> None:
 
 
 def test_same_mapping_does_no_harm(lab: Lab) -> None:
-    """Somebody's template that is composed of ours, with another retention say, is left in peace."""
+    """A foreign template that is composed of ours, with another retention, is accepted."""
     lab.foreign(["logs-neuroflow.*-NS"], data_stream={}, composed_of=OURS)
     check = lab.ship("check")
     assert 0 == check.exit_code, check.output
@@ -246,7 +231,7 @@ def test_same_mapping_does_no_harm(lab: Lab) -> None:
 
 
 def test_component_of_somebody_is_named(lab: Lab) -> None:
-    """What `@custom` makes of our template counts, where it changes what everything rests on."""
+    """A component `@custom` is named if it changes a field that the shipper depends on."""
     name = "logs-neuroflow.app@custom"
     lab.put("component_template", name, {"template": {"mappings": {"dynamic": True}}})
     check = lab.ship("check")
@@ -257,24 +242,24 @@ def test_component_of_somebody_is_named(lab: Lab) -> None:
 
 
 def test_no_data_stream_is_a_fault(lab: Lab) -> None:
-    """A template that wins and makes plain indices would have every document refused."""
+    """A foreign template that makes plain indices is a fault: Elasticsearch would refuse all documents."""
     lab.foreign(["logs-*-NS"], composed_of=OURS)
     check = lab.ship("check")
     assert (1, True) == (check.exit_code, "is no data stream" in check.output), check.output
 
 
 def test_run_documents_have_a_template_too(lab: Lab) -> None:
-    """One that wins for their index only is said, and logs are shipped."""
+    """A foreign template for the run index alone is logged, and logs are shipped."""
     lab.foreign(["neuroflow-runs-NS"], STRANGE)
     check = lab.ship("check")
     assert 1 == check.exit_code
-    assert f"wins over ours for neuroflow-runs-{lab.namespace}: what it makes does not map kind" in check.output
+    assert f"wins over ours for neuroflow-runs-{lab.namespace}: its index does not map kind" in check.output
     done = lab.once()
     assert (0, 3) == (done.returncode, lab.documents()), done.stderr
 
 
 def test_equal_priority_is_refused_by_elasticsearch(lab: Lab) -> None:
-    """No two templates of one priority may overlap; where ours come second, setup names the other."""
+    """Elasticsearch refuses two overlapping templates of one priority; setup names the other one."""
     lab.delete("index_template", "logs-neuroflow.audit")
     lab.put(
         "index_template",
@@ -290,7 +275,7 @@ def test_equal_priority_is_refused_by_elasticsearch(lab: Lab) -> None:
         lab.delete("index_template", f"equal-{lab.namespace}")
 
 
-def test_look_is_cheap(lab: Lab) -> None:
-    """Where ours win, a look while the sidecar runs finds nothing, and asks nothing of the indices."""
+def test_periodic_check_is_cheap(lab: Lab) -> None:
+    """Where ours take precedence, the periodic check sends no request about indices."""
     found = in_force(lab.es, lab.namespace, thorough=False)
-    assert ([], [], [], False) == (found.templates, found.indices, found.remarks, found.barred)
+    assert ([], [], [], False) == (found.templates, found.indices, found.remarks, found.blocking)

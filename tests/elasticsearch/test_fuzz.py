@@ -14,13 +14,13 @@ from tests.fuzz.trial import trial
 
 
 def test_fuzz_run_passes(tmp_path: Path, es: Elasticsearch, node: Node, namespace: str) -> None:
-    """No dead letter, every line found again, no mapping grown, and nothing twice when the state is lost."""
+    """No dead letter, every line in the index, mappings unchanged, and no copy after the state is deleted."""
     report = trial(tmp_path, es, node.url, namespace, lines=1500, seed=7)
     assert report.faults == []
 
 
 def test_longest_terms_are_taken(es: Elasticsearch, namespace: str) -> None:
-    """Keys of four bytes a character on the longest way, above the longest value that is indexed: taken if tamed."""
+    """Keys of four-byte characters at the maximal depth, with a value of maximal length, are accepted."""
     install(es)
     value: Any = "€" * 8191
     for _ in range(9):
@@ -31,7 +31,7 @@ def test_longest_terms_are_taken(es: Elasticsearch, namespace: str) -> None:
 
 
 def put(es: Elasticsearch, index: str, docs: list[dict[str, Any]]) -> list[int]:
-    """Create documents; gives what became of each."""
+    """Create documents; gives the outcome of each."""
     create: dict[str, Any] = {"create": {}}
     operations = [part for doc in docs for part in (create, doc)]
     answer = es.bulk(index=index, operations=operations, require_data_stream=True, refresh=True)
@@ -39,7 +39,7 @@ def put(es: Elasticsearch, index: str, docs: list[dict[str, Any]]) -> list[int]:
 
 
 def test_source_can_be_read(es: Elasticsearch, namespace: str) -> None:
-    """What the node puts together from a flattened field is JSON from which fields can be picked."""
+    """The synthetic source of a flattened field is valid JSON."""
     install(es)
     odd: list[dict[str, Any]] = [
         {"status": 1, "status-code": 2, "status.text": "x"},

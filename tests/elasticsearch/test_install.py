@@ -1,4 +1,4 @@
-"""Templates on a real node; not the shared one, for here they are tampered with."""
+"""Templates on a real node that no other test uses, since these tests change them."""
 
 from __future__ import annotations
 
@@ -29,69 +29,31 @@ EXAMPLE: dict[str, Any] = {
     "data_stream": {"type": "logs", "namespace": "put by the test", "dataset": "put by the test"},
     "ecs": {"version": "8.17.0"},
     "error": {"message": "Memory\nlimit", "type": "MemoryError", "stack_trace": "Traceback …\n" * 2000},
-    "event": {
-        "action": "stage.failed",
-        "category": ["process"],
-        "created": "2026-11-23T12:44:13.000Z",
-        "dataset": "neuroflow.app",
-        "duration": 12_300_000_000,
-        "kind": "event",
-        "outcome": "failure",
-        "timezone": "Asia/Jerusalem",
-        "type": ["end", "error"],
-    },
+    "event": {"action": "stage.failed", "category": ["process"], "created": "2026-11-23T12:44:13.000Z",
+     "dataset": "neuroflow.app", "duration": 12_300_000_000, "kind": "event", "outcome": "failure",
+     "timezone": "Asia/Jerusalem", "type": ["end", "error"]},
     "host": {"name": "worker-1"},
-    "log": {
-        "file": {"path": "/var/log/neuroflow/" + "x" * 4000},
-        "flags": ["truncated"],
-        "iostream": "stderr",
-        "level": "error",
-        "logger": "workflow.stage",
-        "offset": 2**40,
-    },
+    "log": {"file": {"path": "/var/log/neuroflow/" + "x" * 4000}, "flags": ["truncated"], "iostream": "stderr",
+     "level": "error", "logger": "workflow.stage", "offset": 2**40},
     "process": {"name": "ForkPoolWorker-2", "pid": 29499},
     "service": {"environment": "production", "name": "neuroflow"},
     "user": {"id": "u1"},
-    "neuroflow": {
-        "workflow_run_id": "123",
-        "run_id": "456",
-        "pipeline": "qsiprep",
-        "node": "bold_mask",
-        "stage": "qsiprep",
-        "session_id": "ses-01",
-        "subject_id": "789",
-        "context": ["pipeline", "subject_id"],
-        "task": {"id": "c47fda2d", "name": "neuroflow.workers.tasks.run_pipeline"},
-        "generation": "g1",
-        "original": base64.b64encode(b"\xff\x00\r\n").decode(),
-        "audit": {
-            "entity": "session:12",
-            "entity_type": "session",
-            "entity_id": "12",
-            "old_value": "é" * 8191,
-            "new_value": "€" * 9000,
-            "triggered_by": "workflow",
-        },
-        "metrics": {
-            "stages_executed": 5,
-            "stages_successful": 4,
-            "stages_failed": 1,
-            "pipelines_queued": 7,
-            "pipelines_completed": 6,
-            "pipelines_failed": 1,
-            "total_duration_seconds": 3600.5,
-            "started_at": "2026-11-23T11:44:12.000Z",
-            "completed_at": "2026-11-23T12:44:12.000Z",
-            "stage_durations": {"qsiprep": "120.5"},
-        },
-        "extra": {"tasks_queued": "5", "nested": {"path": "€" * 20_000}},
-    },
-}
+    "neuroflow": {"workflow_run_id": "123", "run_id": "456", "pipeline": "qsiprep", "node": "bold_mask",
+     "stage": "qsiprep", "session_id": "ses-01", "subject_id": "789", "context": ["pipeline", "subject_id"],
+     "task": {"id": "c47fda2d", "name": "neuroflow.workers.tasks.run_pipeline"}, "generation": "g1",
+     "original": base64.b64encode(b"\xff\x00\r\n").decode(),
+     "audit": {"entity": "session:12", "entity_type": "session", "entity_id": "12", "old_value": "é" * 8191,
+     "new_value": "€" * 9000, "triggered_by": "workflow"},
+     "metrics": {"stages_executed": 5, "stages_successful": 4, "stages_failed": 1, "pipelines_queued": 7,
+     "pipelines_completed": 6, "pipelines_failed": 1, "total_duration_seconds": 3600.5,
+     "started_at": "2026-11-23T11:44:12.000Z", "completed_at": "2026-11-23T12:44:12.000Z",
+     "stage_durations": {"qsiprep": "120.5"}}, "extra": {"tasks_queued": "5", "nested": {"path": "€" * 20_000}}},
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def es(own: Node) -> Iterator[Elasticsearch]:
-    """A client of a node on which nobody else's streams are made after these templates."""
+    """A client of a node on which only this module makes streams."""
     client = connect(Settings(hosts=[own.url]))
     yield client
     client.close()
@@ -134,7 +96,7 @@ def mapped_fields(mapping: dict[str, Any], prefix: str = "") -> set[str]:
 
 
 def test_second_run_changes_nothing(es: Elasticsearch, requests: list[str]) -> None:
-    """With everything in place a start costs three look-ups, none of them GET / and none a PUT."""
+    """With all templates in place a start sends three look-ups, no GET / and no PUT."""
     changes = install(es)
     assert {change.action for change in changes} == {"unchanged"}
     assert len(changes) == len(assets())
@@ -155,7 +117,7 @@ def test_second_run_changes_nothing(es: Elasticsearch, requests: list[str]) -> N
     ],
 )
 def test_tampered_template_is_put_right(es: Elasticsearch, kind: str, name: str, key: str) -> None:
-    """A template that somebody changed is found and put right, and it alone."""
+    """A template that was changed by hand is found and put again, and no other."""
     tampered: dict[str, Any] = {
         "lifecycle": {"data_retention": "9999d"},
         "mappings": {"properties": {"neuroflow": {"properties": {"run_id": {"type": "long"}}}}},
@@ -175,7 +137,7 @@ def test_tampered_template_is_put_right(es: Elasticsearch, kind: str, name: str,
 
 
 def test_dry_run_puts_nothing(es: Elasticsearch, requests: list[str]) -> None:
-    """A dry run tells what lacks and leaves it lacking."""
+    """A dry run reports what is missing, and changes nothing."""
     es.indices.delete_index_template(name="neuroflow-runs")
     requests.clear()
     [change] = [change for change in install(es, dry_run=True) if change.action != "unchanged"]
@@ -188,7 +150,7 @@ def test_dry_run_puts_nothing(es: Elasticsearch, requests: list[str]) -> None:
 
 @pytest.mark.parametrize("dataset", ["app", "workflow", "celery", "pipeline", "audit"])
 def test_full_document_is_taken_whole(es: Elasticsearch, namespace: str, dataset: str) -> None:
-    """Every field that is mapped takes its value, and every value comes back."""
+    """Every mapped field accepts its value, and every value comes back."""
     stream = {"type": "logs", "dataset": f"neuroflow.{dataset}", "namespace": namespace}
     doc = {**EXAMPLE, "data_stream": stream}
     index = f"logs-neuroflow.{dataset}-{namespace}"
@@ -208,7 +170,7 @@ def test_full_document_is_taken_whole(es: Elasticsearch, namespace: str, dataset
 
 
 def test_unknown_field_leaves_the_mapping_alone(es: Elasticsearch, namespace: str) -> None:
-    """A key that nobody foresaw neither grows the mapping nor fails, not even where it clashes in type."""
+    """An unmapped key does not change the mapping and is accepted, even with conflicting types."""
     index = f"logs-neuroflow.app-{namespace}"
     base = {"@timestamp": "2026-11-23T12:44:12Z", "message": "x"}
     put(es, index, base)
@@ -277,12 +239,10 @@ def test_only_pipeline_logs_are_read_by_offset(es: Elasticsearch, namespace: str
 
 
 def test_retention_is_each_streams_own(es: Elasticsearch) -> None:
-    """Operations are kept for months, pipeline output a year, the audit trail ten."""
+    """Operational logs are kept for months, pipeline output a year, the audit trail ten years."""
     kept = {
         dataset: es.perform_request(
-            "POST",
-            f"/_index_template/_simulate/logs-neuroflow.{dataset}",
-            headers={"accept": "application/json"},
+            "POST", f"/_index_template/_simulate/logs-neuroflow.{dataset}", headers={"accept": "application/json"}
         ).body["template"]["lifecycle"]["data_retention"]
         for dataset in ("app", "workflow", "celery", "pipeline", "audit")
     }
@@ -290,7 +250,7 @@ def test_retention_is_each_streams_own(es: Elasticsearch) -> None:
 
 
 def test_run_documents_have_a_plain_index(es: Elasticsearch, namespace: str) -> None:
-    """A run's document can be written again and again, and is found by what it became."""
+    """A run document can be overwritten, and is found by its newest state."""
     index = f"neuroflow-runs-{namespace}"
     for fields in (
         {"kind": "pipeline_run", "queued_at": "2026-11-23T12:00:00Z", "neuroflow": {"run_id": "456"}},

@@ -1,4 +1,4 @@
-"""What a follower finds when its window has passed it, on a real node and with a clock in hand."""
+"""What a follower finds after its window has passed, on a real node with a simulated clock."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.elasticsearch.test_search import START, Bench, line
 
 @dataclass
 class Watched:
-    """A follower with a clock in hand, in seconds after START."""
+    """A follower with a simulated clock, in seconds after START."""
 
     bench: Bench
     now: float = 1000.0
@@ -33,28 +33,28 @@ class Watched:
         return (START.timestamp() + self.now) * 1000
 
     def begin(self) -> None:
-        """Take what is there as shown."""
+        """Treat all present lines as shown."""
         with Snapshot(self.bench.es, [self.stream]) as snapshot:
             self.follower.start(snapshot)
 
     def poll(self, after: float = 0) -> list[str]:
-        """Messages of what is new, so many seconds later."""
+        """Messages of new lines, so many seconds later."""
         self.now += after
         return [hit["_source"]["message"] for hits in self.follower.poll() for hit in hits]
 
 
 @pytest.fixture
 def watched(es: Elasticsearch, node: Node, namespace: str, tmp_path: Path) -> Watched:
-    """Not begun, over the app stream of a fresh namespace."""
+    """A follower over the app stream of a fresh namespace, not started."""
     install(es)
     return Watched(Bench(es, node.url, namespace, tmp_path))
 
 
 class TestLate:
-    """What becomes searchable when the window has passed it long ago."""
+    """Documents that become searchable long after the window has passed."""
 
     def test_comes_once_however_late(self, watched: Watched) -> None:
-        """Lines that waited for the cluster for longer than the window reaches, among others that were shown."""
+        """Lines that waited for the cluster longer than the window come once, among shown ones."""
         bench = watched.bench
         bench.put("app", *(line(at, f"before {at}", created=at) for at in range(20)))
         watched.begin()
@@ -69,7 +69,7 @@ class TestLate:
         assert watched.poll(10) == []
 
     def test_comes_in_the_filter_only(self, watched: Watched) -> None:
-        """What does not match the query is not counted either."""
+        """Lines that do not match the query are not counted."""
         watched.follower = Follower(
             watched.bench.es, [watched.stream], every(lines_of(None, "error")), watched._clock
         )
@@ -80,7 +80,7 @@ class TestLate:
         assert watched.poll(10) == []
 
     def test_many_in_pages(self, watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-        """More than is remembered: each once, as it was indexed; and the same in the next backing index."""
+        """More lines than are remembered come once each, in the order of indexing, also in the next backing index."""
         monkeypatch.setattr(late_arrivals, "MAX_RECENT", 100)
         watched.begin()
         for round_ in range(2):
@@ -91,7 +91,7 @@ class TestLate:
             watched.bench.es.indices.rollover(alias=watched.stream)
 
     def test_deleted_documents_hide_none(self, watched: Watched) -> None:
-        """When something that was shown is deleted, the next line still is one too many."""
+        """After a shown document is deleted, the next new line is still found."""
         watched.bench.put("app", *(line(at, str(at), created=at) for at in range(10)))
         watched.begin()
         (index,) = watched.bench.es.indices.get_settings(index=watched.stream)
@@ -102,7 +102,7 @@ class TestLate:
         assert watched.poll(10) == ["late"]
 
     def test_lines_without_a_time_of_reading(self, watched: Watched) -> None:
-        """Somebody else's documents in the stream are shown as well, only later."""
+        """Foreign documents without a time of reading are shown, later."""
         watched.begin()
         foreign = line(1, "foreign")
         del foreign["event"]
@@ -112,7 +112,7 @@ class TestLate:
 
 
 def test_order_of_a_file_goes_before_time(watched: Watched) -> None:
-    """Files are woven together by the time of their events; inside a file lines stand as they were written."""
+    """Files are merged by event time; lines of one file keep their order."""
     watched.begin()
     a, b = {"path": "/a", "generation": "a"}, {"path": "/b", "generation": "b"}
     watched.bench.put(
@@ -125,7 +125,7 @@ def test_order_of_a_file_goes_before_time(watched: Watched) -> None:
 
 
 def test_burst_waits_for_what_was_read_before(watched: Watched) -> None:
-    """Of two large requests the later may be done first; what is shown is in order all the same."""
+    """Where the later of two large requests finishes first, the lines still come in order."""
     watched.begin()
     lines = [line(at, str(at), created=999 + at / 3000) for at in range(6000)]
     watched.bench.put("app", *lines[3000:])

@@ -1,4 +1,4 @@
-"""The node that tests run against: it answers, keeps its data over a kill, and leaves nothing behind."""
+"""The node of the tests: it answers, keeps its data over a kill, and leaves no process or file behind."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_the_shared_node_answers(node: Node, es: Elasticsearch) -> None:
 
 
 def test_a_namespace_is_cleared_afterwards(es: Elasticsearch, namespace: str, request: pytest.FixtureRequest) -> None:
-    """What a test wrote under its namespace is gone after it (streams: where the node can delete any)."""
+    """After a test its documents are deleted (streams: where the node can delete them)."""
     assert re.fullmatch(r"[a-z0-9][a-z0-9_.]*", namespace)
     index = f"neuroflow-runs-{namespace}"
     es.index(index=index, document={"status": "running"})
@@ -64,13 +64,13 @@ def test_a_namespace_is_cleared_afterwards(es: Elasticsearch, namespace: str, re
 
 
 def test_settings_reach_the_node(client: Elasticsearch) -> None:
-    """What ``settings`` says is in the node's configuration."""
+    """``settings`` appear in the node's configuration."""
     (found,) = client.nodes.info()["nodes"].values()
     assert found["attributes"]["rough"] == "true"
 
 
 def test_data_and_address_survive_a_kill(own: Node, client: Elasticsearch) -> None:
-    """After SIGKILL the node comes back at the same URL with what it had acknowledged."""
+    """After SIGKILL the node answers at the same URL with all acknowledged data."""
     client.index(index="kept", id="1", document={"n": 1})
     url, before = own.url, own.pid
     own.kill()
@@ -83,7 +83,7 @@ def test_data_and_address_survive_a_kill(own: Node, client: Elasticsearch) -> No
 
 
 def test_data_survives_a_restart(own: Node, client: Elasticsearch) -> None:
-    """An orderly restart keeps the data as well."""
+    """An orderly restart keeps the data."""
     client.index(index="kept", id="2", document={"n": 2})
     own.restart()
     assert client.get(index="kept", id="2")["_source"] == {"n": 2}
@@ -93,7 +93,7 @@ def test_data_survives_a_restart(own: Node, client: Elasticsearch) -> None:
 @pytest.mark.second_node
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_nothing_stays_when_the_parent_ends(number: signal.Signals) -> None:
-    """However the process that started a node ends, node and folder go with it."""
+    """However the process that started a node ends, node and folder are removed."""
     parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
     try:
         assert parent.stdout is not None
@@ -114,7 +114,7 @@ def test_nothing_stays_when_the_parent_ends(number: signal.Signals) -> None:
 
 @pytest.mark.second_node
 def test_a_node_that_dies_while_booting_tells_why() -> None:
-    """The error holds the last lines of the node's own log."""
+    """The error contains the last lines of the node's log."""
     with (
         pytest.raises(NodeError, match=r"no\.such\.setting"),
         running_node(heap="512m", settings={"no.such.setting": 1}),
@@ -123,10 +123,10 @@ def test_a_node_that_dies_while_booting_tells_why() -> None:
 
 
 def test_a_named_node_is_never_ended(node: Node) -> None:
-    """A node that the environment names is used as it is; it outlives the block."""
+    """A node that the environment names is used unchanged and keeps running."""
     with running_node(environ={"NEUROFLOW_TEST_ES_URL": node.url}) as given:
         assert given.url == node.url
         assert "NEUROFLOW_TEST_ES_URL" in given.origin
-        with pytest.raises(NodeError, match="not ours"):
+        with pytest.raises(NodeError, match="belongs to somebody else"):
             given.kill()
     assert health(node.url) is not None

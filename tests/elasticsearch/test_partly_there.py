@@ -1,4 +1,4 @@
-"""A cluster of which a part is missing: half an answer is never taken for a whole one."""
+"""A cluster with a missing shard: commands never take a partial answer for a complete one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def bench(es: Elasticsearch, node: Node, namespace: str, tmp_path: Path) -> Benc
 
 
 class Part:
-    """The newest backing index of a stream, which no node may hold until it is put there.
+    """The newest backing index of a stream, which stays unassigned until ``put_back``.
 
     Args:
         es: the cluster.
@@ -52,7 +52,7 @@ class Part:
         self._index = es.indices.rollover(alias=stream, wait_for_active_shards=0)["new_index"]
 
     def put_back(self) -> None:
-        """A node takes it."""
+        """Let a node take it."""
         here = {"index.routing.allocation.require._name": None}
         self._es.indices.put_settings(index=self._index, settings=here)
         self._es.indices.delete_index_template(name=self._template)
@@ -60,7 +60,7 @@ class Part:
 
 @pytest.fixture
 def missing(bench: Bench) -> Iterator[Callable[[str], Part]]:
-    """Takes a part of a stream away; in the end all is there."""
+    """Takes a part of a stream away; at the end it is assigned again."""
     parts: list[Part] = []
 
     def take_away(dataset: str) -> Part:
@@ -74,28 +74,27 @@ def missing(bench: Bench) -> Iterator[Callable[[str], Part]]:
 
 
 @pytest.mark.parametrize(
-    ("dataset", "args"),
-    [("app", ("show",)), ("app", ("show", "--tail", "5000")), ("pipeline", ("pipeline", "7"))],
+    ("dataset", "args"), [("app", ("show",)), ("app", ("show", "--tail", "5000")), ("pipeline", ("pipeline", "7"))]
 )
 def test_half_an_answer_is_an_error(
     bench: Bench, missing: Callable[[str], Part], dataset: str, args: tuple[str, ...]
 ) -> None:
-    """What can be read is not shown as if it were all: a sentence, and the exit code of the cluster."""
+    """Commands print a sentence instead of a partial result, and exit 3."""
     missing(dataset)
     result = bench.run(*args, code=3)
     assert "" == result.stdout
-    assert "is only partly there (503): shards that this needs have no node just now" in result.stderr
+    assert "is only partly available (503): shards that this needs have no node at the moment" in result.stderr
     assert 1 == len(result.stderr.splitlines())
     assert "{" not in result.stderr
 
 
 def test_following_waits_for_the_rest(bench: Bench, missing: Callable[[str], Part]) -> None:
-    """Begun while a part is missing, it says so, and begins when all is there; each line once."""
+    """Started while a shard is missing, it reports that, and prints each line once when it is back."""
     part = missing("app")
     process = bench.start("show", "-f", "--format", "ndjson")
     assert process.stderr is not None
     assert process.stdout is not None
-    assert "is only partly there (503)" in (said := process.stderr.readline())
+    assert "is only partly available (503)" in (said := process.stderr.readline())
     assert said.endswith("; waiting for it\n")
     part.put_back()
     assert "neuroflow-logs: it is back\n" == process.stderr.readline()

@@ -1,4 +1,4 @@
-"""What each command needs to be allowed, on a node with security, by keys that may just that."""
+"""The privileges that each command needs, on a node with security, with keys that have only these."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ PROBER = "prober: {cluster: ['cluster:monitor/health']}\n"
 
 @pytest.fixture(scope="module")
 def secured() -> Iterator[Node]:
-    """A node of users that may just what their role says."""
+    """A node with users that have the privileges of their role only."""
     try:
         # Roles have to be there before it starts.
         version, java = node._distribution(os.environ, "Docker: not used")
@@ -119,37 +119,31 @@ class Lab:
         (folder / "logs" / "neuroflow.log").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
     def config(self, user: str, password: str = PASSWORD) -> str:
-        """The file for a user, in a namespace of the test's own."""
+        """The configuration file of a user, in a namespace of the test."""
         path = self.folder / f"{user}.yaml"
         path.write_text(
             json.dumps(
                 {
                     "logging": {"log_dir": str(self.folder / "logs")},
                     "elasticsearch": {"hosts": [self.node.url], "username": user, "password": password},
-                    "shipper": {
-                        "namespace": "lab",
-                        "state_dir": str(self.folder / f"state-{user}"),
-                        "host_name": self.folder.name,
-                        "shutdown_timeout": 2,
-                    },
+                    "shipper": {"namespace": "lab", "state_dir": str(self.folder / f"state-{user}"),
+                     "host_name": self.folder.name, "shutdown_timeout": 2},
                 }
             )
-        )
+        )  # fmt: skip
         return str(path)
 
     def ship(self, user: str, *args: str, password: str = PASSWORD) -> Result:
-        """A command of ``neuroflow-ship``."""
         return CliRunner().invoke(ship, ["--config", self.config(user, password), *args])
 
     def once(self, user: str, *args: str) -> subprocess.CompletedProcess[str]:
-        """Ship what there is."""
         command = [sys.executable, "-m", "shipper.cli.ship", "--config", self.config(user), "--once", *args]
         return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.fixture
 def lab(secured: Node, tmp_path: Path) -> Lab:
-    """One."""
+    """A lab."""
     return Lab(secured, tmp_path)
 
 
@@ -161,7 +155,7 @@ OTHER = "(that was a proxy or another service, not Elasticsearch)"
 )
 @pytest.mark.parametrize("path", ["/_cluster/health", "/_bulk", "/logs-neuroflow.app-lab/_mapping"])
 def test_refusals_are_elasticsearchs(secured: Node, status: int, user: str, password: str, path: str) -> None:
-    """Who is unknown, and who may not, is told by Elasticsearch, whatever was asked."""
+    """Elasticsearch itself answers 401 and 403 to every request of unknown and unprivileged users."""
     headers = {"accept": "application/json", "content-type": "application/x-ndjson"}
     body = b'{"create":{"_index":"logs-neuroflow.app-lab"}}\n{"@timestamp":"2026-11-27"}\n'
     bulk = path == "/_bulk"
@@ -176,16 +170,18 @@ def test_refusals_are_elasticsearchs(secured: Node, status: int, user: str, pass
 
 
 def test_key_that_may_not_put_templates_ships(lab: Lab) -> None:
-    """Without --no-setup too: it is told what to do, and the lines are there."""
+    """Without --no-setup as well: the warning says what to do, and all lines are shipped."""
     done = lab.once("ships")
     assert 0 == done.returncode, done.stderr
-    assert "the index templates were not put: run `neuroflow-ship setup` with a key that may" in done.stderr
+    assert (
+        "the index templates were not installed: run `neuroflow-ship setup` with a key that may do it" in done.stderr
+    )
     assert OTHER not in done.stderr
 
 
 @pytest.mark.parametrize("user", ["ships", "looks", "runs", "lab", "watches"])
 def test_listed_privileges_are_enough_to_ship(lab: Lab, user: str) -> None:
-    """With --no-setup each of these roles brings every line there; check says so, and what else it may not."""
+    """With --no-setup each role ships every line, and check lists the privileges that it lacks."""
     done = lab.once(user, "--no-setup")
     assert (0, True) == (done.returncode, "read 2, acknowledged 2" in done.stderr), done.stderr
     assert ("run documents" in done.stderr) is (user != "runs"), done.stderr
@@ -202,34 +198,34 @@ def test_listed_privileges_are_enough_to_ship(lab: Lab, user: str) -> None:
             0,
             f"keep run documents: lacks `create_index` on {RUNS}, `view_index_metadata` on {RUNS}, `write` on {RUNS}",
         ),
-        ("ships", 0, f"look up what may be there already, after a crash or an outage: lacks `read` on {LOGS}"),
-        ("ships", 0, f"(recommended): lacks `monitor` (cluster), `view_index_metadata` on {LOGS}"),
-        ("ships", 0, "setup, and templates at start: lacks `manage_index_templates` (cluster)"),
-        ("ships", 0, "it answers; reading its health needs the privilege `monitor`"),
         (
             "ships",
             0,
-            "can't check which index templates are in force: grant the cluster privilege `monitor`",
+            f"look up documents that may be indexed already, after a crash or an outage: lacks `read` on {LOGS}",
         ),
+        ("ships", 0, f"(recommended): lacks `monitor` (cluster), `view_index_metadata` on {LOGS}"),
+        ("ships", 0, "setup, and templates at start: lacks `manage_index_templates` (cluster)"),
+        ("ships", 0, "it answers; reading its health needs the privilege `monitor`"),
+        ("ships", 0, "can't check which index templates are in force: grant the cluster privilege `monitor`"),
         ("watches", 0, "near a rollover (recommended): granted"),
-        ("watches", 0, "green, 1 nodes"),
+        ("watches", 0, "green, 1 node"),
         ("looks", 0, "after a crash or an outage: granted"),
         ("runs", 0, "keep run documents: granted"),
         ("rebuilds", 1, "rebuild-runs: granted"),
         ("views", 1, "neuroflow-logs: granted"),
         ("setup", 1, "setup, and templates at start: granted"),
-        ("nobody", 1, f"ship: lacks `auto_configure` on {LOGS}, `create_doc` on {LOGS}; no line is taken"),
+        ("nobody", 1, f"ship: lacks `auto_configure` on {LOGS}, `create_doc` on {LOGS}; nothing is shipped"),
         ("admin", 0, "templates: ours are, or will be, in force"),
     ],
 )
-def test_check_names_what_lacks(lab: Lab, user: str, code: int, said: str) -> None:
+def test_check_names_missing_privileges(lab: Lab, user: str, code: int, said: str) -> None:
     """Any key may run it; it exits 1 where nothing would be shipped."""
     check = lab.ship(user, "check")
     assert (code, True) == (check.exit_code, said in check.output), check.output
 
 
 def test_check_of_an_unknown_key(lab: Lab) -> None:
-    """There is nothing to find out but that."""
+    """It reports the failed authentication and nothing else."""
     check = lab.ship("ships", "check", password="wrong")
     assert 3 == check.exit_code
     assert "rejects the credentials (401): check api_key or username and password" in check.output
@@ -237,29 +233,29 @@ def test_check_of_an_unknown_key(lab: Lab) -> None:
 
 
 def test_setup_needs_one_privilege(lab: Lab) -> None:
-    """The one that is listed; without it, a sentence."""
+    """The listed one is enough; without it setup names it."""
     done = lab.ship("setup", "setup")
     assert 0 == done.exit_code, done.output
     refused = lab.ship("ships", "setup")
-    assert (3, True) == (refused.exit_code, "refuses this (403): the key lacks a privilege" in refused.output)
+    assert (3, True) == (refused.exit_code, "refuses this (403): the API key lacks a privilege" in refused.output)
 
 
 def test_rebuild_needs_what_is_listed(lab: Lab) -> None:
-    """Reading the streams, and all of the index of run documents."""
+    """It reads the streams, and needs all privileges on the index of run documents."""
     assert 0 == lab.once("runs", "--no-setup").returncode
     rebuilt = lab.ship("rebuilds", "rebuild-runs")
     assert 0 == rebuilt.exit_code, rebuilt.output
 
 
 def test_views_need_read(lab: Lab) -> None:
-    """No more than that."""
+    """They need no other privilege."""
     assert 0 == lab.once("runs", "--no-setup").returncode
     shown = CliRunner().invoke(logs, ["--config", lab.config("views"), "show"])
     assert 0 == shown.exit_code, shown.output
 
 
 def test_roles_to_copy_are_enough(lab: Lab) -> None:
-    """With the keys of docs/permissions.md everything works, and check finds nothing missing for shipping."""
+    """With the roles of docs/permissions.md every command works, and check misses nothing for shipping."""
     done = lab.ship("neuroflow-setup", "setup")
     assert 0 == done.exit_code, done.output
     shipped = lab.once("neuroflow-ship", "--no-setup")

@@ -1,4 +1,4 @@
-"""Run documents in a real node: several writers, replays, any order, and made again from the streams."""
+"""Run documents on a real node: several writers, replays, any order, and rebuilt from the streams."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def at(second: int) -> str:
 
 
 def story(runs: int) -> tuple[Lines, Lines]:
-    """Workflows with their runs, as the event stream and the audit trail tell of them; every third run fails."""
+    """Workflows with their runs, as events and audit records; every third run fails."""
     events: Lines = []
     audit: Lines = []
     for run in range(runs):
@@ -47,19 +47,13 @@ def story(runs: int) -> tuple[Lines, Lines]:
                 {"event": "workflow.started", "workflow_run_id": workflow, "trigger": "scheduled", "at": second}
             )
         events += [
-            {
-                "event": "pipeline.queued",
-                "pipeline": "qsiprep",
-                "subject_id": run,
-                "session_id": run,
-                **ids,
-                "at": second,
-            },
+            {"event": "pipeline.queued", "pipeline": "qsiprep", "subject_id": run, "session_id": run, **ids,
+             "at": second},
             {"event": "pipeline.started", "run_id": run, "at": second + 1},
-            {"event": "pipeline.failed", "run_id": run, "error": "Memory limit", "at": second + 9}
-            if failed
-            else {"event": "pipeline.completed", "run_id": run, "duration": 7.5, "at": second + 9},
-        ]
+            {"event": "pipeline.failed", "run_id": run, "error": "Memory limit",
+             "at": second + 9} if failed else {"event": "pipeline.completed", "run_id": run, "duration": 7.5,
+             "at": second + 9},
+        ]  # fmt: skip
         rows = [
             ("created", None),
             ("status_changed", "running"),
@@ -83,26 +77,20 @@ def story(runs: int) -> tuple[Lines, Lines]:
             }  # fmt: skip
             events += [
                 {"event": "metrics.workflow_completed", "metrics": metrics, "at": second + 11},
-                {
-                    "event": "workflow.completed",
-                    "workflow_run_id": workflow,
-                    "duration": 80,
-                    "stages": 5,
-                    "at": second + 12,
-                },
-            ]
+                {"event": "workflow.completed", "workflow_run_id": workflow, "duration": 80, "stages": 5,
+                 "at": second + 12},
+            ]  # fmt: skip
     return events, audit
 
 
 class Lab:
-    """Log directories, their sidecars, and what became of the runs."""
+    """Log directories, their sidecars, and the run documents."""
 
     def __init__(self, es: Elasticsearch, url: str, namespace: str, folder: Path) -> None:
         self.es, self.url, self.namespace, self.folder = es, url, namespace, folder
         self.index = run_index(namespace)
 
     def command(self, name: str, *arguments: str) -> str:
-        """Run the command over one log directory; gives what it printed."""
         config = self.folder / f"{name}.yaml"
         config.write_text(
             f"logging: {{log_dir: {self.folder / name}}}\nelasticsearch: {{hosts: ['{self.url}']}}\n"
@@ -113,7 +101,6 @@ class Lab:
         return result.output
 
     def ship(self, name: str, events: Lines, audit: Lines) -> None:
-        """Write the logs and ship them."""
         for path, lines in (("neuroflow.log", events), ("audit/audit_2026_03.jsonl", audit)):
             file = self.folder / name / path
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -124,24 +111,22 @@ class Lab:
         self.command(name, "--once")
 
     def runs(self) -> dict[str, Any]:
-        """Every run document."""
         self.es.indices.refresh(index=self.index)
         hits = self.es.search(index=self.index, size=1000)["hits"]["hits"]
         return {hit["_id"]: hit["_source"] for hit in hits}
 
     def forget(self) -> None:
-        """Delete them all."""
         self.es.indices.delete(index=self.index, ignore_unavailable=True)
 
 
 @pytest.fixture
 def lab(es: Elasticsearch, node: Node, namespace: str, tmp_path: Path) -> Lab:
-    """An empty one."""
+    """A lab without logs."""
     return Lab(es, node.url, namespace, tmp_path)
 
 
 def test_whatever_comes_in_whatever_order(lab: Lab) -> None:
-    """Shuffled, doubled, by several sidecars, and from the streams: always the same documents."""
+    """Shuffled, repeated, from several sidecars and rebuilt from the streams, the documents are equal."""
     events, audit = story(12)
     lab.ship("clean", events, audit)
     clean = lab.runs()
@@ -178,7 +163,7 @@ def test_whatever_comes_in_whatever_order(lab: Lab) -> None:
 
 
 def test_only_a_part_of_it_came(lab: Lab) -> None:
-    """The audit trail alone tells how runs and sessions stand; what it does not know stays open."""
+    """The audit trail alone gives the status of runs and sessions; what it does not contain stays absent."""
     _, audit = story(3)
     lab.ship("audit", [], audit)
     assert ["completed", "completed", "failed"] == [lab.runs()[f"pipeline_run:{run}"]["status"] for run in range(3)]
@@ -186,7 +171,7 @@ def test_only_a_part_of_it_came(lab: Lab) -> None:
 
 
 def facts_of_many(runs: int) -> RunFacts:
-    """Several turns of each of some runs."""
+    """Several facts of each of some runs."""
     return {
         f"pipeline_run:{run}": {
             f"{at(second)[:19]}000000000 {verb} {run:08x}": {"verb": verb, "source": "events", "at": at(second)}
@@ -197,7 +182,7 @@ def facts_of_many(runs: int) -> RunFacts:
 
 
 def test_writers_at_the_same_time_come_to_the_same(es: Elasticsearch, namespace: str) -> None:
-    """Six at once, each with other turns of the same runs."""
+    """Six writers at once, each with other facts of the same runs, make the same documents."""
     index = run_index(namespace)
     facts = facts_of_many(30)
     parts: list[RunFacts] = [
@@ -220,8 +205,8 @@ def test_writers_at_the_same_time_come_to_the_same(es: Elasticsearch, namespace:
     assert {identity: {**run_document(identity, some), **place} for identity, some in facts.items()} == found
 
 
-def test_two_that_go_on_while_the_index_is_made_anew(es: Elasticsearch, namespace: str) -> None:
-    """Each tells turn after turn of the same runs; in the middle all that was said is written into an empty index."""
+def test_two_writers_during_a_rebuild(es: Elasticsearch, namespace: str) -> None:
+    """Two writers add facts while a rebuild writes all earlier ones into an empty index."""
     index = run_index(namespace)
     chance = random.Random(9)
     facts = facts_of_many(40)
@@ -276,7 +261,7 @@ def test_two_that_go_on_while_the_index_is_made_anew(es: Elasticsearch, namespac
 
 
 def test_a_run_is_written_once_and_then_put(es: Elasticsearch, namespace: str) -> None:
-    """A new run is one write; what is known of it is not asked for, and one that another writer changed is."""
+    """A new run is one upsert; known runs are not read, except after another writer's change."""
     index = run_index(namespace)
     one, other = (RunDocuments(es, index, lambda: make_run_index(es, index)) for _ in range(2))
     ((identity, facts),) = facts_of_many(1).items()
@@ -290,7 +275,7 @@ def test_a_run_is_written_once_and_then_put(es: Elasticsearch, namespace: str) -
 
 
 def test_a_second_time_writes_nothing(es: Elasticsearch, namespace: str) -> None:
-    """Replays leave every document in its version."""
+    """Replays leave every document at its version."""
     index = run_index(namespace)
     runs = RunDocuments(es, index, lambda: make_run_index(es, index))
     version: Callable[[], int] = lambda: es.get(index=index, id="pipeline_run:0")["_version"]  # noqa: E731 - short
@@ -301,7 +286,7 @@ def test_a_second_time_writes_nothing(es: Elasticsearch, namespace: str) -> None
 
 
 def test_an_index_without_our_template_is_made_with_its_mapping(es: Elasticsearch, namespace: str) -> None:
-    """Facts are no fields: a thousand of them make none."""
+    """A thousand facts add no field to the mapping."""
     index = run_index(f"{namespace}.bare")
     runs = RunDocuments(es, index, lambda: make_run_index(es, index))
     before = None
@@ -316,7 +301,7 @@ def test_an_index_without_our_template_is_made_with_its_mapping(es: Elasticsearc
 
 
 def test_an_index_of_an_older_release_gets_what_it_lacks(es: Elasticsearch, namespace: str) -> None:
-    """Its documents stay and can be sorted as before; what is written from then on is found by the new fields."""
+    """New fields are added to its mapping; old documents stay, and can be sorted."""
     index = f"old-runs-{namespace}"  # a name that no template adds to
     (asset,) = (asset for asset in assets() if asset.name == "neuroflow-runs")
     old = adapt(asset.body, capabilities_of(es))["template"]["mappings"]
@@ -346,7 +331,7 @@ def test_an_index_of_an_older_release_gets_what_it_lacks(es: Elasticsearch, name
 
 
 def test_ids_that_are_no_numbers_have_none(es: Elasticsearch, namespace: str) -> None:
-    """Today's application names runs by their tasks; they are documents like others, behind the numbered ones."""
+    """Runs whose ids are no numbers sort behind the numbered ones."""
     index = run_index(namespace)
     runs = RunDocuments(es, index, lambda: make_run_index(es, index))
     fact = {f"{at(1)[:19]}000000000 queued 0": {"verb": "queued", "source": "events", "at": at(1)}}

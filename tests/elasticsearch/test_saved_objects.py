@@ -34,7 +34,7 @@ EVER = "2000-01-01T00:00:00Z"
 
 
 class Reader:
-    """Somebody at Kibana, with one namespace chosen in the dashboard's control."""
+    """A user of Kibana who selected one namespace in the dashboard's control."""
 
     def __init__(self, es: Elasticsearch, namespace: str) -> None:
         self._es = es
@@ -60,12 +60,10 @@ class Reader:
         ]
 
     def rows(self, dashboard: str, title: str) -> list[Row]:
-        """What a chart shows."""
         asked = chart(dashboard, title)
         return asked.rows(dict(self._es.search(**asked.request(*self._chosen, since=EVER))))
 
     def figure(self, title: str) -> Any:
-        """What a tile shows."""
         [found] = self.rows(OVERVIEW, title)
         return found[chart(OVERVIEW, title).visualization["metricAccessor"]]
 
@@ -91,7 +89,7 @@ class TestRowsOfTheCommands:
 
     @pytest.fixture
     def reader(self, es: Elasticsearch, laboratory: tuple[Laboratory, Harness]) -> Reader:
-        """Looks at the same logs."""
+        """The user, looking at the shipped logs."""
         return Reader(es, laboratory[1].namespace)
 
     @pytest.mark.parametrize(
@@ -118,14 +116,14 @@ class TestRowsOfTheCommands:
         ]
 
     def test_log_of_a_run(self, laboratory: tuple[Laboratory, Harness], reader: Reader) -> None:
-        """Behind the link on a run: the newest attempt in the order of its file, then the older one."""
+        """The link of a run leads to its log: the newest attempt in the order of its file, then the older one."""
         printed = columns(PIPELINE, laboratory[0].rows("pipeline", "2"))
         listed = reader.cells(PIPELINE, {"match_phrase": {"neuroflow.run_id": "2"}})
         older = [[line] for line in lab.OLDER_PIPELINE_LOG.splitlines()]
         assert printed + older == listed
 
     def test_failures(self, laboratory: tuple[Laboratory, Harness], reader: Reader) -> None:
-        """The latest first."""
+        """The latest failure comes first."""
         printed = laboratory[0].rows("stats", "failures")
         assert printed
         assert [[str(one["run_id"]), one["pipeline"], one["error"]] for one in printed] == [
@@ -162,7 +160,7 @@ class TestRowsOfTheCommands:
         assert ("session:1", 2) == (first["entity"], first["n"])
 
     def test_levels(self, laboratory: tuple[Laboratory, Harness], reader: Reader) -> None:
-        """Every line of ``show`` is in one of the colours."""
+        """The chart counts every line of ``show`` under its level."""
         lines = laboratory[0].rows("show", "--tail", "500")
         spans = reader.rows(OVERVIEW, "Log lines by level")
         for level in ("debug", "info", "warning", "error", "critical"):
@@ -181,7 +179,7 @@ class Shipped:
 
 @pytest.fixture(scope="module")
 def shipped(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shipped]:
-    """Some hundred runs and sessions, by a plan."""
+    """Some hundred planned runs and sessions."""
     now = datetime.now(UTC).replace(microsecond=0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(planned_runs, "NOW", now)
@@ -200,7 +198,6 @@ class TestFiguresOfTheCommands:
 
     @pytest.fixture
     def plan(self, shipped: Shipped) -> list[Run]:
-        """What there was to be told of."""
         return shipped.plan
 
     @pytest.fixture
@@ -209,7 +206,7 @@ class TestFiguresOfTheCommands:
         return Reader(es, shipped.namespace)
 
     def test_figures(self, es: Elasticsearch, shipped: Shipped, reader: Reader) -> None:
-        """All four queries, and the curves that add up to them."""
+        """All four queries, and the curves, whose sums equal them."""
         queries = DashboardQueries(es, shipped.namespace)
         told = queries.get_overview_stats()
         assert 0 not in told.values()
@@ -252,7 +249,7 @@ class TestFiguresOfTheCommands:
 
     @pytest.mark.parametrize("name", [OVERVIEW, PIPELINES])
     def test_no_chart_is_empty(self, reader: Reader, name: str) -> None:
-        """Everything has something to show."""
+        """Every chart has rows."""
         assert {True} == {bool(reader.rows(name, one.title)) for one in charts(name)}
 
     def test_rule_for_failures(self, es: Elasticsearch, shipped: Shipped) -> None:

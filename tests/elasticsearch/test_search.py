@@ -49,7 +49,6 @@ class Bench:
         self.config.write_text(f"elasticsearch: {{hosts: ['{url}']}}\nshipper: {{namespace: {namespace}}}\n")
 
     def stream(self, dataset: str) -> str:
-        """Name of a data stream."""
         return f"logs-neuroflow.{dataset}-{self.namespace}"
 
     def put(self, dataset: str, *docs: Doc, refresh: bool = True) -> None:
@@ -71,13 +70,12 @@ class Bench:
         return result
 
     def messages(self, *args: str) -> list[str]:
-        """The messages that `show` gives."""
         return [
             json.loads(line)["message"] for line in self.run("show", *args, "--format", "ndjson").stdout.splitlines()
         ]
 
     def start(self, *args: str, patience: float = 60) -> subprocess.Popen[str]:
-        """The command as a process of its own, ended after a minute (``patience``, seconds) if it hangs."""
+        """The command as a process, killed after ``patience`` seconds if it hangs."""
         process = subprocess.Popen(
             [sys.executable, "-m", "shipper.cli.logs", "--config", str(self.config), *args],
             stdout=subprocess.PIPE,
@@ -101,7 +99,7 @@ def bench(es: Elasticsearch, node: Node, namespace: str, tmp_path: Path) -> Benc
 
 
 def line(offset: int, message: str, **more: Any) -> Doc:
-    """A log line's document; ``at`` and ``created`` are seconds after START, other keys top-level fields."""
+    """The document of a log line; ``at`` and ``created`` are seconds after START, other keys top-level fields."""
     at, created = more.pop("at", offset), more.pop("created", offset)
     path, generation = more.pop("path", "/var/log/neuroflow/neuroflow.log"), more.pop("generation", "g")
     return {
@@ -116,7 +114,7 @@ def line(offset: int, message: str, **more: Any) -> Doc:
 
 
 def file_of(content: bytes, run_id: int, name: str, created: int = 0) -> list[Doc]:
-    """The documents of a pipeline log, exact bytes kept only where the message does not tell them."""
+    """The documents of a pipeline log; exact bytes are kept only where the message differs from them."""
     docs, offset = [], 0
     for raw in content.splitlines(keepends=True) if b"\r" not in content else _by_line_feed(content):
         message = raw.removesuffix(b"\n").decode("utf-8", "replace")
@@ -141,7 +139,7 @@ class TestShow:
     """``show``."""
 
     def test_newest_lines_oldest_first(self, bench: Bench) -> None:
-        """Three streams as one, the newest N by time, then file, then offset, printed like tail does."""
+        """The newest N lines of three streams by time, file and offset, the oldest first."""
         bench.put("app", line(1, "a1", at=1), line(4, "a4", at=4))
         bench.put("workflow", line(2, "w2", at=2, path="/b", generation="w"), line(9, "w9", at=4, path="/a"))
         bench.put("celery", line(3, "c3", at=3, generation="c"), line(7, "c7", at=3, generation="c"))
@@ -152,7 +150,7 @@ class TestShow:
         assert bench.run("show", "--tail", "0").stdout == ""
 
     def test_filters_filter(self, bench: Bench) -> None:
-        """A component with all below it but not its namesakes; a level in any case; both together."""
+        """A component includes its children but not similar names; levels match in any case; both combine."""
         rows = [("workflow", "info"), ("workflow.stage", "error"), ("workflows", "error"), ("a.workflow", "warning")]
         docs = [line(at, name, log={"logger": name, "level": level}) for at, (name, level) in enumerate(rows)]
         bench.put("app", *docs, line(9, "bare"))
@@ -163,7 +161,7 @@ class TestShow:
         bench.run("show", "--component", "work*", code=1)
 
     def test_span_of_time(self, bench: Bench) -> None:
-        """Both ends belong to the span; a time ago counts from now."""
+        """Both ends belong to the range; a duration counts back from now."""
         bench.put("app", *(line(at, f"m{at}") for at in range(5)))
         span = ("--utc", "--since", "2026-11-23T12:00:01", "--until", "2026-11-23 12:00:03")
         assert bench.messages(*span) == ["m1", "m2", "m3"]
@@ -191,16 +189,16 @@ class TestShow:
         assert row.endswith(r"[/red] [bold]x[/] \x1b[2J\x00 <&> ö\u2028 run_id=2 why=[/opt/x]")
 
     def test_many_lines_come_in_pages(self, bench: Bench) -> None:
-        """More than a search may give at once, many of them with the same time: all, once, in order."""
-        docs = [line(at, str(at), at=at // 700, created=0) for at in range(25_000)]
+        """More lines than one search returns, many with the same time, come completely, once and in order."""
+        docs = [line(at, str(at), at=at // 700, created=0) for at in range(12_000)]
         for doc in docs[:3000]:
             del doc["log"]["file"]
         bench.put("app", *docs)
-        assert bench.messages("--tail", "24000") == [str(at) for at in range(1000, 25_000)]
-        assert bench.messages("--tail", "99999") == [str(at) for at in range(25_000)]
+        assert bench.messages("--tail", "11000") == [str(at) for at in range(1000, 12_000)]
+        assert bench.messages("--tail", "99999") == [str(at) for at in range(12_000)]
 
     def test_lost_snapshot_is_taken_again(self, bench: Bench) -> None:
-        """A reader who pauses longer than the cluster keeps the snapshot still gets every line once."""
+        """After the cluster has dropped the snapshot, the reader still gets every line once."""
         bench.put("app", *(line(at, str(at)) for at in range(1500)))
         order = sort(["@timestamp", "log.file.path", "log.offset"], newest_first=False)
         read: list[str] = []
@@ -211,7 +209,7 @@ class TestShow:
         assert read == [str(at) for at in range(1500)]
 
     def test_nothing_there(self, bench: Bench) -> None:
-        """No stream yet is no error but nothing found, and said; what is piped on stays valid."""
+        """A missing stream is not an error: the command reports that nothing was found and exits 1."""
         names = ", ".join(map(bench.stream, ("app", "workflow", "celery")))
         hint = f"nothing was ever shipped to {names}; is shipper.namespace right?\n"
         result = bench.run("show", code=1)
@@ -221,7 +219,7 @@ class TestShow:
         assert bench.run("audit", code=1).stderr.startswith(f"nothing was ever shipped to {bench.stream('audit')};")
 
     def test_nothing_in_other_formats(self, bench: Bench) -> None:
-        """An empty array, and no line."""
+        """JSON gives an empty array, NDJSON no line."""
         assert json.loads(bench.run("show", "--format", "json", code=1).stdout) == []
         assert bench.run("show", "--format", "ndjson", "--tail", "50000", code=1).stdout == ""
 
@@ -253,20 +251,20 @@ class TestPipeline:
 
     @pytest.mark.parametrize("content", NASTY.values(), ids=NASTY.keys())
     def test_log_comes_back_byte_for_byte(self, bench: Bench, content: bytes) -> None:
-        """Whatever the container printed is what is printed."""
+        """The output equals what the container printed."""
         bench.put("pipeline", *file_of(content, 456, "mriqc_456_20261123_124412.log"))
         assert bench.run("pipeline", "456").stdout_bytes == content
 
     def test_log_of_many_lines(self, bench: Bench) -> None:
-        """More lines than a search may give at once come whole and in order."""
-        content = b"".join(b"line %d [/x]\n" % at for at in range(25_000))
+        """More lines than one search returns come completely and in order."""
+        content = b"".join(b"line %d [/x]\n" % at for at in range(12_000))
         docs = file_of(content, 456, "mriqc_456_20261123_124412.log")
         bench.put("pipeline", *docs[::-1])
         assert bench.run("pipeline", "456").stdout_bytes == content
-        assert len(json.loads(bench.run("pipeline", "456", "--format", "json").stdout)) == 25_000
+        assert len(json.loads(bench.run("pipeline", "456", "--format", "json").stdout)) == 12_000
 
     def test_newest_attempt_alone(self, bench: Bench) -> None:
-        """Of several attempts the one whose name is newest, and of equal names the one read last."""
+        """Of several attempts the newest by name is printed, and of equal names the one read last."""
         bench.put("pipeline", *file_of(b"newest\n", 456, "mriqc_456_20261124_000000.log", created=1))
         bench.put("pipeline", *file_of(b"older\nlonger\n", 456, "mriqc_456_20261123_235959.log", created=9))
         bench.put("pipeline", *file_of(b"other run\n", 457, "mriqc_457_20261125_000000.log", created=9))
@@ -275,7 +273,7 @@ class TestPipeline:
         assert bench.run("pipeline", "456").stdout_bytes == b"rewritten\n"
 
     def test_line_that_speaks_of_another_run_stays_in_its_file(self, bench: Bench) -> None:
-        """The file is printed whole even where a line of it was taken for another run's."""
+        """The file is printed completely even where a line has the id of another run."""
         docs = file_of(b"one\ntwo\nthree\n", 456, "mriqc_456_20261123_124412.log")
         docs[1]["neuroflow"]["run_id"] = "457"
         bench.put("pipeline", *docs)
@@ -298,7 +296,7 @@ class TestPipeline:
         assert docs[2]["neuroflow.original"] == base64.b64encode(b"\xff\n").decode()
 
     def test_no_log_and_no_run(self, bench: Bench) -> None:
-        """A run that is known from elsewhere lacks its log; any other is not found."""
+        """A known run without a log and an unknown run have different messages."""
         assert bench.run("pipeline", "3", code=1).stderr == "Pipeline run 3 not found\n"
         bench.put("app", line(1, "pipeline.queued", neuroflow={"run_id": "3"}))
         result = bench.run("pipeline", "3", code=1)
@@ -311,7 +309,7 @@ class TestPipeline:
 
 
 class TestFollow:
-    """``show -f``: the polls with a clock in hand, and the command itself."""
+    """``show -f``: the polls with a simulated clock, and the command itself."""
 
     @pytest.fixture
     def clock(self) -> dict[str, float]:
@@ -330,11 +328,10 @@ class TestFollow:
             follower.start(snapshot)
 
     def poll(self, follower: Follower) -> list[str]:
-        """Messages of what is new."""
         return [hit["_source"]["message"] for hits in follower.poll() for hit in hits]
 
     def test_late_and_old_lines_come_once(self, bench: Bench, follower: Follower) -> None:
-        """Lines read earlier but indexed later, and lines with old times, come when they come, each once."""
+        """Lines that were indexed late, and lines with old times, come once."""
         self.start(bench, follower)
         assert self.poll(follower) == []
         bench.put("app", line(50, "b", created=90), line(40, "a", created=89, at=-9999))
@@ -363,7 +360,7 @@ class TestFollow:
     def test_burst_comes_whole_in_bounded_memory(
         self, bench: Bench, follower: Follower, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """More than is remembered, over several polls: all, once."""
+        """More lines than are remembered come completely, once each, over several polls."""
         monkeypatch.setattr(follow_window, "MAX_REMEMBERED", 1000)
         monkeypatch.setattr(follow, "MAX_BURST", 700)
         self.start(bench, follower)
@@ -378,7 +375,7 @@ class TestFollow:
     def test_block_read_in_one_millisecond(
         self, bench: Bench, follower: Follower, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Lines that share their time of reading are not forgotten half way, even more than are remembered."""
+        """More lines with one time of reading than are remembered come completely."""
         monkeypatch.setattr(follow_window, "MAX_REMEMBERED", 1000)
         monkeypatch.setattr(follow, "MAX_BURST", 700)
         monkeypatch.setattr(follow, "ONE_BATCH", 5000)
@@ -392,16 +389,16 @@ class TestFollow:
     def test_start_over_more_than_is_remembered(
         self, bench: Bench, follower: Follower, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Lines that were there before are never new, even those that are not remembered one by one."""
-        monkeypatch.setattr(follow_window, "MAX_REMEMBERED", 10_000)
-        bench.put("app", *(line(at, str(at), created=at // 1000) for at in range(12_000)))
+        """Lines that existed before the start are never new, even those that are not remembered."""
+        monkeypatch.setattr(follow_window, "MAX_REMEMBERED", 1000)
+        bench.put("app", *(line(at, str(at), created=at // 100) for at in range(1200)))
         self.start(bench, follower)
         assert self.poll(follower) == []
 
     def test_window_waits_for_deliveries_after_an_outage(
         self, bench: Bench, follower: Follower, clock: dict[str, float]
     ) -> None:
-        """What was read before the cluster went away may come long after newer lines."""
+        """Lines that were read before an outage may arrive long after newer lines."""
         self.start(bench, follower)
         clock["now"] = 1000.0
         follower.outage()
@@ -415,7 +412,7 @@ class TestFollow:
         assert follower._window._floor > (START.timestamp() + 800) * 1000
 
     def test_command_shows_the_tail_and_goes_on(self, bench: Bench) -> None:
-        """From an empty namespace on: what is there, then what comes, in the filter only, until Ctrl-C."""
+        """It prints the last lines, then new ones that match the filter, until Ctrl-C."""
         now = (datetime.now(UTC) - START).total_seconds()
         level = {"level": "error"}
         bench.put("app", line(1, "first", created=now, log=level))
@@ -431,7 +428,7 @@ class TestFollow:
         assert (rest, errors, process.returncode) == ("", "", 0)
 
     def test_closed_pipe_ends_it(self, bench: Bench) -> None:
-        """When nobody reads any more the command ends by itself, quietly, with no line to provoke it."""
+        """When its output is closed the command ends by itself, without a new line."""
         bench.put("app", line(1, "first"))
         process = bench.start("show", "-f", "--format", "ndjson")
         assert process.stdout is not None
@@ -448,7 +445,7 @@ class TestEnds:
 
     def test_closed_pipe_is_quiet(self, bench: Bench) -> None:
         """``| head -1`` of a long log is no error."""
-        content = b"".join(b"line %d\n" % at for at in range(20_000))
+        content = b"".join(b"line %d\n" % at for at in range(12_000))
         bench.put("pipeline", *file_of(content, 456, "mriqc_456_20261123_124412.log"))
         for args in (["pipeline", "456"], ["pipeline", "456", "--format", "json"]):
             process = bench.start(*args)
@@ -471,16 +468,8 @@ class TestEnds:
         [sentence] = result.stderr.splitlines()
         assert sentence.startswith("http://127.0.0.1:9 can't be reached")
 
-    def test_wrong_configuration_is_a_sentence(self, tmp_path: Path) -> None:
-        """Exit 2 and what is wrong, where."""
-        config = tmp_path / "neuroflow.yaml"
-        config.write_text("shipper: {namespce: x}\n")
-        result = CliRunner().invoke(logs, ["--config", str(config), "show"], catch_exceptions=False)
-        assert (result.exit_code, result.stdout) == (2, "")
-        assert "namespce: unknown key; nearest valid key: namespace" in result.stderr
-
     def test_mounted_in_another_application(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The group works under a group whose context holds something else, and leaves that alone."""
+        """The group works below another click group and leaves that group's context unchanged."""
         held: list[object] = []
 
         @click.group()
@@ -499,7 +488,7 @@ class TestEnds:
 
     @pytest.mark.parametrize("how", ["held", "file", "option"])
     def test_takes_the_configuration_of_its_application(self, bench: Bench, how: str) -> None:
-        """What the application holds as its ``config``, or was given as its ``--config``, is ours too."""
+        """It uses the ``config`` of the application's context or its ``--config`` option."""
 
         @click.group()
         @click.option("--config", type=click.Path(path_type=Path))

@@ -1,4 +1,4 @@
-"""The dashboard's queries and the view of a workflow, against what a plan says that they have to answer."""
+"""The queries of the dashboard and the view of a workflow give what a plan expects."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ROW_ENDS = ("discovered", "completed", "failed", "processing", "completed")
 
 
 def session_lines() -> Iterator[Line]:
-    """Fifty rows, every second of them found by its name before, and seven names that no row has."""
+    """Fifty rows, of which every second one was named before, and seven names without a row."""
     for number in range(50):
         moment = NOW - timedelta(hours=number)
         label, subject = f"ses-{number:03d}", f"sub-{number:03d}"
@@ -46,7 +46,7 @@ def session_lines() -> Iterator[Line]:
 
 
 def overview(runs: list[Run]) -> dict[str, int]:
-    """Rows, names without a row, and sessions of tasks that have begun."""
+    """Counts of rows, of names without a row, and of sessions by their state."""
     tasks = [run.end for run in runs if run.source == "task" and run.end != "queued"]
     return {
         "total_sessions": 50 + 7 + len(tasks),
@@ -57,7 +57,7 @@ def overview(runs: list[Run]) -> dict[str, int]:
 
 
 def by_type(runs: list[Run]) -> list[dict[str, Any]]:
-    """A GROUP BY by hand."""
+    """A GROUP BY in Python."""
     names = sorted({run.pipeline for run in runs if run.pipeline is not None})
     found = []
     for name in (*names, None):
@@ -110,7 +110,9 @@ def ship(harness: Harness, *lines: Line) -> None:
 def test_every_query_answers_what_was_planned(
     harness: Harness, es: Elasticsearch, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """1,300 runs, told of by events, audit rows or both, retried, used again, under way; sessions by row and name."""
+    """The queries over 1,300 runs, from events, audit records or both, retried, reused and running, give the
+    planned results.
+    """
     runs = [*planned(1300, seed=11), *EDGES]
     ship(harness, *(line for run in runs for line in run.lines()), *session_lines(), UNTIMED)
     queries = DashboardQueries(es, namespace, now=lambda: NOW)
@@ -144,7 +146,7 @@ def test_every_query_answers_what_was_planned(
 
 
 def test_where_nothing_was_shipped(es: Elasticsearch, namespace: str) -> None:
-    """No index is no error: nothing is there."""
+    """A missing index is not an error: the queries find nothing."""
     queries = DashboardQueries(es, namespace)
     assert {
         "total_sessions": 0, "sessions_completed": 0, "sessions_failed": 0, "pipeline_runs_24h": 0,
@@ -164,12 +166,12 @@ def second(at: float) -> datetime:
 
 
 def stage(at: float, name: str, stage: str, **said: Any) -> Line:
-    """A turn of a stage of workflow 7."""
+    """An event of a stage of workflow 7."""
     return event(second(at), f"stage.{name}", stage=stage, workflow_run_id=7, **said)
 
 
 def workflow_lines() -> Iterator[Line]:
-    """A number used for the second time, a stage that was tried twice, one that only the metrics know."""
+    """A reused id, a stage that was tried twice, and one that only the metrics name."""
     long_ago = timedelta(days=30)
     yield event(NOW - long_ago, "workflow.started", workflow_run_id=7, trigger="scheduled")
     yield event(NOW - long_ago, "stage.started", stage="of old", workflow_run_id=7)
@@ -208,7 +210,7 @@ STAGES = [
 
 
 def test_a_workflow_run_as_it_was_planned(harness: Harness, es: Elasticsearch, namespace: str) -> None:
-    """Its newest life, its stages in order, and its pipeline runs, however many: all of them by their starts."""
+    """The view shows the newest life of the id: its stages in order, and all pipeline runs by their starts."""
     runs = planned(1700, seed=12)
     ship(harness, *(line for run in runs for line in run.lines()), *workflow_lines())
     found = workflow_detail(es, namespace, 7)

@@ -1,4 +1,6 @@
-"""``make fuzz``: a hundred thousand broken lines of every format through the real sidecar into a real node.
+"""``make fuzz``: a hundred thousand broken lines of every format through the real sidecar into a real node. Each
+has a mark. In the end every mark must be in a document, no document rejected, no mapping changed, and shipping
+everything again without the state must add nothing.
 
 Each bears a mark.  In the end every mark has to be in a document, nothing may be refused, no mapping may have grown,
 and shipping all of it once more without the state must add nothing.

@@ -1,4 +1,4 @@
-"""Sound lines of every format, to be broken: those of the golden files, and templates with some variety."""
+"""Valid lines of every format, which a fuzz run breaks: lines of the golden files, and templates with variations."""
 
 from __future__ import annotations
 
@@ -43,24 +43,16 @@ def event(dice: random.Random) -> Pairs:
     number = dice.randrange(1, 400)
     fields: dict[str, Any] = {
         "component": dice.choice(("workflow", "pipeline", "discovery", "celery")),
-        "workflow_run_id": number // 10,
-        "run_id": number,
+        "workflow_run_id": number // 10, "run_id": number,
         "pipeline": dice.choice(("qsiprep", "mriqc", "qsirecon")),
         "stage": dice.choice(("qsiprep", "discovery", "bids_conversion")),
         "session_id": dice.choice(("ses-01", 12, "202007141404")),
         "subject_id": dice.choice(("sub-001", 3, "001")),
-        "participant": "001",
-        "session": "01",
-        "task_id": uuid(dice),
+        "participant": "001", "session": "01", "task_id": uuid(dice),
         "duration": dice.choice((3600, 12.5, "12.3s")),
-        "exit_code": 0,
-        "attempt": 1,
-        "errors": ["one", "two"],
-        "error": "Memory limit",
-        "stages": 5,
-        "trigger": "scheduled",
-        "success": True,
-    }
+        "exit_code": 0, "attempt": 1, "errors": ["one", "two"], "error": "Memory limit", "stages": 5,
+        "trigger": "scheduled", "success": True,
+    }  # fmt: skip
     kept = [(key, item) for key, item in fields.items() if dice.random() < 0.45]
     if name.startswith("metrics"):
         kept.append(("metrics", _metrics(number)))
@@ -81,15 +73,11 @@ def event(dice: random.Random) -> Pairs:
 
 def _metrics(number: int) -> dict[str, Any]:
     return {
-        "workflow_run_id": number,
-        "started_at": "2026-03-02T08:00:00+00:00",
-        "completed_at": "2026-03-02T09:00:00+00:00",
-        "stages_executed": 5,
-        "stages_successful": 4,
-        "stages_failed": 1,
-        "total_duration_seconds": 3600.5,
+        "workflow_run_id": number, "started_at": "2026-03-02T08:00:00+00:00",
+        "completed_at": "2026-03-02T09:00:00+00:00", "stages_executed": 5, "stages_successful": 4,
+        "stages_failed": 1, "total_duration_seconds": 3600.5,
         "stage_durations": {"qsiprep": 120.5},
-    }
+    }  # fmt: skip
 
 
 def audit_row(dice: random.Random) -> Pairs:
@@ -117,19 +105,13 @@ def audit_row(dice: random.Random) -> Pairs:
 def execution(dice: random.Random) -> Pairs:
     """An execution log of VoxelOps."""
     rows = {
-        "tool": "qsiprep",
-        "participant": "014",
+        "tool": "qsiprep", "participant": "014",
         "command": ["docker", "run", "--rm"],
         "exit_code": dice.choice((0, 137)),
-        "start_time": moment(dice),
-        "end_time": moment(dice),
-        "duration_seconds": 7.0,
-        "duration_human": "0:00:07",
+        "start_time": moment(dice), "end_time": moment(dice), "duration_seconds": 7.0, "duration_human": "0:00:07",
         "success": dice.choice((True, False)),
-        "stdout": "one\ntwo\n",
-        "stderr": "Killed\n",
-        "log_file": None,
-    }
+        "stdout": "one\ntwo\n", "stderr": "Killed\n", "log_file": None,
+    }  # fmt: skip
     return Pairs(rows.items())
 
 
@@ -147,7 +129,7 @@ def procedure(dice: random.Random) -> Pairs:
 
 
 def text_line(dice: random.Random, said: str) -> str:
-    """A line in one of the text formats that says this."""
+    """A line with this message in one of the text formats."""
     level = dice.choice(("INFO", "WARNING", "ERROR", "CRITICAL", "DEBUG"))
     stamp = moment(dice, " ", 0)
     kind = dice.randrange(9)
@@ -180,7 +162,7 @@ def text_line(dice: random.Random, said: str) -> str:
 
 
 def traceback_lines(dice: random.Random, said: str) -> list[str]:
-    """An error of a text log with the traceback below it, which ends by saying this."""
+    """An error of a text log with its traceback, which ends with this message."""
     return [
         f"{moment(dice, ' ', 0)},290 - neuroflow.db - ERROR - cannot connect",
         "Traceback (most recent call last):",
@@ -201,8 +183,8 @@ def golden(kinds: tuple[str, ...]) -> list[bytes]:
 
 
 def hides(line: bytes, mark: str) -> bool:
-    """Whether JSON itself takes away what a line says: a key that comes twice has its last value, and a key says
-    nothing without a value (null, no finite number, an empty list or object).
+    """Whether JSON itself drops a part of the line: of a repeated key all values but the last, and keys without a
+    value (null, not a finite number, an empty list or object).
     """
     found: list[bool] = []
 
@@ -224,7 +206,7 @@ def hides(line: bytes, mark: str) -> bool:
 
 
 def is_empty(value: Any) -> bool:
-    """Whether a value says nothing that an index would keep."""
+    """Whether an index would keep nothing of a value."""
     if isinstance(value, dict):
         value = list(value.values())
     return all(map(is_empty, value)) if isinstance(value, list) else value is None or value in {inf, -inf}

@@ -1,4 +1,4 @@
-"""A fuzz run: so many broken lines of every format, in every kind of file, the same ones for the same seed."""
+"""A fuzz run: broken lines of every format, in every kind of file; a seed always gives the same lines."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ class FuzzRun:
     """The files of one fuzz run.
 
     Args:
-        lines: how many, about: a record of several lines counts as one.
-        seed: of all dice.
+        lines: approximate number; a record of several lines counts as one.
+        seed: of all random choices.
     """
 
     def __init__(self, lines: int, seed: int) -> None:
@@ -64,7 +64,7 @@ class FuzzRun:
         self._golden: dict[tuple[str, ...], list[bytes]] = {}
 
     def files(self) -> Iterator[tuple[Place, bytes]]:
-        """Each file with its bytes, as they are when it is not compressed."""
+        """Each file with its content, unpacked."""
         whole = sum(place.share for place in PLACES)
         for place in PLACES:
             yield place, self._file(place, max(1, round(self._lines * place.share / whole)))
@@ -100,14 +100,14 @@ class FuzzRun:
         return mark_of(self._number)
 
     def _maybe_damaged(self, line: bytes, chance: float = 0.15) -> bytes:
-        """What hides nothing of its own is damaged now and then; a secret is not: who knows where it would end."""
+        """Damage a line now and then, unless it contains a secret or hides a value by itself."""
         if self._dice.random() >= chance or _SECRET.search(line):
             return line
         broken = damaged(self._dice, line)
         return line if any(formats.hides(broken, mark.decode()) for mark in BYTE_MARK.findall(line)) else broken
 
     def _log(self) -> bytes:
-        """Of the application's log: mostly JSON, and what strays into it."""
+        """Lines of the application's log: mostly JSON, and foreign lines."""
         kind = self._dice.random()
         if kind < 0.62:
             return self._event()
@@ -181,7 +181,7 @@ class FuzzRun:
         return b"\n".join(self._maybe_damaged(line.encode(), 0.1) for line in lines)
 
     def _array(self) -> bytes:
-        """An export of the audit trail, perhaps cut."""
+        """An export of the audit trail, in some runs cut off."""
         rows = [json_line(self._dice, formats.audit_row(self._dice), self._mark()) for _ in range(3)]
         data = b"[\n" + b",\n".join(b"  " + row.replace(b', "', b',\n    "') for row in rows) + b"\n]"
         if self._dice.random() < 0.3:
@@ -190,7 +190,7 @@ class FuzzRun:
         return data
 
     def _execution(self) -> bytes:
-        """An execution log, indented, perhaps with something else in it."""
+        """An execution log, indented, in some runs with a foreign line."""
         pairs = formats.execution(self._dice)
         line = json_line(self._dice, pairs, self._mark())
         data = line.replace(b', "', b',\n  "').replace(b"{", b"{\n", 1)

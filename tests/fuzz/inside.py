@@ -1,4 +1,4 @@
-"""A fuzz run without a sidecar or a node: bytes through the same stations, in this process."""
+"""A fuzz run without a sidecar or a node: the bytes pass through parse, redact, document and runs in this process."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ from typing import Any
 import orjson
 
 from shipper.config import Shipper
+from shipper.deliver.serialised import serialise
 from shipper.document.ecs import Documents
 from shipper.parse.dispatch import parse
 from shipper.parse.records import Records
+from shipper.parse.shapes import Shapes
 from shipper.runs.document import run_document
-from shipper.runs.facts import RunFacts, facts_in, facts_of
+from shipper.runs.facts import FACTS, RunFacts, facts_of
+from shipper.tail.block import Block, Origin
 from shipper.tail.reader import CHUNK_BYTES, Reader
 from shipper.tail.rotation_names import split_rotation
-from shipper.tail.splitter import Block, Origin, Splitter
+from shipper.tail.splitter import Splitter
 from shipper.tail.state.checkpoint import START
+from tests.decoded_facts import facts_in
 from tests.fuzz.fuzz import Place
 from tests.fuzz.limits import MOST_ID, faults, fields_of_logs, fields_of_runs
 from tests.fuzz.mutations import BYTE_MARK, MARK
@@ -30,7 +34,7 @@ _LOGS, _RUNS = fields_of_logs(), fields_of_runs()
 _FACTS = frozenset({"facts"})
 
 
-def blocks(data: bytes, place: Place) -> Iterator[Records]:
+def blocks(data: bytes, place: Place, shapes: Shapes | None = None) -> Iterator[Records]:
     """The records of a file, block by block as a reader gives them."""
     path = f"/var/log/neuroflow/{split_rotation(place.path)[0]}"
     origin = Origin(b"123456789", path, path, place.format, place.dataset)
@@ -39,7 +43,7 @@ def blocks(data: bytes, place: Place) -> Iterator[Records]:
     assert isinstance(splitter, Splitter)
 
     def taken(block: Block) -> Records:
-        records = parse(block)
+        records = parse(block, shapes)
         reader.held.hold(block, records.rest, records.parser_state)
         return records
 
@@ -53,25 +57,30 @@ def blocks(data: bytes, place: Place) -> Iterator[Records]:
 
 
 class Inside:
-    """What becomes of files, and what would go wrong with it.
+    """The documents of files, and their faults.
 
     Attributes:
-        faults: what the cluster would refuse, each by an example.
+        faults: what the cluster would reject, each with an example.
         marks: how often each was found in a document.
         documents: how many were made.
     """
 
     def __init__(self) -> None:
-        self._documents = Documents(Shipper(host_name="h", timezone="Asia/Jerusalem"), "1")
+        settings = Shipper(host_name="h", timezone="Asia/Jerusalem")
+        self._documents = Documents(settings, "1")
+        self._fast = Documents(settings, "1", facts=FACTS)
+        assert self._fast.shapes is not None
+        self._fast.shapes.sampled = 1  # broken lines are rarely alike
         self._facts: RunFacts = {}
         self.faults: Counter[str] = Counter()
         self.marks: Counter[str] = Counter()
         self.documents = 0
 
     def take(self, place: Place, data: bytes) -> None:
-        """Take in a file."""
-        for records in blocks(data, place):
+        both = zip(blocks(data, place), blocks(data, place, self._fast.shapes), strict=True)
+        for records, shaped in both:
             documents = self._documents.of(records)
+            self._compare(documents, shaped, place)
             assert len(documents) == len(records.records)
             self.documents += len(documents)
             for document in documents:
@@ -81,8 +90,17 @@ class Inside:
             for identity, facts in facts_in(facts_of(documents)).items():
                 self._facts.setdefault(identity, {}).update(facts)
 
+    def _compare(self, documents: list[dict[str, Any]], shaped: Records, place: Place) -> None:
+        """Note where the fast path gives other documents or facts."""
+        found = self._fast.with_templates(shaped)
+        made = serialise(found, self._fast.take_facts())
+        if sorted(facts_of(documents), key=repr) != sorted(made.facts, key=repr):
+            self._note(["the fast path reports other facts"], place.path)
+        for usual, fast in zip(documents, made.bodies, strict=True):
+            if orjson.loads(orjson.dumps(usual)) != orjson.loads(fast):
+                self._note([f"the fast path gives {fast.decode():.300}"], place.path)
+
     def runs(self) -> dict[str, dict[str, Any]]:
-        """The documents of the runs that were spoken of."""
         found = {}
         for identity, facts in self._facts.items():
             kept = orjson.loads(orjson.dumps(facts))
@@ -101,7 +119,7 @@ class Inside:
 
 
 def marks_in(source: dict[str, Any]) -> set[str]:
-    """The marks that a document bears, also those in bytes that it keeps."""
+    """The marks in a document, also in the original bytes that it keeps."""
     neuroflow = source.get("neuroflow", {})
     if "context" in neuroflow:
         # What was filled in from other lines is theirs.

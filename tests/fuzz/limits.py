@@ -1,4 +1,4 @@
-"""What Elasticsearch takes: whether a document would be refused by a mapping, or lose a value to it.  Pure."""
+"""What Elasticsearch accepts: whether a mapping would reject a document or drop a value of it. Pure functions."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _fault(value: Any, definition: dict[str, Any]) -> str | None:
 
 
 def _is_immense(value: str, term: str, definition: dict[str, Any]) -> bool:
-    """Whether a value is short enough to be indexed, and too long for it."""
+    """Whether a value is below ``ignore_above`` and longer than the longest term."""
     if len(value.encode("utf-16-le")) // 2 > definition.get("ignore_above", 2**31):
         return False
     return len(term.encode()) > MOST_TERM
@@ -121,7 +121,7 @@ def _flattened(value: Any, definition: dict[str, Any]) -> str | None:
 
 
 def _key_fault(key: str, value: Any) -> str | None:
-    """What is wrong with a key of a flattened field: it is refused, or may come back twice in a synthetic source."""
+    """What is wrong with a key of a flattened field: it is rejected, or repeated in a synthetic source."""
     if "\0" in key:
         return f"NUL in {key!r:.200}"
     if "" in key.split("."):

@@ -1,4 +1,4 @@
-"""Sound lines → broken ones.  Each bears a mark that the damage leaves whole, so that it can be looked for."""
+"""Valid lines → broken ones. Each has a mark that no damage touches, so that it can be searched for."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def mark_of(number: int) -> str:
 
 
 def json_line(dice: random.Random, pairs: Pairs, mark: str) -> bytes:
-    """An object as a line, broken in what it says."""
+    """An object as a line, with broken values."""
     for _ in range(dice.choice((0, 1, 1, 2, 3))):
         dice.choice(_OF_OBJECTS)(dice, pairs)
     dice.choice(_PLACES)(dice, pairs, mark)
@@ -44,7 +44,7 @@ def json_line(dice: random.Random, pairs: Pairs, mark: str) -> bytes:
 
 
 def damaged(dice: random.Random, line: bytes) -> bytes:
-    """A line with its bytes broken; its marks stay, all but those that a cut takes away."""
+    """A line with broken bytes; its marks stay, except those that a cut removes."""
     for _ in range(dice.choice((1, 1, 1, 2, 4))):
         line = dice.choice(_OF_BYTES)(dice, line)
     return line
@@ -185,7 +185,7 @@ _PLACES: tuple[Callable[[random.Random, Pairs, str], None], ...] = (
 
 
 def _span(dice: random.Random, line: bytes) -> tuple[int, int]:
-    """A stretch of the line that no mark is in, nor ends in one."""
+    """A piece of the line that neither contains nor cuts a mark."""
     marks = [found.span() for found in BYTE_MARK.finditer(line)]
     bounds = [0, *(edge for span in marks for edge in span), len(line)]
     free = [(bounds[at], bounds[at + 1]) for at in range(0, len(bounds), 2)]

@@ -1,4 +1,4 @@
-"""What no log line should hold: odd keys, odd values, and JSON as broken writers write it."""
+"""Odd keys, odd values, and JSON as broken writers write it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ BRAIN = "\U0001f9e0"
 
 
 class Raw(NamedTuple):
-    """Text that is written into JSON as it stands."""
+    """Text that is written into JSON unchanged."""
 
     text: str
 
 
 class Pairs(list[tuple[str, Any]]):
-    """An object whose keys may come twice."""
+    """An object whose keys may repeat."""
 
 
 def written(value: Any, *, ascii_: bool, blanks: bool) -> str:
@@ -125,7 +125,7 @@ def deep(depth: int, *, of: str = "both", core: str = "1") -> Raw:
 
 
 def text(dice: random.Random) -> str:
-    """Any text, seldom a long one."""
+    """Any text, rarely a long one."""
     return dice.choice(TEXTS) if dice.random() < 0.97 else long_text(dice)
 
 
@@ -150,12 +150,12 @@ def key(dice: random.Random) -> str:
 
 
 def value(dice: random.Random) -> Any:
-    """Any value, seldom a large one."""
+    """Any value, rarely a large one."""
     return dice.choices(_VALUES, _WEIGHTS)[0](dice)
 
 
 def value_for(dice: random.Random, name: str) -> Any:
-    """A value that is odd for this key, or just any."""
+    """A value that is odd for this key, or any value."""
     if dice.random() < 0.4:
         return value(dice)
     if name in {"@timestamp", "timestamp", "started_at", "completed_at", "created", "end_time"}:
@@ -174,7 +174,7 @@ def value_for(dice: random.Random, name: str) -> Any:
 
 
 def metrics(dice: random.Random) -> Pairs:
-    """The metrics of a workflow, some of them as they should not be."""
+    """The metrics of a workflow, some of them invalid."""
     return Pairs((name, value_for(dice, name)) for name in METRICS if dice.random() < 0.8)
 
 
@@ -211,7 +211,7 @@ def _deepest(dice: random.Random) -> Raw:
 
 
 def _long_way(dice: random.Random) -> Pairs:
-    """Keys that are long together, above a value that is as long as a value may be."""
+    """Keys whose path has the maximal length, above a value of maximal length."""
     sign = dice.choice(("k", "€", BRAIN))
     inner: Any = dice.choice(("€", "v")) * 8191
     for _ in range(dice.choice((1, 5, 6, 7, 8, 9, 10))):
@@ -233,14 +233,9 @@ _VALUES: tuple[Callable[[random.Random], Any], ...] = (
     text,
     lambda dice: dice.choice(NUMBERS),
     lambda dice: dice.choice((None, True, False)),
-    _object,
-    _objects,
-    _list,
+    _object, _objects, _list,
     lambda dice: dice.choice(STAMPS),
     lambda dice: dice.choice(DURATIONS),
-    _deep,
-    _deepest,
-    _many_keys,
-    _many_items,
-)
+    _deep, _deepest, _many_keys, _many_items,
+)  # fmt: skip
 _WEIGHTS = (30, 16, 8, 12, 6, 8, 4, 4, 4, 0.5, 0.04, 0.06)

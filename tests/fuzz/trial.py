@@ -1,4 +1,4 @@
-"""One fuzz run: written into files, shipped by the real sidecar, looked for in the index."""
+"""One fuzz run: written into files, shipped by the real sidecar, searched for in the index."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from elasticsearch import Elasticsearch
 
@@ -33,7 +34,7 @@ _CALM: dict[str, dict[str, object]] = {
 
 @dataclass
 class Report:
-    """What was measured, and what went wrong."""
+    """Measurements and faults."""
 
     numbers: dict[str, str] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
@@ -54,7 +55,8 @@ def trial(folder: Path, es: Elasticsearch, url: str, namespace: str, lines: int,
     install(es)
     harness = Harness(folder, url, namespace)
     inputs = [{"paths": [str(harness.logs / EXECUTIONS)], "format": "voxelops", "dataset": "pipeline"}]
-    harness.configure(timezone="Asia/Jerusalem", shutdown_timeout=120, inputs=inputs)
+    settings: dict[str, Any] = {"timezone": "Asia/Jerusalem", "shutdown_timeout": 120, "inputs": inputs}
+    harness.configure(**settings)
     for name, fields in _CALM.items():
         path = harness.logs / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +95,8 @@ def trial(folder: Path, es: Elasticsearch, url: str, namespace: str, lines: int,
     if not verdict.documents == counters["acknowledged"] == counters["read"]:
         report.faults.append(f"{verdict.documents} documents, but {counters}")
     shutil.rmtree(harness.state)
-    _ship(harness, report, "the fuzz run again without the state")
+    harness.configure(fast_path=False, **settings)
+    _ship(harness, report, "the fuzz run again without the state and the fast path")
     again = judge(es, namespace)
     if (again.documents, again.marks) != (verdict.documents, verdict.marks):
         report.faults.append(f"shipped again there are {again.documents} documents instead of {verdict.documents}")
@@ -106,7 +109,7 @@ def trial(folder: Path, es: Elasticsearch, url: str, namespace: str, lines: int,
 
 
 def _ship(harness: Harness, report: Report, what: str) -> None:
-    """Ship everything with ``--once`` and see how it goes."""
+    """Ship everything with ``--once``; note its exit code and memory."""
     said, began, most = harness.folder / "said", time.monotonic(), 0
     with said.open("w", encoding="utf-8") as file:
         process = subprocess.Popen(harness.command("--once"), stdout=file, stderr=file)
@@ -128,7 +131,7 @@ def _ship(harness: Harness, report: Report, what: str) -> None:
 
 
 def _peak_kib(pid: int) -> int:
-    """The most memory that a process ever had (VmHWM)."""
+    """The peak memory of a process (VmHWM)."""
     with suppress(OSError, StopIteration):  # elsewhere than on Linux, or gone this moment
         lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
         return int(next(line for line in lines if line.startswith("VmHWM")).split()[1])

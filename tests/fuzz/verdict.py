@@ -1,4 +1,4 @@
-"""What the index holds, held against what was written."""
+"""Compares the index with the lines that were written."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Verdict:
 
 
 def judge(es: Elasticsearch, namespace: str) -> Verdict:
-    """Read all that a namespace holds."""
+    """Read everything in a namespace."""
     verdict = Verdict()
     for index in (f"logs-neuroflow.*-{namespace}", f"neuroflow-runs-{namespace}"):
         of_index = mappings(es, index)

@@ -1,4 +1,6 @@
-"""A real Kibana: one that is named, or one in Docker; without either these tests are skipped, saying so."""
+"""A real Kibana: one that the environment names, or one in Docker; without either the tests are skipped with the
+reason.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ Clients = Callable[[str], KibanaClient]
 
 @pytest.fixture(scope="session")
 def url() -> Iterator[str]:
-    """Where Kibana answers; it takes requests without credentials, or its address holds them."""
+    """Where Kibana answers; requests need no credentials, or the address contains them."""
     if given := os.environ.get(URL_VARIABLE):
         yield given.rstrip("/")
         return
@@ -56,7 +58,7 @@ def client(url: str) -> Iterator[Clients]:
 
 @pytest.fixture
 def space(client: Clients) -> Iterator[str]:
-    """A space that no other test uses; it goes afterwards, with all that is in it."""
+    """A space that no other test uses; it is deleted afterwards with its objects."""
     yield from _space(client)
 
 

@@ -24,23 +24,23 @@ INTERNAL = {"elastic-api-version": "1", "x-elastic-internal-origin": "Kibana", "
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    """A small set of files with ids that this Kibana never saw."""
+    """A small set of files with ids that are new to this Kibana."""
     return write_files(tmp_path, prefix=f"t{uuid.uuid4().hex[:10]}", rule=str(uuid.uuid4()))
 
 
 def put(client: KibanaClient, files: Path | None = None, *, dry_run: bool = False) -> Report:
-    """Install what a folder holds, or this release's files."""
+    """Install the files of a folder, or of this release."""
     return install_kibana(client, kibana_objects(files), kibana_rules(files), dry_run=dry_run)
 
 
 def actions(report: Report) -> list[str]:
-    """Nothing was refused, and this was done."""
+    """The actions of an installation without refusals."""
     assert [] == report.refused
     return [change.action for change in report.changes]
 
 
 def ids_in(client: KibanaClient, objects: list[Object]) -> dict[tuple[str, str], str]:
-    """Ours, and the ids that they have in the space."""
+    """The ids of our objects in the space."""
     answer = client.ask("POST", "/api/saved_objects/_export", {"type": sorted({one["type"] for one in objects})})
     assert answer.lines is not None
     return {
@@ -51,7 +51,9 @@ def ids_in(client: KibanaClient, objects: list[Object]) -> dict[tuple[str, str],
 
 
 def test_a_second_time_changes_nothing(client: Clients, space: str, files: Path) -> None:
-    """What differs is found and put right, a dry run only says so, in whatever shape this Kibana keeps objects."""
+    """Changed objects are found and put again, a dry run only reports them, in whatever form this Kibana stores
+    objects.
+    """
     kibana = client(space)
     assert ["created"] * 5 == actions(put(kibana, files, dry_run=True))
     assert ["created"] * 5 == actions(put(kibana, files))
@@ -65,7 +67,7 @@ def test_a_second_time_changes_nothing(client: Clients, space: str, files: Path)
 
 
 def test_an_edit_is_put_back_and_a_counter_stays(client: Clients, space: str, files: Path) -> None:
-    """Kibana writes the objects of one import with one time, and what is written later with another."""
+    """An edited object is replaced; the counters of Discover stay."""
     kibana = client(space)
     actions(put(kibana, files))
     ids = ids_in(kibana, kibana_objects(files))
@@ -79,7 +81,7 @@ def test_an_edit_is_put_back_and_a_counter_stays(client: Clients, space: str, fi
 
 
 def test_two_spaces_of_one_kibana_are_alike(client: Clients, space: str, other_space: str, files: Path) -> None:
-    """The second one gets copies under other ids, and they are found again."""
+    """The second space gets copies with other ids, which later runs find again."""
     for name in (space, other_space):
         assert ["created"] * 5 == actions(put(client(name), files))
         assert ["unchanged"] * 5 == actions(put(client(name), files))
@@ -91,7 +93,7 @@ def test_two_spaces_of_one_kibana_are_alike(client: Clients, space: str, other_s
 
 
 def test_what_refers_to_nothing_is_refused_by_name(client: Clients, space: str, files: Path) -> None:
-    """Kibana answers 200 to that, and writes nothing."""
+    """An object with a missing reference is named as refused, though Kibana answers 200."""
     (path,) = (files / "data_views").iterdir()
     path.unlink()
     report = put(client(space), files)
@@ -102,7 +104,7 @@ def test_what_refers_to_nothing_is_refused_by_name(client: Clients, space: str, 
 
 
 def test_a_rule_keeps_the_actions_of_the_lab(client: Clients, space: str, files: Path) -> None:
-    """A release that changes the rule replaces it and leaves whom it tells."""
+    """A release that changes a rule replaces it and keeps its actions."""
     kibana = client(space)
     actions(put(kibana, files))
     (rule,) = kibana_rules(files)
@@ -124,7 +126,7 @@ def test_a_rule_keeps_the_actions_of_the_lab(client: Clients, space: str, files:
 
 
 def test_an_unknown_rule_is_refused_and_the_rest_is_put(client: Clients, space: str, files: Path) -> None:
-    """As an older Kibana refuses what it doesn't know."""
+    """A rule type that this Kibana lacks is refused; everything else is put."""
     (file,) = (files / "rules").iterdir()
     edit(file, params={"searchType": "of the future"})
     report = put(client(space), files)
@@ -134,7 +136,7 @@ def test_an_unknown_rule_is_refused_and_the_rest_is_put(client: Clients, space: 
 
 
 def test_objects_of_this_release_are_taken_and_open(client: Clients, space: str) -> None:
-    """All are put, and a second time left alone; data views open, and everything finds what it refers to."""
+    """Kibana accepts all objects, opens the data views, and finds every reference."""
     kibana, objects = client(space), kibana_objects()
     assert {"created"} == set(actions(put(kibana)))
     assert {"unchanged"} == set(actions(put(kibana)))
@@ -157,7 +159,7 @@ def test_objects_of_this_release_are_taken_and_open(client: Clients, space: str)
     "one", [one for one in kibana_objects() if one["type"] == "search"], ids=lambda one: one["id"]
 )
 def test_searches_of_this_release_run(client: Clients, one: Object) -> None:
-    """Each asks its data view's indices, with its filters and in its order, as Discover would."""
+    """Each search runs on its data view's indices, with its filters and its order."""
     titles = {one["id"]: one["attributes"]["title"] for one in kibana_objects() if one["type"] == "index-pattern"}
     source = json.loads(one["attributes"]["kibanaSavedObjectMeta"]["searchSourceJSON"])
     (view,) = (ref["id"] for ref in one["references"] if ref["name"] == source["indexRefName"])

@@ -1,10 +1,10 @@
-"""What Discover asks for a saved search."""
+"""The request that Discover sends for a saved search."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from tests.kibana_emulator.kuery import Query, asked
+from tests.kibana_emulator.kuery import Query, query_of
 from tests.kibana_emulator.objects import Object, fields_of, view_of
 
 SOURCE = "kibanaSavedObjectMeta.searchSourceJSON.index"
@@ -34,7 +34,7 @@ def request(search: Object, *filters: Query, since: str | None = None) -> dict[s
         "index": view["attributes"]["title"],
         "size": ROWS,
         "sort": order,
-        "query": asked(source["query"]["query"], types, *filters, *spans),
+        "query": query_of(source["query"]["query"], types, *filters, *spans),
         "fields": [{"field": field} for field in attributes["columns"]],
     }
 

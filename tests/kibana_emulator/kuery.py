@@ -1,4 +1,5 @@
-"""Kibana's query language as Kibana's own translator gives it to Elasticsearch: the part of it that our objects use.
+"""Kibana's query language as Kibana translates it for Elasticsearch, as far as our objects use it. The result was
+compared with the requests of Kibana 8.12.2 for every search and chart.
 
 What is made here was compared with what a Kibana 8.12.2 sent for every search and chart of ours.
 """
@@ -21,14 +22,14 @@ _WORDS = {"and", "or", "not"}
 
 @dataclass(frozen=True)
 class Token:
-    """A quoted text, a mark, or a word."""
+    """A quoted text, a sign, or a word."""
 
     kind: str
     text: str
 
 
 def tokens(text: str) -> list[Token]:
-    """What a query is made of."""
+    """The parts of a query."""
     found, at = [], 0
     while text[at:].strip():
         match = _TOKEN.match(text, at)
@@ -94,7 +95,9 @@ class _Parser:
         if value == Token("bare", "*"):
             return _any_of([{"exists": {"field": field}}])
         if value.kind == "bare" and "*" in value.text:
-            assert keyword, f"{field} is no keyword: Kibana asks for its words by query_string"
+            if not keyword:
+                assert re.fullmatch(r"[\w*]+", value.text), "Kibana escapes other characters for query_string"
+                return _any_of([{"query_string": {"fields": [field], "query": value.text}}])
             return _any_of([{"wildcard": {field: {"value": value.text}}}])
         if keyword:
             return _any_of([{"term": {field: {"value": value.text}}}])
@@ -116,8 +119,8 @@ def kuery(text: str, types: Types) -> list[Query]:
     return [_Parser(text, types).whole()] if text.strip() else []
 
 
-def asked(text: str, types: Types, *filters: Query) -> Query:
-    """A query and filters, as a search has them."""
+def query_of(text: str, types: Types, *filters: Query) -> Query:
+    """The query and the filters of a search in Elasticsearch's form."""
     return {"bool": {"must": [], "filter": [*kuery(text, types), *filters], "should": [], "must_not": []}}
 
 

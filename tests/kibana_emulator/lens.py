@@ -1,11 +1,11 @@
-"""What Lens asks for a chart, and the rows that it makes of the answer."""
+"""The request that Lens sends for a chart, and the rows that it makes of the answer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from tests.kibana_emulator.kuery import Query, asked
+from tests.kibana_emulator.kuery import Query, query_of
 from tests.kibana_emulator.mapped import Types
 from tests.kibana_emulator.objects import Object, fields_of, objects
 
@@ -35,7 +35,6 @@ class Chart:
 
     @property
     def types(self) -> Types:
-        """The fields of its data view."""
         return fields_of(self.view)
 
     @property
@@ -47,7 +46,6 @@ class Chart:
         return [name for name in self.order if "sourceField" in self.columns[name] and name not in self._buckets]
 
     def request(self, *filters: Query, since: str = "now-24h") -> dict[str, Any]:
-        """The request: index and body."""
         # A histogram over time binds its own field to the time range; without one it is the data view's.
         times = [
             self.columns[name]["sourceField"]
@@ -61,7 +59,7 @@ class Chart:
             "index": self.view["attributes"]["title"],
             "size": 0,
             "track_total_hits": True,
-            "query": asked(self.query, self.types, *filters, *spans),
+            "query": query_of(self.query, self.types, *filters, *spans),
             "aggs": self._aggregations(self._buckets),
         }
 
@@ -121,10 +119,10 @@ class Chart:
         if "filter" not in column:
             return inner
         assert inner is None
-        return {"filter": asked(column["filter"]["query"], self.types)}
+        return {"filter": query_of(column["filter"]["query"], self.types)}
 
     def rows(self, answer: dict[str, Any]) -> list[Row]:
-        """The rows of the answer: every column, formulas worked out."""
+        """The rows of the answer: every column, formulas computed."""
         whole = {"doc_count": answer["hits"]["total"]["value"], **answer.get("aggregations", {})}
         return [self._computed(row) for row in self._walk(whole, self._buckets, {})]
 

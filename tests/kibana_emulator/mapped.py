@@ -1,4 +1,4 @@
-"""Fields and their types, as the mapping files have them."""
+"""Fields and their types from the mapping files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The saved objects of this release, by their ids, as a Kibana has them after an import."""
+"""The saved objects of this release by id, as Kibana has them after an import."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def objects() -> dict[tuple[str, str], Object]:
 
 
 def of(kind: str) -> list[Object]:
-    """All of a type."""
+    """All objects of a type."""
     return [one for (own, _), one in objects().items() if own == kind]
 
 
 def view_of(one: Object, name: str) -> Object:
-    """The data view that an object refers to by a name of its own."""
+    """The data view that an object refers to under this name."""
     [identity] = [ref["id"] for ref in one["references"] if ref["name"] == name]
     return objects()["index-pattern", identity]
 

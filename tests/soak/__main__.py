@@ -1,4 +1,6 @@
-"""``make soak``: half an hour of everything that can go wrong, and then every line counted.
+"""``make soak``: half an hour of faults, after which every line is counted. Numbered lines in logs with every kind
+of rotation, a sidecar that is killed and stopped, a node that is killed, restarted and frozen, data streams
+that roll over. In the end each number of each log must be in the index once.
 
 Numbered lines in logs that rotate in every way, a sidecar that is killed and stopped, a node that is killed,
 restarted and frozen, data streams that roll over.  At the end each number of each log has to be in the index once.
@@ -36,7 +38,7 @@ STALLED_SECONDS = 90
 
 
 def main() -> int:
-    """The command line; 0 when every line is there once."""
+    """The command line; exits 0 if every line is there once."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--minutes", type=float, default=30, help="how long lines are written (default: 30)")
     parser.add_argument("--rate", type=float, default=600, help="lines a second, all logs together (default: 600)")
@@ -64,10 +66,10 @@ class Soak:
     """One run.
 
     Args:
-        folder: logs, state and what the sidecar says.
+        folder: logs, state and the sidecar's log.
         es: client of the node.
-        node: ours to be rough with.
-        seed: of all dice.
+        node: a node that the run may kill and freeze.
+        seed: of all random choices.
         rate: lines a second.
     """
 
@@ -90,7 +92,7 @@ class Soak:
         self._faults = Faults(self._sidecar, node, es, NAMESPACE, self._dice("faults"))
 
     def run(self, seconds: float) -> bool:
-        """Write, make trouble, wait until all is shipped, count; gives whether all is well."""
+        """Write, cause faults, wait until everything is shipped, count; gives whether all is well."""
         quiet, ended = threading.Event(), threading.Event()
         trouble = threading.Thread(target=self._faults.run, args=(quiet,))
         writers = [threading.Thread(target=log.run, args=(ended,)) for log in self._logs]
@@ -131,7 +133,7 @@ class Soak:
         return int(answer["count"]) >= lines
 
     def _watch(self, seconds: float) -> None:
-        """Sample twice a second, and say every minute that it goes on."""
+        """Sample twice a second, and report progress every minute."""
         began = said = time.monotonic()
         while (now := time.monotonic()) - began < seconds:
             self._sidecar.sample()
@@ -143,7 +145,7 @@ class Soak:
             time.sleep(0.5)
 
     def _drain(self) -> float | None:
-        """Seconds until the running sidecar had shipped everything; None when it stopped short of that."""
+        """Seconds until the running sidecar has shipped everything; None if it stopped before that."""
         self._sidecar.start()
         began = grown = time.monotonic()
         wanted = sum(sum(log.written().values()) for log in self._logs)
@@ -198,7 +200,7 @@ class Soak:
 
 
 def _some(numbers: Sequence[int]) -> str:
-    """The first few, as spans."""
+    """The first few, as ranges."""
     spans: list[list[int]] = []
     for number in numbers:
         if spans and spans[-1][1] == number - 1:

@@ -1,4 +1,4 @@
-"""What goes wrong, one thing after the other, in an order that the seed decides."""
+"""Causes one fault after the other, in an order that the seed decides."""
 
 from __future__ import annotations
 
@@ -17,21 +17,17 @@ from tests.soak.sidecar import Sidecar
 PAUSE_SECONDS = (2.0, 10.0)
 # Each with its weight; the node's restarts take longest, so they are rarer.
 KINDS = {
-    "sidecar killed": 8,
-    "sidecar stopped": 4,
-    "rollover": 5,
-    "node killed": 1,
-    "node restarted": 1,
+    "sidecar killed": 8, "sidecar stopped": 4, "rollover": 5, "node killed": 1, "node restarted": 1,
     "node frozen": 1,
-}
+}  # fmt: skip
 
 
 class Faults:
-    """Makes trouble until told to end, and leaves everything running.
+    """Causes faults until it is ended, and leaves everything running.
 
     Args:
         sidecar: the one under test.
-        node: the cluster, ours to be rough with.
+        node: a node that the run may kill and freeze.
         es: its client.
         namespace: whose data streams roll over.
         dice: decides what and when.
@@ -42,7 +38,6 @@ class Faults:
         self.counts: Counter[str] = Counter(dict.fromkeys(KINDS, 0))
 
     def run(self, ended: threading.Event) -> None:
-        """One fault after the other."""
         deeds = {
             "sidecar killed": self._sidecar.kill,
             "sidecar stopped": self._sidecar.terminate,
@@ -73,7 +68,7 @@ class Faults:
         self.counts["rollover"] += 1
 
     def _freeze(self, seconds: float, ended: threading.Event) -> None:
-        """An outage in which connections are taken and nothing answers."""
+        """An outage in which the node accepts connections and does not answer."""
         if self._node.pid is None:
             return  # in Docker the process is not ours to stop
         os.kill(self._node.pid, signal.SIGSTOP)

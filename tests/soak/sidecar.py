@@ -1,4 +1,4 @@
-"""The sidecar under test: started again and again, and what it costs."""
+"""The sidecar under test, which is started again and again, and its cost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ENDS = {0, 3}
 
 @dataclass
 class Cost:
-    """The most that any incarnation took, and the processor's seconds of all."""
+    """The peak of any incarnation, and the processor's seconds of all."""
 
     rss_kib: int = 0
     fds: int = 0
@@ -27,7 +27,7 @@ class Cost:
 
 
 class Sidecar:
-    """One sidecar at a time; ``faults`` says when one ended as it should not."""
+    """One sidecar at a time; ``faults`` notes each that ended by itself or with an error."""
 
     def __init__(self, harness: Harness) -> None:
         self.harness = harness
@@ -39,7 +39,6 @@ class Sidecar:
         self._lock = threading.Lock()  # who looks at it must not take a kill for an end by itself
 
     def start(self) -> None:
-        """Begin one, unless one runs."""
         with self._lock:
             self._start()
 
@@ -49,7 +48,6 @@ class Sidecar:
                 self._process = subprocess.Popen(self.harness.command(), stdout=said, stderr=said)
 
     def kill(self) -> None:
-        """SIGKILL."""
         with self._lock:
             if self._process is not None and self._ran_on():
                 self._process.kill()
@@ -57,7 +55,7 @@ class Sidecar:
             self._gone()
 
     def terminate(self) -> None:
-        """SIGTERM; it has to end by itself, in order."""
+        """SIGTERM; it must end by itself with exit code 0."""
         with self._lock:
             if self._process is not None and self._ran_on():
                 self._process.send_signal(signal.SIGTERM)
@@ -73,7 +71,7 @@ class Sidecar:
             self._gone()
 
     def sample(self) -> None:
-        """Look at what it takes just now; begin it again if it ended by itself."""
+        """Measure it; start it again if it ended by itself."""
         with self._lock:
             if self._process is not None and not self._ran_on():
                 self._gone()

@@ -1,4 +1,4 @@
-"""What the index holds, held against what was written, in memory that does not grow with the lines' size."""
+"""Compares the index with the lines that were written, in memory that does not grow with the lines' size."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_SHOWN = 20
 
 @dataclass
 class Verdict:
-    """Numbers that are not there, that are there more than once, and documents that nobody wrote."""
+    """Numbers that are missing or repeated, and foreign documents."""
 
     documents: int = 0
     lines: int = 0
@@ -30,7 +30,7 @@ class Verdict:
 
     @property
     def well(self) -> bool:
-        """Whether every line is there, once, and nothing else."""
+        """Whether every line is there, once, and no other document."""
         return not self.lost and not self.doubled and not self.strange
 
 
@@ -82,7 +82,7 @@ def documents(es: Elasticsearch, index: str) -> Iterator[dict[str, Any]]:
 
 
 def copies(es: Elasticsearch, index: str, name: str, number: int) -> list[str]:
-    """Where each copy of a line stands: what tells how it came to be there twice."""
+    """Where each copy of a line is, to explain how it arose."""
     hits = es.search(index=index, query={"match_phrase": {"message": f"{name} #{number}"}}, size=10)["hits"]["hits"]
     return [
         f"{hit['_index']} {hit['_id']} {one['neuroflow']['generation']} {one['log']['file']['path']} "

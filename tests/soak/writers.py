@@ -1,4 +1,5 @@
-"""Logs whose every line bears a number: each grows and rotates in its own way, in a thread of its own.
+"""Logs of numbered lines: each grows and rotates in its own way, in its own thread. The writers themselves lose
+nothing: rotated files are kept long, and a log is truncated by its own writer, between two writes.
 
 Nothing is lost by the writing itself: files are kept long after their rotation, and a log that is cut is cut by the
 one who writes it, between two writes.
@@ -46,7 +47,6 @@ class Log(ABC):
         return dict(self._numbers)
 
     def run(self, ended: threading.Event) -> None:
-        """Write until the end."""
         rotation = self.dice.uniform(*ROTATION_SECONDS)
         while not ended.wait(PAUSE_SECONDS):
             self.append(self.next_lines(self.dice.randint(0, round(2 * self._rate * PAUSE_SECONDS))))
@@ -57,13 +57,12 @@ class Log(ABC):
                 self.rotate()
 
     def next_lines(self, count: int) -> bytes:
-        """The bytes of so many more lines."""
         first = self._numbers[self.name]
         self._numbers[self.name] = first + count
         return b"".join(self.line(f"{self.name} #{number}", number) for number in range(first, first + count))
 
     def append(self, data: bytes) -> None:
-        """Write at the end; now and then in two parts, between which a line is torn."""
+        """Write at the end; some writes are split within a line."""
         middle = self.dice.randrange(len(data)) if data and self.dice.random() < 0.1 else 0
         with self.path.open("ab", buffering=0) as file:
             file.write(data[:middle])
@@ -72,16 +71,15 @@ class Log(ABC):
             file.write(data[middle:])
 
     def line(self, text: str, number: int) -> bytes:
-        """One line that says the text."""
         entry = {"event": text, "level": "info", "timestamp": datetime.now(UTC).isoformat(), "n": number}
         return json.dumps(entry).encode() + b"\n"
 
     @abstractmethod
     def rotate(self) -> None:
-        """Begin a new file, in the way of this log."""
+        """Start a new file, in the way of this log."""
 
     def make_room(self, suffix: str = "") -> Path:
-        """Move the rotated files up by one; gives the place of the newest."""
+        """Rename the rotated files to the next number; gives the place of the newest."""
         places = [self.path.with_name(f"{self.path.name}.{number}{suffix}") for number in range(1, KEPT + 1)]
         places[-1].unlink(missing_ok=True)
         for older, newer in zip(reversed(places), reversed(places[:-1]), strict=False):
@@ -91,10 +89,10 @@ class Log(ABC):
 
 
 class Renamed(Log):
-    """A rename chain; what is written by handles that are still open goes to the renamed file."""
+    """A rename chain; writers with open handles go on writing to the renamed file."""
 
     def rotate(self) -> None:
-        """Rename, write on for a moment, and begin anew."""
+        """Rename, write to the old file for a moment, and start a new one."""
         place = self.make_room()
         with self.path.open("ab", buffering=0) as still_open:
             self.path.rename(place)
@@ -104,10 +102,10 @@ class Renamed(Log):
 
 
 class Truncated(Log):
-    """Copied and cut."""
+    """Copied and truncated."""
 
     def rotate(self) -> None:
-        """Copy to the side, then cut the original, which keeps its inode."""
+        """Copy the file, then truncate the original, which keeps its inode."""
         shutil.copyfile(self.path, self.make_room())
         if self.dice.random() < 0.5:
             threading.Event().wait(self.dice.uniform(0, 1))
@@ -116,7 +114,7 @@ class Truncated(Log):
 
 
 class Compressed(Log):
-    """Renamed, and compressed at once or a moment later."""
+    """Renamed, and compressed immediately or a moment later."""
 
     def rotate(self) -> None:
         """Rename to ``.1``, compress into ``.1.gz``, remove ``.1``."""
@@ -131,10 +129,9 @@ class Compressed(Log):
 
 
 class Celery(Renamed):
-    """Celery's prefix, and every fiftieth line a record with a traceback below."""
+    """Celery's prefix; every fiftieth record has a traceback."""
 
     def line(self, text: str, number: int) -> bytes:
-        """One record that says the text."""
         stamp = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S,%f")[:-3]
         below = 'Traceback (most recent call last):\n  File "a.py", line 3, in f\n    g()\nKeyError: 7\n'
         level = "INFO" if number % 50 else "ERROR"
@@ -142,10 +139,10 @@ class Celery(Renamed):
 
 
 class Pipelines(Log):
-    """Logs of pipeline runs: each appears, grows, and is perhaps written anew, more of it or something else.
+    """Logs of pipeline runs: each appears, grows, and may be replaced or overwritten.
 
     Args:
-        shipped: whether so many lines of a run are in the index: what was not may not be overwritten.
+        shipped: whether so many lines of a run are in the index; a file may not be overwritten before that.
     """
 
     def __init__(self, folder: Path, rate: float, dice: random.Random, shipped: Callable[[int, int], bool]) -> None:
@@ -155,7 +152,6 @@ class Pipelines(Log):
         self._run = 0
 
     def run(self, ended: threading.Event) -> None:
-        """One run after the other."""
         while not ended.is_set():
             self._run += 1
             stamp = datetime.now(UTC).strftime("%Y%m%d_%H%M%S")
@@ -175,18 +171,17 @@ class Pipelines(Log):
         """Pipeline logs are not rotated."""
 
     def line(self, text: str, number: int) -> bytes:
-        """A line of a program's output."""
         return f"{text}\r\n".encode() if number % 10 == 9 else f"{text}\n".encode()
 
     def _replace(self, _: threading.Event) -> None:
-        """The same and more, in a new file that takes the name."""
+        """The same content and more, in a new file that takes the name."""
         beside = self.path.with_suffix(".new")
         beside.write_bytes(self.path.read_bytes() + self.next_lines(self.dice.randint(1, 50)))
         beside.replace(self.path)
         self.rotations += 1
 
     def _overwrite(self, ended: threading.Event) -> None:
-        """Something else with the same beginning, in the same file."""
+        """Other content with the same beginning, in the same file."""
         lines = self.path.read_bytes().count(b"\n")
         for _ in range(100):
             if self._shipped(self._run, lines):

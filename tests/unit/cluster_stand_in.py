@@ -1,4 +1,5 @@
-"""What stands for a cluster and its sender: a few dictionaries that answer when they are told to.
+"""A cluster and its sender in memory. The real look-up (``shipper.deliver.dedupe``), over a stand-in client,
+decides which documents exist already.
 
 What may be there already is decided by the real look-up (``shipper.deliver.dedupe``), which asks a stand-in client.
 """
@@ -23,9 +24,9 @@ from shipper.deliver.sender import Sender
 from shipper.deliver.work import parts_of
 from shipper.redact.redactor import Redactor
 from shipper.sidecar.sidecar import Sidecar
+from shipper.tail.clock import Clock
 from shipper.tail.progress import Span
 from shipper.tail.state.store import CursorStore
-from shipper.tail.tail import Clock
 from shipper.telemetry import Counters
 
 ROOM = 2
@@ -47,7 +48,7 @@ class Stream:
         self.found: set[str] = set()
 
     def create(self, items: list[bytes], index: dict[str, str] | None = None) -> int:
-        """Create what is not there in the write index, or in the one given; gives how many that were."""
+        """Create the missing documents in the write index, or in the given one; gives how many."""
         index = self.backing[-1] if index is None else index
         created = 0
         for item in items:
@@ -61,26 +62,24 @@ class Stream:
         return created
 
     def hang(self, items: list[bytes], *, arrived: bool = True) -> None:
-        """A request is sent; it puts its documents into what is the write index when it arrives, when it lands."""
+        """Send a request that chooses its index when it arrives, and creates its documents when it lands."""
         self.late.append((self.backing[-1] if arrived else None, items))
 
     def arrive(self) -> None:
-        """What is on its way arrives."""
         self.late = [(self.backing[-1] if index is None else index, items) for index, items in self.late]
 
     def land(self) -> None:
-        """The oldest request ends."""
+        """The oldest request creates its documents and ends."""
         self.arrive()
         index, items = self.late.pop(0)
         self.create(items, index)
 
     def messages(self) -> Counter[str]:
-        """How often each message is there."""
         return Counter(message for one in self.backing for message in one.values())
 
 
 class _Client:
-    """What a look-up asks of the client, answered from a stream."""
+    """The requests of a look-up, answered from a stream."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
@@ -112,7 +111,7 @@ class _Client:
 
 @dataclass
 class _Request:
-    """A batch under way: what has no outcome, and since when it may have been sent."""
+    """A batch in flight: the documents without an outcome, and the time of the first doubt."""
 
     spans: list[Span]
     certain: list[Pair]
@@ -121,12 +120,11 @@ class _Request:
 
     @property
     def items(self) -> list[bytes]:
-        """Its documents without an outcome."""
         return [item for item, _ in (*self.maybe_sent, *self.certain)]
 
 
 class Cluster:
-    """What a sidecar sends to; answers at once, or keeps what it got while it is away."""
+    """Takes the batches of a sidecar; answers immediately, or keeps them while it is away."""
 
     def __init__(self, stream: Stream, counters: Counters, clock: Callable[[], float] = lambda: 0.0) -> None:
         self.stream = stream
@@ -143,7 +141,7 @@ class Cluster:
 
     @property
     def waits(self) -> bool:
-        """Whether something waits for an older request."""
+        """Whether a request waits for an older one."""
         return bool(self.aside)
 
     def offer(self, batch: Batch) -> bool:
@@ -164,7 +162,7 @@ class Cluster:
         return True
 
     def work(self) -> None:
-        """Answer what waits, unless the cluster is away."""
+        """Answer all waiting requests, unless the cluster is away."""
         if self.away:
             return
         aside, self.aside = self.aside, []
@@ -183,7 +181,7 @@ class Cluster:
             self.done += request.spans
 
     def sent(self, request: _Request) -> list[bytes]:
-        """What of a batch goes out: what is in doubt is looked up first."""
+        """The documents that a request creates, after looking up the maybe sent ones."""
         if request.maybe_sent:
             found = self._dedupe.look_up(request.maybe_sent, request.since)
             self.counters.settle(duplicate=len(request.maybe_sent) - len(found.absent) - len(found.undecided))
@@ -191,55 +189,53 @@ class Cluster:
         return [item for item, _ in request.certain]
 
     def time_out(self, *, arrived: bool) -> None:
-        """What is under way was sent, and nobody waits for its answer any longer: it is in doubt from now on."""
+        """All requests in flight end without an answer: their documents count as maybe sent."""
         for request in self.waiting:
             self.stream.hang(self.sent(request), arrived=arrived)
             request.maybe_sent, request.certain = [*request.maybe_sent, *request.certain], []
             request.since = self._clock()
 
     def acknowledged(self) -> list[Span]:
-        """What was settled since."""
+        """The spans that are settled since the last call."""
         self.work()
         done, self.done = self.done, []
         return done
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is under way."""
         return not self.waiting and not self.aside and not self.done
 
     @property
     def sending(self) -> bool:
-        """Whether something waits for its answer."""
         return bool(self.waiting)
 
     def hurry(self) -> None:
-        """Nothing is held back here."""
+        pass
 
     def stop(self, deadline: float) -> None:
-        """Nobody answers any more: what waits stays unacknowledged."""
+        """Drop what waits; it stays unacknowledged."""
         assert deadline > 0
         self.waiting.clear()
         self.aside.clear()
 
 
 def _named(item: bytes) -> bytes:
-    """An item for the one stream that there is."""
+    """An item for the only stream."""
     action, document = item.splitlines()
     name = orjson.loads(action)["create"]["_id"]
     return orjson.dumps({"create": {"_index": STREAM, "_id": name}}) + b"\n" + document + b"\n"
 
 
 class Run:
-    """One run of a sidecar over real files, whose cluster is a stand-in and whose clock is the test's.
+    """One run of a sidecar over real files, with a stand-in for the cluster and a simulated clock.
 
     Args:
-        config: as it was read.
-        stream: that it ships into.
+        config: the configuration.
+        stream: where it ships to.
         clock: monotonic seconds.
-        warn: told what the store has to say.
+        warn: takes the warnings of the store.
         wall_ns: the wall clock, nanoseconds.
-        once: ship what there is, and no more.
+        once: ship what there is, and stop.
     """
 
     def __init__(
@@ -269,14 +265,14 @@ class Run:
         )
 
     def stop(self) -> bool:
-        """SIGTERM; gives whether everything that was read is acknowledged."""
+        """SIGTERM; gives whether everything read is acknowledged."""
         self.sidecar.stop()
         complete = self.sidecar.drain()
         self.store.close(clean=complete)
         return complete
 
     def kill(self) -> None:
-        """SIGKILL: what it has open is closed."""
+        """SIGKILL: open files are closed."""
         for generation in self.sidecar._tail._generations:
             if generation.active_reader is not None:
                 generation.close()

@@ -1,4 +1,6 @@
-"""What stands for Kibana: a server that answers as the real one does, as far as objects and rules go.
+"""A stand-in for Kibana: a server that answers like the real one for objects and rules. Ids are unique over all
+spaces; an import into a second space makes copies with other ids, whose origin is ours. An import that must
+refuse an object writes nothing and answers 200.
 
 Ids are taken once in all spaces together; an import into a second space makes copies with other ids, whose origin
 is ours.  An import that could not take something writes nothing and says so with status 200.
@@ -36,13 +38,13 @@ def problem(status: int, message: str, **more: object) -> Reply:
 
 
 def page(status: int, text: str, **headers: str) -> Reply:
-    """What a proxy says."""
+    """A proxy's page."""
     return status, {"content-type": "text/html", **headers}, f"<html><title>{text}</title></html>".encode()
 
 
 @dataclass
 class Request:
-    """What was asked."""
+    """A request."""
 
     method: str
     path: str
@@ -51,14 +53,14 @@ class Request:
 
 @dataclass
 class KibanaStandIn:
-    """The state of a Kibana, and what it was asked.
+    """The state of a Kibana, and its requests.
 
     Attributes:
-        url: where it listens, base path and all.
+        url: where it listens, with the base path.
         now: the time of the last write; each write has another one.
-        newer: whether it keeps dashboards in another shape than ours, with a later version.
-        instead: answers that are given first, whatever is asked, one a request.
-        always: what is answered to a method and path, whatever the state is.
+        newer: whether it stores dashboards in a newer form.
+        instead: answers that are given first, one a request.
+        always: fixed answers by method and path.
     """
 
     url: str = ""
@@ -77,7 +79,7 @@ class KibanaStandIn:
         return sum(one.method == method and part in one.path for one in self.requests)
 
     def write(self, kind: str, name: str, **attributes: Any) -> None:
-        """Change attributes of an object, as somebody does in Kibana's editors and Discover with its counters."""
+        """Change attributes of an object, as Kibana's editors and Discover do."""
         self.now += timedelta(milliseconds=1)
         one = self.objects[kind, name]
         one["attributes"] = {**one["attributes"], **attributes}
@@ -87,7 +89,6 @@ class KibanaStandIn:
         return self.now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def answer(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Reply:
-        """What Kibana says to a request."""
         self.requests.append(Request(method, target, headers))
         if self.instead:
             return self.instead.popleft()

@@ -1,4 +1,4 @@
-"""A log that is written and rotated: what the models of the tail and of the whole sidecar have in common."""
+"""A log that is written and rotated, for the model of the sidecar."""
 
 from __future__ import annotations
 
@@ -14,15 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 PACK: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.compress, ".xz": lzma.compress, ".bz2": bz2.compress}
-UNPACK: dict[str, Callable[[bytes], bytes]] = {
-    ".gz": gzip.decompress,
-    ".xz": lzma.decompress,
-    ".bz2": bz2.decompress,
-}
+UNPACK: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.decompress, ".xz": lzma.decompress, ".bz2": bz2.decompress}
 
 
 def content(path: Path) -> bytes:
-    """The bytes of a file, unpacked; of a half-written one as far as they go."""
+    """The unpacked bytes of a file; of an incomplete one nothing."""
     if path.suffix not in UNPACK:
         return path.read_bytes()
     try:
@@ -51,7 +47,7 @@ class RotatedLog(RuleBasedStateMachine):
         self.must: set[bytes] = set()
 
     def see(self) -> None:
-        """What is in complete lines now has to arrive."""
+        """All complete lines that exist now must be in the index at the end."""
         for path in filter(Path.is_file, self.log.parent.iterdir()):
             self.must.update(content(path).split(b"\n")[:-1])
 
@@ -62,12 +58,11 @@ class RotatedLog(RuleBasedStateMachine):
         return sorted(names, reverse=True)
 
     def shift(self) -> None:
-        """Every rotated file becomes one older."""
+        """Rename each rotated file to the next number."""
         for number, path in self.rotated():
             path.rename(str(path).replace(f"log.{number}", f"log.{number + 1}"))
 
     def rename_log(self) -> None:
-        """Rotate by renaming."""
         self.shift()
         self.log.rename(f"{self.log}.1")
         self.log.touch()
@@ -75,12 +70,10 @@ class RotatedLog(RuleBasedStateMachine):
         self.rest = b""
 
     def truncate_log(self) -> None:
-        """Cut the log off."""
         with self.log.open("r+b") as file:
             file.truncate(0)
 
     def copytruncate_log(self) -> None:
-        """Rotate by copying and truncating, at once."""
         self.shift()
         shutil.copy(self.log, f"{self.log}.1")
         self.truncate_log()
@@ -91,7 +84,7 @@ class RotatedLog(RuleBasedStateMachine):
 
     @rule(count=st.integers(1, 12), width=st.sampled_from([1, 40, 200]), part=st.booleans())
     def write(self, count: int, width: int, part: bool) -> None:
-        """The application writes lines, the last of them perhaps only in part."""
+        """Write lines, the last one perhaps only in part."""
         with self.log.open("ab") as file:
             for _ in range(count):
                 self.number += 1

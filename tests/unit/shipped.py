@@ -1,4 +1,4 @@
-"""A sidecar over a directory of logs, with a stand-in for the cluster: what is in the index after all of it."""
+"""A sidecar over a directory of logs, with a stand-in for the cluster; tests look at the index afterwards."""
 
 from __future__ import annotations
 
@@ -28,36 +28,35 @@ class Shipped:
         self._options = options
         self.start()
 
-    def start(self) -> None:
-        """Start a sidecar."""
+    def start(self, *, once: bool = False, **options: Any) -> None:
         config = Config(
             path=self.root / "neuroflow.yaml",
             log_dir=self.logs,
             shipper=Shipper.model_validate({
                 "state_dir": str(self.root / "state"), "timezone": "UTC", "host_name": "h", "flush_interval": 0.1,
-                "scan_interval": 0.2, "partial_line_timeout": 1, "shutdown_timeout": 1, **self._options,
+                "scan_interval": 0.2, "partial_line_timeout": 1, "shutdown_timeout": 1, **self._options, **options,
             }),
         )  # fmt: skip
         self._run = Run(
-            config, self.stream, lambda: self.now, self.warned.append, wall_ns=lambda: int(self.now * 1e9)
-        )
-        self.sidecar = self._run.sidecar
+            config, self.stream, lambda: self.now, self.warned.append,
+            wall_ns=lambda: int(self.now * 1e9), once=once,
+        )  # fmt: skip
+        self.sidecar, self.cluster = self._run.sidecar, self._run.cluster
+        self.store, self.counters = self._run.store, self._run.counters
 
     def stop(self) -> None:
-        """SIGTERM."""
         self._run.stop()
 
-    def close(self) -> None:
-        """Let everything go."""
-        self._run.stop()
+    def kill(self, **options: Any) -> None:
+        self._run.kill()
+        self.start(**options)
 
     def restart(self) -> None:
-        """SIGTERM, and another start."""
         self.stop()
         self.start()
 
     def ship(self) -> Counter[str]:
-        """Let the sidecar work until it finds nothing more to do; gives how often each message is there."""
+        """Let the sidecar work until nothing is left; gives each message with its number of documents."""
         for _ in range(8):
             self.now += 0.3
             while self.sidecar.turn(lambda _: False):
@@ -71,7 +70,6 @@ class Shipped:
         return path
 
     def tags(self) -> dict[str, list[str]]:
-        """The tags of each message."""
         return {one["message"]: one.get("tags", []) for one in self.stream.documents}
 
 
@@ -94,12 +92,12 @@ def celery(first: int, count: int) -> str:
 
 
 def printed(first: int, count: int) -> str:
-    """Lines of a pipeline, which say nothing of the time."""
+    """Lines of a pipeline, without a time."""
     return "".join(f"n{number:05}\n" for number in range(first, first + count))
 
 
 def numbers(messages: Counter[str]) -> Counter[int]:
-    """How often the line of each number is there."""
+    """How often the line of each number is in the index."""
     return Counter({int(message[1:6]): times for message, times in messages.items()})
 
 

@@ -26,12 +26,12 @@ CERTIFICATE = Path(__file__).parents[1] / "conformance" / "certificate.pem"
     ],
 )
 def test_addresses_are_taken_apart(address: Address, url: str) -> None:
-    """Names in ASCII, brackets and escapes resolved, a path without the slash at its end."""
+    """Hosts are ASCII, brackets and escapes are resolved, and the path has no trailing slash."""
     assert address == address_of(url, "http://127.0.0.1:9200")
 
 
 def test_a_missing_port_may_be_a_mistake() -> None:
-    """Where it is not clear which is meant."""
+    """An address without a port is refused where the default is unclear."""
     with pytest.raises(ValueError, match=r"'http://es' has no port; write it like http://es:9200"):
         address_of("http://es", "http://es:9200", {"https": 443})
 
@@ -45,17 +45,17 @@ def test_a_missing_port_may_be_a_mistake() -> None:
     ],
 )
 def test_cloud_ids_hold_an_address(address: tuple[str, int], cloud_id: str) -> None:
-    """With a port or without, with Kibana or without."""
+    """With and without a port, with and without Kibana."""
     assert Address("https", *address, "", None) == cloud_address(cloud_id)
 
 
 def test_fingerprints_have_one_spelling() -> None:
-    """Whatever printed them."""
+    """Every printed form gives the same value."""
     assert "0f" * 32 == fingerprint_of(f" {':'.join(['0F'] * 32)}\n")
 
 
 def test_certificates_can_be_read_now(tmp_path: Path) -> None:
-    """A file of them, or a directory; else it is said why not."""
+    """A file or directory of certificates is accepted; otherwise the error says why not."""
     assert str(CERTIFICATE) == certificates_at(str(CERTIFICATE))
     assert str(tmp_path) == certificates_at(str(tmp_path))
     for name, content in (("empty", b""), ("text", b"none"), ("half", CERTIFICATE.read_bytes()[:300])):

@@ -13,7 +13,7 @@ Load = Callable[..., Config]
 
 @pytest.fixture
 def loaded(tmp_path: Path) -> Load:
-    """Loads a configuration of this text in this environment."""
+    """Loads a configuration with this text and environment."""
 
     def build(text: str, **environ: str) -> Config:
         path = tmp_path / "neuroflow.yaml"
@@ -24,14 +24,14 @@ def loaded(tmp_path: Path) -> Load:
 
 
 def problem(loaded: Load, text: str, **environ: str) -> str:
-    """What is said of a configuration that can't be used."""
+    """The error of an invalid configuration."""
     with pytest.raises(ConfigError) as error:
         loaded(text, **environ)
     return str(error.value)
 
 
 def test_defaults(loaded: Load) -> None:
-    """A file without any section of ours is a complete configuration."""
+    """A file without our sections is valid."""
     config = loaded("app: {}")
     assert Path("/var/log/neuroflow") == config.log_dir
     assert {
@@ -44,7 +44,7 @@ def test_defaults(loaded: Load) -> None:
         "host_name": "auto", "timezone": "local", "pipeline_timezone": None,
         "worker_log_format": None, "worker_task_log_format": None,
         "watch": "auto", "scan_interval": 5, "flush_interval": 1,
-        "partial_line_timeout": 5, "max_line_bytes": 1048576, "shutdown_timeout": 30,
+        "partial_line_timeout": 5, "max_line_bytes": 1048576, "shutdown_timeout": 30, "fast_path": True,
         "batch": {"max_bytes": 5242880, "max_events": 5000, "in_flight": 2},
         "inputs": [], "exclude": [],
         "redact": {"keys": ["password", "token", "secret", "authorization"], "hash": [], "hash_key": None},
@@ -54,7 +54,7 @@ def test_defaults(loaded: Load) -> None:
 
 
 def test_everything_can_be_set(loaded: Load) -> None:
-    """What is written is what is used."""
+    """Every key takes its value."""
     config = loaded("""
         elasticsearch: {hosts: https://es:9200, username: u, password: p, request_timeout: 1.5}
         shipper:
@@ -82,27 +82,29 @@ def test_everything_can_be_set(loaded: Load) -> None:
         ("host 'es:9200' is not a URL; write it like http://127.0.0.1:9200", "elasticsearch: {hosts: 'es:9200'}"),
         ("shipper.redact: hash needs a hash_key", "shipper: {redact: {hash: [subject]}}"),
         ("shipper.redact: hash_key is too short", "shipper: {redact: {hash: [subject], hash_key: fifteen letters}}"),
-        ("shipper.redact: '-' is no key's name", "shipper: {redact: {keys: ['-']}}"),
+        ("shipper.redact: '-' is not the name of a key", "shipper: {redact: {keys: ['-']}}"),
         ("shipper.timezone: 'Mars/X' is neither an IANA time zone nor 'local'", "shipper: {timezone: Mars/X}"),
         ("shipper.pipeline_timezone: 'Mars/X' is neither an", "shipper: {pipeline_timezone: Mars/X}"),
         ("shipper.max_line_bytes: '1 parsec' is not a size", "shipper: {max_line_bytes: 1 parsec}"),
         ("shipper.scan_interval: input should be greater than 0", "shipper: {scan_interval: 0}"),
         ("shipper.scan_interval: ", "shipper: {scan_interval: .inf}"),
         ("shipper.watch: input should be 'auto', 'inotify' or 'poll'", "shipper: {watch: never}"),
-        ("shipper.namespace: ", "shipper: {namespace: Not-Allowed}"),
+        ("shipper.namespace: write lower-case letters, digits, _ and . (100", "shipper: {namespace: Not-Allowed}"),
+        ("shipper.namespace: write lower-case letters", "shipper: {namespace: _x}"),
+        ("kibana.space: write lower-case letters, digits, _ and -", "kibana: {space: The Lab}"),
         ("shipper: ", "shipper: [1]"),
         ("shipper.1", "shipper: {1: x}"),
     ],
 )  # fmt: skip
 def test_mistakes_are_sentences(loaded: Load, tmp_path: Path, sentence: str, text: str) -> None:
-    """File, key and what to do."""
+    """The error names file, key and remedy."""
     said = problem(loaded, text)
     assert said.startswith(f"{tmp_path}/neuroflow.yaml: ")
     assert sentence in said
 
 
 def test_all_mistakes_are_told_at_once(loaded: Load) -> None:
-    """One line each."""
+    """All errors are reported, one a line."""
     said = problem(loaded, "shipper: {a: 1, scan_interval: -1}\nkibana: {b: 2}")
     assert 3 == len(said.splitlines())
 
@@ -122,12 +124,12 @@ def test_all_mistakes_are_told_at_once(loaded: Load) -> None:
     ],
 )
 def test_variables_expand(loaded: Load, value: str | None, written: str, environ: dict[str, str]) -> None:
-    """From the environment, once; empty and unset are alike where there is a default."""
+    """Variables are expanded once; an empty one counts as unset where there is a default."""
     assert value == loaded(f"elasticsearch: {{api_key: '{written}'}}", **environ).elasticsearch.api_key
 
 
 def test_missing_variable_is_named(loaded: Load) -> None:
-    """With the key that needs it; other sections may hold what they like."""
+    """The error names the key that needs it; other sections are not expanded."""
     said = problem(loaded, "kibana: {api_key: '${NO_KEY}'}")
     assert "kibana.api_key: environment variable NO_KEY is not set (write ${NO_KEY:-default} if it may be)" in said
     assert loaded("app: {x: '${NO_KEY}'}")
@@ -136,20 +138,15 @@ def test_missing_variable_is_named(loaded: Load) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "elasticsearch: {hosts: ['user:hunter2@es:9200']}",
-        "elasticsearch: {api_key: [hunter2]}",
-        "elasticsearch: {password: hunter2}",
-        "elasticsearch: {api_key: {id: hunter2}}",
-        "shipper: {redact: {hash_key: [hunter2]}}",
-        "elasticsearch: {api_key: '${KEY}', x: 1}",
-        "elasticsearch: {verify_certs: hunter2}",
-        "shipper: {redact: {hash: [subject], hash_key: hunter2}}",
-        "elasticsearch: {password: *hunter2}",
-        "elasticsearch: {password: !hunter2 x}",
+        "elasticsearch: {hosts: ['user:hunter2@es:9200']}", "elasticsearch: {api_key: [hunter2]}",
+        "elasticsearch: {password: hunter2}", "elasticsearch: {api_key: {id: hunter2}}",
+        "shipper: {redact: {hash_key: [hunter2]}}", "elasticsearch: {api_key: '${KEY}', x: 1}",
+        "elasticsearch: {verify_certs: hunter2}", "shipper: {redact: {hash: [subject], hash_key: hunter2}}",
+        "elasticsearch: {password: *hunter2}", "elasticsearch: {password: !hunter2 x}",
     ],
-)
+)  # fmt: skip
 def test_secrets_are_never_repeated(loaded: Load, text: str) -> None:
-    """Whatever is wrong with them or beside them."""
+    """No error contains a secret."""
     assert "hunter2" not in problem(loaded, text, KEY="hunter2")
 
 
@@ -158,7 +155,7 @@ def test_secrets_are_never_repeated(loaded: Load, text: str) -> None:
     [(512, "512"), (1024, "1KiB"), (1000, "1kB"), (5 * 2**20, "5MiB"), (2**30, "1 GiB"), (1536, "1.5kib"), (7, "7b")],
 )
 def test_sizes(loaded: Load, size: int, written: str) -> None:
-    """A number of bytes, or with a unit of 1000 or 1024."""
+    """A size is a number of bytes, or has a unit of 1000 or 1024."""
     assert size == loaded(f"shipper: {{max_line_bytes: {written}}}").shipper.max_line_bytes
 
 
@@ -173,24 +170,24 @@ def test_sizes(loaded: Load, size: int, written: str) -> None:
     ],
 )
 def test_log_directory(loaded: Load, directory: str, text: str) -> None:
-    """The application's own setting in either of its sections, else the usual place."""
+    """It comes from the application's own setting, or has the default."""
     assert Path(directory) == loaded(text).log_dir
 
 
 def test_log_directory_must_be_one(loaded: Load) -> None:
-    """A number is no directory."""
+    """A number is refused."""
     assert "logging.log_dir: expected a directory, found 5" in problem(loaded, "logging: {log_dir: 5}")
 
 
 def test_other_sections_are_not_judged(loaded: Load) -> None:
-    """They are the application's; null sections of ours are the defaults."""
+    """Sections of the application may hold anything; null sections of ours are the defaults."""
     ours = "shipper:\nelasticsearch:\n"
     assert loaded(f"database: {{url: 1, nested: {{a: [b]}}}}\n7: x\n{ours}") == loaded(ours)
     assert {"shipper", "elasticsearch"} == loaded(ours).sections
 
 
 def test_credentials_are_what_was_meant(loaded: Load) -> None:
-    """Secrets are made with `echo` and pasted with blanks; the key of the hashes stays what it was."""
+    """Blanks around credentials are removed, but not around the hash key."""
     config = loaded(
         """
         elasticsearch: {api_key: " ${KEY} ", username: "${USER} ", password: "${WORD}"}
@@ -221,12 +218,12 @@ def test_credentials_are_what_was_meant(loaded: Load) -> None:
     ],
 )
 def test_what_yaml_takes_for_something_else(loaded: Load, key: str, kind: str, text: str) -> None:
-    """It is too late to know what was written, 0123 or 83: quotes are asked for."""
-    assert f"{key}: YAML takes this for {kind}; put it in quotes" in problem(loaded, text)
+    """A credential that YAML reads as a number is refused, and quotes are suggested."""
+    assert f"{key}: YAML reads this as {kind}; put it in quotes" in problem(loaded, text)
 
 
 def test_paths_are_absolute(loaded: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever directory the process is in later, and ``~`` is the home; wildcards stay, an open bracket too."""
+    """Relative paths and ``~`` are resolved; wildcards stay."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", "/home/me")
     config = loaded("""
@@ -240,7 +237,7 @@ def test_paths_are_absolute(loaded: Load, tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_directory_that_is_gone_gives_no_paths(
     loaded: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A relative path has nothing to start from then."""
+    """In a deleted working directory a relative path is an error."""
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
@@ -261,7 +258,7 @@ def test_a_directory_that_is_gone_gives_no_paths(
     ],
 )
 def test_files_that_are_no_configuration(tmp_path: Path, sentence: str, content: bytes) -> None:
-    """Where it is wrong, as exactly as can be said."""
+    """The error names line and column if known."""
     path = tmp_path / "neuroflow.yaml"
     path.write_bytes(content)
     with pytest.raises(ConfigError) as error:
@@ -270,7 +267,7 @@ def test_files_that_are_no_configuration(tmp_path: Path, sentence: str, content:
 
 
 def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Missing, a directory, or shut."""
+    """A missing file, a directory and an unreadable file give sentences."""
     with pytest.raises(ConfigError, match=r"no such file; name the application's neuroflow.yaml"):
         load(tmp_path / "none.yaml")
     with pytest.raises(ConfigError, match="can't be read: Is a directory"):
@@ -285,12 +282,12 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_zones(loaded: Load) -> None:
-    """Any name of the IANA base."""
+    """Every IANA name is valid."""
     assert "Europe/Berlin" == loaded("shipper: {timezone: Europe/Berlin}").shipper.timezone
 
 
 def test_zone_of_containers(loaded: Load) -> None:
-    """That of all stamps, unless they have one of their own."""
+    """It is the general zone unless it is set."""
     assert "Asia/Tokyo" == loaded("shipper: {timezone: Asia/Tokyo}").shipper.container_timezone
     both = loaded("shipper: {timezone: Asia/Tokyo, pipeline_timezone: UTC}").shipper
     assert ("Asia/Tokyo", "UTC") == (both.timezone, both.container_timezone)
@@ -298,7 +295,7 @@ def test_zone_of_containers(loaded: Load) -> None:
 
 
 def test_places_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command line, the environment, here, the home directory; nothing anywhere is a sentence."""
+    """The order is command line, environment, working directory, home; with no file the error lists them."""
     monkeypatch.chdir(tmp_path)
     home = tmp_path / "home"
     with pytest.raises(ConfigError, match=r"name one with --config \(looked for neuroflow.yaml, "):

@@ -9,7 +9,7 @@ from shipper.config_file import wait_until_saved
 
 
 class Editor:
-    """Saves a file bit by bit, whenever somebody waits for it."""
+    """Saves a file in steps, one at each pause."""
 
     def __init__(self, path: Path, *contents: bytes | None) -> None:
         self.path = path
@@ -18,7 +18,7 @@ class Editor:
         self.save()
 
     def save(self) -> None:
-        """The next state of the file, the last one for ever; None is no file."""
+        """Write the next state of the file, or the last one again; None deletes it."""
         content = self.contents.pop(0) if len(self.contents) > 1 else self.contents[0]
         if content is None:
             self.path.unlink(missing_ok=True)
@@ -26,7 +26,6 @@ class Editor:
             self.path.write_bytes(content)
 
     def sleep(self, seconds: float) -> None:
-        """Time goes by, and the editor goes on."""
         self.waited += seconds
         self.save()
 
@@ -45,7 +44,7 @@ class Editor:
 def test_a_file_that_is_being_saved_is_waited_for(
     tmp_path: Path, waited: float, contents: list[bytes | None]
 ) -> None:
-    """Until two looks see the same, and something; what is not there in two seconds is taken as it is."""
+    """It is read when two reads are equal and not empty; after two seconds as it is."""
     editor = Editor(tmp_path / "neuroflow.yaml", *contents)
     wait_until_saved(editor.path, lambda: editor.path.stat().st_mtime, editor.sleep)
     assert pytest.approx(waited) == editor.waited
@@ -53,7 +52,7 @@ def test_a_file_that_is_being_saved_is_waited_for(
 
 
 def test_a_file_that_was_saved_before_is_not_waited_for(tmp_path: Path) -> None:
-    """The usual case costs nothing; one that is empty may be about to be written."""
+    """A complete file is read immediately; an empty one may be incomplete."""
     editor = Editor(tmp_path / "neuroflow.yaml", b"shipper: {}\n")
     os.utime(editor.path, (0, 0))
     wait_until_saved(editor.path, lambda: 10.0, editor.sleep)

@@ -30,7 +30,7 @@ KEY = base64.b64encode(b"an-id:the-inner-key").decode()
     ],
 )  # fmt: skip
 def test_credentials_are_found(found: set[str], sections: object) -> None:
-    """By their keys and in addresses, right or wrong; what is shorter than four characters is none."""
+    """They are found by key and in addresses, from four characters on."""
     assert found == credentials_in(sections)
 
 
@@ -45,7 +45,7 @@ def test_credentials_are_found(found: set[str], sections: object) -> None:
     ],
 )  # fmt: skip
 def test_they_are_hidden_however_they_are_spelled(said: str) -> None:
-    """As text, as bytes, in JSON, in URLs, in headers; and what an API key holds."""
+    """Text, bytes, JSON, URL, header and the parts of an API key are hidden."""
     known = credentials_in({"elasticsearch": {"username": "someone", "password": PASSWORD, "api_key": f"{KEY}\n"}})
     hidden = CredentialMask().add(known).text(f"before {said} after")
     assert hidden.startswith("before ")
@@ -55,13 +55,13 @@ def test_they_are_hidden_however_they_are_spelled(said: str) -> None:
 
 
 def test_a_short_one_is_no_part_of_a_word() -> None:
-    """``elastic`` as a password does not make messages unreadable, and is hidden where it stands by itself."""
+    """A short password is hidden as a whole word only."""
     credential_mask = CredentialMask().add(["elastic"])
     assert "elasticsearch.hosts: u:…@h, '…'" == credential_mask.text("elasticsearch.hosts: u:elastic@h, 'elastic'")
 
 
 def test_all_that_were_in_use_stay_secret() -> None:
-    """Also after the configuration has others; without any nothing is changed."""
+    """Credentials of earlier configurations stay hidden."""
     credential_mask = CredentialMask()
     assert "the old-secret and the new-secret" == credential_mask.text("the old-secret and the new-secret")
     credential_mask.add(["old-secret"]).add(["new-secret"])
@@ -69,7 +69,7 @@ def test_all_that_were_in_use_stay_secret() -> None:
 
 
 def test_a_stream_is_silenced() -> None:
-    """Whoever writes to it; all else is the stream's."""
+    """Text that is written to the stream has no credentials."""
     stream = io.StringIO()
     masked = CredentialMask().add(["a-secret"]).stream(stream)
     print("this is a-secret", file=masked)

@@ -1,4 +1,4 @@
-"""The reference pages hold what there is, with its defaults, and nothing that there is not."""
+"""The reference pages list everything that exists, with its default, and nothing else."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import importlib.util
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -27,12 +28,11 @@ from shipper.tail.sources import builtin_sources
 from tests.pages import DOCS, PAGES, ROOT, code, codes, own_part, roles, rows, section, text_of
 
 SECTIONS: dict[str, type[BaseModel]] = {"elasticsearch": Elasticsearch, "kibana": Kibana, "shipper": Shipper}
-APPLIES = {Change.AT_ONCE: "at once", Change.AT_RESTART: "restart", Change.NOT_FOR_IT: "next command"}
-SOURCES = [ast.parse(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "shipper").rglob("*.py"))]
+APPLIES = {Change.AT_ONCE: "at once", Change.AT_RESTART: "restart", Change.FOR_COMMANDS: "next command"}
 
 
 def keys(model: type[BaseModel], above: str) -> Iterator[tuple[str, Any]]:
-    """Every key of a section with its default, sections within it taken apart."""
+    """Every key of a section with its default, nested sections included."""
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from keys(field.annotation, f"{above}.{name}")
@@ -44,7 +44,7 @@ KEYS = dict(entry for name, model in SECTIONS.items() for entry in keys(model, n
 
 
 def meant(key: str, written: str) -> Any:
-    """What a default means in the configuration, as it is written in the table."""
+    """The default in the form of the configuration."""
     *above, name = key.split(".")
     given: Any = {name: yaml.safe_load(written)}
     for part in reversed(above[1:]):
@@ -56,7 +56,7 @@ def meant(key: str, written: str) -> Any:
 
 
 def test_every_key_of_the_configuration() -> None:
-    """Each is in its table with its default and when a change of it applies, and there are no others."""
+    """Each key has its table row with default and reload behaviour, and there are no other rows."""
     found = rows(text_of(DOCS / "configuration.md"), "Key", "Default", "A change applies")
     of_application = {"logging.log_dir", "paths.log_dir"}
     documented = {code(row["Key"]): row for row in found}
@@ -69,7 +69,7 @@ def test_every_key_of_the_configuration() -> None:
 
 
 def test_every_key_of_an_input() -> None:
-    """Each is there with its default, every format and every dataset."""
+    """Each key has its default, and each format and dataset is listed."""
     text = section(DOCS / "configuration.md", "More inputs")
     documented = {code(row["Key of an input"]): row for row in rows(text, "Key of an input", "Default")}
     assert Input.model_fields.keys() == documented.keys()
@@ -81,7 +81,7 @@ def test_every_key_of_an_input() -> None:
 
 
 def test_keys_that_pages_name_exist() -> None:
-    """Whatever page speaks of a key in full, it is one, or a section of some."""
+    """A full key on any page is a key or a section."""
     known = {part for key in KEYS for part in (key, key.rpartition(".")[0], key.split(".")[0])}
     named = {
         (page.name, found[1])
@@ -96,7 +96,7 @@ def test_keys_that_pages_name_exist() -> None:
 
 
 def is_module(name: str) -> bool:
-    """Whether it is a module of the package, or something in one."""
+    """Whether it is a module of the package, or a name in one."""
     try:
         if importlib.util.find_spec(name) is not None:
             return True
@@ -127,7 +127,7 @@ RUNS = mapping("index_templates/neuroflow-runs.json")
 
 @pytest.mark.parametrize(("heading", "fields"), [("Fields of a log document", LINES), ("Run documents", RUNS)])
 def test_every_field(heading: str, fields: dict[str, str]) -> None:
-    """All fields of the mappings with their types, and no others."""
+    """All mapped fields are listed with their types, and no others."""
     text = own_part(DOCS / "formats-and-fields.md", heading)
     assert fields == {code(row["Field"]): code(row["Type"]) for row in rows(text, "Field", "Type")}
 
@@ -150,7 +150,7 @@ def test_every_field_without_an_index() -> None:
 
 
 def leaves(value: Any, above: str = "") -> Iterator[str]:
-    """The full names of what a document holds; below a flattened field there are no fields."""
+    """The full names of a document's fields; a flattened field is one."""
     if isinstance(value, dict) and LINES.get(above) != "flattened":
         for key, item in value.items():
             yield from leaves(item, f"{above}.{key}" if above else key)
@@ -159,7 +159,7 @@ def leaves(value: Any, above: str = "") -> Iterator[str]:
 
 
 def test_every_field_that_is_written() -> None:
-    """What lines of every format become has no field that is not described."""
+    """Every field of documents of every format is described."""
     written: set[str] = set()
     tags: set[str] = set()
     for path in sorted((ROOT / "tests/golden").glob("*.expected.json")):
@@ -171,11 +171,17 @@ def test_every_field_that_is_written() -> None:
     assert tags <= {code(row["Tag"]) for row in rows(text_of(DOCS / "formats-and-fields.md"), "Tag")}
 
 
+@cache
+def sources() -> list[ast.Module]:
+    """Every module of the program."""
+    return [ast.parse(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "shipper").rglob("*.py"))]
+
+
 def given_to(*methods: str) -> set[str]:
-    """The texts with which any module calls a method of these names."""
+    """The constant texts in calls of methods with these names."""
     return {
         argument.value
-        for tree in SOURCES
+        for tree in sources()
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in methods
         for argument in node.args
@@ -184,7 +190,7 @@ def given_to(*methods: str) -> set[str]:
 
 
 def test_every_tag_and_flag() -> None:
-    """Those that parsers give, and those of documents."""
+    """The tags and flags of parsers and documents are listed."""
     text = section(DOCS / "formats-and-fields.md", "Tags")
     of_documents = {"no_timestamp", "checksum_failed"}
     assert given_to("tag") | of_documents == {code(row["Tag"]) for row in rows(text, "Tag")}
@@ -194,7 +200,7 @@ def test_every_tag_and_flag() -> None:
 
 
 def test_every_built_in_input() -> None:
-    """Pattern, format and data stream of each; every format is explained."""
+    """Pattern, format and stream of each input are listed, and every format is explained."""
     page = DOCS / "formats-and-fields.md"
     built_in = [
         (source.pattern.removeprefix("/l/"), source.format, f"logs-neuroflow.{source.dataset}-*")
@@ -209,7 +215,7 @@ def test_every_built_in_input() -> None:
 
 
 def test_every_short_name() -> None:
-    """The short names that a query may use, and what each stands for."""
+    """Each short name of queries is listed with its field."""
     found = rows(section(DOCS / "queries.md", "Fields"), "Short name", "Field")
     assert {name: list(fields) for name, fields in SHORT.items()} == {
         code(row["Short name"]): codes(row["Field"]) for row in found
@@ -217,7 +223,7 @@ def test_every_short_name() -> None:
 
 
 def test_every_privilege() -> None:
-    """The table is what ``check`` looks at."""
+    """The table equals what ``check`` tests."""
     found = rows(text_of(DOCS / "permissions.md"), "Work", "Cluster privileges")
     assert [need.work for need in NEEDS] == [row["Work"] for row in found]
     for need, row in zip(NEEDS, found, strict=True):
@@ -230,7 +236,7 @@ def test_every_privilege() -> None:
 
 
 def test_every_name_of_a_secret() -> None:
-    """Each name of the list and its relatives is one, and there are no other relatives."""
+    """Each listed name and each of its forms is redacted, and the list is complete."""
     listed = codes(section(DOCS / "privacy.md", "Secrets").partition("They are found")[0])
     names = [one for one in listed if not one.startswith("shipper.") and one != "[redacted]"]
     of_list = Secrets(Redact().keys)
@@ -248,7 +254,7 @@ def test_every_name_of_a_secret() -> None:
     ],
 )
 def test_roles_grant_what_their_work_needs(name: str, works: tuple[int, ...]) -> None:
-    """No role lacks a privilege of the table, and none but that for setup has one beyond it."""
+    """Each role has the privileges of the table, and only the setup role has more."""
     role = roles()[name]
     granted = {("cluster", one) for one in role.get("cluster", ())}
     granted |= {
@@ -264,7 +270,7 @@ def test_roles_grant_what_their_work_needs(name: str, works: tuple[int, ...]) ->
 
 
 def test_every_name_of_the_logging_library() -> None:
-    """All that the application may import, and nothing else."""
+    """The page lists all public names, and no others."""
     page = DOCS / "application-logging.md"
     named = {name for row in rows(section(page, "All names"), "Name") for name in codes(row["Name"])}
     events = {code(row["Function"]): row for row in rows(text_of(page), "Function", "Event")}
@@ -273,7 +279,7 @@ def test_every_name_of_the_logging_library() -> None:
 
 
 def test_every_retention() -> None:
-    """How long the documents of each data stream are kept."""
+    """The retention of each data stream is listed."""
     kept = {}
     for path in (ROOT / "mappings/index_templates").glob("*.json"):
         template = json.loads(path.read_text(encoding="utf-8"))
@@ -290,7 +296,7 @@ def test_every_retention() -> None:
 
 
 def test_every_key_of_scripts() -> None:
-    """The keys of a dead letter in JSON, and of a file's status."""
+    """The JSON keys of dead letters and of ``status`` are listed."""
     text = own_part(DOCS / "commands.md", "`neuroflow-ship dead-letters list`")
     [row] = rows(text, "Option")
     assert list(Letter._fields) == codes(row["Effect"])
@@ -299,21 +305,21 @@ def test_every_key_of_scripts() -> None:
 
 
 def kibana(kind: str) -> set[str]:
-    """The titles or names of the objects of a kind."""
+    """The titles or names of all objects of a kind."""
     bodies = [json.loads(path.read_text(encoding="utf-8")) for path in (ROOT / "kibana" / kind).glob("*.json")]
     return {body["name"] if kind == "rules" else body["attributes"]["title"] for body in bodies}
 
 
 @pytest.mark.parametrize(("kind", "head"), [("dashboards", "Dashboard"), ("searches", "Search"), ("rules", "Rule")])
 def test_every_kibana_object(kind: str, head: str) -> None:
-    """Dashboards, searches and rules by the names that Kibana shows."""
+    """Dashboards, searches and rules are listed by their titles."""
     assert kibana(kind) == {row[head].strip("*") for row in rows(text_of(DOCS / "kibana.md"), head)}
 
 
 def constants() -> str:
-    """All texts of the program, names and numbers within them left out."""
+    """All texts of the program, with placeholders for values."""
     found: list[str] = []
-    for tree in SOURCES:
+    for tree in sources():
         for node in ast.walk(tree):
             if isinstance(node, ast.JoinedStr):
                 found.append("…".join(part.value for part in node.values if isinstance(part, ast.Constant)))  # type: ignore[misc] # texts
@@ -323,7 +329,7 @@ def constants() -> str:
 
 
 def test_messages_exist() -> None:
-    """Every message that is explained is one that the program has."""
+    """Every explained message exists in the program."""
     texts = constants()
     said = [one for row in rows(text_of(DOCS / "troubleshooting.md"), "Message") for one in codes(row["Message"])]
     assert 60 < len(said) == len(set(said))

@@ -1,4 +1,4 @@
-"""The pages name every command, option, exit code and metric, with its default, and none that there is not."""
+"""The pages list every command, option, exit code and metric with its default, and nothing else."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.pages import DOCS, ROOT, code, codes, own_part, rows, section, text_o
 
 
 def commands(group: click.Group, name: str) -> Iterator[tuple[str, click.Command]]:
-    """A group and every command in it, by what a person types."""
+    """A group and its commands, as they are typed."""
     yield name, group
     for part, command in group.commands.items():
         if isinstance(command, click.Group):
@@ -34,7 +34,7 @@ COMMON = {"--since", "--until", "--utc", "--format"}
 
 
 def options(command: click.Command) -> dict[frozenset[str], str]:
-    """How each option may be written, and its default as the table has it."""
+    """The spellings of each option, and its default."""
     found = {}
     for parameter in command.params:
         if not isinstance(parameter, click.Option):
@@ -47,12 +47,12 @@ def options(command: click.Command) -> dict[frozenset[str], str]:
 
 
 def documented_options(text: str) -> dict[frozenset[str], str]:
-    """The same, as a table has it."""
+    """The options in a table."""
     return {frozenset(codes(row["Option"])): row["Default"] for row in rows(text, "Option", "Default")}
 
 
 def test_every_command_is_described() -> None:
-    """Each has a heading of its own, and no heading names another."""
+    """Each command has a heading, and each heading a command."""
     page = (DOCS / "commands.md").read_text(encoding="utf-8")
     assert DESCRIBED == set(re.findall(r"^##+ `([^`]+)`$", page, re.MULTILINE))
     assert DESCRIBED - {"neuroflow-logs"} <= {
@@ -64,7 +64,7 @@ def test_every_command_is_described() -> None:
 
 @pytest.mark.parametrize("name", sorted(DESCRIBED))
 def test_every_option_is_described(name: str) -> None:
-    """Each is in the command's table with its default, and there are no others; four belong to all views."""
+    """Each option is in its command's table with its default; four belong to all views."""
     found = options(COMMANDS[name])
     text = own_part(DOCS / "commands.md", f"`{name}`")
     if name == "neuroflow-logs":
@@ -82,23 +82,19 @@ def test_every_option_is_described(name: str) -> None:
 
 
 def test_every_exit_code() -> None:
-    """Those of both programs, and no others."""
+    """The exit codes of both programs, and no others."""
     text = section(DOCS / "commands.md", "Exit codes")
     of_ship, _, of_logs = text.partition("`neuroflow-logs`:")
     assert [exit_codes.OK, exit_codes.INCOMPLETE, exit_codes.USAGE, exit_codes.CLUSTER] == [
         int(row["Code"]) for row in rows(of_ship, "Code")
     ]
     assert [
-        exit_codes.OK,
-        exit_codes.NOTHING_FOUND,
-        exit_codes.USAGE,
-        exit_codes.CLUSTER,
-        exit_codes.INTERRUPTED,
-    ] == [int(row["Code"]) for row in rows(of_logs, "Code")]
+        exit_codes.OK, exit_codes.NOTHING_FOUND, exit_codes.USAGE, exit_codes.CLUSTER, exit_codes.INTERRUPTED,
+    ] == [int(row["Code"]) for row in rows(of_logs, "Code")]  # fmt: skip
 
 
 def test_every_metric_and_path() -> None:
-    """What the sidecar serves over HTTP, each metric with its type."""
+    """The HTTP paths, and each metric with its type."""
     text = section(DOCS / "operations.md", "Health and metrics")
     server = Health("127.0.0.1:0", Counters(), lambda: None)
     server.start()

@@ -1,4 +1,4 @@
-"""Whole files of every format, and exactly the documents that they become."""
+"""Whole files of every format, and the exact documents of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 from shipper.config import Dataset, Format, Shipper
 from shipper.document.ecs import Documents
 from shipper.parse.dispatch import parse
-from shipper.tail.splitter import Block, Origin, Splitter
+from shipper.tail.block import Block, Origin
+from shipper.tail.splitter import Splitter
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 READ_AT = 1_795_438_800 * 10**9  # 2026-11-23T13:00:00Z
@@ -30,7 +31,7 @@ KINDS: dict[str, tuple[Format, Dataset, str]] = {
 
 
 def documents_of(name: str, data: bytes) -> list[dict[str, Any]]:
-    """The documents of a file that was read in one go, its last line included."""
+    """The documents of a whole file."""
     kind, _, file_name = name.partition("-")
     of, dataset, folder = KINDS[kind]
     splitter = Splitter(0, 2**20)
@@ -51,7 +52,7 @@ def documents_of(name: str, data: bytes) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("name", sorted(path.name for path in GOLDEN.glob("*.log")))
 def test_file_becomes_exactly_the_expected_documents(name: str) -> None:
-    """A file's documents are those beside it, to the last field."""
+    """The documents equal the expected ones in every field."""
     expected = json.loads((GOLDEN / name).with_suffix(".expected.json").read_text(encoding="utf-8"))
     found = documents_of(name, (GOLDEN / name).read_bytes())
     # Through JSON and back, as they travel.
@@ -59,7 +60,7 @@ def test_file_becomes_exactly_the_expected_documents(name: str) -> None:
 
 
 def test_every_expectation_has_its_file() -> None:
-    """No expectation is left behind without a log to hold it against."""
+    """Each file of expected documents has its log."""
     assert [] == [
         path.name
         for path in GOLDEN.glob("*.expected.json")

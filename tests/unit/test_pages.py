@@ -1,4 +1,4 @@
-"""Links of the documentation lead somewhere, its examples are valid, and its language is plain."""
+"""The documentation's links are valid, its examples work, and its language is plain."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding=
 
 
 def name_of(block: Block) -> str:
-    """What a failing example is called."""
+    """The name of an example in a failure."""
     return f"{block.page.name}: {block.text.strip().splitlines()[0][:60]}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    """A link within the project names a file that is there, and a heading that is there."""
+    """Each link within the project leads to an existing file and heading."""
     lost = []
     for link in links(page):
         if re.match(r"[a-z]+:", link):
@@ -54,20 +54,20 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_every_page_is_linked() -> None:
-    """From the README one comes to each page of the documentation."""
+    """Links from the README reach each page."""
     linked = {(ROOT / link.partition("#")[0]).resolve() for link in links(ROOT / "README.md")}
     assert set() == set(PAGES) - linked - {ROOT / "README.md"}
 
 
 def test_every_picture_is_shown() -> None:
-    """No picture is left that no page shows."""
+    """Each picture is on a page."""
     shown = {(page.parent / link).resolve() for page in PAGES for link in links(page) if link.endswith(".svg")}
     assert set((DOCS / "pictures").iterdir()) == shown
 
 
 @pytest.mark.parametrize("block", blocks("yaml"), ids=name_of)
 def test_configurations_are_valid(block: Block, tmp_path: Path) -> None:
-    """What can be copied into ``neuroflow.yaml`` is a configuration."""
+    """Each example of ``neuroflow.yaml`` is valid."""
     path = tmp_path / "neuroflow.yaml"
     path.write_text(block.text.replace("/etc/neuroflow/http_ca.crt", str(CERTIFICATE)), encoding="utf-8")
     sections = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -76,7 +76,7 @@ def test_configurations_are_valid(block: Block, tmp_path: Path) -> None:
 
 
 def commands_in(block: Block) -> Iterator[list[str]]:
-    """The commands of a console block, words as a shell takes them; what is piped on is another command."""
+    """The commands of a console block, split into words."""
     for line in re.findall(r"^\$ (.+)$", block.text, re.MULTILINE):
         lexer = shlex.shlex(line, posix=True, punctuation_chars="|;>")
         lexer.whitespace_split = True
@@ -90,7 +90,7 @@ def commands_in(block: Block) -> Iterator[list[str]]:
 
 
 def parse(words: list[str]) -> None:
-    """See that a command with these words exists, without running it.
+    """Check a command's words without running it. Raises: click.UsageError: there is no such command or option.
 
     Raises:
         click.UsageError: it does not, or has no such option.
@@ -108,7 +108,7 @@ def parse(words: list[str]) -> None:
 
 @pytest.mark.parametrize("block", blocks("console"), ids=name_of)
 def test_commands_exist(block: Block) -> None:
-    """Commands of ours, with their options, and targets of the Makefile."""
+    """Each example uses existing commands, options and Makefile targets."""
     for words in commands_in(block):
         program = words[0].rpartition("/")[2]
         if program in GROUPS:
@@ -122,7 +122,7 @@ def test_commands_exist(block: Block) -> None:
 
 
 def test_commands_that_do_not_exist_are_noticed() -> None:
-    """The check of examples fails for another command, another option, and a value that is none."""
+    """The check fails for an unknown command, option or value."""
     for line in ("neuroflow-ship shipp", "neuroflow-logs show --lines 5", "neuroflow-logs show --tail many"):
         with pytest.raises(click.UsageError):
             parse(line.split())
@@ -130,7 +130,7 @@ def test_commands_that_do_not_exist_are_noticed() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_in_sentences_exist(page: Path) -> None:
-    """Also where a sentence names a command."""
+    """Commands within sentences exist."""
     for text in codes(re.sub(r"^#.*$", "", text_of(page), flags=re.MULTILINE)):
         if re.match(r"neuroflow-(ship|logs)( |$)", text) and "…" not in text:
             try:
@@ -145,7 +145,7 @@ def test_commands_in_sentences_exist(page: Path) -> None:
 
 @pytest.mark.parametrize("block", blocks("python", [DOCS / "application-logging.md"]), ids=name_of)
 def test_programs_run(block: Block, tmp_path: Path) -> None:
-    """Each program of the logging library's page runs, complains of nothing, and writes logs."""
+    """Each example program of the logging library runs without warnings and writes logs."""
     done = subprocess.run(
         [sys.executable, "-c", block.text], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
     )
@@ -155,12 +155,12 @@ def test_programs_run(block: Block, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("block", blocks("json"), ids=name_of)
 def test_bodies_are_json(block: Block) -> None:
-    """Below a request, if there is one, a JSON object."""
+    """Each example body is a JSON object."""
     json.loads(re.sub(r"\A(?:GET|PUT|POST) \S+\n", "", block.text))
 
 
 def test_unit_is_complete() -> None:
-    """The systemd unit parses, waits longer than the sidecar needs to stop, and starts a command that exists."""
+    """The systemd unit is valid, its stop time-out is longer than the sidecar's, and its command exists."""
     [block] = blocks("ini", [DOCS / "operations.md"])
     unit = configparser.ConfigParser(strict=True, interpolation=None)
     unit.optionxform = str  # type: ignore[assignment,method-assign] # keys as they are written
@@ -173,13 +173,13 @@ def test_unit_is_complete() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_paths_exist(page: Path) -> None:
-    """A page that names a file of the project names one that is there."""
+    """Each file of the project that a page names exists."""
     named = re.findall(r"`((?:shipper|tests|mappings|kibana|docs)/[\w./-]+)`", text_of(page))
     assert [] == [name for name in named if not (ROOT / name).exists()]
 
 
 def test_modules_exist() -> None:
-    """The modules that ARCHITECTURE names: ``room.module``, a file, and in tables those of the row's room."""
+    """Each module in ARCHITECTURE exists, in tables within the row's room."""
     page = ROOT / "ARCHITECTURE.md"
     files = {path.relative_to(ROOT / "shipper").as_posix() for path in (ROOT / "shipper").rglob("*.py")}
     found = codes(text_of(page))
@@ -199,7 +199,7 @@ def test_modules_exist() -> None:
 
 
 def test_rooms_are_those_of_the_package() -> None:
-    """ARCHITECTURE has each room once in its table, and the floors from the bottom as imports have them."""
+    """ARCHITECTURE lists each room once, and the floors in the order of imports."""
     page = ROOT / "ARCHITECTURE.md"
     named = [name for row in rows(text_of(page), "Room", "What it owns") for name in codes(row["Room"])]
     assert sorted(set(FLOOR) - {"ground"}) == sorted(named)
@@ -209,7 +209,7 @@ def test_rooms_are_those_of_the_package() -> None:
 
 
 def test_names_of_the_code_are_in_the_code() -> None:
-    """A name with an underscore in ARCHITECTURE is one that the program has, so that none outlives a renaming."""
+    """Each name with an underscore in ARCHITECTURE exists in the program."""
     paths = list((ROOT / "shipper").rglob("*.py"))
     known = {name for path in paths for name in re.findall(r"[a-z_]+", path.read_text(encoding="utf-8"))}
     known |= {path.stem for path in paths}
@@ -218,34 +218,21 @@ def test_names_of_the_code_are_in_the_code() -> None:
 
 
 def test_version_has_its_changes() -> None:
-    """The newest version of the changelog is the package's, and stands below what is not released yet."""
+    """The changelog's newest version is the package's, below the unreleased changes."""
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert ["Unreleased", __version__] == re.findall(r"^## \[([^\]]+)\]", text, re.MULTILINE)[:2]
     assert re.search(rf"^## \[{re.escape(__version__)}\] - \d{{4}}-\d\d-\d\d$", text, re.MULTILINE)
 
 
 PHRASES = (
-    "is said",
-    "are said",
-    "made anew",
-    "and their kin",
-    "and its kin",
-    "nobody waits",
-    "for ever",
-    "said aloud",
-    "noticed, said",
-    "read without being told",
-    "under way",
-    "of ours",
-    "whoever asks",
-    "has no home",
-    "sleeping",
-)
+    "is said", "are said", "made anew", "and their kin", "and its kin", "nobody waits", "for ever", "said aloud",
+    "noticed, said", "read without being told", "under way", "of ours", "whoever asks", "has no home", "sleeping",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_language_is_plain(page: Path) -> None:
-    """Phrases that say less than they seem to are gone; what a message says may be quoted."""
+    """No page contains these phrases, except in quoted messages."""
     text = re.sub(r"`[^`]*`", "", " ".join(text_of(page).split()))
     if page.name == "CONTRIBUTING.md":
         text = re.sub(r"\| Instead of .*?(?=\* )", "", text)

@@ -1,4 +1,4 @@
-"""What logs say reaches no terminal as a command, in no format of no program."""
+"""Log content never reaches a terminal as a control sequence, in any output format."""
 
 from __future__ import annotations
 
@@ -30,25 +30,15 @@ UNSAFE = [
     *map(chr, range(0x2066, 0x206A)),
 ]  # fmt: skip
 HARMLESS = [
-    "ä",
-    "\xa0",
-    "\u00ad",
-    "\u00bf",
-    "\u0627",
-    "\u061b",
-    "\u200d",
-    "\u2027",
-    "\u202f",
-    "\u2065",
-    "🧠",
+    "ä", "\xa0", "\u00ad", "\u00bf", "\u0627", "\u061b", "\u200d", "\u2027", "\u202f", "\u2065", "🧠",
     "\U0001f468\u200d🔬",
-]
+]  # fmt: skip
 EVIL = "".join(UNSAFE) + "\x1b]0;owned\x07 gnp\u202e"
 
 
 @pytest.mark.parametrize("mark", UNSAFE, ids=ascii)
 def test_unsafe_characters_are_spelled_out(mark: str) -> None:
-    """In a text as Python spells them; in JSON escaped, in keys and values, and the value is the same."""
+    """Control characters are escaped as in Python, and in JSON without changing the value."""
     assert f"a{ascii(mark)[1:-1]}b" == printable(f"a{mark}b")
     value = {f"k{mark}": [f"a{mark}{mark}b ä"]}
     written = printable_json(orjson.dumps(value))
@@ -58,18 +48,18 @@ def test_unsafe_characters_are_spelled_out(mark: str) -> None:
 
 @pytest.mark.parametrize("mark", HARMLESS, ids=ascii)
 def test_harmless_characters_stay(mark: str) -> None:
-    """Letters of any script, joiners of emoji, blanks."""
+    """Letters of any script, emoji joiners and blanks stay."""
     assert mark == printable(mark)
     assert orjson.dumps(mark) == printable_json(orjson.dumps(mark))
 
 
 def test_colouring_of_logs_is_taken_out() -> None:
-    """Colours are no text; what they coloured is."""
+    """Colour codes are removed, the coloured text stays."""
     assert "t [info]" == printable("\x1b[2mt\x1b[0m [\x1b[32m\x1b[1minfo\x1b[0m]")
 
 
 def test_lines_and_tabs_stay_where_they_may() -> None:
-    """A text of several lines keeps them; in a cell they are spelled out."""
+    """A text of several lines keeps line feeds and tabs; a cell escapes them."""
     assert "a\n\tb" == printable("a\n\tb")
     assert "a\\n\\tb" == printable("a\n\tb", lines=False)
 
@@ -77,7 +67,7 @@ def test_lines_and_tabs_stay_where_they_may() -> None:
 @pytest.mark.parametrize("form", [JsonArray, Ndjson])
 @pytest.mark.parametrize("extra", [1, 2**70, "\ud800"], ids=["plain", "large", "half"])
 def test_documents_as_json_are_safe(form: type[JsonArray | Ndjson], extra: object) -> None:
-    """Whichever library writes them."""
+    """JSON output is safe with either library."""
     out = io.BytesIO()
     output = form(out)
     output.write([{"message": EVIL, "neuroflow.extra.x": extra}])
@@ -89,7 +79,7 @@ def test_documents_as_json_are_safe(form: type[JsonArray | Ndjson], extra: objec
 
 
 def test_a_single_answer_is_safe(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
-    """A workflow run, or figures, as JSON."""
+    """The JSON of a workflow run and of figures is safe."""
     show_value({"error": EVIL})
     written = capsysbinary.readouterr().out
     assert not [mark for mark in UNSAFE if mark in written.decode()]
@@ -103,7 +93,7 @@ class _Screen(io.TextIOWrapper):
 
 @pytest.mark.parametrize("watched", [True, False], ids=["terminal", "pipe"])
 def test_a_log_given_back_commands_no_terminal(monkeypatch: pytest.MonkeyPatch, *, watched: bool) -> None:
-    """Byte for byte into a file or a pipe; on a terminal spelled out, characters in two parts and bad bytes too."""
+    """A pipeline log is exact in a file or pipe, and escaped on a terminal."""
     out = io.BytesIO()
     screen = (_Screen if watched else io.TextIOWrapper)(out, encoding="utf-8", newline="")
     monkeypatch.setattr("sys.stdout", screen)
@@ -121,7 +111,7 @@ def test_a_log_given_back_commands_no_terminal(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_dead_letters_are_safe(tmp_path: Path) -> None:
-    """What was refused is what anybody wrote: the list, and its JSON."""
+    """The list of dead letters and its JSON are safe."""
     config = tmp_path / "neuroflow.yaml"
     config.write_text(json.dumps({"shipper": {"state_dir": str(tmp_path / "state")}}))
     (tmp_path / "state").mkdir()
@@ -139,7 +129,7 @@ def test_dead_letters_are_safe(tmp_path: Path) -> None:
 
 
 def test_own_log_is_safe(capsys: pytest.CaptureFixture[str]) -> None:
-    """The cluster quotes what it refuses, and the sidecar quotes the cluster."""
+    """The sidecar's log is safe, though it quotes the cluster."""
     log = logging.getLogger("neuroflow-ship")
     before = log.handlers[:], log.level, log.propagate
     try:
@@ -154,6 +144,6 @@ def test_own_log_is_safe(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(("program", "name"), [(ship, "neuroflow-ship"), (logs, "neuroflow-logs")])
 def test_both_programs_say_their_version(program: object, name: str) -> None:
-    """Without a configuration."""
+    """``--version`` needs no configuration."""
     result = CliRunner().invoke(program, ["--version"])  # type: ignore[arg-type]
     assert (0, True) == (result.exit_code, result.output.startswith(f"{name}, version "))

@@ -7,13 +7,13 @@ import pytest
 from pydantic import BaseModel
 
 from shipper.config import OUR_SECTIONS, Config, ConfigError, Elasticsearch, Kibana, Shipper
-from shipper.reload import CHANGES, settle
+from shipper.reload import CHANGES, merge
 
 MODELS: dict[str, type[BaseModel]] = {"elasticsearch": Elasticsearch, "kibana": Kibana, "shipper": Shipper}
 
 
 def keys(model: type[BaseModel], above: str) -> Iterator[str]:
-    """Every key that a section can have, sections within it taken apart."""
+    """Every key of a section, nested sections included."""
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from keys(field.annotation, f"{above}.{name}")
@@ -22,27 +22,27 @@ def keys(model: type[BaseModel], above: str) -> Iterator[str]:
 
 
 def config(**sections: dict[str, object]) -> Config:
-    """A configuration of these sections."""
+    """A configuration with these sections."""
     made = {name: MODELS[name].model_validate(given) for name, given in sections.items()}
     return Config(path=Path("/etc/neuroflow.yaml"), log_dir=Path("/var/log"), **made)  # type: ignore[arg-type] # by name
 
 
 def test_every_key_has_its_row() -> None:
-    """A new key is in the table, or this fails; a test of the running sidecar then wants to see it applied."""
+    """The table has each key; a conformance test then applies it to a running sidecar."""
     assert set(OUR_SECTIONS) == MODELS.keys()
     every = {"log_dir"} | {key for name, model in MODELS.items() for key in keys(model, name)}
     assert every == CHANGES.keys()
 
 
 def test_what_waits_stays_as_it_was() -> None:
-    """The rest is new, also within one section."""
+    """Keys that need a restart keep their values, all others are new."""
     old = config(shipper={"batch": {"in_flight": 2, "max_events": 10}, "state_dir": "/old", "namespace": "old"})
     new = config(
         shipper={"batch": {"in_flight": 3, "max_events": 20}, "state_dir": "/new", "namespace": "new"},
         elasticsearch={"hosts": "http://new:9200"},
         kibana={"space": "new"},
     )
-    settled = settle(old, new)
+    settled = merge(old, new)
     shipper = settled.config.shipper
     assert (2, 20, Path("/old"), "new") == (
         shipper.batch.in_flight, shipper.batch.max_events, shipper.state_dir, shipper.namespace,
@@ -50,23 +50,23 @@ def test_what_waits_stays_as_it_was() -> None:
     assert (["http://new:9200"], "new") == (settled.config.elasticsearch.hosts, settled.config.kibana.space)
     assert ["elasticsearch.hosts", "shipper.namespace", "shipper.batch.max_events"] == settled.changed
     assert ["shipper.state_dir", "shipper.batch.in_flight"] == settled.waiting
-    assert [] == settle(old, old).changed + settle(old, old).waiting
+    assert [] == merge(old, old).changed + merge(old, old).waiting
 
 
 @pytest.mark.parametrize("other", [{"redact": {"keys": []}}, {"telemetry": {"listen": "127.0.0.1:1"}}])
 def test_sections_within_sections_wait_too(other: dict[str, object]) -> None:
-    """And what is in use is compared again the next time."""
+    """Nested keys wait as well, and are compared with the values in use."""
     old, new = config(), config(shipper=other)
-    settled = settle(old, new)
+    settled = merge(old, new)
     assert (1, old.shipper) == (len(settled.waiting), settled.config.shipper)
-    assert settled.waiting == settle(settled.config, new).waiting
+    assert settled.waiting == merge(settled.config, new).waiting
 
 
 def test_a_section_does_not_get_lost() -> None:
-    """A file that was cut is still YAML; who means the defaults writes so."""
+    """A missing section is refused, since the file may be cut off."""
     old = config().model_copy(update={"sections": frozenset({"shipper", "elasticsearch"})})
-    with pytest.raises(ConfigError, match=r"has no section 'elasticsearch' any more; write `elasticsearch: \{\}`"):
-        settle(old, config().model_copy(update={"sections": frozenset({"shipper"})}))
+    with pytest.raises(ConfigError, match=r"section 'elasticsearch' is missing; write `elasticsearch: \{\}`"):
+        merge(old, config().model_copy(update={"sections": frozenset({"shipper"})}))
     old = old.model_copy(update={"sections": frozenset({"shipper", "kibana"})})
     # The sidecar has no use for that one.
-    assert [] == settle(old, config().model_copy(update={"sections": frozenset({"shipper"})})).changed
+    assert [] == merge(old, config().model_copy(update={"sections": frozenset({"shipper"})})).changed

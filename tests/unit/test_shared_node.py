@@ -9,14 +9,14 @@ import pytest
 
 from shipper.testnode.lifecycle import GivenNode, Node, NodeError
 from tests import shared_node
-from tests.shared_node import Asked, Keeper
+from tests.shared_node import Keeper, PendingNode
 
 URL = "http://127.0.0.1:9"
 
 
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What happened to nodes, in place of a real one."""
+    """Events of the nodes that replace real ones."""
     happened: list[str] = []
 
     @contextmanager
@@ -31,14 +31,14 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beside the keeper of the run that we are part of; what a keeper sets is put back as well."""
+    """Keep the test's keeper apart from that of this run."""
     monkeypatch.setenv(shared_node.KEEPER_VARIABLE, "")
 
 
 def test_one_node_for_all_who_ask(told: list[str]) -> None:
-    """The first who asks makes it start, the second gets the same, and it ends with the keeper."""
+    """The first request starts the node, the second gets the same, and it ends with the keeper."""
     with Keeper(print):
-        asked = [Asked(), Asked()]
+        asked = [PendingNode(), PendingNode()]
         assert [one.node().url for one in asked] == [URL, URL]
         for one in asked:
             one.close()
@@ -47,14 +47,14 @@ def test_one_node_for_all_who_ask(told: list[str]) -> None:
 
 
 def test_nobody_asks(told: list[str]) -> None:
-    """A run that needs no node starts none."""
+    """Without a request no node starts."""
     with Keeper(print):
         pass
     assert told == []
 
 
 def test_none_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everybody who asks is told what is missing, not only the first."""
+    """Every request gets the reason why there is no node."""
 
     def running_node(**_: object) -> object:
         raise NodeError("install Java")
@@ -62,17 +62,17 @@ def test_none_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_node, "running_node", running_node)
     with Keeper(print):
         for _ in range(2):
-            asked = Asked()
+            asked = PendingNode()
             with pytest.raises(NodeError, match="install Java"):
                 asked.node()
             asked.close()
 
 
 def test_who_left_again_harms_nobody(told: list[str]) -> None:
-    """A process that dies before its answer does not keep the others from theirs."""
+    """A process that dies before its answer does not disturb the others."""
     with Keeper(print):
-        Asked().close()
-        asked = Asked()
+        PendingNode().close()
+        asked = PendingNode()
         assert asked.node().url == URL
         asked.close()
     assert told == ["started", "ended"]

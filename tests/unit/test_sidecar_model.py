@@ -1,11 +1,8 @@
-"""The whole line's way in any weather, against a model: every line is in the index, and none twice.
-
-Files are real and so are tail, parse, document, packing and the cursor store; the cluster is a few dictionaries
-that answer when they are told to, and the clock stands until it is moved.
-"""
+"""A model of the whole sidecar under faults: every line is in the index, once."""
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -36,7 +33,7 @@ def small_reads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Weather(RotatedLog):
-    """One log, one sidecar, one data stream, and everything that can happen to them."""
+    """One log, one sidecar, one data stream, and all faults."""
 
     def __init__(self) -> None:
         super().__init__("logs/neuroflow.log")
@@ -56,13 +53,12 @@ class Weather(RotatedLog):
         self.start()
 
     def start(self) -> None:
-        """Start a sidecar."""
         self.life = Run(self.config, self.stream, lambda: self.now, pytest.fail, wall_ns=lambda: int(self.now * 1e9))
         self.sidecar, self.cluster, self.counters = self.life.sidecar, self.life.cluster, self.life.counters
         self.cluster.away = self.cluster.failing = self.away
 
     def teardown(self) -> None:
-        """In the end the cluster is there, and every line that a scan could see is in the index, once."""
+        """At the end the cluster answers, and every line that a scan could see is in the index, once."""
         try:
             self.see()
             self.returns()
@@ -99,7 +95,7 @@ class Weather(RotatedLog):
         return (whole, parts) in {(1, (0, 0)), (0, (1, 1))}
 
     def _settle(self) -> None:
-        """Let the sidecar work until it finds nothing more to do."""
+        """Let the sidecar work until nothing is left."""
         self.see()
         for _ in range(4):
             self.now += 0.3
@@ -108,7 +104,7 @@ class Weather(RotatedLog):
 
     @rule()
     def ship(self) -> None:
-        """The sidecar does what it finds to do."""
+        """The sidecar works until nothing is left."""
         self._settle()
 
     @rule()
@@ -120,7 +116,7 @@ class Weather(RotatedLog):
 
     @rule()
     def wait(self) -> None:
-        """Nothing happens for so long that an unfinished line is shipped as it is."""
+        """Time passes until an unfinished line is shipped."""
         self._settle()
         self.now += PARTIAL
         self._settle()
@@ -128,19 +124,16 @@ class Weather(RotatedLog):
     @precondition(lambda self: not self.away)
     @rule()
     def outage(self) -> None:
-        """The cluster goes away."""
         self.away = self.cluster.away = self.cluster.failing = True
 
     @precondition(lambda self: self.away)
     @rule()
     def returns(self) -> None:
-        """The cluster is back."""
         self.away = self.cluster.away = self.cluster.failing = False
         self.cluster.work()
 
     @rule()
     def roll_over(self) -> None:
-        """The data stream gets another backing index."""
         self.stream.backing.append({})
 
     @precondition(lambda self: self.stream.late)
@@ -152,7 +145,7 @@ class Weather(RotatedLog):
     @precondition(lambda self: self.away)
     @rule(arrived=st.booleans(), rolled_over=st.booleans())
     def time_out(self, arrived: bool, rolled_over: bool) -> None:
-        """The cluster works on what it got, or will get it yet, and may roll the stream over; nobody waits for it."""
+        """Requests in flight end without an answer; they arrive now, later or not at all."""
         self.now += 0.01
         self.cluster.time_out(arrived=arrived)
         if rolled_over:
@@ -166,7 +159,7 @@ class Weather(RotatedLog):
 
     @rule(accepted=st.sampled_from(["no", "at once", "late", "on its way"]), rolled_over=st.booleans())
     def kill(self, accepted: str, rolled_over: bool) -> None:
-        """SIGKILL; what was under way was accepted or not, perhaps later: in any case nobody heard the answer."""
+        """SIGKILL; the cluster accepted what was in flight, or not, perhaps later."""
         for request in self.cluster.waiting:
             if accepted in {"late", "on its way"}:
                 self.stream.hang(self.cluster.sent(request), arrived=accepted == "late")
@@ -178,14 +171,13 @@ class Weather(RotatedLog):
         self.start()
 
     def _die(self) -> None:
-        """SIGKILL."""
         self.now += 0.01
         self.life.kill()
 
     @precondition(lambda self: not self.moved)
     @rule()
     def lose_state(self) -> None:
-        """The state directory is deleted: every file is found to be what it was by its content and its name."""
+        """The state directory is deleted; files are recognised by content and name."""
         self.lost = True
         self._die()
         shutil.rmtree(self.config.shipper.state_dir)
@@ -195,20 +187,19 @@ class Weather(RotatedLog):
 
     @rule()
     def stop(self) -> None:
-        """SIGTERM, and another start."""
         self.life.stop()
         self.start()
 
-    @rule()
-    def rename(self) -> None:
-        """Rotation by renaming."""
+    @rule(seen=st.booleans())
+    def rename(self, *, seen: bool) -> None:
+        """Rotate by renaming, after the sidecar has seen all lines or before."""
         self.see()
-        self._settle_files()
+        if seen:
+            self._settle_files()
         self.rename_log()
 
     @rule()
     def copytruncate(self) -> None:
-        """Rotation by copying and truncating, at once."""
         self.copytruncate_log()
 
     @precondition(lambda self: self.log.stat().st_size > 0)
@@ -243,7 +234,7 @@ class Weather(RotatedLog):
         width=st.sampled_from([1, 300]),
     )
     def tear(self, *, before: int, after: int, copied: bool, seen: bool, more: bool, width: int) -> None:
-        """A rotation in the midst of a record: looked at in between or not, its lines come together again."""
+        """Rotate within a record, with or without a scan between; its lines are one document."""
         self.number += 1
         head = f"t{self.number:05}"
         lines = [head, *(f"  {head}.{number}{'-' * width}" for number in range(before + after))]
@@ -268,7 +259,6 @@ class Weather(RotatedLog):
 
     @rule()
     def go_on(self) -> None:
-        """Another line of whatever record is the last."""
         self.number += 1
         with self.log.open("a") as file:
             file.write(f"{self.rest.decode()}  go on {self.number}\n")
@@ -277,7 +267,9 @@ class Weather(RotatedLog):
     @precondition(lambda self: self.plain())
     @rule()
     def write_late(self) -> None:
-        """Somebody who has the youngest rotated file open writes to it: what is torn there may stay so."""
+        """A writer with the youngest rotated file still open writes to it; a record that is split there may stay
+        so.
+        """
         if self.plain()[-1].read_bytes()[-1:] not in {b"", b"\n"}:
             return  # a copy that was made in the midst of a line
         self.number += 1
@@ -289,7 +281,7 @@ class Weather(RotatedLog):
     @precondition(lambda self: self.plain())
     @rule(seen=st.booleans(), ending=st.sampled_from(sorted(PACK)))
     def compress(self, seen: bool, ending: str) -> None:
-        """The oldest plain rotated file is compressed; ``seen``: half-written, it is looked at."""
+        """The oldest plain rotated file is compressed; ``seen``: a scan sees it incomplete."""
         path = self.plain()[0]
         packed = PACK[ending](path.read_bytes())
         target = Path(f"{path}{ending}")
@@ -302,13 +294,13 @@ class Weather(RotatedLog):
     @precondition(lambda self: len(self.rotated()) > 1)
     @rule()
     def delete(self) -> None:
-        """The oldest file is deleted after it was read."""
+        """Delete the oldest file after it was read."""
         with self._all_shipped():
             self.rotated()[0][1].unlink()
 
     @rule()
     def truncate(self) -> None:
-        """The log is cut off after it was read."""
+        """Truncate the log after it was read."""
         with self._all_shipped():
             self.truncate_log()
             self.rest = b""
@@ -317,7 +309,7 @@ class Weather(RotatedLog):
     @precondition(lambda self: self._half().count(b"\n") > FEW and b"\n " not in b"\n" + self._half())
     @rule()
     def lose_end(self) -> None:
-        """A crash takes the end of the log after it was read; it is looked at before it goes on."""
+        """A crash removes the end of the log after it was read; a scan sees that before it grows."""
         with self._all_shipped():
             with self.log.open("r+b") as file:
                 file.truncate(len(self._half()))
@@ -326,7 +318,6 @@ class Weather(RotatedLog):
 
     @rule(lines=st.integers(1, 3), folder=st.sampled_from(["p", "q"]))
     def run(self, lines: int, folder: str) -> None:
-        """A pipeline's run logs a little."""
         self.number += 1
         path = self.log.parent / "pipelines" / folder / f"{self.number}.log"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -337,7 +328,7 @@ class Weather(RotatedLog):
     @precondition(lambda self: self._runs())
     @rule(which=st.integers(0, 9), name=st.sampled_from(["same", "other", "rotated", "unseen"]))
     def move(self, which: int, name: str) -> None:
-        """A run's log is moved, after a scan or before one; out of sight only when it was shipped."""
+        """A run's log is moved, after a scan or before one; out of all inputs only when it is shipped."""
         self.moved = True
         path = self._runs()[which % len(self._runs())]
         folder = self.log.parent / ("elsewhere" if name == "unseen" else f"pipelines/{self.number}")
@@ -349,24 +340,73 @@ class Weather(RotatedLog):
     @precondition(lambda self: (self.log.parent / "pipelines/p").is_dir())
     @rule()
     def rename_folder(self) -> None:
-        """A pipeline's folder has another name from now on."""
         folder = self.log.parent / "pipelines/p"
         self.moved = True
         self.number += 1
         folder.rename(folder.with_name(f"p{self.number}"))
 
     def _runs(self) -> list[Path]:
-        """The logs of the runs."""
         return sorted((self.log.parent / "pipelines").rglob("*.log"))
 
     def _half(self) -> bytes:
-        """The lines of the log's first half, and the one in the middle."""
+        """The first half of the log, in whole lines."""
         data = self.log.read_bytes()
         return data[: data.find(b"\n", len(data) // 2) + 1]
 
+    @rule(longer=st.booleans())
+    def rewrite(self, *, longer: bool) -> None:
+        """The log is written anew in place after it was read, as long or longer, and read before it is scanned."""
+        with self._all_shipped():
+            self._write_anew(len(self.log.read_bytes()) + 100 * longer)
+            self.read_only()
+
+    @rule(longer=st.booleans())
+    def rewrite_unread(self, *, longer: bool) -> None:
+        """The new log is written anew in place after a scan met it, and read before another scan.
+
+        What was there first is lost, as nothing was read of it: the cluster was away.
+        """
+        away = self.away
+        if not away:
+            self.outage()
+        self.write(60, 1, part=False)
+        for _ in range(4):
+            self._settle_files()
+        self.rename(seen=True)
+        self._write_anew(100)
+        self._settle_files()
+        self._write_anew(100 + 100 * longer)
+        self.returns()
+        self.read_only()
+        if away:
+            self.outage()
+
+    def _write_anew(self, length: int) -> None:
+        """Put other lines of so many bytes into the log."""
+        lines = b""
+        while len(lines) < length:
+            self.number += 1
+            line = f"t{self.number:05}|new\n".encode()
+            padding = length - len(lines) - len(line)
+            lines += line if padding >= len(line) else line.replace(b"\n", b"-" * padding + b"\n")
+        self._replace(lines)
+
+    def _replace(self, lines: bytes) -> None:
+        """Write the log anew in place; a clock of a file system that ticks slowly tells of it."""
+        self.rest = b""
+        changed = self.log.stat().st_mtime_ns
+        self.log.write_bytes(lines)
+        if self.log.stat().st_mtime_ns == changed:
+            os.utime(self.log, ns=(changed, changed + 10**7))
+
+    def read_only(self) -> None:
+        """A turn before the next scan is due."""
+        self.now += 0.01
+        self.sidecar.turn(lambda _: False)
+
     @rule()
     def recreate(self) -> None:
-        """The log is deleted after it was read, and another made."""
+        """Delete the log after it was read, and create another."""
         with self._all_shipped():
             self.log.unlink()
             self.log.touch()
@@ -374,7 +414,7 @@ class Weather(RotatedLog):
 
     @contextmanager
     def _all_shipped(self) -> Iterator[None]:
-        """Before something is taken away it is in the index: the files are the queue."""
+        """Ship everything before the block."""
         away = self.away
         while self.stream.late:
             self.stream.land()
@@ -386,26 +426,24 @@ class Weather(RotatedLog):
             self.outage()
 
     def _settle_files(self) -> None:
-        """The files are scanned, whatever the cluster does."""
+        """Scan the files, whether the cluster answers or not."""
         self.now += 0.3
         self.sidecar.turn(lambda _: False)
 
 
 def _is_whole(record: str, there: Counter[str]) -> bool:
-    """Whether all lines of a record came together, perhaps with more that was written below them."""
+    """Whether all lines of a record are in one document."""
     return sum(times for one, times in there.items() if one == record or one.startswith(f"{record}\n")) == 1
 
 
 Weather.TestCase.settings = settings(
-    stateful_step_count=25,
-    suppress_health_check=list(HealthCheck),
-    report_multiple_bugs=False,
+    stateful_step_count=25, suppress_health_check=list(HealthCheck), report_multiple_bugs=False
 )
 TestWeather = Weather.TestCase
 
 
 def test_what_this_run_has_sent_is_looked_up_again() -> None:
-    """A log that lost its end is read again over a rollover: what was seen to be there before does not count."""
+    """After a log lost its end and the stream rolled over, documents are looked up again."""
     weather = Weather()
     weather.outage()
     weather.write(count=9, part=False, width=1)
@@ -416,8 +454,8 @@ def test_what_this_run_has_sent_is_looked_up_again() -> None:
     weather.teardown()
 
 
-def test_a_life_whose_end_was_torn_goes_on_where_an_older_one_was_deleted() -> None:
-    """Of two lives that one scan met the ages of that scan tell which came first, not those of now."""
+def test_order_of_generations_after_a_deletion() -> None:
+    """The ages of the scan that found two generations decide their order, not later ones."""
     weather = Weather()
     weather.tear(before=1, after=1, copied=False, seen=False, more=False, width=1)
     weather.delete()

@@ -1,4 +1,4 @@
-"""The soak's own judgement: it must see what is wrong, and its writers must lose nothing by themselves."""
+"""The soak's judge finds every fault, and its writers lose nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.soak.writers import Celery, Compressed, Log, Renamed, Truncated
 
 @pytest.fixture
 def judged(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Verdict]:
-    """The verdict on these messages, of two lines written to ``app`` and three to ``worker``."""
+    """The verdict on these messages, of two written lines of ``app`` and three of ``worker``."""
 
     def judge(*messages: str, dataset: str = "app") -> Verdict:
         def documents(*_: object) -> Iterator[dict[str, Any]]:
@@ -42,32 +42,32 @@ ALL = ("app #0", "worker #2", "worker #0", "app #1", "worker #1\r")
 
 class TestVerdict:
     def test_all_once(self, judged: Callable[..., Verdict]) -> None:
-        """Every number once, in any order, is well."""
+        """Every number once, in any order, passes."""
         found = judged(*ALL)
         assert found.well
         assert (found.lines, found.documents) == (5, 5)
 
     def test_lost_and_doubled(self, judged: Callable[..., Verdict]) -> None:
-        """Which numbers of which log are not there, and which are there twice or more often."""
+        """Missing and repeated numbers are reported by log."""
         found = judged("app #0", "app #0", "worker #1", "worker #1", "worker #1")
         assert not found.well
         assert (found.lost, found.doubled) == ({"app": [1], "worker": [0, 2]}, {"app": [0], "worker": [1]})
 
     @pytest.mark.parametrize("message", ["app #", "app #2", "app #1 and more", "other #0", "", "=== STDOUT ==="])
     def test_strange(self, judged: Callable[..., Verdict], message: str) -> None:
-        """A torn line, a number that was never written, a log that is not ours: all are told with their place."""
+        """A torn line, an unknown number and a foreign log are reported with their place."""
         found = judged(*ALL, message)
         assert not found.well
         assert [f"/l @5: {message!r}"] == list(found.strange)
 
     def test_markers_belong_to_pipeline_logs(self, judged: Callable[..., Verdict]) -> None:
-        """Only there do lines without a number stand."""
+        """Only pipeline logs may have lines without a number."""
         assert judged(*ALL, "=== STDOUT ===", "", dataset="pipeline").well
 
 
 @pytest.mark.parametrize("kind", [Renamed, Truncated, Compressed, Celery])
 def test_writers_lose_nothing(kind: type[Log], tmp_path: Path) -> None:
-    """After rotations all files together hold every number once, in order from the oldest to the newest."""
+    """After rotations the files contain every number once, in order."""
     log = kind(tmp_path / "app.log", 100, random.Random(3))
     for _ in range(3):
         log.append(log.next_lines(10))

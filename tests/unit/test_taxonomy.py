@@ -25,7 +25,7 @@ from shipper import taxonomy
     ],
 )
 def test_names_of_the_taxonomy(event: str, more: dict[str, Any]) -> None:
-    """The name is the action; its last part tells kind, type and outcome."""
+    """An event's name is the action, and its last part gives kind, type and outcome."""
     assert {"kind": "event", "category": ["process"], "type": ["info"], "action": event, **more} == (
         taxonomy.event_fields(event)
     )
@@ -34,26 +34,17 @@ def test_names_of_the_taxonomy(event: str, more: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "event",
     [
-        "",
-        "completed",
-        "one. completed",
-        "a.failed ",
-        "a..b",
-        ".a",
-        "a.",
-        "1.2",
-        "http://a.b",
-        "a.\u00e9",
+        "", "completed", "one. completed", "a.failed ", "a..b", ".a", "a.", "1.2", "http://a.b", "a.\u00e9",
         "a." + "b" * 126,
     ],
-)
+)  # fmt: skip
 def test_sentences_are_no_actions(event: str) -> None:
-    """They tell nothing but that something happened."""
+    """A sentence gives neither action nor outcome."""
     assert taxonomy.event_fields(event) == {"kind": "event", "category": ["process"], "type": ["info"]}
 
 
 def test_long_texts_are_not_remembered() -> None:
-    """A text log has as many messages as lines; the memory is for names."""
+    """Long messages are not cached."""
     before = taxonomy._fields.cache_info().currsize
     for number in range(10):
         taxonomy.event_fields(f"{number} " + "x" * 200)

@@ -17,7 +17,7 @@ from shipper.telemetry import ONCE, Counters, Throttle, configure_log, log
 
 @given(steps=st.lists(st.tuples(st.integers(0, 9), st.floats(0, 1), st.floats(0, 1)), max_size=20))
 def test_read_is_the_sum_of_outcomes(steps: list[tuple[int, float, float]]) -> None:
-    """Whatever was begun and settled, read = acknowledged + duplicate + dead + in flight."""
+    """Read is always acknowledged + duplicate + dead + in flight."""
     counters = Counters()
     begun = settled = 0
     for count, share, dead in steps:
@@ -33,7 +33,7 @@ def test_read_is_the_sum_of_outcomes(steps: list[tuple[int, float, float]]) -> N
 
 
 def test_counting_goes_on_after_a_restart() -> None:
-    """What was settled counts, what was under way is read again."""
+    """Counters continue; lines that were in flight are read again."""
     counters = Counters()
     counters.resume({"read": 99, "acknowledged": 5, "duplicate": 2, "dead": 1, "in_flight": 7, "retried": 3})
     expected = {"read": 8, "acknowledged": 5, "duplicate": 2, "dead": 1, "in_flight": 0, "retried": 3}
@@ -41,7 +41,7 @@ def test_counting_goes_on_after_a_restart() -> None:
 
 
 def test_threads_lose_no_count() -> None:
-    """Many senders settle at once."""
+    """Concurrent updates are all counted."""
     counters = Counters()
 
     def work() -> None:
@@ -61,7 +61,7 @@ def test_threads_lose_no_count() -> None:
 
 @pytest.fixture
 def health() -> Iterator[Health]:
-    """A server that is ready."""
+    """A server of a ready sidecar."""
     counters = Counters()
     counters.begin(3)
     counters.settle(acknowledged=2)
@@ -73,7 +73,7 @@ def health() -> Iterator[Health]:
 
 
 def ask(server: Health, path: str, method: str = "GET", host: str = "127.0.0.1") -> tuple[int, str]:
-    """Status and text."""
+    """Status and body of a request."""
     connection = http.client.HTTPConnection(host, server.server_address[1], timeout=10)
     try:
         connection.request(method, path)
@@ -84,7 +84,7 @@ def ask(server: Health, path: str, method: str = "GET", host: str = "127.0.0.1")
 
 
 def test_metrics_are_prometheus_text(health: Health) -> None:
-    """Every counter with its type; what is under way is a gauge."""
+    """Each counter has its type; what is in flight is a gauge."""
     status, text = ask(health, "/metrics")
     assert 200 == status
     lines = text.splitlines()
@@ -96,7 +96,7 @@ def test_metrics_are_prometheus_text(health: Health) -> None:
 
 
 def test_readiness_follows_the_cluster(health: Health) -> None:
-    """Alive is not ready; anything else is a hint."""
+    """Health does not depend on the cluster; readiness does."""
     assert (200, "ready\n") == ask(health, "/readyz")
     health.ready = lambda: "the cluster can't be reached"
     assert (503, "the cluster can't be reached\n") == ask(health, "/readyz")
@@ -106,7 +106,7 @@ def test_readiness_follows_the_cluster(health: Health) -> None:
 
 
 def test_who_hangs_up_is_no_news(health: Health, capsys: pytest.CaptureFixture[str]) -> None:
-    """A reset in the middle of a question prints no stack trace, and the next one is answered."""
+    """A closed connection gives no traceback, and the next request is answered."""
     for _ in range(3):
         with socket.create_connection(("127.0.0.1", health.server_address[1]), 10) as one:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -117,7 +117,7 @@ def test_who_hangs_up_is_no_news(health: Health, capsys: pytest.CaptureFixture[s
 
 @pytest.mark.parametrize("path", ["/metrics", "/healthz", "/readyz", "/nowhere"])
 def test_head_is_get_without_a_body(health: Health, path: str) -> None:
-    """The same status and headers, and nothing behind them."""
+    """HEAD has the status and headers of GET."""
     assert (ask(health, path)[0], "") == ask(health, path, "HEAD")
     with socket.create_connection(("127.0.0.1", health.server_address[1]), 10) as one:
         one.sendall(f"HEAD {path} HTTP/1.0\r\n\r\n".encode())
@@ -128,7 +128,7 @@ def test_head_is_get_without_a_body(health: Health, path: str) -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
 def test_nothing_can_be_changed(health: Health, method: str) -> None:
-    """Other methods are told which there are."""
+    """Other methods get a 405 with the allowed ones."""
     assert (405, "GET and HEAD only\n") == ask(health, "/metrics", method)
 
 
@@ -138,7 +138,7 @@ def test_nothing_can_be_changed(health: Health, method: str) -> None:
      ("::1", "[::]:0"), ("127.0.0.1", "0.0.0.0:0")],
 )  # fmt: skip
 def test_addresses_of_every_kind(host: str, listen: str) -> None:
-    """Names and addresses of either family, in brackets where colons are part of it; the loopback without a host."""
+    """Names and addresses of either family are valid; the default host is the loopback."""
     if ":" in host and not socket.has_ipv6:
         pytest.skip("this machine has no IPv6")
     server = Health(listen, Counters(), lambda: None)
@@ -156,24 +156,24 @@ def test_addresses_of_every_kind(host: str, listen: str) -> None:
      "http://a:1", "u@a:1", "a:1/", ""],
 )  # fmt: skip
 def test_no_address_is_an_error(listen: str) -> None:
-    """A port is a number, and an IPv6 address stands in brackets."""
-    with pytest.raises(ValueError, match=r"is no address; write 127\.0\.0\.1:9479, \[::1\]:9479 or :9479"):
+    """Invalid ports and unbracketed IPv6 addresses are refused."""
+    with pytest.raises(ValueError, match=r"is not an address; write 127\.0\.0\.1:9479, \[::1\]:9479 or :9479"):
         Health(listen, Counters(), lambda: None)
 
 
 def test_scoped_addresses_are_addresses() -> None:
-    """A link-local one names its interface."""
+    """A link-local address may name its interface."""
     assert ("fe80::1%eth0", 9479) == address_of("[fe80::1%eth0]:9479")
 
 
 def test_taken_port_is_an_error() -> None:
-    """Whoever starts it says so."""
+    """A port in use raises."""
     with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(OSError, match="in use"):
         Health(f"127.0.0.1:{other.getsockname()[1]}", Counters(), lambda: None)
 
 
 def test_cluster_is_asked_now_and_then() -> None:
-    """However often somebody asks whether it is ready; what the sidecar itself met counts at once."""
+    """Readiness is cached; the sidecar's own errors count immediately."""
     now, asked = 100.0, 0
     silent: str | None = "down"
     trouble: str | None = None
@@ -193,7 +193,7 @@ def test_cluster_is_asked_now_and_then() -> None:
 
 
 def test_log_is_one_line_a_sentence(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """On standard error, in UTC, however often it is set up."""
+    """Each message is one line on standard error in UTC, also after a second set-up."""
     monkeypatch.setattr(log, "handlers", [])
     monkeypatch.setattr(log, "propagate", True)
     monkeypatch.setattr(log, "level", logging.NOTSET)
@@ -204,8 +204,8 @@ def test_log_is_one_line_a_sentence(capsys: pytest.CaptureFixture[str], monkeypa
     assert line.endswith("Z WARNING a sentence")
 
 
-def test_log_says_what_may_be_said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a sentence, of its arguments and of a traceback."""
+def test_log_has_no_credentials(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages, arguments and tracebacks have no credentials."""
     monkeypatch.setattr(log, "handlers", [])
     monkeypatch.setattr(log, "propagate", True)
     monkeypatch.setattr(log, "level", logging.NOTSET)
@@ -231,3 +231,12 @@ def test_a_kind_of_message_is_logged_once_an_interval() -> None:
     assert [False, True] == [throttle.allows("a"), throttle.allows("b", ONCE)]
     assert throttle.reset()
     assert [True, True] == [throttle.allows("a"), throttle.allows("b")]
+
+
+def test_messages_whose_interval_has_passed_take_no_memory() -> None:
+    """Of many kinds only those stay that are still throttled."""
+    now = 0.0
+    throttle = Throttle(lambda: now)
+    for now in range(1000):
+        throttle.allows(str(now), 9.0)
+    assert 20 > throttle.remembered

@@ -1,136 +1,78 @@
-"""Records of several lines over rotations and restarts: the whole line's way, with a clock that is moved by hand."""
+"""Records of several lines over rotations and restarts, with a simulated clock."""
 
 from __future__ import annotations
 
 import gzip
 import os
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shipper.config import Config, Shipper
 from shipper.deliver.batch import Batch
-from shipper.redact.redactor import Redactor
-from shipper.sidecar.sidecar import Sidecar
-from shipper.tail.holding import RECORD_PATIENCE
-from shipper.tail.state.store import CursorStore
-from shipper.tail.tail import Clock
-from shipper.telemetry import Counters
-from tests.unit.cluster_stand_in import Cluster, Stream
+from shipper.tail.framing import RECORD_PATIENCE
+from tests.unit.shipped import Shipped
 
 HEAD = "2026-03-01 10:00:00,100 - neuroflow.worker - ERROR - it failed"
 TRACE = [
-    "Traceback (most recent call last):",
-    '  File "worker.py", line 3, in run',
-    "    stage(1)",
-    '  File "stages.py", line 9, in stage',
-    "    raise ValueError(number)",
-    "ValueError: 1",
-]
+    "Traceback (most recent call last):", '  File "worker.py", line 3, in run', "    stage(1)",
+    '  File "stages.py", line 9, in stage', "    raise ValueError(number)", "ValueError: 1",
+]  # fmt: skip
 RECORD = [HEAD, *TRACE]
 NEXT = '{"event": "next", "level": "info"}'
 
 
-class Ship:
-    """One log directory, one sidecar, one data stream."""
+class Ship(Shipped):
+    """A log that is rotated in the middle of a record, and its sidecar."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
-        self.log = root / "logs" / "neuroflow.log"
-        self.log.parent.mkdir()
-        self.now = 1000.0
-        self.stream = Stream()
-        self.start()
+        super().__init__(root, partial_line_timeout=5)
+        self.log = self.logs / "neuroflow.log"
 
-    def start(self, *, once: bool = False, **settings: Any) -> None:
-        """Start a sidecar."""
-        config = Config(
-            path=self.root / "neuroflow.yaml",
-            log_dir=self.log.parent,
-            shipper=Shipper.model_validate({
-                "state_dir": str(self.root / "state"), "timezone": "UTC", "host_name": "h", "flush_interval": 0.1,
-                "scan_interval": 0.2, "shutdown_timeout": 1, **settings,
-            }),
-        )  # fmt: skip
-        redactor = Redactor(config.shipper.redact)
-        self.store = CursorStore(config.shipper.state_dir, pytest.fail, redactor.conceal)
-        self.counters = Counters()
-        self.cluster = Cluster(self.stream, self.counters)
-        self.sidecar = Sidecar(
-            config,
-            store=self.store,
-            sender=self.cluster,  # type: ignore[arg-type] # what of a Sender is asked, without threads
-            counters=self.counters,
-            wake=threading.Event(),
-            clock=Clock(lambda: self.now, lambda: int(self.now * 1e9)),
-            once=once,
-            redactor=redactor,
-        )
-
-    def kill(self, *, accepted: bool = False, **settings: Any) -> None:
-        """SIGKILL and another start; nobody heard whether what was under way was ``accepted``."""
+    def kill(self, *, accepted: bool = False, **options: Any) -> None:
+        """SIGKILL and another start; the cluster has ``accepted`` what was in flight, without an answer."""
         if accepted:
             for request in self.cluster.waiting:
                 self.stream.create(request.items)
-        for one in self.sidecar._tail._generations:
-            if one.active_reader is not None:
-                one.close()
-        self.store.close()
-        self.start(**settings)
-
-    def stop(self) -> None:
-        """SIGTERM."""
-        self.sidecar.stop()
-        self.store.close(clean=self.sidecar.drain())
+        super().kill(**options)
 
     def write(self, *lines: str, path: Path | None = None) -> None:
-        """Append lines."""
         with (path or self.log).open("a") as file:
             file.write("".join(f"{line}\n" for line in lines))
 
     def rename(self) -> None:
-        """Rotate by renaming."""
         self.shift()
         self.log.rename(f"{self.log}.1")
 
     def copytruncate(self) -> None:
-        """Rotate by copying and truncating."""
         self.shift()
         shutil.copy(self.log, f"{self.log}.1")
         os.truncate(self.log, 0)
 
     def rename_and_pack(self) -> None:
-        """Rotate by renaming, and gzip what was renamed."""
         self.rename()
         plain = Path(f"{self.log}.1")
         Path(f"{self.log}.1.gz").write_bytes(gzip.compress(plain.read_bytes()))
         plain.unlink()
 
     def shift(self) -> None:
-        """What is rotated becomes one older."""
         for number in (2, 1):
             for path in self.log.parent.glob(f"{self.log.name}.{number}*"):
                 path.rename(str(path).replace(f".log.{number}", f".log.{number + 1}"))
 
     def look(self, seconds: float = 0.0) -> None:
-        """A while later the sidecar does what is due, until it finds no more to do."""
+        """Let time pass, and the sidecar work until nothing is left."""
         self.now += seconds
         while self.sidecar.turn(lambda _: False):
             pass
 
     def settle(self) -> list[str]:
-        """Let everything come to rest; gives what is in the index."""
+        """Let everything finish; gives the messages in the index."""
         for _ in range(12):
             self.look(0.3)
         return sorted(self.stream.messages().elements())
-
-    def documents(self) -> list[dict[str, Any]]:
-        """All documents in the index."""
-        return self.stream.documents
 
 
 ROTATIONS: dict[str, Callable[[Ship], None]] = {
@@ -147,12 +89,13 @@ def ship(tmp_path: Path) -> Iterator[Ship]:
     ship = Ship(tmp_path)
     yield ship
     ship.stop()
+    assert [] == ship.warned
 
 
 def whole(ship: Ship) -> None:
-    """The record is one document with all of its lines."""
+    """Check that the record is one document with all its lines."""
     ship.settle()
-    (document,) = [one for one in ship.documents() if "error" in one]
+    (document,) = [one for one in ship.stream.documents if "error" in one]
     assert "it failed" == document["message"]
     assert {"type": "ValueError", "message": "1", "stack_trace": "\n".join(TRACE)} == document["error"]
     state = ship.counters.snapshot()
@@ -163,7 +106,7 @@ def whole(ship: Ship) -> None:
 @pytest.mark.parametrize("lines", range(1, len(RECORD)))
 @pytest.mark.parametrize("seen", [True, False])
 def test_torn_by_a_rotation(ship: Ship, rotate: Callable[[Ship], None], lines: int, seen: bool) -> None:
-    """Wherever a rotation tears a traceback, and whether its beginning was read before or not, it is one record."""
+    """A traceback that a rotation splits anywhere is one record, whether its beginning was read before or not."""
     ship.write(NEXT)
     ship.look()
     ship.write(*RECORD[:lines])
@@ -176,12 +119,12 @@ def test_torn_by_a_rotation(ship: Ship, rotate: Callable[[Ship], None], lines: i
 
 
 @rotations
-def test_torn_while_nobody_looked(ship: Ship, rotate: Callable[[Ship], None]) -> None:
-    """Down while it happened, stopped in the midst of the record: both parts are found at the next start."""
+def test_torn_while_stopped(ship: Ship, rotate: Callable[[Ship], None]) -> None:
+    """Both parts are found at the next start."""
     ship.write(*RECORD[:3])
     ship.look()
     ship.stop()
-    assert [] == ship.documents()
+    assert [] == ship.stream.documents
     rotate(ship)
     ship.write(*RECORD[3:], NEXT)
     ship.start()
@@ -190,7 +133,7 @@ def test_torn_while_nobody_looked(ship: Ship, rotate: Callable[[Ship], None]) ->
 
 @rotations
 def test_once_joins_too(ship: Ship, rotate: Callable[[Ship], None]) -> None:
-    """``--once`` looks at the new file before it ends what the old one holds back."""
+    """``--once`` looks into the new file before it ends a held record."""
     ship.stop()
     ship.write(NEXT, *RECORD[:3])
     rotate(ship)
@@ -203,7 +146,7 @@ def test_once_joins_too(ship: Ship, rotate: Callable[[Ship], None]) -> None:
 @pytest.mark.parametrize("accepted", [True, False])
 @rotations
 def test_killed_before_the_answer(ship: Ship, rotate: Callable[[Ship], None], accepted: bool) -> None:
-    """Accepted or not, what goes on in both files before the next start changes nothing about the record."""
+    """After a kill the record is the same, accepted or not, though both files have grown."""
     ship.write(NEXT)
     ship.settle()
     ship.cluster.away = ship.cluster.failing = True
@@ -227,7 +170,7 @@ def test_killed_before_the_answer(ship: Ship, rotate: Callable[[Ship], None], ac
 
 @rotations
 def test_state_lost(ship: Ship, rotate: Callable[[Ship], None]) -> None:
-    """Sent again without any memory, it is recognised."""
+    """Without state the record gets the same id."""
     ship.write(NEXT, *RECORD[:3])
     ship.look()
     rotate(ship)
@@ -241,7 +184,7 @@ def test_state_lost(ship: Ship, rotate: Callable[[Ship], None]) -> None:
 
 
 def test_both_cursors_move_at_once(ship: Ship) -> None:
-    """The answer for the record comes before that for the lines above it: neither cursor passes it alone."""
+    """The record moves both cursors, after the lines before it are acknowledged."""
     ship.cluster.away = True
     ship.write(NEXT)
     ship.look()
@@ -265,7 +208,7 @@ def test_both_cursors_move_at_once(ship: Ship) -> None:
 
 
 def test_what_is_joined_is_written_before_it_is_sent(ship: Ship, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the batch goes out the store knows where both lives' parts end, and that they belong together."""
+    """Flush points and the join are stored before the batch is offered."""
     ship.write(NEXT)
     ship.settle()
     known: list[object] = []
@@ -285,19 +228,19 @@ def test_what_is_joined_is_written_before_it_is_sent(ship: Ship, monkeypatch: py
 
 
 def test_what_goes_on_slowly_is_waited_for(ship: Ship) -> None:
-    """The rest may come line by line: a second without any ends it, as in one file."""
+    """Lines may follow slowly; a pause of the record's patience ends the record."""
     ship.write(*RECORD[:2])
     ship.look()
     ship.rename()
     for line in RECORD[2:]:
         ship.write(line)
         ship.look(0.8 * RECORD_PATIENCE)
-    assert [] == ship.documents()
+    assert [] == ship.stream.documents
     whole(ship)
 
 
 def test_not_held_back_for_longer(ship: Ship) -> None:
-    """What comes more than a second later, or was not there when the log was looked for, is another record."""
+    """A line after the patience is another record."""
     ship.write(*RECORD[:3])
     ship.look()
     ship.rename()
@@ -310,7 +253,7 @@ def test_not_held_back_for_longer(ship: Ship) -> None:
 
 
 def test_a_rotation_that_no_scan_has_seen(ship: Ship) -> None:
-    """Where nothing tells of new files, one is looked for before a record is ended."""
+    """Before a record is ended, a scan looks for a new file."""
     ship.stop()
     ship.start(scan_interval=3600, watch="poll")
     ship.write(*RECORD[:3])
@@ -325,18 +268,18 @@ def test_a_rotation_that_no_scan_has_seen(ship: Ship) -> None:
 
 
 def test_the_new_file_waits_for_the_old_one(ship: Ship) -> None:
-    """Megabytes are unread of the life before when the next one begins amid a record."""
+    """A record is joined though megabytes before it are unread."""
     ship.write(*[NEXT] * 20_000, *RECORD[:3])
     ship.rename()
     ship.write(*RECORD[3:], NEXT)
     whole_record_of = ship.settle()
     assert 20_002 == len(whole_record_of)
-    (document,) = [one for one in ship.documents() if one["message"] == "it failed"]
+    (document,) = [one for one in ship.stream.documents if one["message"] == "it failed"]
     assert "\n".join(TRACE) == document["error"]["stack_trace"]
 
 
 def test_a_new_file_that_begins_a_record_waits_for_nothing(ship: Ship) -> None:
-    """Its lines don't come after the megabytes of the life before."""
+    """A new file that starts with a record is shipped immediately."""
     ship.write(*[NEXT] * 20_000, *RECORD[:3])
     ship.rename()
     ship.write('{"event": "first", "level": "info"}')
@@ -347,7 +290,7 @@ def test_a_new_file_that_begins_a_record_waits_for_nothing(ship: Ship) -> None:
 
 
 def test_a_writer_that_stays_holds_up_nothing(ship: Ship) -> None:
-    """The old file grows faster than it is waited for: the new one waits for what was there when it was met."""
+    """A growing old file delays the new one only by the bytes of the first scan."""
     ship.write(*[NEXT] * 3000, *RECORD[:3])
     ship.rename()
     ship.write("  orphan")
@@ -359,7 +302,7 @@ def test_a_writer_that_stays_holds_up_nothing(ship: Ship) -> None:
 
 
 def test_a_file_that_cannot_be_read_holds_up_nothing(ship: Ship, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the life before gives nothing, the next one's first lines are shipped as they are."""
+    """If the old file cannot be read, the new file's lines are shipped unjoined."""
     ship.write(NEXT, *RECORD[:3])
     ship.rename()
     ship.write("  orphan", NEXT)
@@ -376,8 +319,8 @@ def test_a_file_that_cannot_be_read_holds_up_nothing(ship: Ship, monkeypatch: py
     assert ["  orphan", "it failed", "next", "next"] == ship.settle()
 
 
-def test_a_record_over_three_lives(ship: Ship) -> None:
-    """Rotated twice in a record: what lies in the middle is all of a file."""
+def test_a_record_over_three_generations(ship: Ship) -> None:
+    """A record that two rotations split is one document."""
     ship.write(NEXT)
     ship.look()
     ship.write(*RECORD[:3])
@@ -390,8 +333,8 @@ def test_a_record_over_three_lives(ship: Ship) -> None:
 
 
 @pytest.mark.parametrize("accepted", [True, False])
-def test_killed_with_a_record_over_three_lives(ship: Ship, accepted: bool) -> None:
-    """The same record is made again, whatever was written since."""
+def test_killed_with_a_record_over_three_generations(ship: Ship, accepted: bool) -> None:
+    """After a kill it is made again unchanged."""
     ship.cluster.away = ship.cluster.failing = True
     ship.write(*RECORD[:3])
     ship.rename()
@@ -410,7 +353,7 @@ def test_killed_with_a_record_over_three_lives(ship: Ship, accepted: bool) -> No
 
 @pytest.mark.parametrize("name", ["pipelines/qsiprep/qsiprep_9_20260301_100000.log", "audit/audit_2026_03.jsonl"])
 def test_lines_that_are_records_are_never_joined(ship: Ship, name: str) -> None:
-    """Of pipeline and audit logs every line is a document."""
+    """In pipeline and audit logs every line is a document."""
     ship.log = ship.log.parent / name
     ship.log.parent.mkdir(parents=True)
     ship.write("one")
@@ -420,7 +363,7 @@ def test_lines_that_are_records_are_never_joined(ship: Ship, name: str) -> None:
 
 
 def test_an_unfinished_line_is_joined_with_nothing(ship: Ship) -> None:
-    """A copy that was made in the midst of a line ends there; what follows is a record of its own."""
+    """After a copy within a line the rest is a record of its own."""
     ship.write(*RECORD[:3])
     with ship.log.open("a") as file:
         file.write("  half a l")
@@ -434,7 +377,7 @@ def test_an_unfinished_line_is_joined_with_nothing(ship: Ship) -> None:
 
 
 def test_lines_at_their_limit_stay_bounded(ship: Ship) -> None:
-    """A record that never ends is cut where one in a single file is, also over a rotation."""
+    """Over a rotation a record has the same limits as in one file."""
     ship.write(HEAD, *["  frame"] * 1500)
     ship.look()
     ship.rename()
@@ -445,7 +388,7 @@ def test_lines_at_their_limit_stay_bounded(ship: Ship) -> None:
 
 
 def test_torn_where_paths_are_hidden(ship: Ship) -> None:
-    """Where ids are hashed the store knows no path, and the life before is found all the same."""
+    """With hashed paths the record is joined."""
     ship.stop()
     hidden: dict[str, Any] = {"redact": {"hash": ["subject_id"], "hash_key": "a key of thirty-two characters ..."}}
     ship.start(**hidden)
@@ -458,7 +401,7 @@ def test_torn_where_paths_are_hidden(ship: Ship) -> None:
 
 
 def test_killed_in_the_midst_of_a_record(ship: Ship) -> None:
-    """What is held back is not acknowledged: after SIGKILL and SIGTERM alike it is read again and goes on."""
+    """Held lines are not acknowledged, and read again after SIGKILL and SIGTERM."""
     ship.write(NEXT, *RECORD[:2])
     ship.look(0.3)
     ship.kill()

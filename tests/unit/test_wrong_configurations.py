@@ -1,4 +1,4 @@
-"""Whatever is wrong with a configuration: each command says so in a sentence, and ends with 2."""
+"""With any invalid configuration every command gives a sentence and exits 2."""
 
 from __future__ import annotations
 
@@ -13,18 +13,12 @@ from shipper.cli.ship import ship
 from tests.wrong import FILES, SECRET, SECTIONS
 
 COMMANDS: tuple[list[str], ...] = (
-    [],
-    ["--once"],
-    ["check"],
-    ["setup"],
-    ["status"],
-    ["dead-letters", "replay"],
-    ["rebuild-runs"],
-)
+    [], ["--once"], ["check"], ["setup"], ["status"], ["dead-letters", "replay"], ["rebuild-runs"],
+)  # fmt: skip
 
 
 def ends_with_a_sentence(path: Path) -> None:
-    """Each command does, and says nothing that is secret."""
+    """Check that each command does, without a secret."""
     for group, commands in ((ship, COMMANDS), (logs, (["show"], ["search", "x"]))):
         for arguments in commands:
             result = CliRunner().invoke(group, ["--config", str(path), *arguments])
@@ -36,7 +30,7 @@ def ends_with_a_sentence(path: Path) -> None:
 
 @pytest.mark.parametrize("name", SECTIONS)
 def test_wrong_values(tmp_path: Path, name: str) -> None:
-    """Named with file and key, and never with the value of a credential."""
+    """The error names file and key, and no credential."""
     path = tmp_path / "neuroflow.yaml"
     path.write_text(json.dumps(SECTIONS[name]))
     ends_with_a_sentence(path)
@@ -44,14 +38,14 @@ def test_wrong_values(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", FILES)
 def test_wrong_files(tmp_path: Path, name: str) -> None:
-    """What is empty, cut, or no YAML."""
+    """Empty, cut and invalid files are refused."""
     path = tmp_path / "neuroflow.yaml"
     path.write_bytes(FILES[name])
     ends_with_a_sentence(path)
 
 
 def test_what_only_the_client_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file of certificates that went between the check and the use, say: a sentence all the same."""
+    """An error of the client, for example a vanished certificate file, gives a sentence."""
     path = tmp_path / "neuroflow.yaml"
     path.write_text(json.dumps({"shipper": {"state_dir": str(tmp_path / "state")}}))
 

@@ -23,22 +23,9 @@ _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 
 
 def discover(
-    view: View,
-    field: str,
-    *,
-    conditions: tuple[Condition, ...],
-    sort: list[list[str]],
-    since: str | None = None,
+    view: View, field: str, *, conditions: tuple[Condition, ...], sort: list[list[str]], since: str | None = None
 ) -> str:
-    """The address that opens a view in Discover for one value of a field.
-
-    Args:
-        view: whose columns to show.
-        field: whose value the link is on.
-        conditions: further conditions on documents.
-        sort: fields and their directions.
-        since: the beginning of the time range; None: that of the view's search, which is opened then.
-    """
+    """The address of a view in Discover for one value of a field; without ``since``, with the view's search."""
     pinned = {
         "meta": {
             "alias": None,

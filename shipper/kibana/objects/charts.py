@@ -29,14 +29,7 @@ Series = Literal["bar", "bar_stacked", "bar_horizontal", "bar_horizontal_stacked
 
 @dataclass(frozen=True)
 class ChartHead:
-    """The title and the documents of a chart.
-
-    Attributes:
-        title: above it.
-        text: its description, a sentence.
-        over: the data view.
-        query: KQL; which documents.
-    """
+    """The title, description and documents (data view, KQL) of a chart."""
 
     title: str
     text: str
@@ -92,17 +85,7 @@ def curves(
     colours: Mapping[str, str] | None = None,
     highest: float | None = None,
 ) -> dict[str, Any]:
-    """A bar chart: runs are few, and a line chart does not show a single point.
-
-    Args:
-        about: title and documents.
-        series: the kind of bars.
-        across: the column on the axis.
-        figures: the columns to draw.
-        split: a column that splits each figure.
-        colours: of figures, by their ids.
-        highest: the end of the figures' axis; None: automatic.
-    """
+    """A bar chart of ``figures`` over ``across``: a line chart would not show a single point."""
     layer: dict[str, Any] = {
         "layerId": LAYER,
         "layerType": "data",

@@ -77,7 +77,7 @@ def dashboards() -> list[SavedObject]:
         _dashboard(
             "pipelines",
             "How pipelines perform: how long runs take, how many succeed, which were the slowest.",
-            "Runs that **came into being** within the time range above; the queue is that of now.",
+            "Runs **created** within the time range above; the queue is that of now.",
             _pipelines(),
             runs,
             "now-30d",
@@ -115,9 +115,7 @@ def _dashboard(
         "timeFrom": since,
         "timeTo": "now",
         "refreshInterval": {"pause": True, "value": 60000},
-        "kibanaSavedObjectMeta": {
-            "searchSourceJSON": {"query": {"query": "", "language": "kuery"}, "filter": []},
-        },
+        "kibanaSavedObjectMeta": {"searchSourceJSON": {"query": {"query": "", "language": "kuery"}, "filter": []}},
     }
     return saved_object("dashboard", f"neuroflow-{name}", attributes, [*references, *more])
 
@@ -224,7 +222,7 @@ def _durations_by_pipeline() -> dict[str, Any]:
 
 
 def _durations_over_time() -> dict[str, Any]:
-    about = _about("Durations over time", "Of all runs, by when they came into being.", RUNS, (PIPELINE_RUNS,))
+    about = _about("Durations over time", "Of all runs, by the time of their creation.", RUNS, (PIPELINE_RUNS,))
     across = over_time("when", "@timestamp", "Created")
     return curves(about, "bar", across, _durations(), colours=_DURATION_COLOURS)
 
@@ -243,14 +241,14 @@ def _success_by_pipeline() -> dict[str, Any]:
 
 
 def _success_over_time() -> dict[str, Any]:
-    about = _about("Success rate over time", "By when runs came into being.", RUNS, (PIPELINE_RUNS,))
+    about = _about("Success rate over time", "By the time of their creation.", RUNS, (PIPELINE_RUNS,))
     across = over_time("when", "@timestamp", "Created")
     return curves(about, "bar", across, [_success_rate()], colours={"rate": GREEN}, highest=1)
 
 
 def _ends_over_time() -> dict[str, Any]:
     about = _about(
-        "Runs and how they ended", "By when they came into being; what has not ended waits or runs.", RUNS,
+        "Runs and how they ended", "By the time of their creation; runs that have not ended wait or run.", RUNS,
         (PIPELINE_RUNS,),
     )  # fmt: skip
     figures = [count(status, status, kql([Is("status", status)])) for status in STATUS_COLOURS]

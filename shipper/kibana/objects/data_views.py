@@ -113,10 +113,5 @@ def _link(place: str) -> dict[str, Any]:
     """A link to another application of Kibana, for any base path and space."""
     return {
         "id": "url",
-        "params": {
-            "type": "a",
-            "urlTemplate": place,
-            "labelTemplate": VALUE,
-            "openLinkInCurrentTab": True,
-        },
+        "params": {"type": "a", "urlTemplate": place, "labelTemplate": VALUE, "openLinkInCurrentTab": True},
     }

@@ -53,11 +53,6 @@ def count(identity: str, label: str, where: str = "") -> Column:
     return Column(identity, {identity: _labelled(label, _count(where))})
 
 
-def average(identity: str, label: str, field: str) -> Column:
-    """The mean of a field."""
-    return Column(identity, {identity: _labelled(label, _average(field))})
-
-
 def percentile(identity: str, label: str, field: str, percent: int) -> Column:
     """A percentile of a field's values."""
     column = {**_metric("percentile", field), "params": {"percentile": percent}}
@@ -133,19 +128,11 @@ def counted(conditions: Sequence[Condition] = ()) -> Figure:
 
 def averaged(field: str) -> Figure:
     """The mean of a field, for a formula."""
-    return Figure(f"average({field})", _average(field))
+    return Figure(f"average({field})", {**_metric("average", field), "params": {"emptyAsNull": False}})
 
 
 def quotient(identity: str, label: str, above: Figure, below: Figure | int, shown: dict[str, Any]) -> Column:
-    """One figure divided by another, or by a number.
-
-    Args:
-        identity: of the column.
-        label: its heading.
-        above: the dividend.
-        below: the divisor.
-        shown: its format.
-    """
+    """One figure divided by another, or by a number."""
     figures = [above] if isinstance(below, int) else [above, below]
     formula = f"{above.text} / {below if isinstance(below, int) else below.text}"
     ids = [f"{identity}X{place}" for place in range(len(figures))]
@@ -188,17 +175,7 @@ def chart(
     columns: Iterable[Column],
     visualization: dict[str, Any],
 ) -> dict[str, Any]:
-    """A chart as a dashboard's panel stores it.
-
-    Args:
-        kind: of visualization: ``lnsMetric``, ``lnsDatatable``, ``lnsXY``.
-        title: above it.
-        about: its description, a sentence.
-        over: the data view.
-        query: KQL; which documents.
-        columns: in order, groups first.
-        visualization: the settings of this kind of visualization.
-    """
+    """A chart (``lnsMetric``, ``lnsDatatable``, ``lnsXY``) as a dashboard's panel stores it; groups come first."""
     ordered = sorted(columns, key=lambda column: not column.bucketed)
     parts = {name: part for column in ordered for name, part in column.parts.items()}
     return {
@@ -206,9 +183,7 @@ def chart(
         "description": about,
         "visualizationType": kind,
         "type": "lens",
-        "references": [
-            {"type": "index-pattern", "id": over, "name": f"indexpattern-datasource-layer-{LAYER}"},
-        ],
+        "references": [{"type": "index-pattern", "id": over, "name": f"indexpattern-datasource-layer-{LAYER}"}],
         "state": {
             "visualization": visualization,
             "query": {"query": query, "language": "kuery"},
@@ -226,12 +201,8 @@ def chart(
 
 def _count(where: str) -> dict[str, Any]:
     found = {"filter": {"query": where, "language": "kuery"}} if where else {}
-    # Kibana shows nothing for a zero unless told otherwise.
+    # By default Kibana shows nothing for a zero.
     return {**_metric("count", _RECORDS), "params": {"emptyAsNull": False}, **found}
-
-
-def _average(field: str) -> dict[str, Any]:
-    return {**_metric("average", field), "params": {"emptyAsNull": False}}
 
 
 def _metric(operation: str, field: str) -> dict[str, Any]:

@@ -17,12 +17,7 @@ TAG = "neuroflow"
 
 # The oldest versions that have what we use; an older Kibana refuses objects of a newer version.
 _CORE_VERSION = "8.8.0"
-_TYPE_VERSIONS: dict[Type, str] = {
-    "tag": "8.0.0",
-    "index-pattern": "8.0.0",
-    "search": "8.0.0",
-    "dashboard": "8.9.0",
-}
+_TYPE_VERSIONS: dict[Type, str] = {"tag": "8.0.0", "index-pattern": "8.0.0", "search": "8.0.0", "dashboard": "8.9.0"}
 
 
 def reference(kind: str, identity: str, name: str) -> Reference:
@@ -33,14 +28,7 @@ def reference(kind: str, identity: str, name: str) -> Reference:
 def saved_object(
     kind: Type, identity: str, attributes: dict[str, Any], references: Iterable[Reference] = ()
 ) -> SavedObject:
-    """An object; all but the tag itself have the tag.
-
-    Args:
-        kind: its type.
-        identity: its id and the name of its file.
-        attributes: of the object.
-        references: to the objects that it needs.
-    """
+    """An object; all but the tag itself have the tag."""
     tagged = [] if kind == "tag" else [reference("tag", TAG, f"tag-ref-{TAG}")]
     return {
         "type": kind,

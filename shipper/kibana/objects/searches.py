@@ -32,7 +32,8 @@ def search(view: View) -> SavedObject:
         "description": view.about,
         "columns": [column.field for column in columns],
         "sort": [list(pair) for pair in view.order],
-        "grid": {"columns": {column.field: {"width": _pixels(column.width)} for column in columns if column.width}},
+        # In pixels.
+        "grid": {"columns": {column.field: {"width": 24 + 9 * column.width} for column in columns if column.width}},
         "rowHeight": _AS_NEEDED if view.name in _TEXTS else _ONE_LINE,
         "hideChart": view.name not in {SHOW.name, TASKS.name, AUDIT.name},
         **({"breakdownField": "log.level"} if view.name in {SHOW.name, TASKS.name} else {}),
@@ -52,7 +53,3 @@ def search(view: View) -> SavedObject:
         },
     }
     return saved_object("search", search_id(view), attributes, [reference("index-pattern", over(view), source)])
-
-
-def _pixels(cells: int) -> int:
-    return 24 + 9 * cells

@@ -18,10 +18,6 @@ DAMAGE = (sqlite3.Error, UnicodeDecodeError, MemoryError)
 def look(path: Path, *, sealed: bool) -> None:
     """Check what needs no opening: SQLite takes an empty file for a new store without an error.
 
-    Args:
-        path: of the store.
-        sealed: a clean end left a seal beside it.
-
     Raises:
         sqlite3.DatabaseError: there was a store, and it is gone or empty.
     """
@@ -35,10 +31,6 @@ def look(path: Path, *, sealed: bool) -> None:
 
 def must_be_damage(path: Path, error: BaseException) -> None:
     """Return if a store is damaged; one that can't be read or written just now is left where it is.
-
-    Args:
-        path: of the store.
-        error: why it could not be opened.
 
     Raises:
         FullError: the disk is full.

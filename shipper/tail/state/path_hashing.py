@@ -20,15 +20,10 @@ def plain(path: str) -> str:
     return path
 
 
-def is_concealed(path: str) -> bool:
-    """Whether this stands for a path, instead of being one."""
-    return not path.startswith("/")
-
-
 def key_mark(conceal: Conceal) -> str:
     """A text that differs from key to key; empty where nothing is hidden."""
     root = conceal("/")
-    return root if is_concealed(root) else ""
+    return "" if root.startswith("/") else root
 
 
 def wipe(db: sqlite3.Connection) -> None:

@@ -6,12 +6,11 @@ import os
 import sqlite3
 from pathlib import Path
 
-from shipper.tail.state.context_store import RECOLLECTION
 from shipper.tail.state.file_modes import open_private
 from shipper.tail.state.lock import key_of
 from shipper.tail.state.path_hashing import TABLE
 from shipper.tail.state.rows import ALL, digest_of
-from shipper.tail.state.side_tables import BESIDE
+from shipper.tail.state.side_tables import TABLES as SIDE_TABLES
 
 SCHEMA = 2
 TABLES = (
@@ -39,8 +38,7 @@ CREATE TABLE IF NOT EXISTS generation (
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
     + TABLE
-    + RECOLLECTION
-    + BESIDE
+    + SIDE_TABLES
 )
 
 
@@ -50,10 +48,6 @@ class OtherFormatError(sqlite3.DatabaseError):
 
 def open_database(path: Path, *, secure_delete: bool) -> sqlite3.Connection:
     """The store under a path, with its tables; created if there is none.
-
-    Args:
-        path: of the store.
-        secure_delete: overwrite deleted rows.
 
     Raises:
         sqlite3.Error: it can't be opened, or is damaged.

@@ -14,11 +14,7 @@ from shipper.tail.state.lock import sync
 
 
 class Seal:
-    """The seal of one store.
-
-    Args:
-        store: path of the store.
-    """
+    """The seal of one store."""
 
     def __init__(self, store: Path) -> None:
         self._store = store

@@ -1,67 +1,94 @@
-"""What is kept of each generation beside its cursor, in tables that stores of earlier versions lack.
+"""Tables beside the cursors: pairs that are written in one transaction with the cursors that they belong to.
 
-Since when lines wait, which ``status`` tells when no sidecar runs, too; and when the file was made, by which it is
-known again under any name.
+Earlier versions lack some of them.  ``waiting`` tells since when lines wait, for ``status`` without a sidecar, too;
+``birth`` when the file was made, by which it is known again under any name; ``recollection`` the context that was
+learned from lines (keys and values belong to ``document.run_context``; here they are only texts).
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import Any
 
-from shipper.tail.state.rows import Beside, Cursor
+from shipper.tail.state.rows import Beside
 
-BESIDE = (
+TABLES = (
     "CREATE TABLE IF NOT EXISTS waiting (id BLOB PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS birth (id BLOB PRIMARY KEY, ns INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS recollection (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
 )
-_NOTHING = Beside()
+Rows = Iterable[tuple[Any, Any]]
+"""Keys and their values; None deletes the row."""
 
 
-class Besides:
-    """The rows of one store."""
+class SideTable:
+    """The rows of one table of one store; ``all`` holds every one of them, to fill a store that replaces a lost one.
 
-    def __init__(self) -> None:
-        self._held: dict[bytes, Beside] = {}
-        self._owed: dict[bytes, Beside] = {}
+    Args:
+        name: of the table.
+        key: name of its first column.
+        usual: value of a key without a row.
+    """
+
+    def __init__(self, name: str, key: str, usual: float | None) -> None:
+        self._name, self._key, self._usual = name, key, usual
+        self.all: dict[Any, Any] = {}
+        self._owed: dict[Any, Any] = {}
 
     def load(self, db: sqlite3.Connection) -> None:
-        """Take in what the store holds."""
-        self._held = read(db)
+        """Read what the store holds; what it lacks is written with the next."""
+        held = dict(db.execute(f"SELECT * FROM {self._name}").fetchall())  # noqa: S608 - a constant name
+        self._owed = {key: value for key, value in self.all.items() if held.get(key) != value}
+        self.all = {**held, **self.all}
 
-    def owe(self, cursors: Iterable[Cursor]) -> None:
-        """These are to be written."""
-        for cursor in cursors:
-            if self._held.get(cursor.id, _NOTHING) != (beside := Beside(cursor.waiting_at, cursor.file.born_ns)):
-                self._owed[cursor.id] = beside
+    def owe(self, rows: Rows) -> bool:
+        """Note rows to write; gives whether there are any."""
+        for key, value in rows:
+            if self.all.get(key, self._usual) == value:
+                continue
+            self._owed[key] = value
+            if value is None:
+                del self.all[key]
+            else:
+                self.all[key] = value
+        return bool(self._owed)
 
     def write(self, db: sqlite3.Connection) -> None:
-        """Write what is owed, in the transaction that is open; it is owed until ``written``."""
-        rows = self._owed.items()
-        db.executemany("INSERT OR REPLACE INTO waiting VALUES (?, ?)", [(one, it.since) for one, it in rows])
-        db.executemany("INSERT OR REPLACE INTO birth VALUES (?, ?)", [(one, it.born) for one, it in rows])
+        """Write the noted rows in the open transaction; they stay noted until ``written``."""
+        kept = [(key, value) for key, value in self._owed.items() if value is not None]
+        self._delete(db, [key for key, value in self._owed.items() if value is None])
+        db.executemany(f"INSERT OR REPLACE INTO {self._name} VALUES (?, ?)", kept)  # noqa: S608 - a constant name
 
     def written(self) -> None:
         """The transaction was committed."""
-        self._held |= self._owed
         self._owed.clear()
 
+    def forget(self, db: sqlite3.Connection, keys: Collection[Any]) -> None:
+        """Remove these rows, outside of a transaction."""
+        for key in keys:
+            self.all.pop(key, None)
+            self._owed.pop(key, None)
+        self._delete(db, keys)
 
-def forget(db: sqlite3.Connection, ids: Iterable[bytes]) -> None:
-    """Remove what is kept of these generations."""
-    keys = [(one,) for one in ids]
-    db.executemany("DELETE FROM waiting WHERE id = ?", keys)
-    db.executemany("DELETE FROM birth WHERE id = ?", keys)
+    def clear(self, db: sqlite3.Connection) -> None:
+        """Forget everything."""
+        db.execute(f"DELETE FROM {self._name}")  # noqa: S608 - as above
+        self.all.clear()
+        self._owed.clear()
+
+    def _delete(self, db: sqlite3.Connection, keys: Iterable[Any]) -> None:
+        db.executemany(f"DELETE FROM {self._name} WHERE {self._key} = ?", [(key,) for key in keys])  # noqa: S608 - as above
 
 
-def read(db: sqlite3.Connection) -> dict[bytes, Beside]:
-    """What is kept of each generation; nothing where a store knows no such table yet."""
-    since, born = _all(db, "SELECT id, since FROM waiting"), _all(db, "SELECT id, ns FROM birth")
+def besides(db: sqlite3.Connection) -> dict[bytes, Beside]:
+    """What is kept of each generation beside its row; nothing where a store knows no such table yet."""
+    since, born = _rows(db, "waiting"), _rows(db, "birth")
     return {one: Beside(since.get(one, 0.0), int(born.get(one, 0))) for one in since.keys() | born.keys()}
 
 
-def _all(db: sqlite3.Connection, query: str) -> dict[bytes, float]:
+def _rows(db: sqlite3.Connection, table: str) -> dict[Any, Any]:
     try:
-        return dict(db.execute(query).fetchall())
+        return dict(db.execute(f"SELECT * FROM {table}").fetchall())  # noqa: S608 - a constant name
     except sqlite3.OperationalError:
         return {}

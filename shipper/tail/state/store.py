@@ -14,14 +14,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from shipper.tail.state.context_store import Recollection, Rows
 from shipper.tail.state.damage import DAMAGE, into_memory, look, must_be_damage, set_aside
 from shipper.tail.state.lock import FullError, StateError, StateLock, key_of, same_file
 from shipper.tail.state.path_hashing import FACT, Conceal, KnownIds, key_mark, plain, wipe
 from shipper.tail.state.rows import ALL, INSERT, Cursor, cursor_of, row_of
 from shipper.tail.state.schema import SCHEMA, TABLES, OtherFormatError, check, open_database
 from shipper.tail.state.seal import Seal
-from shipper.tail.state.side_tables import Besides, forget, read
+from shipper.tail.state.side_tables import Rows, SideTable, besides
 
 __all__ = ["Cursor", "CursorStore", "StateError"]
 
@@ -51,8 +50,10 @@ class CursorStore:
         self._warn = warn
         self._conceal = conceal
         self._known_ids = KnownIds()
-        self._recollection = Recollection()
-        self._beside = Besides()
+        self._recollection = SideTable("recollection", "key", None)
+        self._waiting = SideTable("waiting", "id", 0.0)
+        self._birth = SideTable("birth", "id", 0)
+        self._side_tables = (self._recollection, self._waiting, self._birth)
         self._wal = Path(f"{self.path}-wal")
         self._seal = Seal(self.path)
         self._facts: dict[str, str] = {}
@@ -82,9 +83,12 @@ class CursorStore:
             self._check()
         except DAMAGE as error:
             must_be_damage(self.path, error)
-            aside = self._set_aside()
+            aside, wrong = (
+                self._set_aside(),
+                error if isinstance(error, OtherFormatError) else f"is damaged ({error})",
+            )
             self._warn(
-                f"{self.path}: the cursor store {_what_is_wrong(error)}; set aside as {aside}, an empty one is "
+                f"{self.path}: the cursor store {wrong}; set aside as {aside}, an empty one is "
                 "used: files are read again, lines already indexed are recognised by their ids, nothing is lost"
             )
             self._begin_empty()
@@ -129,8 +133,8 @@ class CursorStore:
         self._facts.update(check(self._db))
         self._agree()
         self._known_ids.load(self._db)
-        self._recollection.load(self._db)
-        self._beside.load(self._db)
+        for table in self._side_tables:
+            table.load(self._db)
         # Now, and not when the first cursor has moved, it must show whether the store can be written.
         self._db.execute("INSERT OR REPLACE INTO fact VALUES ('schema', ?)", (str(SCHEMA),))
 
@@ -146,7 +150,8 @@ class CursorStore:
             self.clean = False
             self._warn(
                 f"{self.path}: its paths are hashed with another shipper.redact.hash_key, or are to be clear now; "
-                "files are read again, lines already indexed are recognised by their ids"
+                "files are read again, lines already indexed are recognised by their ids; "
+                "if that is a mistake, stop, and restore the old key"
             )
         rows = [self._row(cursor) for cursor in self.load()]
         self._db.execute("BEGIN IMMEDIATE")
@@ -181,9 +186,6 @@ class CursorStore:
 
     def restore(self, cursors: Iterable[Cursor]) -> None:
         """Replace directory, lock and store after they were deleted, replaced or filled up while running.
-
-        Args:
-            cursors: all of them.
 
         Raises:
             StateError: another process has taken the directory meanwhile, or it can't be written; ``present`` stays
@@ -243,7 +245,7 @@ class CursorStore:
 
     def load(self) -> list[Cursor]:
         """Every generation that is remembered."""
-        beside = read(self._db)
+        beside = besides(self._db)
         return [cursor_of(row, beside) for row in self._db.execute(ALL).fetchall()]
 
     def save(self, cursors: Iterable[Cursor], learned: Rows = (), **facts: str) -> None:
@@ -255,7 +257,8 @@ class CursorStore:
         self._facts |= facts
         cursors = list(cursors)
         rows = {cursor.id: self._row(cursor) for cursor in cursors}
-        self._beside.owe(cursors)
+        self._waiting.owe((cursor.id, cursor.waiting_at) for cursor in cursors)
+        self._birth.owe((cursor.id, cursor.file.born_ns) for cursor in cursors)
         learns = self._recollection.owe(learned)
         if not (rows or self._owed or learns):
             return
@@ -264,8 +267,8 @@ class CursorStore:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany(INSERT, self._owed.values())
             self._db.executemany("INSERT OR REPLACE INTO fact VALUES (?, ?)", facts.items())
-            self._recollection.write(self._db)
-            self._beside.write(self._db)
+            for table in self._side_tables:
+                table.write(self._db)
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             with contextlib.suppress(sqlite3.Error):
@@ -275,8 +278,8 @@ class CursorStore:
                 self._keys = None  # malformed, not full: ``restore`` replaces it
             raise StateError(f"{self.path}: cursors can't be written: {error}") from error
         self._owed.clear()
-        self._recollection.written()
-        self._beside.written()
+        for table in self._side_tables:
+            table.written()
 
     def _row(self, cursor: Cursor) -> tuple[Any, ...]:
         return row_of(cursor, self._conceal)
@@ -300,7 +303,8 @@ class CursorStore:
             self._owed.pop(key, None)
         with contextlib.suppress(sqlite3.Error):
             self._db.executemany("DELETE FROM generation WHERE id = ?", [(one,) for one in keys])
-            forget(self._db, keys)
+            self._waiting.forget(self._db, keys)
+            self._birth.forget(self._db, keys)
 
     def fact(self, key: str) -> str | None:
         """A fact about the store as a whole, such as its counters."""
@@ -335,10 +339,6 @@ class CursorStore:
         if clean and ours and self.certain and not self._owed:
             self._seal.put()
         self._unlock()
-
-
-def _what_is_wrong(error: BaseException) -> str:
-    return str(error) if isinstance(error, OtherFormatError) else f"is damaged ({error})"
 
 
 def _key(path: Path) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Whether ``host_name: auto`` may make copies."""
+"""The warning that ``host_name: auto`` may make copies."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ STATE = Path("/state")
         (None, (), {}, "", "0123456789abc"),
     ],
 )
-def test_containers_are_known(
+def test_containers_are_recognised(
     sign: str | None, files: tuple[str, ...], environ: dict[str, str], groups: str, host: str
 ) -> None:
-    """By their files, by variables, by the first process's groups, or by the name alone."""
+    """By files, variables, the first process's groups, or the name alone."""
     assert sign == container_sign(files.__contains__, environ, groups, host)
 
 
 def cursor(host: str, logical: str = "/logs/neuroflow.log") -> Cursor:
-    """One that was named under a host name."""
+    """A cursor whose generation was named under a host name."""
     return Cursor(
         generation_name(host, logical, b"first", 0), logical, b"first", 0, LastSeen(logical, 1, 2, 3), NOTHING
     )
@@ -59,7 +59,9 @@ def cursor(host: str, logical: str = "/logs/neuroflow.log") -> Cursor:
     ],
 )
 def test_what_a_store_tells(state: State, cursors: list[Cursor], before: str | None) -> None:
-    """The name it remembers, or by the names of its generations, unless their paths are hidden."""
+    """A store gives the host name that it recorded, or one that its generations' names prove, unless paths are
+    hidden.
+    """
     assert state == state_of(cursors, before, "a")
 
 
@@ -69,19 +71,15 @@ def test_what_a_store_tells(state: State, cursors: list[Cursor], before: str | N
         ([], None, State(empty=False, before="a"), True),
         ([], None, State(empty=True), False),
         (["a container (/.dockerenv)"], "/.dockerenv", State(empty=False, before="a"), True),
-        (["knows of no log yet"], None, State(empty=True), True),
-        (["a container (x)", "knows of no log yet"], "x", State(empty=True), True),
-        (
-            ["under the host name b, and", "set shipper.host_name to b to"],
-            None,
-            State(empty=False, before="b", renamed=True),
-            True,
-        ),
+        (["has no positions, but there are logs"], None, State(empty=True), True),
+        (["a container (x)", "has no positions, but there are logs"], "x", State(empty=True), True),
+        (["under the host name b, and", "set shipper.host_name to b to"], None,
+         State(empty=False, before="b", renamed=True), True),
         (["under the host name another name"], None, State(empty=False, renamed=True), True),
     ],
-)
-def test_what_is_said(parts: list[str], sign: str | None, state: State, logs: bool) -> None:
-    """What will happen, and which key to set."""
+)  # fmt: skip
+def test_the_warning(parts: list[str], sign: str | None, state: State, logs: bool) -> None:
+    """It says what will happen, and which key to set."""
     said = list(warnings("a", STATE, sign, state, logs=logs))
     assert all(part in "; ".join(said) for part in parts)
     assert bool(parts) == bool(said)

@@ -1,4 +1,4 @@
-"""How the process that ships is told to stop or to reload, from its first moment on."""
+"""Signals stop and reload the process that ships, from its first moment on."""
 
 from __future__ import annotations
 
@@ -14,25 +14,23 @@ from shipper.cli.shipping import Signals
 
 
 class Told:
-    """Stands for a sidecar: keeps what it is told."""
+    """Stands for a sidecar and records calls."""
 
     def __init__(self) -> None:
         self.stopped = threading.Event()
         self.loaded = threading.Event()
 
     def stop(self) -> None:
-        """Asked to end."""
         self.stopped.set()
 
     def reload(self, load: Callable[[], Any]) -> None:
-        """Asked for another configuration."""
         load()
         self.loaded.set()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_what_comes_before_there_is_a_sidecar_is_kept(number: signal.Signals) -> None:
-    """While the stations are imported: it is told as soon as somebody can be; afterwards handlers are as before."""
+    """A signal during the imports reaches the sidecar when it exists; afterwards the old handlers are back."""
     before = signal.getsignal(number)
     told: Any = Told()
     signals = Signals()
@@ -47,7 +45,7 @@ def test_what_comes_before_there_is_a_sidecar_is_kept(number: signal.Signals) ->
 
 
 def test_once_has_nothing_to_reload() -> None:
-    """A SIGHUP is passed over, and what comes behind it is told."""
+    """``--once`` ignores SIGHUP, and obeys the next signal."""
     told: Any = Told()
     signals = Signals()
     try:

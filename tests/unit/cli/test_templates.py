@@ -24,7 +24,7 @@ def fake() -> Iterator[Fake]:
 
 @pytest.fixture
 def templates(fake: Fake) -> Iterator[Templates]:
-    """Those of a sidecar that just started."""
+    """The templates of a sidecar that has just started."""
     settings = Settings(hosts=[fake.url], request_timeout=1)
     client = connect(settings)
     yield Templates(client, settings, "default")
@@ -32,7 +32,7 @@ def templates(fake: Fake) -> Iterator[Templates]:
 
 
 def test_a_second_look_costs_three_requests(templates: Templates, fake: Fake) -> None:
-    """Names, and who wins; nothing is put."""
+    """A periodic check sends three requests and puts nothing."""
     assert templates.put()
     templates.finish(30)
     put = dict(fake.templates)
@@ -43,7 +43,7 @@ def test_a_second_look_costs_three_requests(templates: Templates, fake: Fake) ->
 
 
 def test_what_is_gone_is_put_back(templates: Templates, fake: Fake) -> None:
-    """An index template or a component of it, as it was."""
+    """A deleted index or component template is put again unchanged."""
     assert templates.put()
     put = dict(fake.templates)
     for name in list(put):
@@ -53,7 +53,7 @@ def test_what_is_gone_is_put_back(templates: Templates, fake: Fake) -> None:
 
 
 def test_what_somebody_made_of_them_stays(templates: Templates, fake: Fake) -> None:
-    """A change by hand is not undone every minute; the next start may."""
+    """The periodic check keeps a change by hand; the next start may undo it."""
     assert templates.put()
     changed = fake.templates["/_index_template/logs-neuroflow.app"] = {"index_patterns": ["logs-neuroflow.app-*"]}
     assert templates.put()
@@ -70,18 +70,18 @@ def test_what_somebody_made_of_them_stays(templates: Templates, fake: Fake) -> N
 def test_no_answer_is_no_template(
     templates: Templates, fake: Fake, answer: Answer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever is said instead, they are not there, which is said once; then it is tried again."""
+    """Without a valid answer the templates count as missing: this is logged once, and tried again."""
     logging.getLogger("neuroflow-ship").propagate = True
     fake.otherwise[""] = answer
     assert [False, False] == [templates.put(), templates.put()]
-    assert 1 == caplog.text.count("the index templates have to be put first; trying again")
+    assert 1 == caplog.text.count("the index templates must be installed first; trying again")
     fake.otherwise.clear()
     assert templates.put()
 
 
 @pytest.mark.parametrize("answer", [refuse(503), refuse(400), page(404), page(200), product(200, "[]")])
 def test_a_failing_look_changes_nothing(templates: Templates, fake: Fake, answer: Answer) -> None:
-    """They were there; what can't be looked at just now is looked at another time."""
+    """After templates were found, a failed check does not stop shipping."""
     assert templates.put()
     fake.templates.clear()
     fake.otherwise[""] = answer
@@ -94,7 +94,7 @@ def test_a_failing_look_changes_nothing(templates: Templates, fake: Fake, answer
 def test_a_key_that_may_not_is_left_alone(
     templates: Templates, fake: Fake, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Told once what to do and not asked again, for a while: it may be given the privilege."""
+    """A missing privilege is logged once, and tried again after a while."""
     logging.getLogger("neuroflow-ship").propagate = True
     now = 1000.0
     monkeypatch.setattr("shipper.cli.templates.time.monotonic", lambda: now)
@@ -114,12 +114,14 @@ SIMULATE = "POST /_index_template/_simulate_index/"
 
 
 def simulated(mappings: dict[str, object]) -> Answer:
-    """What would be made, as the cluster says it."""
+    """The cluster's answer to a simulation."""
     return product(200, {"template": {"mappings": mappings}})
 
 
 def test_documents_wait_for_what_decides_only(templates: Templates, fake: Fake) -> None:
-    """What the nodes can do, our templates, and who wins: indices are looked at behind the first documents."""
+    """Documents wait for node capabilities, templates and precedence; existing indices are checked after the first
+    document.
+    """
     assert templates.put()
     templates.finish(30)
     looks = [line for line in fake.journal if line.startswith("GET")]
@@ -129,7 +131,7 @@ def test_documents_wait_for_what_decides_only(templates: Templates, fake: Fake) 
 
 
 def test_a_hung_look_holds_up_nothing(templates: Templates, fake: Fake) -> None:
-    """The indices' mappings are not answered for: documents may go, and the end of --once waits a while at most."""
+    """While the mappings get no answer documents are sent; ``--once`` waits for a bounded time at its end."""
     fake.otherwise["GET /logs-neuroflow"] = lambda one: one.hold()
     assert templates.put()
     templates.finish(0.01)
@@ -142,20 +144,20 @@ CUSTOM = {"template": {"mappings": {"dynamic": True}}}
 def test_ours_are_simulated_where_somebody_changes_them(
     templates: Templates, fake: Fake, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A component template `@custom` of one stream costs one simulation, and what it spoils is said."""
+    """A component template `@custom` costs one simulation, and its faults are logged."""
     logging.getLogger("neuroflow-ship").propagate = True
     fake.templates["/_component_template/logs-neuroflow.app@custom"] = CUSTOM
     fake.otherwise[SIMULATE] = simulated({"dynamic": True})
     assert templates.put()
     templates.finish(30)
     assert [f"{SIMULATE}logs-neuroflow.app-default"] == [line for line in fake.journal if line.startswith(SIMULATE)]
-    assert 1 == caplog.text.count("look at logs-neuroflow.app@custom and put it right")
-    assert "shipping goes on" in caplog.text
+    assert 1 == caplog.text.count("correct logs-neuroflow.app@custom")
+    assert "shipping continues" in caplog.text
 
 
 @pytest.mark.parametrize("answer", [refuse(403), product(200, "[]"), product(200, '{"component_templates": 1}')])
 def test_all_of_ours_are_simulated_where_nobody_says(templates: Templates, fake: Fake, answer: Answer) -> None:
-    """Which component templates there are can't be told: what ours make is asked for each stream."""
+    """Without the list of component templates each stream is simulated."""
     fake.otherwise["GET /_component_template/*@custom"] = answer
     assert templates.put()
     templates.finish(30)
@@ -163,7 +165,7 @@ def test_all_of_ours_are_simulated_where_nobody_says(templates: Templates, fake:
 
 
 def test_a_later_release_is_simulated(templates: Templates, fake: Fake) -> None:
-    """What a later release put is not as this one has it: what it makes is asked."""
+    """Templates of a later release are simulated."""
     assert templates.put()
     templates.finish(30)
     fields = fake.templates["/_component_template/neuroflow-fields"]
@@ -178,7 +180,7 @@ def test_a_later_release_is_simulated(templates: Templates, fake: Fake) -> None:
 
 
 def test_the_first_answer_is_fetched_early() -> None:
-    """Asked before anybody waits, once; what is asked later is asked anew."""
+    """The first answer is requested once, before it is needed; later ones are requested again."""
     asked: list[str] = []
     given = threading.Event()
 
@@ -194,7 +196,7 @@ def test_the_first_answer_is_fetched_early() -> None:
 
 
 def test_a_bug_in_the_early_question_is_told_to_who_waits() -> None:
-    """Not lost in a thread."""
+    """An exception in the thread reaches the caller."""
 
     def restore() -> bool:
         raise KeyError("get")
@@ -209,7 +211,9 @@ FOREIGN = {"index_patterns": ["logs-*-*"], "priority": 500, "data_stream": {"hid
 def test_nothing_is_sent_into_somebody_elses_stream(
     templates: Templates, fake: Fake, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where another template would make the first stream it is waited, which is said once; mended, it goes on."""
+    """Where a foreign template would make the first stream, documents wait; this is logged once, and ends with the
+    remedy.
+    """
     logging.getLogger("neuroflow-ship").propagate = True
     fake.templates["/_index_template/lab"] = FOREIGN
     fake.otherwise[SIMULATE] = simulated({"properties": {"message": {"type": "keyword"}}})
@@ -217,7 +221,7 @@ def test_nothing_is_sent_into_somebody_elses_stream(
     assert 1 == caplog.text.count("index template `lab` (priority 500, patterns logs-*-*) wins over ours for ")
     assert "does not map neuroflow.extra, sets dynamic to true, not false" in caplog.text
     assert "priority below 250" in caplog.text
-    assert "nothing is sent until then" in caplog.text
+    assert "documents wait until then" in caplog.text
     fake.templates["/_index_template/lab"] = {**FOREIGN, "priority": 100}
     assert templates.put()
 
@@ -225,7 +229,7 @@ def test_nothing_is_sent_into_somebody_elses_stream(
 def test_somebody_elses_template_does_not_stop_what_runs(
     templates: Templates, fake: Fake, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Once a stream is there shipping goes on: it is warned of what the next index would be."""
+    """With an existing stream shipping goes on, and the warning describes the next index."""
     logging.getLogger("neuroflow-ship").propagate = True
     assert templates.put()
     fake.templates["/_index_template/lab"] = FOREIGN
@@ -235,7 +239,7 @@ def test_somebody_elses_template_does_not_stop_what_runs(
     assert [True, True] == [templates.put(), templates.put()]
     assert 1 == caplog.text.count("index template `lab`")
     assert 1 == caplog.text.count("POST /logs-neuroflow.app-default/_rollover")
-    assert "shipping goes on: what is refused is kept in the dead letters" in caplog.text
+    assert "shipping continues; rejected documents are kept as dead letters" in caplog.text
     assert "nothing is sent" not in caplog.text
 
 
@@ -245,7 +249,7 @@ def test_somebody_elses_template_does_not_stop_what_runs(
 def test_what_can_not_be_asked_stops_nothing(
     templates: Templates, fake: Fake, answer: Answer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Who wins, what would be made and what is there: whatever is answered instead, documents are sent."""
+    """Whatever the answers about precedence, simulation and mappings are, documents are sent."""
     logging.getLogger("neuroflow-ship").propagate = True
     fake.templates["/_index_template/lab"] = FOREIGN
     for question in (SIMULATE, "GET /logs-neuroflow.app-default/_mapping"):
@@ -257,8 +261,10 @@ def test_what_can_not_be_asked_stops_nothing(
     assert templates.check()
 
 
-def test_without_setup_it_is_only_said(templates: Templates, fake: Fake, caplog: pytest.LogCaptureFixture) -> None:
-    """Somebody else puts the templates: what is in force may be meant so."""
+def test_without_setup_faults_are_only_logged(
+    templates: Templates, fake: Fake, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With ``--no-setup`` a foreign template is logged, and documents are sent."""
     logging.getLogger("neuroflow-ship").propagate = True
     fake.templates["/_index_template/lab"] = FOREIGN
     fake.otherwise[SIMULATE] = simulated({})

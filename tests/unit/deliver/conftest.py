@@ -1,4 +1,4 @@
-"""A cluster that answers as it is told, on loopback."""
+"""A cluster on loopback with prepared answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ Answer = tuple[int, Any] | Callable[[BaseHTTPRequestHandler], None]
 
 
 class Cluster(ThreadingHTTPServer):
-    """Takes bulk requests; ``answers`` are given in turn, then every item is created.
+    """Takes bulk requests; ``answers`` are given in turn, afterwards every item is created. ``tasks`` are running
+    bulk requests, ``found`` the ids that a look-up finds; without any, no stream exists.
 
     ``tasks`` are the bulk requests that run, ``found`` what a look-up finds; without any, no stream is there.
     """
@@ -38,7 +39,6 @@ class Cluster(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where it listens."""
         return f"http://127.0.0.1:{self.server_address[1]}"
 
 
@@ -79,7 +79,6 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(*answer)
 
     def do_GET(self) -> None:
-        """What a look-up asks first."""
         if self.server.tasks and self.path.startswith("/_tasks"):
             tasks = {str(number): {"description": one} for number, one in enumerate(self.server.tasks)}
             self._send(200, {"nodes": {"n": {"tasks": tasks}}})
@@ -100,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(text)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parent's name
-        """Nobody reads it."""
+        pass
 
 
 @pytest.fixture

@@ -6,18 +6,17 @@ from shipper.deliver.backlog import Backlog
 
 
 class Clock:
-    """Stands until it is moved."""
+    """A clock that only the test moves."""
 
     def __init__(self) -> None:
         self.now = 0.0
 
     def read(self) -> float:
-        """The time."""
         return self.now
 
 
 def test_work_comes_in_its_order_and_is_bounded() -> None:
-    """What a thread has in its hands takes room until it is finished."""
+    """Work in a thread counts against the bound until it is finished."""
     backlog: Backlog[str] = Backlog(2, max_postponed=1)
     assert [True, True, False] == [backlog.offer(one) for one in "abc"]
     assert "a" == backlog.take()
@@ -32,7 +31,7 @@ def test_work_comes_in_its_order_and_is_bounded() -> None:
 
 
 def test_what_is_postponed_gives_its_room_to_others() -> None:
-    """As many as allowed; it comes back when it is due, before what is new."""
+    """Postponed work does not count up to a limit; when due it comes before new work."""
     clock = Clock()
     backlog: Backlog[str] = Backlog(2, max_postponed=1, clock=clock.read)
     assert backlog.offer("a")
@@ -50,7 +49,7 @@ def test_what_is_postponed_gives_its_room_to_others() -> None:
 
 
 def test_a_thread_waits_until_something_is_due() -> None:
-    """Nothing else wakes it."""
+    """A thread sleeps until work is due."""
     backlog: Backlog[str] = Backlog(1, max_postponed=1)
     taken: list[str | None] = []
     assert backlog.offer("a")
@@ -63,7 +62,7 @@ def test_a_thread_waits_until_something_is_due() -> None:
 
 
 def test_a_stop_gives_up_what_is_due_too_late() -> None:
-    """What is ready, and what is due before the deadline, is still done."""
+    """At a stop ready work, and work that is due before the deadline, is still done."""
     clock = Clock()
     backlog: Backlog[str] = Backlog(3, max_postponed=3, clock=clock.read)
     for one, due in (("a", 1.0), ("b", 9.0)):
@@ -82,7 +81,7 @@ def test_a_stop_gives_up_what_is_due_too_late() -> None:
 
 
 def test_a_stop_wakes_those_who_wait() -> None:
-    """Each of them."""
+    """A stop wakes every waiting thread."""
     backlog: Backlog[str] = Backlog(1, max_postponed=1)
     threads = [threading.Thread(target=backlog.take) for _ in range(3)]
     for thread in threads:

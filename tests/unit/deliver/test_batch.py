@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import orjson
 from hypothesis import given
@@ -11,19 +11,17 @@ from shipper.deliver.batch import Batch, Packer
 from shipper.deliver.serialised import Serialised, serialise
 from shipper.document.ids import ids_of
 from shipper.parse.records import Records
+from shipper.tail.block import Block, Origin
 from shipper.tail.fingerprint import checkpoint_hash_of
-from shipper.tail.splitter import Block, Origin
 from shipper.tail.state.checkpoint import NOTHING
 
 NAMES = (b"a" * 9, b"b" * 9)
 
 
 def records_of(name: bytes, content: bytes, start: int, *, parser_state: str = "end") -> Records:
-    """Every line that is not blank is a record; each line of the content ends."""
+    """A record for each line that is not blank; every line of the content ends."""
     lines = content.split(b"\n")[:-1]
-    offsets = [start]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line) + 1)
+    offsets = list(accumulate((len(line) + 1 for line in lines), initial=start))
     block = Block(Origin(name, "/a.log", "/a.log", "auto", "app"), lines, offsets)
     said = [(at, line) for at, line in zip(offsets, lines, strict=False) if line.strip()]
     return Records(
@@ -39,7 +37,7 @@ def records_of(name: bytes, content: bytes, start: int, *, parser_state: str = "
 
 
 def documents_of(records: Records) -> Serialised:
-    """A document a record."""
+    """One document for each record."""
     return serialise([{"message": raw.decode()} for raw in records.raws])
 
 
@@ -54,7 +52,7 @@ LINES = st.lists(st.sampled_from(["", " ", "x", "word " * 10, "y" * 400]), min_s
 def test_batches_are_bounded_and_spans_have_no_gap(
     blocks: list[tuple[bytes, list[str]]], max_bytes: int, max_events: int
 ) -> None:
-    """Whatever is packed: all of it, in order, within the bounds; spans join and are proved by the file's bytes."""
+    """Batches contain everything in order within their bounds; spans adjoin, with valid checkpoint hashes."""
     packer = Packer("default", {"host": {"name": "h"}}, {"version": "1"}, max_bytes, max_events)
     files = dict.fromkeys(NAMES, b"")
     batches: list[Batch] = []
@@ -84,7 +82,7 @@ def test_batches_are_bounded_and_spans_have_no_gap(
 
 @given(max_events=st.integers(1, 5))
 def test_parser_state_travels_with_its_span(max_events: int) -> None:
-    """A span that ends within a block has the state after its last record; the block's last has that of its end."""
+    """A span has the parser state after its last record; the block's last span has that of the block's end."""
     packer = Packer("default", {"host": {"name": "h"}}, {"version": "1"}, 10**6, max_events)
     records = records_of(NAMES[0], b"1\n2\n3\n4\n5\n", 0)
     batches = [*packer.add(records, documents_of(records)), packer.take()]
@@ -96,7 +94,7 @@ def test_parser_state_travels_with_its_span(max_events: int) -> None:
 
 
 def test_items_are_bulk_lines() -> None:
-    """An action and a document on a line each; common fields are spliced in."""
+    """An item is an action and a document on one line each, with common fields."""
     packer = Packer("lab", {"host": {"name": "h"}}, {"version": "1"}, 10**6, 10)
     records = records_of(NAMES[0], b"one\ntwo\n", 0)
     packer.add(records, documents_of(records))
@@ -132,7 +130,7 @@ def test_first_document_of_a_stream_names_namespace_and_version(count: int, max_
 
 
 def test_blank_lines_move_the_cursor() -> None:
-    """Nothing to send, but a span in its turn."""
+    """Blank lines give a span without documents, in order."""
     packer = Packer("default", {"host": {"name": "h"}}, {"version": "1"}, 10**6, 10)
     assert [] == packer.add(records_of(NAMES[0], b"\n \n", 0), Serialised([], []))
     batch = packer.take()
@@ -140,7 +138,7 @@ def test_blank_lines_move_the_cursor() -> None:
 
 
 def test_cut_lines_prove_nothing() -> None:
-    """Of a line that was cut not all bytes are at hand: the anchor covers what follows it, or nothing."""
+    """After a cut line the checkpoint hash covers only the bytes behind it, or none."""
     packer = Packer("default", {"host": {"name": "h"}}, {"version": "1"}, 10**6, 10)
     records = records_of(NAMES[0], b"cut\nwhole\n", 0)
     records.block.offsets = [0, 1000, 1006]

@@ -20,7 +20,7 @@ Dead = tuple[bytes, bytes, Verdict]
 
 
 def dead(name: str, raw: bytes = b"the line") -> Dead:
-    """A document that was refused."""
+    """A document that was rejected."""
     document = {"message": "m", "log": {"file": {"path": "/a.log"}, "offset": 7}}
     return (
         orjson.dumps({"create": {"_index": "logs-x-y", "_id": name}}) + b"\n" + orjson.dumps(document) + b"\n",
@@ -36,7 +36,7 @@ def letters(tmp_path: Path) -> DeadLetters:
 
 
 def judged(*refused: str) -> Callable[[list[Letter]], list[Verdict]]:
-    """A cluster that takes everything but these."""
+    """A cluster that rejects these documents and accepts all others."""
     return lambda part: [
         Verdict(Outcome.DEAD, 400, "again", "still") if one.id in refused else Verdict(Outcome.DUPLICATE)
         for one in part
@@ -44,12 +44,12 @@ def judged(*refused: str) -> Callable[[list[Letter]], list[Verdict]]:
 
 
 def ids(letters: DeadLetters) -> list[str]:
-    """Which there are."""
+    """The ids of all letters."""
     return [one.id for one in letters]
 
 
 def test_letters_tell_everything(letters: DeadLetters) -> None:
-    """When, why, where and what; enough to send it again as it was; for its owner's eyes only."""
+    """A letter has time, reason, file, offset and line, enough to send it again; only its owner can read the file."""
     letters.append([dead("a"), dead("b", b"\xff")])
     first, second = letters
     assert ("2024-01-01T00:00:00Z", 400, "document_parsing_exception", "why") == first[:4]
@@ -61,12 +61,12 @@ def test_letters_tell_everything(letters: DeadLetters) -> None:
 
 
 def test_nothing_to_replay(letters: DeadLetters) -> None:
-    """No file, no letters, no request."""
+    """Without a file there are no letters, and a replay sends nothing."""
     assert ([], (0, 0)) == (list(letters), letters.replay(lambda _: pytest.fail("sent")))
 
 
 def test_replay_keeps_what_is_refused_again(letters: DeadLetters) -> None:
-    """With the new reason; what was taken is gone."""
+    """Rejected letters stay with the new reason; accepted ones are removed."""
     letters.append([dead(name) for name in "abcde"])
     sizes: list[int] = []
 
@@ -83,7 +83,7 @@ def test_replay_keeps_what_is_refused_again(letters: DeadLetters) -> None:
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
 def test_failed_replay_keeps_the_rest(letters: DeadLetters, error: type[BaseException]) -> None:
-    """What had no answer stays, once."""
+    """Letters without an answer stay, once each."""
     letters.append([dead(name) for name in "abcd"])
     asked = 0
 
@@ -101,7 +101,7 @@ def test_failed_replay_keeps_the_rest(letters: DeadLetters, error: type[BaseExce
 
 
 def test_killed_replay_is_taken_up_with_what_died_since(letters: DeadLetters) -> None:
-    """What a killed process left aside is listed, and the next replay sends all there is, once."""
+    """The letters of a killed replay are listed, and the next replay sends them with the new ones, once each."""
     letters.append([dead("a"), dead("b")])
     letters.path.rename(letters.path.with_suffix(".replaying"))
     letters.append([dead("b"), dead("c")])
@@ -117,7 +117,7 @@ def test_killed_replay_is_taken_up_with_what_died_since(letters: DeadLetters) ->
 
 
 def test_torn_line_takes_no_other_with_it(letters: DeadLetters) -> None:
-    """A power failure in the middle of a letter: the next one begins on a line of its own."""
+    """After a power failure within a letter the next letter starts on a line of its own."""
     letters.append([dead("a")])
     with letters.path.open("ab") as file:
         file.write(b'{"time": "2024')
@@ -126,7 +126,7 @@ def test_torn_line_takes_no_other_with_it(letters: DeadLetters) -> None:
 
 
 def test_unreadable_lines_are_kept(letters: DeadLetters) -> None:
-    """A letter of another version can't be sent; it is not thrown away either."""
+    """Letters of an unknown version are neither sent nor deleted."""
     letters.path.write_bytes(b'{"future": "form"}\n')
     letters.append([dead("a")])
     assert (1, 0) == letters.replay(judged())
@@ -134,7 +134,7 @@ def test_unreadable_lines_are_kept(letters: DeadLetters) -> None:
 
 
 def test_append_that_waited_for_a_replay_goes_to_the_new_file(letters: DeadLetters) -> None:
-    """It opened the file before it was set aside and writes after: the letter must not go down with the old file."""
+    """An append that opened the file before a replay moved it writes to the new file."""
     letters.append([dead("a")])
     held = os.open(letters.path, os.O_RDWR)
     fcntl.flock(held, fcntl.LOCK_EX)
@@ -157,7 +157,7 @@ def test_append_that_waited_for_a_replay_goes_to_the_new_file(letters: DeadLette
 
 
 def test_nothing_is_lost_while_replaying(letters: DeadLetters) -> None:
-    """Letters that come from other threads during replays are all sent or still there."""
+    """Letters that other threads append during replays are sent or kept."""
     sent: set[str] = set()
 
     def send(part: list[Letter]) -> list[Verdict]:
@@ -177,14 +177,14 @@ def test_nothing_is_lost_while_replaying(letters: DeadLetters) -> None:
 
 
 def test_letters_that_cannot_be_kept_are_an_error(letters: DeadLetters) -> None:
-    """They must not count as dealt with."""
+    """An append that fails raises, so the documents do not count as dead."""
     letters.path.parent.rmdir()
     with pytest.raises(FileNotFoundError):
         letters.append([dead("a")])
 
 
 def test_a_replay_holds_few_letters_at_a_time(letters: DeadLetters, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So many and so many bytes go into one request; a letter larger than that goes alone."""
+    """A request is bounded in letters and bytes; a larger letter is sent alone."""
     monkeypatch.setattr("shipper.deliver.dead_letters.MAX_REQUEST_BYTES", 3000)
     monkeypatch.setattr("shipper.deliver.dead_letters.CHUNK_BYTES", 1000)
     letters.append([dead(f"{n}", b"x" * (5000 if n == 4 else 800)) for n in range(12)])
@@ -202,7 +202,7 @@ def test_a_replay_holds_few_letters_at_a_time(letters: DeadLetters, monkeypatch:
 
 
 def test_what_is_dealt_with_is_gone_at_once(letters: DeadLetters) -> None:
-    """Killed at any moment, a replay has left what it had no answer for, and little more."""
+    """A killed replay leaves the letters without an answer, and at most one request more."""
     letters.append([dead(f"{n}") for n in range(6)])
     left: list[list[str]] = []
 
@@ -216,14 +216,14 @@ def test_what_is_dealt_with_is_gone_at_once(letters: DeadLetters) -> None:
 
 
 def test_a_busy_cluster_changes_no_reason(letters: DeadLetters) -> None:
-    """The letter says why it died, not that the replay came at a bad time."""
+    """A retryable answer keeps the letter's reason."""
     letters.append([dead("a")])
     assert (0, 1) == letters.replay(lambda part: [Verdict(Outcome.RETRY, 429, "busy", "later")] * len(part))
     assert [("document_parsing_exception", "why")] == [(one.kind, one.reason) for one in letters]
 
 
 def test_who_dies_twice_is_told_once(letters: DeadLetters) -> None:
-    """A batch that was abandoned after its refusals were written is refused again at the next start."""
+    """A document that is rejected again after a restart gives one letter."""
     letters.append([dead("a"), dead("b")])
     letters.append([dead("a"), dead("c")])
     assert (["a", "b", "c"], 3) == (ids(letters), letters.count())
@@ -234,7 +234,7 @@ SECRETS = ("hunter2", "0421")
 
 
 def told(letters: DeadLetters, raw: bytes) -> None:
-    """A letter that holds what must not be kept, in every part of it."""
+    """Append a letter with secrets and ids in every part."""
     document = {
         "message": "password=hunter2 participant=0421",
         "log": {"file": {"path": "/logs/sub-0421.log"}, "offset": 7},
@@ -247,7 +247,7 @@ def told(letters: DeadLetters, raw: bytes) -> None:
 @pytest.mark.parametrize("before", [False, True], ids=["written", "written before"])
 @pytest.mark.parametrize("raw", [b"0421 password=hunter2", b"sub-0421 \xff token: 'hunter2'"])
 def test_letters_hold_nothing_that_must_not_be_kept(tmp_path: Path, raw: bytes, before: bool) -> None:
-    """Neither secrets nor ids; those of letters from before are not told or sent any more."""
+    """Letters contain neither secrets nor ids; those of older letters are neither shown nor sent."""
     redactor = Redactor(Redact(hash=["subject"], hash_key="sixteen letters!"))
     letters = DeadLetters(tmp_path, lambda: "now", redactor)
     told(DeadLetters(tmp_path, lambda: "now") if before else letters, raw)

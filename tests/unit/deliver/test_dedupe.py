@@ -17,7 +17,7 @@ OTHER = "logs-neuroflow.workflow-x"
 
 
 class Desk:
-    """A dedupe that asks the fake, at a time that the test sets."""
+    """A dedupe with the fake and a simulated clock."""
 
     def __init__(self, fake: Fake) -> None:
         self.fake = fake
@@ -29,26 +29,24 @@ class Desk:
         )
 
     def clock(self) -> float:
-        """No two moments are the same."""
+        """Seconds; each call gives a later time."""
         self.now += 1e-3
         return self.now
 
     def index(self, *names: str, stream: str = STREAM) -> None:
-        """Documents are there, in the newest backing index."""
+        """Create documents in the newest backing index."""
         self.fake.streams.setdefault(stream, [{}])[-1].update({name: {} for name in names})
 
     def look_up(self, *names: str, since: float | None = None) -> LookUp:
-        """What is known of these."""
         return self.dedupe.look_up([pair(name) for name in names], self.dedupe.began if since is None else since)
 
     def unknown(self, *names: str, since: float | None = None) -> list[str]:
-        """Which of these are not there, all of which is decided."""
+        """The ids that do not exist; all must be decided."""
         found = self.look_up(*names, since=since)
         assert ([], 0.0) == (found.undecided, found.wait)
         return [raw.decode() for _, raw in found.absent]
 
     def asked(self, path: str, stream: str = STREAM) -> int:
-        """How often."""
         return sum(line.endswith(f" /{stream}/{path}") for line in self.fake.journal)
 
 
@@ -67,7 +65,7 @@ def desk() -> Iterator[Desk]:
 
 
 def test_a_stream_that_was_not_there_holds_nothing(desk: Desk) -> None:
-    """It is asked about once; what was sent to it since needs no look-up."""
+    """A missing stream is requested once; documents that were sent since need no look-up."""
     assert ["a"] == desk.unknown("a")
     desk.index("a")
     desk.now += 1000
@@ -76,7 +74,7 @@ def test_a_stream_that_was_not_there_holds_nothing(desk: Desk) -> None:
 
 
 def test_ids_are_found_in_every_backing_index(desk: Desk) -> None:
-    """In the old one and in the new one; refreshed once."""
+    """Ids are found in old and new indices, after one refresh."""
     desk.index("old")
     desk.fake.rollover(STREAM)
     desk.index("new")
@@ -86,7 +84,7 @@ def test_ids_are_found_in_every_backing_index(desk: Desk) -> None:
 
 
 def test_nothing_known_before_the_doubt_counts(desk: Desk) -> None:
-    """What was not there before a request without an answer may be there after it."""
+    """An id that did not exist before a request without an answer is looked up again."""
     desk.index("b")
     assert ["a"] == desk.unknown("a")
     desk.index("a")
@@ -95,7 +93,7 @@ def test_nothing_known_before_the_doubt_counts(desk: Desk) -> None:
 
 
 def test_a_request_that_runs_is_waited_for(desk: Desk) -> None:
-    """What it may bring is undecided until it is over, and looked up then; requests that begin later don't count."""
+    """Documents of a running request are undecided until it ends, and then looked up; later requests do not count."""
     desk.index("a")
     desk.fake.rollover(STREAM)
     desk.fake.tasks = {"n:1": f"requests[3], indices[{STREAM}]", "n:2": f"requests[3], indices[{OTHER}]"}
@@ -111,7 +109,7 @@ def test_a_request_that_runs_is_waited_for(desk: Desk) -> None:
 
 
 def test_a_request_on_its_way_is_waited_for(desk: Desk) -> None:
-    """It arrives before a request that is sent after it; then it runs."""
+    """A request that was sent before arrives before the next one, and is then running."""
     desk.index("a")
     desk.fake.tasks = {}
 
@@ -129,7 +127,7 @@ def test_a_request_on_its_way_is_waited_for(desk: Desk) -> None:
 
 
 def test_each_look_lists_the_tasks_once(desk: Desk) -> None:
-    """The first one behind the request that goes the way of the older ones, which later looks need not send again."""
+    """The first look sends an empty bulk request before it lists the tasks; later looks only list them."""
 
     def asked() -> list[str]:
         kept = [line for line in desk.fake.journal if line.split("?")[0] in {"POST /_bulk", "GET /_tasks"}]
@@ -146,7 +144,7 @@ def test_each_look_lists_the_tasks_once(desk: Desk) -> None:
 
 
 def test_a_later_doubt_waits_for_the_requests_of_its_time(desk: Desk) -> None:
-    """That older ones are over says nothing of a request that timed out just now."""
+    """The end of older requests decides nothing about one that timed out later."""
     desk.index("a")
     desk.fake.tasks = {}
     assert ["b"] == desk.unknown("b")
@@ -156,14 +154,14 @@ def test_a_later_doubt_waits_for_the_requests_of_its_time(desk: Desk) -> None:
 
 
 def test_a_shard_that_works_on_alone_is_waited_for(desk: Desk) -> None:
-    """The node that took the request is gone; its part on another node names the backing index."""
+    """After the loss of the coordinating node its shard request, which names the backing index, still counts."""
     desk.index("a")
     desk.fake.tasks = {"n:1": f"requests[3], index[.ds-{STREAM}-2026.11.27-000001][0]"}
     assert [b"b"] == [raw for _, raw in desk.look_up("b").undecided]
 
 
 def test_a_task_that_never_ends_is_not_waited_for(desk: Desk) -> None:
-    """After ten minutes something else must be wrong with it."""
+    """A task is waited for at most ten minutes."""
     desk.index("a")
     desk.fake.tasks = {"n:1": f"requests[3], indices[{STREAM}]"}
     assert [b"b"] == [raw for _, raw in desk.look_up("b").undecided]
@@ -172,7 +170,7 @@ def test_a_task_that_never_ends_is_not_waited_for(desk: Desk) -> None:
 
 
 def test_one_stream_does_not_wait_for_another(desk: Desk) -> None:
-    """What is decided is told beside what is not."""
+    """Documents of one stream are decided while those of another wait."""
     desk.index("a")
     desk.index("a", stream=OTHER)
     desk.fake.tasks = {"n:1": f"requests[3], indices[{STREAM}]"}
@@ -181,7 +179,7 @@ def test_one_stream_does_not_wait_for_another(desk: Desk) -> None:
 
 
 def test_without_tasks_a_new_write_index_is_waited_for(desk: Desk) -> None:
-    """Nobody may list requests: those that began before the rollover are over after twice the time-out."""
+    """Without the list of tasks, requests from before a rollover count as running for twice the time-out."""
     desk.index("a")
     desk.fake.rollover(STREAM)
     desk.fake.created[STREAM] = 1e9 + desk.now - 20
@@ -194,7 +192,7 @@ def test_without_tasks_a_new_write_index_is_waited_for(desk: Desk) -> None:
 
 @pytest.mark.parametrize(("age", "rolled_over"), [(60, True), (1, False), (None, True)])
 def test_nothing_waits_where_no_rollover_was_near(desk: Desk, age: float | None, rolled_over: bool) -> None:
-    """An old write index, the only one, or one whose age nobody tells."""
+    """An old write index, an only one, and one of unknown age cause no wait."""
     desk.index("a")
     if rolled_over:
         desk.fake.rollover(STREAM)
@@ -204,7 +202,7 @@ def test_nothing_waits_where_no_rollover_was_near(desk: Desk, age: float | None,
 
 
 def test_a_clock_that_is_behind_waits_no_longer_than_a_request_takes(desk: Desk) -> None:
-    """By our clock the write index is from tomorrow: twice the time-out after the doubt all is over."""
+    """With a clock behind the cluster's the wait ends twice the time-out after the doubt."""
     desk.index("a")
     desk.fake.rollover(STREAM)
     desk.fake.created[STREAM] = 1e9 + desk.now + 86_400
@@ -214,7 +212,7 @@ def test_a_clock_that_is_behind_waits_no_longer_than_a_request_takes(desk: Desk)
 
 
 def test_after_a_wait_the_stream_is_refreshed_again(desk: Desk) -> None:
-    """What landed at the end of the wait is found."""
+    """Documents that arrived at the end of the wait are found."""
     desk.index("a")
     desk.fake.rollover(STREAM)
     desk.fake.created[STREAM] = 1e9 + desk.now - 59.9
@@ -229,7 +227,7 @@ def test_after_a_wait_the_stream_is_refreshed_again(desk: Desk) -> None:
 
 
 def test_half_an_answer_is_none(desk: Desk) -> None:
-    """A shard that is not there just now must not make its documents look missing."""
+    """A missing shard makes the look-up fail instead of its documents look missing."""
     desk.index("a")
     allowed: list[str] = []
 
@@ -252,7 +250,7 @@ def test_half_an_answer_is_none(desk: Desk) -> None:
     ],
 )  # fmt: skip
 def test_a_strange_answer_is_no_answer(desk: Desk, path: str, body: object) -> None:
-    """Nothing is taken for missing because somebody in between answered something."""
+    """An answer of an unexpected form raises, and no document counts as missing."""
     desk.index("a")
     desk.fake.otherwise[f"{'POST' if path == '_search' else 'GET'} /{STREAM}/{path}"] = product(
         200, orjson.dumps(body)
@@ -263,7 +261,7 @@ def test_a_strange_answer_is_no_answer(desk: Desk, path: str, body: object) -> N
 
 @pytest.mark.parametrize("body", [{}, {"nodes": []}, {"nodes": {"n": 1}}, {"nodes": {}, "node_failures": [{}]}, 1])
 def test_a_strange_list_of_tasks_proves_nothing(desk: Desk, body: object) -> None:
-    """Then only time tells."""
+    """With an unexpected list of tasks the time decides."""
     desk.index("a")
     desk.fake.rollover(STREAM)
     desk.fake.created[STREAM] = 1e9 + desk.now
@@ -272,7 +270,7 @@ def test_a_strange_list_of_tasks_proves_nothing(desk: Desk, body: object) -> Non
 
 
 def test_a_cluster_in_trouble_is_asked_again(desk: Desk) -> None:
-    """A 503 for the list of tasks does not mean that it may not be asked for."""
+    """A 503 for the list of tasks does not count as a missing privilege."""
     desk.index("a")
     desk.fake.otherwise["GET /_tasks"] = refuse(503, "why")
     with pytest.raises(ApiError):
@@ -280,7 +278,7 @@ def test_a_cluster_in_trouble_is_asked_again(desk: Desk) -> None:
 
 
 def test_ids_that_are_there_twice_hide_no_others(desk: Desk) -> None:
-    """Copies from before take the places of others in an answer."""
+    """Copies of one id do not displace other ids from an answer."""
     desk.index("a", "b")
     desk.fake.rollover(STREAM)
     desk.index("a", "b", "c")
@@ -295,7 +293,7 @@ def test_ids_that_are_there_twice_hide_no_others(desk: Desk) -> None:
 
 
 def test_a_404_of_a_proxy_does_not_mean_that_nothing_is_there(desk: Desk) -> None:
-    """Only Elasticsearch knows."""
+    """A 404 without Elasticsearch's header raises."""
     desk.index("a")
     desk.fake.otherwise[f"GET /{STREAM}/_settings"] = page(404)
     with pytest.raises(TransportError):
@@ -303,7 +301,7 @@ def test_a_404_of_a_proxy_does_not_mean_that_nothing_is_there(desk: Desk) -> Non
 
 
 def test_read_is_all_that_a_key_needs(desk: Desk) -> None:
-    """It may neither list tasks, nor ask for settings, nor refresh: it looks all the same."""
+    """Without the privileges to list tasks, read settings and refresh, the look-up still works."""
     desk.index("a")
     desk.fake.rollover(STREAM)
     for request in ("GET", "POST"):
@@ -315,7 +313,7 @@ def test_read_is_all_that_a_key_needs(desk: Desk) -> None:
 
 @pytest.mark.parametrize(("day", "waits"), [("2001.09.08", False), ("2001.09.09", True)])
 def test_names_tell_the_day_to_a_key_that_may_only_read(desk: Desk, day: str, waits: bool) -> None:
-    """The write index is at least as old as what is left of the day in its name: 1e9 is early on 9 September 2001."""
+    """The date in an index name bounds its age: 1e9 is early on 9 September 2001."""
     desk.now = 4 * 3600.0
     desk.index("a")
     names = [f".ds-{STREAM}-2001.08.01-000001", f".ds-{STREAM}-{day}-000002"]
@@ -325,7 +323,7 @@ def test_names_tell_the_day_to_a_key_that_may_only_read(desk: Desk, day: str, wa
 
 
 def test_a_key_that_may_not_read_is_told_once(desk: Desk) -> None:
-    """Then everything counts as unknown; after a minute it is tried again."""
+    """Without read all ids count as unknown, with one warning; the look-up is tried again after a minute."""
     desk.index("a")
     desk.fake.otherwise[f"POST /{STREAM}/_search"] = refuse(403)
     assert ["a"] == desk.unknown("a")

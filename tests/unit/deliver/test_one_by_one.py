@@ -1,4 +1,4 @@
-"""Bugs of ours in reading lines: what happens to a line that breaks the parser, and to those around it."""
+"""A bug in reading lines costs the line that causes it, and no other."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from shipper.document.ids import ids_of
 from shipper.parse.dispatch import parse
 from shipper.parse.records import Records
 from shipper.runs.facts import EncodedFact
+from shipper.tail.block import Block
 from shipper.tail.progress import Span
-from shipper.tail.splitter import Block, Origin
+from tests.unit.blocks import block_of
 from tests.unit.document.test_line_way import FORMATS, LINES
 
 BAD = b"poison"
@@ -28,13 +29,10 @@ NOW = 1_795_437_000 * 10**9
 
 def block(*lines: bytes, form: Format = "structlog", dataset: Dataset = "app", **more: Any) -> Block:
     """Lines of a file, from its beginning."""
-    offsets = [0]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line) + 1)
-    return Block(Origin(b"g" * 9, "/l", "/l", form, dataset), list(lines), offsets, read_at_ns=NOW, **more)
+    return block_of(lines, form, dataset, path="/l", final=False, read_at_ns=NOW, **more)
 
 
-def broken(given: Block) -> Records:
+def broken(given: Block, *_: object) -> Records:
     """A parser with a bug."""
     if any(BAD in line for line in given.lines):
         raise KeyError("get")
@@ -43,20 +41,20 @@ def broken(given: Block) -> Records:
 
 @pytest.fixture
 def careful(monkeypatch: pytest.MonkeyPatch) -> LineByLine:
-    """Reads with the parser that has a bug."""
+    """Reads with a faulty parser."""
     monkeypatch.setattr(one_by_one, "parse", broken)
     return LineByLine(lambda: 0.0)
 
 
 def made(careful: LineByLine, given: Block) -> tuple[Records, list[dict[str, Any]]]:
-    """What becomes of a block that can be shipped."""
+    """The documents of a block that can be shipped."""
     records, made = careful.of(given, Documents(Shipper(), "1"))
     assert made is not None
     return records, [orjson.loads(body) for body in made.bodies]
 
 
 def test_only_the_line_that_fails_is_a_plain_message(careful: LineByLine, caplog: pytest.LogCaptureFixture) -> None:
-    """The lines around it are what they always are; each has its offset, and the cursor moves over all of them."""
+    """The lines around it are parsed as usual; each has its offset, and the cursor passes all."""
     good = b'{"event": "a.b", "level": "info", "run_id": 7}'
     given = block(good, b'{"event": "poison"}', b"", good)
     records, documents = made(careful, given)
@@ -70,15 +68,15 @@ def test_only_the_line_that_fails_is_a_plain_message(careful: LineByLine, caplog
     assert "poison" not in caplog.text
 
 
-def test_it_is_said_once_a_minute(careful: LineByLine, caplog: pytest.LogCaptureFixture) -> None:
-    """A bug that hits every block does not fill the log."""
+def test_it_is_logged_once_a_minute(careful: LineByLine, caplog: pytest.LogCaptureFixture) -> None:
+    """A bug in every block is logged once a minute."""
     for _ in range(5):
         made(careful, block(BAD))
     assert 1 == caplog.text.count("a bug (")
 
 
 def test_what_a_rotation_tore_stays_one_record(careful: LineByLine) -> None:
-    """Its end takes no room in the block: two records would have one offset."""
+    """A faulty record that a rotation split stays one record with one offset."""
     given = block(b"one", b"poison begins", b"  and ends")
     given.offsets = [0, 4, 18, 18]
     given.joined = Span(b"h" * 9, 0, 11, given.checkpoint_hash(0), "")
@@ -88,7 +86,7 @@ def test_what_a_rotation_tore_stays_one_record(careful: LineByLine) -> None:
 
 
 def test_an_unfinished_and_an_invalid_line_are_kept(careful: LineByLine) -> None:
-    """Exact bytes travel beside what is shown."""
+    """The exact bytes are kept beside the shown text."""
     given = block(b"x", b"poison \xff", unterminated=True)
     given.offsets[-1] -= 1
     _, documents = made(careful, given)
@@ -100,10 +98,10 @@ def test_an_unfinished_and_an_invalid_line_are_kept(careful: LineByLine) -> None
 def test_a_block_that_can_not_be_shipped_is_left_out(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is said each time, its span covers all of it; after so many the run ends."""
+    """It is logged each time with its span; after a number of blocks the run ends."""
 
     class Unredactable(Documents):
-        def of(self, records: Records) -> list[dict[str, Any]]:
+        def with_templates(self, records: Records) -> list[Any]:
             raise ValueError(f"sub-001 at {records.end}")
 
     careful, documents = LineByLine(lambda: 0.0), Unredactable(Shipper(), "1")
@@ -122,7 +120,7 @@ def test_a_block_that_can_not_be_shipped_is_left_out(
 
 @pytest.mark.parametrize("what", ["facts_of", "orjson"])
 def test_a_document_that_can_not_be_serialised_is_a_plain_message(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
-    """Also a bug behind the document, in what it tells or in writing it down, takes one line and no more."""
+    """A bug in facts or serialisation also costs one line only."""
 
     class Broken:
         @staticmethod
@@ -154,7 +152,7 @@ def test_a_document_that_can_not_be_serialised_is_a_plain_message(monkeypatch: p
 def test_no_line_is_lost_or_comes_twice(
     careful: LineByLine, lines: list[bytes], at: int, kind: tuple[Format, Dataset], *, unterminated: bool
 ) -> None:
-    """Whatever stands around the bad line, in every format: each line that is not blank is in one document."""
+    """In every format each non-blank line around the faulty one is in one document."""
     lines.insert(at, b"some poison here")
     form, dataset = kind
     given = block(*lines, form=form, dataset=dataset, unterminated=unterminated)

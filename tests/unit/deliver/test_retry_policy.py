@@ -18,7 +18,7 @@ def test_created_documents_are_done() -> None:
 
 
 def test_only_documents_without_an_outcome_are_sent_again() -> None:
-    """Duplicates count, refusals are dead; a busy cluster has not indexed the rest."""
+    """Duplicates count as done, rejected ones as dead; a busy cluster's remaining ones are sent again."""
     busy, dead = Verdict(Outcome.RETRY, 429, "busy", "later"), Verdict(Outcome.DEAD, 400, "wrong", "why")
     expected = Decision(
         1, 1, [(*PAIRS[2], dead)], [Part(PAIRS[3:])], Failure(Outcome.RETRY, "429 busy", "429 busy: later")
@@ -28,7 +28,7 @@ def test_only_documents_without_an_outcome_are_sent_again() -> None:
 
 @pytest.mark.parametrize("status", [408, 500, 503, 0])
 def test_documents_that_may_be_indexed_are_looked_up_first(status: int) -> None:
-    """After an answer that does not tell: those of requests that began before now."""
+    """After an unclear answer the documents are looked up, with the requests that began before now."""
     verdict = Verdict(Outcome.RETRY, status)
     assert [Part(PAIRS[:1], NOW)] == after_answer(PAIRS[:1], [verdict], NOW).resend
     failure = Failure(Outcome.RETRY, "k", "r")
@@ -37,14 +37,14 @@ def test_documents_that_may_be_indexed_are_looked_up_first(status: int) -> None:
 
 
 def refused(part: Part, status: int, *, accepted: bool) -> Decision:
-    """A request that Elasticsearch refuses for its content."""
+    """A request that Elasticsearch rejects for its content."""
     return after_refusal(
         part, Verdict(Outcome.DEAD, status), Failure(Outcome.DEAD, "k", "r"), accepted=accepted, now=NOW
     )
 
 
 def test_a_refused_request_is_halved() -> None:
-    """At once, the first half first, and whether it may have been sent is kept."""
+    """It is split immediately, the first half first; maybe sent documents stay marked."""
     assert Decision(resend=[Part(PAIRS[2:], 1.0), Part(PAIRS[:2], 1.0)]) == refused(
         Part(PAIRS, 1.0), 400, accepted=True
     )
@@ -57,7 +57,7 @@ def test_a_refused_request_is_halved() -> None:
 def test_a_document_is_dead_when_the_refusal_is_about_it(
     status: int, since: float | None, accepted: bool, dead: int
 ) -> None:
-    """Not by a cluster that has accepted nothing yet, unless it is too large; not when its look-up is refused."""
+    """Not before the cluster has accepted any document, unless it is too large; not when its look-up is rejected."""
     decision = refused(Part(PAIRS[:1], since), status, accepted=accepted)
     assert dead == len(decision.dead)
     retried = Decision(resend=[Part(PAIRS[:1], since)], failure=Failure(Outcome.RETRY, "k", "r"))

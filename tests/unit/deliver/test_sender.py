@@ -48,7 +48,7 @@ def batch(*names: str, size: int = 0) -> Batch:
 
 
 class Desk:
-    """A sender with everything that it needs; its back-off takes no time unless told."""
+    """A sender with all its parts; its back-off takes no time by default."""
 
     def __init__(self, cluster: Any, root: Path) -> None:
         self.cluster = cluster
@@ -71,32 +71,30 @@ class Desk:
         )  # fmt: skip
 
     def restore(self) -> bool:
-        """The templates are put back."""
         self.restored += 1
         return self.can_restore
 
     def wait_for(self, attempt: int) -> float:
-        """Seconds; looks at the counters on the way."""
+        """Record the attempt and check the counters; gives seconds."""
         self.waits.append(attempt)
         self.check()
         return self.wait
 
     def check(self) -> None:
-        """Note when the counters don't add up."""
+        """Record counters that do not add up."""
         now = self.counters.snapshot()
         sum_of = now["acknowledged"] + now["duplicate"] + now["dead"] + now["in_flight"]
         if not now["read"] == sum_of == self.begun or now["in_flight"] < 0:
             self.broken_invariants.append(now)
 
     def submit(self, *batches: Batch) -> None:
-        """Hand over."""
         for one in batches:
             self.begun += len(one.items)
             self.counters.begin(len(one.items))
             assert self.sender.offer(one)
 
     def finish(self) -> list[Span]:
-        """The spans that are settled when nothing is under way any more."""
+        """Wait until no request is in flight; gives the settled spans."""
         spans: list[Span] = []
         deadline = time.monotonic() + 20
         while not self.sender.idle and time.monotonic() < deadline:
@@ -137,7 +135,7 @@ def items(*statuses: int | dict[str, Any]) -> tuple[int, Any]:
 
 
 def test_body_is_gzip_of_the_documents(desk: Desk) -> None:
-    """What arrives, unpacked, is what was handed over; small bodies travel as they are."""
+    """A large body is compressed, a small one is not; both contain the documents."""
     desk.submit(batch("a", "b", size=5000))
     desk.finish()
     desk.submit(batch("c"))
@@ -147,7 +145,7 @@ def test_body_is_gzip_of_the_documents(desk: Desk) -> None:
 
 
 def test_each_item_has_its_own_outcome(desk: Desk) -> None:
-    """Only what may succeed later is sent again; duplicates are done, refusals go to the dead letters."""
+    """Retryable items are sent again, duplicates are done, rejected ones become dead letters."""
     desk.cluster.answers.put(items(201, 409, 429, 400, 503, {"status": 201, "failure_store": "used"}))
     desk.cluster.answers.put(items(201, 429))
     desk.submit(batch(*"abcdef"))
@@ -163,7 +161,7 @@ def test_each_item_has_its_own_outcome(desk: Desk) -> None:
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 401, 403, 408])
 def test_whole_request_is_tried_again(desk: Desk, status: int) -> None:
-    """Overloaded or forbidden, nothing is dropped; it goes on when the cluster does."""
+    """After 429, 5xx, 401, 403 and 408 the request is repeated until it succeeds."""
     for _ in range(3):
         desk.cluster.answers.put((status, {"error": {"type": "t", "reason": "r"}}))
     desk.submit(batch("a", "b"))
@@ -175,7 +173,7 @@ def test_whole_request_is_tried_again(desk: Desk, status: int) -> None:
 
 @pytest.mark.parametrize(("status", "kind"), [(413, "request_too_large"), (400, "request_refused")])
 def test_refused_requests_are_halved(desk: Desk, status: int, kind: str) -> None:
-    """Down to the document that is to blame; the others are indexed."""
+    """A rejected request is split down to the document that causes it; all others are indexed."""
 
     def decide(ids: list[str]) -> tuple[int, Any]:
         if "bad" in ids:
@@ -190,7 +188,7 @@ def test_refused_requests_are_halved(desk: Desk, status: int, kind: str) -> None
 
 
 def test_a_cluster_that_takes_nothing_blames_nobody(desk: Desk) -> None:
-    """A lone document that is refused waits until another is taken: only then the refusal is its own fault."""
+    """A rejected single document waits until another one is accepted, and is dead only then."""
 
     def decide(ids: list[str]) -> tuple[int, Any]:
         return (400, {"error": {"type": "t", "reason": "r"}}) if "bad" in ids else items(*[201] * len(ids))
@@ -209,7 +207,7 @@ def test_a_cluster_that_takes_nothing_blames_nobody(desk: Desk) -> None:
 
 
 def test_templates_are_looked_after_while_sending(desk: Desk) -> None:
-    """Now and then, and a look that fails holds nothing up."""
+    """Templates are checked periodically, and a failed check does not stop sending."""
     desk.submit(batch("a"))
     desk.finish()
     assert 1 == desk.restored
@@ -224,7 +222,7 @@ def test_templates_are_looked_after_while_sending(desk: Desk) -> None:
 
 
 def test_preparing_waits_for_no_silent_cluster(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The start goes on after a while; documents still wait for the templates."""
+    """The start goes on after a bounded wait; documents still wait for the templates."""
     monkeypatch.setattr("shipper.deliver.template_gate.PREPARE_PATIENCE", 0.01)
     gate = threading.Event()
     desk.sender._templates._restore = lambda: gate.wait(20)
@@ -236,13 +234,13 @@ def test_preparing_waits_for_no_silent_cluster(desk: Desk, monkeypatch: pytest.M
 
 
 def cut(handler: BaseHTTPRequestHandler) -> None:
-    """Begin an answer and end the connection."""
+    """Start an answer and close the connection."""
     handler.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{")
     handler.close_connection = True
 
 
 def silence(handler: BaseHTTPRequestHandler) -> None:
-    """Say nothing until the client is gone."""
+    """Send nothing until the client closes the connection."""
     handler.connection.settimeout(10)
     with suppress(OSError):
         handler.connection.recv(1)
@@ -252,18 +250,14 @@ def silence(handler: BaseHTTPRequestHandler) -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        cut,
-        silence,
-        (200, "<html>a proxy</html>"),
+        cut, silence, (200, "<html>a proxy</html>"),
         (200, {"items": [{"create": {"status": 201}}]}),
-        (200, {"items": "none"}),
-        (200, ["no object"]),
-        items({}, {}),
+        (200, {"items": "none"}), (200, ["no object"]), items({}, {}),
     ],
     ids=["cut", "silence", "html", "too few", "no list", "no object", "no statuses"],
-)
+)  # fmt: skip
 def test_no_answer_is_no_outcome(desk: Desk, answer: Any) -> None:
-    """Whatever it is that comes instead of outcomes, the documents are sent again."""
+    """After an invalid answer the documents are sent again."""
     desk.cluster.answers.put(answer)
     desk.submit(batch("a", "b"))
     assert 1 == len(desk.finish())
@@ -273,7 +267,7 @@ def test_no_answer_is_no_outcome(desk: Desk, answer: Any) -> None:
 
 
 def test_missing_template_is_put_back(desk: Desk) -> None:
-    """A data stream that can't be made waits for its template, which is put back."""
+    """A missing template is put again before its documents."""
     desk.cluster.answers.put(
         items({"status": 404, "error": {"type": "index_not_found_exception", "reason": "no stream"}})
     )
@@ -283,20 +277,19 @@ def test_missing_template_is_put_back(desk: Desk) -> None:
 
 
 class Noticed(threading.Event):
-    """An event that tells when somebody waits for it."""
+    """An event that records that a thread waits for it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.awaited = threading.Event()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait, and say so."""
         self.awaited.set()
         return super().wait(timeout)
 
 
 def test_stop_wakes_a_long_pause(desk: Desk) -> None:
-    """An hour of back-off ends at once; where somebody answers it is tried once more at least."""
+    """A stop ends the back-off, and the request is tried once more."""
     desk.wait = 3600.0
     desk.sender._retries._nudge = pause = Noticed()
     desk.cluster.answers.put((503, {"error": "busy"}))
@@ -308,7 +301,7 @@ def test_stop_wakes_a_long_pause(desk: Desk) -> None:
 
 
 def test_stop_gives_up_at_the_deadline(desk: Desk) -> None:
-    """What has no outcome then stays in flight: its cursor does not move, it is sent at the next start."""
+    """Documents without an outcome stay in flight: their cursor does not move, and the next start sends them."""
     desk.wait = 3600.0
     desk.cluster.decide = lambda _: (503, {"error": "busy"})
     desk.submit(batch("a"))
@@ -319,7 +312,7 @@ def test_stop_gives_up_at_the_deadline(desk: Desk) -> None:
 
 
 def test_slow_cluster_stops_the_reading(desk: Desk) -> None:
-    """With all requests under way and one more waiting there is no room, and nobody is kept waiting."""
+    """With all requests in flight and one batch waiting, further batches are refused without blocking."""
     gate = threading.Event()
 
     def decide(ids: list[str]) -> tuple[int, Any]:
@@ -335,7 +328,7 @@ def test_slow_cluster_stops_the_reading(desk: Desk) -> None:
 
 
 def test_dead_letters_that_cannot_be_written_are_not_dead(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full disk holds the batch up, until it is not full."""
+    """While the disk is full the batch waits."""
     append: Callable[..., None] = desk.letters.append
     refused = 2
 
@@ -354,7 +347,7 @@ def test_dead_letters_that_cannot_be_written_are_not_dead(desk: Desk, monkeypatc
 
 
 def test_bug_in_a_batch_does_not_end_the_thread(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
-    """It is said with its place, nothing of it is acknowledged, and other batches go on."""
+    """A bug in a batch is logged with its span, nothing of it is acknowledged, and other batches go on."""
     desk.counters.begin(1)
     desk.begun += 1
     document = {"log": {"file": {"path": "/l"}}, "neuroflow": {"generation": generation_text(b"g")}}
@@ -371,7 +364,7 @@ def test_bug_in_a_batch_does_not_end_the_thread(desk: Desk, caplog: pytest.LogCa
 
 
 def test_bug_in_every_batch_slows_down_and_ends_the_run(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each waits longer than the one before, until so many are set aside that only another start can help."""
+    """Each faulty batch waits longer; after a number of them the run ends."""
     monkeypatch.setattr("shipper.deliver.set_aside.MAX_BATCHES", 4)
     for at in range(4):
         assert not desk.sender.broken
@@ -384,7 +377,7 @@ def test_bug_in_every_batch_slows_down_and_ends_the_run(desk: Desk, monkeypatch:
 
 
 def test_good_batch_between_bad_ones_ends_their_row(desk: Desk) -> None:
-    """A bug that hits a batch now and then does not slow the others down."""
+    """A good batch resets the wait."""
     for name in "abc":
         desk.counters.begin(1)
         desk.begun += 1
@@ -396,7 +389,7 @@ def test_good_batch_between_bad_ones_ends_their_row(desk: Desk) -> None:
 
 
 def test_letters_are_sent_like_documents(desk: Desk) -> None:
-    """A replay speaks to the cluster as the sender does."""
+    """A replay sends letters as the sender sends documents."""
     desk.cluster.answers.put(items(400))
     desk.submit(batch("a"))
     desk.finish()
@@ -407,7 +400,7 @@ def test_letters_are_sent_like_documents(desk: Desk) -> None:
 
 
 def test_letters_wait_for_an_older_request(desk: Desk) -> None:
-    """That of an earlier replay may still bring them; what it brought is not sent again."""
+    """A running request of an earlier replay is waited for; its documents are not sent again."""
     desk.cluster.answers.put(items(400, 400))
     desk.submit(batch("a", "b"))
     desk.finish()
@@ -428,14 +421,14 @@ def test_letters_wait_for_an_older_request(desk: Desk) -> None:
 
 
 def maybe_sent(*names: str) -> Batch:
-    """A batch that an earlier run may have sent, all but its first document."""
+    """A batch of which all but the first document are maybe sent."""
     one = batch(*names)
     one.maybe_sent = [(1, len(names))]
     return one
 
 
 def test_what_an_older_request_may_bring_waits(desk: Desk) -> None:
-    """And only that: the rest of its batch, and other batches, are sent meanwhile."""
+    """Only its documents wait; the rest of the batch and other batches are sent."""
     desk.cluster.tasks = ["requests[2], indices[logs-x-y]"]
     desk.submit(maybe_sent("a", "b", "c"), batch("d"))
     while desk.counted() != (2, 0, 0, 2):
@@ -450,7 +443,7 @@ def test_what_an_older_request_may_bring_waits(desk: Desk) -> None:
 
 
 def test_a_stop_gives_up_what_waits(desk: Desk) -> None:
-    """It is looked up again at the next start."""
+    """Waiting documents stay in flight, and the next start looks them up again."""
     desk.cluster.tasks = ["requests[2], indices[logs-x-y]"]
     desk.submit(maybe_sent("a", "b"))
     while desk.counted() != (1, 0, 0, 1):
@@ -461,7 +454,7 @@ def test_a_stop_gives_up_what_waits(desk: Desk) -> None:
 
 
 def test_answers_must_speak_of_every_item() -> None:
-    """An item that says nothing is tried again; an answer with another number of items is none."""
+    """An item without a status is retried; an answer with another number of items is invalid."""
     answer = {"items": [{"create": None}, {}, None, {"create": {"status": 201}}]}
     assert [Outcome.RETRY] * 3 + [Outcome.ACKNOWLEDGED] == [one.outcome for one in verdicts_of(answer, 4)]
     with pytest.raises(TransportError, match="a proxy in between"):
@@ -469,7 +462,7 @@ def test_answers_must_speak_of_every_item() -> None:
 
 
 def test_nothing_is_sent_before_the_templates_are_there(desk: Desk) -> None:
-    """While the cluster can't be asked for them no document goes out; a stop ends the wait."""
+    """Without an answer about templates no document is sent; a stop ends the wait."""
     desk.can_restore = False
     desk.wait = 3600.0
     desk.submit(batch("a"))
@@ -480,7 +473,7 @@ def test_nothing_is_sent_before_the_templates_are_there(desk: Desk) -> None:
 
 
 class Runs:
-    """Stands in for the run documents; each attempt gets what is said."""
+    """Stands in for the run documents; each attempt gets a prepared answer."""
 
     index = "neuroflow-runs-test"
 
@@ -489,7 +482,7 @@ class Runs:
         self.asked: list[RunFacts] = []
 
     def write(self, facts: RunFacts) -> Written:
-        """The next answer; when there is none left, all is well."""
+        """The next answer; afterwards success."""
         self.asked.append(facts)
         answer = self.answers.popleft() if self.answers else Written({}, None, [])
         if isinstance(answer, Exception):
@@ -502,7 +495,7 @@ TOLD: list[EncodedFact] = [("pipeline_run:1", None, b'"k":{"verb":"started"}')]
 
 
 def told(desk: Desk, runs: Runs) -> list[Span]:
-    """Deliver a batch that tells of a run."""
+    """Deliver a batch with a fact of a run."""
     desk.sender._run_writer._runs = cast("RunDocuments", runs)
     one = batch("a")
     one.facts = TOLD
@@ -511,7 +504,7 @@ def told(desk: Desk, runs: Runs) -> list[Span]:
 
 
 def test_blank_lines_are_settled_without_a_request(desk: Desk) -> None:
-    """A span without documents is acknowledged; the thread that had it takes the next."""
+    """A span without documents is acknowledged, and its thread goes on."""
     blank = Batch(spans=[Span(b"g", 0, 7, NOTHING, "")])
     desk.submit(blank)
     assert blank.spans == desk.finish()
@@ -522,11 +515,8 @@ def test_blank_lines_are_settled_without_a_request(desk: Desk) -> None:
 
 
 def test_cursors_move_when_the_runs_are_told_of(desk: Desk) -> None:
-    """Not before: what could not be written is tried again, and only that."""
-    runs = Runs(
-        ConnectionTimeout("slow"),
-        Written(FACTS, Verdict(Outcome.RETRY, 429, "busy", "later"), []),
-    )
+    """A span is settled after its facts are written; only failed facts are written again."""
+    runs = Runs(ConnectionTimeout("slow"), Written(FACTS, Verdict(Outcome.RETRY, 429, "busy", "later"), []))
     assert 1 == len(told(desk, runs))
     assert [FACTS] * 3 == runs.asked
     assert [1, 2] == desk.waits
@@ -540,14 +530,14 @@ def test_cursors_move_when_the_runs_are_told_of(desk: Desk) -> None:
     ],
 )
 def test_logs_go_before_run_documents(desk: Desk, caplog: pytest.LogCaptureFixture, answer: Written) -> None:
-    """A key that may not write them, or one that is refused, is said once; shipping goes on."""
+    """A missing privilege or a rejection is logged once, and shipping goes on."""
     with caplog.at_level("WARNING"):
         assert 1 == len(told(desk, Runs(answer)))
     assert ["rebuild-runs" in record.message for record in caplog.records] == [True]
 
 
-def test_a_stop_does_not_wait_for_run_documents_for_ever(desk: Desk) -> None:
-    """The lines are not acknowledged: they tell of the run again at the next start."""
+def test_a_stop_gives_up_run_documents(desk: Desk) -> None:
+    """Lines with unwritten facts are not acknowledged, so the next start reads them again."""
     desk.sender._run_writer._runs = cast("RunDocuments", Runs(*[ConnectionTimeout("slow")] * 99))
     one = batch("a")
     one.facts = TOLD

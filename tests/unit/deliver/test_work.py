@@ -16,13 +16,13 @@ def batch(letters: str, **ranges: list[tuple[int, int]]) -> Batch:
 
 
 def test_documents_are_told_apart_by_who_may_have_sent_them() -> None:
-    """Nobody, this run, or an earlier one, whose documents go out first."""
+    """Parts are new documents, and those that this or an earlier run may have sent, which come first."""
     one = batch("abcdefg", maybe_sent=[(0, 2), (5, 6)], reread=[(3, 5)])
     assert [Part(pairs("cg")), Part(pairs("de"), 7.0), Part(pairs("abf"), 1.0)] == parts_of(one, 1.0, 7.0)
 
 
 def test_there_is_no_part_without_documents() -> None:
-    """Blank lines make none; a batch may be all of one kind."""
+    """Blank lines make no part; a batch may consist of one part."""
     assert [] == parts_of(batch(""), 1.0, 7.0)
     assert [Part(pairs("ab"))] == parts_of(batch("ab"), 1.0, 7.0)
     assert [Part(pairs("ab"), 1.0)] == parts_of(batch("ab", maybe_sent=[(0, 2)]), 1.0, 7.0)

@@ -80,10 +80,7 @@ def test_a_child_that_fails_is_quoted(tmp_path: Path) -> None:
 def test_a_child_that_does_not_end_is_told(tmp_path: Path) -> None:
     """Patience has an end."""
     command = [sys.executable, "-c", "import time; time.sleep(600)"]
-    with (
-        runner._child(command, tmp_path / "out") as process,
-        pytest.raises(runner.DemoError, match="did not end"),
-    ):
+    with runner._child(command, tmp_path / "out") as process, pytest.raises(runner.DemoError, match="did not end"):
         runner._finish(process, "the application", tmp_path / "out", 0.1)
 
 

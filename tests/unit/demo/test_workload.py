@@ -118,9 +118,7 @@ def _members(group: int) -> list[str]:
 def test_it_can_be_interrupted(tmp_path: Path, number: signal.Signals) -> None:
     """Its worker processes end with it."""
     process = subprocess.Popen(
-        [*COMMAND, "--log-dir", str(tmp_path), "--seconds", "60"],
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
+        [*COMMAND, "--log-dir", str(tmp_path), "--seconds", "60"], stderr=subprocess.DEVNULL, start_new_session=True
     )
     while not list(tmp_path.glob("pipelines/*/*.log")):
         assert process.poll() is None

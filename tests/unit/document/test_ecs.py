@@ -7,8 +7,7 @@ import pytest
 
 from shipper.config import Dataset, Format, Shipper
 from shipper.document.ecs import Documents
-from shipper.parse.dispatch import parse
-from shipper.tail.splitter import Block, Origin
+from tests.unit.blocks import records_of
 
 NOW = 1_795_438_800 * 10**9
 BARE = {"kind": "event", "category": ["process"], "type": ["info"]}
@@ -24,42 +23,13 @@ def documents_of(
     *lines: bytes, of: Format = "auto", dataset: Dataset = "app", by: Documents | None = None, **block: Any
 ) -> list[dict[str, Any]]:
     """The documents of these lines."""
-    offsets = [0]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line) + 1)
-    logical = block.pop("logical", "/log/neuroflow.log")
-    origin = Origin(b"golden-01", "/log/neuroflow.log.1", logical, of, dataset)
-    return (by or maker()).of(parse(Block(origin, list(lines), offsets, final=True, read_at_ns=NOW, **block)))
+    names = {"path": "/log/neuroflow.log.1", "logical": "/log/neuroflow.log"}
+    return (by or maker()).of(records_of(lines, of, dataset=dataset, read_at_ns=NOW, **(names | block)))
 
 
 def extra(line: bytes) -> Any:
     """The unmapped keys."""
     return documents_of(line)[0]["neuroflow"].get("extra")
-
-
-def test_a_whole_document() -> None:
-    """All fields of an ordinary line, and no others."""
-    line = b'{"component": "workflow", "run_id": 7, "duration": 1.5, "a": 1, "event": "pipeline.completed",'
-    line += b' "level": "info", "@timestamp": "2026-11-23T12:44:12.286093+00:00", "service": "neuroflow"}'
-    assert documents_of(b"", line) == [
-        {
-            "@timestamp": "2026-11-23T12:44:12.286093+00:00",
-            "message": "pipeline.completed",
-            "event": {
-                "kind": "event",
-                "category": ["process"],
-                "type": ["end"],
-                "action": "pipeline.completed",
-                "outcome": "success",
-                "duration": 1_500_000_000,
-                "created": "2026-11-23T13:00:00.000000000Z",
-                "dataset": "neuroflow.app",
-            },
-            "log": {"offset": 1, "file": {"path": "/log/neuroflow.log.1"}, "level": "info", "logger": "workflow"},
-            "service": {"name": "neuroflow", "environment": "production"},
-            "neuroflow": {"generation": "Z29sZGVuLTAx", "run_id": "7", "extra": {"a": 1}},
-        }
-    ]
 
 
 def test_what_all_documents_have_in_common() -> None:
@@ -142,18 +112,15 @@ def test_messages(line: bytes, message: str, rest: Any) -> None:
         (b'{"run_id": 7, "session_id": "ses-01"}', {"run_id": "7", "session_id": "ses-01"}, None),
         (b'{"session": "a", "session_id": 3}', {"session_id": "ses-a"}, {"session_id": 3}),
         (b'{"participant": "a", "subject": "sub-a"}', {"subject_id": "sub-a"}, None),
-        (
-            b'{"subject_id": 12, "session_id": 202007141404}',
-            {"subject_id": "12", "session_id": "ses-202007141404"},
-            None,
-        ),
+        (b'{"subject_id": 12, "session_id": 202007141404}', {"subject_id": "12", "session_id": "ses-202007141404"},
+         None),
         (b'{"participant_id": 12}', {"subject_id": "sub-12"}, None),
         (b'{"run_id": null, "stage": true}', {"stage": "true"}, None),
         (b'{"run_id": [1], "pipeline": {"a": 1}}', {"run_id": "[1]"}, {"pipeline": {"a": 1}}),
         (b'{"run_id": 123456789012345678901234567890}', {"run_id": "123456789012345678901234567890"}, None),
         (b'{"run_id": 1.5, "stage": 1e30}', {"run_id": "1.5", "stage": "1e+30"}, None),
     ],
-)
+)  # fmt: skip
 def test_identifiers_are_text(line: bytes, ids: dict[str, str], rest: Any) -> None:
     """Numbers of any length keep their digits; a second, different value is kept beside."""
     found = documents_of(b'{"event": "a", ' + line[1:])[0]["neuroflow"]

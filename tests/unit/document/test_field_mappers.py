@@ -80,16 +80,10 @@ def test_metrics() -> None:
     assert at_home == [True]
     assert document == {
         "event": {"duration": 3_500_000_000},
-        "neuroflow": {
-            "workflow_run_id": "31",
-            "metrics": {
-                "started_at": "2026-11-23T12:44:12.000000Z",
-                "stages_executed": 2,
-                "stage_durations": {"a.b": 1.5, "_": 2},
-                "total_duration_seconds": 3.5,
-            },
-        },
-    }
+        "neuroflow": {"workflow_run_id": "31",
+         "metrics": {"started_at": "2026-11-23T12:44:12.000000Z", "stages_executed": 2,
+         "stage_durations": {"a.b": 1.5, "_": 2}, "total_duration_seconds": 3.5}},
+    }  # fmt: skip
 
 
 def test_metrics_that_do_not_fit_their_fields() -> None:

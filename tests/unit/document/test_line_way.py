@@ -16,20 +16,17 @@ from shipper.document.ids import ids_of
 from shipper.parse import wrappers
 from shipper.parse.dispatch import parse
 from shipper.parse.records import Records
+from shipper.tail.block import Block, Origin
 from shipper.tail.reader import Reader
-from shipper.tail.splitter import Block, Origin, Splitter
+from shipper.tail.splitter import Splitter
 from shipper.tail.state.checkpoint import START
 
 FEW = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 NOW = 1_795_437_000 * 10**9
 FORMATS: list[tuple[Format, Dataset]] = [
-    ("structlog", "app"),
-    ("auto", "app"),
-    ("celery", "celery"),
-    ("console", "pipeline"),
-    ("audit", "audit"),
+    ("structlog", "app"), ("auto", "app"), ("celery", "celery"), ("console", "pipeline"), ("audit", "audit"),
     ("pipeline", "pipeline"),
-]
+]  # fmt: skip
 # The only form that every Elasticsearch takes for a date with nanoseconds.
 STAMP = re.compile(r"(19[7-9]\d|2[01]\d\d|22[0-5]\d|226[0-2])-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|\+00:00)")
 LINES = [
@@ -279,11 +276,7 @@ def test_every_line_is_in_exactly_one_record(data: bytes, which: tuple[Format, D
 
 
 @FEW
-@given(
-    data=some_bytes,
-    chunks=st.lists(st.integers(1, 200), max_size=8),
-    which=st.sampled_from(FORMATS),
-)
+@given(data=some_bytes, chunks=st.lists(st.integers(1, 200), max_size=8), which=st.sampled_from(FORMATS))
 def test_pieces_give_the_same_records_as_the_whole(
     data: bytes, chunks: list[int], which: tuple[Format, Dataset]
 ) -> None:

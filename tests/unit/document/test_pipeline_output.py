@@ -8,8 +8,7 @@ import pytest
 
 from shipper.config import Format, Shipper
 from shipper.document.ecs import Documents
-from shipper.parse.dispatch import parse
-from shipper.tail.splitter import Block, Origin
+from tests.unit.blocks import records_of
 
 NOW = 1_795_438_800 * 10**9  # 2026-11-23T13:00:00Z
 FRAME = [b"=" * 72, b"  STDOUT", b"=" * 72]
@@ -18,15 +17,9 @@ OWN = b"2026-11-20T00:00:00.500000Z [info     ] adapter.complete"
 
 def documents_of(*lines: bytes, of: Format = "pipeline", by: Documents | None = None) -> list[dict[str, Any]]:
     """The documents of these lines, where the containers' zone is another."""
-    offsets = [0]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line) + 1)
     settings = Shipper(host_name="h", timezone="Asia/Tokyo", pipeline_timezone="Asia/Jerusalem")
-    block = Block(
-        Origin(b"golden-01", "/p/a.log", "/p/a.log", of, "pipeline"), list(lines), offsets, final=True,
-        read_at_ns=NOW, modified_ns=NOW,
-    )  # fmt: skip
-    return (by or Documents(settings, "1")).of(parse(block))
+    records = records_of(lines, of, dataset="pipeline", path="/p/a.log", read_at_ns=NOW, modified_ns=NOW)
+    return (by or Documents(settings, "1")).of(records)
 
 
 def times(documents: list[dict[str, Any]]) -> list[str]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,46 +39,40 @@ def test_what_is_not_known_is_not_invented() -> None:
     assert {"run_id": "2"} == completed(context, run_id="2")
 
 
-def test_later_lines_add_what_they_know() -> None:
-    """Fields of several lines are united."""
+Q, S, P = "pipeline.queued", "pipeline.started", {"pipeline": "p"}
+BOTH = {"pipeline": "p", "subject_id": "s"}
+# Lines of one run in the order of reading: action, time, own fields; and the names of fields that the last ones get.
+LINES: dict[str, tuple[list[tuple[str | None, str, dict[str, str]]], list[list[str]]]] = {
+    "fields of several lines are united":
+        ([(None, "10:00:00", P), (None, "10:00:00", {"subject_id": "s"}), (None, "10:00:00", {})],
+         [["pipeline", "subject_id"]]),
+    "a run that is queued again after its start is a new life":
+        ([(Q, "10:00:00", BOTH), (S, "10:00:01", {}), (Q, "10:00:02", P), (None, "10:00:03", {})],
+         [[], ["pipeline"]]),
+    "the database row and the queueing are one birth":
+        ([("pipeline_run.created", "10:00:00", BOTH), (Q, "10:00:01", P)], [["subject_id"]]),
+    "a start after the end begins another life":
+        ([(Q, "10:00:00", BOTH), ("pipeline.failed", "10:01:00", {}), (S, "11:00:00", P), (None, "11:00:01", {})],
+         [[], ["pipeline"]]),
+    "a retry that was announced is the same run":
+        ([(Q, "10:00:00", BOTH), ("pipeline.failed", "10:01:00", {}), ("pipeline.retry_scheduled", "10:01:01", {}),
+          (S, "10:05:00", {})], [["pipeline", "subject_id"]]),
+    "a subject's database id does not contradict its name":
+        ([(Q, "10:00:00", {"pipeline": "p", "subject_id": "12", "workflow_run_id": "7"}),
+          (None, "10:00:00", {"subject_id": "sub-001"})], [["pipeline", "workflow_run_id"]]),
+    "the birth may be read after a later line":
+        ([(S, "10:00:05", P), (Q, "10:00:00", BOTH), (None, "10:00:06", {})], [["pipeline", "subject_id"]]),
+    "an earlier line may be of a run before": ([(S, "10:00:00", {"subject_id": "s"}), (None, "09:00:00", {})], [[]]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_lives_of_a_run(name: str) -> None:
+    """A line gets the fields of its own life of the run, and none of another life."""
+    lines, expected = LINES[name]
     context = RunContext()
-    completed(context, run_id="1", pipeline="p")
-    completed(context, run_id="1", subject_id="s")
-    assert ["pipeline", "subject_id"] == filled(context, run_id="1")
-
-
-def test_an_id_used_again_inherits_nothing() -> None:
-    """A run that is queued again after it had started is a new life."""
-    context = RunContext()
-    completed(context, "pipeline.queued", run_id="1", pipeline="p", subject_id="s")
-    completed(context, "pipeline.started", "10:00:01", run_id="1")
-    assert [] == filled(context, "pipeline.queued", "10:00:02", run_id="1", pipeline="p")
-    assert ["pipeline"] == filled(context, None, "10:00:03", run_id="1")
-
-
-def test_a_birth_that_is_told_twice_is_one() -> None:
-    """The database row and the queueing are one birth; their fields are united."""
-    context = RunContext()
-    completed(context, "pipeline_run.created", run_id="1", pipeline="p", subject_id="s")
-    assert ["subject_id"] == filled(context, "pipeline.queued", "10:00:01", run_id="1", pipeline="p")
-
-
-def test_a_run_that_starts_after_its_end_is_another() -> None:
-    """A start after the end begins another life: it gets nothing of the old one, nor do lines after it."""
-    context = RunContext()
-    completed(context, "pipeline.queued", run_id="1", pipeline="p", subject_id="s")
-    completed(context, "pipeline.failed", "10:01:00", run_id="1")
-    assert [] == filled(context, "pipeline.started", "11:00:00", run_id="1", pipeline="p")
-    assert ["pipeline"] == filled(context, None, "11:00:01", run_id="1")
-
-
-def test_a_retry_that_was_announced_is_the_same_run() -> None:
-    """A run that starts again after its failure keeps its fields."""
-    context = RunContext()
-    completed(context, "pipeline.queued", run_id="1", pipeline="p", subject_id="s")
-    completed(context, "pipeline.failed", "10:01:00", run_id="1")
-    completed(context, "pipeline.retry_scheduled", "10:01:01", run_id="1")
-    assert ["pipeline", "subject_id"] == filled(context, "pipeline.started", "10:05:00", run_id="1")
+    found = [filled(context, action, at, run_id="1", **own) for action, at, own in lines]
+    assert expected == found[-len(expected) :]
 
 
 def test_another_patient_with_the_same_id_is_another_run() -> None:
@@ -87,13 +82,6 @@ def test_another_patient_with_the_same_id_is_another_run() -> None:
     assert [] == filled(context, None, "12:00:00", run_id="1", pipeline="p", subject_id="sub-2")
     found = completed(context, None, "12:00:01", run_id="1")
     assert ("sub-2", None) == (found["subject_id"], found.get("session_id"))
-
-
-def test_a_key_of_the_database_does_not_contradict_a_name() -> None:
-    """``subject_id: 12`` and ``participant: sub-001`` are of one run."""
-    context = RunContext()
-    completed(context, "pipeline.queued", run_id="1", pipeline="p", subject_id="12", workflow_run_id="7")
-    assert ["pipeline", "workflow_run_id"] == filled(context, run_id="1", subject_id="sub-001")
 
 
 def test_lines_get_what_belongs_to_their_own_time() -> None:
@@ -115,21 +103,6 @@ def test_a_line_belongs_to_the_run_that_was_there_rather_than_to_one_that_may_ha
     completed(context, "pipeline.completed", "10:00:05", run_id="1")
     completed(context, "pipeline.started", "12:00:00", run_id="1", pipeline="q")
     assert "p" == completed(context, None, "10:00:03", run_id="1")["pipeline"]
-
-
-def test_a_line_read_before_the_birth_belongs_to_it() -> None:
-    """The worker's log is read before the application's."""
-    context = RunContext()
-    completed(context, "pipeline.started", "10:00:05", run_id="1", pipeline="p")
-    completed(context, "pipeline.queued", "10:00:00", run_id="1", pipeline="p", subject_id="s")
-    assert ["pipeline", "subject_id"] == filled(context, None, "10:00:06", run_id="1")
-
-
-def test_an_earlier_line_is_not_of_a_run_that_was_heard_of_later() -> None:
-    """Only a birth may be read late: any other line may belong to a run before it."""
-    context = RunContext()
-    completed(context, "pipeline.started", "10:00:00", run_id="1", subject_id="s")
-    assert [] == filled(context, None, "09:00:00", run_id="1")
 
 
 def test_lines_that_are_read_again_change_nothing() -> None:

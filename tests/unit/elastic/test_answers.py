@@ -58,13 +58,13 @@ def meta(status: int = 200, **headers: str) -> ApiResponseMeta:
     ],
 )
 def test_shapes(shape: Shape, fits: list[Any], wrong: list[Any]) -> None:
-    """What each shape lets pass, and what it doesn't."""
+    """Each shape accepts valid answers and rejects others."""
     assert [None] * len(fits) == [mismatch(one, shape) for one in fits]
     assert None not in [mismatch(one, shape) for one in wrong]
 
 
 def test_a_misfit_is_named_by_its_place_and_not_quoted() -> None:
-    """An answer holds log lines: neither values nor odd keys go into a sentence."""
+    """The error names the place and contains neither values nor unknown keys."""
     shape = {"hits": {"hits": [{"_id": str, "sort": [number]}]}}
     assert "it.hits.hits[1].sort[0] is a text that is no number" == mismatch(
         {"hits": {"hits": [{"_id": "a", "sort": [1]}, {"_id": "b", "sort": ["sub-001"]}]}}, shape
@@ -74,7 +74,7 @@ def test_a_misfit_is_named_by_its_place_and_not_quoted() -> None:
 
 
 def test_what_does_not_fit_is_no_answer() -> None:
-    """The error is one of the transport, so whoever asks handles it already."""
+    """The error is a transport error, which all callers handle."""
     answer: ApiResponse[Any] = ApiResponse(body="<html>", meta=meta())
     with pytest.raises(
         NoAnswerError, match="the answer to a search can't be understood: it is a text, not an object"
@@ -85,7 +85,7 @@ def test_what_does_not_fit_is_no_answer() -> None:
 
 
 def test_only_elasticsearch_says_that_something_is_not_there() -> None:
-    """A proxy's 404 is no answer."""
+    """A 404 without Elasticsearch's header is an error."""
     assert is_there(ApiResponse(body={}, meta=meta()), "it")
     assert not is_there(ApiResponse(body={}, meta=meta(404, **{"x-elastic-product": "Elasticsearch"})), "it")
     with pytest.raises(NoAnswerError, match="404, but not Elasticsearch's"):
@@ -94,7 +94,7 @@ def test_only_elasticsearch_says_that_something_is_not_there() -> None:
 
 @pytest.mark.parametrize("text", [b"", b"{", b"NaN", b"1e400", b"[" * 255 + b"]" * 255, b"[" * 5000, b"\xff"])
 def test_json_that_cannot_be_followed_is_none(text: bytes) -> None:
-    """Deeper than it could be printed, it would end in an error of another kind."""
+    """JSON that is nested too deep to be printed counts as text."""
     with pytest.raises(ValueError, match=r"."):
         json_of(text)
 
@@ -102,13 +102,13 @@ def test_json_that_cannot_be_followed_is_none(text: bytes) -> None:
 @pytest.mark.parametrize("kind", ["text/html", "application/json", "application/octet-stream", "nonsense", "", None])
 @pytest.mark.parametrize("body", [PAGE, b"\xff\xfe", b'{"a', b"[" * 2000 + b"]" * 2000])
 def test_what_is_not_what_it_claims_to_be_is_a_text(kind: str | None, body: bytes) -> None:
-    """Its status counts as that of any other answer."""
+    """An answer of another content type is text with its status."""
     found = connect(SETTINGS).transport.serializers.loads(body, kind)
     assert body.decode(errors="replace") == found
 
 
 def bulk_answer() -> bytes:
-    """Of five items: two were taken, one was there, one has to wait, one is refused."""
+    """Of five items two are created, one exists, one is retryable, one is rejected."""
     refused = {"type": "document_parsing_exception", "reason": "no", "caused_by": {"reason": "deeper"}}
     items: list[dict[str, Any]] = [
         {"status": 201},
@@ -122,7 +122,7 @@ def bulk_answer() -> bytes:
 
 @given(st.integers(0, 2**32))
 def test_a_bent_bulk_answer_settles_nothing_that_the_cluster_did_not(seed: int) -> None:
-    """An item has the outcome that the cluster gave it, or is asked again; no other becomes a dead letter."""
+    """An item has the cluster's outcome, or is retried; no other item becomes a dead letter."""
     truth = verdicts_of(orjson.loads(bulk_answer()), 5)
     answer = bent(Answer(200, JSON, bulk_answer()), random.Random(seed))
     try:
@@ -136,7 +136,7 @@ def test_a_bent_bulk_answer_settles_nothing_that_the_cluster_did_not(seed: int) 
 
 @given(st.integers(0, 3), st.binary(max_size=3), st.integers(0, 90), st.integers(0, 3))
 def test_what_all_bulk_answers_say_is_read_as_any_other(items: int, put_in: bytes, at: int, instead_of: int) -> None:
-    """The short way for documents that were all created gives what reading gives, and takes nothing else for it."""
+    """The shortcut for answers with created items only equals the full reading, and accepts nothing else."""
     said = b'{"errors":false,"items":[' + b",".join([b'{"create":{"status":201}}'] * items) + b"]}"
     assert orjson.loads(said) == json_of(said)
     other = said[:at] + put_in + said[at + instead_of :]
@@ -151,7 +151,7 @@ def test_what_all_bulk_answers_say_is_read_as_any_other(items: int, put_in: byte
 
 @given(wrong=st.integers(0, 5), seed=st.integers(0, 2**32))
 def test_what_may_be_there_is_never_taken_for_missing(wrong: int, seed: int) -> None:
-    """However one of the answers to a look-up is bent: the truth comes out, or an error and it is asked again."""
+    """With any faulty answer a look-up gives the truth or an error."""
     stream, tape = "logs-neuroflow.app-x", Tape()
     backing = {f".ds-{stream}-{n}": {"settings": {"index": {"uuid": f"u{n}"}}} for n in range(20)}
     found = {"hits": {"total": {"value": 2}, "hits": [{"_id": "a"}, {"_id": "b"}]}}
@@ -172,7 +172,7 @@ def test_what_may_be_there_is_never_taken_for_missing(wrong: int, seed: int) -> 
 
 @given(st.integers(0, 2**32))
 def test_any_refusal_is_a_sentence(seed: int) -> None:
-    """However the body of a refusal is bent, it is explained, in few words."""
+    """Any body of an error gives a short sentence."""
     answer = bent(Answer(503, JSON, REFUSED), random.Random(seed))
     body = connect(SETTINGS).transport.serializers.loads(answer.body, answer.headers.get("content-type"))
     error = ApiError("no", meta(answer.status, **answer.headers), body)

@@ -14,7 +14,7 @@ NAMES = [asset.name for asset in assets()]
 
 
 def test_templates_have_their_contract_names() -> None:
-    """Five log streams and the run documents, each with a template."""
+    """Five log streams and the run documents have a template each."""
     indices = {asset.name: asset.body for asset in assets() if asset.kind == "index_template"}
     streams = {f"logs-neuroflow.{dataset}" for dataset in ("app", "workflow", "celery", "pipeline", "audit")}
     assert set(indices) == {*streams, "neuroflow-runs"}
@@ -27,7 +27,7 @@ def test_templates_have_their_contract_names() -> None:
 
 @pytest.mark.parametrize("asset", assets(), ids=lambda asset: asset.name)
 def test_every_object_says_whose_it_is(asset: module.Asset) -> None:
-    """Whoever finds an object in the cluster sees who put it there, in which version, and what for."""
+    """Each template names its owner, its version and its purpose."""
     meta = asset.body["_meta"]
     assert meta["managed_by"] == "neuroflow-ship"
     assert meta["version"] == asset.body["version"] >= 1
@@ -35,7 +35,7 @@ def test_every_object_says_whose_it_is(asset: module.Asset) -> None:
 
 
 def test_compositions_resolve_in_order() -> None:
-    """An index template names component templates that are put before it, or that may be missing."""
+    """An index template is put after its component templates, except those that may be missing."""
     for at, asset in enumerate(assets()):
         needed = set(asset.body.get("composed_of", ())) - set(
             asset.body.get("ignore_missing_component_templates", ())

@@ -1,4 +1,4 @@
-"""What a cluster says of templates, mappings and privileges, bent in every way: nothing raises."""
+"""Faulty answers about templates, mappings and privileges raise nothing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ JSON = st.recursive(
 
 @given(st.dictionaries(KEYS, JSON))
 def test_pure_readers_take_anything(answer: dict[str, Any]) -> None:
-    """Whatever stands where something else is expected."""
+    """A value of another type raises nothing."""
     assert isinstance(faults(answer, LINES), list)
     assert len(NEEDS) == len(lacking(answer, streams_of("n"), "neuroflow-runs-n"))
 
@@ -50,7 +50,7 @@ def cluster() -> Any:
 def test_bent_answers_end_nothing(
     cluster: Any, templates: Any, simulated: Any, mapping: Any, privileges: Any, caps: Any
 ) -> None:
-    """An answer that can't be understood is no answer: a sentence, or nothing found out."""
+    """A faulty answer gives a sentence, or counts as unknown."""
     fake, client = cluster
     fake.otherwise = {
         "POST /_index_template/_simulate": product(200, {"template": {"mappings": simulated}}),

@@ -32,7 +32,7 @@ def test_small_distribution_lacks_types_and_failure_store() -> None:
 
 
 def test_mixed_cluster_is_as_poor_as_its_poorest_node() -> None:
-    """What one node lacks can't be asked of the cluster."""
+    """A cluster has only the capabilities that all its nodes have."""
     without_wildcard = tuple(name for name in FULL_MODULES if name != "wildcard")
     able = capabilities(nodes(("9.5.3", FULL_MODULES), ("8.17.0", without_wildcard)))
     assert able == Capabilities(frozenset({"wildcard"}), failure_store=False)
@@ -41,62 +41,46 @@ def test_mixed_cluster_is_as_poor_as_its_poorest_node() -> None:
 @pytest.mark.parametrize(
     ("version", "has"),
     [
-        ("8.17.4", False),
-        ("8.18.9", False),
-        ("8.19.0", True),
-        ("9.0.8", False),
-        ("9.1.0-SNAPSHOT", True),
-        ("10.0.0", True),
-        ("?", False),
+        ("8.17.4", False), ("8.18.9", False), ("8.19.0", True), ("9.0.8", False), ("9.1.0-SNAPSHOT", True),
+        ("10.0.0", True), ("?", False),
     ],
-)
+)  # fmt: skip
 def test_failure_store_by_version(version: str, has: bool) -> None:
     """It came with 8.19 and 9.1; 9.0 is older than 8.19."""
     assert capabilities(nodes((version, FULL_MODULES))).failure_store is has
 
 
 def test_no_description_means_full() -> None:
-    """A cluster that lists no modules is managed by others, and full."""
+    """A cluster that lists no modules counts as complete."""
     assert capabilities({}) == FULL
     assert capabilities({"nodes": {"a": {"version": "9.5.3"}}}) == FULL
 
 
 def test_adapt_replaces_types_and_only_types() -> None:
-    """A type is replaced with all its parameters; a field that is called "type" is a field."""
+    """A type is replaced with its parameters; a field named "type" stays."""
     body = {
         "version": 1,
-        "template": {
-            "mappings": {
-                "properties": {
-                    "type": {"type": "constant_keyword", "value": "logs"},
-                    "error": {"properties": {"type": {"type": "keyword"}, "stack_trace": {"type": "wildcard"}}},
-                    "message": {"type": "match_only_text"},
-                }
-            },
-            "data_stream_options": {"failure_store": {"enabled": True}},
-        },
-    }
+        "template": {"mappings": {"properties": {"type": {"type": "constant_keyword", "value": "logs"},
+         "error": {"properties": {"type": {"type": "keyword"}, "stack_trace": {"type": "wildcard"}}},
+         "message": {"type": "match_only_text"}}}, "data_stream_options": {"failure_store": {"enabled": True}}},
+    }  # fmt: skip
     able = Capabilities(frozenset({"constant_keyword", "wildcard", "match_only_text"}), failure_store=False)
     adapted = adapt(body, able)
     assert adapted["template"] == {
         "mappings": {
             "properties": {
                 "type": {"type": "keyword"},
-                "error": {
-                    "properties": {
-                        "type": {"type": "keyword"},
-                        "stack_trace": {"type": "keyword", "ignore_above": 8191},
-                    }
-                },
+                "error": {"properties": {"type": {"type": "keyword"},
+                 "stack_trace": {"type": "keyword", "ignore_above": 8191}}},
                 "message": {"type": "text"},
             }
         }
-    }
+    }  # fmt: skip
     assert "data_stream_options" in body["template"], "the given body was changed"  # type: ignore[operator]
 
 
 def test_adapt_leaves_a_full_cluster_alone() -> None:
-    """Nothing is taken away that the cluster has or may have."""
+    """On a complete cluster the templates stay unchanged."""
     body = {"template": {"data_stream_options": {}, "mappings": {"properties": {"a": {"type": "wildcard"}}}}}
     assert adapt(body, FULL) == body
 
@@ -105,7 +89,7 @@ def test_adapt_leaves_a_full_cluster_alone() -> None:
     ("version", "mode"), [("8.12.2", None), ("8.16.6", None), ("8.17.0", "logsdb"), ("9.5.3", "logsdb")]
 )
 def test_older_nodes_store_logs_as_any_index(version: str, mode: str | None) -> None:
-    """Before 8.17 a node refuses a template with that mode; everything else of the settings stays."""
+    """Before 8.17 the logsdb mode is left out, since the node rejects it; other settings stay."""
     settings = {"index": {"mode": "logsdb", "sort": {"field": ["service.name"]}}}
     adapted = adapt({"template": {"settings": settings}}, capabilities(nodes((version, FULL_MODULES))))
     left = adapted["template"]["settings"]["index"]

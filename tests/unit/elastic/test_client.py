@@ -40,19 +40,19 @@ MISSING = {
         (
             (
                 "https://es.lab:9200 rejects the credentials (401): check api_key or username and password; "
-                "it said: security_exception: no"
+                "reason: security_exception: no"
             ),
             refusal(401, REASON),
         ),
         (
-            "https://es.lab:9200 refuses this (403): the key lacks a privilege; it said: security_exception: no",
+            "https://es.lab:9200 refuses this (403): the API key lacks a privilege; reason: security_exception: no",
             refusal(403, REASON),
         ),
         ("https://es.lab:9200 answered 503: busy", refusal(503, "busy")),
         (
             (
-                "https://es.lab:9200 is only partly there (503): shards that this needs have no node just now, as "
-                f"while one starts or is away; try again in a moment; it said: {PHASE}: missing [a][0]"
+                "https://es.lab:9200 is only partly available (503): shards that this needs have no node at the "
+                f"moment, for example while one starts; try again later; reason: {PHASE}: missing [a][0]"
             ),
             refusal(503, MISSING),
         ),
@@ -72,6 +72,20 @@ MISSING = {
             "https://es.lab:9200: TLS failed: self-signed; check ca_certs, ca_fingerprint and the host's name",
             TlsError("self-signed"),
         ),
+        (
+            (
+                "https://es.lab:9200: TLS failed: [SSL: WRONG_VERSION_NUMBER] wrong version number; it answers "
+                "without TLS: write http://, or the port that takes https"
+            ),
+            TlsError("[SSL: WRONG_VERSION_NUMBER] wrong version number"),
+        ),
+        (
+            (
+                "https://es.lab:9200 can't be reached: it closed the connection without an answer (is it stopping, "
+                "or does it take https:// only?)"
+            ),
+            TransportConnectionError("('Connection aborted.', RemoteDisconnected('Remote end closed connection'))"),
+        ),
         ("https://es.lab:9200 did not answer within 30 s", ConnectionTimeout("late")),
         (
             "https://es.lab:9200 can't be reached: connection refused (is it running, is the port right?)",
@@ -87,12 +101,12 @@ MISSING = {
     ],
 )  # fmt: skip
 def test_errors_are_sentences(sentence: str, error: Exception) -> None:
-    """Where, what, and what to look at; never the password of the URL."""
+    """The sentence names place, fault and remedy, and never the URL's password."""
     assert sentence == explain(error, SETTINGS)
 
 
 def security(status: int, told: int | None = None, **more: object) -> dict[str, object]:
-    """What Elasticsearch's security says, without a mark of the product."""
+    """An answer of Elasticsearch's security, without the product header."""
     cause = {"type": "security_exception", "reason": "no", "header": {"WWW-Authenticate": ["ApiKey"]}}
     return {"error": {"root_cause": [cause], **cause}, "status": status if told is None else told, **more}
 
@@ -103,7 +117,7 @@ OTHER = "(that was a proxy or another service, not Elasticsearch)"
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_security_speaks_for_elasticsearch(status: int) -> None:
-    """Its refusals bear no mark and are known by what they say; an outer type may hide the one that tells."""
+    """Security's errors lack the product header and are recognised by their content, also below an outer type."""
     assert is_genuine(refusal(status, security(status), {}))
     assert is_genuine(refusal(status, security(status), ASKS))
     outer = {"error": {"root_cause": [{"type": "security_exception"}], "type": "exception"}, "status": status}
@@ -120,27 +134,26 @@ def test_security_speaks_for_elasticsearch(status: int) -> None:
         (403, {"message": "security_exception", "status": 403}),
         (401, {"error": {"root_cause": "security_exception", "type": "security_exception"}, "status": 401}),
         (401, {"error": {"root_cause": [None, "security_exception"], "type": "x"}, "status": 401}),
-        (401, security(401, 403)),
-        (400, security(400)),
-        (502, security(502)),
-        (401, None),
-        (401, []),
+        (401, security(401, 403)), (400, security(400)), (502, security(502)), (401, None), (401, []),
     ],
-)
+)  # fmt: skip
 def test_proxies_stay_proxies(status: int, body: object) -> None:
-    """Whatever else a refusal looks like, and whatever header asks for a password: it is not Elasticsearch's."""
+    """Other 401 and 403 answers do not count as Elasticsearch's."""
     assert not is_genuine(refusal(status, body, ASKS))
     assert OTHER in explain(refusal(status, body, ASKS), SETTINGS)
 
 
 def test_too_large_blames_nobody() -> None:
-    """Elasticsearch and proxies refuse what is too large alike, without a word."""
+    """A 413 may come from Elasticsearch or a proxy."""
     sentence = explain(refusal(413, None, {}), SETTINGS)
-    assert "https://es.lab:9200 answered 413: the request is larger than it, or a proxy before it, takes" == sentence
+    assert (
+        "https://es.lab:9200 answered 413: the request is larger than Elasticsearch, or a proxy before it, accepts"
+        == sentence
+    )
 
 
 def test_real_refusal_is_explained() -> None:
-    """As the client itself words it."""
+    """A refused connection is explained, as the client words it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         settings = Elasticsearch(hosts=[f"http://elastic:hunter2@127.0.0.1:{free.getsockname()[1]}"])
@@ -162,7 +175,7 @@ def test_real_refusal_is_explained() -> None:
     ],
 )
 def test_places_have_no_credentials(place: str, settings: Elasticsearch) -> None:
-    """Hosts or the name of the cloud, with whatever precedes an @ left out."""
+    """The place is hosts or cloud name, without anything before an @."""
     assert place == where(settings)
 
 
@@ -172,24 +185,20 @@ def test_places_have_no_credentials(place: str, settings: Elasticsearch) -> None
         ("security_exception: no", REASON),
         ("t: r", {"error": {"type": "t", "reason": "r"}}),
         (f"{PHASE}: missing [a][0]", MISSING),
-        (
-            "t: shard",
-            {"error": {"type": "x", "reason": None, "failed_shards": [{"reason": {"type": "t", "reason": "shard"}}]}},
-        ),
+        ("t: shard",
+         {"error": {"type": "x", "reason": None,
+         "failed_shards": [{"reason": {"type": "t", "reason": "shard"}}]}}),
         ("t: None", {"error": {"type": "t", "root_cause": [], "failed_shards": []}}),
-        ("plain", {"error": "plain"}),
-        ("r", {"reason": "r"}),
-        ("x" * 300, "x" * 1000),
-        ("None", None),
+        ("plain", {"error": "plain"}), ("r", {"reason": "r"}), ("x" * 300, "x" * 1000), ("None", None),
     ],
-)
+)  # fmt: skip
 def test_reasons_are_found(reason: str, body: object) -> None:
-    """However an error answer is shaped."""
+    """The reason is found in error answers of every form."""
     assert reason == reason_of(body)
 
 
 def test_compression_is_gzip() -> None:
-    """Whatever library does it, anybody can unpack it, and equal bodies stay equal."""
+    """The body is valid gzip, and equal bodies give equal bytes."""
     body = b'{"a": 1}\n' * 1000
     assert body == gzip.decompress(compress(body))
     assert len(compress(body)) < len(body) / 10
@@ -206,7 +215,7 @@ def test_compression_is_gzip() -> None:
     ],
 )
 def test_credentials_are_sent(header: str | None, settings: Elasticsearch) -> None:
-    """The key before the password, and no retries of the client's own."""
+    """An API key comes before a password, and the client does not retry by itself."""
     client = connect(settings)
     assert header == client._headers.get("authorization")
     assert (0, False) == (client._max_retries, client._retry_on_timeout)
@@ -217,7 +226,7 @@ CLOUD = Elasticsearch(cloud_id="my-cluster:ZXMuaW8kYWJj")
 
 
 def test_every_address_is_its_own() -> None:
-    """Each with its own login, which no other host is shown; certificates concern only who speaks TLS."""
+    """Each address has its own login, which other hosts do not get; certificates apply to TLS addresses only."""
     hosts = ["https://u:p%C3%A4@a:1/x", "http://b:2", "https://c", "http://token@d:4", "http://other@b:2"]
     client = connect(Elasticsearch(hosts=hosts, ca_certs=str(CERTIFICATE), ca_fingerprint="0F" * 32))
     nodes = sorted(client.transport.node_pool.all(), key=lambda node: node.host)  # the pool shuffles them
@@ -232,7 +241,7 @@ def test_every_address_is_its_own() -> None:
 
 @pytest.mark.parametrize("settings", [CLOUD, Elasticsearch(hosts=["http://es:9200"])])
 def test_a_body_is_compressed_once(monkeypatch: pytest.MonkeyPatch, settings: Elasticsearch) -> None:
-    """For Elastic Cloud the client would compress once more, and nobody could read it."""
+    """The client does not compress a body again, also for Elastic Cloud."""
     client = connect(settings)
     (node,) = client.transport.node_pool.all()
     assert isinstance(node, FastGzipNode)
@@ -250,7 +259,7 @@ def test_a_body_is_compressed_once(monkeypatch: pytest.MonkeyPatch, settings: El
 
 
 def test_cloud_ids_lead_to_a_host() -> None:
-    """By TLS, at the port that it names."""
+    """A cloud id gives a host with TLS and its port."""
     client = connect(CLOUD)
     assert ["https://abc.es.io:443"] == [node.base_url for node in client.transport.node_pool.all()]
     client.close()

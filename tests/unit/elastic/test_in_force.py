@@ -1,4 +1,4 @@
-"""Which template wins, and what a mapping does otherwise than ours."""
+"""Which index template takes precedence, and how a mapping differs from ours."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ OURS = Template("logs-neuroflow.app", ("logs-neuroflow.app-*",), 250)
     ],
 )
 def test_the_highest_priority_wins(name: str, others: list[Template]) -> None:
-    """Of those with a pattern for the name; only a * stands for anything else."""
+    """Of all templates whose pattern matches the name; only * is a wildcard."""
     assert name == winner([OURS, *others], "logs-neuroflow.app-here").name  # type: ignore[union-attr]
     assert name == winner([*others, OURS], "logs-neuroflow.app-here").name  # type: ignore[union-attr]
 
 
 def test_nobody_may_win() -> None:
-    """No template has a pattern for the name."""
+    """No template has a matching pattern."""
     assert winner([OURS], "logs-neuroflow.celery-here") is None
 
 
 def ours(able: Capabilities) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The mappings that our templates make of lines and of runs."""
+    """Our mappings of lines and of runs."""
     bodies = {asset.name: adapt(asset.body, able)["template"].get("mappings", {}) for asset in assets()}
     ecs, fields = bodies["neuroflow-ecs"], bodies["neuroflow-fields"]
     return {**ecs, "properties": ecs["properties"] | fields["properties"]}, bodies["neuroflow-runs"]
@@ -45,7 +45,7 @@ def ours(able: Capabilities) -> tuple[dict[str, Any], dict[str, Any]]:
 
 @pytest.mark.parametrize("missing", [(), tuple(SUBSTITUTES)])
 def test_ours_have_no_fault(missing: tuple[str, ...]) -> None:
-    """As they are put, on a node that lacks nothing and on one that lacks modules."""
+    """Our own mappings have none, on a complete node and on one that lacks modules."""
     lines, runs = ours(Capabilities(missing_types=frozenset(missing)))
     assert [] == faults(lines, LINES)
     assert [] == faults(runs, RUNS)
@@ -60,18 +60,13 @@ def test_ours_have_no_fault(missing: tuple[str, ...]) -> None:
         ("maps event.action as text, not keyword", {"event": {"properties": {"action": {"type": "text"}}}}),
         ("does not map event.action", {"event": {"properties": {}}}),
         ("does not map event.action", {"event": {"type": "flattened"}}),
-        (
-            "maps neuroflow.extra as object, not flattened",
-            {
-                "neuroflow": {
-                    "properties": {"run_id": {"type": "keyword"}, "extra": {"properties": {"a": {"type": "text"}}}}
-                }
-            },
-        ),
+        ("maps neuroflow.extra as object, not flattened",
+         {"neuroflow": {"properties": {"run_id": {"type": "keyword"},
+         "extra": {"properties": {"a": {"type": "text"}}}}}}),
     ],
-)
-def test_faults_are_said(said: str, change: dict[str, Any]) -> None:
-    """Each as what the mapping does, and nothing else."""
+)  # fmt: skip
+def test_faults_are_named(said: str, change: dict[str, Any]) -> None:
+    """Each fault is described by its effect, and nothing else is reported."""
     lines, _ = ours(Capabilities())
     changed = {**lines, "dynamic": change.pop("dynamic", False), "properties": lines["properties"] | change}
     assert [said] == faults(changed, LINES)
@@ -81,7 +76,7 @@ def test_faults_are_said(said: str, change: dict[str, Any]) -> None:
     "mappings", [{}, {"properties": None}, {"properties": {"event": "x", "message": {"type": 1}}}]
 )
 def test_other_shapes_are_faults(mappings: dict[str, Any]) -> None:
-    """Whatever stands where a mapping should: every field lacks."""
+    """Without a valid mapping every field counts as missing."""
     assert len(LINES) + 1 == len(faults(mappings, LINES))
 
 

@@ -10,7 +10,7 @@ from shipper.elastic.outcomes import Outcome, delay, judge, judge_request, may_h
 
 
 def item(status: int, kind: str = "some_exception") -> dict[str, Any]:
-    """A refused item."""
+    """A rejected item."""
     return {"status": status, "error": {"type": kind, "reason": "why"}}
 
 
@@ -29,9 +29,7 @@ def item(status: int, kind: str = "some_exception") -> dict[str, Any]:
         (Outcome.RETRY, item(403, "cluster_block_exception")),
         (Outcome.RETRY, item(400, "index_closed_exception")),
         (Outcome.RETRY, item(400, "validation_exception")),
-        (Outcome.RETRY, {}),
-        (Outcome.RETRY, {"status": "201"}),
-        (Outcome.RETRY, {"status": [201]}),
+        (Outcome.RETRY, {}), (Outcome.RETRY, {"status": "201"}), (Outcome.RETRY, {"status": [201]}),
         (Outcome.RETRY, {"status": 302}),
         (Outcome.UNAUTHORIZED, item(401, "security_exception")),
         (Outcome.UNAUTHORIZED, item(403, "security_exception")),
@@ -44,19 +42,17 @@ def item(status: int, kind: str = "some_exception") -> dict[str, Any]:
         (Outcome.RETRY, {"status": 400, "error": "text"}),
         (Outcome.RETRY, {"status": 400, "error": {"reason": "why"}}),
         (Outcome.RETRY, {"status": 404, "error": {"type": ["index_not_found_exception"]}}),
-        (Outcome.RETRY, {"status": True}),
-        (Outcome.RETRY, {"status": 201.0}),
-        (Outcome.RETRY, {"status": 10**6}),
+        (Outcome.RETRY, {"status": True}), (Outcome.RETRY, {"status": 201.0}), (Outcome.RETRY, {"status": 10**6}),
         (Outcome.RETRY, {"status": None}),
     ],
-)
+)  # fmt: skip
 def test_items_are_judged_by_themselves(outcome: Outcome, answer: dict[str, Any]) -> None:
-    """Done, done before, later, forbidden, homeless or never."""
+    """Each item is created, exists, retryable, unauthorized, without a template, or dead."""
     assert outcome is judge(answer).outcome
 
 
 def test_reasons_go_to_the_cause() -> None:
-    """The sentence that helps is often the innermost."""
+    """The innermost reason is reported."""
     error = {"type": "document_parsing_exception", "reason": "outer", "caused_by": {"reason": "inner"}}
     verdict = judge({"status": 400, "error": error})
     assert (400, "document_parsing_exception", "outer; inner") == verdict[1:]
@@ -72,18 +68,18 @@ def test_reasons_go_to_the_cause() -> None:
     ],
 )
 def test_requests_are_judged_as_a_whole(outcome: Outcome, statuses: tuple[int, ...]) -> None:
-    """Nothing but a refusal of the body is looked at item by item."""
+    """Except for a rejected body, the status decides for all items."""
     assert {outcome} == {judge_request(status) for status in statuses}
 
 
 def test_only_elasticsearch_judges_documents() -> None:
-    """A proxy that answers 400 knows nothing of them; what is too large for it is too large."""
+    """A 400 of a proxy is retried; a 413 counts as too large."""
     assert [Outcome.RETRY, Outcome.DEAD] == [judge_request(status, genuine=False) for status in (400, 413)]
 
 
 @pytest.mark.parametrize(("status", "unclear"), [(200, True), (408, True), (504, True), (429, False), (403, False)])
 def test_some_answers_leave_open_what_became_of_the_documents(status: int, *, unclear: bool) -> None:
-    """A gateway that gave up waiting does not know whether they were taken."""
+    """After a gateway's time-out the documents count as maybe sent."""
     assert unclear is may_have_indexed(status)
 
 

@@ -1,4 +1,4 @@
-"""What `install` decides, against a cluster of canned answers."""
+"""The decisions of `install`, with prepared answers of a cluster."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ class Cluster:
         self.puts: list[str] = []
 
     def answer(self, method: str, path: str, body: Any) -> Answer:
-        """What the cluster says."""
         if refused := self.refuse(method, path, body):
             return refused
         if path == "/_nodes/plugins":
@@ -43,7 +42,6 @@ class Cluster:
         return (200 if found else 404), {f"{kind}s": found}
 
     def client(self) -> Elasticsearch:
-        """A client of this cluster."""
         cluster = self
 
         class Node(BaseNode):
@@ -69,7 +67,7 @@ def actions(cluster: Cluster) -> set[str]:
 
 
 def test_everything_is_put_once() -> None:
-    """On an empty cluster all is created, component templates first; then there is nothing to do."""
+    """On an empty cluster everything is created, component templates first; a second run changes nothing."""
     cluster = Cluster()
     assert actions(cluster) == {"created"}
     assert cluster.puts == [f"/_{asset.kind}/{asset.name}" for asset in assets()]
@@ -78,7 +76,7 @@ def test_everything_is_put_once() -> None:
 
 
 def test_forbidden_look_at_the_nodes_means_full() -> None:
-    """A key that may not ask for plugins still installs, with the best types."""
+    """A key that may not list plugins installs the complete templates."""
     cluster = Cluster(lambda _, path, __: (403, {"error": "no"}) if path == "/_nodes/plugins" else None)
     assert actions(cluster) == {"created"}
     ecs = cluster.kept["/_component_template/neuroflow-ecs"]["template"]["mappings"]["properties"]
@@ -87,7 +85,7 @@ def test_forbidden_look_at_the_nodes_means_full() -> None:
 
 
 def test_refused_failure_store_is_left_out() -> None:
-    """A cluster that does not know the option gets the template without it, and no update at the next start."""
+    """A cluster that rejects the option gets the template without it, and no update at the next start."""
 
     def refuse(method: str, path: str, body: Any) -> Answer | None:
         if path == "/_nodes/plugins":
@@ -103,7 +101,7 @@ def test_refused_failure_store_is_left_out() -> None:
 
 
 def test_other_refusals_are_errors() -> None:
-    """What the cluster refuses for any other reason is the caller's to explain."""
+    """Any other refusal is raised."""
     cluster = Cluster(lambda method, _, __: (400, {"error": "bad"}) if method == "PUT" else None)
     with pytest.raises(BadRequestError):
         install(cluster.client())
@@ -112,7 +110,7 @@ def test_other_refusals_are_errors() -> None:
 
 
 def test_later_release_is_left_alone() -> None:
-    """An older sidecar beside a newer one does not undo its templates; somebody else's number counts nothing."""
+    """An older sidecar keeps templates of a newer release; another owner's version does not count."""
     cluster = Cluster()
     install(cluster.client())
     runs = cluster.kept["/_index_template/neuroflow-runs"]
@@ -126,44 +124,32 @@ def test_later_release_is_left_alone() -> None:
 
 
 def test_the_clusters_spelling_is_the_same() -> None:
-    """Elasticsearch nests settings, writes numbers and flags as text and adds defaults and stamps."""
+    """Nested settings, numbers as text, defaults and timestamps do not count as differences."""
     wanted = {
-        "version": 1,
-        "data_stream": {},
-        "template": {
-            "settings": {"index.mode": "logsdb", "index": {"sort": {"field": ["a"]}, "x": True, "n": 1}},
-            "mappings": {"dynamic": False},
-            "lifecycle": {"data_retention": "90d"},
-        },
-    }
+        "version": 1, "data_stream": {},
+        "template": {"settings": {"index.mode": "logsdb", "index": {"sort": {"field": ["a"]}, "x": True, "n": 1}},
+         "mappings": {"dynamic": False}, "lifecycle": {"data_retention": "90d"}},
+    }  # fmt: skip
     found = {
-        "version": 1,
-        "created_date_millis": 1795446056417,
+        "version": 1, "created_date_millis": 1795446056417,
         "data_stream": {"hidden": False},
-        "template": {
-            "settings": {"index": {"mode": "logsdb", "sort.field": ["a"], "x": "true", "n": "1"}},
-            "mappings": {"dynamic": "false"},
-            "lifecycle": {"enabled": True, "data_retention": "90d"},
-        },
-    }
+        "template": {"settings": {"index": {"mode": "logsdb", "sort.field": ["a"], "x": "true", "n": "1"}},
+         "mappings": {"dynamic": "false"}, "lifecycle": {"enabled": True, "data_retention": "90d"}},
+    }  # fmt: skip
     assert same(wanted, found)
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"version": 2},
-        {"priority": 3},
-        {"composed_of": ["mine"]},
-        {"data_stream": None},
+        {"version": 2}, {"priority": 3}, {"composed_of": ["mine"]}, {"data_stream": None},
         {"template": {"settings": {"index": {"mode": "logsdb", "more": 1}}}},
-        {"template": {"settings": {"index": {"mode": "standard"}}}},
-        {"template": {"settings": {}}},
+        {"template": {"settings": {"index": {"mode": "standard"}}}}, {"template": {"settings": {}}},
         {"template": {"settings": {"index.mode": "logsdb"}, "mappings": {"dynamic": True}}},
     ],
-)
+)  # fmt: skip
 def test_differences_are_seen(change: dict[str, Any]) -> None:
-    """More, less and other than what we ask for all differ."""
+    """Missing, additional and changed parts are differences."""
     wanted = {"version": 1, "data_stream": {}, "template": {"settings": {"index": {"mode": "logsdb"}}}}
     assert same(wanted, wanted)
     assert not same(wanted, {**wanted, **change})

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import errno
-import multiprocessing
 import os
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -27,12 +26,6 @@ def lines(folder: Path, month: str = "2026_11") -> list[dict[str, Any]]:
     return [orjson.loads(line) for line in text.splitlines()]
 
 
-def write_many(folder: Path, writer: int) -> None:
-    """The work of each of several processes."""
-    for n in range(50):
-        audit_log(folder).record("session", n, "created", user_id=writer)
-
-
 class TestRecord:
     def test_columns(self, tmp_path: Path) -> None:
         """One JSON object a line with every column, in the order of the table; absent values are null."""
@@ -48,16 +41,11 @@ class TestRecord:
     def test_everything_given(self, tmp_path: Path) -> None:
         """All values are kept; details as an object."""
         given: dict[str, Any] = {
-            "id": 7,
-            "old_value": "running",
-            "new_value": "failed",
-            "triggered_by": "callback",
-            "user_id": "anna",
+            "id": 7, "old_value": "running", "new_value": "failed", "triggered_by": "callback", "user_id": "anna",
             "message": "Session status: running -> failed",
             "details": {"exit_code": 1, "nested": [{"a": None}]},
-            "subject_id": 3,
-            "session_id": 12,
-        }
+            "subject_id": 3, "session_id": 12,
+        }  # fmt: skip
         audit_log(tmp_path).record("pipeline_run", 5, "status_changed", **given)
         (line,) = lines(tmp_path)
         assert {key: line[key] for key in given} == given
@@ -147,14 +135,3 @@ class TestDisk:
         (tmp_path / "audit").write_text("a file")
         with pytest.raises(OSError, match="audit"):
             audit_log(tmp_path).record("session", 1, "created")
-
-    def test_processes_share_the_file(self, tmp_path: Path) -> None:
-        """Several processes append whole records to the same file."""
-        context = multiprocessing.get_context("fork")
-        writers = [context.Process(target=write_many, args=(tmp_path, writer)) for writer in range(4)]
-        for process in writers:
-            process.start()
-        for process in writers:
-            process.join()
-        seen = sorted((line["user_id"], line["entity_id"]) for line in lines(tmp_path))
-        assert seen == [(str(writer), n) for writer in range(4) for n in range(50)]

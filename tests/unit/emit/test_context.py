@@ -15,12 +15,7 @@ class TestWorkflowLogContext:
     def test_only_none_is_left_out(self) -> None:
         """Zero and the empty text are values."""
         with WorkflowLogContext(workflow_run_id=0, stage="", pipeline=None, session_id="ses-01", subject_id=0):
-            assert get_contextvars() == {
-                "workflow_run_id": 0,
-                "stage": "",
-                "session_id": "ses-01",
-                "subject_id": 0,
-            }
+            assert get_contextvars() == {"workflow_run_id": 0, "stage": "", "session_id": "ses-01", "subject_id": 0}
         assert get_contextvars() == {}
 
     def test_gives_a_logger(self) -> None:

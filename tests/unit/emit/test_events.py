@@ -18,29 +18,21 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("workflow_completed", {"workflow_run_id": 0, "duration": 3600, "stages": 5}, {}, "info"),
     ("workflow_failed", {"workflow_run_id": 123, "error": "Stage qsiprep failed"}, {}, "error"),
     ("stage_started", {"stage": "bids_conversion"}, {"workflow_run_id": 123}, "info"),
-    (
-        "stage_completed",
-        {"stage": "bids_conversion", "tasks_queued": 0, "duration": 120},
-        {"workflow_run_id": 123},
-        "info",
-    ),
+    ("stage_completed", {"stage": "bids_conversion", "tasks_queued": 0, "duration": 120}, {"workflow_run_id": 123},
+     "info"),
     ("stage_failed", {"stage": "bids_conversion", "errors": ["timeout"]}, {"workflow_run_id": 123}, "error"),
     ("pipeline_queued", {"pipeline": "qsiprep", "run_id": 456}, RUN, "info"),
     ("pipeline_started", {"pipeline": "qsiprep", "run_id": 456}, RUN, "info"),
     ("pipeline_completed", {"pipeline": "qsiprep", "run_id": 456, "duration": 3600.5}, RUN, "info"),
-    (
-        "pipeline_failed",
-        {"pipeline": "qsiprep", "run_id": 456, "error": "Memory limit"},
-        {"duration": 1.5, **RUN},
-        "error",
-    ),
+    ("pipeline_failed", {"pipeline": "qsiprep", "run_id": 456, "error": "Memory limit"}, {"duration": 1.5, **RUN},
+     "error"),
     ("discovery_started", {"path": "/data/dicom"}, {}, "info"),
     ("discovery_session_found", {"subject": "sub-001", "session": "ses-01"}, {}, "info"),
     ("discovery_completed", {"sessions_found": 10}, {}, "info"),
     ("pipeline_log_capture_started", {"run_id": 456, "log_file": "/x.log"}, {}, "debug"),
     ("pipeline_log_capture_completed", {"run_id": 456}, {}, "debug"),
     ("metrics_workflow_completed", {"metrics": {"stages_executed": 1}}, {}, "info"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "needed", "optional", "level"), CASES, ids=[case[0] for case in CASES])

@@ -85,13 +85,11 @@ class FailingZone(tzinfo):
     """A zone that doesn't know."""
 
     def utcoffset(self, _moment: datetime | None) -> timedelta:
-        """Nothing."""
         raise RuntimeError("no")
 
     dst = utcoffset
 
     def tzname(self, _moment: datetime | None) -> str:
-        """Nothing either."""
         raise RuntimeError("no")
 
 
@@ -163,7 +161,6 @@ class EndlessShape:
     shape = itertools.repeat(1)
 
     def item(self) -> int:
-        """The value."""
         return 1
 
 
@@ -193,10 +190,7 @@ def deep() -> Any:
 
 
 GIVEN: dict[str, Callable[[], Any]] = {
-    "fails": Fails,
-    "exception": FailingError,
-    "mapping": FailingMapping,
-    "recursive": recursive,
+    "fails": Fails, "exception": FailingError, "mapping": FailingMapping, "recursive": recursive,
     "dataclass": endless,
     "zone": lambda: datetime(2026, 1, 1, tzinfo=FailingZone()),
     "huge": lambda: 10**5000,
@@ -205,9 +199,7 @@ GIVEN: dict[str, Callable[[], Any]] = {
     "surrogate": lambda: "\udce9",
     "set": lambda: {1, "a"},
     "generator": lambda: (n for n in range(3)),
-    "class": lambda: Fails,
-    "nan": lambda: float("nan"),
-    "deep": deep,
+    "class": lambda: Fails, "nan": lambda: float("nan"), "deep": deep,
     "claims to be a text": lambda: Claims(str),
     "claims to be bytes": lambda: Claims(bytes),
     "claims to be a mapping": lambda: Claims(dict),
@@ -219,11 +211,9 @@ GIVEN: dict[str, Callable[[], Any]] = {
     "generator exit": lambda: Raises(GeneratorExit),
     "endless mapping": EndlessMapping,
     "endless list": lambda: EndlessList([1]),
-    "endless shape": EndlessShape,
-    "logs": Logs,
-    "exception group": caused_by_itself,
+    "endless shape": EndlessShape, "logs": Logs, "exception group": caused_by_itself,
     "memoryview": lambda: memoryview(bytearray(8)).cast("I"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("given", GIVEN.values(), ids=GIVEN)
@@ -238,7 +228,7 @@ class TestAnything:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """As field, event, argument, bound value, context, exception; with both kinds of loggers."""
-        monkeypatch.setattr("shipper.emit.plain._MOST", 500)  # what has no end need not be shown at length here
+        monkeypatch.setattr("shipper.emit.plain._MAX_VALUES", 500)  # what has no end need not be shown at length here
         setup_logging(log_dir=tmp_path, format=form)
         log: Any = get_logger("x")
         plain = logging.getLogger("lib")
@@ -332,15 +322,10 @@ class TestArguments:
     @pytest.mark.parametrize(
         ("event", "arguments"),
         [
-            ("converted", ["sub-01"]),
-            ("pipeline.completed", ["sub-01", 2]),
-            ("%d files", ["many"]),
-            ("%s", ["one", "two"]),
-            ("%s %s", ["one"]),
-            ("100%", ["x"]),
-            ("converted", [{"subject": "sub-01"}]),
+            ("converted", ["sub-01"]), ("pipeline.completed", ["sub-01", 2]), ("%d files", ["many"]),
+            ("%s", ["one", "two"]), ("%s %s", ["one"]), ("100%", ["x"]), ("converted", [{"subject": "sub-01"}]),
         ],
-    )
+    )  # fmt: skip
     def test_that_do_not_fit(self, tmp_path: Path, event: str, arguments: list[Any]) -> None:
         """The event's name stays what it is, and the arguments are kept beside it."""
         setup_logging(log_dir=tmp_path)
@@ -490,14 +475,9 @@ class TestChainsOfTheApplication:
                 log.exception("pipeline.failed", run_id=5, subject="sub-01")
         (line,) = lines(tmp_path)
         assert {
-            "event": "pipeline.failed",
-            "component": "my.app",
-            "level": "error",
-            "service": "neuroflow",
-            "run_id": 5,
-            "subject": "sub-01",
-            "workflow_run_id": 7,
-        }.items() <= line.items()
+            "event": "pipeline.failed", "component": "my.app", "level": "error", "service": "neuroflow",
+            "run_id": 5, "subject": "sub-01", "workflow_run_id": 7,
+        }.items() <= line.items()  # fmt: skip
         assert line["exception"].rstrip().endswith("KeyError: 'x'")
         assert datetime.fromisoformat(line["timestamp"])
         assert not {"_logger", "_name", "exc_info"} & set(line)
@@ -640,13 +620,8 @@ class TestOthers:
         log: Any = get_logger()
         log.log(level, "x")
         expected = {
-            25: ["info"],
-            5: [],
-            "WARNING": ["warning"],
-            "nothing": ["info"],
-            100: ["critical"],
-            None: ["info"],
-        }
+            25: ["info"], 5: [], "WARNING": ["warning"], "nothing": ["info"], 100: ["critical"], None: ["info"],
+        }  # fmt: skip
         assert expected[level] == [line["level"] for line in lines(tmp_path)]
 
     def test_every_method_of_structlogs_loggers(self, tmp_path: Path) -> None:

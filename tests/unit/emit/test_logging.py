@@ -14,7 +14,7 @@ import pytest
 import structlog
 
 import shipper.emit.logging as emit_logging
-from shipper.emit import Rotation, WorkflowLogContext, add_workflow_context, get_logger, setup_logging
+from shipper.emit import WorkflowLogContext, add_workflow_context, get_logger, setup_logging
 
 FULL = Path("/dev/full")  # every write to it fails: no space left on device
 
@@ -158,11 +158,8 @@ class TestRouting:
             get_logger().info("workflow.x", n=n)
             get_logger().info("x", n=n)
         assert sorted(path.name for path in tmp_path.glob("[!.]*")) == [
-            "neuroflow.log",
-            "neuroflow.log.1",
-            "workflow.log",
-            "workflow.log.1",
-        ]
+            "neuroflow.log", "neuroflow.log.1", "workflow.log", "workflow.log.1",
+        ]  # fmt: skip
 
     @staticmethod
     def log_some() -> None:
@@ -393,13 +390,9 @@ class TestStdlibRecords:
         (line,) = lines(tmp_path / "neuroflow.log")
         stamp = line.pop("@timestamp")
         assert line == {
-            "component": "my.lib",
-            "path": "/x",
-            "event": "one of 2\nfailed",
-            "workflow_run_id": 5,
-            "level": "warning",
-            "service": "neuroflow",
-        }
+            "component": "my.lib", "path": "/x", "event": "one of 2\nfailed", "workflow_run_id": 5,
+            "level": "warning", "service": "neuroflow",
+        }  # fmt: skip
         assert stamp.endswith("+00:00")
 
     def test_exceptions_and_stacks(self, tmp_path: Path) -> None:
@@ -442,23 +435,3 @@ class TestStdlibRecords:
             assert other in logging.getLogger().handlers
         finally:
             logging.getLogger().removeHandler(other)
-
-
-class TestForks:
-    def test_children_write_into_the_same_files(self, tmp_path: Path) -> None:
-        """Forked workers log without any setup of their own, rotating together; no line is lost."""
-        setup_logging(log_dir=tmp_path, rotation=Rotation(max_size_mb=0.02, backup_count=100))
-        children = []
-        for child in range(4):
-            pid = os.fork()
-            if not pid:
-                for n in range(300):
-                    get_logger("c").info("x", child=child, n=n)
-                    logging.getLogger("lib").info("workflow.x", extra={"child": child, "n": n})
-                os._exit(0)
-            children.append(pid)
-        assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * 4
-        expected = [(child, n) for child in range(4) for n in range(300)]
-        for name in ("neuroflow.log", "workflow.log"):
-            written = [line for path in tmp_path.glob(f"{name}*") for line in lines(path)]
-            assert sorted((line["child"], line["n"]) for line in written) == expected

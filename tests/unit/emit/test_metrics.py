@@ -27,22 +27,13 @@ class TestCollector:
             "workflow_run_id": 1,
             "started_at": metrics.started_at.isoformat(),
             "completed_at": metrics.completed_at.isoformat(),
-            "stages_executed": 2,
-            "stages_successful": 1,
-            "stages_failed": 1,
-            "pipelines_queued": 3,
-            "pipelines_completed": 2,
-            "pipelines_failed": 1,
+            "stages_executed": 2, "stages_successful": 1, "stages_failed": 1, "pipelines_queued": 3,
+            "pipelines_completed": 2, "pipelines_failed": 1,
             "stage_durations": {"bids": 1.5, "qsiprep": 2.5},
             "total_duration_seconds": (metrics.completed_at - metrics.started_at).total_seconds(),
-        }
+        }  # fmt: skip
         assert events == [
-            {
-                "component": "metrics",
-                "event": "metrics.workflow_completed",
-                "log_level": "info",
-                "metrics": shown,
-            }
+            {"component": "metrics", "event": "metrics.workflow_completed", "log_level": "info", "metrics": shown}
         ]
 
     def test_unknown_workflows_are_ignored(self) -> None:
@@ -113,11 +104,8 @@ class TestCollector:
             metrics = collector.complete_workflow(5)
             assert collector.complete_workflow([1, 2]) is not None
         assert (1, 1, 3, 1) == (
-            metrics.stages_failed,
-            metrics.stages_successful,
-            metrics.pipelines_queued,
-            metrics.pipelines_completed,
-        )
+            metrics.stages_failed, metrics.stages_successful, metrics.pipelines_queued, metrics.pipelines_completed,
+        )  # fmt: skip
         assert {"['a']": 90.0, "b": 1} == metrics.stage_durations
 
     def test_one_for_the_process(self) -> None:

@@ -44,11 +44,9 @@ class Standing:
         self.dtype = type("Dtype", (), {"kind": kind})
 
     def item(self) -> Any:
-        """What it stands for."""
         return self._own
 
     def astype(self, unit: str) -> Standing:
-        """The same in other units."""
         assert unit == "timedelta64[us]"
         return Standing(timedelta(seconds=1.5))
 
@@ -60,7 +58,6 @@ class Bare:
     """One without a shape."""
 
     def item(self) -> bool:
-        """What it stands for."""
         return False
 
 

@@ -93,32 +93,6 @@ class TestTogether:
         assert [process.exitcode for process in children] == [0] * 3
         self.check(tmp_path, 5)
 
-    @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")  # that is the case
-    def test_fork_while_another_thread_writes(self, tmp_path: Path) -> None:
-        """The child does not wait for a mutex whose holder does not exist in it, and does not share the lock."""
-        file = RotatingFile(tmp_path / "a.log", small())
-        held = threading.Event()
-        release = threading.Event()
-
-        def hold() -> None:
-            with file._mutex:
-                held.set()
-                release.wait()
-
-        thread = threading.Thread(target=hold)
-        thread.start()
-        held.wait()
-        pid = os.fork()
-        if not pid:
-            signal.alarm(20)  # instead of hanging for ever
-            file.write(b"child\n")
-            os._exit(0)
-        _, status = os.waitpid(pid, 0)
-        release.set()
-        thread.join()
-        assert os.waitstatus_to_exitcode(status) == 0
-        assert logs(tmp_path) == {"a.log": b"child\n"}
-
 
 class TestRotation:
     def test_oldest_goes_and_the_rest_shift(self, tmp_path: Path) -> None:
@@ -150,11 +124,8 @@ class TestRotation:
             (tmp_path / name).write_text(f"{name}\n")
         RotatingFile(tmp_path / "a.log", small(10, 3)).write(b"new line\n")
         assert logs(tmp_path) == {
-            "a.log": b"new line\n",
-            "a.log.1": b"a.log\n",
-            "a.log.2": b"a.log.2\n",
-            "a.log.3": b"a.log.3\n",
-        }
+            "a.log": b"new line\n", "a.log.1": b"a.log\n", "a.log.2": b"a.log.2\n", "a.log.3": b"a.log.3\n",
+        }  # fmt: skip
 
     @pytest.mark.parametrize(
         "rotation", [NEVER, Rotation(max_size_mb=None), Rotation(max_size_mb=0.00001, backup_count=0)]
@@ -240,15 +211,11 @@ class TestRotationSettings:
     @pytest.mark.parametrize(
         "wrong",
         [
-            {"max_size": 1},
-            {"max_size_mb": -1},
+            {"max_size": 1}, {"max_size_mb": -1},
             {"max_size_mb": float("nan")},
-            {"max_size_mb": "100"},
-            {"max_size_mb": True},
-            {"backup_count": -1},
-            {"backup_count": 1.5},
+            {"max_size_mb": "100"}, {"max_size_mb": True}, {"backup_count": -1}, {"backup_count": 1.5},
         ],
-    )
+    )  # fmt: skip
     def test_mistakes_are_named(self, wrong: dict[str, Any]) -> None:
         """The message names the key."""
         with pytest.raises(ValueError, match=f"rotation: {next(iter(wrong))}: "):

@@ -1,4 +1,4 @@
-"""A Kibana that stands in, and files to put into it."""
+"""A stand-in for Kibana, and a few files to install."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Clients = Callable[..., KibanaClient]
 
 @pytest.fixture
 def kibana() -> Iterator[KibanaStandIn]:
-    """It is up and empty."""
+    """A stand-in without objects."""
     with running(KibanaStandIn()) as stand_in:
         yield stand_in
 
@@ -31,7 +31,7 @@ def files(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def client(kibana: KibanaStandIn) -> Iterator[Clients]:
-    """Makes clients of it; what is not given is as nobody configured it."""
+    """Makes clients of it; without arguments they have the default configuration."""
     made: list[KibanaClient] = []
 
     def make(url: str | None = None, *, cluster: dict[str, Any] | None = None, **section: Any) -> KibanaClient:

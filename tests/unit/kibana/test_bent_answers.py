@@ -1,4 +1,4 @@
-"""Whatever is answered in Kibana's place: a sentence, or what would be done otherwise."""
+"""Whatever a server answers in Kibana's place, setup gives a sentence or the usual result."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.unit.kibana_stand_in import KibanaStandIn
 
 @pytest.mark.parametrize("state", ["empty", "there", "changed", "refused"])
 def test_setup_survives_any_answer(client: Clients, kibana: KibanaStandIn, files: Path, state: str) -> None:
-    """One answer of those that a setup gets is bent, or all from that one on."""
+    """One answer of a setup is faulty, or all from that one on."""
 
     def put() -> list[str]:
         report = install_kibana(

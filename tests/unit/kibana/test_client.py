@@ -19,18 +19,16 @@ BASIC = "Basic " + base64.b64encode(b"elastic:hunter2").decode()
 
 
 class Clock:
-    """Time that passes only while somebody sleeps."""
+    """A clock that only sleeping moves."""
 
     def __init__(self) -> None:
         self.now = 1000.0
         self.slept: list[float] = []
 
     def __call__(self) -> float:
-        """The time, in seconds."""
         return self.now
 
     def sleep(self, seconds: float) -> None:
-        """Let it pass."""
         self.slept.append(seconds)
         self.now += seconds
 
@@ -48,7 +46,7 @@ class Clock:
 def test_credentials_are_kibanas_else_the_clusters(
     client: Clients, kibana: KibanaStandIn, expected: str | None, section: Any, cluster: Any
 ) -> None:
-    """One key may do for both."""
+    """Without credentials of its own Kibana gets the cluster's."""
     client(cluster=cluster, **section).ask("POST", "/api/saved_objects/_export", {"type": ["tag"]})
     (request,) = kibana.requests
     assert expected == request.headers.get("authorization")
@@ -56,7 +54,7 @@ def test_credentials_are_kibanas_else_the_clusters(
 
 
 def test_credentials_in_the_address_go_before_the_clusters(client: Clients, kibana: KibanaStandIn) -> None:
-    """And are not a part of what is printed."""
+    """Credentials in the address take precedence, and are not printed."""
     made = client(kibana.url.replace("//", "//elastic:hunter2@"), cluster={"api_key": "e"})
     made.ask("GET", "/api/alerting/_health")
     assert BASIC == kibana.requests[0].headers["authorization"]
@@ -64,7 +62,7 @@ def test_credentials_in_the_address_go_before_the_clusters(client: Clients, kiba
 
 
 def test_spaces_and_base_paths_are_parts_of_the_path(client: Clients) -> None:
-    """The default space has no name there; a slash at the end of the address changes nothing."""
+    """The default space adds nothing to the path; a trailing slash changes nothing."""
     with running(KibanaStandIn(base="/kibana", spaces={"default", "lab"})) as kibana:
         for url in (kibana.url, f"{kibana.url}/"):
             assert client(url).ask("GET", "/api/alerting/_health").ok
@@ -75,8 +73,8 @@ def test_spaces_and_base_paths_are_parts_of_the_path(client: Clients) -> None:
         assert expected * 2 == [request.path.removeprefix("/kibana") for request in kibana.requests]
 
 
-def test_a_space_that_is_not_there_is_said(client: Clients, kibana: KibanaStandIn) -> None:
-    """Kibana would write into it, and nobody would ever see that."""
+def test_a_missing_space_is_an_error(client: Clients, kibana: KibanaStandIn) -> None:
+    """Kibana would otherwise write into an invisible space."""
     with pytest.raises(KibanaError) as said:
         client(space="nope").check_space()
     assert f"{kibana.url} has no space 'nope': create it in Kibana under Spaces, or change kibana.space" == str(
@@ -89,7 +87,7 @@ def test_a_space_that_is_not_there_is_said(client: Clients, kibana: KibanaStandI
 
 
 def test_a_key_that_may_not_look_at_spaces_goes_on(client: Clients, kibana: KibanaStandIn) -> None:
-    """What it may do in the space shows when it does it; other refusals end it."""
+    """A 403 for the list of spaces is ignored; other errors end the command."""
     kibana.instead = deque([problem(403, "Unauthorized"), problem(401, "Unauthorized"), page(404, "Not Found")])
     lab = client(space="lab")
     lab.check_space()
@@ -100,7 +98,7 @@ def test_a_key_that_may_not_look_at_spaces_goes_on(client: Clients, kibana: Kiba
 
 
 def test_a_kibana_that_is_starting_is_waited_for(client: Clients, kibana: KibanaStandIn) -> None:
-    """And that is said once."""
+    """503 and 429 are retried, with one message."""
     kibana.instead = deque([STARTING, STARTING, problem(429, "busy")])
     clock, told = Clock(), list[str]()
     answer = client(clock=clock, sleep=clock.sleep, say=told.append).ask("GET", "/api/alerting/_health")
@@ -110,7 +108,7 @@ def test_a_kibana_that_is_starting_is_waited_for(client: Clients, kibana: Kibana
 
 
 def test_waiting_ends(client: Clients, kibana: KibanaStandIn) -> None:
-    """After a minute in all, however many requests there are."""
+    """All requests together wait for at most a minute."""
     kibana.instead = deque([STARTING] * 1000)
     clock = Clock()
     made = client(clock=clock, sleep=clock.sleep)
@@ -120,7 +118,7 @@ def test_waiting_ends(client: Clients, kibana: KibanaStandIn) -> None:
 
 
 def test_what_does_not_answer_is_a_sentence(client: Clients, kibana: KibanaStandIn) -> None:
-    """A closed port, a silent one, one that speaks no TLS."""
+    """A closed port, a silent one, and one without TLS give sentences."""
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
@@ -136,7 +134,7 @@ def test_what_does_not_answer_is_a_sentence(client: Clients, kibana: KibanaStand
 
 
 def test_configuration_that_leads_nowhere_is_refused(client: Clients, tmp_path: Path) -> None:
-    """Before anything is sent."""
+    """Unusable addresses and certificates raise before any request."""
     with pytest.raises(ConfigError, match=r"^neuroflow.yaml: kibana.url is missing; write it like http"):
         KibanaClient(Config(path=Path("neuroflow.yaml"), log_dir=tmp_path), say=print)
     with pytest.raises(ValueError, match="can't be read: No such file"):
@@ -150,12 +148,12 @@ def test_configuration_that_leads_nowhere_is_refused(client: Clients, tmp_path: 
     [
         ("Kibana's url 'kibana:5601' is not a URL", "kibana:5601"),
         ("Kibana's url 'kibana:5601#/x' is not a URL", "http://u:hunter2@kibana:5601#/x"),
-        ("leads into Kibana", "http://kibana:5601/app/dashboards"),
-        ("leads into Kibana", "https://lab/kibana/s/space"),
+        ("is a page in Kibana", "http://kibana:5601/app/dashboards"),
+        ("is a page in Kibana", "https://lab/kibana/s/space"),
     ],
 )
 def test_addresses_are_checked(sentence: str, url: str) -> None:
-    """One copied from a browser leads too far."""
+    """An address with a page's path is refused."""
     with pytest.raises(ValueError, match=sentence) as said:
         Kibana(url=url)
     assert "url 'http://u:hunter2" not in str(said.value)
@@ -163,6 +161,6 @@ def test_addresses_are_checked(sentence: str, url: str) -> None:
 
 
 def test_the_space_is_a_spaces_id() -> None:
-    """Lower case, digits, hyphen and underscore: what Kibana takes."""
+    """It consists of lower-case letters, digits, hyphens and underscores."""
     with pytest.raises(ValueError, match="space"):
         Kibana(space="My Lab")

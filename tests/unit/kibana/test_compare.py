@@ -16,7 +16,7 @@ def tag(description: str = DIGEST, **more: Any) -> dict[str, Any]:
 
 
 def board(**more: Any) -> dict[str, Any]:
-    """A dashboard as our file has it, unless told."""
+    """A dashboard, unchanged by default."""
     one = {
         "type": "dashboard",
         "id": "d",
@@ -28,7 +28,7 @@ def board(**more: Any) -> dict[str, Any]:
 
 
 def actions(*found: dict[str, Any]) -> list[str]:
-    """What would be done about the tag and the dashboard."""
+    """The actions for the tag and the dashboard."""
     return [change.action for change in changes([tag(), board()], as_ours(found))]
 
 
@@ -39,32 +39,25 @@ def actions(*found: dict[str, Any]) -> list[str]:
         (True, {"a": 1}, {"a": 1.0}),
         (True, {"a": {}, "b": [], "c": None, "d": ""}, {}),
         (True, {"a": ""}, {"a": None}),
-        (True, {}, None),
-        (False, {"a": 1}, {}),
-        (False, {"a": 1}, None),
-        (False, {"a": 1}, [1]),
+        (True, {}, None), (False, {"a": 1}, {}), (False, {"a": 1}, None), (False, {"a": 1}, [1]),
         (False, {"a": 1}, {"a": True}),
         (False, {"a": 1}, {"a": "1"}),
         (False, {"a": None}, {"a": 0}),
-        (False, [], [1]),
-        (False, [1], None),
-        (False, [1], [1, 2]),
-        (False, [1, 2], [2, 1]),
-        (False, ["a"], "a"),
+        (False, [], [1]), (False, [1], None), (False, [1], [1, 2]), (False, [1, 2], [2, 1]), (False, ["a"], "a"),
     ],
-)
+)  # fmt: skip
 def test_leaves_are_compared(verdict: bool, wanted: Any, found: Any) -> None:
-    """What was added doesn't count, what is empty with us may be missing, and types count."""
+    """Additional values do not count, empty ones may be missing, and types count."""
     assert verdict is holds(wanted, found)
 
 
 def written(at: str | None = AT, *, description: str = DIGEST, **more: Any) -> list[dict[str, Any]]:
-    """What the space holds: the tag, written at ``AT``, and a dashboard."""
+    """The content of the space: the tag, written at ``AT``, and a dashboard."""
     return [{**tag(description), "updated_at": AT}, {**board(), "updated_at": at, **more}]
 
 
 def test_what_was_written_with_our_tag_is_unchanged() -> None:
-    """In whatever shape this Kibana keeps it; the tag is an object like the others."""
+    """An object with the tag's time counts as unchanged, in any form; the tag is compared like others."""
     assert ["created", "created"] == actions()
     assert ["unchanged", "unchanged"] == actions(*written())
     assert ["unchanged", "unchanged"] == actions(*written(attributes={"panels": []}, typeMigrationVersion="10.3.0"))
@@ -82,7 +75,7 @@ def test_what_was_written_with_our_tag_is_unchanged() -> None:
     ids=["edited a moment later", "no time", "of another release", "no time at all", "no tag"],
 )
 def test_what_was_written_at_another_time_is_put_back(expected: list[str], found: list[dict[str, Any]]) -> None:
-    """So is everything where the tag is not there, or has the digest of another release."""
+    """Without the tag, or with another release's digest, all objects are put again."""
     assert expected == actions(*found)
 
 
@@ -95,7 +88,7 @@ def test_what_was_written_at_another_time_is_put_back(expected: list[str], found
     ],
 )
 def test_a_data_view_is_compared_by_what_we_set(action: str, labels: str) -> None:
-    """Discover writes its counters into it; an edited label is put back."""
+    """Discover's counters do not count; an edited label is put back."""
     ours = {"type": "index-pattern", "id": "v", "attributes": {"fieldAttrs": '{"message":{"customLabel":"Message"}}'}}
     found = {**ours, "attributes": {"fieldAttrs": labels}, "updated_at": "2026-03-02T00:00:00.000Z"}
     [_, change] = changes([tag(), ours], as_ours([*written()[:1], found]))
@@ -103,7 +96,7 @@ def test_a_data_view_is_compared_by_what_we_set(action: str, labels: str) -> Non
 
 
 def test_copies_in_a_second_space_are_taken_for_ours() -> None:
-    """By their origin; an object that has the id itself goes first."""
+    """Copies are recognised by their origin; an object with the id itself takes precedence."""
     copies = [{**board(id="x", originId="d"), "updated_at": AT}, {**tag(id="y", originId="t"), "updated_at": AT}]
     for order in (copies, copies[::-1]):
         assert ["unchanged", "unchanged"] == actions(*order)

@@ -16,17 +16,17 @@ from tests.unit.kibana_stand_in import KibanaStandIn, Reply, page, problem, runn
 
 
 def put(client: KibanaClient, files: Path, *, dry_run: bool = False) -> Report:
-    """Install what the folder holds."""
+    """Install the files of a folder."""
     return install_kibana(client, kibana_objects(files), kibana_rules(files), dry_run=dry_run)
 
 
 def actions(report: Report) -> list[str]:
-    """Of the tag, the data view, the search, the dashboard, the rule."""
+    """The actions for tag, data view, search, dashboard and rule."""
     return [change.action for change in report.changes]
 
 
 def test_a_second_time_changes_nothing(client: Clients, kibana: KibanaStandIn, files: Path) -> None:
-    """Nothing is imported when nothing differs; what differs is found and put right."""
+    """Without a difference nothing is imported; with one the changed objects are updated."""
     first = put(client(), files)
     assert [
         ("created", "tag", "small-tag"),
@@ -45,7 +45,7 @@ def test_a_second_time_changes_nothing(client: Clients, kibana: KibanaStandIn, f
 
 
 def test_what_somebody_changed_or_deleted_is_put_back(client: Clients, kibana: KibanaStandIn, files: Path) -> None:
-    """Each is told by itself."""
+    """Each changed or deleted object is reported and put again."""
     put(client(), files)
     del kibana.objects["tag", "small-tag"], kibana.objects["dashboard", "small-overview"]
     kibana.write("search", "small-errors", columns=[])
@@ -58,7 +58,7 @@ def test_what_somebody_changed_or_deleted_is_put_back(client: Clients, kibana: K
 
 
 def test_using_discover_is_no_edit(client: Clients, kibana: KibanaStandIn, files: Path) -> None:
-    """Discover counts in the data view how often a field was chosen: nothing is imported, and the counts stay."""
+    """Discover's field counters cause no import and stay."""
     put(client(), files)
     kibana.write("index-pattern", "small-logs", fieldAttrs='{"message":{"count":3}}')
     assert ["unchanged"] * 5 == actions(put(client(), files))
@@ -67,7 +67,7 @@ def test_using_discover_is_no_edit(client: Clients, kibana: KibanaStandIn, files
 
 
 def test_a_dry_run_changes_nothing(client: Clients, kibana: KibanaStandIn, files: Path) -> None:
-    """And says what a run would do."""
+    """It reports the actions of a real run."""
     expected = ["created"] * 5
     assert expected == actions(put(client(), files, dry_run=True))
     assert ({}, {}, 0) == (kibana.objects, kibana.rules, kibana.asked("PUT", ""))
@@ -80,7 +80,7 @@ def test_a_dry_run_changes_nothing(client: Clients, kibana: KibanaStandIn, files
 
 
 def test_a_newer_kibana_is_left_alone_when_nothing_changed(client: Clients, files: Path) -> None:
-    """It keeps objects in a shape of its own: the tag tells whose they are, their time that nobody edited them."""
+    """In a newer Kibana the tag's digest and the write times tell unchanged objects."""
     with running(KibanaStandIn(newer=True)) as kibana:
         assert ["created"] * 5 == actions(put(client(kibana.url), files))
         assert ["unchanged"] * 5 == actions(put(client(kibana.url), files))
@@ -92,7 +92,7 @@ def test_a_newer_kibana_is_left_alone_when_nothing_changed(client: Clients, file
 
 
 def test_two_spaces_of_one_kibana_are_alike(client: Clients, files: Path) -> None:
-    """The second one gets copies with ids of their own, and those are found again by where they come from."""
+    """The second space gets copies with other ids, which are found again by their origin."""
     with running(KibanaStandIn(spaces={"default", "one", "two"})) as kibana:
         for space in ("one", "two", "default"):
             assert ["created"] * 5 == actions(put(client(kibana.url, space=space), files))
@@ -107,7 +107,7 @@ def test_two_spaces_of_one_kibana_are_alike(client: Clients, files: Path) -> Non
 
 
 def test_one_id_that_another_space_has(client: Clients, files: Path) -> None:
-    """Only that object is a copy here, beside objects under their own ids; it is found again all the same."""
+    """Only that object becomes a copy, and is found again."""
     with running(KibanaStandIn(spaces={"default", "one"})) as kibana:
         put(client(kibana.url), files)
         kibana.objects["search", "small-errors"]["space"] = "one"
@@ -120,7 +120,7 @@ def test_one_id_that_another_space_has(client: Clients, files: Path) -> None:
 def test_too_many_objects_to_look_for_copies_are_no_hindrance(
     client: Clients, kibana: KibanaStandIn, files: Path
 ) -> None:
-    """Kibana finds them itself when it imports."""
+    """Where the search for copies fails, Kibana's import finds them."""
     errors = [{"type": one["type"], "id": one["id"], "error": {"statusCode": 404}} for one in kibana_objects(files)]
     kibana.instead = deque(
         [
@@ -132,7 +132,7 @@ def test_too_many_objects_to_look_for_copies_are_no_hindrance(
 
 
 def test_refused_objects_are_told_one_by_one(client: Clients, kibana: KibanaStandIn, files: Path) -> None:
-    """Status 200 is no success: Kibana wrote nothing, and nothing is claimed; the rules go on."""
+    """Refused objects are named and nothing counts as written, though Kibana answers 200; rules go on."""
     (files / "data_views" / "small-logs.json").unlink()
     edit(files / "tags" / "small-tag.json", name="x")
     report = put(client(), files)
@@ -145,7 +145,7 @@ def test_refused_objects_are_told_one_by_one(client: Clients, kibana: KibanaStan
 
 
 def test_what_an_import_did_in_part_is_told(client: Clients, kibana: KibanaStandIn, files: Path) -> None:
-    """By looking: its answer counts as done what it would have done."""
+    """After a partial import the objects are read again to report what was written."""
     objects = kibana_objects(files)
     install_kibana(client(), objects[:1], [])
     error = {"type": "search", "id": "small-errors", "error": {"type": "unknown", "message": "no", "statusCode": 500}}
@@ -173,7 +173,7 @@ def test_what_an_import_did_in_part_is_told(client: Clients, kibana: KibanaStand
 def test_an_import_that_fails_is_a_sentence(
     client: Clients, kibana: KibanaStandIn, files: Path, sentence: str, reply: Reply
 ) -> None:
-    """Whoever answered."""
+    """Every failed import gives a sentence."""
     kibana.always["POST", "/api/saved_objects/_import"] = reply
     with pytest.raises(KibanaError) as said:
         put(client(), files)
@@ -195,7 +195,7 @@ def test_an_import_that_fails_is_a_sentence(
 def test_a_look_that_fails_is_a_sentence(
     client: Clients, kibana: KibanaStandIn, files: Path, sentence: str, reply: Reply
 ) -> None:
-    """Nothing is imported then."""
+    """A failed read gives a sentence, and nothing is imported."""
     kibana.always["POST", "/api/saved_objects/_export"] = reply
     with pytest.raises(KibanaError) as said:
         put(client(), files)
@@ -204,6 +204,6 @@ def test_a_look_that_fails_is_a_sentence(
 
 
 def test_nothing_to_install_is_no_trouble(client: Clients, kibana: KibanaStandIn) -> None:
-    """Nothing is asked for."""
+    """Without objects no request is sent."""
     assert Report() == install_kibana(client(), [], [])
     assert [] == kibana.requests

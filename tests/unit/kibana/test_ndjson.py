@@ -13,12 +13,12 @@ TAG_DESCRIPTION = 100  # characters: more can't be edited in Kibana
 
 
 def test_objects_come_in_the_order_of_their_references(files: Path) -> None:
-    """Kibana finds at each object what it refers to."""
+    """An object comes after those that it refers to."""
     assert ["tag", "index-pattern", "search", "dashboard"] == [one["type"] for one in kibana_objects(files)]
 
 
 def test_readable_values_become_strings(files: Path) -> None:
-    """Those that Kibana stores as strings, and no others."""
+    """Only the values that Kibana stores as strings."""
     _, view, search, dashboard = (one["attributes"] for one in kibana_objects(files))
     assert {"id": "duration", "params": {"inputFormat": "nanoseconds"}} == json.loads(view["fieldFormatMap"])[
         "event.duration"
@@ -35,13 +35,13 @@ def test_readable_values_become_strings(files: Path) -> None:
 
 
 def test_strings_stay_as_they_are() -> None:
-    """A file that holds Kibana's own form is taken as it is."""
+    """A file in Kibana's own form stays unchanged."""
     one = {"type": "index-pattern", "id": "a", "attributes": {"fieldFormatMap": '{ "a":  1}', "title": "x"}}
     assert one == packed(one)
 
 
 def test_what_is_inside_a_panel_is_packed_first() -> None:
-    """A search by value inside a dashboard's panel is a string in a string; its ad hoc data view stays readable."""
+    """A search inside a panel is a string inside a string; its ad hoc data view stays an object."""
     view: dict[str, Any] = {"fieldAttrs": {}, "runtimeFieldMap": {}, "sourceFilters": []}
     panel = {"attributes": {"kibanaSavedObjectMeta": {"searchSourceJSON": {"filter": []}}, "adHocDataViews": view}}
     one = packed({"type": "dashboard", "id": "a", "attributes": {"panelsJSON": [panel]}})
@@ -52,19 +52,19 @@ def test_what_is_inside_a_panel_is_packed_first() -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_unpacking_is_the_inverse(files: Path, folder: str) -> None:
-    """Nothing gets lost or changes its type on the way into a string and back."""
+    """Packing and unpacking keep every value and type."""
     (path,) = (files / folder).iterdir()
     one = json.loads(path.read_text())
     assert one == unpacked(packed(one))
 
 
 def test_a_string_that_is_no_json_is_compared_as_text() -> None:
-    """Whatever stands in somebody's Kibana, it can be looked at."""
+    """Invalid JSON in a foreign object raises nothing."""
     assert {"panelsJSON": "not JSON"} == unpacked({"panelsJSON": "not JSON"})
 
 
 def test_ndjson_is_the_same_every_time(files: Path, tmp_path: Path) -> None:
-    """Bytes depend on what the files say, not on how they are laid out."""
+    """The layout of the files does not change the output."""
     expected = ndjson(kibana_objects(files))
     again = write_files(tmp_path / "again")
     for path in again.rglob("*.json"):
@@ -75,7 +75,7 @@ def test_ndjson_is_the_same_every_time(files: Path, tmp_path: Path) -> None:
 
 
 def test_ndjson_ends_with_kibanas_summary(files: Path) -> None:
-    """As Kibana's own exports do."""
+    """The last line is a summary, as in Kibana's exports."""
     *objects, summary = (json.loads(line) for line in ndjson(kibana_objects(files)).splitlines())
     assert 4 == len(objects) == summary["exportedCount"]
     assert {"excludedObjects": [], "excludedObjectsCount": 0, "missingRefCount": 0, "missingReferences": []} == {
@@ -84,7 +84,7 @@ def test_ndjson_ends_with_kibanas_summary(files: Path) -> None:
 
 
 def test_the_first_tag_carries_a_digest_of_all(files: Path) -> None:
-    """Any change of any object shows in it."""
+    """Any change of an object changes the digest."""
     before = kibana_objects(files)[0]["attributes"]["description"]
     edit(files / "dashboards" / "small-overview.json", timeFrom="now-7d")
     after = kibana_objects(files)[0]["attributes"]["description"]
@@ -96,7 +96,7 @@ def test_the_first_tag_carries_a_digest_of_all(files: Path) -> None:
 
 
 def test_without_a_tag_nothing_is_stamped() -> None:
-    """And a tag that says nothing says only the digest then."""
+    """Without a tag there is no digest; a tag without a description gets only the digest."""
     view = {"type": "index-pattern", "id": "a", "attributes": {}}
     assert [view] == stamped([view])
     tag: dict[str, Any] = {"type": "tag", "id": "t", "attributes": {"name": "t"}}
@@ -106,13 +106,13 @@ def test_without_a_tag_nothing_is_stamped() -> None:
 
 
 def test_rules_are_no_objects(files: Path) -> None:
-    """They go another way, and keep their id apart from the body."""
+    """Rules are not in the NDJSON, and their id stands beside the body."""
     assert {"alert", "rule"}.isdisjoint(one["type"] for one in kibana_objects(files))
     assert ["small errors"] == [rule["name"] for rule in kibana_rules(files)]
 
 
 def test_files_of_this_release_are_whole() -> None:
-    """Each object refers only to what comes before it, has an id of ours, and the versions that Kibana needs."""
+    """Each object refers to earlier ones, and has our prefix and the required version."""
     before: set[tuple[str, str]] = set()
     for one in kibana_objects():
         assert one["id"].startswith("neuroflow")

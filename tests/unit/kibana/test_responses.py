@@ -13,7 +13,7 @@ PLACE = "http://kibana.lab:5601"
 
 
 def told(status: int, message: str = "no", **headers: str) -> Answer:
-    """An error of Kibana's own."""
+    """An error in Kibana's form."""
     body = {"statusCode": status, "error": "Name", "message": message}
     return Answer(status, {"kbn-name": "lab", **headers}, orjson.dumps(body))
 
@@ -76,7 +76,7 @@ def told(status: int, message: str = "no", **headers: str) -> Answer:
     ],
 )  # fmt: skip
 def test_refusals_are_sentences(sentence: str, answer: Answer) -> None:
-    """What happened, and what to do now."""
+    """The sentence names fault and remedy."""
     assert sentence == refusal(answer, PLACE, needs="the privilege")
 
 
@@ -99,7 +99,7 @@ def test_refusals_are_sentences(sentence: str, answer: Answer) -> None:
     ],
 )
 def test_no_answer_is_a_sentence(sentence: str, error: Any) -> None:
-    """Times in seconds."""
+    """A time-out is given in seconds."""
     error = ConnectionTimeout("late") if error == "timeout" else error
     assert sentence == unreachable(error, PLACE, 30.0)
 
@@ -108,48 +108,35 @@ def test_no_answer_is_a_sentence(sentence: str, error: Any) -> None:
     ("sentence", "error"),
     [
         ("search s: another object has this id (conflict): delete that object in Kibana, or rename it", "conflict"),
-        (
-            "search s: the space has several copies of it (a, b): delete all but one in Kibana under Saved Objects",
-            {"type": "ambiguous_conflict", "destinations": [{"id": "a"}, {"id": "b", "title": "t"}]},
-        ),
-        (
-            "search s: refers to missing objects: index-pattern x, tag y",
-            {
-                "type": "missing_references",
-                "references": [{"type": "index-pattern", "id": "x"}, {"type": "tag", "id": "y"}],
-            },
-        ),
-        (
-            "search s: this Kibana imports no objects of this type (is it older, or the feature off?)",
-            "unsupported_type",
-        ),
+        ("search s: the space has several copies of it (a, b): delete all but one in Kibana under Saved Objects",
+         {"type": "ambiguous_conflict", "destinations": [{"id": "a"}, {"id": "b", "title": "t"}]}),
+        ("search s: refers to missing objects: index-pattern x, tag y",
+         {"type": "missing_references",
+         "references": [{"type": "index-pattern", "id": "x"}, {"type": "tag", "id": "y"}]}),
+        ("search s: this Kibana imports no objects of this type (is it older, or the feature off?)",
+         "unsupported_type"),
         ("search s: no room (status 507)", {"type": "unknown", "message": "no room", "statusCode": 507}),
-        (
-            "search s: [attributes.title]: expected a string (status 400)",
-            {
-                "type": "unknown",
-                "isBoom": True,
-                "output": {"payload": {"message": "[attributes.title]: expected a string", "statusCode": 400}},
-            },
-        ),
+        ("search s: [attributes.title]: expected a string (status 400)",
+         {"type": "unknown", "isBoom": True,
+         "output": {"payload": {"message": "[attributes.title]: expected a string", "statusCode": 400}}}),
         ('search s: new_kind: {"type":"new_kind","why":"?"}', {"type": "new_kind", "why": "?"}),
     ],
-)
+)  # fmt: skip
 def test_each_refused_object_is_a_sentence(sentence: str, error: Any) -> None:
-    """Which, why, and what to do."""
+    """The sentence names object, reason and remedy."""
     error = {"type": error} if isinstance(error, str) else error
     body = {"success": False, "errors": [{"type": "search", "id": "s", "error": error}]}
     assert [sentence] == import_refusals(body)
 
 
 def test_an_import_that_fails_without_a_word_is_no_success() -> None:
-    """And one that succeeded refuses nothing."""
+    """An import without success and without errors is refused; a successful one is not."""
     assert ["the import failed without a reason: look at Kibana's log"] == import_refusals({"success": False})
     assert [] == import_refusals({"success": True, "successCount": 4})
 
 
 def test_bodies_are_what_they_should_be_or_none() -> None:
-    """An export has a JSON object a line."""
+    """An export has one JSON object on each line; anything else is rejected."""
     assert [{"a": 1}, {"b": 2}] == Answer(200, {}, b'{"a":1}\n\n{"b":2}').lines
     assert [] == Answer(200, {}, b"").lines
     assert Answer(200, {}, b"[1]").lines is None

@@ -17,13 +17,13 @@ PATH = f"/api/alerting/rule/{RULE}"
 
 
 def two(files: Path) -> list[dict[str, Any]]:
-    """The rule of the files, and another."""
+    """The rule of the files, and a second one."""
     (rule,) = kibana_rules(files)
     return [rule, {**rule, "id": "6f0c1f6e-3d0a-4c83-9d83-0d6a3f4b7a11", "name": "other"}]
 
 
 def test_rules_are_made_once_and_kept(client: Clients, kibana: KibanaStandIn, files: Path) -> None:
-    """A second time finds them as they are, whatever Kibana added to their parameters."""
+    """A second run finds them unchanged, with the parameters that Kibana adds."""
     for action in ("created", "unchanged"):
         changes, refused = install_rules(client(), two(files), dry_run=False)
         assert ([action] * 2, []) == ([change.action for change in changes], refused)
@@ -34,7 +34,7 @@ def test_rules_are_made_once_and_kept(client: Clients, kibana: KibanaStandIn, fi
 def test_a_rule_that_differs_is_replaced_and_keeps_what_the_lab_added(
     client: Clients, kibana: KibanaStandIn, files: Path
 ) -> None:
-    """Its actions, and whether it is on; an action alone is no difference."""
+    """Its actions and its enabled state stay; actions alone are no difference."""
     install_rules(client(), kibana_rules(files), dry_run=False)
     action = {"id": "mail", "group": "query matched", "params": {"message": "m"}, "uuid": "u"}
     kibana.rules[RULE] |= {"actions": [{**action, "connector_type_id": ".email"}], "enabled": True}
@@ -49,7 +49,7 @@ def test_a_rule_that_differs_is_replaced_and_keeps_what_the_lab_added(
 
 
 def test_a_query_is_compared_by_what_it_says(client: Clients, kibana: KibanaStandIn, files: Path) -> None:
-    """It is a string that holds JSON."""
+    """Queries are compared as JSON."""
     install_rules(client(), kibana_rules(files), dry_run=False)
     parameters = kibana.rules[RULE]["params"]
     parameters["esQuery"] = json.dumps(json.loads(parameters["esQuery"]), indent=2)
@@ -58,14 +58,14 @@ def test_a_query_is_compared_by_what_it_says(client: Clients, kibana: KibanaStan
 
 
 def test_each_space_has_its_own_rules() -> None:
-    """Under an id that is always the same there: Kibana takes one id in one space only."""
+    """A rule has a fixed id in each space, since Kibana allows an id in one space only."""
     assert RULE == rule_id(RULE, "default")
     assert rule_id(RULE, "lab") == rule_id(RULE, "lab")
     assert 3 == len({rule_id(RULE, space) for space in ("default", "lab", "other")})
 
 
 def test_a_name_becomes_an_id_that_stays() -> None:
-    """Kibana takes UUIDs alone; one that changed between releases would put the rule twice."""
+    """The UUID depends on the name and the space."""
     assert "e3c7febf-3da4-50f1-a9ed-86d4e41a94c0" == rule_id("neuroflow-stuck-run", "default")
     found = {rule_id(name, space) for name in ("neuroflow-stuck-run", "other") for space in ("default", "lab")}
     assert 4 == len(found)
@@ -91,7 +91,7 @@ def test_a_name_becomes_an_id_that_stays() -> None:
 def test_a_rule_that_is_refused_does_not_hold_up_the_others(
     client: Clients, kibana: KibanaStandIn, files: Path, sentence: str, method: str, reply: Reply
 ) -> None:
-    """It is said which, and why."""
+    """The refused rule is named with the reason."""
     kibana.always[method, PATH] = reply
     changes, refused = install_rules(client(), two(files), dry_run=False)
     assert ["other"] == [change.name for change in changes]
@@ -110,7 +110,7 @@ def test_a_rule_that_is_refused_does_not_hold_up_the_others(
 def test_a_missing_encryption_key_is_named(
     client: Clients, kibana: KibanaStandIn, files: Path, health: Reply
 ) -> None:
-    """To the rule itself Kibana only says that it failed."""
+    """Kibana's health names it; the rule's own error does not."""
     kibana.always["GET", PATH] = problem(500, "An internal server error occurred.")
     kibana.always["GET", "/api/alerting/_health"] = health
     _, (said,) = install_rules(client(), kibana_rules(files), dry_run=False)
@@ -118,7 +118,7 @@ def test_a_missing_encryption_key_is_named(
 
 
 def test_where_nobody_is_known_no_rule_is_tried_further(client: Clients, kibana: KibanaStandIn, files: Path) -> None:
-    """The same would be said to each."""
+    """After a 401 no further rule is sent."""
     kibana.always["GET", PATH] = problem(401, "no")
     changes, (said,) = install_rules(client(), two(files), dry_run=False)
     assert [] == changes

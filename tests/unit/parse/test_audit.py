@@ -21,7 +21,7 @@ from shipper.parse import audit
     ],
 )  # fmt: skip
 def test_details_in_all_their_shapes(details: bytes, value: Any) -> None:
-    """An object, JSON text, null as either, and plain text; always fit for strict JSON."""
+    """Details are an object, JSON text, null or plain text, and always valid strict JSON."""
     record = audit.parse(b'{"entity_type": "session", "action": "created", "details": %s}' % details)
     assert {"entity_type": "session", "action": "created", "details": value} == record
 
@@ -29,19 +29,15 @@ def test_details_in_all_their_shapes(details: bytes, value: Any) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        b'{"entity_type": "session"}',
-        b'{"action": "created"}',
-        b'{"entity_type": null, "action": "created"}',
-        b'{"entity_type": "session", "action": null}',
-        b'["entity_type", "action"]',
-        b'{"entity_type": "sess',
+        b'{"entity_type": "session"}', b'{"action": "created"}', b'{"entity_type": null, "action": "created"}',
+        b'{"entity_type": "session", "action": null}', b'["entity_type", "action"]', b'{"entity_type": "sess',
     ],
-)
+)  # fmt: skip
 def test_what_is_no_entry(line: bytes) -> None:
-    """Without kind and action nobody can say what was changed."""
+    """A line without kind or action is no audit record."""
     assert audit.parse(line) is None
 
 
 def test_an_event_stays_an_event() -> None:
-    """An application's line that strayed into the file is read as what it is."""
+    """An application's event in the file is parsed as an event."""
     assert audit.parse(b'{"event": "a.b"}') == {"event": "a.b"}

@@ -29,7 +29,7 @@ def of_task(rest: str) -> str:
     ],
 )
 def test_what_begins_a_record(line: bytes, *, is_one: bool) -> None:
-    """Only the whole prefix does."""
+    """Only the whole prefix starts a record."""
     assert is_one is format_prefixes.begins(line)
 
 
@@ -40,84 +40,63 @@ def test_what_begins_a_record(line: bytes, *, is_one: bool) -> None:
         ("succeeded in 0.42s: {'a': 1}", {"action": "task.succeeded", "outcome": "success", "duration": 0.42}),
         ("succeeded in 1e-05s: None", {"action": "task.succeeded", "outcome": "success", "duration": 1e-05}),
         ("succeeded in 1.2.3s: None", {"action": "task.succeeded", "outcome": "success", "duration_text": "1.2.3"}),
-        (
-            "retry: Retry in 30s: OSError('is: no such files: x')",
-            {"action": "task.retried", "error_type": "OSError", "error": "is: no such files: x"},
-        ),
-        (
-            "retry: Retry at 2026-11-23 12:42:00+00:00: ValueError('x')",
-            {"action": "task.retried", "error_type": "ValueError", "error": "x"},
-        ),
+        ("retry: Retry in 30s: OSError('is: no such files: x')",
+         {"action": "task.retried", "error_type": "OSError", "error": "is: no such files: x"}),
+        ("retry: Retry at 2026-11-23 12:42:00+00:00: ValueError('x')",
+         {"action": "task.retried", "error_type": "ValueError", "error": "x"}),
         ("retry: Retry in 5s", {"action": "task.retried"}),
-        (
-            'raised unexpected: TypeError("can\'t")',
-            {"action": "task.failed", "outcome": "failure", "error_type": "TypeError", "error": "can't"},
-        ),
-        (
-            "raised expected: app.Bad('a\\nb\\\\',)",
-            {"action": "task.failed", "outcome": "failure", "error_type": "app.Bad", "error": "a\nb\\"},
-        ),
-        (
-            "raised unexpected: KeyError('a', 'b')",
-            {"action": "task.failed", "outcome": "failure", "error_type": "KeyError", "error": "'a', 'b'"},
-        ),
+        ('raised unexpected: TypeError("can\'t")',
+         {"action": "task.failed", "outcome": "failure", "error_type": "TypeError", "error": "can't"}),
+        ("raised expected: app.Bad('a\\nb\\\\',)",
+         {"action": "task.failed", "outcome": "failure", "error_type": "app.Bad", "error": "a\nb\\"}),
+        ("raised unexpected: KeyError('a', 'b')",
+         {"action": "task.failed", "outcome": "failure", "error_type": "KeyError", "error": "'a', 'b'"}),
         ("raised unexpected: odd", {"action": "task.failed", "outcome": "failure", "error": "odd"}),
         ("reject requeue=False: x", {"action": "task.rejected", "outcome": "failure", "error": "x"}),
         ("ignored", {"action": "task.ignored"}),
-        (
-            "INTERNAL ERROR: OSError(2, 'no')",
-            {"action": "task.failed", "outcome": "failure", "error_type": "OSError", "error": "2, 'no'"},
-        ),
+        ("INTERNAL ERROR: OSError(2, 'no')",
+         {"action": "task.failed", "outcome": "failure", "error_type": "OSError", "error": "2, 'no'"}),
         ("succeeded before the worker was lost: X()", {}),
     ],
-)
+)  # fmt: skip
 def test_the_life_of_a_task(rest: str, more: Record) -> None:
-    """Name, id and what happened, with its duration or its error."""
+    """A task's line has its name, its id and its state, with duration or error."""
     line = of_task(rest)
     assert {**TASK, "event": line.removeprefix(HEAD), **more} == text_formats.parse(line)
 
 
 def test_the_applications_json_decides() -> None:
-    """Level and time are those of the inner line; the prefix adds only the process."""
+    """Level and time are those of the inner line; the prefix adds the process."""
     line = HEAD + '{"event": "a.b", "level": "debug", "timestamp": "2026-11-23T10:41:11.000001Z"}'
     assert text_formats.parse(line) == {
-        "event": "a.b",
-        "level": "debug",
-        "timestamp": "2026-11-23T10:41:11.000001Z",
-        "process_name": "MainProcess",
-    }
+        "event": "a.b", "level": "debug", "timestamp": "2026-11-23T10:41:11.000001Z", "process_name": "MainProcess",
+    }  # fmt: skip
 
 
 def test_the_prefix_fills_in_what_the_inner_line_lacks() -> None:
-    """An inner line without time or level gets the prefix's; one with ``@timestamp`` gets no second time."""
+    """Missing time or level come from the prefix; an inner ``@timestamp`` counts as time."""
     assert text_formats.parse(HEAD + '{"event": "a.b"}') == {**BASE, "event": "a.b"}
     assert text_formats.parse(HEAD + '{"event": "a.b", "@timestamp": "t", "level": "info"}') == {
-        "event": "a.b",
-        "@timestamp": "t",
-        "level": "info",
-        "process_name": "MainProcess",
-    }
+        "event": "a.b", "@timestamp": "t", "level": "info", "process_name": "MainProcess",
+    }  # fmt: skip
 
 
 def test_a_console_line_inside() -> None:
-    """Structlog that nobody configured, with the colours of a terminal."""
+    """A console line of unconfigured structlog, with colours, is parsed."""
     line = HEAD + "\x1b[2m2026-11-23 12:42:04\x1b[0m [\x1b[32mwarning  \x1b[0m] scan.started   path=/x"
     assert text_formats.parse(line) == {
-        "event": "scan.started",
-        "level": "warning",
-        "timestamp": "2026-11-23 12:42:04",
-        "path": "/x",
+        "event": "scan.started", "level": "warning", "timestamp": "2026-11-23 12:42:04", "path": "/x",
         "process_name": "MainProcess",
-    }
+    }  # fmt: skip
 
 
 def test_json_that_is_no_event_is_a_message() -> None:
-    """A printed object is what the line says."""
+    """Other JSON is the message."""
     assert text_formats.parse(HEAD + '{"a": 1}') == {**BASE, "logger": "celery", "event": '{"a": 1}'}
 
 
 def test_task_loggers() -> None:
-    """Lines of a task's own logger belong to the task, whatever they hold."""
+    """Lines of a task's own logger have the task's name and id."""
     assert text_formats.parse(f"{HEAD}app.tasks.run[{ID}]: hello") == {**TASK, "event": f"app.tasks.run[{ID}]: hello"}
     assert text_formats.parse(f'{HEAD}app.tasks.run[{ID}]: {{"event": "a.b"}}') == {
         **BASE,
@@ -128,7 +107,9 @@ def test_task_loggers() -> None:
 
 
 def test_lines_below() -> None:
-    """A traceback is cut off the message; other lines stay in it, or beside an inner record."""
+    """A traceback becomes the exception; other lines stay in the message, or in ``continuation`` of an inner
+    record.
+    """
     trace = "Traceback (most recent call last):\n  File\nKeyError: 1"
     found = text_formats.parse(f"{HEAD}first\nsecond\n\n{trace}")
     assert found == {**BASE, "logger": "celery", "event": "first\nsecond", "exception": trace}
@@ -136,38 +117,17 @@ def test_lines_below() -> None:
     assert found == {**BASE, "event": "a.b", "continuation": "below", "exception": trace}
 
 
-def test_beat() -> None:
-    """The scheduler's lines have their own logger, and a due task its name."""
-    assert text_formats.parse(HEAD + "beat: Starting...") == {
-        **BASE,
-        "logger": "celery.beat",
-        "event": "beat: Starting...",
-    }
-    assert text_formats.parse(HEAD + "Scheduler: Sending due task hourly (app.tasks.scan)") == {
-        **BASE,
-        "logger": "celery.beat",
-        "event": "Scheduler: Sending due task hourly (app.tasks.scan)",
-        "task_name": "app.tasks.scan",
-        "schedule_entry": "hourly",
-        "action": "task.due",
-    }
-
-
 def test_other_ways_to_speak_of_a_task() -> None:
-    """Time limits, revoked tasks and lost workers say it in their own words."""
+    """Time limits, revoked tasks and lost workers are recognised."""
     task = {**BASE, "logger": "celery", "task_name": "app.tasks.run", "task_id": ID}
     told: list[tuple[str, Record]] = [
         (f"Discarding revoked task: app.tasks.run[{ID}]", {"action": "task.revoked"}),
-        (
-            f"Soft time limit (300s) exceeded for app.tasks.run[{ID}]",
-            {"action": "task.soft_timeout", "timeout_seconds": 300.0},
-        ),
-        (
-            f"Hard time limit (0.5s) exceeded for app.tasks.run[{ID}]",
-            {"action": "task.timeout", "timeout_seconds": 0.5, "outcome": "failure"},
-        ),
+        (f"Soft time limit (300s) exceeded for app.tasks.run[{ID}]",
+         {"action": "task.soft_timeout", "timeout_seconds": 300.0}),
+        (f"Hard time limit (0.5s) exceeded for app.tasks.run[{ID}]",
+         {"action": "task.timeout", "timeout_seconds": 0.5, "outcome": "failure"}),
         (f"[app.tasks.run({ID})] hello", {}),
-    ]
+    ]  # fmt: skip
     for said, more in told:
         assert {**task, "event": said, **more} == text_formats.parse(HEAD + said)
     lost = text_formats.parse(HEAD + "Task handler raised error: WorkerLostError('exited prematurely')")
@@ -180,7 +140,7 @@ def test_other_ways_to_speak_of_a_task() -> None:
 
 
 def test_a_task_that_nobody_knows() -> None:
-    """Its name and id stand in the headers that Celery shows, or the name at least in what it says."""
+    """An unregistered task has its name, and its id if Celery shows the headers."""
     said = (
         "Received unregistered task of type 'app.gone'.\nThe message has been ignored and discarded.\n\n"
         "The full contents of the message headers:\n"
@@ -203,7 +163,7 @@ def test_a_task_that_nobody_knows() -> None:
 
 
 def test_what_is_printed_past_the_log() -> None:
-    """Banners and warnings are records of their own, which need no prefix."""
+    """Banners and warnings without a prefix are records."""
     banner = " -------------- celery@node v5.6.2 (x)\n--- ***** -----"
     assert {"event": banner, "level": "info", "logger": "celery"} == text_formats.parse(banner)
     beat = "celery beat v5.6.2 (x) is starting."
@@ -213,5 +173,5 @@ def test_what_is_printed_past_the_log() -> None:
 
 
 def test_other_lines_are_not_celerys() -> None:
-    """A line without the prefix is none."""
+    """A line without the prefix is not Celery's."""
     assert not format_prefixes.begins(b"[2026-11-23 12:41:11,027: x] y")

@@ -1,4 +1,4 @@
-"""Celery's lines in formats that its configuration gives."""
+"""Celery's lines in formats from its configuration."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import pytest
 
 from shipper.config import load
 from shipper.config_file import ConfigError
-from shipper.parse import dispatch
 from shipper.parse.records import Records
 from shipper.tail.sources import sources_of
-from shipper.tail.splitter import Block, Origin
+from tests.unit.blocks import records_of
 
 STAMP = "2026-11-27 01:02:03,123"
 ID = "c47fda2d-212d-44c5-9e5b-c59c02b8fe6b"
@@ -22,71 +21,35 @@ TASKS = "%(levelname)-8s~%(processName)s~%(task_name)s/%(task_id)s~%(asctime)s >
 
 def parsed(*lines: str, layouts: tuple[str, ...] = (TASKS, WORKER), final: bool = True) -> Records:
     """The records of these lines of a worker's log."""
-    offsets = [0]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line.encode()) + 1)
-    origin = Origin(b"g", "/p", "/p", "celery", "celery", layouts=layouts)
-    return dispatch.parse(Block(origin, [line.encode() for line in lines], offsets, final=final))
+    return records_of("\n".join(lines), "celery", dataset="celery", layouts=layouts, final=final)
 
 
 @pytest.mark.parametrize(
     ("layout", "line", "expected"),
     [
-        (
-            WORKER,
-            f"WARNING ~MainProcess~{STAMP} >> said",
-            {
-                "level": "WARNING",
-                "process_name": "MainProcess",
-                "timestamp": STAMP,
-                "event": "said",
-                "logger": "celery",
-            },
-        ),
-        (
-            TASKS,
-            f"INFO    ~ForkPoolWorker-1~a.b/{ID}~{STAMP} >> said",
-            {
-                "level": "INFO",
-                "process_name": "ForkPoolWorker-1",
-                "timestamp": STAMP,
-                "event": "said",
-                "logger": "celery",
-                "task_name": "a.b",
-                "task_id": ID,
-            },
-        ),
-        (
-            TASKS,
-            f"INFO    ~ForkPoolWorker-1~???/???~{STAMP} >> said",
-            {
-                "level": "INFO",
-                "process_name": "ForkPoolWorker-1",
-                "timestamp": STAMP,
-                "event": "said",
-                "logger": "celery",
-            },
-        ),
-        (
-            "%(created)f %(process)d %(name)s %(lineno)5d %(message)s",
-            "1795600000.25 77 a.b    12 said",
-            {"timestamp": "1795600000.25", "pid": 77, "logger": "a.b", "lineno": 12, "event": "said"},
-        ),
-        (
-            "100%% <%(levelname)s> (%(asctime)s) %(message)s [end]",
-            f"100% <ERROR> ({STAMP}) said [end]",
-            {"timestamp": STAMP, "level": "ERROR", "logger": "celery", "event": "said [end]"},
-        ),
+        (WORKER, f"WARNING ~MainProcess~{STAMP} >> said",
+         {"level": "WARNING", "process_name": "MainProcess", "timestamp": STAMP, "event": "said",
+         "logger": "celery"}),
+        (TASKS, f"INFO    ~ForkPoolWorker-1~a.b/{ID}~{STAMP} >> said",
+         {"level": "INFO", "process_name": "ForkPoolWorker-1", "timestamp": STAMP, "event": "said",
+         "logger": "celery", "task_name": "a.b", "task_id": ID}),
+        (TASKS, f"INFO    ~ForkPoolWorker-1~???/???~{STAMP} >> said",
+         {"level": "INFO", "process_name": "ForkPoolWorker-1", "timestamp": STAMP, "event": "said",
+         "logger": "celery"}),
+        ("%(created)f %(process)d %(name)s %(lineno)5d %(message)s", "1795600000.25 77 a.b    12 said",
+         {"timestamp": "1795600000.25", "pid": 77, "logger": "a.b", "lineno": 12, "event": "said"}),
+        ("100%% <%(levelname)s> (%(asctime)s) %(message)s [end]", f"100% <ERROR> ({STAMP}) said [end]",
+         {"timestamp": STAMP, "level": "ERROR", "logger": "celery", "event": "said [end]"}),
         ("%(message)s", "said", {"logger": "celery", "event": "said"}),
     ],
-)
+)  # fmt: skip
 def test_what_the_fields_of_a_format_are(layout: str, line: str, expected: dict[str, Any]) -> None:
-    """Each goes where the same field of other formats goes."""
+    """Each field is mapped as in other formats."""
     assert [expected] == parsed(line, layouts=(layout,)).records
 
 
 def test_what_celery_says_behind_it() -> None:
-    """Lives of tasks and the application's own lines are found as behind the usual prefix."""
+    """Task states and the application's lines are recognised behind it."""
     told, inner = parsed(
         f"INFO    ~MainProcess~{STAMP} >> Task a.b[{ID}] received",
         f"WARNING ~ForkPoolWorker-1~{STAMP} >> "
@@ -97,7 +60,7 @@ def test_what_celery_says_behind_it() -> None:
 
 
 def test_lines_below() -> None:
-    """A loud record takes all lines up to the next one; a quiet one only what is indented, or a traceback."""
+    """An error takes all lines up to the next record; other levels take only indented lines and tracebacks."""
     below = ["at the margin", "", "no prefix here", "  indented"]
     quiet, loud = f"INFO    ~M~{STAMP} >> quiet", f"WARNING ~M~{STAMP} >> loud"
     found = parsed(loud, *below, quiet, *below, loud)
@@ -114,14 +77,14 @@ def test_lines_below() -> None:
 
 
 def configured(folder: Path, text: str) -> dict[str, tuple[str, ...]]:
-    """The formats of each input of this configuration, by its last name."""
+    """The formats of each input in this configuration, by the last name of its path."""
     file = folder / "neuroflow.yaml"
     file.write_text(text)
     return {source.pattern.rpartition("/")[2]: source.layouts for source in sources_of(load(file))}
 
 
 def test_the_configuration_names_them(tmp_path: Path) -> None:
-    """They hold for all inputs of Celery's format; ours come before the application's."""
+    """They apply to all inputs of Celery's format; ours come before the application's."""
     ours = f"shipper: {{worker_log_format: '{WORKER}', inputs: [{{paths: /x/own.log, format: celery}}]}}"
     found = configured(
         tmp_path, f"{ours}\ncelery: {{worker_log_format: '%(message)s', worker_task_log_format: '{TASKS}'}}"
@@ -139,6 +102,6 @@ def test_the_configuration_names_them(tmp_path: Path) -> None:
 
 
 def test_a_format_without_a_message_is_refused(tmp_path: Path) -> None:
-    """The sentence says what is wanted."""
+    """The error says what is missing."""
     with pytest.raises(ConfigError, match=r"shipper.worker_log_format: is no format .* with %\(message\)s in it"):
         configured(tmp_path, "shipper: {worker_log_format: '{message}'}")

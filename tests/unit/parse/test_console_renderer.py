@@ -1,4 +1,4 @@
-"""What structlog's own renderer writes, read back."""
+"""Lines that structlog's own renderer writes, parsed again."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.dev import ConsoleRenderer, plain_traceback, rich_traceback
 
-from shipper.parse import dispatch, traceback
+from shipper.parse import traceback
 from shipper.parse.records import Record
-from shipper.tail.splitter import Block, Origin
+from tests.unit.blocks import records_of
 
 STAMPS = ["2026-11-23T12:40:14.007446Z", "2026-11-23T12:40:14Z", "2026-11-23 12:38:43"]
 AWKWARD: list[tuple[Any, Any]] = [
@@ -43,18 +43,15 @@ AWKWARD: list[tuple[Any, Any]] = [
 
 
 def read_back(text: str) -> list[Record]:
-    """The records of what a renderer wrote, with a line of the next record behind it."""
+    """The records of rendered text, with a line of the next record behind it."""
     lines = [*text.encode().split(b"\n"), b"2026-11-23 12:38:44 [info     ] next"]
-    offsets = [0]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line) + 1)
-    records = dispatch.parse(Block(Origin(b"g", "/p", "/p", "console", "app"), lines, offsets, final=True)).records
+    records = records_of(lines, "console").records
     assert "next" == records[-1]["event"]
     return records[:-1]
 
 
 def written(colors: bool, event: str, stamp: str, **values: Any) -> str:
-    """What the renderer makes of an event."""
+    """A rendered event."""
     return ConsoleRenderer(colors=colors)(None, "", {"event": event, "level": "info", "timestamp": stamp, **values})
 
 
@@ -65,7 +62,7 @@ def written(colors: bool, event: str, stamp: str, **values: Any) -> str:
 )
 @pytest.mark.parametrize("logger", [None, "neuroflow.runner"])
 def test_awkward_values_come_back(event: str, stamp: str, *, colors: bool, logger: str | None) -> None:
-    """Texts as they were, numbers and constants as themselves, everything else as Python shows it."""
+    """Texts, numbers and constants keep their type; other values are their Python form."""
     values = {f"k{place:02}": value for place, (value, _) in enumerate(AWKWARD)}
     named = {"logger_name": logger} if logger else {}
     (record,) = read_back(written(colors, event, stamp, **values, **named))
@@ -91,7 +88,7 @@ plain_values = st.one_of(
     colors=st.booleans(),
 )
 def test_texts_come_back_as_they_were(values: dict[str, Any], event: str, *, colors: bool) -> None:
-    """Whatever a text holds; only one that looks like a number or a constant, and stood bare, is taken for that."""
+    """Any text is unchanged, unless it was unquoted and looks like a number or a constant."""
     for key in ("event", "level", "timestamp", "logger", "logger_name", "stack", "exception", "exc_info"):
         values.pop(key, None)
     (record,) = read_back(written(colors, event, STAMPS[0], **values))
@@ -130,7 +127,7 @@ def fails(how: str) -> None:
 def test_exceptions_below_are_one_record(
     how: str, kind: str, message: str, stack: str | None, formatter: Any, *, colors: bool
 ) -> None:
-    """Plain or in rich's boxes, with locals, notes, a stack, in colours or not."""
+    """Plain or boxed by rich, with locals, notes, a stack, with or without colours."""
     renderer = ConsoleRenderer(colors=colors, exception_formatter=formatter)
     event = {"event": "x.failed", "level": "error", "timestamp": STAMPS[2], "a": 1}
     try:

@@ -1,4 +1,4 @@
-"""Pairs of a console line: read strictly, or loosely where texts with blanks stand bare."""
+"""Pairs of a console line, parsed strictly, or loosely where values with blanks are unquoted."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def loosely(rest: str) -> dict[str, str]:
     ],
 )  # fmt: skip
 def test_a_value_goes_on_to_the_next_key(rest: str, found: dict[str, str]) -> None:
-    """Blanks, brackets and quotes in it are its own; what stands in closed ones at its beginning is no key."""
+    """A value may contain blanks, brackets and quotes; text in brackets at its beginning is no key."""
     assert found == loosely(rest)
 
 
@@ -50,7 +50,7 @@ def test_a_value_goes_on_to_the_next_key(rest: str, found: dict[str, str]) -> No
     ],
 )
 def test_what_only_looks_like_a_key_is_text(rest: str, found: dict[str, str]) -> None:
-    """The renderer sorts the keys: the longest run in order counts."""
+    """The renderer sorts keys, so the longest sorted run counts."""
     assert found == loosely(rest)
 
 
@@ -63,7 +63,7 @@ def test_what_only_looks_like_a_key_is_text(rest: str, found: dict[str, str]) ->
     )
 )
 def test_bare_texts_come_back(values: dict[str, str]) -> None:
-    """Whatever words a value has, if none of them looks like a pair."""
+    """Unquoted values of any words come back, unless one looks like a pair."""
     assert values == loosely(" ".join(f"{key}={values[key]}" for key in sorted(values)))
 
 
@@ -80,5 +80,5 @@ def test_bare_texts_come_back(values: dict[str, str]) -> None:
     ],
 )
 def test_long_numbers(shown: str, value: object) -> None:
-    """A float is one in all its digits; a long integer, or what is not shown like that, is text."""
+    """A float keeps its digits; a long integer, or another spelling, is text."""
     assert (type(value), value) == (type(console_values.value(shown)), console_values.value(shown))

@@ -8,7 +8,7 @@ from shipper.parse import deep_json
 
 
 def test_what_lies_too_deep_becomes_text() -> None:
-    """A hundred levels stay structure, the rest stays readable as JSON text; nothing is lost."""
+    """A hundred levels stay structure; deeper values become JSON text."""
     shallow = deep_json.flattened('{"a": ' + "[" * 150 + '1, "]["' + "]" * 150 + ', "b": "c"}')
     assert shallow is not None
     value = json.loads(shallow)
@@ -20,12 +20,12 @@ def test_what_lies_too_deep_becomes_text() -> None:
 
 @pytest.mark.parametrize("text", ["[" * 2000, '{"a": "' + "x" * 2**20 + '"}'])
 def test_what_cannot_be_flattened_is_refused(text: str) -> None:
-    """Brackets that do not match, and texts too long to walk through."""
+    """Unbalanced brackets and very long texts raise."""
     assert deep_json.flattened(text) is None
 
 
 def test_any_depth_can_be_written() -> None:
-    """Where recursive writers give up, the text is the same as theirs would be."""
+    """Deep values are written as a recursive writer would write them."""
     value: object = {"a": [1, None, True, 'x"é'], "b": {}, "c": []}
     assert deep_json.written(value) == '{"a":[1,null,true,"x\\"é"],"b":{},"c":[]}'
     for _ in range(20_000):

@@ -1,4 +1,4 @@
-"""Every rule that joins lines stops at a line that begins a record, whichever program wrote that line."""
+"""Every rule that joins lines stops at a line that starts a record, whichever program wrote it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from shipper.config import Format
-from shipper.parse import celery_layouts, dispatch, multiline
+from shipper.parse import celery_layouts, multiline
 from shipper.parse.records import Records
-from shipper.tail.splitter import Block, Origin
 from tests.ordinary_lines import LINES
+from tests.unit.blocks import records_of
 
 RULE = "=" * 72
 OWN = "2026-11-27T01:02:03.000001Z [info     ] pipeline.start"
@@ -61,15 +61,11 @@ WRAPPED: dict[str, Callable[[str], str]] = {
 
 def parsed(text: str, of: Format) -> Records:
     """The records of a whole file."""
-    lines = text.encode().split(b"\n")
-    offsets = [0]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line) + 1)
-    return dispatch.parse(Block(Origin(b"g", "/p", "/p", of, "app", layouts=(LAYOUT,)), lines, offsets, final=True))
+    return records_of(text, of, layouts=(LAYOUT,))
 
 
 def behind(first: str, lines: list[str], of: Format) -> list[str]:
-    """The records behind the last one of a text; what that one took of the lines has a plus before it."""
+    """The records behind the last one of a text; lines that were joined to that one have a plus."""
     alone = parsed(first, of).raws
     raws = [raw.decode() for raw in parsed("\n".join([first, *lines]), of).raws]
     joined = raws[len(alone) - 1].split("\n")[alone[-1].count(b"\n") + 1 :]
@@ -77,22 +73,22 @@ def behind(first: str, lines: list[str], of: Format) -> list[str]:
 
 
 @pytest.mark.parametrize("rule", RECORDS)
-def test_sixty_lines_of_programs_that_nobody_knows_are_records_of_their_own(rule: str) -> None:
-    """None of them becomes part of the error before it, whatever joined that error's lines."""
+def test_lines_of_other_programs_are_records_of_their_own(rule: str) -> None:
+    """No line becomes part of the error before it, whichever rule joined that error's lines."""
     first, of = RECORDS[rule]
     assert LINES == [raw.removesuffix("\r") for raw in behind(first, LINES, of)]
 
 
 @pytest.mark.parametrize("rule", RECORDS)
 def test_so_are_sixty_of_one_program(rule: str) -> None:
-    """Where one program alone writes behind the error."""
+    """Sixty lines of one program are sixty records."""
     first, of = RECORDS[rule]
     assert [] == [line for line in LINES if [line] * 60 != behind(first, [line] * 60, of)]
 
 
 @pytest.mark.parametrize("rule", RECORDS)
 def test_of_plain_lines_a_few_are_taken_for_notes(rule: str) -> None:
-    """Five behind an exception; what joins a longer text takes no more than its own limit."""
+    """Plain lines count as notes up to five behind an exception, and up to the rule's own limit."""
     first, of = RECORDS[rule]
     lines = [f"worker {number} is ready" for number in range(300)]
     found = behind(first, lines, of)
@@ -111,5 +107,5 @@ def test_the_same_inside_a_container(wrapper: str) -> None:
 
 
 def test_layouts_are_those_of_the_file() -> None:
-    """The expressions that the tests above rely on."""
+    """The layout of these tests matches."""
     assert celery_layouts.match(celery_layouts.of((LAYOUT,)), "ERROR~2026-11-27 01:02:03,000 >> failed")

@@ -1,4 +1,4 @@
-"""Exceptions as JSON tells them."""
+"""Exceptions in JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shipper.parse import exceptions, traceback
 
 
 def transformed(raising: Any, *, show_locals: bool = False) -> Any:
-    """What structlog's ``dict_tracebacks`` makes of what this raises, after its way through JSON."""
+    """The form that structlog's ``dict_tracebacks`` gives to the exception, after JSON."""
     try:
         raising()
     except BaseException:  # noqa: BLE001 - whatever it raises
@@ -30,7 +30,7 @@ def grouped() -> None:
 
 
 def test_structlogs_chain_of_exceptions() -> None:
-    """What got out is the error; its traceback is in Python's order and reads like Python's."""
+    """The last exception is the error; the traceback has Python's order and form."""
 
     def chained() -> None:
         try:
@@ -55,7 +55,7 @@ def test_structlogs_chain_of_exceptions() -> None:
 
 
 def test_a_group_of_exceptions() -> None:
-    """The group is the error, its note and what is in it stand in the text."""
+    """The group is the error; the text contains its note and its exceptions."""
     found = exceptions.of(transformed(grouped))
     assert found is not None
     assert ("ExceptionGroup", "g (2 sub-exceptions)", True) == (found.type, found.message, found.whole)
@@ -65,7 +65,7 @@ def test_a_group_of_exceptions() -> None:
 
 
 def test_values_of_local_variables_are_not_in_the_text() -> None:
-    """So the text is not all of it."""
+    """Local variables are not in the text, so the original value is kept."""
 
     def failing() -> None:
         secret_scan = "s1"
@@ -92,7 +92,7 @@ def test_values_of_local_variables_are_not_in_the_text() -> None:
     ],
 )
 def test_other_shapes(value: Any, expected: tuple[Any, ...]) -> None:
-    """Objects with a type, a message and a text under the names that loggers use, and lists of lines."""
+    """Objects with type, message and text under the names that loggers use, and lists of lines, are recognised."""
     assert expected == exceptions.of(value)
 
 
@@ -100,12 +100,12 @@ def test_other_shapes(value: Any, expected: tuple[Any, ...]) -> None:
     "value", [{}, [], {"a": 1}, {"message": "m"}, ["a", "b"], [{"a": 1}], [None], 5, "x", True, {"type": 5}]
 )
 def test_what_tells_of_no_exception(value: Any) -> None:
-    """It stays what it is."""
+    """Other values stay unchanged."""
     assert None is exceptions.of(value)
 
 
 def test_no_depth_is_too_deep() -> None:
-    """Groups in groups end somewhere, and are kept beside the text where they do."""
+    """Groups nest to a limit; deeper ones are kept beside the text."""
     value: Any = {"exc_type": "E", "exc_value": "v", "frames": []}
     for _ in range(200):
         value = {"exc_type": "G", "exc_value": "g", "frames": [], "exceptions": [[value]]}

@@ -1,4 +1,4 @@
-"""Records in one line, because the line feed between them is missing."""
+"""Several records in one line, without line feeds between them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shipper.config import Format
 from shipper.parse import dispatch
 from shipper.parse.records import Records
 from shipper.tail.fingerprint import checkpoint_hash_of
-from shipper.tail.splitter import Block, Origin
+from tests.unit.blocks import block_of, records_of
 
 A = b'{"event": "a", "level": "info", "timestamp": "2026-11-27T01:02:03Z"}'
 B = '{"event": "b ü 中", "level": "error", "d": {"event": "x"}}'.encode()
@@ -26,25 +26,16 @@ TEXT = b"2026-11-27 01:02:03,000 - x - ERROR - no"
 TRACE = b'Traceback (most recent call last):\n  File "x.py", line 1\nKeyError: 1'
 
 
-def block_of(data: bytes, of: Format = "structlog", **more: int) -> Block:
-    """All lines of a file."""
-    lines = data.split(b"\n")
-    offsets = [0]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line) + 1)
-    return Block(Origin(b"generation", "/p", "/p", of, "app"), lines, offsets, final=True, **more)  # type: ignore[arg-type] # fields of a block
-
-
 def parsed(data: bytes, of: Format = "structlog") -> Records:
     """The records of a whole file."""
-    return dispatch.parse(block_of(data, of))
+    return records_of(data, of)
 
 
 @pytest.mark.parametrize("count", [2, 3, 4])
 @pytest.mark.parametrize("between", [b"", b" ", b"\r", b" \t "])
 @pytest.mark.parametrize("of", ["structlog", "auto", "celery", "console"])
 def test_each_object_is_a_record_at_its_own_offset(count: int, between: bytes, of: Format) -> None:
-    """Whatever their order is; the lines around them are as they would be."""
+    """In any order; the lines around them are parsed as usual."""
     for objects in itertools.permutations([A, B, C, AUDIT], count):
         data = b"\n".join([A, between.join(objects), TEXT, C])
         found = parsed(data, of)
@@ -56,14 +47,14 @@ def test_each_object_is_a_record_at_its_own_offset(count: int, between: bytes, o
 
 @pytest.mark.parametrize("of", ["structlog", "console"])
 def test_what_is_torn_behind_them_is_kept(of: Format) -> None:
-    """As a line of its own, like any torn line."""
+    """A torn object behind them is a line of its own."""
     found = parsed(A + B + TORN + b"\n" + C, of)
     assert [A, B, TORN, C] == found.raws
     assert {2: ["parse_failure"]} == found.tags
 
 
 def test_a_torn_line_before_them_goes_with_the_first() -> None:
-    """The object behind it is given back, and those behind that one are records as well."""
+    """The first object keeps the torn text; the others are records as well."""
     for torn in (TORN, b"2026-11-2", b"work"):
         found = parsed(torn + A + B + TORN + C + C)
         assert [torn + A, B, TORN + C, C] == found.raws
@@ -72,7 +63,7 @@ def test_a_torn_line_before_them_goes_with_the_first() -> None:
 
 
 def test_a_line_of_text_behind_an_object_is_one() -> None:
-    """With the traceback below it."""
+    """Text behind an object is a record, with the traceback below it."""
     found = parsed(A + TEXT + b"\n" + TRACE + b"\n" + C)
     assert [A, TEXT + b"\n" + TRACE, C] == found.raws
     assert TRACE.decode() == found.records[1]["exception"]
@@ -81,7 +72,7 @@ def test_a_line_of_text_behind_an_object_is_one() -> None:
 
 
 def test_wrapped_objects_are_given_back_the_last_one_whole() -> None:
-    """There is no offset inside a container's line: one document has them all, and says so."""
+    """Within a container's line there are no offsets: one document has all objects, and a tag."""
     line = json.dumps({"log": (A + B).decode() + "\n", "stream": "stdout", "time": "2026-11-27T01:02:03Z"})
     found = parsed(line.encode())
     (record,) = found.records
@@ -93,38 +84,35 @@ def test_wrapped_objects_are_given_back_the_last_one_whole() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        b'{"a": 1}{"b": 2}',
-        b"{}{}",
+        b'{"a": 1}{"b": 2}', b"{}{}",
         b'{"event": "a", "x": {"event": "b", "level": "info"}, "y": "tor',
         TEXT + b' got {"event": "x", "level": "info"}{"event": "x", "level": "info"}',
-        b"2026-11-27T01:02:03Z [info     ] x a={}{}",
-        A[:-1] + b', "t": "}{"}',
-        b'{"event": "a"} is what it said',
+        b"2026-11-27T01:02:03Z [info     ] x a={}{}", A[:-1] + b', "t": "}{"}', b'{"event": "a"} is what it said',
     ],
-)
+)  # fmt: skip
 def test_lines_that_only_look_like_it_stay_whole(line: bytes) -> None:
-    """Objects that are nobody's lines, braces in texts, a torn line with an object in it."""
+    """Objects without a logger's keys, braces in texts, and a torn line with an object inside stay one line."""
     assert [line, C] == parsed(line + b"\n" + C).raws
 
 
 def test_an_element_of_an_array_is_a_record() -> None:
-    """A comma may follow an object where somebody writes an array with an element a line."""
+    """A comma may follow each object."""
     found = parsed(A + b",\n" + A + b",\r\n" + A)
     assert [A + b",", A + b",\r", A] == found.raws
     assert (["a", "a", "a"], {}) == ([record["event"] for record in found.records], found.tags)
 
 
-def test_an_anchor_between_them_is_that_of_the_file() -> None:
-    """A cursor may stand there: what precedes it is proved when the file is read again."""
+def test_a_checkpoint_hash_between_them_is_that_of_the_file() -> None:
+    """A cursor between two records has the file's checkpoint hash."""
     data = b"\n".join([A, A + B + C, A])
-    block = block_of(data)
+    block = block_of(data, "structlog")
     found = dispatch.parse(block)
     for start in found.starts[1:]:
         assert checkpoint_hash_of(data[:start]) == block.checkpoint_hash(start)
 
 
 def test_reading_on_between_them_gives_the_same() -> None:
-    """The same records at the same places, wherever a sidecar stopped."""
+    """Reading from any record gives the same records at the same offsets."""
     data = A + B + TORN + C
     whole = parsed(data)
     for at, start in enumerate(whole.starts):
@@ -134,14 +122,14 @@ def test_reading_on_between_them_gives_the_same() -> None:
 
 
 def test_bytes_that_are_no_text_and_wide_lines_are_not_parted() -> None:
-    """Their offsets are not told by what was read; nothing of the line is lost."""
+    """Lines with invalid UTF-8, and UTF-16, stay whole."""
     (raw,) = parsed(A + b'{"event": "\xe9", "level": "info"}').raws
     assert A in raw
-    assert 1 == len(dispatch.parse(block_of(A + B, wide=True)).raws)
+    assert 1 == len(dispatch.parse(block_of(A + B, "structlog", wide=True)).raws)
 
 
 def test_a_line_of_very_many_costs_what_its_length_costs() -> None:
-    """Ten thousand objects in one line, and as many beginnings of some."""
+    """Ten thousand objects in a line, and as many beginnings, take linear time."""
     assert 10_000 == len(parsed(A * 10_000).raws)
     assert [b'{"' * 100_000] == parsed(b'{"' * 100_000).raws
     assert [A, b'{"' * 100_000] == parsed(A + b'{"' * 100_000).raws
@@ -149,7 +137,7 @@ def test_a_line_of_very_many_costs_what_its_length_costs() -> None:
 
 
 def test_a_record_that_a_rotation_tore_behind_a_glued_line() -> None:
-    """The lines of the next file that go on with it are counted as they stand in the files."""
+    """The continuation in the next file is counted in the file's own lines."""
     held = [A + TEXT, *TRACE.split(b"\n")[:2]]
     assert 1 == dispatch.continuation(held, [b"KeyError: 1", A + B], "structlog")
     assert 0 == dispatch.continuation([TEXT], [A + B, TEXT], "structlog")
@@ -161,7 +149,7 @@ def test_a_record_that_a_rotation_tore_behind_a_glued_line() -> None:
     )
 )
 def test_every_byte_is_in_one_record(parts: list[bytes]) -> None:
-    """Nothing is lost, doubled or out of its order, however lines are glued together."""
+    """Any mixture of glued lines keeps every byte, once and in order."""
     data = b"".join(parts)
     found = parsed(data)
     assert b"".join(data.split()) == b"".join(b"".join(found.raws).split())

@@ -1,9 +1,10 @@
-"""Which lines are one record, wherever a block ends."""
+"""Which lines are one record, independently of the blocks' ends."""
 
 from __future__ import annotations
 
 from itertools import cycle
 from typing import Any
+from unittest import mock
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 from shipper.config import Format
 from shipper.parse import dispatch
 from shipper.parse.records import Records
-from shipper.tail.splitter import Block, Origin
+from shipper.tail.block import Block
+from tests.unit.blocks import block_of, records_of
 
 CELERY = b"[2026-11-23 12:41:11,027: %s/MainProcess] %s"
 HUEY = b"[2026-11-23 12:38:42,361] %s:huey:7:%s"
@@ -45,40 +47,15 @@ EXPORT = (
     b'  {\n    "entity_type": "s",\n    "action": "b"\n  }\n]'
 )
 PARTS = [
-    b'{"event": "a.b"}',
-    b'{"a": 1}',
-    b"text",
-    b"  indented",
-    b"",
-    TRACE,
-    TRACE + b"\na note" + LINK + TRACE,
-    GROUP,
-    BANNER,
-    WARNING,
-    UNKNOWN,
-    CELERY % (b"INFO", b"Task x received"),
-    CELERY % (b"WARNING", b'{"event": "a.b"}'),
+    b'{"event": "a.b"}', b'{"a": 1}', b"text", b"  indented", b"", TRACE, TRACE + b"\na note" + LINK + TRACE, GROUP,
+    BANNER, WARNING, UNKNOWN, CELERY % (b"INFO", b"Task x received"), CELERY % (b"WARNING", b'{"event": "a.b"}'),
     CELERY % (b"WARNING", b"2026-11-23 12:42:04 [info     ] a.b\nmore\n\n  and more"),
     HUEY % (b"INFO", b"The following commands are available:\n+ app.run\n+ app.other"),
     HUEY % (b"ERROR", b"Unhandled exception in task x.\n" + TRACE),
-    CONSOLE % b"a.failed   a=1",
-    CONSOLE % b"a.failed\n" + TRACE,
-    RULE,
-    b"Docker image found locally: x",
+    CONSOLE % b"a.failed   a=1", CONSOLE % b"a.failed\n" + TRACE, RULE, b"Docker image found locally: x",
     b"2026-11-23 12:44:12,289 - x - ERROR - no\n  more",
-    FRAME % b"STDOUT",
-    FRAME % b"ERROR",
-    FRAME % b"METRICS",
-    FRAME % b"TRACEBACK",
-    EXECUTION,
-    EXPORT,
-    b"{",
-    b"[",
-    b"}",
-    b"]",
-    b"caf\xe9",
-    DESIGN,
-    DESIGN + b"\n" + TRACE,
+    FRAME % b"STDOUT", FRAME % b"ERROR", FRAME % b"METRICS", FRAME % b"TRACEBACK", EXECUTION, EXPORT, b"{", b"[",
+    b"}", b"]", b"caf\xe9", DESIGN, DESIGN + b"\n" + TRACE,
     DESIGN + b" error='1\\n\\ntext'\n" + TRACE + b"\n\ntext",
     b"\x1b[2m" + CONSOLE % b"a.failed   error='1\\n\\ntext'\n" + TRACE + b"\n\ntext\n  more\n",
     CELERY % (b"INFO", b"Task a.b[c47f] succeeded in 0.1s: {'a': 'b\n\n"),
@@ -88,23 +65,22 @@ PARTS = [
     CONSOLE % b"multi\nline event               a=b",
     b"2026-11-23 12:44:12,289 - x - y - ERROR - no",
     b"worker: Warm shutdown (MainProcess)",
-]
+]  # fmt: skip
 FORMATS: list[Format] = ["auto", "celery", "huey", "console", "audit", "voxelops"]
 MANY = settings(suppress_health_check=[HealthCheck.too_slow])
 
 
 def blocks_of(lines: list[bytes], cuts: list[int], of: Format) -> list[Records]:
     """The records of these lines, read in blocks that end where the cuts say; held lines come again."""
-    offsets = [0]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line) + 1)
-    origin = Origin(b"generation", "/p", "/p", of, "app")
+    whole = block_of(lines, of)
     found, at, parser_state = [], 0, ""
     for stop in [*sorted({cut % (len(lines) + 1) for cut in cuts}), len(lines)]:
         final = stop == len(lines)
         if at >= stop:
             continue
-        block = Block(origin, lines[at:stop], offsets[at : stop + 1], final=final, parser_state=parser_state)
+        block = Block(
+            whole.origin, lines[at:stop], whole.offsets[at : stop + 1], final=final, parser_state=parser_state
+        )
         found.append(dispatch.parse(block))
         at += found[-1].rest
         parser_state = found[-1].parser_state
@@ -113,7 +89,7 @@ def blocks_of(lines: list[bytes], cuts: list[int], of: Format) -> list[Records]:
 
 
 def told(blocks: list[Records]) -> list[tuple[Any, ...]]:
-    """Everything about every record."""
+    """All properties of every record."""
     return [
         (start, raw, record, records.tags.get(index), records.flags.get(index), records.originals.get(index))
         for records in blocks
@@ -131,7 +107,7 @@ def told(blocks: list[Records]) -> list[tuple[Any, ...]]:
 def test_blocks_give_the_same_records_wherever_they_end(
     parts: list[bytes], cuts: list[int], of: Format, endings: list[bytes]
 ) -> None:
-    """What a record is depends on its lines alone."""
+    """A record depends on its lines only."""
     lines = [line + ending for line, ending in zip(b"\n".join(parts).split(b"\n"), cycle(endings), strict=False)]
     whole = told(blocks_of(lines, [], of))
     assert whole == told(blocks_of(lines, cuts, of))
@@ -140,7 +116,7 @@ def test_blocks_give_the_same_records_wherever_they_end(
 @MANY
 @given(parts=st.lists(st.sampled_from(PARTS), min_size=1, max_size=8), of=st.sampled_from(FORMATS), at=st.integers(0))
 def test_a_record_can_be_begun_again_behind_any_other(parts: list[bytes], of: Format, at: int) -> None:
-    """A program that starts again behind an acknowledged record, with the state kept there, reads the same."""
+    """A restart behind any record, with the parser state stored there, gives the same records."""
     lines = b"\n".join(parts).split(b"\n")
     (whole,) = blocks_of(lines, [], of)
     if not whole.records:
@@ -148,9 +124,7 @@ def test_a_record_can_be_begun_again_behind_any_other(parts: list[bytes], of: Fo
     at %= len(whole.records)
     first = whole.block.offsets.index(whole.starts[at])
     parser_state = "" if whole.parser_states is None or not at else whole.parser_states[at - 1]
-    again = dispatch.parse(
-        Block(whole.block.origin, lines[first:], whole.block.offsets[first:], final=True, parser_state=parser_state)
-    )
+    again = records_of(lines[first:], of, at=whole.starts[at], parser_state=parser_state)
     assert told([whole])[at:] == told([again])
 
 
@@ -159,19 +133,19 @@ def test_a_record_can_be_begun_again_behind_any_other(parts: list[bytes], of: Fo
 def test_what_goes_on_behind_a_rotation_is_what_would_have_been_joined(
     parts: list[bytes], of: Format, at: int
 ) -> None:
-    """Lines held back at a file's end and the first lines of the next are one record as if never torn."""
+    """Held lines and the first lines of the next file make the record of an unsplit file."""
     lines = b"\n".join(parts).split(b"\n")
     at %= len(lines) + 1
-    offsets = [0]
-    for line in lines[:at]:
-        offsets.append(offsets[-1] + len(line) + 1)
-    first = dispatch.parse(Block(Origin(b"generation", "/p", "/p", of, "app"), lines[:at], offsets))
+    block = block_of(lines[:at], of, final=False)
+    first = dispatch.parse(block)
     held = lines[first.rest : at]
     count = dispatch.continuation(held, lines[at:], of, first.parser_state)
     assert 0 <= count <= len(lines) - at
+    with mock.patch.object(dispatch, "FEW_LINES", 1):
+        assert count == dispatch.continuation(held, lines[at:], of, first.parser_state)
     if not held or count == len(lines) - at:
         return
     (whole,) = blocks_of(lines, [], of)
-    begun = [raw for start, raw in zip(whole.starts, whole.raws, strict=True) if start < offsets[at]]
-    if begun and whole.starts[len(begun) - 1] >= offsets[first.rest]:
+    begun = [raw for start, raw in zip(whole.starts, whole.raws, strict=True) if start < block.offsets[at]]
+    if begun and whole.starts[len(begun) - 1] >= block.offsets[first.rest]:
         assert b"\n".join([*held, *lines[at : at + count]]).rstrip().endswith(begun[-1].rstrip())

@@ -1,4 +1,4 @@
-"""What lines of a container's output say of themselves."""
+"""Time, level, logger and node in lines of a container's output."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ UUID = "2c6d0e1a-0b1c-4d2e-8f3a-1234567890ab"
     ],
 )  # fmt: skip
 def test_time_level_logger_and_node(line: str, stamp: str, level: str, logger: str, node: str) -> None:
-    """As each tool writes them."""
+    """The forms of each tool are recognised."""
     said = output_lines.fields_of(line)
     assert said is not None
     assert (stamp, level, logger, node) == said[:4]
@@ -74,7 +74,7 @@ def test_time_level_logger_and_node(line: str, stamp: str, level: str, logger: s
     ],
 )  # fmt: skip
 def test_other_lines_say_nothing_of_themselves(line: str) -> None:
-    """Numbers, sentences with such words in them, and what is no time."""
+    """Numbers, sentences with such words, and invalid times have none."""
     assert output_lines.fields_of(line) is None
 
 
@@ -96,7 +96,7 @@ def test_other_lines_say_nothing_of_themselves(line: str) -> None:
     ],
 )
 def test_the_node_that_a_message_names(message: str, node: str) -> None:
-    """Of nipype's messages, whichever it is."""
+    """Messages of nipype give the node's name."""
     assert node == output_lines.node_in(message)
 
 
@@ -112,7 +112,7 @@ def told(*lines: str) -> list[tuple[str, str, str]]:
 
 
 def test_what_a_head_reaches() -> None:
-    """Its indented lines and the traceback below, up to what is neither."""
+    """A prefix applies to its indented lines and the traceback below, up to another line."""
     of_node = ("error", "nipype.workflow", "bold_mask")
     lines = [
         ("261127-02:14:07,963 nipype.workflow ERROR:", of_node),
@@ -120,13 +120,8 @@ def test_what_a_head_reaches() -> None:
         ("\t more", of_node),
         ("Traceback (most recent call last):", of_node),
         ('  File "x.py", line 1, in f', of_node),
-        ("NodeExecutionError: no", of_node),
-        ("", ("", "", "")),
-        ("\tRuntimeError: no", of_node),
-        ("text", ("", "", "")),
-        ("\t more", ("", "", "")),
-        ("WARNING: x", ("warning", "", "")),
-        ("", ("", "", "")),
+        ("NodeExecutionError: no", of_node), ("", ("", "", "")), ("\tRuntimeError: no", of_node),
+        ("text", ("", "", "")), ("\t more", ("", "", "")), ("WARNING: x", ("warning", "", "")), ("", ("", "", "")),
         ("  y", ("", "", "")),
-    ]
+    ]  # fmt: skip
     assert [wanted for _, wanted in lines] == told(*(line for line, _ in lines))

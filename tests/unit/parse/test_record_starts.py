@@ -1,4 +1,4 @@
-"""What ends a record whatever the format of the line behind it."""
+"""Which lines start a record and so end the one before, in any format."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipper.parse import dispatch, multiline, record_starts
-from shipper.parse.records import Records
-from shipper.tail.splitter import Block, Origin
+from shipper.config import Format
+from shipper.parse import multiline, record_starts
 from tests.ordinary_lines import LINES
+from tests.unit.blocks import records_of
 
 PLAIN = """
 a note
@@ -55,26 +55,16 @@ FIRST = {
 }
 
 
-def records(text: str, of: str = "structlog") -> Records:
-    """The records of a whole file."""
-    lines = text.encode().split(b"\n")
-    offsets = [0]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line) + 1)
-    origin = Origin(b"generation", "/p", "/p", of, "app")  # type: ignore[arg-type] # one of the formats
-    return dispatch.parse(Block(origin, lines, offsets, final=True))
-
-
-def raws(text: str, of: str = "structlog") -> list[str]:
+def raws(text: str, of: Format = "structlog") -> list[str]:
     """The lines of each record."""
-    return [raw.decode() for raw in records(text, of).raws]
+    return [raw.decode() for raw in records_of(text, of).raws]
 
 
 @pytest.mark.parametrize("first", FIRST)
 @pytest.mark.parametrize("below", [TRACE, TRACE + "a note\n", GROUP, CHAIN, CAUSE, SYNTAX, TORN, TRACE + "\n"])
 @pytest.mark.parametrize("of", ["structlog", "celery", "console", "auto"])
-def test_ordinary_lines_behind_a_traceback_are_records_of_their_own(first: str, below: str, of: str) -> None:
-    """Each of them, of whichever shape, and the traceback is one with all that belongs to it."""
+def test_ordinary_lines_behind_a_traceback_are_records_of_their_own(first: str, below: str, of: Format) -> None:
+    """Each line is a record, and the traceback with its parts is one."""
     assert [(FIRST[first] + below).rstrip("\n"), *LINES] == [raw.rstrip("\n") for raw in raws(
         FIRST[first] + below + "\n".join(LINES), of
     )]  # fmt: skip
@@ -82,26 +72,26 @@ def test_ordinary_lines_behind_a_traceback_are_records_of_their_own(first: str, 
 
 @pytest.mark.parametrize("first", FIRST)
 def test_hundreds_of_lines_of_one_shape_are_hundreds_of_records(first: str) -> None:
-    """Also where a program writes nothing else for a while."""
+    """Three hundred equal lines are three hundred records."""
     assert [] == [line for line in LINES if len(raws(FIRST[first] + TRACE + f"{line}\n" * 300)) != 301]
 
 
 def test_colours_hide_no_beginning() -> None:
-    """Where a terminal was meant to show it."""
+    """Coloured lines start records."""
     found = {line: len(raws(FIRST["uvicorn"] + TRACE + f"\x1b[32m{line}\x1b[0m\n" * 3)) for line in LINES}
     assert dict.fromkeys(LINES, 4) == found
 
 
 @pytest.mark.parametrize("first", FIRST)
 def test_of_lines_that_nothing_marks_a_few_are_taken_for_notes(first: str) -> None:
-    """Five, as notes and messages have; all others are records."""
+    """Five unmarked lines count as notes; all others are records."""
     found = raws(FIRST[first] + TRACE + "".join(f"worker {number} is ready\n" for number in range(58)))
     assert 58 - multiline.MAX_NOTES + 1 == len(found)
     assert found[0].endswith("worker 4 is ready")
 
 
 def test_celery_shows_no_more_than_it_has_to_say() -> None:
-    """An error without a traceback takes a score of lines at the margin; its indented lines don't count."""
+    """An error without a traceback takes twenty unindented lines; indented ones do not count."""
     said = FIRST["celery"] + "".join(f"text {number}\n  more\n" for number in range(58))
     assert 1 + 2 * (58 - multiline.MAX_AT_MARGIN) >= len(raws(said, "celery")) > 58 - multiline.MAX_AT_MARGIN
     result = "[2026-11-27 01:02:03,000: INFO/MainProcess] Task a.b[c47f] succeeded in 0.1s: {'a': 'b\n"
@@ -110,7 +100,7 @@ def test_celery_shows_no_more_than_it_has_to_say() -> None:
 
 @pytest.mark.parametrize("line", PLAIN)
 def test_texts_begin_no_record(line: str) -> None:
-    """Notes, messages, links and tracebacks."""
+    """Notes, messages, links and tracebacks start no record."""
     assert not record_starts.begins(line.encode())
 
 
@@ -119,7 +109,7 @@ def test_texts_begin_no_record(line: str) -> None:
     ["KeyError: an ERROR x", "Error: no", "error: no", "Warning: no", "__main__.Error: x", "a.b.c", "X:", "Größe: 1"],
 )
 def test_an_exception_is_named_whatever_its_class_is_called(line: str) -> None:
-    """Where a traceback names it, a class called like a level counts as one, and so does a level in its message."""
+    """Below a traceback a class named like a level, or a level in the message, is still the exception."""
     assert [TORN + line, "[INFO] next"] == raws(f"{TORN}{line}\n[INFO] next")
 
 
@@ -135,13 +125,13 @@ def test_an_exception_is_named_whatever_its_class_is_called(line: str) -> None:
 )
 @pytest.mark.parametrize("first", FIRST)
 def test_notes_and_long_messages_stay_with_their_exception(first: str, note: str) -> None:
-    """PEP 678, and messages that pair names with indented texts."""
+    """Notes (PEP 678) and messages of names with indented texts belong to it."""
     assert [f"{FIRST[first]}{TRACE}{note}", "[INFO] next"] == raws(f"{FIRST[first]}{TRACE}{note}\n[INFO] next")
 
 
 @pytest.mark.parametrize("first", ["", FIRST["stdlib"], FIRST["celery"], FIRST["uvicorn"]])
 def test_a_syntax_error_needs_no_introduction(first: str) -> None:
-    """Python shows that of the program itself without one; it is named below its carets."""
+    """A syntax error without the usual first line is recognised by its carets."""
     error = f'{first}  File "y.py", line 1\n    x = = 1\n        ^\nSyntaxError: invalid syntax'
     assert [error, "[INFO] next"] == raws(f"{error}\n[INFO] next")
 
@@ -150,7 +140,7 @@ def test_a_syntax_error_needs_no_introduction(first: str) -> None:
     "line", ["          WARNING  x", "  2026-11-27 01:02:03 x", '  {"event": "x"}', "\t[2026-11-27T01:02:03Z] x"]
 )
 def test_blanks_before_a_time_hide_no_beginning(line: str) -> None:
-    """But in the frames of a traceback they are source."""
+    """An indented line with a time starts a record, except within the frames of a traceback."""
     assert [(FIRST["stdlib"] + TRACE).rstrip(), line] == raws(FIRST["stdlib"] + TRACE + line)
     assert 1 == len(raws(f"{FIRST['stdlib']}{TORN}{line}\nKeyError: 1"))
 
@@ -162,7 +152,7 @@ def test_blanks_before_a_time_hide_no_beginning(line: str) -> None:
     ),
     st.sampled_from(["structlog", "celery", "console", "auto", "audit", "voxelops"]),
 )
-def test_joined_lines_are_complete(lines: list[str], of: str) -> None:
-    """No line that says something is missing, doubled or out of its order, whatever is joined."""
+def test_joined_lines_are_complete(lines: list[str], of: Format) -> None:
+    """Any mixture of lines keeps every non-blank line, once and in order."""
     told = [line for raw in raws("\n".join(lines), of) for line in raw.split("\n") if line.strip()]
     assert [line for line in lines if line.strip()] == told

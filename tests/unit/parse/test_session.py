@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from shipper.parse import dispatch
-from shipper.parse.multiline import MAX_JOINED_LINES
 from shipper.parse.records import Records
 from shipper.parse.session import State
-from shipper.tail.splitter import Block, Origin
+from shipper.tail.framing import MAX_RECORD_LINES
+from tests.unit.blocks import records_of
 
 RULE = "=" * 72
 OWN = "2026-11-23T12:40:14.007446Z [info     ] pipeline.start"
@@ -24,33 +23,23 @@ def framed(name: str, text: str) -> str:
 
 def parsed(text: str, *, parser_state: str = "", final: bool = True, at: int = 0) -> Records:
     """The records of a per-session log."""
-    lines = text.encode().split(b"\n")
-    offsets = [at]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line) + 1)
-    origin = Origin(b"generation", "/log/qsiprep/s.log", "/log/qsiprep/s.log", "console", "pipeline")
-    return dispatch.parse(Block(origin, lines, offsets, final=final, parser_state=parser_state))
+    return records_of(
+        text, "console", dataset="pipeline", path="/log/qsiprep/s.log", at=at, final=final, parser_state=parser_state
+    )
 
 
 def said(records: Records) -> list[tuple[Any, ...]]:
-    """What each record says, and where it comes from."""
+    """Event and stream of each record."""
     return [(record["event"], record.get("iostream")) for record in records.records]
 
 
 def test_output_is_a_record_a_line() -> None:
-    """The frame is one, every line that is not blank another, whatever it looks like."""
+    """The frame is one record, and each non-blank line another."""
     output = [
-        '{"event": "a.b", "level": "info"}',
-        "2026-11-23 12:44:12,289 - x - INFO - no line of ours",
-        "[2026-11-23 12:41:11,027: INFO/MainProcess] nor this",
-        "2026-11-23 12:38:43 [info     ] nor this",
-        "=" * 80,
-        RULE,
-        "  STDERR",
-        RULE,
-        "Traceback (most recent call last):",
-        "  File x",
-    ]
+        '{"event": "a.b", "level": "info"}', "2026-11-23 12:44:12,289 - x - INFO - no line of ours",
+        "[2026-11-23 12:41:11,027: INFO/MainProcess] nor this", "2026-11-23 12:38:43 [info     ] nor this",
+        "=" * 80, RULE, "  STDERR", RULE, "Traceback (most recent call last):", "  File x",
+    ]  # fmt: skip
     found = parsed(OWN + framed("STDOUT", "\n\n".join(output)) + OWN)
     assert [
         ("pipeline.start", None),
@@ -62,7 +51,7 @@ def test_output_is_a_record_a_line() -> None:
 
 
 def test_lines_without_a_stamp_follow_the_last_one() -> None:
-    """They are as many nanoseconds behind it as bytes, and say so."""
+    """They get the last time plus a nanosecond for each byte, and a tag."""
     found = parsed(OWN + framed("STDOUT", "one\ntwo"))
     for place, record in enumerate(found.records[1:], 1):
         assert (STAMP, found.starts[place]) == (record["timestamp"], found.after[place])
@@ -71,14 +60,14 @@ def test_lines_without_a_stamp_follow_the_last_one() -> None:
 
 
 def test_without_a_stamp_before_nothing_is_made_up() -> None:
-    """A file that begins with a section has no time to give."""
+    """Lines before the first time get no time."""
     found = parsed(framed("STDOUT", "one"))
     assert {"event": "one", "iostream": "stdout"} == found.records[1]
     assert {} == found.tags
 
 
 def test_an_error_is_one_record() -> None:
-    """Its text is the message and the error; a traceback in it is the exception."""
+    """Its text is message and error; a traceback in it is the exception."""
     text = "exited with code 137\n\nStderr:"
     trace = "Traceback (most recent call last):\n  File x\nMemoryError: no\n\nstderr: again"
     _, record, after = parsed(OWN + framed("ERROR", f"{text}\n{trace}") + OWN).records
@@ -89,7 +78,7 @@ def test_an_error_is_one_record() -> None:
 
 
 def test_a_traceback_is_one_record() -> None:
-    """It says what its exception says; text that is none is kept as it is."""
+    """Its event is the exception; other text stays text."""
     trace = "Traceback (most recent call last):\n  File x\nKeyError: 1"
     (record,) = parsed(framed("TRACEBACK", trace)).records
     assert {"event": "KeyError: 1", "exception": trace, "level": "error"} == record
@@ -98,16 +87,13 @@ def test_a_traceback_is_one_record() -> None:
 
 
 def test_metrics_are_read() -> None:
-    """Tool, participant and times have the names of other records; the run's end is the record's time."""
+    """Tool, participant and times get the names of other records; the end is the record's time."""
     text = '{\n  "tool": "qsiprep",\n  "participant": "001",\n  "end_time": "2026-11-23T14:00:00",\n  "event": 1\n}'
     first, after = parsed(framed("METRICS", text) + OWN).records
     assert {
-        "event": "session.metrics",
-        "timestamp": "2026-11-23T14:00:00",
-        "pipeline": "qsiprep",
-        "participant": "001",
+        "event": "session.metrics", "timestamp": "2026-11-23T14:00:00", "pipeline": "qsiprep", "participant": "001",
         "metrics.event": 1,
-    } == first
+    } == first  # fmt: skip
     assert "pipeline.start" == after["event"]
     (record,) = parsed(framed("METRICS", '{"a": 1}')).records
     assert {"event": "session.metrics", "a": 1} == record
@@ -115,21 +101,21 @@ def test_metrics_are_read() -> None:
 
 @pytest.mark.parametrize("text", ['{\n  "tool": oh\n}', "none", '{\n  "tool": 1,\nmore', '{\n  "tool": 1'])
 def test_metrics_that_can_not_be_read_are_text(text: str) -> None:
-    """Nothing of it is lost."""
+    """Invalid metrics stay text."""
     first, after = parsed(framed("METRICS", text) + OWN).records
     assert {"event": text} == first
     assert "pipeline.start" == after["event"]
 
 
 def test_an_empty_section_is_its_frame() -> None:
-    """A frame with nothing below is still what was written."""
+    """An empty section is a record with the frame."""
     (record,) = parsed(framed("ERROR", "")).records
     assert f"{RULE}\n  ERROR\n{RULE}" == record["event"]
 
 
 @pytest.mark.parametrize("cut", [1, 2])
 def test_half_a_frame_is_held_back(cut: int) -> None:
-    """Whether it is one, only the next lines say; the line before waits with it."""
+    """An incomplete frame and the line before it wait for the next lines."""
     head = f"{OWN}\n" + "\n".join([RULE, "  STDOUT", RULE][:cut])
     found = parsed(head, final=False)
     assert (0, 0) == (len(found.records), found.rest)
@@ -138,7 +124,7 @@ def test_half_a_frame_is_held_back(cut: int) -> None:
 
 
 def test_nobody_else_prints_between_the_lines() -> None:
-    """All that stands between two of them belongs to the first: an exception's message may have blank lines."""
+    """All lines between two console lines belong to the first one, blank lines included."""
     message = "RuntimeError: line one\n\nline three\n  indented four\n\n/x:1"
     trace = f"Traceback (most recent call last):\n  File x\n{message}"
     first, second, third = parsed(f"{OWN}\n{trace}\n{OWN}\nb\n\nc\n{OWN}" + framed("ERROR", "") * 0).records
@@ -150,14 +136,14 @@ def test_nobody_else_prints_between_the_lines() -> None:
 
 
 def test_a_section_is_held_back_until_it_ends() -> None:
-    """An error's text may go on; output is passed on at once."""
+    """An error's section is held back; output is not."""
     assert 1 == len(parsed(OWN + framed("ERROR", "text"), final=False).records)
     found = parsed(OWN + framed("STDOUT", "text"), final=False)
     assert (3, len(found.block.lines)) == (len(found.records), found.rest)
 
 
 def test_state_travels_as_text() -> None:
-    """Reading goes on in the middle of a section as if it had never stopped."""
+    """With the stored parser state reading goes on within a section."""
     text = OWN + framed("STDOUT", "one\ntwo")
     whole = parsed(text)
     assert whole.parser_states is not None
@@ -168,8 +154,8 @@ def test_state_travels_as_text() -> None:
 
 
 def test_a_long_error_ends_somewhere() -> None:
-    """What is beyond the cap is a record of its own, and no text is lost."""
-    lines = [f"  line {number}" for number in range(MAX_JOINED_LINES + 10)]
+    """Text beyond the limit is a record of its own."""
+    lines = [f"  line {number}" for number in range(MAX_RECORD_LINES + 10)]
     first, second, after = parsed(framed("ERROR", "\n".join(lines)) + OWN).records
     assert "\n".join(lines) == first["event"] + "\n" + second["event"]
     assert "pipeline.start" == after["event"]
@@ -177,7 +163,7 @@ def test_a_long_error_ends_somewhere() -> None:
 
 @pytest.mark.parametrize("name", ["ERROR", "TRACEBACK"])
 def test_lines_behind_an_error_are_records_with_what_they_say(name: str) -> None:
-    """They have their own time and level, or follow the last line that names a time."""
+    """They have their own time and level, or follow the last time."""
     stamped = "2026-11-27 02:14:07,963 - nipype.workflow - WARNING - slow"
     trace = "Traceback (most recent call last):\n  File x\nKeyError: 1\nnote"
     found = parsed(OWN + framed(name, f"{trace}\n{stamped}\nplain\n[ERROR] no") + OWN)
@@ -192,7 +178,7 @@ def test_lines_behind_an_error_are_records_with_what_they_say(name: str) -> None
 
 
 def test_the_whole_error_output_behind_its_end_belongs_to_the_error() -> None:
-    """The application shows the last characters of an error output, and then all of it once more."""
+    """The output is one record, though the application writes its end twice."""
     shown = "\n".join(f"reading {number}" for number in range(30))
     trace = "Traceback (most recent call last):\n  File x\nKeyError: 1"
     text = f"ended with 1\n\nStderr (last 1000 chars):\n{shown}\n{trace}\n\nstderr: {shown}\n{trace}"
@@ -201,7 +187,7 @@ def test_the_whole_error_output_behind_its_end_belongs_to_the_error() -> None:
 
 
 def test_an_error_that_goes_on_later_is_read_as_if_it_had_been_there() -> None:
-    """Where the error's record was ended because nothing came for a while, a line that begins another is one."""
+    """After a flush, lines that start records are records."""
     text = OWN + framed("ERROR", "ended with 1")
     whole = parsed(text)
     assert whole.parser_states is not None
@@ -212,23 +198,15 @@ def test_an_error_that_goes_on_later_is_read_as_if_it_had_been_there() -> None:
 
 
 def test_bytes_that_are_no_text() -> None:
-    """They are kept beside what could be read."""
+    """Invalid UTF-8 keeps its original bytes."""
     data = framed("STDOUT", "caf\udce9").encode("utf-8", "surrogateescape")
-    lines = data.split(b"\n")
-    offsets = [0]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line) + 1)
-    found = dispatch.parse(Block(Origin(b"g", "/p", "/p", "console", "pipeline"), lines, offsets, final=True))
+    found = records_of(data, "console", dataset="pipeline")
     assert ("caf\ufffd", b"caf\xe9\n") == (found.records[1]["event"], found.originals[1])
 
 
 def test_frames_mean_nothing_elsewhere() -> None:
-    """In other files they are lines like others."""
-    lines = framed("STDOUT", "one").encode().split(b"\n")
-    offsets = [0]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line) + 1)
-    found = dispatch.parse(Block(Origin(b"g", "/p", "/p", "celery", "celery"), lines, offsets, final=True))
+    """In other formats frames are ordinary lines."""
+    found = records_of(framed("STDOUT", "one"), "celery", dataset="celery")
     assert "one" == found.records[-1]["event"]
     assert found.parser_states is None
 
@@ -248,13 +226,10 @@ def test_frames_mean_nothing_elsewhere() -> None:
 def test_lines_of_other_programs_behind_an_error_have_their_time_and_level(
     line: str, level: str | None, stamp: str
 ) -> None:
-    """Their message stays whole, and what follows without a time follows theirs."""
+    """Their message stays whole, and lines without a time follow them."""
     found = parsed(OWN + framed("ERROR", f"ended with 1\n{line}\nplain") + OWN)
     _, error, said, plain, _ = found.records
     assert ("ended with 1", line, level, stamp) == (
-        error["event"],
-        said["event"],
-        said.get("level"),
-        said["timestamp"],
-    )
+        error["event"], said["event"], said.get("level"), said["timestamp"],
+    )  # fmt: skip
     assert ("plain", stamp) == (plain["event"], plain["timestamp"])

@@ -50,7 +50,7 @@ CAUSE = "\nThe above exception was the direct cause of the following exception:\
     ],
 )  # fmt: skip
 def test_the_exception_that_got_out(text: str, found: tuple[str | None, str | None]) -> None:
-    """Its type and whole message, from the last link of a chain."""
+    """Type and whole message come from the last exception of a chain."""
     assert found == traceback.exception_of(text)
 
 
@@ -95,7 +95,7 @@ LINKED, GROUP, STACK = State.LINKED, State.GROUP, State.STACK
     ],
 )  # fmt: skip
 def test_which_lines_go_on(state: State, line: bytes, previous: bytes, after: State | None) -> None:
-    """Frames, the exception with its notes, links, boxes; a blank ends what has no traceback."""
+    """Frames, the exception with notes, links and boxes go on; a blank line ends other text."""
     assert after is traceback.step(state, line, previous)
 
 
@@ -111,5 +111,5 @@ def test_which_lines_go_on(state: State, line: bytes, previous: bytes, after: St
     ],
 )  # fmt: skip
 def test_a_record_is_what_it_says_and_its_traceback(text: str, parts: tuple[str, str | None]) -> None:
-    """Cut where a line begins the traceback, and only there."""
+    """The record is split at the line that starts the traceback."""
     assert parts == traceback.split(text)

@@ -8,12 +8,8 @@ from shipper.parse import voxelops
 from shipper.parse.records import Record
 
 RUN: Record = {
-    "tool": "qsiprep",
-    "participant": "001",
-    "exit_code": 0,
-    "end_time": "2026-11-23T14:46:53",
-    "stdout": "x",
-}
+    "tool": "qsiprep", "participant": "001", "exit_code": 0, "end_time": "2026-11-23T14:46:53", "stdout": "x",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -26,7 +22,7 @@ RUN: Record = {
     ],
 )
 def test_an_execution(more: Record, event: str, level: str) -> None:
-    """It ended when it ended, is about its tool, and keeps everything else."""
+    """The record has the end as its time, the tool, and all other values."""
     assert {
         "event": event,
         "level": level,
@@ -41,7 +37,7 @@ def test_an_execution(more: Record, event: str, level: str) -> None:
 
 
 def test_what_is_an_execution() -> None:
-    """Tool, exit code and end make one."""
+    """Tool, exit code and end make a line an execution."""
     assert voxelops.is_execution(RUN)
     assert not voxelops.is_execution({"tool": "x", "end_time": "y"})
 
@@ -57,22 +53,16 @@ def test_what_is_an_execution() -> None:
     ],
 )
 def test_audit_lines(kind: str, level: str, outcome: str | None) -> None:
-    """The event is the type, word for word; its error is found in its data."""
+    """The type is the event, unchanged; the error comes from the data."""
     record = voxelops.adapted({"event_type": kind, "procedure": "qsiprep", "data": {"error": "no"}, "run_id": "u"})
     assert (kind, kind, level, "qsiprep", outcome, "no", "u", {"error": "no"}) == (
-        record["event"],
-        record["action"],
-        record["level"],
-        record["pipeline"],
-        record.get("outcome"),
-        record["error"],
-        record["run_id"],
-        record["data"],
-    )
+        record["event"], record["action"], record["level"], record["pipeline"], record.get("outcome"),
+        record["error"], record["run_id"], record["data"],
+    )  # fmt: skip
 
 
 def test_an_error_of_the_line_itself_counts() -> None:
-    """What its data says is kept there."""
+    """The line's own error takes precedence, and the one in the data is kept there."""
     record = voxelops.adapted({"event_type": "x", "procedure": "p", "data": {"error": "no"}, "error": "yes"})
     assert "yes" == record["error"]
 
@@ -80,7 +70,7 @@ def test_an_error_of_the_line_itself_counts() -> None:
 @pytest.mark.parametrize("job", [{}, {"job_id": None}, {"job_id": "1"}])
 @pytest.mark.parametrize("event", ["submitted", "status_change", "dry_run", "retry_cleared"])
 def test_the_schedulers_audit(event: str, job: Record) -> None:
-    """Its event is kept, and is its action; it may know of no job yet."""
+    """Its event is kept and is the action; the job may be missing."""
     record = voxelops.adapted({"event": event, "procedure": "bids", "detail": None, **job})
     assert {"event": event, "action": event, "level": "info", "pipeline": "bids", "detail": None, **job} == record
 
@@ -89,7 +79,7 @@ def test_the_schedulers_audit(event: str, job: Record) -> None:
     ("said", "kept"), [("sbatch: error: x", {"error": "sbatch: error: x"}), (None, {"detail": None})]
 )
 def test_an_error_of_the_scheduler(said: str | None, kept: Record) -> None:
-    """It is a failure, and its detail the message."""
+    """It is a failure with its detail as message."""
     record = voxelops.adapted({"event": "error", "procedure": "bids", "detail": said})
     assert {
         "event": "error",
@@ -102,7 +92,7 @@ def test_an_error_of_the_scheduler(said: str | None, kept: Record) -> None:
 
 
 def test_other_lines_are_left_alone() -> None:
-    """A procedure alone makes none of these."""
+    """A procedure alone is not enough."""
     for record in (
         {"event": "a.b", "procedure": "x"},
         {"event": ["error"], "procedure": "x"},
@@ -121,6 +111,6 @@ def test_other_lines_are_left_alone() -> None:
     ],
 )
 def test_lines_that_say_our_keys_themselves_are_left_alone(record: Record) -> None:
-    """They are not theirs; what they say there would be lost."""
+    """A line that already has the target keys stays unchanged, so that no value is lost."""
     assert record == voxelops.adapted(dict(record))
     assert not voxelops.is_execution({**RUN, "pipeline": "mine"})

@@ -12,12 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipper.document.ids import ids_of
-from shipper.parse import dispatch, wrappers
-from shipper.parse.records import Records
-from shipper.tail.reader import Reader
-from shipper.tail.splitter import Block, Origin, Splitter
-from shipper.tail.state.checkpoint import START
+from shipper.parse import wrappers
+from shipper.tail.block import Origin
+from tests.unit.blocks import records_of
 from tests.unit.document.test_ecs import documents_of, maker
+from tests.unit.document.test_line_way import records_in_chunks
 
 AT = "2026-11-27T01:02:03.123456789Z"
 EVENT = '{"event": "a.b", "level": "error", "timestamp": "2026-11-27T01:00:00Z"}'
@@ -51,17 +50,9 @@ WRAPPERS: dict[str, Callable[[str], bytes]] = {
 }
 
 
-def parsed(*lines: bytes, final: bool = True) -> Records:
-    """The records of these lines."""
-    offsets = [0]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line) + 1)
-    return dispatch.parse(Block(Origin(b"g", "/p", "/p", "auto", "app"), list(lines), offsets, final=final))
-
-
 @pytest.mark.parametrize("name", WRAPPERS)
 def test_what_is_inside_counts(name: str) -> None:
-    """JSON, text and tracebacks are read as if nothing were around them; time and stream are kept."""
+    """JSON, text and tracebacks inside are parsed as usual; time and stream are kept."""
     wrap = WRAPPERS[name]
     lines = [wrap(text) for text in (EVENT, *TRACE, "2026-11-23 12:44:12,289 - a.b - WARNING - w", "[INFO] said")]
     event, failed, warned, said = documents_of(*lines)
@@ -104,52 +95,52 @@ def test_what_is_inside_counts(name: str) -> None:
     ],
 )
 def test_the_runtimes_time_where_the_line_has_none(stamp: Any, expected: str) -> None:
-    """The line's own time comes first; one that is no time is kept."""
+    """The line's own time takes precedence; an invalid one is kept."""
     (document,) = documents_of(docker(json.dumps({"event": "a", "timestamp": stamp})))
     assert (expected, "tags" in document) == (document["@timestamp"], False)
     assert ({"timestamp": stamp} if expected == AT and stamp else None) == document["neuroflow"].get("extra")
 
 
 def test_parts_of_a_long_line() -> None:
-    """They are one line again, and their wrapped bytes one record, whatever another stream says in between."""
+    """Parts are joined to one line and one record, though lines of another stream stand between them."""
     parts = [EVENT[:20], EVENT[20:50], EVENT[50:]]
     for lines in (
         [cri(parts[0], tag="P"), cri(parts[1], tag="P"), cri(parts[2])],
         [docker(parts[0], ended=False), docker(parts[1], ended=False), docker(parts[2])],
     ):
-        found = parsed(*lines)
+        found = records_of(lines)
         assert [b"\n".join(lines)] == found.raws
         assert ("a.b", "stdout") == (found.records[0]["event"], found.records[0]["iostream"])
     others = [cri("o1", "stderr", "P"), cri("o2", "stderr")]
     between = [cri(parts[0], tag="P"), others[0], cri(parts[1], tag="P"), others[1], cri(parts[2]), cri("[INFO] x")]
-    found = parsed(*between)
+    found = records_of(between)
     assert ["a.b", "o1o2", "x"] == [record["event"] for record in found.records]
     assert ["stdout", "stderr", "stdout"] == [record["iostream"] for record in found.records]
 
 
 def test_a_line_whose_rest_is_not_there_is_held_back() -> None:
-    """It and what another stream said meanwhile wait for the rest; at the end it is shipped as it stands."""
+    """A part and the other stream's lines wait for the rest; a final block ships them."""
     before, part, other = cri(EVENT), cri("[INFO] begi", tag="P"), cri("[INFO] other", "stderr")
-    held = parsed(before, part, other, final=False)
+    held = records_of([before, part, other], final=False)
     assert (["a.b"], 1) == ([record["event"] for record in held.records], held.rest)
-    assert ["a.b", "begi", "other"] == [record["event"] for record in parsed(before, part, other).records]
+    assert ["a.b", "begi", "other"] == [record["event"] for record in records_of([before, part, other]).records]
 
 
 def test_another_stream_does_not_go_on_with_a_record() -> None:
-    """A traceback on standard error ends where standard output speaks."""
-    found = parsed(*(cri(line, "stderr") for line in TRACE), cri("  indented"), cri("[INFO] x"))
+    """A line of standard output ends a traceback on standard error."""
+    found = records_of([*(cri(line, "stderr") for line in TRACE), cri("  indented"), cri("[INFO] x")])
     assert ["failed", "  indented", "x"] == [record["event"] for record in found.records]
 
 
 def test_bytes_that_are_no_text() -> None:
-    """They are kept as they stand in the file."""
+    """Invalid UTF-8 keeps the bytes of the file."""
     line = cri("caf").removesuffix(b"caf") + b"caf\xe9"
     (document,) = documents_of(line)
     assert ("caf\ufffd", line + b"\n") == (document["message"], b64decode(document["neuroflow"]["original"]))
 
 
 def test_docker_says_more_of_a_container() -> None:
-    """Its attributes are kept."""
+    """Docker's attributes are kept."""
     (document,) = documents_of(docker(EVENT, "stderr", attrs={"tag": "worker"}))
     assert ({"attrs": {"tag": "worker"}}, "stderr") == (document["neuroflow"]["extra"], document["log"]["iostream"])
 
@@ -157,45 +148,29 @@ def test_docker_says_more_of_a_container() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        b"",
-        b"a | b",
-        b"name  | value | more",
-        b"INFO     | said",
-        b"2026-11-27 | x",
-        b"info  | said",
-        b"+-----+-----+",
-        b"[pod] x",
-        b"[pod/x] y",
-        b"2026-11-23T12:40:14.007446Z [info     ] a.b",
-        b"2026-11-27T01:02:03Z said",
-        b"2026-11-27T01:02:03Z stdin F x",
-        b"2026-11-27T01:02:03Z stdout X x",
-        b'{"log":"x"}',
-        b'{"log":"x","stream":"stdout","event":"a"}',
-        b'{"log":"a\\nb\\n","stream":"stdout","time":"x"}',
-        b'{"log":5,"stream":"stdout","time":"x"}',
-        b"| x | y |",
-        b"a  |",
-        b"only this  | ",
-        b"said  | ",
-        b"some words  | x",
+        b"", b"a | b", b"name  | value | more", b"INFO     | said", b"2026-11-27 | x", b"info  | said",
+        b"+-----+-----+", b"[pod] x", b"[pod/x] y", b"2026-11-23T12:40:14.007446Z [info     ] a.b",
+        b"2026-11-27T01:02:03Z said", b"2026-11-27T01:02:03Z stdin F x", b"2026-11-27T01:02:03Z stdout X x",
+        b'{"log":"x"}', b'{"log":"x","stream":"stdout","event":"a"}',
+        b'{"log":"a\\nb\\n","stream":"stdout","time":"x"}', b'{"log":5,"stream":"stdout","time":"x"}', b"| x | y |",
+        b"a  |", b"only this  | ", b"said  | ", b"some words  | x",
     ],
-)
+)  # fmt: skip
 def test_other_lines_are_not_wrapped(line: bytes) -> None:
-    """Tables, levels in a column, and JSON that has the same keys."""
+    """Tables, columns with levels, and other JSON with these keys are not wrapped lines."""
     assert wrappers.unwrap(line) is None
 
 
 def test_ids_of_wrapped_lines_are_those_of_their_bytes() -> None:
-    """An id is made of a line as it stands in its file, so an earlier release gave the same."""
+    """The id depends on the file's bytes."""
     lines = [docker("one"), cri("two"), b"plain"]
-    found = parsed(*lines)
+    found = records_of(lines)
     assert (lines, [0, len(lines[0]) + 1, len(lines[0]) + len(lines[1]) + 2]) == (found.raws, found.starts)
 
 
 @pytest.mark.parametrize("name", WRAPPERS)
 def test_secrets_and_ids_inside_are_taken_out(name: str) -> None:
-    """What must not leave the machine is found behind any wrapper."""
+    """Redaction works inside every wrapper."""
     line = {"event": "a", "password": "sesame99", "url": "https://u:topsecret@h", "subject": "sub-001"}
     by = maker(redact={"hash": ["subject"], "hash_key": "k" * 20})
     shown = json.dumps(documents_of(WRAPPERS[name](json.dumps(line)), by=by))
@@ -215,36 +190,17 @@ some_lines = st.one_of(
 
 @given(lines=st.lists(some_lines, max_size=12), chunks=st.lists(st.integers(1, 300), max_size=8))
 def test_pieces_give_the_same_records_as_the_whole(lines: list[bytes], chunks: list[int]) -> None:
-    """Where a read ends decides nothing, however the parts of two streams are woven."""
+    """The boundaries of reads change nothing, though two streams are interleaved."""
 
     def told(lengths: list[int]) -> list[tuple[Any, ...]]:
-        data = b"\n".join(lines)
-        reader = Reader(
-            Origin(b"123456789", "/p", "/p", "auto", "app"),
-            START,
-            keep=2**20,
-            compressed=False,
-        )
-        splitter = reader._splitter
-        assert isinstance(splitter, Splitter)
-        found: list[tuple[Any, ...]] = []
-
-        def take(block: Block) -> None:
-            records = dispatch.parse(block)
-            reader.held.hold(block, records.rest, records.parser_state)
-            names = ids_of(b"123456789", records.starts, records.raws)
-            for at, (name, record) in enumerate(zip(names, records.records, strict=True)):
-                found.append((name, record, records.tags.get(at), records.written.get(at)))
-
-        at = 0
-        for length in [*lengths, len(data)]:
-            part, at = data[at : at + length], at + length
-            more, offsets, cut = splitter.feed(part)
-            if more:
-                take(reader._block(more, offsets, cut, 1, 1))
-        if (last := reader.finish(1, 1, with_line=True)) is not None:
-            take(last)
-        return found
+        blocks = records_in_chunks(b"\n".join(lines), lengths, Origin(b"123456789", "/p", "/p", "auto", "app"))
+        return [
+            (name, record, records.tags.get(at), records.written.get(at))
+            for records in blocks
+            for at, (name, record) in enumerate(
+                zip(ids_of(b"123456789", records.starts, records.raws), records.records, strict=True)
+            )
+        ]
 
     assert told([]) == told(chunks)
 
@@ -255,17 +211,17 @@ def test_pieces_give_the_same_records_as_the_whole(lines: list[bytes], chunks: l
     '{"log":"x\\n","time":"2026-11-27T01:02:03Z", "attrs": {"tag": "t"}, "stream":"stderr"}',
 ])  # fmt: skip
 def test_dockers_line_however_it_is_written(line: str) -> None:
-    """Blanks and the order of keys, as programs have it that read and write such lines, change nothing."""
-    found = parsed(line.encode(), line.encode(), b"next")
+    """Blanks and the order of keys change nothing."""
+    found = records_of([line.encode(), line.encode(), b"next"])
     assert (["x", "x", "next"], 3) == ([record["event"] for record in found.records], found.rest)
 
 
 @pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b"\0\0"])
 @pytest.mark.parametrize("name", WRAPPERS)
 def test_marks_around_a_wrapped_line(before: bytes, name: str) -> None:
-    """A byte order mark or the rest of a hole before it: the line is read all the same."""
+    """A byte order mark or NULs before the line do not hinder parsing."""
     line = WRAPPERS[name](EVENT)
-    found = parsed(before + line, line)
+    found = records_of([before + line, line])
     assert (2, 2) == (len(found.records), found.rest)
     first, second = found.records
     assert first == second

@@ -18,7 +18,7 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 def query(text: str) -> Query:
-    """What a text becomes."""
+    """The query that a text gives."""
     return QueryCompiler(NOW, UTC).query(parse(text))
 
 
@@ -28,23 +28,7 @@ QUERIES = st.lists(
         st.sampled_from(
             [
                 *(
-                    "AND",
-                    "OR",
-                    "NOT",
-                    "TO",
-                    "(",
-                    ")",
-                    '"',
-                    "'",
-                    "[",
-                    "]",
-                    "{",
-                    "}",
-                    "*",
-                    "?",
-                    "^2",
-                    "/a+/",
-                    "\\",
+                    "AND", "OR", "NOT", "TO", "(", ")", '"', "'", "[", "]", "{", "}", "*", "?", "^2", "/a+/", "\\",
                     "\ud800",
                 ),
                 *(
@@ -85,12 +69,12 @@ QUERIES = st.lists(
         ),
     ),
     max_size=10,
-)
+)  # fmt: skip
 
 
 @given(QUERIES.flatmap(lambda parts: st.sampled_from([" ".join(parts), "".join(parts)])))
 def test_any_text_is_asked_for_or_refused(text: str) -> None:
-    """Whatever is typed makes a request that can be sent, or a sentence; never another error."""
+    """Any text gives a request or a sentence, never another error."""
     try:
         found = query(text)
     except QueryError as error:
@@ -100,14 +84,14 @@ def test_any_text_is_asked_for_or_refused(text: str) -> None:
 
 
 def test_pasted_value_may_be_a_text() -> None:
-    """What a field can't hold is looked for in texts all the same, where it was pasted."""
+    """A pasted value that its field cannot hold is searched in texts."""
     assert "message" in str(query("time=12:30:01 duration=['a'] log.offset=x"))
     with pytest.raises(QueryError, match="@timestamp holds times"):
         query("@timestamp:12:30:01")
 
 
 def test_structure() -> None:
-    """Clauses that all have to hold filter, of alternatives one has to, and what must not is excluded."""
+    """AND gives filters, OR alternatives, NOT exclusions."""
     level, run = query("log.level:a"), query("neuroflow.run_id:4")
     assert {"bool": {"filter": [level, run]}} == query("log.level:a neuroflow.run_id:4")
     either = {"bool": {"should": [level, run], "minimum_should_match": 1}}
@@ -117,14 +101,14 @@ def test_structure() -> None:
 
 
 def test_punctuation_rules_nothing_out() -> None:
-    """Signs between words are not looked for, whatever they stand beside; alone they are no query."""
+    """Signs between words are ignored; alone they are no query."""
     assert query("log.level:a") == query("log.level:a - ... NOT =>")
-    with pytest.raises(QueryError, match="no letter and no digit"):
+    with pytest.raises(QueryError, match="no letter or digit"):
         query("... OR NOT --")
 
 
 def test_value_that_does_not_fit() -> None:
-    """A field's kind is known before the cluster is asked; a pattern of names leaves out what doesn't fit."""
+    """A value of the wrong kind is reported; a pattern of names omits fields of other kinds."""
     with pytest.raises(QueryError, match=r"log\.offset holds numbers"):
         query("a OR NOT log.offset:x")
     assert "neuroflow.pipeline" in str(query("neuroflow.*:x"))
@@ -132,13 +116,13 @@ def test_value_that_does_not_fit() -> None:
 
 
 def test_what_stands_for_too_many_words_is_left_out() -> None:
-    """The narrower query asks for no pattern in a row of words."""
+    """The narrower query has no pattern within a phrase."""
     assert "intervals" in str(query("ses-01"))
     assert "intervals" not in str(QueryCompiler(NOW, UTC, joined=False).query(parse("ses-01 AND s*-01")))
 
 
 def test_very_long_word() -> None:
-    """A text longer than an expression may be is looked for as a phrase."""
+    """A very long word is searched as a phrase."""
     text = str(query("x" * 2000))
     assert "match_phrase" in text
     assert "regexp" not in text
@@ -159,7 +143,7 @@ def test_very_long_word() -> None:
     ],
 )
 def test_remarks(text: str, said: list[str]) -> None:
-    """Names that neither we nor lines know, and ranges over texts, once each."""
+    """Unknown names, and ranges over texts, are reported once each."""
     assert said == list(remarks(parse(text), lambda field: field.endswith("exit_code")))
 
 
@@ -175,12 +159,12 @@ def test_remarks(text: str, said: list[str]) -> None:
     ],
 )
 def test_parts(text: str, parts: list[str]) -> None:
-    """Words as the analyzer cuts them."""
+    """Words are split as the analyzer splits them."""
     assert parts == [part.text for part in parts_of(Word(text))]
 
 
 def test_wild_parts() -> None:
-    """What stands for other characters does so inside of a word."""
+    """Wildcards apply within a word."""
     one, two = Word("s?s", frozenset({1})), Word("0*", frozenset({1}))
     assert [one, two] == parts_of(Word("S?s-0*", frozenset({1, 5})))
 
@@ -194,18 +178,18 @@ def test_wild_parts() -> None:
     ],
 )
 def test_whole_words(word: str, found: list[str], not_found: list[str]) -> None:
-    """A text stands where no letter or digit stands beside it."""
+    """A whole word has no letter or digit beside it."""
     pattern = re.compile(whole_words(Word(word)), re.DOTALL)
     assert found == [text for text in (*found, *not_found) if pattern.fullmatch(text)]
 
 
 def test_colour_glued_to_a_word() -> None:
-    """The end of a colour's code is part of the word behind it for the analyzer, not for a person."""
+    """The analyzer joins the end of a colour code to the next word; the highlighter does not."""
     pattern = re.compile(in_tokens(Word("failed")))
     assert [True, True, False] == [bool(pattern.fullmatch(text)) for text in ("31mfailed", "0;1mfailed", "mfailed")]
 
 
 def test_patterns_are_escaped() -> None:
-    """Only what was meant as wild is."""
+    """Only intended wildcards are wildcards."""
     assert r"a\*.*\.\\." == regex_of(Word("a**.\\?", frozenset({2, 5})))
     assert r"a\**\\?" == wildcard_of(Word("a**\\?", frozenset({2, 4})))

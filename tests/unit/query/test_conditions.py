@@ -16,12 +16,12 @@ from shipper.query.conditions import Begins, Condition, Exists, Is, OneOf, kql, 
     ],
 )
 def test_a_condition_in_both_languages(condition: Condition, query: dict[str, object], kuery: str) -> None:
-    """Elasticsearch and Kibana are asked the same."""
+    """The condition is equal in Elasticsearch's DSL and in KQL."""
     assert [query] == queries([condition])
     assert kuery == kql([condition])
 
 
 def test_all_of_them() -> None:
-    """Several conditions hold together; none is no condition."""
+    """Several conditions are joined by AND; none matches everything."""
     assert 'kind : "a" and b : *' == kql([Is("kind", "a"), Exists("b")])
     assert "" == kql([])

@@ -12,16 +12,12 @@ from shipper.views.highlight import SHOWN
 
 MAPPINGS = Path(__file__).parents[3] / "mappings" / "component_templates"
 TYPES = {
-    "match_only_text": {"text"},
-    "keyword": {"keyword"},
+    "match_only_text": {"text"}, "keyword": {"keyword"},
     "constant_keyword": {"keyword"},
     "wildcard": {"trace"},
     "long": {"number", "duration"},
-    "double": {"number"},
-    "date": {"date"},
-    "date_nanos": {"date"},
-    "flattened": {"flattened"},
-}
+    "double": {"number"}, "date": {"date"}, "date_nanos": {"date"}, "flattened": {"flattened"},
+}  # fmt: skip
 
 
 def mapped() -> dict[str, str]:
@@ -40,14 +36,14 @@ def mapped() -> dict[str, str]:
 
 
 def test_table_is_what_is_mapped() -> None:
-    """Every field of the mappings that can be searched, with a kind that fits its type, and no other."""
+    """The table has each searchable field of the mappings, with a suitable kind, and no other."""
     fields = {name: kind for name, kind in mapped().items() if kind != "binary"}
     assert fields.keys() == KINDS.keys()
     assert not [name for name, kind in fields.items() if KINDS[name] not in TYPES[kind]]
 
 
 def test_other_tables_name_known_fields() -> None:
-    """Short names, and the fields of words and of marks, stand for fields that are there."""
+    """Short names and highlighted fields exist."""
     assert {field for fields in SHORT.values() for field in fields} <= KINDS.keys()
     assert {*TEXTS, *NAMES, *VALUES, *SHOWN} <= KINDS.keys()
     assert SHORT.keys() >= ENTITIES
@@ -66,19 +62,19 @@ def test_other_tables_name_known_fields() -> None:
     ],
 )
 def test_names(name: str, fields: list[str]) -> None:
-    """Full names, short ones (which lines may have as keys of their own too), patterns, and keys of lines."""
+    """Full names, short ones, patterns, and unmapped keys are resolved."""
     assert fields == [field for field, _ in resolve(name).fields]
 
 
 def test_nearest() -> None:
-    """The name that was meant, if one looks like it."""
+    """The nearest known name is suggested."""
     assert "level" == closest("levle")
     assert "neuroflow.run_id" == closest("neuroflow.runid")
     assert closest("xyzzy") is None
 
 
 def test_spellings() -> None:
-    """Subjects and sessions with and without their prefix, levels by any of their names."""
+    """Prefixes of subjects and sessions, and the names of levels, are optional."""
     assert ["001", "sub-001"] == spellings("neuroflow.subject_id", "001")
     assert ["ses-01", "01"] == spellings("neuroflow.session_id", "ses-01")
     assert ["warning"] == spellings("log.level", "WARN")

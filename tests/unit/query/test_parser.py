@@ -21,7 +21,7 @@ def quoted(text: str, field: str | None = None) -> Leaf:
 
 
 def near(text: str, changed: int) -> Leaf:
-    """A word or one like it."""
+    """A fuzzy word."""
     return Leaf(None, Word(text, near=changed))
 
 
@@ -31,41 +31,28 @@ A, B, C = word("a"), word("b"), word("c")
 @pytest.mark.parametrize(
     ("text", "tree"),
     [
-        ("a", A),
-        (" a\tb\nc ", And((A, B, C))),
-        ("a AND b", And((A, B))),
-        ("a && b", And((A, B))),
-        ("a OR b", Or((A, B))),
-        ("a || b c", Or((A, And((B, C))))),
-        ("a AND b OR c", Or((And((A, B)), C))),
-        ("(a OR b) c", And((Or((A, B)), C))),
-        ("(a OR b)c", And((Or((A, B)), C))),
-        ("a NOT b", And((A, Not(B)))),
+        ("a", A), (" a\tb\nc ", And((A, B, C))), ("a AND b", And((A, B))), ("a && b", And((A, B))),
+        ("a OR b", Or((A, B))), ("a || b c", Or((A, And((B, C))))), ("a AND b OR c", Or((And((A, B)), C))),
+        ("(a OR b) c", And((Or((A, B)), C))), ("(a OR b)c", And((Or((A, B)), C))), ("a NOT b", And((A, Not(B)))),
         ("level:(a b)", Or((word("a", "level"), word("b", "level")))),
         ("level:(a AND b)", And((word("a", "level"), word("b", "level")))),
         ("level:(a -b)", And((word("a", "level"), Not(word("b", "level"))))),
         ("message:(a b)", And((word("a", "message"), word("b", "message")))),
-        ("a AND NOT b", And((A, Not(B)))),
-        ("-a !b +c", And((Not(A), Not(B), C))),
-        ("NOT (a b)", Not(And((A, B)))),
+        ("a AND NOT b", And((A, Not(B)))), ("-a !b +c", And((Not(A), Not(B), C))), ("NOT (a b)", Not(And((A, B)))),
         ("and or not AND android ORb", And((word("and"), word("or"), word("not"), word("android"), word("ORb")))),
         ("a-b a+b a!b", And((word("a-b"), word("a+b"), word("a!b")))),
-        ("- a", And((word("-"), A))),
-        ("--flag", word("--flag")),
-        ('"a b"', quoted("a b")),
+        ("- a", And((word("-"), A))), ("--flag", word("--flag")), ('"a b"', quoted("a b")),
         ('"a \\"b\\" \\\\ c"', quoted('a "b" \\ c')),
         ('"a b"~3^2', Leaf(None, Word("a b", quoted=True, near=3))),
         ('a"b c"', And((A, quoted("b c")))),
-        (
-            "a~ b~1 c~2^3",
-            And((near("a", -1), near("b", 1), near("c", 2))),
-        ),
+        ("a~ b~1 c~2^3", And((near("a", -1), near("b", 1), near("c", 2)))),
         ("a^2 (b)^3", And((A, B))),
         ("a* ?b", And((Leaf(None, Word("a*", frozenset({1}))), Leaf(None, Word("?b", frozenset({0})))))),
         ("a\\*\\ b\\:c\\", word("a* b:c\\")),
         ("level:error", word("error", "level")),
         ("level: error", word("error", "level")),
-        ("level:(a OR (b -run_id:c))", Or((word("a", "level"), And((word("b", "level"), Not(word("c", "run_id"))))))),
+        ("level:(a OR (b -run_id:c))",
+         Or((word("a", "level"), And((word("b", "level"), Not(word("c", "run_id"))))))),
         ('log.logger:"a b"', quoted("a b", "log.logger")),
         ("message:/a b/", Leaf("message", Regex("a b"))),
         ("/a[bc]\\/d/", Leaf(None, Regex("a[bc]\\/d"))),
@@ -81,8 +68,7 @@ A, B, C = word("a"), word("b"), word("c")
         ("run_id:*", Leaf("run_id", Word("*", frozenset({0})))),
         (">5", word(">5")),
         ("[Node] {x}", And((word("[Node]"), word("{x}")))),
-        ("12:30:01", word("12:30:01")),
-        ("http://a:9/b", word("http://a:9/b")),
+        ("12:30:01", word("12:30:01")), ("http://a:9/b", word("http://a:9/b")),
         ("KeyError: a", And((word("KeyError:"), A))),
         ("x:1", Or((quoted("x:1"), word("1", "x")))),
         ("run_id=4", Or((quoted("run_id=4"), Leaf("run_id", Word("4"), pasted=True)))),
@@ -101,37 +87,24 @@ A, B, C = word("a"), word("b"), word("c")
         ("a~x a~٣", And((word("a~x"), word("a~٣")))),
         ("a\udce9b", word("a\ufffdb")),
     ],
-)
+)  # fmt: skip
 def test_what_is_read(text: str, tree: Node) -> None:
-    """Lucene's syntax, clauses side by side joined by AND, and what logs hold taken as text."""
+    """Lucene's syntax, with AND as the default operator, and signs of logs as text."""
     assert tree == parse(text)
 
 
 REFUSED = (
     *("", " ", "(", ")", "()", "(a", "a)", "++a )", "a AND", "OR", "NOT", "a OR OR b", "NOT " * 11 + "a"),
     *(
-        '"',
-        "level:",
-        "level: OR b",
-        "[1 TO",
-        "a:[b",
-        "[1 TO 2]",
-        "log.offset:>",
-        "_exists_:",
-        "a~3",
-        "a~2.5",
-        "a~99999999999999999999",
-        "x:['a'",
-        "x:[a b]",
-        "x=[1 TO",
-        "x:()",
+        '"', "level:", "level: OR b", "[1 TO", "a:[b", "[1 TO 2]", "log.offset:>", "_exists_:", "a~3", "a~2.5",
+        "a~99999999999999999999", "x:['a'", "x:[a b]", "x=[1 TO", "x:()",
     ),
-)
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("text", REFUSED)
 def test_what_cannot_be_read(text: str) -> None:
-    """Said in a sentence without a full stop, for it stands inside of another."""
+    """The error is a sentence without a full stop, which another sentence quotes."""
     with pytest.raises(QueryError) as error:
         parse(text)
     assert not str(error.value).endswith(".")
@@ -146,7 +119,7 @@ TEXTS = st.lists(
 
 @given(st.one_of(st.text(max_size=30), TEXTS.map(" ".join), TEXTS.map("".join)))
 def test_any_text_is_read_or_refused(text: str) -> None:
-    """Whatever is typed makes a tree or a sentence, never another error, and spaces around it change nothing."""
+    """Any text gives a tree or an error with a sentence, and blanks around it change nothing."""
 
     def read(query: str) -> object:
         try:
@@ -158,7 +131,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 
 def written(node: Node) -> str:
-    """A tree as a query with an operator between all clauses."""
+    """The query of a tree, with an operator between all clauses."""
     if isinstance(node, Not):
         return f"NOT {written(node.node)}"
     if isinstance(node, (And, Or)):
@@ -182,7 +155,7 @@ TREES = st.recursive(
 
 @given(TREES)
 def test_operators_are_kept_as_written(tree: Node) -> None:
-    """A query with an operator between all its clauses says what it says, escapes and all."""
+    """A query that is written from a tree gives that tree, escapes included."""
     try:
         read = parse(written(tree))
     except QueryError as error:
@@ -193,7 +166,7 @@ def test_operators_are_kept_as_written(tree: Node) -> None:
 
 @given(st.lists(WORDS, min_size=1, max_size=6))
 def test_clauses_side_by_side_are_joined(words: list[str]) -> None:
-    """Words beside each other mean the same as with AND between them."""
+    """Adjacent words mean AND."""
     quotes = [re.sub(r"([\\\"])", r"\\\1", text) for text in words]
     assert parse(" ".join(f'"{text}"' for text in quotes)) == parse(" AND ".join(f'"{text}"' for text in quotes))
 
@@ -230,19 +203,19 @@ def pasted(text: str, field: str) -> Leaf:
     ],
 )  # fmt: skip
 def test_shown_values_are_texts_or_what_they_hold(text: str, others: tuple[Node, ...]) -> None:
-    """What a line shows of a list or an object is looked for as that text, and as what the field then holds."""
+    """The printed form of a list or an object is searched as text and as its values."""
     tree = Or((quoted(text), *others))
     assert tree == parse(text)
     assert And((tree, A)) == parse(f"({text}) a")
 
 
 def test_tables_show_lists_with_commas() -> None:
-    """As `search` prints them."""
+    """Lists as `search` prints them are understood."""
     items = And((pasted("a", "x"), pasted("b", "x")))
     assert Or((quoted("x=a,b"), Leaf("x", Word("a,b"), pasted=True), items)) == parse("x=a,b")
 
 
 @pytest.mark.parametrize("text", ["x=['a", "x=[it's", "x={'a': 1", "x='a", "x=[", "x=<a", "x=(a b)", "x=a,,b"])
 def test_what_is_cut_off_is_a_text(text: str) -> None:
-    """A value that never closes is read as words are."""
+    """A value without its closing bracket is text."""
     assert parse(text)

@@ -19,78 +19,44 @@ BERLIN = ZoneInfo("Europe/Berlin")
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("12.3s", 12_300_000_000),
-        ("5", 5),
-        ("1m", 60 * 10**9),
-        ("2h", 7200 * 10**9),
-        ("1ms", 10**6),
-        ("1d", 86400 * 10**9),
-        ("1e3s", 10**12),
-        ("1E-3s", 10**6),
-        ("+5 s", 5 * 10**9),
-        ("-5", -5),
-        (".5s", 5 * 10**8),
-        ("2μs", 2000),
-        ("2µs", 2000),
-        (str(2**63 - 1), 2**63 - 1),
-        ("1e-400", 0),
+        ("12.3s", 12_300_000_000), ("5", 5), ("1m", 60 * 10**9), ("2h", 7200 * 10**9), ("1ms", 10**6),
+        ("1d", 86400 * 10**9), ("1e3s", 10**12), ("1E-3s", 10**6), ("+5 s", 5 * 10**9), ("-5", -5),
+        (".5s", 5 * 10**8), ("2μs", 2000), ("2µs", 2000), (str(2**63 - 1), 2**63 - 1), ("1e-400", 0),
     ],
-)
+)  # fmt: skip
 def test_durations(text: str, value: int) -> None:
     """Nanoseconds, or a number with its unit."""
     assert value == nanoseconds("event.duration", text)
 
 
 NO_NUMBERS = [
-    "abc",
-    "",
-    "1x",
-    "nan",
-    "inf",
-    "-inf",
-    "Infinity",
-    "0x10",
-    "1_000",
-    "1e",
-    "e5",
-    ".",
-    "1,5",
-    "٣",
-    "\uff11",
-    " ",
-]
+    "abc", "", "1x", "nan", "inf", "-inf", "Infinity", "0x10", "1_000", "1e", "e5", ".", "1,5", "٣", "\uff11", " ",
+]  # fmt: skip
 TOO_LARGE = [
-    "1e999",
-    "-1e999",
-    "1e400",
-    "99999999999999999999",
-    "-99999999999999999999",
-    "1e19",
-    str(2**63),
-    "9" * 5000,
-]
+    "1e999", "-1e999", "1e400", "99999999999999999999", "-99999999999999999999", "1e19", str(2**63), "9" * 5000,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", [*NO_NUMBERS, *TOO_LARGE])
 def test_no_number(text: str) -> None:
-    """What is no number, or larger than any that can be there, is said with the field's name."""
+    """An invalid or too large number is reported with the field's name."""
     for read in (number, nanoseconds):
-        with pytest.raises(QueryError, match=r"some\.field holds"):
+        with pytest.raises(QueryError, match=r"some\.field"):
             read("some.field", text)
 
 
 @pytest.mark.parametrize("text", ["1e99h", "300000000000d", "-1e10h", "1e400s"])
 def test_no_duration(text: str) -> None:
-    """One that is beyond all that fits."""
+    """A duration that is too long is reported."""
     with pytest.raises(
-        QueryError, match=r"beyond what event\.duration holds: 9223372036854775807 nanoseconds at most"
+        QueryError, match=r"out of the range of event\.duration: 9223372036854775807 nanoseconds at most"
     ):
         nanoseconds("event.duration", text)
 
 
 @given(st.text("0123456789.eE+-smhdinfx_٣ ", max_size=12))
 def test_numbers_can_be_asked_for(text: str) -> None:
-    """Whatever is taken for a number is one that a field of 64 bits can be compared with."""
+    """Every accepted number can be compared with a 64-bit field."""
     for read in (number, nanoseconds):
         try:
             value = read("some.field", text)
@@ -101,13 +67,13 @@ def test_numbers_can_be_asked_for(text: str) -> None:
 
 
 def test_whole_numbers_stay_whole() -> None:
-    """A number beyond what a float can tell apart is itself."""
+    """Large integers keep all digits."""
     assert 2**63 - 1 == number("log.offset", str(2**63 - 1))
     assert 1.5 == number("log.offset", "1.5")
 
 
 def test_numbers() -> None:
-    """One number, the ends of a range, any; an expression finds none."""
+    """A number, the ends of a range, and any; a regular expression matches none."""
     assert {"term": {"f": 3}} == number_query("f", Word("3"), number)
     assert {"range": {"f": {"gt": 1, "lte": 2}}} == number_query("f", Range("1", "2", with_low=False), number)
     assert {"exists": {"field": "f"}} == number_query("f", Range(None, None), number)
@@ -127,7 +93,7 @@ def test_numbers() -> None:
     ],
 )
 def test_dates(text: str, zone: ZoneInfo, limit: dict[str, str]) -> None:
-    """Dates without a zone are the reader's, with the offset that holds on that day."""
+    """Dates without a zone have the reader's offset of that day."""
     [query] = date_query("@timestamp", Range(text, None), NOW, zone)["bool"]["filter"]
     assert {"range": {"@timestamp": {**limit, "format": "strict_date_optional_time"}}} == query
 
@@ -135,30 +101,14 @@ def test_dates(text: str, zone: ZoneInfo, limit: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "tomorrow",
-        "2026-13-01",
-        "2026-02-30",
-        "1h ago",
-        "now-",
-        "10:00",
-        "",
-        "9999999-01-01",
-        "99999999999999999999",
-        "0000-01-01",
-        "2026-01-01T00:00:00+99:99",
-        "2026-01-01T00:00:00-18:01",
-        "2026-01-01T00:00:60Z",
-        "٢٠٢٦",
-        "1e3d",
-        "now-1e3d",
-        "now+2147483648s",
-        "now-9999999y+9999999y",
-        "2026||+",
+        "tomorrow", "2026-13-01", "2026-02-30", "1h ago", "now-", "10:00", "", "9999999-01-01",
+        "99999999999999999999", "0000-01-01", "2026-01-01T00:00:00+99:99", "2026-01-01T00:00:00-18:01",
+        "2026-01-01T00:00:60Z", "٢٠٢٦", "1e3d", "now-1e3d", "now+2147483648s", "now-9999999y+9999999y", "2026||+",
         "nan",
     ],
-)
+)  # fmt: skip
 def test_no_date(text: str) -> None:
-    """What is no time is said, with what would be one."""
+    """An invalid time is reported with valid examples."""
     with pytest.raises(QueryError, match="@timestamp holds times"):
         date_query("@timestamp", Word(text), NOW, UTC)
 
@@ -180,14 +130,14 @@ NONE: Query = {"bool": {"filter": [{"match_none": {}}]}}
     ],
 )
 def test_dates_beyond_the_calendar(query: Query, value: Word | Range) -> None:
-    """Elasticsearch refuses times that it can't keep; every line lies on one side of them."""
+    """Times outside Elasticsearch's range match all lines or none."""
     found = date_query("@timestamp", value, NOW, BERLIN)
     assert found == query if query is ALL else {"match_none": {}} in found["bool"]["filter"]
 
 
 @given(st.text("0123456789-:.TZ+|/ ynowMdhs", max_size=24))
 def test_dates_are_taken_or_refused(text: str) -> None:
-    """Whatever is typed is a condition or a sentence, in any zone."""
+    """Any text gives a condition or a sentence, in any zone."""
     for zone in (UTC, BERLIN, None):
         try:
             date_query("@timestamp", Range(text, text), NOW, zone)

@@ -29,19 +29,21 @@ def _jerusalem(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         (" 1.5 h ", datetime(2026, 11, 23, 10, 30, tzinfo=UTC)),
         ("7d", datetime(2026, 11, 16, 12, 0, tzinfo=UTC)),
         ("2w", datetime(2026, 11, 9, 12, 0, tzinfo=UTC)),
-        ("2026-11-23T12:00:00Z", NOW),
-        ("2026-11-23 14:00:00+02:00", NOW),
+        ("2026-11-23T12:00:00Z", NOW), ("2026-11-23 14:00:00+02:00", NOW),
         ("2026-11-23T12:00:00.123456789Z", NOW.replace(microsecond=123456)),
+        # Times outside the range of date_nanos are clamped.
+        ("99999999999w", EARLIEST), ("60000d", EARLIEST), ("0001-01-01", EARLIEST),
+        ("1969-12-31T00:00:00Z", EARLIEST), ("9999-12-31T23:59:59-12:00", LATEST), ("9999-12-31", LATEST),
     ],
-)
+)  # fmt: skip
 def test_spellings(text: str, meant: datetime) -> None:
-    """A time ago or an ISO time with a zone means the same everywhere."""
+    """Durations back from now, and ISO times with a zone, give their moment."""
     assert moment(text, NOW) == meant
 
 
 @pytest.mark.usefixtures("_jerusalem")
 def test_time_without_zone_is_as_shown() -> None:
-    """Local like the tables, summer time included; UTC where the tables are in UTC."""
+    """A time without a zone is local like the tables, or UTC where they are."""
     assert moment("2026-11-23", NOW) == datetime(2026, 11, 22, 22, 0, tzinfo=UTC)
     assert moment("2026-07-01 12:00", NOW) == datetime(2026, 7, 1, 9, 0, tzinfo=UTC)
     assert moment("2026-11-23", NOW, utc=True) == datetime(2026, 11, 23, tzinfo=UTC)
@@ -49,22 +51,6 @@ def test_time_without_zone_is_as_shown() -> None:
 
 @pytest.mark.parametrize("text", ["", "yesterday", "1", "1y", "-1h", "2026-13-01", "12:00"])
 def test_anything_else_is_refused(text: str) -> None:
-    """What can't be understood is an error that names the spellings."""
+    """The error names the valid forms."""
     with pytest.raises(ValueError, match="is not a time; write"):
         moment(text, NOW)
-
-
-@pytest.mark.parametrize(
-    ("text", "meant"),
-    [
-        ("99999999999w", EARLIEST),
-        ("60000d", EARLIEST),
-        ("0001-01-01", EARLIEST),
-        ("1969-12-31T00:00:00Z", EARLIEST),
-        ("9999-12-31T23:59:59-12:00", LATEST),
-        ("9999-12-31", LATEST),
-    ],
-)
-def test_far_times_are_what_the_index_can_hold(text: str, meant: datetime) -> None:
-    """A time beyond nanoseconds since 1970 is no error: nothing lies beyond."""
-    assert moment(text, NOW) == meant

@@ -8,14 +8,10 @@ from shipper.redact.key_value_spans import name_around, value_after, words
 @pytest.mark.parametrize(
     ("wanted", "name"),
     [
-        (["api", "key"], "apiKey"),
-        (["x", "api", "key"], "X-Api-Key"),
-        (["api", "key"], "APIKey"),
-        (["db", "password"], "db.password2"),
-        (["straße"], "Straße"),
-        ([], "--"),
+        (["api", "key"], "apiKey"), (["x", "api", "key"], "X-Api-Key"), (["api", "key"], "APIKey"),
+        (["db", "password"], "db.password2"), (["straße"], "Straße"), ([], "--"),
     ],
-)
+)  # fmt: skip
 def test_words(wanted: list[str], name: str) -> None:
     """Names are split at signs, blanks and as in camelCase; digits at the end are ignored."""
     assert wanted == list(words(name))
@@ -40,22 +36,12 @@ def test_name_is_taken_whole(name: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        ("b", "a=b c=d"),
-        ("b;c", "a=b;c, d=e"),
-        ("b", "a=b;c=d"),
-        ("b c", 'a: "b c"'),
-        ('b\\\\\\"c', 'a\\": \\"b\\\\\\"c\\", x'),
-        ("b", "a=b)"),
-        ("[b, {c: [d]}]", "a: [b, {c: [d]}] e"),
-        ("[b, 'c", "a: [b, 'c"),
-        ("b", 'a",\n "b"'),
-        (None, 'a", "b": 1'),
-        (None, "a b"),
-        (None, "a"),
-        (None, "a= b"),
-        ("b", "a = b"),
+        ("b", "a=b c=d"), ("b;c", "a=b;c, d=e"), ("b", "a=b;c=d"), ("b c", 'a: "b c"'),
+        ('b\\\\\\"c', 'a\\": \\"b\\\\\\"c\\", x'), ("b", "a=b)"), ("[b, {c: [d]}]", "a: [b, {c: [d]}] e"),
+        ("[b, 'c", "a: [b, 'c"), ("b", 'a",\n "b"'), (None, 'a", "b": 1'), (None, "a b"), (None, "a"),
+        (None, "a= b"), ("b", "a = b"),
     ],
-)
+)  # fmt: skip
 def test_values(value: str | None, text: str) -> None:
     """From behind the sign to the next pair, the closing quote or bracket, or the line's end."""
     found = value_after(text, 0, 1, lambda _: False)

@@ -42,17 +42,11 @@ def test_any_key_can_be_chosen() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "sub-process and sub-second",
-        "Subject status: pending -> valid",
-        "subjects: 12",
-        "5 of 12 subjects",
-        "subject=all",
-        "the subject was late",
-        "session.registered",
-        "participant_id=None",
+        "sub-process and sub-second", "Subject status: pending -> valid", "subjects: 12", "5 of 12 subjects",
+        "subject=all", "the subject was late", "session.registered", "participant_id=None",
         "a session, and another",
     ],
-)
+)  # fmt: skip
 def test_what_is_no_id_stays(text: str) -> None:
     """Words, counts, names of events."""
     assert text == build().text(text)

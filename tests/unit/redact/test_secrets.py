@@ -10,32 +10,12 @@ SECRETS = Secrets(["password", "token", "secret", "authorization"])
 @pytest.mark.parametrize(
     "key",
     [
-        "password",
-        "PASSWORD",
-        "dbPassword",
-        "db.password",
-        "pgpassword",
-        "passwd",
-        "pwd",
-        "authToken",
-        "X-Auth-Token",
-        "apikey",
-        "api_key",
-        "X-Api-Key",
-        "APIKey",
-        "accessKeyId",
-        "aws_secret_access_key",
-        "private_key",
-        "token2",
-        "credentials",
-        "Set-Cookie",
-        "Proxy-Authorization",
-        "passphrase",
-        "bearer",
-        "client_secret",
-        "secrets",
+        "password", "PASSWORD", "dbPassword", "db.password", "pgpassword", "passwd", "pwd", "authToken",
+        "X-Auth-Token", "apikey", "api_key", "X-Api-Key", "APIKey", "accessKeyId", "aws_secret_access_key",
+        "private_key", "token2", "credentials", "Set-Cookie", "Proxy-Authorization", "passphrase", "bearer",
+        "client_secret", "secrets",
     ],
-)
+)  # fmt: skip
 def test_keys_of_secrets(key: str) -> None:
     """Configured names in every spelling, and the default names."""
     assert SECRETS.names(key)

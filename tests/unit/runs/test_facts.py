@@ -7,9 +7,9 @@ import pytest
 
 from shipper.config import Dataset, Format, Shipper
 from shipper.document.ecs import Documents
-from shipper.parse.dispatch import parse
-from shipper.runs.facts import UNTIMED, facts_in, facts_of
-from shipper.tail.splitter import Block, Origin
+from shipper.runs.facts import UNTIMED, facts_of
+from tests.decoded_facts import facts_in
+from tests.unit.blocks import records_of
 
 STAMP = "2026-03-02T10:00:00.000000Z"
 
@@ -17,11 +17,9 @@ STAMP = "2026-03-02T10:00:00.000000Z"
 def documents_of(*records: dict[str, Any], of: Format = "auto", dataset: Dataset = "app") -> list[dict[str, Any]]:
     """The documents of JSON lines, with a timestamp unless they have one."""
     lines = [json.dumps({"timestamp": STAMP, **record}).encode() for record in records]
-    offsets = [0]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line) + 1)
-    block = Block(Origin(b"g" * 9, "/log/x", "/log/x", of, dataset), lines, offsets, final=True, read_at_ns=10**18)
-    return Documents(Shipper(host_name="h", timezone="UTC"), "0").of(parse(block))
+    return Documents(Shipper(host_name="h", timezone="UTC"), "0").of(
+        records_of(lines, of, dataset=dataset, read_at_ns=10**18)
+    )
 
 
 def told(*records: dict[str, Any], of: Format = "auto", dataset: Dataset = "app") -> dict[str, list[dict[str, Any]]]:
@@ -41,47 +39,27 @@ def events(verb: str, **said: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("record", "facts"),
     [
-        (
-            {"event": "pipeline.queued", "run_id": 4, "pipeline": "qsiprep", "subject_id": 7, "attempt": 2},
-            {"pipeline_run:4": [events("queued", pipeline="qsiprep", subject_id="7", attempt=2)]},
-        ),
-        (
-            {"event": "pipeline.finished", "run_id": 4, "success": False, "exit_code": 137},
-            {"pipeline_run:4": [events("finished", outcome="failure", exit_code=137)]},
-        ),
-        (
-            {"event": "pipeline.failed", "run_id": 4, "duration": "1.5s", "error": "Memory limit"},
-            {"pipeline_run:4": [events("failed", duration=1_500_000_000, error="Memory limit", outcome="failure")]},
-        ),
-        (
-            {"event": "task.start", "task_id": "u", "pipeline": "p", "participant": "001", "session": "a"},
-            {
-                "pipeline_run:u": [events("started", pipeline="p", subject_id="sub-001", session_id="ses-a")],
-                "session:sub-001_ses-a": [events("processing", subject_id="sub-001", session_id="ses-a")],
-            },
-        ),
-        (
-            {"event": "stage.completed", "stage": "bids", "workflow_run_id": 1, "duration": 2},
-            {"workflow_run:1": [events("stage_completed", stage="bids", duration=2 * 10**9)]},
-        ),
-        (
-            {"event": "workflow.stage.qsiprep.started", "workflow_run_id": 1},
-            {"workflow_run:1": [events("stage_started", stage="qsiprep")]},
-        ),
-        (
-            {"event": "workflow.master.completed", "workflow_run_id": 1, "status": "failed", "stages_completed": 3},
-            {"workflow_run:1": [events("finished", outcome="failure", stages=3)]},
-        ),
-        (
-            {"event": "workflow.started", "workflow_run_id": 1, "trigger": "scheduled"},
-            {"workflow_run:1": [events("started", trigger="scheduled")]},
-        ),
-        (
-            {"event": "discovery.session_found", "subject": "sub-001", "session": "ses-01"},
-            {"session:sub-001_ses-01": [events("discovered", subject_id="sub-001", session_id="ses-01")]},
-        ),
+        ({"event": "pipeline.queued", "run_id": 4, "pipeline": "qsiprep", "subject_id": 7, "attempt": 2},
+         {"pipeline_run:4": [events("queued", pipeline="qsiprep", subject_id="7", attempt=2)]}),
+        ({"event": "pipeline.finished", "run_id": 4, "success": False, "exit_code": 137},
+         {"pipeline_run:4": [events("finished", outcome="failure", exit_code=137)]}),
+        ({"event": "pipeline.failed", "run_id": 4, "duration": "1.5s", "error": "Memory limit"},
+         {"pipeline_run:4": [events("failed", duration=1_500_000_000, error="Memory limit", outcome="failure")]}),
+        ({"event": "task.start", "task_id": "u", "pipeline": "p", "participant": "001", "session": "a"},
+         {"pipeline_run:u": [events("started", pipeline="p", subject_id="sub-001", session_id="ses-a")],
+         "session:sub-001_ses-a": [events("processing", subject_id="sub-001", session_id="ses-a")]}),
+        ({"event": "stage.completed", "stage": "bids", "workflow_run_id": 1, "duration": 2},
+         {"workflow_run:1": [events("stage_completed", stage="bids", duration=2 * 10**9)]}),
+        ({"event": "workflow.stage.qsiprep.started", "workflow_run_id": 1},
+         {"workflow_run:1": [events("stage_started", stage="qsiprep")]}),
+        ({"event": "workflow.master.completed", "workflow_run_id": 1, "status": "failed", "stages_completed": 3},
+         {"workflow_run:1": [events("finished", outcome="failure", stages=3)]}),
+        ({"event": "workflow.started", "workflow_run_id": 1, "trigger": "scheduled"},
+         {"workflow_run:1": [events("started", trigger="scheduled")]}),
+        ({"event": "discovery.session_found", "subject": "sub-001", "session": "ses-01"},
+         {"session:sub-001_ses-01": [events("discovered", subject_id="sub-001", session_id="ses-01")]}),
     ],
-)
+)  # fmt: skip
 def test_events_tell(record: dict[str, Any], facts: dict[str, Any]) -> None:
     """Each event gives its fact to the run that it names."""
     assert facts == told(record)

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from shipper.config import Shipper
 from shipper.document.ecs import Documents
-from shipper.parse.dispatch import parse
-from shipper.runs.facts import EncodedFact, facts_in, facts_of
+from shipper.runs.facts import EncodedFact, facts_of
 from shipper.runs.gathered import Gathered
 from shipper.runs.kept import kept
-from shipper.tail.splitter import Block, Origin
+from tests.decoded_facts import facts_in
+from tests.unit.blocks import records_of
 
 
 def told(*records: dict[str, Any]) -> list[EncodedFact]:
@@ -21,11 +21,7 @@ def told(*records: dict[str, Any]) -> list[EncodedFact]:
         json.dumps({"timestamp": f"2026-03-02T10:00:{number % 60:02d}.{number:06d}Z", **record}).encode()
         for number, record in enumerate(records)
     ]
-    offsets = [0]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line) + 1)
-    block = Block(Origin(b"g" * 9, "/log/x", "/log/x", "auto", "app"), lines, offsets, final=True, read_at_ns=10**18)
-    return facts_of(Documents(Shipper(host_name="h", timezone="UTC"), "0").of(parse(block)))
+    return facts_of(Documents(Shipper(host_name="h", timezone="UTC"), "0").of(records_of(lines, read_at_ns=10**18)))
 
 
 def of_stage(run: int, stage: str = "a", verb: str = "completed", **said: Any) -> dict[str, Any]:

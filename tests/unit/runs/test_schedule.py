@@ -13,11 +13,12 @@ from elastic_transport import ConnectionTimeout
 from shipper.config import Elasticsearch as Settings
 from shipper.elastic.outcomes import Failure, Outcome, Verdict
 from shipper.runs import schedule
-from shipper.runs.facts import EncodedFact, RunFacts, facts_in
+from shipper.runs.facts import EncodedFact, RunFacts
 from shipper.runs.schedule import MAX_INTERVAL, MIN_INTERVAL, RunWriter
 from shipper.runs.writer import RunDocuments, Written
 from shipper.tail.progress import Span
 from shipper.tail.state.checkpoint import NOTHING
+from tests.decoded_facts import facts_in
 
 
 def span(number: int) -> Span:
@@ -62,12 +63,10 @@ class Desk:
         )  # fmt: skip
 
     def write(self, some: RunFacts) -> Written:
-        """As the run documents do."""
         self.asked.append(sorted(some))
         return self.answer(some)
 
     def retry(self, failure: Failure, attempt: int) -> bool:
-        """Note why."""
         assert len(self.failures) + 1 == attempt
         self.failures.append(failure)
         return self.again
@@ -79,7 +78,6 @@ class Desk:
             self.writer._changed.notify_all()
 
     def wait_for(self, what: Callable[[], Any]) -> None:
-        """Wait until a condition holds."""
         patience = time.monotonic() + 20
         while not what() and time.monotonic() < patience:
             time.sleep(0.005)

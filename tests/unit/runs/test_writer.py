@@ -52,7 +52,6 @@ class Index:
         self._number = -1
 
     def sources(self) -> dict[str, dict[str, Any]]:
-        """Every document."""
         return {identity: source for identity, (source, _) in self.documents.items()}
 
     def make_anew(self) -> None:
@@ -62,21 +61,17 @@ class Index:
         self.uuid += 1
 
     def options(self, **_: Any) -> Index:
-        """Like a client's."""
         return self
 
     @property
     def indices(self) -> Index:
-        """Like a client's."""
         return self
 
     def get_settings(self, **_: Any) -> Any:
-        """The index exists, and has this UUID."""
         body = {INDEX: {"settings": {"index": {"uuid": str(self.uuid)}}}}
         return SimpleNamespace(meta=SimpleNamespace(status=200), body=body)
 
     def perform_request(self, method: str, path: str, *, body: bytes, **_: Any) -> Any:
-        """A bulk request."""
         assert ("POST", f"/{INDEX}/_bulk") == (method, path)
         if self.between:
             self.between.popleft()()

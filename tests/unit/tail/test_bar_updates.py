@@ -1,4 +1,4 @@
-"""Progress bars: where the updates of a line that does not end are parted, and what of them goes out when."""
+"""Progress bars: where a line without an end is split, and when its updates are shipped."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from shipper.tail.bar_updates import finished, parts_of
+from shipper.tail.block import Block
+from shipper.tail.clock import Clock
+from shipper.tail.found_files import Source
 from shipper.tail.progress import Span
-from shipper.tail.scanner import Source
-from shipper.tail.splitter import KEEP_FACTOR, Block, Splitter
+from shipper.tail.splitter import KEEP_FACTOR, Splitter
 from shipper.tail.state.store import Cursor
-from shipper.tail.tail import Clock, Tail
+from shipper.tail.tail import Tail
 from tests.unit.tail.test_splitter import fed
 
 PATIENCE = 5.0
@@ -26,18 +28,12 @@ PATIENCE = 5.0
 @pytest.mark.parametrize(
     ("line", "updates"),
     [
-        (b"", 0),
-        (b"text", 0),
-        (b"text\r", 0),
-        (b"text\r\r", 0),
-        (b"\r 1%", 1),
-        (b"\r 1%\r 2%", 5),
-        (b" 1%\r 2%\r", 4),
-        (b" 1%\r\r 2%\r\r", 5),
+        (b"", 0), (b"text", 0), (b"text\r", 0), (b"text\r\r", 0), (b"\r 1%", 1), (b"\r 1%\r 2%", 5),
+        (b" 1%\r 2%\r", 4), (b" 1%\r\r 2%\r\r", 5),
     ],
-)
+)  # fmt: skip
 def test_an_update_is_finished_when_something_follows_it(line: bytes, updates: int) -> None:
-    """A carriage return at the end may be that of the line's end."""
+    """A carriage return at the end may belong to the line's end."""
     assert updates == finished(line)
 
 
@@ -58,7 +54,7 @@ BAR = st.lists(
     factor=st.sampled_from([1, 2, KEEP_FACTOR]),
 )
 def test_chunks_make_no_difference(content: bytes, at: list[int], updates: int, factor: int) -> None:
-    """However the bytes arrive, a long line is parted at the same places: what is sent again has its id."""
+    """The boundaries of reads do not change where a long line is split."""
     ends = sorted({min(one, len(content)) for one in at} | {len(content)})
     # A line feed at the end: what is not finished yet can be parted later only where it would be parted now.
     pieces = [content[start:end] for start, end in zip([0, *ends], ends, strict=False)]
@@ -68,7 +64,7 @@ def test_chunks_make_no_difference(content: bytes, at: list[int], updates: int, 
 
 @given(content=BAR.filter(lambda content: b"\0" not in content), updates=st.sampled_from([7, 40, 10**6]))
 def test_parts_and_lines_are_all_there_is(content: bytes, updates: int) -> None:
-    """Nothing is lost between them, and a part is finished updates."""
+    """Parts and lines contain every byte, and a part consists of finished updates."""
     splitter = Splitter(0, 10**6, updates=updates)
     lines, offsets, cut = splitter.feed(content)
     whole = b""
@@ -80,7 +76,7 @@ def test_parts_and_lines_are_all_there_is(content: bytes, updates: int) -> None:
 
 
 def test_long_bars_are_parted() -> None:
-    """Behind the last update that fits; one that does not fit is a part of its own, up to the longest line."""
+    """A line is split behind the last update that fits; a longer one is a part of its own, up to the limit."""
     hole = bytes(4096)
     assert ([(0, 4), (4, 8)], 8) == parts_of(b"aaa\rbbb\rccc", 5, 100, hole)
     assert ([(0, 4), (4, 12)], 12) == parts_of(b"aaa\rbbbbbbb\rccc", 5, 100, hole)
@@ -91,7 +87,7 @@ def test_long_bars_are_parted() -> None:
 
 
 class Runs:
-    """A log with a progress bar, and the station that reads it, which can be killed."""
+    """A log with a progress bar, and a tail that can be killed."""
 
     def __init__(self, root: Path, longest: int = 10_000) -> None:
         self.longest = longest
@@ -115,17 +111,16 @@ class Runs:
         )
 
     def save(self) -> None:
-        """What the store would hold."""
+        """The cursors as the store has them."""
         self.cursors = [replace(cursor) for cursor in self.tail.all_cursors()]
 
     def kill(self) -> None:
-        """End without a word, and start again."""
         self.tail.close()
         self.unanswered.clear()
         self.tail = self._start()
 
     def step(self, *, answered: bool = True) -> int:
-        """A turn of the sidecar; gives how many documents went out."""
+        """One turn of the sidecar; gives the number of documents."""
         self.tail.scan(PATIENCE)
         self.save()
         count = 0
@@ -153,13 +148,11 @@ class Runs:
         return len(block.lines)
 
     def answer(self) -> None:
-        """Everything under way is acknowledged."""
         self.tail.acknowledge(self.unanswered)
         self.unanswered.clear()
         self.save()
 
     def write(self, data: bytes) -> None:
-        """Append, at the time of the clock."""
         with self.path.open("ab") as file:
             file.write(data)
         os.utime(self.path, (self.now, self.now))
@@ -167,14 +160,14 @@ class Runs:
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Iterator[Runs]:
-    """A log, and who reads it."""
+    """A log and its tail."""
     made = Runs(tmp_path)
     yield made
     made.tail.close()
 
 
 def test_a_bar_is_seen_while_it_runs(runs: Runs) -> None:
-    """Every few seconds a document, and no more; the last one has the end."""
+    """A running bar gives a document every few seconds; the last one has the end."""
     runs.write(b"begin\n")
     assert 1 == runs.step()
     counts = []
@@ -191,7 +184,7 @@ def test_a_bar_is_seen_while_it_runs(runs: Runs) -> None:
 
 
 def test_the_tail_says_when_updates_are_due(runs: Runs) -> None:
-    """So that nobody has to look in vain; a line that is no bar waits as ever."""
+    """The tail reports when updates are due; other lines wait as usual."""
     runs.write(b"begin\n\r 1%\r 2%")
     runs.step()
     assert runs.now + PATIENCE == runs.tail.next_due(PATIENCE)
@@ -206,7 +199,7 @@ def test_the_tail_says_when_updates_are_due(runs: Runs) -> None:
 
 
 def test_a_carriage_return_and_a_line_feed_are_no_bar(runs: Runs) -> None:
-    """Whenever the line feed comes."""
+    """CR LF ends a line, whenever the LF is written."""
     runs.write(b"begin\r\nno end\r")
     assert 1 == runs.step()
     runs.now += PATIENCE - 0.1
@@ -217,7 +210,7 @@ def test_a_carriage_return_and_a_line_feed_are_no_bar(runs: Runs) -> None:
 
 
 def test_once_shows_how_far_a_bar_is(runs: Runs) -> None:
-    """Though it is being written: its finished updates go out, and what follows them the next time."""
+    """``--once`` ships the finished updates, and the next run the later ones."""
     runs.write(b"begin\n\r 1%\r 2%")
     runs.step()
     runs.write(b"\r 3%")
@@ -239,7 +232,7 @@ def test_once_shows_how_far_a_bar_is(runs: Runs) -> None:
 def test_bytes_come_back_exactly_over_kills(
     events: list[bytes | str | float], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Whenever it is killed, answered or not: each byte is in one document, and what is sent again is the same."""
+    """With kills at any time each byte is in one document, and a repeated document is equal."""
     runs = Runs(tmp_path_factory.mktemp("runs"), longest=100)
     runs.write(b"begin\n")
     runs.step()

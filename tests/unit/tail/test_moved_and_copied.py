@@ -1,4 +1,4 @@
-"""A rename is no copy, and a copy is no log: whatever the file is called, and however short it is."""
+"""The sidecar recognises renamed logs and copies of logs under any name, however short they are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import logging.handlers
 import lzma
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,16 +22,8 @@ WHEN = pytest.mark.parametrize("when", ["running", "stopped"])
 FEW, MANY = 5, 200
 
 
-@pytest.fixture
-def shipped(tmp_path: Path) -> Iterator[Shipped]:
-    """A sidecar over an empty directory."""
-    one = Shipped(tmp_path)
-    yield one
-    one.close()
-
-
 def meanwhile(shipped: Shipped, when: str, happens: Callable[[], object]) -> None:
-    """Something happens while the sidecar runs, or while it is down."""
+    """Do something while the sidecar runs, or while it is stopped."""
     if when == "stopped":
         shipped.stop()
     happens()
@@ -55,7 +47,7 @@ def meanwhile(shipped: Shipped, when: str, happens: Callable[[], object]) -> Non
     ],
 )
 def test_a_moved_log(shipped: Shipped, old: str, new: str, more: int, count: int, when: str) -> None:
-    """A log that is renamed on its disk goes on where it was, however little it says."""
+    """A renamed log is read on from its position."""
     make = printed if "pipelines" in old else celery
     shipped.path(old).write_text(make(0, count))
     assert each(count) == numbers(shipped.ship())
@@ -74,7 +66,7 @@ def test_a_moved_log(shipped: Shipped, old: str, new: str, more: int, count: int
 @WHEN
 @pytest.mark.parametrize("count", [1, FEW, MANY])
 def test_a_renamed_folder(shipped: Shipped, count: int, when: str) -> None:
-    """All logs of a pipeline move at once, among them one that is still written to, and some come back."""
+    """All logs of a renamed folder keep their positions, one with an open writer included."""
     for number in range(5):
         shipped.path(f"pipelines/fmriprep/{number}.log").write_text(printed(number * 1000, count))
     expected = numbers(shipped.ship())
@@ -91,7 +83,7 @@ def test_a_renamed_folder(shipped: Shipped, count: int, when: str) -> None:
 
 
 def test_a_renamed_log_directory(tmp_path: Path) -> None:
-    """The whole directory has another name from now on, with the state that there was."""
+    """With the old state a renamed log directory adds no copies."""
     shipped = Shipped(tmp_path)
     shipped.path("neuroflow.log").write_text(app(0, 3))
     shipped.path("pipelines/fmriprep/7.log").write_text(printed(10, 3))
@@ -100,13 +92,13 @@ def test_a_renamed_log_directory(tmp_path: Path) -> None:
     shipped.logs = shipped.logs.rename(tmp_path / "logs2")
     shipped.start()
     assert expected == numbers(shipped.ship())
-    shipped.close()
+    shipped.stop()
 
 
 @WHEN
 @pytest.mark.parametrize("count", [FEW, MANY])
 def test_a_move_that_a_scan_half_saw(shipped: Shipped, count: int, when: str) -> None:
-    """Gone in one scan, and somewhere else in a later one: it is the same file."""
+    """A file that one scan misses is recognised in a later one."""
     old, new, aside = shipped.path("celery/a.log"), shipped.path("celery/b.log"), shipped.root / "aside"
     old.write_text(celery(0, count))
     shipped.ship()
@@ -117,7 +109,7 @@ def test_a_move_that_a_scan_half_saw(shipped: Shipped, count: int, when: str) ->
 
 
 def give_inode(old: Path, new: Path, text: str) -> None:
-    """Delete a file and make another that has the inode of the first, if the file system gives it away."""
+    """Delete a file and create another with its inode, if the file system reuses it."""
     inode = old.stat().st_ino
     old.unlink()
     kept: list[Path] = []
@@ -133,7 +125,7 @@ def give_inode(old: Path, new: Path, text: str) -> None:
 @pytest.mark.parametrize("count", [1, FEW, MANY])
 @pytest.mark.parametrize("same", [True, False])
 def test_an_inode_that_was_given_away(shipped: Shipped, same: bool, count: int, when: str) -> None:
-    """A new run's log with the inode of a deleted one is another file, also where it says the same."""
+    """A new file with a deleted file's inode is read from its beginning, also with equal content."""
     old, new = shipped.path("pipelines/fmriprep/7.log"), shipped.path("pipelines/fmriprep/8.log")
     old.write_text(printed(0, count))
     shipped.ship()
@@ -166,7 +158,7 @@ COPIES = [
 def test_copytruncate_to_a_name_of_a_log(
     shipped: Shipped, log: str, copy: str, make: Callable[[int, int], str], count: int, seen: bool, when: str
 ) -> None:
-    """A copy that matches an input's pattern repeats what is read, and carries the rest once the log was cut off."""
+    """A copy under an input's name repeats nothing, and its unread rest is shipped after the truncation."""
     path = shipped.path(log)
     path.write_text(make(0, count))
     assert each(count) == numbers(shipped.ship())
@@ -189,7 +181,7 @@ def test_copytruncate_to_a_name_of_a_log(
 
 
 def test_a_chain_of_copies(shipped: Shipped) -> None:
-    """Copied, cut off and renamed again and again, packed in the end: each line once."""
+    """With copies that are renamed repeatedly each line is shipped once."""
     path, number = shipped.path("celery/worker.log"), 0
     for turn in range(5):
         with path.open("a") as file:
@@ -211,7 +203,7 @@ def test_a_chain_of_copies(shipped: Shipped) -> None:
 
 @pytest.mark.parametrize("copy", ["celery/before the upgrade.log", "celery/aaa.log", "celery/worker-2.log"])
 def test_a_copy_under_any_name(shipped: Shipped, copy: str) -> None:
-    """A person's copy is told by what it says, where that has the time in it; when it says more, it is a log."""
+    """A copy is recognised by content with timestamps; a copy that grows is a log."""
     shipped.path("celery/worker.log").write_text(celery(0, MANY))
     shipped.ship()
     shutil.copy(shipped.path("celery/worker.log"), shipped.path(copy))
@@ -226,7 +218,7 @@ def test_a_copy_under_any_name(shipped: Shipped, copy: str) -> None:
 
 @pytest.mark.parametrize("count", [FEW, MANY])
 def test_runs_that_print_the_same(shipped: Shipped, count: int) -> None:
-    """Two runs whose output is the same to the last byte are two runs."""
+    """Logs of different runs with equal output are shipped each."""
     for run in (7, 8):
         shipped.path(f"pipelines/fmriprep/{run}.log").write_text(printed(0, count))
         shipped.ship()
@@ -235,7 +227,7 @@ def test_runs_that_print_the_same(shipped: Shipped, count: int) -> None:
 
 
 def test_a_log_that_begins_anew_with_the_same_line(shipped: Shipped) -> None:
-    """After a log was renamed to be another, a new one that begins as it did has a name of its own."""
+    """A new log with the first line of a renamed one gets another generation."""
     path = shipped.path("celery/a.log")
     path.write_text(celery(0, 1) + celery(1, 3))
     shipped.ship()
@@ -250,7 +242,7 @@ def test_a_log_that_begins_anew_with_the_same_line(shipped: Shipped) -> None:
 @pytest.mark.parametrize("ending", ["gz", "xz", "bz2"])
 @pytest.mark.parametrize("count", [FEW, MANY])
 def test_a_copy_that_is_packed(shipped: Shipped, count: int, ending: str, when: str) -> None:
-    """Copied to a name of a log, cut off, then packed: the packed file is the life that was copied."""
+    """A copy that is compressed later keeps its generation."""
     packs: dict[str, Callable[[bytes], bytes]] = {"gz": gzip.compress, "xz": lzma.compress, "bz2": bz2.compress}
     pack = packs[ending]
     path, copy = shipped.path("celery/worker.log"), shipped.path("celery/worker-20261127.log")
@@ -278,7 +270,7 @@ def test_a_copy_that_is_packed(shipped: Shipped, count: int, ending: str, when: 
 @WHEN
 @pytest.mark.parametrize("count", [FEW, MANY])
 def test_where_paths_are_concealed(tmp_path: Path, count: int, when: str) -> None:
-    """The store tells no path: moved and copied files are known all the same."""
+    """With hashed paths, moved and copied files are recognised."""
     shipped = Shipped(tmp_path, redact={"hash": ["subject"], "hash_key": "0123456789abcdef"})
     run, worker = shipped.path("pipelines/fmriprep/7.log"), shipped.path("celery/worker.log")
     run.write_text(printed(0, count))
@@ -294,11 +286,11 @@ def test_where_paths_are_concealed(tmp_path: Path, count: int, when: str) -> Non
     assert expected == numbers(shipped.ship())
     shipped.restart()
     assert expected == numbers(shipped.ship())
-    shipped.close()
+    shipped.stop()
 
 
 def test_what_the_standard_library_rotates(shipped: Shipped) -> None:
-    """The standard library's handler, with a namer that keeps the ending, in a folder whose logs are all inputs."""
+    """The standard library's rotation, with a namer that keeps the ending, loses and repeats nothing."""
     path, number = shipped.path("celery/worker.log"), 0
     logger = logging.Logger("rotating")  # noqa: LOG001 - one that nobody else has
     rotating = logging.handlers.RotatingFileHandler(path, maxBytes=900, backupCount=50)
@@ -316,7 +308,7 @@ def test_what_the_standard_library_rotates(shipped: Shipped) -> None:
 
 
 def test_many_logs_that_begin_alike_are_read_at_once(shipped: Shipped, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where every log begins with the same kilobyte, none is compared with all others."""
+    """With equal first kilobytes the number of comparisons stays linear."""
     opened = 0
 
     class Counting(FileView):
@@ -328,7 +320,7 @@ def test_many_logs_that_begin_alike_are_read_at_once(shipped: Shipped, monkeypat
     for number in range(200):
         shipped.path(f"celery/{number:03}x.log").write_text(celery(0, 30) + celery(1000 + number, 1))
     generations = shipped.sidecar._tail._generations
-    monkeypatch.setattr(generations._access, "_open_view", Counting)
+    monkeypatch.setattr(generations.access, "_open_view", Counting)
     messages = numbers(shipped.ship())
     assert {1} == {messages[1000 + number] for number in range(200)}
     assert 200 == messages[0]

@@ -1,4 +1,4 @@
-"""Every name that begins like a log's is a candidate: nothing is passed over, swallowed, or there twice."""
+"""Files whose names begin like a log's are shipped once, or named as not read."""
 
 from __future__ import annotations
 
@@ -8,24 +8,16 @@ import io
 import lzma
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from shipper.tail.found_files import Source
 from shipper.tail.rotation_names import aged, named, originals
-from shipper.tail.scanner import Scanner, Source
+from shipper.tail.scanner import Scanner
 from shipper.tail.sources import builtin_sources
 from tests.unit.shipped import Shipped, app, celery, each, numbers
-
-
-@pytest.fixture
-def shipped(tmp_path: Path) -> Iterator[Shipped]:
-    """A sidecar over an empty directory."""
-    one = Shipped(tmp_path)
-    yield one
-    one.close()
-
 
 NAMES = [
     "neuroflow.log.1", "neuroflow.log.0", "neuroflow.log.17", "neuroflow.log.2026-11-26",
@@ -45,7 +37,7 @@ NAMES = [
 
 @pytest.mark.parametrize("name", NAMES)
 def test_names_that_rotations_give(shipped: Shipped, name: str) -> None:
-    """Whatever an earlier life of the log is called, its lines are shipped once, also after a log gets that name."""
+    """Lines of a rotated file are shipped once, whatever its name, also after a later rename to it."""
     shipped.path(name).write_text(app(0, 3))
     shipped.path("neuroflow.log").write_text(app(3, 3))
     assert each(6) == numbers(shipped.ship())
@@ -69,7 +61,7 @@ PACKED: dict[str, Callable[[bytes], bytes]] = {
 @pytest.mark.parametrize("name", [*NAMES[:12], "neuroflow.log"])
 @pytest.mark.parametrize("count", [3, 40])
 def test_packed(shipped: Shipped, name: str, ending: str, count: int) -> None:
-    """A rotated log that is packed is known by what it holds; one that nobody saw unpacked is read."""
+    """A compressed file is recognised by its content, and an unknown one is read."""
     log = shipped.path("neuroflow.log")
     log.write_text(app(0, count))
     shipped.ship()
@@ -88,13 +80,13 @@ def test_packed(shipped: Shipped, name: str, ending: str, count: int) -> None:
 )
 @pytest.mark.parametrize("ending", ["gz", "xz", "bz2"])
 def test_packed_under_any_name(shipped: Shipped, name: str, ending: str) -> None:
-    """A file's first bytes tell how it is packed; its name need not."""
+    """The first bytes tell the compression, whatever the name."""
     shipped.path(name).write_bytes(PACKED[ending](app(0, 30).encode()))
     assert each(30) == numbers(shipped.ship())
 
 
 def zipped(data: bytes) -> bytes:
-    """What ``zip`` makes of it."""
+    """The data in a zip file."""
     with io.BytesIO() as out:
         with zipfile.ZipFile(out, "w") as archive:
             archive.writestr("neuroflow.log", data)
@@ -102,7 +94,7 @@ def zipped(data: bytes) -> bytes:
 
 
 def tarred(data: bytes) -> bytes:
-    """What ``tar`` makes of it."""
+    """The data in a compressed tar file."""
     with io.BytesIO() as out:
         with tarfile.open(fileobj=out, mode="w:gz") as archive:
             info = tarfile.TarInfo("neuroflow.log")
@@ -130,7 +122,7 @@ UNREADABLE = {
 
 @pytest.mark.parametrize("name", UNREADABLE)
 def test_what_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
-    """It is no input, counts as unread, and is said once; what is written beside it is read."""
+    """An unreadable format counts as unread, and is reported once."""
     (tmp_path / name).write_bytes(UNREADABLE[name])
     (tmp_path / "neuroflow.log").write_text("line\n")
     said: list[str] = []
@@ -144,7 +136,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["neuroflow.log.zst", "neuroflow.log.enc", "neuroflow.log.1.gpg"])
 def test_text_is_text_under_any_name(shipped: Shipped, name: str) -> None:
-    """A name says how a file is packed, its content says that it is not."""
+    """A text file with the name of a compressed one is read as text."""
     shipped.path(name).write_text(app(0, 5))
     assert each(5) == numbers(shipped.ship())
 
@@ -161,7 +153,7 @@ def test_text_is_text_under_any_name(shipped: Shipped, name: str) -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_log(tmp_path: Path, name: str) -> None:
-    """What editors and transfers leave is passed over without a word, and so is what only begins like a log."""
+    """Files of editors and transfers are ignored silently."""
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     path.write_text("line\n")
@@ -169,7 +161,7 @@ def test_what_is_no_log(tmp_path: Path, name: str) -> None:
 
 
 def test_another_log_beside_a_log_is_named(tmp_path: Path) -> None:
-    """A name that begins like a log's and goes on like another log's is not read, and said so once."""
+    """A file that may be another log is not read, and reported once."""
     for name in ("neuroflow_audit.log", "neuroflow-debug.log.1", "worker-gpu.log", "neuroflow.log"):
         (tmp_path / name).write_text("line\n")
     said: list[str] = []
@@ -201,7 +193,9 @@ LINE = '{"event": "x", "level": "info"}\n'
     ],
 )  # fmt: skip
 def test_names_of_further_tools(tmp_path: Path, name: str) -> None:
-    """Date formats of logrotate, multilog, cronolog, rotatelogs, savelog, newsyslog, split, dpkg, a file manager."""
+    """Names of logrotate, multilog, cronolog, rotatelogs, savelog, newsyslog, split, dpkg and file managers are
+    rotations.
+    """
     pack = next((PACKED[ending] for ending in PACKED if name.endswith(f".{ending}")), bytes)
     (tmp_path / name).write_bytes(pack(LINE.encode()))
     (file,) = Scanner(builtin_sources(tmp_path), [], pytest.fail).scan()
@@ -218,7 +212,7 @@ def test_names_of_further_tools(tmp_path: Path, name: str) -> None:
     ],
 )  # fmt: skip
 def test_whatever_begins_like_a_log_is_named(tmp_path: Path, name: str) -> None:
-    """It holds what a log holds, and no rule tells whose it is: it is named once, and not read."""
+    """A file with a log's content and an unknown name is reported once and not read."""
     packed = name.endswith((".gz", ".zst"))
     (tmp_path / name).write_bytes(b"\x28\xb5\x2f\xfd" if packed else LINE.encode())
     said: list[str] = []
@@ -241,7 +235,7 @@ def test_whatever_begins_like_a_log_is_named(tmp_path: Path, name: str) -> None:
     ],
 )  # fmt: skip
 def test_content_of_a_log(tmp_path: Path, content: bytes) -> None:
-    """A time of day, a level as loggers put it, a logger's keys, a traceback, or anything compressed."""
+    """A time, a level, a logger's keys, a traceback, or compressed content make a file a possible log."""
     (tmp_path / "neuroflow.txt").write_bytes(content)
     scanner = Scanner(builtin_sources(tmp_path), [], lambda _: None)
     scanner.scan()
@@ -256,13 +250,13 @@ def test_content_of_a_log(tmp_path: Path, content: bytes) -> None:
     ],
 )  # fmt: skip
 def test_content_of_something_else(tmp_path: Path, content: bytes) -> None:
-    """A configuration, a program, a database, a state beside the log are nothing that could be read as one."""
+    """Configurations, programs and databases are not reported."""
     (tmp_path / "neuroflow.data").write_bytes(content)
     assert [] == Scanner(builtin_sources(tmp_path), [], pytest.fail).scan()
 
 
 def test_a_short_name_is_no_beginning(tmp_path: Path) -> None:
-    """Where an input names ``a.log``, a word that begins with a is none of its business; ``a2.log`` may be."""
+    """``apt.log`` is unrelated to the input ``a.log``; ``a2.log`` is reported."""
     for name in ("a.log", "apt.log", "a2.log"):
         (tmp_path / name).write_text(LINE)
     scanner = Scanner([Source(f"{tmp_path}/a.log", "auto", "app")], [], lambda _: None)
@@ -272,14 +266,10 @@ def test_a_short_name_is_no_beginning(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("first", [True, False])
 def test_a_log_is_not_taken_for_the_earlier_life_of_another(tmp_path: Path, first: bool) -> None:
-    """A file that an input names is that input's, wherever it stands; its earlier lives go to the longest name."""
+    """A file belongs to the input that names it, and rotated files to the input with the longest name."""
     names = [
-        "neuroflow-1.log",
-        "neuroflow-1.log.1",
-        "neuroflow.log.audit",
-        "neuroflow.log.audit.2",
-        "neuroflow.log.1",
-    ]
+        "neuroflow-1.log", "neuroflow-1.log.1", "neuroflow.log.audit", "neuroflow.log.audit.2", "neuroflow.log.1",
+    ]  # fmt: skip
     for name in names:
         (tmp_path / name).write_text("line\n")
     general = [Source(f"{tmp_path}/neuroflow.log", "auto", "app")]
@@ -295,18 +285,14 @@ def test_a_log_is_not_taken_for_the_earlier_life_of_another(tmp_path: Path, firs
 @pytest.mark.parametrize(
     "youngest_first",
     [
-        ["a.log.1", "a.log.2", "a.log.10"],
-        ["a.log.0", "a.log.1.gz"],
-        ["a.1.log", "a.2.log.xz", "a.11.log"],
-        ["a.log.2026-11-27_02", "a.log.2026-11-27_01", "a.log.2026-11-26"],
-        ["a-20261127.log", "a-20261126.log.gz"],
-        ["a.2026-12.log", "a.2026-11.log"],
-        ["a.log-1795600001", "a.log-1795600000.gz"],
+        ["a.log.1", "a.log.2", "a.log.10"], ["a.log.0", "a.log.1.gz"], ["a.1.log", "a.2.log.xz", "a.11.log"],
+        ["a.log.2026-11-27_02", "a.log.2026-11-27_01", "a.log.2026-11-26"], ["a-20261127.log", "a-20261126.log.gz"],
+        ["a.2026-12.log", "a.2026-11.log"], ["a.log-1795600001", "a.log-1795600000.gz"],
         ["a.2026-11-27_01-00-00_000000.log", "a.2026-11-26_01-00-00_000000.log"],
     ],
-)
-def test_names_order_lives(youngest_first: list[str]) -> None:
-    """Numbers and dates in names tell which life is the older, wherever they stand."""
+)  # fmt: skip
+def test_names_order_generations(youngest_first: list[str]) -> None:
+    """Numbers and dates anywhere in names give the order."""
     said = [named(name, "a.log") for name in youngest_first]
     ages = [one.age for one in said if one is not None]
     assert sorted(ages) == ages
@@ -314,7 +300,7 @@ def test_names_order_lives(youngest_first: list[str]) -> None:
 
 
 def test_the_last_change_orders_what_names_do_not() -> None:
-    """Of files of one date, or none, the one that was changed last is the younger."""
+    """With equal dates or none the time of the last change decides."""
     one, other = named("a.log.old", "a.log"), named("a.log.bak", "a.log")
     assert one is not None
     assert other is not None
@@ -328,21 +314,18 @@ def test_the_last_change_orders_what_names_do_not() -> None:
     ("name", "logs"),
     [
         ("worker-20261127.log", ["worker.log"]),
-        ("worker.1.log", ["worker.log"]),
-        ("worker_old.log", ["worker.log"]),
+        ("worker.1.log", ["worker.log"]), ("worker_old.log", ["worker.log"]),
         ("worker.log-20261127.log", ["worker.log"]),
-        ("worker-2.log", []),
-        ("worker.log", []),
-        ("sub-01_ses-02.log", []),
+        ("worker-2.log", []), ("worker.log", []), ("sub-01_ses-02.log", []),
     ],
-)
+)  # fmt: skip
 def test_logs_that_a_name_may_come_from(name: str, logs: list[str]) -> None:
-    """A date, a word or a number behind a dot tells; any other number may be a worker's, a subject's, a session's."""
+    """A date, a word, or a number behind a dot may be a rotation's; other numbers may belong to the log's name."""
     assert logs == sorted(set(originals(name)))
 
 
 def test_numbered_workers_are_logs_of_their_own(shipped: Shipped) -> None:
-    """Logs whose names differ by a number, and begin with the same few lines, are all read."""
+    """Logs whose names differ by a number, with equal first lines, are read each."""
     for number in range(4):
         shipped.path(f"celery/worker-{number}.log").write_text(celery(0, 5) + celery(10 * (number + 1), 5))
     counted = numbers(shipped.ship())

@@ -13,7 +13,7 @@ from shipper.tail.state.checkpoint import NOTHING
 def test_cursor_is_the_end_of_the_acknowledged_prefix(
     most: int, lengths: list[tuple[bytes, int]], data: st.DataObject
 ) -> None:
-    """In whatever order spans are acknowledged, a cursor never passes one that is not, and misses none that is."""
+    """The cursor passes all spans before the first unacknowledged one, in any order of answers."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("shipper.tail.progress.MAX_WAITING", most)
         _acknowledge(lengths, data)
@@ -48,7 +48,7 @@ def _acknowledge(lengths: list[tuple[bytes, int]], data: st.DataObject) -> None:
 
 
 def test_same_place_read_again_is_another_span() -> None:
-    """A file read again from its beginning: the first answer speaks of its own span, not of the second."""
+    """After reading again, an old answer applies to its own span only."""
     progress = Progress()
     first, again = Span(b"a", 0, 5, NOTHING, ""), Span(b"a", 0, 5, NOTHING, "")
     progress.begin(first)
@@ -58,7 +58,7 @@ def test_same_place_read_again_is_another_span() -> None:
 
 
 def test_what_travels_in_one_document_is_passed_at_once() -> None:
-    """A record joined between two lives moves both cursors when all before it is safe, and neither before."""
+    """A record over two generations moves both cursors at once, after all earlier spans."""
     progress = Progress()
     joined = Span(b"b", 0, 7, NOTHING, "")
     above, record = Span(b"a", 0, 5, NOTHING, ""), Span(b"a", 5, 9, NOTHING, "", joined=joined)
@@ -70,7 +70,7 @@ def test_what_travels_in_one_document_is_passed_at_once() -> None:
 
 
 def test_what_waits_behind_a_span_without_outcome_is_little() -> None:
-    """A batch that was set aside holds the cursor for as long as the process lives; its followers become one span."""
+    """Spans behind one without an outcome are merged."""
     progress = Progress()
     spans = [Span(b"a", at, at + 1, NOTHING, str(at)) for at in range(20_000)]
     for span in spans:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from shipper.tail import reader as module
+from shipper.tail.block import Block, Origin
 from shipper.tail.fingerprint import checkpoint_hash_of, hash_of
-from shipper.tail.reader import DamagedError, MovedError, Reader, RewrittenError
-from shipper.tail.splitter import Block, Origin
+from shipper.tail.log_file import DamagedError, MovedError
+from shipper.tail.reader import Reader, RewrittenError
 from shipper.tail.state.checkpoint import NOTHING, Checkpoint, Hash
 
 Make = Callable[..., Reader]
@@ -23,17 +24,13 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make(path: Path) -> Iterator[Make]:
-    """Makes readers of the file and closes them."""
+    """Makes readers of the file, and closes them."""
     made: list[Reader] = []
 
     def build(offset: int = 0, before: Hash = NOTHING, keep: int = 1000, fingerprint: Hash = NOTHING) -> Reader:
         origin = Origin(b"g" * 9, str(path), str(path), "auto", "app")
         reader = Reader(
-            origin,
-            Checkpoint(offset, before),
-            keep=keep,
-            compressed=path.suffix == ".gz",
-            fingerprint=fingerprint,
+            origin, Checkpoint(offset, before), keep=keep, compressed=path.suffix == ".gz", fingerprint=fingerprint
         )
         made.append(reader)
         return reader
@@ -49,7 +46,7 @@ def read(reader: Reader, now: float = 1.0) -> Block | None:
 
 
 def test_blocks_say_what_where_and_when(path: Path, make: Make) -> None:
-    """Whole lines with their offsets; the unfinished one waits; nothing new is None."""
+    """A block has whole lines with offsets and times; without new lines there is none."""
     path.write_bytes(b"one\ntwo\nthr")
     reader = make()
     block = read(reader)
@@ -67,7 +64,7 @@ def test_blocks_say_what_where_and_when(path: Path, make: Make) -> None:
 
 
 def test_large_files_come_in_pieces(path: Path, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No block is longer than what is read at once, and none of it is missing."""
+    """A block is no longer than one read, and nothing is missing."""
     monkeypatch.setattr(module, "CHUNK_BYTES", 10)
     path.write_bytes(b"".join(b"%d\n" % number for number in range(100)))
     reader = make()
@@ -80,7 +77,7 @@ def test_large_files_come_in_pieces(path: Path, make: Make, monkeypatch: pytest.
 
 
 def test_goes_on_at_an_offset(path: Path, make: Make) -> None:
-    """What precedes it must be what was there."""
+    """The bytes before the offset must match the checkpoint hash."""
     path.write_bytes(b"one\ntwo\n")
     block = read(make(4, checkpoint_hash_of(b"one\n")))
     assert block is not None
@@ -91,7 +88,7 @@ def test_goes_on_at_an_offset(path: Path, make: Make) -> None:
 
 @pytest.mark.parametrize("now", [b"", b"one", b"new\n", b"other and longer\nthan it was\n"])
 def test_truncation_is_noticed(path: Path, make: Make, now: bytes) -> None:
-    """Shorter, as long or regrown past the offset: other bytes before the position are another life."""
+    """A changed file raises, whether shorter, equally long or longer."""
     path.write_bytes(b"one\ntwo\n")
     reader = make()
     read(reader)
@@ -100,8 +97,8 @@ def test_truncation_is_noticed(path: Path, make: Make, now: bytes) -> None:
         read(reader)
 
 
-def test_first_read_is_proved_by_the_head(path: Path, make: Make) -> None:
-    """Before anything was read there is no anchor; the file must begin as it did when it was named."""
+def test_first_read_is_proved_by_the_fingerprint(path: Path, make: Make) -> None:
+    """At offset 0 the file must match the fingerprint."""
     path.write_bytes(b"new\n")
     with pytest.raises(RewrittenError):
         read(make(fingerprint=hash_of(b"old\n")))
@@ -109,7 +106,7 @@ def test_first_read_is_proved_by_the_head(path: Path, make: Make) -> None:
 
 
 def test_renamed_file_is_read_on(path: Path, make: Make) -> None:
-    """The handle stays with the file, whatever its name; nothing is opened by a name that is gone."""
+    """The open handle reads the renamed file; a lost name is not opened again."""
     path.write_bytes(b"one\n")
     reader = make()
     read(reader)
@@ -136,7 +133,7 @@ def test_other_file_under_the_name(path: Path, make: Make) -> None:
 
 
 def test_missing_file_can_be_tried_again(path: Path, make: Make) -> None:
-    """An error changes nothing."""
+    """After an error a later read works."""
     reader = make()
     with pytest.raises(FileNotFoundError):
         read(reader)
@@ -145,7 +142,7 @@ def test_missing_file_can_be_tried_again(path: Path, make: Make) -> None:
 
 
 def test_held_lines_come_first_in_the_next_block(path: Path, make: Make) -> None:
-    """An unfinished record waits with its lines, offsets and cuts, and the position of the cursor stays before it."""
+    """Held lines keep offsets and cuts, and the cursor stays before them."""
     path.write_bytes(b"done\nlong line\nheld\n")
     reader = make(keep=6)
     block = read(reader)
@@ -165,7 +162,7 @@ def test_held_lines_come_first_in_the_next_block(path: Path, make: Make) -> None
 
 @pytest.mark.parametrize("with_line", [True, False])
 def test_finish_gives_what_is_held_as_it_stands(path: Path, make: Make, with_line: bool) -> None:
-    """The record that waits, and the unterminated line if asked; then nothing waits twice."""
+    """It gives the held record, and the unterminated line on request, once."""
     path.write_bytes(b"held\nhalf")
     reader = make()
     block = read(reader)
@@ -180,8 +177,8 @@ def test_finish_gives_what_is_held_as_it_stands(path: Path, make: Make, with_lin
     assert reader.finish(1, 2, with_line=False) is None
 
 
-def test_damaged_gzip_is_said_once(path: Path, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What precedes the damage is shipped, then the reason is told, then it is quiet."""
+def test_damaged_gzip_is_reported_once(path: Path, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The content before the damage is read, then the error is raised once."""
     packed = bytearray(gzip.compress(b"one\ntwo\n"))
     packed[-6] ^= 1
     path.write_bytes(packed)
@@ -195,8 +192,8 @@ def test_damaged_gzip_is_said_once(path: Path, make: Make, monkeypatch: pytest.M
     assert read(reader) is None
 
 
-def test_a_hole_is_not_read(path: Path, make: Make) -> None:
-    """A terabyte of nothing (a writer kept its offset, a crash wrote only the size) is passed over."""
+def test_a_sparse_region_is_not_read(path: Path, make: Make) -> None:
+    """A terabyte of unwritten bytes is passed over."""
     with path.open("wb") as file:
         file.write(b"one\n")
         file.truncate(2**40)
@@ -221,8 +218,8 @@ def test_a_hole_is_not_read(path: Path, make: Make) -> None:
         assert checkpoint_hash_of(file.read()) == reader.checkpoint_hash
 
 
-def test_a_hole_that_is_filled_is_read(path: Path, make: Make) -> None:
-    """What is written into a hole behind what was passed over comes."""
+def test_a_sparse_region_that_is_filled_is_read(path: Path, make: Make) -> None:
+    """What is written behind the passed part is read."""
     with path.open("wb") as file:
         file.truncate(2**22)
     reader = make(keep=2**20)
@@ -236,7 +233,7 @@ def test_a_hole_that_is_filled_is_read(path: Path, make: Make) -> None:
 
 
 def test_unpacking_takes_turns(path: Path) -> None:
-    """A compressed file is unpacked up to its position a part at a time: others are read in between."""
+    """Unpacking up to the position takes several turns."""
     path = path.with_suffix(".gz")
     content = b"line\n" * 5_000_000
     path.write_bytes(gzip.compress(content, 1))

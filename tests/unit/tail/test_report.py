@@ -1,4 +1,4 @@
-"""What the state directory and the files say together: offsets and lag, whoever runs."""
+"""``status``: offsets and lag from the state directory and the files."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from typing import Any
 
 import pytest
 
+from shipper.tail.clock import Clock
+from shipper.tail.found_files import Source
 from shipper.tail.progress import Span
 from shipper.tail.report import report
-from shipper.tail.scanner import Scanner, Source
+from shipper.tail.scanner import Scanner
 from shipper.tail.state.store import CursorStore
-from shipper.tail.tail import Clock, Tail
+from shipper.tail.tail import Tail
 
 LINE = b"x" * 99 + b"\n"
 
 
 class Lab:
-    """A log directory, a state directory, a sidecar's tail, and a clock that is moved by hand."""
+    """A log directory, a state directory, a tail, and a simulated clock."""
 
     def __init__(self, folder: Path) -> None:
         self.logs = folder / "logs"
@@ -31,7 +33,6 @@ class Lab:
         self.start()
 
     def start(self) -> None:
-        """A sidecar begins."""
         self.store = CursorStore(self.state, pytest.fail)
         self.tail = Tail(
             self.sources,
@@ -45,24 +46,21 @@ class Lab:
         )
 
     def end(self) -> None:
-        """It is killed."""
         self.tail.close()
         self.store.close()
 
     def write(self, lines: int = 1, name: str = "app.log") -> Path:
-        """Append, at the time of the clock."""
         path = self.logs / name
         with path.open("ab") as file:
             file.write(LINE * lines)
         return self.touch(path)
 
     def touch(self, path: Path) -> Path:
-        """Written to at the time of the clock."""
         os.utime(path, (self.now, self.now))
         return path
 
     def look(self, *, acknowledge: bool = False) -> None:
-        """A scan, and everything acknowledged or nothing."""
+        """Scan, and acknowledge everything or nothing."""
         self.tail.scan(0.0)
         while acknowledge:
             for block in self.tail.blocks():
@@ -74,21 +72,19 @@ class Lab:
             if not self.tail.grew:
                 break
         self.store.save(self.tail.cursors(self.tail.dirty))
-        self.tail.dirty = set()
+        self.tail.dirty.clear()
         self.store.looked(self.tail.looked_at)
 
     def pass_time(self, seconds: float) -> None:
-        """The clock goes on."""
         self.now += seconds
 
     def files(self) -> dict[str, dict[str, Any]]:
-        """What is told of each file."""
         found = Scanner(self.sources, [], pytest.fail).scan()
         told = report(self.state, found, self.now, host="h")["files"]
         return {Path(one["path"]).name: one for one in told}
 
     def lag(self, name: str = "app.log") -> tuple[int, float]:
-        """Lines and seconds."""
+        """Unacknowledged lines and seconds."""
         file = self.files()[name]
         return file["lag_bytes"] // len(LINE), file["lag_seconds"]
 
@@ -102,7 +98,7 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 
 
 def test_nothing_waits(lab: Lab) -> None:
-    """All is acknowledged: no lag, however long ago."""
+    """With everything acknowledged there is no lag."""
     lab.write(3)
     lab.look(acknowledge=True)
     lab.pass_time(86_400)
@@ -110,7 +106,7 @@ def test_nothing_waits(lab: Lab) -> None:
 
 
 def test_an_outage_while_the_log_grows(lab: Lab) -> None:
-    """The age of the oldest line that waits grows with the outage, not with the last line."""
+    """The lag is the age of the oldest unacknowledged line."""
     lab.write(3)
     lab.look(acknowledge=True)
     lab.pass_time(3600)
@@ -132,7 +128,7 @@ def test_an_outage_while_the_log_grows(lab: Lab) -> None:
 
 
 def test_behind_and_catching_up(lab: Lab) -> None:
-    """What is acknowledged moves the oldest on, to when the rest was written."""
+    """With each acknowledgement the oldest line becomes younger."""
     for _ in range(10):
         lab.write()
         lab.look()
@@ -150,7 +146,7 @@ def test_behind_and_catching_up(lab: Lab) -> None:
 
 
 def test_no_sidecar_runs(lab: Lab) -> None:
-    """What was written after the last look waits since then at most, and since the file was changed at least."""
+    """Without a running sidecar the lag counts from the file's last change."""
     lab.write()
     lab.look(acknowledge=True)
     lab.pass_time(100)
@@ -166,7 +162,7 @@ def test_no_sidecar_runs(lab: Lab) -> None:
 
 
 def test_a_log_that_no_sidecar_knows(lab: Lab) -> None:
-    """A file that is new, or was rotated while none ran, is listed; what was renamed goes on under its new name."""
+    """New files are listed, and renamed ones under their new name."""
     lab.write(3)
     lab.look(acknowledge=True)
     lab.end()
@@ -181,7 +177,7 @@ def test_a_log_that_no_sidecar_knows(lab: Lab) -> None:
 
 
 def test_copies_do_not_wait(lab: Lab) -> None:
-    """A copy of a log, or the log compressed while no sidecar ran, holds nothing that is not acknowledged."""
+    """A copy, and a compressed log, have no unacknowledged lines."""
     path = lab.logs / "app.log"
     path.write_bytes(b"".join(b"%099d\n" % number for number in range(50)))
     lab.touch(path)
@@ -201,7 +197,7 @@ def test_copies_do_not_wait(lab: Lab) -> None:
 
 @pytest.mark.parametrize("members", [1, 3])
 def test_compressed_files(lab: Lab, members: int) -> None:
-    """Bytes are those of the content; what waits is as old as the file, and nothing waits at its end."""
+    """Bytes are those of the content; the lag is the file's age, and none at its end."""
     path = lab.logs / "app.log.1.gz"
     path.write_bytes(b"".join(gzip.compress(b"%d" % number + LINE * 5) for number in range(members)))
     lab.touch(path)
@@ -221,7 +217,7 @@ def test_compressed_files(lab: Lab, members: int) -> None:
 
 
 def test_what_a_crash_left_is_no_line(lab: Lab) -> None:
-    """NULs at the end of a log, which are never acknowledged, do not make it lag; a line behind them does."""
+    """NULs at the end of a log cause no lag; a line behind them does."""
     path = lab.write(3)
     lab.look(acknowledge=True)
     with path.open("ab") as file:
@@ -238,7 +234,7 @@ def test_what_a_crash_left_is_no_line(lab: Lab) -> None:
 
 
 def test_a_store_of_the_version_before(lab: Lab) -> None:
-    """It does not know since when lines wait: it is read all the same."""
+    """A store without times is read."""
     lab.write(2)
     lab.look()
     lab.store._db.execute("DROP TABLE waiting")

@@ -1,4 +1,4 @@
-"""Content samples: how much of what was read a file still holds."""
+"""Content samples: how much of the read content a file still has."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shipper.tail.fingerprint import CHECKPOINT_BYTES, Read
 
 
 def content(length: int, salt: int = 0) -> bytes:
-    """Bytes that repeat nowhere."""
+    """Bytes without repetition."""
     return b"".join(b"%d:%d|" % (salt, number) for number in range(length // 4 + 1))[:length]
 
 
@@ -26,13 +26,13 @@ def samples_of(data: bytes, chunk: int) -> bytes:
 
 
 def reader_of(data: bytes) -> Read:
-    """Looks into these bytes."""
+    """A function that reads from these bytes."""
     return lambda offset, length: data[offset : offset + length]
 
 
 @given(st.integers(100, 40_000), st.integers(50, 5000))
-def test_ladder_does_not_depend_on_the_reading(length: int, chunk: int) -> None:
-    """However a file was read, its samples are the same, and the whole file matches them."""
+def test_samples_do_not_depend_on_the_reading(length: int, chunk: int) -> None:
+    """The samples are equal for any chunks, and match the whole file."""
     data = content(length)
     taken = samples_of(data, length)
     assert samples_of(data, chunk)[-len(taken) :] == taken
@@ -40,36 +40,36 @@ def test_ladder_does_not_depend_on_the_reading(length: int, chunk: int) -> None:
 
 
 @given(st.integers(100, 40_000))
-def test_ladder_can_be_measured_afterwards(length: int) -> None:
-    """It is what reading would have made of it."""
+def test_samples_can_be_taken_afterwards(length: int) -> None:
+    """They equal those of reading."""
     data = content(length)
     assert samples_of(data, length) == samples.measure(length, reader_of(data))
 
 
 @given(st.integers(400, 40_000), st.floats(0.4, 1.0))
 def test_cut_file_holds_what_is_left(length: int, part: float) -> None:
-    """Of a file that was cut, it says how much is there: at most a tenth, or a few bytes, too little."""
+    """The result is the length of a truncated file, less a tenth or a few bytes at most."""
     data = content(length)
     left = int(length * part)
     kept = samples.matching_length(samples_of(data, 1000), left, reader_of(data[:left]))
     assert left * 0.9 - 32 <= kept <= left
 
 
-def test_what_differs_ends_the_ladder() -> None:
-    """Bytes written anew prove nothing, however long the file is."""
+def test_other_content_ends_the_match() -> None:
+    """Rewritten bytes prove nothing."""
     data, other = content(10_000), content(10_000, salt=1)
     mixed = data[:5000] + other[5000:]
     assert 4500 <= samples.matching_length(samples_of(data, 777), 10_000, reader_of(mixed)) <= 5000
     assert samples.matching_length(samples_of(data, 777), 10_000, reader_of(other)) == 0
 
 
-def test_ladder_stays_short() -> None:
-    """A long file needs a dozen samples, not more."""
+def test_samples_stay_few() -> None:
+    """A long file has a dozen samples."""
     assert len(samples_of(content(3_000_000), 64 * 1024)) <= 14 * 16
 
 
 def test_below_keeps_what_is_acknowledged() -> None:
-    """Rungs beyond an offset are left out."""
+    """Samples beyond an offset are left out."""
     taken = samples_of(content(10_000), 1000)
     assert samples.last_offset(samples.up_to(taken, 6000)) <= 6000 < samples.last_offset(taken)
     assert samples.last_offset(b"") == 0
@@ -79,6 +79,6 @@ def test_below_keeps_what_is_acknowledged() -> None:
     ("kept", "pure", "cut"),
     [(5000, True, True), (5000, False, True), (9900, True, True), (9900, False, False), (3000, True, False)],
 )
-def test_cut_or_written_anew(kept: int, pure: bool, cut: bool) -> None:
-    """What holds half or only old bytes was cut; what agrees for long and then differs is another life."""
+def test_truncated_or_rewritten(kept: int, pure: bool, cut: bool) -> None:
+    """With half of the content or old bytes only, a file was truncated; with other content it was rewritten."""
     assert cut is samples.is_truncation(kept, 10_000, pure=pure)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from shipper.tail.found_files import Found, Source
 from shipper.tail.rotation_names import split_rotation
-from shipper.tail.scanner import Found, Scanner, Source
+from shipper.tail.scanner import Scanner
 from shipper.tail.sources import builtin_sources
 
 
@@ -18,7 +19,7 @@ def source(pattern: object) -> Source:
 
 
 def make(root: Path, *names: str) -> None:
-    """Files that hold their own names."""
+    """Create files that contain their own names."""
     for name in names:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -26,7 +27,7 @@ def make(root: Path, *names: str) -> None:
 
 
 def found(scanner: Scanner, root: Path) -> dict[str, Found]:
-    """What a scan finds, by path within the root; each file once."""
+    """The result of a scan by path; each file once."""
     files = scanner.scan()
     by_path = {str(Path(file.path).relative_to(root)): file for file in files}
     assert len(by_path) == len(files)
@@ -52,28 +53,22 @@ def found(scanner: Scanner, root: Path) -> dict[str, Found]:
     ],
 )
 def test_rotation_suffixes(name: str, base: str, compressed: bool) -> None:
-    """A rotated name is the log's own and what rotation adds; an unknown ending belongs to the name."""
+    """A rotated name is the log's name and a known suffix; an unknown one belongs to the name."""
     got = split_rotation(name)
     assert (base, compressed) == (got[0], got[2])
     assert (got[1] > 0) is (name.removesuffix(".gz") != base)
 
 
-def test_ages_order_lives() -> None:
-    """From the log itself to its oldest life; dates count before numbers, the earliest as the oldest."""
+def test_ages_order_generations() -> None:
+    """The log is the youngest; dates come before numbers, and the earliest date is the oldest."""
     names = [
-        "a.log",
-        "a.log.1",
-        "a.log.2.gz",
-        "a.log.10",
-        "a.log.2024-02-01",
-        "a.log-20240131.gz",
-        "a.log.2023-12-31",
-    ]
+        "a.log", "a.log.1", "a.log.2.gz", "a.log.10", "a.log.2024-02-01", "a.log-20240131.gz", "a.log.2023-12-31",
+    ]  # fmt: skip
     assert names == sorted(sorted(names), key=lambda name: split_rotation(name)[1])
 
 
 def test_builtin_inputs_cover_the_application(tmp_path: Path) -> None:
-    """Every log that neuroflow writes is found, in its format, for its stream, with its rotated siblings."""
+    """Every log of neuroflow is found with format, stream and rotated files."""
     expected = {
         "neuroflow.log": ("auto", "app"),
         "neuroflow.log.1": ("auto", "app"),
@@ -96,7 +91,7 @@ def test_builtin_inputs_cover_the_application(tmp_path: Path) -> None:
 
 
 def test_directories_are_matched_part_by_part(tmp_path: Path) -> None:
-    """A star stands within one name, two stars for any depth, also none."""
+    """A star matches within one name, two stars any depth."""
     make(tmp_path, "a/x.log", "b/x.log", "b/c/x.log", "x.log")
     assert {"a/x.log", "b/x.log"} == found(Scanner([source(tmp_path / "*/x.log")], [], pytest.fail), tmp_path).keys()
     everywhere = Scanner([source(tmp_path / "**/x.log")], [], pytest.fail)
@@ -105,22 +100,22 @@ def test_directories_are_matched_part_by_part(tmp_path: Path) -> None:
 
 
 def test_excluded_by_name_or_path(tmp_path: Path) -> None:
-    """A pattern may speak of the name or of the whole path."""
+    """A pattern applies to the name or to the whole path."""
     make(tmp_path, "keep.log", "debug.log", "old/x.log")
     scanner = Scanner([source(tmp_path / "**/*.log")], ["debug*", f"{tmp_path}/old/*"], pytest.fail)
     assert {"keep.log"} == found(scanner, tmp_path).keys()
 
 
 def test_names_that_only_look_rotated(tmp_path: Path) -> None:
-    """Where the input asks for the number, the number is part of the log's name."""
+    """Where the pattern asks for a number, it belongs to the log's name."""
     make(tmp_path, "run-12", "run-13")
     files = found(Scanner([source(tmp_path / "run-1?")], [], pytest.fail), tmp_path)
     assert {f"{tmp_path}/run-12", f"{tmp_path}/run-13"} == {file.logical for file in files.values()}
     assert {0} == {file.age for file in files.values()}
 
 
-def test_links_speak_for_their_target_once(tmp_path: Path) -> None:
-    """Of several names of one file the real, unrotated one counts; a re-pointed link is followed."""
+def test_links_give_their_target_once(tmp_path: Path) -> None:
+    """Of several names of a file the real, unrotated one counts; a changed link is followed."""
     make(tmp_path, "logs/app.log", "elsewhere/one", "elsewhere/two")
     logs = tmp_path / "logs"
     os.link(logs / "app.log", logs / "app.log.1")
@@ -136,8 +131,8 @@ def test_links_speak_for_their_target_once(tmp_path: Path) -> None:
     assert (tmp_path / "elsewhere/two").stat().st_ino == after[1] != before[1]
 
 
-def test_broken_links_are_said_once(tmp_path: Path) -> None:
-    """Dangling or pointing at themselves, links are no files; the rest is found."""
+def test_broken_links_are_reported_once(tmp_path: Path) -> None:
+    """Broken and circular links are reported, and the other files found."""
     make(tmp_path, "good.log")
     (tmp_path / "dangling.log").symlink_to(tmp_path / "none")
     (tmp_path / "loop.log").symlink_to(tmp_path / "loop.log")
@@ -149,8 +144,8 @@ def test_broken_links_are_said_once(tmp_path: Path) -> None:
     assert [f"{tmp_path}/{name}.log" for name in ("dangling", "loop")] == sorted(line.split(":")[0] for line in said)
 
 
-def test_unreadable_directory_is_said_until_it_heals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once, not at every scan; again when it was readable in between."""
+def test_unreadable_directory_is_reported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is reported once, and again after it was readable."""
     make(tmp_path, "app.log")
     scandir = os.scandir
     shut = True
@@ -174,7 +169,7 @@ def test_unreadable_directory_is_said_until_it_heals(tmp_path: Path, monkeypatch
 
 
 def test_directory_may_appear_later(tmp_path: Path) -> None:
-    """Not there yet is no news; once there it is looked into."""
+    """A missing directory is not reported, and used when it appears."""
     scanner = Scanner([source(tmp_path / "late/*.log")], [], pytest.fail)
     assert [] == scanner.scan()
     make(tmp_path, "late/app.log")
@@ -182,12 +177,12 @@ def test_directory_may_appear_later(tmp_path: Path) -> None:
 
 
 def test_file_deleted_under_the_scan_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Listed and gone before it was looked at: no file, no warning."""
+    """A file that vanishes during the scan is ignored."""
     make(tmp_path, "a.log", "b.log")
     scandir = os.scandir
 
     class Racing:
-        """A listing after which a file goes."""
+        """A directory listing after which a file vanishes."""
 
         def __init__(self, path: str) -> None:
             self.entries = scandir(path)
@@ -206,7 +201,7 @@ def test_file_deleted_under_the_scan_is_passed_over(tmp_path: Path, monkeypatch:
 
 
 def test_only_regular_files_count(tmp_path: Path) -> None:
-    """A directory or a pipe of a fitting name is named once, and not read; it is missing where an input names it."""
+    """A directory or pipe with a matching name is reported once, and counts as missing where an input names it."""
     (tmp_path / "dir.log").mkdir()
     os.mkfifo(tmp_path / "pipe.log")
     said: list[str] = []
@@ -222,7 +217,7 @@ def test_only_regular_files_count(tmp_path: Path) -> None:
 
 
 def test_first_input_that_matches_has_the_file(tmp_path: Path) -> None:
-    """A file that two inputs name is shipped once, as the first says."""
+    """A file belongs to the first matching input."""
     make(tmp_path, "app.log")
     first = Source(f"{tmp_path}/*.log", "celery", "celery")
     (file,) = Scanner([first, source(tmp_path / "app.log")], [], pytest.fail).scan()
@@ -230,7 +225,7 @@ def test_first_input_that_matches_has_the_file(tmp_path: Path) -> None:
 
 
 def test_a_deep_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Deeper than calls may be: it is searched all the same."""
+    """A tree deeper than the recursion limit is searched."""
     monkeypatch.chdir(tmp_path)
     depth = 250
     for _ in range(depth):
@@ -249,7 +244,7 @@ def test_a_deep_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("pattern", ["[", "[a", "a[", "***", "**", "*" * 200, "[!]", "[]-a]", "\\"])
 def test_odd_patterns(tmp_path: Path, pattern: str) -> None:
-    """What is no complete pattern stands for itself; none of it is an error."""
+    """An incomplete pattern is literal text."""
     (tmp_path / "a.log").write_text("line\n")
     for where in (f"{tmp_path}/{pattern}", f"{tmp_path}/{pattern}/x.log", f"{tmp_path}/**/{pattern}"):
         Scanner([Source(where, "auto", "app")], [pattern], pytest.fail).scan()

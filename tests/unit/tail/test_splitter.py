@@ -3,8 +3,9 @@ from __future__ import annotations
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from shipper.tail.block import Block, Origin
 from shipper.tail.fingerprint import checkpoint_hash_of
-from shipper.tail.splitter import SPARSE_BYTES, Block, Origin, Splitter
+from shipper.tail.splitter import SPARSE_BYTES, Splitter
 
 Fed = tuple[list[bytes], list[int], dict[int, int], int]
 
@@ -20,7 +21,7 @@ CONTENT = st.lists(
 
 
 def fed(pieces: list[bytes], keep: int, offset: int = 0, updates: int = 0) -> Fed:
-    """Lines, where each begins, real lengths of those that were cut, and where the next line begins."""
+    """Lines, offsets, real lengths of cut lines, and the next line's offset."""
     splitter = Splitter(offset, keep, updates=updates)
     lines: list[bytes] = []
     starts: list[int] = []
@@ -36,7 +37,7 @@ def fed(pieces: list[bytes], keep: int, offset: int = 0, updates: int = 0) -> Fe
 
 @given(content=CONTENT, at=st.lists(st.integers(0, 20000), max_size=8), keep=st.sampled_from([1, 8, 40, 5000, 10**6]))
 def test_chunks_make_no_difference(content: bytes, at: list[int], keep: int) -> None:
-    """However the bytes arrive, the lines, their offsets and what was cut are the same."""
+    """The boundaries of chunks change nothing."""
     ends = sorted({min(one, len(content)) for one in at} | {len(content)})
     pieces = [content[start:end] for start, end in zip([0, *ends], ends, strict=False)]
     assert fed([content], keep) == fed(pieces, keep)
@@ -44,7 +45,7 @@ def test_chunks_make_no_difference(content: bytes, at: list[int], keep: int) -> 
 
 @given(content=st.binary(max_size=300), offset=st.integers(0, 10**12))
 def test_lines_are_the_bytes_at_their_offsets(content: bytes, offset: int) -> None:
-    """Without holes and long lines the lines are what lies between line feeds, and offsets say where."""
+    """Lines are the bytes between line feeds at their offsets."""
     lines, starts, cut, rest = fed([content], 10**6, offset)
     assert content.split(b"\n")[:-1] == lines
     assert lines == [content[start - offset :][: len(line)] for start, line in zip(starts, lines, strict=True)]
@@ -52,7 +53,7 @@ def test_lines_are_the_bytes_at_their_offsets(content: bytes, offset: int) -> No
 
 
 def test_long_lines_are_cut_and_keep_their_places() -> None:
-    """The kept part stands for the line, its real length is told, and the next line is where it really begins."""
+    """A cut line has its real length, and the next line its real offset."""
     splitter = Splitter(100, 5)
     assert ([], [100], {}) == splitter.feed(b"abcdefg")
     assert 7 == splitter.pending
@@ -60,7 +61,7 @@ def test_long_lines_are_cut_and_keep_their_places() -> None:
 
 
 def test_memory_is_bounded_by_what_is_kept() -> None:
-    """A line without an end holds no more than the kept part, while its length is counted."""
+    """A line without an end takes bounded memory."""
     splitter = Splitter(0, 1000)
     for _ in range(500):
         splitter.feed(b"x" * 10_000)
@@ -69,8 +70,8 @@ def test_memory_is_bounded_by_what_is_kept() -> None:
     assert ([b"x" * 1000], [0, 5_000_000], {0: 5_000_000}) == splitter.take_rest()
 
 
-def test_holes_are_passed_over() -> None:
-    """What a writer's old offset left after a truncation is no content; the line begins after it."""
+def test_sparse_regions_are_passed_over() -> None:
+    """NULs before a line are not part of it."""
     assert ([b"new", b"next"], [8192, 8196], {}, 8201) == fed([bytes(8192), b"new\nnext\n"], 10**6)
     assert ([b"old", b"new"], [0, 4 + 8192], {}, 8200) == fed([b"old\n" + bytes(8192) + b"new\n"], 10**6)
     assert ([b"\0\0few"], [0], {}, 6) == fed([b"\0\0few\n"], 10**6)
@@ -81,7 +82,7 @@ def test_holes_are_passed_over() -> None:
 
 
 def test_rest_is_taken_as_it_stands() -> None:
-    """An unterminated line is given once; what follows is a line of its own, at its own place."""
+    """An unterminated line is taken once; later bytes are a new line."""
     splitter = Splitter(0, 100)
     splitter.feed(b"whole\nhalf")
     assert ([b"half"], [6, 10], {}) == splitter.take_rest()
@@ -98,7 +99,7 @@ def test_rest_is_taken_as_it_stands() -> None:
 def test_another_limit_counts_from_the_next_line(
     content: bytes, at: list[int], keeps: tuple[int, int], when: int
 ) -> None:
-    """Whenever it comes: each line is as under the old or under the new limit, and all are at their places."""
+    """A changed limit applies to later lines, and all offsets are right."""
     # A limit below that of a hole is one for holes too, and only tests have it.
     assume(min(keeps) >= SPARSE_BYTES or b"\n\0" not in b"\n" + content)
     ends = sorted({min(one, len(content)) for one in at} | {len(content)})
@@ -117,7 +118,7 @@ def test_another_limit_counts_from_the_next_line(
 
 
 def test_a_line_that_has_lost_a_part_keeps_its_limit() -> None:
-    """What came under the old limit is gone, and nothing is put in its place; the next line is whole."""
+    """A line that was cut under the old limit stays cut; the next one is whole."""
     splitter = Splitter(0, 5)
     splitter.feed(b"abcdefg")
     splitter.resize(100)
@@ -129,7 +130,7 @@ def test_a_line_that_has_lost_a_part_keeps_its_limit() -> None:
 
 
 def test_a_line_is_parted_in_place() -> None:
-    """Each part is a line at its own offset, only the last has the line feed; cut lines keep their flags."""
+    """Each part has its own offset, and only the last one a line feed; cut lines keep their flags."""
     block = Block(Origin(b"g", "/p", "/p", "auto", "app"), [b"a", b"bcdef", b"g"], [5, 7, 13, 15], cut={0: 9, 2: 9})
     block.part(1, [1, 3])
     assert ([b"a", b"b", b"cd", b"ef", b"g"], [5, 7, 8, 10, 13, 15]) == (block.lines, block.offsets)

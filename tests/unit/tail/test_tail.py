@@ -1,4 +1,4 @@
-"""The station as a whole: blocks in turns, what is held back, positions."""
+"""The tail as a whole: turns, held lines, positions."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from pathlib import Path
 import pytest
 
 from shipper.tail import handles as handles_module
+from shipper.tail.clock import Clock
 from shipper.tail.file_content import FileView
 from shipper.tail.fingerprint import checkpoint_hash_of, generation_name
-from shipper.tail.holding import RECORD_PATIENCE
+from shipper.tail.found_files import Source
+from shipper.tail.framing import RECORD_PATIENCE
 from shipper.tail.progress import Span
 from shipper.tail.reader import CHUNK_BYTES
-from shipper.tail.scanner import Scanner, Source
+from shipper.tail.scanner import Scanner
 from shipper.tail.state.store import Cursor
-from shipper.tail.tail import HANDLE_PATIENCE, Clock, Tail
+from shipper.tail.tail import HANDLE_PATIENCE, Tail
 
 PATIENCE = 5.0
 
@@ -30,7 +32,7 @@ def descriptors() -> list[str]:
 
 
 class Files:
-    """A directory of logs, a tail, and a clock that is moved by hand."""
+    """A directory of logs, a tail, and a simulated clock."""
 
     def __init__(self, root: Path, cursors: list[Cursor], *, once: bool = False) -> None:
         self.root = root
@@ -48,13 +50,12 @@ class Files:
         )
 
     def reconfigure(self, *exclude: str, host: str = "h", longest: int = 100_000) -> None:
-        """The same input under another configuration."""
+        """Apply other settings to the same input."""
         sources = [Source(f"{self.root}/*.log", "auto", "app")]
         scanner = Scanner(sources, exclude, self.warned.append)
         self.tail.reconfigure(sources, scanner, host=host, longest=longest, patience=PATIENCE)
 
     def write(self, text: str, name: str = "app.log") -> Path:
-        """Append, at the time of the clock."""
         path = self.root / name
         with path.open("a") as file:
             file.write(text)
@@ -74,7 +75,6 @@ class Files:
         return lines
 
     def step(self) -> list[bytes]:
-        """Scan, and read until nothing comes."""
         self.tail.scan(PATIENCE)
         lines = self.read()
         while self.tail.grew:
@@ -82,11 +82,9 @@ class Files:
         return lines
 
     def open_files(self) -> int:
-        """How many logs are open in this process."""
         return sum(os.path.realpath(f"/proc/self/fd/{number}").startswith(str(self.root)) for number in descriptors())
 
     def close(self) -> None:
-        """Let every file go."""
         self.tail.close()
 
 
@@ -98,8 +96,8 @@ def files(tmp_path: Path) -> Iterator[Files]:
     files.close()
 
 
-def test_sleeping_file_holds_no_descriptor(files: Files) -> None:
-    """Some time after it grew the handle is let go, and when it grows again it is read."""
+def test_idle_file_is_closed(files: Files) -> None:
+    """An idle file is closed after a while, and read again when it grows."""
     files.write("one\n")
     assert [b"one"] == files.step()
     assert files.open_files() == 1
@@ -110,15 +108,15 @@ def test_sleeping_file_holds_no_descriptor(files: Files) -> None:
     assert [b"two"] == files.step()
 
 
-def test_old_file_is_let_go_when_it_is_read(files: Files) -> None:
-    """A log that nobody writes to any more does not wait for the patience to end."""
+def test_old_file_is_closed_when_it_is_read(files: Files) -> None:
+    """A file that has not changed for long is closed immediately."""
     os.utime(files.write("one\n"), (1, 1))
     files.step()
     assert files.open_files() == 0
 
 
 def test_deleted_file_is_read_on(files: Files) -> None:
-    """Whoever has it open may go on writing to it for a while, and then some more."""
+    """A deleted file with a writer is read as long as it grows."""
     path = files.write("one\n")
     files.step()
     with path.open("a") as writer:
@@ -134,7 +132,7 @@ def test_deleted_file_is_read_on(files: Files) -> None:
 
 
 def test_link_pointed_elsewhere(files: Files, tmp_path: Path) -> None:
-    """What is unread in the old target is read, and the new one from its beginning."""
+    """The old target is read to its end, the new one from its beginning."""
     (tmp_path / "old").write_text("one\n")
     (tmp_path / "new").write_text("three\n")
     link = tmp_path / "app.log"
@@ -153,7 +151,7 @@ def test_link_pointed_elsewhere(files: Files, tmp_path: Path) -> None:
 
 
 def test_line_whose_end_was_not_looked_for_is_not_ended(files: Files) -> None:
-    """A chunk ends in mid-line and then nobody reads for long: the rest of the line is in the file all the same."""
+    """An incomplete line in the middle of a file is not flushed."""
     files.write("a" * 10 + "\n" + "b" * 70_000 + "\n")
     files.tail.scan(PATIENCE)
     assert [b"a" * 10] == files.read()
@@ -164,7 +162,7 @@ def test_line_whose_end_was_not_looked_for_is_not_ended(files: Files) -> None:
 
 
 def test_end_of_what_was_held_back_is_noted_before_it_is_sent(files: Files) -> None:
-    """A crash in between must not join the part that was sent with what comes after it."""
+    """The flush point is stored before the record is sent, so that a restart does not join the rest to it."""
     files.write("whole\npart")
     assert [b"whole"] == files.step()
     files.now += PATIENCE
@@ -182,7 +180,7 @@ def test_end_of_what_was_held_back_is_noted_before_it_is_sent(files: Files) -> N
 
 
 def test_held_record_is_given_after_a_second(files: Files) -> None:
-    """A record that may go on waits a second, an unfinished line as long as is configured."""
+    """A held record waits for the record's patience, an unfinished line for the configured time."""
     files.write("one\ntwo\npart")
     files.tail.scan(PATIENCE)
     (block,) = files.tail.blocks()
@@ -196,7 +194,7 @@ def test_held_record_is_given_after_a_second(files: Files) -> None:
 
 
 def test_round_goes_on_where_it_was_broken_off(files: Files) -> None:
-    """With room for one block at a time every file has its turn, the huge one too."""
+    """With room for one block at a time every file has its turn."""
     files.write("x" * 99 + "\n", "a.log")
     files.write(("y" * 99 + "\n") * 5000, "b.log")
     files.write("z" * 99 + "\n", "c.log")
@@ -211,7 +209,7 @@ def test_round_goes_on_where_it_was_broken_off(files: Files) -> None:
 
 
 def test_rest_of_a_broken_round_is_no_round(files: Files) -> None:
-    """Files that have nothing more don't hide that one whose turn came before they did has."""
+    """After an interrupted round the tail still reports files with more to read."""
     files.write("a\n", "a.log")
     files.step()
     files.write(("b" * 99 + "\n") * 2000, "b.log")
@@ -224,7 +222,7 @@ def test_rest_of_a_broken_round_is_no_round(files: Files) -> None:
 
 
 def test_few_descriptors_serve_many_files(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The longest unused is closed, and opened again when it grows."""
+    """The least recently used file is closed, and opened again when it grows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     monkeypatch.setattr(handles_module, "RESERVE", soft - 8)
     limited = Files(files.root, [])
@@ -239,7 +237,7 @@ def test_few_descriptors_serve_many_files(files: Files, monkeypatch: pytest.Monk
 
 
 def test_no_descriptors_left(files: Files) -> None:
-    """Files that can't be opened for want of descriptors are read with fewer handles, nothing is given up."""
+    """Without free descriptors files are read with fewer open ones."""
     for number in range(30):
         files.write(f"{number}\n", f"{number}.log")
     files.tail.scan(PATIENCE)
@@ -256,7 +254,7 @@ def test_no_descriptors_left(files: Files) -> None:
 
 
 def test_inputs_that_are_taken_away(files: Files) -> None:
-    """Reconfigured, a file that is no input any more is let go at once; positions stay."""
+    """A file that is no input any more is closed; its position stays."""
     files.write("one\n")
     files.write("two\n", "debug.log")
     files.step()
@@ -268,7 +266,7 @@ def test_inputs_that_are_taken_away(files: Files) -> None:
 
 
 def test_deleted_file_stays_when_inputs_change(files: Files) -> None:
-    """What was deleted before is read to its end all the same."""
+    """A deleted file is read to its end after a change of inputs."""
     path = files.write("one\n")
     files.step()
     with path.open("a") as writer:
@@ -281,7 +279,7 @@ def test_deleted_file_stays_when_inputs_change(files: Files) -> None:
 
 
 def test_files_are_opened_while_nothing_can_be_sent(files: Files) -> None:
-    """A file that goes away in an outage can be read afterwards."""
+    """A file that is deleted during an outage can be read afterwards."""
     path = files.write("one\n")
     files.tail.scan(PATIENCE)
     files.tail.open_unread()
@@ -290,7 +288,7 @@ def test_files_are_opened_while_nothing_can_be_sent(files: Files) -> None:
 
 
 def test_once_leaves_what_is_written_meanwhile(tmp_path: Path) -> None:
-    """A busy writer does not keep it for ever."""
+    """``--once`` ends although the log grows."""
     files = Files(tmp_path, [], once=True)
     files.write("one\npart")
     files.tail.scan(0.0)
@@ -302,7 +300,7 @@ def test_once_leaves_what_is_written_meanwhile(tmp_path: Path) -> None:
 
 
 def test_another_host_names_what_is_new(files: Files) -> None:
-    """A log that is known keeps its generation, nothing of it comes again; a new one is named after the new host."""
+    """Known logs keep their generation; new ones are named after the new host."""
     old = files.write("one\n")
     assert [b"one"] == files.step()
     files.reconfigure(host="other")
@@ -315,7 +313,7 @@ def test_another_host_names_what_is_new(files: Files) -> None:
 
 
 def test_another_limit_counts_for_what_is_open(files: Files) -> None:
-    """Lines of files that are being read, and of those that sleep."""
+    """The new limit applies to open and to idle files."""
     files.reconfigure(longest=1)
     files.write("one\n")
     files.write("one\n", "asleep.log")
@@ -329,7 +327,7 @@ def test_another_limit_counts_for_what_is_open(files: Files) -> None:
 
 
 def test_a_bomb_takes_turns(tmp_path: Path) -> None:
-    """While a small file unpacks to blank lines without end, a line in another log comes in the very next round."""
+    """While a small file unpacks to endless blank lines, other logs have their turns."""
     (tmp_path / "bomb.log.1.gz").write_bytes(gzip.compress(b"\n" * 2**25))
     files = Files(tmp_path, [])
     files.tail.scan(PATIENCE)
@@ -368,7 +366,7 @@ def test_a_file_that_goes_before_it_is_read(tmp_path: Path, how: str) -> None:
 
 
 def test_a_file_that_can_be_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk that fails for a moment: unread until it is read."""
+    """After a read error the file counts as unread until a read succeeds."""
     files = Files(tmp_path, [])
     path = files.write("one\n")
 

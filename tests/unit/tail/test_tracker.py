@@ -1,4 +1,4 @@
-"""Which life of which log a file is, case by case."""
+"""Which generation of which log a file is, case by case."""
 
 from __future__ import annotations
 
@@ -14,21 +14,24 @@ import pytest
 
 from shipper.tail.file_content import FileView
 from shipper.tail.fingerprint import checkpoint_hash_of, generation_name, hash_of
-from shipper.tail.reader import MovedError, RewrittenError
-from shipper.tail.scanner import Found, Scanner, Source
+from shipper.tail.found_files import Found, Source
+from shipper.tail.generation import Generation
+from shipper.tail.log_file import MovedError
+from shipper.tail.reader import RewrittenError
+from shipper.tail.scanner import Scanner
 from shipper.tail.state.path_hashing import Conceal, plain
 from shipper.tail.state.store import Cursor
-from shipper.tail.tracker import Generation, Generations
+from shipper.tail.tracker import Generations
 
 
 def lines(first: int, last: int) -> bytes:
-    """Numbered lines; twenty of them are more than a head."""
+    """Numbered lines; twenty are longer than a fingerprint."""
     return b"".join(b"line %06d %s\n" % (number, b"-" * 60) for number in range(first, last))
 
 
 @dataclass
 class Logs:
-    """A directory with one log, and what a sidecar would make of it."""
+    """A directory with one log, and the generations in it."""
 
     root: Path
     patience: float = 0.0
@@ -39,18 +42,15 @@ class Logs:
     conceal: Conceal = plain
 
     def __post_init__(self) -> None:
-        """Nothing is remembered."""
         self.log = self.root / "app.log"
         self.scanner = Scanner([Source(f"{self.root}/*.log", "auto", "app")], [], self.warned.append)
         self.begin([])
 
     def close(self) -> None:
-        """Let every file go."""
         for generation in self.generations:
             generation.close()
 
     def begin(self, cursors: list[Cursor]) -> None:
-        """Start with these cursors."""
         self.generations = Generations(
             copy.deepcopy(cursors),
             host="h",
@@ -61,7 +61,7 @@ class Logs:
         )
 
     def restart(self, *, acknowledged: float = 1.0) -> None:
-        """Start again, this part of what was read being acknowledged."""
+        """Start again, with this part of the read bytes acknowledged."""
         cursors = []
         for generation in self.generations:
             cursor, position = generation.cursor, generation.reader.position
@@ -79,11 +79,9 @@ class Logs:
         self.begin(cursors)
 
     def rotated(self, number: int = 1) -> Path:
-        """The file that was rotated so many times."""
         return self.root / f"app.log.{number}"
 
     def scan(self) -> None:
-        """Hold what is there against the table."""
         self.generations.observe(self.listed(self.scanner.scan()), self.now, self.patience)
 
     def read(self) -> list[bytes]:
@@ -103,17 +101,15 @@ class Logs:
         return [line for _, _, line in self.out[before:]]
 
     def step(self) -> bytes:
-        """Scan and read; gives what is new."""
         self.scan()
         return b"".join(self.read())
 
     def at(self, path: Path) -> Generation:
-        """The generation in a file."""
         (generation,) = [one for one in self.generations if one.found is not None and one.found.path == str(path)]
         return generation
 
     def names(self) -> dict[bytes, bytes]:
-        """The generation of each line that was read; one that has two fails."""
+        """The generation of each line; a line with two fails."""
         names: dict[bytes, bytes] = {}
         for one, _, line in self.out:
             assert one == names.setdefault(line, one)
@@ -121,13 +117,13 @@ class Logs:
 
 
 def hidden(path: str) -> str:
-    """A path as a store holds it that must not tell paths."""
+    """The hashed form of a path."""
     return f"~{hash_of(path.encode()).digest.hex()}" if path.startswith("/") else path
 
 
 @pytest.fixture(params=[plain, hidden])
 def logs(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Logs]:
-    """A directory with nothing in it; what is remembered tells paths, or hides them."""
+    """An empty directory; the state has plain paths or hashed ones."""
     logs = Logs(tmp_path, conceal=request.param)
     yield logs
     logs.close()
@@ -137,13 +133,15 @@ RESTARTS = pytest.mark.parametrize("restart", [None, 1.0, 0.5, 0.0], ids=["runni
 
 
 def maybe_restart(logs: Logs, restart: float | None) -> None:
-    """Go on, or start again with this part acknowledged."""
+    """Go on, or restart with this part acknowledged."""
     if restart is not None:
         logs.restart(acknowledged=restart)
 
 
-def test_lives_that_say_the_same_line_only(logs: Logs) -> None:
-    """Renamed twice between two looks, each life has its own lines, though one is a beginning of the other."""
+def test_generations_of_equal_lines(logs: Logs) -> None:
+    """After two rotations between two scans each generation has its own lines, though one is a prefix of the
+    other.
+    """
     line = b"the same line again and again\n"
     logs.log.write_bytes(line * 51)
     logs.step()
@@ -159,7 +157,7 @@ def test_lives_that_say_the_same_line_only(logs: Logs) -> None:
 
 @RESTARTS
 def test_rename_chain(logs: Logs, restart: float | None) -> None:
-    """Every file keeps its life while all of them move on by one, running or not."""
+    """Every file keeps its generation while all are renamed to the next number, with and without a restart."""
     logs.rotated(1).write_bytes(lines(0, 50))
     logs.log.write_bytes(lines(50, 80))
     assert lines(0, 80) == logs.step()
@@ -182,7 +180,7 @@ def test_rename_chain(logs: Logs, restart: float | None) -> None:
 @RESTARTS
 @pytest.mark.parametrize("unread", [0, 30])
 def test_copytruncate(logs: Logs, restart: float | None, unread: int) -> None:
-    """The old life goes on in the copy, what was unread of it included; the truncated file begins a new one."""
+    """The old generation continues in the copy with its unread lines; the truncated file starts a new one."""
     logs.log.write_bytes(lines(0, 60))
     logs.step()
     old = logs.at(logs.log).cursor.id
@@ -199,7 +197,7 @@ def test_copytruncate(logs: Logs, restart: float | None, unread: int) -> None:
 @RESTARTS
 @pytest.mark.parametrize("part", [0.1, 0.5, 1.0])
 def test_copy_seen_before_truncation(logs: Logs, restart: float | None, part: float) -> None:
-    """A copy, however unfinished and however long it rests, is no life of its own; after the truncation it is."""
+    """Before the truncation a copy has no generation of its own; after it the copy continues the old one."""
     whole = lines(0, 60)
     logs.log.write_bytes(whole)
     logs.step()
@@ -223,7 +221,7 @@ def test_copy_seen_before_truncation(logs: Logs, restart: float | None, part: fl
 @pytest.mark.parametrize("again", [None, 1.0, 0.5])
 @pytest.mark.parametrize("packed", [True, False])
 def test_lines_written_between_copy_and_truncation(logs: Logs, seen: bool, again: float | None, packed: bool) -> None:
-    """They were read from the original and the copy lacks them: what the copy has keeps its name all the same."""
+    """Lines that the copy lacks change nothing: its other lines keep their ids."""
     logs.log.write_bytes(lines(0, 60))
     logs.step()
     old = logs.at(logs.log).cursor.id
@@ -250,7 +248,7 @@ def test_lines_written_between_copy_and_truncation(logs: Logs, seen: bool, again
 
 
 def test_seen_copy_that_lacks_lines_is_not_read_again(logs: Logs) -> None:
-    """A copy that was held against its original needs no second reading."""
+    """A copy that was compared with its original is not read again."""
     logs.log.write_bytes(lines(0, 60))
     logs.step()
     shutil.copy(logs.log, logs.rotated())
@@ -264,7 +262,7 @@ def test_seen_copy_that_lacks_lines_is_not_read_again(logs: Logs) -> None:
 
 
 def test_copy_and_original_met_together(logs: Logs) -> None:
-    """With no state at all, a rotation under way is one life in the original, not two."""
+    """Without state an unfinished copytruncate is one generation, in the original."""
     logs.log.write_bytes(lines(0, 60))
     logs.rotated().write_bytes(lines(0, 40))
     assert lines(0, 60) == logs.step()
@@ -273,7 +271,7 @@ def test_copy_and_original_met_together(logs: Logs) -> None:
 
 
 def test_truncated_between_listing_and_looking(logs: Logs) -> None:
-    """A copy whose original is truncated just while they are compared waits for the next scan, which knows."""
+    """A copy whose original is truncated during the comparison waits for the next scan."""
     logs.log.write_bytes(lines(0, 60))
     logs.step()
     shutil.copy(logs.log, logs.rotated())
@@ -287,7 +285,7 @@ def test_truncated_between_listing_and_looking(logs: Logs) -> None:
         return view
 
     os.utime(logs.log, ns=(1, 1))
-    logs.generations._access._open_view = racing
+    logs.generations.access._open_view = racing
     logs.scan()
     assert len(opened) >= 2
     for _ in range(2):
@@ -298,7 +296,7 @@ def test_truncated_between_listing_and_looking(logs: Logs) -> None:
 
 @pytest.mark.parametrize("how", ["reader", "scan"])
 def test_truncate_and_regrow_past_the_offset(logs: Logs, how: str) -> None:
-    """Longer than what was read and yet another life: the anchor tells, to the reader as to the scan."""
+    """A longer file with other content is a new generation, for the reader and the scan."""
     logs.log.write_bytes(lines(0, 30))
     logs.step()
     logs.log.write_bytes(lines(100, 200))
@@ -308,8 +306,8 @@ def test_truncate_and_regrow_past_the_offset(logs: Logs, how: str) -> None:
     assert 130 == len(logs.names())
 
 
-def test_truncation_with_bytes_unread_is_said(logs: Logs) -> None:
-    """What is gone for good is not gone silently."""
+def test_truncation_with_bytes_unread_is_logged(logs: Logs) -> None:
+    """The warning has the number of lost bytes."""
     logs.log.write_bytes(lines(0, 30))
     logs.scan()
     logs.log.write_bytes(b"new\n")
@@ -320,7 +318,7 @@ def test_truncation_with_bytes_unread_is_said(logs: Logs) -> None:
 
 @pytest.mark.parametrize("same", [b"begin\n", lines(0, 30)])
 def test_rewritten_with_the_same_beginning(logs: Logs, same: bytes) -> None:
-    """Two lives that say the same first are two, with ordinals 0 and 1."""
+    """Two generations with an equal beginning have ordinals 0 and 1."""
     logs.log.write_bytes(same + lines(100, 110))
     logs.step()
     logs.log.write_bytes(same + lines(200, 240))
@@ -328,8 +326,19 @@ def test_rewritten_with_the_same_beginning(logs: Logs, same: bytes) -> None:
     assert [0, 1] == sorted(one.cursor.ordinal for one in logs.generations)
 
 
+def test_rewritten_with_the_same_beginning_end_and_size(logs: Logs) -> None:
+    """Lines that differ only in between are another life's: all of it is read."""
+    logs.log.write_bytes(lines(0, 60))
+    logs.step()
+    anew = lines(0, 20) + lines(100, 130) + lines(50, 60)
+    before = logs.log.stat()
+    logs.log.write_bytes(anew)
+    os.utime(logs.log, ns=(before.st_atime_ns, before.st_mtime_ns + 10**9))
+    assert (before.st_size, anew) == (logs.log.stat().st_size, logs.step())
+
+
 def test_few_equal_bytes_after_a_truncation_are_new(logs: Logs) -> None:
-    """Seen empty in between, a log that says the same line again has said it twice."""
+    """After an empty state the same line is a new generation."""
     logs.log.write_bytes(b"started\n")
     assert b"started\n" == logs.step()
     logs.log.write_bytes(b"")
@@ -340,7 +349,7 @@ def test_few_equal_bytes_after_a_truncation_are_new(logs: Logs) -> None:
 
 
 def test_deleted_and_made_again(logs: Logs) -> None:
-    """Another file at the old place is another life, its inode being the old one or not."""
+    """A new file in the old place is a new generation, with any inode."""
     logs.log.write_bytes(lines(0, 10))
     logs.step()
     logs.log.unlink()
@@ -351,7 +360,7 @@ def test_deleted_and_made_again(logs: Logs) -> None:
 
 
 def test_inode_given_to_another_file(logs: Logs) -> None:
-    """The number alone proves nothing: content decides, under the same and under another log's name."""
+    """A reused inode proves nothing: the content decides."""
     logs.log.write_bytes(lines(0, 30))
     logs.step()
     given = logs.log.stat().st_ino
@@ -365,31 +374,17 @@ def test_inode_given_to_another_file(logs: Logs) -> None:
         view.key = view.key[0], given
         return view
 
-    logs.generations._access._open_view = told
+    logs.generations.access._open_view = told
     logs.scan()
     new = logs.at(other)
     assert (str(other), 0) == (new.cursor.logical, new.reader.position)
     assert generation_name("h", str(other), lines(100, 101)[:-1], 0) == new.cursor.id
 
 
-def test_file_renamed_to_another_log(logs: Logs) -> None:
-    """It is the same file and says the same: its lines keep their names."""
-    logs.log.write_bytes(lines(0, 30))
-    logs.step()
-    old = logs.at(logs.log).cursor.id
-    logs.log.rename(logs.root / "renamed.log")
-    assert b"" == logs.step()
-    assert old == logs.at(logs.root / "renamed.log").cursor.id
-    logs.restart()
-    (logs.root / "renamed.log").rename(logs.root / "renamed.log.1")
-    assert b"" == logs.step()
-    assert old == logs.at(logs.root / "renamed.log.1").cursor.id
-
-
 @RESTARTS
 @pytest.mark.parametrize("seen", [True, False])
 def test_gzip_of_a_rotated_file(logs: Logs, restart: float | None, seen: bool) -> None:
-    """Read or unread, the packed file is the same life at the same place; half-written it is nothing yet."""
+    """The compressed file continues the generation; an incomplete one has none."""
     logs.rotated().write_bytes(lines(0, 60))
     logs.step()
     with logs.rotated().open("ab") as file:
@@ -410,18 +405,9 @@ def test_gzip_of_a_rotated_file(logs: Logs, restart: float | None, seen: bool) -
     assert 70 == len(logs.names())
 
 
-def test_identical_beginnings_in_different_files(logs: Logs) -> None:
-    """Two logs that begin with the same kilobytes are two."""
-    one, two = logs.root / "one.log", logs.root / "two.log"
-    one.write_bytes(lines(0, 50) + b"one\n")
-    two.write_bytes(lines(0, 50) + b"two\n")
-    assert 2 * len(lines(0, 50)) + 8 == len(logs.step())
-    assert logs.at(one).cursor.id != logs.at(two).cursor.id
-
-
 @pytest.mark.parametrize("first", [b"started\n", b"started\nwith the same second line\n"])
-def test_lives_that_begin_alike_get_their_names_again(logs: Logs, first: bytes) -> None:
-    """Oldest first, whatever order a directory lists: with the state lost every life has the name it had."""
+def test_generations_that_begin_alike_get_their_names_again(logs: Logs, first: bytes) -> None:
+    """Without state every generation gets its old name, whatever the order of the listing."""
     for number in (3, 2, 1):
         logs.rotated(number).write_bytes(first + lines(number * 100, number * 100 + number))
         logs.step()
@@ -442,7 +428,7 @@ def test_lives_that_begin_alike_get_their_names_again(logs: Logs, first: bytes) 
 
 
 def test_unfinished_first_line_has_patience(logs: Logs) -> None:
-    """Named by half a line it would have another name once its state is lost, so growth is waited for."""
+    """A generation is named after its whole first line, or after the patience without growth."""
     logs.patience = 5.0
     logs.log.write_bytes(b"half")
     for logs.now in (0.0, 4.0):
@@ -458,7 +444,7 @@ def test_unfinished_first_line_has_patience(logs: Logs) -> None:
 
 
 def test_finished_first_line_needs_none(logs: Logs) -> None:
-    """The name is that of the whole line."""
+    """With a whole first line it is named immediately."""
     logs.patience = 5.0
     logs.log.write_bytes(b"half")
     logs.step()
@@ -468,7 +454,7 @@ def test_finished_first_line_needs_none(logs: Logs) -> None:
 
 
 def test_empty_files_are_nothing_yet(logs: Logs) -> None:
-    """Any two of them are alike; they get a life with their first line."""
+    """An empty file has no generation."""
     logs.log.touch()
     (logs.root / "other.log").touch()
     assert (b"", 0) == (logs.step(), len(list(logs.generations)))
@@ -478,7 +464,7 @@ def test_empty_files_are_nothing_yet(logs: Logs) -> None:
 
 @pytest.mark.parametrize("known", [True, False])
 def test_unreadable_file_is_looked_at_again(logs: Logs, known: bool) -> None:
-    """It is said once, nothing is taken for lost, and it goes on when it can be read."""
+    """It is reported once, keeps its generation, and is read when it is readable."""
     logs.log.write_bytes(lines(0, 10))
     if known:
         logs.step()
@@ -492,7 +478,7 @@ def test_unreadable_file_is_looked_at_again(logs: Logs, known: bool) -> None:
     for generation in logs.generations:
         generation.close()
         generation.reader.file._open_view = guarded
-    logs.generations._access._open_view = guarded
+    logs.generations.access._open_view = guarded
     with logs.log.open("ab") as file:
         file.write(lines(10, 20))
     logs.scan()
@@ -506,19 +492,19 @@ def test_unreadable_file_is_looked_at_again(logs: Logs, known: bool) -> None:
 
 
 def test_rename_under_the_scan_is_noticed(logs: Logs) -> None:
-    """A name that means another file than was listed is believed at the next scan only, which should follow soon."""
+    """A name that changed its file during the scan is left to the next scan."""
     logs.log.write_bytes(lines(0, 30))
     listed = logs.scanner.scan()
     logs.log.rename(logs.rotated())
     logs.log.write_bytes(lines(100, 130))
     logs.generations.observe(listed, 0.0, 0.0)
-    assert (True, []) == (logs.generations.renamed_meanwhile, list(logs.generations))
+    assert (True, []) == (logs.generations.access.renamed_meanwhile, list(logs.generations))
     assert lines(0, 30) + lines(100, 130) == logs.step()
-    assert not logs.generations.renamed_meanwhile
+    assert not logs.generations.access.renamed_meanwhile
 
 
 def test_file_missing_from_one_listing(logs: Logs) -> None:
-    """Renamed while the directory was read, a file may be in no listing; it is found again as it was."""
+    """A file that one listing misses is found again unchanged."""
     logs.log.write_bytes(lines(0, 30))
     logs.step()
     logs.generations.observe([], 0.0, 0.0)
@@ -530,7 +516,7 @@ def test_file_missing_from_one_listing(logs: Logs) -> None:
 
 
 def test_replaced_before_its_first_read(logs: Logs) -> None:
-    """A file cut off and written anew after it was named: nothing of the new life is read under the old name."""
+    """No line of a new file is read under the old generation."""
     logs.log.write_bytes(lines(0, 30))
     logs.scan()
     shutil.copy(logs.log, logs.rotated())
@@ -540,7 +526,7 @@ def test_replaced_before_its_first_read(logs: Logs) -> None:
 
 
 def test_strongest_proof_wins(logs: Logs) -> None:
-    """Where several lives would fit, a file is the one of which it proves most."""
+    """Of several possible generations the one with the most proven bytes is chosen."""
     logs.log.write_bytes(b"started\n")
     logs.step()
     logs.log.rename(logs.rotated())

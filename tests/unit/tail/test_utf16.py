@@ -1,4 +1,4 @@
-"""UTF-16 in, lines in UTF-8 with their offsets in the file out."""
+"""UTF-16 is read as UTF-8 lines with their offsets in the file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ENCODINGS = pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 
 
 def feed(splitter: WideSplitter, data: bytes, pieces: list[int]) -> list[tuple[bytes, int]]:
-    """Lines and offsets of data fed in pieces."""
+    """Lines and offsets of data in pieces."""
     out: list[tuple[bytes, int]] = []
     at = 0
     for piece in [*pieces, len(data)]:
@@ -24,14 +24,14 @@ def feed(splitter: WideSplitter, data: bytes, pieces: list[int]) -> list[tuple[b
 
 
 def test_marks_tell_the_encoding() -> None:
-    """Two bytes at the beginning say it; anything else is not wide."""
+    """A byte order mark makes a file UTF-16; anything else does not."""
     assert ("utf-16-le", "utf-16-be", None) == tuple(map(encoding_of, (b"\xff\xfea\0", b"\xfe\xff\0a", b"ab")))
 
 
 @ENCODINGS
 @given(texts=st.lists(st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]))), data=st.data())
 def test_lines_come_out_as_they_were_written(encoding: str, texts: list[str], data: st.DataObject) -> None:
-    """Whatever the pieces, also in the middle of a unit or of a pair of them."""
+    """The boundaries of reads change nothing, also within a unit or a surrogate pair."""
     raw = "".join(f"{text}\n" for text in texts).encode(encoding)
     pieces = data.draw(st.lists(st.integers(1, 9), max_size=40))
     lines = feed(WideSplitter(2, 10**6, encoding), raw, pieces)
@@ -44,14 +44,14 @@ def test_lines_come_out_as_they_were_written(encoding: str, texts: list[str], da
 
 @ENCODINGS
 def test_line_feed_within_a_character_is_none(encoding: str) -> None:
-    """U+0A0A and its neighbours hold the byte, not the character."""
+    """A byte 0x0A within a character is no line feed."""
     raw = "a\u0a0ab\u010a\u0a01c\n".encode(encoding)
     assert [("a\u0a0ab\u010a\u0a01c".encode(), 0)] == feed(WideSplitter(0, 100, encoding), raw, [])
 
 
 @ENCODINGS
 def test_unfinished_line_as_it_stands(encoding: str) -> None:
-    """It is given without the half of a character that has not come whole, and goes on behind it."""
+    """An unterminated line is taken without an incomplete character."""
     splitter = WideSplitter(0, 100, encoding)
     raw = "one\ntwo three\n".encode(encoding)
     splitter.feed(raw[:17])
@@ -64,7 +64,7 @@ def test_unfinished_line_as_it_stands(encoding: str) -> None:
 @ENCODINGS
 @pytest.mark.parametrize("piece", [3, 50, 1000])
 def test_long_line_is_cut(encoding: str, piece: int) -> None:
-    """Its beginning is kept, its length in the file is said, and the next line begins where it should."""
+    """A cut line has its real length, and the next line its real offset."""
     raw = ("x" * 300 + "\nnext\n").encode(encoding)
     splitter = WideSplitter(0, 100, encoding)
     lines: list[bytes] = []
@@ -79,7 +79,7 @@ def test_long_line_is_cut(encoding: str, piece: int) -> None:
 
 
 def test_another_limit_counts_from_the_next_line() -> None:
-    """A line that has lost a part keeps its limit; the next one is whole, or cut under the new limit."""
+    """A cut line keeps its limit; the next one has the new limit."""
     splitter = WideSplitter(2, 6, "utf-16-le")
     splitter.feed("abcdef".encode("utf-16-le"))
     splitter.resize(100)

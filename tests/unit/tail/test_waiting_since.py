@@ -9,7 +9,7 @@ STEPS = st.lists(st.tuples(st.integers(1, 50), st.integers(1, 5)), max_size=200)
 
 
 def test_the_oldest_that_is_not_acknowledged() -> None:
-    """Since when what lies behind the offset waits; nothing waits when all is acknowledged."""
+    """The time is that of the oldest byte behind the offset; none if everything is acknowledged."""
     growth = Growth(0, 0.0)
     assert 0.0 == growth.since(0)
     growth.reached(10, 5.0)
@@ -22,7 +22,7 @@ def test_the_oldest_that_is_not_acknowledged() -> None:
 
 
 def test_what_an_earlier_run_has_seen() -> None:
-    """It waits since then until as much is acknowledged as was seen; of compressed content until all is."""
+    """Bytes that an earlier run saw count from then, until they are acknowledged."""
     assert [3.0, 3.0, 0.0] == [Growth(10, 3.0).since(offset) for offset in (0, 9, 10)]
     assert 3.0 == Growth(ENDLESS, 3.0).since(10**15)
     assert 0.0 == Growth(10, 0.0).since(0)
@@ -30,7 +30,7 @@ def test_what_an_earlier_run_has_seen() -> None:
 
 @given(steps=STEPS, offset=st.integers(0, 10_000))
 def test_never_younger_than_it_is(steps: list[tuple[int, int]], offset: int) -> None:
-    """However many marks are merged, what waits is at least as old as the first that lies behind the offset."""
+    """Merged marks never make a byte younger."""
     growth = Growth(0, 0.0)
     size, now = 0, 100
     exact = 0.0

@@ -15,7 +15,7 @@ from shipper.tail.watcher import Watch
 
 
 class Stub:
-    """An observer that refuses as it is told to."""
+    """An observer that fails on request."""
 
     def __init__(self, start: OSError | None = None, schedule: OSError | None = None) -> None:
         self.refusal = start, schedule
@@ -24,13 +24,11 @@ class Stub:
         self.unscheduled: list[str] = []
 
     def start(self) -> None:
-        """Begin."""
         if self.refusal[0]:
             raise self.refusal[0]
         self.alive = True
 
     def schedule(self, _: object, path: str, **__: object) -> str:
-        """Watch."""
         if not Path(path).is_dir():
             raise FileNotFoundError(path)
         if self.refusal[1]:
@@ -39,23 +37,20 @@ class Stub:
         return path
 
     def unschedule(self, watch: str) -> None:
-        """Watch no more."""
         self.unscheduled.append(watch)
 
     def is_alive(self) -> bool:
-        """Whether it runs."""
         return self.alive
 
     def stop(self) -> None:
-        """End."""
         self.alive = False
 
     def join(self, timeout: float) -> None:
-        """It has ended."""
+        pass
 
 
 def test_poll_watches_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No observer is made at all."""
+    """In poll mode there is no observer."""
     monkeypatch.setattr(module, "Observer", lambda: pytest.fail("an observer"))
     watch = Watch(lambda _: None, "poll", pytest.fail)
     watch.cover([str(tmp_path)])
@@ -70,7 +65,7 @@ def test_poll_watches_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_falls_back_to_polling(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str, number: int, limit: str
 ) -> None:
-    """The limit that was met is named, once, and the scans go on."""
+    """The exceeded limit is named once, and scans go on."""
     stub = Stub(**{when: OSError(number, "refused")})
     monkeypatch.setattr(module, "Observer", lambda: stub)
     said: list[str] = []
@@ -85,7 +80,7 @@ def test_falls_back_to_polling(
 
 
 def test_each_directory_is_watched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those below a watched one are covered; missing ones are tried again; one made anew is watched anew."""
+    """Subdirectories are covered; missing and replaced directories are watched when they exist."""
     stub = Stub()
     monkeypatch.setattr(module, "Observer", lambda: stub)
     watch = Watch(lambda _: None, "inotify", pytest.fail)
@@ -112,7 +107,7 @@ def test_each_directory_is_watched_once(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_what_may_not_be_read_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The watching library passes over such a directory without a word: it counts as watched only when it is."""
+    """An unreadable directory, which the library ignores, counts as watched only when it is."""
     stub = Stub()
     monkeypatch.setattr(module, "Observer", lambda: stub)
     watch = Watch(lambda _: None, "inotify", pytest.fail)
@@ -188,23 +183,15 @@ def _remake_behind(base: Path) -> None:
 @pytest.mark.parametrize(
     ("before", "then"),
     [
-        (_make, _nothing),
-        (_nothing, _make),
-        (_make, _remake),
-        (_make, _remake_below),
-        (_make, _rename),
-        (_make, _rename_below),
-        (_make, _rename_above),
-        (_link, _nothing),
-        (_link, _point_elsewhere),
-        (_link, _remake_behind),
-        (_link_below, _nothing),
+        (_make, _nothing), (_nothing, _make), (_make, _remake), (_make, _remake_below), (_make, _rename),
+        (_make, _rename_below), (_make, _rename_above), (_link, _nothing), (_link, _point_elsewhere),
+        (_link, _remake_behind), (_link_below, _nothing),
     ],
-)
+)  # fmt: skip
 def test_directories_that_come_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: Callable[[Path], None], then: Callable[[Path], None]
 ) -> None:
-    """Made late or anew, renamed, behind a link: hinted; covered again, each write is known by its path."""
+    """Directories that are created, renamed or linked later give a hint and are watched."""
     monkeypatch.setattr(module, "CHECK_INTERVAL", 0.05)
     base = tmp_path / "base"
     base.mkdir()
@@ -237,7 +224,7 @@ def test_directories_that_come_back(
 
 
 def test_changes_are_hinted(tmp_path: Path) -> None:
-    """A write below a watched directory calls the hint, from whichever thread."""
+    """A write below a watched directory calls the hint, in any thread."""
     hinted = threading.Event()
     watch = Watch(lambda _: hinted.set(), "auto", lambda _: hinted.set())
     try:

@@ -1,4 +1,4 @@
-"""A node in Docker, with a stand-in for the container: there is no daemon where these tests run."""
+"""A node in Docker, with a stand-in for the container, since these tests run without a daemon."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from shipper.testnode.lifecycle import NodeError
 
 
 class Healthy(http.server.BaseHTTPRequestHandler):
-    """Answers as a healthy cluster."""
+    """Answers like a healthy cluster."""
 
     def do_GET(self) -> None:
-        """Whatever is asked."""
         body = b'{"status":"green"}'
         self.send_response(200)
         self.send_header("content-length", str(len(body)))
@@ -25,11 +24,11 @@ class Healthy(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - inherited
-        """Nothing."""
+        pass
 
 
 class Container:
-    """What testcontainers and docker-py offer of a container, as far as it is used."""
+    """The used part of testcontainers and docker-py."""
 
     made: list[Container]
 
@@ -44,19 +43,17 @@ class Container:
         Container.made.append(self)
 
     def get_container_host_ip(self) -> str:
-        """The daemon is on this machine."""
         return "localhost"
 
     def with_env(self, key: str, value: str) -> None:
-        """Kept to be looked at."""
         self.env[key] = value
 
     def get_wrapped_container(self) -> Container:
-        """docker-py's own object, here the same."""
+        """The stand-in for docker-py's object too."""
         return self
 
     def start(self) -> None:
-        """Serve the port, unless it is to die."""
+        """Serve the port, unless it must die."""
         self.did.append("start")
         self.status = "exited" if self.dies else "running"
         if not self.dies:
@@ -64,20 +61,18 @@ class Container:
             threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     def kill(self) -> None:
-        """SIGKILL."""
         self.did.append("kill")
         self._end()
 
     def stop(self, timeout: int | None = None) -> None:
-        """docker-py's with a time-out stops, testcontainers' without one removes."""
+        """With a time-out stop, as docker-py does; without one remove, as testcontainers does."""
         self.did.append("stop" if timeout else "remove")
         self._end()
 
     def reload(self) -> None:
-        """The status is always new."""
+        pass
 
     def logs(self, tail: int) -> bytes:
-        """The last lines."""
         return b"\n".join([b"bootstrap check failure"] * tail)
 
     def _end(self) -> None:
@@ -96,7 +91,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Container]:
 
 
 def test_a_life(made: list[Container]) -> None:
-    """The port is fixed, so the node is found again after a kill and after a stop."""
+    """With its fixed port the node answers at the same address after a kill and a stop."""
     said: list[str] = []
     node = ContainerNode(heap="512m", settings={"a.b": 3}, say=said.append)
     (container,) = made
@@ -116,7 +111,7 @@ def test_a_life(made: list[Container]) -> None:
 
 
 def test_death_while_booting(made: list[Container]) -> None:
-    """The error quotes the container's log."""
+    """The error contains the container's log."""
     node = ContainerNode(say=lambda _: None)
     made[0].dies = True
     with pytest.raises(NodeError, match="bootstrap check failure"):

@@ -1,4 +1,4 @@
-"""The test distribution: chosen, fetched once, kept whole, extracted."""
+"""Elastic's test distribution: chosen, downloaded once, verified, extracted."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ J25, J21, J17, J11 = (Java(major, Path(f"/java/{major}")) for major in (25, 21, 
     ],
 )
 def test_choice(javas: list[Java], cached: tuple[str, ...], maven: bool, expected: tuple[str, Java] | None) -> None:
-    """The newest that can be had and run; what is kept needs no Maven."""
+    """The newest available version that runs here; a cached one needs no Maven."""
     assert choose(javas, cached, maven=maven) == expected
 
 
 def test_cache_folder() -> None:
-    """XDG's variable when it is absolute, else the home's ``.cache``."""
+    """An absolute XDG variable, otherwise the home's ``.cache``."""
     assert cache_folder({"XDG_CACHE_HOME": "/c", "HOME": "/h"}) == Path("/c/neuroflow-ship")
     assert cache_folder({"XDG_CACHE_HOME": "c", "HOME": "/h"}) == Path("/h/.cache/neuroflow-ship")
     assert cache_folder({"HOME": "/h"}) == Path("/h/.cache/neuroflow-ship")
@@ -53,7 +53,7 @@ def _archive(path: Path, *, content: str = "x" * 5000) -> Path:
 
 
 class Maven:
-    """A stand-in for ``mvn`` on the PATH that hands out a file and counts how often."""
+    """A stand-in for ``mvn`` on the PATH that copies a file and counts its calls."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.archive = _archive(folder / "upstream.zip")
@@ -74,7 +74,6 @@ class Maven:
 
     @property
     def called(self) -> int:
-        """How often it was asked."""
         return len(self.calls.read_text().splitlines()) if self.calls.exists() else 0
 
 
@@ -92,7 +91,7 @@ def _provide(tmp_path: Path, name: str) -> tuple[Path, list[str]]:
 
 
 def test_fetched_once(tmp_path: Path, maven: Maven) -> None:
-    """The second run takes it from the cache, without a word; the program may be executed."""
+    """The second run takes it from the cache silently, and the program is executable."""
     home, said = _provide(tmp_path, "first")
     assert home == tmp_path / "first/elasticsearch-1"
     assert (home / "bin/elasticsearch").stat().st_mode & 0o111 == 0o111
@@ -109,7 +108,7 @@ def test_fetched_once(tmp_path: Path, maven: Maven) -> None:
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "flipped", "other"])
 def test_a_damaged_copy_is_fetched_again(tmp_path: Path, maven: Maven, damage: str) -> None:
-    """Half a file, no content, a wrong byte inside, something else: each is noticed and replaced."""
+    """A cut, empty, changed or foreign file is replaced."""
     kept = tmp_path / "cache/elasticsearch-9.5.3.zip"
     kept.parent.mkdir()
     whole = maven.archive.read_bytes()
@@ -128,14 +127,14 @@ def test_a_damaged_copy_is_fetched_again(tmp_path: Path, maven: Maven, damage: s
 
 
 def test_damaged_at_the_source(tmp_path: Path, maven: Maven) -> None:
-    """When what arrives is damaged as well, it says so and does not go on for ever."""
+    """A download that is damaged again is an error."""
     maven.archive.write_bytes(b"nothing")
     with pytest.raises(NodeError, match="damaged twice"):
         _provide(tmp_path, "run")
 
 
 def test_maven_fails(tmp_path: Path, maven: Maven) -> None:
-    """The error ends with what Maven said, and nothing half-done stays in the cache."""
+    """The error ends with Maven's output, and the cache stays clean."""
     maven.broken.touch()
     with pytest.raises(NodeError, match="no route to host"):
         _provide(tmp_path, "run")
@@ -143,14 +142,14 @@ def test_maven_fails(tmp_path: Path, maven: Maven) -> None:
 
 
 def test_no_maven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without it the error names it."""
+    """The error names Maven."""
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NodeError, match="no Maven"):
         _provide(tmp_path, "run")
 
 
 def test_what_a_killed_fetch_left_is_removed(tmp_path: Path, maven: Maven) -> None:
-    """The folder of a fetch that was killed goes with the next one."""
+    """The next download removes the folder of a killed one."""
     left = tmp_path / "cache/fetching-abc"
     left.mkdir(parents=True)
     (left / "half.zip").write_bytes(b"PK")
@@ -160,7 +159,7 @@ def test_what_a_killed_fetch_left_is_removed(tmp_path: Path, maven: Maven) -> No
 
 
 def test_two_at_once_fetch_once(tmp_path: Path, maven: Maven) -> None:
-    """The second one waits for the first one's copy."""
+    """A second process waits for the first one's download."""
     homes = []
     threads = [
         threading.Thread(target=lambda name=name: homes.append(_provide(tmp_path, name)[0]))
@@ -175,7 +174,7 @@ def test_two_at_once_fetch_once(tmp_path: Path, maven: Maven) -> None:
 
 
 def test_a_cache_that_can_not_be_written(tmp_path: Path, maven: Maven) -> None:
-    """The error is a sentence about the disk."""
+    """The error names the disk's fault."""
     (tmp_path / "cache").write_text("a file")
     with pytest.raises(NodeError, match="can't be stored"):
         _provide(tmp_path, "run")
@@ -183,7 +182,7 @@ def test_a_cache_that_can_not_be_written(tmp_path: Path, maven: Maven) -> None:
 
 
 def test_extract_wants_elasticsearch(tmp_path: Path) -> None:
-    """A zip file of something else is not accepted."""
+    """A zip file without Elasticsearch is refused."""
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as packed:
         packed.writestr("readme", "hello")
     with pytest.raises(zipfile.BadZipFile):

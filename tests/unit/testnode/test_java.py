@@ -1,4 +1,4 @@
-"""Which Java is found where, and which version it is."""
+"""Which Java installations are found, and their versions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _home(folder: Path, *, release: str | None = None, banner: str = "") -> Path
 
 @pytest.fixture(autouse=True)
 def _no_usual_places(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The machine's own Javas stay out of it."""
+    """Ignore the machine's own installations."""
     monkeypatch.setattr(java, "_USUAL", ("~/.sdkman/candidates/java/*",))
     monkeypatch.setattr(java, "_USUAL_MAC", "/nonexistent/*")
 
@@ -31,12 +31,12 @@ def _no_usual_places(monkeypatch: pytest.MonkeyPatch) -> None:
     [("25.0.3", 25), ("1.8.0_412", 8), ("21-ea", 21), ("17", 17), ("11.0.2+9", 11), ("GraalVM", None)],
 )
 def test_major_version(version: str, major: int | None) -> None:
-    """Old and new ways to number a Java."""
+    """Old and new version formats are read."""
     assert java.major_of(version) == major
 
 
 def test_newest_first_from_every_place(tmp_path: Path) -> None:
-    """Variables, the PATH and the usual folders are all looked at."""
+    """Variables, the PATH and the usual folders are searched."""
     eleven = _home(tmp_path / "eleven", release='IMPLEMENTOR="x"\nJAVA_VERSION="11.0.2"\n')
     seventeen = _home(tmp_path / "seventeen", banner='openjdk version "17.0.15" 2025-04-15')
     twenty_five = _home(tmp_path / ".sdkman/candidates/java/25-tem", release='JAVA_VERSION="25"\n')
@@ -50,7 +50,7 @@ def test_newest_first_from_every_place(tmp_path: Path) -> None:
 
 
 def test_links_to_one_home_count_once(tmp_path: Path) -> None:
-    """Alternatives and version links lead to the same Java."""
+    """Several links to one installation count once."""
     real = _home(tmp_path / "real", release='JAVA_VERSION="21.0.1"\n')
     (tmp_path / "link").symlink_to(real)
     (tmp_path / "bin").mkdir()
@@ -60,13 +60,13 @@ def test_links_to_one_home_count_once(tmp_path: Path) -> None:
 
 
 def test_what_is_no_java_is_passed_over(tmp_path: Path) -> None:
-    """Variables that lead nowhere, and programs that are something else, are no error."""
+    """Invalid variables and other programs are ignored."""
     strange = _home(tmp_path / "strange", banner="hello")
     assert java.installed({"JAVA_HOME": str(tmp_path / "gone"), "ES_JAVA_HOME": str(strange)}) == []
 
 
 def test_a_closed_home_is_left_out_for_others(tmp_path: Path) -> None:
-    """What lies in a folder that only its owner may enter can't be run by another account."""
+    """An installation in a private folder is not used by another account."""
     closed = tmp_path / "closed"
     home = _home(closed / "java", release='JAVA_VERSION="21"\n')
     closed.chmod(0o700)

@@ -1,4 +1,4 @@
-"""What nodes of one cluster are told of each other, and what is read from their answers."""
+"""The settings of a cluster's nodes, and what is read from their answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class TestMembership:
     """``membership``."""
 
     def test_all_know_all(self) -> None:
-        """Each node has a name of its own, and the same cluster, neighbours and first electors as the others."""
+        """Each node has its own name, and the same cluster, neighbours and initial masters."""
         told = membership(PORTS)
         assert [one["node.name"] for one in told] == ["node-0", "node-1", "node-2"]
         for one in told:
@@ -29,7 +29,7 @@ class TestMembership:
         assert len({one["cluster.name"] for one in told}) == 1
 
     def test_clusters_differ(self) -> None:
-        """Two clusters on one machine never take each other's nodes for their own."""
+        """Two clusters on one machine stay apart."""
         assert membership(PORTS[:2])[0]["cluster.name"] != membership(PORTS[1:])[0]["cluster.name"]
 
 
@@ -37,39 +37,39 @@ class TestConfiguration:
     """``elasticsearch.yml``."""
 
     def test_alone(self) -> None:
-        """A node by itself looks for no others; what is asked for wins."""
+        """A single node looks for no others; explicit settings take precedence."""
         found = configuration(Path("/n"), PORTS[0], {"network.host": "::1"})
         assert found["discovery.type"] == "single-node"
         assert (found["http.port"], found["transport.port"], found["network.host"]) == (20001, 20002, "::1")
         assert found["path.data"] == "/n/data"
 
     def test_one_of_several(self) -> None:
-        """A node that looks for others must not be told that it is alone: it would refuse to start."""
+        """A node of several is not a single-node cluster, since it would refuse to start."""
         found = configuration(Path("/n"), PORTS[1], membership(PORTS)[1])
         assert "discovery.type" not in found
         assert found["cluster.name"] == membership(PORTS)[0]["cluster.name"]
 
 
 class TestMaster:
-    """Who is elected."""
+    """The elected master."""
 
     def test_found(self) -> None:
-        """The number in the master's name."""
+        """The master's name contains its number."""
         state = {"master_node": "x", "nodes": {"y": {"name": "node-0"}, "x": {"name": "node-2"}}}
         assert master(state) == 2
 
     @pytest.mark.parametrize("state", [{}, {"master_node": None}, {"master_node": "x", "nodes": {}}])
     def test_none(self, state: dict[str, object]) -> None:
-        """Between two elections there is none."""
+        """During an election there is no master."""
         assert master(state) is None
 
 
 class TestRunning:
-    """The life of a cluster, with nodes that are not real."""
+    """Start and end of a cluster, with simulated nodes."""
 
     @pytest.fixture
     def happened(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-        """What became of the nodes; the first three die of a port that is taken."""
+        """The events of the nodes; the first three die of a port in use."""
         told: list[str] = []
 
         class Fake:
@@ -91,7 +91,7 @@ class TestRunning:
         return told
 
     def test_taken_ports_are_replaced(self, happened: list[str], tmp_path: Path) -> None:
-        """When somebody was quicker, all are removed and begun again with other ports."""
+        """If a port is in use all nodes start again with other ports."""
         java = Java(25, tmp_path)
         with members.running(3, "9", java, cache=tmp_path, heap="1m", say=print) as cluster:
             assert isinstance(cluster, Cluster)
@@ -100,13 +100,13 @@ class TestRunning:
 
 
 def test_a_brief_life_is_not_optimised() -> None:
-    """The heap as it is given; the compiler's first tier where the node lives for a test or two."""
+    """A short-lived node gets the given heap and the compiler's first tier."""
     assert jvm_options("512m", brief=False) == "-Xms512m -Xmx512m"
     assert jvm_options("512m", brief=True) == "-Xms512m -Xmx512m -XX:TieredStopAtLevel=1"
 
 
 def test_no_cluster_without_java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is missing is told as for one node."""
+    """Missing Java is reported as for one node."""
     monkeypatch.setattr("shipper.testnode.java.installed", lambda *_, **__: [])
     with pytest.raises(NodeError, match="Java: none"):
         running_cluster(environ={"HOME": str(tmp_path)})

@@ -1,4 +1,4 @@
-"""The private folder and its guard."""
+"""The private folder of a node, and its guard process."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _until(true: Callable[[], bool], what: str) -> None:
 
 
 def _members(group: int) -> list[int]:
-    """Processes of the group that are more than zombies."""
+    """The group's processes, without zombies."""
     answer = subprocess.run(["ps", "-eo", "pid=,pgid=,stat="], capture_output=True, text=True, check=True)
     rows = [line.split() for line in answer.stdout.splitlines()]
     return [int(row[0]) for row in rows if int(row[1]) == group and not row[2].startswith("Z")]
@@ -48,16 +48,13 @@ def _members(group: int) -> list[int]:
 def _spawn(box: Sandbox, script: str) -> subprocess.Popen[bytes]:
     box.hand_over()
     return box.spawn(
-        ["/bin/sh", "-c", script],
-        environ={"PATH": "/usr/bin:/bin"},
-        cwd=box.node,
-        console=box.node / "console",
+        ["/bin/sh", "-c", script], environ={"PATH": "/usr/bin:/bin"}, cwd=box.node, console=box.node / "console"
     )
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_the_guard_clears_away_after_us(number: signal.Signals) -> None:
-    """When the owner is killed, the whole process group and the folder go."""
+    """When the owner is killed, the guard ends the process group and deletes the folder."""
     parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
     try:
         assert parent.stdout is not None
@@ -73,7 +70,7 @@ def test_the_guard_clears_away_after_us(number: signal.Signals) -> None:
 
 
 def test_end_and_remove() -> None:
-    """In order: the group is killed, the folder deleted, the guard gone."""
+    """The group is killed, the folder deleted, and the guard ends."""
     box = Sandbox()
     child = _spawn(box, "sleep 600 & echo ready; wait")
     _until(lambda: len(_members(child.pid)) == 2, "both running")
@@ -87,7 +84,7 @@ def test_end_and_remove() -> None:
 
 
 def test_what_runs_inside_is_not_root() -> None:
-    """Under root another account runs it, owns its part of the folder, and can't touch the rest."""
+    """Under root another account runs the node, and can only write its part of the folder."""
     box = Sandbox()
     try:
         (box.node / "old").mkdir()
@@ -105,7 +102,7 @@ def test_what_runs_inside_is_not_root() -> None:
 
 
 def test_a_temporary_folder_that_others_can_not_enter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where another account must get in, a closed folder is passed over; for ourselves it will do."""
+    """A private folder is not used where another account must enter it."""
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(closed))
@@ -114,7 +111,7 @@ def test_a_temporary_folder_that_others_can_not_enter(tmp_path: Path, monkeypatc
 
 
 def test_white_space_is_no_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A path with a blank would be torn apart by the launcher."""
+    """A path with a blank is refused, since the launcher would split it."""
     spaced = tmp_path / "a b"
     spaced.mkdir()
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(spaced))

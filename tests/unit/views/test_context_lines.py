@@ -16,19 +16,18 @@ MATCHED, BESIDE = "match", "beside"
 
 
 def hit(generation: str, offset: int) -> Hit:
-    """A line's hit."""
+    """The hit of a line."""
     return {"_source": {"neuroflow": {"generation": generation}, "log": {"offset": offset}}}
 
 
 class Cluster:
-    """Files of lines of ten bytes, as an index that knows three conditions and a sort."""
+    """Files with lines of ten bytes, as an index with three conditions and a sort."""
 
     def __init__(self, files: Files) -> None:
         self._files = files
         self.requests: list[int] = []
 
     def msearch(self, *, searches: list[dict[str, Any]], **_: Any) -> Any:
-        """Answers, one a search."""
         self.requests.append(len(searches) // 2)
         answer = Mock()
         answer.body = {"responses": [self._search(body) for body in searches[1::2]]}
@@ -45,14 +44,13 @@ class Cluster:
         return {"hits": {"hits": [hit(name, offset) for offset in offsets[: body["size"]]]}}
 
     def pages(self, size: int) -> Iterator[list[Hit]]:
-        """The matches, file by file."""
         hits = [hit(name, at * 10) for name, lines in self._files.items() for at, found in enumerate(lines) if found]
         for at in range(0, len(hits), size):
             yield hits[at : at + size]
 
 
 def grep(files: Files, before: int, after: int) -> list[tuple[str, int, str, bool]]:
-    """What grep shows: file, line, whether it matched, and whether ``--`` stands before it."""
+    """Grep's output: file, line, whether it matched, and whether ``--`` stands before it."""
     shown: list[tuple[str, int, str, bool]] = []
     for name, lines in files.items():
         for at, found in enumerate(lines):
@@ -69,7 +67,7 @@ FILES = st.dictionaries(
 
 @given(FILES, st.integers(0, 5), st.integers(0, 5), st.integers(1, 7))
 def test_what_grep_shows(files: Files, before: int, after: int, size: int) -> None:
-    """The same lines in the same order with the same gaps, however the matches come in pages."""
+    """Lines, order and gaps equal grep's, for any pages of matches."""
     cluster = Cluster(files)
     contexts = Contexts(cluster, ["index"], before=before, after=after)  # type: ignore[arg-type] # stands in for it
     shown = [
@@ -86,7 +84,7 @@ def test_what_grep_shows(files: Files, before: int, after: int, size: int) -> No
 
 
 def test_requests_are_few() -> None:
-    """A page of matches costs two requests, not some for each match."""
+    """A page of matches takes two requests."""
     cluster = Cluster({"a": [at % 9 == 0 for at in range(900)]})
     contexts = Contexts(cluster, ["index"], before=1, after=1)  # type: ignore[arg-type] # stands in for it
     assert sum(map(len, contexts.around(cluster.pages(100)))) == 299
@@ -94,7 +92,7 @@ def test_requests_are_few() -> None:
 
 
 def test_line_that_says_no_place() -> None:
-    """A document without offset is shown alone, separate from others."""
+    """A document without an offset is shown alone."""
     cluster = Cluster({"a": [True, False]})
     contexts = Contexts(cluster, ["index"], before=1, after=1)  # type: ignore[arg-type] # stands in for it
     pages = [[hit("a", 0), {"_source": {"message": "m"}}, {"_source": {"message": "n"}}]]

@@ -11,7 +11,7 @@ IN, OUT = MARKS.begin, MARKS.end
 
 
 def marked(text: str) -> str:
-    """A text with brackets as marks."""
+    """A text with brackets for marks."""
     return text.replace("<", IN).replace(">", OUT)
 
 
@@ -26,12 +26,12 @@ def marked(text: str) -> str:
     ],
 )
 def test_marks_go_into_the_value(value: str, highlighted: str, expected: str) -> None:
-    """Around the words, behind a colour's code; a text that is not the value's changes nothing."""
+    """Marks stand around the words, behind colour codes; a fragment of another text changes nothing."""
     assert marked(expected) == MARKS.into(value, marked(highlighted))
 
 
 def test_marked_words_look_different() -> None:
-    """What stands between marks is reversed in the column's style, everything else is as it is."""
+    """Text between marks is reversed in the column's style."""
     text = MARKS.text(marked("a [red]<b> c"), "green")
     assert "a [red]b c" == text.plain
     assert [(0, 7, "green"), (7, 8, "green reverse"), (8, 10, "green")] == [
@@ -39,8 +39,8 @@ def test_marked_words_look_different() -> None:
     ]
 
 
-def test_error_that_the_message_tells_is_not_told_twice() -> None:
-    """Marks in the message don't hide that the error is part of it."""
+def test_error_in_the_message_is_not_repeated() -> None:
+    """Marks in the message do not hide that it contains the error."""
     doc = {"message": "it failed", "error.message": "failed", "log.offset": 1}
     assert {"message": marked("it <failed>"), "log.offset": 1} == MARKS.doc(
         doc, {"message": [marked("it <failed>")], "error.message": [marked("<failed>")]}
@@ -52,7 +52,7 @@ PRINTED = st.text(st.characters(exclude_categories=["Cc", "Cs"]))
 
 @given(PRINTED, PRINTED, PRINTED)
 def test_other_marks_are_text(before: str, word: str, behind: str) -> None:
-    """A log that writes marks of its own, even of another process, is shown as it is."""
+    """Marks that a log contains are literal."""
     other = new_marks()
     value = f"{before}{other.begin}{word}{other.end}{behind}"
     assert value == MARKS.plain(value)

@@ -10,7 +10,7 @@ from shipper.views.pipeline_log import Attempt, content, latest
 
 
 def attempt(path: str, created: float = 0, generation: str = "") -> Attempt:
-    """An attempt that is named by its file unless told otherwise."""
+    """An attempt, named by its file unless the test gives a name."""
     return Attempt(generation or path, path, created)
 
 
@@ -21,10 +21,7 @@ NEW = attempt("/p/mriqc_2_20261124_000000.log", created=1)
 @pytest.mark.parametrize(
     ("found", "newest"),
     [
-        ([], None),
-        ([OLD], OLD),
-        ([OLD, NEW], NEW),
-        ([NEW, OLD], NEW),
+        ([], None), ([OLD], OLD), ([OLD, NEW], NEW), ([NEW, OLD], NEW),
         # The name of a rotated or packed file says the same.
         ([OLD, attempt("/p/mriqc_2_20261125_000000.log.1.gz")], attempt("/p/mriqc_2_20261125_000000.log.1.gz")),
         ([OLD, attempt("/p/run_2_20261125_000000.log")], attempt("/p/run_2_20261125_000000.log")),
@@ -37,14 +34,14 @@ NEW = attempt("/p/mriqc_2_20261124_000000.log", created=1)
         # A run whose number looks like a date is not every run of that day.
         ([OLD, attempt("/p/mriqc_20261123_20261123_124500.log", 99)], OLD),
     ],
-)
+)  # fmt: skip
 def test_latest(found: list[Attempt], newest: Attempt | None) -> None:
-    """The file's own name decides, then its stamp, then when it was read."""
+    """The file's name decides, then its timestamp, then the time of reading."""
     assert latest(found, 2) == newest
 
 
 def test_content_is_the_bytes_of_the_file() -> None:
-    """Exact bytes where they are kept, the message and a line feed where that is all there was."""
+    """The original bytes where they are kept, otherwise message and line feed."""
     hits: list[Hit] = [
         {"_source": {"message": "ö"}},
         {"_source": {"message": ""}},
@@ -57,15 +54,11 @@ def test_content_is_the_bytes_of_the_file() -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        {},
-        {"message": None},
-        {"message": 7},
-        {"neuroflow": {"original": "no base64"}},
-        {"neuroflow": {"original": 7}},
-        {"neuroflow": [], "message": "m"},
+        {}, {"message": None}, {"message": 7}, {"neuroflow": {"original": "no base64"}},
+        {"neuroflow": {"original": 7}}, {"neuroflow": [], "message": "m"},
     ],
-)
+)  # fmt: skip
 def test_content_is_all_or_nothing(source: dict[str, object]) -> None:
-    """A document that does not say what its line was ends the log with an error, not with other bytes."""
+    """A document without its bytes ends the log with an error."""
     with pytest.raises(NoAnswerError, match="can't be understood"):
         content([{"_source": source}])

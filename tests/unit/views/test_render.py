@@ -13,15 +13,14 @@ EVIL = "\x1b]0;owned\x07\x1b[2J[/red] [bold]x[/] :smile: \x9b31m \u202egnp\x00\r
 
 
 class Terminal(io.StringIO):
-    """Text that claims to be shown."""
+    """A text stream that counts as a terminal."""
 
     def isatty(self) -> bool:
-        """Whether somebody watches."""
         return True
 
 
 def doc(message: str, **fields: object) -> dict[str, object]:
-    """A line as the index gives it."""
+    """A line as the index returns it."""
     return {
         "@timestamp": "2026-11-23T12:44:12.285994Z",
         "log.level": "error",
@@ -40,7 +39,7 @@ def shown(stream: io.StringIO, *docs: dict[str, object]) -> list[str]:
 
 
 def test_table_is_plain_off_a_terminal() -> None:
-    """Into a pipe: headings, one line a record, no colours and no cut however long it is."""
+    """In a pipe each record is one line without colours and without a cut."""
     long = "word " * 200 + "end"
     head, first, second = shown(io.StringIO(), doc("short"), doc(long))
     assert head.split() == ["Timestamp", "Level", "Component", "Message"]
@@ -50,7 +49,7 @@ def test_table_is_plain_off_a_terminal() -> None:
 
 
 def test_headings_come_once() -> None:
-    """Pages that follow go on where the first one ended, in its columns."""
+    """Later pages continue the same columns without headings."""
     stream = io.StringIO()
     output = Lines(SHOW.columns, UTC, stream)
     for message in ("one", "two"):
@@ -61,7 +60,7 @@ def test_headings_come_once() -> None:
 
 
 def test_nothing_a_log_says_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Markup and emoji codes are text; control characters are spelled out, also in the other columns."""
+    """Markup and emoji codes are literal, and control characters escaped, in all columns."""
     monkeypatch.setenv("NO_COLOR", "1")
     row = doc(EVIL, **{"log.logger": "a\x1b[2J\nb[/x]", "neuroflow.extra.k": "\x07"})
     lines = shown(io.StringIO(), row)
@@ -74,7 +73,7 @@ def test_nothing_a_log_says_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_terminal_wraps_under_the_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a terminal long messages go on below themselves, and every word is there."""
+    """On a terminal long messages wrap below themselves without loss."""
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("NO_COLOR", "1")
@@ -88,7 +87,7 @@ def test_terminal_wraps_under_the_message(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_narrow_terminal_gives_the_message_its_own_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no room is left beside the other columns the message stands below them, whole."""
+    """Without room beside the other columns the message stands below them."""
     monkeypatch.setenv("COLUMNS", "45")
     monkeypatch.setenv("NO_COLOR", "1")
     lines = shown(Terminal(), doc("m" * 100))
@@ -97,7 +96,7 @@ def test_narrow_terminal_gives_the_message_its_own_lines(monkeypatch: pytest.Mon
 
 
 def test_colours_only_where_they_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A terminal gets colours, unless NO_COLOR says otherwise."""
+    """A terminal gets colours unless NO_COLOR is set."""
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
     assert "\x1b[31merror" in "\n".join(shown(Terminal(), doc("m")))
@@ -107,7 +106,7 @@ def test_colours_only_where_they_are_wanted(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_lines_of_a_message_stay_lines() -> None:
-    """A traceback is shown as one, under its message."""
+    """A traceback keeps its lines below its message."""
     head, first, second, third = shown(io.StringIO(), doc("one\n  two\nthree"))
     column = head.index("Message")
     assert [first[column:], second[column:], third[column:]] == ["one", "  two", "three"]
@@ -115,7 +114,7 @@ def test_lines_of_a_message_stay_lines() -> None:
 
 @pytest.mark.parametrize("pages", [[], [[]], [["a"]], [["a", EVIL], [], ["\ud800", "ö"]]])
 def test_json_is_one_array(pages: list[list[str]]) -> None:
-    """However the documents come, the whole is one array of them, time first; empty when none came."""
+    """The output is one array, the time first in each document; without documents it is empty."""
     stream = io.BytesIO()
     output = JsonArray(stream)
     for page in pages:
@@ -127,7 +126,7 @@ def test_json_is_one_array(pages: list[list[str]]) -> None:
 
 
 def test_ndjson_is_one_object_a_line() -> None:
-    """No line feed but those between objects, even for texts and numbers that orjson refuses."""
+    """Line feeds stand only between objects, also with values that orjson rejects."""
     stream = io.BytesIO()
     output = Ndjson(stream)
     docs = [doc("a\nb"), doc("\ud800"), doc("c", **{"process.pid": 2**70})]

@@ -14,7 +14,7 @@ NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
 
 def test_what_each_figure_counts() -> None:
-    """Sessions by their rows, runs of the last day by when they came into being, waiting runs by status."""
+    """Sessions by their rows, runs of the last day by their creation, waiting runs by status."""
     session, run = {"term": {"kind": "session"}}, {"term": {"kind": "pipeline_run"}}
     day = {"range": {"@timestamp": {"gte": "2026-03-03T12:00:00+00:00"}}}
     wanted = {
@@ -36,7 +36,7 @@ def test_what_each_figure_counts() -> None:
     [("12", 12), ("0", 0), ("007", "007"), ("ses-01", "ses-01"), ("٣", "٣"), ("", ""), ("-1", "-1"), (None, None)],
 )
 def test_keys_of_the_database_are_numbers(text: str | None, number: int | str | None) -> None:
-    """Anything that would not come back the same stays text."""
+    """A number that would not come back unchanged stays text."""
     assert number == _number(text)
 
 
@@ -93,7 +93,7 @@ running 1
 
 @pytest.mark.parametrize("sheet", SHEETS, ids=lambda sheet: sheet.name)
 def test_an_answer_as_a_table(sheet: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Under the titles of the application, nothing of it taken for markup."""
+    """The table has the application's titles, and literal markup."""
     monkeypatch.setenv("COLUMNS", "140")
     out = StringIO()
     table = BoxTable(sheet.title, sheet.columns, UTC, out)
@@ -104,7 +104,7 @@ def test_an_answer_as_a_table(sheet: Any, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_nothing_to_show_is_a_sentence() -> None:
-    """Where there are no rows something is said instead; the overview says it beside its zeros."""
+    """Without rows there is a sentence, in the overview beside the zeros."""
     for sheet in SHEETS:
         empty: Any = {count.name: 0 for count in OVERVIEW} if sheet.name == "overview" else {}
         assert ("overview" == sheet.name) == bool(sheet.rows(empty))

@@ -21,7 +21,7 @@ def test_streams_have_their_contract_names() -> None:
 
 
 def test_conditions_appear_only_when_asked_for() -> None:
-    """Without options nothing is filtered; a level is compared as it is indexed."""
+    """Without options there is no filter; a level is compared in its indexed form."""
     assert lines_of(None, None) == []
     assert between(None, None) == []
     assert lines_of(None, "ERROR") == [{"term": {"log.level": "error"}}]
@@ -29,14 +29,14 @@ def test_conditions_appear_only_when_asked_for() -> None:
 
 
 def test_directions_mirror_each_other() -> None:
-    """Documents that lack a field stand at the same end of both directions."""
+    """Documents without a field come at the same end in both directions."""
     [down], [up] = (sort(["log.offset"], newest_first=first) for first in (True, False))
     assert down["log.offset"] == {"order": "desc", "missing": "_last", "unmapped_type": "long"}
     assert up["log.offset"] == {"order": "asc", "missing": "_first", "unmapped_type": "long"}
 
 
 def test_timestamp_is_the_readers() -> None:
-    """Nanoseconds are cut to milliseconds, in the reader's zone; what is no time is shown as it is."""
+    """Times are in the reader's zone with milliseconds; an invalid one is unchanged."""
     doc = {"@timestamp": "2026-11-23T23:44:12.285994123Z"}
     assert timestamp(doc, UTC) == "2026-11-23 23:44:12.285"
     assert timestamp(doc, ZoneInfo("Asia/Jerusalem")) == "2026-11-24 01:44:12.285"
@@ -49,18 +49,10 @@ def test_timestamp_is_the_readers() -> None:
     ("doc", "text"),
     [
         ({"message": "plain"}, "plain"),
-        (
-            {
-                "message": "pipeline.failed",
-                "neuroflow.run_id": "456",
-                "neuroflow.pipeline": "qsiprep",
-                "error.message": "Memory limit",
-                "event.duration": 12_300_000_000,
-                "neuroflow.extra.exit_code": "1",
-                "host.name": "h",
-            },
-            'pipeline.failed run_id=456 pipeline=qsiprep duration=12.3s error="Memory limit" exit_code=1',
-        ),
+        ({"message": "pipeline.failed", "neuroflow.run_id": "456", "neuroflow.pipeline": "qsiprep",
+         "error.message": "Memory limit", "event.duration": 12_300_000_000, "neuroflow.extra.exit_code": "1",
+         "host.name": "h"},
+         'pipeline.failed run_id=456 pipeline=qsiprep duration=12.3s error="Memory limit" exit_code=1'),
         ({"message": "it said: boom", "error.message": "boom"}, "it said: boom"),
         ({"neuroflow.stage": "bids"}, "stage=bids"),
         ({"message": "m", "neuroflow.extra.a": ["x", "y z"], "neuroflow.extra.b": ""}, 'm a="x,y z" b=""'),
@@ -68,7 +60,7 @@ def test_timestamp_is_the_readers() -> None:
         ({"message": "m", "neuroflow.extra.t": True, "neuroflow.extra.n": None}, "m t=true n=null"),
         ({"message": "m", "event.duration": 3600 * 10**9}, "m duration=3600s"),
     ],
-)
-def test_told(doc: dict[str, object], text: str) -> None:
-    """The message first, then what tells most, then whatever else the line said; nothing twice."""
+)  # fmt: skip
+def test_details_of_a_line(doc: dict[str, object], text: str) -> None:
+    """The message comes first, then the most important fields, then all others, each once."""
     assert message_and_fields(doc) == text

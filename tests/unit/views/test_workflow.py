@@ -37,23 +37,20 @@ DETAIL: dict[str, Any] = {
 
 
 def shown(detail: dict[str, Any]) -> str:
-    """What is printed of it, in UTC."""
+    """The printed view in UTC."""
     out = StringIO()
     write_detail(detail, UTC, out)
     return out.getvalue()
 
 
 def test_a_workflow_run_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Heading, stages, pipelines, and every error in full: no markup, no control characters, nothing cut."""
+    """Heading, stages, pipelines and every error in full; markup is literal and nothing is cut."""
     monkeypatch.setenv("COLUMNS", "100")
     lines = [line.rstrip() for line in shown(DETAIL).splitlines()]
     assert [
-        "Workflow run 7  failed",
-        "Trigger   scheduled",
-        "Started   2026-03-02 10:00",
-        "Ended     2026-03-02 11:07",
+        "Workflow run 7  failed", "Trigger   scheduled", "Started   2026-03-02 10:00", "Ended     2026-03-02 11:07",
         "Duration  1h 7m",
-    ] == lines[:5]
+    ] == lines[:5]  # fmt: skip
     cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if line.startswith("│")]
     assert [
         ["discovery", "completed", "2026-03-02 10:00:00", "2026-03-02 10:00:45", "45.5s"],
@@ -63,16 +60,13 @@ def test_a_workflow_run_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
     ] == cells
     assert {"Stages", "Pipelines"} <= {line.strip() for line in lines}
     assert [
-        "Errors",
-        "Workflow run: Stage qsiprep failed",
-        r"Stage qsiprep: OSError: [/red]\x1b[2J",
-        "qsiprep run 456: first line",
-        LONG,
-    ] == lines[-5:]
+        "Errors", "Workflow run: Stage qsiprep failed", r"Stage qsiprep: OSError: [/red]\x1b[2J",
+        "qsiprep run 456: first line", LONG,
+    ] == lines[-5:]  # fmt: skip
 
 
 def test_a_run_of_which_little_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Dashes for what is not known; no table without rows, and no errors where nothing went wrong."""
+    """Unknown values are dashes; empty tables are left out."""
     monkeypatch.setenv("COLUMNS", "100")
     detail = {"neuroflow.workflow_run_id": "7", "status": "running", "stages": [], "pipelines": []}
     assert ["Workflow run 7  running", "Trigger   -", "Started   -", "Ended     -", "Duration  -"] == shown(
@@ -81,7 +75,7 @@ def test_a_run_of_which_little_is_known(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_narrow_terminal_folds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A long name goes over several lines, whole."""
+    """A long name is folded."""
     monkeypatch.setenv("COLUMNS", "60")
     run = {"neuroflow.run_id": "1", "neuroflow.pipeline": "#" * 40 + "@" * 40, "status": "queued"}
     text = shown({"neuroflow.workflow_run_id": "7", "status": "running", "stages": [], "pipelines": [run]})
@@ -94,5 +88,5 @@ def test_a_narrow_terminal_folds(monkeypatch: pytest.MonkeyPatch) -> None:
     [(None, "-"), (0.04, "0s"), (12.34, "12.3s"), (59, "59s"), (72.9, "1m 12s"), (3600, "1h 0m"), (4050.0, "1h 7m")],
 )
 def test_how_long_something_took(seconds: float | None, text: str) -> None:
-    """In the unit that it needs."""
+    """Durations have a suitable unit."""
     assert text == lasted("duration_seconds")({"duration_seconds": seconds}, None)

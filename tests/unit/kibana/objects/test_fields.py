@@ -1,4 +1,4 @@
-"""What Kibana's objects ask of fields, against the mappings."""
+"""The fields that Kibana's objects use, compared with the mappings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from shipper.kibana.objects.rules import rules
 from shipper.query.conditions import Begins, Exists, Is, OneOf, kql
 from tests.kibana_emulator.discover import SOURCE, request
-from tests.kibana_emulator.kuery import asked, fields, kuery
+from tests.kibana_emulator.kuery import fields, kuery, query_of
 from tests.kibana_emulator.lens import charts
 from tests.kibana_emulator.mapped import LOGS, RUNS, Types
 from tests.kibana_emulator.objects import Object, fields_of, objects, of, view_of
@@ -23,7 +23,7 @@ SORTED = NUMBERS | DATES | {"keyword"}
 
 @pytest.mark.parametrize("search", of("search"), ids=lambda one: one["id"])
 def test_searches(search: Object) -> None:
-    """Columns are mapped, what sorts can be sorted by, and what is broken down is a keyword."""
+    """Columns are mapped, sort fields are sortable, and break-downs are keywords."""
     types, attributes = fields_of(view_of(search, SOURCE)), search["attributes"]
     query = attributes["kibanaSavedObjectMeta"]["searchSourceJSON"]["query"]["query"]
     assert set() == {*attributes["columns"], *attributes["grid"]["columns"], *fields(query)} - types.keys()
@@ -34,7 +34,7 @@ def test_searches(search: Object) -> None:
 
 @pytest.mark.parametrize("view", of("index-pattern"), ids=lambda one: one["id"])
 def test_data_views(view: Object) -> None:
-    """Labels and formats are of fields that are there, and fit them."""
+    """Labels and formats belong to mapped fields of a suitable type."""
     types, attributes = fields_of(view), view["attributes"]
     assert set() == attributes["fieldAttrs"].keys() - types.keys()
     wanted = {"duration": NUMBERS, "date": DATES, "url": {"keyword"}}
@@ -45,14 +45,14 @@ def test_data_views(view: Object) -> None:
 
 
 def test_formats_are_of_some_view() -> None:
-    """No format is for a field that nobody has."""
+    """Each format belongs to a field of a data view."""
     named = {field for view in of("index-pattern") for field in view["attributes"]["fieldFormatMap"]}
     assert set() == named - {*LOGS, *RUNS}
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
 def test_charts(name: str) -> None:
-    """Groups are made by keywords and dates, means of numbers, and every query asks for what is mapped."""
+    """Charts group by keywords and dates, average numbers, and query mapped fields."""
     fitting = {
         "terms": TERMS, "date_histogram": DATES, "average": NUMBERS, "percentile": NUMBERS, "max": DATES | NUMBERS,
     }  # fmt: skip
@@ -70,7 +70,7 @@ def test_charts(name: str) -> None:
 
 @pytest.mark.parametrize("name", DASHBOARDS)
 def test_controls_narrow_logs_and_runs(name: str) -> None:
-    """Kibana puts a control's choice on every panel: where a field lacks, nothing would be left."""
+    """A control's field exists in every data view of the dashboard, since Kibana applies it to every panel."""
     dashboard = objects()["dashboard", name]
     controls = dashboard["attributes"]["controlGroupInput"]["panelsJSON"]
     named = [control["explicitInput"]["fieldName"] for control in controls.values()]
@@ -82,7 +82,7 @@ def test_controls_narrow_logs_and_runs(name: str) -> None:
 
 
 def test_rules_ask_for_mapped_fields() -> None:
-    """Those that a rule counts by, and every name in its ES|QL that has a dot or is compared."""
+    """A rule's fields, and each dotted or compared name in its ES|QL, are mapped."""
     for rule in rules():
         params = rule["params"]
         types: Types = LOGS if rule["id"] == "neuroflow-silent-host" else RUNS
@@ -98,34 +98,18 @@ def test_rules_ask_for_mapped_fields() -> None:
 
 
 def test_rules_name_nothing_by_a_word_of_the_language() -> None:
-    """ES|QL 8.12 keeps these for itself, units of time included, and refuses a rule's query as a whole."""
+    """Names in ES|QL avoid the reserved words of 8.12, which include units of time."""
     own = {
-        "and",
-        "as",
-        "asc",
-        "by",
-        "desc",
-        "false",
-        "first",
-        "in",
-        "is",
-        "last",
-        "like",
-        "not",
-        "null",
-        "nulls",
+        "and", "as", "asc", "by", "desc", "false", "first", "in", "is", "last", "like", "not", "null", "nulls",
         "or",
-    }
+    }  # fmt: skip
     units = {"second", "minute", "hour", "day", "week", "month", "year"}
     for rule in rules():
         code = re.sub(r"//.*", "", rule["params"].get("esqlQuery", {}).get("esql", ""))
         assert not set(re.findall(r"([a-z_]+) = ", code)) & {
-            *own,
-            "rlike",
-            "true",
-            *units,
+            *own, "rlike", "true", *units,
             *(f"{one}s" for one in units),
-        }
+        }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -141,14 +125,14 @@ def test_rules_name_nothing_by_a_word_of_the_language() -> None:
     ],
 )  # fmt: skip
 def test_conditions_as_kibana_understands_them(condition: Is | OneOf | Exists | Begins, expected: object) -> None:
-    """As its own translator gives them to Elasticsearch."""
+    """Conditions in KQL equal Kibana's own translation."""
     assert [{"bool": {"should": expected, "minimum_should_match": 1}}] == kuery(condition.kql(), RUNS)
 
 
 def test_several_conditions() -> None:
-    """All of them, none more tightly bound than another; a span of time by the server's clock."""
+    """Conditions are joined by AND, and a time range uses the server's clock."""
     text = kql([Is("kind", "a"), Exists("status")]) + ' and created_at >= "now-24h" and not status : ("b" or "c")'
-    [whole] = asked(text, RUNS)["bool"]["filter"]
+    [whole] = query_of(text, RUNS)["bool"]["filter"]
     kind, status, span, others = whole["bool"]["filter"]
     assert {"term": {"kind": {"value": "a"}}} == kind["bool"]["should"][0]
     assert {"exists": {"field": "status"}} == status["bool"]["should"][0]

@@ -1,4 +1,4 @@
-"""The objects of Kibana: files as generated, whole, and made of what the views declare."""
+"""The committed files of Kibana's objects equal what the views' declarations make."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DASHBOARDS = ("neuroflow-overview", "neuroflow-pipelines", "neuroflow-audit")
 
 
 def test_files_are_as_generated() -> None:
-    """What is committed is what the declarations make: nothing is missing, nothing else lies there."""
+    """No file is missing, changed or additional."""
     root = asset_dir("kibana")
     there = {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
     wanted = files()
@@ -35,7 +35,7 @@ def test_files_are_as_generated() -> None:
 
 
 def test_writing_mends_a_folder(tmp_path: Path) -> None:
-    """What changed is written again, what is of no use is removed, and a second time nothing is done."""
+    """Changed files are written, additional ones removed; a second run does nothing."""
     assert len(files()) == len(write(tmp_path))
     (tmp_path / "searches/neuroflow-show.json").write_text("{}")
     (tmp_path / "rules/old.json").write_text("{}")
@@ -45,7 +45,7 @@ def test_writing_mends_a_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", files())
 def test_a_file_is_named_after_its_object(name: str) -> None:
-    """By an id that tells whose it is, in the oldest shape that has all that is used."""
+    """Its id has our prefix, and its version is the oldest that has all used features."""
     one = json.loads(files()[name])
     assert one["id"] == Path(name).stem
     assert re.fullmatch("neuroflow(-[a-z]+)*", one["id"])
@@ -55,7 +55,7 @@ def test_a_file_is_named_after_its_object(name: str) -> None:
 
 @pytest.mark.parametrize("one", objects().values(), ids=lambda one: f"{one['type']} {one['id']}")
 def test_references_lead_somewhere(one: dict[str, Any]) -> None:
-    """Each to an object of ours, under a name that the object uses; and all but the tag carry the tag."""
+    """Each reference leads to one of our objects and is used; all objects but the tag have the tag."""
     names = [ref["name"] for ref in one["references"]]
     assert len(names) == len(set(names))
     assert [] == [ref for ref in one["references"] if (ref["type"], ref["id"]) not in objects()]
@@ -64,7 +64,7 @@ def test_references_lead_somewhere(one: dict[str, Any]) -> None:
 
 
 def used(one: dict[str, Any]) -> set[str]:
-    """The names by which an object calls others."""
+    """The names of an object's references."""
     attributes = one["attributes"]
     if one["type"] == "search":
         return {attributes["kibanaSavedObjectMeta"]["searchSourceJSON"]["indexRefName"]}
@@ -80,7 +80,7 @@ def used(one: dict[str, Any]) -> set[str]:
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
 def test_a_view_has_its_search(view: View) -> None:
-    """The same columns under the same headings, the same order, and every condition."""
+    """Columns, headings, order and conditions are equal."""
     search = objects()["search", f"neuroflow-{view.name}"]["attributes"]
     assert search["columns"] == [column.field for column in view.columns if column.field != "@timestamp"]
     assert search["sort"] == [list(pair) for pair in view.order]
@@ -98,7 +98,7 @@ def test_a_view_has_its_search(view: View) -> None:
 
 @pytest.mark.parametrize("name", DASHBOARDS)
 def test_panels_lie_side_by_side(name: str) -> None:
-    """The page is filled, and no panel lies on another; ids are its own."""
+    """Panels fill the page without overlapping, and their ids are unique."""
     panels = objects()["dashboard", name]["attributes"]["panelsJSON"]
     cells: list[tuple[int, int]] = []
     for panel in panels:
@@ -116,7 +116,7 @@ def test_panels_lie_side_by_side(name: str) -> None:
 
 @pytest.mark.parametrize("name", DASHBOARDS)
 def test_charts_show_columns_that_they_have(name: str) -> None:
-    """Every accessor is a column, and every column is shown or is part of a formula that is."""
+    """Each accessor is a column, and each column is shown or used in a shown formula."""
     for chart in charts(name):
         assert sorted(chart.order) == sorted(chart.columns), chart.title
         parts = {ref for column in chart.columns.values() for ref in column.get("references", ())}
@@ -135,7 +135,7 @@ def accessors(visualization: dict[str, Any]) -> set[str]:
 
 
 def test_a_row_that_is_too_wide_is_refused() -> None:
-    """Kibana would move its panels elsewhere."""
+    """A row of panels wider than the page raises."""
     with pytest.raises(ValueError, match="is not 48 cells wide"):
         laid_out([(4, [words(40, "a"), words(9, "b")])])
 
@@ -144,19 +144,16 @@ def test_a_row_that_is_too_wide_is_refused() -> None:
     ("value", "written"),
     [
         ({"a.b": None, "c": True, "d": [False, "x y"]}, "(a.b:!n,c:!t,d:!(!f,'x y'))"),
-        ("it's!", "'it!'s!!'"),
-        ("now-1d", "'now-1d'"),
-        ("", "''"),
-        ("@timestamp", "'@timestamp'"),
+        ("it's!", "'it!'s!!'"), ("now-1d", "'now-1d'"), ("", "''"), ("@timestamp", "'@timestamp'"),
     ],
-)
+)  # fmt: skip
 def test_rison(value: Any, written: str) -> None:
-    """What has marks of its own is quoted."""
+    """Values with special characters are quoted."""
     assert written == rison(value)
 
 
 def test_a_link_keeps_kibanas_placeholder() -> None:
-    """Blanks and quotes are encoded; the place of the value is not."""
+    """Blanks and quotes are encoded, the placeholder is not."""
     view = View("v", "", "", ("app",), (), (), (Column("A", "a", text("a")),), "")
     link = discover(view, "a.id", conditions=(OneOf("b", ("x", "y")),), sort=[["a", "asc"]])
     assert link.startswith("discover#/view/neuroflow-v?_a=(index:'neuroflow-logs',columns:!(a),sort:!(!(a,asc)),")

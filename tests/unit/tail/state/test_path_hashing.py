@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from shipper.tail.fingerprint import checkpoint_hash_of, hash_of
+from shipper.tail.found_files import Source
 from shipper.tail.report import known, read_only, report
-from shipper.tail.scanner import Scanner, Source
+from shipper.tail.scanner import Scanner
 from shipper.tail.state.checkpoint import Checkpoint
 from shipper.tail.state.path_hashing import Conceal, plain
 from shipper.tail.state.rows import Cursor, LastSeen
@@ -17,7 +18,7 @@ PATH = "/logs/qsiprep/sub-0421_ses-01.log"
 
 
 def hidden_by(key: str) -> Conceal:
-    """What a redactor with this key does to paths."""
+    """The function by which a redactor with this key hides paths."""
 
     def conceal(path: str) -> str:
         return f"~{sha256((key + path).encode()).hexdigest()[:16]}" if path.startswith("/") else path
@@ -26,7 +27,7 @@ def hidden_by(key: str) -> Conceal:
 
 
 def cursor(path: str, number: int = 1) -> Cursor:
-    """What is remembered of one file."""
+    """The cursor of one file."""
     return Cursor(
         number.to_bytes(9, "big"),
         path,
@@ -39,7 +40,7 @@ def cursor(path: str, number: int = 1) -> Cursor:
 
 
 def state_bytes(state: Path) -> bytes:
-    """Everything that lies in the state directory."""
+    """All bytes in the state directory."""
     return b"".join(path.name.encode() + path.read_bytes() for path in sorted(state.iterdir()))
 
 
@@ -51,7 +52,7 @@ def fill(state: Path, conceal: Conceal, rows: int = 1) -> CursorStore:
 
 
 def test_paths_are_not_told(tmp_path: Path) -> None:
-    """Neither while it runs nor afterwards; positions come back all the same."""
+    """The state contains no path, during and after a run, and all positions come back."""
     store = fill(tmp_path, hidden_by("k"), rows=3)
     assert b"0421" not in state_bytes(tmp_path)
     store.forget([cursor(PATH, 2).id])
@@ -68,7 +69,7 @@ def test_paths_are_not_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("clean", [True, False])
 def test_store_with_clear_paths_is_rewritten(tmp_path: Path, clean: bool) -> None:
-    """Nothing of them is left in any of its files, be it from a deleted row, and every position is kept."""
+    """No file of the store contains a path any more, also from deleted rows, and every position is kept."""
     store = fill(tmp_path, plain, rows=400)
     store.forget(number.to_bytes(9, "big") for number in range(200, 256))
     if clean:
@@ -86,7 +87,7 @@ def test_store_with_clear_paths_is_rewritten(tmp_path: Path, clean: bool) -> Non
 
 @pytest.mark.parametrize("now", [plain, hidden_by("another")], ids=["off", "other key"])
 def test_rows_that_nobody_can_read_are_let_go(tmp_path: Path, now: Conceal) -> None:
-    """Another key, or none: said aloud, and what was indexed will be looked up."""
+    """With another key, or none, they are dropped with a warning, and documents are looked up."""
     store = fill(tmp_path, hidden_by("k"))
     store.learn(["abc.1"])
     store.close(clean=True)
@@ -95,13 +96,14 @@ def test_rows_that_nobody_can_read_are_let_go(tmp_path: Path, now: Conceal) -> N
     assert ([], set(), False) == (store.load(), store.known(), store.clean)
     (sentence,) = said
     assert "files are read again, lines already indexed are recognised by their ids" in sentence
+    assert sentence.endswith("restore the old key")
     store.save([cursor(PATH)])
     store.close()
     CursorStore(tmp_path, pytest.fail, now).close()
 
 
 def test_ids_that_were_met_come_back(tmp_path: Path) -> None:
-    """Also after the store was deleted under way, and to those who only look."""
+    """Learned ids are restored, after the store was deleted during a run, and for ``status``."""
     store = fill(tmp_path, hidden_by("k"))
     store.learn(["a.1", "b.2"])
     store.learn(["b.2", "c.1w"])
@@ -117,7 +119,7 @@ def test_ids_that_were_met_come_back(tmp_path: Path) -> None:
 
 
 def test_report_finds_files_that_are_hidden(tmp_path: Path) -> None:
-    """The store does not tell where a file is; the scan does."""
+    """``status`` finds a file with a hidden path by a scan."""
     log = tmp_path / "sub-0421.log"
     log.write_bytes(b"x" * 99 + b"\n" + b"y" * 50)
     stat = log.stat()

@@ -23,7 +23,7 @@ from shipper.tail.state.store import CursorStore, StateError
 
 
 def cursor(number: int, offset: int = 0, path: str = "/logs/app.log") -> Cursor:
-    """One row, its numbers telling rows apart."""
+    """A cursor, with values that depend on the number."""
     return Cursor(
         id=bytes([number]) * 9,
         logical="/logs/app.log",
@@ -38,7 +38,7 @@ def cursor(number: int, offset: int = 0, path: str = "/logs/app.log") -> Cursor:
 
 @pytest.fixture
 def open_store(tmp_path: Path) -> Iterator[Callable[[], CursorStore]]:
-    """Opens the store of one state directory; a warning fails."""
+    """Opens the store of a state directory; a warning fails the test."""
     opened: list[CursorStore] = []
 
     def build() -> CursorStore:
@@ -51,7 +51,7 @@ def open_store(tmp_path: Path) -> Iterator[Callable[[], CursorStore]]:
 
 
 def test_cursors_come_back(open_store: Callable[[], CursorStore]) -> None:
-    """Every column, the latest value of each, and facts beside them."""
+    """The newest cursors with every column come back, and the facts."""
     store = open_store()
     store.save([cursor(1), cursor(2)])
     store.save([cursor(1, 77)])
@@ -66,7 +66,7 @@ def test_cursors_come_back(open_store: Callable[[], CursorStore]) -> None:
 
 
 def test_names_that_are_no_text_can_be_kept(open_store: Callable[[], CursorStore]) -> None:
-    """A path with bytes that are no UTF-8 does not stop the shipping."""
+    """A path with invalid UTF-8 is stored."""
     store = open_store()
     one = cursor(1, path="/logs/\udcff.log")
     one.logical = "/logs/\udcff.log"
@@ -77,13 +77,13 @@ def test_names_that_are_no_text_can_be_kept(open_store: Callable[[], CursorStore
 
 
 def test_directory_is_private(open_store: Callable[[], CursorStore], tmp_path: Path) -> None:
-    """It is made for its owner alone: dead letters in it hold log lines."""
+    """Only its owner may enter it, since dead letters contain log lines."""
     open_store()
     assert 0o700 == (tmp_path / "state").stat().st_mode & 0o777
 
 
 def test_one_process_at_a_time(open_store: Callable[[], CursorStore], tmp_path: Path) -> None:
-    """The second is told who the first is and what to do; status may look; afterwards the next comes in."""
+    """A second process is refused with the first one's number; ``status`` may read."""
     store = open_store()
     store.save([cursor(1)])
     with pytest.raises(StateError) as refused:
@@ -99,7 +99,7 @@ def test_one_process_at_a_time(open_store: Callable[[], CursorStore], tmp_path: 
 @pytest.mark.parametrize("at", [*range(0, 100, 9), 101, 1000, 4095, 4096, 5000, 8192, 12287])
 @pytest.mark.parametrize("how", ["cut", "zeroed"])
 def test_damaged_store_is_set_aside(tmp_path: Path, how: str, at: int) -> None:
-    """Cut or zeroed from any byte on: it starts with what is sound or with nothing, and never fails to start."""
+    """A store that is cut or zeroed from any byte on is set aside, and the start goes on."""
     store = CursorStore(tmp_path, pytest.fail)
     store.save([cursor(number) for number in range(20)])
     store.close()
@@ -120,7 +120,7 @@ def test_damaged_store_is_set_aside(tmp_path: Path, how: str, at: int) -> None:
 
 @pytest.mark.parametrize("schema", ["1", "99", "no number"])
 def test_other_format_is_set_aside(tmp_path: Path, schema: str) -> None:
-    """A store of another version is kept for that version, and said; it is not called damaged."""
+    """A store of another version is set aside with a message that does not call it damaged."""
     store = CursorStore(tmp_path, pytest.fail)
     store.save([cursor(1)])
     store.set_fact("schema", schema)
@@ -138,14 +138,14 @@ def test_other_format_is_set_aside(tmp_path: Path, schema: str) -> None:
 
 @pytest.mark.parametrize("what", ["file", "below a file"])
 def test_unusable_directory_is_a_sentence(tmp_path: Path, what: str) -> None:
-    """What is wrong and what to do, no traceback."""
+    """The error names the fault and the key to set."""
     (tmp_path / "state").write_text("no directory")
     with pytest.raises(StateError, match=r"the state directory can't be used: .*set shipper.state_dir"):
         CursorStore(tmp_path / ("state" if what == "file" else "state/below"), pytest.fail)
 
 
 def test_read_only_directory_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The lock file can't be made there."""
+    """The error is that of the lock file."""
 
     def refuse(*_: object, **__: object) -> None:
         raise OSError(30, "Read-only file system")
@@ -156,7 +156,7 @@ def test_read_only_directory_is_a_sentence(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_read_only_database_is_not_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store that can't be written is sound: it is left where it is."""
+    """A store that cannot be written is left in place."""
 
     def refuse(_: CursorStore) -> None:
         raise sqlite3.OperationalError("attempt to write a readonly database")
@@ -172,7 +172,7 @@ def test_read_only_database_is_not_set_aside(tmp_path: Path, monkeypatch: pytest
 
 
 def test_full_disk_keeps_the_old_cursors(open_store: Callable[[], CursorStore]) -> None:
-    """All or none: a write that fails leaves what was there; what it owes is written with the next that succeeds."""
+    """A failed write leaves the old rows; the next successful one writes everything."""
     store = open_store()
     store.save([cursor(1)])
     pages = store._db.execute("PRAGMA page_count").fetchone()[0]
@@ -187,7 +187,7 @@ def test_full_disk_keeps_the_old_cursors(open_store: Callable[[], CursorStore]) 
 
 
 def test_killed_process_leaves_whole_rows(tmp_path: Path) -> None:
-    """What was saved is there after a process ended without a word, and all of one save or nothing of it."""
+    """After a kill each save is there completely or not at all."""
     script = textwrap.dedent("""
         import os, sys
         from pathlib import Path
@@ -213,7 +213,7 @@ def test_killed_process_leaves_whole_rows(tmp_path: Path) -> None:
 
 
 def test_status_without_a_store_is_a_sentence(tmp_path: Path) -> None:
-    """It has not run yet, or the file is no store."""
+    """A missing store and an invalid one give sentences."""
     with pytest.raises(StateError, match="the sidecar has not run with this state directory yet"):
         read_only(tmp_path)
     (tmp_path / "cursors.sqlite").write_text("no database at all" * 100)
@@ -226,14 +226,14 @@ def test_status_without_a_store_is_a_sentence(tmp_path: Path) -> None:
     [({"read": 3}, '{"read": 3}'), ({}, "no JSON"), ({}, "[1]"), ({}, '{"read": "many"}'), ({}, '{"read": null}')],
 )
 def test_counters_survive_nonsense(counters: dict[str, int], fact: str) -> None:
-    """Counters that can't be read begin anew; they stop nothing."""
+    """Invalid counters start at zero."""
     assert counters == counters_of({"counters": fact})
     assert {} == counters_of({})
 
 
 @pytest.mark.parametrize("part", ["", "-wal", "both"])
 def test_power_loss_at_any_byte(tmp_path: Path, part: str) -> None:
-    """Main file or write-ahead log cut anywhere: every row that is left is one that was written."""
+    """With main file or write-ahead log cut anywhere, every row that is left was written."""
     source = CursorStore(tmp_path / "source", pytest.fail)
     source.save(cursor(number, 5) for number in range(60))
     source._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -257,7 +257,7 @@ def test_power_loss_at_any_byte(tmp_path: Path, part: str) -> None:
 
 
 def test_flipped_bytes_are_noticed(tmp_path: Path) -> None:
-    """A flipped bit inside a value, which SQLite does not notice: no row comes back that was not written."""
+    """No changed row is returned, though SQLite does not detect the flipped bits."""
     source = CursorStore(tmp_path / "source", pytest.fail)
     source.save(cursor(number, 5) for number in range(60))
     source.close()
@@ -291,7 +291,7 @@ def test_flipped_bytes_are_noticed(tmp_path: Path) -> None:
     ],
 )
 def test_something_else_in_its_place(tmp_path: Path, what: str, why: str) -> None:
-    """A store that is lost is said aloud, also where SQLite would silently begin a new one."""
+    """A lost store is reported, also where SQLite would create a new one."""
     store = CursorStore(tmp_path, pytest.fail)
     store.save([cursor(1)])
     store.close(clean=True)
@@ -315,7 +315,7 @@ def test_something_else_in_its_place(tmp_path: Path, what: str, why: str) -> Non
 
 @pytest.mark.parametrize("part", ["-wal", "-shm"])
 def test_a_directory_in_the_place_of_a_part(tmp_path: Path, part: str) -> None:
-    """It is moved out of the way together with the store."""
+    """It is set aside together with the store."""
     store = CursorStore(tmp_path, pytest.fail)
     store.close()
     Path(f"{store.path}{part}").mkdir()
@@ -329,7 +329,7 @@ def test_a_directory_in_the_place_of_a_part(tmp_path: Path, part: str) -> None:
 @pytest.mark.parametrize("used", ["new", "used", "sealed", "killed"])
 @pytest.mark.parametrize("room", [0, 1000, 5000, 30_000])
 def test_a_full_disk_at_the_start(tmp_path: Path, room: int, used: str) -> None:
-    """It begins in memory with what the disk holds, and writes all when there is room; nothing is set aside."""
+    """The store starts in memory with the rows of the disk, and is written when there is room."""
     script = textwrap.dedent("""
         import resource, sys
         from pathlib import Path
@@ -382,7 +382,7 @@ def test_a_full_disk_at_the_start(tmp_path: Path, room: int, used: str) -> None:
 
 
 def test_a_full_disk_and_a_damaged_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It begins with nothing; what is damaged is set aside when there is room."""
+    """The store starts empty; the damaged one is set aside when there is room."""
     CursorStore(tmp_path, pytest.fail).close()
     (tmp_path / "cursors.sqlite").write_bytes(b"no database at all" * 100)
 
@@ -411,7 +411,7 @@ def test_a_full_disk_and_a_damaged_store(tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("umask", [0, 0o022, 0o077, 0o277])
 def test_files_are_their_owner_s_alone(tmp_path: Path, umask: int) -> None:
-    """Whatever the umask and whatever the directory allows, also those that SQLite makes, and those set aside."""
+    """All files are private under any umask, also SQLite's and those set aside."""
     state = tmp_path / "state"
     state.mkdir(mode=0o755)
     state.chmod(0o755)
@@ -434,7 +434,7 @@ def test_files_are_their_owner_s_alone(tmp_path: Path, umask: int) -> None:
 
 
 def test_files_that_were_there_before_are_mended(tmp_path: Path) -> None:
-    """What an earlier version left for everybody to read is mended at start; other files are not ours."""
+    """A start makes readable files of an earlier version private, and no foreign file."""
     store = CursorStore(tmp_path, pytest.fail)
     store.save([cursor(1)])
     store.close(clean=True)
@@ -450,12 +450,12 @@ def test_files_that_were_there_before_are_mended(tmp_path: Path) -> None:
 
 
 def modes(folder: Path) -> dict[str, int]:
-    """What its files allow."""
+    """The permissions of each file."""
     return {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
 
 
 def test_what_is_owed_keeps_the_seal_away(tmp_path: Path) -> None:
-    """A cursor that could never be written: the next start looks up what it may send again."""
+    """With an unwritten cursor the store is not sealed."""
     store = CursorStore(tmp_path, pytest.fail)
     store.save([cursor(1)])
     store._db.execute("PRAGMA query_only = ON")
@@ -469,7 +469,7 @@ def test_what_is_owed_keeps_the_seal_away(tmp_path: Path) -> None:
 
 
 def test_what_is_owed_is_written_at_the_end(tmp_path: Path) -> None:
-    """A disk that has room again takes at the end what it refused before."""
+    """Closing writes what an earlier save could not."""
     store = CursorStore(tmp_path, pytest.fail)
     store._db.execute("PRAGMA query_only = ON")
     with pytest.raises(StateError):
@@ -483,12 +483,12 @@ def test_what_is_owed_is_written_at_the_end(tmp_path: Path) -> None:
     store.close()
 
 
-class TestUnderWay:
-    """The state directory is deleted or replaced while it is held."""
+class TestReplacedWhileHeld:
+    """The state directory is deleted or replaced while a process uses it."""
 
     @pytest.mark.parametrize("what", ["directory", "lock", "cursors.sqlite", "cursors.sqlite-wal", "emptied"])
     def test_deleted(self, tmp_path: Path, what: str) -> None:
-        """It is noticed, made anew with everything, said, and the lock holds again."""
+        """The store is created again with everything, with a message, and the lock holds."""
         state = tmp_path / "state"
         said: list[str] = []
         store = CursorStore(state, said.append)
@@ -517,7 +517,7 @@ class TestUnderWay:
         store.close()
 
     def test_replaced_by_an_old_copy(self, tmp_path: Path) -> None:
-        """What is held is the truth, not what a backup put in its place."""
+        """The rows in memory replace those of the copy."""
         state, copy = tmp_path / "state", tmp_path / "copy"
         store = CursorStore(state, lambda _: None)
         store.save([cursor(1), cursor(3)])
@@ -533,7 +533,7 @@ class TestUnderWay:
         store.close()
 
     def test_taken_by_another_process(self, tmp_path: Path) -> None:
-        """The directory is another's by now: refused, and the other's store is left as it is."""
+        """Another process's store is refused and left unchanged."""
         state = tmp_path / "state"
         store = CursorStore(state, pytest.fail)
         store.save([cursor(1)])
@@ -551,8 +551,8 @@ class TestUnderWay:
         assert [cursor(2)] == other.load()
         other.close()
 
-    def test_can_not_be_made_anew(self, tmp_path: Path) -> None:
-        """A file is in its place: a sentence each time, until the way is free."""
+    def test_can_not_be_created_again(self, tmp_path: Path) -> None:
+        """With a file in its place each attempt is an error, until the file is gone."""
         state = tmp_path / "state"
         store = CursorStore(state, lambda _: None)
         store.save([cursor(1)])
@@ -570,7 +570,7 @@ class TestUnderWay:
         store.close()
 
     def test_damaged(self, tmp_path: Path) -> None:
-        """A store whose bytes are overwritten under way is set aside and made anew."""
+        """A store whose bytes are overwritten is set aside and created again."""
         store = CursorStore(tmp_path, lambda _: None)
         store.save(cursor(number) for number in range(60))
         store._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -587,10 +587,10 @@ class TestUnderWay:
 
 
 class TestSeal:
-    """A store that ended cleanly and was not touched since needs no look-ups."""
+    """After a clean end without later changes no look-ups are needed."""
 
     def test_clean_end(self, tmp_path: Path) -> None:
-        """Sealed once: the next start finds it clean, and the one after a crash does not."""
+        """The next start finds the seal; after a crash there is none."""
         store = CursorStore(tmp_path, pytest.fail)
         assert not store.clean
         store.save([cursor(1)])
@@ -603,7 +603,7 @@ class TestSeal:
         store.close()
 
     def test_restored_copy(self, tmp_path: Path) -> None:
-        """A copy of the store put back in place is not the store that ended cleanly."""
+        """A restored copy of the store has no valid seal."""
         store = CursorStore(tmp_path, pytest.fail)
         store.close(clean=True)
         backup = store.path.read_bytes()

@@ -1,0 +1,262 @@
+"""The fast path: documents of lines with a known shape, made from templates.
+
+Lines go the usual way (``ecs``) where a value does not stand in the document as it stands in the line, where nothing
+proves that they contain nothing to redact, and where too many templates would be needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import orjson
+
+from shipper.document.bids_labels import LABELS, bids_name
+from shipper.document.run_context import FIELDS, Ids, Life, RunContext
+from shipper.document.templates import (
+    MAX_WHOLE_DIGITS,
+    RUN_FIELDS,
+    Facts,
+    Format,
+    Make,
+    Place,
+    Plan,
+    RunFact,
+    Template,
+    nanoseconds,
+    plan_of,
+    template_of,
+)
+from shipper.parse.records import Records
+from shipper.parse.shapes import Shape, Shaped, Shapes
+from shipper.parse.timestamps import from_ns
+
+MAX_TEMPLATES = 64
+"""Templates of one shape."""
+_MAX_ALL_TEMPLATES = 1024
+_MAX_ID_TEXTS = 8192
+# A shape is forgotten when so many of its lines had no template while fewer than four times as many were read.
+_MISSES = 1000
+
+
+class _IdText:
+    """The ids of a run in a document.
+
+    Attributes:
+        text: as JSON, those from earlier lines included.
+        ids: the line's own, in the order of ``RUN_FIELDS``.
+        life: the run's; None if the line names no run.
+        known: its ids when the text was made.
+    """
+
+    __slots__ = ("ids", "known", "life", "text")
+
+    def __init__(self, text: str, ids: Ids, life: Life | None) -> None:
+        self.text, self.ids, self.life = text, ids, life
+        self.known: Ids = life.ids if life is not None else ()
+
+
+class _Lines:
+    """The lines of a shape.
+
+    Attributes:
+        plan: what becomes of their values.
+        id_texts: by the ids in the line.
+        misses: lines without a template.
+        since: the number of the line from which these are counted.
+    """
+
+    __slots__ = ("id_texts", "misses", "plan", "since")
+
+    def __init__(self, plan: Plan, since: int) -> None:
+        self.plan = plan
+        self.id_texts: dict[tuple[str, ...], _IdText] = {}
+        self.misses, self.since = 0, since
+
+
+class ShapedDocuments:
+    """Makes documents from templates.
+
+    Args:
+        shapes: forgets those of whose lines most have no template.
+        make: makes a document the usual way.
+        facts: makes facts about runs.
+        runs: completes ids from earlier lines.
+        suspects: whether bytes may contain something to redact.
+
+    Attributes:
+        found: facts in the lines so far; the caller empties it.
+    """
+
+    def __init__(
+        self, shapes: Shapes, make: Make, facts: Facts, runs: RunContext, suspects: Callable[[bytes], bool]
+    ) -> None:
+        self.found: list[RunFact] = []
+        self._shapes = shapes
+        self._make = make
+        self._facts = facts
+        self._runs = runs
+        self._suspects = suspects
+        self._known: dict[Shape, _Lines | None] = {}
+        self._count = self._templates = self._id_texts = 0
+        self._place = Place("", b"", "", 0)
+        self._created = ""
+        # Templates with what all documents of the place have in common.
+        self._bound: dict[int, Format] = {}
+
+    def enter(self, place: Place) -> None:
+        """From now on lines come from this place."""
+        if place[:3] != self._place[:3]:
+            self._bound.clear()
+        self._place = place
+        self._created = from_ns(place.read_at_ns)
+
+    def texts(self, shaped: dict[int, Shaped]) -> bytes:
+        """The texts of lines that may contain something to redact; ids and constants are checked once."""
+        self._count += len(shaped)
+        known = self._known
+        texts: list[str] = []
+        for shape, values in shaped.values():
+            lines = known.get(shape)
+            texts += values if lines is None else lines.plan.texts(values)
+        return "\n".join(texts).encode()
+
+    def body(self, line: Shaped, start: int) -> bytes | None:
+        """The JSON of a line's document; None where the line has to go the usual way.
+
+        Args:
+            line: of a known shape, whose ``texts`` contain nothing to redact.
+            start: the offset of its first byte.
+        """
+        shape, values = line
+        try:
+            lines = self._known[shape]
+        except KeyError:
+            plan = plan_of(shape)
+            lines = self._known[shape] = _Lines(plan, self._count) if plan is not None else None
+        if lines is None:
+            self._shapes.forget(shape)
+            return None
+        plan = lines.plan
+        try:
+            template = plan.templates[plan.constants(values)]
+        except KeyError:
+            template = self._learn(plan, line, start)
+        if template is None:
+            self._miss(lines, shape)
+            return None
+        given = [*values, start, self._created]
+        if plan.duration is not None:
+            given[plan.duration] = duration = nanoseconds(values[plan.duration])
+            if not duration:
+                return None
+        if plan.fields:
+            ids, moment = plan.ids(values), values[plan.stamp]
+            named = lines.id_texts.get(ids)
+            life = named.life if named is not None else None
+            if (
+                named is None
+                or (
+                    life is not None and (named.known is not life.ids or template.turns or not life.continues(moment))
+                )
+            ) and (named := self._id_text(lines, ids, template, moment, named)) is None:
+                return None
+            given.append(named.text)
+            if template.facts:
+                facts = template.report([*given, *named.ids], moment, self._facts.encode)
+                if facts is None:
+                    return None
+                self.found += facts
+        bound = self._bound.get(id(template))
+        if bound is None:
+            texts = dict(enumerate(self._place.texts()[1:], len(values) + 3))
+            bound = self._bound[id(template)] = template.document.bound(texts)
+        text, pick = bound
+        return (text % pick(given)).encode()
+
+    def _id_text(
+        self, lines: _Lines, values: tuple[str, ...], template: Template, moment: str, named: _IdText | None
+    ) -> _IdText | None:
+        """The ids of a line and what earlier lines of its run add; None where the line has to go the usual way.
+
+        Args:
+            lines: of the same shape.
+            values: the ids in the line.
+            template: of the line.
+            moment: its time.
+            named: what was made of the same ids before.
+        """
+        if named is not None and named.life is not None:
+            run = named.ids[0] or ""
+            self._runs.united(run, named.ids[1:], template.action, moment)
+            if self._runs.only_life(run) is named.life and named.life.ids is named.known:
+                return named
+        own: dict[str, str] = {}
+        for value, (field, key, kind) in zip(values, lines.plan.fields, strict=True):
+            label = LABELS.get(key)
+            if label is None:
+                own[field] = value
+            elif kind is str or label.always_name:
+                own[field] = bids_name(value, label)
+            elif len(value) > MAX_WHOLE_DIGITS:
+                return None
+            else:
+                own[field] = value
+        text = orjson.dumps(own)[1:-1]
+        if self._suspects(text):
+            return None
+        ids, life = tuple(map(own.get, RUN_FIELDS)), None
+        if lines.plan.has_run:
+            run = own["run_id"]
+            united = self._runs.united(run, ids[1:], template.action, moment)
+            added = {
+                field: known
+                for field, known in zip(FIELDS, united or (), strict=False)
+                if known is not None and field not in own
+            }
+            if added:
+                text += b"," + orjson.dumps({**added, "context": list(added)})[1:-1]
+            life = self._runs.only_life(run)
+        named = _IdText(text.decode(), ids, life)
+        if life is not None or not lines.plan.has_run:
+            self._id_texts += 1
+            if self._id_texts > _MAX_ID_TEXTS:
+                self._id_texts = 1
+                for one in filter(None, self._known.values()):
+                    one.id_texts.clear()
+            lines.id_texts[values] = named
+        return named
+
+    def _miss(self, lines: _Lines, shape: Shape) -> None:
+        """Count a line without a template."""
+        lines.misses += 1
+        if lines.misses == _MISSES:
+            if self._count - lines.since < 4 * _MISSES:
+                self._known[shape] = None
+            lines.misses, lines.since = 0, self._count
+
+    def _learn(self, plan: Plan, line: Shaped, start: int) -> Template | None:
+        """The template of a line with new constants; None where there is none."""
+        if len(plan.templates) >= MAX_TEMPLATES or self._templates >= _MAX_ALL_TEMPLATES:
+            return None
+        self._templates += 1
+        template = template_of(plan, line, start, self._place, self._make, self._facts, self._suspects)
+        plan.templates[plan.constants(line[1])] = template
+        return template
+
+
+def parse_odd(records: Records, max_line_bytes: int) -> list[bytes]:
+    """Parse lines with a known shape if they, or their block, need the usual way; gives the other lines."""
+    raws, shaped = records.raws, records.shaped
+    others = [raw for index, raw in enumerate(raws) if index not in shaped] if len(shaped) < len(raws) else []
+    if (
+        records.block.origin.spoiled
+        or max(map(len, raws)) > max_line_bytes
+        or any(b'"entity_type"' in raw for raw in others)
+    ):
+        records.parse_shaped(list(shaped))
+        return raws
+    for noted in (
+        records.tags, records.flags, records.originals, records.written, records.contained, records.after
+    ):  # fmt: skip
+        records.parse_shaped(noted)
+    return others

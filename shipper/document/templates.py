@@ -1,0 +1,339 @@
+"""Templates of documents, for lines of one shape with the same constants.
+
+The usual way (``ecs``, and ``runs.facts`` for what a line reports of runs) is the specification.  A template is made
+from the document that it gives for a line of markers, and is used only if it then gives what the usual way gives for
+the line itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+import orjson
+
+from shipper.document.bids_labels import LABELS, bids_name
+from shipper.document.field_mappers import IDS, MAPPERS
+from shipper.document.ids import generation_text
+from shipper.document.run_context import FIELDS, TURNING_POINTS
+from shipper.parse.shapes import STAMP_KEYS, Shape, Shaped, record_of
+from shipper.parse.timestamps import from_ns
+
+RUN_FIELDS = ("run_id", *FIELDS)
+"""The ids of a run: keys under ``neuroflow``."""
+_SESSION = RUN_FIELDS.index("session_id")
+# Keys whose values decide several fields, so that each value has its own template.
+_CONSTANT = frozenset({"event", "level", "component", "service", *MAPPERS})
+_PREFIXES = frozenset({"sub-", "ses-"})
+_FIRST_NUMBER = 9_100_000
+_SLOT = "@@ids@@"
+_ZEROS = tuple("0" * (9 - digits) for digits in range(10))
+MAX_WHOLE_DIGITS = 7
+"""Of a duration in seconds, which then is exact to the nanosecond, and of a number that is a database id."""
+# Longer facts are shortened.
+_MAX_FACT_CHARS, _MAX_IDENTITY_CHARS = 1024, 128
+
+Values = Sequence[Any]
+Pick = Callable[[Values], tuple[Any, ...]]
+Make = Callable[[dict[str, Any], "Place", int], dict[str, Any]]
+"""Takes a record, its place and its offset; gives its document, made the usual way without context of runs."""
+RunFact = tuple[str, str | None, bytes]
+"""A fact as ``runs.facts`` encodes it."""
+
+
+class Facts(NamedTuple):
+    """How facts about runs are made (``runs.facts``).
+
+    Attributes:
+        of: takes documents; gives their facts.
+        encode: takes the time to the microsecond, the verb and the fact's JSON; gives the last part of a fact.
+    """
+
+    of: Callable[[list[dict[str, Any]]], list[RunFact]]
+    encode: Callable[[str, str, bytes], bytes]
+
+
+class Place(NamedTuple):
+    """What the documents of a block have in common.
+
+    Attributes:
+        path: of the file.
+        generation: its name, 9 bytes.
+        dataset: ``app`` or another.
+        read_at_ns: when the block was read.
+    """
+
+    path: str
+    generation: bytes
+    dataset: str
+    read_at_ns: int
+
+    def texts(self) -> tuple[str, ...]:
+        """When it was read, and the others, as they stand in a document's JSON."""
+        path = orjson.dumps(self.path)[1:-1].decode()
+        return from_ns(self.read_at_ns), path, generation_text(self.generation), self.dataset
+
+
+_MARKER_PLACE = Place("@@path@@", b"@@@@@@@@@", "@@dataset@@", 1_000_000_000_123_456_789)
+
+
+class Format(NamedTuple):
+    """A format string, and what picks the values for it."""
+
+    text: str
+    pick: Pick
+
+    def filled(self, values: Values) -> str:
+        """The text with these values."""
+        return self.text % self.pick(values)
+
+
+class Text(NamedTuple):
+    """Text with places for values: what stands before, between and behind them, and the index of each."""
+
+    between: list[str]
+    indices: list[int]
+
+    def bound(self, given: dict[int, str]) -> Format:
+        """The same with these values filled in."""
+        parts, indices = [self.between[0]], []
+        for index, text in zip(self.indices, self.between[1:], strict=True):
+            if index in given:
+                parts[-1] += given[index] + text
+            else:
+                parts.append(text)
+                indices.append(index)
+        return Format("%s".join(part.replace("%", "%%") for part in parts), _picking(indices))
+
+
+class _Fact(NamedTuple):
+    """A fact: id of the run's document, verb, kind, and its JSON."""
+
+    identity: Format
+    verb: str
+    kind: Format | None
+    text: Format
+
+
+class Template(NamedTuple):
+    """What lines of a shape with the same constants become.
+
+    The indices of values are those in the line; behind these follow the offset, the time of reading, the text of the
+    run's ids, and in the document the other texts of the place, in facts the ids.
+
+    Attributes:
+        document: its JSON.
+        facts: of runs.
+        names_session: with facts, whether the session is named by its label.
+        action: of the event.
+        turns: it is a turning point of a run.
+    """
+
+    document: Text
+    facts: list[_Fact]
+    names_session: bool
+    action: str | None
+    turns: bool
+
+    def report(self, given: Values, moment: str, encode: Callable[[str, str, bytes], bytes]) -> list[RunFact] | None:
+        """The facts of a line; None where the usual way has to make them.
+
+        Args:
+            given: the values, the ids of its run at the end.
+            moment: its time, UTC to the microsecond.
+            encode: see ``Facts``.
+        """
+        if _names_session(given[_SESSION - len(RUN_FIELDS)]) is not self.names_session:
+            return None
+        made: list[RunFact] = []
+        for identity, verb, kind, text in self.facts:
+            run, fact = identity.filled(given), text.filled(given)
+            if len(run) > _MAX_IDENTITY_CHARS or len(fact) > _MAX_FACT_CHARS:
+                return None
+            made.append((run, kind and kind.filled(given), encode(moment, verb, fact.encode())))
+        return made
+
+
+class Plan:
+    """What becomes of the values of a shape.
+
+    Attributes:
+        constants: picks the values of which each has its own template.
+        constant_indices: of these.
+        ids: picks the ids of a run.
+        fields: of these: field, key and type.
+        has_run: one is the run's id.
+        duration: index of the duration; None if there is none.
+        texts: picks the other texts, which have to be searched for secrets.
+        stamp: index of the time.
+        templates: by the constants; None where lines go the usual way.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        constants: list[int] = []
+        ids: list[int] = []
+        texts: list[int] = []
+        self.fields: list[tuple[str, str, type]] = []
+        self.stamp = 0
+        self.duration: int | None = None
+        for index, (key, kind) in enumerate(zip(shape.keys, shape.types, strict=True)):
+            field = _field_of(key)
+            if key in STAMP_KEYS:
+                self.stamp = index
+            elif field in RUN_FIELDS and kind is not type(None):
+                ids.append(index)
+                self.fields.append((field, key, kind))
+            elif key == "duration":
+                self.duration = index
+            elif not key or key in _CONSTANT or kind is bool or kind is type(None):
+                constants.append(index)
+            elif kind is str:
+                texts.append(index)
+        self.constants = _picking(constants)
+        self.constant_indices = frozenset(constants)
+        self.ids = _picking(ids)
+        self.texts = _picking(texts)
+        self.has_run = any(field == "run_id" for field, _, _ in self.fields)
+        self.templates: dict[Any, Template | None] = {}
+
+
+def plan_of(shape: Shape) -> Plan | None:
+    """What becomes of the values of a shape; None where a key needs the usual way."""
+    used = [field for field in map(_field_of, shape.keys) if field is not None]
+    if len(set(used)) != len(used):
+        return None
+    for key, kind in zip(shape.keys, shape.types, strict=True):
+        if (
+            (_field_of(key) is not None and kind in {bool, float})
+            or (key == "duration" and kind not in {int, float})
+            or (key in _CONSTANT and kind in {int, float})
+        ):
+            return None
+    return Plan(shape)
+
+
+def template_of(
+    plan: Plan, line: Shaped, start: int, place: Place, make: Make, facts: Facts, suspects: Callable[[bytes], bool]
+) -> Template | None:
+    """The template of lines like this one; None where it would not give what the usual way gives.
+
+    Args:
+        plan: of its shape.
+        line: of a known shape.
+        start: the offset of its first byte.
+        place: where it stands.
+        make: makes a document the usual way.
+        facts: makes facts about runs.
+        suspects: whether bytes may contain something to redact.
+    """
+    values = line[1]
+    template = _of_markers(plan, line, make, facts, suspects)
+    if template is None:
+        return None
+    expected = make(record_of(line), place, start)
+    created, *texts = place.texts()
+    ids = {key: text for key, text in expected["neuroflow"].items() if key in RUN_FIELDS}
+    given: list[Any] = [*values, start, created, orjson.dumps(ids)[1:-1].decode()]
+    if plan.duration is not None:
+        given[plan.duration] = nanoseconds(values[plan.duration])
+    if orjson.loads(template.document.bound({}).filled([*given, *texts])) != orjson.loads(orjson.dumps(expected)):
+        return None
+    made = template.report([*given, *map(ids.get, RUN_FIELDS)], values[plan.stamp], facts.encode)
+    return template if not template.facts or made == facts.of([expected]) else None
+
+
+def _of_markers(
+    plan: Plan, line: Shaped, make: Make, facts: Facts, suspects: Callable[[bytes], bool]
+) -> Template | None:
+    """The template from a line whose values are replaced by markers, which can be found in its document."""
+    shape, values = line
+    record = record_of(line)
+    count = len(values)
+    offset = _FIRST_NUMBER + count
+    # The text that stands for each value.
+    markers = {values[plan.stamp]: plan.stamp, str(offset): count}
+    for index, (key, kind) in enumerate(zip(shape.keys, shape.types, strict=True)):
+        if index == plan.stamp or index in plan.constant_indices:
+            continue
+        number = _FIRST_NUMBER + index
+        if kind is str or (key in LABELS and LABELS[key].always_name):
+            prefix = bids_name(values[index], LABELS[key])[:4] if key in LABELS else ""
+            record[key] = f"{prefix if prefix in _PREFIXES else ''}@@{index}@@"
+            markers[record[key]] = index
+        elif key == "duration":
+            record[key], markers[f"{number}000000000"] = number, index
+        elif kind is int:
+            record[key], markers[str(number)] = number, index
+        else:
+            record[key], markers[f"{number}.5"] = number + 0.5, index
+    if suspects(orjson.dumps(record)):
+        return None
+    made = make(record, _MARKER_PLACE, offset)
+    action, neuroflow = made["event"].get("action"), made["neuroflow"]
+    if "task" in neuroflow or "tags" in made:
+        return None
+    encoded = facts.of([made])
+    # The ids of a run are one text, with what earlier lines add.
+    ids = [neuroflow.pop(field, None) for field in RUN_FIELDS]
+    if sum(text is not None for text in ids) != len(plan.fields) or "context" in neuroflow:
+        return None
+    of_ids = {text: at for at, text in enumerate(ids, count + 3) if text is not None}
+    for text in of_ids:
+        markers.pop(text, None)
+    of_place = dict(zip(_MARKER_PLACE.texts(), (count + 1, *range(count + 3, count + 6)), strict=True))
+    if plan.fields:
+        neuroflow[_SLOT] = 0
+    document = orjson.dumps(made).decode().replace(f'"{_SLOT}":0', _SLOT)
+    in_document = {**markers, **of_place, **({_SLOT: count + 2} if plan.fields else {})}
+    if any(document.count(marker) != 1 for marker in in_document):
+        return None
+    in_fact = {**markers, **of_ids}
+    templates = []
+    for run, fact_kind, fact in encoded:
+        head, _, text = fact.decode().partition('":')
+        if any(text.count(marker) > 1 for marker in in_fact):
+            return None
+        kind_text = _text_of(fact_kind, in_fact).bound({}) if fact_kind is not None else None
+        parts = _text_of(run, in_fact).bound({}), head.split(" ")[1], kind_text, _text_of(text, in_fact).bound({})
+        templates.append(_Fact(*parts))
+    return Template(
+        _text_of(document, in_document), templates, _names_session(ids[_SESSION]), action, action in TURNING_POINTS
+    )
+
+
+def nanoseconds(seconds: str) -> str:
+    """A duration in nanoseconds; empty where the usual way has to decide."""
+    whole, _, fraction = seconds.partition(".")
+    if whole == "0":
+        return str(int(fraction + _ZEROS[len(fraction)]))
+    return f"{whole}{fraction}{_ZEROS[len(fraction)]}" if len(whole) <= MAX_WHOLE_DIGITS and whole[0] != "-" else ""
+
+
+def _field_of(key: str) -> str | None:
+    """The key under ``neuroflow`` of an id."""
+    return IDS.get(key) or (LABELS[key].field if key in LABELS else None)
+
+
+def _text_of(text: str, markers: dict[str, int]) -> Text:
+    """A text in which markers stand for values."""
+    between, indices = [], []
+    for marker in sorted((one for one in markers if one in text), key=text.index):
+        before, found, behind = text.partition(marker)
+        if found:
+            between.append(before)
+            indices.append(markers[marker])
+            text = behind
+    return Text([*between, text], indices)
+
+
+def _picking(indices: list[int]) -> Pick:
+    """What picks the values with these indices, as a tuple."""
+    if len(indices) > 1:
+        return itemgetter(*indices)
+    return lambda values: tuple([values[index] for index in indices])
+
+
+def _names_session(session: str | None) -> bool:
+    """Whether a session is named by its label and not by the number of its row."""
+    return session is not None and session[:4] == "ses-"
