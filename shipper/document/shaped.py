@@ -33,7 +33,7 @@ from shipper.parse.timestamps import from_ns
 MAX_TEMPLATES = 64
 """Templates of one shape."""
 _MAX_ALL_TEMPLATES = 1024
-_MAX_ID_TEXTS = 8192
+_MAX_ID_TEXTS = 2048
 # A shape is forgotten when so many of its lines had no template while fewer than four times as many were read.
 _MISSES = 1000
 

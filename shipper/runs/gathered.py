@@ -13,7 +13,7 @@ from shipper.runs.kept import MAX_OF_A_KIND
 _RUN_BYTES = 400
 _FACT_BYTES = 150
 # Decoded facts take several times the memory of their JSON, so they are decoded in portions.
-_PORTION_BYTES = 2**20
+_PORTION_BYTES = 2**18
 
 
 class Gathered:

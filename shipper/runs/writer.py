@@ -33,7 +33,7 @@ _PARAMS = {
     "items.*.get._source",
 }
 _HEADERS = {"content-type": "application/x-ndjson", "accept": "application/json"}
-MAX_RUNS = 2000
+MAX_RUNS = 500
 """Runs in one request."""
 MAX_REQUEST_BYTES = 2 * 2**20
 # Runs whose facts the answer returns: in the first request, and later as many as have so many facts of up to a KiB.
@@ -41,7 +41,7 @@ _FIRST_ASKED = 16
 _MAX_FACTS_ANSWERED = 4000
 MAX_ROUNDS = 10
 """How often a call of ``write`` sends what other writers changed meanwhile; then it returns the rest."""
-_CACHE_BYTES = 8 * 2**20
+_CACHE_BYTES = 4 * 2**20
 
 
 @dataclass(slots=True)
