@@ -122,7 +122,7 @@ def _modules(frame: FrameType | None) -> list[str]:
 
 
 def report(spent: Mapping[str, float], lines: int) -> str:
-    """The table: stages, microseconds a line and percent, the dearest first."""
+    """The table: stages, microseconds a line and percent, what costs most first."""
     total = sum(spent.values())
     rows = [
         f"{stage:<16} {seconds * 1e6 / lines:6.2f} µs a line  {100 * seconds / total:5.1f} %"

@@ -123,7 +123,7 @@ def test_a_stack_counts_for_its_innermost_stage() -> None:
 
 
 def test_a_profile_adds_up() -> None:
-    """Microseconds a line and percent, the dearest first."""
+    """Microseconds a line and percent, what costs most first."""
     assert [
         "parse", "3.00", "µs", "a", "line", "75.0", "%", "send", "1.00", "µs", "a", "line", "25.0", "%",
         "together", "4.00", "µs", "a", "line", "250,000", "a", "second",
