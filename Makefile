@@ -11,7 +11,7 @@ QUICK := -m "not thorough and not second_node"
 LINES ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all durations lint conformance bench bench-cluster soak fuzz storm kibana pictures clean
+.PHONY: help setup demo test test-all durations lint conformance bench bench-cluster profile soak fuzz storm kibana pictures clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 18
@@ -52,8 +52,11 @@ durations: $(READY) ## What make test does, and how long each test takes, the sl
 conformance: $(READY) ## Every variant of every case of the conformance suite
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) tests/conformance
 
-bench: $(READY) ## How fast it is, beside what it is compared with
-	$(BIN)/python -m tests.bench
+bench: $(READY) ## How fast it is, beside other shippers (ARGS="--lines 1000000 --json FILE"; ARGS=--help)
+	$(BIN)/python -m tests.bench $(ARGS)
+
+profile: $(READY) ## Where the sidecar's time goes, stage by stage
+	$(BIN)/python -m tests.bench.profile $(ARGS)
 
 bench-cluster: $(READY) ## What a document costs the cluster, in CPU time and on disk
 	$(BIN)/python -m tests.bench.cluster_cost

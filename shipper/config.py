@@ -207,11 +207,12 @@ class Kibana(_Section):
 
 
 class Batch(_Section):
-    """Limits of one bulk request (bytes of its body, documents), and how many are sent at once."""
+    """Limits of one bulk request (bytes of its body, documents), how many are sent at once, and gzip."""
 
     max_bytes: Size = 5 * 2**20
     max_events: Annotated[int, Field(gt=0)] = 5000
     in_flight: Annotated[int, Field(gt=0, le=64)] = 2
+    compress: bool = True
 
 
 class Input(_Section):

@@ -66,6 +66,7 @@ CHANGES: dict[str, Change] = {
     "shipper.batch.max_bytes": _NOW,
     "shipper.batch.max_events": _NOW,
     "shipper.batch.in_flight": _RESTART,  # the number of threads
+    "shipper.batch.compress": _NOW,
     "shipper.inputs": _NOW,
     "shipper.exclude": _NOW,
     "shipper.redact.keys": _RESTART,

@@ -28,7 +28,8 @@ class Connected:
         from shipper.elastic.client import connect
 
         self.config = config
-        self.client = connect(config.elasticsearch, connections=config.shipper.batch.in_flight + 1)
+        batch = config.shipper.batch
+        self.client = connect(config.elasticsearch, connections=batch.in_flight + 1, compressed=batch.compress)
         self._before: Elasticsearch | None = None
 
     def use(self, other: Connected) -> None:

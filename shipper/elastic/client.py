@@ -58,13 +58,17 @@ COMPRESS_FROM = 4096
 _LOGIN = "_neuroflow_login"
 
 
-class FastGzipNode(Urllib3HttpNode):
-    """A connection that compresses large bodies quickly and sends the login of its own address."""
+class PlainNode(Urllib3HttpNode):
+    """A connection that sends the login of its own address."""
 
     def __init__(self, config: NodeConfig) -> None:
         super().__init__(config)
         if login := config._extras.get(_LOGIN):  # noqa: SLF001 - documented for such uses
             self.headers["authorization"] = basic_auth_to_header(login)
+
+
+class FastGzipNode(PlainNode):
+    """The same, which compresses large bodies quickly."""
 
     def perform_request(
         self,
@@ -124,8 +128,13 @@ _SERIALIZERS = {
 }
 
 
-def connect(settings: Settings, connections: int = 4) -> Elasticsearch:
+def connect(settings: Settings, connections: int = 4, *, compressed: bool = True) -> Elasticsearch:
     """Create a client for the configured cluster; sends nothing.
+
+    Args:
+        settings: the ``elasticsearch`` section.
+        connections: the most concurrent requests to one node.
+        compressed: gzip large bodies.
 
     Raises:
         ConfigError: the client rejects the settings.
@@ -133,7 +142,7 @@ def connect(settings: Settings, connections: int = 4) -> Elasticsearch:
     Retries are off: the sender decides what to send again, and a stop can interrupt its waiting.
     """
     options: dict[str, Any] = {
-        "node_class": FastGzipNode,
+        "node_class": FastGzipNode if compressed else PlainNode,
         "request_timeout": settings.request_timeout,
         "connections_per_node": connections,
         "max_retries": 0,

@@ -1,204 +1,232 @@
-"""``make bench``: what a line costs us, and how near we come to what the node can take.
+"""``make bench``: what a line costs us and the peers that are there, over the same lines, in turn.
 
-Every figure is a ratio of two things measured in one run: the whole process ``neuroflow-ship --once`` beside a
-plain client that only sends ready-made bodies of the same documents, in turn.  What run documents cost is measured
-with lines that speak of little else: beside the plain client, and beside the same process that takes no facts.
+Each run is a process of its own that ships to a fresh counting sink, or to a real node.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
+import contextlib
+import json
 import os
-import re
-import statistics
-import subprocess
+import platform
+import shutil
 import sys
 import tempfile
 import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from elasticsearch import Elasticsearch
+from elasticsearch import ApiError, BadRequestError, Elasticsearch
 
-from shipper.config import Elasticsearch as ElasticsearchSettings
-from shipper.config import Format, Shipper
-from shipper.deliver.batch import Packer
-from shipper.deliver.serialised import serialise
-from shipper.document.ecs import Documents
-from shipper.elastic.client import compress, connect
+from shipper.config import Elasticsearch as Settings
+from shipper.elastic.client import connect
 from shipper.elastic.templates import install
-from shipper.parse.dispatch import parse
-from shipper.tail.block import Block, Origin
-from shipper.tail.reader import CHUNK_BYTES
-from shipper.tail.splitter import Splitter
-from shipper.testnode.node import running_node
-from tests.bench.lines import (
-    celery_lines,
-    console_lines,
-    session_lines,
-    stage_ends,
-    stages_in_between,
-    structlog_lines,
-    structlog_turns,
-)
-from tests.conformance.relay import Relay
+from shipper.testnode.node import NodeError, running_node
+from tests.bench.cases import CASES, SETTINGS, Logs, Setting, write_logs
+from tests.bench.figures import Run, as_json, figures, overview, table
+from tests.bench.peers import OURS, PEERS, Job, Peer, those_there
+from tests.bench.process import Cost, run
+from tests.bench.ready import keep_bodies
+from tests.bench.sink import running_sink, sink_command
 
-# The same program, but no document tells of a run.
-_WITHOUT_FACTS = (
-    "from shipper.deliver import serialised\nserialised.facts_of = lambda documents: []\n"
-    "from shipper.cli.ship import main\nmain()"
-)
+# Lines a second that a peer must reach, or its run counts for nothing.
+SLOWEST = 500
+# The first lines that a node takes cost it twice as much as later ones.
+WARM_LINES = 300_000
+# Streams of ours take no plain index in their place, and templates of nobody match this name.
+INDEX = "neuroflowbench"
 
 
-def stages(data: bytes, line_format: Format) -> tuple[int, float, list[bytes]]:
-    """All stages before the network: (documents, CPU seconds, bodies), compression included in the time."""
-    origin = Origin(
-        b"benchmark", "/var/log/neuroflow/neuroflow.log", "/var/log/neuroflow/neuroflow.log", line_format, "app"
+class Bench:
+    """One run of the bench.
+
+    Args:
+        asked: the options.
+        folder: for everything that is written.
+        node: the real node; None without one.
+    """
+
+    def __init__(self, asked: argparse.Namespace, folder: Path, node: str | None) -> None:
+        self._asked = asked
+        self._folder = folder
+        self._node = node
+        self._sink = sink_command(folder, print)
+        self._peers = those_there(asked.peer or (), os.environ, print)
+        self._turns = 0
+
+    def measure(self, setting: Setting) -> dict[str, list[Run]]:
+        """The runs of each peer in one setting, in turn."""
+        logs = write_logs(self._folder / "logs", setting, self._asked.lines)
+        print(f"\n{setting.name}: {logs.lines:,} lines of {logs.size // logs.lines} bytes\n", flush=True)
+        turns: list[tuple[str, Callable[[], Run | str]]] = []
+        for peer, program in self._peers:
+            if setting.gzip and not peer.gzips:
+                print(f"{peer.name} does not compress: it sends plain requests here")
+            ship = self._to_node if setting.node else self._to_sink
+            turns.append((peer.name, partial(ship, peer, program, logs, setting)))
+        if setting.node:
+            kept = keep_bodies(self._sink, logs, self._folder, "ready")
+            for _ in range(-(-WARM_LINES // logs.lines)):
+                self._ready_to_node(kept, logs, setting)
+            turns.append(("ready-made bodies", partial(self._ready_to_node, kept, logs, setting)))
+        runs: dict[str, list[Run]] = {name: [] for name, _ in turns}
+        for _ in range(self._asked.rounds):
+            for name, turn in turns:
+                done = turn()
+                if isinstance(done, str):
+                    print(f"{name}: {done}", flush=True)
+                else:
+                    runs[name].append(done)
+        shutil.rmtree(logs.folder)
+        return {name: found for name, found in runs.items() if found}
+
+    def _job(self, logs: Logs, url: str, setting: Setting) -> Job:
+        self._turns += 1
+        folder = self._folder / f"run{self._turns}"
+        folder.mkdir()
+        return Job(folder, logs, url, f"{INDEX}{uuid.uuid4().hex[:8]}", setting.gzip)
+
+    def _to_sink(self, peer: Peer, program: str, logs: Logs, setting: Setting) -> Run | str:
+        with running_sink(self._sink, logs.lines, delay_ms=self._asked.delay_ms) as sink:
+            job = self._job(logs, sink.url, setting)
+            cost = self._run(peer, peer.set_up(program, job), job, lambda: sink.tally().documents >= logs.lines)
+            tally = sink.tally()
+        if fault := cost.failure or tally.faults(logs.lines, logs.numbered):
+            return fault
+        first, last = tally.first - cost.began, tally.last - cost.began
+        return Run(logs.lines, last, cost.cpu, cost.peak, first, tally.wire_bytes, tally.body_bytes)
+
+    def _to_node(self, peer: Peer, program: str, logs: Logs, setting: Setting) -> Run | str:
+        assert self._node is not None
+        job = self._job(logs, self._node, setting)
+        index = f"logs-neuroflow.*-{job.target}" if peer.name == OURS else job.target
+        client = connect(Settings(hosts=[self._node]))
+        arrived = _seldom(lambda: _count(client, index) >= logs.lines)
+        cost = self._run(peer, peer.set_up(program, job), job, arrived)
+        found = _count(client, index)
+        _delete(client, job.target)
+        if fault := cost.failure or (f"the node has {found:,} lines" if found != logs.lines else ""):
+            return fault
+        return Run(logs.lines, cost.ended - cost.began, cost.cpu, cost.peak)
+
+    def _ready_to_node(self, kept: Path, logs: Logs, setting: Setting) -> Run | str:
+        assert self._node is not None
+        job = self._job(logs, self._node, setting)
+        client = connect(Settings(hosts=[self._node]))
+        install(client)
+        command = [sys.executable, "-m", "tests.bench.ready", self._node, job.target, str(kept)]
+        cost = run(command, job.folder / "output", None, self._patience(logs))
+        _delete(client, job.target)
+        return cost.failure or Run(logs.lines, cost.ended - cost.began, cost.cpu, cost.peak)
+
+    def _run(self, peer: Peer, command: list[str], job: Job, arrived: Callable[[], bool]) -> Cost:
+        cost = run(command, job.folder / "output", None if peer.ends else arrived, self._patience(job.logs))
+        shutil.rmtree(job.folder)
+        return cost
+
+    def _patience(self, logs: Logs) -> float:
+        return 60 + logs.lines / SLOWEST
+
+
+def _seldom(look: Callable[[], bool], every: float = 0.5) -> Callable[[], bool]:
+    """Looks once in so many seconds, since a look costs the node something, and answers no in between."""
+    next_at = time.monotonic()
+
+    def looked() -> bool:
+        nonlocal next_at
+        if time.monotonic() < next_at:
+            return False
+        next_at = time.monotonic() + every
+        return look()
+
+    return looked
+
+
+def _count(client: Elasticsearch, index: str) -> int:
+    try:
+        client.indices.refresh(index=index)
+        return int(client.count(index=index)["count"])
+    except ApiError:
+        return 0  # it is not there yet
+
+
+def _delete(client: Elasticsearch, name: str) -> None:
+    """What one run left on the node; the test distribution can't delete data streams."""
+    with contextlib.suppress(BadRequestError):
+        client.options(ignore_status=404).indices.delete_data_stream(name=f"logs-neuroflow.*-{name}")
+    for index in (name, f"neuroflow-runs-{name}"):
+        client.indices.delete(index=index, ignore_unavailable=True)
+
+
+def _machine() -> dict[str, Any]:
+    model = next((line for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "").partition(": ")[2]
+    return {
+        "processor": model,
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "kernel": platform.release(),
+        "load_average": os.getloadavg()[0],
+    }
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+
+
+def options_of(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """What is asked for; from the command line unless given."""
+    options = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    options.add_argument("--lines", type=int, default=200_000, help="lines of one run (default: 200000)")
+    options.add_argument("--rounds", type=int, default=3, help="runs of each peer (default: 3)")
+    options.add_argument("--case", action="append", choices=CASES, help="only this one; may be repeated")
+    options.add_argument(
+        "--peer", action="append", choices=[peer.name for peer in PEERS], help="only this one; may be repeated"
     )
-    documents = Documents(Shipper(), "0")
-    packer = Packer("bench", documents.common, documents.agent, 5 * 2**20, 5000)
-    splitter = Splitter(0, 2**23)
-    bodies: list[bytes] = []
-    count = 0
-    began = time.process_time()
-    for at in range(0, len(data), CHUNK_BYTES):
-        lines, offsets, cut = splitter.feed(data[at : at + CHUNK_BYTES])
-        records = parse(Block(origin, lines, offsets, cut=cut, final=True, read_at_ns=time.time_ns()))
-        count += len(records.records)
-        for batch in packer.add(records, serialise(documents.of(records))):
-            bodies.append(b"".join(batch.items))
-            compress(bodies[-1])
-    spent = time.process_time() - began
-    bodies.append(b"".join(packer.take().items))
-    return count, spent, bodies
-
-
-def send(client: Elasticsearch, bodies: list[bytes], namespace: str) -> float:
-    """Wall seconds for a plain client, two requests in flight, to send ready-made bodies."""
-    ready = [body.replace(b"app-bench", b"app-" + namespace.encode()) for body in bodies]
-    began = time.perf_counter()
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda body: client.bulk(operations=[body], filter_path="errors"), ready))
-    return time.perf_counter() - began
-
-
-def ship_once(url: str, folder: Path, namespace: str, *, facts: bool = True) -> tuple[float, float, int]:
-    """The whole process: (wall seconds, CPU seconds, peak resident KiB)."""
-    program = ["-m", "shipper.cli.ship"] if facts else ["-c", _WITHOUT_FACTS]
-    config = folder / f"{namespace}.yaml"
-    config.write_text(
-        f"logging: {{log_dir: {folder / 'logs'}}}\nelasticsearch: {{hosts: ['{url}']}}\n"
-        f"shipper: {{state_dir: {folder / namespace}, namespace: {namespace}}}\n"
-    )
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, *program, "--config", str(config), "--once"], stderr=subprocess.DEVNULL
-    )
-    # Not ru_maxrss: that counts the moment before exec, when the child still is this process.
-    peak = 0
-    status_file = Path(f"/proc/{process.pid}/status")
-    while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
-        found = re.search(r"VmHWM:\s+(\d+)", status_file.read_text()) if status_file.exists() else None
-        peak = max(peak, int(found[1]) if found else 0)
-        time.sleep(0.02)
-    wall = time.perf_counter() - began
-    _, status, usage = ended
-    process.returncode = status
-    if status:
-        raise SystemExit(f"neuroflow-ship --once failed with status {status}")
-    return wall, usage.ru_utime + usage.ru_stime, peak
-
-
-def ends_of_stages(client: Elasticsearch, url: str, folder: Path, lines: int, rounds: int) -> None:
-    """Lines that end a stage of another workflow run each, beside a plain client: of few stages, and of many."""
-    for stages_of_a_run in (5, 300):
-        data = stage_ends(lines, stages=stages_of_a_run)
-        (folder / "logs" / "neuroflow.log").write_bytes(data)
-        _, _, bodies = stages(data, "auto")
-        print(f"{lines} ends of stages, {stages_of_a_run} stages, 977 workflow runs")
-        ratios = []
-        for _ in range(rounds):
-            plain = send(client, bodies, f"plain{uuid.uuid4().hex[:8]}")
-            wall, _, peak = ship_once(url, folder, f"ship{uuid.uuid4().hex[:8]}")
-            ratios.append(plain / wall)
-            print(
-                f"  plain client {lines / plain:,.0f}/s; neuroflow-ship --once {lines / wall:,.0f}/s, "
-                f"peak {peak / 1024:.0f} MiB; ratio {plain / wall:.2f}"
-            )
-        print(f"median ratio {statistics.median(ratios):.2f}")
-
-
-def with_and_without_facts(url: str, folder: Path, name: str, data: bytes, rounds: int) -> None:
-    """What run documents cost in CPU seconds of the process and in bytes sent."""
-    count = data.count(b"\n")
-    (folder / "logs" / "neuroflow.log").write_bytes(data)
-    print(f"{count} {name}")
-    relay = Relay(url)
-    costs = []
-    for _ in range(rounds):
-        spent, sent = [], []
-        for facts in (False, True):
-            before = relay.asked
-            _, cpu, _ = ship_once(relay.url, folder, f"ship{uuid.uuid4().hex[:8]}", facts=facts)
-            spent.append(cpu)
-            sent.append(relay.asked - before)
-        costs.append(spent[1] / spent[0])
-        print(
-            f"  CPU seconds {spent[0]:.2f} without run documents, {spent[1]:.2f} with them: {costs[-1]:.2f} times; "
-            f"MB sent {sent[0] / 10**6:.1f} and {sent[1] / 10**6:.1f}: {sent[1] / sent[0]:.2f} times"
-        )
-    relay.close()
-    print(f"median {statistics.median(costs):.2f} times the CPU")
+    options.add_argument("--delay-ms", type=int, default=0, help="the sink waits so long before each answer")
+    options.add_argument("--no-node", action="store_true", help="only to the sink")
+    options.add_argument("--json", type=Path, help="write all figures to this file as well")
+    return options.parse_args(arguments)
 
 
 def main() -> None:
     """Measure and print."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--lines", type=int, default=200_000)
-    options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--stage-lines", type=int, default=200_000, help="ends of stages, for run documents")
-    options.add_argument("--mixed-lines", type=int, default=1_000_000, help="a quarter of them of stages")
-    asked = options.parse_args()
-    gc.freeze()
-    gc.set_threshold(200_000, 20, 100)  # as the sidecar does
-    data = structlog_lines(asked.lines)
-    print(f"{asked.lines} structlog lines of {len(data) // asked.lines} bytes")
-    kinds: list[tuple[str, Format, bytes]] = [
-        ("structlog JSON", "auto", data),
-        ("structlog JSON, every line a turn of a run", "auto", structlog_turns(60_000)),
-        ("Celery", "celery", celery_lines(60_000)),
-        ("console", "celery", console_lines(60_000)),
-        ("per-session", "console", session_lines(60_000)),
-    ]
-    for name, line_format, some in kinds:
-        stages(some[: len(some) // 10], line_format)
-        count, spent, _ = stages(some, line_format)
-        print(f"  before the network, {name}: {count / spent:,.0f} lines per CPU-second")
-    _, _, bodies = stages(data, "auto")
-    with tempfile.TemporaryDirectory() as name, running_node(say=print) as node:
-        folder = Path(name)
-        (folder / "logs").mkdir()
-        (folder / "logs" / "neuroflow.log").write_bytes(data)
-        client = connect(ElasticsearchSettings(hosts=[node.url]))
-        install(client)
-        send(client, bodies, f"warm{uuid.uuid4().hex[:8]}")
-        ratios = []
-        for _ in range(asked.rounds):
-            plain = send(client, bodies, f"plain{uuid.uuid4().hex[:8]}")
-            wall, cpu, peak = ship_once(node.url, folder, f"ship{uuid.uuid4().hex[:8]}")
-            ratios.append(plain / wall)
-            print(
-                f"  plain client {asked.lines / plain:,.0f}/s; neuroflow-ship --once {asked.lines / wall:,.0f}/s, "
-                f"{asked.lines / cpu:,.0f} per CPU-second of the whole process, peak {peak / 1024:.0f} MiB; "
-                f"ratio {plain / wall:.2f}"
-            )
-        print(f"median ratio {statistics.median(ratios):.2f}")
-        ends_of_stages(client, node.url, folder, asked.stage_lines, asked.rounds)
-        mixed = stages_in_between(asked.mixed_lines)
-        with_and_without_facts(node.url, folder, "lines, a quarter of them of stages", mixed, asked.rounds)
-        with_and_without_facts(node.url, folder, "lines as the application writes them", data, asked.rounds)
+    asked = options_of()
+    settings = [one for one in SETTINGS if not (asked.case and one.case not in asked.case)]
+    machine = _machine()
+    results: dict[Setting, dict[str, list[Run]]] = {}
+    with ExitStack() as stack:
+        node = None
+        if not asked.no_node:
+            try:
+                node = stack.enter_context(running_node(say=print)).url
+            except NodeError as error:
+                print(f"no real node, so only the sink is measured: {error}")
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="neuroflow-bench-")))
+        bench = Bench(asked, folder, node)
+        print(f"machine: {', '.join(f'{name} {value}' for name, value in machine.items())}")
+        for setting in settings:
+            if setting.node and node is None:
+                continue
+            runs = results[setting] = bench.measure(setting)
+            print(table({name: figures(found) for name, found in runs.items()}), flush=True)
+    rows = {one.name: {name: figures(found) for name, found in runs.items()} for one, runs in results.items()}
+    print(f"\nmedians\n\n{overview(rows)}")
+    if asked.json:
+        about = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine, "lines": asked.lines}
+        found = [
+            {**one._asdict(), "peers": {name: as_json(of_peer) for name, of_peer in runs.items()}}
+            for one, runs in results.items()
+        ]
+        asked.json.write_text(json.dumps({**about, "results": found}, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import argparse
 import copy
 import os
 import statistics
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -26,8 +27,9 @@ from shipper.config import Elasticsearch as ElasticsearchSettings
 from shipper.elastic.client import connect
 from shipper.elastic.templates import install
 from shipper.testnode.node import running_node
-from tests.bench.__main__ import stages
-from tests.bench.lines import structlog_lines
+from tests.bench.cases import Setting, write_logs
+from tests.bench.ready import keep_bodies, ready_bodies
+from tests.bench.sink import sink_command
 
 JSON = {"accept": "application/json", "content-type": "application/json"}
 Change = Callable[[dict[str, Any]], None]
@@ -203,16 +205,20 @@ def measure(client: Elasticsearch, pid: int, bodies: Sequence[bytes], count: int
     return Sample((flushed - before) * 10**6 / count, (merged - before) * 10**6 / count, disk / count)
 
 
-def compare(variants: Sequence[Variant], data: bytes, rounds: int, warm: int) -> dict[str, Cost]:
+def compare(variants: Sequence[Variant], lines: int, rounds: int, warm: int) -> dict[str, Cost]:
     """Measure variants in turn on a node of our own.
 
     Args:
         variants: the first is what the others are compared with.
-        data: structlog lines.
+        lines: documents of a variant in a round.
         rounds: how often each is measured.
         warm: rounds before that.
     """
-    count, _, plain = stages(data, "auto")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        logs = write_logs(folder / "logs", Setting("structlog"), lines)
+        plain = list(ready_bodies(keep_bodies(sink_command(folder, print), logs, folder, "bench")))
+    count = logs.lines
     costs: dict[str, Cost] = {}
     with running_node(own=True, say=print) as node:
         client = connect(ElasticsearchSettings(hosts=[node.url], request_timeout=300))
@@ -262,7 +268,7 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--warm", type=int, default=2, help="rounds before those that count")
     asked = options.parse_args()
-    print(table(compare(VARIANTS, structlog_lines(asked.lines), asked.rounds, asked.warm)))
+    print(table(compare(VARIANTS, asked.lines, asked.rounds, asked.warm)))
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ class Exchange:
         self.params = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         self.body = body
         self.authorization = handler.headers.get("Authorization")
+        self.encoding = handler.headers.get("Content-Encoding")
         self._handler = handler
 
     @property
@@ -158,6 +159,7 @@ class Fake:
         runs: the run documents by id.
         journal: ``METHOD /path`` of every request.
         authorizations: what every bulk request said of who sends it.
+        encodings: how the body of every bulk request was compressed; None: it was not.
         bulks: the ids of every bulk request.
         together: the most bulk requests that were under way at once.
         largest: the largest body, unpacked, bytes.
@@ -179,6 +181,7 @@ class Fake:
         self.runs: dict[str, dict[str, Any]] = {}
         self.journal: list[str] = []
         self.authorizations: list[str | None] = []
+        self.encodings: list[str | None] = []
         self._certificate = certificate
         self.bulks: list[list[str]] = []
         self.together = 0
@@ -242,6 +245,7 @@ class Fake:
             if bulk:
                 self.bulks.append([name for _, name, _ in one.items])
                 self.authorizations.append(one.authorization)
+                self.encodings.append(one.encoding)
                 self.largest = max(self.largest, len(one.body))
                 self._under_way += 1
                 self.together = max(self.together, self._under_way)

@@ -267,6 +267,13 @@ class Walk:
         self.change(shipper={"batch": {"max_bytes": 100}})
         self._come_one_by_one()
 
+    def _shipper_batch_compress(self) -> None:
+        for compress, encoding in ((True, "gzip"), (False, None), (True, "gzip")):
+            self.change(shipper={"batch": {"compress": compress}})
+            before = len(self.fake.encodings)
+            self.arrives(note="x" * 5000)
+            assert {encoding} == set(self.fake.encodings[before:])
+
     def _come_one_by_one(self) -> None:
         bulks = len(self.fake.bulks)
         lines = [json.dumps({"event": f"{self.reloads}: {number}"}) + "\n" for number in range(3)]

@@ -45,7 +45,7 @@ def test_defaults(loaded: Load) -> None:
         "worker_log_format": None, "worker_task_log_format": None,
         "watch": "auto", "scan_interval": 5, "flush_interval": 1,
         "partial_line_timeout": 5, "max_line_bytes": 1048576, "shutdown_timeout": 30, "fast_path": True,
-        "batch": {"max_bytes": 5242880, "max_events": 5000, "in_flight": 2},
+        "batch": {"max_bytes": 5242880, "max_events": 5000, "in_flight": 2, "compress": True},
         "inputs": [], "exclude": [],
         "redact": {"keys": ["password", "token", "secret", "authorization"], "hash": [], "hash_key": None},
         "telemetry": {"listen": None},

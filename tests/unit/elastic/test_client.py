@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 from elastic_transport import ApiResponseMeta, ConnectionTimeout, HttpHeaders, NodeConfig, TlsError, TransportError
@@ -10,7 +11,7 @@ from elastic_transport import ConnectionError as TransportConnectionError
 from elasticsearch import ApiError
 
 from shipper.config import Elasticsearch
-from shipper.elastic.client import FastGzipNode, compress, connect, explain, is_genuine, reason_of, where
+from shipper.elastic.client import FastGzipNode, PlainNode, compress, connect, explain, is_genuine, reason_of, where
 
 CERTIFICATE = Path(__file__).parents[2] / "conformance" / "certificate.pem"
 SETTINGS = Elasticsearch(hosts=["https://elastic:hunter2@es.lab:9200"], request_timeout=30)
@@ -255,6 +256,25 @@ def test_a_body_is_compressed_once(monkeypatch: pytest.MonkeyPatch, settings: El
     with pytest.raises(TransportConnectionError):
         node.perform_request("POST", "/_bulk", 5000 * b"x")
     assert 5000 * b"x" == gzip.decompress(sent[0])
+    client.close()
+
+
+def test_no_body_is_compressed_where_that_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever its size; the login goes with it all the same."""
+    client = connect(Elasticsearch(hosts=["http://u:p@es:9200"]), compressed=False)
+    (node,) = client.transport.node_pool.all()
+    assert isinstance(node, PlainNode)
+    assert "Basic dTpw" == node.headers["authorization"]
+    sent: list[dict[str, Any]] = []
+
+    def urlopen(*_: object, body: bytes, headers: dict[str, str], **__: object) -> None:
+        sent.append({"body": body, "coding": headers.get("content-encoding")})
+        raise TimeoutError
+
+    monkeypatch.setattr(node.pool, "urlopen", urlopen)
+    with pytest.raises(TransportConnectionError):
+        node.perform_request("POST", "/_bulk", 5000 * b"x")
+    assert [{"body": 5000 * b"x", "coding": None}] == sent
     client.close()
 
 
