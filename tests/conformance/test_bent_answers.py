@@ -159,7 +159,7 @@ class TestBugs:
         """A block that cannot be redacted is logged and not sent, and other logs go on."""
         (harness.logs / "neuroflow.log").write_text(lines(0, 5) + json.dumps({"event": POISON}) + "\n")
         (harness.logs / "workflow.log").write_text(json.dumps({"event": "beside"}) + "\n")
-        command = faulty(harness, "shipper.document.ecs:Documents.of", "given[1].raws", "--once")
+        command = faulty(harness, "shipper.document.ecs:Documents.with_templates", "given[1].raws", "--once")
         code, told = _run(harness, command, lambda: True, once=True)
         assert 3 == code, told
         assert "keeps the lines from byte 0 to" in told

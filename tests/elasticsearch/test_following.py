@@ -91,6 +91,9 @@ class Writer:
         return self.written
 
 
+_READY = "ready "
+
+
 class Reader:
     """``show -f`` as a process, and its output."""
 
@@ -98,6 +101,7 @@ class Reader:
         self.process = bench.start("show", "-f", "--tail", "0", "--format", "ndjson", *args, patience=2 * LONG)
         self.messages: list[str] = []
         self.said: list[str] = []
+        self._ready = threading.Event()
         self._threads = [threading.Thread(target=self._read), threading.Thread(target=self._listen)]
         for thread in self._threads:
             thread.start()
@@ -105,12 +109,25 @@ class Reader:
     def _read(self) -> None:
         assert self.process.stdout is not None
         for text in self.process.stdout:
-            self.messages.append(json.loads(text)["message"])
+            message = json.loads(text)["message"]
+            if message.startswith(_READY):
+                self._ready.set()
+            else:
+                self.messages.append(message)
 
     def _listen(self) -> None:
         assert self.process.stderr is not None
         for text in self.process.stderr:
             self.said.append(text)
+
+    def follows(self, bench: Bench) -> Reader:
+        """Index lines until it prints one: from then on it prints all that come, and not before."""
+        for number in range(LONG):
+            now = (datetime.now(UTC) - START).total_seconds()
+            bench.put("app", line(number, f"{_READY}{number}", created=now, path="/ready.log", generation="ready"))
+            if self._ready.wait(1):
+                return self
+        raise AssertionError(self.said)
 
     def says(self, text: str) -> bool:
         """Whether it prints this on stderr."""
@@ -165,7 +182,7 @@ class TestFollowing:
     def test_through_delays_and_rollovers(self, bench: Bench) -> None:
         """Documents become visible late or after a refresh, in one backing index after another."""
         stream = bench.stream("app")
-        reader = Reader(bench)
+        reader = Reader(bench).follows(bench)
         writer = Writer(bench)
         assert writer.beyond(50)
         for interval in ("5s", "-1", None):
@@ -181,7 +198,7 @@ class TestFollowing:
     @pytest.mark.parametrize("blow", ["stop", "kill"])
     def test_survives_a_restart(self, own_bench: Bench, own: Node, blow: str) -> None:
         """A node that stops and starts is reported once and waited for; no line is missing or repeated."""
-        reader = Reader(own_bench)
+        reader = Reader(own_bench).follows(own_bench)
         writer = Writer(own_bench)
         assert eventually(lambda: len(reader.messages) > 20, LONG)
         for _ in range(2):
