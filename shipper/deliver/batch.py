@@ -1,10 +1,6 @@
 """Documents → bodies of bulk requests, and the spans that each covers.
 
 A batch is bounded by bytes and by count; the sidecar limits its age.
-
-What is the same in every document of a stream (the namespace, the kind of agent, …) is a constant of its mapping.
-The mapping learns the namespace from the first document of an index, so the first document of each stream in a batch
-has it, and the agent's version.
 """
 
 from __future__ import annotations
@@ -14,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from shipper.config import DATASETS, Dataset
+from shipper.config import DATASETS
 from shipper.deliver.serialised import Serialised
 from shipper.document.ids import ids_of
 from shipper.parse.records import Records
@@ -34,7 +30,6 @@ class Batch:
         maybe_sent: ranges (first, last + 1) of items that an earlier run may have sent, in order.
         reread: the same for items that this run may have sent: their file is read again from an earlier position.
         facts: of runs, from its documents.
-        datasets: those of which it has a document.
     """
 
     items: list[bytes] = field(default_factory=list)
@@ -44,7 +39,6 @@ class Batch:
     maybe_sent: list[tuple[int, int]] = field(default_factory=list)
     reread: list[tuple[int, int]] = field(default_factory=list)
     facts: list[EncodedFact] = field(default_factory=list)
-    datasets: set[Dataset] = field(default_factory=set)
 
 
 class Packer:
@@ -52,30 +46,27 @@ class Packer:
 
     Args:
         namespace: of the data streams.
-        common: fields that every document has (host), spliced in as bytes.
-        agent: which sidecar made the documents.
+        common: fields that every document has (host, agent, …), spliced in as bytes.
         max_bytes: of a batch; a larger document is sent alone.
         max_events: of a batch, documents.
     """
 
-    def __init__(
-        self, namespace: str, common: dict[str, Any], agent: dict[str, Any], max_bytes: int, max_events: int
-    ) -> None:
+    def __init__(self, namespace: str, common: dict[str, Any], max_bytes: int, max_events: int) -> None:
         self._max_bytes = max_bytes
         self._max_events = max_events
-        self._heads = {
-            dataset: b'{"create":{"_index":' + orjson.dumps(f"logs-neuroflow.{dataset}-{namespace}") + b',"_id":"'
-            for dataset in DATASETS
-        }
-        self._tail = b"," + orjson.dumps(common)[1:] + b"\n"
-        first = {"agent": agent, "data_stream": {"namespace": namespace}}
-        self._first_tail = b"," + orjson.dumps(first)[1:] + b"\n"
+        self._heads = {}
+        self._tails = {}
+        for dataset in DATASETS:
+            stream = {"type": "logs", "dataset": f"neuroflow.{dataset}", "namespace": namespace}
+            index = f"logs-neuroflow.{dataset}-{namespace}"
+            self._heads[dataset] = b'{"create":{"_index":' + orjson.dumps(index) + b',"_id":"'
+            self._tails[dataset] = b"," + orjson.dumps({**common, "data_stream": stream})[1:] + b"\n"
         self.batch = Batch()
 
     def add(self, records: Records, serialised: Serialised, *, maybe_sent: bool = False) -> list[Batch]:
         """Add a block's documents, which may have been sent before; gives the batches that became full."""
         origin = records.block.origin
-        head, tail, first_tail = self._heads[origin.dataset], self._tail, self._first_tail
+        head, tail = self._heads[origin.dataset], self._tails[origin.dataset]
         items = [
             b"".join((head, _id, b'"}}\n', body[:-1], tail))
             for _id, body in zip(
@@ -88,9 +79,6 @@ class Packer:
         block = records.block
         start = block.offsets[0]
         while first < count:
-            if origin.dataset not in self.batch.datasets and not items[first].endswith(first_tail):
-                items[first] = items[first].removesuffix(b"}\n") + first_tail
-                sizes[first] = len(items[first])
             last = self._fit(sizes, first)
             if last == first:
                 full.append(self.take())
@@ -105,7 +93,6 @@ class Packer:
                 there = len(self.batch.items)
                 ranges = self.batch.reread if origin.restarts else self.batch.maybe_sent
                 ranges.append((there, there + last - first))
-            self.batch.datasets.add(origin.dataset)
             self.batch.items += items[first:last]
             self.batch.raws += records.raws[first:last]
             self.batch.size += sum(sizes[first:last])

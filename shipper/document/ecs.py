@@ -36,6 +36,7 @@ from shipper.taxonomy import event_fields
 Document = dict[str, Any]
 Suspects = Callable[[bytes], bool]
 """Whether a line may contain something to redact."""
+ECS_VERSION = "8.17.0"
 
 # Larger numbers are names: dates, numbers from a scanner.
 _MIN_NAME_NUMBER = 10**7
@@ -56,7 +57,6 @@ class Documents:
 
     Attributes:
         common: what all documents have in common; ``of`` leaves it out.
-        agent: which sidecar made them.  The first document of a request has it: enough to see each host's version.
         shapes: known shapes of lines; None where every line is parsed.
     """
 
@@ -77,8 +77,11 @@ class Documents:
         self.runs = runs or RunContext()
         self._redactor = redactor or Redactor(settings.redact)
         self._last_assumed_ns = 0
-        self.common: Document = {"host": {"name": settings.host}}
-        self.agent: Document = {"version": version}
+        self.common: Document = {
+            "host": {"name": settings.host},
+            "agent": {"type": "neuroflow-ship", "version": version},
+            "ecs": {"version": ECS_VERSION},
+        }
         self.shapes: Shapes | None = None
         # Ids that are hashed differ from those in the line.
         if facts is not None and settings.fast_path and not self._redactor.hashes:

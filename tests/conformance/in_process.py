@@ -138,7 +138,7 @@ class InProcess(Harness):
 
     def _found(self, dataset: str) -> list[dict[str, Any]]:
         wanted = f"neuroflow.{dataset}"
-        return [one for one in self.stream.documents if dataset == "*" or one["event"]["dataset"] == wanted]
+        return [one for one in self.stream.documents if dataset == "*" or one["data_stream"]["dataset"] == wanted]
 
     def _work(self) -> None:
         for _ in range(TURNS):

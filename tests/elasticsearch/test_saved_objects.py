@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from elasticsearch import Elasticsearch
 
-from shipper.elastic.templates import capabilities_of
 from shipper.kibana.objects.rules import rules
 from shipper.testnode.node import Node
 from shipper.views.hits import flat
@@ -38,11 +37,7 @@ class Reader:
 
     def __init__(self, es: Elasticsearch, namespace: str) -> None:
         self._es = es
-        chosen: dict[str, Any] = {"match_phrase": {"data_stream.namespace": namespace}}
-        if "constant_keyword" in capabilities_of(es).missing_types:
-            # Here only the first document of a request has its namespace; the stream's name has it as well.
-            chosen = {"bool": {"should": [chosen, {"wildcard": {"_index": f".ds-logs-*-{namespace}-*"}}]}}
-        self._chosen = [chosen]
+        self._chosen = [{"match_phrase": {"data_stream.namespace": namespace}}]
 
     def hits(self, view: View, *filters: dict[str, Any]) -> list[dict[str, Any]]:
         """What a view's search lists."""

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import accumulate, pairwise
 
 import orjson
@@ -53,7 +52,7 @@ def test_batches_are_bounded_and_spans_have_no_gap(
     blocks: list[tuple[bytes, list[str]]], max_bytes: int, max_events: int
 ) -> None:
     """Batches contain everything in order within their bounds; spans adjoin, with valid checkpoint hashes."""
-    packer = Packer("default", {"host": {"name": "h"}}, {"version": "1"}, max_bytes, max_events)
+    packer = Packer("default", {"agent": {"type": "t"}}, max_bytes, max_events)
     files = dict.fromkeys(NAMES, b"")
     batches: list[Batch] = []
     expected: list[bytes] = []
@@ -83,7 +82,7 @@ def test_batches_are_bounded_and_spans_have_no_gap(
 @given(max_events=st.integers(1, 5))
 def test_parser_state_travels_with_its_span(max_events: int) -> None:
     """A span has the parser state after its last record; the block's last span has that of the block's end."""
-    packer = Packer("default", {"host": {"name": "h"}}, {"version": "1"}, 10**6, max_events)
+    packer = Packer("default", {}, 10**6, max_events)
     records = records_of(NAMES[0], b"1\n2\n3\n4\n5\n", 0)
     batches = [*packer.add(records, documents_of(records)), packer.take()]
     spans = [span for batch in batches for span in batch.spans]
@@ -94,44 +93,22 @@ def test_parser_state_travels_with_its_span(max_events: int) -> None:
 
 
 def test_items_are_bulk_lines() -> None:
-    """An item is an action and a document on one line each, with common fields."""
-    packer = Packer("lab", {"host": {"name": "h"}}, {"version": "1"}, 10**6, 10)
+    """Each item is an action and a document on one line each, with the common fields and the stream's name."""
+    packer = Packer("lab", {"host": {"name": "h"}}, 10**6, 10)
     records = records_of(NAMES[0], b"one\ntwo\n", 0)
     packer.add(records, documents_of(records))
-    _, item = packer.take().items
-    action, document, rest = item.split(b"\n")
-    assert {"_index": "logs-neuroflow.app-lab", "_id": ids_of(NAMES[0], [4], [b"two"])[0].decode()} == orjson.loads(
-        action
-    )["create"]
-    assert {"message": "two", "host": {"name": "h"}} == orjson.loads(document)
-    assert b"" == rest
-
-
-@given(count=st.integers(1, 7), max_events=st.integers(1, 3), max_bytes=st.sampled_from([1, 400, 10**6]))
-def test_first_document_of_a_stream_names_namespace_and_version(count: int, max_events: int, max_bytes: int) -> None:
-    """In every batch the first document of each stream does, and no other."""
-    packer = Packer("lab", {"host": {"name": "h"}}, {"version": "1"}, max_bytes, max_events)
-    batches: list[Batch] = []
-    for number in range(2):
-        records = records_of(NAMES[number], b"line\n" * count, 0)
-        records.block.origin = replace(records.block.origin, dataset=("app", "workflow")[number])
-        batches += packer.add(records, documents_of(records))
-    batches.append(packer.take())
-    for batch in batches:
-        met = set()
-        for item in batch.items:
-            action, document = map(orjson.loads, item.splitlines())
-            rest = {key: document[key] for key in document if key not in ("message", "host")}
-            stream = action["create"]["_index"]
-            wanted = {} if stream in met else {"agent": {"version": "1"}, "data_stream": {"namespace": "lab"}}
-            assert wanted == rest
-            met.add(stream)
-    assert 2 * count == sum(len(batch.items) for batch in batches)
+    stream = {"type": "logs", "dataset": "neuroflow.app", "namespace": "lab"}
+    items = packer.take().items
+    for item, text, _id in zip(items, ("one", "two"), ids_of(NAMES[0], [0, 4], [b"one", b"two"]), strict=True):
+        action, document, rest = item.split(b"\n")
+        assert {"create": {"_index": "logs-neuroflow.app-lab", "_id": _id.decode()}} == orjson.loads(action)
+        assert {"message": text, "host": {"name": "h"}, "data_stream": stream} == orjson.loads(document)
+        assert b"" == rest
 
 
 def test_blank_lines_move_the_cursor() -> None:
     """Blank lines give a span without documents, in order."""
-    packer = Packer("default", {"host": {"name": "h"}}, {"version": "1"}, 10**6, 10)
+    packer = Packer("default", {}, 10**6, 10)
     assert [] == packer.add(records_of(NAMES[0], b"\n \n", 0), Serialised([], []))
     batch = packer.take()
     assert ([], [(0, 3)]) == (batch.items, [(span.start, span.end) for span in batch.spans])
@@ -139,7 +116,7 @@ def test_blank_lines_move_the_cursor() -> None:
 
 def test_cut_lines_prove_nothing() -> None:
     """After a cut line the checkpoint hash covers only the bytes behind it, or none."""
-    packer = Packer("default", {"host": {"name": "h"}}, {"version": "1"}, 10**6, 10)
+    packer = Packer("default", {}, 10**6, 10)
     records = records_of(NAMES[0], b"cut\nwhole\n", 0)
     records.block.offsets = [0, 1000, 1006]
     records.starts, records.end = [0, 1000], 1006

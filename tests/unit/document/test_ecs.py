@@ -33,9 +33,12 @@ def extra(line: bytes) -> Any:
 
 
 def test_what_all_documents_have_in_common() -> None:
-    """The host, which is in one common object, not in each document; what never differs is in the mapping."""
-    assert {"host": {"name": "node-1"}} == maker().common
-    assert {"version": "1.2.3"} == maker().agent
+    """Host, agent and ECS version are in one common object."""
+    assert {
+        "host": {"name": "node-1"},
+        "agent": {"type": "neuroflow-ship", "version": "1.2.3"},
+        "ecs": {"version": "8.17.0"},
+    } == maker().common
 
 
 @pytest.mark.parametrize(
