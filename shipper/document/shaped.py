@@ -144,7 +144,7 @@ class ShapedDocuments:
         if template is None:
             self._miss(lines, shape)
             return None
-        given = [*values, start, self._created]
+        given = [*values, str(start), self._created]
         if plan.duration is not None:
             given[plan.duration] = duration = nanoseconds(values[plan.duration])
             if not duration:
@@ -170,8 +170,10 @@ class ShapedDocuments:
         if bound is None:
             texts = dict(enumerate(self._place.texts()[1:], len(values) + 3))
             bound = self._bound[id(template)] = template.document.bound(texts)
-        text, pick = bound
-        return (text % pick(given)).encode()
+        parts, pick = bound
+        parts = parts.copy()
+        parts[1::2] = pick(given)
+        return "".join(parts).encode()
 
     def _id_text(
         self, lines: _Lines, values: tuple[str, ...], template: Template, moment: str, named: _IdText | None
