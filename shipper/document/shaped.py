@@ -32,7 +32,8 @@ from shipper.parse.timestamps import from_ns
 
 MAX_TEMPLATES = 64
 """Templates of one shape."""
-_MAX_ALL_TEMPLATES = 1024
+MAX_ALL_TEMPLATES = 1024
+"""Templates that are held at a time."""
 _MAX_ID_TEXTS = 2048
 # A shape is forgotten when so many of its lines had no template while fewer than four times as many were read.
 _MISSES = 1000
@@ -100,8 +101,8 @@ class ShapedDocuments:
         self._count = self._templates = self._id_texts = 0
         self._place = Place("", b"", "", 0)
         self._created = ""
-        # Templates with what all documents of the place have in common.
-        self._bound: dict[int, Format] = {}
+        # By the identity of a template, which the entry keeps alive: what all documents of the place have in common.
+        self._bound: dict[int, tuple[Template, Format]] = {}
 
     def enter(self, place: Place) -> None:
         """From now on lines come from this place."""
@@ -169,8 +170,8 @@ class ShapedDocuments:
         bound = self._bound.get(id(template))
         if bound is None:
             texts = dict(enumerate(self._place.texts()[1:], len(values) + 3))
-            bound = self._bound[id(template)] = template.document.bound(texts)
-        parts, pick = bound
+            bound = self._bound[id(template)] = template, template.document.bound(texts)
+        parts, pick = bound[1]
         parts = parts.copy()
         parts[1::2] = pick(given)
         return "".join(parts).encode()
@@ -238,9 +239,14 @@ class ShapedDocuments:
 
     def _learn(self, plan: Plan, line: Shaped, start: int) -> Template | None:
         """The template of a line with new constants; None where there is none."""
-        if len(plan.templates) >= MAX_TEMPLATES or self._templates >= _MAX_ALL_TEMPLATES:
+        if len(plan.templates) >= MAX_TEMPLATES:
             return None
         self._templates += 1
+        if self._templates > MAX_ALL_TEMPLATES:
+            # The application changed: learn again from what it writes now.
+            self._templates = 1
+            self._known.clear()
+            self._bound.clear()
         template = template_of(plan, line, start, self._place, self._make, self._facts, self._suspects)
         plan.templates[plan.constants(line[1])] = template
         return template

@@ -17,6 +17,7 @@ from typing import Any
 MAX_LINE_BYTES = 4096
 """Longer lines have no shape."""
 MAX_SHAPES = 128
+"""Shapes that are held at a time, forgotten ones included."""
 MAX_KEYS = 24
 _MAX_COUNTED = 2000
 _DATE = (
@@ -118,12 +119,7 @@ class Shapes:
     def learn(self, line: bytes, record: dict[str, Any]) -> None:
         """Take note of a line that had to be parsed; lines like it get a shape if there are many."""
         self._parsed += 1
-        if (
-            self._parsed % self.sampled
-            or len(line) > MAX_LINE_BYTES
-            or len(record) > MAX_KEYS
-            or self._count >= MAX_SHAPES
-        ):
+        if self._parsed % self.sampled or len(line) > MAX_LINE_BYTES or len(record) > MAX_KEYS:
             return
         spaced = b'": ' in line
         kind = (spaced, *record, *map(type, record.values()))
@@ -132,6 +128,11 @@ class Shapes:
             text = line.decode("latin-1")
             shape = shape_of(record, spaced=spaced)
             if shape is not None and shape.match(text) is not None:
+                if self._count >= MAX_SHAPES:
+                    # The application changed: learn again from what it writes now.
+                    self._by_quotes.clear()
+                    self._sightings.clear()
+                    self._count = 0
                 self._by_quotes.setdefault(text.count('"'), []).append(shape)
                 self._count += 1
             else:

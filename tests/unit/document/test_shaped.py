@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from shipper.config import Redact, Shipper
 from shipper.deliver.serialised import serialise
 from shipper.document.ecs import Documents
-from shipper.document.shaped import MAX_TEMPLATES
+from shipper.document.shaped import MAX_ALL_TEMPLATES, MAX_TEMPLATES
 from shipper.parse.dispatch import parse
+from shipper.parse.shapes import MAX_SHAPES
 from shipper.runs.facts import FACTS
 from shipper.tail.block import Block, Origin
 
@@ -236,6 +237,19 @@ def test_a_secret_key_is_redacted() -> None:
     for _ in range(2):
         documents, _, from_templates = made(fast, [line])
         assert ("[redacted]", 0) == (documents[0]["neuroflow"]["extra"]["api_token"], from_templates)
+
+
+def test_an_application_that_changes_is_learned_again() -> None:
+    """More shapes and templates than are held: the oldest are forgotten, and documents stay the same."""
+    fast, usual = Documents(FAST, "1", facts=FACTS), Documents(USUAL, "1")
+    line = '{{"event": "a.b{}", "level": "info", "@timestamp": "2026-03-02T10:00:00.000000Z", "key{}": "{}"}}'
+    for number in range(MAX_SHAPES + 2):
+        learn(fast, line.format(0, number, "x").encode())
+        lines = [line.format(event, number, event).encode() for event in range(MAX_TEMPLATES)]
+        documents, _, from_templates = made(fast, lines)
+        assert made(usual, lines)[0] == documents
+        assert MAX_TEMPLATES == from_templates
+    assert number * MAX_TEMPLATES > MAX_ALL_TEMPLATES
 
 
 def test_free_text_gives_its_shape_up() -> None:
