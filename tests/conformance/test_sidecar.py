@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from shipper import __version__
+from shipper.document.ecs import ECS_VERSION
 from tests.conformance.harness import Harness, alive
 
 pytestmark = pytest.mark.in_process
@@ -44,6 +46,21 @@ class TestSidecar:
         assert expected(20) == harness.messages("app")
         counters = harness.status()["counters"]
         assert (counters["read"], counters["acknowledged"]) == (20, 20)
+
+    @pytest.mark.program
+    def test_each_document_has_its_agent_and_stream(self, harness: Harness) -> None:
+        """The fields that are the same in all documents of a stream are in each, wherever in a request it is."""
+        for name in ("neuroflow.log", "workflow.log"):
+            write(harness.logs / name, 0, 3)
+        run = harness.once()
+        assert 0 == run.returncode, run.stderr
+        for dataset in ("app", "workflow"):
+            same = {
+                "agent": {"type": "neuroflow-ship", "version": __version__},
+                "ecs": {"version": ECS_VERSION},
+                "data_stream": {"type": "logs", "dataset": f"neuroflow.{dataset}", "namespace": harness.namespace},
+            }
+            assert 3 * [same] == [{key: one.get(key) for key in same} for one in harness.documents(dataset)]
 
     @pytest.mark.program
     def test_waits_for_a_directory_that_is_not_there_yet(self, harness: Harness) -> None:
