@@ -91,6 +91,6 @@ def test_many_facts_come_in_portions() -> None:
     for _ in range(2):
         gathered.add(told(*(of_stage(number % 1000, f"{number // 1000:0100d}") for number in range(20_000))))
     portions = list(gathered.portions())
-    assert 2 <= len(portions) <= 8
+    assert 2 <= len(portions) <= 32
     assert 1000 == sum(map(len, portions)) == len(set().union(*portions))
     assert {20} == {len(facts) for portion in portions for facts in portion.values()}
