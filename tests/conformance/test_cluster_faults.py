@@ -55,7 +55,7 @@ class TestWholeRequest:
             (401, "rejects the credentials (401): check api_key or username and password"),
             (
                 403,
-                "refuses this (403): the API key lacks a privilege; reason: an_exception: because; waiting",
+                "refuses this (403): the API key lacks a privilege; reason: an_exception: because; retrying until",
             ),
             (404, "answered 404: an_exception: because; installing the index templates again"),
         ],
