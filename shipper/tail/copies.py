@@ -86,5 +86,7 @@ class Copies:
             # A log that begins like another is read as soon as it differs.
             if alike and sure and (proven or (aside and not resting)):
                 self.known[file.key] = Copy(generation, file.size, file.mtime_ns, proven)
+                if proven:
+                    generation.has_copy(view, size)
                 return True
         return False

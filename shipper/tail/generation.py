@@ -8,20 +8,30 @@ from typing import NamedTuple
 from shipper.tail import samples
 from shipper.tail.block import Origin
 from shipper.tail.file_content import FileView
-from shipper.tail.fingerprint import FINGERPRINT_BYTES, Expected, checkpoint_hash_of, continues, hash_of
+from shipper.tail.fingerprint import (
+    CHECKPOINT_BYTES,
+    FINGERPRINT_BYTES,
+    Expected,
+    checkpoint_hash_of,
+    continues,
+    hash_of,
+)
 from shipper.tail.found_files import Found, shown
 from shipper.tail.held_lines import FlushPoints
 from shipper.tail.log_file import MovedError
 from shipper.tail.progress import Span
 from shipper.tail.reader import Reader
 from shipper.tail.rotation_names import is_packed
-from shipper.tail.state.checkpoint import Checkpoint
+from shipper.tail.state.checkpoint import START, Checkpoint
 from shipper.tail.state.rows import Cursor, LastSeen
+from shipper.tail.utf16 import encoding_of
 from shipper.tail.waiting_since import ENDLESS, Growth
 
 # How far before the last matching sample whole lines are looked for, bytes, and how many there must be.
 _LINES_WITHIN = 2**20
 _MIN_LINES = 4
+# So much of a line tells whether it begins a record; a longer object counts as one that may not.
+_LINE_BYTES = 64 * 1024
 
 
 class Met(NamedTuple):
@@ -99,6 +109,11 @@ class Generation:
         return self._reader is not None and self._reader.waiting
 
     @property
+    def settled(self) -> bool:
+        """Whether everything that was read is acknowledged."""
+        return not self.waiting and self.position == self.cursor.offset
+
+    @property
     def position(self) -> int:
         """How far it was read."""
         return self._reader.position if self._reader else self.cursor.offset
@@ -151,12 +166,7 @@ class Generation:
         fingerprint = expected.fingerprint
         if fingerprint.length <= kept and hash_of(view.read(0, fingerprint.length)) != fingerprint:
             return False
-        first = max(0, kept - _LINES_WITHIN)
-        sure = view.read(first, kept - first)
-        sure = sure[: sure.rfind(b"\n") + 1]
-        while sure and view.read(first + len(sure), 1) in {b" ", b"\t"}:
-            # Inside a record: read from its beginning it gets the id that it had.
-            sure = sure[: sure.rfind(b"\n", 0, -1) + 1]
+        first, sure = _whole_records(view, kept, _is_indented)
         if sure.count(b"\n") < _MIN_LINES:
             return False  # a few lines may be how every generation begins
         cursor = self.cursor
@@ -170,6 +180,41 @@ class Generation:
             cursor.flush_points = (*(point for point in cursor.flush_points if point < size), size)
         cursor.checkpoint = cursor.checkpoint._replace(samples=samples.measure(cursor.offset, view.read))
         return True
+
+    def has_copy(self, view: FileView, size: int) -> None:
+        """Remember that this file repeats its first ``size`` bytes."""
+        before = view.read(max(0, size - CHECKPOINT_BYTES), min(size, CHECKPOINT_BYTES))
+        checkpoint = self.cursor.checkpoint
+        self.cursor.checkpoint = checkpoint._replace(samples=samples.at_end_of_copy(checkpoint.samples, size, before))
+        if self._reader is not None:
+            self._reader.samples = samples.at_end_of_copy(self._reader.samples, size, before)
+
+    def copied_length(
+        self, view: FileView, size: int, continues_record: Callable[[bytes], bool] | None = None
+    ) -> int:
+        """How much of a file that ends before the position is surely a copy of what was read, up to a record's end.
+
+        Args:
+            view: into the file.
+            size: of the file, bytes.
+            continues_record: whether a line may be within a record, as the file's format decides.
+        """
+        kept = samples.matching_length(self._samples, size, view.read)
+        if kept == size:
+            return size
+        copied = samples.copy_end(samples.up_to(self._samples, kept))
+        pure = kept == samples.last_offset(samples.up_to(self._samples, size))
+        if not (pure and samples.is_truncation(kept, self.position, pure=pure)):
+            return copied
+        first, sure = _whole_records(view, kept, continues_record or _is_indented)
+        return max(copied, first + len(sure)) if sure else copied
+
+    def go_back_to(self, view: FileView, offset: int) -> None:
+        """Go on in a file that ends before the position, from an offset that precedes it; all must be settled."""
+        before = view.read(max(0, offset - CHECKPOINT_BYTES), min(offset, CHECKPOINT_BYTES))
+        self.cursor.fingerprint = hash_of(view.read(0, FINGERPRINT_BYTES))
+        checkpoint = self.cursor.checkpoint._replace(offset=offset, hash=checkpoint_hash_of(before))
+        self.restart(checkpoint if offset else START)
 
     def was_rewritten_in(self, view: FileView) -> bool:
         """Whether a file with the same beginning, and the same bytes before the position, differs in between."""
@@ -285,3 +330,24 @@ class Generation:
         else:
             reader.file.gone = True
         return reader
+
+
+def _is_indented(line: bytes) -> bool:
+    return line[:1] in {b" ", b"\t"}
+
+
+def _whole_records(view: FileView, end: int, continues_record: Callable[[bytes], bool]) -> tuple[int, bytes]:
+    """The last whole records before an offset, and where they begin; none of UTF-16.
+
+    Behind them a record begins: read from there, it gets the id that it had.
+    """
+    if encoding_of(view.read(0, CHECKPOINT_BYTES)):
+        return 0, b""
+    first = max(0, end - _LINES_WITHIN)
+    lines = view.read(first, end - first)
+    lines = lines[: lines.rfind(b"\n") + 1]
+    following = view.read(first + len(lines), _LINE_BYTES).partition(b"\n")[0]
+    while lines and continues_record(following):
+        start = lines.rfind(b"\n", 0, -1) + 1
+        lines, following = lines[:start], lines[start:-1]
+    return first, lines

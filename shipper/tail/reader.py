@@ -91,6 +91,10 @@ class Reader:
         """The content samples of what was read."""
         return self._position.samples
 
+    @samples.setter
+    def samples(self, samples: bytes) -> None:
+        self._position.samples = samples
+
     @property
     def idle(self) -> bool:
         """Whether nothing is open and nothing held back: another reader could go on from here."""

@@ -31,6 +31,7 @@ def _grid() -> list[int]:
 
 
 _GRID = _grid()
+_ON_GRID = frozenset(_GRID)
 
 
 def extended(samples: bytes, start: int, before: bytes, data: bytes) -> bytes:
@@ -54,7 +55,27 @@ def extended(samples: bytes, start: int, before: bytes, data: bytes) -> bytes:
         for place in _GRID[first:last]
         if place + shift >= min(place, CHECKPOINT_BYTES)  # after a restart few of the bytes before are known
     )
-    return b"".join(sample for sample in _each(samples) if _place(sample) >= lowest) + new
+    kept = [one for one in _each(samples) if _place(one) >= lowest or _place(one) not in _ON_GRID]
+    return b"".join(sorted(kept + _each(new)))
+
+
+def at_end_of_copy(samples: bytes, end: int, before: bytes) -> bytes:
+    """The samples with one at the end of a copy, instead of that of an earlier copy.
+
+    It proves the whole copy, also after what came behind it was read and the copy is all that is left.
+
+    Args:
+        samples: those so far.
+        end: length of the copy in bytes.
+        before: the bytes before it, ``CHECKPOINT_BYTES`` or all.
+    """
+    others = [one for one in _each(samples) if _place(one) in _ON_GRID and _place(one) != end]
+    return b"".join(sorted([*others, end.to_bytes(_PLACE, "big") + _digest(before)]))
+
+
+def copy_end(samples: bytes) -> int:
+    """Where the last known copy ends; 0 for none."""
+    return max((_place(one) for one in _each(samples) if _place(one) not in _ON_GRID), default=0)
 
 
 def measure(offset: int, read: Read) -> bytes:

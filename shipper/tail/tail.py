@@ -82,7 +82,9 @@ class Tail:
         self._once = once
         self._ranks = {source: rank for rank, source in enumerate(sources)}
         self._scanner = Scanner(sources, exclude, warn, clock.wall_ns)
-        self._generations = Generations(cursors, host=host, keep=longest * KEEP_FACTOR, warn=warn, conceal=conceal)
+        self._generations = Generations(
+            cursors, host=host, keep=longest * KEEP_FACTOR, warn=warn, conceal=conceal, framing=framing
+        )
         self._generations.looked_at = looked_at
         self._active: dict[bytes, Generation] = {}
         self.dirty: set[bytes] = set()

@@ -14,20 +14,18 @@ from shipper.tail.copies import Copies, Copy
 from shipper.tail.file_access import FileAccess
 from shipper.tail.file_content import FileView
 from shipper.tail.fingerprint import (
-    CHECKPOINT_BYTES,
     FINGERPRINT_BYTES,
-    checkpoint_hash_of,
     first_line_of,
     hash_of,
     repeats,
 )
 from shipper.tail.found_files import Found
+from shipper.tail.framing import Framing
 from shipper.tail.generation import Generation, Met, Truncated
 from shipper.tail.generation_table import GenerationTable, Key
 from shipper.tail.matching import Matcher
 from shipper.tail.resting import Resting
 from shipper.tail.rotation_names import age_of, aged
-from shipper.tail.state.checkpoint import START
 from shipper.tail.state.path_hashing import Conceal, plain
 from shipper.tail.state.rows import Cursor, LastSeen
 
@@ -66,6 +64,7 @@ class Generations:
         warn: called with a sentence for the sidecar's log.
         open_view: opens a file's content.
         conceal: what stands for a path in cursors that come from the store.
+        framing: how the formats delimit records.
     """
 
     def __init__(
@@ -77,11 +76,13 @@ class Generations:
         warn: Callable[[str], None],
         open_view: Callable[..., FileView] = FileView,
         conceal: Conceal = plain,
+        framing: Framing | None = None,
     ) -> None:
         self._host = host
         self._keep = keep
         self._warn = warn
         self._open_view = open_view
+        self._framing = framing
         self.access = FileAccess(open_view, warn)
         self._table = GenerationTable(conceal)
         self._copies = Copies(self._table, self.access)
@@ -144,10 +145,9 @@ class Generations:
         for memory in (self._copies.known, self._nameless, self._met):
             for key in memory.keys() - present:
                 del memory[key]
-        strangers = [
-            file for file in files
-            if not (self._at_home(file) or not (file.size or file.compressed) or self._copies.knows(file))
-        ]  # fmt: skip
+        homeless = [file for file in files if not self._at_home(file)]
+        # Only now: whether a copy's original still is where it was is known.
+        strangers = [file for file in homeless if (file.size or file.compressed) and not self._copies.knows(file)]
         for file in strangers:
             self._met.setdefault(file.key, self._scan.number)
         # Oldest first, and files that continue a generation before new ones: a renamed file has to find its
@@ -241,9 +241,11 @@ class Generations:
                 self.access.report_cut_off(file, view)
             return True
         last = self._copies.known.pop(file.key, None)
-        if self._is_spent(view, file, last) or self._copies.takes(
-            view, file, head, last, patience, self._met[file.key]
-        ):
+        if self._is_spent(view, file, last):
+            return True
+        if self._copies.takes(view, file, head, last, patience, self._met[file.key]):
+            if (copy := self._copies.known.get(file.key)) is not None and copy.proven:
+                self.dirty.add(copy.of.cursor.id)  # what proves it is stored
             return True
         if not (self._was_copied(view, file, head) or self._was_cut(view, file, head)):
             self._begin(view, file, head, now, patience)
@@ -259,16 +261,18 @@ class Generations:
         if (last.size, last.mtime_ns) != (file.size, file.mtime_ns):
             return False
         generation = last.of
-        if generation.waiting:
-            self.access.renamed_meanwhile = True  # flush what it holds back first
+        if not self._is_settled(generation):
             self._copies.known[file.key] = last
             return True
-        size = view.size(generation.position)
-        generation.cursor.fingerprint = hash_of(view.read(0, FINGERPRINT_BYTES))
-        before = checkpoint_hash_of(view.read(max(0, size - CHECKPOINT_BYTES), CHECKPOINT_BYTES))
-        generation.restart(generation.cursor.checkpoint._replace(offset=size, hash=before))
+        generation.go_back_to(view, view.size(generation.position))
         self._attach(generation, file, view)
         return True
+
+    def _is_settled(self, generation: Generation) -> bool:
+        """Whether all that was read of a generation is acknowledged; until then it can't be set back."""
+        if generation.waiting:
+            self.access.renamed_meanwhile = True  # flush what it holds back first
+        return generation.settled
 
     def _was_copied(self, view: FileView, file: Found, head: bytes) -> bool:
         """Whether a rotated file that a generation was found in is only a copy of this one."""
@@ -295,6 +299,7 @@ class Generations:
                 size = other.size(length + 1)
                 proven = repeats(size, other.read, length, view.read)
             if proven and size >= FINGERPRINT_BYTES and generation.continues_in(view):
+                generation.has_copy(view, size)
                 self._attach(generation, file, view)
                 self._copies.known[copy.key] = Copy(generation, copy.size, copy.mtime_ns, proven=True)
                 return True
@@ -304,20 +309,24 @@ class Generations:
         """Whether a rotated file begins like a generation without a file, but ends before its position.
 
         Either the copy lacks lines that were written between copying and truncating, or it is another generation that
-        begins alike.  As that is undecidable it is read again under the same name: lines that were indexed are
-        recognised by their ids, others are indexed.
+        begins alike.  What content samples do not prove is read again under the same name: lines that were indexed
+        are recognised by their ids, others are indexed.  What they prove is not: how its records were delimited
+        depended also on when their lines came, and on the rotation before.
         """
         if len(head) < FINGERPRINT_BYTES:
             return False
+        framing, line_format = self._framing, file.source.format
+        orphan = (lambda line: framing.orphan(line, line_format)) if framing is not None else None
         for generation in self._table.earlier(file):
             if generation.found is None and generation.cursor.fingerprint == hash_of(head):
-                if view.size(generation.position) >= generation.position:
+                size = view.size(generation.position)
+                if size >= generation.position:
                     continue
-                if generation.waiting:
-                    self.access.renamed_meanwhile = True  # flush what it holds back first
-                    return True
-                generation.restart(START)
-                self._attach(generation, file, view)
+                if self._is_settled(generation):
+                    # Of a pipeline's log each line is a record, and two attempts may print nearly the same.
+                    copied = generation.copied_length(view, size, orphan) if line_format != "pipeline" else 0
+                    generation.go_back_to(view, copied)
+                    self._attach(generation, file, view)
                 return True
         return False
 

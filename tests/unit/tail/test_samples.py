@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from shipper.tail import samples
@@ -73,6 +73,20 @@ def test_below_keeps_what_is_acknowledged() -> None:
     taken = samples_of(content(10_000), 1000)
     assert samples.last_offset(samples.up_to(taken, 6000)) <= 6000 < samples.last_offset(taken)
     assert samples.last_offset(b"") == 0
+
+
+@given(st.integers(300, 20_000), st.floats(0.02, 1.5), st.floats(1.0, 5.0))
+def test_end_of_a_copy_is_remembered(length: int, part: float, grown: float) -> None:
+    """A copy matches up to its very end, however much was read before it was seen and after."""
+    end, data = int(length * part), content(int(length * grown) + length)
+    taken = samples.at_end_of_copy(samples_of(data[:length], 777), 17, data[:17])
+    taken = samples.at_end_of_copy(taken, end, data[max(0, end - CHECKPOINT_BYTES) : end])
+    for start in range(length, len(data), 777):
+        taken = samples.extended(taken, start, data[:start], data[start : start + 777])
+    assume(samples.copy_end(taken) > 0)  # the few places that other samples have are no copy's
+    assert end == samples.copy_end(taken)
+    assert end == samples.matching_length(samples.up_to(taken, end), end, reader_of(data))
+    assert samples.last_offset(taken) == samples.matching_length(taken, len(data), reader_of(data))
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from shipper.tail.generation import Generation
 from shipper.tail.log_file import MovedError
 from shipper.tail.reader import RewrittenError
 from shipper.tail.scanner import Scanner
+from shipper.tail.state.checkpoint import Checkpoint
 from shipper.tail.state.path_hashing import Conceal, plain
 from shipper.tail.state.store import Cursor
 from shipper.tail.tracker import Generations
@@ -85,7 +86,7 @@ class Logs:
         self.generations.observe(self.listed(self.scanner.scan()), self.now, self.patience)
 
     def read(self) -> list[bytes]:
-        """Read every file to its end; gives the new lines."""
+        """Read every file to its end; gives the new lines, which count as acknowledged."""
         before = len(self.out)
         for generation in list(self.generations):
             if generation.found is None and generation.reader.file.view is None:
@@ -98,6 +99,8 @@ class Logs:
                 self.generations.rewritten(generation)
             except MovedError:
                 continue
+            reader = generation.reader
+            generation.cursor.checkpoint = Checkpoint(reader.position, reader.checkpoint_hash, "", reader.samples)
         return [line for _, _, line in self.out[before:]]
 
     def step(self) -> bytes:
