@@ -129,4 +129,7 @@ def followed(
     shipping = harness.shipping(when)
     log.write(count)
     shipping.shipped(log.expected, log.dataset)
+    if when == "killed":
+        # Its position is saved some milliseconds after its documents are in the index.
+        assert harness.eventually(lambda: not any(one["lag_bytes"] for one in harness.status()["files"]))
     return log, shipping
