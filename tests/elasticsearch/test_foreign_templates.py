@@ -236,7 +236,7 @@ def test_component_of_somebody_is_named(lab: Lab) -> None:
     lab.put("component_template", name, {"template": {"mappings": {"dynamic": True}}})
     check = lab.ship("check")
     assert 1 == check.exit_code
-    assert f"look at {name}" in check.output
+    assert f"correct {name}" in check.output
     lab.put("component_template", name, {"template": {"settings": {"index": {"refresh_interval": "9s"}}}})
     assert 0 == lab.ship("check").exit_code
 
