@@ -35,7 +35,7 @@ MAX_WHOLE_DIGITS = 7
 _MAX_FACT_CHARS, _MAX_IDENTITY_CHARS = 1024, 128
 
 Values = Sequence[Any]
-Pick = Callable[[Values], tuple[Any, ...]]
+Pick = Callable[[Values], Any]
 Make = Callable[[dict[str, Any], "Place", int], dict[str, Any]]
 """Takes a record, its place and its offset; gives its document, made the usual way without context of runs."""
 RunFact = tuple[str, str | None, bytes]
@@ -333,10 +333,11 @@ def _text_of(text: str, markers: dict[str, int]) -> Text:
 
 
 def _picking(indices: list[int]) -> Pick:
-    """What picks the values with these indices, as a tuple."""
+    """What picks the values with these indices from a tuple, as a tuple, or from a list, as a sequence."""
     if len(indices) > 1:
         return itemgetter(*indices)
-    return lambda values: tuple([values[index] for index in indices])
+    first = indices[0] if indices else 0
+    return itemgetter(slice(first, first + len(indices)))
 
 
 def _names_session(session: str | None) -> bool:
