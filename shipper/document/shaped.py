@@ -138,6 +138,11 @@ class ShapedDocuments:
             self._shapes.forget(shape)
             return None
         plan = lines.plan
+        given = [*values, str(start), self._created]
+        if plan.duration is not None:
+            given[plan.duration] = duration = nanoseconds(values[plan.duration])
+            if not duration:
+                return None
         try:
             template = plan.templates[plan.constants(values)]
         except KeyError:
@@ -145,11 +150,6 @@ class ShapedDocuments:
         if template is None:
             self._miss(lines, shape)
             return None
-        given = [*values, str(start), self._created]
-        if plan.duration is not None:
-            given[plan.duration] = duration = nanoseconds(values[plan.duration])
-            if not duration:
-                return None
         if plan.fields:
             ids, moment = plan.ids(values), values[plan.stamp]
             named = lines.id_texts.get(ids)

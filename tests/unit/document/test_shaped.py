@@ -239,6 +239,16 @@ def test_a_secret_key_is_redacted() -> None:
         assert ("[redacted]", 0) == (documents[0]["neuroflow"]["extra"]["api_token"], from_templates)
 
 
+def test_a_duration_that_is_none() -> None:
+    """A negative duration goes the usual way, also where its line is the first with its constants."""
+    fast, usual = Documents(FAST, "1", facts=FACTS), Documents(USUAL, "1")
+    line = '{{"event": "a.b", "level": "info", "@timestamp": "2026-03-02T10:00:00.000000Z", "duration": {}}}'
+    learn(fast, line.format(1.5).encode())
+    lines = [line.format(duration).encode() for duration in (-0.5, 12345678.5, 0.25)]
+    documents, _, from_templates = made(fast, lines)
+    assert (made(usual, lines)[0], 1) == (documents, from_templates)
+
+
 def test_an_application_that_changes_is_learned_again() -> None:
     """More shapes and templates than are held: the oldest are forgotten, and documents stay the same."""
     fast, usual = Documents(FAST, "1", facts=FACTS), Documents(USUAL, "1")
