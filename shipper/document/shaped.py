@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import orjson
 
-from shipper.document.bids_labels import LABELS, bids_name
+from shipper.document.bids_labels import LABELS, MAX_LABEL_CHARS, bids_name
 from shipper.document.run_context import FIELDS, Ids, Life, RunContext
 from shipper.document.templates import (
     MAX_WHOLE_DIGITS,
@@ -196,7 +196,7 @@ class ShapedDocuments:
         own: dict[str, str] = {}
         for value, (field, key, kind) in zip(values, lines.plan.fields, strict=True):
             label = LABELS.get(key)
-            if label is None:
+            if label is None or len(value) > MAX_LABEL_CHARS:
                 own[field] = value
             elif kind is str or label.always_name:
                 own[field] = bids_name(value, label)

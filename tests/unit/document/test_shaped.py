@@ -249,6 +249,18 @@ def test_a_duration_that_is_none() -> None:
     assert (made(usual, lines)[0], 1) == (documents, from_templates)
 
 
+def test_a_text_that_is_no_name() -> None:
+    """A text that is too long for a name stays as it is."""
+    fast, usual = Documents(FAST, "1", facts=FACTS), Documents(USUAL, "1")
+    line = '{{"event": "a.b", "level": "info", "@timestamp": "2026-03-02T10:00:00.000000Z", "subject": "{}"}}'
+    learn(fast, line.format("001").encode())
+    lines = [line.format(subject).encode() for subject in ("x" * 300, "001")]
+    documents, _, from_templates = made(fast, lines)
+    assert made(usual, lines)[0] == documents
+    assert "sub-001" == documents[1]["neuroflow"]["subject_id"]
+    assert from_templates
+
+
 def test_an_application_that_changes_is_learned_again() -> None:
     """More shapes and templates than are held: the oldest are forgotten, and documents stay the same."""
     fast, usual = Documents(FAST, "1", facts=FACTS), Documents(USUAL, "1")
