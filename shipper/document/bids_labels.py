@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 # A label is one word; other texts are returned unchanged.
 _WORD = re.compile(r"[\w.+-]+")
-# Database ids count from one; names of digits are padded with zeros, dates, or a scanner's long numbers.
-_MAX_ROW_ID_DIGITS = 7
+MAX_ROW_ID_DIGITS = 7
+"""Database ids count from one; names of digits are padded with zeros, dates, or a scanner's long numbers."""
 MAX_LABEL_CHARS = 256
 """Longer texts are no labels."""
 
@@ -49,6 +49,6 @@ def bids_name(text: str, label: Label) -> str:
     prefix = label.prefix
     if text.startswith(("sub-", "ses-")) or not _WORD.fullmatch(text):
         return text
-    if not label.always_name and text.isdecimal() and text[0] != "0" and len(text) <= _MAX_ROW_ID_DIGITS:
+    if not label.always_name and text.isdecimal() and text[0] != "0" and len(text) <= MAX_ROW_ID_DIGITS:
         return text
     return prefix + text

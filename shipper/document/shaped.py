@@ -10,10 +10,9 @@ from collections.abc import Callable
 
 import orjson
 
-from shipper.document.bids_labels import LABELS, MAX_LABEL_CHARS, bids_name
+from shipper.document.bids_labels import LABELS, MAX_LABEL_CHARS, MAX_ROW_ID_DIGITS, bids_name
 from shipper.document.run_context import FIELDS, Ids, Life, RunContext
 from shipper.document.templates import (
-    MAX_WHOLE_DIGITS,
     RUN_FIELDS,
     Facts,
     Format,
@@ -44,15 +43,16 @@ class _IdText:
 
     Attributes:
         text: as JSON, those from earlier lines included.
+        own: as JSON, the line's own.
         ids: the line's own, in the order of ``RUN_FIELDS``.
         life: the run's; None if the line names no run.
         known: its ids when the text was made.
     """
 
-    __slots__ = ("ids", "known", "life", "text")
+    __slots__ = ("ids", "known", "life", "own", "text")
 
-    def __init__(self, text: str, ids: Ids, life: Life | None) -> None:
-        self.text, self.ids, self.life = text, ids, life
+    def __init__(self, text: str, own: str, ids: Ids, life: Life | None) -> None:
+        self.text, self.own, self.ids, self.life = text, own, ids, life
         self.known: Ids = life.ids if life is not None else ()
 
 
@@ -188,38 +188,28 @@ class ShapedDocuments:
             moment: its time.
             named: what was made of the same ids before.
         """
-        if named is not None and named.life is not None:
-            run = named.ids[0] or ""
-            self._runs.united(run, named.ids[1:], template.action, moment)
-            if self._runs.only_life(run) is named.life and named.life.ids is named.known:
-                return named
-        own: dict[str, str] = {}
-        for value, (field, key, kind) in zip(values, lines.plan.fields, strict=True):
-            label = LABELS.get(key)
-            if label is None or len(value) > MAX_LABEL_CHARS:
-                own[field] = value
-            elif kind is str or label.always_name:
-                own[field] = bids_name(value, label)
-            elif len(value) > MAX_WHOLE_DIGITS:
+        if named is None:
+            own = self._own_ids(lines.plan, values)
+            if own is None:
                 return None
-            else:
-                own[field] = value
-        text = orjson.dumps(own)[1:-1]
-        if self._suspects(text):
-            return None
-        ids, life = tuple(map(own.get, RUN_FIELDS)), None
+            text, ids = own
+        else:
+            text, ids = named.own, named.ids
+        full, life = text, None
         if lines.plan.has_run:
-            run = own["run_id"]
+            run = ids[0] or ""
             united = self._runs.united(run, ids[1:], template.action, moment)
+            life = self._runs.only_life(run)
+            if named is not None and life is named.life and life is not None and life.ids is named.known:
+                return named
             added = {
                 field: known
-                for field, known in zip(FIELDS, united or (), strict=False)
-                if known is not None and field not in own
+                for field, given, known in zip(FIELDS, ids[1:], united or (), strict=False)
+                if given is None and known is not None
             }
             if added:
-                text += b"," + orjson.dumps({**added, "context": list(added)})[1:-1]
-            life = self._runs.only_life(run)
-        named = _IdText(text.decode(), ids, life)
+                full = f"{text},{orjson.dumps({**added, 'context': list(added)})[1:-1].decode()}"
+        named = _IdText(full, text, ids, life)
         if life is not None or not lines.plan.has_run:
             self._id_texts += 1
             if self._id_texts > _MAX_ID_TEXTS:
@@ -228,6 +218,22 @@ class ShapedDocuments:
                     one.id_texts.clear()
             lines.id_texts[values] = named
         return named
+
+    def _own_ids(self, plan: Plan, values: tuple[str, ...]) -> tuple[str, Ids] | None:
+        """The ids in a line as JSON, and in the order of ``RUN_FIELDS``; None where it has to go the usual way."""
+        own: dict[str, str] = {}
+        for value, (field, key, kind) in zip(values, plan.fields, strict=True):
+            label = LABELS.get(key)
+            if label is None or len(value) > MAX_LABEL_CHARS:
+                own[field] = value
+            elif kind is str or label.always_name:
+                own[field] = bids_name(value, label)
+            elif len(value) > MAX_ROW_ID_DIGITS:
+                return None
+            else:
+                own[field] = value
+        text = orjson.dumps(own)[1:-1]
+        return None if self._suspects(text) else (text.decode(), tuple(map(own.get, RUN_FIELDS)))
 
     def _miss(self, lines: _Lines, shape: Shape) -> None:
         """Count a line without a template."""

@@ -29,8 +29,8 @@ _PREFIXES = frozenset({"sub-", "ses-"})
 _FIRST_NUMBER = 9_100_000
 _SLOT = "@@ids@@"
 _ZEROS = tuple("0" * (9 - digits) for digits in range(10))
-MAX_WHOLE_DIGITS = 7
-"""Of a duration in seconds, which then is exact to the nanosecond, and of a number that is a database id."""
+# Of a duration in seconds, which then is exact to the nanosecond.
+_MAX_WHOLE_DIGITS = 7
 # Longer facts are shortened.
 _MAX_FACT_CHARS, _MAX_IDENTITY_CHARS = 1024, 128
 
@@ -312,7 +312,7 @@ def nanoseconds(seconds: str) -> str:
     whole, _, fraction = seconds.partition(".")
     if whole == "0":
         return str(int(fraction + _ZEROS[len(fraction)]))
-    return f"{whole}{fraction}{_ZEROS[len(fraction)]}" if len(whole) <= MAX_WHOLE_DIGITS and whole[0] != "-" else ""
+    return f"{whole}{fraction}{_ZEROS[len(fraction)]}" if len(whole) <= _MAX_WHOLE_DIGITS and whole[0] != "-" else ""
 
 
 def _field_of(key: str) -> str | None:
