@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.conformance.fake import left
+
 NUMBER = re.compile(rb"seq-(\d+)")
 RUNS = "neuroflow-runs"
 MODULES = [{"name": name} for name in ("mapper-extras", "constant-keyword", "wildcard", "data-streams")]
@@ -139,18 +141,6 @@ def _merged(into: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     return {**into, **both}
 
 
-def _left(found: Any, filters: list[list[str]]) -> Any:
-    """What ``filter_path`` leaves; None for nothing."""
-    if [] in filters:
-        return found
-    if isinstance(found, list):
-        return [kept for one in found if (kept := _left(one, filters)) is not None] or None
-    if not isinstance(found, dict):
-        return None
-    left = {key: _left(value, [one[1:] for one in filters if one[0] in {key, "*"}]) for key, value in found.items()}
-    return {key: value for key, value in left.items() if value is not None} or None
-
-
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -180,7 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
             answer = {"took": 1, "errors": errors, "items": items}
             time.sleep(self.delay)
             if wanted := parse_qs(parts.query).get("filter_path"):
-                answer = _left(answer, [one.split(".") for one in wanted[0].split(",")]) or {}
+                answer = left(answer, [one.split(".") for one in wanted[0].split(",")]) or {}
         elif path.endswith("/_settings") and path.startswith(f"/{RUNS}"):
             answer = {path[1:].partition("/")[0]: {"settings": {"index": {"uuid": "sink"}}}}
         elif answer is None:

@@ -59,7 +59,7 @@ class Exchange:
         if not isinstance(body, str | bytes):
             wanted = self.params.get("filter_path")
             if wanted and status < 300:
-                body = _keep(body, [one.split(".") for one in wanted.split(",")]) or {}
+                body = left(body, [one.split(".") for one in wanted.split(",")]) or {}
             body = json.dumps(body)
         data = body.encode() if isinstance(body, str) else body
         self._handler.send_response(status)
@@ -347,16 +347,21 @@ def _error(status: int, kind: str, reason: str) -> dict[str, Any]:
     return {"status": status, "error": {"type": kind, "reason": reason}}
 
 
-def _keep(node: Any, wanted: list[list[str]]) -> Any:
-    """The part of an answer that ``filter_path`` keeps; None if nothing."""
+def left(node: Any, wanted: list[list[str]]) -> Any:
+    """The part of an answer that ``filter_path`` keeps; None if nothing.
+
+    Args:
+        node: of the answer.
+        wanted: the paths below it, each as its parts.
+    """
     if [] in wanted:
         return node
     if isinstance(node, list):
-        return [kept for one in node if (kept := _keep(one, wanted)) is not None] or None
+        return [kept for one in node if (kept := left(one, wanted)) is not None] or None
     if not isinstance(node, dict):
         return None
-    left = {key: _keep(value, [one[1:] for one in wanted if one[0] in {key, "*"}]) for key, value in node.items()}
-    return {key: value for key, value in left.items() if value is not None} or None
+    parts = {key: left(value, [one[1:] for one in wanted if one[0] in {key, "*"}]) for key, value in node.items()}
+    return {key: value for key, value in parts.items() if value is not None} or None
 
 
 class _Server(ThreadingHTTPServer):
