@@ -378,7 +378,7 @@ def _log_dir(path: Path, document: dict[str, Any]) -> Path:
 
 # YAML reads 0123 as 83 and 12:34 as 754: the original text is lost.
 _YAML_TYPES: dict[type, str] = {int: "a number", float: "a number", bool: "true or false", date: "a date"}
-# Characters that are allowed beside lower-case letters and digits.
+# Other characters that a name may contain.
 _ALLOWED = {"space": "_ and -", "namespace": "_ and . (100 characters at most, the first a letter or a digit)"}
 
 

@@ -29,7 +29,7 @@ def record(head: re.Match[str], first: str, below: str) -> Record:
     stamp, level = head.group("stamp", "console")
     if below:
         return _read({"event": "", "level": level, "timestamp": stamp}, first, below)
-    # Fast path: an event of one word or with padding, and pairs without quotes or brackets.
+    # The usual case: an event of one word or with padding, and pairs without quotes or brackets.
     if first[29:31] == "  ":
         event, tail = first[:30].rstrip(), first[31:]
     else:

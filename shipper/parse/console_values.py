@@ -33,7 +33,7 @@ Pairs = list[tuple[str, str]]
 
 
 def read_plain(tail: str, record: dict[str, object]) -> bool:
-    """Fast path: add pairs without quotes or brackets to the record; False if there are others."""
+    """The usual case: add pairs without quotes or brackets to the record; False if there are others."""
     if "'" in tail or '"' in tail or "[" in tail or "(" in tail or "{" in tail or "<" in tail or "\t" in tail:
         return False
     for token in tail.split(" "):

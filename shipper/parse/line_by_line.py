@@ -105,7 +105,7 @@ def read(
                     index = _take_shaped(out, index, stop, shapes)
                 continue
         elif first in usual and not of_audit and index + 1 < stop and line[-1:] != b"\r" and index not in cut:
-            # Fast path: a line with a prefix, followed by a line that cannot continue it.
+            # The usual case: a line with a prefix, and a next line that begins another record.
             if next_index == index:
                 text, head = next_text, next_head
             else:

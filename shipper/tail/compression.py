@@ -13,7 +13,7 @@ import zlib
 # So many bytes tell what a file is.
 HEAD = 512
 # The most that unpacking one xz file may take, bytes: its writer chooses, and `xz -9` needs 65 MiB.
-MOST_MEMORY = 100 * 2**20
+MAX_MEMORY = 100 * 2**20
 _GZIP = 31  # zlib's word for: a gzip member, any window
 _XZ = b"\xfd7zXZ\0"
 # What the ones that are read begin with.
@@ -86,7 +86,7 @@ class Gzip:
         """The next of the content, so many bytes at most; ``rest`` is to be given again, or follows the member.
 
         Raises:
-            Exception: one of ``DAMAGE``: what was given is damaged, or unpacking it needs more than ``MOST_MEMORY``.
+            Exception: one of ``DAMAGE``: what was given is damaged, or unpacking it needs more than ``MAX_MEMORY``.
         """
         content = self.engine.decompress(packed, most)
         self.rest = self.engine.unused_data if self.engine.eof else self.engine.unconsumed_tail
@@ -130,7 +130,7 @@ def unpacker(packed: bytes) -> Unpacker | None:
     if packed.startswith(_BZIP2):
         return Buffering("bzip2", bz2.BZ2Decompressor())
     if packed.startswith((_XZ, _LZMA)):
-        return Buffering("xz", lzma.LZMADecompressor(memlimit=MOST_MEMORY))
+        return Buffering("xz", lzma.LZMADecompressor(memlimit=MAX_MEMORY))
     return Gzip()
 
 

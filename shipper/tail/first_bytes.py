@@ -13,7 +13,7 @@ from typing import TypeVar
 from shipper.tail.compression import HEAD, is_packed, says_log, unreadable
 
 # So many judgements are remembered; beyond that all of them are made again.
-_MOST_KEPT = 20_000
+_MAX_KEPT = 20_000
 Judged = TypeVar("Judged")
 # By device and inode: size and time of the last change then, and the judgement.
 _Known = dict[tuple[int, int], tuple[tuple[int, int], Judged]]
@@ -61,7 +61,7 @@ def _judged(
                 head = file.read(HEAD)
         except OSError:
             return unread
-        if len(known) >= _MOST_KEPT:
+        if len(known) >= _MAX_KEPT:
             known.clear()
         found = known[key] = state, judge(head)
     return found[1]

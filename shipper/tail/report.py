@@ -25,7 +25,7 @@ from shipper.tail.waiting_since import ENDLESS
 
 _PIECE = 2**20
 # Where only the damage of compressed files is asked for, so much of each is unpacked, bytes.
-_MOST_UNPACKED = 2**26
+_MAX_UNPACKED = 2**26
 
 
 def report(
@@ -84,7 +84,7 @@ def not_read(
     generations = _matched(state_dir, remembered(state_dir)[0], files, host, conceal)
     whole = {path: (why, True) for path, why in {**generations.access.empty, **generations.access.refused}.items()}
     found = [(one.found, one.cursor.offset) for one in generations if one.found is not None]
-    parts = {file.path: (trouble, False) for file, at in found if (trouble := _content(file, at, _MOST_UNPACKED)[1])}
+    parts = {file.path: (trouble, False) for file, at in found if (trouble := _content(file, at, _MAX_UNPACKED)[1])}
     return parts | whole
 
 

@@ -25,7 +25,7 @@ from tests.unit.cluster_stand_in import Run, Stream
 # Between two turns of the sidecar, seconds; so many turns are made for each look at the index.
 STEP, TURNS = 0.3, 2
 # So many looks are two minutes of the clock: what has not come by then does not come.
-MOST_LOOKS = 200
+MAX_LOOKS = 200
 
 
 class InProcess(Harness):
@@ -113,7 +113,7 @@ class InProcess(Harness):
 
     def eventually(self, wanted: Callable[[], bool]) -> bool:
         """Whether the condition becomes true while the clock moves by two minutes."""
-        for _ in range(MOST_LOOKS):
+        for _ in range(MAX_LOOKS):
             if wanted():
                 return True
             self._work()

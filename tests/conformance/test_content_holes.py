@@ -12,7 +12,7 @@ from tests.conformance.watched import once_measured, peak_memory
 
 pytestmark = pytest.mark.in_process
 
-MOST_MEMORY = 300 * 2**20
+MAX_MEMORY = 300 * 2**20
 MB = 2**20
 
 
@@ -44,7 +44,7 @@ class TestHole:
         code, memory = once_measured(harness)
         assert code == 0, (harness.folder / "said").read_text()
         assert [("one", megabytes * MB), ("two", megabytes * MB + 4)] == found(harness)
-        assert memory < MOST_MEMORY
+        assert memory < MAX_MEMORY
         append(log, "three\n")
         assert 0 == harness.once().returncode
         assert [("one", megabytes * MB), ("two", megabytes * MB + 4), ("three", megabytes * MB + 8)] == found(harness)
@@ -60,7 +60,7 @@ class TestHole:
         assert code == 0, (harness.folder / "said").read_text()
         end = 8 + megabytes * MB
         assert [("one", 0), ("two", 4), ("three", end), ("four", end + 6)] == found(harness)
-        assert memory < MOST_MEMORY
+        assert memory < MAX_MEMORY
 
     @pytest.mark.program
     def test_while_running(self, harness: Harness, megabytes: int) -> None:
@@ -79,7 +79,7 @@ class TestHole:
         memory = peak_memory(process)
         assert 0 == harness.stop(process)[0]
         assert {"one": 1, "two": 1, "three": 1, "four": 1} == harness.messages("app")
-        assert memory < MOST_MEMORY
+        assert memory < MAX_MEMORY
 
     def test_killed_after_it_was_passed(self, harness: Harness, megabytes: int) -> None:
         """After a kill lines behind the sparse region are there once."""

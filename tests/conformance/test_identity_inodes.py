@@ -12,7 +12,7 @@ from tests.conformance.writers import Log, followed
 
 pytestmark = pytest.mark.in_process
 
-MOST_TRIES = 300
+MAX_TRIES = 300
 
 
 class Inode:
@@ -89,7 +89,7 @@ class TestReusedInode:
     def test_by_the_file_system_itself(self, harness: Harness, when: When) -> None:
         """The file system itself reuses the number."""
         log, shipping = followed(harness, 20, when=when)
-        tried = [log.path.with_name(f"spare-{number}") for number in range(MOST_TRIES)]
+        tried = [log.path.with_name(f"spare-{number}") for number in range(MAX_TRIES)]
         with shipping.meanwhile():
             inode = log.path.stat().st_ino
             log.path.unlink()

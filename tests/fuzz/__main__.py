@@ -21,7 +21,7 @@ from shipper.elastic.client import connect
 from shipper.testnode.node import NodeError, running_node
 from tests.fuzz.trial import Report, trial
 
-_MOST_SHOWN = 20
+_MAX_SHOWN = 20
 
 
 def main() -> int:
@@ -53,7 +53,7 @@ def _show(report: Report) -> None:
     width = max(map(len, report.numbers))
     for name, number in report.numbers.items():
         print(f"  {name:{width}}  {number}")
-    for fault in report.faults[:_MOST_SHOWN]:
+    for fault in report.faults[:_MAX_SHOWN]:
         print(f"FAULT: {fault}")
     print("all is well" if not report.faults else f"{len(report.faults)} faults")
 

@@ -26,7 +26,7 @@ from shipper.tail.splitter import Splitter
 from shipper.tail.state.checkpoint import START
 from tests.decoded_facts import facts_in
 from tests.fuzz.fuzz import Place
-from tests.fuzz.limits import MOST_ID, faults, fields_of_logs, fields_of_runs
+from tests.fuzz.limits import MAX_ID, faults, fields_of_logs, fields_of_runs
 from tests.fuzz.mutations import BYTE_MARK, MARK
 
 NOW = 1_795_437_000 * 10**9
@@ -106,7 +106,7 @@ class Inside:
             kept = orjson.loads(orjson.dumps(facts))
             document = orjson.loads(orjson.dumps(run_document(identity, kept)))
             self._note(faults(document, _RUNS, unmapped=_FACTS), "run document")
-            if len(identity.encode()) > MOST_ID:
+            if len(identity.encode()) > MAX_ID:
                 self._note([f"_id of {len(identity.encode())} bytes"], "run document")
             # Serialised of what the cluster gives back it must be the same, else it would be written for ever.
             if orjson.loads(orjson.dumps(run_document(identity, document["facts"]))) != document:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"
-MOST_TERM = 32_766
+MAX_TERM = 32_766
 """Bytes of one term, Lucene's limit."""
-MOST_ID = 512
+MAX_ID = 512
 """Bytes of an ``_id``."""
 # The only form that every Elasticsearch takes for a date with nanoseconds.
 _STAMP = re.compile(r"(19[7-9]\d|2[01]\d\d|22[0-5]\d|226[0-2])-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|\+00:00)")
@@ -90,7 +90,7 @@ def _is_immense(value: str, term: str, definition: dict[str, Any]) -> bool:
     """Whether a value is below ``ignore_above`` and longer than the longest term."""
     if len(value.encode("utf-16-le")) // 2 > definition.get("ignore_above", 2**31):
         return False
-    return len(term.encode()) > MOST_TERM
+    return len(term.encode()) > MAX_TERM
 
 
 def _flattened(value: Any, definition: dict[str, Any]) -> str | None:

@@ -18,7 +18,7 @@ from tests.conformance.harness import Harness
 from tests.fuzz.fuzz import EXECUTIONS, FuzzRun, write
 from tests.fuzz.verdict import judge, mappings
 
-MOST_MEMORY_KIB = 400 * 1024
+MAX_MEMORY_KIB = 400 * 1024
 # A bound on hanging, not a measure of speed.
 _PATIENCE = 1800.0
 _SHOWN = 5
@@ -126,7 +126,7 @@ def _ship(harness: Harness, report: Report, what: str) -> None:
     for word in ("Traceback", "a bug (", "not kept up to date"):
         if word in text:
             report.faults.append(f"{what}: it said: {text[text.index(word) - 500 :][:2000]}")
-    if most > MOST_MEMORY_KIB:
+    if most > MAX_MEMORY_KIB:
         report.faults.append(f"{what}: it took {most / 1024:.0f} MiB")
 
 

@@ -28,7 +28,7 @@ from shipper.testnode.node import NodeError, running_node
 from tests.conformance.harness import Harness
 from tests.soak.faults import Faults
 from tests.soak.sidecar import Sidecar
-from tests.soak.verdict import MOST_SHOWN, Verdict, copies, judge
+from tests.soak.verdict import MAX_SHOWN, Verdict, copies, judge
 from tests.soak.writers import Celery, Compressed, Log, Pipelines, Renamed, Truncated
 
 NAMESPACE = "soak"
@@ -207,8 +207,8 @@ def _some(numbers: Sequence[int]) -> str:
             spans[-1][1] = number
         else:
             spans.append([number, number])
-    shown = ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in spans[:MOST_SHOWN])
-    return f"{len(numbers)} ({shown}{', …' if len(spans) > MOST_SHOWN else ''})"
+    shown = ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in spans[:MAX_SHOWN])
+    return f"{len(numbers)} ({shown}{', …' if len(spans) > MAX_SHOWN else ''})"
 
 
 if __name__ == "__main__":

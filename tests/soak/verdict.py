@@ -15,7 +15,7 @@ _NUMBERED = re.compile(r"([a-z0-9-]+) #(\d+)\r?")
 _UNNUMBERED = {"=== STDOUT ===", "=== STDERR ===", ""}
 _PAGE = 5000
 # How much is shown of what is wrong.
-MOST_SHOWN = 20
+MAX_SHOWN = 20
 
 
 @dataclass
@@ -47,7 +47,7 @@ def judge(es: Elasticsearch, index: str, written: Mapping[str, int]) -> Verdict:
             counts, number = seen[found[1]], int(found[2])
             counts[number] = min(255, counts[number] + 1)
         elif message not in _UNNUMBERED or document["event"]["dataset"] != "neuroflow.pipeline":
-            if len(verdict.strange) < MOST_SHOWN:
+            if len(verdict.strange) < MAX_SHOWN:
                 verdict.strange[
                     f"{document['log']['file']['path']} @{document['log']['offset']}: {message[:200]!r}"
                 ] += 1

@@ -37,12 +37,12 @@ class KnownIds:
 
     def __init__(self) -> None:
         self.all: set[str] = set()
-        self._owed: set[str] = set()
+        self._unsaved: set[str] = set()
 
     def load(self, db: sqlite3.Connection) -> None:
         """Read what the store holds; what it lacks is written with the next."""
         held = {one for (one,) in db.execute("SELECT id FROM known")}
-        self._owed = self.all - held
+        self._unsaved = self.all - held
         self.all |= held
         self.add(db, ())
 
@@ -50,14 +50,14 @@ class KnownIds:
         """Remember these; if the disk is full they are written with the next."""
         new = set(ids) - self.all
         self.all |= new
-        self._owed |= new
-        if self._owed:
+        self._unsaved |= new
+        if self._unsaved:
             with contextlib.suppress(sqlite3.Error):
-                db.executemany("INSERT OR IGNORE INTO known VALUES (?)", [(one,) for one in sorted(self._owed)])
-                self._owed.clear()
+                db.executemany("INSERT OR IGNORE INTO known VALUES (?)", [(one,) for one in sorted(self._unsaved)])
+                self._unsaved.clear()
 
     def clear(self, db: sqlite3.Connection) -> None:
         """Forget all of them, as they were hashed with another key."""
         db.execute("DELETE FROM known")
         self.all.clear()
-        self._owed.clear()
+        self._unsaved.clear()

@@ -34,12 +34,12 @@ class SideTable:
     def __init__(self, name: str, key: str, usual: float | None) -> None:
         self._name, self._key, self._usual = name, key, usual
         self.all: dict[Any, Any] = {}
-        self._owed: dict[Any, Any] = {}
+        self._unsaved: dict[Any, Any] = {}
 
     def load(self, db: sqlite3.Connection) -> None:
         """Read what the store holds; what it lacks is written with the next."""
         held = dict(db.execute(f"SELECT * FROM {self._name}").fetchall())  # noqa: S608 - a constant name
-        self._owed = {key: value for key, value in self.all.items() if held.get(key) != value}
+        self._unsaved = {key: value for key, value in self.all.items() if held.get(key) != value}
         self.all = {**held, **self.all}
 
     def owe(self, rows: Rows) -> bool:
@@ -47,35 +47,35 @@ class SideTable:
         for key, value in rows:
             if self.all.get(key, self._usual) == value:
                 continue
-            self._owed[key] = value
+            self._unsaved[key] = value
             if value is None:
                 del self.all[key]
             else:
                 self.all[key] = value
-        return bool(self._owed)
+        return bool(self._unsaved)
 
     def write(self, db: sqlite3.Connection) -> None:
         """Write the noted rows in the open transaction; they stay noted until ``written``."""
-        kept = [(key, value) for key, value in self._owed.items() if value is not None]
-        self._delete(db, [key for key, value in self._owed.items() if value is None])
+        kept = [(key, value) for key, value in self._unsaved.items() if value is not None]
+        self._delete(db, [key for key, value in self._unsaved.items() if value is None])
         db.executemany(f"INSERT OR REPLACE INTO {self._name} VALUES (?, ?)", kept)  # noqa: S608 - a constant name
 
     def written(self) -> None:
         """The transaction was committed."""
-        self._owed.clear()
+        self._unsaved.clear()
 
     def forget(self, db: sqlite3.Connection, keys: Collection[Any]) -> None:
         """Remove these rows, outside of a transaction."""
         for key in keys:
             self.all.pop(key, None)
-            self._owed.pop(key, None)
+            self._unsaved.pop(key, None)
         self._delete(db, keys)
 
     def clear(self, db: sqlite3.Connection) -> None:
         """Forget everything."""
         db.execute(f"DELETE FROM {self._name}")  # noqa: S608 - as above
         self.all.clear()
-        self._owed.clear()
+        self._unsaved.clear()
 
     def _delete(self, db: sqlite3.Connection, keys: Iterable[Any]) -> None:
         db.executemany(f"DELETE FROM {self._name} WHERE {self._key} = ?", [(key,) for key in keys])  # noqa: S608 - as above

@@ -59,7 +59,7 @@ class CursorStore:
         self._facts: dict[str, str] = {}
         self.certain = True
         # Rows that could not be written yet: written with the next.
-        self._owed: dict[bytes, tuple[Any, ...]] = {}
+        self._unsaved: dict[bytes, tuple[Any, ...]] = {}
         self._keys: tuple[tuple[int, int], tuple[int, int]] | None = None
         self._in_memory = False
         self._lock: StateLock | None = None
@@ -260,12 +260,12 @@ class CursorStore:
         self._waiting.owe((cursor.id, cursor.waiting_at) for cursor in cursors)
         self._birth.owe((cursor.id, cursor.file.born_ns) for cursor in cursors)
         learns = self._recollection.owe(learned)
-        if not (rows or self._owed or learns):
+        if not (rows or self._unsaved or learns):
             return
-        self._owed |= rows
+        self._unsaved |= rows
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany(INSERT, self._owed.values())
+            self._db.executemany(INSERT, self._unsaved.values())
             self._db.executemany("INSERT OR REPLACE INTO fact VALUES (?, ?)", facts.items())
             for table in self._side_tables:
                 table.write(self._db)
@@ -277,7 +277,7 @@ class CursorStore:
             if not isinstance(error, sqlite3.OperationalError):
                 self._keys = None  # malformed, not full: ``restore`` replaces it
             raise StateError(f"{self.path}: cursors can't be written: {error}") from error
-        self._owed.clear()
+        self._unsaved.clear()
         for table in self._side_tables:
             table.written()
 
@@ -300,7 +300,7 @@ class CursorStore:
         """Remove generations whose files are long gone; on a full disk they stay until the next start."""
         keys = list(ids)
         for key in keys:
-            self._owed.pop(key, None)
+            self._unsaved.pop(key, None)
         with contextlib.suppress(sqlite3.Error):
             self._db.executemany("DELETE FROM generation WHERE id = ?", [(one,) for one in keys])
             self._waiting.forget(self._db, keys)
@@ -336,7 +336,7 @@ class CursorStore:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         with contextlib.suppress(sqlite3.Error):
             self._db.close()
-        if clean and ours and self.certain and not self._owed:
+        if clean and ours and self.certain and not self._unsaved:
             self._seal.put()
         self._unlock()
 

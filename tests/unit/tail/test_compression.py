@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from shipper.tail.compression import MOST_MEMORY, is_packed, unreadable
+from shipper.tail.compression import MAX_MEMORY, is_packed, unreadable
 from shipper.tail.file_content import FileView
 from shipper.tail.reader import Reader
 from tests.unit.shipped import Shipped, app, each, numbers
@@ -152,7 +152,7 @@ def test_a_damaged_bomb(tmp_path: Path, ending: str) -> None:
 def test_an_xz_file_that_wants_too_much_memory(tmp_path: Path) -> None:
     """A file that demands gigabytes counts as damaged, with the reason."""
     path = tmp_path / "packed"
-    filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 2 * MOST_MEMORY}]
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 2 * MAX_MEMORY}]
     path.write_bytes(lzma.compress(b"line\n", filters=filters))
     with closing(FileView(str(path), compressed=True)) as view:
         assert b"" == view.read(0, 10)
