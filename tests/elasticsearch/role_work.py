@@ -48,8 +48,9 @@ class RoleLab(Harness):
 
     def runs(self) -> int:
         """How many run documents there are."""
-        self.es.indices.refresh(index=self.run_index, ignore_unavailable=True)
-        return int(self.es.count(index=self.run_index, ignore_unavailable=True)["count"])
+        quiet = self.es.options(ignore_status=503)  # the index is being created
+        quiet.indices.refresh(index=self.run_index, ignore_unavailable=True)
+        return int(quiet.count(index=self.run_index, ignore_unavailable=True).get("count", 0))
 
     @property
     def run_index(self) -> str:

@@ -70,12 +70,11 @@ class SecuredNode:
 
     def __init__(self, process: ProcessNode, *, stores_roles: bool) -> None:
         self._process = process
-        self._secret = hashed(PASSWORD)
         self.url = process.url
         self.ca = process.config / "ca.pem"
         self.stores_roles = stores_roles
         self._roles: dict[str, Any] = {}
-        self._users: dict[str, str] = {}
+        self._users: dict[str, tuple[str, str]] = {}
 
     def settings(self, user: str, password: str = PASSWORD) -> Settings:
         """The configuration of a user."""
@@ -90,11 +89,12 @@ class SecuredNode:
         self._roles |= roles
         self._write("roles.yml", "".join(f"{name}: {json.dumps(role)}\n" for name, role in self._roles.items()))
 
-    def put_users(self, users: Mapping[str, str]) -> None:
-        """Add users, each with its role, to ``users_roles`` and ``users``."""
-        self._users |= users
-        self._write("users_roles", "".join(f"{role}:{user}\n" for user, role in self._users.items()))
-        self._write("users", "".join(f"{user}:{self._secret}\n" for user in self._users))
+    def put_users(self, users: Mapping[str, str], password: str = PASSWORD) -> None:
+        """Add users, each with its role, to ``users_roles`` and ``users``, or replace them."""
+        secret = hashed(password)
+        self._users |= {user: (role, secret) for user, role in users.items()}
+        self._write("users_roles", "".join(f"{role}:{user}\n" for user, (role, _) in self._users.items()))
+        self._write("users", "".join(f"{user}:{secret}\n" for user, (_, secret) in self._users.items()))
 
     def _write(self, name: str, text: str) -> None:
         path = self._process.config / name
