@@ -12,7 +12,7 @@ from shipper.elastic.roles import put_roles, roles
 from shipper.elastic.templates import install
 from shipper.testnode import container
 from shipper.testnode.node import NodeError
-from tests.elasticsearch.role_work import RoleLab, weaker
+from tests.elasticsearch.role_work import SEES_MODULES, RoleLab, weaker
 from tests.elasticsearch.secured import SecuredNode, secured_node
 
 
@@ -24,8 +24,9 @@ def role_node() -> Iterator[SecuredNode]:
     """
     lesser = {name: role for name, (_, role) in weaker().items()}
     users = {name: name for name in (*roles(), *lesser)}
+    users |= {name: f"{name},sees-modules" for name in users if name.startswith("neuroflow-rebuild-runs")}
     try:
-        with secured_node(lesser, users) as one:
+        with secured_node({**lesser, "sees-modules": SEES_MODULES}, users) as one:
             admin = one.client("admin")
             install(admin)
             if one.stores_roles:

@@ -15,6 +15,11 @@ from tests.conformance.harness import Harness, eventually
 from tests.elasticsearch import lab
 from tests.elasticsearch.secured import PASSWORD, SecuredNode
 
+SEES_MODULES: Role = {"cluster": ["cluster:monitor/nodes/info"]}
+"""What a user needs on the test distribution besides its role, to create an index without the types that it lacks; a
+full one lacks none.
+"""
+
 VIEWS = (
     ["show"], ["pipeline", "2"], ["audit"], ["workflow"], ["workflow", "1"], ["stats"], ["stats", "queue"], ["tasks"],
     ["search", "failed"],

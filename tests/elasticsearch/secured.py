@@ -90,10 +90,11 @@ class SecuredNode:
         self._write("roles.yml", "".join(f"{name}: {json.dumps(role)}\n" for name, role in self._roles.items()))
 
     def put_users(self, users: Mapping[str, str], password: str = PASSWORD) -> None:
-        """Add users, each with its role, to ``users_roles`` and ``users``, or replace them."""
+        """Add users, each with its role or several (``one,other``), to the file realm, or replace them."""
         secret = hashed(password)
-        self._users |= {user: (role, secret) for user, role in users.items()}
-        self._write("users_roles", "".join(f"{role}:{user}\n" for user, (role, _) in self._users.items()))
+        self._users |= {user: (names, secret) for user, names in users.items()}
+        pairs = [(role, user) for user, (names, _) in self._users.items() for role in names.split(",")]
+        self._write("users_roles", "".join(f"{role}:{user}\n" for role, user in pairs))
         self._write("users", "".join(f"{user}:{secret}\n" for user, (_, secret) in self._users.items()))
 
     def _write(self, name: str, text: str) -> None:

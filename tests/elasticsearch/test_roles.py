@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shipper.elastic.roles import roles
-from tests.elasticsearch.role_work import WORK, RoleLab, weaker
+from tests.elasticsearch.role_work import SEES_MODULES, WORK, RoleLab, weaker
 from tests.elasticsearch.secured import SecuredNode
 from tests.pages import roles_of_keys
 
@@ -25,7 +25,8 @@ def role_store(role_node: SecuredNode) -> SecuredNode:
 def key_of(node: SecuredNode, name: str, role: dict[str, Any]) -> str:
     """An API key made as docs/permissions.md says."""
     with node.client("admin") as admin:
-        made = admin.security.create_api_key(name=name, role_descriptors={name: role})
+        descriptors = {name: role, "sees-modules": SEES_MODULES} if name == "neuroflow-rebuild-runs" else {name: role}
+        made = admin.security.create_api_key(name=name, role_descriptors=descriptors)
     return str(made["encoded"])
 
 
