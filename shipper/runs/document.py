@@ -44,9 +44,8 @@ def run_document(identity: str, facts: dict[str, Fact]) -> dict[str, Any]:
     for fact in life:
         latest.update(fact)
     document: dict[str, Any] = {"kind": kind, "service": {"name": "neuroflow"}}
-    for key, value in _MAKE[kind](number, life, latest).items():
-        if value is not None:
-            document[key] = value
+    made = _MAKE[kind](number, life, latest)
+    document.update({key: value for key, value in made.items() if value is not None})
     if "at" in latest:
         first = life[0]["at"] if "at" in life[0] else next(fact["at"] for fact in life if "at" in fact)
         document["@timestamp"] = document["created_at"] = first
