@@ -65,10 +65,11 @@ class FakedHarness(Harness):
         if ask_every is not None:
             code += f"readiness.ASK_EVERY = {ask_every}\n"
         code += "from shipper.cli.ship import main\nmain()"
-        command = [sys.executable, "-c", code, "--config", str(self.config)]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        self._running.append(process)
-        return Running(process)
+        return Running(self.start_code(code))
+
+    def start_code(self, code: str) -> subprocess.Popen[str]:
+        """Start a sidecar by other code than its module, in the harness's folder."""
+        return self.start(command=[sys.executable, "-c", code, "--config", str(self.config)], cwd=self.folder)
 
     def scrape(self) -> dict[tuple[str, tuple[str, ...]], float] | None:
         """The samples of /metrics by name and values of labels; None without an answer."""
