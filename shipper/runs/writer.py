@@ -53,12 +53,14 @@ class Written:
         why: Elasticsearch's reason for the last of these.
         refused: ids of documents that can't be written, with Elasticsearch's reason.
         sent: bytes of all requests.
+        documents: how many were created or replaced, each time counted.
     """
 
     retry: RunFacts = field(default_factory=dict)
     why: Verdict | None = None
     refused: list[tuple[str, Verdict]] = field(default_factory=list)
     sent: int = 0
+    documents: int = 0
 
 
 class _Action(NamedTuple):
@@ -317,7 +319,9 @@ class RunDocuments:
         answer = self._client.perform_request("POST", path, params=_PARAMS, headers=_HEADERS, body=body).body
         for action, wrapped in zip(actions, items_of(answer, len(actions)), strict=True):
             item = inner(wrapped)
-            yield action, item, judge(item)
+            verdict = judge(item)
+            work.written.documents += verdict.outcome is Outcome.ACKNOWLEDGED and item.get("result") != "noop"
+            yield action, item, verdict
 
 
 def _facts_in(source: Any) -> dict[str, Fact]:
