@@ -17,6 +17,7 @@ from shipper.elastic.client import connect
 from shipper.testnode import container
 from shipper.testnode.lifecycle import Say
 from shipper.testnode.node import URL_VARIABLE, Cluster, Node, NodeError, running_cluster, running_node
+from tests.certificates import certificates  # noqa: F401 - a fixture
 from tests.shared_node import KEEPER_VARIABLE, Keeper, PendingNode
 
 # Fixtures that start nodes, and the modules that use them or start some by themselves.  Their tests come one after
