@@ -381,13 +381,14 @@ def load(path: Path, environ: Mapping[str, str] | None = None) -> Config:
         kibana=settings.kibana,
         shipper=settings.shipper.model_copy(update=formats),
         path=path,
-        log_dir=_log_dir(path, document),
+        log_dir=log_dir_of(path, document),
         sections=frozenset(section for section in OUR_SECTIONS if section in document),
         credentials=credentials,
     )
 
 
-def _log_dir(path: Path, document: dict[str, Any]) -> Path:
+def log_dir_of(path: Path, document: Mapping[str, Any]) -> Path:
+    """The application's log directory, from its sections.  Raises: ConfigError: it is no directory's name."""
     for section in ("logging", "paths"):
         part = document.get(section)
         value = part.get("log_dir") if isinstance(part, dict) else None

@@ -18,6 +18,7 @@ from shipper.cli.checking import check_cluster, check_in_force
 from shipper.cli.exit_codes import CLUSTER, INCOMPLETE, OK
 from shipper.cli.failure import Commands, Failure, tell
 from shipper.cli.imports import allow_all_imports, quick_start
+from shipper.cli.init import init
 from shipper.cli.kibana import export, kibana_client, set_up_kibana
 from shipper.cli.parts import dead_letters_of, files_of, is_directory, redactor_of, run_documents_of
 from shipper.credentials import credential_mask
@@ -78,6 +79,7 @@ def setup(context: click.Context, kibana: bool, dry_run: bool) -> None:
 
 
 ship.add_command(export)
+ship.add_command(init)
 
 
 @contextmanager
