@@ -151,6 +151,7 @@ Place = Annotated[
 Hosts = Annotated[
     list[Annotated[str, BeforeValidator(_stripped), AfterValidator(_host)]], BeforeValidator(_one_or_many)
 ]
+Places = Annotated[list[Place], BeforeValidator(_one_or_many)]
 Patterns = Annotated[list[Annotated[str, AfterValidator(_pattern)]], BeforeValidator(_one_or_many)]
 
 
@@ -271,6 +272,7 @@ class Shipper(_Section):
     batch: Batch = Batch()
     inputs: list[Input] = []
     exclude: Texts = []
+    follow_links_to: Places = []
     redact: Redact = Redact()
     telemetry: Telemetry = Telemetry()
 
