@@ -259,13 +259,17 @@ def _value(dice: random.Random, kind: str) -> Any:
     )
 
 
+SINGLE = {"log.file.path", "neuroflow.generation", "log.offset"}
+
+
 def _documents(dice: random.Random, fields: Fields, count: int) -> Iterator[dict[str, Any]]:
     """Documents whose fields have any values of their types."""
     for _ in range(count):
         document: dict[str, Any] = {}
         for name, definition in fields.items():
             if dice.random() < 0.6 and (value := _value(dice, definition["type"])) is not None:
-                document[name] = value
+                # What the lines around a match are grouped by has one value in every document of a sidecar.
+                document[name] = value[0] if name in SINGLE and isinstance(value, list) else value
         yield {**document, "@timestamp": f"{DAY}:{dice.randrange(60):02d}.{dice.randrange(10**9):09d}Z"}
 
 
