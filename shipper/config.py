@@ -160,6 +160,7 @@ Hosts = Annotated[
     BeforeValidator(_one_or_many),
     Field(repr=False),  # a URL may contain a login
 ]
+Places = Annotated[list[Place], BeforeValidator(_one_or_many)]
 Patterns = Annotated[list[Annotated[str, AfterValidator(_pattern)]], BeforeValidator(_one_or_many)]
 
 
@@ -297,6 +298,7 @@ class Shipper(_Section):
     batch: Batch = Batch()
     inputs: list[Input] = []
     exclude: Texts = []
+    follow_links_to: Places = []
     redact: Redact = Redact()
     telemetry: Telemetry = Telemetry()
 

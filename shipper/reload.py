@@ -77,6 +77,7 @@ CHANGES: dict[str, Change] = {
     "shipper.batch.compress": _NOW,
     "shipper.inputs": _NOW,
     "shipper.exclude": _NOW,
+    "shipper.follow_links_to": _NOW,
     "shipper.redact.keys": _RESTART,
     "shipper.redact.hash": _RESTART,  # the state holds paths hashed with the old settings
     "shipper.redact.hash_key": _RESTART,

@@ -22,8 +22,8 @@ from shipper.cli.init import init
 from shipper.cli.kibana import export, kibana_client, set_up_kibana
 from shipper.cli.parts import dead_letters_of, files_of, is_directory, redactor_of, run_documents_of
 from shipper.cli.roles import set_up_roles
-from shipper.credentials import credential_mask
-from shipper.printable import printable
+from shipper.credentials import changed_stream, credential_mask
+from shipper.printable import escaped, printable
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -133,7 +133,7 @@ def status(context: click.Context, as_json: bool) -> None:
             f"{file['lag_bytes']} bytes and {file['lag_seconds']:.0f} s behind"
         )
     for file in state["not_read"]:
-        click.echo(f"not read: {printable(file['path'], lines=False)}: {file['reason']}")
+        click.echo(printable(f"not read: {file['path']}: {file['reason']}", lines=False))
     click.echo(", ".join(f"{name} {value}" for name, value in state["counters"].items()))
     click.echo(f"dead letters {state['dead_letters']}")
 
@@ -247,7 +247,8 @@ def demo() -> None:
 def main() -> None:
     """The console script."""
     quick_start()
-    sys.stdout, sys.stderr = credential_mask.stream(sys.stdout), credential_mask.stream(sys.stderr)
+    sys.stdout = credential_mask.stream(sys.stdout)
+    sys.stderr = changed_stream(credential_mask.stream(sys.stderr), escaped)
     ship(prog_name="neuroflow-ship")
 
 

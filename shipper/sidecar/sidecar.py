@@ -32,7 +32,7 @@ from shipper.tail.clock import Clock
 from shipper.tail.framing import Framing
 from shipper.tail.report import counters_of
 from shipper.tail.scanner import Scanner
-from shipper.tail.sources import sources_of
+from shipper.tail.sources import link_targets, sources_of
 from shipper.tail.state.store import CursorStore
 from shipper.tail.tail import Tail
 from shipper.telemetry import Counters, Gauges, log
@@ -81,6 +81,7 @@ class Sidecar:
             joins=store.fact("seams") or "",
             conceal=self._redactor.conceal,
             looked_at=store.looked_at,
+            link_targets=link_targets(config),
         )
         runs = RunContext(rows=store.recollected())
         documents = Documents(settings, __version__, runs, self._redactor, FACTS)
@@ -248,7 +249,10 @@ class Sidecar:
             if new is None:
                 return False
             settings, sources = new.config.shipper, sources_of(new.config)
-            scanner = Scanner(sources, settings.exclude, lambda text: log.warning("%s", text), self._clock.wall_ns)
+            scanner = Scanner(
+                sources, settings.exclude, lambda text: log.warning("%s", text), self._clock.wall_ns,
+                link_targets(new.config),
+            )  # fmt: skip
             scanner.scan()  # may fail
             documents = Documents(settings, __version__, self._shipping.documents.runs, self._redactor, FACTS)
             packer = _packer(settings, documents)

@@ -61,6 +61,7 @@ class Tail:
         joins: the joins over rotations that an earlier run had under way, as ``joins`` gave them.
         conceal: what stands for a path in the cursors.
         looked_at: when an earlier run last scanned, seconds since the epoch; 0 for never.
+        link_targets: where links may lead, beside the directories of their inputs.
     """
 
     def __init__(
@@ -78,11 +79,12 @@ class Tail:
         joins: str = "",
         conceal: Conceal = plain,
         looked_at: float = 0.0,
+        link_targets: Sequence[str] = (),
     ) -> None:
         self._clock = clock
         self._once = once
         self._ranks = {source: rank for rank, source in enumerate(sources)}
-        self._scanner = Scanner(sources, exclude, warn, clock.wall_ns)
+        self._scanner = Scanner(sources, exclude, warn, clock.wall_ns, link_targets)
         self._generations = Generations(
             cursors, host=host, keep=longest * KEEP_FACTOR, warn=warn, conceal=conceal, framing=framing
         )
