@@ -121,7 +121,7 @@ def status(context: click.Context, as_json: bool) -> None:
     for file in state["files"]:
         click.echo(
             f"{printable(file['path'], lines=False)}: {file['offset']} of {file['size']} bytes acknowledged, "
-            f"{file['lag_bytes']} bytes and {file['lag_seconds']:.0f} s behind"
+            f"{file['lag_bytes']} bytes and {file['lag_seconds']:.0f} s behind{_passed_over(file['passed_over'])}"
         )
     for file in state["not_read"]:
         click.echo(f"not read: {printable(file['path'], lines=False)}: {file['reason']}")
@@ -129,10 +129,15 @@ def status(context: click.Context, as_json: bool) -> None:
     click.echo(f"dead letters {state['dead_letters']}")
 
 
+def _passed_over(count: int) -> str:
+    return f"; the first start passed over {count} bytes" if count else ""
+
+
 @ship.command()
 @click.pass_context
 def check(context: click.Context) -> None:
     """Check configuration, files (which would be read, and from where), cluster and privileges."""
+    from shipper.cli.first_start import first_start
     from shipper.cli.host_name import state_of, warnings_of
     from shipper.tail import report
     from shipper.tail.found_files import shown
@@ -158,6 +163,8 @@ def check(context: click.Context) -> None:
             f"file: {show(file.shown)} ({file.size} bytes, from {offset}): {file.source.format} → "
             f"logs-neuroflow.{file.source.dataset}-{config.shipper.namespace}, matches {show(file.source.pattern)}"
         )
+    if text := first_start(config, files):
+        click.echo(text)
     before = state_of(*report.remembered(config.shipper.state_dir), config.shipper.host)
     for sentence in warnings_of(config, before, lambda: any(file.size for file in files)):
         click.echo(f"warning: {sentence}")
