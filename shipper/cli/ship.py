@@ -59,18 +59,33 @@ def ship(context: click.Context, config: str | None, once: bool, no_setup: bool)
 
 @ship.command()
 @click.option("--kibana", is_flag=True, help="Also install Kibana's data views, searches, dashboards and rules.")
+@click.option(
+    "--retention",
+    "retention",
+    multiple=True,
+    metavar="STREAM=TIME",
+    help="Keep a stream's documents for so long: audit=3650d, app=unlimited.  Can be repeated.",
+)
+@click.option("--apply", is_flag=True, help="Also bring existing data streams to what the templates say.")
+@click.option("--yes", is_flag=True, help="Agree to a shorter retention, which deletes documents.")
 @click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
 @click.pass_context
-def setup(context: click.Context, kibana: bool, dry_run: bool) -> None:
+def setup(
+    context: click.Context, kibana: bool, retention: tuple[str, ...], apply: bool, yes: bool, dry_run: bool
+) -> None:
     """Install the index templates and, with --kibana, Kibana's objects; can be repeated."""
+    from shipper.cli.lifecycle import retentions, set_up_streams
     from shipper.elastic.templates import install
 
     config = _config(context)
+    namespace = config.shipper.namespace
+    wanted = retentions(retention, namespace)
     to_kibana = kibana_client(config) if kibana else None
     with _connected(config) as client:
         for change in install(client, dry_run=dry_run):
             click.echo(f"{change.action:<10} {change.kind} {change.name}")
-        good = check_in_force(client, config)
+        good = set_up_streams(client, namespace, wanted, apply=apply, dry_run=dry_run, yes=yes)
+        good = check_in_force(client, config) and good
     if to_kibana is not None:
         good = set_up_kibana(to_kibana, dry_run=dry_run) and good
     if not good:
@@ -188,13 +203,20 @@ def dead_letters() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.pass_context
 def list_dead(context: click.Context, as_json: bool) -> None:
-    """List dead letters with reason, file and offset."""
+    """List dead letters with reason, file and offset, and what Elasticsearch keeps in failure stores."""
+    from shipper.cli.failure_store import read_failures
+    from shipper.deliver.failure_store import merged
+
     config = _config(context)
-    for letter in dead_letters_of(config, redactor_of(config)):
+    stored = read_failures(config)
+    for letter, only_stored in merged(dead_letters_of(config, redactor_of(config)), stored):
         if as_json:
             click.echo(json.dumps(letter._asdict()))
         else:
-            about = f"{letter.time} {letter.path}:{letter.offset} {letter.status} {letter.kind}: {letter.reason}"
+            place = f" (only in the failure store of {letter.stream})" if only_stored else ""
+            about = (
+                f"{letter.time} {letter.path}:{letter.offset} {letter.status} {letter.kind}: {letter.reason}{place}"
+            )
             click.echo(printable(about, lines=False))
             click.echo(f"    {printable(letter.line[:500], lines=False)}")
 
