@@ -26,7 +26,7 @@ _STARTERS = (
     "tests/conformance/test_three_nodes.py", "tests/elasticsearch/test_absence.py",
     "tests/elasticsearch/test_following.py", "tests/elasticsearch/test_foreign_templates.py",
     "tests/elasticsearch/test_install.py", "tests/elasticsearch/test_lifecycle.py",
-    "tests/elasticsearch/test_node.py",
+    "tests/elasticsearch/test_node.py", "tests/elasticsearch/test_snapshots.py",
     "tests/elasticsearch/test_privileges.py", "tests/kibana/test_kibana.py",
 )  # fmt: skip
 
