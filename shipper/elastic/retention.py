@@ -94,10 +94,10 @@ def plan(client: Elasticsearch, namespace: str, wanted: list[Retention], now_ms:
         custom = f"logs-{one.dataset}@custom"
         found = _custom(client, custom)
         exists = stream(client, name)
-        template = simulated(client, name) or {}
-        usual = (template.get("lifecycle") or {}).get("data_retention")
+        lifecycle = (simulated(client, name) or {}).get("lifecycle")
+        usual = (lifecycle or {}).get("data_retention")
         loses = ""
-        if exists is None and one.dataset == AUDIT and milliseconds(one.keep) < milliseconds(usual):
+        if exists is None and one.dataset == AUDIT and lifecycle and milliseconds(one.keep) < milliseconds(usual):
             loses = f"the audit trail is kept for {one.shown} only, not for {usual or UNLIMITED}"
         if (body := custom_with(found, one.keep)) != found:
             what = f"new data streams keep documents for {one.shown}"

@@ -121,3 +121,4 @@ def test_a_stream_that_ilm_manages(streams: Streams, faked: FakedHarness) -> Non
         assert "wrong" not in done.stdout + done.stderr
     assert [] == streams.sent
     assert f"skipped    {STREAM}: the ILM policy tiers manages it" in done.stdout
+    assert "wrong" not in faked.ask("check").stdout

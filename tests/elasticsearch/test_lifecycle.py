@@ -188,6 +188,28 @@ def test_another_order_comes_with_a_lazy_rollover(es: Elasticsearch, lab: Harnes
     assert "nothing to do" in setup(lab, "--apply").output
 
 
+def test_an_older_sidecar_beside_a_newer_one(es: Elasticsearch, lab: Harness, namespace: str) -> None:
+    """Templates of a later release stay as they are, and --apply brings their fields to a stream."""
+    stream = f"logs-neuroflow.app-{namespace}"
+    put(es, stream)
+    (asset,) = (one for one in assets() if one.name == "neuroflow-ecs")
+    template = adapt(deepcopy(asset.body), capabilities_of(es))["template"]
+    template["mappings"]["properties"]["event"]["properties"]["later"] = {"type": "keyword", "ignore_above": 1024}
+    es.cluster.put_component_template(
+        name=asset.name, template=template, version=9999, meta={"managed_by": "neuroflow-ship", "version": 9999}
+    )
+    try:
+        result = setup(lab, "--apply")
+        assert 0 == result.exit_code, result.output
+        assert ["newer"] == [line.split()[0] for line in about(result, "neuroflow-ecs")]
+        assert [f"done       {stream}: new fields event.later"] == about(result, "event.later")
+        assert 0 == lab.once().returncode
+        (entry,) = es.cluster.get_component_template(name=asset.name)["component_templates"]
+        assert 9999 == entry["component_template"]["version"]
+    finally:
+        es.cluster.put_component_template(name=asset.name, template=template, version=1)
+
+
 def test_a_stream_of_somebody_elses_template_is_left_alone(es: Elasticsearch, lab: Harness, namespace: str) -> None:
     """Where another index template wins, its mapping is not brought to the stream."""
     stream = f"logs-neuroflow.app-{namespace}"
