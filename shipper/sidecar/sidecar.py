@@ -22,6 +22,7 @@ from shipper.reload import KEPT, Reload
 from shipper.runs.facts import FACTS
 from shipper.sidecar import drain, once
 from shipper.sidecar.outbox import Outbox
+from shipper.sidecar.own_documents import OwnDocuments
 from shipper.sidecar.scans import Scans
 from shipper.sidecar.shipping import Shipping
 from shipper.sidecar.state_saver import StateSaver
@@ -34,6 +35,8 @@ from shipper.tail.state.store import CursorStore
 from shipper.tail.tail import Tail
 from shipper.telemetry import Counters, log
 
+# The part of shutdown_timeout for reporting the stop; draining has nine tenths.
+_OWN_PART = 0.05
 # After so many documents memory is returned to the system.
 BURST = 2000
 
@@ -101,6 +104,15 @@ class Sidecar:
             wake=wake,
             stopping=self.stopping,
         )
+        self._own = OwnDocuments(
+            settings,
+            documents.common,
+            sender=sender,
+            tail=self._tail,
+            counters=counters,
+            redactor=self._redactor,
+            clock=self._clock,
+        )
         self._trimmed_at = 0
         self._reload: Callable[[], Reload | None] | None = None
         counters.resume(counters_of({"counters": store.fact("counters") or "{}"}))
@@ -153,11 +165,15 @@ class Sidecar:
 
         ``cover`` takes the directories to watch, at every scan; it gives whether they are watched.
         """
+        if self._settings.telemetry.documents:
+            self._own.begin()
         while not self.stopping.is_set() and not self._sender.broken:
             self._wake.clear()
             if not self.turn(cover) and not self.stopping.is_set():
                 self._sleep()
-        return self.drain()
+        complete = self.drain()
+        self._own.end(0.0 if self._abort else _OWN_PART * self._settings.shutdown_timeout, complete=complete)
+        return complete
 
     def turn(self, cover: Callable[[list[str]], bool]) -> bool:
         """Do what is due now: scan, read, ship, settle; gives whether another turn would find more at once."""
@@ -173,6 +189,7 @@ class Sidecar:
             if self._outbox.filling and now >= self._outbox.flush_due(more=read):
                 self._outbox.flush()
         self._shipping.settle()
+        self._own.report_if_due()
         return read
 
     def drain(self) -> bool:
@@ -199,7 +216,7 @@ class Sidecar:
 
     def _sleep(self) -> None:
         """Wait for a hint, an outcome, or the next thing that is due."""
-        due = self._scans.next_at
+        due = min(self._scans.next_at, self._own.next_at)
         if not self._outbox.blocked:
             due = min(due, self._tail.next_due(self._settings.partial_line_timeout))
             if self._outbox.filling:
@@ -228,6 +245,7 @@ class Sidecar:
         new.switch()
         self._scans.next_at = 0.0
         self._settings, self._shipping.documents = settings, documents
+        self._own.reconfigure(settings, documents.common)
         longest, patience = settings.max_line_bytes, settings.partial_line_timeout
         self._tail.reconfigure(sources, scanner, host=settings.host, longest=longest, patience=patience)
 

@@ -18,6 +18,7 @@ from shipper.tail.framing import Framing
 from shipper.tail.generation import Generation
 from shipper.tail.handles import Handles, limit
 from shipper.tail.holding import Holding
+from shipper.tail.lag import Lag, lags
 from shipper.tail.log_file import DamagedError, MovedError
 from shipper.tail.progress import Progress, Span
 from shipper.tail.read_errors import ReadErrors
@@ -182,6 +183,15 @@ class Tail:
     def unread(self) -> list[str]:
         """The paths of logs and directories that could not be read, or not to their ends."""
         return sorted(self._scanner.unread | self._generations.access.refused.keys() | self._read_errors.paths)
+
+    def not_read(self) -> dict[str, str]:
+        """Why logs and directories are not read, or not to their ends, by path; as ``status`` lists them."""
+        access = self._generations.access
+        return {**self._scanner.omitted, **access.empty, **access.refused, **self._read_errors.reasons}
+
+    def lags(self) -> Iterator[Lag]:
+        """The logs that have something unacknowledged, as of the last scan."""
+        return lags(self._generations)
 
     def forgotten(self) -> list[bytes]:
         """Generations whose files have been gone for longer than ``MEMORY``."""

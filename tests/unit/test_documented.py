@@ -123,9 +123,15 @@ def mapping(*files: str) -> dict[str, str]:
 
 LINES = mapping("component_templates/neuroflow-ecs.json", "component_templates/neuroflow-fields.json")
 RUNS = mapping("index_templates/neuroflow-runs.json")
+OWN = {
+    name: kind for name, kind in mapping("index_templates/logs-neuroflow.sidecar.json").items() if "sidecar." in name
+}
 
 
-@pytest.mark.parametrize(("heading", "fields"), [("Fields of a log document", LINES), ("Run documents", RUNS)])
+@pytest.mark.parametrize(
+    ("heading", "fields"),
+    [("Fields of a log document", LINES), ("Run documents", RUNS), ("Documents of the sidecar itself", OWN)],
+)
 def test_every_field(heading: str, fields: dict[str, str]) -> None:
     """All mapped fields are listed with their types, and no others."""
     text = own_part(DOCS / "formats-and-fields.md", heading)
