@@ -87,7 +87,7 @@ class Sidecar:
             begin=self._tail.begin,
             clock=self._clock.monotonic,
         )
-        self._saver = StateSaver(store, self._tail, runs, counters)
+        self._saver = StateSaver(store, self._tail, runs, counters, self._clock)
         self._scans = Scans(self._tail, store, self._saver, scanned, self._clock.monotonic)
         self.stopping = threading.Event()
         self._abort = False

@@ -308,6 +308,12 @@ def test_every_key_of_scripts() -> None:
     assert list(Letter._fields) == codes(row["Effect"])
     text = section(DOCS / "operations.md", "Is it behind?")
     assert ["path", "offset", "size", "lag_bytes", "lag_seconds"] == [code(row["Key"]) for row in rows(text, "Key")]
+    named = [
+        one for row in rows(text, "Key of the object") for one in codes(row["Key of the object"] + row["Meaning"])
+    ]
+    options = rows(own_part(DOCS / "commands.md", "`neuroflow-ship status`"), "Option")
+    [row] = [one for one in options if "--json" in one["Option"]]
+    assert set(codes(row["Effect"])) <= set(named)
 
 
 def kibana(kind: str) -> set[str]:
