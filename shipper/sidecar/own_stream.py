@@ -6,11 +6,11 @@ cluster does not take.  Nothing here moves a cursor or is counted as a document 
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
-from uuid import uuid4
 
 import orjson
 from elastic_transport import ApiError, TransportError
@@ -54,7 +54,7 @@ class OwnStream:
     """
 
     def __init__(self, connection: Connection, namespace: str) -> None:
-        self.instance = uuid4().hex
+        self.instance = os.urandom(16).hex()
         self.namespace = namespace
         self._connection = connection
         self._lock = threading.Lock()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -131,6 +132,19 @@ class TestWhatIsReported:
         assert eventually(lambda: behind(0))
         assert 0 == sidecar.stop()
         assert 20 == sum(one["neuroflow"]["sidecar"]["acknowledged"] for one in own(fake, "lag"))
+
+    def test_another_configuration(self, reporter: FakedHarness, fake: Fake) -> None:
+        """After SIGHUP they go to the new namespace, under the new host name."""
+        sidecar = reporting(reporter, every=0.1)
+        assert eventually(lambda: bool(own(fake, "lag")))
+        reporter.configure(
+            telemetry={"listen": reporter.listen, "documents": True}, namespace="other", host_name="renamed"
+        )
+        sidecar.process.send_signal(signal.SIGHUP)
+        assert eventually(lambda: "logs-neuroflow.sidecar-other" in fake.streams)
+        assert 0 == sidecar.stop()
+        moved = [one for index in fake.streams["logs-neuroflow.sidecar-other"] for one in index.values()]
+        assert {("renamed", "other")} == {(one["host"]["name"], one["data_stream"]["namespace"]) for one in moved}
 
 
 class TestNothingIsDisturbed:
