@@ -279,9 +279,10 @@ class Redact(_Section):
 
 
 class Telemetry(_Section):
-    """Where counters and health are served, as host:port."""
+    """Where counters and health are served, as host:port; whether the sidecar ships documents of its own."""
 
     listen: Text = None
+    documents: bool = True
 
 
 class Shipper(_Section):

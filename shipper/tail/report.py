@@ -67,6 +67,7 @@ def report(
         "files": sorted(lags, key=lambda one: str(one["path"])),
         "not_read": [{"path": shown(path), "reason": why} for path, why in sorted(unread.items())],
         "counters": counters,
+        "last_acknowledged": facts.get("acknowledged_at") or None,
     }
 
 
