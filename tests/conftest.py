@@ -24,6 +24,7 @@ from tests.shared_node import KEEPER_VARIABLE, Keeper, PendingNode
 _STARTING = {"own", "secured", "three_nodes"}
 _STARTERS = (
     "tests/conformance/test_three_nodes.py", "tests/elasticsearch/test_absence.py",
+    "tests/elasticsearch/test_check.py",
     "tests/elasticsearch/test_following.py", "tests/elasticsearch/test_foreign_templates.py",
     "tests/elasticsearch/test_install.py", "tests/elasticsearch/test_node.py",
     "tests/elasticsearch/test_privileges.py", "tests/kibana/test_kibana.py",

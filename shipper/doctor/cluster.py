@@ -119,8 +119,7 @@ def version_finding(host: str, nodes: Answer, root: Answer | None) -> Finding:
             "version-too-old",
             host,
             f"{host} runs Elasticsearch {versions[0]}, which is older than {OLDEST[0]}.{OLDEST[1]}, the oldest that "
-            f"is "
-            "supported",
+            "is supported",
             "update the cluster",
         )
     return ok("version", host, f"version: Elasticsearch {', '.join(versions)}")
@@ -203,7 +202,8 @@ def cluster_block_findings(host: str, blocks: Any) -> Iterator[Finding]:
             "cluster-read-only",
             host,
             f"{host} takes no writes: cluster.blocks.{set_ones[0]} is set",
-            f"remove it when its cause is gone: PUT /_cluster/settings with cluster.blocks.{set_ones[0]}: null",
+            f"remove it when its cause is gone: PUT /_cluster/settings with cluster.blocks.{set_ones[0]}: null, and "
+            "with nothing else",
         )
 
 

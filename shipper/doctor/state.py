@@ -81,15 +81,15 @@ def state_findings(facts: StateFacts) -> Iterator[Finding]:
             "state-owner",
             place,
             f"{place} belongs to {facts.owner}, and this command runs as {facts.user}",
-            f"run the sidecar always as the same user: what {facts.user} creates there, {facts.owner} may be refused",
+            f"run this command as {facts.owner}: then it sees what the sidecar sees; start the sidecar always as the "
+            "same user",
         )
     if facts.unreadable:
         yield warning(
             "state-unreadable",
             place,
             f"{', '.join(facts.unreadable)}: this user ({facts.user}) may not read it: positions and hosts of "
-            f"earlier "
-            "runs can't be shown, and files are listed as if they were new",
+            "earlier runs can't be shown, and files are listed as if they were new",
             "run this command as the sidecar's user",
         )
     if facts.holder is not None:

@@ -46,16 +46,14 @@ def installed_findings(changes: Sequence[Change], *, may_install: bool) -> Itera
             "templates-missing",
             "templates",
             f"the templates {_some(missing)} are not installed: the sidecar installs them when it starts, unless "
-            f"with "
-            "--no-setup",
+            "with --no-setup",
         )
     elif missing:
         yield error(
             "templates-missing",
             "templates",
             f"the templates {_some(missing)} are not installed, and this key may not install them: documents would "
-            f"be "
-            "refused or mapped wrongly",
+            "be refused or mapped wrongly",
             _SETUP,
         )
     if older:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,16 +42,14 @@ def watch_findings(log_dir: str, directories: int, found: Inotify | None, *, wat
             f"{directories} directories are to be watched, and the kernel allows this user {found.max_watches} "
             f"watches, of which other processes hold {found.watches}: the sidecar polls every scan_interval instead",
             f"raise the limit: `sysctl fs.inotify.max_user_watches={_raised(directories + found.watches)}`, and "
-            f"write "
-            "it into /etc/sysctl.d; or set shipper.watch: poll",
+            "write it into /etc/sysctl.d; or set shipper.watch: poll",
         )
     elif found.instances >= found.max_instances:
         yield warning(
             "inotify-instances",
             log_dir,
             f"other processes of this user hold {found.instances} of the {found.max_instances} inotify instances "
-            f"that "
-            "the kernel allows: the sidecar polls every scan_interval instead",
+            "that the kernel allows: the sidecar polls every scan_interval instead",
             f"raise the limit: `sysctl fs.inotify.max_user_instances={_raised(found.instances + 1)}`, and write it "
             "into /etc/sysctl.d; or set shipper.watch: poll",
         )
@@ -83,6 +82,15 @@ def count_directories(roots: Iterable[str]) -> int:
     return len(seen)
 
 
+def _limit(root: Path, what: str) -> int | None:
+    """The lower of the limit of the machine and that of the user namespace."""
+    found = []
+    for place in (f"sys/fs/inotify/max_user_{what}", f"sys/user/max_inotify_{what}"):
+        with suppress(OSError, ValueError):
+            found.append(int((root / place).read_text()))
+    return min(found, default=None)
+
+
 def inotify_of(uid: int, exclude: Iterable[int] = (), root: Path = Path("/proc")) -> Inotify | None:
     """The limits, and what the processes of a user hold; None where the kernel tells no limits.
 
@@ -91,12 +99,12 @@ def inotify_of(uid: int, exclude: Iterable[int] = (), root: Path = Path("/proc")
         exclude: processes that are not counted: the sidecar itself.
         root: the file system that tells.
     """
-    limits = root / "sys/fs/inotify"
+    max_watches, max_instances = _limit(root, "watches"), _limit(root, "instances")
+    if max_watches is None or max_instances is None:
+        return None
     try:
-        max_watches = int((limits / "max_user_watches").read_text())
-        max_instances = int((limits / "max_user_instances").read_text())
         numbers = [entry for entry in root.iterdir() if entry.name.isdecimal() and int(entry.name) not in {*exclude}]
-    except (OSError, ValueError):
+    except OSError:
         return None
     watches = instances = 0
     for place in numbers:

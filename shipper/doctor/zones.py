@@ -26,7 +26,7 @@ from shipper.tail.found_files import Found
 TOLERANCE, HALF_AN_HOUR, AHEAD = 3.0, 1800.0, 60.0
 MAX_SHIFT = 14 * 3600
 # Of so many files, the newest, the last bytes are read.
-MAX_FILES, LAST_BYTES = 200, 64 * 1024
+MAX_FILES, LAST_BYTES = 200, 16 * 1024
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,7 @@ def _wrong_zone(key: str, zone: str, shift: int, group: list[LastTime], offset: 
         f"{zone}: "
         f"their times are {_hours(abs(shift))} h too {'late' if shift > 0 else 'early'}{_more(len(group))}",
         f"set {key}: {value}{'' if value in {'UTC', 'local'} else ' (a name like Europe/Berlin)'}; documents that "
-        f"are "
-        "indexed already keep their times",
+        "are indexed already keep their times",
     )
 
 

@@ -16,6 +16,8 @@ import pytest
 from tests.conformance.fake import Exchange, page, product, refuse, silence
 from tests.conformance.faked import FakedHarness
 from tests.conformance.harness import PATIENCE, Harness
+from tests.conformance.test_process_state import ALONE, needs_mount
+from tests.conformance.test_watch_limits import with_no_more
 from tests.conformance.test_watch_places import without_privilege
 from tests.conformance.watched import Watched
 
@@ -286,6 +288,39 @@ class TestMachine:
         assert f"kill {second.pid}" in finding["do"]
         first.send(15)
         assert 0 == first.wait()
+
+    @needs_mount
+    @pytest.mark.parametrize(("options", "name"), [
+        ("size=4k", "state-no-space"), ("size=10m", "state-little-space"), ("ro", "state-read-only"),
+        ("size=1g,nr_inodes=2", "state-no-space"),
+    ])  # fmt: skip
+    def test_disk_of_the_state(self, faked: FakedHarness, options: str, name: str) -> None:
+        """A full disk, one without inodes, and a read-only one, as the kernel has them."""
+        faked.state.mkdir()
+        script = f'mount -t tmpfs -o {options} none {faked.state} && exec "$@"'
+        report = checked(faked, before=(*ALONE, script, "sh"))
+        assert name in names(report), report
+        assert (1 if "little" not in name else 0) == report["exit_code"]
+
+    @pytest.mark.parametrize("limit", ["watches", "instances"])
+    def test_no_inotify(self, faked: FakedHarness, limit: str) -> None:
+        """Without watches or instances the sysctl is named."""
+        report = checked(faked, before=tuple(with_no_more(f"max_inotify_{limit}")))
+        assert f"fs.inotify.max_user_{limit}=" in found(report, f"inotify-{limit}")["do"]
+
+    def test_another_user(self, faked: FakedHarness) -> None:
+        """A user who may not read the state is told so, and sees the rest."""
+        faked.log.write_text(LINE)
+        assert 0 == faked.once().returncode
+        faked.state.chmod(0o755)
+        store = faked.state / "cursors.sqlite"
+        store.chmod(0)
+        try:
+            report = checked(faked, before=tuple(without_privilege()))
+        finally:
+            store.chmod(0o600)
+        assert str(store) in found(report, "state-unreadable")["sentence"]
+        assert {"file", "cluster"} <= names(report)
 
     def test_many_files(self, faked: FakedHarness) -> None:
         """Thousands of files are all listed."""
