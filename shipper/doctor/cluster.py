@@ -71,8 +71,8 @@ def clock_finding(host: str, told: tuple[float, float] | None, before: float, af
         "clock-skew",
         host,
         f"the clock of this machine is {abs(skew):.0f} s {'behind' if skew > 0 else 'ahead of'} the cluster's "
-        f"({_clock(before)} here, {_clock(at)} there): `--since`, following and alert rules miss lines or show them "
-        f"late",
+        f"({_clock(before)} here, {_clock(at)} there): `--since`, following and alert rules miss lines, or "
+        "show them late",
         "synchronise the wrong clock (`timedatectl` tells whether this one is synchronised)",
     )
 
@@ -134,6 +134,9 @@ def check_capacity(client: Elasticsearch, host: str) -> Iterator[Finding]:
     """Disks, shard limit, and blocks of the whole cluster."""
     health = ask(client, "GET", "/_cluster/health")
     if not health.content:
+        if health.status != 403:
+            yield note("capacity-unseen", host, "the cluster does not tell its disks, blocks and shard limit")
+            return
         yield note(
             "capacity-unseen",
             host,

@@ -67,8 +67,7 @@ def first_denied(path: str, user: str) -> Denied | None:
         path: absolute.
         user: name of the user of this process, for the commands.
     """
-    *above, _ = [*reversed(Path(path).parents), path]
-    for directory in above:
+    for directory in reversed(Path(path).parents):
         if not os.access(directory, os.X_OK) and (found := _denied(str(directory), "x", user)):
             return found
     is_directory = os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises where a parent may not be entered

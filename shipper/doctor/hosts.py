@@ -94,7 +94,7 @@ def problem_of(error: Exception) -> str | None:
             return "credentials"
         if not is_genuine(error):
             return "not-elasticsearch"
-        # 403, and 404 to 410 of a serverless project: it answers, and does not tell its health.
+        # 403, and 410 of a serverless project: it answers, and does not tell its health.
         return "cluster-unavailable" if status >= 500 else None
     return "not-elasticsearch"
 
@@ -117,7 +117,9 @@ def _reach(settings: Settings) -> Reached:
     except Exception as error:  # noqa: BLE001 - the answer may be anything, such as a proxy's page
         problem = problem_of(error)
         if problem is None:
-            return Reached(host, None, "it answers; reading its health needs the privilege `monitor`", settings)
+            refused = isinstance(error, ApiError) and error.meta.status == 403
+            why = "; reading its health needs the privilege `monitor`" if refused else ", but without its health"
+            return Reached(host, None, f"it answers{why}", settings)
         return Reached(host, problem, explain(error, settings), settings)
     finally:
         if client is not None:

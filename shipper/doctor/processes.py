@@ -40,9 +40,11 @@ class Process:
     environ: Mapping[str, str] | None = None
 
     @property
-    def program(self) -> str:
-        """The name of its program."""
-        return os.path.basename(self.arguments[0]) if self.arguments else ""  # noqa: PTH119 - any text
+    def shipper(self) -> str | None:
+        """The name of the shipper that it is, perhaps run by an interpreter; None for any other process."""
+        names = [os.path.basename(word) for word in self.arguments[:3]]  # noqa: PTH119 - any text
+        names += ["logstash"] if "org.logstash.Logstash" in self.arguments else []
+        return next((name for name in names if name in OTHERS), None)
 
 
 @dataclass(frozen=True)
@@ -88,25 +90,25 @@ def readers(
         state_dir: likewise.
         files: of this configuration: device and inode → path.
     """
-    twins = set()
+    found = list(processes)
+    reads = {one.number: one.reads & files.keys() for one in found}
     for one in sidecars:
-        if one.log_dir == log_dir and one.state_dir != state_dir:
-            twins.add(one.number)
+        if one.state_dir != state_dir and (one.log_dir == log_dir or reads.get(one.number)):
             yield warning(
                 "two-sidecars",
                 log_dir,
-                f"the process {one.number} is another sidecar that reads {log_dir}, with the state directory "
+                f"the process {one.number} is another sidecar that reads {one.log_dir}, with the state directory "
                 f"{one.state_dir}: each line is sent twice, and is there twice if the host names differ",
                 f"stop one of them (kill {one.number}), or give both the same configuration",
             )
-    for process in processes:
-        shared = [files[key] for key in process.reads & files.keys()]
-        if not shared or process.number in twins or process.program not in OTHERS:
+    for process in found:
+        shared = [files[key] for key in reads[process.number]]
+        if not shared or process.shipper is None:
             continue
         yield note(
             "another-shipper",
             min(shared),
-            f"{process.program} (process {process.number}) has {min(shared)} open"
+            f"{process.shipper} (process {process.number}) has {min(shared)} open"
             f"{f' and {len(shared) - 1} more' if len(shared) > 1 else ''}: it may ship the same lines",
             "switch it off for these files, unless it sends them elsewhere",
         )
@@ -162,7 +164,7 @@ def processes(root: Path = Path("/proc"), exclude: Collection[int] = ()) -> Iter
             continue
         arguments = tuple(os.fsdecode(part) for part in line.rstrip(b"\0").split(b"\0"))
         process = Process(number, arguments)
-        if process.program in OTHERS or sidecar_config(arguments) is not None:
+        if process.shipper or sidecar_config(arguments) is not None:
             place = root / str(number)
             yield Process(number, arguments, _directory(place), frozenset(_reads(place)), _environ(place))
 

@@ -25,6 +25,7 @@ from shipper.tail.found_files import Found
 # Seconds: a shift within so much of a multiple of half an hour is one; a time so far ahead is in the future.
 TOLERANCE, HALF_AN_HOUR, AHEAD = 3.0, 1800.0, 60.0
 MAX_SHIFT = 14 * 3600
+_KEYS = {"pipeline": "shipper.pipeline_timezone", "audit": None}
 # Of so many files, the newest, the last bytes are read.
 MAX_FILES, LAST_BYTES = 200, 16 * 1024
 
@@ -38,14 +39,14 @@ class LastTime:
         at: the time as it would be shipped.
         written: when the file was changed last.
         zone: the zone that was assumed for it; None where the line names its own.
-        key: of the configuration that gives this zone.
+        key: of the configuration that gives this zone; None for the audit trail, which is read as UTC.
     """
 
     path: str
     at: datetime
     written: datetime
     zone: str | None
-    key: str = "shipper.timezone"
+    key: str | None = "shipper.timezone"
 
 
 def shift_of(time: LastTime) -> int | None:
@@ -65,7 +66,7 @@ def zone_findings(times: Iterable[LastTime], now: datetime, offset: int) -> Iter
         now: this machine's time.
         offset: of this machine's own zone to UTC, seconds.
     """
-    shifts: dict[tuple[str, str], dict[int, list[LastTime]]] = defaultdict(lambda: defaultdict(list))
+    shifts: dict[tuple[str | None, str], dict[int, list[LastTime]]] = defaultdict(lambda: defaultdict(list))
     future = []
     for time in times:
         shift = shift_of(time) if time.zone else None
@@ -91,20 +92,22 @@ def zone_findings(times: Iterable[LastTime], now: datetime, offset: int) -> Iter
         )
 
 
-def _wrong_zone(key: str, zone: str, shift: int, group: list[LastTime], offset: int) -> Finding:
+def _wrong_zone(key: str | None, zone: str, shift: int, group: list[LastTime], offset: int) -> Finding:
     first = min(group, key=lambda one: one.path)
     utc = first.at.astimezone(_zone(zone)).utcoffset() or timedelta()
     seconds = int(utc.total_seconds()) + shift
     name = "UTC" if not seconds else f"UTC{'+' if seconds > 0 else '-'}{_hours(abs(seconds))}"
     value = "UTC" if not seconds else "local" if seconds == offset else "the zone of the program that writes them"
+    do = f"set {key}: {value}{'' if value in {'UTC', 'local'} else ' (a name like Europe/Berlin)'}"
+    if key is None:
+        do = "let the application write the audit trail in UTC, or with an offset: it is always read as UTC"
     return warning(
         "wrong-zone",
         first.path,
         f"the lines of {first.path} seem to be written in the zone {name}, and the configuration reads them as "
         f"{zone}: "
         f"their times are {_hours(abs(shift))} h too {'late' if shift > 0 else 'early'}{_more(len(group))}",
-        f"set {key}: {value}{'' if value in {'UTC', 'local'} else ' (a name like Europe/Berlin)'}; documents that "
-        "are indexed already keep their times",
+        f"{do}; documents that are indexed already keep their times",
     )
 
 
@@ -149,7 +152,7 @@ def last_time(file: Found, lines: list[bytes], size: int, changed_ns: int, docum
         if "no_timestamp" in document.get("tags", ()):
             continue
         zone = document["event"].get("timezone")
-        key = "shipper.pipeline_timezone" if source.format == "pipeline" else "shipper.timezone"
+        key = _KEYS.get(source.format, "shipper.timezone")
         at = datetime.fromisoformat(document["@timestamp"]).astimezone(UTC)
         return LastTime(file.shown, at, datetime.fromtimestamp(changed_ns / 1e9, UTC), zone, key)
     return None

@@ -174,11 +174,17 @@ def test_two_readers_of_one_log() -> None:
         Process(8, ("/usr/bin/filebeat", "-e"), reads=frozenset({(1, 2), (1, 3)})),
         Process(9, ("vector",), reads=frozenset({(4, 4)})),
         Process(10, ("tail", "-f"), reads=frozenset({(1, 2)})),
+        Process(11, ("java", "-cp", "x", "org.logstash.Logstash"), reads=frozenset({(1, 3)})),
+        Process(12, ("/usr/bin/ruby", "/usr/sbin/fluentd"), reads=frozenset({(4, 4)})),
+        Process(7, ("neuroflow-ship",), reads=frozenset({(1, 2)})),
     ]
     found = list(readers(sidecars, others, log_dir="/l", state_dir="/s", files=files))
-    assert [("two-sidecars", Severity.WARNING), ("another-shipper", Severity.NOTE)] == names(found)
-    assert "process 6 is another sidecar" in found[0].sentence
-    assert "filebeat (process 8) has /l/a.log open and 1 more" in found[1].sentence
+    assert [("two-sidecars", Severity.WARNING)] * 2 + [("another-shipper", Severity.NOTE)] * 2 == names(found)
+    assert "process 6 is another sidecar that reads /l, " in found[0].sentence
+    assert "process 7 is another sidecar that reads /elsewhere, " in found[1].sentence
+    assert "filebeat (process 8) has /l/a.log open and 1 more" in found[2].sentence
+    assert "logstash (process 11) has /l/b.log open: " in found[3].sentence
+    assert "fluentd" == others[4].shipper
 
 
 def test_processes_that_end_meanwhile(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 
 
 def last(
-    hours: float = 0.0, zone: str | None = "UTC", path: str = "/l/a.log", key: str = "shipper.timezone"
+    hours: float = 0.0, zone: str | None = "UTC", path: str = "/l/a.log", key: str | None = "shipper.timezone"
 ) -> LastTime:
     """A log whose last time lies so many hours behind its last change, which is now."""
     return LastTime(path, NOW + timedelta(hours=hours), NOW, zone, key)
@@ -55,6 +55,12 @@ def test_only_where_it_is_likely() -> None:
     assert "1 more files are alike" in finding.sentence
     [finding] = zone_findings([last(2, key="shipper.pipeline_timezone"), last(0)], NOW, 0)
     assert finding.do.startswith("set shipper.pipeline_timezone")
+
+
+def test_audit_trail_is_utc() -> None:
+    """No key changes how it is read, so the application has to."""
+    [finding] = zone_findings([last(2, key=None)], NOW, 0)
+    assert "let the application write the audit trail in UTC" in finding.do
 
 
 def test_times_in_the_future() -> None:
