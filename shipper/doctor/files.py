@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -52,17 +53,26 @@ def file_findings(
 def unread_findings(
     reasons: Mapping[str, str], harmless: frozenset[str], denied: Mapping[str, Denied]
 ) -> Iterator[Finding]:
-    """Each file or directory that is not read, or not to its end.
+    """Each file or directory that is not read, or not to its end; what a closed directory hides, once.
 
     Args:
         reasons: path → why, in the words of the sidecar's log.
         harmless: paths that may be no logs at all.
         denied: path → the permission that is lacking.
     """
+    behind = Counter(one.path for path, one in denied.items() if one.path != path)
+    named: set[str] = set()
     for path, why in sorted(reasons.items()):
+        refused = denied.get(path)
+        if refused is not None and refused.path != path:
+            if refused.path in named or refused.path in denied:
+                continue  # one sentence for a directory that closes many
+            named.add(refused.path)
         what = f"not read: {shown(path)}: {why}"
-        if path in denied:
-            yield warning("no-permission", shown(path), f"{what}; {sentence(denied[path])}", remedy(denied[path]))
+        if refused is not None:
+            more = behind[refused.path] - (refused.path != path)
+            rest = f"; {more} more below it are not read either" if more else ""
+            yield warning("no-permission", shown(path), f"{what}; {sentence(refused)}{rest}", remedy(refused))
         else:
             advice = (do for words, do in ADVICE.items() if words in why)
             do = next(advice, "remove the reason; docs/troubleshooting.md explains each")

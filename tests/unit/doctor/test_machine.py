@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,25 @@ def test_unread_files_have_advice() -> None:
     ]
     assert all(one.do for one in found)
     assert "not read: /a: can't be opened: Permission denied; ship may not enter" in found[0].sentence
+
+
+def test_closed_directory_is_one_finding() -> None:
+    """What is behind a directory that may not be entered is counted, not listed."""
+    shut = replace(CLOSED, path="/l", need="rx")
+    denied = {"/l": shut, "/l/a": replace(CLOSED, path="/l"), "/l/b": replace(CLOSED, path="/l"), "/m/c": CLOSED,
+              "/m/d": CLOSED}  # fmt: skip
+    found = list(unread_findings(dict.fromkeys(denied, "Permission denied"), frozenset(), denied))
+    assert ["/l", "/m/c"] == [one.subject for one in found]
+    assert ["2 more below it", "1 more below it"] == [
+        part.rpartition("; ")[2][:15] for one in found for part in [one.sentence]
+    ]
+
+
+def test_no_powerful_group_is_advised() -> None:
+    """Nobody is told to join root's group."""
+    powerful = replace(CLOSED, mode=0o750, group="root")
+    assert "usermod" not in remedy(powerful)
+    assert "usermod -aG adm ship" in remedy(replace(powerful, group="adm"))
 
 
 @pytest.mark.parametrize(("inside", "said"), [
