@@ -186,13 +186,12 @@ def _places_of(process: Process, named: str) -> tuple[str, str] | None:
     """Log and state directory of another sidecar; None where its configuration can't be read."""
     from shipper import config as configuration
 
-    environ = dict(process.environ or {})
+    if process.directory is None:
+        return None
+    environ, directory = process.environ or {}, Path(process.directory)
     try:
-        if not named and process.directory is None:
-            return None
-        found = configuration.find(named or None, environ, Path(environ.get("HOME", "/")))
-        path = Path(process.directory or "/") / found
-        other = configuration.load(path, environ or None)
+        path = directory / configuration.find(named or None, environ, Path(environ.get("HOME", "/")), directory)
+        other = configuration.load(path, environ)
     except (configuration.ConfigError, OSError):
         return None
     return str(other.log_dir), str(other.shipper.state_dir)
