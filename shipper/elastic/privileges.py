@@ -76,7 +76,7 @@ NEEDS = (
         "setup, and templates at start",
         "run `neuroflow-ship setup` with another key, and the sidecar with --no-setup",
         cluster=("manage_index_templates",),
-        roles=("neuroflow-setup",),
+        roles=("neuroflow-setup", "neuroflow-setup-streams"),
     ),
     Need(
         "see which templates and mappings are in force",
@@ -85,6 +85,14 @@ NEEDS = (
         streams=("view_index_metadata",),
         runs=("view_index_metadata",),
         roles=("neuroflow-setup",),
+    ),
+    Need(
+        "setup --retention, setup --apply",
+        "existing data streams stay as they are",
+        cluster=("monitor",),
+        streams=("manage",),
+        runs=("manage",),
+        roles=("neuroflow-setup-streams",),
     ),
     Need("neuroflow-logs", "the views are refused", streams=("read",), runs=("read",), roles=("neuroflow-view",)),
 )

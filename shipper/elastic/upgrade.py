@@ -33,6 +33,8 @@ _NOT_COMPARED = ("index.routing.", "index.number_of_replicas")
 # Parameters of a field that can be changed, and one that the first document sets.
 _CHANGEABLE = ("ignore_above", "ignore_malformed", "meta")
 _SET_BY_DOCUMENTS = ("value",)
+# Defaults, which the cluster leaves out of its answer.
+_DEFAULTS = {"depth_limit": 20}
 # Of a mapping as a whole.
 _TOP = ("dynamic", "date_detection")
 _MAX_NAMED = 5
@@ -147,7 +149,11 @@ def differing_fields(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> tup
             else:
                 put[name] = field
             continue
-        keys = {key for key in field.keys() | there.keys() if _plain(field.get(key)) != _plain(there.get(key))}
+        keys = {
+            key
+            for key in field.keys() | there.keys()
+            if _plain(field.get(key, _DEFAULTS.get(key))) != _plain(there.get(key, _DEFAULTS.get(key)))
+        }
         keys -= {key for key in _SET_BY_DOCUMENTS if key not in field}
         if keys - set(_CHANGEABLE):
             fixed.append(name)

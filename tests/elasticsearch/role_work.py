@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from elasticsearch import Elasticsearch
 
 from shipper.deliver.dead_letters import FILE_NAME, Letter
 from shipper.elastic.roles import Role, roles
 from shipper.elastic.templates import install
+from shipper.runs.index import make_run_index
 from tests.conformance.harness import Harness, eventually
 from tests.elasticsearch import lab
 from tests.elasticsearch.secured import PASSWORD, SecuredNode
@@ -166,6 +171,47 @@ def set_up(lab: RoleLab) -> Iterator[str]:
             yield f"setup does not notice the mapping of {name}: {done.stderr}"
 
 
+def set_up_streams(lab: RoleLab) -> Iterator[str]:
+    """Change the retention of new streams, and bring an existing stream and run index to what the templates say."""
+    stream, template = f"logs-neuroflow.app-{lab.namespace}", f"of-before-{lab.namespace}"
+    made = lab.es.indices.simulate_index_template(name=stream)["template"]
+    del made["mappings"]["properties"]["tags"]
+    body = {"settings": made["settings"], "mappings": made["mappings"]}
+    lab.es.indices.put_index_template(
+        name=template, index_patterns=[stream], priority=999, data_stream={}, template=body
+    )
+    try:
+        item = {"@timestamp": "2026-11-27T01:00:00Z", "message": "x"}
+        assert not lab.es.bulk(index=stream, operations=[{"create": {}}, item])["errors"]
+    finally:
+        lab.es.indices.delete_index_template(name=template)
+    make_run_index(lab.es, lab.run_index)
+    runs = lab.es.indices.get_mapping(index=lab.run_index).body[lab.run_index]["mappings"]
+    lab.es.indices.delete(index=lab.run_index)
+    # The template would add the field.
+    with without_template(lab.es, "neuroflow-runs"):
+        del runs["properties"]["status"]
+        lab.es.indices.create(index=lab.run_index, mappings=runs)
+    # Another value each time, or there would be nothing to do.
+    done = lab.ask("setup", "--retention", f"celery={30 + time.time_ns() % 100_000}d", "--apply", "--yes")
+    if done.returncode or "failed" in done.stdout:
+        yield f"setup --retention --apply: {done.stdout}{done.stderr}"
+    for index, field in ((stream, "tags"), (lab.run_index, "status")):
+        for about in lab.es.indices.get_mapping(index=index).body.values():
+            if field not in about["mappings"]["properties"]:
+                yield f"setup --apply does not put {field} into {index}"
+
+
+@contextmanager
+def without_template(es: Elasticsearch, name: str) -> Iterator[None]:
+    """For the duration of the block the cluster lacks an index template."""
+    es.indices.delete_index_template(name=name)
+    try:
+        yield
+    finally:
+        install(es)
+
+
 def rebuild(lab: RoleLab) -> Iterator[str]:
     """Build the run documents again, in an index with this release's mapping and without wrong documents."""
     lab.logs_of_a_day()
@@ -207,6 +253,7 @@ WORK: dict[str, Work] = {
     "neuroflow-ship": ship,
     "neuroflow-ship-lookup": look_up,
     "neuroflow-setup": set_up,
+    "neuroflow-setup-streams": set_up_streams,
     "neuroflow-rebuild-runs": rebuild,
     "neuroflow-view": view,
 }

@@ -62,7 +62,7 @@ def test_every_command_is_described() -> None:
     }
     keyed = {code(row["Command"]): row for row in rows(text_of(DOCS / "permissions.md"), "Command", "Key")}
     assert DESCRIBED - {"neuroflow-logs"} == keyed.keys() - {
-        f"neuroflow-ship setup --{one}" for one in ("kibana", "roles")
+        f"neuroflow-ship setup --{one}" for one in ("apply", "kibana", "retention", "roles")
     }
 
 
