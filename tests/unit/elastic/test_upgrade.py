@@ -58,6 +58,9 @@ def steps(one: Stream, wanted: dict[str, Any]) -> list[tuple[str, str, object]]:
 def test_nothing_to_do() -> None:
     """A stream that is as its template says needs nothing, however the cluster spells its values."""
     assert [] == of_templates(stream(), TEMPLATE, 0)
+    found = deepcopy(MAPPINGS)
+    found["properties"]["extra"] = {"type": "flattened"}
+    assert [] == of_templates(stream(mappings=found), template(extra={"type": "flattened", "depth_limit": 20}), 0)
 
 
 def test_new_fields_are_put() -> None:
