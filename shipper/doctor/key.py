@@ -14,11 +14,11 @@ from shipper.elastic.names import run_index, streams_of
 from shipper.elastic.privileges import Lack, lacks
 
 EXCESS_CLUSTER = ("all", "manage", "manage_security")
-"""Cluster privileges that no work here needs."""
+"""Cluster privileges that the sidecar does not need."""
 EXCESS_EVERYWHERE = ("all", "read", "write", "delete", "manage")
 """Privileges that nobody here needs on all indices."""
 EXCESS_STREAMS = ("all", "delete", "delete_index", "manage")
-"""Privileges on the log streams that no work here needs: with them log lines can be removed or changed."""
+"""Privileges on the log streams that the sidecar does not need: with them log lines can be removed or changed."""
 _ROLE = (
     "make a key with the role of docs/permissions.md (A key for the sidecar); who reads this machine's configuration "
     "can use the key"
@@ -110,7 +110,7 @@ def key_findings(found: Privileges, host: str) -> Iterator[Finding]:
             yield ok("privileges", host, f"permissions: {work}: granted")
             continue
         sentence = f"permissions: {work}: lacks {', '.join(lack.missing)}; {lack.need.without}"
-        do = "give the key the role of docs/permissions.md for this work"
+        do = f"give the key or the user the role {' or '.join(lack.need.roles)} (docs/permissions.md)"
         if lack.need.vital:
             yield error("key-too-weak", host, sentence, do)
         elif work.startswith(_SIDECAR):
@@ -120,5 +120,5 @@ def key_findings(found: Privileges, host: str) -> Iterator[Finding]:
     if found.excess:
         make = warning if found.severe else note
         yield make(
-            "key-too-strong", host, f"the key may more than any work here needs: {', '.join(found.excess)}", _ROLE
+            "key-too-strong", host, f"the key may more than the sidecar needs: {', '.join(found.excess)}", _ROLE
         )

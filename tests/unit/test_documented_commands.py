@@ -60,10 +60,8 @@ def test_every_command_is_described() -> None:
     assert DESCRIBED - {"neuroflow-logs"} <= {
         code(row["Command"]) for row in rows(text_of(ROOT / "README.md"), "Command")
     }
-    keyed = {code(row["Command"]): row for row in rows(text_of(DOCS / "permissions.md"), "Command", "Key")}
-    assert DESCRIBED - {"neuroflow-logs"} == keyed.keys() - {
-        f"neuroflow-ship setup --{one}" for one in ("apply", "kibana", "retention", "roles")
-    }
+    keyed = [code(row["Command"]) for row in rows(text_of(DOCS / "permissions.md"), "Command", "Key")]
+    assert DESCRIBED - {"neuroflow-logs"} == {command.partition(" --")[0] for command in keyed}
 
 
 @pytest.mark.parametrize("name", sorted(DESCRIBED))
