@@ -68,7 +68,12 @@ def test_every_picture_is_shown() -> None:
 def test_configurations_are_valid(block: Block, tmp_path: Path) -> None:
     """Each example of ``neuroflow.yaml`` is valid."""
     path = tmp_path / "neuroflow.yaml"
-    path.write_text(block.text.replace("/etc/neuroflow/http_ca.crt", str(CERTIFICATE)), encoding="utf-8")
+    text = block.text.replace("/etc/neuroflow/http_ca.crt", str(CERTIFICATE))
+    for name in re.findall(r"\$\{file:(.*?/\w+)\}", text):
+        (tmp_path / Path(name).name).write_text("a-secret-of-its-own")
+        (tmp_path / Path(name).name).chmod(0o600)
+        text = text.replace(name, str(tmp_path / Path(name).name))
+    path.write_text(text, encoding="utf-8")
     sections = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert {"logging", "elasticsearch", "kibana", "shipper"} >= sections.keys()
     assert load(path, ENVIRON).sections == sections.keys() - {"logging"}
