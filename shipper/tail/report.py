@@ -165,7 +165,7 @@ def remembered(state_dir: Path) -> tuple[list[Cursor], str | None]:
     """The cursors, and the host name under which they were written last; none without a readable store."""
     try:
         cursors, facts = read_only(state_dir)
-    except StateError:
+    except (StateError, OSError):
         return [], None
     return cursors, facts.get("host")
 
