@@ -56,7 +56,6 @@ def checks(tools: Path, folder: Path) -> Iterator[Check]:
     yield Check("systemd/: correct", ["systemd-analyze", "verify", str(unit)], silent=True)
     exposure = ["security", "--offline=true", f"--threshold={MAX_EXPOSURE}", "--no-pager", str(unit)]
     yield Check(f"systemd/: exposure of {MAX_EXPOSURE / 10} at most", ["systemd-analyze", *exposure])
-    yield Check("prometheus-rules.yaml", ["promtool", "test", "rules", str(DEPLOY / "prometheus-rules.test.yaml")])
     for example in sorted((DEPLOY / "logrotate").iterdir()):
         # Not everybody may become the application's user, who need not exist here.
         text = re.sub(
