@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -134,6 +131,8 @@ def remarks(found: Surroundings) -> Iterator[str]:
 
 def next_steps(path: Path, found: Surroundings, *, writable: bool, written: bool) -> Iterator[str]:
     """What to do next, one step each."""
+    import shlex
+
     command = f"neuroflow-ship --config {shlex.quote(str(path))}"
     if not written:
         yield f"review the text, and add it: {command} init --write"
@@ -173,6 +172,9 @@ def write(path: Path, old: bytes | None, addition: str) -> None:
         ConfigError: the file would not be valid then; it stays as it is.
         OSError: it can't be written.
     """
+    import shutil
+    import tempfile
+
     from shipper.config import ConfigError, load
     from shipper.config_file import read
 
@@ -261,6 +263,8 @@ def _place(explicit: str | None) -> Path:
 @click.pass_context
 def init(context: click.Context, to_file: bool) -> None:
     """Print the sections of neuroflow.yaml for the sidecar, from what is found on this machine."""
+    import shlex
+
     from shipper.cli.discovery import may_be_written
 
     path = _place(context.obj["config"])
