@@ -230,14 +230,13 @@ def surroundings(path: Path, sections: dict[str, Any], missing: tuple[str, ...])
     """Find out what is needed, in some seconds at most."""
     import socket
 
-    from shipper.cli.discovery import local_cluster, remote_file_system, time_zone
+    from shipper.cli.discovery import local_cluster, time_zone
     from shipper.cli.host_name import sign_of_container
     from shipper.config import Shipper, log_dir_of
+    from shipper.doctor.rooms import disk_under
 
     log_dir, host = log_dir_of(path, sections), socket.gethostname()
-    mounts = ""
-    with suppress(OSError):
-        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
+    disk = disk_under(log_dir)
     return Surroundings(
         cluster=local_cluster() if "elasticsearch" in missing else None,
         log_dir=log_dir,
@@ -247,7 +246,7 @@ def surroundings(path: Path, sections: dict[str, Any], missing: tuple[str, ...])
         host=host,
         container=sign_of_container(host),
         zone=time_zone(os.environ),
-        remote=remote_file_system(Path(os.path.realpath(log_dir)), mounts),
+        remote=disk.kind if disk is not None and disk.network else None,
         state_dir=Shipper().state_dir,
         missing=missing,
     )
