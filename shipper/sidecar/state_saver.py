@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -38,11 +39,13 @@ class StateSaver:
         if (acknowledged := _acknowledged(counters)) != self._acknowledged:
             at = datetime.fromtimestamp(self.clock.wall_ns() / 1e9, UTC)
             self._acknowledged, self._acknowledged_at = acknowledged, at.isoformat(timespec="seconds")
+        moment = self.counters.moment()
         try:
             self.store.save(
                 self.tail.cursors(self.tail.dirty),
                 self.runs.changes(),
                 counters=json.dumps(counters),
+                totals=moment.text(),
                 seams=self.tail.joins(),
                 acknowledged_at=self._acknowledged_at,
             )
@@ -56,6 +59,15 @@ class StateSaver:
             self.tail.dirty.clear()
             if self._save_failures.reset():
                 log.info("cursors can be written again")
+        self.counters.publish(moment)
+
+    def save_counters(self) -> None:
+        """Write the counters where they changed and no cursor did, as in an outage; ``save`` reports a full disk."""
+        moment = self.counters.moment()
+        if moment.totals != self.counters.published.totals:
+            with suppress(StateError):
+                self.store.set_fact("totals", moment.text())
+        self.counters.publish(moment)
 
     def keep_directory(self) -> None:
         """Create the state directory again if it was deleted."""
@@ -76,6 +88,7 @@ class StateSaver:
         """
         self.keep_directory()
         self.save()
+        self.save_counters()
         self.store.certain = self.tail.certain and (scanned or self.store.clean)
 
 

@@ -32,12 +32,13 @@ def lags(generations: Iterable[Generation]) -> Iterator[Lag]:
     """The logs that have something unacknowledged."""
     for generation in generations:
         reader, found, cursor = generation.active_reader, generation.found, generation.cursor
+        position = cursor.offset if reader is None else reader.position
         if found is None or (found.compressed and reader is None):
-            end = generation.position
+            end = position
         elif reader is not None and reader.at_nuls and reader.position >= found.size:
             end = cursor.offset  # only NULs follow, as a crash may leave them: they are no line
         else:
-            end = max(generation.position, found.size)
+            end = max(position, found.size)
         if end > cursor.offset:
             path, dataset = (found.path, found.source.dataset) if found else (cursor.file.path, "app")
             yield Lag(shown(path), dataset, end - cursor.offset, cursor.waiting_at)

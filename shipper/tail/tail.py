@@ -61,6 +61,7 @@ class Tail:
         joins: the joins over rotations that an earlier run had under way, as ``joins`` gave them.
         conceal: what stands for a path in the cursors.
         looked_at: when an earlier run last scanned, seconds since the epoch; 0 for never.
+        link_targets: where links may lead, beside the directories of their inputs.
     """
 
     def __init__(
@@ -78,11 +79,12 @@ class Tail:
         joins: str = "",
         conceal: Conceal = plain,
         looked_at: float = 0.0,
+        link_targets: Sequence[str] = (),
     ) -> None:
         self._clock = clock
         self._once = once
         self._ranks = {source: rank for rank, source in enumerate(sources)}
-        self._scanner = Scanner(sources, exclude, warn, clock.wall_ns)
+        self._scanner = Scanner(sources, exclude, warn, clock.wall_ns, link_targets)
         self._generations = Generations(
             cursors, host=host, keep=longest * KEEP_FACTOR, warn=warn, conceal=conceal, framing=framing
         )
@@ -190,8 +192,22 @@ class Tail:
         return {**self._scanner.omitted, **access.empty, **access.refused, **self._read_errors.reasons}
 
     def lags(self) -> Iterator[Lag]:
-        """The logs that have something unacknowledged, as of the last scan."""
-        return lags(self._generations)
+        """The logs that have something unacknowledged, as of the last scan; any thread may ask.
+
+        Those are followed, or have something under way: the others cost nothing.
+        """
+        under_way = map(self._generations.get, self._progress.generations)
+        return lags({id(one): one for one in [*under_way, *list(self._active.values())]}.values())
+
+    @property
+    def logs(self) -> int:
+        """How many files the last scan found for what is remembered."""
+        return sum(one.found is not None for one in self._generations)
+
+    @property
+    def known(self) -> int:
+        """How many generations are remembered."""
+        return len(self._generations)
 
     def forgotten(self) -> list[bytes]:
         """Generations whose files have been gone for longer than ``MEMORY``."""
