@@ -64,6 +64,7 @@ CHANGES: dict[str, Change] = {
     "shipper.worker_log_format": _NOW,  # or where the application's section has it
     "shipper.worker_task_log_format": _NOW,
     "shipper.pipeline_timezone": _NOW,
+    "shipper.start": _RESTART,  # it matters at the first start only
     "shipper.watch": _RESTART,
     "shipper.scan_interval": _NOW,
     "shipper.flush_interval": _NOW,

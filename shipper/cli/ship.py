@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,13 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 from shipper import __version__
-from shipper.cli.checking import check_cluster, check_in_force
 from shipper.cli.exit_codes import CLUSTER, INCOMPLETE, OK
 from shipper.cli.failure import Commands, Failure, tell
 from shipper.cli.imports import allow_all_imports, quick_start
 from shipper.cli.init import init
 from shipper.cli.kibana import export, kibana_client, set_up_kibana
-from shipper.cli.parts import configured, dead_letters_of, files_of, is_directory, redactor_of, run_documents_of
+from shipper.cli.parts import configured, dead_letters_of, redactor_of, run_documents_of
 from shipper.cli.roles import set_up_roles
 from shipper.cli.status import status
 from shipper.credentials import changed_stream, credential_mask
@@ -54,22 +52,45 @@ def ship(context: click.Context, config: str | None, once: bool, no_setup: bool)
 @click.option("--kibana", is_flag=True, help="Also install Kibana's data views, searches, dashboards and rules.")
 @click.option("--roles", is_flag=True, help="Also put the roles for keys and users; needs an administrator.")
 @click.option("--own-namespace", is_flag=True, help="With --roles: roles for the configured namespace alone.")
+@click.option(
+    "--retention",
+    "retention",
+    multiple=True,
+    metavar="STREAM=TIME",
+    help="Keep a stream's documents for so long: audit=3650d, app=unlimited.  Can be repeated.",
+)
+@click.option("--apply", is_flag=True, help="Also bring existing data streams to what the templates say.")
+@click.option("--yes", is_flag=True, help="Agree to a shorter retention, which deletes documents.")
 @click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
 @click.pass_context
-def setup(context: click.Context, kibana: bool, roles: bool, own_namespace: bool, dry_run: bool) -> None:
+def setup(
+    context: click.Context,
+    kibana: bool,
+    roles: bool,
+    own_namespace: bool,
+    retention: tuple[str, ...],
+    apply: bool,
+    yes: bool,
+    dry_run: bool,
+) -> None:
     """Install the index templates and, on request, Kibana's objects and roles; can be repeated."""
+    from shipper.cli.checking import check_in_force
+    from shipper.cli.lifecycle import retentions, set_up_streams
     from shipper.elastic.templates import install
 
     if own_namespace and not roles:
         raise click.UsageError("--own-namespace belongs to --roles")
     config = configured(context)
+    namespace = config.shipper.namespace
+    wanted = retentions(retention, namespace)
     to_kibana = kibana_client(config) if kibana else None
     with _connected(config) as client:
         for change in install(client, dry_run=dry_run):
             click.echo(f"{change.action:<10} {change.kind} {change.name}")
-        good = check_in_force(client, config)
+        good = set_up_streams(client, namespace, wanted, apply=apply, dry_run=dry_run, yes=yes)
+        good = check_in_force(client, config) and good
         if roles:
-            good = set_up_roles(client, config.shipper.namespace if own_namespace else None, dry_run=dry_run) and good
+            good = set_up_roles(client, namespace if own_namespace else None, dry_run=dry_run) and good
     if to_kibana is not None:
         good = set_up_kibana(to_kibana, dry_run=dry_run) and good
     if not good:
@@ -96,46 +117,21 @@ def _connected(config: Config) -> Iterator[Elasticsearch]:
 
 
 @ship.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--strict", is_flag=True, help="Exit with 1 for warnings as well.")
 @click.pass_context
-def check(context: click.Context) -> None:
-    """Check configuration, files (which would be read, and from where), cluster and privileges."""
-    from shipper.cli.host_name import state_of, warnings_of
-    from shipper.tail import report
-    from shipper.tail.found_files import shown
+def check(context: click.Context, as_json: bool, strict: bool) -> None:
+    """Look for mistakes in configuration, files, state, cluster, permissions, templates; say what to do."""
+    from shipper.cli.checking import invalid, run_check
+    from shipper.config import ConfigError
 
-    config = configured(context)
-    redactor = redactor_of(config)
-
-    def show(text: str) -> str:
-        return printable(redactor.path(text), lines=False)
-
-    click.echo(f"configuration: {config.path}: valid")
-    click.echo(f"log directory: {config.log_dir}{'' if is_directory(config.log_dir) else ': not there yet'}")
-    files, omitted = files_of(config, lambda _: None)
-    troubles = report.not_read(config.shipper.state_dir, files, host=config.shipper.host, conceal=redactor.conceal)
-    for path, why in sorted((omitted | {path: why for path, (why, _) in troubles.items()}).items()):
-        click.echo(f"not read: {show(f'{shown(path)}: {why}')}")
-    offsets = report.offsets(config.shipper.state_dir)
-    for file in sorted(files):
-        if troubles.get(file.path, ("", False))[1]:
-            continue
-        offset = offsets.get(file.key, 0)
-        click.echo(
-            f"file: {show(file.shown)} ({file.size} bytes, from {offset}): {file.source.format} → "
-            f"logs-neuroflow.{file.source.dataset}-{config.shipper.namespace}, matches {show(file.source.pattern)}"
-        )
-    before = state_of(*report.remembered(config.shipper.state_dir), config.shipper.host)
-    for sentence in warnings_of(config, before, lambda: any(file.size for file in files)):
-        click.echo(f"warning: {sentence}")
-    state_dir = config.shipper.state_dir
-    if state_dir.exists() and not os.access(state_dir, os.R_OK | os.W_OK | os.X_OK):
-        click.echo(
-            f"warning: {state_dir}: this user may not write the state directory: the sidecar would not start; "
-            "run this command as the sidecar's user, or change the owner"
-        )
-    with _connected(config) as client:
-        if not check_cluster(client, config):
-            sys.exit(INCOMPLETE)
+    try:
+        config = configured(context)
+    except ConfigError as error:
+        if as_json:
+            sys.exit(invalid(str(error)))
+        raise
+    sys.exit(run_check(config, as_json=as_json, strict=strict))
 
 
 @ship.group("dead-letters")
@@ -147,13 +143,20 @@ def dead_letters() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.pass_context
 def list_dead(context: click.Context, as_json: bool) -> None:
-    """List dead letters with reason, file and offset."""
+    """List dead letters with reason, file and offset, and what Elasticsearch keeps in failure stores."""
+    from shipper.cli.failure_store import read_failures
+    from shipper.deliver.failure_store import merged
+
     config = configured(context)
-    for letter in dead_letters_of(config, redactor_of(config)):
+    stored = read_failures(config)
+    for letter, only_stored in merged(dead_letters_of(config, redactor_of(config)), stored):
         if as_json:
             click.echo(json.dumps(letter._asdict()))
         else:
-            about = f"{letter.time} {letter.path}:{letter.offset} {letter.status} {letter.kind}: {letter.reason}"
+            place = f" (only in the failure store of {letter.stream})" if only_stored else ""
+            about = (
+                f"{letter.time} {letter.path}:{letter.offset} {letter.status} {letter.kind}: {letter.reason}{place}"
+            )
             click.echo(printable(about, lines=False))
             click.echo(f"    {printable(letter.line[:500], lines=False)}")
 

@@ -35,11 +35,10 @@ class StateSaver:
         """Write changed cursors; after a failure shipping continues, and a restart sends more lines again."""
         if not self.tail.dirty:
             return
-        counters = self.counters.settled_only()
+        moment, counters = self.counters.moment(), self.counters.settled_only()
         if (acknowledged := _acknowledged(counters)) != self._acknowledged:
             at = datetime.fromtimestamp(self.clock.wall_ns() / 1e9, UTC)
             self._acknowledged, self._acknowledged_at = acknowledged, at.isoformat(timespec="seconds")
-        moment = self.counters.moment()
         try:
             self.store.save(
                 self.tail.cursors(self.tail.dirty),

@@ -59,7 +59,7 @@ class Host:
     def minute(self, acknowledged: int = 0) -> None:
         """A minute passes, in which so many documents are acknowledged."""
         self.now += REPORT_EVERY
-        self.counters.begin(acknowledged, dataset="app", lines=acknowledged, size=acknowledged)
+        self.counters.begin(acknowledged, dataset="app", lines=acknowledged, size=0)
         self.counters.settle(acknowledged={"app": acknowledged})
         self._documents.report_if_due()
         # What waits is replaced by the next report.

@@ -311,7 +311,9 @@ def test_every_key_of_scripts() -> None:
     [row] = rows(text, "Option")
     assert list(Letter._fields) == codes(row["Effect"])
     text = section(DOCS / "operations.md", "Is it behind?")
-    assert ["path", "offset", "size", "lag_bytes", "lag_seconds"] == [code(row["Key"]) for row in rows(text, "Key")]
+    assert ["path", "offset", "size", "lag_bytes", "lag_seconds", "passed_over"] == [
+        code(row["Key"]) for row in rows(text, "Key")
+    ]
     named = [
         one for row in rows(text, "Key of the object") for one in codes(row["Key of the object"] + row["Meaning"])
     ]
