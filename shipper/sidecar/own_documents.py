@@ -87,10 +87,11 @@ class OwnDocuments:
 
     def begin(self) -> None:
         """Report the start."""
-        self._stream = OwnStream(self._sender.connection, self._namespace)
         self._began = self._reported = self._next_at = self._clock.monotonic()
         self._at_begin = self._before = self._counters.snapshot()
-        self._put("started", "neuroflow-ship started", {})
+        with self._harmless():
+            self._stream = OwnStream(self._sender.connection, self._namespace)
+            self._put("started", "neuroflow-ship started", {})
 
     def report_if_due(self) -> None:
         """Report rejected documents, files that are not read, and the lag, once a minute; needs a scan before."""
@@ -174,7 +175,7 @@ class OwnDocuments:
                 f"{where}: {reason}",
                 {"reason": reason},
                 level="warning",
-                log={"file": {"path": where}},
+                path=where,
             )
         return len(not_read)
 
@@ -187,7 +188,7 @@ class OwnDocuments:
         level: str = "info",
         kind: str = "event",
         outcome: str | None = None,
-        log: dict[str, Any] | None = None,
+        path: str | None = None,
         replaced_by_next: bool = False,
     ) -> None:
         assert self._stream is not None
@@ -197,7 +198,7 @@ class OwnDocuments:
             "@timestamp": now,
             "message": message,
             "event": event | ({"outcome": outcome} if outcome else {}),
-            "log": {"level": level, **(log or {})},
+            "log": {"level": level, **({"file": {"path": path}} if path else {})},
             **self._common,
             "neuroflow": {"sidecar": {"instance": self._stream.instance, **figures}},
         }
@@ -220,13 +221,11 @@ def lag_of(lags: list[Lag], now: float) -> dict[str, Any]:
 
 
 def lag_message(figures: dict[str, Any]) -> str:
-    """A report as a sentence."""
-    behind = (
-        f"{figures['lagging_logs']} logs are behind: {figures['lag_bytes']} bytes, {figures['lag_seconds']:.0f} s"
-        if figures["lagging_logs"]
-        else "no log is behind"
+    """A report in words."""
+    return (
+        f"logs behind: {figures['lagging_logs']} ({figures['lag_bytes']} bytes, {figures['lag_seconds']:.0f} s); "
+        f"documents acknowledged in {figures['interval_seconds']:.0f} s: {figures['acknowledged']}"
     )
-    return f"{behind}; {figures['acknowledged']} documents acknowledged in {figures['interval_seconds']:.0f} s"
 
 
 def rejected_message(rejection: Rejection, number: int) -> str:
