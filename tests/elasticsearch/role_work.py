@@ -158,7 +158,11 @@ def set_up(lab: RoleLab) -> Iterator[str]:
             install(lab.es)
             return
     stream, template = f"logs-neuroflow.app-{lab.namespace}", f"of-others-{lab.namespace}"
-    lab.es.indices.put_index_template(name=template, index_patterns=[stream], priority=999, data_stream={})
+    # Without replicas: the cluster stays green.
+    lab.es.indices.put_index_template(
+        name=template, index_patterns=[stream], priority=999, data_stream={},
+        template={"settings": {"number_of_replicas": 0}},
+    )  # fmt: skip
     try:
         item = {"@timestamp": "2026-11-27T01:00:00Z", "message": "x"}
         assert not lab.es.bulk(index=stream, operations=[{"create": {}}, item])["errors"]
@@ -191,7 +195,7 @@ def set_up_streams(lab: RoleLab) -> Iterator[str]:
     # The template would add the field.
     with without_template(lab.es, "neuroflow-runs"):
         del runs["properties"]["status"]
-        lab.es.indices.create(index=lab.run_index, mappings=runs)
+        lab.es.indices.create(index=lab.run_index, mappings=runs, settings={"number_of_replicas": 0})
     # Another value each time, or there would be nothing to do.
     done = lab.ask("setup", "--retention", f"celery={30 + time.time_ns() % 100_000}d", "--apply", "--yes")
     if done.returncode or "failed" in done.stdout:

@@ -19,6 +19,8 @@ from shipper.elastic.client import explain, is_genuine
 from tests.conformance.harness import eventually
 from tests.elasticsearch.secured import PASSWORD, SecuredNode
 
+# Of the node's settings; a password in its own store would take another program of Java.
+pytestmark = pytest.mark.filterwarnings("ignore:.*keystore.password:elasticsearch.ElasticsearchWarning")
 LOGS, RUNS = "logs-neuroflow.*-*", "neuroflow-runs-*"
 # As the table of docs/permissions.md lists them; setup also sees that this distribution lacks modules, which no full
 # one does.
