@@ -27,7 +27,7 @@ _STARTERS = (
     "tests/conformance/test_three_nodes.py", "tests/elasticsearch/test_absence.py",
     "tests/elasticsearch/test_following.py", "tests/elasticsearch/test_foreign_templates.py",
     "tests/elasticsearch/test_install.py", "tests/elasticsearch/test_node.py",
-    "tests/elasticsearch/test_privileges.py", "tests/kibana/test_kibana.py",
+    "tests/elasticsearch/test_privileges.py", "tests/elasticsearch/test_serverless.py", "tests/kibana/test_kibana.py",
 )  # fmt: skip
 
 # Modules whose tests share what takes long to make (a namespace full of documents): one process takes all of one.

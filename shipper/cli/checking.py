@@ -55,6 +55,8 @@ def _health(client: Elasticsearch) -> str:
     try:
         answer = client.cluster.health(filter_path="status,number_of_nodes")
     except ApiError as error:
+        if error.meta.status == 410 and is_genuine(error):
+            return "it answers (Elastic Cloud Serverless, which has no health to read)"
         if error.meta.status == 403 and is_genuine(error):
             return "it answers; reading its health needs the privilege `monitor`"
         raise

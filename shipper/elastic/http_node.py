@@ -1,16 +1,22 @@
-"""Connections to a node: its own login, fast compression, a proxy."""
+"""Connections to a node: its own login, a proxy, fast compression, and which product answers."""
 
 from __future__ import annotations
 
 import gzip
+import time
+from contextlib import suppress
+from math import inf
 from typing import Any
 
-from elastic_transport import HttpHeaders, NodeConfig, Urllib3HttpNode
+from elastic_transport import HttpHeaders, NodeConfig, TransportError, Urllib3HttpNode
 from elastic_transport._node import NodeApiResponse  # public in signature only
 from elastic_transport.client_utils import DEFAULT, DefaultType, basic_auth_to_header
 from urllib3 import ProxyManager
 
 from shipper.addresses import address_of
+from shipper.elastic.answers import json_of
+from shipper.elastic.products import OtherProductError, guess, may_be_other, name_of
+from shipper.telemetry import MINUTE
 
 try:
     from isal import igzip
@@ -35,7 +41,7 @@ LOGIN = "_neuroflow_login"
 PROXY = "_neuroflow_proxy"
 
 
-class PlainNode(Urllib3HttpNode):
+class DirectNode(Urllib3HttpNode):
     """A connection that sends the login of its own address, through a proxy if there is one.
 
     Environment variables such as ``HTTP_PROXY`` have no effect: what is shipped goes only where the configuration
@@ -49,6 +55,49 @@ class PlainNode(Urllib3HttpNode):
             self.headers["authorization"] = basic_auth_to_header(login)
         if proxy := extras.get(PROXY):
             self.pool: Any = _ThroughProxy(proxy, self)
+
+
+class PlainNode(DirectNode):
+    """A connection to Elasticsearch, which notices when another product answers."""
+
+    def __init__(self, config: NodeConfig) -> None:
+        super().__init__(config)
+        self._asked_at = -inf
+        self._other: str | None = None
+
+    def perform_request(
+        self,
+        method: str,
+        target: str,
+        body: bytes | None = None,
+        headers: HttpHeaders | None = None,
+        request_timeout: DefaultType | float | None = DEFAULT,
+    ) -> NodeApiResponse:
+        """Send one request.
+
+        Raises:
+            OtherProductError: it was answered by OpenSearch, or by a version of Elasticsearch that does not fit.
+        """
+        answer = super().perform_request(method, target, body, headers, request_timeout)
+        status, product = answer.meta.status, answer.meta.headers.get("x-elastic-product")
+        if may_be_other(status, product, answer.body):
+            other = self._product(headers, request_timeout) or guess(status, answer.body)
+            if other is not None:
+                raise OtherProductError(other)
+        return answer
+
+    def _product(self, headers: HttpHeaders | None, request_timeout: DefaultType | float | None) -> str | None:
+        """The product, where it is another one; asked once a minute at most."""
+        if time.monotonic() >= self._asked_at + MINUTE:
+            self._asked_at = time.monotonic()
+            given = {"accept": "application/json"}
+            if headers and (login := headers.get("authorization")):
+                given["authorization"] = login
+            self._other = None
+            with suppress(TransportError, ValueError):
+                answer = super().perform_request("GET", "/", None, HttpHeaders(given), request_timeout)
+                self._other = name_of(json_of(answer.body))
+        return self._other
 
 
 class FastGzipNode(PlainNode):
