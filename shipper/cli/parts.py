@@ -59,7 +59,7 @@ def redactor_of(config: Config) -> Redactor:
 def files_of(config: Config, warn: Callable[[str], None]) -> tuple[list[Found], dict[str, str]]:
     """The current input files, and by path why other files are not read."""
     from shipper.tail.scanner import Scanner
-    from shipper.tail.sources import sources_of
+    from shipper.tail.sources import link_targets, sources_of
 
-    scanner = Scanner(sources_of(config), config.shipper.exclude, warn)
+    scanner = Scanner(sources_of(config), config.shipper.exclude, warn, link_targets=link_targets(config))
     return scanner.scan(), scanner.omitted

@@ -18,10 +18,12 @@ from shipper.cli.checking import check_cluster, check_in_force
 from shipper.cli.exit_codes import CLUSTER, INCOMPLETE, OK
 from shipper.cli.failure import Commands, Failure, tell
 from shipper.cli.imports import allow_all_imports, quick_start
+from shipper.cli.init import init
 from shipper.cli.kibana import export, kibana_client, set_up_kibana
 from shipper.cli.parts import dead_letters_of, files_of, is_directory, redactor_of, run_documents_of
-from shipper.credentials import credential_mask
-from shipper.printable import printable
+from shipper.cli.roles import set_up_roles
+from shipper.credentials import changed_stream, credential_mask
+from shipper.printable import escaped, printable
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -59,18 +61,46 @@ def ship(context: click.Context, config: str | None, once: bool, no_setup: bool)
 
 @ship.command()
 @click.option("--kibana", is_flag=True, help="Also install Kibana's data views, searches, dashboards and rules.")
+@click.option("--roles", is_flag=True, help="Also put the roles for keys and users; needs an administrator.")
+@click.option("--own-namespace", is_flag=True, help="With --roles: roles for the configured namespace alone.")
+@click.option(
+    "--retention",
+    "retention",
+    multiple=True,
+    metavar="STREAM=TIME",
+    help="Keep a stream's documents for so long: audit=3650d, app=unlimited.  Can be repeated.",
+)
+@click.option("--apply", is_flag=True, help="Also bring existing data streams to what the templates say.")
+@click.option("--yes", is_flag=True, help="Agree to a shorter retention, which deletes documents.")
 @click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
 @click.pass_context
-def setup(context: click.Context, kibana: bool, dry_run: bool) -> None:
-    """Install the index templates and, with --kibana, Kibana's objects; can be repeated."""
+def setup(
+    context: click.Context,
+    kibana: bool,
+    roles: bool,
+    own_namespace: bool,
+    retention: tuple[str, ...],
+    apply: bool,
+    yes: bool,
+    dry_run: bool,
+) -> None:
+    """Install the index templates and, on request, Kibana's objects and roles; can be repeated."""
+    from shipper.cli.lifecycle import retentions, set_up_streams
     from shipper.elastic.templates import install
 
+    if own_namespace and not roles:
+        raise click.UsageError("--own-namespace belongs to --roles")
     config = _config(context)
+    namespace = config.shipper.namespace
+    wanted = retentions(retention, namespace)
     to_kibana = kibana_client(config) if kibana else None
     with _connected(config) as client:
         for change in install(client, dry_run=dry_run):
             click.echo(f"{change.action:<10} {change.kind} {change.name}")
-        good = check_in_force(client, config)
+        good = set_up_streams(client, namespace, wanted, apply=apply, dry_run=dry_run, yes=yes)
+        good = check_in_force(client, config) and good
+        if roles:
+            good = set_up_roles(client, namespace if own_namespace else None, dry_run=dry_run) and good
     if to_kibana is not None:
         good = set_up_kibana(to_kibana, dry_run=dry_run) and good
     if not good:
@@ -78,6 +108,7 @@ def setup(context: click.Context, kibana: bool, dry_run: bool) -> None:
 
 
 ship.add_command(export)
+ship.add_command(init)
 
 
 @contextmanager
@@ -121,18 +152,23 @@ def status(context: click.Context, as_json: bool) -> None:
     for file in state["files"]:
         click.echo(
             f"{printable(file['path'], lines=False)}: {file['offset']} of {file['size']} bytes acknowledged, "
-            f"{file['lag_bytes']} bytes and {file['lag_seconds']:.0f} s behind"
+            f"{file['lag_bytes']} bytes and {file['lag_seconds']:.0f} s behind{_passed_over(file['passed_over'])}"
         )
     for file in state["not_read"]:
-        click.echo(f"not read: {printable(file['path'], lines=False)}: {file['reason']}")
+        click.echo(printable(f"not read: {file['path']}: {file['reason']}", lines=False))
     click.echo(", ".join(f"{name} {value}" for name, value in state["counters"].items()))
     click.echo(f"dead letters {state['dead_letters']}")
+
+
+def _passed_over(count: int) -> str:
+    return f"; the first start passed over {count} bytes" if count else ""
 
 
 @ship.command()
 @click.pass_context
 def check(context: click.Context) -> None:
     """Check configuration, files (which would be read, and from where), cluster and privileges."""
+    from shipper.cli.first_start import first_start
     from shipper.cli.host_name import state_of, warnings_of
     from shipper.tail import report
     from shipper.tail.found_files import shown
@@ -158,6 +194,8 @@ def check(context: click.Context) -> None:
             f"file: {show(file.shown)} ({file.size} bytes, from {offset}): {file.source.format} → "
             f"logs-neuroflow.{file.source.dataset}-{config.shipper.namespace}, matches {show(file.source.pattern)}"
         )
+    if text := first_start(config, files):
+        click.echo(text)
     before = state_of(*report.remembered(config.shipper.state_dir), config.shipper.host)
     for sentence in warnings_of(config, before, lambda: any(file.size for file in files)):
         click.echo(f"warning: {sentence}")
@@ -181,13 +219,20 @@ def dead_letters() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.pass_context
 def list_dead(context: click.Context, as_json: bool) -> None:
-    """List dead letters with reason, file and offset."""
+    """List dead letters with reason, file and offset, and what Elasticsearch keeps in failure stores."""
+    from shipper.cli.failure_store import read_failures
+    from shipper.deliver.failure_store import merged
+
     config = _config(context)
-    for letter in dead_letters_of(config, redactor_of(config)):
+    stored = read_failures(config)
+    for letter, only_stored in merged(dead_letters_of(config, redactor_of(config)), stored):
         if as_json:
             click.echo(json.dumps(letter._asdict()))
         else:
-            about = f"{letter.time} {letter.path}:{letter.offset} {letter.status} {letter.kind}: {letter.reason}"
+            place = f" (only in the failure store of {letter.stream})" if only_stored else ""
+            about = (
+                f"{letter.time} {letter.path}:{letter.offset} {letter.status} {letter.kind}: {letter.reason}{place}"
+            )
             click.echo(printable(about, lines=False))
             click.echo(f"    {printable(letter.line[:500], lines=False)}")
 
@@ -238,7 +283,8 @@ def demo() -> None:
 def main() -> None:
     """The console script."""
     quick_start()
-    sys.stdout, sys.stderr = credential_mask.stream(sys.stdout), credential_mask.stream(sys.stderr)
+    sys.stdout = credential_mask.stream(sys.stdout)
+    sys.stderr = changed_stream(credential_mask.stream(sys.stderr), escaped)
     ship(prog_name="neuroflow-ship")
 
 

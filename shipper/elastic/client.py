@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from elastic_transport import (
@@ -28,7 +28,7 @@ from shipper.config import ConfigError
 from shipper.config import Elasticsearch as Settings
 from shipper.elastic.answers import NoAnswerError, json_of
 from shipper.elastic.connection_faults import Way, fault_of, proxy_refusal
-from shipper.elastic.http_node import LOGIN, PROXY, FastGzipNode, PlainNode
+from shipper.elastic.http_node import LOGIN, PROXY, SENT, FastGzipNode, PlainNode
 from shipper.elastic.tls import context_of
 
 
@@ -74,13 +74,20 @@ _SERIALIZERS = {
 }
 
 
-def connect(settings: Settings, connections: int = 4, *, compressed: bool = True) -> Elasticsearch:
+def connect(
+    settings: Settings,
+    connections: int = 4,
+    *,
+    compressed: bool = True,
+    sent: Callable[[int], None] | None = None,
+) -> Elasticsearch:
     """Create a client for the configured cluster; sends nothing.
 
     Args:
         settings: the ``elasticsearch`` section.
         connections: the most concurrent requests to one node.
         compressed: gzip large bodies.
+        sent: called with the size of each body, as it was sent, when its request was answered.
 
     Raises:
         ConfigError: the client rejects the settings.
@@ -101,14 +108,14 @@ def connect(settings: Settings, connections: int = 4, *, compressed: bool = True
         # The client's own option accepts ASCII only; HTTP and Elasticsearch accept UTF-8.
         options["headers"] = {"authorization": basic_auth_to_header((settings.username, settings.password))}
     try:
-        client = Elasticsearch(_nodes(settings), **options)
+        client = Elasticsearch(_nodes(settings, sent), **options)
     except (OSError, ValueError) as error:
         raise ConfigError(f"elasticsearch: the client can't use this: {error}") from None
     client.transport.serializers = Readable(client.transport.serializers.serializers)
     return client
 
 
-def _nodes(settings: Settings) -> list[NodeConfig]:
+def _nodes(settings: Settings, sent: Callable[[int], None] | None) -> list[NodeConfig]:
     """Each node once, by its first address; TLS settings apply to https nodes only."""
     nodes: dict[NodeConfig, None] = {}
     if settings.cloud_id:
@@ -128,7 +135,8 @@ def _nodes(settings: Settings) -> list[NodeConfig]:
         elif not settings.verify_certs:
             tls |= {"verify_certs": False, "ssl_show_warn": False}
     for address in addresses:
-        extras = {key: value for key, value in ((LOGIN, address.login), (PROXY, settings.proxy)) if value}
+        given = ((LOGIN, address.login), (PROXY, settings.proxy), (SENT, sent))
+        extras = {key: value for key, value in given if value}
         options = tls if address.scheme == "https" else {}
         node = NodeConfig(address.scheme, address.host, address.port, address.path, _extras=extras, **options)
         nodes.setdefault(node)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from math import inf
 from typing import Any
@@ -39,6 +40,8 @@ COMPRESS_FROM = 4096
 # Keys of a node's extras.  Its own login: the client would send the first node's headers to all nodes.
 LOGIN = "_neuroflow_login"
 PROXY = "_neuroflow_proxy"
+# The function that counts what is sent.
+SENT = "_neuroflow_sent"
 
 
 class DirectNode(Urllib3HttpNode):
@@ -58,10 +61,11 @@ class DirectNode(Urllib3HttpNode):
 
 
 class PlainNode(DirectNode):
-    """A connection to Elasticsearch, which notices when another product answers."""
+    """A connection to Elasticsearch, which counts bytes, and notices when another product answers."""
 
     def __init__(self, config: NodeConfig) -> None:
         super().__init__(config)
+        self._sent: Callable[[int], None] | None = config._extras.get(SENT)  # noqa: SLF001 - as above
         self._asked_at = -inf
         self._other: str | None = None
 
@@ -73,12 +77,14 @@ class PlainNode(DirectNode):
         headers: HttpHeaders | None = None,
         request_timeout: DefaultType | float | None = DEFAULT,
     ) -> NodeApiResponse:
-        """Send one request.
+        """Send one request; count the bytes of its body once it is answered.
 
         Raises:
             OtherProductError: it was answered by OpenSearch, or by a version of Elasticsearch that does not fit.
         """
         answer = super().perform_request(method, target, body, headers, request_timeout)
+        if body and self._sent is not None:
+            self._sent(len(body))
         status, product = answer.meta.status, answer.meta.headers.get("x-elastic-product")
         if may_be_other(status, product, answer.body):
             other = self._product(headers, request_timeout) or guess(status, answer.body)
@@ -93,10 +99,11 @@ class PlainNode(DirectNode):
             given = {"accept": "application/json"}
             if headers and (login := headers.get("authorization")):
                 given["authorization"] = login
-            self._other = None
+            other = None
             with suppress(TransportError, ValueError):
                 answer = super().perform_request("GET", "/", None, HttpHeaders(given), request_timeout)
-                self._other = name_of(json_of(answer.body))
+                other = name_of(json_of(answer.body))
+            self._other = other
         return self._other
 
 

@@ -15,7 +15,7 @@ from shipper.tail.file_content import FileView
 from shipper.tail.found_files import Found, shown
 from shipper.tail.generation import Generation
 from shipper.tail.splitter import SPARSE_BYTES
-from shipper.tail.state.damage import DAMAGE, uri
+from shipper.tail.state.damage import DAMAGE, uri, was_used
 from shipper.tail.state.lock import StateError
 from shipper.tail.state.path_hashing import Conceal, plain
 from shipper.tail.state.rows import ALL, Cursor, cursor_of
@@ -113,6 +113,7 @@ def _lag(generation: Generation, file: Found, size: int, now: float, looked_at: 
         "size": size,
         "lag_bytes": lag,
         "lag_seconds": max(0.0, now - since) if lag else 0.0,
+        "passed_over": generation.cursor.passed_over,
     }
 
 
@@ -166,6 +167,12 @@ def remembered(state_dir: Path) -> tuple[list[Cursor], str | None]:
     except StateError:
         return [], None
     return cursors, facts.get("host")
+
+
+def is_fresh(state_dir: Path) -> bool:
+    """Whether no sidecar has scanned with this directory yet, so that the next start is the first."""
+    store = state_dir / "cursors.sqlite"
+    return not (_looked_at(state_dir) or store.exists() or was_used(store, sealed=(state_dir / "clean").exists()))
 
 
 def known(state_dir: Path) -> list[str]:
