@@ -279,9 +279,10 @@ class Redact(_Section):
 
 
 class Telemetry(_Section):
-    """Where counters and health are served, as host:port."""
+    """Where counters and health are served, as host:port; whether the sidecar ships documents of its own."""
 
     listen: Text = None
+    documents: bool = True
 
 
 class Shipper(_Section):
@@ -346,8 +347,8 @@ class Config(_Ours):
     credentials: Annotated[frozenset[str], Field(repr=False, exclude=True)] = frozenset()
 
 
-def find(explicit: str | None, environ: Mapping[str, str], home: Path) -> Path:
-    """Find the configuration file, in the application's search order.
+def find(explicit: str | None, environ: Mapping[str, str], home: Path, directory: Path = Path()) -> Path:
+    """Find the configuration file, in the application's search order, as a process in ``directory`` does.
 
     Raises:
         ConfigError: no file was named or found.
@@ -357,7 +358,7 @@ def find(explicit: str | None, environ: Mapping[str, str], home: Path) -> Path:
     if named := environ.get("NEUROFLOW_CONFIG"):
         return Path(named)
     places = [
-        Path("neuroflow.yaml"),
+        directory / "neuroflow.yaml",
         home / ".config/neuroflow/neuroflow.yaml",
         Path("/etc/neuroflow/neuroflow.yaml"),
     ]

@@ -83,6 +83,7 @@ CHANGES: dict[str, Change] = {
     "shipper.redact.hash": _RESTART,  # the state holds paths hashed with the old settings
     "shipper.redact.hash_key": _RESTART,
     "shipper.telemetry.listen": _RESTART,
+    "shipper.telemetry.documents": _RESTART,
 }
 
 

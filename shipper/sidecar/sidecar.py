@@ -25,6 +25,7 @@ from shipper.runs.facts import FACTS
 from shipper.sidecar import drain, once
 from shipper.sidecar.measures import measured
 from shipper.sidecar.outbox import Outbox
+from shipper.sidecar.own_documents import OwnDocuments
 from shipper.sidecar.scans import Scans
 from shipper.sidecar.shipping import Shipping
 from shipper.sidecar.state_saver import StateSaver
@@ -40,6 +41,8 @@ from shipper.tail.state.store import CursorStore
 from shipper.tail.tail import Tail
 from shipper.telemetry import Counters, Gauges, log
 
+# The part of shutdown_timeout for reporting the stop; draining has nine tenths.
+_OWN_PART = 0.05
 # After so many documents memory is returned to the system.
 BURST = 2000
 
@@ -48,7 +51,8 @@ class Sidecar:
     """One run of the shipper.
 
     It calls ``scanned`` after the first scan with whether some log has content, and ``shipped_before`` at a first
-    start with the files that would be passed over: whether the cluster has lines of them; ``notifier`` tells systemd.
+    start with the files that would be passed over: whether the cluster has lines of them.
+    ``notifier`` tells systemd.
     """
 
     def __init__(
@@ -105,7 +109,7 @@ class Sidecar:
             begin=self._tail.begin,
             clock=self._clock.monotonic,
         )
-        self._saver = StateSaver(store, self._tail, runs, counters)
+        self._saver = StateSaver(store, self._tail, runs, counters, self._clock)
 
         def first_scan(logs: bool) -> None:
             if store.fresh and (text := sentence(found := self._tail.inventory(), start)):
@@ -132,6 +136,15 @@ class Sidecar:
             wake=wake,
             stopping=self.stopping,
             turned=self._supervision.pulse.beat,
+        )
+        self._own = OwnDocuments(
+            settings,
+            documents.common,
+            sender=sender,
+            tail=self._tail,
+            counters=counters,
+            redactor=self._redactor,
+            clock=self._clock,
         )
         self._trimmed_at = 0
         self._reload: Callable[[], Reload | None] | None = None
@@ -194,11 +207,15 @@ class Sidecar:
 
         ``cover`` takes the directories to watch, at every scan; it gives whether they are watched.
         """
+        if self._settings.telemetry.documents:
+            self._own.begin()
         while not self.stopping.is_set() and not self._sender.broken:
             self._wake.clear()
             if not self.turn(cover) and not self.stopping.is_set():
                 self._sleep()
-        return self.drain()
+        complete = self.drain()
+        self._own.end(0.0 if self._abort else _OWN_PART * self._settings.shutdown_timeout, complete=complete)
+        return complete
 
     def turn(self, cover: Callable[[list[str]], bool]) -> bool:
         """Do what is due now: scan, read, ship, settle; gives whether another turn would find more at once."""
@@ -214,6 +231,7 @@ class Sidecar:
                 self._outbox.flush()
         self._shipping.settle()
         self._supervision.turned(scanned=self._scans.done)
+        self._own.report_if_due()
         return read
 
     def drain(self) -> bool:
@@ -241,7 +259,7 @@ class Sidecar:
 
     def _sleep(self) -> None:
         """Wait for a hint, an outcome, or the next thing that is due."""
-        due = min(self._scans.next_at, self._supervision.due)
+        due = min(self._scans.next_at, self._supervision.due, self._own.next_at)
         if not self._outbox.blocked:
             due = min(due, self._tail.next_due(self._settings.partial_line_timeout))
             if self._outbox.filling:
@@ -283,6 +301,7 @@ class Sidecar:
         new.switch()
         self._scans.next_at = 0.0
         self._settings, self._shipping.documents = settings, documents
+        self._own.reconfigure(settings, documents.common)
         longest, patience = settings.max_line_bytes, settings.partial_line_timeout
         self._tail.reconfigure(sources, scanner, host=settings.host, longest=longest, patience=patience)
         return True

@@ -287,7 +287,7 @@ class Fake:
             if name in self.created:
                 indices[-1]["creation_date"] = str(int(self.created[name] * 1000))
             return one.send(200, {f".ds-{index['uuid']}": {"settings": {"index": index}} for index in indices})
-        if action == "_search":
+        if action == "_search" and one.body:
             wanted = json.loads(one.body)["query"]["ids"]["values"]
             return one.send(200, {"hits": {"hits": [{"_id": i} for index in backing for i in wanted if i in index]}})
         # Among what is not there: GET /, which a key of few privileges may not call.

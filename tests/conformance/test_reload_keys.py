@@ -360,6 +360,7 @@ class Walk:
             "shipper.redact.hash": ["subject"],
             "shipper.redact.hash_key": "more than sixteen characters",
             "shipper.telemetry.listen": None,
+            "shipper.telemetry.documents": True,
         }
         part: dict[str, Any] = {key.rpartition(".")[2]: values[key]}
         if key == "shipper.redact.hash":

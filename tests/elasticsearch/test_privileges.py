@@ -174,6 +174,11 @@ def test_listed_privileges_are_enough_to_ship(lab: Lab, user: str) -> None:
         ("setup", 1, "setup, and templates at start: granted"),
         ("nobody", 1, f"ship: lacks `auto_configure` on {LOGS}, `create_doc` on {LOGS}; nothing is shipped"),
         ("admin", 0, "templates: ours are, or will be, in force"),
+        ("admin", 0, "warning: the key may more than any work here needs: `all` (cluster), `all` on all indices"),
+        ("nobody", 1, "clock: this machine's and the cluster's differ by less than 5 s"),
+        ("ships", 0, "clock: this machine's and the cluster's differ by less than 5 s"),
+        ("watches", 0, "version: Elasticsearch "),
+        ("ships", 0, "can't see the cluster's version: grant the cluster privilege `monitor`"),
     ],
 )
 def test_check_names_missing_privileges(lab: Lab, user: str, code: int, said: str) -> None:

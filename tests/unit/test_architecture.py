@@ -25,6 +25,7 @@ FLOORS = (
     {"query", "runs"},
     {"deliver", "views"},
     {"kibana", "kibana.objects", "rebuild", "sidecar"},
+    {"doctor"},
     {"cli"},
 )
 """The rooms: each imports from the floors below its own."""

@@ -52,7 +52,7 @@ def test_defaults(loaded: Load) -> None:
         "batch": {"max_bytes": 5242880, "max_events": 5000, "in_flight": 2, "compress": True},
         "inputs": [], "exclude": [],
         "redact": {"keys": ["password", "token", "secret", "authorization"], "hash": [], "hash_key": None},
-        "telemetry": {"listen": None},
+        "telemetry": {"listen": None, "documents": True},
     } == config.shipper.model_dump()  # fmt: skip
     assert socket.gethostname() == config.shipper.host
 
