@@ -75,7 +75,8 @@ def test_every_command_names_it(faked: FakedHarness, fake: Fake, other: Answer) 
     fake.otherwise[""] = other
     for module, command in COMMANDS:
         done = faked.run(command, module=module)
-        assert (3, True) == (done.returncode, f"{fake.url}: {SAYS[other]}" in done.stderr), (command, done.stderr)
+        said = done.stdout + done.stderr
+        assert (3, True) == (done.returncode, f"{fake.url}: {SAYS[other]}" in said), (command, said)
         assert "Traceback" not in done.stderr
 
 
