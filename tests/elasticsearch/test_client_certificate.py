@@ -91,7 +91,7 @@ def configured(folder: Path, one: ProcessNode, timeout: float = 1, **keys: Any) 
 
 def test_only_with_a_certificate(guarded: ProcessNode, certificates: Certificates, tmp_path: Path) -> None:
     """Without it, and with a foreign or expired one, commands say so; with a good one everything is shipped."""
-    trusted = {"ca_certs": str(certificates.authority.certificate)}
+    trusted: dict[str, Any] = {"ca_certs": str(certificates.authority.certificate)}
     harness = configured(tmp_path, guarded, **trusted)
     for command in (["setup"], ["--once"]):
         done = harness.run(*command)
