@@ -22,9 +22,9 @@ from tests.shared_node import KEEPER_VARIABLE, Keeper, PendingNode
 
 # Fixtures that start nodes, and the modules that use them or start some by themselves.  Their tests come one after
 # the other, in one process: clusters booting side by side are slow enough to be waited for in vain.
-_STARTING = {"own", "role_node", "secured", "three_nodes"}
+_STARTING = {"guarded", "own", "role_node", "secured", "three_nodes"}
 _STARTERS = (
-    "tests/conformance/test_three_nodes.py", "tests/elasticsearch/test_absence.py",
+    "tests/conformance/test_fleet.py", "tests/conformance/test_three_nodes.py", "tests/elasticsearch/test_absence.py",
     "tests/elasticsearch/test_client_certificate.py",
     "tests/elasticsearch/test_following.py", "tests/elasticsearch/test_forbidden_calls.py",
     "tests/elasticsearch/test_foreign_templates.py", "tests/elasticsearch/test_install.py",
