@@ -17,8 +17,10 @@ from shipper import __version__
 from shipper.cli.exit_codes import CLUSTER, INCOMPLETE, OK
 from shipper.cli.failure import Commands, Failure, tell
 from shipper.cli.imports import allow_all_imports, quick_start
+from shipper.cli.init import init
 from shipper.cli.kibana import export, kibana_client, set_up_kibana
 from shipper.cli.parts import dead_letters_of, files_of, redactor_of, run_documents_of
+from shipper.cli.roles import set_up_roles
 from shipper.credentials import credential_mask
 from shipper.printable import printable
 
@@ -58,19 +60,25 @@ def ship(context: click.Context, config: str | None, once: bool, no_setup: bool)
 
 @ship.command()
 @click.option("--kibana", is_flag=True, help="Also install Kibana's data views, searches, dashboards and rules.")
+@click.option("--roles", is_flag=True, help="Also put the roles for keys and users; needs an administrator.")
+@click.option("--own-namespace", is_flag=True, help="With --roles: roles for the configured namespace alone.")
 @click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
 @click.pass_context
-def setup(context: click.Context, kibana: bool, dry_run: bool) -> None:
-    """Install the index templates and, with --kibana, Kibana's objects; can be repeated."""
+def setup(context: click.Context, kibana: bool, roles: bool, own_namespace: bool, dry_run: bool) -> None:
+    """Install the index templates and, on request, Kibana's objects and roles; can be repeated."""
     from shipper.cli.checking import check_in_force
     from shipper.elastic.templates import install
 
+    if own_namespace and not roles:
+        raise click.UsageError("--own-namespace belongs to --roles")
     config = _config(context)
     to_kibana = kibana_client(config) if kibana else None
     with _connected(config) as client:
         for change in install(client, dry_run=dry_run):
             click.echo(f"{change.action:<10} {change.kind} {change.name}")
         good = check_in_force(client, config)
+        if roles:
+            good = set_up_roles(client, config.shipper.namespace if own_namespace else None, dry_run=dry_run) and good
     if to_kibana is not None:
         good = set_up_kibana(to_kibana, dry_run=dry_run) and good
     if not good:
@@ -78,6 +86,7 @@ def setup(context: click.Context, kibana: bool, dry_run: bool) -> None:
 
 
 ship.add_command(export)
+ship.add_command(init)
 
 
 @contextmanager

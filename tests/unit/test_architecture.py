@@ -30,7 +30,10 @@ FLOORS = (
 )
 """The rooms: each imports from the floors below its own."""
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-GROUND = {"", "addresses", "config", "config_file", "credentials", "memory", "printable", "telemetry"}
+GROUND = {
+    "", "addresses", "config", "config_errors", "config_file", "credentials", "memory", "printable", "secret_files",
+    "telemetry",
+}  # fmt: skip
 NAMELESS = {"utils", "util", "helpers", "helper", "manager", "base", "common", "misc"}
 
 
