@@ -168,6 +168,8 @@ def certificates_at(text: str) -> str:
     try:
         if path.is_dir():
             return str(path)
+        if path.exists() and not path.is_file():
+            raise ValueError(f"{path}: is no regular file")
         context.load_verify_locations(cafile=path)
         if not context.cert_store_stats()["x509"]:
             raise ValueError(f"{path}: holds no certificate")

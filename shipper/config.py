@@ -43,6 +43,7 @@ Format = Literal["auto", "structlog", "stdlib", "console", "celery", "huey", "pi
 _SIZE = re.compile(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*([kmg]i?b|b|)\s*", re.IGNORECASE)
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_START = re.compile(r"auto|beginning|end|[1-9]\d{0,4}[mhdw]")
 # Larger values are typing errors.
 _MAX_SECONDS, _MAX_BYTES = 366 * 86400, 2**40
 # PATH_MAX of Linux: a longer pattern matches nothing.
@@ -90,6 +91,12 @@ def _text_without_controls(text: str) -> str:
     if _CONTROL.search(text):
         raise ValueError("contains control characters (a line feed, perhaps)")
     return _encodable(text)
+
+
+def _start(text: str) -> str:
+    if not _START.fullmatch(text):
+        raise ValueError(f"{text!r} is none of beginning, end, auto, or an age such as 7d or 12h (m, h, d, w)")
+    return text
 
 
 def _encodable(text: str) -> str:
@@ -160,6 +167,7 @@ Hosts = Annotated[
     BeforeValidator(_one_or_many),
     Field(repr=False),  # a URL may contain a login
 ]
+Places = Annotated[list[Place], BeforeValidator(_one_or_many)]
 Patterns = Annotated[list[Annotated[str, AfterValidator(_pattern)]], BeforeValidator(_one_or_many)]
 
 
@@ -271,9 +279,10 @@ class Redact(_Section):
 
 
 class Telemetry(_Section):
-    """Where counters and health are served, as host:port."""
+    """Where counters and health are served, as host:port; whether the sidecar ships documents of its own."""
 
     listen: Text = None
+    documents: bool = True
 
 
 class Shipper(_Section):
@@ -287,6 +296,7 @@ class Shipper(_Section):
     worker_log_format: Layout = None
     worker_task_log_format: Layout = None
     pipeline_timezone: Annotated[str | None, BeforeValidator(_zone), BeforeValidator(_empty_is_none)] = None
+    start: Annotated[str, AfterValidator(_start)] = "auto"
     watch: Literal["auto", "inotify", "poll"] = "auto"
     scan_interval: Seconds = 5
     flush_interval: Seconds = 1
@@ -297,6 +307,7 @@ class Shipper(_Section):
     batch: Batch = Batch()
     inputs: list[Input] = []
     exclude: Texts = []
+    follow_links_to: Places = []
     redact: Redact = Redact()
     telemetry: Telemetry = Telemetry()
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from shipper.addresses import absolute_path
+from shipper.regular_files import read_regular
 from shipper.secret_files import secret_in
 
 # The YAML parser may quote a part of a password: "found undefined alias 'hunter2'".
@@ -21,6 +22,8 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _REFERENCE = re.compile(rf"\$\{{file:((?:[^${{}}]|{_VARIABLE.pattern})*)\}}|{_VARIABLE.pattern}")
 # Aliases can expand a short file to any size: more values are a mistake or an attack.
 _MAX_VALUES = 100_000
+# So long a file is not a configuration: the parser would take minutes.
+_MAX_BYTES = 4 * 2**20
 # Seconds to wait for a file that is being written: between two reads, and in all.
 _PAUSE, _PATIENCE = 0.1, 2.0
 
@@ -36,7 +39,7 @@ def read(path: Path) -> dict[str, Any]:
         ConfigError: it is missing, unreadable, empty, or not YAML.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular(path, _MAX_BYTES).decode()
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; name the application's neuroflow.yaml") from None
     except UnicodeDecodeError as error:
@@ -76,7 +79,7 @@ def wait_until_saved(
             if wall() - path.stat().st_mtime > 1 and path.stat().st_size:
                 return
         try:
-            now = path.read_bytes()
+            now = read_regular(path, _MAX_BYTES)
         except (OSError, ValueError):
             now = b""
         if now and now == before:

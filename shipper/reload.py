@@ -64,6 +64,7 @@ CHANGES: dict[str, Change] = {
     "shipper.worker_log_format": _NOW,  # or where the application's section has it
     "shipper.worker_task_log_format": _NOW,
     "shipper.pipeline_timezone": _NOW,
+    "shipper.start": _RESTART,  # it matters at the first start only
     "shipper.watch": _RESTART,
     "shipper.scan_interval": _NOW,
     "shipper.flush_interval": _NOW,
@@ -77,10 +78,12 @@ CHANGES: dict[str, Change] = {
     "shipper.batch.compress": _NOW,
     "shipper.inputs": _NOW,
     "shipper.exclude": _NOW,
+    "shipper.follow_links_to": _NOW,
     "shipper.redact.keys": _RESTART,
     "shipper.redact.hash": _RESTART,  # the state holds paths hashed with the old settings
     "shipper.redact.hash_key": _RESTART,
     "shipper.telemetry.listen": _RESTART,
+    "shipper.telemetry.documents": _RESTART,
 }
 
 

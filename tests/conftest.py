@@ -28,8 +28,9 @@ _STARTERS = (
     "tests/elasticsearch/test_check.py",
     "tests/elasticsearch/test_following.py", "tests/elasticsearch/test_forbidden_calls.py",
     "tests/elasticsearch/test_foreign_templates.py", "tests/elasticsearch/test_install.py",
-    "tests/elasticsearch/test_node.py", "tests/elasticsearch/test_privileges.py",
-    "tests/elasticsearch/test_revoked_rights.py", "tests/elasticsearch/test_roles.py", "tests/kibana/test_kibana.py",
+    "tests/elasticsearch/test_lifecycle.py", "tests/elasticsearch/test_node.py",
+    "tests/elasticsearch/test_privileges.py", "tests/elasticsearch/test_revoked_rights.py",
+    "tests/elasticsearch/test_roles.py", "tests/elasticsearch/test_snapshots.py", "tests/kibana/test_kibana.py",
 )  # fmt: skip
 
 # Modules whose tests share what takes long to make (a namespace full of documents): one process takes all of one.

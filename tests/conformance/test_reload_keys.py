@@ -352,6 +352,7 @@ class Walk:
         """The key is logged as needing a restart, nothing changes, and lines go on."""
         values: dict[str, Any] = {
             "shipper.state_dir": str(self.harness.folder / "other state"),
+            "shipper.start": "end",
             "shipper.watch": "auto",
             "shipper.fast_path": False,
             "shipper.batch.in_flight": 3,
@@ -359,6 +360,7 @@ class Walk:
             "shipper.redact.hash": ["subject"],
             "shipper.redact.hash_key": "more than sixteen characters",
             "shipper.telemetry.listen": None,
+            "shipper.telemetry.documents": True,
         }
         part: dict[str, Any] = {key.rpartition(".")[2]: values[key]}
         if key == "shipper.redact.hash":

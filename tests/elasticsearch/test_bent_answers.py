@@ -132,7 +132,7 @@ def test_following_survives_any_answer(
             ship_more()
         return pauses <= POLLS
 
-    monkeypatch.setattr("shipper.cli.following._pause", pause)
+    monkeypatch.setattr("shipper.cli.following.pause", pause)
 
     def follow() -> Result:
         nonlocal pauses

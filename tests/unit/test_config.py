@@ -47,12 +47,12 @@ def test_defaults(loaded: Load) -> None:
         "state_dir": Path("/var/lib/neuroflow-ship"), "namespace": "default", "environment": "production",
         "host_name": "auto", "timezone": "local", "pipeline_timezone": None,
         "worker_log_format": None, "worker_task_log_format": None,
-        "watch": "auto", "scan_interval": 5, "flush_interval": 1,
+        "start": "auto", "watch": "auto", "scan_interval": 5, "flush_interval": 1,
         "partial_line_timeout": 5, "max_line_bytes": 1048576, "shutdown_timeout": 30, "fast_path": True,
         "batch": {"max_bytes": 5242880, "max_events": 5000, "in_flight": 2, "compress": True},
         "inputs": [], "exclude": [],
         "redact": {"keys": ["password", "token", "secret", "authorization"], "hash": [], "hash_key": None},
-        "telemetry": {"listen": None},
+        "telemetry": {"listen": None, "documents": True},
     } == config.shipper.model_dump()  # fmt: skip
     assert socket.gethostname() == config.shipper.host
 
@@ -76,6 +76,8 @@ def test_everything_can_be_set(loaded: Load) -> None:
 @pytest.mark.parametrize(
     ("sentence", "text"),
     [
+        ("shipper.start: '7 days' is none of beginning, end, auto, or an age such as 7d", "shipper: {start: 7 days}"),
+        ("shipper.start: '0d' is none of", "shipper: {start: 0d}"),
         ("shipper.scan_intervall: unknown key; nearest valid key: scan_interval", "shipper: {scan_intervall: 1}"),
         ("shipper.batch.max_byte: unknown key; nearest valid key: max_bytes", "shipper: {batch: {max_byte: 1}}"),
         ("elasticsearch.host: unknown key; nearest valid key: hosts", "elasticsearch: {host: x}"),

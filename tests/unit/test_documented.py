@@ -124,9 +124,15 @@ def mapping(*files: str) -> dict[str, str]:
 
 LINES = mapping("component_templates/neuroflow-ecs.json", "component_templates/neuroflow-fields.json")
 RUNS = mapping("index_templates/neuroflow-runs.json")
+OWN = {
+    name: kind for name, kind in mapping("index_templates/logs-neuroflow.sidecar.json").items() if "sidecar." in name
+}
 
 
-@pytest.mark.parametrize(("heading", "fields"), [("Fields of a log document", LINES), ("Run documents", RUNS)])
+@pytest.mark.parametrize(
+    ("heading", "fields"),
+    [("Fields of a log document", LINES), ("Run documents", RUNS), ("Documents of the sidecar itself", OWN)],
+)
 def test_every_field(heading: str, fields: dict[str, str]) -> None:
     """All mapped fields are listed with their types, and no others."""
     text = own_part(DOCS / "formats-and-fields.md", heading)
@@ -305,7 +311,15 @@ def test_every_key_of_scripts() -> None:
     [row] = rows(text, "Option")
     assert list(Letter._fields) == codes(row["Effect"])
     text = section(DOCS / "operations.md", "Is it behind?")
-    assert ["path", "offset", "size", "lag_bytes", "lag_seconds"] == [code(row["Key"]) for row in rows(text, "Key")]
+    assert ["path", "offset", "size", "lag_bytes", "lag_seconds", "passed_over"] == [
+        code(row["Key"]) for row in rows(text, "Key")
+    ]
+    named = [
+        one for row in rows(text, "Key of the object") for one in codes(row["Key of the object"] + row["Meaning"])
+    ]
+    options = rows(own_part(DOCS / "commands.md", "`neuroflow-ship status`"), "Option")
+    [row] = [one for one in options if "--json" in one["Option"]]
+    assert set(codes(row["Effect"])) <= set(named)
 
 
 def kibana(kind: str) -> set[str]:
