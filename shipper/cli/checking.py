@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import click
 
 from shipper.cli.exit_codes import CLUSTER, INCOMPLETE, OK, USAGE
-from shipper.cli.first_start import first_start
 from shipper.cli.host_name import state_of, warnings_of
 from shipper.cli.parts import redactor_of, scan_of
 from shipper.credentials import credential_mask
@@ -134,6 +133,7 @@ def _problems_last(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def _files(config: Config, conceal: Callable[[str], str]) -> Iterator[Finding]:
+    from shipper.cli.first_start import first_start
     from shipper.doctor import files as of_files
     from shipper.doctor.denied import user_name
     from shipper.doctor.rooms import disk_under, log_disk
@@ -154,9 +154,9 @@ def _files(config: Config, conceal: Callable[[str], str]) -> Iterator[Finding]:
     yield from of_files.file_findings(found, offsets, whole, shipper.namespace)
     yield from of_files.unread_findings(reasons, harmless, of_files.denied_of(reasons, user))
     sources = sources_of(config)
-    yield from of_files.match_findings(str(log_dir), of_files.names_in(log_dir), sources, len(found), len(reasons))
     if text := first_start(config, found):
-        yield note("first-start", str(shipper.state_dir), text)
+        yield note("first-start", "shipper.start", text)
+    yield from of_files.match_findings(str(log_dir), of_files.names_in(log_dir), sources, len(found), len(reasons))
     before = state_of(*report.remembered(shipper.state_dir), shipper.host)
     for sentence in warnings_of(config, before, lambda: any(file.size for file in found)):
         yield warning("host-name", "shipper.host_name", sentence, "set shipper.host_name, as the sentence says")
