@@ -25,6 +25,7 @@ from tests.shared_node import KEEPER_VARIABLE, Keeper, PendingNode
 _STARTING = {"guarded", "own", "role_node", "secured", "three_nodes"}
 _STARTERS = (
     "tests/conformance/test_fleet.py", "tests/conformance/test_three_nodes.py", "tests/elasticsearch/test_absence.py",
+    "tests/elasticsearch/test_check.py",
     "tests/elasticsearch/test_client_certificate.py",
     "tests/elasticsearch/test_following.py", "tests/elasticsearch/test_forbidden_calls.py",
     "tests/elasticsearch/test_foreign_templates.py", "tests/elasticsearch/test_install.py",
