@@ -321,6 +321,7 @@ class Walk:
             "shipper.redact.keys": [],
             "shipper.redact.hash": ["subject"],
             "shipper.redact.hash_key": "more than sixteen characters",
+            "shipper.log_format": "json",
             "shipper.telemetry.listen": None,
         }
         part: dict[str, Any] = {key.rpartition(".")[2]: values[key]}
