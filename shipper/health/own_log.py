@@ -61,7 +61,8 @@ class _Console(logging.Formatter):
         self._clean = clean
 
     def format(self, record: logging.LogRecord) -> str:
-        return printable(self._clean(super().format(record)))
+        # A message is one line, whatever the names in it contain.
+        return printable(self._clean(super().format(record)), lines=bool(record.exc_info))
 
 
 class _Json(logging.Formatter):

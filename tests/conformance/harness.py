@@ -71,6 +71,8 @@ class Harness:
             "shutdown_timeout": 20,
             # Tests read the sidecar's log as people do; those of JSON say so.
             "log_format": "console",
+            # Tests count what is in the streams of a namespace.
+            "telemetry": {"documents": False},
             **shipper,
         }
         # JSON is YAML.

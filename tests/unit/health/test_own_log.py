@@ -104,13 +104,13 @@ def test_journal_gets_priorities(tmp_path: Path) -> None:
         "import os\nfrom shipper.health.own_log import configure_log\nfrom shipper.telemetry import log\n"
         "one = os.fstat(2)\nos.environ['JOURNAL_STREAM'] = f'{one.st_dev}:{one.st_ino}'\n"
         "configure_log(form='json')\nlog.warning('w')\nlog.error('e')\n"
-        "configure_log(form='console')\nlog.info('two\\nlines')\n"
+        "configure_log(form='console')\nlog.error('two', exc_info=ValueError('lines'))\n"
         "os.environ['JOURNAL_STREAM'] = '1:1'\nconfigure_log(form='json')\nlog.info('another stream')\n"
     )
     with (tmp_path / "err").open("wb") as file:
         subprocess.run([sys.executable, "-c", code], stderr=file, check=True, timeout=60)
     lines = (tmp_path / "err").read_text().splitlines()
-    assert ["<4>{", "<3>{", "<6>2", "<6>l", '{"co'] == [line[:4] for line in lines]
+    assert ["<4>{", "<3>{", "<3>2", "<3>V", '{"co'] == [line[:4] for line in lines]
 
 
 def test_json_log_imports_no_rich() -> None:
