@@ -51,7 +51,7 @@ def test_defaults(loaded: Load) -> None:
         "partial_line_timeout": 5, "max_line_bytes": 1048576, "shutdown_timeout": 30,
         "log_format": "auto", "fast_path": True,
         "batch": {"max_bytes": 5242880, "max_events": 5000, "in_flight": 2, "compress": True},
-        "inputs": [], "exclude": [],
+        "inputs": [], "follow_links_to": [], "exclude": [],
         "redact": {"keys": ["password", "token", "secret", "authorization"], "hash": [], "hash_key": None},
         "telemetry": {"listen": None, "documents": True},
     } == config.shipper.model_dump()  # fmt: skip
@@ -280,10 +280,10 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(ConfigError, match="can't be read: Is a directory"):
         load(tmp_path)
 
-    def refuse(*_: object, **__: object) -> str:
+    def refuse(*_: object) -> bytes:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_text", refuse)
+    monkeypatch.setattr("shipper.config_file.read_regular", refuse)
     with pytest.raises(ConfigError, match="can't be read: Permission denied"):
         load(tmp_path / "x")
 
