@@ -338,6 +338,16 @@ class Walk:
         self.change()
         self.comes(message)
 
+    def _shipper_follow_links_to(self) -> None:
+        outside, link = self.harness.folder / "outside", self.harness.logs / "worker.log"
+        message = self.write(outside / "worker.log")
+        link.symlink_to(outside / "worker.log")
+        for _ in range(3):
+            self.arrives(path=self.harness.logs / "workflow.log")
+        assert message not in {one["message"] for one in self.documents()}
+        self.change(shipper={"follow_links_to": [str(outside)]})
+        self.comes(message)
+
     def _shipper_shutdown_timeout(self) -> None:
         """The last one."""
         self.change(shipper={"shutdown_timeout": 1.25})
@@ -359,6 +369,7 @@ class Walk:
             "shipper.redact.keys": [],
             "shipper.redact.hash": ["subject"],
             "shipper.redact.hash_key": "more than sixteen characters",
+            "shipper.log_format": "json",
             "shipper.telemetry.listen": None,
             "shipper.telemetry.documents": True,
         }
