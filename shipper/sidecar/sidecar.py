@@ -27,7 +27,7 @@ from shipper.sidecar.scans import Scans
 from shipper.sidecar.shipping import Shipping
 from shipper.sidecar.state_saver import StateSaver
 from shipper.tail.clock import Clock
-from shipper.tail.first_start import BEGINNING, FirstStart, chosen, sentence
+from shipper.tail.first_start import BEGINNING, FirstStart, chosen
 from shipper.tail.found_files import Found
 from shipper.tail.framing import Framing
 from shipper.tail.report import counters_of
@@ -83,11 +83,7 @@ class Sidecar:
             joins=store.fact("seams") or "",
             conceal=self._redactor.conceal,
             looked_at=store.looked_at,
-            first_start=(
-                FirstStart(start, self._clock.wall_ns(), shipped_before)
-                if store.fresh and start != BEGINNING
-                else None
-            ),
+            first_start=self._first_start(store, start, shipped_before),
         )
         if settings.start == BEGINNING and (passed_over := self._tail.ship_passed_over()):
             log.info("shipping %d bytes that the first start passed over (shipper.start: beginning)", passed_over)
@@ -103,8 +99,8 @@ class Sidecar:
         self._saver = StateSaver(store, self._tail, runs, counters)
 
         def first_scan(logs: bool) -> None:
-            if store.fresh and (text := sentence(found := self._tail.inventory(), start)):
-                level = logging.WARNING if found.passed_logs else logging.INFO
+            if store.fresh and (text := self._tail.described_start()):
+                level = logging.WARNING if self._tail.inventory().passed_logs else logging.INFO
                 log.log(level, "first start with %s: %s", settings.state_dir, text)
             scanned(logs)
 
@@ -127,6 +123,16 @@ class Sidecar:
         self._trimmed_at = 0
         self._reload: Callable[[], Reload | None] | None = None
         counters.resume(counters_of({"counters": store.fact("counters") or "{}"}))
+
+    def _first_start(
+        self, store: CursorStore, start: str, shipped: Callable[[list[Found]], bool]
+    ) -> FirstStart | None:
+        """What is passed over: at a first start, and while an earlier one is not finished."""
+        if start == BEGINNING and self._settings.start == BEGINNING:
+            return None
+        if left := store.fact("first_start"):
+            return FirstStart.from_text(left)
+        return FirstStart(start, self._clock.wall_ns(), shipped) if store.fresh and start != BEGINNING else None
 
     def directories(self) -> list[str]:
         """The directories to watch."""

@@ -29,7 +29,10 @@ class StateSaver:
         try:
             counters = json.dumps(self.counters.settled_only())
             learned = self.runs.changes()
-            self.store.save(self.tail.cursors(self.tail.dirty), learned, counters=counters, seams=self.tail.joins())
+            self.store.save(
+                self.tail.cursors(self.tail.dirty), learned,
+                counters=counters, seams=self.tail.joins(), first_start=self.tail.first_start(),
+            )  # fmt: skip
         except StateError as error:
             if self._save_failures.allows(str(error), ONCE):
                 log.error(

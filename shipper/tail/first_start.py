@@ -20,6 +20,8 @@ AUTO, BEGINNING, END = "auto", "beginning", "end"
 USUAL = "7d"
 _SECONDS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _PIECE = 64 * 1024
+# So much is unpacked in one scan, bytes, and the rest of the last file: about a second's work.
+MAX_UNPACKED = 2**28
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -31,22 +33,58 @@ def chosen(start: str, *, once: bool) -> str:
 class FirstStart:
     """Decides for each file of the first scan from where on it is read.
 
+    A compressed file has to be unpacked to its end, so that it is recognised later.  Where there are many, this takes
+    several scans, and goes on after a restart.
+
+    Attributes:
+        start: as below.
+        deferred: how many files the last scan left to the next one.
+
     Args:
         start: ``beginning``, ``end`` or an age such as ``7d``.
-        now_ns: when the scan began, nanoseconds since the epoch.
+        now_ns: when the first start's scan began, nanoseconds since the epoch.
         shipped: whether some of these files were shipped before: then the state was lost, and nothing is passed over.
+        resumed: an earlier run began with this; only compressed files are left.
     """
 
-    def __init__(self, start: str, now_ns: int, shipped: Callable[[list[Found]], bool] = lambda _: False) -> None:
+    def __init__(
+        self,
+        start: str,
+        now_ns: int,
+        shipped: Callable[[list[Found]], bool] = lambda _: False,
+        *,
+        resumed: bool = False,
+    ) -> None:
         self.start = start
+        self.deferred = 0
+        self._now_ns = now_ns
+        self._resumed = resumed
         self._shipped = shipped
+        self._unpacked = 0
         age = 0 if start in (BEGINNING, END) else int(start[:-1]) * _SECONDS[start[-1]]
         self._since_ns = now_ns - age * 10**9 if age else 0
         self._sizes: dict[tuple[int, int], int] = {}
 
+    @classmethod
+    def from_text(cls, text: str) -> FirstStart:
+        """What an earlier run left of it, as ``text`` gave it."""
+        start, now_ns = text.split()
+        return cls(start, int(now_ns), resumed=True)
+
+    @property
+    def text(self) -> str:
+        """What is left of it after the last scan, for the store; empty for nothing."""
+        return f"{self.start} {self._now_ns}" if self.deferred else ""
+
     def concerns(self, file: Found) -> bool:
         """Whether some of a file is passed over, as far as its time of change tells."""
+        if self._resumed and not (file.compressed and file.mtime_ns < self._now_ns):
+            return False  # decided before, or new
         return self.start == END or file.mtime_ns < self._since_ns
+
+    def begin_scan(self) -> None:
+        """Another scan begins."""
+        self.deferred = self._unpacked = 0
 
     def meet(self, files: Iterable[Found]) -> None:
         """Note the files of the first scan; some are judged after later ones, when their first lines are complete."""
@@ -54,11 +92,18 @@ class FirstStart:
         if concerned and not self._shipped(concerned):
             self._sizes = {file.key: file.size for file in concerned}
 
-    def passed_over(self, file: Found, view: FileView) -> int:
-        """How much of a file's content is passed over: bytes, 0 for nothing."""
-        size = self._sizes.pop(file.key, 0)
-        if not size or file.compressed:
-            return view.size(ENDLESS) if size else 0
+    def passed_over(self, file: Found, view: FileView) -> int | None:
+        """How much of a file's content is passed over: bytes, 0 for nothing; None: decided in the next scan."""
+        if not (size := self._sizes.get(file.key, 0)):
+            return 0
+        if file.compressed and self._unpacked >= MAX_UNPACKED:
+            self.deferred += 1
+            return None
+        del self._sizes[file.key]
+        if file.compressed:
+            size = view.size(ENDLESS)
+            self._unpacked += size
+            return size
         return _last_line_end(view, size) if self.start == END else size
 
 
@@ -130,13 +175,20 @@ def planned(files: Iterable[Found], start: str, now_ns: int) -> Inventory:
     )
 
 
-def sentence(found: Inventory, start: str) -> str | None:
-    """What a first start does, for the log; None where there is nothing to say."""
+def sentence(found: Inventory, start: str, deferred: int = 0) -> str | None:
+    """What a first start does, for the log; None where there is nothing to say.
+
+    Args:
+        found: what there is.
+        start: the value that counts.
+        deferred: how many compressed files are left to the next scans.
+    """
     parts = []
     if found.passed_logs:
+        more = f" and of {deferred} compressed files" if deferred else ""
         which = "that existed already" if start == END else f"that did not change in the last {start}"
         parts.append(
-            f"passes over {_size(found.passed_bytes)} of {_logs(found.passed_logs)} {which} "
+            f"passes over {_size(found.passed_bytes)} of {_logs(found.passed_logs)}{more} {which} "
             f"(shipper.start: {start}); to ship these too, set shipper.start: beginning and start again"
         )
     if found.logs:

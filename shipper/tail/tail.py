@@ -13,7 +13,7 @@ from pathlib import Path
 
 from shipper.tail.block import Block
 from shipper.tail.clock import Clock
-from shipper.tail.first_start import FirstStart, Inventory, inventory
+from shipper.tail.first_start import BEGINNING, FirstStart, Inventory, inventory, sentence
 from shipper.tail.found_files import Source
 from shipper.tail.framing import Framing
 from shipper.tail.generation import Generation
@@ -109,6 +109,7 @@ class Tail:
             joins=joins,
         )
         self._handles = Handles(limit())
+        self._first_start = first_start
         self._progress = Progress()
         self._read_errors = ReadErrors(warn)
         self._patience = 0.0
@@ -174,6 +175,15 @@ class Tail:
         for generation in self._generations:
             if generation.found is not None:
                 generation.maybe_sent = _MAX_BYTES if generation.found.compressed else generation.found.size
+
+    def first_start(self) -> str:
+        """What is left of the first start, as text for the store: written together with the cursors."""
+        return self._first_start.text if self._first_start is not None else ""
+
+    def described_start(self) -> str | None:
+        """What the first start does, for the log."""
+        first = self._first_start
+        return sentence(self.inventory(), first.start if first else BEGINNING, first.deferred if first else 0)
 
     def inventory(self) -> Inventory:
         """What there is to ship, and what the first start passed over."""

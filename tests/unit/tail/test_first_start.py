@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from shipper.tail import report
+from shipper.tail import first_start, report
 from shipper.tail.file_content import FileView
 from shipper.tail.first_start import FirstStart
 from shipper.tail.found_files import Found, Source
@@ -311,3 +311,28 @@ def test_logs_that_were_shipped_before(tmp_path: Path, shipped: bool) -> None:
     first.meet([*files, files[0]._replace(inode=3, mtime_ns=int(NOW * 1e9))])
     with closing(FileView(str(path), compressed=False)) as view:
         assert (0 if shipped else 30) == first.passed_over(files[0], view)
+
+
+@pytest.mark.parametrize("start", ["end", "7d"])
+@pytest.mark.parametrize("restart", ["no", "stop", "kill"])
+def test_many_compressed_files(old: Old, start: str, restart: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are passed over one scan after the other, while live logs are shipped, and also after a restart."""
+    monkeypatch.setattr(first_start, "MAX_UNPACKED", 1)
+    for number in range(1, 9):
+        old.write(f"neuroflow.log.{number}.gz", gzip.compress(app(number * 100, 50).encode()), days=9)
+    old.begin(start)
+    old.sidecar.turn(lambda _: False)
+    if restart == "stop":
+        old.restart()
+    elif restart == "kill":
+        old.kill()
+    old.write("neuroflow.log", app(0, 5))
+    old.now += 0.3
+    old.sidecar.turn(lambda _: False)
+    assert old.store.fact("first_start")
+    old.write("neuroflow.log.9.gz", gzip.compress(app(5, 5).encode()))
+    for _ in range(9):
+        old.ship()
+    assert not old.store.fact("first_start")
+    old.restart()
+    assert between(0, 10) == old.numbers()
