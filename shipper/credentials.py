@@ -23,13 +23,14 @@ _SECRET_KEYS = frozenset({"api_key", "password", "hash_key"})
 _LOGIN = re.compile(r"[a-z][a-z0-9+.-]*://([^/?#\s]*|[^\s]*)@", re.IGNORECASE)
 
 
-def credentials_in(sections: Any) -> frozenset[str]:
-    """All credentials in the sections of a configuration, valid or not."""
-    found: set[str] = set()
+def credentials_in(sections: Any, secrets: Iterable[str] = ()) -> frozenset[str]:
+    """All credentials in the sections of a configuration, valid or not, and ``secrets``."""
+    found = set(secrets)
     _walk(sections, found, secret=False)
-    settings = sections.get("elasticsearch") if isinstance(sections, dict) else None
-    if isinstance(settings, dict) and isinstance(settings.get("username"), str):
-        found |= {f"{settings['username']}:{secret}" for secret in _texts(settings.get("password"))}
+    for name in ("elasticsearch", "kibana"):
+        settings = sections.get(name) if isinstance(sections, dict) else None
+        if isinstance(settings, dict) and isinstance(settings.get("username"), str):
+            found |= {f"{settings['username']}:{secret}" for secret in _texts(settings.get("password"))}
     return frozenset(one for one in found if len(one.strip()) >= MIN_LENGTH)
 
 
@@ -98,16 +99,21 @@ class CredentialMask:
 
     def stream(self, stream: TextIO) -> TextIO:
         """A stream that masks credentials in what is written, such as tracebacks and warnings of libraries."""
-        return cast("TextIO", _MaskedStream(stream, self.text))
+        return changed_stream(stream, self.text)
 
 
-class _MaskedStream:
+def changed_stream(stream: TextIO, change: Callable[[str], str]) -> TextIO:
+    """A stream that changes all texts that are written, and passes them on to ``beneath``, the one given here."""
+    return cast("TextIO", _ChangedStream(stream, change))
+
+
+class _ChangedStream:
     def __init__(self, stream: TextIO, change: Callable[[str], str]) -> None:
-        self._stream = stream
+        self.beneath = stream
         self._change = change
 
     def write(self, text: str) -> int:
-        self._stream.write(self._change(text))
+        self.beneath.write(self._change(text))
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -115,7 +121,7 @@ class _MaskedStream:
             self.write(line)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+        return getattr(self.beneath, name)
 
 
 credential_mask = CredentialMask()

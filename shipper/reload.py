@@ -43,10 +43,18 @@ CHANGES: dict[str, Change] = {
     "elasticsearch.ca_certs": _NOW,  # the file as well, when it was renewed under its name
     "elasticsearch.ca_fingerprint": _NOW,
     "elasticsearch.verify_certs": _NOW,
+    "elasticsearch.client_cert": _NOW,  # and the files, as with ca_certs
+    "elasticsearch.client_key": _NOW,
+    "elasticsearch.proxy": _NOW,
     "elasticsearch.request_timeout": _NOW,
     "kibana.url": _COMMANDS,
     "kibana.space": _COMMANDS,
     "kibana.api_key": _COMMANDS,
+    "kibana.username": _COMMANDS,
+    "kibana.password": _COMMANDS,
+    "kibana.ca_certs": _COMMANDS,
+    "kibana.verify_certs": _COMMANDS,
+    "kibana.proxy": _COMMANDS,
     "shipper.state_dir": _RESTART,  # it is locked and holds all positions
     "shipper.namespace": _NOW,  # of what is read from now on
     "shipper.environment": _NOW,
@@ -70,10 +78,12 @@ CHANGES: dict[str, Change] = {
     "shipper.batch.compress": _NOW,
     "shipper.inputs": _NOW,
     "shipper.exclude": _NOW,
+    "shipper.follow_links_to": _NOW,
     "shipper.redact.keys": _RESTART,
     "shipper.redact.hash": _RESTART,  # the state holds paths hashed with the old settings
     "shipper.redact.hash_key": _RESTART,
     "shipper.telemetry.listen": _RESTART,
+    "shipper.telemetry.documents": _RESTART,
 }
 
 

@@ -1,4 +1,4 @@
-"""The first start of a sidecar: what ``check`` prints of it, and whether it is one."""
+"""The first start of a sidecar: what ``check`` says of it, and whether it is one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def first_start(config: Config, files: Iterable[Found]) -> str | None:
         return None
     start = chosen(config.shipper.start, once=False)
     text = sentence(planned(list(files), start, time.time_ns()), start)
-    return f"first start: the sidecar {text}" if text else None
+    return f"the first start {text}" if text else None
 
 
 def shipped_before(client: Elasticsearch, config: Config, redactor: Redactor) -> Callable[[list[Found]], bool]:

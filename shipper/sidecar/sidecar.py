@@ -17,26 +17,32 @@ from shipper.deliver.one_by_one import LineByLine
 from shipper.deliver.sender import Sender
 from shipper.document.ecs import Documents
 from shipper.document.run_context import RunContext
+from shipper.health.systemd import Notifier
 from shipper.parse.dispatch import continuation, orphan
 from shipper.redact.redactor import Redactor
 from shipper.reload import KEPT, Reload
 from shipper.runs.facts import FACTS
 from shipper.sidecar import drain, once
+from shipper.sidecar.measures import measured
 from shipper.sidecar.outbox import Outbox
+from shipper.sidecar.own_documents import OwnDocuments
 from shipper.sidecar.scans import Scans
 from shipper.sidecar.shipping import Shipping
 from shipper.sidecar.state_saver import StateSaver
+from shipper.sidecar.supervision import Supervision
 from shipper.tail.clock import Clock
 from shipper.tail.first_start import BEGINNING, FirstStart, chosen
 from shipper.tail.found_files import Found
 from shipper.tail.framing import Framing
 from shipper.tail.report import counters_of
 from shipper.tail.scanner import Scanner
-from shipper.tail.sources import sources_of
+from shipper.tail.sources import link_targets, sources_of
 from shipper.tail.state.store import CursorStore
 from shipper.tail.tail import Tail
-from shipper.telemetry import Counters, log
+from shipper.telemetry import Counters, Gauges, log
 
+# The part of shutdown_timeout for reporting the stop; draining has nine tenths.
+_OWN_PART = 0.05
 # After so many documents memory is returned to the system.
 BURST = 2000
 
@@ -46,6 +52,7 @@ class Sidecar:
 
     It calls ``scanned`` after the first scan with whether some log has content, and ``shipped_before`` at a first
     start with the files that would be passed over: whether the cluster has lines of them.
+    ``notifier`` tells systemd.
     """
 
     def __init__(
@@ -60,6 +67,7 @@ class Sidecar:
         once: bool = False,
         redactor: Redactor | None = None,
         scanned: Callable[[bool], None] = lambda _: None,
+        notifier: Notifier | None = None,
         shipped_before: Callable[[list[Found]], bool] = lambda _: False,
     ) -> None:
         settings = config.shipper
@@ -84,6 +92,7 @@ class Sidecar:
             conceal=self._redactor.conceal,
             looked_at=store.looked_at,
             first_start=self._first_start(store, start, shipped_before),
+            link_targets=link_targets(config),
         )
         if settings.start == BEGINNING and (passed_over := self._tail.ship_passed_over()):
             log.info("shipping %d bytes that the first start passed over (shipper.start: beginning)", passed_over)
@@ -96,7 +105,7 @@ class Sidecar:
             begin=self._tail.begin,
             clock=self._clock.monotonic,
         )
-        self._saver = StateSaver(store, self._tail, runs, counters)
+        self._saver = StateSaver(store, self._tail, runs, counters, self._clock)
 
         def first_scan(logs: bool) -> None:
             if store.fresh and (text := self._tail.described_start()):
@@ -105,6 +114,9 @@ class Sidecar:
             scanned(logs)
 
         self._scans = Scans(self._tail, store, self._saver, first_scan, self._clock.monotonic)
+        self._supervision = Supervision(
+            notifier or Notifier({}, 0), sender, self._tail, self._redactor.text, self._clock.monotonic
+        )
         self.stopping = threading.Event()
         self._abort = False
         self._shipping = Shipping(
@@ -119,10 +131,20 @@ class Sidecar:
             saver=self._saver,
             wake=wake,
             stopping=self.stopping,
+            turned=self._supervision.pulse.beat,
+        )
+        self._own = OwnDocuments(
+            settings,
+            documents.common,
+            sender=sender,
+            tail=self._tail,
+            counters=counters,
+            redactor=self._redactor,
+            clock=self._clock,
         )
         self._trimmed_at = 0
         self._reload: Callable[[], Reload | None] | None = None
-        counters.resume(counters_of({"counters": store.fact("counters") or "{}"}))
+        counters.resume(counters_of({"counters": store.fact("counters") or "{}"}), store.fact("totals") or "{}")
 
     def _first_start(
         self, store: CursorStore, start: str, shipped: Callable[[list[Found]], bool]
@@ -142,6 +164,15 @@ class Sidecar:
     def unread(self) -> list[str]:
         """The paths of logs and directories that could not be read, or not to their ends."""
         return self._tail.unread()
+
+    def trouble(self) -> str | None:
+        """What hangs or has ended, which only a restart mends; None if nothing.  Any thread may ask."""
+        return self._supervision.trouble()
+
+    def measured(self) -> Gauges:
+        """What is behind, queued and not read.  Any thread may ask."""
+        now, path = self._clock.wall_ns() / 1e9, self._redactor.path
+        return measured(self._tail, self._scans, self._outbox, self._sender, path=path, now=now)
 
     def hint(self, path: str | None) -> None:
         """Something under the watched directories changed; see ``Scans.hint``."""
@@ -182,16 +213,19 @@ class Sidecar:
 
         ``cover`` takes the directories to watch, at every scan; it gives whether they are watched.
         """
+        if self._settings.telemetry.documents:
+            self._own.begin()
         while not self.stopping.is_set() and not self._sender.broken:
             self._wake.clear()
             if not self.turn(cover) and not self.stopping.is_set():
                 self._sleep()
-        return self.drain()
+        complete = self.drain()
+        self._own.end(0.0 if self._abort else _OWN_PART * self._settings.shutdown_timeout, complete=complete)
+        return complete
 
     def turn(self, cover: Callable[[list[str]], bool]) -> bool:
         """Do what is due now: scan, read, ship, settle; gives whether another turn would find more at once."""
-        if self._reload is not None:
-            self._reconfigure()
+        self._reload_if_asked()
         settings, now = self._settings, self._clock.monotonic()
         patience = settings.partial_line_timeout
         if self._scans.scan_if_due(patience, settings.scan_interval, cover, blocked=self._outbox.blocked):
@@ -202,6 +236,8 @@ class Sidecar:
             if self._outbox.filling and now >= self._outbox.flush_due(more=read):
                 self._outbox.flush()
         self._shipping.settle()
+        self._supervision.turned(scanned=self._scans.done)
+        self._own.report_if_due()
         return read
 
     def drain(self) -> bool:
@@ -214,6 +250,7 @@ class Sidecar:
             clock=self._clock.monotonic,
             stopping=self.stopping.is_set(),
             aborted=lambda: self._abort,
+            turned=self._supervision.stopping,
         )
         self._saver.finish(scanned=self._scans.done)
         self._tail.close()
@@ -228,7 +265,7 @@ class Sidecar:
 
     def _sleep(self) -> None:
         """Wait for a hint, an outcome, or the next thing that is due."""
-        due = self._scans.next_at
+        due = min(self._scans.next_at, self._supervision.due, self._own.next_at)
         if not self._outbox.blocked:
             due = min(due, self._tail.next_due(self._settings.partial_line_timeout))
             if self._outbox.filling:
@@ -236,29 +273,44 @@ class Sidecar:
         if not self._scans.hinted():
             self._wake.wait(max(0.01, due - self._clock.monotonic()))
         if self._scans.hinted():
-            self.stopping.wait(self._scans.pause())
+            until = self._clock.monotonic() + self._scans.pause()
+            while not self.stopping.is_set() and (now := self._clock.monotonic()) < until:
+                self.stopping.wait(max(0.0, min(until, self._supervision.due) - now))
+                self._supervision.turned(scanned=self._scans.done)
 
-    def _reconfigure(self) -> None:
+    def _reload_if_asked(self) -> None:
+        """Switch to another configuration, if one is there and valid."""
+        if (load := self._reload) is None:
+            return
+        self._reload = None
+        self._supervision.reloading()
+        self._supervision.reloaded(refused=not self._reconfigure(load))
+
+    def _reconfigure(self, load: Callable[[], Reload | None]) -> bool:
         """Switch to another configuration, if it is valid; all that may fail comes before the first change."""
-        load, self._reload = self._reload, None
         try:
-            new = load() if load is not None else None
+            new = load()
             if new is None:
-                return
+                return False
             settings, sources = new.config.shipper, sources_of(new.config)
-            scanner = Scanner(sources, settings.exclude, lambda text: log.warning("%s", text), self._clock.wall_ns)
+            scanner = Scanner(
+                sources, settings.exclude, lambda text: log.warning("%s", text), self._clock.wall_ns,
+                link_targets(new.config),
+            )  # fmt: skip
             scanner.scan()  # may fail
             documents = Documents(settings, __version__, self._shipping.documents.runs, self._redactor, FACTS)
             packer = _packer(settings, documents)
         except Exception as error:  # noqa: BLE001 - no configuration may end a running process
             log.error("the configuration can't be used (%s: %s); %s", type(error).__name__, error, KEPT)
-            return
+            return False
         self._outbox.reconfigure(packer, settings.flush_interval)
         new.switch()
         self._scans.next_at = 0.0
         self._settings, self._shipping.documents = settings, documents
+        self._own.reconfigure(settings, documents.common)
         longest, patience = settings.max_line_bytes, settings.partial_line_timeout
         self._tail.reconfigure(sources, scanner, host=settings.host, longest=longest, patience=patience)
+        return True
 
 
 def _packer(settings: Shipper, documents: Documents) -> Packer:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from shipper.document.run_context import RunContext
+from shipper.tail.clock import Clock
+from shipper.tail.report import counters_of
 from shipper.tail.state.store import CursorStore, StateError
 from shipper.tail.tail import Tail
 from shipper.telemetry import ONCE, Counters, Throttle, log
@@ -19,20 +23,32 @@ class StateSaver:
     tail: Tail
     runs: RunContext
     counters: Counters
+    clock: Clock
     _save_failures: Throttle = field(default_factory=Throttle, init=False)
     _restore_failures: Throttle = field(default_factory=Throttle, init=False)
+
+    def __post_init__(self) -> None:
+        self._acknowledged = _acknowledged(counters_of({"counters": self.store.fact("counters") or "{}"}))
+        self._acknowledged_at = self.store.fact("acknowledged_at") or ""
 
     def save(self) -> None:
         """Write changed cursors; after a failure shipping continues, and a restart sends more lines again."""
         if not self.tail.dirty:
             return
+        moment, counters = self.counters.moment(), self.counters.settled_only()
+        if (acknowledged := _acknowledged(counters)) != self._acknowledged:
+            at = datetime.fromtimestamp(self.clock.wall_ns() / 1e9, UTC)
+            self._acknowledged, self._acknowledged_at = acknowledged, at.isoformat(timespec="seconds")
         try:
-            counters = json.dumps(self.counters.settled_only())
-            learned = self.runs.changes()
             self.store.save(
-                self.tail.cursors(self.tail.dirty), learned,
-                counters=counters, seams=self.tail.joins(), first_start=self.tail.first_start(),
-            )  # fmt: skip
+                self.tail.cursors(self.tail.dirty),
+                self.runs.changes(),
+                counters=json.dumps(counters),
+                totals=moment.text(),
+                seams=self.tail.joins(),
+                acknowledged_at=self._acknowledged_at,
+                first_start=self.tail.first_start(),
+            )
         except StateError as error:
             if self._save_failures.allows(str(error), ONCE):
                 log.error(
@@ -43,6 +59,15 @@ class StateSaver:
             self.tail.dirty.clear()
             if self._save_failures.reset():
                 log.info("cursors can be written again")
+        self.counters.publish(moment)
+
+    def save_counters(self) -> None:
+        """Write the counters where they changed and no cursor did, as in an outage; ``save`` reports a full disk."""
+        moment = self.counters.moment()
+        if moment.totals != self.counters.published.totals:
+            with suppress(StateError):
+                self.store.set_fact("totals", moment.text())
+        self.counters.publish(moment)
 
     def keep_directory(self) -> None:
         """Create the state directory again if it was deleted."""
@@ -63,4 +88,9 @@ class StateSaver:
         """
         self.keep_directory()
         self.save()
+        self.save_counters()
         self.store.certain = self.tail.certain and (scanned or self.store.clean)
+
+
+def _acknowledged(counters: dict[str, int]) -> int:
+    return counters.get("acknowledged", 0) + counters.get("duplicate", 0)

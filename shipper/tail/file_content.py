@@ -8,6 +8,7 @@ import os
 import zlib
 from typing import IO
 
+from shipper.regular_files import open_canonical
 from shipper.tail.birth import born_ns
 from shipper.tail.compression import DAMAGE, Gzip, Unpacker, unpacker
 
@@ -26,15 +27,16 @@ class FileView:
     come from damaged ones.
 
     Args:
-        path: of the file, or its descriptor.
+        path: of the file, with all links resolved; or its descriptor.
         compressed: it is; how, its first bytes tell.
 
     Raises:
-        OSError: it can't be opened.
+        OSError: it can't be opened, or is no regular file.
     """
 
     def __init__(self, path: str | int, *, compressed: bool) -> None:
-        self._raw: IO[bytes] = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115 - surrogates in paths; closed by close()
+        descriptor = open_canonical(path) if isinstance(path, str) else path
+        self._raw: IO[bytes] = os.fdopen(descriptor, "rb", buffering=0)
         self.compressed = compressed
         self.damage: str | None
         stat = os.fstat(self._raw.fileno())

@@ -15,13 +15,15 @@ _ESCAPED = re.compile(r"\[([*?\[])\]")
 class Source(NamedTuple):
     """One input: the pattern of its files, the format of their lines and the data stream they go to.
 
-    ``layouts`` are the formats of Celery's lines that its configuration names.
+    ``layouts`` are the formats of Celery's lines that its configuration names, ``root`` the directory that its links
+    may not leave; None for the part of the pattern before its wildcards.
     """
 
     pattern: str
     format: Format
     dataset: Dataset
     layouts: tuple[str, ...] = ()
+    root: str | None = None
 
     @property
     def names(self) -> str | None:

@@ -67,6 +67,7 @@ def report(
         "files": sorted(lags, key=lambda one: str(one["path"])),
         "not_read": [{"path": shown(path), "reason": why} for path, why in sorted(unread.items())],
         "counters": counters,
+        "last_acknowledged": facts.get("acknowledged_at") or None,
     }
 
 
@@ -164,7 +165,7 @@ def remembered(state_dir: Path) -> tuple[list[Cursor], str | None]:
     """The cursors, and the host name under which they were written last; none without a readable store."""
     try:
         cursors, facts = read_only(state_dir)
-    except StateError:
+    except (StateError, OSError):
         return [], None
     return cursors, facts.get("host")
 

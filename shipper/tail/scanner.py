@@ -1,7 +1,6 @@
 """Which files there are: patterns → the files that match them now, with their rotated and gzipped siblings.
 
-Owns the built-in inputs.  Never opens a file: a ``stat`` a directory and a ``stat`` a
-file is what a scan costs, half of it where file system events help.
+A ``stat`` a directory and a ``stat`` a file is what a scan costs, half of it where file system events help.
 """
 
 from __future__ import annotations
@@ -13,11 +12,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from stat import S_ISREG
+from stat import S_ISLNK, S_ISREG
 from typing import NamedTuple
 
 from shipper.tail.first_bytes import FirstBytes
 from shipper.tail.found_files import Found, Source, split
+from shipper.tail.links import Links
 from shipper.tail.rotation_names import Named, aged, named
 from shipper.telemetry import ONCE, Throttle
 
@@ -76,6 +76,7 @@ class Scanner:
         exclude: patterns of names or paths that are passed over.
         warn: told once, in a sentence, what can't be looked at.
         wall_ns: the wall clock, nanoseconds.
+        link_targets: where links may lead, beside the directories of their inputs.
     """
 
     def __init__(
@@ -84,11 +85,13 @@ class Scanner:
         exclude: Sequence[str],
         warn: Callable[[str], None],
         wall_ns: Callable[[], int] = time.time_ns,
+        link_targets: Sequence[str] = (),
     ) -> None:
         self._sources = [(source, *split(source.pattern)) for source in sources]
         self._exclude = [re.compile(fnmatch.translate(pattern)) for pattern in exclude]
         self._warn = warn
         self._wall_ns = wall_ns
+        self._links = Links(link_targets)
         self._throttle = Throttle()
         self.unread: set[str] = set()
         self.omitted: dict[str, str] = {}
@@ -102,7 +105,8 @@ class Scanner:
 
     def directories(self) -> list[str]:
         """The directories from which every input can be reached; those that a watch should cover."""
-        return sorted({base for _, base, _ in self._sources})
+        self._links.begin()
+        return sorted({base for source, base, _ in self._sources if not self._leads_out(source, base)})
 
     def scan(self, *, sparing: bool = False, touched: AbstractSet[str] = frozenset()) -> list[Found]:
         """Every file that matches now, each once (by device and inode), in no order.
@@ -114,6 +118,7 @@ class Scanner:
             touched: paths that are looked at in any case.
         """
         self._turn += 1
+        self._links.begin()
         self.unread, self.omitted, self._others = set(), {}, {}
         now = self._wall_ns()
         asleep = now - SLEEPING_NS if sparing else -1
@@ -121,11 +126,11 @@ class Scanner:
         tables: dict[tuple[int, str], _Table] = {}
         changed = False
         for index, (source, base, parts) in enumerate(self._sources):
-            for directory in self._directories(base, parts[:-1], listed, sparing=sparing):
+            for directory, real in self._directories(source, base, parts[:-1], listed, sparing=sparing):
                 entries = self._entries(directory, listed, sparing=sparing)
                 table = self._tables.get((index, directory))
-                if table is None or table.entries is not entries:
-                    table, changed = self._table(directory, entries, parts[-1], table), True
+                if table is None or table.entries is not entries or table.real != real:
+                    table, changed = self._table(directory, real, entries, parts[-1], table), True
                 tables[index, directory] = table
                 changed = self._look(table, source, asleep, touched) or changed
         if changed or tables.keys() != self._tables.keys():
@@ -144,8 +149,8 @@ class Scanner:
         changed = False
         found = table.found
         turn = self._turn
-        for index, name in enumerate(table.names):
-            file = found[index]
+        for index, named_before in enumerate(table.names):
+            name, file = named_before, found[index]
             if (
                 file is not None
                 and file.mtime_ns < asleep
@@ -155,7 +160,8 @@ class Scanner:
             ):
                 continue
             try:
-                stat = os.stat(name.path)  # noqa: PTH116 - a Path costs more than the stat
+                real = os.path.realpath(name.path, strict=True) if name.linked else name.real
+                stat = os.lstat(real)
             except OSError as error:
                 # A file deleted since the listing is no news.
                 if os.path.islink(name.path):  # noqa: PTH114 - text paths throughout the tail
@@ -164,6 +170,18 @@ class Scanner:
                     self._pass_over(name.path, f"can't be looked at: {error.strerror}; looking again every scan")
                 found[index] = None
                 changed = changed or file is not None
+                continue
+            if name.linked:
+                why = None if stat.st_rdev == _NULL else self._links.refusal(source, real)
+                if why is not None or real != name.real:
+                    name = table.names[index] = name._replace(real=real)
+                    file, changed = None, changed or file is not None
+                if why is not None:
+                    self._pass_over(name.path, why, harmless=name.says.other)
+                    found[index] = None
+                    continue
+            elif S_ISLNK(stat.st_mode):  # put there since the listing: the next scan lists it
+                found[index], changed = None, changed or file is not None
                 continue
             if file is not None and (
                 file.size == stat.st_size
@@ -181,9 +199,10 @@ class Scanner:
             found[index] = new
         return changed
 
-    def _table(self, directory: str, entries: list[os.DirEntry[str]], pattern: str, last: _Table | None) -> _Table:
+    def _table(
+        self, directory: str, real: str, entries: list[os.DirEntry[str]], pattern: str, last: _Table | None
+    ) -> _Table:
         """The files of a directory whose names match, with what is known of those that were there before."""
-        real = os.path.realpath(directory)
         before: dict[str, tuple[_Name, Found | None]] = {}
         if last is not None and last.real == real:
             before = {name.path: (name, file) for name, file in zip(last.names, last.found, strict=True)}
@@ -193,11 +212,11 @@ class Scanner:
             linked = entry.is_symlink()
             name, file = before.get(entry.path, (None, None))
             if name is None or linked or name.linked:
-                if any(wanted.match(entry.path) or wanted.match(entry.name) for wanted in self._exclude):
+                if self._is_excluded(entry):
                     continue
                 if (says := named(entry.name, pattern)) is None:
                     continue
-                name, file = _name(entry, directory, real, says, linked=linked), None
+                name, file = _name(entry, directory, real, says), None
             if file is not None and file.inode != entry.inode():
                 file = None  # another file has the name now: the time of the old one says nothing of it
             names.append(name)
@@ -210,12 +229,12 @@ class Scanner:
             return None
         says, compressed = name.says, name.says.compressed
         if says.other:
-            if not says.vague or self._first_bytes.may_be_log(name.path, stat):
+            if not says.vague or self._first_bytes.may_be_log(name.real, stat):
                 # Whether another input has it is known when all have been looked through.
                 self._others[name.path] = says.log
             return None
         if name.sibling and stat.st_size:
-            kind, packed = self._first_bytes.of(name.path, stat, strange=says.timeless)
+            kind, packed = self._first_bytes.of(name.path, name.real, stat, strange=says.timeless)
             if kind is not None:
                 why = f"has the name of a log and holds {kind} data: it is not read; unpack it there, or exclude it"
                 self._pass_over(name.path, why)
@@ -228,30 +247,63 @@ class Scanner:
         )  # fmt: skip
 
     def _directories(
-        self, base: str, parts: Sequence[str], listed: dict[str, list[os.DirEntry[str]]], *, sparing: bool
-    ) -> Iterator[str]:
+        self,
+        source: Source,
+        base: str,
+        parts: Sequence[str],
+        listed: dict[str, list[os.DirEntry[str]]],
+        *,
+        sparing: bool,
+    ) -> Iterator[tuple[str, str]]:
+        """The directories in which files of a source may be, each with its path with all links followed."""
+        if why := self._leads_out(source, base):
+            self._pass_over(base, why)
+            return
         # A stack, not a call within the call: a tree may be deeper than Python counts.
-        todo = [(base, parts)]
+        todo = [(base, self._links.real(base), parts)]
         while todo:
-            directory, parts = todo.pop()
+            directory, real, parts = todo.pop()
             if not parts:
-                yield directory
+                yield directory, real
                 continue
             head, rest = parts[0], parts[1:]
             if head == "**":
-                todo.append((directory, rest))
-            for entry in self._entries(directory, listed, sparing=sparing):
-                try:
-                    if not entry.is_dir() or (head == "**" and entry.is_symlink()):
-                        continue
-                except OSError as error:
-                    if head == "**" or fnmatch.fnmatchcase(entry.name, head):
-                        self._pass_over(entry.path, f"can't be looked at: {error.strerror}; looking again every scan")
-                    continue
-                if head == "**":
-                    todo.append((entry.path, parts))
-                elif fnmatch.fnmatchcase(entry.name, head):
-                    todo.append((entry.path, rest))
+                todo.append((directory, real, rest))
+            todo += [
+                (entry.path, below, parts if head == "**" else rest)
+                for entry in self._entries(directory, listed, sparing=sparing)
+                if (below := self._below(source, entry, real, head)) is not None
+            ]
+
+    def _below(self, source: Source, entry: os.DirEntry[str], real: str, pattern: str) -> str | None:
+        """The resolved path of a directory that matches a part of a pattern; None for anything else."""
+        linked = entry.is_symlink()
+        try:
+            if not linked and not entry.is_dir():
+                return None
+            if linked if pattern == "**" else not fnmatch.fnmatchcase(entry.name, pattern):
+                return None
+            if not linked:
+                return f"{real.rstrip('/')}/{entry.name}"
+            if not entry.is_dir():
+                return None
+        except OSError as error:
+            self._pass_over(entry.path, f"can't be looked at: {error.strerror}; looking again every scan")
+            return None
+        below = self._links.real(entry.path)
+        why = self._links.refusal(source, below)
+        if why is not None and not self._is_excluded(entry):
+            self._pass_over(entry.path, why)
+        return below if why is None else None
+
+    def _leads_out(self, source: Source, base: str) -> str | None:
+        """Why the directory before a pattern's wildcards is not looked into: it is a link that is not followed."""
+        real = self._links.real(base)
+        why = self._links.refusal(source, real)
+        return why if why and os.path.isdir(real) else None  # noqa: PTH112 - text paths throughout the tail
+
+    def _is_excluded(self, entry: os.DirEntry[str]) -> bool:
+        return any(wanted.match(entry.path) or wanted.match(entry.name) for wanted in self._exclude)
 
     def _entries(
         self, directory: str, listed: dict[str, list[os.DirEntry[str]]], *, sparing: bool
@@ -299,12 +351,12 @@ def _names(entries: list[os.DirEntry[str]]) -> list[tuple[str, int]]:
     return [(one.name, one.inode()) for one in entries]
 
 
-def _name(entry: os.DirEntry[str], directory: str, real: str, says: Named, *, linked: bool) -> _Name:
+def _name(entry: os.DirEntry[str], directory: str, real: str, says: Named) -> _Name:
     path = entry.path
     sibling = says.log != entry.name
     logical = f"{directory}/{says.log}" if sibling else path
-    opens = os.path.realpath(path) if linked else path if real == directory else f"{real}/{entry.name}"
-    return _Name(path, opens, linked, logical, says, sibling)
+    opens = path if real == directory else f"{real}/{entry.name}"
+    return _Name(path, opens, entry.is_symlink(), logical, says, sibling)
 
 
 def _each_once(tables: Iterable[_Table]) -> list[Found]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 from pathlib import Path
 
-from shipper.config import Config
+from shipper.config import Config, Dataset, Format
 from shipper.tail.found_files import Source
 
 
@@ -19,16 +19,22 @@ def sources_of(config: Config) -> list[Source]:
     ]
 
 
+def link_targets(config: Config) -> list[str]:
+    """Where links of any input may lead."""
+    return [str(config.log_dir), *map(str, config.shipper.follow_links_to)]
+
+
 def builtin_sources(log_dir: Path) -> list[Source]:
     """The files that neuroflow writes under its log directory."""
     root = glob.escape(str(log_dir))
-    return [
-        Source(f"{root}/neuroflow.log", "auto", "app"),
-        Source(f"{root}/workflow.log", "auto", "workflow"),
-        Source(f"{root}/celery/*.log", "celery", "celery"),
-        Source(f"{root}/worker.log", "celery", "celery"),
-        Source(f"{root}/huey.log", "celery", "celery"),
-        Source(f"{root}/audit/audit_*.jsonl", "audit", "audit"),
-        Source(f"{root}/pipelines/*/*.log", "pipeline", "pipeline"),
-        Source(f"{root}/*/*_ses-*.log", "console", "pipeline"),
+    patterns: list[tuple[str, Format, Dataset]] = [
+        ("neuroflow.log", "auto", "app"),
+        ("workflow.log", "auto", "workflow"),
+        ("celery/*.log", "celery", "celery"),
+        ("worker.log", "celery", "celery"),
+        ("huey.log", "celery", "celery"),
+        ("audit/audit_*.jsonl", "audit", "audit"),
+        ("pipelines/*/*.log", "pipeline", "pipeline"),
+        ("*/*_ses-*.log", "console", "pipeline"),
     ]
+    return [Source(f"{root}/{pattern}", form, dataset, root=str(log_dir)) for pattern, form, dataset in patterns]

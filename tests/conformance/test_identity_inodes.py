@@ -132,11 +132,12 @@ class TestHardLinks:
 
 class TestSymbolicLinks:
     def test_to_a_file_elsewhere(self, harness: Harness) -> None:
-        """A log that is a link to another disk is read."""
+        """A log that is a link to another disk is read where the configuration allows it."""
         log = Log(harness)
         target = harness.folder / "target"
         log.write(5, target)
         log.path.symlink_to(target)
+        harness.configure(follow_links_to=[str(target)])
         shipping = harness.shipping()
         shipping.shipped(log.expected, log.dataset)
         log.write(5, target)
@@ -147,7 +148,7 @@ class TestSymbolicLinks:
     def test_to_another_target(self, harness: Harness, rest: int, when: When) -> None:
         """After a change of the link the new target is read, and the rest of the old one."""
         log = Log(harness)
-        old, new = harness.folder / "old", harness.folder / "new"
+        old, new = harness.logs / "old", harness.logs / "new"
         log.write(20, old)
         log.path.symlink_to(old)
         shipping = harness.shipping(when)
@@ -167,7 +168,7 @@ class TestSymbolicLinks:
     def test_to_another_target_while_down(self, harness: Harness, when: When) -> None:
         """The link is changed and changed back while the sidecar is down."""
         log = Log(harness)
-        old, new = harness.folder / "old", harness.folder / "new"
+        old, new = harness.logs / "old", harness.logs / "new"
         log.write(20, old)
         log.path.symlink_to(old)
         shipping = harness.shipping(when)
@@ -184,7 +185,7 @@ class TestSymbolicLinks:
     def test_that_leads_nowhere(self, harness: Harness, where: str) -> None:
         """A broken or circular link is reported once, and read when it is repaired."""
         log, other = Log(harness), Log(harness, "celery")
-        target = harness.folder / "target" if where == "missing" else log.path
+        target = harness.logs / "target" if where == "missing" else log.path
         log.path.symlink_to(target)
         shipping = harness.shipping()
         other.write(5)
@@ -198,11 +199,12 @@ class TestSymbolicLinks:
         assert shipping.said.count(f"{log.path}: the link can't be followed") == 1, shipping.said
 
     def test_to_a_directory_of_pipelines(self, harness: Harness) -> None:
-        """A linked folder under ``pipelines`` is searched."""
+        """A linked folder under ``pipelines`` is searched where the configuration allows it."""
         log = Log(harness, "pipeline")
         scratch = harness.folder / "scratch"
         log.path.parent.rename(scratch)
         log.path.parent.symlink_to(scratch)
+        harness.configure(follow_links_to=[str(harness.folder)])
         shipping = harness.shipping()
         log.write(5)
         shipping.shipped(log.expected, log.dataset)

@@ -81,6 +81,13 @@ def _looping_directory(logs: Path) -> Path:
     return logs / "pipelines" / "qsiprep"
 
 
+def _leading_out(logs: Path) -> Path:
+    (logs.parent / "shadow.log").write_text("root:$6$secret\n")
+    (logs / "pipelines" / "x").mkdir(parents=True)
+    (logs / "pipelines" / "x" / "shadow.log").symlink_to(logs.parent / "shadow.log")
+    return logs / "pipelines" / "x" / "shadow.log"
+
+
 def _no_gzip(logs: Path) -> Path:
     (logs / "neuroflow.log.1.gz").write_text("no gzip at all\n")
     return logs / "neuroflow.log.1.gz"
@@ -103,6 +110,7 @@ TROUBLES = [
     _looping,
     _dangling_directory,
     _looping_directory,
+    _leading_out,
     _no_gzip,
     _damaged,
 ]
@@ -120,6 +128,7 @@ class TestUnread:
             assert f"not read, or not to the end: {path};" in result.stderr
             assert "Traceback" not in result.stderr
         assert 1 == faked.fake.messages()["other"]
+        assert not [message for message in faked.fake.messages() if "secret" in message]
         if path.is_dir() and not path.is_symlink() and trouble is not _directory:
             path.chmod(0o700)
         elif trouble is _directory:

@@ -36,9 +36,13 @@ def test_defaults(loaded: Load) -> None:
     assert Path("/var/log/neuroflow") == config.log_dir
     assert {
         "hosts": ["http://127.0.0.1:9200"], "cloud_id": None, "api_key": None, "username": None, "password": None,
-        "ca_certs": None, "ca_fingerprint": None, "verify_certs": True, "request_timeout": 30,
+        "ca_certs": None, "ca_fingerprint": None, "verify_certs": True, "client_cert": None, "client_key": None,
+        "proxy": None, "request_timeout": 30,
     } == config.elasticsearch.model_dump()  # fmt: skip
-    assert {"url": None, "space": "default", "api_key": None} == config.kibana.model_dump()
+    assert {
+        "url": None, "space": "default", "api_key": None, "username": None, "password": None, "ca_certs": None,
+        "verify_certs": None, "proxy": None,
+    } == config.kibana.model_dump()  # fmt: skip
     assert {
         "state_dir": Path("/var/lib/neuroflow-ship"), "namespace": "default", "environment": "production",
         "host_name": "auto", "timezone": "local", "pipeline_timezone": None,
@@ -48,7 +52,7 @@ def test_defaults(loaded: Load) -> None:
         "batch": {"max_bytes": 5242880, "max_events": 5000, "in_flight": 2, "compress": True},
         "inputs": [], "exclude": [],
         "redact": {"keys": ["password", "token", "secret", "authorization"], "hash": [], "hash_key": None},
-        "telemetry": {"listen": None},
+        "telemetry": {"listen": None, "documents": True},
     } == config.shipper.model_dump()  # fmt: skip
     assert socket.gethostname() == config.shipper.host
 

@@ -116,19 +116,19 @@ def test_names_that_only_look_rotated(tmp_path: Path) -> None:
 
 def test_links_give_their_target_once(tmp_path: Path) -> None:
     """Of several names of a file the real, unrotated one counts; a changed link is followed."""
-    make(tmp_path, "logs/app.log", "elsewhere/one", "elsewhere/two")
-    logs = tmp_path / "logs"
+    make(tmp_path, "logs/app.log", "logs/elsewhere/one", "logs/elsewhere/two")
+    logs, elsewhere = tmp_path / "logs", tmp_path / "logs" / "elsewhere"
     os.link(logs / "app.log", logs / "app.log.1")
     (logs / "alias.log").symlink_to(logs / "app.log")
     link = logs / "current.log"
-    link.symlink_to(tmp_path / "elsewhere/one")
+    link.symlink_to(elsewhere / "one")
     scanner = Scanner([source(logs / "*.log")], [], pytest.fail)
     assert {"app.log", "current.log"} == found(scanner, logs).keys()
     before = found(scanner, logs)["current.log"].key
     link.unlink()
-    link.symlink_to(tmp_path / "elsewhere/two")
+    link.symlink_to(elsewhere / "two")
     after = found(scanner, logs)["current.log"].key
-    assert (tmp_path / "elsewhere/two").stat().st_ino == after[1] != before[1]
+    assert (elsewhere / "two").stat().st_ino == after[1] != before[1]
 
 
 def test_broken_links_are_reported_once(tmp_path: Path) -> None:

@@ -1,0 +1,69 @@
+"""Opens regular files only: opening a pipe, a device or a socket may block, or may have an effect of its own."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+# O_PATH needs no permission to list the directory; not every system has it.
+_DIRECTORY = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# Should the file become a pipe meanwhile, opening it does not block.
+_FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """The content of a file, links followed.
+
+    Raises:
+        OSError: it can't be read, is no regular file, or is longer than ``most`` bytes.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        raise _other_kind(path, mode)
+    with os.fdopen(_checked(os.open(path, _FILE), path), "rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, f"is longer than {most} bytes", path)
+    return data
+
+
+def open_canonical(path: str) -> int:
+    """Open the regular file under a path of which no part is a link; gives its descriptor.
+
+    A path that was resolved names this file or none: nobody can put a link into it meanwhile.
+
+    Args:
+        path: absolute, all its links resolved.
+
+    Raises:
+        OSError: there is none, it can't be opened, is no regular file, or a part of the path is a link now.
+    """
+    *folders, name = path.strip("/").split("/")
+    at = os.open("/", _DIRECTORY)
+    try:
+        for folder in folders:
+            below = os.open(folder, _DIRECTORY, dir_fd=at)
+            os.close(at)
+            at = below
+        mode = os.stat(name, dir_fd=at, follow_symlinks=False).st_mode
+        if not stat.S_ISREG(mode):
+            raise _other_kind(path, mode)
+        return _checked(os.open(name, _FILE | os.O_NOFOLLOW, dir_fd=at), path)
+    finally:
+        os.close(at)
+
+
+def _checked(descriptor: int, path: str | Path) -> int:
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return descriptor
+    os.close(descriptor)
+    raise _other_kind(path, mode)
+
+
+def _other_kind(path: str | Path, mode: int) -> OSError:
+    if stat.S_ISDIR(mode):
+        return IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    return OSError(errno.EINVAL, "is a link" if stat.S_ISLNK(mode) else "is no regular file", path)
