@@ -28,7 +28,7 @@ def plain(state: State, cluster: str, *, every: bool = False) -> list[str]:
         *(f"{name}: {text}" for name, text, _ in _summary(state, cluster)),
         *(
             f"{_safe(file['path'])}: {file['offset']} of {file['size']} bytes acknowledged, "
-            f"{file['lag_bytes']} bytes and {file['lag_seconds']:.0f} s behind"
+            f"{file['lag_bytes']} bytes and {file['lag_seconds']:.0f} s behind{_passed_over(file)}"
             for file in _listed(state, every=every)
         ),
         *(f"not read: {_safe(file['path'])}: {_safe(file['reason'])}" for file in state["not_read"]),
@@ -120,6 +120,10 @@ def age_of(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
+def _passed_over(file: dict[str, Any]) -> str:
+    return f"; the first start passed over {file['passed_over']} bytes" if file.get("passed_over") else ""
+
+
 def _summary(state: State, cluster: str) -> Iterator[tuple[str, str, str]]:
     """Name, text and style of each line."""
     counters, (behind, size, age) = state["counters"], totals(state)
@@ -132,6 +136,8 @@ def _summary(state: State, cluster: str) -> Iterator[tuple[str, str, str]]:
     yield "Elasticsearch", _safe(cluster), "" if cluster.endswith(" answers") else "red"
     lag = f"{behind} of {len(state['files'])} logs behind, {amount(size)}, oldest line {age_of(age)}"
     yield "lag", lag if behind else "none", "yellow" if age >= _LATE else ""
+    if passed := [file["passed_over"] for file in state["files"] if file.get("passed_over")]:
+        yield "passed over", f"{amount(sum(passed))} of {len(passed)} logs, at the first start (shipper.start)", ""
     texts = ", ".join(f"{name} {value}" for name, value in counters.items())
     yield "documents", texts, ""
     if state["last_acknowledged"]:

@@ -106,14 +106,7 @@ class Sidecar:
             clock=self._clock.monotonic,
         )
         self._saver = StateSaver(store, self._tail, runs, counters, self._clock)
-
-        def first_scan(logs: bool) -> None:
-            if store.fresh and (text := self._tail.described_start()):
-                level = logging.WARNING if self._tail.inventory().passed_logs else logging.INFO
-                log.log(level, "first start with %s: %s", settings.state_dir, text)
-            scanned(logs)
-
-        self._scans = Scans(self._tail, store, self._saver, first_scan, self._clock.monotonic)
+        self._scans = Scans(self._tail, store, self._saver, scanned, self._clock.monotonic)
         self._supervision = Supervision(
             notifier or Notifier({}, 0), sender, self._tail, self._redactor.text, self._clock.monotonic
         )
@@ -150,11 +143,14 @@ class Sidecar:
         self, store: CursorStore, start: str, shipped: Callable[[list[Found]], bool]
     ) -> FirstStart | None:
         """What is passed over: at a first start, and while an earlier one is not finished."""
-        if start == BEGINNING and self._settings.start == BEGINNING:
-            return None
-        if left := store.fact("first_start"):
+
+        def say(text: str, passes_over: bool) -> None:
+            level = logging.WARNING if passes_over else logging.INFO
+            log.log(level, "first start with %s: %s", self._settings.state_dir, text)
+
+        if (left := store.fact("first_start")) and self._settings.start != BEGINNING:
             return FirstStart.from_text(left)
-        return FirstStart(start, self._clock.wall_ns(), shipped) if store.fresh and start != BEGINNING else None
+        return FirstStart(start, self._clock.wall_ns(), shipped, say) if store.fresh else None
 
     def directories(self) -> list[str]:
         """The directories to watch."""

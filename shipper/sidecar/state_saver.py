@@ -69,6 +69,12 @@ class StateSaver:
                 self.store.set_fact("totals", moment.text())
         self.counters.publish(moment)
 
+    def save_first_start(self) -> None:
+        """Write what is left of the first start, where there are no cursors to write with it."""
+        if (text := self.tail.first_start()) and not self.tail.dirty:
+            with suppress(StateError):  # a full disk: then the next start is the first
+                self.store.set_fact("first_start", text)
+
     def keep_directory(self) -> None:
         """Create the state directory again if it was deleted."""
         if self.store.present():

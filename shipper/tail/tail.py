@@ -13,7 +13,7 @@ from pathlib import Path
 
 from shipper.tail.block import Block
 from shipper.tail.clock import Clock
-from shipper.tail.first_start import BEGINNING, FirstStart, Inventory, inventory, sentence
+from shipper.tail.first_start import FirstStart
 from shipper.tail.found_files import Source
 from shipper.tail.framing import Framing
 from shipper.tail.generation import Generation
@@ -182,15 +182,6 @@ class Tail:
     def first_start(self) -> str:
         """What is left of the first start, as text for the store: written together with the cursors."""
         return self._first_start.text if self._first_start is not None else ""
-
-    def described_start(self) -> str | None:
-        """What the first start does, for the log."""
-        first = self._first_start
-        return sentence(self.inventory(), first.start if first else BEGINNING, first.deferred if first else 0)
-
-    def inventory(self) -> Inventory:
-        """What there is to ship, and what the first start passed over."""
-        return inventory(self._generations)
 
     def ship_passed_over(self) -> int:
         """Read from their beginning what the first start passed over, before the first scan; gives the bytes."""

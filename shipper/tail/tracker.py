@@ -148,9 +148,7 @@ class Generations:
         self._scan = _Scan(self._scan.number + 1, files)
         self.access.renamed_meanwhile, self.access.refused, self.access.empty = False, {}, {}
         if self._first_start is not None:
-            self._first_start.begin_scan()
-            if self._scan.number == 1:
-                self._first_start.meet(files)
+            self._first_start.begin_scan(files)
         present = {file.key for file in files}
         for key in self._table.by_key.keys() - present:
             self._detach(key)

@@ -84,6 +84,10 @@ def test_a_small_terminal() -> None:
         ({"running": False, "last_scan": None}, "sidecar: does not run"),
         ({"started": None}, "sidecar: runs (process 12)"),
         ({"files": []}, "lag: none"),
+        (
+            {"files": [{**file("/l/a.log", 0, 0.0), "passed_over": 900}]},
+            "passed over: 900 B of 1 logs, at the first start (shipper.start)",
+        ),
         ({"dead_letters": 0}, "dead letters: 0"),
     ],
 )
