@@ -64,7 +64,7 @@ class FirstStart:
         age = 0 if start in (BEGINNING, END) else int(start[:-1]) * _SECONDS[start[-1]]
         self._since_ns = now_ns - age * 10**9 if age else 0
         self._found = False
-        self._sizes: dict[tuple[int, int], int] = {}
+        self._left: dict[tuple[int, int], Found] = {}
         self._deferred = self._unpacked = 0
 
     @classmethod
@@ -86,10 +86,10 @@ class FirstStart:
         if self._found:
             return
         self._found = any(file.size for file in files)
-        old = [file for file in files if self._is_old(file)]
+        old = self.old(files)
         if old and self._shipped(old):
             old = []
-        self._sizes = {file.key: file.size for file in old}
+        self._left = {file.key: file for file in old}
         if text := sentence(files, old, self._start):
             self._say(text, bool(old))
         if not self._found and self._before_ns is None:
@@ -106,17 +106,18 @@ class FirstStart:
 
     def passed_over(self, file: Found, view: FileView) -> int | None:
         """How much of a file's content is passed over: bytes, 0 for nothing; None: decided in the next scan."""
-        if not (size := self._sizes.get(file.key, 0)):
-            return 0
+        before = self._left.get(file.key)
+        if before is None or (before.size, before.mtime_ns) != (file.size, file.mtime_ns):
+            return 0  # new, or rewritten since
         if file.compressed and self._unpacked >= MAX_UNPACKED:
             self._deferred += 1
             return None
-        del self._sizes[file.key]
+        del self._left[file.key]
         if file.compressed:
             size = view.size(ENDLESS)
             self._unpacked += size
             return size
-        return _last_line_end(view, size) if self._start == END else size
+        return _last_line_end(view, file.size) if self._start == END else file.size
 
 
 def _last_line_end(view: FileView, size: int) -> int:

@@ -345,3 +345,15 @@ def test_many_compressed_files(old: Old, start: str, restart: str, monkeypatch: 
     assert not old.store.fact("first_start")
     old.restart()
     assert between(0, 10) == old.numbers()
+
+
+@pytest.mark.parametrize("start", ["end", "7d"])
+def test_a_copy_that_is_written_anew(old: Old, start: str) -> None:
+    """A file that was only a copy of an old log at the first start is shipped whole when it is another log."""
+    old.write("celery/worker.log", celery(0, 30), days=9)
+    copy = old.write("celery/worker_old.log", celery(0, 30), days=9)
+    old.begin(start)
+    assert not old.numbers()
+    with copy.open("w") as file:
+        file.write(celery(500, 40))
+    assert between(500, 540) == old.numbers()
