@@ -120,10 +120,6 @@ def age_of(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def _passed_over(file: dict[str, Any]) -> str:
-    return f"; the first start passed over {file['passed_over']} bytes" if file.get("passed_over") else ""
-
-
 def _summary(state: State, cluster: str) -> Iterator[tuple[str, str, str]]:
     """Name, text and style of each line."""
     counters, (behind, size, age) = state["counters"], totals(state)
@@ -136,8 +132,9 @@ def _summary(state: State, cluster: str) -> Iterator[tuple[str, str, str]]:
     yield "Elasticsearch", _safe(cluster), "" if cluster.endswith(" answers") else "red"
     lag = f"{behind} of {len(state['files'])} logs behind, {amount(size)}, oldest line {age_of(age)}"
     yield "lag", lag if behind else "none", "yellow" if age >= _LATE else ""
-    if passed := [file["passed_over"] for file in state["files"] if file.get("passed_over")]:
-        yield "passed over", f"{amount(sum(passed))} of {len(passed)} logs, at the first start (shipper.start)", ""
+    if passed_over := [file["passed_over"] for file in state["files"] if file["passed_over"]]:
+        logs = f"{len(passed_over)} log{'' if len(passed_over) == 1 else 's'}"
+        yield "passed over", f"{amount(sum(passed_over))} of {logs} at the first start (shipper.start)", ""
     texts = ", ".join(f"{name} {value}" for name, value in counters.items())
     yield "documents", texts, ""
     if state["last_acknowledged"]:
@@ -145,6 +142,10 @@ def _summary(state: State, cluster: str) -> Iterator[tuple[str, str, str]]:
     dead = state["dead_letters"]
     hint = "; `neuroflow-ship dead-letters list` shows them" if dead else ""
     yield "dead letters", f"{dead}{hint}", "red" if dead else ""
+
+
+def _passed_over(file: State) -> str:
+    return f"; the first start passed over {file['passed_over']} bytes" if file["passed_over"] else ""
 
 
 def _listed(state: State, *, every: bool) -> list[State]:
