@@ -98,16 +98,21 @@ class CredentialMask:
 
     def stream(self, stream: TextIO) -> TextIO:
         """A stream that masks credentials in what is written, such as tracebacks and warnings of libraries."""
-        return cast("TextIO", _MaskedStream(stream, self.text))
+        return changed_stream(stream, self.text)
 
 
-class _MaskedStream:
+def changed_stream(stream: TextIO, change: Callable[[str], str]) -> TextIO:
+    """A stream that changes all texts that are written, and passes them on to ``beneath``, the one given here."""
+    return cast("TextIO", _ChangedStream(stream, change))
+
+
+class _ChangedStream:
     def __init__(self, stream: TextIO, change: Callable[[str], str]) -> None:
-        self._stream = stream
+        self.beneath = stream
         self._change = change
 
     def write(self, text: str) -> int:
-        self._stream.write(self._change(text))
+        self.beneath.write(self._change(text))
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -115,7 +120,7 @@ class _MaskedStream:
             self.write(line)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+        return getattr(self.beneath, name)
 
 
 credential_mask = CredentialMask()

@@ -131,4 +131,5 @@ class _Formatter(logging.Formatter):
         self._redact = redact
 
     def format(self, record: logging.LogRecord) -> str:
-        return printable(credential_mask.text(self._redact(super().format(record))))
+        # A message is one line, whatever the names in it contain.
+        return printable(credential_mask.text(self._redact(super().format(record))), lines=bool(record.exc_info))

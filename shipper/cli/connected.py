@@ -50,7 +50,7 @@ def read_again(current: Connected, sender: Sender, *, setup: bool) -> Reload | N
         config, changed, waiting = merge(old, written)
         new = Connected(config)
     except ConfigError as error:
-        log.error("%s; %s", error, KEPT)
+        log.error("%s; %s", "; ".join(str(error).splitlines()), KEPT)
         return None
     runs = run_documents_of(new.client, config)
     restore = templates_of(new.client, config, setup=setup).restore

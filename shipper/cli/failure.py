@@ -11,21 +11,22 @@ from shipper.credentials import credential_mask
 from shipper.printable import printable
 
 
-def tell(sentence: str) -> None:
-    """Print a sentence of ``neuroflow-ship`` to standard error."""
-    click.echo(printable(credential_mask.text(f"neuroflow-ship: {sentence}")), err=True)
+def tell(sentence: str, *, lines: bool = False) -> None:
+    """Print a sentence of ``neuroflow-ship`` to standard error; or several, where it consists of ``lines``."""
+    click.echo(printable(credential_mask.text(f"neuroflow-ship: {sentence}"), lines=lines), err=True)
 
 
 class Failure(click.ClickException):
-    """Ends a command with a sentence and an exit code."""
+    """Ends a command with a sentence, or several ``lines`` of them, and an exit code."""
 
-    def __init__(self, message: str, code: int) -> None:
+    def __init__(self, message: str, code: int, *, lines: bool = False) -> None:
         super().__init__(message)
+        self._lines = lines
         self.exit_code = code  # type: ignore[misc] # a class variable there, one per error here
 
     def show(self, file: Any = None) -> None:  # noqa: ARG002 - the parent's signature
         """Print the sentence to standard error."""
-        tell(self.message)
+        tell(self.message, lines=self._lines)
 
 
 class Commands(click.Group):
@@ -38,7 +39,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except ConfigError as error:
-            raise Failure(str(error), USAGE) from None
+            raise Failure(str(error), USAGE, lines=True) from None
         except OSError as error:
             if error.filename is None:
                 raise

@@ -31,8 +31,9 @@ from shipper.cli.reading import (
     write_log,
 )
 from shipper.cli.searching import search_logs
-from shipper.credentials import credential_mask
+from shipper.credentials import changed_stream, credential_mask
 from shipper.document.levels import LEVELS
+from shipper.printable import escaped
 
 if TYPE_CHECKING:  # a slow import that --help doesn't need
     from shipper.config import Config
@@ -223,7 +224,8 @@ for command in (search_logs, show_stats, show_tasks):
 def main() -> None:
     """The console script."""
     quick_start()
-    sys.stderr = credential_mask.stream(sys.stderr)  # standard output has log lines, which stay as they are
+    # Standard output has log lines, which stay as they are in a pipe.
+    sys.stderr = changed_stream(credential_mask.stream(sys.stderr), escaped)
     logs(prog_name="neuroflow-logs")
 
 

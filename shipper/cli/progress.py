@@ -16,8 +16,9 @@ def progress_bar() -> Iterator[Callable[[int, int], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
+    drawn_on = getattr(sys.stderr, "beneath", sys.stderr)  # above it control sequences are escaped
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=Console(file=drawn_on), transient=True) as bar:
         task = bar.add_task("shipping", total=None)
 
         def show(done: int, total: int) -> None:

@@ -228,5 +228,5 @@ def show_value(value: Any) -> None:
 
 def nothing(message: str, colour: str = "yellow") -> int:
     """Print to standard error, which keeps piped output clean, that nothing was found."""
-    click.secho(message, fg=None if os.environ.get("NO_COLOR") else colour, err=True)
+    click.echo(message if os.environ.get("NO_COLOR") else click.style(message, fg=colour), err=True)
     return NOTHING_FOUND

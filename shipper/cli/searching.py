@@ -138,9 +138,10 @@ def _with_query(
     except BadRequestError as error:
         if session.wrongly_mapped():
             raise
-        raise click.BadParameter(
-            f"Elasticsearch refuses {text!r}: {reason_of(error.body)}", param_hint="QUERY"
-        ) from None
+        reason = reason_of(error.body)
+    # Not above: as its context the error would keep a half-read result open until the interpreter ends, when closing
+    # it waits for a connection that no longer comes.
+    raise click.BadParameter(f"Elasticsearch refuses {text!r}: {reason}", param_hint="QUERY")
 
 
 # A pattern in the query matches more words than the cluster allows; the status of this error varies by release.

@@ -20,8 +20,8 @@ from shipper.cli.failure import Commands, Failure, tell
 from shipper.cli.imports import allow_all_imports, quick_start
 from shipper.cli.kibana import export, kibana_client, set_up_kibana
 from shipper.cli.parts import dead_letters_of, files_of, is_directory, redactor_of, run_documents_of
-from shipper.credentials import credential_mask
-from shipper.printable import printable
+from shipper.credentials import changed_stream, credential_mask
+from shipper.printable import escaped, printable
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -124,7 +124,7 @@ def status(context: click.Context, as_json: bool) -> None:
             f"{file['lag_bytes']} bytes and {file['lag_seconds']:.0f} s behind"
         )
     for file in state["not_read"]:
-        click.echo(f"not read: {printable(file['path'], lines=False)}: {file['reason']}")
+        click.echo(printable(f"not read: {file['path']}: {file['reason']}", lines=False))
     click.echo(", ".join(f"{name} {value}" for name, value in state["counters"].items()))
     click.echo(f"dead letters {state['dead_letters']}")
 
@@ -238,7 +238,8 @@ def demo() -> None:
 def main() -> None:
     """The console script."""
     quick_start()
-    sys.stdout, sys.stderr = credential_mask.stream(sys.stdout), credential_mask.stream(sys.stderr)
+    sys.stdout = credential_mask.stream(sys.stdout)
+    sys.stderr = changed_stream(credential_mask.stream(sys.stderr), escaped)
     ship(prog_name="neuroflow-ship")
 
 

@@ -137,5 +137,7 @@ def _write_errors(detail: Flat, console: Console) -> None:
         if not at:
             console.print()
             console.print(Text("Errors", "bold"))
-        line = Text.assemble((printable(name, lines=False), "red"), ": ", printable(reason, lines=True))
+        # Further lines are indented: none of them may look like the name of another error.
+        indented = printable(reason, lines=True).replace("\n", "\n    ")
+        line = Text.assemble((printable(name, lines=False), "red"), ": ", indented)
         console.print(line, soft_wrap=True)

@@ -36,7 +36,7 @@ class Laboratory:
         self, *args: str, columns: int = 80, zone: str = "UTC", code: int = 0
     ) -> subprocess.CompletedProcess[bytes]:
         """Run the command in this process, into pipes, so many columns wide."""
-        with _environment(COLUMNS=str(columns), TZ=zone):
+        with with_environment(COLUMNS=str(columns), TZ=zone):
             result = CliRunner().invoke(logs, self._arguments(args), catch_exceptions=False)
         assert code == result.exit_code, result.stderr
         return subprocess.CompletedProcess(args, code, result.stdout_bytes, result.stderr_bytes)
@@ -55,15 +55,14 @@ class Laboratory:
 
     def screen(self, *args: str, columns: int, **environment: str) -> bytes:
         """What a terminal of so many columns gets to show; the command runs in this process."""
-        ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+        ours, theirs = terminal_of(columns)
         shown: list[bytes] = []
-        reading = threading.Thread(target=lambda: shown.extend(_parts(ours)))
+        reading = threading.Thread(target=lambda: shown.extend(parts_of(ours)))
         reading.start()
         try:
             with (
-                _environment(COLUMNS=None, TZ="UTC", TERM="xterm-256color", **environment),
-                _streams(theirs),
+                with_environment(COLUMNS=None, TZ="UTC", TERM="xterm-256color", **environment),
+                with_streams(theirs),
                 pytest.raises(SystemExit) as end,
             ):
                 logs.main(self._arguments(args), prog_name="neuroflow-logs")
@@ -81,7 +80,14 @@ class Laboratory:
         return [json.loads(line) for line in self.run(*args, "--format", "ndjson").stdout.splitlines()]
 
 
-def _parts(terminal: int) -> Iterator[bytes]:
+def terminal_of(columns: int) -> tuple[int, int]:
+    """A terminal of so many columns: the end that reads what it shows, and the one for a program."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    return ours, theirs
+
+
+def parts_of(terminal: int) -> Iterator[bytes]:
     """Everything that arrives until the other end is closed."""
     with contextlib.suppress(OSError):
         while part := os.read(terminal, 65536):
@@ -89,7 +95,7 @@ def _parts(terminal: int) -> Iterator[bytes]:
 
 
 @contextlib.contextmanager
-def _environment(**changed: str | None) -> Iterator[None]:
+def with_environment(**changed: str | None) -> Iterator[None]:
     """Change environment variables, and the time zone with them."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in changed.items():
@@ -103,7 +109,7 @@ def _environment(**changed: str | None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _streams(terminal: int) -> Iterator[None]:
+def with_streams(terminal: int) -> Iterator[None]:
     """Make a terminal of the standard streams and of their descriptors."""
     kept = [os.dup(number) for number in range(3)]
     for number in range(3):

@@ -17,7 +17,7 @@ from shipper.cli.ship import ship
 from shipper.config import Redact
 from shipper.deliver.dead_letters import DeadLetters
 from shipper.elastic.outcomes import Outcome, Verdict
-from shipper.printable import printable, printable_json
+from shipper.printable import escaped, printable, printable_json
 from shipper.redact.redactor import Redactor
 from shipper.telemetry import configure_log
 from shipper.views.render import JsonArray, Ndjson
@@ -128,17 +128,25 @@ def test_dead_letters_are_safe(tmp_path: Path) -> None:
     assert f"preview: {EVIL}" == json.loads(result.stdout)["reason"]
 
 
+@pytest.mark.parametrize("mark", UNSAFE, ids=ascii)
+def test_a_stream_passes_colours_only(mark: str) -> None:
+    """What is written around the functions above, such as a traceback, still commands no terminal."""
+    assert f"a{ascii(mark)[1:-1]}b" == escaped(f"a{mark}b")
+    assert "\x1b[1;31mred\x1b[0m\\x1b[2J" == escaped("\x1b[1;31mred\x1b[0m\x1b[2J")
+
+
 def test_own_log_is_safe(capsys: pytest.CaptureFixture[str]) -> None:
     """The sidecar's log is safe, though it quotes the cluster."""
     log = logging.getLogger("neuroflow-ship")
     before = log.handlers[:], log.level, log.propagate
     try:
         configure_log()
-        log.error("%s", f"refused: {EVIL}")
+        log.error("%s", f"refused: {EVIL}\n2026-11-27T12:00:00.000Z INFO a lie")
     finally:
         log.handlers[:], log.level, log.propagate = before
     said = capsys.readouterr().err
     assert "refused: \\x00" in said
+    assert 1 == said.count("\n")
     assert not [mark for mark in UNSAFE if mark in said]
 
 

@@ -61,7 +61,7 @@ def test_a_workflow_run_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"Stages", "Pipelines"} <= {line.strip() for line in lines}
     assert [
         "Errors", "Workflow run: Stage qsiprep failed", r"Stage qsiprep: OSError: [/red]\x1b[2J",
-        "qsiprep run 456: first line", LONG,
+        "qsiprep run 456: first line", f"    {LONG}",
     ] == lines[-5:]  # fmt: skip
 
 
