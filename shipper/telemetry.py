@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import threading
 import time
-from collections.abc import Callable
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Mapping
+from itertools import accumulate
 from math import inf
 from traceback import extract_tb
+from types import MappingProxyType
+from typing import NamedTuple
 
 from shipper.credentials import credential_mask
 from shipper.printable import printable
@@ -19,29 +25,147 @@ HOUR = 3600.0
 ONCE = inf
 
 
+class Total(NamedTuple):
+    """A counter that continues over restarts: its name and the values of its labels."""
+
+    name: str
+    labels: tuple[str, ...] = ()
+
+
+class Moment(NamedTuple):
+    """Counters at one moment; read documents = ``documents`` of all datasets and outcomes + ``in_flight``.
+
+    Attributes:
+        totals: numbers that only grow.
+        in_flight: documents without an outcome.
+    """
+
+    totals: dict[Total, int]
+    in_flight: int
+
+    def text(self) -> str:
+        """The totals as text for the store."""
+        return json.dumps({" ".join((one.name, *one.labels)): number for one, number in self.totals.items()})
+
+
+class Histogram:
+    """Counts durations by their size.
+
+    Args:
+        bounds: upper bounds of the buckets, in order; one without a bound is added.
+    """
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = (*bounds, inf)
+        self._lock = threading.Lock()
+        self._counts = [0] * len(self.bounds)
+        self._sum = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count a duration."""
+        with self._lock:
+            self._counts[bisect_left(self.bounds, seconds)] += 1
+            self._sum += seconds
+
+    def buckets(self) -> tuple[list[tuple[float, int]], float]:
+        """Each bound with the number of durations up to it, and the sum of all durations."""
+        with self._lock:
+            return list(zip(self.bounds, accumulate(self._counts), strict=True)), self._sum
+
+
+class Gauges(NamedTuple):
+    """What the sidecar measures when somebody asks; times in seconds, sizes in bytes.
+
+    Attributes:
+        queue_bytes: documents that are packed and have no outcome.
+        lags: of the logs that are furthest behind, by path: what is not acknowledged, and the age of its oldest line.
+        total_lag_bytes: what is not acknowledged of all logs.
+        oldest_unacknowledged_seconds: the age of the oldest unacknowledged line of all logs; 0 for none.
+        dead_letters: how many there are.
+        generations: how many the state directory knows.
+        files_not_read: how many files look like logs and are not read, or not to their ends.
+        last_scan_seconds: how long the last scan took.
+        ready: whether documents are accepted, as far as is known without asking the cluster.
+    """
+
+    queue_bytes: int = 0
+    lags: Mapping[str, tuple[int, float]] = MappingProxyType({})
+    total_lag_bytes: int = 0
+    oldest_unacknowledged_seconds: float = 0.0
+    dead_letters: int = 0
+    generations: int = 0
+    files_not_read: int = 0
+    last_scan_seconds: float = 0.0
+    ready: bool = True
+
+
+OUTCOMES = ("acknowledged", "duplicate", "dead")
+_BULK_BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_SCAN_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
 class Counters:
-    """Numbers of documents by outcome; read = acknowledged + duplicate + dead + in flight at any moment."""
+    """Numbers of documents by outcome; read = acknowledged + duplicate + dead + in flight at any moment.
+
+    They are counted by block and by request, not by line.  Threads may share them.
+
+    Attributes:
+        published: the counters as they were stored last, for /metrics: a crash does not set these back, as it would
+            set back a number that was shown before it was stored.
+        bulk_seconds: how long bulk requests take, answered or not.
+        scan_seconds: how long scans take.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts = {"acknowledged": 0, "duplicate": 0, "dead": 0, "in_flight": 0, "retried": 0}
+        self._totals: Counter[Total] = Counter()
+        self.published = Moment({}, 0)
+        self.bulk_seconds = Histogram(_BULK_BOUNDS)
+        self.scan_seconds = Histogram(_SCAN_BOUNDS)
 
-    def begin(self, documents: int) -> None:
-        """Count documents that were read."""
-        self._add(in_flight=documents)
+    def begin(self, documents: int, *, dataset: str, lines: int, size: int) -> None:
+        """Count what was read.
 
-    def settle(self, acknowledged: int = 0, duplicate: int = 0, dead: int = 0) -> None:
-        """Count documents that have an outcome."""
-        in_flight = -(acknowledged + duplicate + dead)
-        self._add(acknowledged=acknowledged, duplicate=duplicate, dead=dead, in_flight=in_flight)
+        Args:
+            documents: made of it.
+            dataset: of the log.
+            lines: read.
+            size: of these lines, bytes.
+        """
+        with self._lock:
+            self._counts["in_flight"] += documents
+            self._totals[Total("read_lines", (dataset,))] += lines
+            self._totals[Total("read_bytes", (dataset,))] += size
 
-    def retry(self, documents: int) -> None:
-        """Count documents that are sent again."""
-        self._add(retried=documents)
+    def settle(self, **outcomes: Mapping[str, int]) -> None:
+        """Count documents that have an outcome: acknowledged, duplicate or dead, each by dataset."""
+        with self._lock:
+            for outcome, datasets in outcomes.items():
+                for dataset, documents in datasets.items():
+                    self._counts[outcome] += documents
+                    self._counts["in_flight"] -= documents
+                    self._totals[Total("documents", (dataset, outcome))] += documents
 
-    def resume(self, counters: dict[str, int]) -> None:
-        """Add the counters of earlier runs."""
-        self._add(**{name: counters.get(name, 0) for name in ("acknowledged", "duplicate", "dead", "retried")})
+    def retry(self, causes: Mapping[str, int]) -> None:
+        """Count documents that are sent again, by cause."""
+        with self._lock:
+            for cause, documents in causes.items():
+                self._counts["retried"] += documents
+                self._totals[Total("retries", (cause,))] += documents
+
+    def add(self, name: str, number: int) -> None:
+        """Add to a total without labels."""
+        with self._lock:
+            self._totals[Total(name)] += number
+
+    def resume(self, counters: dict[str, int], totals: str = "{}") -> None:
+        """Add the counters and the totals of earlier runs."""
+        with self._lock:
+            for name in ("acknowledged", "duplicate", "dead", "retried"):
+                self._counts[name] += counters.get(name, 0)
+            self._totals.update(_totals_in(totals))
+        self.publish(self.moment())
 
     def settled_only(self) -> dict[str, int]:
         """The counters without documents in flight, which are read again after a crash."""
@@ -55,15 +179,28 @@ class Counters:
             counts = dict(self._counts)
         return {"read": sum(counts.values()) - counts["retried"], **counts}
 
+    def moment(self) -> Moment:
+        """The counters now."""
+        with self._lock:
+            return Moment(dict(self._totals), self._counts["in_flight"])
+
+    def publish(self, moment: Moment) -> None:
+        """Show these from now on: they are stored."""
+        self.published = moment
+
     @property
     def settled(self) -> int:
         """Number of documents that have an outcome."""
         return self.settled_only()["read"]
 
-    def _add(self, **changes: int) -> None:
-        with self._lock:
-            for name, change in changes.items():
-                self._counts[name] += change
+
+def _totals_in(text: str) -> dict[Total, int]:
+    """The totals in a text from the store; none if it is damaged."""
+    try:
+        stored = json.loads(text)
+        return {Total(name, tuple(labels)): int(stored[key]) for key in stored for name, *labels in [key.split(" ")]}
+    except (AttributeError, TypeError, ValueError):
+        return {}
 
 
 class Throttle:

@@ -9,7 +9,7 @@ from shipper.cli.parts import run_documents_of, templates_of
 from shipper.config import Config, ConfigError
 from shipper.credentials import credential_mask
 from shipper.reload import KEPT, Reload, merge
-from shipper.telemetry import log
+from shipper.telemetry import Counters, log
 
 if TYPE_CHECKING:  # a slow import, needed with a cluster only
     from elasticsearch import Elasticsearch
@@ -20,16 +20,26 @@ if TYPE_CHECKING:  # a slow import, needed with a cluster only
 class Connected:
     """The configuration in use and its client.
 
+    Args:
+        config: to use.
+        counters: count what the client sends.
+
     Raises:
         ConfigError: the client rejects it.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, counters: Counters) -> None:
         from shipper.elastic.client import connect
 
         self.config = config
         batch = config.shipper.batch
-        self.client = connect(config.elasticsearch, connections=batch.in_flight + 1, compressed=batch.compress)
+        self.counters = counters
+        self.client = connect(
+            config.elasticsearch,
+            connections=batch.in_flight + 1,
+            compressed=batch.compress,
+            sent=lambda size: counters.add("sent_bytes", size),
+        )
         self._before: Elasticsearch | None = None
 
     def use(self, other: Connected) -> None:
@@ -48,7 +58,7 @@ def read_again(current: Connected, sender: Sender, *, setup: bool) -> Reload | N
         written = configuration.load(old.path)
         credential_mask.add(written.credentials)
         config, changed, waiting = merge(old, written)
-        new = Connected(config)
+        new = Connected(config, current.counters)
     except ConfigError as error:
         log.error("%s; %s", "; ".join(str(error).splitlines()), KEPT)
         return None

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from elastic_transport import ApiError
 
+from shipper.deliver.sender import NOT_INSTALLED
 from shipper.elastic.client import explain, is_genuine
-from shipper.health import Readiness
+from shipper.health.readiness import Readiness
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
 # Seconds: timeout of the request, since a prober's own is short.
 PATIENCE = 5.0
-NOT_INSTALLED = "the index templates are not installed yet; see the sidecar's log"
-NOT_ACCEPTED = "the cluster does not accept documents; see the sidecar's log"
 
 
 def readiness_of(sender: Sender) -> Readiness:
@@ -28,7 +27,7 @@ def readiness_of(sender: Sender) -> Readiness:
         client, settings, prepared = sender.connection()
         return unavailable(client, settings) or (None if prepared() else NOT_INSTALLED)
 
-    return Readiness(lambda: NOT_ACCEPTED if sender.failing or sender.broken else None, ask)
+    return Readiness(sender.trouble, ask)
 
 
 def unavailable(client: Elasticsearch, settings: Settings) -> str | None:

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import errno
 import gc
+import os
 import queue
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from shipper import memory
+from shipper import __version__, memory
 from shipper.cli.connected import Connected, read_again
 from shipper.cli.exit_codes import CLUSTER, INCOMPLETE, OK, USAGE
 from shipper.cli.failure import Failure
@@ -25,12 +26,13 @@ from shipper.cli.parts import dead_letters_of, is_directory, run_documents_of, t
 from shipper.config import Config
 from shipper.tail.found_files import shown
 from shipper.tail.state.store import CursorStore, StateError
-from shipper.telemetry import Counters, configure_log, log
+from shipper.telemetry import Counters, Gauges, configure_log, log
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
-    from shipper.health import Health
+    from shipper.deliver.sender import Sender
+    from shipper.health.server import Health
     from shipper.redact.redactor import Redactor
     from shipper.reload import Reload
     from shipper.sidecar.sidecar import Sidecar
@@ -86,12 +88,12 @@ def ship_logs(config: Config, *, once: bool, setup: bool) -> int:
 
     # A sending thread that has its answer should not wait five milliseconds for the reading thread.
     sys.setswitchinterval(0.001)
-    current = Connected(config)
+    counters = Counters()
+    current = Connected(config, counters)
     redactor = Redactor(config.shipper.redact)
     configure_log(redactor.text)
     # Before and after the sidecar runs, SIGHUP must not end the process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    counters = Counters()
     try:
         store = CursorStore(config.shipper.state_dir, lambda text: log.error("%s", text), redactor.conceal)
     except StateError as error:
@@ -127,6 +129,7 @@ def _run_with(
     from shipper.deliver.dedupe import Dedupe
     from shipper.deliver.sender import Sender
     from shipper.elastic.client import where
+    from shipper.health.systemd import Notifier
     from shipper.sidecar.sidecar import Sidecar
 
     wake = threading.Event()
@@ -154,11 +157,11 @@ def _run_with(
 
     sidecar = Sidecar(
         config, store=store, sender=sender, counters=counters, wake=wake, once=once, redactor=redactor,
-        scanned=scanned,
+        scanned=scanned, notifier=None if once else Notifier(os.environ, os.getpid()),
     )  # fmt: skip
     before = counters.snapshot()
     unread: set[str] = set()
-    health = _health(config, counters, sender)
+    health = _health(config, counters, sidecar, sender)
     with signals.forwarded_to(sidecar, None if once else lambda: read_again(current, sender, setup=setup)):
         sender.prepare(sidecar.stopping)
         if once:
@@ -237,15 +240,23 @@ def _report_incomplete(before: dict[str, int], after: dict[str, int], unread: li
     return INCOMPLETE if dead or unread else OK
 
 
-def _health(config: Config, counters: Counters, sender: Any) -> Health | None:
+def _health(config: Config, counters: Counters, sidecar: Sidecar, sender: Sender) -> Health | None:
     listen = config.shipper.telemetry.listen
     if listen is None:
         return None
     from shipper.cli.readiness import readiness_of
-    from shipper.health import Health
+    from shipper.deliver.letter_count import LetterCount
+    from shipper.health.metrics import Metrics
+    from shipper.health.server import Health
 
+    ready, dead_letters = readiness_of(sender), LetterCount(config.shipper.state_dir)
+
+    def gauges() -> Gauges:
+        return sidecar.measured()._replace(dead_letters=dead_letters(), ready=ready.known() is None)
+
+    metrics = Metrics(counters, gauges, __version__)
     try:
-        health = Health(listen, counters, readiness_of(sender))
+        health = Health(listen, metrics=metrics.page, alive=sidecar.trouble, ready=ready)
     except (OSError, ValueError) as error:
         why = (isinstance(error, OSError) and error.strerror) or str(error)
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:

@@ -5,6 +5,8 @@ A batch is bounded by bytes and by count; the sidecar limits its age.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +18,9 @@ from shipper.document.ids import ids_of
 from shipper.parse.records import Records
 from shipper.runs.facts import EncodedFact
 from shipper.tail.progress import Span
+
+_BEFORE_INDEX = b'{"create":{"_index":'
+_BEFORE_DATASET = len(_BEFORE_INDEX + b'"logs-neuroflow.')
 
 
 @dataclass(slots=True)
@@ -30,6 +35,7 @@ class Batch:
         maybe_sent: ranges (first, last + 1) of items that an earlier run may have sent, in order.
         reread: the same for items that this run may have sent: their file is read again from an earlier position.
         facts: of runs, from its documents.
+        datasets: number of items by dataset.
     """
 
     items: list[bytes] = field(default_factory=list)
@@ -39,6 +45,15 @@ class Batch:
     maybe_sent: list[tuple[int, int]] = field(default_factory=list)
     reread: list[tuple[int, int]] = field(default_factory=list)
     facts: list[EncodedFact] = field(default_factory=list)
+    datasets: Counter[str] = field(default_factory=Counter)
+
+    def datasets_of(self, pairs: Sequence[Sequence[Any]]) -> Counter[str]:
+        """How many of these items, each the first of a pair, go to which dataset."""
+        if len(pairs) == len(self.items):
+            return self.datasets
+        if len(self.datasets) == 1:
+            return Counter(dict.fromkeys(self.datasets, len(pairs)))
+        return Counter(_dataset_of(pair[0]) for pair in pairs)
 
 
 class Packer:
@@ -59,7 +74,7 @@ class Packer:
         for dataset in DATASETS:
             stream = {"type": "logs", "dataset": f"neuroflow.{dataset}", "namespace": namespace}
             index = f"logs-neuroflow.{dataset}-{namespace}"
-            self._heads[dataset] = b'{"create":{"_index":' + orjson.dumps(index) + b',"_id":"'
+            self._heads[dataset] = _BEFORE_INDEX + orjson.dumps(index) + b',"_id":"'
             self._tails[dataset] = b"," + orjson.dumps({**common, "data_stream": stream})[1:] + b"\n"
         self.batch = Batch()
 
@@ -96,6 +111,7 @@ class Packer:
             self.batch.items += items[first:last]
             self.batch.raws += records.raws[first:last]
             self.batch.size += sum(sizes[first:last])
+            self.batch.datasets[origin.dataset] += last - first
             if not first:
                 # All facts of the block: no cursor moves past the block before this batch is settled.
                 self.batch.facts += serialised.facts
@@ -123,3 +139,7 @@ class Packer:
             space -= sizes[at]
             at += 1
         return first + 1 if at == first and not self.batch.items else at
+
+
+def _dataset_of(item: bytes) -> str:
+    return item[_BEFORE_DATASET : item.index(b"-", _BEFORE_DATASET)].decode()

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from threading import get_ident
+from typing import ParamSpec, TypeVar
 
-from elastic_transport import ApiError
+from elastic_transport import ApiError, ConnectionTimeout
 from elasticsearch import Elasticsearch
 
 from shipper.config import Elasticsearch as Settings
+from shipper.deliver.batch import Batch
 from shipper.deliver.dead_letters import DeadLetters
 from shipper.deliver.dedupe import Dedupe, Pair
 from shipper.deliver.older_requests import waiting_message
@@ -15,10 +19,15 @@ from shipper.deliver.retries import Retries
 from shipper.deliver.retry_policy import Decision, after_answer, after_refusal
 from shipper.deliver.template_gate import TemplateGate
 from shipper.deliver.work import Part, Work, parts_of
+from shipper.elastic.answers import NoAnswerError
 from shipper.elastic.bulk_request import NO_ANSWER, refusal_of, send
 from shipper.elastic.client import explain, is_genuine
 from shipper.elastic.outcomes import Failure, Outcome, Verdict, judge_request
+from shipper.health.pulse import UnderWay
 from shipper.telemetry import Counters, log
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # Documents that wait longer than this for an older request are reported, seconds.
 REPORT_WAIT_AFTER = 5.0
@@ -26,6 +35,9 @@ REPORT_WAIT_AFTER = 5.0
 
 class Delivery:
     """Sends the documents of batches; several threads may call it.
+
+    Attributes:
+        requests: that wait for an answer.
 
     Args:
         client: of the cluster.
@@ -56,6 +68,7 @@ class Delivery:
         self._templates = templates
         self._retries = retries
         self._accepted = False
+        self.requests = UnderWay()
 
     def reconnect(self, client: Elasticsearch, settings: Settings) -> None:
         """Send to another cluster, or with another key; documents under way are retried there."""
@@ -73,20 +86,21 @@ class Delivery:
             work.parts = parts_of(work.batch, self._dedupe.began, time.monotonic())
         while work.parts:
             decision = self._attempt(work.parts.pop(), work)
+            self._counters.retry(decision.causes)
             if decision.failure is None:
                 work.parts += decision.resend
                 continue
             # After the others, whose answers may tell whether the documents or the cluster is to blame.
             work.parts[:0] = decision.resend
             work.attempt += 1
-            self.retry(decision.failure, work.attempt, sum(len(part.pairs) for part in decision.resend))
+            self.retry(decision.failure, work.attempt)
         self._retries.recovered()
         if work.waiting:
             work.parts, work.waiting = work.waiting, []
             return False
         return True
 
-    def retry(self, failure: Failure, attempt: int, documents: int = 0) -> None:
+    def retry(self, failure: Failure, attempt: int) -> None:
         """Report a failure, put missing templates back, and wait before the next attempt.
 
         Raises:
@@ -95,7 +109,6 @@ class Delivery:
         self._retries.report(failure)
         if failure.outcome is Outcome.MISSING_TEMPLATE:
             self._templates.restore()
-        self._counters.retry(documents)
         self._retries.pause(attempt, answered=failure.answered)
 
     def _attempt(self, part: Part, work: Work) -> Decision:
@@ -105,24 +118,44 @@ class Delivery:
         try:
             if part.since is not None:
                 return self._look_up(part.pairs, part.since, work)
-            verdicts = send(self.client, [item for item, _ in part.pairs])
+            verdicts = self._send(part.pairs)
         except ApiError as error:
             decision = self._refused(part, error)
         except NO_ANSWER as error:
             failure = Failure(Outcome.RETRY, type(error).__name__, explain(error, self.settings), answered=False)
             # They may have been indexed nevertheless, and the stream may roll over before the next attempt.
-            return Decision(resend=[part._replace(since=time.monotonic())], failure=failure)
+            causes = {} if part.since is not None else {_cause_of(error): len(part.pairs)}
+            return Decision(resend=[part._replace(since=time.monotonic())], failure=failure, causes=causes)
         else:
             self._accepted = True
             decision = after_answer(part.pairs, verdicts, time.monotonic())
-        self._counters.settle(acknowledged=decision.acknowledged, duplicate=decision.duplicate)
-        self._write_dead_letters(decision.dead)
+        datasets_of = work.batch.datasets_of
+        self._counters.settle(
+            acknowledged=datasets_of(decision.acknowledged), duplicate=datasets_of(decision.duplicate)
+        )
+        self._write_dead_letters(decision.dead, work.batch)
         return decision
+
+    def _send(self, pairs: list[Pair]) -> list[Verdict]:
+        began = time.monotonic()
+        try:
+            return self._answer(send, self.client, [item for item, _ in pairs])
+        finally:
+            self._counters.bulk_seconds.observe(time.monotonic() - began)
+
+    def _answer(self, ask: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What a request gives; notes how long it takes."""
+        self.requests.begin(get_ident())
+        try:
+            return ask(*args, **kwargs)
+        finally:
+            self.requests.end(get_ident())
 
     def _look_up(self, pairs: list[Pair], since: float, work: Work) -> Decision:
         """Drop documents that are indexed already; postpone those that an older request may still index."""
-        found = self._dedupe.look_up(pairs, since)
-        self._counters.settle(duplicate=len(pairs) - len(found.absent) - len(found.undecided))
+        found = self._answer(self._dedupe.look_up, pairs, since)
+        unknown = work.batch.datasets_of(found.absent) + work.batch.datasets_of(found.undecided)
+        self._counters.settle(duplicate=work.batch.datasets_of(pairs) - unknown)
         if found.undecided:
             now = time.monotonic()
             work.waiting.append(Part(found.undecided, since))
@@ -139,7 +172,7 @@ class Delivery:
             self._retries.warn(f"{kind} in halves", f"{reason}; sending {len(part.pairs)} documents in halves")
         return decision
 
-    def _write_dead_letters(self, dead: list[tuple[bytes, bytes, Verdict]]) -> None:
+    def _write_dead_letters(self, dead: list[tuple[bytes, bytes, Verdict]], batch: Batch) -> None:
         """Keep rejected documents on disk; retries while the disk can't be written.
 
         Raises:
@@ -155,7 +188,7 @@ class Delivery:
                 self._retries.warn("disk", f"{where}: dead letters can't be written: {error.strerror}; trying again")
                 self._retries.pause(attempt, answered=True)
                 continue
-            self._counters.settle(dead=len(dead))
+            self._counters.settle(dead=batch.datasets_of(dead))
             verdict = dead[0][2]
             self._retries.warn(
                 f"dead {verdict.status} {verdict.kind}",
@@ -165,3 +198,10 @@ class Delivery:
                 log.error,
             )
             return
+
+
+def _cause_of(error: Exception) -> str:
+    """The cause, for the metric, of a request without a valid answer."""
+    if isinstance(error, NoAnswerError):
+        return "invalid_answer"
+    return "timeout" if isinstance(error, ConnectionTimeout) else "connection"

@@ -23,6 +23,9 @@ def _jittered(attempt: int) -> float:
 class Retries:
     """Back-off, shared by all threads that send; a stop wakes every wait.
 
+    Attributes:
+        reason: of the last failure.
+
     Args:
         wait_for: seconds to wait after so many failed attempts.
     """
@@ -35,6 +38,7 @@ class Retries:
         self._lock = threading.Lock()
         self._failing: set[int] = set()
         self._reported = False
+        self.reason = ""
         self._throttle = Throttle()
 
     @property
@@ -84,6 +88,7 @@ class Retries:
         with self._lock:
             self._failing.add(threading.get_ident())
         if failure.reason:
+            self.reason = failure.reason
             action = ACTIONS.get(failure.outcome, "trying again")
             self.warn(failure.kind, f"{failure.reason}; {action}, nothing is lost")
             self._reported = True

@@ -24,6 +24,11 @@ from shipper.runs.writer import RunDocuments
 from shipper.tail.progress import Span
 from shipper.telemetry import Counters
 
+NOT_INSTALLED = "the index templates are not installed yet; see the sidecar's log"
+NOT_ACCEPTED = "the cluster does not accept documents; see the sidecar's log"
+# Seconds, beside ten times the timeout: a request that takes longer will never end.
+MAX_REQUEST = 600.0
+
 
 class Sender:
     """A few threads, each with one request under way.
@@ -74,13 +79,16 @@ class Sender:
             recovered=self._retries.recovered,
             rested=wake.set,
             say=self._retries.warn,
+            counters=counters,
         )
         self._wake = wake
         # One more may wait, so that a thread that has its answer finds the next batch ready.
         self._backlog: Backlog[Work] = Backlog(in_flight + 1, max_postponed=in_flight + 1)
         self._done: queue.SimpleQueue[list[Span]] = queue.SimpleQueue()
+        # Bytes of what is under way, by object.
+        self._sizes: dict[int, int] = {}
         self._aside = SetAside()
-        self.broken = False
+        self.broken = self._stopping = False
         self._threads = [
             threading.Thread(target=self._run, name=f"bulk-{number}", daemon=True) for number in range(in_flight)
         ]
@@ -92,6 +100,24 @@ class Sender:
         """Whether some documents can't be delivered at the moment."""
         return self._retries.failing
 
+    def trouble(self) -> str | None:
+        """Why no documents are delivered, as far as is known without asking the cluster; None if they are."""
+        if self._retries.failing or self.broken:
+            return f"{NOT_ACCEPTED}: {self._retries.reason}" if self._retries.reason else NOT_ACCEPTED
+        return None if self._templates.was_open else NOT_INSTALLED
+
+    def hung(self) -> str | None:
+        """Which thread has ended or waits for ever, which only a restart mends; None if none."""
+        if not self._stopping:
+            ended = [thread.name for thread in self._threads if not thread.is_alive()]
+            ended += ["runs"] * self._run_writer.ended
+            if ended:
+                return f"threads that send have ended: {', '.join(ended)}"
+        limit = MAX_REQUEST + 10 * self._delivery.settings.request_timeout
+        if (longest := self._delivery.requests.longest) > limit:
+            return f"a request to Elasticsearch has had no end for {longest:.0f} s"
+        return None
+
     def connection(self) -> tuple[Elasticsearch, Settings, Callable[[], bool]]:
         """The client and settings in use, and a function that tells whether the templates are there."""
         return self._delivery.client, self._delivery.settings, self._templates.is_open
@@ -102,7 +128,12 @@ class Sender:
 
     def offer(self, batch: Batch) -> bool:
         """Hand over a batch; False: there is no room, and reading has to wait."""
-        return self._backlog.offer(Work(batch))
+        work = Work(batch)
+        self._sizes[id(work)] = batch.size  # first: a thread may finish it at once
+        if self._backlog.offer(work):
+            return True
+        del self._sizes[id(work)]
+        return False
 
     def acknowledged(self) -> list[Span]:
         """The spans that were settled since the last call."""
@@ -122,6 +153,11 @@ class Sender:
         return not self._backlog.empty
 
     @property
+    def queued_bytes(self) -> int:
+        """Size of the documents under way; any thread may ask."""
+        return sum(list(self._sizes.values()))
+
+    @property
     def waits(self) -> bool:
         """Whether documents wait for the end of an older request."""
         return self._backlog.waits
@@ -132,6 +168,7 @@ class Sender:
 
     def stop(self, deadline: float) -> None:
         """Stop retrying at ``deadline`` (monotonic seconds), or at once where nothing answers."""
+        self._stopping = True
         self._retries.stop(deadline)
         self._backlog.stop(deadline)
         self._run_writer.stop()
@@ -168,6 +205,7 @@ class Sender:
                 self.broken = self._aside.full
             if failures:
                 self._retries.pause_after_bug(failures)
+            self._sizes.pop(id(work), None)
             self._backlog.finish(work)
             del work  # frees its memory while the thread waits for the next one
             self._wake.set()

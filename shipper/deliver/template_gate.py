@@ -42,6 +42,11 @@ class TemplateGate:
         while thread.is_alive() and time.monotonic() < patience and not stopping.is_set():
             thread.join(0.05)
 
+    @property
+    def was_open(self) -> bool:
+        """Whether documents may be sent, as last known."""
+        return self._open
+
     def is_open(self) -> bool:
         """Whether documents may be sent; asks the cluster when a check is due."""
         if self._open and time.monotonic() < self._check_at:

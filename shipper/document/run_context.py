@@ -39,6 +39,8 @@ _RETRIES = _events({"requeued"})
 _BIDS_PREFIXES = frozenset({"sub-", "ses-"})
 TURNING_POINTS = frozenset({*_BIRTHS, *_STARTS, *_ENDS, *_RETRIES})
 _MAX_LIVES = 4
+# One in so many runs is held as objects; older ones are held as JSON, which takes a third of the memory.
+_UNPACKED_SHARE = 10
 # Longer texts are not ids, and are not kept.
 _MAX_TEXT_CHARS = 512
 # Times are compared as UTC texts to the microsecond: the suffix for UTC differs.
@@ -145,15 +147,15 @@ class RunContext:
 
     def __init__(self, max_entries: int = 20_000, rows: Iterable[tuple[str, str]] = ()) -> None:
         self._max_entries = max_entries
+        self._max_unpacked = max(1, max_entries // _UNPACKED_SHARE)
         self._runs: dict[str, list[Life]] = {}
+        self._packed: dict[str, bytes] = {}  # older runs
         self._tasks: dict[str, Ids] = {}
         self._changed: dict[tuple[str, str], None] = {}
         for key, value in rows:
             kind, _, name = key.partition(":")
             if kind == "run":
-                lives = self._runs[name] = [Life.of(row) for row in orjson.loads(value)]
-                for life in lives:
-                    life.alone = len(lives) == 1
+                self._packed[name] = value.encode()
             elif kind == "task":
                 self._tasks[name] = tuple(orjson.loads(value))
 
@@ -164,7 +166,8 @@ class RunContext:
             key = f"{kind}:{name}"
             if kind == "run":
                 lives = self._runs.get(name)
-                rows.append((key, orjson.dumps([life.row() for life in lives]).decode() if lives else None))
+                row = _packed(lives) if lives else self._packed.get(name)
+                rows.append((key, row.decode() if row else None))
             else:
                 task = self._tasks.get(name)
                 rows.append((key, orjson.dumps(task).decode() if task else None))
@@ -197,7 +200,7 @@ class RunContext:
             learn: whether to learn from the line.
         """
         moment = moment[:_MICROSECONDS]
-        lives = self._runs.get(run)
+        lives = self._lives(run)
         life = None
         if lives is not None:
             life = lives[-1]
@@ -225,8 +228,26 @@ class RunContext:
 
     def only_life(self, run: str) -> Life | None:
         """The life of a run, if exactly one is known."""
-        lives = self._runs.get(run)
+        lives = self._lives(run)
         return lives[0] if lives and lives[0].alone else None
+
+    def _lives(self, run: str) -> list[Life] | None:
+        """The lives of a run, in the order of their beginnings; None if it is not known."""
+        lives = self._runs.get(run)
+        if lives is None and (packed := self._packed.pop(run, None)) is not None:
+            lives = self._runs[run] = [Life.of(row) for row in orjson.loads(packed)]
+            for life in lives:
+                life.alone = len(lives) == 1
+            self._pack_oldest()
+        return lives
+
+    def _pack_oldest(self) -> None:
+        """Hold the oldest runs as JSON, if too many are held as objects."""
+        if len(self._runs) > self._max_unpacked:
+            for old in list(islice(self._runs, max(1, self._max_unpacked // 10))):
+                lives = self._runs.pop(old)
+                self._packed[old] = _packed(lives)
+                lives[0].alone = False  # nobody may continue these objects
 
     def complete_task(self, fields: dict[str, Any]) -> None:
         """The same for a line with a task id, which is never reused.
@@ -243,7 +264,7 @@ class RunContext:
             if any(given) and _is_short((task, *given)):
                 self._tasks[task] = given
                 self._changed["task", task] = None
-                self._drop_oldest(self._tasks, "task")
+                self._drop_oldest(self._tasks, "task", self._max_entries)
             return
         if given == ids or _contradicts(given, ids):
             return
@@ -261,16 +282,20 @@ class RunContext:
         for one in lives:
             one.alone = len(lives) == 1
         self._changed["run", run] = None
-        self._drop_oldest(self._runs, "run")
+        self._pack_oldest()
+        self._drop_oldest(self._packed, "run", self._max_entries - len(self._runs))
 
-    def _drop_oldest(self, memory: dict[str, Any], kind: str) -> None:
-        if len(memory) > self._max_entries:
+    def _drop_oldest(self, memory: dict[str, Any], kind: str, most: int) -> None:
+        if len(memory) > most:
             # A run takes hours, the memory holds days of runs.
             for old in list(islice(memory, max(1, self._max_entries // 10))):
-                dropped = memory.pop(old)
-                if kind == "run":
-                    dropped[0].alone = False
+                del memory[old]
                 self._changed[kind, old] = None
+
+
+def _packed(lives: list[Life]) -> bytes:
+    """Lives as JSON; a copy, since orjson's own results take more memory than their length."""
+    return bytes(memoryview(orjson.dumps([life.row() for life in lives])))
 
 
 def _find_life(lives: list[Life], given: Ids, action: str | None, moment: str) -> Life | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from elastic_transport import (
@@ -56,15 +56,32 @@ COMPRESS_FROM = 4096
 
 # Key of a node's own login in its extras: the client would send the first node's headers to all nodes.
 _LOGIN = "_neuroflow_login"
+# Key of the function in its extras that counts what is sent.
+_SENT = "_neuroflow_sent"
 
 
 class PlainNode(Urllib3HttpNode):
-    """A connection that sends the login of its own address."""
+    """A connection that sends the login of its own address, and counts the bytes of bodies that were answered."""
 
     def __init__(self, config: NodeConfig) -> None:
         super().__init__(config)
+        self._sent: Callable[[int], None] | None = config._extras.get(_SENT)  # noqa: SLF001 - as below
         if login := config._extras.get(_LOGIN):  # noqa: SLF001 - documented for such uses
             self.headers["authorization"] = basic_auth_to_header(login)
+
+    def perform_request(
+        self,
+        method: str,
+        target: str,
+        body: bytes | None = None,
+        headers: HttpHeaders | None = None,
+        request_timeout: DefaultType | float | None = DEFAULT,
+    ) -> NodeApiResponse:
+        """Send one request."""
+        answer = super().perform_request(method, target, body, headers, request_timeout)
+        if body and self._sent is not None:
+            self._sent(len(body))
+        return answer
 
 
 class FastGzipNode(PlainNode):
@@ -128,13 +145,20 @@ _SERIALIZERS = {
 }
 
 
-def connect(settings: Settings, connections: int = 4, *, compressed: bool = True) -> Elasticsearch:
+def connect(
+    settings: Settings,
+    connections: int = 4,
+    *,
+    compressed: bool = True,
+    sent: Callable[[int], None] | None = None,
+) -> Elasticsearch:
     """Create a client for the configured cluster; sends nothing.
 
     Args:
         settings: the ``elasticsearch`` section.
         connections: the most concurrent requests to one node.
         compressed: gzip large bodies.
+        sent: called with the size of each body, as it was sent, when its request was answered.
 
     Raises:
         ConfigError: the client rejects the settings.
@@ -155,14 +179,14 @@ def connect(settings: Settings, connections: int = 4, *, compressed: bool = True
         # The client's own option accepts ASCII only; HTTP and Elasticsearch accept UTF-8.
         options["headers"] = {"authorization": basic_auth_to_header((settings.username, settings.password))}
     try:
-        client = Elasticsearch(_nodes(settings), **options)
+        client = Elasticsearch(_nodes(settings, sent), **options)
     except (OSError, ValueError) as error:
         raise ConfigError(f"elasticsearch: the client can't use this: {error}") from None
     client.transport.serializers = Readable(client.transport.serializers.serializers)
     return client
 
 
-def _nodes(settings: Settings) -> list[NodeConfig]:
+def _nodes(settings: Settings, sent: Callable[[int], None] | None) -> list[NodeConfig]:
     """Each node once, by its first address; TLS settings apply to https nodes only."""
     nodes: dict[NodeConfig, None] = {}
     if settings.cloud_id:
@@ -179,8 +203,8 @@ def _nodes(settings: Settings) -> list[NodeConfig]:
                 tls["ca_certs"] = settings.ca_certs
             if settings.ca_fingerprint:
                 tls["ssl_assert_fingerprint"] = settings.ca_fingerprint
-        login = {_LOGIN: address.login} if address.login else {}
-        node = NodeConfig(address.scheme, address.host, address.port, address.path, _extras=login, **tls)
+        extras: dict[str, Any] = {_LOGIN: address.login, _SENT: sent}
+        node = NodeConfig(address.scheme, address.host, address.port, address.path, _extras=extras, **tls)
         nodes.setdefault(node)
     return list(nodes)
 

@@ -112,6 +112,34 @@ def judge_request(status: int, *, genuine: bool = True) -> Outcome:
     return Outcome.RETRY
 
 
+RETRY_CAUSES = (
+    "connection", "timeout", "invalid_answer", "overloaded", "server_error", "blocked", "unauthorized",
+    "missing_template", "too_large", "refused",
+)  # fmt: skip
+"""Why documents are sent again, for the metric."""
+
+
+def retry_cause(outcome: Outcome, status: int, kind: str = "") -> str:
+    """The cause, one of ``RETRY_CAUSES``, for which a document or a request is sent again.
+
+    Args:
+        outcome: of the document or the request.
+        status: of its answer.
+        kind: of its error.
+    """
+    if outcome is Outcome.UNAUTHORIZED:
+        return "unauthorized"
+    if outcome is Outcome.MISSING_TEMPLATE:
+        return "missing_template"
+    if kind in _PASSING and status < 500:
+        return "blocked"
+    if status >= 500:
+        return "server_error"
+    return {408: "timeout", 413: "too_large", 429: "overloaded", 400: "refused", 422: "refused"}.get(
+        status, "invalid_answer"
+    )
+
+
 def may_have_indexed(status: int) -> bool:
     """Whether documents may have been indexed despite this status."""
     return status in {0, 408} or status >= 500 or status < 300

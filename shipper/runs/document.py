@@ -26,6 +26,7 @@ from shipper.runs.facts import IDS, Fact
 from shipper.runs.kept import kept
 from shipper.taxonomy import BIRTH_VERBS, END_VERBS, SAME_BIRTH_SECONDS
 
+_ENDED_AT = {"completed": "completed_at", "failed": "failed_at"}
 _END_REPORTS = END_VERBS | {"finished"}
 
 
@@ -228,7 +229,7 @@ def ending(verb: str, start: Fact | None, end: Fact | None) -> dict[str, Any]:
         return {}
     duration = end["duration"] / 10**9 if "duration" in end else _between(start, end) if start else None
     found: dict[str, Any] = {
-        "completed_at" if verb == "completed" else "failed_at" if verb == "failed" else "ended_at": end.get("at"),
+        _ENDED_AT.get(verb, "ended_at"): end.get("at"),
         "duration_seconds": duration if duration is not None and duration >= 0 else None,
         "exit_code": end.get("exit_code"),
     }

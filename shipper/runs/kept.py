@@ -37,8 +37,13 @@ def kept(facts: dict[str, Fact]) -> dict[str, Fact]:
     order = sorted(facts)
     if len({key[_TIME] for key in order}) < len(order):
         order.sort(key=lambda key: (key[_TIME], _RANK.get(facts[key]["verb"], _LATER)))
-    if len(order) <= _FEW and not any("stage" in facts[key] for key in order):
-        return {key: facts[key] for key in order}
+    if len(order) <= _FEW:
+        chosen = {key: facts[key] for key in order}
+        for fact in chosen.values():
+            if "stage" in fact:
+                break
+        else:
+            return chosen
     of_kind: dict[Any, int] = {}
     found: list[str] = []
     left = MAX_FACTS

@@ -21,7 +21,7 @@ from shipper.runs.facts import EncodedFact, RunFacts
 from shipper.runs.gathered import Gathered
 from shipper.runs.writer import RunDocuments
 from shipper.tail.progress import Span
-from shipper.telemetry import log
+from shipper.telemetry import Counters, log
 
 MIN_INTERVAL, MAX_INTERVAL = 1.0, 5.0
 """Seconds from one write to the next."""
@@ -61,6 +61,7 @@ class RunWriter:
         recovered: called after an attempt that succeeded.
         rested: called after ``settle``, when a write has ended and ``idle`` may have changed.
         say: takes the kind and the text of a warning that is logged once a minute at most.
+        counters: count the documents written.
         clock: monotonic seconds.
     """
 
@@ -74,6 +75,7 @@ class RunWriter:
         recovered: Callable[[], None],
         rested: Callable[[], None],
         say: Callable[[str, str], None],
+        counters: Counters,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._runs = runs
@@ -83,6 +85,7 @@ class RunWriter:
         self._recovered = recovered
         self._rested = rested
         self._say = say
+        self._counters = counters
         self._clock = clock
         self._gathered = Gathered(MAX_PENDING_BYTES)
         self._spans: list[Span] = []
@@ -119,6 +122,12 @@ class RunWriter:
         """Whether no facts wait or are being written."""
         with self._changed:
             return not self._spans and not self._writing
+
+    @property
+    def ended(self) -> bool:
+        """Whether the thread has ended though it should not."""
+        thread = self._thread
+        return thread is not None and not thread.is_alive()
 
     def hurry(self) -> None:
         """Write the waiting facts now, because no batch follows for the time being."""
@@ -192,6 +201,7 @@ class RunWriter:
                 failure = Failure(Outcome.RETRY, type(error).__name__, reason, answered=False)
             else:
                 self._pace.written += written.sent
+                self._counters.add("run_documents_written", written.documents)
                 for identity, verdict in written.refused[:1]:
                     self._warn_behind(f"{identity}: {verdict.status} {verdict.kind}: {verdict.reason}")
                 facts, why = written.retry, written.why

@@ -1,10 +1,10 @@
 """Facts → run documents in Elasticsearch, the same ones whatever the number of sidecars and replays.
 
-A run that this process has not written yet is sent as an update: its facts, and the whole document in case there is
-none.  Where there is one, Elasticsearch unites the facts and answers with the union; the document is computed from
-that (``runs.document``) and put in its place.  From then on the run is cached (``runs.cache``): new facts put the
-whole document, and facts that it contains already send nothing.  Every put is conditional on the document's sequence
-number; if another writer has changed the document, the update is sent again.
+A run that this process has not written yet is created.  Where there is a document already, an update adds the facts:
+Elasticsearch unites them and answers with the union; the document is computed from that (``runs.document``) and put
+in its place.  From then on the run is cached (``runs.cache``): new facts put the whole document, and facts that it
+contains already send nothing.  Every put is conditional on the document's sequence number; if another writer has
+changed the document, the update is sent again.
 """
 
 from __future__ import annotations
@@ -53,12 +53,14 @@ class Written:
         why: Elasticsearch's reason for the last of these.
         refused: ids of documents that can't be written, with Elasticsearch's reason.
         sent: bytes of all requests.
+        documents: how many were created or replaced, each time counted.
     """
 
     retry: RunFacts = field(default_factory=dict)
     why: Verdict | None = None
     refused: list[tuple[str, Verdict]] = field(default_factory=list)
     sent: int = 0
+    documents: int = 0
 
 
 class _Action(NamedTuple):
@@ -70,7 +72,8 @@ class _Action(NamedTuple):
         facts: all facts of the document in the request, as JSON.
         body: its lines of the request.
         awaits_facts: it is an update, whose answer has to contain the document's facts.
-        upserts: it contains a document in case there is none (``upsert``, which some servers refuse).
+        whole: it contains the whole document, although there may be none: as a create, or as the update's ``upsert``,
+            which some servers refuse.
     """
 
     identity: str
@@ -78,7 +81,7 @@ class _Action(NamedTuple):
     facts: bytes
     body: bytes
     awaits_facts: bool = False
-    upserts: bool = False
+    whole: bool = False
 
 
 class _Pass:
@@ -170,9 +173,10 @@ class RunDocuments:
             identity, added = work.queue.popleft()
             cached = self._cache.get(identity)
             if cached is None:
-                whole = identity in work.existing or not self._mostly_new
-                asked += whole
-                action = self._update_of(identity, added, work, whole=whole)
+                # Most new runs have no document; where there is one, the answer is a conflict, and an update follows.
+                create = self._mostly_new and identity not in work.existing and identity not in work.facts_only
+                asked += not create
+                action = self._first_of(identity, added, work, create=create)
             else:
                 action = self._put_of(identity, added, cached, work)
             if action is not None:
@@ -185,7 +189,10 @@ class RunDocuments:
         puts: list[_Action] = []
         new = found = total_weight = 0
         for action, item, verdict in answers:
-            if self._settled(action, item, verdict, work) or not action.awaits_facts:
+            if action.whole and not action.awaits_facts:
+                new += verdict.outcome is Outcome.ACKNOWLEDGED
+                found += verdict.outcome is Outcome.DUPLICATE
+            if self._settled(action, item, verdict, work):
                 continue
             answer = item.get("get")
             source = answer.get("_source") if isinstance(answer, dict) else None
@@ -197,14 +204,9 @@ class RunDocuments:
                 put = self._put_of(action.identity, action.added, CachedRun(facts, *state), work, source)
                 if put is not None:
                     puts.append(put)
-            elif created and isinstance(source, dict) and "kind" in source:
-                self._remember(action, item)
-            elif action.identity in work.existing or not action.upserts:
+            else:
                 why = Verdict(Outcome.RETRY, verdict.status, "no_document", "the answer does not give the document")
                 work.later(action, why)
-            else:
-                work.existing.add(action.identity)
-                work.again[action.identity] = action.added
         if new or found:
             self._mostly_new = new >= found
         if total_weight:
@@ -213,32 +215,28 @@ class RunDocuments:
         for action, item, verdict in self._send(puts, work):
             self._settled(action, item, verdict, work)
 
-    def _update_of(self, identity: str, added: dict[str, Fact], work: _Pass, *, whole: bool) -> _Action | None:
-        """The update of a run that is not cached.
+    def _first_of(self, identity: str, added: dict[str, Fact], work: _Pass, *, create: bool) -> _Action | None:
+        """What is sent for a run that is not cached.
 
         Args:
             identity: the id of its document.
             added: the facts to add.
             work: takes the refusal, if the facts make no document.
-            whole: add the facts to the document if there is one, and ask for the union; else only create one.
+            create: create the document; else add the facts to it, and ask for the union.
         """
         document = self._made(identity, added, work)
         if document is None:
             return None
         added = document["facts"]
         facts, body = _json(document)
+        name = orjson.dumps(identity)
+        if create:
+            return _Action(identity, added, facts, b'{"create":{"_id":%b}}\n%b\n' % (name, body), whole=True)
         # After a conflict with another writer Elasticsearch itself tries again.
-        head = b'{"update":{"_id":%b,"retry_on_conflict":5}}\n{"doc":{"facts":' % orjson.dumps(identity)
-        upserts = self._upserts and identity not in work.facts_only
-        parts: tuple[bytes, ...]
-        if not upserts:
-            parts = (head, facts, b'},"doc_as_upsert":true,"_source":true}\n')
-        elif whole:
-            parts = (head, facts, b'},"_source":true,"upsert":', body, b"}\n")
-        else:
-            # An existing document gets an empty update, and is asked for later; a created one returns its kind.
-            parts = (head, b'{}},"_source":["kind"],"upsert":', body, b"}\n")
-        return _Action(identity, added, facts, b"".join(parts), awaits_facts=True, upserts=upserts)
+        head = b'{"update":{"_id":%b,"retry_on_conflict":5}}\n{"doc":{"facts":%b},' % (name, facts)
+        whole = self._upserts and identity not in work.facts_only
+        rest = b'"_source":true,"upsert":%b}\n' % body if whole else b'"doc_as_upsert":true,"_source":true}\n'
+        return _Action(identity, added, facts, head + rest, awaits_facts=True, whole=whole)
 
     def _put_of(
         self,
@@ -292,7 +290,7 @@ class RunDocuments:
         if verdict.outcome is Outcome.DUPLICATE:
             work.existing.add(action.identity)
             work.again[action.identity] = action.added
-        elif action.upserts and verdict.outcome is Outcome.DEAD:
+        elif action.whole and verdict.outcome is Outcome.DEAD:
             # Either the document is at fault, or the server does not support this kind of request.
             self._upserts = self._upserts and verdict.kind != "document_missing_exception"
             work.facts_only.add(action.identity)
@@ -321,7 +319,9 @@ class RunDocuments:
         answer = self._client.perform_request("POST", path, params=_PARAMS, headers=_HEADERS, body=body).body
         for action, wrapped in zip(actions, items_of(answer, len(actions)), strict=True):
             item = inner(wrapped)
-            yield action, item, judge(item)
+            verdict = judge(item)
+            work.written.documents += verdict.outcome is Outcome.ACKNOWLEDGED and item.get("result") != "noop"
+            yield action, item, verdict
 
 
 def _facts_in(source: Any) -> dict[str, Fact]:

@@ -22,13 +22,15 @@ def drain(
     clock: Callable[[], float],
     stopping: bool,
     aborted: Callable[[], bool],
+    turned: Callable[[float], None] = lambda _: None,
 ) -> None:
-    """Deliver what was read, within ``timeout``."""
+    """Deliver what was read, within ``timeout``; calls ``turned`` with it meanwhile."""
     deadline = clock() + DRAIN_PART * timeout
 
     def has_time() -> bool:
         return clock() < deadline and not aborted()
 
+    turned(timeout)
     outbox.flush()
     if stopping and not (outbox.hand_over() and sender.idle):
         log.info(
@@ -36,7 +38,9 @@ def drain(
         )
     while not outbox.hand_over() and not sender.failing and not sender.broken and has_time():
         shipping.wait_for_outcomes()
+        turned(timeout)
     sender.stop(deadline)
     while not sender.idle and has_time():
         shipping.wait_for_outcomes()
+        turned(timeout)
     shipping.settle()

@@ -50,6 +50,11 @@ class Outbox:
         """Whether the current batch holds something."""
         return bool(self._packer.batch.spans)
 
+    @property
+    def queued_bytes(self) -> int:
+        """Size of the documents that the sender has not taken yet; any thread may ask."""
+        return self._packer.batch.size + sum(batch.size for batch in tuple(self._waiting))
+
     def add(self, records: Records, serialised: Serialised, *, maybe_sent: bool) -> None:
         """Add the documents of a block; sends batches that became full."""
         if not self.filling:

@@ -46,6 +46,11 @@ class Scans:
         else:
             self._written.append(path)
 
+    @property
+    def took(self) -> float:
+        """How long the last scan took, seconds."""
+        return self._took
+
     def hinted(self) -> bool:
         """Whether something has changed since the last scan."""
         self._requested = self._requested or self._tail.needs_scan
@@ -82,6 +87,7 @@ class Scans:
         began = self._clock()
         self._tail.scan(patience, sparing=sparing, touched=frozenset(written))
         self._took = self._clock() - began
+        self._saver.counters.scan_seconds.observe(self._took)
         if not self.done:
             self.done = True
             self._store.forget(self._tail.forgotten())
@@ -92,4 +98,5 @@ class Scans:
             self._tail.open_unread()
         self._saver.keep_directory()
         self._saver.save()
+        self._saver.save_counters()
         self._store.looked(self._tail.looked_at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from shipper.deliver.one_by_one import LineByLine
@@ -34,6 +35,7 @@ class Shipping:
     saver: StateSaver
     wake: threading.Event
     stopping: threading.Event
+    turned: Callable[[], None] = lambda: None
 
     def read(self) -> bool:
         """Read each file once, as far as the sender has room; gives whether another round would find more."""
@@ -41,6 +43,7 @@ class Shipping:
             return False
         for block in self.tail.blocks():
             self._ship(block)
+            self.turned()
             if self.stopping.is_set() or not self.outbox.hand_over():
                 break
         self.settle()
@@ -64,6 +67,7 @@ class Shipping:
         self.wake.wait(0.05)
         self.wake.clear()
         self.settle()
+        self.turned()
 
     def _ship(self, block: Block) -> None:
         if block.joined is not None:
@@ -74,7 +78,7 @@ class Shipping:
             return
         if serialised is None:
             self.outbox.flush()  # in the order in which they were read
-            self.counters.begin(len(block.lines))
+            self._count(block, records, documents=len(block.lines))
             self.tail.begin(block.span(block.offsets[0], records.end, records.parser_state))
         else:
             self._pack(block, records, serialised)
@@ -85,5 +89,12 @@ class Shipping:
         if self.redactor.new:
             learned, self.redactor.new = self.redactor.new, set()
             self.store.learn(learned)
-        self.counters.begin(len(serialised.bodies))
+        self._count(block, records, documents=len(serialised.bodies))
         self.outbox.add(records, serialised, maybe_sent=self.tail.is_maybe_sent(block))
+
+    def _count(self, block: Block, records: Records, *, documents: int) -> None:
+        """Count what is shipped of a block; what is held back counts later."""
+        size = records.end - block.offsets[0]
+        if block.joined is not None:
+            size += sum(part.end - part.start for part in block.joined.parts())
+        self.counters.begin(documents, dataset=block.origin.dataset, lines=records.rest, size=size)

@@ -16,15 +16,18 @@ from shipper.deliver.one_by_one import LineByLine
 from shipper.deliver.sender import Sender
 from shipper.document.ecs import Documents
 from shipper.document.run_context import RunContext
+from shipper.health.systemd import Notifier
 from shipper.parse.dispatch import continuation, orphan
 from shipper.redact.redactor import Redactor
 from shipper.reload import KEPT, Reload
 from shipper.runs.facts import FACTS
 from shipper.sidecar import drain, once
+from shipper.sidecar.measures import measured
 from shipper.sidecar.outbox import Outbox
 from shipper.sidecar.scans import Scans
 from shipper.sidecar.shipping import Shipping
 from shipper.sidecar.state_saver import StateSaver
+from shipper.sidecar.supervision import Supervision
 from shipper.tail.clock import Clock
 from shipper.tail.framing import Framing
 from shipper.tail.report import counters_of
@@ -32,14 +35,17 @@ from shipper.tail.scanner import Scanner
 from shipper.tail.sources import link_targets, sources_of
 from shipper.tail.state.store import CursorStore
 from shipper.tail.tail import Tail
-from shipper.telemetry import Counters, log
+from shipper.telemetry import Counters, Gauges, log
 
 # After so many documents memory is returned to the system.
 BURST = 2000
 
 
 class Sidecar:
-    """One run of the shipper; calls ``scanned`` after the first scan with whether some log has content."""
+    """One run of the shipper.
+
+    Calls ``scanned`` after the first scan with whether some log has content; ``notifier`` tells systemd.
+    """
 
     def __init__(
         self,
@@ -53,6 +59,7 @@ class Sidecar:
         once: bool = False,
         redactor: Redactor | None = None,
         scanned: Callable[[bool], None] = lambda _: None,
+        notifier: Notifier | None = None,
     ) -> None:
         settings = config.shipper
         self._settings = settings
@@ -87,6 +94,9 @@ class Sidecar:
         )
         self._saver = StateSaver(store, self._tail, runs, counters)
         self._scans = Scans(self._tail, store, self._saver, scanned, self._clock.monotonic)
+        self._supervision = Supervision(
+            notifier or Notifier({}, 0), sender, self._tail, self._redactor.text, self._clock.monotonic
+        )
         self.stopping = threading.Event()
         self._abort = False
         self._shipping = Shipping(
@@ -101,10 +111,11 @@ class Sidecar:
             saver=self._saver,
             wake=wake,
             stopping=self.stopping,
+            turned=self._supervision.pulse.beat,
         )
         self._trimmed_at = 0
         self._reload: Callable[[], Reload | None] | None = None
-        counters.resume(counters_of({"counters": store.fact("counters") or "{}"}))
+        counters.resume(counters_of({"counters": store.fact("counters") or "{}"}), store.fact("totals") or "{}")
 
     def directories(self) -> list[str]:
         """The directories to watch."""
@@ -114,6 +125,15 @@ class Sidecar:
     def unread(self) -> list[str]:
         """The paths of logs and directories that could not be read, or not to their ends."""
         return self._tail.unread()
+
+    def trouble(self) -> str | None:
+        """What hangs or has ended, which only a restart mends; None if nothing.  Any thread may ask."""
+        return self._supervision.trouble()
+
+    def measured(self) -> Gauges:
+        """What is behind, queued and not read.  Any thread may ask."""
+        now, path = self._clock.wall_ns() / 1e9, self._redactor.path
+        return measured(self._tail, self._scans, self._outbox, self._sender, path=path, now=now)
 
     def hint(self, path: str | None) -> None:
         """Something under the watched directories changed; see ``Scans.hint``."""
@@ -162,8 +182,7 @@ class Sidecar:
 
     def turn(self, cover: Callable[[list[str]], bool]) -> bool:
         """Do what is due now: scan, read, ship, settle; gives whether another turn would find more at once."""
-        if self._reload is not None:
-            self._reconfigure()
+        self._reload_if_asked()
         settings, now = self._settings, self._clock.monotonic()
         patience = settings.partial_line_timeout
         if self._scans.scan_if_due(patience, settings.scan_interval, cover, blocked=self._outbox.blocked):
@@ -174,6 +193,7 @@ class Sidecar:
             if self._outbox.filling and now >= self._outbox.flush_due(more=read):
                 self._outbox.flush()
         self._shipping.settle()
+        self._supervision.turned(scanned=self._scans.done)
         return read
 
     def drain(self) -> bool:
@@ -186,6 +206,7 @@ class Sidecar:
             clock=self._clock.monotonic,
             stopping=self.stopping.is_set(),
             aborted=lambda: self._abort,
+            turned=self._supervision.stopping,
         )
         self._saver.finish(scanned=self._scans.done)
         self._tail.close()
@@ -200,7 +221,7 @@ class Sidecar:
 
     def _sleep(self) -> None:
         """Wait for a hint, an outcome, or the next thing that is due."""
-        due = self._scans.next_at
+        due = min(self._scans.next_at, self._supervision.due)
         if not self._outbox.blocked:
             due = min(due, self._tail.next_due(self._settings.partial_line_timeout))
             if self._outbox.filling:
@@ -208,15 +229,25 @@ class Sidecar:
         if not self._scans.hinted():
             self._wake.wait(max(0.01, due - self._clock.monotonic()))
         if self._scans.hinted():
-            self.stopping.wait(self._scans.pause())
+            until = self._clock.monotonic() + self._scans.pause()
+            while not self.stopping.is_set() and (now := self._clock.monotonic()) < until:
+                self.stopping.wait(max(0.0, min(until, self._supervision.due) - now))
+                self._supervision.turned(scanned=self._scans.done)
 
-    def _reconfigure(self) -> None:
+    def _reload_if_asked(self) -> None:
+        """Switch to another configuration, if one is there and valid."""
+        if (load := self._reload) is None:
+            return
+        self._reload = None
+        self._supervision.reloading()
+        self._supervision.reloaded(refused=not self._reconfigure(load))
+
+    def _reconfigure(self, load: Callable[[], Reload | None]) -> bool:
         """Switch to another configuration, if it is valid; all that may fail comes before the first change."""
-        load, self._reload = self._reload, None
         try:
-            new = load() if load is not None else None
+            new = load()
             if new is None:
-                return
+                return False
             settings, sources = new.config.shipper, sources_of(new.config)
             scanner = Scanner(
                 sources, settings.exclude, lambda text: log.warning("%s", text), self._clock.wall_ns,
@@ -227,13 +258,14 @@ class Sidecar:
             packer = _packer(settings, documents)
         except Exception as error:  # noqa: BLE001 - no configuration may end a running process
             log.error("the configuration can't be used (%s: %s); %s", type(error).__name__, error, KEPT)
-            return
+            return False
         self._outbox.reconfigure(packer, settings.flush_interval)
         new.switch()
         self._scans.next_at = 0.0
         self._settings, self._shipping.documents = settings, documents
         longest, patience = settings.max_line_bytes, settings.partial_line_timeout
         self._tail.reconfigure(sources, scanner, host=settings.host, longest=longest, patience=patience)
+        return True
 
 
 def _packer(settings: Shipper, documents: Documents) -> Packer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from shipper.document.run_context import RunContext
@@ -26,10 +27,15 @@ class StateSaver:
         """Write changed cursors; after a failure shipping continues, and a restart sends more lines again."""
         if not self.tail.dirty:
             return
+        moment = self.counters.moment()
         try:
-            counters = json.dumps(self.counters.settled_only())
-            learned = self.runs.changes()
-            self.store.save(self.tail.cursors(self.tail.dirty), learned, counters=counters, seams=self.tail.joins())
+            self.store.save(
+                self.tail.cursors(self.tail.dirty),
+                self.runs.changes(),
+                counters=json.dumps(self.counters.settled_only()),
+                totals=moment.text(),
+                seams=self.tail.joins(),
+            )
         except StateError as error:
             if self._save_failures.allows(str(error), ONCE):
                 log.error(
@@ -40,6 +46,15 @@ class StateSaver:
             self.tail.dirty.clear()
             if self._save_failures.reset():
                 log.info("cursors can be written again")
+        self.counters.publish(moment)
+
+    def save_counters(self) -> None:
+        """Write the counters where they changed and no cursor did, as in an outage; ``save`` reports a full disk."""
+        moment = self.counters.moment()
+        if moment.totals != self.counters.published.totals:
+            with suppress(StateError):
+                self.store.set_fact("totals", moment.text())
+        self.counters.publish(moment)
 
     def keep_directory(self) -> None:
         """Create the state directory again if it was deleted."""
@@ -60,4 +75,5 @@ class StateSaver:
         """
         self.keep_directory()
         self.save()
+        self.save_counters()
         self.store.certain = self.tail.certain and (scanned or self.store.clean)

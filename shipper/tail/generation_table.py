@@ -38,6 +38,10 @@ class GenerationTable:
         self._lost: dict[Key, Generation] = {}
         self.by_key: dict[Key, Generation] = {}
 
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._by_id)
+
     def __iter__(self) -> Iterator[Generation]:
         """Every one of them."""
         return iter(self._by_id.values())

@@ -55,6 +55,11 @@ class Progress:
         return not self._spans
 
     @property
+    def generations(self) -> list[bytes]:
+        """The generations that have spans under way; any thread may ask."""
+        return list(self._spans)
+
+    @property
     def waiting(self) -> int:
         """How many spans are kept."""
         return sum(map(len, self._spans.values()))

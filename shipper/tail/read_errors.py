@@ -18,16 +18,21 @@ class ReadErrors:
     def __init__(self, warn: Callable[[str], None]) -> None:
         self._warn = warn
         self._throttle = Throttle()
-        self._unread: dict[bytes, str] = {}
+        self._unread: dict[bytes, tuple[str, str]] = {}
 
     @property
     def paths(self) -> set[str]:
         """The files whose last reading failed, or stopped before their ends."""
-        return set(self._unread.values())
+        return {path for path, _ in self._unread.values()}
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Why, by path, where that was logged."""
+        return {path: why for path, why in self._unread.values() if why}
 
     def add(self, generation: bytes, path: str, why: str = "") -> None:
         """Note that reading failed; without a reason nothing is logged."""
-        self._unread[generation] = path
+        self._unread[generation] = path, why
         if why and self._throttle.allows(path, ONCE):
             self._warn(f"{path}: {why}")
 
@@ -45,6 +50,6 @@ class ReadErrors:
 
     def clear(self, generation: bytes) -> None:
         """Note that reading succeeded."""
-        path = self._unread.pop(generation, None)
-        if path is not None:
-            self._throttle.reset(path)
+        failed = self._unread.pop(generation, None)
+        if failed is not None:
+            self._throttle.reset(failed[0])

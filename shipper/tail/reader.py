@@ -111,6 +111,11 @@ class Reader:
         return self._splitter.pending > 0
 
     @property
+    def at_nuls(self) -> bool:
+        """Whether what was read ends with a sparse region, and nothing else is held back."""
+        return self._splitter.in_nuls and not self.waiting
+
+    @property
     def at_join(self) -> bool:
         """Whether the record held back here goes on in the next generation."""
         return self.held.record is not None and self.position == self.flush_points.join_at

@@ -18,6 +18,7 @@ from shipper.tail.framing import Framing
 from shipper.tail.generation import Generation
 from shipper.tail.handles import Handles, limit
 from shipper.tail.holding import Holding
+from shipper.tail.lag import Lag, lags
 from shipper.tail.log_file import DamagedError, MovedError
 from shipper.tail.progress import Progress, Span
 from shipper.tail.read_errors import ReadErrors
@@ -184,6 +185,29 @@ class Tail:
     def unread(self) -> list[str]:
         """The paths of logs and directories that could not be read, or not to their ends."""
         return sorted(self._scanner.unread | self._generations.access.refused.keys() | self._read_errors.paths)
+
+    def not_read(self) -> dict[str, str]:
+        """Why logs and directories are not read, or not to their ends, by path; as ``status`` lists them."""
+        access = self._generations.access
+        return {**self._scanner.omitted, **access.empty, **access.refused, **self._read_errors.reasons}
+
+    def lags(self) -> Iterator[Lag]:
+        """The logs that have something unacknowledged, as of the last scan; any thread may ask.
+
+        Those are followed, or have something under way: the others cost nothing.
+        """
+        under_way = map(self._generations.get, self._progress.generations)
+        return lags({id(one): one for one in [*under_way, *list(self._active.values())]}.values())
+
+    @property
+    def logs(self) -> int:
+        """How many files the last scan found for what is remembered."""
+        return sum(one.found is not None for one in self._generations)
+
+    @property
+    def known(self) -> int:
+        """How many generations are remembered."""
+        return len(self._generations)
 
     def forgotten(self) -> list[bytes]:
         """Generations whose files have been gone for longer than ``MEMORY``."""

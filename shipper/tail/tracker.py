@@ -100,6 +100,10 @@ class Generations:
                 self._table.enters(generation, cursor.file.key)
         self.dirty.clear()
 
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._table)
+
     def __iter__(self) -> Iterator[Generation]:
         """Every generation that is remembered."""
         return iter(self._table)

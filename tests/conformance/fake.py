@@ -315,11 +315,14 @@ class Fake:
         return _error(decided, f"error_{decided}", "because")
 
     def _write_runs(self, pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, Any]:
-        """Merge facts, or replace a document."""
+        """Merge facts, or create or replace a document."""
         items = []
         with self._lock:
             for action, body in pairs:
                 ((kind, about),) = action.items()
+                if kind == "create" and about["_id"] in self.runs:
+                    items.append({kind: _error(409, "version_conflict_engine_exception", "document already exists")})
+                    continue
                 if kind == "update":
                     source = self.runs.setdefault(about["_id"], {"facts": {}})
                     source["facts"] |= body["doc"]["facts"]

@@ -10,9 +10,13 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from collections import Counter
 from pathlib import Path
 from typing import IO, Any
 
+from prometheus_client.parser import text_string_to_metric_families
+
+from shipper.telemetry import OUTCOMES
 from tests.conformance.fake import Fake
 from tests.conformance.harness import Harness, eventually
 
@@ -55,28 +59,42 @@ class FakedHarness(Harness):
         """
         if look_every is None and ask_every is None:
             return Running(self.start())
-        code = "from shipper import health\nfrom shipper.deliver import template_gate\n"
+        code = "from shipper.deliver import template_gate\nfrom shipper.health import readiness\n"
         if look_every is not None:
             code += f"template_gate.CHECK_EVERY = {look_every}\n"
         if ask_every is not None:
-            code += f"health.ASK_EVERY = {ask_every}\n"
+            code += f"readiness.ASK_EVERY = {ask_every}\n"
         code += "from shipper.cli.ship import main\nmain()"
-        command = [sys.executable, "-c", code, "--config", str(self.config)]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        self._running.append(process)
-        return Running(process)
+        return Running(self.start_code(code))
 
-    def metrics(self) -> dict[str, int] | None:
-        """The current counters of /metrics; None without an answer."""
+    def start_code(self, code: str) -> subprocess.Popen[str]:
+        """Start a sidecar by other code than its module, in the harness's folder."""
+        return self.start(command=[sys.executable, "-c", code, "--config", str(self.config)], cwd=self.folder)
+
+    def scrape(self) -> dict[tuple[str, tuple[str, ...]], float] | None:
+        """The samples of /metrics by name and values of labels; None without an answer."""
         try:
             with urllib.request.urlopen(f"http://{self.listen}/metrics", timeout=10) as page:
-                lines = page.read().decode().splitlines()
+                text = page.read().decode()
         except (OSError, http.client.HTTPException):  # a page may end in the middle when the process does
             return None
         return {
-            name.removeprefix("neuroflow_ship_documents_"): int(value)
-            for name, value in (line.split() for line in lines if not line.startswith("#"))
+            (sample.name.removeprefix("neuroflow_ship_"), tuple(sample.labels.values())): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
         }
+
+    def metrics(self) -> dict[str, int] | None:
+        """The documents of /metrics: read, by outcome and in flight, and the lines read; None without an answer."""
+        if (samples := self.scrape()) is None:
+            return None
+        counts = Counter(dict.fromkeys(OUTCOMES, 0))
+        for (name, labels), value in samples.items():
+            if name == "documents_total":
+                counts[labels[1]] += int(value)
+        counts["in_flight"] = int(samples["documents_in_flight", ()])
+        lines = sum(value for (name, _), value in samples.items() if name == "read_lines_total")
+        return {"read": counts.total(), **counts, "lines": int(lines)}
 
     def page(self, path: str) -> int:
         """The status of a telemetry page; 0 without an answer."""

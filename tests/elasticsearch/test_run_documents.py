@@ -261,7 +261,7 @@ def test_two_writers_during_a_rebuild(es: Elasticsearch, namespace: str) -> None
 
 
 def test_a_run_is_written_once_and_then_put(es: Elasticsearch, namespace: str) -> None:
-    """A new run is one upsert; known runs are not read, except after another writer's change."""
+    """A new run is created at once; known runs are not read, except after another writer's change."""
     index = run_index(namespace)
     one, other = (RunDocuments(es, index, lambda: make_run_index(es, index)) for _ in range(2))
     ((identity, facts),) = facts_of_many(1).items()

@@ -173,7 +173,7 @@ class Cluster:
     def _answer(self, request: _Request) -> None:
         items = self.sent(request)
         created = self.stream.create(items)
-        self.counters.settle(acknowledged=created, duplicate=len(items) - created)
+        self.counters.settle(acknowledged={"app": created}, duplicate={"app": len(items) - created})
         request.certain = []
         if request.maybe_sent:
             self.aside.append(request)
@@ -184,7 +184,8 @@ class Cluster:
         """The documents that a request creates, after looking up the maybe sent ones."""
         if request.maybe_sent:
             found = self._dedupe.look_up(request.maybe_sent, request.since)
-            self.counters.settle(duplicate=len(request.maybe_sent) - len(found.absent) - len(found.undecided))
+            there = len(request.maybe_sent) - len(found.absent) - len(found.undecided)
+            self.counters.settle(duplicate={"app": there})
             request.certain, request.maybe_sent = [*found.absent, *request.certain], found.undecided
         return [item for item, _ in request.certain]
 
@@ -204,6 +205,12 @@ class Cluster:
     @property
     def idle(self) -> bool:
         return not self.waiting and not self.aside and not self.done
+
+    def trouble(self) -> str | None:
+        return None
+
+    def hung(self) -> str | None:
+        return None
 
     @property
     def sending(self) -> bool:

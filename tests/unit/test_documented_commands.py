@@ -12,8 +12,10 @@ import pytest
 from shipper.cli import exit_codes
 from shipper.cli.logs import logs
 from shipper.cli.ship import ship
-from shipper.health import Health
-from shipper.telemetry import Counters
+from shipper.elastic.outcomes import RETRY_CAUSES
+from shipper.health.metrics import Metrics
+from shipper.health.server import Health
+from shipper.telemetry import Counters, Gauges
 from tests.pages import DOCS, ROOT, code, codes, own_part, rows, section, text_of
 
 
@@ -94,16 +96,30 @@ def test_every_exit_code() -> None:
 
 
 def test_every_metric_and_path() -> None:
-    """The HTTP paths, and each metric with its type."""
+    """The HTTP paths, each metric with its type and labels, and the causes of retries."""
     text = section(DOCS / "operations.md", "Health and metrics")
-    server = Health("127.0.0.1:0", Counters(), lambda: None)
+    counters = Counters()
+    counters.begin(1, dataset="app", lines=1, size=1)
+    counters.settle(acknowledged={"app": 1})
+    counters.retry({"timeout": 1})
+    counters.publish(counters.moment())
+    metrics = Metrics(counters, lambda: Gauges(lags={"/l": (1, 1.0)}), "1")
+    server = Health("127.0.0.1:0", metrics=metrics.page, alive=lambda: None, ready=lambda: None)
     server.start()
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{server.server_address[1]}/metrics", timeout=10) as answer:
             served = answer.read().decode()
-        assert dict(re.findall(r"^# TYPE (\S+) (\S+)$", served, re.MULTILINE)) == {
-            code(row["Metric"]): row["Type"] for row in rows(text, "Metric", "Type")
+        documented = {code(row["Metric"]): row for row in rows(text, "Metric", "Type")}
+        assert {name: row["Type"] for name, row in documented.items()} == {
+            name: kind
+            for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", served, re.MULTILINE)
+            if not name.startswith("process_")
         }
+        labelled = dict(re.findall(r"^(neuroflow\w+)\{(.*?)\}", served, re.MULTILINE))
+        assert {name: re.findall(r"`(\w+)`", row["Labels"]) for name, row in documented.items()} == {
+            name: re.findall(r'(\w+)="', labelled.get(name, "")) for name in documented
+        }
+        assert list(RETRY_CAUSES) == [code(row["Cause"]) for row in rows(text, "Cause")]
         assert {"/healthz", "/readyz", "/metrics"} == {code(row["Path"]) for row in rows(text, "Path")}
         for row in rows(text, "Path"):
             with urllib.request.urlopen(

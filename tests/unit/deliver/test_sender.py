@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
@@ -43,8 +43,9 @@ def batch(*names: str, size: int = 0) -> Batch:
         for name in names
     ]
     return Batch(
-        items, [name.encode() for name in names], [Span(b"g", 0, len(names), NOTHING, "")], sum(map(len, items))
-    )
+        items, [name.encode() for name in names], [Span(b"g", 0, len(names), NOTHING, "")], sum(map(len, items)),
+        datasets=Counter(app=len(items)),
+    )  # fmt: skip
 
 
 class Desk:
@@ -90,7 +91,7 @@ class Desk:
     def submit(self, *batches: Batch) -> None:
         for one in batches:
             self.begun += len(one.items)
-            self.counters.begin(len(one.items))
+            self.counters.begin(len(one.items), dataset="app", lines=len(one.items), size=one.size)
             assert self.sender.offer(one)
 
     def finish(self) -> list[Span]:
@@ -348,7 +349,7 @@ def test_dead_letters_that_cannot_be_written_are_not_dead(desk: Desk, monkeypatc
 
 def test_bug_in_a_batch_does_not_end_the_thread(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     """A bug in a batch is logged with its span, nothing of it is acknowledged, and other batches go on."""
-    desk.counters.begin(1)
+    desk.counters.begin(1, dataset="app", lines=1, size=1)
     desk.begun += 1
     document = {"log": {"file": {"path": "/l"}}, "neuroflow": {"generation": generation_text(b"g")}}
     item = b'{"create":{}}\n' + orjson.dumps(document) + b"\n"
@@ -368,7 +369,7 @@ def test_bug_in_every_batch_slows_down_and_ends_the_run(desk: Desk, monkeypatch:
     monkeypatch.setattr("shipper.deliver.set_aside.MAX_BATCHES", 4)
     for at in range(4):
         assert not desk.sender.broken
-        desk.counters.begin(1)
+        desk.counters.begin(1, dataset="app", lines=1, size=1)
         desk.begun += 1
         assert desk.sender.offer(Batch([b"a"], [], [Span(b"g", at, at + 1, NOTHING, "")]))
         assert [] == desk.finish()
@@ -379,7 +380,7 @@ def test_bug_in_every_batch_slows_down_and_ends_the_run(desk: Desk, monkeypatch:
 def test_good_batch_between_bad_ones_ends_their_row(desk: Desk) -> None:
     """A good batch resets the wait."""
     for name in "abc":
-        desk.counters.begin(1)
+        desk.counters.begin(1, dataset="app", lines=1, size=1)
         desk.begun += 1
         assert desk.sender.offer(Batch([b"a"], [], [Span(b"g", 0, 1, NOTHING, "")]))
         assert [] == desk.finish()

@@ -149,7 +149,7 @@ def test_the_memory_is_bounded() -> None:
         context.complete_task({"task": {"id": str(run)}, "pipeline": "p"})
     assert ["pipeline"] == filled(context, run_id="2")
     assert [] == filled(context, run_id="1")
-    assert (19, 19) == (len(context._runs), len(context._tasks))
+    assert (19, 19) == (len(context._runs) + len(context._packed), len(context._tasks))
     assert {"run:0", "run:1", "task:0", "task:1"} == {key for key, value in context.changes() if value is None}
 
 

@@ -18,6 +18,7 @@ from shipper.runs.schedule import MAX_INTERVAL, MIN_INTERVAL, RunWriter
 from shipper.runs.writer import RunDocuments, Written
 from shipper.tail.progress import Span
 from shipper.tail.state.checkpoint import NOTHING
+from shipper.telemetry import Counters
 from tests.decoded_facts import facts_in
 
 
@@ -58,7 +59,7 @@ class Desk:
         self.writer = RunWriter(
             cast("RunDocuments", self), Settings(hosts=["http://127.0.0.1:1"]), settle=self.settled.extend,
             retry=self.retry, recovered=lambda: None, rested=lambda: self.rests.append(self.writer.idle),
-            say=lambda _, text: self.said.append(text),
+            say=lambda _, text: self.said.append(text), counters=Counters(),
             clock=lambda: self.now,
         )  # fmt: skip
 

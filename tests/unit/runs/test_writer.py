@@ -95,6 +95,11 @@ class Index:
         self.documents[identity] = orjson.loads(orjson.dumps(source)), self._number
         return {"status": 201, "result": result, "_seq_no": self._number, "_primary_term": 1}
 
+    def _create(self, about: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
+        if about["_id"] in self.documents:
+            return {"status": 409, "error": {"type": "version_conflict_engine_exception", "reason": "it exists"}}
+        return self._put(about["_id"], said, "created")
+
     def _index(self, about: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
         _, number = self.documents.get(about["_id"], ({}, None))
         if (about["if_seq_no"], about["if_primary_term"]) != (number, 1):
@@ -239,9 +244,9 @@ def test_a_new_run_is_one_write_and_a_known_one_is_not_read() -> None:
     write(runs, {"pipeline_run:1": fact(2, "started")})
     write(runs, {"pipeline_run:1": fact(2, "started")})
     write(runs, {"pipeline_run:1": fact(3, "completed")})
-    assert [["update"], ["index"], ["index"]] == index.requests
+    assert [["create"], ["index"], ["index"]] == index.requests
     write(writer(index), {"pipeline_run:1": fact(3, "completed")})
-    assert [["update"], ["update"]] == index.requests[3:]
+    assert [["create"], ["update"]] == index.requests[3:]
     assert 2 == index.documents["pipeline_run:1"][1]
     assert "completed" == index.sources()["pipeline_run:1"]["status"]
 
@@ -328,7 +333,9 @@ def test_an_answer_that_gives_no_document_is_tried_again() -> None:
     index = Index()
     index.bend = lambda item: {key: value for key, value in item.items() if key not in {"get", "result"}}
     facts = {"pipeline_run:1": fact(1, "queued")}
-    written = writer(index).write(facts)
+    runs = writer(index)
+    runs._mostly_new = False
+    written = runs.write(facts)
     assert facts == written.retry
     assert written.why is not None
     assert (Outcome.RETRY, "no_document") == (written.why.outcome, written.why.kind)
