@@ -9,9 +9,13 @@ WORKERS ?= 6
 MINUTES ?= 30
 QUICK := -m "not thorough and not second_node"
 LINES ?= 100000
+# Tools that the tests don't need, and the lowest versions of what the program needs, each in an environment of its own.
+TOOLS := build/tools
+LOWEST := build/lowest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all durations lint conformance bench bench-cluster profile soak fuzz storm kibana pictures clean
+.PHONY: help setup demo test test-all durations lint conformance bench bench-cluster profile soak fuzz storm kibana pictures dist \
+  check-deploy test-min audit clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 18
@@ -43,7 +47,7 @@ test: $(READY) ## What every change must pass: style, types, unit, golden, confo
 	$(MAKE) --no-print-directory lint; status=$$?; wait; exit $$status
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --durations 15 $(QUICK)
 
-test-all: lint ## Everything: all variants of every case, models at length, several nodes, the tools' own tests
+test-all: lint check-deploy ## Everything: all variants of every case, models at length, several nodes, the tools' own tests
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --durations 15 --hypothesis-profile full
 
 durations: $(READY) ## What make test does, and how long each test takes, the slowest first
@@ -74,6 +78,34 @@ storm: fuzz # the name of before
 
 pictures: $(READY) ## Draw the terminal pictures of the documentation again
 	$(BIN)/python -m tests.pictures
+
+$(TOOLS)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.5'
+	$(TOOLS)/bin/uv pip install --quiet --python $(TOOLS)/bin/python --group tools
+	@touch $@
+
+dist: $(READY) $(TOOLS)/.ready ## Build wheel and sdist, check them, and run the wheel without the checkout
+	$(BIN)/python -m tests.dist --tools $(TOOLS)/bin
+
+check-deploy: $(READY) $(TOOLS)/.ready ## The files under deploy/, with the tools that are there
+	$(BIN)/python -m tests.deploy_check --tools $(TOOLS)/bin
+
+test-min: $(TOOLS)/.ready ## The lowest versions of the dependencies: unit, golden, one real Elasticsearch
+	rm -rf $(LOWEST)
+	$(PYTHON) -m venv $(LOWEST)
+	$(TOOLS)/bin/uv pip compile --quiet --no-deps --no-header --python $(LOWEST)/bin/python --resolution lowest-direct \
+	  --output-file $(LOWEST)/constraints.txt pyproject.toml
+	@cat $(LOWEST)/constraints.txt
+	$(TOOLS)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --constraint $(LOWEST)/constraints.txt \
+	  --editable '.[dev]'
+	$(LOWEST)/bin/python -m pytest --numprocesses $(WORKERS) $(QUICK) tests/unit tests/conformance/test_once.py \
+	  tests/elasticsearch/test_install.py tests/elasticsearch/test_search.py tests/elasticsearch/test_views.py
+
+# With --strict, because without it a package that the service does not know, or an answer that it does not give, passes.
+audit: $(TOOLS)/.ready ## Known vulnerabilities of the newest versions of the dependencies (asks a service)
+	$(TOOLS)/bin/uv pip compile --quiet --no-header --output-file $(TOOLS)/newest.txt pyproject.toml
+	$(TOOLS)/bin/pip-audit --strict --disable-pip --no-deps --requirement $(TOOLS)/newest.txt
 
 clean: ## Remove what the above made
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,4 +1,4 @@
-"""Validates the addresses and certificates of Elasticsearch and Kibana.
+"""Validates the addresses and certificates of Elasticsearch, Kibana and proxies.
 
 The rules are those of the client (``elastic_transport``), which would fail later with a traceback.  No message holds
 what precedes an ``@``, since it may be a password.
@@ -6,6 +6,7 @@ what precedes an ``@``, since it may be a password.
 
 from __future__ import annotations
 
+import os
 import re
 from base64 import b64decode
 from collections.abc import Mapping
@@ -13,6 +14,8 @@ from ipaddress import IPv6Address
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, unquote
+
+from shipper.secret_files import check_private
 
 PORTS: Mapping[str, int] = {"http": 80, "https": 443}
 """Default ports by scheme."""
@@ -26,6 +29,8 @@ _URL = re.compile(
 _NO_URL = re.compile(r"[\s\x00-\x1f\x7f]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _MAX_PORT = 65535
+# Bytes; chains and keys are shorter.
+_MAX_PEM = 2**20
 
 
 class Address(NamedTuple):
@@ -95,6 +100,31 @@ def _login(user: str | None, shown: str) -> tuple[str, str] | None:
     return login
 
 
+def proxy_of(url: str) -> str:
+    """The URL of an HTTP proxy.
+
+    Raises:
+        ValueError: it is none that can be used.
+    """
+    example = "http://proxy.lab:3128"
+    try:
+        address = address_of(url, example, {})
+    except ValueError as error:
+        raise ValueError(f"proxy {error}") from None
+    if address.scheme != "http" or address.path:
+        shown = url.rsplit("@", maxsplit=1)[-1]
+        raise ValueError(
+            f"proxy {shown!r} is not supported: the connection to the proxy is plain http, without a path, like "
+            f"{example} (what goes to an https host is encrypted on its way through it)"
+        )
+    return url
+
+
+def without_login(url: str) -> str:
+    """An address for messages."""
+    return re.sub(r"//.*@", "//", url)
+
+
 def cloud_address(cloud_id: str) -> Address:
     """Elasticsearch's address in Elastic Cloud.
 
@@ -148,6 +178,67 @@ def certificates_at(text: str) -> str:
     except OSError as error:
         raise ValueError(f"{path}: can't be read: {error.strerror}") from None
     return str(path)
+
+
+def path_of(text: str) -> str:
+    """The absolute path as a text.
+
+    Raises:
+        ValueError: the path is invalid.
+    """
+    return str(absolute_path(text))
+
+
+def check_client_certificate(certificate: str, key: str | None) -> None:
+    """Check that files are a certificate in PEM format and its private key, which no other user may read.
+
+    Args:
+        certificate: its path.
+        key: path of the key; None: the file of the certificate holds it as well.
+
+    Raises:
+        ValueError: they can't be used; the message names the file.
+    """
+    import ssl  # noqa: PLC0415 - as above
+
+    path, key_path = Path(certificate), Path(key or certificate)
+    _check_pem(path, b"CERTIFICATE-----", "certificate")
+    advice = "" if key else "; set client_key to the file that does"
+    _check_pem(key_path, b"PRIVATE KEY-----", "private key", advice)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(path, key_path, password=_no_passphrase)
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            raise ValueError(f"{key_path}: is not the private key of the certificate {path}") from None
+        raise ValueError(
+            f"{path}, {key_path}: no certificate and private key that OpenSSL can read ({error.reason or error})"
+        ) from None
+    except _PassphraseError:
+        raise ValueError(
+            f"{key_path}: the private key has a passphrase, which nobody could type at a start: remove it with "
+            "`openssl pkey -in OLD -out NEW`, and protect the new file with `chmod 600`"
+        ) from None
+
+
+def _check_pem(path: Path, mark: bytes, what: str, advice: str = "") -> None:
+    """Check that a file holds a part of PEM, and if it is a key, that no other user may read it."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_PEM)
+            if b"PRIVATE KEY-----" in data:
+                check_private(path, os.fstat(file.fileno()))
+    except OSError as error:
+        raise ValueError(f"{path}: the {what} can't be read: {error.strerror}") from None
+    if mark not in data:
+        raise ValueError(f"{path}: holds no {what} in PEM format{advice}")
+
+
+class _PassphraseError(Exception):
+    pass
+
+
+def _no_passphrase() -> str:
+    raise _PassphraseError
 
 
 def absolute_path(text: str) -> Path:

@@ -1,17 +1,16 @@
 """Reads and validates ``neuroflow.yaml``.
 
 The file is the application's; only ``elasticsearch``, ``kibana`` and ``shipper`` are validated.  In these sections an
-unknown key is an error that names the nearest valid key, and ``${VAR}`` / ``${VAR:-default}`` are expanded.
+unknown key is an error that names the nearest valid key, and ``${VAR}``, ``${VAR:-default}`` and ``${file:/path}``
+are filled in.
 """
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import socket
 from collections.abc import Callable, Mapping
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -27,6 +26,7 @@ from pydantic import (
 )
 
 from shipper import addresses
+from shipper.config_errors import sentence_of
 from shipper.config_file import ConfigError, expand, log_format, log_formats, read, wait_until_saved
 from shipper.credentials import CredentialMask, credentials_in
 
@@ -43,6 +43,7 @@ Format = Literal["auto", "structlog", "stdlib", "console", "celery", "huey", "pi
 _SIZE = re.compile(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*([kmg]i?b|b|)\s*", re.IGNORECASE)
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_START = re.compile(r"auto|beginning|end|[1-9]\d{0,4}[mhdw]")
 # Larger values are typing errors.
 _MAX_SECONDS, _MAX_BYTES = 366 * 86400, 2**40
 # PATH_MAX of Linux: a longer pattern matches nothing.
@@ -90,6 +91,12 @@ def _text_without_controls(text: str) -> str:
     if _CONTROL.search(text):
         raise ValueError("contains control characters (a line feed, perhaps)")
     return _encodable(text)
+
+
+def _start(text: str) -> str:
+    if not _START.fullmatch(text):
+        raise ValueError(f"{text!r} is none of beginning, end, auto, or an age such as 7d or 12h (m, h, d, w)")
+    return text
 
 
 def _encodable(text: str) -> str:
@@ -144,12 +151,21 @@ Key = Annotated[Trimmed, _checked(_key), Field(repr=False)]
 Password = Annotated[
     str | None, BeforeValidator(_without_line_end), _checked(_text_without_controls), Field(repr=False)
 ]
+User = Annotated[Trimmed, _checked(_user)]
+Certificates = Annotated[Text, _checked(addresses.certificates_at)]
+Proxy = Annotated[Trimmed, _checked(addresses.proxy_of), Field(repr=False)]
+# "direct": no proxy, although there is one for Elasticsearch.
+KibanaProxy = Annotated[
+    Trimmed, _checked(lambda text: text if text == "direct" else addresses.proxy_of(text)), Field(repr=False)
+]
 Name = Annotated[str, Field(max_length=255), AfterValidator(_name)]
 Place = Annotated[
     Path, BeforeValidator(lambda value: addresses.absolute_path(value) if isinstance(value, str) else value)
 ]
 Hosts = Annotated[
-    list[Annotated[str, BeforeValidator(_stripped), AfterValidator(_host)]], BeforeValidator(_one_or_many)
+    list[Annotated[str, BeforeValidator(_stripped), AfterValidator(_host)]],
+    BeforeValidator(_one_or_many),
+    Field(repr=False),  # a URL may contain a login
 ]
 Places = Annotated[list[Place], BeforeValidator(_one_or_many)]
 Patterns = Annotated[list[Annotated[str, AfterValidator(_pattern)]], BeforeValidator(_one_or_many)]
@@ -162,37 +178,54 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _check_login(username: str | None, password: str | None) -> None:
+    if (username is None) != (password is None):
+        raise ValueError("username and password belong together; one of them is missing")
+
+
 class Elasticsearch(_Section):
     """How to reach Elasticsearch; times in seconds."""
 
     hosts: Hosts = ["http://127.0.0.1:9200"]
     cloud_id: Annotated[Trimmed, _checked(lambda text: addresses.cloud_address(text) and text)] = None
     api_key: Key = None
-    username: Annotated[Trimmed, _checked(_user)] = None
+    username: User = None
     password: Password = None
-    ca_certs: Annotated[Text, _checked(addresses.certificates_at)] = None
+    ca_certs: Certificates = None
     ca_fingerprint: Annotated[Trimmed, _checked(addresses.fingerprint_of)] = None
     verify_certs: bool = True
+    client_cert: Annotated[Text, _checked(addresses.path_of)] = None
+    client_key: Annotated[Text, _checked(addresses.path_of)] = None
+    proxy: Proxy = None
     request_timeout: Seconds = 30
 
     @model_validator(mode="after")
     def _reachable(self) -> Elasticsearch:
         if not self.hosts and not self.cloud_id:
             raise ValueError("give hosts or cloud_id")
-        if (self.username is None) != (self.password is None):
-            raise ValueError("username and password belong together; one of them is missing")
+        _check_login(self.username, self.password)
+        if self.client_cert is not None:
+            addresses.check_client_certificate(self.client_cert, self.client_key)
+        elif self.client_key is not None:
+            raise ValueError("client_key needs client_cert, the certificate that belongs to it")
         return self
 
 
 class Kibana(_Section):
-    """Where to install the saved objects."""
+    """Where to install the saved objects; what is None is as in the section ``elasticsearch``."""
 
-    url: Trimmed = None
+    url: Annotated[Trimmed, Field(repr=False)] = None
     space: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")] = "default"
     api_key: Key = None
+    username: User = None
+    password: Password = None
+    ca_certs: Certificates = None
+    verify_certs: bool | None = None
+    proxy: KibanaProxy = None
 
     @model_validator(mode="after")
     def _address(self) -> Kibana:
+        _check_login(self.username, self.password)
         if self.url is None:
             return self
         try:
@@ -246,9 +279,10 @@ class Redact(_Section):
 
 
 class Telemetry(_Section):
-    """Where counters and health are served, as host:port."""
+    """Where counters and health are served, as host:port; whether the sidecar ships documents of its own."""
 
     listen: Text = None
+    documents: bool = True
 
 
 class Shipper(_Section):
@@ -262,6 +296,7 @@ class Shipper(_Section):
     worker_log_format: Layout = None
     worker_task_log_format: Layout = None
     pipeline_timezone: Annotated[str | None, BeforeValidator(_zone), BeforeValidator(_empty_is_none)] = None
+    start: Annotated[str, AfterValidator(_start)] = "auto"
     watch: Literal["auto", "inotify", "poll"] = "auto"
     scan_interval: Seconds = 5
     flush_interval: Seconds = 1
@@ -312,8 +347,8 @@ class Config(_Ours):
     credentials: Annotated[frozenset[str], Field(repr=False, exclude=True)] = frozenset()
 
 
-def find(explicit: str | None, environ: Mapping[str, str], home: Path) -> Path:
-    """Find the configuration file, in the application's search order.
+def find(explicit: str | None, environ: Mapping[str, str], home: Path, directory: Path = Path()) -> Path:
+    """Find the configuration file, in the application's search order, as a process in ``directory`` does.
 
     Raises:
         ConfigError: no file was named or found.
@@ -323,7 +358,7 @@ def find(explicit: str | None, environ: Mapping[str, str], home: Path) -> Path:
     if named := environ.get("NEUROFLOW_CONFIG"):
         return Path(named)
     places = [
-        Path("neuroflow.yaml"),
+        directory / "neuroflow.yaml",
         home / ".config/neuroflow/neuroflow.yaml",
         Path("/etc/neuroflow/neuroflow.yaml"),
     ]
@@ -342,12 +377,12 @@ def load(path: Path, environ: Mapping[str, str] | None = None) -> Config:
     """
     document = read(path)
     written = {section: document[section] for section in OUR_SECTIONS if document.get(section) is not None}
-    ours, problems = expand(written, os.environ if environ is None else environ)
-    credentials = credentials_in(ours)
+    ours, problems, secrets = expand(written, os.environ if environ is None else environ)
+    credentials = credentials_in(ours, secrets)
     try:
         settings = _Ours.model_validate(ours)
     except ValidationError as error:
-        problems += [_sentence(detail) for detail in error.errors(include_url=False)]
+        problems += [sentence_of(detail, _Ours) for detail in error.errors(include_url=False)]
     if problems:
         lines = "\n".join(f"{path}: {problem}" for problem in problems)
         raise ConfigError(CredentialMask().add(credentials).text(lines))
@@ -357,13 +392,14 @@ def load(path: Path, environ: Mapping[str, str] | None = None) -> Config:
         kibana=settings.kibana,
         shipper=settings.shipper.model_copy(update=formats),
         path=path,
-        log_dir=_log_dir(path, document),
+        log_dir=log_dir_of(path, document),
         sections=frozenset(section for section in OUR_SECTIONS if section in document),
         credentials=credentials,
     )
 
 
-def _log_dir(path: Path, document: dict[str, Any]) -> Path:
+def log_dir_of(path: Path, document: Mapping[str, Any]) -> Path:
+    """The application's log directory, from its sections.  Raises: ConfigError: it is no directory's name."""
     for section in ("logging", "paths"):
         part = document.get(section)
         value = part.get("log_dir") if isinstance(part, dict) else None
@@ -376,37 +412,3 @@ def _log_dir(path: Path, document: dict[str, Any]) -> Path:
         except ValueError as error:
             raise ConfigError(f"{path}: {section}.log_dir: {error}") from None
     return DEFAULT_LOG_DIR
-
-
-# YAML reads 0123 as 83 and 12:34 as 754: the original text is lost.
-_YAML_TYPES: dict[type, str] = {int: "a number", float: "a number", bool: "true or false", date: "a date"}
-# Other characters that a name may contain.
-_ALLOWED = {"space": "_ and -", "namespace": "_ and . (100 characters at most, the first a letter or a digit)"}
-
-
-def _sentence(detail: Any) -> str:
-    """One pydantic error as a sentence, without the value, which may be a secret."""
-    loc = detail["loc"]
-    key = ".".join(str(part) for part in loc)
-    if detail["type"] == "extra_forbidden":
-        valid = _valid_keys(loc[:-1])
-        near = difflib.get_close_matches(str(loc[-1]), valid, n=1, cutoff=0.0)
-        hint = f"; nearest valid key: {near[0]}" if near else ""
-        return f"{key}: unknown key{hint}"
-    if detail["type"] == "string_type" and (kind := _YAML_TYPES.get(type(detail["input"]))):
-        return f"{key}: YAML reads this as {kind}; put it in quotes"
-    if detail["type"] == "string_pattern_mismatch":
-        return f"{key}: write lower-case letters, digits, {_ALLOWED[str(loc[-1])]}"
-    message = detail["msg"].removeprefix("Value error, ")
-    return f"{key}: {message[0].lower()}{message[1:]}"
-
-
-def _valid_keys(loc: tuple[int | str, ...]) -> list[str]:
-    model: type[BaseModel] = _Ours
-    for part in loc:
-        if isinstance(part, int):
-            continue
-        annotation = model.model_fields[part].annotation
-        candidates = [annotation, *get_args(annotation)]
-        model = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
-    return list(model.model_fields)

@@ -1,4 +1,4 @@
-"""Reads and parses ``neuroflow.yaml`` and expands its variables; ``config`` interprets the keys."""
+"""Reads and parses ``neuroflow.yaml`` and fills in variables and secrets; ``config`` interprets the keys."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
+from shipper.addresses import absolute_path
 from shipper.regular_files import read_regular
+from shipper.secret_files import secret_in
 
 # The YAML parser may quote a part of a password: "found undefined alias 'hunter2'".
 _QUOTED = re.compile(r"""'(?!<|\\.')[^']{2,}'|"(?!<|\\.")[^"]{2,}\"""")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+# The path may contain variables: ${file:${CREDENTIALS_DIRECTORY}/es-key}.
+_REFERENCE = re.compile(rf"\$\{{file:((?:[^${{}}]|{_VARIABLE.pattern})*)\}}|{_VARIABLE.pattern}")
 # Aliases can expand a short file to any size: more values are a mistake or an attack.
 _MAX_VALUES = 100_000
 # So long a file is not a configuration: the parser would take minutes.
@@ -109,9 +113,26 @@ def log_formats(document: Mapping[str, Any]) -> dict[str, str]:
     return named
 
 
-def expand(sections: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
-    """The sections with ``${VAR}`` and ``${VAR:-default}`` filled in, and a sentence for each one not set."""
+class Expanded(NamedTuple):
+    """The sections without references.
+
+    Attributes:
+        sections: with values in the place of ``${…}``.
+        problems: a sentence for each reference without a value.
+        secrets: the values that came from files.
+    """
+
+    sections: dict[str, Any]
+    problems: list[str]
+    secrets: frozenset[str]
+
+
+def expand(
+    sections: dict[str, Any], environ: Mapping[str, str], read_secret: Callable[[Path], str] = secret_in
+) -> Expanded:
+    """Fill in ``${VAR}``, ``${VAR:-default}`` and ``${file:/path}``; values are not expanded again."""
     problems: list[str] = []
+    secrets: set[str] = set()
     count = 0
 
     def filled(value: Any, where: str) -> Any:
@@ -125,17 +146,35 @@ def expand(sections: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[s
             return [filled(item, f"{where}.{i}") for i, item in enumerate(value)]
         if not isinstance(value, str):
             return value
-        return _VARIABLE.sub(lambda found: value_of(found, where), value)
+        return _REFERENCE.sub(lambda found: value_of(found, where), value)
 
     def value_of(found: re.Match[str], where: str) -> str:
-        text = environ.get(found[1]) or found[2]
-        if text is None and found[1] not in environ:
+        if found[1] is None:
+            return of_variable(found[4], found[5], where)
+        before = len(problems)
+        text = _VARIABLE.sub(lambda inner: of_variable(inner[1], inner[2], where), found[1])
+        if len(problems) > before:
+            return ""
+        try:
+            secret = read_secret(absolute_path(text))
+        except ValueError as error:
+            # Not "api_key: /path": the sidecar's log would take the path for the key, and redact it.
+            problems.append(f"{where}, from a file: {error}")
+            return ""
+        secrets.add(secret)
+        return secret
+
+    def of_variable(name: str, default: str | None, where: str) -> str:
+        text = environ.get(name) or default
+        if text is None and name not in environ:
             problems.append(
-                f"{where}: environment variable {found[1]} is not set (write ${{{found[1]}:-default}} if it may be)"
+                f"{where}: environment variable {name} is not set (write ${{{name}:-default}} if it may be)"
             )
         return text or ""
 
     try:
-        return {name: filled(section, name) for name, section in sections.items()}, problems
+        complete = {name: filled(section, name) for name, section in sections.items()}
     except RecursionError:
-        return {}, ["its sections have too many values, or contain themselves (check the & anchors and * aliases)"]
+        problem = "its sections have too many values, or contain themselves (check the & anchors and * aliases)"
+        return Expanded({}, [problem], frozenset(secrets))
+    return Expanded(complete, problems, frozenset(secrets))

@@ -23,13 +23,14 @@ _SECRET_KEYS = frozenset({"api_key", "password", "hash_key"})
 _LOGIN = re.compile(r"[a-z][a-z0-9+.-]*://([^/?#\s]*|[^\s]*)@", re.IGNORECASE)
 
 
-def credentials_in(sections: Any) -> frozenset[str]:
-    """All credentials in the sections of a configuration, valid or not."""
-    found: set[str] = set()
+def credentials_in(sections: Any, secrets: Iterable[str] = ()) -> frozenset[str]:
+    """All credentials in the sections of a configuration, valid or not, and ``secrets``."""
+    found = set(secrets)
     _walk(sections, found, secret=False)
-    settings = sections.get("elasticsearch") if isinstance(sections, dict) else None
-    if isinstance(settings, dict) and isinstance(settings.get("username"), str):
-        found |= {f"{settings['username']}:{secret}" for secret in _texts(settings.get("password"))}
+    for name in ("elasticsearch", "kibana"):
+        settings = sections.get(name) if isinstance(sections, dict) else None
+        if isinstance(settings, dict) and isinstance(settings.get("username"), str):
+            found |= {f"{settings['username']}:{secret}" for secret in _texts(settings.get("password"))}
     return frozenset(one for one in found if len(one.strip()) >= MIN_LENGTH)
 
 

@@ -43,10 +43,18 @@ CHANGES: dict[str, Change] = {
     "elasticsearch.ca_certs": _NOW,  # the file as well, when it was renewed under its name
     "elasticsearch.ca_fingerprint": _NOW,
     "elasticsearch.verify_certs": _NOW,
+    "elasticsearch.client_cert": _NOW,  # and the files, as with ca_certs
+    "elasticsearch.client_key": _NOW,
+    "elasticsearch.proxy": _NOW,
     "elasticsearch.request_timeout": _NOW,
     "kibana.url": _COMMANDS,
     "kibana.space": _COMMANDS,
     "kibana.api_key": _COMMANDS,
+    "kibana.username": _COMMANDS,
+    "kibana.password": _COMMANDS,
+    "kibana.ca_certs": _COMMANDS,
+    "kibana.verify_certs": _COMMANDS,
+    "kibana.proxy": _COMMANDS,
     "shipper.state_dir": _RESTART,  # it is locked and holds all positions
     "shipper.namespace": _NOW,  # of what is read from now on
     "shipper.environment": _NOW,
@@ -56,6 +64,7 @@ CHANGES: dict[str, Change] = {
     "shipper.worker_log_format": _NOW,  # or where the application's section has it
     "shipper.worker_task_log_format": _NOW,
     "shipper.pipeline_timezone": _NOW,
+    "shipper.start": _RESTART,  # it matters at the first start only
     "shipper.watch": _RESTART,
     "shipper.scan_interval": _NOW,
     "shipper.flush_interval": _NOW,
@@ -74,6 +83,7 @@ CHANGES: dict[str, Change] = {
     "shipper.redact.hash": _RESTART,  # the state holds paths hashed with the old settings
     "shipper.redact.hash_key": _RESTART,
     "shipper.telemetry.listen": _RESTART,
+    "shipper.telemetry.documents": _RESTART,
 }
 
 

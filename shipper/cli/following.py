@@ -42,7 +42,7 @@ def show_new(session: Session, index: list[str], query: Query, count: int, outpu
         report_left_out(session, index)
 
     try:
-        for hits in follow(follower, _pause, notice, begin):
+        for hits in follow(follower, pause, notice, begin):
             output.write(flat_hits(hits))
     except KeyboardInterrupt:
         # The usual way to end it, not an error.
@@ -51,8 +51,8 @@ def show_new(session: Session, index: list[str], query: Query, count: int, outpu
     return OK
 
 
-def _pause(seconds: float) -> bool:
-    """Wait for the next poll; False, at once, when the reader of the output is gone."""
+def pause(seconds: float) -> bool:
+    """Wait some seconds; False, at once, when the reader of the output is gone."""
     try:
         fd = sys.stdout.fileno()
     except (OSError, ValueError):

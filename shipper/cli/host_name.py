@@ -108,9 +108,14 @@ def warnings_of(config: Config, state: State, logs: Callable[[], bool]) -> Itera
     if config.shipper.host_name != "auto":
         return
     host = config.shipper.host
+    sign = sign_of_container(host)
+    yield from warnings(host, config.shipper.state_dir, sign, state, logs=state.empty and logs())
+
+
+def sign_of_container(host: str) -> str | None:
+    """What indicates that this process runs in a container, given the machine's name; None if nothing does."""
     try:
         groups = Path("/proc/1/cgroup").read_text(encoding="utf-8", errors="replace")
     except OSError:
         groups = ""
-    sign = container_sign(os.path.exists, os.environ, groups, host)
-    yield from warnings(host, config.shipper.state_dir, sign, state, logs=state.empty and logs())
+    return container_sign(os.path.exists, os.environ, groups, host)

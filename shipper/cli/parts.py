@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 if TYPE_CHECKING:  # a slow import, needed with a cluster only
     from elasticsearch import Elasticsearch
 
@@ -17,6 +19,21 @@ if TYPE_CHECKING:  # a slow import, needed with a cluster only
     from shipper.redact.redactor import Redactor
     from shipper.runs.writer import RunDocuments
     from shipper.tail.found_files import Found
+    from shipper.tail.scanner import Scanner
+
+
+def configured(context: click.Context) -> Config:
+    """The configuration of a command of ``neuroflow-ship``.
+
+    Raises:
+        ConfigError: there is none, or it is wrong.
+    """
+    from shipper import config as configuration
+    from shipper.credentials import credential_mask
+
+    config = configuration.load(configuration.find(context.obj["config"], os.environ, Path.home()))
+    credential_mask.add(config.credentials)
+    return config
 
 
 def is_directory(path: Path) -> bool:
@@ -58,8 +75,14 @@ def redactor_of(config: Config) -> Redactor:
 
 def files_of(config: Config, warn: Callable[[str], None]) -> tuple[list[Found], dict[str, str]]:
     """The current input files, and by path why other files are not read."""
+    files, scanner = scan_of(config, warn)
+    return files, scanner.omitted
+
+
+def scan_of(config: Config, warn: Callable[[str], None]) -> tuple[list[Found], Scanner]:
+    """The current input files, and the scanner that found them."""
     from shipper.tail.scanner import Scanner
     from shipper.tail.sources import link_targets, sources_of
 
     scanner = Scanner(sources_of(config), config.shipper.exclude, warn, link_targets=link_targets(config))
-    return scanner.scan(), scanner.omitted
+    return scanner.scan(), scanner

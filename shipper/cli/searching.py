@@ -23,7 +23,6 @@ from shipper.cli.reading import (
 if TYPE_CHECKING:  # slow imports that --help doesn't need
     from collections.abc import Callable, Iterator
 
-    from shipper.config import Dataset
     from shipper.elastic.search_answers import Hit
     from shipper.query.conditions import Query
     from shipper.views.render import Output
@@ -40,7 +39,10 @@ _AROUND = click.IntRange(0, MAX_AROUND)
 
 @click.command("search")
 @click.argument("words", metavar="QUERY", nargs=-1, required=True)
-@dataset_option("app", "workflow", "celery", "pipeline", "audit")
+@dataset_option(
+    "app", "workflow", "celery", "pipeline", "audit", "sidecar",
+    note=" (without it: all but sidecar, which holds what sidecars report of themselves)",
+)  # fmt: skip
 @click.option("--tail", "count", type=click.IntRange(0), help="Only the newest N matches  [default: all]")
 @click.option(
     "--after-context", "-A", "after", type=_AROUND, metavar="N", help="N lines of the file after each match"
@@ -53,7 +55,7 @@ def search_logs(
     session: Session,
     *,
     words: tuple[str, ...],
-    datasets: tuple[Dataset, ...],
+    datasets: tuple[str, ...],
     count: int | None,
     after: int | None,
     before: int | None,

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from shipper import __version__
-from shipper.cli.checking import check_cluster, check_in_force
 from shipper.cli.exit_codes import CLUSTER, INCOMPLETE, OK
 from shipper.cli.failure import Commands, Failure, tell
 from shipper.cli.imports import allow_all_imports, quick_start
+from shipper.cli.init import init
 from shipper.cli.kibana import export, kibana_client, set_up_kibana
-from shipper.cli.parts import dead_letters_of, files_of, is_directory, redactor_of, run_documents_of
+from shipper.cli.parts import configured, dead_letters_of, redactor_of, run_documents_of
+from shipper.cli.roles import set_up_roles
+from shipper.cli.status import status
 from shipper.credentials import changed_stream, credential_mask
 from shipper.printable import escaped, printable
 
@@ -27,14 +26,6 @@ if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
     from shipper.config import Config
-
-
-def _config(context: click.Context) -> Config:
-    from shipper import config as configuration
-
-    config = configuration.load(configuration.find(context.obj["config"], os.environ, Path.home()))
-    credential_mask.add(config.credentials)
-    return config
 
 
 @click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -51,7 +42,7 @@ def ship(context: click.Context, config: str | None, once: bool, no_setup: bool)
     """
     context.obj = {"config": config}
     if context.invoked_subcommand is None:
-        of_application = _config(context)
+        of_application = configured(context)
         from shipper.cli.shipping import ship_logs
 
         sys.exit(ship_logs(of_application, once=once, setup=not no_setup))
@@ -59,18 +50,47 @@ def ship(context: click.Context, config: str | None, once: bool, no_setup: bool)
 
 @ship.command()
 @click.option("--kibana", is_flag=True, help="Also install Kibana's data views, searches, dashboards and rules.")
+@click.option("--roles", is_flag=True, help="Also put the roles for keys and users; needs an administrator.")
+@click.option("--own-namespace", is_flag=True, help="With --roles: roles for the configured namespace alone.")
+@click.option(
+    "--retention",
+    "retention",
+    multiple=True,
+    metavar="STREAM=TIME",
+    help="Keep a stream's documents for so long: audit=3650d, app=unlimited.  Can be repeated.",
+)
+@click.option("--apply", is_flag=True, help="Also bring existing data streams to what the templates say.")
+@click.option("--yes", is_flag=True, help="Agree to a shorter retention, which deletes documents.")
 @click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
 @click.pass_context
-def setup(context: click.Context, kibana: bool, dry_run: bool) -> None:
-    """Install the index templates and, with --kibana, Kibana's objects; can be repeated."""
+def setup(
+    context: click.Context,
+    kibana: bool,
+    roles: bool,
+    own_namespace: bool,
+    retention: tuple[str, ...],
+    apply: bool,
+    yes: bool,
+    dry_run: bool,
+) -> None:
+    """Install the index templates and, on request, Kibana's objects and roles; can be repeated."""
+    from shipper.cli.checking import check_in_force
+    from shipper.cli.lifecycle import retentions, set_up_streams
     from shipper.elastic.templates import install
 
-    config = _config(context)
+    if own_namespace and not roles:
+        raise click.UsageError("--own-namespace belongs to --roles")
+    config = configured(context)
+    namespace = config.shipper.namespace
+    wanted = retentions(retention, namespace)
     to_kibana = kibana_client(config) if kibana else None
     with _connected(config) as client:
         for change in install(client, dry_run=dry_run):
             click.echo(f"{change.action:<10} {change.kind} {change.name}")
-        good = check_in_force(client, config)
+        good = set_up_streams(client, namespace, wanted, apply=apply, dry_run=dry_run, yes=yes)
+        good = check_in_force(client, config) and good
+        if roles:
+            good = set_up_roles(client, namespace if own_namespace else None, dry_run=dry_run) and good
     if to_kibana is not None:
         good = set_up_kibana(to_kibana, dry_run=dry_run) and good
     if not good:
@@ -78,6 +98,8 @@ def setup(context: click.Context, kibana: bool, dry_run: bool) -> None:
 
 
 ship.add_command(export)
+ship.add_command(init)
+ship.add_command(status)
 
 
 @contextmanager
@@ -96,80 +118,20 @@ def _connected(config: Config) -> Iterator[Elasticsearch]:
 
 @ship.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--strict", is_flag=True, help="Exit with 1 for warnings as well.")
 @click.pass_context
-def status(context: click.Context, as_json: bool) -> None:
-    """Show files with offset and lag, files that can't be read, counters, dead letters."""
-    from shipper.tail import report
-    from shipper.tail.state.lock import StateError
+def check(context: click.Context, as_json: bool, strict: bool) -> None:
+    """Look for mistakes in configuration, files, state, cluster, permissions, templates; say what to do."""
+    from shipper.cli.checking import invalid, run_check
+    from shipper.config import ConfigError
 
-    config = _config(context)
-    redactor = redactor_of(config)
-    files, omitted = files_of(config, lambda _: None)
     try:
-        state = report.report(
-            config.shipper.state_dir, files, time.time(),
-            host=config.shipper.host, conceal=redactor.conceal, omitted=omitted,
-        )  # fmt: skip
-    except StateError as error:
-        raise Failure(str(error), INCOMPLETE) from None
-    for file in (*state["files"], *state["not_read"]):
-        file["path"] = redactor.path(file["path"])
-    state["dead_letters"] = dead_letters_of(config, redactor).count()
-    if as_json:
-        click.echo(json.dumps(state, indent=2))
-        return
-    for file in state["files"]:
-        click.echo(
-            f"{printable(file['path'], lines=False)}: {file['offset']} of {file['size']} bytes acknowledged, "
-            f"{file['lag_bytes']} bytes and {file['lag_seconds']:.0f} s behind"
-        )
-    for file in state["not_read"]:
-        click.echo(printable(f"not read: {file['path']}: {file['reason']}", lines=False))
-    click.echo(", ".join(f"{name} {value}" for name, value in state["counters"].items()))
-    click.echo(f"dead letters {state['dead_letters']}")
-
-
-@ship.command()
-@click.pass_context
-def check(context: click.Context) -> None:
-    """Check configuration, files (which would be read, and from where), cluster and privileges."""
-    from shipper.cli.host_name import state_of, warnings_of
-    from shipper.tail import report
-    from shipper.tail.found_files import shown
-
-    config = _config(context)
-    redactor = redactor_of(config)
-
-    def show(text: str) -> str:
-        return printable(redactor.path(text), lines=False)
-
-    click.echo(f"configuration: {config.path}: valid")
-    click.echo(f"log directory: {config.log_dir}{'' if is_directory(config.log_dir) else ': not there yet'}")
-    files, omitted = files_of(config, lambda _: None)
-    troubles = report.not_read(config.shipper.state_dir, files, host=config.shipper.host, conceal=redactor.conceal)
-    for path, why in sorted((omitted | {path: why for path, (why, _) in troubles.items()}).items()):
-        click.echo(f"not read: {show(f'{shown(path)}: {why}')}")
-    offsets = report.offsets(config.shipper.state_dir)
-    for file in sorted(files):
-        if troubles.get(file.path, ("", False))[1]:
-            continue
-        offset = offsets.get(file.key, 0)
-        click.echo(
-            f"file: {show(file.shown)} ({file.size} bytes, from {offset}): {file.source.format} → "
-            f"logs-neuroflow.{file.source.dataset}-{config.shipper.namespace}, matches {show(file.source.pattern)}"
-        )
-    before = state_of(*report.remembered(config.shipper.state_dir), config.shipper.host)
-    for sentence in warnings_of(config, before, lambda: any(file.size for file in files)):
-        click.echo(f"warning: {sentence}")
-    state_dir = config.shipper.state_dir
-    if state_dir.exists() and not os.access(state_dir, os.R_OK | os.W_OK | os.X_OK):
-        click.echo(
-            f"warning: {state_dir}: this user may not write the state directory: the sidecar would not start; "
-            "run this command as the sidecar's user, or change the owner"
-        )
-    with _connected(config) as client:
-        if not check_cluster(client, config):
-            sys.exit(INCOMPLETE)
+        config = configured(context)
+    except ConfigError as error:
+        if as_json:
+            sys.exit(invalid(str(error)))
+        raise
+    sys.exit(run_check(config, as_json=as_json, strict=strict))
 
 
 @ship.group("dead-letters")
@@ -181,13 +143,20 @@ def dead_letters() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.pass_context
 def list_dead(context: click.Context, as_json: bool) -> None:
-    """List dead letters with reason, file and offset."""
-    config = _config(context)
-    for letter in dead_letters_of(config, redactor_of(config)):
+    """List dead letters with reason, file and offset, and what Elasticsearch keeps in failure stores."""
+    from shipper.cli.failure_store import read_failures
+    from shipper.deliver.failure_store import merged
+
+    config = configured(context)
+    stored = read_failures(config)
+    for letter, only_stored in merged(dead_letters_of(config, redactor_of(config)), stored):
         if as_json:
             click.echo(json.dumps(letter._asdict()))
         else:
-            about = f"{letter.time} {letter.path}:{letter.offset} {letter.status} {letter.kind}: {letter.reason}"
+            place = f" (only in the failure store of {letter.stream})" if only_stored else ""
+            about = (
+                f"{letter.time} {letter.path}:{letter.offset} {letter.status} {letter.kind}: {letter.reason}{place}"
+            )
             click.echo(printable(about, lines=False))
             click.echo(f"    {printable(letter.line[:500], lines=False)}")
 
@@ -199,7 +168,7 @@ def replay(context: click.Context) -> None:
     from shipper.deliver.dedupe import Dedupe
     from shipper.deliver.replay import send_letters
 
-    config = _config(context)
+    config = configured(context)
     with _connected(config) as client:
         dedupe = Dedupe(client, tell, request_timeout=config.elasticsearch.request_timeout)
         indexed, stayed = dead_letters_of(config, redactor_of(config)).replay(
@@ -215,7 +184,7 @@ def rebuild_runs(context: click.Context) -> None:
     """Rebuild the run documents from the data streams."""
     from shipper.rebuild import RefusedError, rebuild
 
-    config = _config(context)
+    config = configured(context)
     try:
         with _connected(config) as client:
             documents, runs = rebuild(client, config.shipper.namespace, run_documents_of(client, config), tell)

@@ -20,6 +20,7 @@ from shipper import __version__, memory
 from shipper.cli.connected import Connected, read_again
 from shipper.cli.exit_codes import CLUSTER, INCOMPLETE, OK, USAGE
 from shipper.cli.failure import Failure
+from shipper.cli.first_start import shipped_before
 from shipper.cli.host_name import host_warnings
 from shipper.cli.imports import GC_THRESHOLDS
 from shipper.cli.parts import dead_letters_of, is_directory, run_documents_of, templates_of
@@ -158,6 +159,7 @@ def _run_with(
     sidecar = Sidecar(
         config, store=store, sender=sender, counters=counters, wake=wake, once=once, redactor=redactor,
         scanned=scanned, notifier=None if once else Notifier(os.environ, os.getpid()),
+        shipped_before=shipped_before(client, config, redactor),
     )  # fmt: skip
     before = counters.snapshot()
     unread: set[str] = set()

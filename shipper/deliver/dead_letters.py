@@ -20,6 +20,7 @@ from typing import IO, Any, NamedTuple
 
 import orjson
 
+from shipper.credentials import credential_mask
 from shipper.elastic.outcomes import Outcome, Verdict
 from shipper.redact.redactor import Redactor
 from shipper.tail.state.file_modes import open_private
@@ -54,7 +55,7 @@ class Letter(NamedTuple):
         """The letter with the reason of a new rejection; other verdicts leave it unchanged."""
         if verdict.outcome is not Outcome.DEAD:
             return self
-        return self._replace(status=verdict.status, kind=verdict.kind, reason=verdict.reason)
+        return self._replace(status=verdict.status, kind=verdict.kind, reason=credential_mask.text(verdict.reason))
 
 
 class DeadLetters:
@@ -145,6 +146,8 @@ class DeadLetters:
 
     def _redacted(self, letter: Letter) -> Letter:
         redactor = self._redactor
+        # A proxy may quote the request with its headers.
+        letter = letter._replace(reason=credential_mask.text(letter.reason))
         if redactor is None or not redactor.active:
             return letter
         redactor.document(letter.document)  # first: the redactor learns ids from it that the line holds

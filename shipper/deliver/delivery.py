@@ -15,6 +15,7 @@ from shipper.deliver.batch import Batch
 from shipper.deliver.dead_letters import DeadLetters
 from shipper.deliver.dedupe import Dedupe, Pair
 from shipper.deliver.older_requests import waiting_message
+from shipper.deliver.rejections import Rejections
 from shipper.deliver.retries import Retries
 from shipper.deliver.retry_policy import Decision, after_answer, after_refusal
 from shipper.deliver.template_gate import TemplateGate
@@ -62,6 +63,7 @@ class Delivery:
     ) -> None:
         self.client = client
         self.settings = settings
+        self.rejections = Rejections()
         self._dead_letters = dead_letters
         self._counters = counters
         self._dedupe = dedupe
@@ -189,6 +191,7 @@ class Delivery:
                 self._retries.pause(attempt, answered=True)
                 continue
             self._counters.settle(dead=batch.datasets_of(dead))
+            self.rejections.add(dead)
             verdict = dead[0][2]
             self._retries.warn(
                 f"dead {verdict.status} {verdict.kind}",

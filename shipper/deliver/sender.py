@@ -14,6 +14,7 @@ from shipper.deliver.batch import Batch
 from shipper.deliver.dead_letters import DeadLetters
 from shipper.deliver.dedupe import Dedupe
 from shipper.deliver.delivery import Delivery
+from shipper.deliver.rejections import Rejections
 from shipper.deliver.retries import AbandonedError, Retries
 from shipper.deliver.set_aside import SetAside
 from shipper.deliver.template_gate import TemplateGate
@@ -121,6 +122,11 @@ class Sender:
     def connection(self) -> tuple[Elasticsearch, Settings, Callable[[], bool]]:
         """The client and settings in use, and a function that tells whether the templates are there."""
         return self._delivery.client, self._delivery.settings, self._templates.is_open
+
+    @property
+    def rejections(self) -> Rejections:
+        """The documents that were rejected, until somebody takes their numbers."""
+        return self._delivery.rejections
 
     def prepare(self, stopping: threading.Event) -> None:
         """Put the templates; waits for a slow cluster some seconds at most, and not during a stop."""

@@ -63,7 +63,7 @@ def json_of(data: bytes) -> Any:
     found = orjson.loads(data)
     try:
         orjson.dumps(found)
-    except TypeError:  # orjson writes 254 levels and reads 1024
+    except TypeError:  # orjson writes 254 levels (255 before 3.12) and reads 1024
         raise ValueError("nested too deep") from None
     return found
 

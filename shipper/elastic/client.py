@@ -6,7 +6,6 @@ The official client does all but compression: its own is gzip at level 9, which 
 
 from __future__ import annotations
 
-import gzip
 import re
 import textwrap
 from collections.abc import Callable, Iterator
@@ -15,92 +14,22 @@ from typing import Any
 from elastic_transport import (
     ApiError,
     ApiResponse,
-    ConnectionTimeout,
-    HttpHeaders,
     NodeConfig,
-    TlsError,
     TransportError,
-    Urllib3HttpNode,
 )
-from elastic_transport import ConnectionError as TransportConnectionError
-from elastic_transport._node import NodeApiResponse  # public in signature only
 from elastic_transport._serializer import SerializerCollection  # public as the type of Transport.serializers
-from elastic_transport.client_utils import DEFAULT, DefaultType, basic_auth_to_header
+from elastic_transport.client_utils import basic_auth_to_header
 from elasticsearch import Elasticsearch, OrjsonSerializer
 from elasticsearch.exceptions import SerializationError
 from elasticsearch.serializer import NdjsonSerializer
 
-from shipper.addresses import address_of, cloud_address
+from shipper.addresses import address_of, cloud_address, without_login
 from shipper.config import ConfigError
 from shipper.config import Elasticsearch as Settings
 from shipper.elastic.answers import NoAnswerError, json_of
-
-try:
-    from isal import igzip
-
-    def compress(body: bytes) -> bytes:
-        """Gzip, fast: Intel's ISA-L does 1.6 GB/s where zlib's level 1 does 0.3."""
-        packed: bytes = igzip.compress(body, compresslevel=1, mtime=0)
-        return packed
-
-except ImportError:  # no wheel for this machine: zlib's fastest level does the same, slower
-
-    def compress(body: bytes) -> bytes:
-        """Gzip at zlib's fastest level."""
-        return gzip.compress(body, compresslevel=1, mtime=0)
-
-
-# Bytes; compressing a smaller body costs more than it saves.
-COMPRESS_FROM = 4096
-
-
-# Key of a node's own login in its extras: the client would send the first node's headers to all nodes.
-_LOGIN = "_neuroflow_login"
-# Key of the function in its extras that counts what is sent.
-_SENT = "_neuroflow_sent"
-
-
-class PlainNode(Urllib3HttpNode):
-    """A connection that sends the login of its own address, and counts the bytes of bodies that were answered."""
-
-    def __init__(self, config: NodeConfig) -> None:
-        super().__init__(config)
-        self._sent: Callable[[int], None] | None = config._extras.get(_SENT)  # noqa: SLF001 - as below
-        if login := config._extras.get(_LOGIN):  # noqa: SLF001 - documented for such uses
-            self.headers["authorization"] = basic_auth_to_header(login)
-
-    def perform_request(
-        self,
-        method: str,
-        target: str,
-        body: bytes | None = None,
-        headers: HttpHeaders | None = None,
-        request_timeout: DefaultType | float | None = DEFAULT,
-    ) -> NodeApiResponse:
-        """Send one request."""
-        answer = super().perform_request(method, target, body, headers, request_timeout)
-        if body and self._sent is not None:
-            self._sent(len(body))
-        return answer
-
-
-class FastGzipNode(PlainNode):
-    """The same, which compresses large bodies quickly."""
-
-    def perform_request(
-        self,
-        method: str,
-        target: str,
-        body: bytes | None = None,
-        headers: HttpHeaders | None = None,
-        request_timeout: DefaultType | float | None = DEFAULT,
-    ) -> NodeApiResponse:
-        """Send one request, its body gzipped when that pays."""
-        if body and len(body) >= COMPRESS_FROM:
-            body = compress(body)
-            headers = headers.copy() if headers else HttpHeaders()
-            headers["content-encoding"] = "gzip"
-        return super().perform_request(method, target, body, headers, request_timeout)
+from shipper.elastic.connection_faults import Way, fault_of, proxy_refusal
+from shipper.elastic.http_node import LOGIN, PROXY, SENT, FastGzipNode, PlainNode
+from shipper.elastic.tls import context_of
 
 
 class ReadyNdjson(NdjsonSerializer):
@@ -193,18 +122,23 @@ def _nodes(settings: Settings, sent: Callable[[int], None] | None) -> list[NodeC
         addresses = [cloud_address(settings.cloud_id)]
     else:
         addresses = [address_of(host, host) for host in settings.hosts]
+    tls: dict[str, Any] = {}
+    if any(address.scheme == "https" for address in addresses):
+        tls["ssl_context"] = context_of(
+            verify=settings.verify_certs,
+            ca_certs=settings.ca_certs,
+            client_cert=settings.client_cert,
+            client_key=settings.client_key,
+        )
+        if settings.ca_fingerprint:
+            tls["ssl_assert_fingerprint"] = settings.ca_fingerprint
+        elif not settings.verify_certs:
+            tls |= {"verify_certs": False, "ssl_show_warn": False}
     for address in addresses:
-        tls: dict[str, Any] = {}
-        if address.scheme == "https":
-            tls["verify_certs"] = settings.verify_certs
-            if not settings.verify_certs:
-                tls["ssl_show_warn"] = False
-            if settings.ca_certs:
-                tls["ca_certs"] = settings.ca_certs
-            if settings.ca_fingerprint:
-                tls["ssl_assert_fingerprint"] = settings.ca_fingerprint
-        extras: dict[str, Any] = {_LOGIN: address.login, _SENT: sent}
-        node = NodeConfig(address.scheme, address.host, address.port, address.path, _extras=extras, **tls)
+        given = ((LOGIN, address.login), (PROXY, settings.proxy), (SENT, sent))
+        extras = {key: value for key, value in given if value}
+        options = tls if address.scheme == "https" else {}
+        node = NodeConfig(address.scheme, address.host, address.port, address.path, _extras=extras, **options)
         nodes.setdefault(node)
     return list(nodes)
 
@@ -213,7 +147,7 @@ def where(settings: Settings) -> str:
     """The cluster's name for messages: its hosts, or the first part of its cloud id."""
     if settings.cloud_id:
         return settings.cloud_id.split(":", 1)[0]
-    return ", ".join(re.sub(r"//.*@", "//", host) for host in settings.hosts)
+    return ", ".join(map(without_login, settings.hosts))
 
 
 def explain(error: Exception, settings: Settings) -> str:
@@ -223,9 +157,11 @@ def explain(error: Exception, settings: Settings) -> str:
         status = error.meta.status
         reason = reason_of(error.body)
         if not is_genuine(error):
+            if settings.proxy and (refusal := proxy_refusal(status, without_login(settings.proxy))):
+                return f"{place} can't be reached: {refusal}"
             moved = error.meta.headers.get("location")
             text = f"go to {moved}" if moved else " ".join(re.sub(r"<[^>]*>", " ", reason).split())
-            reason = f"{text} (that was a proxy or another service, not Elasticsearch)"
+            reason = f"{text} (that was a proxy or another service, not Elasticsearch); check hosts and proxy"
             if status == 413:
                 # Elasticsearch answers 413 without its product header and without a reason.
                 reason = "the request is larger than Elasticsearch, or a proxy before it, accepts"
@@ -240,20 +176,19 @@ def explain(error: Exception, settings: Settings) -> str:
                 f"example while one starts; try again later; reason: {excerpt}"
             )
         return f"{place} answered {status}: {reason}"
-    if isinstance(error, TlsError):
-        advice = (
-            "it answers without TLS: write http://, or the port that takes https"
-            if "WRONG_VERSION_NUMBER" in str(error.message)
-            else "check ca_certs, ca_fingerprint and the host's name"
-        )
-        return f"{place}: TLS failed: {error.message}; {advice}"
-    if isinstance(error, ConnectionTimeout):
-        return f"{place} did not answer within {settings.request_timeout:g} s"
-    if isinstance(error, TransportConnectionError):
-        return f"{place} can't be reached: {cause_of(error)}"
     if isinstance(error, TransportError):
-        return f"{place}: {error.message}"
+        return f"{place}{fault_of(error, way_to(settings)) or f': {error.message}'}"
     return f"{place}: {type(error).__name__}: {error}"
+
+
+def way_to(settings: Settings) -> Way:
+    """How the cluster is reached."""
+    return Way(
+        timeout=settings.request_timeout,
+        tls=settings.cloud_id is not None or any(host.startswith("https") for host in settings.hosts),
+        proxy=settings.proxy and without_login(settings.proxy),
+        client_cert=settings.client_cert is not None,
+    )
 
 
 def is_genuine(error: ApiError | ApiResponse[Any]) -> bool:
@@ -330,16 +265,3 @@ _SHARDS_MISSING = {"search_phase_execution_exception", "no_shard_available_actio
 def _misses_shards(body: Any) -> bool:
     error = body.get("error") if isinstance(body, dict) else None
     return isinstance(error, dict) and str(error.get("type")) in _SHARDS_MISSING
-
-
-def cause_of(error: TransportConnectionError) -> str:
-    """Why there is no connection, in words."""
-    text = str(error.message)
-    if "Connection refused" in text:
-        return "connection refused (is it running, is the port right?)"
-    if "Name or service not known" in text or "getaddrinfo" in text or "resolve" in text:
-        return "its name does not resolve"
-    if "Connection aborted" in text:
-        # Elasticsearch with TLS closes the connection when it is spoken to without.
-        return "it closed the connection without an answer (is it stopping, or does it take https:// only?)"
-    return text.split(": ", 1)[-1] if "NewConnectionError" in text else text

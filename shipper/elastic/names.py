@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from shipper.config import DATASETS, Dataset
+from shipper.config import DATASETS
+
+SIDECAR = "sidecar"
+"""The dataset of what sidecars report of themselves: no log, so no view shows it unless it is asked for."""
 
 
-def streams_of(namespace: str, datasets: Iterable[Dataset] = DATASETS) -> list[str]:
-    """The data streams of these datasets, in their order."""
+def streams_of(namespace: str, datasets: Iterable[str] = DATASETS) -> list[str]:
+    """The data streams of these datasets, in their order; by default of all logs."""
     return [f"logs-neuroflow.{dataset}-{namespace}" for dataset in datasets]
 
 

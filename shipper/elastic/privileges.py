@@ -24,6 +24,7 @@ class Need:
         cluster: cluster privileges.
         streams: index privileges on the data streams.
         runs: index privileges on the index of run documents.
+        roles: the roles of ``mappings/roles`` that grant it.
         vital: nothing is shipped without them.
     """
 
@@ -32,39 +33,60 @@ class Need:
     cluster: tuple[str, ...] = ()
     streams: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
     vital: bool = False
 
 
+# A role of ``mappings/roles`` grants what its needs list, and nothing else.
 NEEDS = (
-    Need("ship", "nothing is shipped", streams=("auto_configure", "create_doc"), vital=True),
+    Need(
+        "ship",
+        "nothing is shipped",
+        streams=("auto_configure", "create_doc"),
+        roles=("neuroflow-ship", "neuroflow-ship-lookup"),
+        vital=True,
+    ),
     Need(
         "look up documents that may be indexed already, after a crash or an outage",
         "lines that are sent again after a rollover may be indexed twice",
         streams=("read",),
+        roles=("neuroflow-ship-lookup",),
     ),
     Need(
         "look up quickly near a rollover (recommended)",
         "after a crash near a rollover the sidecar waits longer before it sends documents again",
         cluster=("monitor",),
         streams=("view_index_metadata",),
+        roles=("neuroflow-ship-lookup",),
     ),
     Need(
         "keep run documents",
         "logs are shipped, but `workflow`, `stats` and dashboards of runs stay empty",
-        runs=("create_index", "view_index_metadata", "write"),
+        runs=("create_index", "index", "view_index_metadata"),
+        roles=("neuroflow-ship-lookup",),
     ),
     Need(
         "rebuild-runs",
         "the command is refused",
         streams=("read",),
-        runs=("create_index", "delete_index", "view_index_metadata", "write"),
+        runs=("create_index", "delete_index", "index", "view_index_metadata"),
+        roles=("neuroflow-rebuild-runs",),
     ),
     Need(
         "setup, and templates at start",
         "run `neuroflow-ship setup` with another key, and the sidecar with --no-setup",
         cluster=("manage_index_templates",),
+        roles=("neuroflow-setup",),
     ),
-    Need("neuroflow-logs", "the views are refused", streams=("read",), runs=("read",)),
+    Need(
+        "see which templates and mappings are in force",
+        "`setup` and `check` do not notice those of others",
+        cluster=("monitor",),
+        streams=("view_index_metadata",),
+        runs=("view_index_metadata",),
+        roles=("neuroflow-setup",),
+    ),
+    Need("neuroflow-logs", "the views are refused", streams=("read",), runs=("read",), roles=("neuroflow-view",)),
 )
 
 

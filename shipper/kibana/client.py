@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-import ssl
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import orjson
-from elastic_transport import HttpHeaders, NodeConfig, TransportError, Urllib3HttpNode
+from elastic_transport import HttpHeaders, NodeConfig, TransportError
 from elastic_transport.client_utils import basic_auth_to_header
 from urllib3 import encode_multipart_formdata
 
-from shipper.addresses import address_of
+from shipper.addresses import address_of, without_login
 from shipper.config import Config, ConfigError
+from shipper.elastic.connection_faults import Way
+from shipper.elastic.http_node import LOGIN, PROXY, PlainNode
+from shipper.elastic.tls import context_of
 from shipper.kibana.responses import Answer, KibanaError, is_starting, refusal, unreachable
 
 # How long to wait for a Kibana that is starting, and between two attempts.
@@ -30,8 +31,8 @@ class KibanaClient:
     """Sends requests to one space of one Kibana.
 
     Args:
-        config: ``kibana`` for address, space and key; ``elasticsearch`` for certificates, and for credentials that
-            are missing there.
+        config: ``kibana`` for address and space; what it lacks (credentials, certificates, proxy) is that of
+            ``elasticsearch``.
         say: called with a message when it starts to wait for Kibana.
         clock: monotonic seconds.
         sleep: waits for so many seconds.
@@ -51,14 +52,20 @@ class KibanaClient:
         if config.kibana.url is None:
             raise ConfigError(f"{config.path}: kibana.url is missing; write it like http://127.0.0.1:5601")
         self.space = config.kibana.space
-        self.place = re.sub(r"//.*@", "//", config.kibana.url.rstrip("/"))
+        self.place = without_login(config.kibana.url.rstrip("/"))
         self._timeout = config.elasticsearch.request_timeout
+        self._way = Way(
+            timeout=self._timeout,
+            tls=config.kibana.url.startswith("https"),
+            proxy=(proxy := _proxy(config)) and without_login(proxy),
+            client_cert=config.elasticsearch.client_cert is not None,
+        )
         self._say, self._clock, self._sleep = say, clock, sleep
         self._wait_until: float | None = None
         try:
-            self._node = Urllib3HttpNode(_node_config(config))
+            self._node = PlainNode(_node_config(config))
         except (OSError, ValueError) as error:
-            raise ConfigError(f"{config.path}: kibana.url, elasticsearch.ca_certs: {error}") from None
+            raise ConfigError(f"{config.path}: kibana.url, ca_certs: {error}") from None
         self._headers = {"kbn-xsrf": "true", "accept": "application/json", **_authorization(config)}
 
     def close(self) -> None:
@@ -107,7 +114,7 @@ class KibanaClient:
                     method, target, body, HttpHeaders({**self._headers, **headers}), self._timeout
                 )
             except TransportError as error:
-                raise KibanaError(unreachable(error, self.place, self._timeout)) from None
+                raise KibanaError(unreachable(error, self.place, self._way)) from None
             found = {name.lower(): value for name, value in response.meta.headers.items()}
             answer = Answer(response.meta.status, found, response.body)
             if not is_starting(answer):
@@ -121,37 +128,44 @@ class KibanaClient:
 
 
 def _node_config(config: Config) -> NodeConfig:
-    url = config.kibana.url or ""
+    kibana, cluster = config.kibana, config.elasticsearch
+    url = kibana.url or ""
     given = address_of(url, url)
     options: dict[str, Any] = {}
     if given.scheme == "https":
-        if not config.elasticsearch.verify_certs:
-            options = {"verify_certs": False, "ssl_show_warn": False}
-        elif config.elasticsearch.ca_certs:
-            # In addition to the public authorities: Kibana's certificate may be from either.
-            context = ssl.create_default_context()
-            certificates = Path(config.elasticsearch.ca_certs)
-            if certificates.is_dir():
-                context.load_verify_locations(capath=certificates)
-            else:
-                context.load_verify_locations(cafile=certificates)
-            options = {"ssl_context": context}
+        verify = cluster.verify_certs if kibana.verify_certs is None else kibana.verify_certs
+        options["ssl_context"] = context_of(
+            verify=verify,
+            ca_certs=kibana.ca_certs or cluster.ca_certs,
+            client_cert=cluster.client_cert,
+            client_key=cluster.client_key,
+        )
+        if not verify:
+            options |= {"verify_certs": False, "ssl_show_warn": False}
+    proxy = _proxy(config)
     return NodeConfig(
         scheme=given.scheme,
         host=given.host,
         port=given.port,
         path_prefix=given.path,
-        headers={"authorization": basic_auth_to_header(given.login)} if given.login else {},
         connections_per_node=1,
+        _extras={key: value for key, value in ((LOGIN, given.login), (PROXY, proxy)) if value},
         **options,
     )
 
 
+def _proxy(config: Config) -> str | None:
+    proxy = config.kibana.proxy or config.elasticsearch.proxy
+    return None if proxy == "direct" else proxy
+
+
 def _authorization(config: Config) -> dict[str, str]:
-    """The header for the key of this Kibana, else the login in its address, else the credentials of the cluster."""
+    """The header for the key or login of this Kibana, else the one in its address, else the cluster's credentials."""
     kibana, cluster = config.kibana, config.elasticsearch
     if kibana.api_key:
         return {"authorization": f"ApiKey {kibana.api_key}"}
+    if kibana.username and kibana.password:
+        return {"authorization": basic_auth_to_header((kibana.username, kibana.password))}
     if re.match(r"https?://[^/]*@", kibana.url or ""):
         return {}  # the node sends the login
     if cluster.api_key:

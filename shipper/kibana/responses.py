@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from elastic_transport import ConnectionError as TransportConnectionError
 from elastic_transport import ConnectionTimeout, TlsError, TransportError
 
 from shipper.elastic.answers import Shape, json_of, mismatch
-from shipper.elastic.client import cause_of
+from shipper.elastic.connection_faults import Way, fault_of
 
 _REFERENCE: Shape = {"type": str, "id": str, "name?": str}
 OBJECT: Shape = {**_REFERENCE, "originId?": str, "attributes?": {}, "references?": [_REFERENCE]}
@@ -125,18 +124,16 @@ def refusal(answer: Answer, place: str, *, needs: str) -> str:
     return f"{place} answered {status}{_quoted(message)}"
 
 
-def unreachable(error: TransportError, place: str, timeout: float) -> str:
+def unreachable(error: TransportError, place: str, way: Way) -> str:
     """Why there was no answer, and what to do."""
+    fault = fault_of(error, way)
+    if fault is None:
+        return f"{place}: {error.message}"
     if isinstance(error, TlsError):
-        return (
-            f"{place}: TLS failed: {error.message}; check the scheme in kibana.url, and ca_certs and verify_certs "
-            "under elasticsearch, which apply to Kibana as well"
-        )
+        return f"{place}{fault} (of the keys, those under kibana count before those under elasticsearch)"
     if isinstance(error, ConnectionTimeout):
-        return f"{place} did not answer within {timeout:g} s: try again, or raise elasticsearch.request_timeout"
-    if isinstance(error, TransportConnectionError):
-        return f"{place} can't be reached: {cause_of(error)}; check kibana.url"
-    return f"{place}: {error.message}"
+        return f"{place}{fault}: try again, or raise elasticsearch.request_timeout"
+    return f"{place}{fault}; check kibana.url"
 
 
 def import_refusals(body: Mapping[str, Any]) -> list[str]:

@@ -21,9 +21,14 @@ _BY_KIND: Mapping[Kind, str] = {
     "trace": "error.stack_trace",
     "number": "log.offset process.pid neuroflow.metrics.stages_executed neuroflow.metrics.stages_successful "
     "neuroflow.metrics.stages_failed neuroflow.metrics.pipelines_queued neuroflow.metrics.pipelines_completed "
-    "neuroflow.metrics.pipelines_failed neuroflow.metrics.total_duration_seconds",
+    "neuroflow.metrics.pipelines_failed neuroflow.metrics.total_duration_seconds "
+    "neuroflow.sidecar.acknowledged neuroflow.sidecar.documents_per_second neuroflow.sidecar.duplicate "
+    "neuroflow.sidecar.files_not_read neuroflow.sidecar.in_flight neuroflow.sidecar.interval_seconds "
+    "neuroflow.sidecar.lag_bytes neuroflow.sidecar.lag_seconds neuroflow.sidecar.lagging_logs "
+    "neuroflow.sidecar.rejected neuroflow.sidecar.retried neuroflow.sidecar.uptime_seconds",
     "duration": "event.duration",
-    "date": "@timestamp event.created neuroflow.metrics.started_at neuroflow.metrics.completed_at",
+    "date": "@timestamp event.created neuroflow.metrics.started_at neuroflow.metrics.completed_at "
+    "neuroflow.sidecar.last_acknowledged",
     "flattened": "neuroflow.extra neuroflow.metrics.stage_durations",
     "keyword": "agent.type agent.version data_stream.type data_stream.dataset data_stream.namespace ecs.version "
     "error.type event.action event.category event.dataset event.kind event.outcome event.timezone event.type "
@@ -31,7 +36,8 @@ _BY_KIND: Mapping[Kind, str] = {
     "service.name tags user.id neuroflow.pipeline neuroflow.run_id neuroflow.session_id neuroflow.stage "
     "neuroflow.node neuroflow.subject_id neuroflow.workflow_run_id neuroflow.context neuroflow.task.id "
     "neuroflow.task.name neuroflow.audit.entity neuroflow.audit.entity_type neuroflow.audit.entity_id "
-    "neuroflow.audit.old_value neuroflow.audit.new_value neuroflow.audit.triggered_by neuroflow.generation",
+    "neuroflow.audit.old_value neuroflow.audit.new_value neuroflow.audit.triggered_by neuroflow.generation "
+    "neuroflow.sidecar.instance neuroflow.sidecar.reason neuroflow.sidecar.stream",
 }
 KINDS: Mapping[str, Kind] = {name: kind for kind, names in _BY_KIND.items() for name in names.split()}
 """Every searchable field of the mappings."""

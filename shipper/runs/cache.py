@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import orjson
 
-from shipper.elastic.client import compress
+from shipper.elastic.http_node import compress
 from shipper.runs.facts import Fact
 
 try:

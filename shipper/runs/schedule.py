@@ -223,6 +223,6 @@ class RunWriter:
         """Warn that run documents lack facts, which are in the data streams, so that ``rebuild-runs`` finds them."""
         self._say(
             "runs lack",
-            f"{reason}; run documents in {self._runs.index} are not updated, logs are still shipped: grant `write`, "
-            "`create_index` and `view_index_metadata` on it, then run `neuroflow-ship rebuild-runs`",
+            f"{reason}; run documents in {self._runs.index} are not updated, logs are still shipped: grant "
+            "`create_index`, `index` and `view_index_metadata` on it, then run `neuroflow-ship rebuild-runs`",
         )

@@ -6,6 +6,7 @@ batch, reading stops but scanning continues, so that files that are rotated mean
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 
@@ -24,11 +25,14 @@ from shipper.runs.facts import FACTS
 from shipper.sidecar import drain, once
 from shipper.sidecar.measures import measured
 from shipper.sidecar.outbox import Outbox
+from shipper.sidecar.own_documents import OwnDocuments
 from shipper.sidecar.scans import Scans
 from shipper.sidecar.shipping import Shipping
 from shipper.sidecar.state_saver import StateSaver
 from shipper.sidecar.supervision import Supervision
 from shipper.tail.clock import Clock
+from shipper.tail.first_start import BEGINNING, FirstStart, chosen, sentence
+from shipper.tail.found_files import Found
 from shipper.tail.framing import Framing
 from shipper.tail.report import counters_of
 from shipper.tail.scanner import Scanner
@@ -37,6 +41,8 @@ from shipper.tail.state.store import CursorStore
 from shipper.tail.tail import Tail
 from shipper.telemetry import Counters, Gauges, log
 
+# The part of shutdown_timeout for reporting the stop; draining has nine tenths.
+_OWN_PART = 0.05
 # After so many documents memory is returned to the system.
 BURST = 2000
 
@@ -44,7 +50,9 @@ BURST = 2000
 class Sidecar:
     """One run of the shipper.
 
-    Calls ``scanned`` after the first scan with whether some log has content; ``notifier`` tells systemd.
+    It calls ``scanned`` after the first scan with whether some log has content, and ``shipped_before`` at a first
+    start with the files that would be passed over: whether the cluster has lines of them.
+    ``notifier`` tells systemd.
     """
 
     def __init__(
@@ -60,9 +68,11 @@ class Sidecar:
         redactor: Redactor | None = None,
         scanned: Callable[[bool], None] = lambda _: None,
         notifier: Notifier | None = None,
+        shipped_before: Callable[[list[Found]], bool] = lambda _: False,
     ) -> None:
         settings = config.shipper
         self._settings = settings
+        start = chosen(settings.start, once=once)
         self._sender = sender
         self._counters = counters
         self._wake = wake
@@ -82,7 +92,14 @@ class Sidecar:
             conceal=self._redactor.conceal,
             looked_at=store.looked_at,
             link_targets=link_targets(config),
+            first_start=(
+                FirstStart(start, self._clock.wall_ns(), shipped_before)
+                if store.fresh and start != BEGINNING
+                else None
+            ),
         )
+        if settings.start == BEGINNING and (passed_over := self._tail.ship_passed_over()):
+            log.info("shipping %d bytes that the first start passed over (shipper.start: beginning)", passed_over)
         runs = RunContext(rows=store.recollected())
         documents = Documents(settings, __version__, runs, self._redactor, FACTS)
         self._outbox = Outbox(
@@ -92,8 +109,15 @@ class Sidecar:
             begin=self._tail.begin,
             clock=self._clock.monotonic,
         )
-        self._saver = StateSaver(store, self._tail, runs, counters)
-        self._scans = Scans(self._tail, store, self._saver, scanned, self._clock.monotonic)
+        self._saver = StateSaver(store, self._tail, runs, counters, self._clock)
+
+        def first_scan(logs: bool) -> None:
+            if store.fresh and (text := sentence(found := self._tail.inventory(), start)):
+                level = logging.WARNING if found.passed_logs else logging.INFO
+                log.log(level, "first start with %s: %s", settings.state_dir, text)
+            scanned(logs)
+
+        self._scans = Scans(self._tail, store, self._saver, first_scan, self._clock.monotonic)
         self._supervision = Supervision(
             notifier or Notifier({}, 0), sender, self._tail, self._redactor.text, self._clock.monotonic
         )
@@ -112,6 +136,15 @@ class Sidecar:
             wake=wake,
             stopping=self.stopping,
             turned=self._supervision.pulse.beat,
+        )
+        self._own = OwnDocuments(
+            settings,
+            documents.common,
+            sender=sender,
+            tail=self._tail,
+            counters=counters,
+            redactor=self._redactor,
+            clock=self._clock,
         )
         self._trimmed_at = 0
         self._reload: Callable[[], Reload | None] | None = None
@@ -174,11 +207,15 @@ class Sidecar:
 
         ``cover`` takes the directories to watch, at every scan; it gives whether they are watched.
         """
+        if self._settings.telemetry.documents:
+            self._own.begin()
         while not self.stopping.is_set() and not self._sender.broken:
             self._wake.clear()
             if not self.turn(cover) and not self.stopping.is_set():
                 self._sleep()
-        return self.drain()
+        complete = self.drain()
+        self._own.end(0.0 if self._abort else _OWN_PART * self._settings.shutdown_timeout, complete=complete)
+        return complete
 
     def turn(self, cover: Callable[[list[str]], bool]) -> bool:
         """Do what is due now: scan, read, ship, settle; gives whether another turn would find more at once."""
@@ -194,6 +231,7 @@ class Sidecar:
                 self._outbox.flush()
         self._shipping.settle()
         self._supervision.turned(scanned=self._scans.done)
+        self._own.report_if_due()
         return read
 
     def drain(self) -> bool:
@@ -221,7 +259,7 @@ class Sidecar:
 
     def _sleep(self) -> None:
         """Wait for a hint, an outcome, or the next thing that is due."""
-        due = min(self._scans.next_at, self._supervision.due)
+        due = min(self._scans.next_at, self._supervision.due, self._own.next_at)
         if not self._outbox.blocked:
             due = min(due, self._tail.next_due(self._settings.partial_line_timeout))
             if self._outbox.filling:
@@ -263,6 +301,7 @@ class Sidecar:
         new.switch()
         self._scans.next_at = 0.0
         self._settings, self._shipping.documents = settings, documents
+        self._own.reconfigure(settings, documents.common)
         longest, patience = settings.max_line_bytes, settings.partial_line_timeout
         self._tail.reconfigure(sources, scanner, host=settings.host, longest=longest, patience=patience)
         return True

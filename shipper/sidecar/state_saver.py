@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from shipper.document.run_context import RunContext
+from shipper.tail.clock import Clock
+from shipper.tail.report import counters_of
 from shipper.tail.state.store import CursorStore, StateError
 from shipper.tail.tail import Tail
 from shipper.telemetry import ONCE, Counters, Throttle, log
@@ -20,21 +23,30 @@ class StateSaver:
     tail: Tail
     runs: RunContext
     counters: Counters
+    clock: Clock
     _save_failures: Throttle = field(default_factory=Throttle, init=False)
     _restore_failures: Throttle = field(default_factory=Throttle, init=False)
+
+    def __post_init__(self) -> None:
+        self._acknowledged = _acknowledged(counters_of({"counters": self.store.fact("counters") or "{}"}))
+        self._acknowledged_at = self.store.fact("acknowledged_at") or ""
 
     def save(self) -> None:
         """Write changed cursors; after a failure shipping continues, and a restart sends more lines again."""
         if not self.tail.dirty:
             return
-        moment = self.counters.moment()
+        moment, counters = self.counters.moment(), self.counters.settled_only()
+        if (acknowledged := _acknowledged(counters)) != self._acknowledged:
+            at = datetime.fromtimestamp(self.clock.wall_ns() / 1e9, UTC)
+            self._acknowledged, self._acknowledged_at = acknowledged, at.isoformat(timespec="seconds")
         try:
             self.store.save(
                 self.tail.cursors(self.tail.dirty),
                 self.runs.changes(),
-                counters=json.dumps(self.counters.settled_only()),
+                counters=json.dumps(counters),
                 totals=moment.text(),
                 seams=self.tail.joins(),
+                acknowledged_at=self._acknowledged_at,
             )
         except StateError as error:
             if self._save_failures.allows(str(error), ONCE):
@@ -77,3 +89,7 @@ class StateSaver:
         self.save()
         self.save_counters()
         self.store.certain = self.tail.certain and (scanned or self.store.clean)
+
+
+def _acknowledged(counters: dict[str, int]) -> int:
+    return counters.get("acknowledged", 0) + counters.get("duplicate", 0)

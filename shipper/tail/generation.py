@@ -209,6 +209,13 @@ class Generation:
         first, sure = _whole_records(view, kept, continues_record or _is_indented)
         return max(copied, first + len(sure)) if sure else copied
 
+    def pass_over(self, view: FileView, length: int) -> None:
+        """Begin behind the first bytes of a new generation's file, as if they were acknowledged."""
+        before = view.read(max(0, length - CHECKPOINT_BYTES), min(length, CHECKPOINT_BYTES))
+        kept = samples.measure(length, view.read)
+        self.cursor.checkpoint = Checkpoint(length, checkpoint_hash_of(before), samples=kept)
+        self.cursor.passed_over = length
+
     def go_back_to(self, view: FileView, offset: int) -> None:
         """Go on in a file that ends before the position, from an offset that precedes it; all must be settled."""
         before = view.read(max(0, offset - CHECKPOINT_BYTES), min(offset, CHECKPOINT_BYTES))
@@ -283,6 +290,7 @@ class Generation:
         self.join_at = 0
         kept = samples.up_to(self._samples, checkpoint.offset)
         self.cursor.checkpoint = checkpoint._replace(samples=kept)
+        self.cursor.passed_over = min(self.cursor.passed_over, checkpoint.offset)
         self.close()
         self._reader = None
 

@@ -15,7 +15,7 @@ from shipper.tail.file_content import FileView
 from shipper.tail.found_files import Found, shown
 from shipper.tail.generation import Generation
 from shipper.tail.splitter import SPARSE_BYTES
-from shipper.tail.state.damage import DAMAGE, uri
+from shipper.tail.state.damage import DAMAGE, uri, was_used
 from shipper.tail.state.lock import StateError
 from shipper.tail.state.path_hashing import Conceal, plain
 from shipper.tail.state.rows import ALL, Cursor, cursor_of
@@ -67,6 +67,7 @@ def report(
         "files": sorted(lags, key=lambda one: str(one["path"])),
         "not_read": [{"path": shown(path), "reason": why} for path, why in sorted(unread.items())],
         "counters": counters,
+        "last_acknowledged": facts.get("acknowledged_at") or None,
     }
 
 
@@ -113,6 +114,7 @@ def _lag(generation: Generation, file: Found, size: int, now: float, looked_at: 
         "size": size,
         "lag_bytes": lag,
         "lag_seconds": max(0.0, now - since) if lag else 0.0,
+        "passed_over": generation.cursor.passed_over,
     }
 
 
@@ -163,9 +165,15 @@ def remembered(state_dir: Path) -> tuple[list[Cursor], str | None]:
     """The cursors, and the host name under which they were written last; none without a readable store."""
     try:
         cursors, facts = read_only(state_dir)
-    except StateError:
+    except (StateError, OSError):
         return [], None
     return cursors, facts.get("host")
+
+
+def is_fresh(state_dir: Path) -> bool:
+    """Whether no sidecar has scanned with this directory yet, so that the next start is the first."""
+    store = state_dir / "cursors.sqlite"
+    return not (_looked_at(state_dir) or store.exists() or was_used(store, sealed=(state_dir / "clean").exists()))
 
 
 def known(state_dir: Path) -> list[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from shipper.tail.block import Block
 from shipper.tail.clock import Clock
+from shipper.tail.first_start import FirstStart, Inventory, inventory
 from shipper.tail.found_files import Source
 from shipper.tail.framing import Framing
 from shipper.tail.generation import Generation
@@ -26,6 +27,7 @@ from shipper.tail.reader import RewrittenError
 from shipper.tail.round import Round
 from shipper.tail.scanner import Scanner
 from shipper.tail.splitter import KEEP_FACTOR
+from shipper.tail.state.checkpoint import START
 from shipper.tail.state.lock import same_file
 from shipper.tail.state.path_hashing import Conceal, plain
 from shipper.tail.state.store import Cursor
@@ -62,6 +64,7 @@ class Tail:
         conceal: what stands for a path in the cursors.
         looked_at: when an earlier run last scanned, seconds since the epoch; 0 for never.
         link_targets: where links may lead, beside the directories of their inputs.
+        first_start: what is passed over of the files of the first scan; None for nothing.
     """
 
     def __init__(
@@ -80,13 +83,20 @@ class Tail:
         conceal: Conceal = plain,
         looked_at: float = 0.0,
         link_targets: Sequence[str] = (),
+        first_start: FirstStart | None = None,
     ) -> None:
         self._clock = clock
         self._once = once
         self._ranks = {source: rank for rank, source in enumerate(sources)}
         self._scanner = Scanner(sources, exclude, warn, clock.wall_ns, link_targets)
         self._generations = Generations(
-            cursors, host=host, keep=longest * KEEP_FACTOR, warn=warn, conceal=conceal, framing=framing
+            cursors,
+            host=host,
+            keep=longest * KEEP_FACTOR,
+            warn=warn,
+            conceal=conceal,
+            framing=framing,
+            first_start=first_start,
         )
         self._generations.looked_at = looked_at
         self._active: dict[bytes, Generation] = {}
@@ -167,6 +177,20 @@ class Tail:
         for generation in self._generations:
             if generation.found is not None:
                 generation.maybe_sent = _MAX_BYTES if generation.found.compressed else generation.found.size
+
+    def inventory(self) -> Inventory:
+        """What there is to ship, and what the first start passed over."""
+        return inventory(self._generations)
+
+    def ship_passed_over(self) -> int:
+        """Read from their beginning what the first start passed over, before the first scan; gives the bytes."""
+        total = 0
+        for generation in self._generations:
+            if passed := generation.cursor.passed_over:
+                total += passed
+                generation.restart(START)
+                self.dirty.add(generation.cursor.id)
+        return total
 
     @property
     def certain(self) -> bool:

@@ -19,6 +19,7 @@ from shipper.tail.fingerprint import (
     hash_of,
     repeats,
 )
+from shipper.tail.first_start import FirstStart
 from shipper.tail.found_files import Found
 from shipper.tail.framing import Framing
 from shipper.tail.generation import Generation, Met, Truncated
@@ -65,6 +66,7 @@ class Generations:
         open_view: opens a file's content.
         conceal: what stands for a path in cursors that come from the store.
         framing: how the formats delimit records.
+        first_start: what is passed over of the files of the first scan; None for nothing.
     """
 
     def __init__(
@@ -77,12 +79,14 @@ class Generations:
         open_view: Callable[..., FileView] = FileView,
         conceal: Conceal = plain,
         framing: Framing | None = None,
+        first_start: FirstStart | None = None,
     ) -> None:
         self._host = host
         self._keep = keep
         self._warn = warn
         self._open_view = open_view
         self._framing = framing
+        self._first_start = first_start
         self.access = FileAccess(open_view, warn)
         self._table = GenerationTable(conceal)
         self._copies = Copies(self._table, self.access)
@@ -143,6 +147,8 @@ class Generations:
             return
         self._scan = _Scan(self._scan.number + 1, files)
         self.access.renamed_meanwhile, self.access.refused, self.access.empty = False, {}, {}
+        if self._scan.number == 1 and self._first_start is not None:
+            self._first_start.meet(files)
         present = {file.key for file in files}
         for key in self._table.by_key.keys() - present:
             self._detach(key)
@@ -352,6 +358,8 @@ class Generations:
         )
         generation = Generation(cursor, keep=self._keep, open_view=self._open_view)
         generation.met = Met(self._scan.number, rotated=file.rotated or file.compressed)
+        if self._first_start is not None and (length := self._first_start.passed_over(file, view)):
+            generation.pass_over(view, length)
         self._remember(generation)
         self._attach(generation, file, view)
 

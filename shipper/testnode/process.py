@@ -135,8 +135,9 @@ class ProcessNode(Node):
             self._sandbox.remove()
 
     def _take(self, ports: Ports) -> None:
-        self.url = f"http://127.0.0.1:{ports.http}"
         document = configuration(self._sandbox.node, ports, self._settings)
+        scheme = "https" if document.get("xpack.security.http.ssl.enabled") else "http"
+        self.url = f"{scheme}://127.0.0.1:{ports.http}"
         self._cluster = document["cluster.name"]
         (self._home / "config/elasticsearch.yml").write_text(yaml.safe_dump(document), encoding="utf-8")
 

@@ -159,6 +159,7 @@ class Fake:
         runs: the run documents by id.
         journal: ``METHOD /path`` of every request.
         authorizations: what every bulk request said of who sends it.
+        tls: of connections that begin from now on; None: they are plain.
         encodings: how the body of every bulk request was compressed; None: it was not.
         bulks: the ids of every bulk request.
         together: the most bulk requests that were under way at once.
@@ -166,9 +167,10 @@ class Fake:
 
     Args:
         certificate: and key, of one who speaks TLS.
+        tls: the same, with whatever else belongs to it.
     """
 
-    def __init__(self, certificate: Path | None = None) -> None:
+    def __init__(self, certificate: Path | None = None, tls: ssl.SSLContext | None = None) -> None:
         self.next: deque[Answer] = deque()
         self.always: Answer | None = None
         self.otherwise: dict[str, Answer] = {}
@@ -182,7 +184,10 @@ class Fake:
         self.journal: list[str] = []
         self.authorizations: list[str | None] = []
         self.encodings: list[str | None] = []
-        self._certificate = certificate
+        if certificate is not None:
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(certificate)
+        self.tls = tls
         self.bulks: list[list[str]] = []
         self.together = 0
         self.largest = 0
@@ -195,16 +200,12 @@ class Fake:
     @property
     def url(self) -> str:
         """The address, also while it is down."""
-        return f"{'https' if self._certificate else 'http'}://127.0.0.1:{self._port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self._port}"
 
     def up(self) -> None:
         """Listen, on the same port as before."""
         self._server = _Server(self, self._port)
         self._port = self._server.server_address[1]
-        if self._certificate is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(self._certificate)
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def down(self) -> None:
@@ -286,7 +287,7 @@ class Fake:
             if name in self.created:
                 indices[-1]["creation_date"] = str(int(self.created[name] * 1000))
             return one.send(200, {f".ds-{index['uuid']}": {"settings": {"index": index}} for index in indices})
-        if action == "_search":
+        if action == "_search" and one.body:
             wanted = json.loads(one.body)["query"]["ids"]["values"]
             return one.send(200, {"hits": {"hits": [{"_id": i} for index in backing for i in wanted if i in index]}})
         # Among what is not there: GET /, which a key of few privileges may not call.
@@ -380,6 +381,8 @@ class _Server(ThreadingHTTPServer):
 
     def get_request(self) -> tuple[socket.socket, Any]:
         connection, address = super().get_request()
+        if self.fake.tls is not None:
+            connection = self.fake.tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         self._open.add(connection)
         return connection, address
 
@@ -401,6 +404,22 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+
+    def handle(self) -> None:
+        """Handle the requests of one connection, after the handshake of TLS."""
+        if isinstance(self.connection, ssl.SSLSocket):
+            self.connection.settimeout(60)
+            try:
+                self.connection.do_handshake()
+            except OSError:
+                # Until the client has read why: a connection that is closed with unread data is reset.
+                with suppress(OSError):
+                    socket.socket.shutdown(self.connection, socket.SHUT_WR)
+                    while socket.socket.recv(self.connection, 4096):
+                        pass
+                return
+            self.connection.settimeout(None)
+        super().handle()
 
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

@@ -41,7 +41,7 @@ class FakedHarness(Harness):
 
     def configure(self, elasticsearch: dict[str, Any] | None = None, **shipper: Any) -> None:
         """Write the configuration; a request waits two seconds for its answer by default."""
-        super().configure(**{"telemetry": {"listen": self.listen}, **shipper})
+        super().configure(**{"telemetry": {"listen": self.listen, "documents": False}, **shipper})
         document = json.loads(self.config.read_text())
         document["elasticsearch"] |= {"request_timeout": 2, **(elasticsearch or {})}
         self.config.write_text(json.dumps(document))

@@ -173,7 +173,7 @@ class TestCounters:
     def test_taken_port_is_said_at_start(self, faked: FakedHarness) -> None:
         """A port in use is reported with the remedy, and nothing is shipped."""
         with socket.create_server(("127.0.0.1", 0)) as other:
-            faked.configure(telemetry={"listen": f"127.0.0.1:{other.getsockname()[1]}"})
+            faked.configure(telemetry={"listen": f"127.0.0.1:{other.getsockname()[1]}", "documents": False})
             result = faked.once()
         assert 2 == result.returncode, result.stderr
         assert "another process listens there already (another sidecar?)" in result.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import signal
+import ssl
 import threading
 from collections.abc import Iterator
 from hashlib import sha256
@@ -16,9 +17,11 @@ import pytest
 
 from shipper.reload import CHANGES, Change
 from shipper.tail.fingerprint import generation_name
+from tests.certificates import Certificates
 from tests.conformance.fake import Exchange, Fake, silence
 from tests.conformance.faked import FakedHarness
 from tests.conformance.harness import eventually
+from tests.conformance.proxy import Proxy
 from tests.conformance.watched import Watched
 
 CERTIFICATE = Path(__file__).parent / "certificate.pem"
@@ -32,8 +35,9 @@ class Walk:
     A method's name is the key, with underscores for dots.
     """
 
-    def __init__(self, harness: FakedHarness, tls: Fake) -> None:
+    def __init__(self, harness: FakedHarness, tls: Fake, certificates: Certificates) -> None:
         self.harness = harness
+        self.certificates = certificates
         self.fake = harness.fake
         self.tls = tls
         self.lines = 0
@@ -131,7 +135,7 @@ class Walk:
         settings = {"hosts": [self.tls.url], "ca_certs": str(file)}
         self.change(elasticsearch=settings)
         message = self.write()
-        assert self.sidecar.says("CERTIFICATE_VERIFY_FAILED")
+        assert self.sidecar.says("its certificate is self-signed, and not trusted")
         file.write_text(CERTIFICATE.read_text())
         self.change(elasticsearch=settings)
         self.comes(message, self.tls)
@@ -141,9 +145,42 @@ class Walk:
         colons = ":".join(digest[at : at + 2] for at in range(0, len(digest), 2))
         self.change(elasticsearch={"hosts": [self.tls.url], "ca_fingerprint": "0" * 64})
         message = self.write()
-        assert self.sidecar.says("Fingerprints did not match")
+        assert self.sidecar.says("ca_fingerprint is that of another certificate")
         self.change(elasticsearch={"hosts": [self.tls.url], "ca_fingerprint": colons})
         self.comes(message, self.tls)
+
+    def _elasticsearch_client_cert(self) -> None:
+        # Its file holds the key as well.
+        self._identifies({"client_cert": str(self._both)})
+
+    def _elasticsearch_client_key(self) -> None:
+        pair = self.certificates.client
+        self._identifies({"client_cert": str(pair.certificate), "client_key": str(pair.key)})
+
+    @property
+    def _both(self) -> Path:
+        both = self.harness.folder / "both.pem"
+        both.touch(0o600)
+        both.write_bytes(b"".join(path.read_bytes() for path in self.certificates.client))
+        return both
+
+    def _identifies(self, keys: dict[str, str]) -> None:
+        before, self.tls.tls = self.tls.tls, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.tls.tls.load_cert_chain(CERTIFICATE)
+        self.tls.tls.load_verify_locations(self.certificates.authority.certificate)
+        self.tls.tls.verify_mode = ssl.CERT_REQUIRED
+        self.change(elasticsearch={"hosts": [self.tls.url], "verify_certs": False, **keys})
+        self.arrives(self.tls)
+        self.tls.tls = before
+
+    def _elasticsearch_proxy(self) -> None:
+        proxy = Proxy()
+        self.change(elasticsearch={"proxy": proxy.url})
+        self.arrives()
+        assert proxy.journal
+        self.change()
+        proxy.down()
+        self.arrives()
 
     def _elasticsearch_request_timeout(self) -> None:
         self.fake.next.append(silence)
@@ -315,6 +352,7 @@ class Walk:
         """The key is logged as needing a restart, nothing changes, and lines go on."""
         values: dict[str, Any] = {
             "shipper.state_dir": str(self.harness.folder / "other state"),
+            "shipper.start": "end",
             "shipper.watch": "auto",
             "shipper.fast_path": False,
             "shipper.batch.in_flight": 3,
@@ -322,6 +360,7 @@ class Walk:
             "shipper.redact.hash": ["subject"],
             "shipper.redact.hash_key": "more than sixteen characters",
             "shipper.telemetry.listen": None,
+            "shipper.telemetry.documents": True,
         }
         part: dict[str, Any] = {key.rpartition(".")[2]: values[key]}
         if key == "shipper.redact.hash":
@@ -337,8 +376,12 @@ class Walk:
 
     def is_for_commands(self, key: str) -> None:
         section, _, last = key.partition(".")
-        value = {"url": "http://127.0.0.1:5601", "space": "lab", "api_key": "a2V5"}[last]
-        self.change("configuration reloaded (nothing changed)", **{section: {last: value}})
+        values = {
+            "url": "http://127.0.0.1:5601", "space": "lab", "api_key": "a2V5", "username": "someone",
+            "password": "word", "ca_certs": str(CERTIFICATE), "verify_certs": False, "proxy": "direct",
+        }  # fmt: skip
+        login = {name: values[name] for name in ("username", "password") if last in {"username", "password"}}
+        self.change("configuration reloaded (nothing changed)", **{section: {last: values[last], **login}})
 
 
 OTHER = """
@@ -375,9 +418,9 @@ def tls() -> Iterator[Fake]:
     one.down()
 
 
-def test_every_key(faked: FakedHarness, tls: Fake) -> None:
+def test_every_key(faked: FakedHarness, tls: Fake, certificates: Certificates) -> None:
     """Each key applies immediately or is logged as waiting, and no line is repeated."""
-    walk = Walk(faked, tls)
+    walk = Walk(faked, tls, certificates)
     last = "shipper.shutdown_timeout"
     for key in [*(key for key in CHANGES if key != last), last]:
         if CHANGES[key] is Change.AT_RESTART:
@@ -395,9 +438,9 @@ def test_every_key(faked: FakedHarness, tls: Fake) -> None:
     assert set() == twice
 
 
-def test_the_end_asks_the_cluster_in_use(faked: FakedHarness, tls: Fake) -> None:
+def test_the_end_asks_the_cluster_in_use(faked: FakedHarness, tls: Fake, certificates: Certificates) -> None:
     """The final refresh goes to the cluster and the namespace in use after SIGHUP."""
-    walk = Walk(faked, tls)
+    walk = Walk(faked, tls, certificates)
     elsewhere = {"hosts": [tls.url], "ca_certs": str(CERTIFICATE)}
     walk.change(elasticsearch=elsewhere, shipper={"namespace": "elsewhere"})
     walk.arrives(tls)

@@ -3,113 +3,68 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from click.testing import CliRunner, Result
-from elasticsearch import ApiError, AuthenticationException, AuthorizationException, Elasticsearch
+from elasticsearch import ApiError, AuthenticationException, Elasticsearch
 
 from shipper.cli.logs import logs
 from shipper.cli.ship import ship
-from shipper.config import Elasticsearch as Settings
-from shipper.elastic.client import connect, explain, is_genuine
-from shipper.elastic.templates import install
-from shipper.testnode import container, distribution, node
-from shipper.testnode.node import Node, NodeError
-from shipper.testnode.process import ProcessNode
+from shipper.elastic.client import explain, is_genuine
 from tests.conformance.harness import eventually
-from tests.elasticsearch.secured import PASSWORD, SECURITY, hashed
-from tests.pages import roles
+from tests.elasticsearch.secured import PASSWORD, SecuredNode
 
 LOGS, RUNS = "logs-neuroflow.*-*", "neuroflow-runs-*"
 # As the table of docs/permissions.md lists them; setup also sees that this distribution lacks modules, which no full
 # one does.
-ROLES = f"""
-admin: {{cluster: [all], indices: [{{names: ['*'], privileges: [all]}}]}}
-nobody: {{cluster: []}}
+ROLES: dict[str, Any] = yaml.safe_load(f"""
 ships: {{indices: [{{names: ['{LOGS}'], privileges: [auto_configure, create_doc]}}]}}
 looks: {{indices: [{{names: ['{LOGS}'], privileges: [auto_configure, create_doc, read]}}]}}
 runs:
   indices:
   - {{names: ['{LOGS}'], privileges: [auto_configure, create_doc]}}
-  - {{names: ['{RUNS}'], privileges: [write, create_index, view_index_metadata]}}
+  - {{names: ['{RUNS}'], privileges: [index, create_index, view_index_metadata]}}
 rebuilds:
   indices:
   - {{names: ['{LOGS}'], privileges: [read]}}
-  - {{names: ['{RUNS}'], privileges: [write, create_index, view_index_metadata, delete_index]}}
+  - {{names: ['{RUNS}'], privileges: [index, create_index, view_index_metadata, delete_index]}}
 setup: {{cluster: [manage_index_templates, 'cluster:monitor/nodes/info']}}
 views: {{indices: [{{names: ['{LOGS}', '{RUNS}'], privileges: [read]}}]}}
 lab: {{indices: [{{names: ['logs-neuroflow.*-lab'], privileges: [auto_configure, create_doc]}}]}}
 watches:
   cluster: [monitor]
   indices: [{{names: ['{LOGS}'], privileges: [auto_configure, create_doc, view_index_metadata]}}]
-"""
-# And the role bodies to copy, as they stand there.
-COPIED = roles()
-ROLES += "".join(f"{name}: {json.dumps(role)}\n" for name, role in COPIED.items())
-USERS = ("admin", "nobody", "ships", "looks", "runs", "rebuilds", "setup", "views", "lab", "watches", *COPIED)
-# While it boots nobody in particular may ask how it is; then nobody may anything that its own role does not say.
-PROBER = "prober: {cluster: ['cluster:monitor/health']}\n"
+""")
 
 
 @pytest.fixture(scope="module")
-def secured() -> Iterator[Node]:
-    """A node with users that have the privileges of their role only."""
+def secured(role_node: SecuredNode) -> SecuredNode:
+    """The node with users that have the privileges of their role only."""
+    role_node.put_roles(ROLES)
+    role_node.put_users({name: name for name in ROLES})
+    *_, last = ROLES
+    with role_node.client(last) as known:
+        assert eventually(lambda: may(known, "monitor"))
+    return role_node
+
+
+def may(client: Elasticsearch, privilege: str) -> bool:
+    """Whether a user is known and has a cluster privilege."""
     try:
-        # Roles have to be there before it starts.
-        version, java = node._distribution(os.environ, "Docker: not used")
-    except NodeError as error:
-        if container.missing() is None:
-            pytest.skip(
-                f"users and roles are put into the folder of the test distribution, not into a container: {error}"
-            )
-        pytest.fail(str(error), pytrace=False)
-    settings = SECURITY | {"xpack.security.authc.anonymous.roles": "prober"}
-    cache = distribution.cache_folder(os.environ)
-    one = ProcessNode(version, java, cache=cache, heap="512m", brief=True, settings=settings, say=lambda _: None)
-    try:
-        (one.config / "roles.yml").write_text(PROBER)
-        one.start()
-        (one.config / "roles.yml").write_text(ROLES + "prober: {cluster: []}\n")
-        (one.config / "users_roles").write_text("".join(f"{user}:{user}\n" for user in USERS))
-        (one.config / "users").write_text("".join(f"{user}:{hashed(PASSWORD)}\n" for user in USERS))
-        admin, nobody = client(one, "admin"), client(one, "nobody")
-
-        def known() -> bool:
-            try:
-                admin.cluster.get_settings()
-                nobody.cluster.health()
-            except AuthorizationException as error:
-                return "cluster:monitor/health" in str(error)
-            except AuthenticationException:
-                return False
-            return False
-
-        assert eventually(known), "the files of users and roles are read every few seconds"
-        install(admin)
-        yield one
-    finally:
-        one.remove()
-
-
-def client(one: Node, user: str, password: str = PASSWORD) -> Elasticsearch:
-    """A client of a user."""
-    return connect(settings_of(one, user, password))
-
-
-def settings_of(one: Node, user: str, password: str = PASSWORD) -> Settings:
-    """The configuration of a user."""
-    return Settings(hosts=[one.url], username=user, password=password, request_timeout=30)
+        return bool(client.security.has_privileges(cluster=[privilege])["has_all_requested"])
+    except AuthenticationException:
+        return False
 
 
 class Lab:
     """A log of two lines and commands of some user."""
 
-    def __init__(self, one: Node, folder: Path) -> None:
+    def __init__(self, one: SecuredNode, folder: Path) -> None:
         self.node = one
         self.folder = folder
         (folder / "logs").mkdir()
@@ -125,7 +80,10 @@ class Lab:
             json.dumps(
                 {
                     "logging": {"log_dir": str(self.folder / "logs")},
-                    "elasticsearch": {"hosts": [self.node.url], "username": user, "password": password},
+                    "elasticsearch": {
+                        "hosts": [self.node.url], "username": user, "password": password,
+                        "ca_certs": str(self.node.ca),
+                    },
                     "shipper": {"namespace": "lab", "state_dir": str(self.folder / f"state-{user}"),
                      "host_name": self.folder.name, "shutdown_timeout": 2},
                 }
@@ -142,7 +100,7 @@ class Lab:
 
 
 @pytest.fixture
-def lab(secured: Node, tmp_path: Path) -> Lab:
+def lab(secured: SecuredNode, tmp_path: Path) -> Lab:
     """A lab."""
     return Lab(secured, tmp_path)
 
@@ -154,17 +112,17 @@ OTHER = "(that was a proxy or another service, not Elasticsearch)"
     ("status", "user", "password"), [(401, "ships", "wrong"), (401, "unheard-of", "x"), (403, "nobody", PASSWORD)]
 )
 @pytest.mark.parametrize("path", ["/_cluster/health", "/_bulk", "/logs-neuroflow.app-lab/_mapping"])
-def test_refusals_are_elasticsearchs(secured: Node, status: int, user: str, password: str, path: str) -> None:
+def test_refusals_are_elasticsearchs(secured: SecuredNode, status: int, user: str, password: str, path: str) -> None:
     """Elasticsearch itself answers 401 and 403 to every request of unknown and unprivileged users."""
     headers = {"accept": "application/json", "content-type": "application/x-ndjson"}
     body = b'{"create":{"_index":"logs-neuroflow.app-lab"}}\n{"@timestamp":"2026-11-27"}\n'
     bulk = path == "/_bulk"
     with pytest.raises(ApiError) as raised:
-        client(secured, user, password).perform_request(
+        secured.client(user, password).perform_request(
             "POST" if bulk else "GET", path, headers=headers, body=body if bulk else None
         )
     assert (status, True) == (raised.value.meta.status, is_genuine(raised.value))
-    sentence = explain(raised.value, settings_of(secured, user))
+    sentence = explain(raised.value, secured.settings(user))
     assert "security_exception" in sentence
     assert OTHER not in sentence
 
@@ -196,7 +154,7 @@ def test_listed_privileges_are_enough_to_ship(lab: Lab, user: str) -> None:
         (
             "ships",
             0,
-            f"keep run documents: lacks `create_index` on {RUNS}, `view_index_metadata` on {RUNS}, `write` on {RUNS}",
+            f"keep run documents: lacks `create_index` on {RUNS}, `index` on {RUNS}, `view_index_metadata` on {RUNS}",
         ),
         (
             "ships",
@@ -216,6 +174,11 @@ def test_listed_privileges_are_enough_to_ship(lab: Lab, user: str) -> None:
         ("setup", 1, "setup, and templates at start: granted"),
         ("nobody", 1, f"ship: lacks `auto_configure` on {LOGS}, `create_doc` on {LOGS}; nothing is shipped"),
         ("admin", 0, "templates: ours are, or will be, in force"),
+        ("admin", 0, "warning: the key may more than any work here needs: `all` (cluster), `all` on all indices"),
+        ("nobody", 1, "clock: this machine's and the cluster's differ by less than 5 s"),
+        ("ships", 0, "clock: this machine's and the cluster's differ by less than 5 s"),
+        ("watches", 0, "version: Elasticsearch "),
+        ("ships", 0, "can't see the cluster's version: grant the cluster privilege `monitor`"),
     ],
 )
 def test_check_names_missing_privileges(lab: Lab, user: str, code: int, said: str) -> None:
@@ -252,21 +215,3 @@ def test_views_need_read(lab: Lab) -> None:
     assert 0 == lab.once("runs", "--no-setup").returncode
     shown = CliRunner().invoke(logs, ["--config", lab.config("views"), "show"])
     assert 0 == shown.exit_code, shown.output
-
-
-def test_roles_to_copy_are_enough(lab: Lab) -> None:
-    """With the roles of docs/permissions.md every command works, and check misses nothing for shipping."""
-    done = lab.ship("neuroflow-setup", "setup")
-    assert 0 == done.exit_code, done.output
-    shipped = lab.once("neuroflow-ship", "--no-setup")
-    assert (0, True) == (shipped.returncode, "read 2, acknowledged 2" in shipped.stderr), shipped.stderr
-    assert "run documents" not in shipped.stderr
-    check = lab.ship("neuroflow-ship", "check")
-    assert 0 == check.exit_code, check.output
-    assert 4 == check.output.count(": granted"), check.output
-    shown = CliRunner().invoke(logs, ["--config", lab.config("neuroflow-logs"), "show"])
-    assert (0, "") == (shown.exit_code, shown.stderr), shown.output
-    counted = CliRunner().invoke(logs, ["--config", lab.config("neuroflow-logs"), "stats", "queue"])
-    assert 0 == counted.exit_code, counted.output
-    rebuilt = lab.ship("neuroflow-rebuild-runs", "rebuild-runs")
-    assert 0 == rebuilt.exit_code, rebuilt.output

@@ -97,6 +97,8 @@ class Chart:
         if column["operationType"] == "count":
             assert "filter" not in column
             return "_count"
+        if column["operationType"] in {"max", "average"}:
+            return str(by["columnId"])
         assert "percentile" == column["operationType"]
         return f"{by['columnId']}.{column['params']['percentile']}"
 
@@ -110,6 +112,10 @@ class Chart:
                 inner = {"avg": {"field": field}}
             case "max":
                 inner = {"max": {"field": field}}
+            case "sum":
+                inner = {"sum": {"field": field}}
+            case "unique_count":
+                inner = {"cardinality": {"field": field}}
             case "percentile":
                 inner = {
                     "percentiles": {"field": field, "percents": [column["params"]["percentile"]], "keyed": False}

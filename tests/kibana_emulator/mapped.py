@@ -29,9 +29,17 @@ LOGS: Types = {
     **dict(_leaves(_read("component_templates/neuroflow-ecs.json"))),
     **dict(_leaves(_read("component_templates/neuroflow-fields.json"))),
 }
+SIDECAR: Types = {
+    **{name: kind for name, kind in LOGS.items() if name != "data_stream.dataset"},
+    **dict(_leaves(_read("index_templates/logs-neuroflow.sidecar.json"))),
+}
 RUNS: Types = dict(_leaves(_read("index_templates/neuroflow-runs.json")))
 
 
 def types_of(title: str) -> Types:
     """The fields of a data view, by its pattern."""
-    return {"logs-neuroflow.*-*": LOGS, "neuroflow-runs-*": RUNS}[title]
+    return {
+        "logs-neuroflow.*-*,-logs-neuroflow.sidecar-*": LOGS,
+        "logs-neuroflow.sidecar-*": SIDECAR,
+        "neuroflow-runs-*": RUNS,
+    }[title]

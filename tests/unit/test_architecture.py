@@ -25,12 +25,14 @@ FLOORS = (
     {"query", "runs"},
     {"deliver", "views"},
     {"kibana", "kibana.objects", "rebuild", "sidecar"},
+    {"doctor"},
     {"cli"},
 )
 """The rooms: each imports from the floors below its own."""
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 GROUND = {
-    "", "addresses", "config", "config_file", "credentials", "memory", "printable", "regular_files", "telemetry",
+    "", "addresses", "config", "config_errors", "config_file", "credentials", "memory", "printable",
+    "regular_files", "secret_files", "telemetry",
 }  # fmt: skip
 NAMELESS = {"utils", "util", "helpers", "helper", "manager", "base", "common", "misc"}
 

@@ -36,19 +36,23 @@ def test_defaults(loaded: Load) -> None:
     assert Path("/var/log/neuroflow") == config.log_dir
     assert {
         "hosts": ["http://127.0.0.1:9200"], "cloud_id": None, "api_key": None, "username": None, "password": None,
-        "ca_certs": None, "ca_fingerprint": None, "verify_certs": True, "request_timeout": 30,
+        "ca_certs": None, "ca_fingerprint": None, "verify_certs": True, "client_cert": None, "client_key": None,
+        "proxy": None, "request_timeout": 30,
     } == config.elasticsearch.model_dump()  # fmt: skip
-    assert {"url": None, "space": "default", "api_key": None} == config.kibana.model_dump()
+    assert {
+        "url": None, "space": "default", "api_key": None, "username": None, "password": None, "ca_certs": None,
+        "verify_certs": None, "proxy": None,
+    } == config.kibana.model_dump()  # fmt: skip
     assert {
         "state_dir": Path("/var/lib/neuroflow-ship"), "namespace": "default", "environment": "production",
         "host_name": "auto", "timezone": "local", "pipeline_timezone": None,
         "worker_log_format": None, "worker_task_log_format": None,
-        "watch": "auto", "scan_interval": 5, "flush_interval": 1,
+        "start": "auto", "watch": "auto", "scan_interval": 5, "flush_interval": 1,
         "partial_line_timeout": 5, "max_line_bytes": 1048576, "shutdown_timeout": 30, "fast_path": True,
         "batch": {"max_bytes": 5242880, "max_events": 5000, "in_flight": 2, "compress": True},
         "inputs": [], "exclude": [],
         "redact": {"keys": ["password", "token", "secret", "authorization"], "hash": [], "hash_key": None},
-        "telemetry": {"listen": None},
+        "telemetry": {"listen": None, "documents": True},
     } == config.shipper.model_dump()  # fmt: skip
     assert socket.gethostname() == config.shipper.host
 
@@ -72,6 +76,8 @@ def test_everything_can_be_set(loaded: Load) -> None:
 @pytest.mark.parametrize(
     ("sentence", "text"),
     [
+        ("shipper.start: '7 days' is none of beginning, end, auto, or an age such as 7d", "shipper: {start: 7 days}"),
+        ("shipper.start: '0d' is none of", "shipper: {start: 0d}"),
         ("shipper.scan_intervall: unknown key; nearest valid key: scan_interval", "shipper: {scan_intervall: 1}"),
         ("shipper.batch.max_byte: unknown key; nearest valid key: max_bytes", "shipper: {batch: {max_byte: 1}}"),
         ("elasticsearch.host: unknown key; nearest valid key: hosts", "elasticsearch: {host: x}"),

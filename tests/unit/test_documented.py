@@ -20,12 +20,13 @@ import shipper.emit
 from shipper.config import DATASETS, DEFAULT_LOG_DIR, Elasticsearch, Format, Input, Kibana, Redact, Shipper
 from shipper.deliver.dead_letters import Letter
 from shipper.elastic.privileges import NEEDS
+from shipper.elastic.roles import roles
 from shipper.query.fields import SHORT
 from shipper.redact.key_value_spans import words
 from shipper.redact.secrets import Secrets
 from shipper.reload import CHANGES, Change
 from shipper.tail.sources import builtin_sources
-from tests.pages import DOCS, PAGES, ROOT, code, codes, own_part, roles, rows, section, text_of
+from tests.pages import DOCS, PAGES, ROOT, code, codes, own_part, roles_of_keys, rows, section, text_of
 
 SECTIONS: dict[str, type[BaseModel]] = {"elasticsearch": Elasticsearch, "kibana": Kibana, "shipper": Shipper}
 APPLIES = {Change.AT_ONCE: "at once", Change.AT_RESTART: "restart", Change.FOR_COMMANDS: "next command"}
@@ -123,9 +124,15 @@ def mapping(*files: str) -> dict[str, str]:
 
 LINES = mapping("component_templates/neuroflow-ecs.json", "component_templates/neuroflow-fields.json")
 RUNS = mapping("index_templates/neuroflow-runs.json")
+OWN = {
+    name: kind for name, kind in mapping("index_templates/logs-neuroflow.sidecar.json").items() if "sidecar." in name
+}
 
 
-@pytest.mark.parametrize(("heading", "fields"), [("Fields of a log document", LINES), ("Run documents", RUNS)])
+@pytest.mark.parametrize(
+    ("heading", "fields"),
+    [("Fields of a log document", LINES), ("Run documents", RUNS), ("Documents of the sidecar itself", OWN)],
+)
 def test_every_field(heading: str, fields: dict[str, str]) -> None:
     """All mapped fields are listed with their types, and no others."""
     text = own_part(DOCS / "formats-and-fields.md", heading)
@@ -227,11 +234,12 @@ def test_every_privilege() -> None:
     found = rows(text_of(DOCS / "permissions.md"), "Work", "Cluster privileges")
     assert [need.work for need in NEEDS] == [row["Work"] for row in found]
     for need, row in zip(NEEDS, found, strict=True):
-        assert (need.work, sorted(need.cluster), sorted(need.streams), sorted(need.runs)) == (
+        assert (need.work, sorted(need.cluster), sorted(need.streams), sorted(need.runs), sorted(need.roles)) == (
             need.work,
             codes(row["Cluster privileges"]),
             codes(row["Privileges on `logs-neuroflow.*-*`"]),
             codes(row["Privileges on `neuroflow-runs-*`"]),
+            codes(row["Roles"]),
         )
 
 
@@ -244,29 +252,31 @@ def test_every_name_of_a_secret() -> None:
     assert set(of_list._names) <= set(map(words, names))
 
 
-@pytest.mark.parametrize(
-    ("name", "works"),
-    [
-        ("neuroflow-ship", range(4)),
-        ("neuroflow-rebuild-runs", (4,)),
-        ("neuroflow-setup", (5,)),
-        ("neuroflow-logs", (6,)),
-    ],
-)
-def test_roles_grant_what_their_work_needs(name: str, works: tuple[int, ...]) -> None:
-    """Each role has the privileges of the table, and only the setup role has more."""
+@pytest.mark.parametrize("name", roles())
+def test_roles_grant_what_their_work_needs(name: str) -> None:
+    """Each role has the privileges that the table lists for its work, and no others."""
     role = roles()[name]
     granted = {("cluster", one) for one in role.get("cluster", ())}
-    granted |= {
-        (pattern, one) for index in role["indices"] for pattern in index["names"] for one in index["privileges"]
-    }
+    granted |= {(names, one) for index in role["indices"] for names in index["names"] for one in index["privileges"]}
     needed: set[tuple[str, str]] = set()
-    for need in (NEEDS[at] for at in works):
+    for need in (need for need in NEEDS if name in need.roles):
         needed |= {("cluster", one) for one in need.cluster}
         needed |= {("logs-neuroflow.*-*", one) for one in need.streams}
         needed |= {("neuroflow-runs-*", one) for one in need.runs}
-    assert set() == needed - granted
-    assert name == "neuroflow-setup" or granted == needed
+    assert needed == granted
+
+
+def test_every_role() -> None:
+    """The page has each role, what it is for, and the body of a key that grants the same."""
+    text = text_of(DOCS / "permissions.md")
+    assert sorted(roles()) == sorted(code(row["Role"]) for row in rows(text, "Role", "Cannot"))
+    # An API key takes no description.
+    keys = {
+        name: {part: body[part] for part in ("cluster", "indices") if part in body} for name, body in roles().items()
+    }
+    assert keys == roles_of_keys()
+    given = {name for row in rows(text, "Command", "Key", "Role") for name in codes(row["Role"])}
+    assert roles().keys() == given
 
 
 def test_every_name_of_the_logging_library() -> None:
@@ -301,7 +311,15 @@ def test_every_key_of_scripts() -> None:
     [row] = rows(text, "Option")
     assert list(Letter._fields) == codes(row["Effect"])
     text = section(DOCS / "operations.md", "Is it behind?")
-    assert ["path", "offset", "size", "lag_bytes", "lag_seconds"] == [code(row["Key"]) for row in rows(text, "Key")]
+    assert ["path", "offset", "size", "lag_bytes", "lag_seconds", "passed_over"] == [
+        code(row["Key"]) for row in rows(text, "Key")
+    ]
+    named = [
+        one for row in rows(text, "Key of the object") for one in codes(row["Key of the object"] + row["Meaning"])
+    ]
+    options = rows(own_part(DOCS / "commands.md", "`neuroflow-ship status`"), "Option")
+    [row] = [one for one in options if "--json" in one["Option"]]
+    assert set(codes(row["Effect"])) <= set(named)
 
 
 def kibana(kind: str) -> set[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import json
 import re
 import shlex
@@ -69,7 +68,12 @@ def test_every_picture_is_shown() -> None:
 def test_configurations_are_valid(block: Block, tmp_path: Path) -> None:
     """Each example of ``neuroflow.yaml`` is valid."""
     path = tmp_path / "neuroflow.yaml"
-    path.write_text(block.text.replace("/etc/neuroflow/http_ca.crt", str(CERTIFICATE)), encoding="utf-8")
+    text = block.text.replace("/etc/neuroflow/http_ca.crt", str(CERTIFICATE))
+    for name in re.findall(r"\$\{file:(.*?/\w+)\}", text):
+        (tmp_path / Path(name).name).write_text("a-secret-of-its-own")
+        (tmp_path / Path(name).name).chmod(0o600)
+        text = text.replace(name, str(tmp_path / Path(name).name))
+    path.write_text(text, encoding="utf-8")
     sections = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert {"logging", "elasticsearch", "kibana", "shipper"} >= sections.keys()
     assert load(path, ENVIRON).sections == sections.keys() - {"logging"}
@@ -77,7 +81,7 @@ def test_configurations_are_valid(block: Block, tmp_path: Path) -> None:
 
 def commands_in(block: Block) -> Iterator[list[str]]:
     """The commands of a console block, split into words."""
-    for line in re.findall(r"^\$ (.+)$", block.text, re.MULTILINE):
+    for line in re.findall(r"^\$ (.+)$", block.text.replace("\\\n", " "), re.MULTILINE):
         lexer = shlex.shlex(line, posix=True, punctuation_chars="|;>")
         lexer.whitespace_split = True
         words: list[str] = []
@@ -159,22 +163,10 @@ def test_bodies_are_json(block: Block) -> None:
     json.loads(re.sub(r"\A(?:GET|PUT|POST) \S+\n", "", block.text))
 
 
-def test_unit_is_complete() -> None:
-    """The systemd unit is valid, its stop time-out is longer than the sidecar's, and its command exists."""
-    [block] = blocks("ini", [DOCS / "operations.md"])
-    unit = configparser.ConfigParser(strict=True, interpolation=None)
-    unit.optionxform = str  # type: ignore[assignment,method-assign] # keys as they are written
-    unit.read_string(block.text)
-    parse(
-        [word.rpartition("/")[2] if at == 0 else word for at, word in enumerate(unit["Service"]["ExecStart"].split())]
-    )
-    assert 30 < int(unit["Service"]["TimeoutStopSec"])
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_paths_exist(page: Path) -> None:
     """Each file of the project that a page names exists."""
-    named = re.findall(r"`((?:shipper|tests|mappings|kibana|docs)/[\w./-]+)`", text_of(page))
+    named = re.findall(r"`((?:shipper|tests|mappings|kibana|docs|deploy)/[\w./-]+)`", text_of(page))
     assert [] == [name for name in named if not (ROOT / name).exists()]
 
 

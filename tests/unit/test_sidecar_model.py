@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 from collections import Counter
@@ -35,6 +36,8 @@ def small_reads(monkeypatch: pytest.MonkeyPatch) -> None:
 class Weather(RotatedLog):
     """One log, one sidecar, one data stream, and all faults."""
 
+    begins = "beginning"
+
     def __init__(self) -> None:
         super().__init__("logs/neuroflow.log")
         self.config = Config(
@@ -43,7 +46,7 @@ class Weather(RotatedLog):
             shipper=Shipper.model_validate({
                 "state_dir": str(self.root / "state"), "timezone": "UTC", "host_name": "h", "flush_interval": 0.1,
                 "scan_interval": 0.2, "partial_line_timeout": PARTIAL, "shutdown_timeout": 1,
-                "batch": {"max_events": 7},
+                "batch": {"max_events": 7}, "start": self.begins,
             }),
         )  # fmt: skip
         self.now = 1000.0
@@ -441,6 +444,49 @@ Weather.TestCase.settings = settings(
     stateful_step_count=25, suppress_health_check=list(HealthCheck), report_multiple_bugs=False
 )
 TestWeather = Weather.TestCase
+
+
+class PassedOver(Weather):
+    """The same log with a past, which the first start passes over."""
+
+    begins = "end"
+
+    def __init__(self) -> None:
+        self.begun = False
+        super().__init__()
+        old = "".join(f"t{number:05}|old{'-' * 60}\n" for number in range(90000, 90060))
+        self.log.write_text(old)
+        Path(f"{self.log}.1").write_text(old.replace("|old", "|older"))
+        Path(f"{self.log}.2.gz").write_bytes(gzip.compress(old.replace("|old", "|oldest").encode()))
+        self.begun = True
+        self.start()
+        self._settle_files()
+
+    def start(self) -> None:
+        if self.begun:
+            super().start()
+
+    def see(self) -> None:
+        super().see()
+        self.must = {one for one in self.must if b"|old" not in one}
+
+    @precondition(lambda _: False)
+    @rule()
+    def lose_state(self) -> None:
+        """Would be another first start."""
+
+    @precondition(lambda _: False)
+    @rule()
+    def lose_end(self) -> None:
+        """What is not proved to have been there is read again, as always."""
+
+    def teardown(self) -> None:
+        super().teardown()
+        assert [one for one in self.stream.messages() if "|old" in one] == []
+
+
+PassedOver.TestCase.settings = Weather.TestCase.settings
+TestPassedOver = PassedOver.TestCase
 
 
 def test_what_this_run_has_sent_is_looked_up_again() -> None:

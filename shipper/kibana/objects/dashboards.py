@@ -1,4 +1,4 @@
-"""The dashboards: overview, pipelines, audit.  Pure.
+"""The dashboards: overview, pipelines, audit, sidecar.  Pure.
 
 Figures count the same documents as the commands: the same conditions, written in KQL.  Figures of the present state
 count all run documents; figures over time count those within the range of the time picker.
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from shipper.document.levels import LEVELS
-from shipper.kibana.objects import panels
+from shipper.kibana.objects import panels, sidecar
 from shipper.kibana.objects.charts import (
     BLUE,
     GREEN,
@@ -48,7 +48,7 @@ from shipper.views.views import AUDIT, FAILED, FAILURES, PIPELINE_RUNS, SHOW, WA
 _ALL = 1000
 _PIPELINE = "neuroflow.pipeline"
 _PERCENTILES = (50, 90, 99)
-_TITLES = {"overview": "Overview", "pipelines": "Pipelines", "audit": "Audit"}
+_TITLES = {"overview": "Overview", "pipelines": "Pipelines", "audit": "Audit", "sidecar": "Sidecar"}
 
 
 def dashboards() -> list[SavedObject]:
@@ -89,6 +89,14 @@ def dashboards() -> list[SavedObject]:
             _audit(),
             entries,
             "now-30d",
+        ),
+        _dashboard(
+            "sidecar",
+            "How shipping is doing: lag, throughput, rejected documents, silent hosts, files that are not read.",
+            "What sidecars **report of themselves** once a minute, within the time range above.",
+            sidecar.rows(),
+            sidecar.CONTROLS,
+            "now-24h",
         ),
     ]
 

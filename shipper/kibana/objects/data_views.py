@@ -7,7 +7,7 @@ from typing import Any
 
 from shipper.kibana.objects.addresses import VALUE, discover
 from shipper.kibana.objects.saved_object import SavedObject, saved_object
-from shipper.kibana.objects.scopes import LOGS, RUNS, RUNS_STATE, DataView, conditions_of
+from shipper.kibana.objects.scopes import LOGS, RUNS, RUNS_STATE, SIDECAR, DataView, conditions_of
 from shipper.kibana.objects.slowest import SLOWEST
 from shipper.views.views import AUDIT, FAILURES, PIPELINE, SEARCH, SHOW, TASKS, WORKFLOWS, View
 
@@ -34,7 +34,14 @@ _INNER = ("facts.*",)
 def data_views() -> list[SavedObject]:
     """All of them."""
     return [
-        _data_view(LOGS, "neuroflow logs", "logs-neuroflow.*-*", "@timestamp", _ON_LOGS, _LINE_DATES),
+        _data_view(
+            LOGS,
+            "neuroflow logs",
+            "logs-neuroflow.*-*,-logs-neuroflow.sidecar-*",
+            "@timestamp",
+            _ON_LOGS,
+            _LINE_DATES,
+        ),
         # @timestamp is when a run was created: a run that waits has not started.
         _data_view(RUNS, "neuroflow runs", "neuroflow-runs-*", "@timestamp", _ON_RUNS, _RUN_DATES, _INNER),
         _data_view(
@@ -46,6 +53,7 @@ def data_views() -> list[SavedObject]:
             _RUN_DATES,
             _INNER,
         ),
+        _data_view(SIDECAR, "neuroflow sidecars", "logs-neuroflow.sidecar-*", "@timestamp", (), _LINE_DATES),
     ]
 
 
@@ -82,6 +90,7 @@ def _durations() -> dict[str, Any]:
         "duration_seconds": _duration("seconds"),
         "event.duration": _duration("nanoseconds"),
         "neuroflow.metrics.total_duration_seconds": _duration("seconds"),
+        "neuroflow.sidecar.lag_seconds": _duration("seconds"),
     }
 
 

@@ -59,6 +59,27 @@ def percentile(identity: str, label: str, field: str, percent: int) -> Column:
     return Column(identity, {identity: _labelled(label, column)})
 
 
+def largest(identity: str, label: str, field: str) -> Column:
+    """The largest of a field's values."""
+    return Column(identity, {identity: _labelled(label, _metric("max", field))})
+
+
+def total(identity: str, label: str, field: str) -> Column:
+    """The sum of a field's values."""
+    return Column(identity, {identity: _labelled(label, {**_metric("sum", field), "params": {"emptyAsNull": False}})})
+
+
+def mean(identity: str, label: str, field: str) -> Column:
+    """The mean of a field's values."""
+    return Column(identity, {identity: _labelled(label, _metric("average", field))})
+
+
+def count_of_values(identity: str, label: str, field: str) -> Column:
+    """The number of different values of a field."""
+    column = {**_metric("unique_count", field), "params": {"emptyAsNull": False}}
+    return Column(identity, {identity: _labelled(label, column)})
+
+
 def latest(identity: str, label: str, field: str) -> Column:
     """The latest date."""
     return Column(identity, {identity: _labelled(label, {**_metric("max", field), "dataType": "date"})})

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from shipper.kibana.objects.saved_object import TAG
+from shipper.kibana.objects.sidecar import reported
 from shipper.query.conditions import Is, every, queries
 from shipper.views.stats import COMPLETED
 from shipper.views.views import FAILURES, PIPELINE_RUNS
@@ -17,11 +18,12 @@ Rule = dict[str, Any]
 
 _RUNS = "neuroflow-runs-*"
 _LOGS = "logs-neuroflow.*-*"
+_SIDECARS = "logs-neuroflow.sidecar-*"
 
 
 def rules() -> list[Rule]:
     """All of them; ``id`` is the name of the file, from which `rule_api.rule_id` derives the UUID."""
-    return [_failures(), _silent_host(), _stuck_run()]
+    return [_failures(), _silent_host(), _stuck_run(), _dead_letters(), _lag()]
 
 
 def _failures() -> Rule:
@@ -57,12 +59,17 @@ def _silent_host() -> Rule:
     esql = (
         "// A host has logged within the last day, but not for 15 minutes: check its disk, and that the application\n"
         "// and neuroflow-ship (neuroflow-ship status) run there.  Raise the minutes if quiet nights are usual.\n"
+        "// report_minutes: since the sidecar itself reported last.  One or two: it runs, and the application is\n"
+        "// quiet or has stopped.\n"
         f"FROM {_LOGS}\n"
         "| EVAL read = TO_LONG(event.created)\n"
-        "| STATS latest = MAX(read) BY host.name\n"
-        "| EVAL silent_minutes = (TO_LONG(NOW()) - latest) / 60000\n"
+        '| EVAL line = CASE(event.dataset != "neuroflow.sidecar", read),'
+        ' report = CASE(event.dataset == "neuroflow.sidecar", read)\n'
+        "| STATS latest = MAX(line), reported = MAX(report) BY host.name\n"
+        "| EVAL silent_minutes = (TO_LONG(NOW()) - latest) / 60000,"
+        " report_minutes = (TO_LONG(NOW()) - reported) / 60000\n"
         "| WHERE host.name IS NOT NULL AND silent_minutes >= 15\n"
-        "| KEEP host.name, silent_minutes"
+        "| KEEP host.name, silent_minutes, report_minutes"
     )
     return _rule(
         "neuroflow-silent-host",
@@ -91,6 +98,65 @@ def _stuck_run() -> Rule:
         "neuroflow: a pipeline run takes much longer than usual",
         "15m",
         _esql(esql, time_field="started_at", days=30),
+    )
+
+
+def _dead_letters() -> Rule:
+    todo = (
+        "Elasticsearch rejected documents of this host for good: `neuroflow-ship dead-letters list` there shows "
+        "which and why. Remove the cause, then `neuroflow-ship dead-letters replay`."
+    )
+    return _reports(
+        "neuroflow-dead-letters",
+        "neuroflow: Elasticsearch rejects documents of a host",
+        todo,
+        [reported("rejected").query()],
+        minutes=60,
+        threshold=1,
+    )
+
+
+def _lag() -> Rule:
+    todo = (
+        "The oldest line that this host has not shipped is older than 15 minutes: look at the dashboard "
+        "neuroflow-sidecar, at `neuroflow-ship status` there, and at Elasticsearch's load."
+    )
+    late = {"range": {"neuroflow.sidecar.lag_seconds": {"gte": 900}}}
+    return _reports(
+        "neuroflow-lag",
+        "neuroflow: a host is more than 15 minutes behind",
+        todo,
+        [reported("lag").query(), late],
+        minutes=5,
+        # Reports come once a minute: not the one after a start.
+        threshold=3,
+    )
+
+
+def _reports(
+    identity: str, name: str, todo: str, conditions: list[dict[str, Any]], *, minutes: int, threshold: int
+) -> Rule:
+    """A rule that alerts for each host with so many reports within so many minutes."""
+    query = every(conditions)
+    query["bool"]["_name"] = todo
+    return _rule(
+        identity,
+        name,
+        "5m",
+        {
+            "searchType": "esQuery",
+            "index": [_SIDECARS],
+            "timeField": "@timestamp",
+            "esQuery": {"query": query},
+            "timeWindowSize": minutes,
+            "timeWindowUnit": "m",
+            "groupBy": "top",
+            "termField": "host.name",
+            "termSize": 1000,
+            "thresholdComparator": ">=",
+            "threshold": [threshold],
+            "size": 10,
+        },
     )
 
 

@@ -8,12 +8,15 @@ from shipper.kibana.objects.slowest import SLOWEST
 from shipper.query.conditions import Condition, Is, OneOf
 from shipper.views.views import View
 
-DataView = Literal["neuroflow-logs", "neuroflow-runs", "neuroflow-runs-state"]
+DataView = Literal["neuroflow-logs", "neuroflow-runs", "neuroflow-runs-state", "neuroflow-sidecar"]
 
 LOGS: DataView = "neuroflow-logs"
 RUNS: DataView = "neuroflow-runs"
 RUNS_STATE: DataView = "neuroflow-runs-state"
 """Without a time field, for figures of the present state, which must not depend on the time picker."""
+
+SIDECAR: DataView = "neuroflow-sidecar"
+"""What sidecars report of themselves."""
 
 _OVER = {SLOWEST.name: RUNS}
 

@@ -45,6 +45,11 @@ def must_be_damage(path: Path, error: BaseException) -> None:
     probe(path.parent)
 
 
+def was_used(path: Path, *, sealed: bool) -> bool:
+    """Whether there was a store that is gone: its seal is there, or one that was set aside."""
+    return sealed or any(path.parent.glob(f"{path.name}.damaged-*"))
+
+
 def set_aside(path: Path) -> Path:
     """Rename the store and its write-ahead log; gives the new path.
 

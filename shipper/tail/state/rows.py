@@ -62,6 +62,7 @@ class Cursor:
         seen_at: when its file was last seen, seconds since the epoch.
         flush_points: offsets beyond the checkpoint at which what was held back was sent as it stood.
         waiting_at: since when bytes behind the checkpoint wait, seconds since the epoch; 0 where none do.
+        passed_over: how many of its first bytes the first start passed over.
     """
 
     id: bytes
@@ -74,6 +75,7 @@ class Cursor:
     seen_at: float = 0.0
     flush_points: tuple[int, ...] = ()
     waiting_at: float = 0.0
+    passed_over: int = 0
 
     @property
     def offset(self) -> int:
@@ -86,6 +88,7 @@ class Beside(NamedTuple):
 
     since: float = 0.0
     born: int = 0
+    passed_over: int = 0
 
 
 def digest_of(row: Iterable[Any]) -> bytes:
@@ -143,4 +146,5 @@ def cursor_of(row: tuple[Any, ...], besides: Mapping[bytes, Beside]) -> Cursor:
         seen_at=row[14],
         flush_points=tuple(map(int, row[15].split())),
         waiting_at=beside.since,
+        passed_over=beside.passed_over,
     )

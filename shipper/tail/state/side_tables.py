@@ -1,7 +1,8 @@
 """Tables beside the cursors: pairs that are written in one transaction with the cursors that they belong to.
 
 Earlier versions lack some of them.  ``waiting`` tells since when lines wait, for ``status`` without a sidecar, too;
-``birth`` when the file was made, by which it is known again under any name; ``recollection`` the context that was
+``birth`` when the file was made, by which it is known again under any name; ``passed_over`` how much of a log the
+first start passed over; ``recollection`` the context that was
 learned from lines (keys and values belong to ``document.run_context``; here they are only texts).
 """
 
@@ -16,6 +17,7 @@ from shipper.tail.state.rows import Beside
 TABLES = (
     "CREATE TABLE IF NOT EXISTS waiting (id BLOB PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS birth (id BLOB PRIMARY KEY, ns INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS passed_over (id BLOB PRIMARY KEY, bytes INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS recollection (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
 )
 Rows = Iterable[tuple[Any, Any]]
@@ -83,8 +85,11 @@ class SideTable:
 
 def besides(db: sqlite3.Connection) -> dict[bytes, Beside]:
     """What is kept of each generation beside its row; nothing where a store knows no such table yet."""
-    since, born = _rows(db, "waiting"), _rows(db, "birth")
-    return {one: Beside(since.get(one, 0.0), int(born.get(one, 0))) for one in since.keys() | born.keys()}
+    since, born, passed = _rows(db, "waiting"), _rows(db, "birth"), _rows(db, "passed_over")
+    return {
+        one: Beside(since.get(one, 0.0), int(born.get(one, 0)), int(passed.get(one, 0)))
+        for one in since.keys() | born.keys() | passed.keys()
+    }
 
 
 def _rows(db: sqlite3.Connection, table: str) -> dict[Any, Any]:

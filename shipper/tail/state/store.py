@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from shipper.tail.state.damage import DAMAGE, into_memory, look, must_be_damage, set_aside
+from shipper.tail.state.damage import DAMAGE, into_memory, look, must_be_damage, set_aside, was_used
 from shipper.tail.state.lock import FullError, StateError, StateLock, key_of, same_file
 from shipper.tail.state.path_hashing import FACT, Conceal, KnownIds, key_mark, plain, wipe
 from shipper.tail.state.rows import ALL, INSERT, Cursor, cursor_of, row_of
@@ -35,6 +35,7 @@ class CursorStore:
     Attributes:
         path: of the database.
         clean: whether the last run ended well, so that nothing it sent needs to be looked up.
+        fresh: whether no earlier run has scanned with this directory, so that no store was lost in it either.
         certain: to be unset when the same can't be said of this run.
 
     Args:
@@ -54,7 +55,9 @@ class CursorStore:
         self._recollection = SideTable("recollection", "key", None)
         self._waiting = SideTable("waiting", "id", 0.0)
         self._birth = SideTable("birth", "id", 0)
-        self._side_tables = (self._recollection, self._waiting, self._birth)
+        self._passed_over = SideTable("passed_over", "id", 0)
+        self._of_generations = (self._waiting, self._birth, self._passed_over)
+        self._side_tables = (self._recollection, *self._of_generations)
         self._wal = Path(f"{self.path}-wal")
         self._seal = Seal(self.path)
         self._facts: dict[str, str] = {}
@@ -64,7 +67,7 @@ class CursorStore:
         self._keys: tuple[tuple[int, int], tuple[int, int]] | None = None
         self._in_memory = False
         self._lock: StateLock | None = None
-        self.clean = False
+        self.clean = sealed = False
         try:
             self._lock = StateLock(state_dir)
             if self._lock.remark:
@@ -77,6 +80,7 @@ class CursorStore:
         except BaseException:
             self._unlock()
             raise
+        self.fresh = not (self.looked_at or self.clean or self.fact("counters") or was_used(self.path, sealed=sealed))
 
     def _begin(self, *, sealed: bool) -> bool:
         """Open the store, or an empty one if it is damaged; gives whether it was sound."""
@@ -262,6 +266,7 @@ class CursorStore:
         rows = {cursor.id: self._row(cursor) for cursor in cursors}
         self._waiting.owe((cursor.id, cursor.waiting_at) for cursor in cursors)
         self._birth.owe((cursor.id, cursor.file.born_ns) for cursor in cursors)
+        self._passed_over.owe((cursor.id, cursor.passed_over) for cursor in cursors)
         learns = self._recollection.owe(learned)
         if not (rows or self._unsaved or learns):
             return
@@ -306,8 +311,8 @@ class CursorStore:
             self._unsaved.pop(key, None)
         with contextlib.suppress(sqlite3.Error):
             self._db.executemany("DELETE FROM generation WHERE id = ?", [(one,) for one in keys])
-            self._waiting.forget(self._db, keys)
-            self._birth.forget(self._db, keys)
+            for table in self._of_generations:
+                table.forget(self._db, keys)
 
     def fact(self, key: str) -> str | None:
         """A fact about the store as a whole, such as its counters."""

@@ -28,7 +28,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(assets, "PACKAGE", tmp_path / "shipper")
     change = templates.Change("index_template", "t", "unchanged")
     monkeypatch.setattr(templates, "install", lambda _client, dry_run: [change] * (1 + dry_run))
-    monkeypatch.setattr("shipper.cli.ship.check_in_force", lambda *_: True)
+    monkeypatch.setattr("shipper.cli.checking.check_in_force", lambda *_: True)
     return tmp_path
 
 

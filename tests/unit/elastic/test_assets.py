@@ -14,10 +14,10 @@ NAMES = [asset.name for asset in assets()]
 
 
 def test_templates_have_their_contract_names() -> None:
-    """Five log streams and the run documents have a template each."""
+    """Five log streams, the sidecars' own stream and the run documents have a template each."""
     indices = {asset.name: asset.body for asset in assets() if asset.kind == "index_template"}
     streams = {f"logs-neuroflow.{dataset}" for dataset in ("app", "workflow", "celery", "pipeline", "audit")}
-    assert set(indices) == {*streams, "neuroflow-runs"}
+    assert set(indices) == {*streams, "logs-neuroflow.sidecar", "neuroflow-runs"}
     assert all(body["priority"] == 250 for body in indices.values())
     assert all(indices[name]["data_stream"] == {} for name in streams)
     assert "data_stream" not in indices["neuroflow-runs"]

@@ -7,6 +7,7 @@ import pytest
 from elastic_transport import ConnectionError as TransportConnectionError
 from elastic_transport import ConnectionTimeout, TlsError, TransportError
 
+from shipper.elastic.connection_faults import Way
 from shipper.kibana.responses import Answer, import_refusals, refusal, unreachable
 
 PLACE = "http://kibana.lab:5601"
@@ -90,8 +91,8 @@ def test_refusals_are_sentences(sentence: str, answer: Answer) -> None:
         ),
         (
             (
-                f"{PLACE}: TLS failed: self-signed; check the scheme in kibana.url, and ca_certs and verify_certs "
-                "under elasticsearch, which apply to Kibana as well"
+                f"{PLACE}: TLS failed: self-signed; check ca_certs, ca_fingerprint and the host's name (of the keys, "
+                "those under kibana count before those under elasticsearch)"
             ),
             TlsError("self-signed"),
         ),
@@ -101,7 +102,7 @@ def test_refusals_are_sentences(sentence: str, answer: Answer) -> None:
 def test_no_answer_is_a_sentence(sentence: str, error: Any) -> None:
     """A time-out is given in seconds."""
     error = ConnectionTimeout("late") if error == "timeout" else error
-    assert sentence == unreachable(error, PLACE, 30.0)
+    assert sentence == unreachable(error, PLACE, Way(30.0))
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def mapped() -> dict[str, str]:
                 found[f"{prefix}{name}"] = field["type"]
             collect(field.get("properties", {}), f"{prefix}{name}.")
 
-    for path in MAPPINGS.glob("*.json"):
+    for path in (*MAPPINGS.glob("*.json"), MAPPINGS.parent / "index_templates/logs-neuroflow.sidecar.json"):
         collect(json.loads(path.read_text())["template"].get("mappings", {}).get("properties", {}), "")
     return found
 

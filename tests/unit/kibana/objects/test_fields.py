@@ -11,7 +11,7 @@ from shipper.query.conditions import Begins, Exists, Is, OneOf, kql
 from tests.kibana_emulator.discover import SOURCE, request
 from tests.kibana_emulator.kuery import fields, kuery, query_of
 from tests.kibana_emulator.lens import charts
-from tests.kibana_emulator.mapped import LOGS, RUNS, Types
+from tests.kibana_emulator.mapped import LOGS, RUNS, SIDECAR, Types
 from tests.kibana_emulator.objects import Object, fields_of, objects, of, view_of
 from tests.unit.kibana.objects.test_files import DASHBOARDS
 
@@ -47,7 +47,7 @@ def test_data_views(view: Object) -> None:
 def test_formats_are_of_some_view() -> None:
     """Each format belongs to a field of a data view."""
     named = {field for view in of("index-pattern") for field in view["attributes"]["fieldFormatMap"]}
-    assert set() == named - {*LOGS, *RUNS}
+    assert set() == named - {*LOGS, *RUNS, *SIDECAR}
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
@@ -55,6 +55,7 @@ def test_charts(name: str) -> None:
     """Charts group by keywords and dates, average numbers, and query mapped fields."""
     fitting = {
         "terms": TERMS, "date_histogram": DATES, "average": NUMBERS, "percentile": NUMBERS, "max": DATES | NUMBERS,
+        "sum": NUMBERS, "unique_count": TERMS,
     }  # fmt: skip
     for chart in charts(name):
         queries = [chart.query, *(one.get("filter", {}).get("query", "") for one in chart.columns.values())]
@@ -74,7 +75,8 @@ def test_controls_narrow_logs_and_runs(name: str) -> None:
     dashboard = objects()["dashboard", name]
     controls = dashboard["attributes"]["controlGroupInput"]["panelsJSON"]
     named = [control["explicitInput"]["fieldName"] for control in controls.values()]
-    assert {"data_stream.namespace", "service.name", "neuroflow.pipeline"} <= set(named)
+    others = {"host.name"} if name == "neuroflow-sidecar" else {"service.name", "neuroflow.pipeline"}
+    assert {"data_stream.namespace", *others} <= set(named)
     references = [ref["id"] for ref in dashboard["references"] if ref["type"] == "index-pattern"]
     views = [fields_of(objects()["index-pattern", identity]) for identity in set(references)]
     for field in named:
@@ -85,8 +87,13 @@ def test_rules_ask_for_mapped_fields() -> None:
     """A rule's fields, and each dotted or compared name in its ES|QL, are mapped."""
     for rule in rules():
         params = rule["params"]
-        types: Types = LOGS if rule["id"] == "neuroflow-silent-host" else RUNS
-        assert "date" == types[params["timeField"]], "ES|QL reads no date_nanos before 8.18"
+        of_sidecars = {"neuroflow-dead-letters": SIDECAR, "neuroflow-lag": SIDECAR}
+        types: Types = {"neuroflow-silent-host": LOGS, **of_sidecars}.get(rule["id"], RUNS)
+        if rule["id"] in of_sidecars:
+            assert "date_nanos" == types[params["timeField"]]
+            assert "neuroflow.sidecar.lag_seconds" in types
+        else:
+            assert "date" == types[params["timeField"]], "ES|QL reads no date_nanos before 8.18"
         if "termField" in params:
             assert "keyword" == types[params["termField"]]
         if "esqlQuery" in params:

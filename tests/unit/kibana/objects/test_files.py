@@ -22,7 +22,7 @@ from tests.kibana_emulator.lens import charts
 from tests.kibana_emulator.objects import objects, of
 
 OLDEST = {"tag": "8.0.0", "index-pattern": "8.0.0", "search": "8.0.0", "dashboard": "8.9.0"}
-DASHBOARDS = ("neuroflow-overview", "neuroflow-pipelines", "neuroflow-audit")
+DASHBOARDS = ("neuroflow-overview", "neuroflow-pipelines", "neuroflow-audit", "neuroflow-sidecar")
 
 
 def test_files_are_as_generated() -> None:

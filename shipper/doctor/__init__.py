@@ -1,0 +1,1 @@
+"""What may be wrong with a set-up, for ``check``: each check is a pure decision over facts that it observes first."""

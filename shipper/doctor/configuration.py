@@ -1,0 +1,63 @@
+"""Findings about the configuration file and the user."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from shipper.config import Config
+from shipper.doctor.finding import CONFIGURATION, Finding, note, ok, warning
+
+
+def check_configuration(config: Config) -> Iterator[Finding]:
+    """The file, who may read it, and who runs this command."""
+    path = str(config.path)
+    yield ok(CONFIGURATION, path, f"configuration: {path}: valid")
+    yield from readable_secrets(path, _mode(config.path), holds=_holds_credential(config))
+    yield from running_as(os.geteuid(), path)
+
+
+def readable_secrets(path: str, mode: int | None, *, holds: bool) -> Iterator[Finding]:
+    """A file with a credential in it that every user of the machine may read.
+
+    Args:
+        path: of the file.
+        mode: its permission bits; None if unknown.
+        holds: whether a credential stands in it.
+    """
+    if mode is not None and holds and mode & stat.S_IROTH:
+        yield warning(
+            "secrets-readable",
+            path,
+            f"{path} holds a credential, and every user of this machine may read it (mode {mode:04o})",
+            "let only the sidecar's group read it (chmod 640 and chgrp), or put the credential into an environment "
+            "variable",
+        )
+
+
+def running_as(uid: int, path: str) -> Iterator[Finding]:
+    """A note for root, which reads everything: the sidecar's user may be refused what root is not."""
+    if uid == 0:
+        yield note(
+            "root",
+            path,
+            "this command runs as root, who may read everything: it can't tell what another user may not read",
+            "run the sidecar, and this command, as a user of its own that may read the logs",
+        )
+
+
+def _mode(path: Path) -> int | None:
+    try:
+        return path.stat().st_mode & 0o7777
+    except OSError:
+        return None
+
+
+def _holds_credential(config: Config) -> bool:
+    try:
+        text = config.path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return any(secret in text for secret in config.credentials)

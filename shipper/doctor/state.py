@@ -1,0 +1,160 @@
+"""Findings about the state directory: who may use it, and who does."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from shipper.doctor.denied import user_name
+from shipper.doctor.finding import Finding, error, note, ok, warning
+from shipper.doctor.rooms import disk_under, state_disk
+
+_PROCESS = re.compile(r"process (\d+)")
+
+
+@dataclass(frozen=True)
+class StateFacts:
+    """What can be seen of a state directory.
+
+    Attributes:
+        directory: its path.
+        user: name of the user of this process.
+        there: it exists.
+        creatable: it does not exist, and this user may create it.
+        usable: this user may read, write and enter it.
+        owner: name of its owner; None where that can't be seen.
+        unreadable: files in it that this user may not read.
+        holder: the process that holds its lock; None where nobody does, or nobody can be seen to.
+    """
+
+    directory: str
+    user: str
+    there: bool = True
+    creatable: bool = False
+    usable: bool = True
+    owner: str | None = None
+    unreadable: tuple[str, ...] = ()
+    holder: int | None = None
+
+
+def check_state(state_dir: Path) -> Iterator[Finding]:
+    """The state directory and the disk under it."""
+    yield from state_findings(observe(state_dir))
+    yield from state_disk(str(state_dir), disk_under(state_dir))
+
+
+def state_findings(facts: StateFacts) -> Iterator[Finding]:
+    """Whether this user may use it, and whether a sidecar runs."""
+    place = facts.directory
+    if not facts.there:
+        if facts.creatable:
+            yield note("state-new", place, f"{place} does not exist yet: the sidecar creates it when it starts")
+        else:
+            yield warning(
+                "state-not-creatable",
+                place,
+                f"{place} does not exist, and this user ({facts.user}) may not create it",
+                f"create it for the sidecar's user: `install -d -m 700 -o {facts.user} {place}`",
+            )
+        return
+    if not facts.usable and facts.owner == facts.user:
+        yield error(
+            "state-not-writable",
+            place,
+            f"{place}: this user may not write the state directory, though it is its owner: the sidecar would not "
+            f"start",
+            f"`chmod 700 {place}`",
+        )
+    elif not facts.usable:
+        yield warning(
+            "state-not-writable",
+            place,
+            f"{place}: this user may not write the state directory: the sidecar would not start",
+            f"run this command as the sidecar's user, or change the owner (now {facts.owner or 'unknown'}) to "
+            f"{facts.user}",
+        )
+    elif facts.owner not in {None, facts.user}:
+        yield note(
+            "state-owner",
+            place,
+            f"{place} belongs to {facts.owner}, and this command runs as {facts.user}",
+            f"run this command as {facts.owner}: then it sees what the sidecar sees; start the sidecar always as the "
+            "same user",
+        )
+    if facts.unreadable:
+        yield warning(
+            "state-unreadable",
+            place,
+            f"{', '.join(facts.unreadable)}: this user ({facts.user}) may not read it: positions and hosts of "
+            "earlier runs can't be shown, and files are listed as if they were new",
+            "run this command as the sidecar's user",
+        )
+    if facts.holder is not None:
+        yield ok("running", place, f"running: the process {facts.holder} ships with this state directory")
+
+
+def holder_of(lines: Iterable[str], inode: int, named: int | None) -> int | None:
+    """The process that holds a file's lock, by the lines of ``/proc/locks``.
+
+    Args:
+        lines: of ``/proc/locks``.
+        inode: of the lock file.
+        named: the process that the file names; believed where the kernel's number is another namespace's.
+    """
+    for line in lines:
+        fields = line.split()
+        if len(fields) < 6 or "FLOCK" not in fields or fields[1] == "->":
+            continue
+        if fields[5].rpartition(":")[2] == str(inode):
+            return int(fields[4]) if int(fields[4]) > 0 else named
+    return None
+
+
+def observe(state_dir: Path) -> StateFacts:
+    """Look at a state directory; takes no lock."""
+    user = user_name(os.geteuid())
+    try:
+        found = state_dir.stat()
+    except FileNotFoundError:
+        return StateFacts(str(state_dir), user, there=False, creatable=_creatable(state_dir))
+    except OSError:
+        return StateFacts(str(state_dir), user, usable=False)
+    usable = os.access(state_dir, os.R_OK | os.W_OK | os.X_OK)
+    store = state_dir / "cursors.sqlite"
+    unreadable = (str(store),) if _exists(store) and not os.access(store, os.R_OK) else ()
+    return StateFacts(
+        str(state_dir),
+        user,
+        usable=usable,
+        owner=user_name(found.st_uid),
+        unreadable=unreadable,
+        holder=_holder(state_dir / "lock"),
+    )
+
+
+def _holder(lock: Path) -> int | None:
+    try:
+        inode = lock.stat().st_ino
+        lines = Path("/proc/locks").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    try:
+        named = _PROCESS.search(lock.read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        named = None
+    return holder_of(lines, inode, int(named[1]) if named else None)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def _creatable(path: Path) -> bool:
+    above = next((one for one in path.parents if _exists(one)), Path("/"))
+    return os.access(above, os.W_OK | os.X_OK)
