@@ -262,10 +262,12 @@ def _place(explicit: str | None) -> Path:
 def init(context: click.Context, to_file: bool) -> None:
     """Print the sections of neuroflow.yaml for the sidecar, from what is found on this machine."""
     from shipper.cli.discovery import may_be_written
+    from shipper.config_file import MAX_BYTES
+    from shipper.regular_files import read_regular
 
     path = _place(context.obj["config"])
     try:
-        old: bytes | None = path.read_bytes()
+        old: bytes | None = read_regular(path, MAX_BYTES)
     except FileNotFoundError:
         old = None
     sections = {} if old is None else _sections(path)

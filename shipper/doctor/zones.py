@@ -12,13 +12,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import accumulate
-from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from shipper.config import Shipper
 from shipper.doctor.finding import Finding, warning
 from shipper.document.ecs import Documents
 from shipper.parse.dispatch import parse
+from shipper.regular_files import open_canonical
 from shipper.tail.block import Block, Origin
 from shipper.tail.found_files import Found
 
@@ -160,7 +160,7 @@ def last_time(file: Found, lines: list[bytes], size: int, changed_ns: int, docum
 
 def _last_lines(path: str) -> tuple[list[bytes], int, int]:
     """The last whole lines of a file, its length, and when it was changed (nanoseconds)."""
-    with Path(path).open("rb") as file:
+    with os.fdopen(open_canonical(path), "rb") as file:
         stat = os.fstat(file.fileno())
         begin = max(0, stat.st_size - LAST_BYTES)
         file.seek(begin)
