@@ -24,7 +24,7 @@ from tests.shared_node import KEEPER_VARIABLE, Keeper, PendingNode
 # the other, in one process: clusters booting side by side are slow enough to be waited for in vain.
 _STARTING = {"own", "role_node", "secured", "three_nodes"}
 _STARTERS = (
-    "tests/conformance/test_three_nodes.py", "tests/elasticsearch/test_absence.py",
+    "tests/conformance/test_fleet.py", "tests/conformance/test_three_nodes.py", "tests/elasticsearch/test_absence.py",
     "tests/elasticsearch/test_following.py", "tests/elasticsearch/test_forbidden_calls.py",
     "tests/elasticsearch/test_foreign_templates.py", "tests/elasticsearch/test_install.py",
     "tests/elasticsearch/test_lifecycle.py", "tests/elasticsearch/test_node.py",

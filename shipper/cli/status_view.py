@@ -28,7 +28,7 @@ def plain(state: State, cluster: str, *, every: bool = False) -> list[str]:
         *(f"{name}: {text}" for name, text, _ in _summary(state, cluster)),
         *(
             f"{_safe(file['path'])}: {file['offset']} of {file['size']} bytes acknowledged, "
-            f"{file['lag_bytes']} bytes and {file['lag_seconds']:.0f} s behind"
+            f"{file['lag_bytes']} bytes and {file['lag_seconds']:.0f} s behind{_passed_over(file)}"
             for file in _listed(state, every=every)
         ),
         *(f"not read: {_safe(file['path'])}: {_safe(file['reason'])}" for file in state["not_read"]),
@@ -132,6 +132,9 @@ def _summary(state: State, cluster: str) -> Iterator[tuple[str, str, str]]:
     yield "Elasticsearch", _safe(cluster), "" if cluster.endswith(" answers") else "red"
     lag = f"{behind} of {len(state['files'])} logs behind, {amount(size)}, oldest line {age_of(age)}"
     yield "lag", lag if behind else "none", "yellow" if age >= _LATE else ""
+    if passed_over := [file["passed_over"] for file in state["files"] if file["passed_over"]]:
+        logs = f"{len(passed_over)} log{'' if len(passed_over) == 1 else 's'}"
+        yield "passed over", f"{amount(sum(passed_over))} of {logs} at the first start (shipper.start)", ""
     texts = ", ".join(f"{name} {value}" for name, value in counters.items())
     yield "documents", texts, ""
     if state["last_acknowledged"]:
@@ -139,6 +142,10 @@ def _summary(state: State, cluster: str) -> Iterator[tuple[str, str, str]]:
     dead = state["dead_letters"]
     hint = "; `neuroflow-ship dead-letters list` shows them" if dead else ""
     yield "dead letters", f"{dead}{hint}", "red" if dead else ""
+
+
+def _passed_over(file: State) -> str:
+    return f"; the first start passed over {file['passed_over']} bytes" if file["passed_over"] else ""
 
 
 def _listed(state: State, *, every: bool) -> list[State]:

@@ -50,7 +50,7 @@ def test_defaults(loaded: Load) -> None:
         "start": "auto", "watch": "auto", "scan_interval": 5, "flush_interval": 1,
         "partial_line_timeout": 5, "max_line_bytes": 1048576, "shutdown_timeout": 30, "fast_path": True,
         "batch": {"max_bytes": 5242880, "max_events": 5000, "in_flight": 2, "compress": True},
-        "inputs": [], "exclude": [],
+        "inputs": [], "follow_links_to": [], "exclude": [],
         "redact": {"keys": ["password", "token", "secret", "authorization"], "hash": [], "hash_key": None},
         "telemetry": {"listen": None, "documents": True},
     } == config.shipper.model_dump()  # fmt: skip
@@ -279,10 +279,10 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(ConfigError, match="can't be read: Is a directory"):
         load(tmp_path)
 
-    def refuse(*_: object, **__: object) -> str:
+    def refuse(*_: object) -> bytes:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_text", refuse)
+    monkeypatch.setattr("shipper.config_file.read_regular", refuse)
     with pytest.raises(ConfigError, match="can't be read: Permission denied"):
         load(tmp_path / "x")
 

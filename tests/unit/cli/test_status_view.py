@@ -12,9 +12,10 @@ from shipper.cli.status_view import age_of, amount, line, plain, show
 from shipper.views.render import terminal
 
 
-def file(path: str, lag: int, seconds: float) -> dict[str, Any]:
+def file(path: str, lag: int, seconds: float, passed_over: int = 0) -> dict[str, Any]:
     """A log of 1000 bytes."""
-    return {"path": path, "offset": 1000 - lag, "size": 1000, "lag_bytes": lag, "lag_seconds": seconds}
+    position = {"offset": 1000 - lag, "size": 1000, "lag_bytes": lag, "lag_seconds": seconds}
+    return {"path": path, **position, "passed_over": passed_over}
 
 
 STATE: dict[str, Any] = {
@@ -54,6 +55,13 @@ def test_lines() -> None:
     assert "not read: /l/d\\n.gz: is \\x1b]0;x\\x07 damaged" == lines[8]
     assert ["1 other logs are acknowledged to their ends (--all lists them)"] == lines[9:]
     assert any(one.startswith("/l/a.log: 1000 of 1000") for one in plain(STATE, ANSWERS, every=True))
+
+
+def test_what_the_first_start_passed_over() -> None:
+    """It is summed up, and named for each log that is listed."""
+    lines = plain({**STATE, "files": [file("/l/a.log", 0, 0.0, 900), file("/l/b.log", 0, 0.0)]}, ANSWERS, every=True)
+    assert "passed over: 900 B of 1 log at the first start (shipper.start)" in lines
+    assert sum(one.endswith("; the first start passed over 900 bytes") for one in lines) == 1
 
 
 def test_a_table() -> None:
