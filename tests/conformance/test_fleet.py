@@ -18,6 +18,7 @@ from tests.conformance.harness import Harness, difference, eventually
 from tests.conformance.test_sidecar import expected
 from tests.conformance.test_three_nodes import LONG, Writer
 
+SHIPPING = "shipping /"
 HOSTS = ("neuro-01", "neuro-02", "neuro-03", "neuro-04")
 
 
@@ -32,8 +33,12 @@ class Host:
         self.start()
 
     def start(self) -> None:
-        """Start the sidecar."""
-        self.process: subprocess.Popen[str] = self._started()
+        """Start the sidecar, and wait until it ships: before, SIGTERM just ends it."""
+        said = self.harness.folder / "said"
+        before = said.read_text().count(SHIPPING) if said.exists() else 0
+        with said.open("a") as output:
+            self.process: subprocess.Popen[str] = self.harness.start(said=output)
+        assert eventually(lambda: said.read_text().count(SHIPPING) > before, LONG), said.read_text()
 
     def kill(self) -> None:
         """SIGKILL the sidecar."""
@@ -41,9 +46,8 @@ class Host:
 
     def stop(self) -> str:
         """End the sidecar; everything that was read must be acknowledged."""
-        with (self.harness.folder / "said").open() as said:
-            code, _ = self.harness.stop(self.process)
-            output = said.read()
+        code, _ = self.harness.stop(self.process)
+        output = (self.harness.folder / "said").read_text()
         assert 0 == code, f"{self.name}: {output}"
         return output
 
@@ -51,10 +55,6 @@ class Host:
         """The messages of this host, with their numbers."""
         of_all = self.harness.documents("app")
         return Counter(document["message"] for document in of_all if document["host"]["name"] == self.name)
-
-    def _started(self) -> subprocess.Popen[str]:
-        with (self.harness.folder / "said").open("a") as said:
-            return self.harness.start(said=said)
 
 
 @pytest.fixture
