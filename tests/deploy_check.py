@@ -56,6 +56,8 @@ def checks(tools: Path, folder: Path) -> Iterator[Check]:
     yield Check("systemd/: correct", ["systemd-analyze", "verify", str(unit)], silent=True)
     exposure = ["security", "--offline=true", f"--threshold={MAX_EXPOSURE}", "--no-pager", str(unit)]
     yield Check(f"systemd/: exposure of {MAX_EXPOSURE / 10} at most", ["systemd-analyze", *exposure])
+    for verb, file in (("check", "prometheus-rules.yaml"), ("test", "prometheus-rules.test.yaml")):
+        yield Check(file, ["promtool", verb, "rules", str(DEPLOY / file)])
     for example in sorted((DEPLOY / "logrotate").iterdir()):
         # Not everybody may become the application's user, who need not exist here.
         text = re.sub(

@@ -21,6 +21,7 @@ from pathlib import Path
 import yaml
 
 from shipper import __version__
+from shipper.elastic.assets import assets
 from tests.conformance.fake import Fake
 from tests.pages import ROOT
 
@@ -147,7 +148,7 @@ def check_installed(tools: Path, wheel: Path, folder: Path) -> None:
         }
         (elsewhere / "neuroflow.yaml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
         planned = installed(ship, "setup", "--dry-run").splitlines()
-        templates = len(list((ROOT / "mappings").rglob("*.json")))
+        templates = len(assets())
         if [line.split()[0] for line in planned] != ["created"] * templates:
             raise DistError(f"setup --dry-run: expected {templates} templates to create, got:\n{planned}")
         installed(ship, "--once")

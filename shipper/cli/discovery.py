@@ -1,10 +1,9 @@
-"""What can be found out on this machine for a configuration: Elasticsearch, time zone, file system."""
+"""What can be found out on this machine for a configuration: Elasticsearch, the time zone, rights."""
 
 from __future__ import annotations
 
 import http.client
 import os
-import re
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -21,9 +20,6 @@ AUTHORITIES = (
     "/usr/share/elasticsearch/config/certs/http_ca.crt",
     "/etc/neuroflow/http_ca.crt",
 )
-# File systems that report no events of other machines.
-_REMOTE = re.compile(r"(nfs\d?|cifs|smb3?|smbfs|9p|ceph|lustre|gpfs|beegfs|glusterfs|afs|fuse\..*)")
-_ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
 class LocalCluster(NamedTuple):
@@ -93,25 +89,6 @@ def time_zone(environ: Mapping[str, str], etc: Path = Path("/etc")) -> str | Non
                 continue
             return name
     return None
-
-
-def remote_file_system(path: Path, mounts: str) -> str | None:
-    """The type of the network file system that a path is on; None where it is local.
-
-    Args:
-        path: absolute, without links.
-        mounts: the content of ``/proc/self/mounts``.
-    """
-    best, kind = "", ""
-    for line in mounts.splitlines():
-        fields = line.split(" ")
-        if len(fields) < 3:
-            continue
-        point = _ESCAPED.sub(lambda found: chr(int(found[1], 8)), fields[1])
-        # A later mount at the same place covers the earlier one.
-        if path.is_relative_to(point) and len(point) >= len(best):
-            best, kind = point, fields[2]
-    return kind if _REMOTE.fullmatch(kind) else None
 
 
 def may_be_written(path: Path, access: Callable[[Path, int], bool] = os.access) -> bool:

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -41,6 +38,7 @@ class Surroundings(NamedTuple):
         zone: the time zone's IANA name.
         remote: the type of the network file system with the logs.
         state_dir: for positions and dead letters.
+        missing: the sections that the application's file lacks.
     """
 
     cluster: LocalCluster | None
@@ -51,9 +49,10 @@ class Surroundings(NamedTuple):
     zone: str | None
     remote: str | None
     state_dir: Path
+    missing: tuple[str, ...] = SECTIONS
 
 
-def text_of(found: Surroundings, missing: tuple[str, ...], *, new: bool) -> str:
+def text_of(found: Surroundings, *, new: bool) -> str:
     """The sections that are missing, with comments; of a new file also where the logs are."""
     parts = []
     if new:
@@ -61,9 +60,9 @@ def text_of(found: Surroundings, missing: tuple[str, ...], *, new: bool) -> str:
             "# The application's section: where the logs are.\n"
             f"logging:\n  log_dir: {json.dumps(str(found.log_dir), ensure_ascii=False)}\n"
         )
-    if "elasticsearch" in missing:
+    if "elasticsearch" in found.missing:
         parts.append("".join(f"{line}\n" for line in _elasticsearch(found.cluster)))
-    if "shipper" in missing:
+    if "shipper" in found.missing:
         parts.append("".join(f"{line}\n" for line in _shipper(found)))
     return "\n".join(parts)
 
@@ -120,6 +119,8 @@ def remarks(found: Surroundings) -> Iterator[str]:
         yield f"{found.log_dir}: not there yet; the sidecar waits for it"
     elif not os.access(found.log_dir, os.R_OK | os.X_OK):
         yield f"{found.log_dir}: this user may not read it; docs/operations.md has the group and the ACL"
+    if "elasticsearch" not in found.missing:
+        return
     if found.cluster is None:
         yield "no Elasticsearch answers on 127.0.0.1:9200; write the address of yours into elasticsearch.hosts"
     elif not found.cluster.verified:
@@ -134,10 +135,12 @@ def remarks(found: Surroundings) -> Iterator[str]:
 
 def next_steps(path: Path, found: Surroundings, *, writable: bool, written: bool) -> Iterator[str]:
     """What to do next, one step each."""
+    import shlex
+
     command = f"neuroflow-ship --config {shlex.quote(str(path))}"
     if not written:
         yield f"review the text, and add it: {command} init --write"
-    if found.cluster is None or found.cluster.secured:
+    if "elasticsearch" in found.missing and (found.cluster is None or found.cluster.secured):
         yield f"create an API key for setup and one for the sidecar (docs/permissions.md), and set {VARIABLE}"
     if not writable:
         yield (
@@ -173,6 +176,9 @@ def write(path: Path, old: bytes | None, addition: str) -> None:
         ConfigError: the file would not be valid then; it stays as it is.
         OSError: it can't be written.
     """
+    import shutil
+    import tempfile
+
     from shipper.config import ConfigError, load
     from shipper.config_file import read
 
@@ -194,6 +200,7 @@ def write(path: Path, old: bytes | None, addition: str) -> None:
             raise ConfigError(f"{path}: its sections would change; nothing was changed: add the sections by hand")
         if old is None:
             beside.chmod(0o640)
+            path.hardlink_to(beside)  # not a rename, which would replace what somebody else created meanwhile
         else:
             status = path.stat()
             os.chown(beside, status.st_uid, status.st_gid)
@@ -201,7 +208,7 @@ def write(path: Path, old: bytes | None, addition: str) -> None:
             os.utime(beside)
             if path.read_bytes() != old:
                 raise ConfigError(f"{path}: somebody else is changing it; nothing was written: run the command again")
-        beside.replace(path)
+            beside.replace(path)
     finally:
         with suppress(FileNotFoundError):
             beside.unlink()
@@ -219,20 +226,19 @@ def _sections(path: Path) -> dict[str, Any]:
     return read(path)
 
 
-def surroundings(path: Path, sections: dict[str, Any]) -> Surroundings:
+def surroundings(path: Path, sections: dict[str, Any], missing: tuple[str, ...]) -> Surroundings:
     """Find out what is needed, in some seconds at most."""
     import socket
 
-    from shipper.cli.discovery import local_cluster, remote_file_system, time_zone
+    from shipper.cli.discovery import local_cluster, time_zone
     from shipper.cli.host_name import sign_of_container
     from shipper.config import Shipper, log_dir_of
+    from shipper.doctor.rooms import disk_under
 
     log_dir, host = log_dir_of(path, sections), socket.gethostname()
-    mounts = ""
-    with suppress(OSError):
-        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
+    disk = disk_under(log_dir)
     return Surroundings(
-        cluster=local_cluster(),
+        cluster=local_cluster() if "elasticsearch" in missing else None,
         log_dir=log_dir,
         named=any(
             isinstance(part := sections.get(one), dict) and part.get("log_dir") for one in ("logging", "paths")
@@ -240,8 +246,9 @@ def surroundings(path: Path, sections: dict[str, Any]) -> Surroundings:
         host=host,
         container=sign_of_container(host),
         zone=time_zone(os.environ),
-        remote=remote_file_system(Path(os.path.realpath(log_dir)), mounts),
+        remote=disk.kind if disk is not None and disk.network else None,
         state_dir=Shipper().state_dir,
+        missing=missing,
     )
 
 
@@ -261,6 +268,8 @@ def _place(explicit: str | None) -> Path:
 @click.pass_context
 def init(context: click.Context, to_file: bool) -> None:
     """Print the sections of neuroflow.yaml for the sidecar, from what is found on this machine."""
+    import shlex
+
     from shipper.cli.discovery import may_be_written
     from shipper.config_file import MAX_BYTES
     from shipper.regular_files import read_regular
@@ -276,8 +285,8 @@ def init(context: click.Context, to_file: bool) -> None:
     if not missing:
         tell(f"{path}: has the sections {' and '.join(SECTIONS)} already; nothing was changed. Next: {command} check")
         return
-    found = surroundings(path, sections)
-    addition = text_of(found, missing, new=not sections)
+    found = surroundings(path, sections, missing)
+    addition = text_of(found, new=not sections)
     tell(f"{path}: no such file yet" if old is None else f"{path}: found the application's configuration")
     for sentence in remarks(found):
         tell(sentence)

@@ -110,7 +110,7 @@ def _outcome(command: Callable[..., int], session: Session, *args: Any, **kwargs
         # A closed pipe has to be noticed here, not when the interpreter ends.
         sys.stdout.flush()
     except BrokenPipeError:
-        _abandon_output()
+        abandon_output()
         return OK
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -119,7 +119,7 @@ def _outcome(command: Callable[..., int], session: Session, *args: Any, **kwargs
             f"the output can't be written: {error.strerror or error}; run the command again to see the rest",
             err=True,
         )
-        _abandon_output()
+        abandon_output()
         return USAGE
     except click.ClickException:
         raise
@@ -136,7 +136,7 @@ def _outcome(command: Callable[..., int], session: Session, *args: Any, **kwargs
     return code
 
 
-def _abandon_output() -> None:
+def abandon_output() -> None:
     """Discard what is buffered, so that a closed pipe or a full disk causes no error at exit."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)

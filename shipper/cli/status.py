@@ -15,6 +15,7 @@ import click
 from shipper.cli.exit_codes import INCOMPLETE
 from shipper.cli.failure import Failure
 from shipper.cli.parts import configured, dead_letters_of, files_of, redactor_of
+from shipper.printable import printable
 
 if TYPE_CHECKING:
     from shipper.config import Config
@@ -120,6 +121,7 @@ def _iso(at: float) -> str | None:
 def _repeat(seconds: float, view: Callable[[], None]) -> None:
     """Show views until Ctrl-C, or until the reader of the output is gone."""
     from shipper.cli.following import pause
+    from shipper.cli.reading import abandon_output
 
     try:
         view()
@@ -127,6 +129,8 @@ def _repeat(seconds: float, view: Callable[[], None]) -> None:
             view()
     except KeyboardInterrupt:
         return  # the usual way to end it
+    except BrokenPipeError:
+        abandon_output()
 
 
 def _redraw(config: Config, cluster: _Cluster, seconds: float, *, every: bool) -> None:
@@ -144,7 +148,9 @@ def _redraw(config: Config, cluster: _Cluster, seconds: float, *, every: bool) -
             state = _state_or_error(config)
             room = max(1, console.height - 1)
             shown = (
-                Text(state["error"]) if "error" in state else show(state, cluster.answer(), every=every, room=room)
+                Text(printable(state["error"], lines=False))
+                if "error" in state
+                else show(state, cluster.answer(), every=every, room=room)
             )
             live.update(shown, refresh=True)
 

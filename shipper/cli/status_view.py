@@ -157,7 +157,7 @@ def _listed(state: State, *, every: bool) -> list[State]:
 def _others(state: State, *, every: bool) -> list[str]:
     """What is not listed, in a sentence."""
     others = sum(not file["lag_bytes"] for file in state["files"])
-    return [] if every or not others else [f"{others} other logs are acknowledged to their ends (--all lists them)"]
+    return [] if every or not others else [f"logs that are acknowledged to their ends (--all lists them): {others}"]
 
 
 def _safe(text: str) -> str:

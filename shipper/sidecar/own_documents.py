@@ -6,6 +6,8 @@ Once a minute, also where nothing is logged: so a host that is idle can be told 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from shipper.config import Shipper
@@ -19,7 +21,7 @@ from shipper.tail.clock import Clock
 from shipper.tail.found_files import shown
 from shipper.tail.lag import Lag
 from shipper.tail.tail import Tail
-from shipper.telemetry import Counters
+from shipper.telemetry import ONCE, Counters, Throttle, bug, log
 
 # Seconds between two reports.
 REPORT_EVERY = 60.0
@@ -62,6 +64,7 @@ class OwnDocuments:
         self._redactor = redactor
         self._clock = clock
         self._stream: OwnStream | None = None
+        self._throttle = Throttle()
         self._told: set[tuple[str, str]] = set()
         self._last_acknowledged: int | None = None
         self.reconfigure(settings, common)
@@ -84,10 +87,11 @@ class OwnDocuments:
 
     def begin(self) -> None:
         """Report the start."""
-        self._stream = OwnStream(self._sender.connection, self._namespace)
         self._began = self._reported = self._next_at = self._clock.monotonic()
         self._at_begin = self._before = self._counters.snapshot()
-        self._put("started", "neuroflow-ship started", {})
+        with self._harmless():
+            self._stream = OwnStream(self._sender.connection, self._namespace)
+            self._put("started", "neuroflow-ship started", {})
 
     def report_if_due(self) -> None:
         """Report rejected documents, files that are not read, and the lag, once a minute; needs a scan before."""
@@ -95,6 +99,10 @@ class OwnDocuments:
         if now < self.next_at:
             return
         self._next_at = now + REPORT_EVERY
+        with self._harmless():
+            self._report(now)
+
+    def _report(self, now: float) -> None:
         self._report_rejected()
         not_read = self._report_not_read()
         interval, self._reported = now - self._reported, now
@@ -125,6 +133,21 @@ class OwnDocuments:
         """
         if self._stream is None:
             return
+        with self._harmless():
+            self._report_stop(complete=complete)
+        stream, self._stream = self._stream, None
+        stream.close(patience)
+
+    @contextmanager
+    def _harmless(self) -> Iterator[None]:
+        """Log an error instead of raising it: no bug in what reports on shipping may end it."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - see above
+            if self._throttle.allows("bug", ONCE):
+                log.warning("the sidecar can't report on itself (%s); logs are shipped", bug(error))
+
+    def _report_stop(self, *, complete: bool) -> None:
         self._report_rejected()
         counters = self._counters.snapshot()
         figures = counted(self._at_begin, counters) | {
@@ -134,8 +157,6 @@ class OwnDocuments:
         rest = "" if complete else f"; {counters['in_flight']} documents are sent again at the next start"
         outcome = "success" if complete else "failure"
         self._put("stopped", f"neuroflow-ship stopped{rest}", figures, outcome=outcome)
-        stream, self._stream = self._stream, None
-        stream.close(patience)
 
     def _report_rejected(self) -> None:
         for rejection, number in self._sender.rejections.take().items():
@@ -154,7 +175,7 @@ class OwnDocuments:
                 f"{where}: {reason}",
                 {"reason": reason},
                 level="warning",
-                log={"file": {"path": where}},
+                path=where,
             )
         return len(not_read)
 
@@ -167,7 +188,7 @@ class OwnDocuments:
         level: str = "info",
         kind: str = "event",
         outcome: str | None = None,
-        log: dict[str, Any] | None = None,
+        path: str | None = None,
         replaced_by_next: bool = False,
     ) -> None:
         assert self._stream is not None
@@ -177,7 +198,7 @@ class OwnDocuments:
             "@timestamp": now,
             "message": message,
             "event": event | ({"outcome": outcome} if outcome else {}),
-            "log": {"level": level, **(log or {})},
+            "log": {"level": level, **({"file": {"path": path}} if path else {})},
             **self._common,
             "neuroflow": {"sidecar": {"instance": self._stream.instance, **figures}},
         }
@@ -200,13 +221,11 @@ def lag_of(lags: list[Lag], now: float) -> dict[str, Any]:
 
 
 def lag_message(figures: dict[str, Any]) -> str:
-    """A report as a sentence."""
-    behind = (
-        f"{figures['lagging_logs']} logs are behind: {figures['lag_bytes']} bytes, {figures['lag_seconds']:.0f} s"
-        if figures["lagging_logs"]
-        else "no log is behind"
+    """A report in words."""
+    return (
+        f"logs behind: {figures['lagging_logs']} ({figures['lag_bytes']} bytes, {figures['lag_seconds']:.0f} s); "
+        f"documents acknowledged in {figures['interval_seconds']:.0f} s: {figures['acknowledged']}"
     )
-    return f"{behind}; {figures['acknowledged']} documents acknowledged in {figures['interval_seconds']:.0f} s"
 
 
 def rejected_message(rejection: Rejection, number: int) -> str:

@@ -47,6 +47,7 @@ STAGES = (
     ("deliver/batch", "pack"),
     ("sidecar/outbox", "pack"),
     ("elastic/client", "send"),
+    ("elastic/http_node", "send"),
     ("elastic/answers", "answers"),
     ("elastic/outcomes", "answers"),
     ("elastic/bulk_request", "answers"),

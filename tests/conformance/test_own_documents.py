@@ -168,6 +168,7 @@ class TestNothingIsDisturbed:
         write(reporter.log, 0, 5)
         sidecar = reporting(reporter, every=0.1)
         assert sidecar.says("can't be reached")
+        reporter.wait(1)  # in which it reports several times
         fake.up()
         assert eventually(lambda: bool(own(fake, "lag")))
         assert 0 == sidecar.stop()

@@ -39,7 +39,7 @@ def test_it_runs_and_it_does_not(faked: FakedHarness) -> None:
     assert state["started"] <= state["last_acknowledged"]
     assert f"sidecar: runs (process {sidecar.process.pid} since {state['started']})" == lines[0]
     assert f"Elasticsearch: {faked.fake.url} answers" == lines[1]
-    assert "1 other logs are acknowledged to their ends (--all lists them)" == lines[-1]
+    assert "logs that are acknowledged to their ends (--all lists them): 1" == lines[-1]
     assert any(line.startswith(f"{faked.log}: ") for line in shown(faked, "--all"))
     assert 0 == sidecar.stop()
     after = faked.status()

@@ -25,6 +25,7 @@ from shipper.tail.tail import Tail
 from shipper.telemetry import Counters
 from tests.conformance.harness import eventually
 from tests.kibana_emulator.lens import Row, chart, charts
+from tests.kibana_emulator.objects import objects
 
 DASHBOARD = "neuroflow-sidecar"
 COMMON = {"agent": {"type": "neuroflow-ship"}, "ecs": {"version": "8.17.0"}}
@@ -157,6 +158,17 @@ def test_rules(es: Elasticsearch, reported: str, identity: str) -> None:
     )["aggregations"]["groupAgg"]["buckets"]
     assert ["busy"] == [one["key"] for one in found]
     assert params["threshold"][0] <= found[0]["doc_count"]
+
+
+def test_logs_are_without_them(es: Elasticsearch, reported: str) -> None:
+    """The data view of logs, and so Discover, shows none of these documents."""
+    chosen = {"term": {"data_stream.namespace": reported}}
+    title = objects()["index-pattern", "neuroflow-logs"]["attributes"]["title"]
+    assert (
+        0
+        == es.count(index=title, query=chosen)["count"]
+        < es.count(index="logs-neuroflow.*-*", query=chosen)["count"]
+    )
 
 
 def test_documents_are_mapped(es: Elasticsearch, reported: str) -> None:

@@ -14,35 +14,28 @@ from typing import Any
 import pytest
 import yaml
 
+from shipper.telemetry import Gauges
 from tests.pages import ROOT
+from tests.unit.health.test_metrics import families, page
 
 DEPLOY = ROOT / "deploy"
 RULES: dict[str, Any] = yaml.safe_load((DEPLOY / "prometheus-rules.yaml").read_text("utf-8"))
 DASHBOARD: dict[str, Any] = json.loads((DEPLOY / "grafana-dashboard.json").read_text("utf-8"))
-LABELS = {
-    "neuroflow_ship_read_lines_total": {"dataset"},
-    "neuroflow_ship_read_bytes_total": {"dataset"},
-    "neuroflow_ship_documents_total": {"dataset", "outcome"},
-    "neuroflow_ship_retries_total": {"cause"},
-    "neuroflow_ship_sent_bytes_total": set[str](),
-    "neuroflow_ship_run_documents_written_total": set[str](),
-    "neuroflow_ship_documents_in_flight": set[str](),
-    "neuroflow_ship_queue_bytes": set[str](),
-    "neuroflow_ship_lag_bytes": {"log"},
-    "neuroflow_ship_lag_seconds": {"log"},
-    "neuroflow_ship_total_lag_bytes": set[str](),
-    "neuroflow_ship_oldest_unacknowledged_seconds": set[str](),
-    "neuroflow_ship_dead_letters": set[str](),
-    "neuroflow_ship_generations": set[str](),
-    "neuroflow_ship_files_not_read": set[str](),
-    "neuroflow_ship_last_scan_seconds": set[str](),
-    "neuroflow_ship_ready": set[str](),
-    "neuroflow_ship_build_info": {"version"},
-    "neuroflow_ship_bulk_duration_seconds": {"le"},
-    "neuroflow_ship_scan_duration_seconds": {"le"},
-}
-"""The metrics that the sidecar serves, with their labels."""
 OF_PROMETHEUS = {"job", "instance"}
+_PART = re.compile("_(bucket|sum|count)$")
+
+
+def served() -> dict[str, set[str]]:
+    """Every metric that the sidecar serves, with its labels; a histogram counts as one."""
+    found: dict[str, set[str]] = {}
+    for family in families(page(Gauges(lags={"/l/a": (1, 2.0)}))):
+        for sample in family.samples:
+            name = _PART.sub("", sample.name) if family.type == "histogram" else sample.name
+            found.setdefault(name, set()).update(sample.labels)
+    return {name: labels for name, labels in found.items() if name.startswith("neuroflow_ship_")}
+
+
+LABELS = served()
 
 
 def alerts() -> dict[str, dict[str, Any]]:
@@ -74,7 +67,7 @@ def listed() -> list[str]:
 
 def metrics_in(expression: str) -> set[str]:
     """The metrics of ours in an expression; of histograms their names."""
-    return {re.sub("_(bucket|sum|count)$", "", name) for name in re.findall(r"neuroflow_ship_\w+", expression)}
+    return {_PART.sub("", name) for name in re.findall(r"neuroflow_ship_\w+", expression)}
 
 
 def labels_in(expression: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""What is found out on a machine: Elasticsearch, time zone, file system, rights."""
+"""What is found out on a machine: Elasticsearch, the time zone, rights."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from shipper.cli.discovery import LocalCluster, local_cluster, may_be_written, remote_file_system, time_zone
+from shipper.cli.discovery import LocalCluster, local_cluster, may_be_written, time_zone
 from tests.conformance.fake import Fake, refuse, say
 from tests.pages import ROOT
 
@@ -74,30 +74,6 @@ def test_time_zone(tmp_path: Path, variable: str, file: str, link: str, zone: st
     if link:
         (tmp_path / "localtime").symlink_to(f"/usr/share/zoneinfo/{link}")
     assert zone == time_zone({"TZ": variable}, tmp_path)
-
-
-MOUNTS = """\
-/dev/sda1 / ext4 rw 0 0
-server:/logs /srv/lab\\040logs nfs4 rw 0 0
-//server/share /srv/share cifs rw 0 0
-tmpfs /srv/share/local tmpfs rw 0 0
-broken
-"""
-
-
-@pytest.mark.parametrize(
-    ("path", "kind"),
-    [
-        ("/var/log", None),
-        ("/srv/lab logs/neuroflow", "nfs4"),
-        ("/srv/share", "cifs"),
-        ("/srv/shared", None),
-        ("/srv/share/local/x", None),
-    ],
-)
-def test_remote_file_system(path: str, kind: str | None) -> None:
-    """The innermost mount of a path decides."""
-    assert kind == remote_file_system(Path(path), MOUNTS)
 
 
 @pytest.mark.parametrize(("writable", "may"), [("/var/lib/state", True), ("/var/lib", True), ("/var", False)])

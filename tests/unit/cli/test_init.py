@@ -57,7 +57,7 @@ def test_written_configuration_is_valid(tmp_path: Path, cluster: LocalCluster | 
     path = tmp_path / "neuroflow.yaml"
     log_dir = f"{tmp_path}/a: log's # directory"
     found = given(cluster, container=container, remote="nfs4", log_dir=log_dir)
-    write(path, None, text_of(found, SECTIONS, new=True))
+    write(path, None, text_of(found, new=True))
     config = load(path, {})
     assert Path(log_dir) == config.log_dir
     assert [cluster.url if cluster else "http://127.0.0.1:9200"] == config.elasticsearch.hosts
@@ -68,7 +68,7 @@ def test_written_configuration_is_valid(tmp_path: Path, cluster: LocalCluster | 
 
 def test_suggestions_are_valid() -> None:
     """What the text shows as comments is valid YAML when the comment's sign is taken away."""
-    text = text_of(given(), SECTIONS, new=True)
+    text = text_of(given(), new=True)
     lines = [line.strip().removeprefix("# ") for line in text.splitlines()]
     shown = [
         yaml.safe_load(line) for line in lines if line.startswith(("api_key", "ca_certs", "telemetry", "redact"))
@@ -78,7 +78,7 @@ def test_suggestions_are_valid() -> None:
 
 def test_no_secret_is_written() -> None:
     """The API key is a variable or a file; where no credentials are needed there is none."""
-    with_security, without = (text_of(given(CLUSTERS[at]), SECTIONS, new=False) for at in (2, 1))
+    with_security, without = (text_of(given(CLUSTERS[at]), new=False) for at in (2, 1))
     assert "  api_key: ${NEUROFLOW_ES_API_KEY:-}\n" in with_security
     assert "\n  api_key:" not in without
 
@@ -90,7 +90,7 @@ def test_file_of_the_application_is_kept(tmp_path: Path, old: bytes) -> None:
     path.write_bytes(old)
     path.chmod(0o604)
     before = path.stat()
-    write(path, old, text_of(given(), SECTIONS, new=False))
+    write(path, old, text_of(given(), new=False))
     assert path.read_bytes().startswith(old)
     after = path.stat()
     assert (before.st_mode, before.st_uid, before.st_gid) == (after.st_mode, after.st_uid, after.st_gid)
@@ -113,7 +113,7 @@ def test_files_that_can_not_be_extended_stay(tmp_path: Path, old: bytes) -> None
     path = tmp_path / "neuroflow.yaml"
     path.write_bytes(old)
     with pytest.raises(ConfigError):
-        write(path, old, text_of(given(), ("elasticsearch",), new=False))
+        write(path, old, text_of(given()._replace(missing=("elasticsearch",)), new=False))
     assert old == path.read_bytes()
     assert [path] == list(tmp_path.iterdir())
 
@@ -123,14 +123,24 @@ def test_file_that_changes_meanwhile_stays(tmp_path: Path) -> None:
     path = tmp_path / "neuroflow.yaml"
     path.write_bytes(OF_APPLICATION)
     with pytest.raises(ConfigError, match="somebody else"):
-        write(path, OF_APPLICATION[:-1], text_of(given(), SECTIONS, new=False))
+        write(path, OF_APPLICATION[:-1], text_of(given(), new=False))
     assert OF_APPLICATION == path.read_bytes()
+
+
+def test_file_that_appears_meanwhile_stays(tmp_path: Path) -> None:
+    """What somebody else created while there seemed to be no file is not overwritten."""
+    path = tmp_path / "neuroflow.yaml"
+    path.write_bytes(OF_APPLICATION)
+    with pytest.raises(FileExistsError):
+        write(path, None, text_of(given(), new=True))
+    assert OF_APPLICATION == path.read_bytes()
+    assert [path] == list(tmp_path.iterdir())
 
 
 def test_new_file_is_not_for_everybody(tmp_path: Path) -> None:
     """A file that is created may be read by its group."""
     path = tmp_path / "neuroflow.yaml"
-    write(path, None, text_of(given(), SECTIONS, new=True))
+    write(path, None, text_of(given(), new=True))
     assert 0o640 == stat.S_IMODE(path.stat().st_mode)
 
 
@@ -192,6 +202,7 @@ def test_writes_what_is_missing_once(alone: Path) -> None:
     assert (0, "") == (first.exit_code, first.stdout)
     assert ["http://es.lab:9200"] == load(path, {}).elasticsearch.hosts
     assert 1 == written.count(b"elasticsearch:")
+    assert not [word for word in ("127.0.0.1", "NEUROFLOW_ES_API_KEY") if word in first.stderr], "of what is there"
     second = run("init", "--write")
     assert (0, written) == (second.exit_code, path.read_bytes())
     assert "already; nothing was changed" in second.stderr

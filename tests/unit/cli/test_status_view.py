@@ -53,7 +53,7 @@ def test_lines() -> None:
     assert "/l/[red]c\\x1b[2J.log: 400 of 1000 bytes acknowledged, 600 bytes and 90 s behind" == lines[6]
     assert lines[7].startswith("/l/b.log: ")
     assert "not read: /l/d\\n.gz: is \\x1b]0;x\\x07 damaged" == lines[8]
-    assert ["1 other logs are acknowledged to their ends (--all lists them)"] == lines[9:]
+    assert ["logs that are acknowledged to their ends (--all lists them): 1"] == lines[9:]
     assert any(one.startswith("/l/a.log: 1000 of 1000") for one in plain(STATE, ANSWERS, every=True))
 
 
