@@ -303,6 +303,7 @@ class Shipper(_Section):
     partial_line_timeout: Seconds = 5
     max_line_bytes: Size = 2**20
     shutdown_timeout: Seconds = 30
+    log_format: Literal["auto", "json", "console"] = "auto"
     fast_path: bool = True
     batch: Batch = Batch()
     inputs: list[Input] = []

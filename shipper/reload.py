@@ -71,6 +71,7 @@ CHANGES: dict[str, Change] = {
     "shipper.partial_line_timeout": _NOW,
     "shipper.max_line_bytes": _NOW,  # of lines that were not truncated yet
     "shipper.shutdown_timeout": _NOW,
+    "shipper.log_format": _RESTART,
     "shipper.fast_path": _RESTART,
     "shipper.batch.max_bytes": _NOW,
     "shipper.batch.max_events": _NOW,

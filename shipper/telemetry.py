@@ -1,10 +1,9 @@
-"""The sidecar's counters and its own log."""
+"""The sidecar's counters, and what its own log is written with."""
 
 from __future__ import annotations
 
 import json
 import logging
-import sys
 import threading
 import time
 from bisect import bisect_left
@@ -16,13 +15,12 @@ from traceback import extract_tb
 from types import MappingProxyType
 from typing import NamedTuple
 
-from shipper.credentials import credential_mask
-from shipper.printable import printable
-
 log = logging.getLogger("neuroflow-ship")
 MINUTE = 60.0
 HOUR = 3600.0
 ONCE = inf
+# Kinds of messages whose numbers are remembered after their interval.
+_MAX_KINDS = 1000
 
 
 class Total(NamedTuple):
@@ -210,6 +208,7 @@ class Throttle:
         self._clock = clock
         self._lock = threading.Lock()
         self._quiet_until: dict[str, float] = {}
+        self._suppressed: Counter[str] = Counter()
         self._prune_at = 1
 
     @property
@@ -217,8 +216,10 @@ class Throttle:
         """How many kinds are remembered; at most twice as many as are throttled, and one."""
         return len(self._quiet_until)
 
-    def allows(self, kind: str, every: float = MINUTE) -> bool:
-        """Whether to log a message now; True starts the next interval.
+    def allows(self, kind: str, every: float = MINUTE) -> int:
+        """Whether to log a message now, which starts the next interval: 0 if not, else how many it stands for.
+
+        That is 1, and 1 more for each of this kind that was not logged since the last one.
 
         Args:
             kind: messages of the same kind share an interval.
@@ -227,20 +228,26 @@ class Throttle:
         now = self._clock()
         with self._lock:
             if now < self._quiet_until.get(kind, -inf):
-                return False
+                self._suppressed[kind] += 1
+                return 0
+            suppressed = self._suppressed.pop(kind, 0)
             if len(self._quiet_until) >= self._prune_at:
                 self._quiet_until = {known: until for known, until in self._quiet_until.items() if now < until}
                 self._prune_at = 2 * len(self._quiet_until) + 1
+            if len(self._suppressed) > _MAX_KINDS:
+                self._suppressed.clear()
             self._quiet_until[kind] = now + every
-        return True
+        return 1 + suppressed
 
     def reset(self, kind: str | None = None) -> bool:
         """Allow the next message of this kind, or of any; gives whether one had been logged."""
         with self._lock:
             if kind is not None:
+                self._suppressed.pop(kind, None)
                 return self._quiet_until.pop(kind, None) is not None
             logged = bool(self._quiet_until)
             self._quiet_until.clear()
+            self._suppressed.clear()
         return logged
 
 
@@ -249,24 +256,3 @@ def bug(error: Exception) -> str:
     frames = extract_tb(error.__traceback__)
     where = f" in {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{where}"
-
-
-def configure_log(redact: Callable[[str], str] = str) -> None:
-    """Configure the sidecar's own log: on standard error, times in UTC."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Formatter(redact))
-    log.handlers[:] = [handler]
-    log.setLevel(logging.INFO)
-    log.propagate = False
-
-
-class _Formatter(logging.Formatter):
-    converter = staticmethod(time.gmtime)
-
-    def __init__(self, redact: Callable[[str], str]) -> None:
-        super().__init__("%(asctime)s.%(msecs)03dZ %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%S")
-        self._redact = redact
-
-    def format(self, record: logging.LogRecord) -> str:
-        # A message is one line, whatever the names in it contain.
-        return printable(credential_mask.text(self._redact(super().format(record))), lines=bool(record.exc_info))

@@ -264,8 +264,9 @@ class Asking:
             found += check()
         except Exception as reason:  # noqa: BLE001 - the answer may be anything: the other checks go on
             self._away = isinstance(reason, TransportConnectionError | ConnectionTimeout)
-            sentence = f"can't be checked to its end: {explain(reason, self._settings)}"
-            name = (problem_of(reason) if self._away else None) or "check-failed"
+            why = explain(reason, self._settings)
+            sentence = f"can't be checked to its end: {why}"
+            name = (problem_of(reason, why) if self._away else None) or "check-failed"
             severity = Severity.ERROR if self._away else Severity.WARNING
             found.append(
                 Finding(name, severity, place, sentence, "correct what the reason names, and run check again")

@@ -25,9 +25,10 @@ from shipper.cli.host_name import host_warnings
 from shipper.cli.imports import GC_THRESHOLDS
 from shipper.cli.parts import dead_letters_of, is_directory, run_documents_of, templates_of
 from shipper.config import Config
+from shipper.health.own_log import configure_log
 from shipper.tail.found_files import shown
 from shipper.tail.state.store import CursorStore, StateError
-from shipper.telemetry import Counters, Gauges, configure_log, log
+from shipper.telemetry import Counters, Gauges, log
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -92,7 +93,7 @@ def ship_logs(config: Config, *, once: bool, setup: bool) -> int:
     counters = Counters()
     current = Connected(config, counters)
     redactor = Redactor(config.shipper.redact)
-    configure_log(redactor.text)
+    configure_log(redactor.text, config.shipper.log_format)
     # Before and after the sidecar runs, SIGHUP must not end the process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

@@ -104,5 +104,5 @@ class Retries:
 
     def warn(self, kind: str, message: str, write: Callable[..., None] = log.warning) -> None:
         """Log a message, once a minute for each kind; numbers in it may differ."""
-        if self._throttle.allows(kind):
-            write("%s", message)
+        if times := self._throttle.allows(kind):
+            write("%s%s", message, f" ({times} times since this was logged last)" if times > 1 else "")

@@ -16,6 +16,7 @@ REFUSED = "Permission denied"
 # What to do, by words of the tail's reasons; the first that fits.
 ADVICE = {
     "link can't be followed": "correct or delete the link",
+    "it is not followed": "add its target to shipper.follow_links_to if logs are kept there, else exclude the link",
     "is no regular file": "rename it, or name it under shipper.exclude",
     "is cut off": "compress or copy the file again, or name it under shipper.exclude if its rest is lost",
     "damaged": "restore the file from a copy, or name it under shipper.exclude",

@@ -21,7 +21,7 @@ _AT_ONCE = 16
 
 _DO = {
     CONFIGURATION: "correct the section elasticsearch of the configuration",
-    "tls": "correct ca_certs, ca_fingerprint or the host's name, or have the certificate renewed, as the reason says",
+    "tls": "do what the sentence says; the sidecar retries until the connection is accepted",
     "timeout": "see whether a firewall drops the packets, and how busy the cluster is; raise "
     "elasticsearch.request_timeout for slow networks",
     "unreachable": "start Elasticsearch, or correct elasticsearch.hosts",
@@ -80,9 +80,14 @@ def host_findings(reached: Iterable[Reached], *, no_key: bool) -> Iterator[Findi
         yield Finding(one.problem, severity, one.host, one.sentence, do)
 
 
-def problem_of(error: Exception) -> str | None:
-    """The name of the finding for an error of the client; None where Elasticsearch refuses, but takes the key."""
-    if isinstance(error, TlsError):
+def problem_of(error: Exception, sentence: str) -> str | None:
+    """The name of the finding for an error of the client; None where Elasticsearch refuses, but takes the key.
+
+    Args:
+        error: of the client.
+        sentence: that explains it: an alert of TLS may break a connection in any phase, with any error.
+    """
+    if isinstance(error, TlsError) or ": TLS failed: " in sentence:
         return "tls"
     if isinstance(error, ConnectionTimeout):
         return "timeout"
@@ -115,12 +120,13 @@ def _reach(settings: Settings) -> Reached:
     except ConfigError as error:
         return Reached(host, CONFIGURATION, str(error), settings)
     except Exception as error:  # noqa: BLE001 - the answer may be anything, such as a proxy's page
-        problem = problem_of(error)
+        sentence = explain(error, settings)
+        problem = problem_of(error, sentence)
         if problem is None:
             refused = isinstance(error, ApiError) and error.meta.status == 403
             why = "; reading its health needs the privilege `monitor`" if refused else ", but without its health"
             return Reached(host, None, f"it answers{why}", settings)
-        return Reached(host, problem, explain(error, settings), settings)
+        return Reached(host, problem, sentence, settings)
     finally:
         if client is not None:
             client.close()
@@ -133,4 +139,5 @@ def _reach(settings: Settings) -> Reached:
 
 def has_key(settings: Settings) -> bool:
     """Whether any credentials are configured."""
-    return bool(settings.api_key or settings.username or any(re.search(r"//.*@", host) for host in settings.hosts))
+    in_address = any(re.search(r"//.*@", host) for host in settings.hosts)
+    return bool(settings.api_key or settings.username or settings.client_cert or in_address)

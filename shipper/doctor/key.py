@@ -17,11 +17,12 @@ EXCESS_CLUSTER = ("all", "manage", "manage_security")
 """Cluster privileges that no work here needs."""
 EXCESS_EVERYWHERE = ("all", "read", "write", "delete", "manage")
 """Privileges that nobody here needs on all indices."""
-EXCESS_STREAMS = ("all", "delete", "delete_index", "manage")
+EXCESS_STREAMS = ("all", "delete", "delete_index", "index", "manage")
 """Privileges on the log streams that no work here needs: with them log lines can be removed or changed."""
 _ROLE = (
-    "make a key with the role of docs/permissions.md (A key for the sidecar); who reads this machine's configuration "
-    "can use the key"
+    "make a key with the role neuroflow-ship-lookup (docs/permissions.md); who reads this machine's configuration "
+    "can "
+    "use the key"
 )
 # Other work than the sidecar's own: a key of the sidecar lacks it on purpose.
 _SIDECAR = ("look up documents", "keep run documents")
@@ -110,7 +111,7 @@ def key_findings(found: Privileges, host: str) -> Iterator[Finding]:
             yield ok("privileges", host, f"permissions: {work}: granted")
             continue
         sentence = f"permissions: {work}: lacks {', '.join(lack.missing)}; {lack.need.without}"
-        do = "give the key the role of docs/permissions.md for this work"
+        do = f"give the key the role {' or '.join(lack.need.roles)}, which `neuroflow-ship setup --roles` puts"
         if lack.need.vital:
             yield error("key-too-weak", host, sentence, do)
         elif work.startswith(_SIDECAR):

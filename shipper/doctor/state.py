@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from shipper.doctor.denied import user_name
 from shipper.doctor.finding import Finding, error, note, ok, warning
 from shipper.doctor.rooms import disk_under, state_disk
-
-_PROCESS = re.compile(r"process (\d+)")
+from shipper.tail.state.holder import holder_of
 
 
 @dataclass(frozen=True)
@@ -96,23 +94,6 @@ def state_findings(facts: StateFacts) -> Iterator[Finding]:
         yield ok("running", place, f"running: the process {facts.holder} ships with this state directory")
 
 
-def holder_of(lines: Iterable[str], inode: int, named: int | None) -> int | None:
-    """The process that holds a file's lock, by the lines of ``/proc/locks``.
-
-    Args:
-        lines: of ``/proc/locks``.
-        inode: of the lock file.
-        named: the process that the file names; believed where the kernel's number is another namespace's.
-    """
-    for line in lines:
-        fields = line.split()
-        if len(fields) < 6 or "FLOCK" not in fields or fields[1] == "->":
-            continue
-        if fields[5].rpartition(":")[2] == str(inode):
-            return int(fields[4]) if int(fields[4]) > 0 else named
-    return None
-
-
 def observe(state_dir: Path) -> StateFacts:
     """Look at a state directory; takes no lock."""
     user = user_name(os.geteuid())
@@ -131,21 +112,8 @@ def observe(state_dir: Path) -> StateFacts:
         usable=usable,
         owner=user_name(found.st_uid),
         unreadable=unreadable,
-        holder=_holder(state_dir / "lock"),
+        holder=holder.pid if (holder := holder_of(state_dir)) is not None else None,
     )
-
-
-def _holder(lock: Path) -> int | None:
-    try:
-        inode = lock.stat().st_ino
-        lines = Path("/proc/locks").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return None
-    try:
-        named = _PROCESS.search(lock.read_text(encoding="utf-8", errors="replace"))
-    except OSError:
-        named = None
-    return holder_of(lines, inode, int(named[1]) if named else None)
 
 
 def _exists(path: Path) -> bool:

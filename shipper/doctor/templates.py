@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 
 from elastic_transport import ApiError
@@ -9,7 +10,9 @@ from elasticsearch import Elasticsearch
 
 from shipper.doctor.finding import Finding, error, note, ok, warning
 from shipper.elastic.in_force import InForce, in_force
+from shipper.elastic.steps import Remark, Step
 from shipper.elastic.templates import Change, install
+from shipper.elastic.upgrade import plan
 
 _SETUP = "run `neuroflow-ship setup` with a key that may (docs/permissions.md has its role)"
 
@@ -33,7 +36,15 @@ def check_templates(client: Elasticsearch, namespace: str, *, may_install: bool)
             raise
         changes = []  # the comparison with what is in force says that the key may not see them
     yield from installed_findings(changes, may_install=may_install)
-    yield from in_force_findings(in_force(client, namespace), namespace)
+    found = in_force(client, namespace)
+    yield from in_force_findings(found, namespace)
+    if found.templates or found.indices or found.unreadable:
+        return  # what else differs only matters when these are right
+    try:
+        yield from stream_findings(plan(client, namespace, time.time() * 1000))
+    except ApiError as refused:
+        if refused.meta.status not in {403, 404}:  # may not be seen, or was deleted meanwhile
+            raise
 
 
 def installed_findings(changes: Sequence[Change], *, may_install: bool) -> Iterator[Finding]:
@@ -74,6 +85,19 @@ def installed_findings(changes: Sequence[Change], *, may_install: bool) -> Itera
             f"the templates {_some(newer)} are of a newer release than this one, and stay as they are",
             "update neuroflow-ship on this machine",
         )
+
+
+def stream_findings(steps: Iterable[Step | Remark]) -> Iterator[Finding]:
+    """What existing data streams lack, by what ``setup --apply`` would do."""
+    for step in steps:
+        if isinstance(step, Step):
+            yield note(
+                "streams-older",
+                step.about,
+                f"{step.about} is not as the templates say; what would be done: {step.what}",
+                "run `neuroflow-ship setup --apply` with a key that may; until then new fields of it are not "
+                "searchable",
+            )
 
 
 def in_force_findings(found: InForce, namespace: str) -> Iterator[Finding]:

@@ -29,15 +29,24 @@ class Capabilities:
         missing_types: field types that some node lacks.
         failure_store: whether templates may use one; None when the cluster does not tell.
         logsdb: whether every node supports this index mode; without it logs take three times the disk space.
+        serverless: it is a project of Elastic Cloud Serverless, which takes some index settings only.
     """
 
     missing_types: frozenset[str] = frozenset()
     failure_store: bool | None = None
     logsdb: bool = True
+    serverless: bool = False
 
 
 # Assumed for a key that may not read node information: mostly of a managed cluster with all features.
 FULL = Capabilities()
+SERVERLESS = Capabilities(serverless=True)
+# What a serverless project takes under ``index`` (elasticsearch, docs/reference/elasticsearch/index-settings/
+# serverless.md); it refuses any other setting, such as the number of shards and replicas, which it chooses itself.
+_SERVERLESS_SETTINGS = frozenset({
+    "analysis", "blocks", "codec", "default_pipeline", "final_pipeline", "hidden", "mapping", "mode",
+    "refresh_interval", "similarity", "sort",
+})  # fmt: skip
 
 
 def capabilities(nodes: Mapping[str, Any]) -> Capabilities:
@@ -63,14 +72,26 @@ def adapt(body: dict[str, Any], able: Capabilities) -> dict[str, Any]:
         template["mappings"] = _substitute(template["mappings"], able.missing_types)
     if able.failure_store is False:
         template.pop("data_stream_options", None)
-    if not able.logsdb and "mode" in (index := template.get("settings", {}).get("index", {})):
-        template["settings"] = {"index": {key: value for key, value in index.items() if key != "mode"}}
+    index = template.get("settings", {}).get("index", {})
+    kept = {
+        key: value
+        for key, value in index.items()
+        if (able.logsdb or key != "mode") and (not able.serverless or key in _SERVERLESS_SETTINGS)
+    }
+    if kept != index:
+        template["settings"] = {"index": kept}
     return {**body, "template": template}
 
 
-def without_failure_store(body: dict[str, Any]) -> dict[str, Any]:
-    """The template for a cluster that refuses a failure store."""
-    return adapt(body, Capabilities(failure_store=False))
+def variants(body: dict[str, Any], able: Capabilities) -> list[dict[str, Any]]:
+    """The templates to try in turn, where the cluster refuses the first: of those that it does not tell it takes."""
+    found = [body]
+    if able.failure_store is None:
+        neither = Capabilities(failure_store=False, serverless=True)
+        for other in (Capabilities(failure_store=False), SERVERLESS, neither):
+            if (without := adapt(body, other)) not in found:
+                found.append(without)
+    return found
 
 
 def _has_failure_store(version: str) -> bool:

@@ -157,7 +157,9 @@ def explain(error: Exception, settings: Settings) -> str:
         status = error.meta.status
         reason = reason_of(error.body)
         if not is_genuine(error):
-            if settings.proxy and (refusal := proxy_refusal(status, without_login(settings.proxy))):
+            way = way_to(settings)
+            # What comes through a tunnel is not the proxy's.
+            if way.proxy and not way.tls and (refusal := proxy_refusal(status, way.proxy)):
                 return f"{place} can't be reached: {refusal}"
             moved = error.meta.headers.get("location")
             text = f"go to {moved}" if moved else " ".join(re.sub(r"<[^>]*>", " ", reason).split())

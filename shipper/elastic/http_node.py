@@ -1,17 +1,23 @@
-"""Connections to a node: its own login, fast compression, a proxy."""
+"""Connections to a node: its own login, a proxy, fast compression, and which product answers."""
 
 from __future__ import annotations
 
 import gzip
+import time
 from collections.abc import Callable
+from contextlib import suppress
+from math import inf
 from typing import Any
 
-from elastic_transport import HttpHeaders, NodeConfig, Urllib3HttpNode
+from elastic_transport import HttpHeaders, NodeConfig, TransportError, Urllib3HttpNode
 from elastic_transport._node import NodeApiResponse  # public in signature only
 from elastic_transport.client_utils import DEFAULT, DefaultType, basic_auth_to_header
 from urllib3 import ProxyManager
 
 from shipper.addresses import address_of
+from shipper.elastic.answers import json_of
+from shipper.elastic.products import OtherProductError, guess, may_be_other, name_of
+from shipper.telemetry import MINUTE
 
 try:
     from isal import igzip
@@ -38,8 +44,8 @@ PROXY = "_neuroflow_proxy"
 SENT = "_neuroflow_sent"
 
 
-class PlainNode(Urllib3HttpNode):
-    """A connection that sends the login of its own address, through a proxy if there is one, and counts bytes.
+class DirectNode(Urllib3HttpNode):
+    """A connection that sends the login of its own address, through a proxy if there is one.
 
     Environment variables such as ``HTTP_PROXY`` have no effect: what is shipped goes only where the configuration
     says.
@@ -48,11 +54,20 @@ class PlainNode(Urllib3HttpNode):
     def __init__(self, config: NodeConfig) -> None:
         super().__init__(config)
         extras = config._extras  # noqa: SLF001 - documented for such uses
-        self._sent: Callable[[int], None] | None = extras.get(SENT)
         if login := extras.get(LOGIN):
             self.headers["authorization"] = basic_auth_to_header(login)
         if proxy := extras.get(PROXY):
             self.pool: Any = _ThroughProxy(proxy, self)
+
+
+class PlainNode(DirectNode):
+    """A connection to Elasticsearch, which counts bytes, and notices when another product answers."""
+
+    def __init__(self, config: NodeConfig) -> None:
+        super().__init__(config)
+        self._sent: Callable[[int], None] | None = config._extras.get(SENT)  # noqa: SLF001 - as above
+        self._asked_at = -inf
+        self._other: str | None = None
 
     def perform_request(
         self,
@@ -62,11 +77,34 @@ class PlainNode(Urllib3HttpNode):
         headers: HttpHeaders | None = None,
         request_timeout: DefaultType | float | None = DEFAULT,
     ) -> NodeApiResponse:
-        """Send one request; count the bytes of its body once it is answered."""
+        """Send one request; count the bytes of its body once it is answered.
+
+        Raises:
+            OtherProductError: it was answered by OpenSearch, or by a version of Elasticsearch that does not fit.
+        """
         answer = super().perform_request(method, target, body, headers, request_timeout)
         if body and self._sent is not None:
             self._sent(len(body))
+        status, product = answer.meta.status, answer.meta.headers.get("x-elastic-product")
+        if may_be_other(status, product, answer.body):
+            other = self._product(headers, request_timeout) or guess(status, answer.body)
+            if other is not None:
+                raise OtherProductError(other)
         return answer
+
+    def _product(self, headers: HttpHeaders | None, request_timeout: DefaultType | float | None) -> str | None:
+        """The product, where it is another one; asked once a minute at most."""
+        if time.monotonic() >= self._asked_at + MINUTE:
+            self._asked_at = time.monotonic()
+            given = {"accept": "application/json"}
+            if headers and (login := headers.get("authorization")):
+                given["authorization"] = login
+            other = None
+            with suppress(TransportError, ValueError):
+                answer = super().perform_request("GET", "/", None, HttpHeaders(given), request_timeout)
+                other = name_of(json_of(answer.body))
+            self._other = other
+        return self._other
 
 
 class FastGzipNode(PlainNode):

@@ -14,7 +14,7 @@ from elasticsearch import ApiError, BadRequestError, Elasticsearch
 
 from shipper.elastic.answers import Shape, validated
 from shipper.elastic.assets import Asset, Kind, assets
-from shipper.elastic.capabilities import FULL, NODES, Capabilities, adapt, capabilities, without_failure_store
+from shipper.elastic.capabilities import FULL, NODES, SERVERLESS, Capabilities, adapt, capabilities, variants
 from shipper.elastic.client import is_genuine, is_there
 
 # One request each finds all of ours: the names of component templates begin alike, those of index templates
@@ -95,8 +95,10 @@ def capabilities_of(client: Elasticsearch) -> Capabilities:
     try:
         answer = client.nodes.info(metric="plugins", filter_path=["nodes.*.version", "nodes.*.modules.name"])
     except ApiError as error:
-        # 403: the key may not read it; 400, 404, 405, 410: a serverless project has no nodes.
-        if error.meta.status == 403 or (error.meta.status in (400, 404, 405, 410) and is_genuine(error)):
+        if error.meta.status == 410 and is_genuine(error):
+            return SERVERLESS
+        # 403: the key may not read it; 400, 404, 405: the request is not supported.
+        if error.meta.status == 403 or (error.meta.status in (400, 404, 405) and is_genuine(error)):
             return FULL
         raise
     return capabilities(validated(answer, NODES, "the request for the nodes' modules"))
@@ -140,12 +142,8 @@ def _action(wanted: dict[str, Any], found: dict[str, Any] | None, able: Capabili
         return "created"
     if _managed_version(found) > wanted["version"]:
         return "newer"
-    if same(wanted, found):
-        return "unchanged"
-    # A cluster that does not tell its capabilities may have refused the option the last time.
-    if able.failure_store is None and same(without_failure_store(wanted), found):
-        return "unchanged"
-    return "updated"
+    # A cluster that does not tell its capabilities may have refused a part the last time.
+    return "unchanged" if any(same(one, found) for one in variants(wanted, able)) else "updated"
 
 
 def _managed_version(found: dict[str, Any]) -> int:
@@ -155,12 +153,13 @@ def _managed_version(found: dict[str, Any]) -> int:
 
 
 def _put(client: Elasticsearch, asset: Asset, wanted: dict[str, Any], able: Capabilities) -> None:
-    try:
-        _send(client, asset, wanted)
-    except BadRequestError:
-        if able.failure_store is False or "data_stream_options" not in wanted["template"]:
-            raise
-        _send(client, asset, without_failure_store(wanted))
+    *others, last = variants(wanted, able)
+    for one in others:
+        try:
+            return _send(client, asset, one)
+        except BadRequestError:
+            continue
+    return _send(client, asset, last)
 
 
 def _send(client: Elasticsearch, asset: Asset, body: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from urllib3 import encode_multipart_formdata
 from shipper.addresses import address_of, without_login
 from shipper.config import Config, ConfigError
 from shipper.elastic.connection_faults import Way
-from shipper.elastic.http_node import LOGIN, PROXY, PlainNode
+from shipper.elastic.http_node import LOGIN, PROXY, DirectNode
 from shipper.elastic.tls import context_of
 from shipper.kibana.responses import Answer, KibanaError, is_starting, refusal, unreachable
 
@@ -63,7 +63,7 @@ class KibanaClient:
         self._say, self._clock, self._sleep = say, clock, sleep
         self._wait_until: float | None = None
         try:
-            self._node = PlainNode(_node_config(config))
+            self._node = DirectNode(_node_config(config))
         except (OSError, ValueError) as error:
             raise ConfigError(f"{config.path}: kibana.url, ca_certs: {error}") from None
         self._headers = {"kbn-xsrf": "true", "accept": "application/json", **_authorization(config)}

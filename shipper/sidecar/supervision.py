@@ -92,18 +92,20 @@ class Supervision:
         """The sidecar ends, within ``seconds``; to be called again while it does."""
         self.pulse.beat()
         now = self._clock()
-        if not self._notifier.active or now < self._extend_at:
+        if not self._notifier.active:
             return
-        self._extend_at = now + EXTEND_EVERY
-        self._status = f"shutting down: flushing for up to {seconds:.0f} s"
-        self._notifier.send(STOPPING=1, STATUS=self._status, EXTEND_TIMEOUT_USEC=int(EXTENSION * 1e6))
+        if now >= self._extend_at:
+            self._extend_at = now + EXTEND_EVERY
+            status = f"shutting down: flushing for up to {seconds:.0f} s"
+            self._notifier.send(STOPPING=1, STATUS=status, EXTEND_TIMEOUT_USEC=int(EXTENSION * 1e6))
         self._feed_watchdog(now)
 
     def _feed_watchdog(self, now: float) -> None:
         interval = self._notifier.watchdog
-        # Where a thread that sends has ended, systemd restarts the sidecar.
-        if interval is not None and now >= self._watchdog_at and self._sender.hung() is None:
-            self._watchdog_at = now + interval / 2
+        if interval is None or now < self._watchdog_at:
+            return
+        self._watchdog_at = now + interval / 2
+        if self._sender.hung() is None:  # else systemd restarts the sidecar
             self._notifier.send(WATCHDOG=1)
 
     def _doing(self) -> str:

@@ -69,6 +69,8 @@ class Harness:
             "flush_interval": 0.2,
             "partial_line_timeout": 1,
             "shutdown_timeout": 20,
+            # Tests read the sidecar's log as people do; those of JSON say so.
+            "log_format": "console",
             # Tests count what is in the streams of a namespace.
             "telemetry": {"documents": False},
             **shipper,

@@ -17,8 +17,9 @@ from typing import IO, Any, cast
 from shipper.cli.exit_codes import CLUSTER, OK
 from shipper.cli.shipping import _report_incomplete
 from shipper.config import load
+from shipper.health.own_log import configure_log
 from shipper.redact.redactor import Redactor
-from shipper.telemetry import configure_log, log
+from shipper.telemetry import log
 from tests.conformance.harness import Harness
 from tests.unit.cluster_stand_in import Run, Stream
 

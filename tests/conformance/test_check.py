@@ -13,13 +13,19 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.fake import Exchange, page, product, refuse, silence
+from shipper.config import Elasticsearch as Settings
+from shipper.doctor.hosts import host_findings, reach
+from tests.certificates import Certificates
+from tests.conformance.fake import Exchange, Fake, page, product, refuse, silence
 from tests.conformance.faked import FakedHarness
 from tests.conformance.harness import PATIENCE, Harness
 from tests.conformance.test_process_state import ALONE, needs_mount
+from tests.conformance.test_tls import CASES, configured, server
 from tests.conformance.test_watch_limits import with_no_more
 from tests.conformance.test_watch_places import without_privilege
 from tests.conformance.watched import Watched
+
+__all__ = ["server"]  # a fixture
 
 LINE = '{"timestamp":"2026-11-27T01:00:00Z","event":"x"}\n'
 
@@ -140,6 +146,17 @@ class TestCluster:
         assert 3 == report["exit_code"]
         assert said in found(report, name)["sentence"]
         assert found(report, name)["do"]
+
+    @pytest.mark.parametrize("name", CASES)
+    def test_every_fault_of_tls(self, server: Fake, certificates: Certificates, tmp_path: Path, name: str) -> None:
+        """An expired certificate, another authority, another host and the others are told apart in words."""
+        case = CASES[name]
+        server.tls = case.server(certificates, tmp_path)
+        settings = Settings.model_validate(configured(case, server, certificates))
+        [finding] = host_findings(reach(settings), no_key=False)
+        assert ("unreachable" if name == "http to https" else "tls", "error") == (finding.name, finding.severity.word)
+        assert case.said in finding.sentence
+        assert finding.do
 
     def test_no_key_at_all(self, faked: FakedHarness) -> None:
         """An empty variable is the usual cause of a 401 without credentials."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -144,3 +145,18 @@ class TestSupervised:
         assert eventually(lambda: faked.page("/healthz") == 503)
         assert "threads that send have ended: bulk-" in faked.text("/healthz")
         assert 3 == sidecar.stop(), sidecar.said
+
+    def test_log_is_json_for_other_programs(self, faked: FakedHarness, fake: Fake) -> None:
+        """By default a log that no terminal shows is JSON from the first to the last line, through an outage."""
+        faked.configure(log_format="auto")
+        fake.down()
+        sidecar = faked.begin()
+        faked.log.write_text(app_line("one") + "\n")
+        assert sidecar.says("can't be reached")
+        fake.up()
+        assert eventually(lambda: fake.documents == 1)
+        assert 0 == sidecar.stop(), sidecar.said
+        events = [json.loads(line) for line in sidecar.lines]
+        assert {"neuroflow-ship"} == {event["service"] for event in events}
+        assert {"info", "warning"} == {event["level"] for event in events}
+        assert events[-1]["event"].startswith("read 1, acknowledged 1")

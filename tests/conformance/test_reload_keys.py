@@ -373,6 +373,7 @@ class Walk:
             "shipper.redact.keys": [],
             "shipper.redact.hash": ["subject"],
             "shipper.redact.hash_key": "more than sixteen characters",
+            "shipper.log_format": "json",
             "shipper.telemetry.listen": None,
             "shipper.telemetry.documents": True,
         }

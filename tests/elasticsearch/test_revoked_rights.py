@@ -63,7 +63,7 @@ def test_changed_password(role_node: SecuredNode, changing: RoleLab) -> None:
     def revoke() -> None:
         role_node.put_users({"changing": "changing"}, password="another-password")
         assert eventually(lambda: changing.ask("check").returncode == 3)
-        assert WRONG in changing.ask("check").stderr
+        assert WRONG in changing.ask("check").stdout
 
     outlives(changing, revoke, lambda _: role_node.put_users({"changing": "changing"}), WRONG)
 
@@ -130,7 +130,7 @@ def test_invalidated_key(role_node: SecuredNode, changing: RoleLab) -> None:
     def revoke() -> None:
         admin.security.invalidate_api_key(ids=[key])
         found = changing.ask("check")
-        assert (3, True) == (found.returncode, WRONG in found.stderr), found.stderr
+        assert (3, True) == (found.returncode, WRONG in found.stdout), found.stdout
 
     def restore(shipping: Shipping) -> None:
         new_key()

@@ -17,9 +17,9 @@ from shipper.cli.ship import ship
 from shipper.config import Redact
 from shipper.deliver.dead_letters import DeadLetters
 from shipper.elastic.outcomes import Outcome, Verdict
+from shipper.health.own_log import configure_log
 from shipper.printable import escaped, printable, printable_json
 from shipper.redact.redactor import Redactor
-from shipper.telemetry import configure_log
 from shipper.views.render import JsonArray, Ndjson
 
 UNSAFE = [

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import logging
 import threading
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipper.telemetry import ONCE, Counters, Histogram, Throttle, Total, configure_log, log
+from shipper.telemetry import MINUTE, ONCE, Counters, Histogram, Throttle, Total
 
 
 @given(steps=st.lists(st.tuples(st.integers(0, 9), st.floats(0, 1), st.floats(0, 1)), max_size=20))
@@ -90,45 +88,21 @@ def test_threads_lose_no_count() -> None:
     } == counters.moment().totals  # fmt: skip
 
 
-def test_log_is_one_line_a_sentence(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each message is one line on standard error in UTC, also after a second set-up."""
-    monkeypatch.setattr(log, "handlers", [])
-    monkeypatch.setattr(log, "propagate", True)
-    monkeypatch.setattr(log, "level", logging.NOTSET)
-    configure_log()
-    configure_log()
-    log.warning("a %s", "sentence")
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.endswith("Z WARNING a sentence")
-
-
-def test_log_has_no_credentials(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Messages, arguments and tracebacks have no credentials."""
-    monkeypatch.setattr(log, "handlers", [])
-    monkeypatch.setattr(log, "propagate", True)
-    monkeypatch.setattr(log, "level", logging.NOTSET)
-    configure_log(lambda text: text.replace("hunter2", "***"))
-    try:
-        int("hunter2")
-    except ValueError:
-        log.exception("hunter2 and %s", "hunter2")
-    said = capsys.readouterr().err
-    assert "hunter2" not in said
-    assert "*** and ***" in said
-    assert "ValueError: invalid literal for int() with base 10: '***'" in said
-
-
 def test_a_kind_of_message_is_logged_once_an_interval() -> None:
     """Each kind has its own interval; ``ONCE`` lasts until it is reset."""
     now = 0.0
     throttle = Throttle(lambda: now)
-    assert [True, False, True] == [throttle.allows("a"), throttle.allows("a"), throttle.allows("b", ONCE)]
+
+    def allows(kind: str, every: float = MINUTE) -> bool:
+        return bool(throttle.allows(kind, every))
+
+    assert [True, False, True] == [allows("a"), allows("a"), allows("b", ONCE)]
     now = 60.0
-    assert [True, False] == [throttle.allows("a"), throttle.allows("b", ONCE)]
+    assert [True, False] == [allows("a"), allows("b", ONCE)]
     assert [True, False] == [throttle.reset("b"), throttle.reset("b")]
-    assert [False, True] == [throttle.allows("a"), throttle.allows("b", ONCE)]
+    assert [False, True] == [allows("a"), allows("b", ONCE)]
     assert throttle.reset()
-    assert [True, True] == [throttle.allows("a"), throttle.allows("b")]
+    assert [True, True] == [allows("a"), allows("b")]
 
 
 def test_messages_whose_interval_has_passed_take_no_memory() -> None:
@@ -138,3 +112,16 @@ def test_messages_whose_interval_has_passed_take_no_memory() -> None:
     for now in range(1000):
         throttle.allows(str(now), 9.0)
     assert 20 > throttle.remembered
+
+
+def test_messages_that_were_not_logged_are_counted() -> None:
+    """The next message stands for those of its kind since the last one."""
+    now = 0.0
+    throttle = Throttle(lambda: now)
+    assert [1, 0, 0, 1, 0] == [throttle.allows(kind) for kind in "aaabb"]
+    now = 60.0
+    assert [3, 2, 0] == [throttle.allows(kind) for kind in "abb"]
+    throttle.reset("b")
+    assert 1 == throttle.allows("b")
+    throttle.reset()
+    assert 1 == throttle.allows("a")

@@ -19,7 +19,7 @@ from shipper.deliver.dead_letters import DeadLetters
 from shipper.deliver.dedupe import Dedupe
 from shipper.deliver.replay import send_letters
 from shipper.deliver.retries import Retries
-from shipper.deliver.sender import Sender
+from shipper.deliver.sender import NOT_ACCEPTED, NOT_INSTALLED, Sender
 from shipper.document.ids import generation_text
 from shipper.elastic.bulk_request import verdicts_of
 from shipper.elastic.client import connect
@@ -546,3 +546,67 @@ def test_a_stop_gives_up_run_documents(desk: Desk) -> None:
     desk.submit(one)
     desk.sender.stop(time.monotonic())
     assert [] == desk.finish()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_hung_threads_are_reported(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request without an end, and a thread that has ended; not the waits of an outage, nor a stop."""
+    monkeypatch.setattr("shipper.deliver.sender.MAX_REQUEST", -3.0)  # ten times the time-out is 3 s
+    assert desk.sender.hung() is None
+    started, go_on = threading.Event(), threading.Event()
+
+    def wait(*_: Any, **__: Any) -> Any:
+        started.set()
+        go_on.wait(20)
+        raise SystemExit
+
+    monkeypatch.setattr("shipper.deliver.delivery.send", wait)
+    desk.submit(batch("a"))
+    assert started.wait(20)
+    assert "a request to Elasticsearch has had no end for 0 s" == desk.sender.hung()
+    go_on.set()
+    for thread in desk.sender._threads:
+        thread.join(0.5)
+    assert "threads that send have ended: bulk-" in (desk.sender.hung() or "")
+    desk.sender.stop(0.0)
+    assert desk.sender.hung() is None
+
+
+def test_trouble_is_known_without_asking(desk: Desk) -> None:
+    """Missing templates and the reason of the last failure; nothing once documents are delivered."""
+    assert NOT_INSTALLED == desk.sender.trouble()
+    desk.wait = 20.0
+    desk.cluster.answers.put((503, {"error": {"type": "t", "reason": "busy doing nothing"}}))
+    desk.submit(batch("a"))
+    deadline = time.monotonic() + 20
+    while not desk.waits and time.monotonic() < deadline:
+        time.sleep(0.01)
+    trouble = desk.sender.trouble() or ""
+    assert trouble.startswith(NOT_ACCEPTED)
+    assert "busy doing nothing" in trouble
+    assert desk.sender.queued_bytes > 0
+    desk.sender._retries.restart()
+    desk.finish()
+    assert desk.sender.trouble() is None
+    assert 0 == desk.sender.queued_bytes
+
+
+def test_outcomes_count_by_dataset(desk: Desk) -> None:
+    """Of a batch with several datasets each document counts for its own, however it ends."""
+    streams = ["app", "audit", "app", "audit", "workflow"]
+    some = batch(*"abcde")
+    some.items = [
+        item.replace(b"logs-x-y", b"logs-neuroflow.%b-y" % stream.encode(), 1)
+        for item, stream in zip(some.items, streams, strict=True)
+    ]
+    some.datasets = Counter(streams)
+    desk.cluster.answers.put(items(201, 409, 400, 429, 201))
+    desk.submit(some)
+    desk.finish()
+    assert {
+        ("app", "acknowledged"): 1,
+        ("app", "dead"): 1,
+        ("audit", "duplicate"): 1,
+        ("audit", "acknowledged"): 1,
+        ("workflow", "acknowledged"): 1,
+    } == {one.labels: number for one, number in desk.counters.moment().totals.items() if one.name == "documents"}

@@ -22,9 +22,10 @@ from shipper.doctor.cluster import (
 from shipper.doctor.finding import Severity
 from shipper.doctor.hosts import Reached, host_findings
 from shipper.doctor.key import Privileges, excess_of, key_findings
-from shipper.doctor.templates import in_force_findings, installed_findings
+from shipper.doctor.templates import in_force_findings, installed_findings, stream_findings
 from shipper.elastic.in_force import InForce
 from shipper.elastic.privileges import NEEDS, Lack
+from shipper.elastic.steps import Remark, Step
 from shipper.elastic.templates import Action, Change
 
 H = "http://es:9200"
@@ -175,6 +176,14 @@ def test_templates(may: bool) -> None:
         ("templates-newer", "note"),
     ] == found
     assert [] == list(installed_findings(changes[3:], may_install=may))
+
+
+def test_streams_of_another_release() -> None:
+    """What setup would do to existing streams is a note; what it leaves alone is not."""
+    steps: list[Step | Remark] = [Step("s", "new fields a, b", "PUT", "/s/_mapping"), Remark("t", "left alone")]
+    [finding] = stream_findings(steps)
+    assert ("streams-older", Severity.NOTE, "s") == (finding.name, finding.severity, finding.subject)
+    assert "new fields a, b" in finding.sentence
 
 
 def test_what_is_in_force() -> None:

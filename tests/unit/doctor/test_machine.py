@@ -13,7 +13,7 @@ from shipper.doctor.files import match_findings, unread_findings
 from shipper.doctor.finding import Finding, Severity
 from shipper.doctor.processes import Process, Sidecar, processes, readers, sidecar_config
 from shipper.doctor.rooms import Disk, kind_of, log_disk, state_disk
-from shipper.doctor.state import StateFacts, holder_of, state_findings
+from shipper.doctor.state import StateFacts, state_findings
 from shipper.doctor.watches import Inotify, count_directories, inotify_of, watch_findings
 from shipper.tail.sources import builtin_sources
 
@@ -125,17 +125,6 @@ def test_kind_of_a_file_system() -> None:
 def test_state_directory(facts: StateFacts, expected: list[tuple[str, Severity]]) -> None:
     """Whose it is, who may use it, and who does."""
     assert expected == names(state_findings(facts))
-
-
-def test_holder_of_a_lock() -> None:
-    """The kernel names it; where it is in another namespace, the file's own word counts; a waiting one does not."""
-    lines = [
-        "1: FLOCK  ADVISORY  WRITE 41 08:01:9 0 EOF",
-        "2: POSIX  ADVISORY  WRITE 42 08:01:7 0 EOF",
-        "3: -> FLOCK  ADVISORY  WRITE 43 08:01:7 0 EOF",
-        "4: FLOCK  ADVISORY  WRITE 0 08:01:8 0 EOF",
-    ]
-    assert (41, None, 5, None) == tuple(holder_of(lines, inode, 5) for inode in (9, 7, 8, 6))
 
 
 def test_watch_limits() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shipper.elastic.capabilities import FULL, Capabilities, adapt, capabilities
+from shipper.elastic.capabilities import FULL, SERVERLESS, Capabilities, adapt, capabilities, variants
 
 FULL_MODULES = ("mapper-extras", "constant-keyword", "wildcard", "data-streams")
 
@@ -94,3 +94,29 @@ def test_older_nodes_store_logs_as_any_index(version: str, mode: str | None) -> 
     adapted = adapt({"template": {"settings": settings}}, capabilities(nodes((version, FULL_MODULES))))
     left = adapted["template"]["settings"]["index"]
     assert (mode, {"field": ["service.name"]}) == (left.get("mode"), left["sort"])
+
+
+SETTINGS = {"mode": "logsdb", "auto_expand_replicas": "0-1", "number_of_shards": 1, "sort": {"field": ["@timestamp"]}}
+
+
+def test_a_project_chooses_shards_and_replicas() -> None:
+    """Elastic Cloud Serverless gets the settings that it takes."""
+    body = {"priority": 250, "template": {"settings": {"index": SETTINGS}, "mappings": {"dynamic": False}}}
+    adapted = adapt(body, SERVERLESS)
+    assert {"mode": "logsdb", "sort": {"field": ["@timestamp"]}} == adapted["template"]["settings"]["index"]
+    assert (250, {"dynamic": False}) == (adapted["priority"], adapted["template"]["mappings"])
+    assert SETTINGS == body["template"]["settings"]["index"]  # type: ignore[index] # known
+
+
+def test_a_cluster_that_tells_nothing_is_tried() -> None:
+    """Without the failure store, without the settings, without both; one that tells its capabilities is not."""
+    options = {"failure_store": {"enabled": True}}
+    body = {"template": {"settings": {"index": SETTINGS}, "data_stream_options": options}}
+    tried = [
+        ("data_stream_options" in one["template"], "number_of_shards" in one["template"]["settings"]["index"])
+        for one in variants(body, FULL)
+    ]
+    assert [(True, True), (False, True), (True, False), (False, False)] == tried
+    assert [body] == variants(body, Capabilities(failure_store=True))
+    plain: dict[str, Any] = {"template": {"mappings": {}}}
+    assert [plain] == variants(plain, FULL)

@@ -283,3 +283,15 @@ def test_cloud_ids_lead_to_a_host() -> None:
     client = connect(CLOUD)
     assert ["https://abc.es.io:443"] == [node.base_url for node in client.transport.node_pool.all()]
     client.close()
+
+
+def test_what_comes_through_a_tunnel_is_not_the_proxys() -> None:
+    """A page behind a tunnel is from something at its other end; without one it is the proxy's."""
+    proxy, failed = "http://u:hunter2@proxy.lab:3128", refusal(502, "<html>no</html>", {})
+    tunnelled = Elasticsearch(hosts=["https://es.lab:9200"], proxy=proxy)
+    assert f"https://es.lab:9200 answered 502: no {OTHER}" == explain(failed, tunnelled)
+    forwarded = explain(failed, Elasticsearch(hosts=["http://es.lab:9200"], proxy=proxy))
+    said = (
+        "http://es.lab:9200 can't be reached: the proxy http://proxy.lab:3128 answers, but can't reach the host (502)"
+    )
+    assert forwarded.startswith(said)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import socket
+import ssl
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ import pytest
 from shipper.config import Config, ConfigError, Kibana
 from shipper.kibana.client import PAUSE_SECONDS, STARTING_SECONDS, KibanaClient
 from shipper.kibana.responses import KibanaError
+from tests.certificates import Certificates
+from tests.conformance.fake import Fake
+from tests.conformance.proxy import Proxy
 from tests.unit.kibana.conftest import Clients
 from tests.unit.kibana_stand_in import KibanaStandIn, page, problem, running
 
@@ -164,3 +168,39 @@ def test_the_space_is_a_spaces_id() -> None:
     """It consists of lower-case letters, digits, hyphens and underscores."""
     with pytest.raises(ValueError, match="space"):
         Kibana(space="My Lab")
+
+
+def test_kibana_has_a_login_and_a_proxy_of_its_own(client: Clients, kibana: KibanaStandIn) -> None:
+    """Its login goes before that in its address; its proxy before the cluster's, which ``direct`` switches off."""
+    proxy, other = Proxy(), Proxy()
+    login = {"username": "elastic", "password": "hunter2"}
+    url = kibana.url.replace("//", "//somebody:else@")
+    for used, section in ((proxy, {}), (other, {"proxy": other.url}), (None, {"proxy": "direct"})):
+        before = len(proxy.journal) + len(other.journal)
+        client(url, cluster={"proxy": proxy.url, "api_key": "e"}, **login, **section).ask("GET", "/api/status")
+        assert BASIC == kibana.requests[-1].headers["authorization"]
+        assert before + (used is not None) == len(proxy.journal) + len(other.journal)
+        assert used is None or used.journal[-1] == f"GET {kibana.url}/api/status"
+    proxy.down()
+    with pytest.raises(KibanaError, match=f"can't be reached: the proxy {proxy.url} is not available: connection"):
+        client(url, cluster={"proxy": proxy.url}).ask("GET", "/api/status")
+    other.down()
+
+
+def test_kibana_has_certificates_of_its_own(client: Clients, certificates: Certificates) -> None:
+    """``ca_certs`` and ``verify_certs`` under ``kibana`` go before those under ``elasticsearch``."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(*certificates.server)
+    server = Fake(tls=tls)
+    right, wrong = str(certificates.authority.certificate), str(certificates.other.certificate)
+    for cluster, section in (
+        ({"ca_certs": right}, {}), ({"ca_certs": wrong}, {"ca_certs": right}), ({}, {"verify_certs": False}),
+        ({"verify_certs": False}, {}),
+    ):  # fmt: skip
+        assert 405 == client(server.url, cluster=cluster, **section).ask("GET", "/").status
+    for cluster, section in (
+        ({"ca_certs": right}, {"ca_certs": wrong}), ({"verify_certs": False}, {"verify_certs": True}),
+    ):  # fmt: skip
+        with pytest.raises(KibanaError, match="TLS failed: its certificate was signed by another authority"):
+            client(server.url, cluster=cluster, **section).ask("GET", "/")
+    server.down()

@@ -63,6 +63,7 @@ def test_watchdog_is_fed_at_half_of_its_interval() -> None:
     assert {"WATCHDOG": 1} in desk.turn(1.0)
     desk.hung = "threads that send have ended: bulk-0"
     assert {"WATCHDOG": 1} not in desk.turn(60.0)
+    assert desk.now < desk.one.due, "the loop does not turn in vain"
     assert desk.hung == desk.one.trouble()
 
 
