@@ -23,13 +23,14 @@ MAX_PATHS = 1000
 
 def first_start(config: Config, files: Iterable[Found]) -> str | None:
     """What the sidecar would do with these files; None where it has run before, or there are none."""
-    from shipper.tail.first_start import chosen, planned, sentence
+    from shipper.tail.first_start import FirstStart, chosen, sentence
     from shipper.tail.report import is_fresh
 
     if not is_fresh(config.shipper.state_dir):
         return None
     start = chosen(config.shipper.start, once=False)
-    text = sentence(planned(list(files), start, time.time_ns()), start)
+    there = list(files)
+    text = sentence(there, FirstStart(start, time.time_ns()).old(there), start)
     return f"the first start {text}" if text else None
 
 

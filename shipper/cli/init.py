@@ -105,6 +105,8 @@ def _shipper(found: Surroundings) -> Iterator[str]:
         yield "  watch: poll"
     yield "  # Positions in the logs, and dead letters. Keep it on a disk that stays; back-ups are not needed."
     yield f"  state_dir: {json.dumps(str(found.state_dir))}"
+    yield "  # Which of the existing logs the first start ships: beginning, end, or those of the last days (7d)."
+    yield "  start: auto"
     yield "  # Metrics and health over HTTP:"
     yield "  # telemetry: {listen: 127.0.0.1:9479}"
     yield "  # Replace ids of people before they leave this machine (docs/privacy.md):"

@@ -21,13 +21,11 @@ from shipper.elastic.steps import Remark, Step
 from shipper.elastic.streams import Stream, flat_settings, simulated, stream, stream_names
 from shipper.elastic.templates import capabilities_of
 
-# Settings that an existing index takes.
-_DYNAMIC = (
-    "index.auto_expand_replicas",
-    "index.refresh_interval",
-    "index.lifecycle.name",
-    "index.lifecycle.prefer_ilm",
-)
+# Settings that only a new index takes; others are tried.
+_STATIC = (
+    "index.mode", "index.sort.", "index.codec", "index.number_of_shards", "index.mapping.ignore_malformed",
+    "index.mapping.source.",
+)  # fmt: skip
 # Where an index is allocated is decided by the cluster, or by ILM, as time passes.
 _NOT_COMPARED = ("index.routing.", "index.number_of_replicas")
 # Parameters of a field that can be changed, and one that the first document sets.
@@ -88,7 +86,9 @@ def of_templates(one: Stream, template: Mapping[str, Any], now_ms: float) -> lis
         )
     if settings:
         write = one.indices[-1].name
-        steps.append(Step(one.name, f"settings {_some(sorted(settings))}", "PUT", f"/{write}/_settings", settings))
+        what = f"settings {_some(sorted(settings))}"
+        refused = _rollover(one.name, f"{_some(sorted(settings))} can't be changed in an existing index")
+        steps.append(Step(one.name, what, "PUT", f"/{write}/_settings", settings, otherwise=refused))
     return steps + list(_options(one, template, now_ms))
 
 
@@ -164,8 +164,8 @@ def differing_settings(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> t
         if not name.startswith(_NOT_COMPARED) and _plain(value) != _plain(found.get(name))
     }
     return (
-        {name: value for name, value in differing.items() if name in _DYNAMIC},
-        [name for name in differing if name not in _DYNAMIC],
+        {name: value for name, value in differing.items() if not name.startswith(_STATIC)},
+        [name for name in differing if name.startswith(_STATIC)],
     )
 
 

@@ -94,6 +94,7 @@ class Scans:
             if not self._store.clean:
                 self._tail.suspect_sent()
             self._first_scan(self._tail.progress()[1] > 0)
+            self._saver.save_first_start()
         if blocked:
             self._tail.open_unread()
         self._saver.keep_directory()

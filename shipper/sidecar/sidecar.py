@@ -31,7 +31,7 @@ from shipper.sidecar.shipping import Shipping
 from shipper.sidecar.state_saver import StateSaver
 from shipper.sidecar.supervision import Supervision
 from shipper.tail.clock import Clock
-from shipper.tail.first_start import BEGINNING, FirstStart, chosen, sentence
+from shipper.tail.first_start import BEGINNING, FirstStart, chosen
 from shipper.tail.found_files import Found
 from shipper.tail.framing import Framing
 from shipper.tail.report import counters_of
@@ -91,12 +91,8 @@ class Sidecar:
             joins=store.fact("seams") or "",
             conceal=self._redactor.conceal,
             looked_at=store.looked_at,
+            first_start=self._first_start(store, start, shipped_before),
             link_targets=link_targets(config),
-            first_start=(
-                FirstStart(start, self._clock.wall_ns(), shipped_before)
-                if store.fresh and start != BEGINNING
-                else None
-            ),
         )
         if settings.start == BEGINNING and (passed_over := self._tail.ship_passed_over()):
             log.info("shipping %d bytes that the first start passed over (shipper.start: beginning)", passed_over)
@@ -110,14 +106,7 @@ class Sidecar:
             clock=self._clock.monotonic,
         )
         self._saver = StateSaver(store, self._tail, runs, counters, self._clock)
-
-        def first_scan(logs: bool) -> None:
-            if store.fresh and (text := sentence(found := self._tail.inventory(), start)):
-                level = logging.WARNING if found.passed_logs else logging.INFO
-                log.log(level, "first start with %s: %s", settings.state_dir, text)
-            scanned(logs)
-
-        self._scans = Scans(self._tail, store, self._saver, first_scan, self._clock.monotonic)
+        self._scans = Scans(self._tail, store, self._saver, scanned, self._clock.monotonic)
         self._supervision = Supervision(
             notifier or Notifier({}, 0), sender, self._tail, self._redactor.text, self._clock.monotonic
         )
@@ -149,6 +138,19 @@ class Sidecar:
         self._trimmed_at = 0
         self._reload: Callable[[], Reload | None] | None = None
         counters.resume(counters_of({"counters": store.fact("counters") or "{}"}), store.fact("totals") or "{}")
+
+    def _first_start(
+        self, store: CursorStore, start: str, shipped: Callable[[list[Found]], bool]
+    ) -> FirstStart | None:
+        """What is passed over: at a first start, and while an earlier one is not finished."""
+
+        def say(text: str, passes_over: bool) -> None:
+            level = logging.WARNING if passes_over else logging.INFO
+            log.log(level, "first start with %s: %s", self._settings.state_dir, text)
+
+        if (left := store.fact("first_start")) and self._settings.start != BEGINNING:
+            return FirstStart.from_text(left)
+        return FirstStart(start, self._clock.wall_ns(), shipped, say) if store.fresh else None
 
     def directories(self) -> list[str]:
         """The directories to watch."""

@@ -47,6 +47,7 @@ class StateSaver:
                 totals=moment.text(),
                 seams=self.tail.joins(),
                 acknowledged_at=self._acknowledged_at,
+                first_start=self.tail.first_start(),
             )
         except StateError as error:
             if self._save_failures.allows(str(error), ONCE):
@@ -67,6 +68,12 @@ class StateSaver:
             with suppress(StateError):
                 self.store.set_fact("totals", moment.text())
         self.counters.publish(moment)
+
+    def save_first_start(self) -> None:
+        """Write what is left of the first start, where there are no cursors to write with it."""
+        if (text := self.tail.first_start()) and not self.tail.dirty:
+            with suppress(StateError):  # a full disk: then the next start is the first
+                self.store.set_fact("first_start", text)
 
     def keep_directory(self) -> None:
         """Create the state directory again if it was deleted."""

@@ -6,12 +6,10 @@ Only files that this scan found are concerned: what appears later is read from i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from shipper.tail.file_content import FileView
 from shipper.tail.found_files import Found
-from shipper.tail.generation import Generation
 from shipper.tail.utf16 import encoding_of
 from shipper.tail.waiting_since import ENDLESS
 
@@ -19,7 +17,11 @@ AUTO, BEGINNING, END = "auto", "beginning", "end"
 # What ``auto`` stands for in a sidecar; with --once it is the beginning, since that ships everything there is.
 USUAL = "7d"
 _SECONDS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+# Where the first scan found no logs, those that appear later are old if they had not changed for so long before it.
+QUIET_NS = 600 * 10**9
 _PIECE = 64 * 1024
+# So much is unpacked in one scan, bytes, and the rest of the last file: about a second's work.
+MAX_UNPACKED = 2**28
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -31,35 +33,91 @@ def chosen(start: str, *, once: bool) -> str:
 class FirstStart:
     """Decides for each file of the first scan from where on it is read.
 
+    The first scan is the first one that finds logs: a directory may be mounted late.  Then only files that had not
+    changed for a while when the sidecar was started count as old, so that nothing new is passed over.
+
+    A compressed file has to be unpacked to its end, so that it is recognised later.  Where there are many, this takes
+    several scans, and goes on after a restart.
+
     Args:
         start: ``beginning``, ``end`` or an age such as ``7d``.
-        now_ns: when the scan began, nanoseconds since the epoch.
+        now_ns: when the first start's scan began, nanoseconds since the epoch.
         shipped: whether some of these files were shipped before: then the state was lost, and nothing is passed over.
+        say: called with what is done, and whether something is passed over.
+        before_ns: only files that changed before this are old; None: all that the first scan finds.
     """
 
-    def __init__(self, start: str, now_ns: int, shipped: Callable[[list[Found]], bool] = lambda _: False) -> None:
-        self.start = start
+    def __init__(
+        self,
+        start: str,
+        now_ns: int,
+        shipped: Callable[[list[Found]], bool] = lambda _: False,
+        say: Callable[[str, bool], None] = lambda *_: None,
+        *,
+        before_ns: int | None = None,
+    ) -> None:
+        self._start = start
+        self._now_ns = now_ns
         self._shipped = shipped
+        self._say = say
+        self._before_ns = before_ns
         age = 0 if start in (BEGINNING, END) else int(start[:-1]) * _SECONDS[start[-1]]
         self._since_ns = now_ns - age * 10**9 if age else 0
-        self._sizes: dict[tuple[int, int], int] = {}
+        self._found = False
+        self._left: dict[tuple[int, int], Found] = {}
+        self._deferred = self._unpacked = 0
 
-    def concerns(self, file: Found) -> bool:
-        """Whether some of a file is passed over, as far as its time of change tells."""
-        return self.start == END or file.mtime_ns < self._since_ns
+    @classmethod
+    def from_text(cls, text: str) -> FirstStart:
+        """What an earlier run left of it, as ``text`` gave it."""
+        start, at = text.split()
+        return cls(start, int(at), before_ns=int(at))
 
-    def meet(self, files: Iterable[Found]) -> None:
+    @property
+    def text(self) -> str:
+        """What is left of it after the last scan, for the store; empty for nothing."""
+        if self._found and not self._deferred:
+            return ""
+        return f"{self._start} {self._now_ns if self._before_ns is None else self._before_ns}"
+
+    def begin_scan(self, files: list[Found]) -> None:
         """Note the files of the first scan; some are judged after later ones, when their first lines are complete."""
-        concerned = [file for file in files if file.size and self.concerns(file)]
-        if concerned and not self._shipped(concerned):
-            self._sizes = {file.key: file.size for file in concerned}
+        self._deferred = self._unpacked = 0
+        if self._found:
+            return
+        self._found = any(file.size for file in files)
+        old = self.old(files)
+        if old and self._shipped(old):
+            old = []
+        self._left = {file.key: file for file in old}
+        if text := sentence(files, old, self._start):
+            self._say(text, bool(old))
+        if not self._found and self._before_ns is None:
+            self._before_ns = self._now_ns - QUIET_NS
 
-    def passed_over(self, file: Found, view: FileView) -> int:
-        """How much of a file's content is passed over: bytes, 0 for nothing."""
-        size = self._sizes.pop(file.key, 0)
-        if not size or file.compressed:
-            return view.size(ENDLESS) if size else 0
-        return _last_line_end(view, size) if self.start == END else size
+    def old(self, files: Iterable[Found]) -> list[Found]:
+        """The files of which something is passed over, as far as sizes and times of change tell."""
+        return [file for file in files if self._is_old(file)]
+
+    def _is_old(self, file: Found) -> bool:
+        if not file.size or (self._before_ns is not None and file.mtime_ns >= self._before_ns):
+            return False
+        return self._start == END or file.mtime_ns < self._since_ns
+
+    def passed_over(self, file: Found, view: FileView) -> int | None:
+        """How much of a file's content is passed over: bytes, 0 for nothing; None: decided in the next scan."""
+        before = self._left.get(file.key)
+        if before is None or (before.size, before.mtime_ns) != (file.size, file.mtime_ns):
+            return 0  # new, or rewritten since
+        if file.compressed and self._unpacked >= MAX_UNPACKED:
+            self._deferred += 1
+            return None
+        del self._left[file.key]
+        if file.compressed:
+            size = view.size(ENDLESS)
+            self._unpacked += size
+            return size
+        return _last_line_end(view, file.size) if self._start == END else file.size
 
 
 def _last_line_end(view: FileView, size: int) -> int:
@@ -79,77 +137,34 @@ def _last_line_end(view: FileView, size: int) -> int:
     return 0
 
 
-@dataclass(frozen=True)
-class Inventory:
-    """What a first start found.
+def sentence(files: Iterable[Found], old: list[Found], start: str) -> str | None:
+    """What a first start does with these files, for people; None where there is nothing to say.
 
-    Attributes:
-        logs: how many files are shipped.
-        bytes: how many bytes of them, compressed where the file is.
-        passed_logs: how many files are passed over, wholly or in part.
-        passed_bytes: how many bytes of them, unpacked where the file is compressed.
-        oldest: when the longest unchanged of the files that are shipped changed, seconds since the epoch; 0 for none.
+    Args:
+        files: all of them.
+        old: those of which something is passed over.
+        start: the value that counts.
     """
-
-    logs: int = 0
-    bytes: int = 0
-    passed_logs: int = 0
-    passed_bytes: int = 0
-    oldest: float = 0.0
-
-
-def inventory(generations: Iterable[Generation]) -> Inventory:
-    """Sum up what the first scan found."""
-    there = [(one.found, one.cursor) for one in generations if one.found is not None]
-    ahead = [
-        (file, file.size - (0 if file.compressed else cursor.offset))
-        for file, cursor in there
-        if (not cursor.offset if file.compressed else file.size > cursor.offset)
-    ]
-    passed = [cursor.passed_over for _, cursor in there if cursor.passed_over]
-    return Inventory(
-        len(ahead),
-        sum(size for _, size in ahead),
-        len(passed),
-        sum(passed),
-        min((file.mtime_ns / 1e9 for file, _ in ahead), default=0.0),
-    )
-
-
-def planned(files: Iterable[Found], start: str, now_ns: int) -> Inventory:
-    """What a first start would find now, as far as sizes and times of the files tell."""
-    first = FirstStart(start, now_ns)
-    passed = [file for file in files if file.size and first.concerns(file)]
-    ahead = [file for file in files if file.size and not first.concerns(file)]
-    return Inventory(
-        len(ahead),
-        sum(file.size for file in ahead),
-        len(passed),
-        sum(file.size for file in passed),
-        min((file.mtime_ns / 1e9 for file in ahead), default=0.0),
-    )
-
-
-def sentence(found: Inventory, start: str) -> str | None:
-    """What a first start does, for the log; None where there is nothing to say."""
+    keys = {file.key for file in old}
+    ahead = [file for file in files if file.size and file.key not in keys]
     parts = []
-    if found.passed_logs:
+    if old:
         which = "that existed already" if start == END else f"that did not change in the last {start}"
         parts.append(
-            f"passes over {_size(found.passed_bytes)} of {_logs(found.passed_logs)} {which} "
-            f"(shipper.start: {start}); to ship these too, set shipper.start: beginning and start again"
+            f"passes over {_amount(old)} {which} (shipper.start: {start}); "
+            "to ship these too, set shipper.start: beginning and start again"
         )
-    if found.logs:
-        day = datetime.fromtimestamp(found.oldest, UTC).date()
-        limit = "" if start == END or found.passed_logs else "; shipper.start can limit this at a first start"
-        parts.append(f"ships {_size(found.bytes)} of {_logs(found.logs)}, the oldest last changed on {day}{limit}")
+    if ahead:
+        day = datetime.fromtimestamp(min(file.mtime_ns for file in ahead) / 1e9, UTC).date()
+        limit = "" if old else "; shipper.start can limit this at a first start"
+        parts.append(f"ships {_amount(ahead)}, the oldest last changed on {day}{limit}")
     return "; ".join(parts) or None
+
+
+def _amount(files: list[Found]) -> str:
+    return f"{_size(sum(file.size for file in files))} of {len(files)} log{'' if len(files) == 1 else 's'}"
 
 
 def _size(count: int) -> str:
     power = min(max(0, count.bit_length() - 1) // 10, len(_UNITS) - 1)
     return f"{count / 1024**power:.{1 if power else 0}f} {_UNITS[power]}"
-
-
-def _logs(count: int) -> str:
-    return f"{count} log{'' if count == 1 else 's'}"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from shipper.tail.block import Block
 from shipper.tail.clock import Clock
-from shipper.tail.first_start import FirstStart, Inventory, inventory
+from shipper.tail.first_start import FirstStart
 from shipper.tail.found_files import Source
 from shipper.tail.framing import Framing
 from shipper.tail.generation import Generation
@@ -112,6 +112,7 @@ class Tail:
             joins=joins,
         )
         self._handles = Handles(limit())
+        self._first_start = first_start
         self._progress = Progress()
         self._read_errors = ReadErrors(warn)
         self._patience = 0.0
@@ -178,9 +179,9 @@ class Tail:
             if generation.found is not None:
                 generation.maybe_sent = _MAX_BYTES if generation.found.compressed else generation.found.size
 
-    def inventory(self) -> Inventory:
-        """What there is to ship, and what the first start passed over."""
-        return inventory(self._generations)
+    def first_start(self) -> str:
+        """What is left of the first start, as text for the store: written together with the cursors."""
+        return self._first_start.text if self._first_start is not None else ""
 
     def ship_passed_over(self) -> int:
         """Read from their beginning what the first start passed over, before the first scan; gives the bytes."""

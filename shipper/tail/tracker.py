@@ -147,8 +147,8 @@ class Generations:
             return
         self._scan = _Scan(self._scan.number + 1, files)
         self.access.renamed_meanwhile, self.access.refused, self.access.empty = False, {}, {}
-        if self._scan.number == 1 and self._first_start is not None:
-            self._first_start.meet(files)
+        if self._first_start is not None:
+            self._first_start.begin_scan(files)
         present = {file.key for file in files}
         for key in self._table.by_key.keys() - present:
             self._detach(key)
@@ -346,6 +346,9 @@ class Generations:
             if not self._nameless.for_long(file, now, patience):
                 return
             first = head
+        length = self._first_start.passed_over(file, view) if self._first_start is not None else 0
+        if length is None:
+            return
         self._nameless.pop(file.key, None)
         identity, ordinal = self._table.named(self._host, file.logical, first)
         cursor = Cursor(
@@ -358,7 +361,7 @@ class Generations:
         )
         generation = Generation(cursor, keep=self._keep, open_view=self._open_view)
         generation.met = Met(self._scan.number, rotated=file.rotated or file.compressed)
-        if self._first_start is not None and (length := self._first_start.passed_over(file, view)):
+        if length:
             generation.pass_over(view, length)
         self._remember(generation)
         self._attach(generation, file, view)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -254,11 +253,11 @@ def test_exactly_once_while_streams_are_upgraded(es: Elasticsearch, lab: Harness
         nonlocal written
         while not stop.is_set():
             with log.open("a") as file:
-                for _ in range(40):
+                for _ in range(20):
                     line = {"event": f"n{written}", "level": "info", "timestamp": "2026-11-27T10:00:00.000001Z"}
                     file.write(json.dumps(line) + "\n")
                     written += 1
-            time.sleep(0.02)
+            stop.wait(0.1)
 
     writer = threading.Thread(target=write)
     process = lab.start(command=lab.command("--no-setup"))

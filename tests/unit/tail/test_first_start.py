@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from shipper.tail import report
+from shipper.tail import first_start, report
 from shipper.tail.file_content import FileView
 from shipper.tail.first_start import FirstStart
 from shipper.tail.found_files import Found, Source
@@ -204,13 +204,22 @@ def test_a_log_that_begins_like_one_that_was_passed_over(old: Old) -> None:
     assert between(0, 40) + between(500, 503) == old.numbers()
 
 
-def test_an_empty_directory_at_the_first_start(old: Old) -> None:
-    """Where the first start finds no logs, old files that are put there later are shipped."""
-    old.begin("end")
+@pytest.mark.parametrize("start", ["end", "7d"])
+@pytest.mark.parametrize("restart", [True, False])
+def test_a_directory_that_is_mounted_late(old: Old, start: str, restart: bool) -> None:
+    """Where the first scans find no logs, what is old when they turn up is passed over, and nothing that is new."""
+    old.begin(start)
     assert not old.numbers()
+    if restart:
+        old.restart()
+        old.ship()
+    old.write("neuroflow.log.1", app(0, 9), days=900)
+    old.write("celery/worker.log", celery(100, 9))
+    assert between(100, 109) == old.numbers()
+    old.write("neuroflow.log.2", app(200, 9), days=900)  # later still, it is no old directory
+    assert between(100, 109) + between(200, 209) == old.numbers()
     old.restart()
-    old.write("neuroflow.log", app(0, 9), days=900)
-    assert between(0, 9) == old.numbers()
+    assert between(100, 109) + between(200, 209) == old.numbers()
 
 
 @pytest.mark.parametrize(
@@ -308,6 +317,43 @@ def test_logs_that_were_shipped_before(tmp_path: Path, shipped: bool) -> None:
     path = tmp_path / "a.log"
     path.write_text("one\ntwo\n")
     first = FirstStart("7d", int(NOW * 1e9), lambda concerned: concerned == files and shipped)
-    first.meet([*files, files[0]._replace(inode=3, mtime_ns=int(NOW * 1e9))])
+    first.begin_scan([*files, files[0]._replace(inode=3, mtime_ns=int(NOW * 1e9))])
     with closing(FileView(str(path), compressed=False)) as view:
         assert (0 if shipped else 30) == first.passed_over(files[0], view)
+
+
+@pytest.mark.parametrize("start", ["end", "7d"])
+@pytest.mark.parametrize("restart", ["no", "stop", "kill"])
+def test_many_compressed_files(old: Old, start: str, restart: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are passed over one scan after the other, while live logs are shipped, and also after a restart."""
+    monkeypatch.setattr(first_start, "MAX_UNPACKED", 1)
+    for number in range(1, 9):
+        old.write(f"neuroflow.log.{number}.gz", gzip.compress(app(number * 100, 50).encode()), days=9)
+    old.begin(start)
+    old.sidecar.turn(lambda _: False)
+    if restart == "stop":
+        old.restart()
+    elif restart == "kill":
+        old.kill()
+    old.write("neuroflow.log", app(0, 5))
+    old.now += 0.3
+    old.sidecar.turn(lambda _: False)
+    assert old.store.fact("first_start")
+    old.write("neuroflow.log.9.gz", gzip.compress(app(5, 5).encode()))
+    for _ in range(9):
+        old.ship()
+    assert not old.store.fact("first_start")
+    old.restart()
+    assert between(0, 10) == old.numbers()
+
+
+@pytest.mark.parametrize("start", ["end", "7d"])
+def test_a_copy_that_is_written_anew(old: Old, start: str) -> None:
+    """A file that was only a copy of an old log at the first start is shipped whole when it is another log."""
+    old.write("celery/worker.log", celery(0, 30), days=9)
+    copy = old.write("celery/worker_old.log", celery(0, 30), days=9)
+    old.begin(start)
+    assert not old.numbers()
+    with copy.open("w") as file:
+        file.write(celery(500, 40))
+    assert between(500, 540) == old.numbers()
