@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
+from shipper.regular_files import open_regular
 from shipper.secret_files import check_private
 
 PORTS: Mapping[str, int] = {"http": 80, "https": 443}
@@ -223,7 +224,7 @@ def check_client_certificate(certificate: str, key: str | None) -> None:
 def _check_pem(path: Path, mark: bytes, what: str, advice: str = "") -> None:
     """Check that a file holds a part of PEM, and if it is a key, that no other user may read it."""
     try:
-        with path.open("rb") as file:
+        with os.fdopen(open_regular(path), "rb") as file:
             data = file.read(_MAX_PEM)
             if b"PRIVATE KEY-----" in data:
                 check_private(path, os.fstat(file.fileno()))

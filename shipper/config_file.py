@@ -23,7 +23,7 @@ _REFERENCE = re.compile(rf"\$\{{file:((?:[^${{}}]|{_VARIABLE.pattern})*)\}}|{_VA
 # Aliases can expand a short file to any size: more values are a mistake or an attack.
 _MAX_VALUES = 100_000
 # So long a file is not a configuration: the parser would take minutes.
-_MAX_BYTES = 4 * 2**20
+MAX_BYTES = 4 * 2**20
 # Seconds to wait for a file that is being written: between two reads, and in all.
 _PAUSE, _PATIENCE = 0.1, 2.0
 
@@ -39,7 +39,7 @@ def read(path: Path) -> dict[str, Any]:
         ConfigError: it is missing, unreadable, empty, or not YAML.
     """
     try:
-        text = read_regular(path, _MAX_BYTES).decode()
+        text = read_regular(path, MAX_BYTES).decode()
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; name the application's neuroflow.yaml") from None
     except UnicodeDecodeError as error:
@@ -79,7 +79,7 @@ def wait_until_saved(
             if wall() - path.stat().st_mtime > 1 and path.stat().st_size:
                 return
         try:
-            now = read_regular(path, _MAX_BYTES)
+            now = read_regular(path, MAX_BYTES)
         except (OSError, ValueError):
             now = b""
         if now and now == before:

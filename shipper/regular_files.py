@@ -19,14 +19,23 @@ def read_regular(path: Path, most: int) -> bytes:
     Raises:
         OSError: it can't be read, is no regular file, or is longer than ``most`` bytes.
     """
-    mode = path.stat().st_mode
-    if not stat.S_ISREG(mode):
-        raise _other_kind(path, mode)
-    with os.fdopen(_checked(os.open(path, _FILE), path), "rb") as file:
+    with os.fdopen(open_regular(path), "rb") as file:
         data = file.read(most + 1)
     if len(data) > most:
         raise OSError(errno.EFBIG, f"is longer than {most} bytes", path)
     return data
+
+
+def open_regular(path: Path) -> int:
+    """Open a regular file, links followed; gives its descriptor.
+
+    Raises:
+        OSError: it can't be opened, or is no regular file.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        raise _other_kind(path, mode)
+    return _checked(os.open(path, _FILE), path)
 
 
 def open_canonical(path: str) -> int:

@@ -273,10 +273,12 @@ def init(context: click.Context, to_file: bool) -> None:
     import shlex
 
     from shipper.cli.discovery import may_be_written
+    from shipper.config_file import MAX_BYTES
+    from shipper.regular_files import read_regular
 
     path = _place(context.obj["config"])
     try:
-        old: bytes | None = path.read_bytes()
+        old: bytes | None = read_regular(path, MAX_BYTES)
     except FileNotFoundError:
         old = None
     sections = {} if old is None else _sections(path)

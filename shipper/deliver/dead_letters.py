@@ -23,6 +23,7 @@ import orjson
 from shipper.credentials import credential_mask
 from shipper.elastic.outcomes import Outcome, Verdict
 from shipper.redact.redactor import Redactor
+from shipper.tail.state.file_modes import open_private
 
 FILE_NAME = "dead-letters.ndjson"
 CHUNK_BYTES = 2**20
@@ -166,7 +167,7 @@ class DeadLetters:
 def _locked(path: Path) -> Iterator[int]:
     """Open, create if missing, and lock a file; again if it was renamed or deleted while waiting for the lock."""
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = open_private(path, os.O_APPEND)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if _names(path, descriptor):

@@ -13,7 +13,9 @@ from shipper.tail.framing import MAX_RECORD_LINES
 
 # Blank lines are searched for where lines are shorter than this on average, bytes.
 _SHORT = 8
-_SPACE = re.compile(rb"[ \t\r\x0b\x0c\n]+")
+SPACES = b" \t\r\x0b\x0c\n"
+"""What blank lines consist of."""
+_SPACE = re.compile(b"[%s]+" % SPACES)
 
 
 def surplus(data: bytes, begin: int, blank: int) -> tuple[list[tuple[int, int]], int]:

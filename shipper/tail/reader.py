@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from shipper.tail.blank_lines import SPACES
 from shipper.tail.block import Block, Origin
 from shipper.tail.file_content import FileView
 from shipper.tail.fingerprint import hash_of
@@ -21,6 +22,8 @@ from shipper.tail.utf16 import WideSplitter, encoding_of
 
 # A block's documents should fit the processor's cache: 64 KiB does 145 thousand lines a second where 512 does 96.
 CHUNK_BYTES = 64 * 1024
+# So many lines of it at most: a document takes kilobytes, however short its line is.
+MAX_LINES = 4096
 # Where nothing but NULs or blank lines come, more at once is still quick.
 SKIP_BYTES = 16 * CHUNK_BYTES
 
@@ -173,6 +176,8 @@ class Reader:
         if view.compressed and not (data := self._sound(data)):
             return None
         self.grew_at = now
+        if data.count(b"\n") > MAX_LINES:
+            data = self._few_lines(data)
         self._position.advance(data)
         lines, offsets, cut = self._splitter.feed(data)
         self._note_updates(now, anew=bool(lines))
@@ -206,6 +211,12 @@ class Reader:
         if self.origin.spoiled != proof.spoiled:
             self.origin = replace(self.origin, spoiled=proof.spoiled)
         return data[: max(0, proof.upto - self.position)]
+
+    def _few_lines(self, data: bytes) -> bytes:
+        """The first lines of many; blank ones, while these are skipped, cost nothing."""
+        if self._splitter.skipping and (blank := len(data) - len(data.lstrip(SPACES))):
+            return data[:blank]
+        return data[: len(data) - len(data.split(b"\n", MAX_LINES)[-1])]
 
     def _skip_sparse_region(self, view: FileView) -> None:
         """Behind NULs, go to where the sparse region ends without reading it: it may be gigabytes long."""

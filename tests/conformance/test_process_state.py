@@ -47,9 +47,7 @@ class TestUnusable:
         lone_harness.state.write_text("no directory")
         result = lone_harness.once()
         assert 2 == result.returncode
-        assert (
-            f"neuroflow-ship: {lone_harness.state}: the state directory can't be used: File exists" in result.stderr
-        )
+        assert f"{lone_harness.state}: the state directory can't be used: Not a directory" in result.stderr
         assert "set shipper.state_dir" in result.stderr
         assert "Traceback" not in result.stderr
 
@@ -183,7 +181,7 @@ class TestFullAtTheStart:
 
 @pytest.mark.parametrize("umask", [0, 0o022])
 def test_state_is_nobody_else_s(faked: FakedHarness, umask: int) -> None:
-    """In a readable state directory the files with lines and paths are private."""
+    """A state directory that was readable is the sidecar's alone, and so are its files."""
     faked.state.mkdir()
     faked.state.chmod(0o755)
     faked.fake.decide = lambda *_: 400
@@ -197,6 +195,7 @@ def test_state_is_nobody_else_s(faked: FakedHarness, umask: int) -> None:
     sidecar.send(15)
     assert 0 == sidecar.wait()
     assert {0o600} == {path.stat().st_mode & 0o777 for path in faked.state.iterdir()}
+    assert 0o700 == faked.state.stat().st_mode & 0o777
 
 
 class TestFullUnderWay:

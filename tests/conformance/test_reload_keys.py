@@ -339,14 +339,18 @@ class Walk:
         self.comes(message)
 
     def _shipper_follow_links_to(self) -> None:
-        outside, link = self.harness.folder / "outside", self.harness.logs / "worker.log"
-        message = self.write(outside / "worker.log")
-        link.symlink_to(outside / "worker.log")
+        target = self.harness.folder / "outside.log"
+        (self.harness.logs / "worker.log").symlink_to(target)
+        message = self.write(target)
+        assert self.sidecar.says(f"is a link to {target}, outside of {self.harness.logs}: it is not followed")
+        self.change(shipper={"follow_links_to": [str(target)]})
+        self.comes(message)
+        self.change()
+        message = self.write(target)
         for _ in range(3):
             self.arrives(path=self.harness.logs / "workflow.log")
         assert message not in {one["message"] for one in self.documents()}
-        self.change(shipper={"follow_links_to": [str(outside)]})
-        self.comes(message)
+        (self.harness.logs / "worker.log").unlink()
 
     def _shipper_shutdown_timeout(self) -> None:
         """The last one."""

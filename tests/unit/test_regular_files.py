@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from shipper.addresses import certificates_at, check_client_certificate
 from shipper.regular_files import open_canonical, read_regular
 
 
@@ -77,3 +78,12 @@ def test_a_link_to_a_configuration_is_followed(tmp_path: Path) -> None:
     (tmp_path / "real").write_bytes(b"x" * 10)
     (tmp_path / "link").symlink_to("real")
     assert b"x" * 10 == read_regular(tmp_path / "link", 10)
+
+
+def test_certificates_are_no_pipes(tmp_path: Path) -> None:
+    """A pipe in the place of a certificate is refused without waiting for a writer."""
+    pipe = tmp_path / "pipe.pem"
+    os.mkfifo(pipe)
+    for check in (certificates_at, lambda text: check_client_certificate(text, None)):
+        with pytest.raises(ValueError, match="is no regular file"):
+            check(str(pipe))

@@ -8,7 +8,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from shipper.tail.state.file_modes import correct_modes, open_private
+from shipper.tail.state.file_modes import correct_modes, open_private, own_directory
 
 # Errors of a full disk, a quota or a limit of file sizes: writing can succeed later.
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -31,6 +31,7 @@ class StateLock:
 
     Attributes:
         looked_at: that time as an earlier run left it, seconds since the epoch; 0 where there was none.
+        remark: what the operator should know of the directory's mode; None for nothing.
 
     Args:
         state_dir: created (0700) if missing.
@@ -43,7 +44,7 @@ class StateLock:
     def __init__(self, state_dir: Path) -> None:
         self._path = state_dir / "lock"
         try:
-            state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.remark = own_directory(state_dir)
             self._descriptor = open_private(self._path)
         except OSError as error:
             raise unusable(state_dir, error) from error
@@ -135,7 +136,7 @@ def probe(state_dir: Path) -> None:
     path = state_dir / f"probe-{os.getpid()}"
     try:
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = open_private(path)
             try:
                 data = b"\0" * _PROBE_BYTES
                 while data:

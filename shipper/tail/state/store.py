@@ -21,6 +21,7 @@ from shipper.tail.state.rows import ALL, INSERT, Cursor, cursor_of, row_of
 from shipper.tail.state.schema import SCHEMA, TABLES, OtherFormatError, check, open_database
 from shipper.tail.state.seal import Seal
 from shipper.tail.state.side_tables import Rows, SideTable, besides
+from shipper.telemetry import log
 
 __all__ = ["Cursor", "CursorStore", "StateError"]
 
@@ -69,6 +70,8 @@ class CursorStore:
         self.clean = sealed = False
         try:
             self._lock = StateLock(state_dir)
+            if self._lock.remark:
+                log.warning("%s", self._lock.remark)
             sealed = self._seal.exists()
             self.clean = self._seal.take()
             self.clean = self._begin(sealed=sealed) and self.clean

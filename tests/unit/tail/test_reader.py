@@ -76,6 +76,21 @@ def test_large_files_come_in_pieces(path: Path, make: Make, monkeypatch: pytest.
     assert checkpoint_hash_of(path.read_bytes()) == reader.checkpoint_hash
 
 
+@pytest.mark.parametrize(
+    "before", [b"", b"\n" * 5000, b"x" * 10_000_000 + b"\n", b"\0" * 2_000_000], ids=["", "blank", "long", "nuls"]
+)
+def test_very_short_lines_come_few_at_a_time(path: Path, make: Make, before: bytes) -> None:
+    """A block has a bounded number of lines, also where larger pieces are read; none is missing."""
+    path.write_bytes(before + b"a\n" * 600_000)
+    reader = make()
+    counts: list[int] = []
+    while reader.position < path.stat().st_size:
+        block = read(reader)
+        counts.append(len([line for line in block.lines if line.endswith(b"a")]) if block else 0)
+    assert 600_000 == sum(counts)
+    assert module.MAX_LINES >= max(counts)
+
+
 def test_goes_on_at_an_offset(path: Path, make: Make) -> None:
     """The bytes before the offset must match the checkpoint hash."""
     path.write_bytes(b"one\ntwo\n")

@@ -430,7 +430,7 @@ def test_files_are_their_owner_s_alone(tmp_path: Path, umask: int) -> None:
         os.umask(before)
     assert {0o600} == set(modes(state).values())
     assert 3 == len(modes(state))
-    assert 0o755 == state.stat().st_mode & 0o777
+    assert 0o700 == state.stat().st_mode & 0o777
 
 
 def test_files_that_were_there_before_are_mended(tmp_path: Path) -> None:
