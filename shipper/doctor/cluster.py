@@ -19,9 +19,8 @@ from shipper.config import DATASETS
 from shipper.doctor.asking import Answer, ask
 from shipper.doctor.finding import Finding, error, note, ok, warning
 from shipper.elastic.names import run_index, streams_of
+from shipper.elastic.products import OLDEST
 
-OLDEST = (8, 17)
-"""The oldest release that is supported."""
 # Seconds that two clocks may differ.
 MAX_SKEW = 5.0
 # Per cent of a node's disk; Elasticsearch's own default watermarks.

@@ -8,9 +8,9 @@ from typing import Any
 from elastic_transport import TransportError
 
 NEEDED = "neuroflow-ship needs Elasticsearch 8.13 or newer, or 9.x"
-# Its bulk requests ask for ``require_data_stream`` (elastic/elasticsearch#101872); this client's answers are those of
-# 8.x, which 9.x gives as well.
-_OLDEST, _TOO_NEW = (8, 13), (10, 0)
+# The oldest supported release, since bulk requests ask for ``require_data_stream`` (elastic/elasticsearch#101872).
+# This client's answers are those of 8.x, which 9.x gives as well.
+OLDEST, _TOO_NEW = (8, 13), (10, 0)
 
 
 class OtherProductError(TransportError):
@@ -48,7 +48,7 @@ def name_of(info: Any) -> str | None:
     found = re.match(r"(\d{1,4})\.(\d{1,4})", number)
     if found is None or "lucene_version" not in version or version.get("build_flavor") == "serverless":
         return None
-    supported = _OLDEST <= (int(found[1]), int(found[2])) < _TOO_NEW
+    supported = OLDEST <= (int(found[1]), int(found[2])) < _TOO_NEW
     return None if supported else f"Elasticsearch {number}"
 
 

@@ -63,8 +63,8 @@ OPENSEARCH = Answer(200, {"version": {"number": "2.19.0", "distribution": "opens
 
 
 @pytest.mark.parametrize(("nodes", "root", "name"), [
-    (versions("9.5.3", "8.17.0"), None, "version"),
-    (versions("9.5.3", "8.16.9"), None, "version-too-old"),
+    (versions("9.5.3", "8.13.0"), None, "version"),
+    (versions("9.5.3", "8.12.9"), None, "version-too-old"),
     (Answer(403, {}), Answer(200, {"version": {"number": "7.17.9"}}), "version-too-old"),
     (Answer(403, {}), OPENSEARCH, "not-elasticsearch"),
     (Answer(410, {}), Answer(200, {"version": {"number": "8.11.0", "build_flavor": "serverless"}}), "version"),
