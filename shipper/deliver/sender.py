@@ -108,7 +108,7 @@ class Sender:
         return None if self._templates.was_open else NOT_INSTALLED
 
     def hung(self) -> str | None:
-        """Which thread has ended or waits for ever, which only a restart mends; None if none."""
+        """Which thread has ended or hangs, which only a restart mends; None if none."""
         if not self._stopping:
             ended = [thread.name for thread in self._threads if not thread.is_alive()]
             ended += ["runs"] * self._run_writer.ended

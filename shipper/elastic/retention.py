@@ -32,7 +32,7 @@ _CUSTOM: Shape = {"component_templates": [{"name": str, "component_template": {"
 
 
 class Retention(NamedTuple):
-    """How long the documents of one data stream are kept; ``keep`` as Elasticsearch takes it, None for ever."""
+    """How long the documents of one data stream are kept; ``keep`` as Elasticsearch takes it, None without an end."""
 
     dataset: str
     keep: str | None
@@ -76,7 +76,7 @@ def datasets(namespace: str) -> list[str]:
 
 
 def milliseconds(keep: str | None) -> float:
-    """A retention in milliseconds; infinite for ever, or where it is written in another way."""
+    """A retention in milliseconds; infinite without an end, or where it is written in another way."""
     found = _TIME.fullmatch(keep or "")
     return int(found[1]) * _MS[found[2]] if found else inf
 
@@ -112,7 +112,7 @@ def of_stream(one: Stream, keep: str | None, now_ms: float, usual: str | None) -
 
     Args:
         one: an existing data stream.
-        keep: the retention; None for ever.
+        keep: the retention; None without an end.
         now_ms: milliseconds since the epoch.
         usual: what counts where the cluster does not tell the stream's own retention.
     """
