@@ -77,7 +77,8 @@ def show(state: State, cluster: str, *, every: bool = False, room: int | None = 
         if left is not None and len(logs) > left:
             parts.append(Text(f"and {len(logs) - left} more", "dim"))
     if not_read := state["not_read"]:
-        table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+        # A long path is folded: no part of it may stand at the beginning of a line, as the program's own words do.
+        table = Table(box=None, padding=(0, 0, 0, 2), header_style="bold")
         table.add_column("Not read", overflow="fold")
         table.add_column("Why", overflow="fold")
         room_left = None if left is None else max(1, left - len(logs))

@@ -52,7 +52,7 @@ class TestLetters:
         assert line(4).strip() in text
         status = faked.status()
         assert (2, 2) == (status["dead_letters"], status["counters"]["dead"])
-        assert "dead letters 2" in faked.ask("status").stdout
+        assert "dead letters: 2" in faked.ask("status").stdout
 
     def test_replay_after_the_cause_is_mended(self, faked: FakedHarness, fake: Fake) -> None:
         """Letters are indexed once; rejected ones stay; a second replay does nothing."""

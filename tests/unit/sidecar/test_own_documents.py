@@ -104,9 +104,12 @@ def test_a_name_of_any_bytes(reporter: Reporter) -> None:
     assert "/l/\\xff.gz: why" == reporter.minute(lambda: {path: "why"})[0]
 
 
-def test_a_bug_stops_nothing(reporter: Reporter, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bug_stops_nothing(
+    reporter: Reporter, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An error is logged once, by its type and place; the next reports come, and so does the stop."""
-    log.propagate = True
+    monkeypatch.setattr(log, "handlers", [])  # other tests of this process may have left some
+    monkeypatch.setattr(log, "propagate", True)
 
     def fail() -> dict[str, str]:
         raise ZeroDivisionError("/l/sub-0421")
