@@ -29,8 +29,7 @@ NEVER = 86400
 
 
 class Walk:
-    """A sidecar whose configuration is changed key by key; a method for each key checks the effect. A method's
-    name is the key, with underscores for dots.
+    """A sidecar whose configuration is changed key by key; a method for each key checks the effect.
 
     A method's name is the key, with underscores for dots.
     """
