@@ -63,6 +63,8 @@ class DirectNode(Urllib3HttpNode):
 class PlainNode(DirectNode):
     """A connection to Elasticsearch, which counts bytes, and notices when another product answers."""
 
+    _compresses = False
+
     def __init__(self, config: NodeConfig) -> None:
         super().__init__(config)
         self._sent: Callable[[int], None] | None = config._extras.get(SENT)  # noqa: SLF001 - as above
@@ -77,11 +79,15 @@ class PlainNode(DirectNode):
         headers: HttpHeaders | None = None,
         request_timeout: DefaultType | float | None = DEFAULT,
     ) -> NodeApiResponse:
-        """Send one request; count the bytes of its body once it is answered.
+        """Send one request, its body gzipped when that pays; count its bytes once it is answered.
 
         Raises:
             OtherProductError: it was answered by OpenSearch, or by a version of Elasticsearch that does not fit.
         """
+        if self._compresses and body and len(body) >= COMPRESS_FROM:
+            body = compress(body)
+            headers = headers.copy() if headers else HttpHeaders()
+            headers["content-encoding"] = "gzip"
         answer = super().perform_request(method, target, body, headers, request_timeout)
         if body and self._sent is not None:
             self._sent(len(body))
@@ -110,20 +116,7 @@ class PlainNode(DirectNode):
 class FastGzipNode(PlainNode):
     """The same, which compresses large bodies quickly."""
 
-    def perform_request(
-        self,
-        method: str,
-        target: str,
-        body: bytes | None = None,
-        headers: HttpHeaders | None = None,
-        request_timeout: DefaultType | float | None = DEFAULT,
-    ) -> NodeApiResponse:
-        """Send one request, its body gzipped when that pays."""
-        if body and len(body) >= COMPRESS_FROM:
-            body = compress(body)
-            headers = headers.copy() if headers else HttpHeaders()
-            headers["content-encoding"] = "gzip"
-        return super().perform_request(method, target, body, headers, request_timeout)
+    _compresses = True
 
 
 class _ThroughProxy:
