@@ -19,6 +19,8 @@ from tests.conformance.harness import Harness
 from tests.elasticsearch.lab import APPLICATION_LOG, WORKFLOW_LOG
 from tests.pages import DOCS, blocks
 
+pytestmark = [pytest.mark.elasticsearch, pytest.mark.second_node]
+
 INDEX = "neuroflow-runs-default"
 REQUESTS = [block.text for block in blocks("json", [DOCS / "operations.md"]) if "_snapshot" in block.text]
 
