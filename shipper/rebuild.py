@@ -15,7 +15,7 @@ from shipper.elastic.answers import decoding, validated
 from shipper.elastic.client import is_there
 from shipper.elastic.names import streams_of
 from shipper.query.conditions import Query
-from shipper.runs.facts import RunFacts, facts_of
+from shipper.runs.facts import WaitingFacts, facts_of
 from shipper.runs.gathered import Gathered
 from shipper.runs.writer import RunDocuments, Written
 from shipper.taxonomy import MEANINGS, STAGE_PREFIXES
@@ -86,7 +86,7 @@ def rebuild(client: Elasticsearch, namespace: str, runs: RunDocuments, say: Call
     return read, len(identities)
 
 
-def _write(runs: RunDocuments, facts: RunFacts) -> None:
+def _write(runs: RunDocuments, facts: WaitingFacts) -> None:
     written = Written(facts)
     for _ in range(5):
         written = runs.write(written.retry)

@@ -35,6 +35,8 @@ Fact = dict[str, Any]
 """``verb``, ``source`` (audit or events), ``at`` (UTC; missing where the line has no usable stamp), and details."""
 RunFacts = dict[str, dict[str, Fact]]
 """Id of a run document → key of a fact → the fact."""
+WaitingFacts = dict[str, dict[str, Fact] | bytes]
+"""The same, where the facts of a run may be JSON, which is decoded when they are written."""
 EncodedFact = tuple[str, str | None, bytes]
 """The id of the run document; the *kind* of fact where newer ones of a kind replace older ones (``runs.kept``), else
 None; the fact as JSON, ``"key":{…}``.  Thousands of facts wait: as JSON one takes a quarter of an object's memory."""

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from orjson import loads
-
-from shipper.runs.facts import EncodedFact, RunFacts
+from shipper.runs.facts import EncodedFact, WaitingFacts
 from shipper.runs.kept import MAX_OF_A_KIND
 
 # Memory of a run and of a fact beside the fact's own bytes.
 _RUN_BYTES = 400
 _FACT_BYTES = 150
-# Decoded facts take several times the memory of their JSON, so they are decoded in portions.
+# What is made of a portion is held until it is written.
 _PORTION_BYTES = 2**18
 
 
@@ -56,15 +54,15 @@ class Gathered:
                 size += len(fact)
         self._size += size
 
-    def portions(self) -> Iterator[RunFacts]:
-        """Remove and give all facts, decoded, some runs at a time."""
+    def portions(self) -> Iterator[WaitingFacts]:
+        """Remove and give all facts, as JSON, some runs at a time."""
         runs, self._runs, self._size = self._runs, {}, 0
-        facts: RunFacts = {}
+        facts: WaitingFacts = {}
         size = 0
         while runs:
             identity, waiting = runs.popitem()
             json = b"{%b}" % b",".join([fact for some in waiting.values() for fact in some])
-            facts[identity] = loads(json)
+            facts[identity] = json
             size += len(json)
             if size > _PORTION_BYTES:
                 yield facts

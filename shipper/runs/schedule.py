@@ -17,7 +17,7 @@ from shipper.config import Elasticsearch as Settings
 from shipper.elastic.bulk_request import NO_ANSWER
 from shipper.elastic.client import explain, is_genuine
 from shipper.elastic.outcomes import Failure, Outcome, judge_request
-from shipper.runs.facts import EncodedFact, RunFacts
+from shipper.runs.facts import EncodedFact, WaitingFacts
 from shipper.runs.gathered import Gathered
 from shipper.runs.writer import RunDocuments
 from shipper.tail.progress import Span
@@ -184,7 +184,7 @@ class RunWriter:
             return 0.0
         return self._pace.wait(self._clock())
 
-    def _write(self, facts: RunFacts) -> bool:
+    def _write(self, facts: WaitingFacts) -> bool:
         """Write facts, in as many attempts as it takes; gives False if the attempts end before that."""
         attempt = 0
         while facts:

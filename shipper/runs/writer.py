@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from urllib.parse import quote
 
 import orjson
@@ -24,7 +24,7 @@ from shipper.elastic.bulk_request import inner, items_of, refusal_of
 from shipper.elastic.outcomes import Outcome, Verdict, judge
 from shipper.runs.cache import CachedRun, RunCache
 from shipper.runs.document import run_document
-from shipper.runs.facts import Fact, RunFacts
+from shipper.runs.facts import Fact, WaitingFacts
 from shipper.runs.index import RunIndex
 from shipper.runs.kept import weight
 
@@ -56,7 +56,7 @@ class Written:
         documents: how many were created or replaced, each time counted.
     """
 
-    retry: RunFacts = field(default_factory=dict)
+    retry: WaitingFacts = field(default_factory=dict)
     why: Verdict | None = None
     refused: list[tuple[str, Verdict]] = field(default_factory=list)
     sent: int = 0
@@ -68,7 +68,7 @@ class _Action(NamedTuple):
 
     Attributes:
         identity: the id of its document.
-        added: the facts to add.
+        added: the facts to add; of an update, decoded.
         facts: all facts of the document in the request, as JSON.
         body: its lines of the request.
         awaits_facts: it is an update, whose answer has to contain the document's facts.
@@ -77,7 +77,7 @@ class _Action(NamedTuple):
     """
 
     identity: str
-    added: dict[str, Fact]
+    added: dict[str, Fact] | bytes
     facts: bytes
     body: bytes
     awaits_facts: bool = False
@@ -87,9 +87,9 @@ class _Action(NamedTuple):
 class _Pass:
     """The state of one call of ``write``: runs to send, runs to send again, and the result."""
 
-    def __init__(self, facts: RunFacts) -> None:
+    def __init__(self, facts: Mapping[str, dict[str, Fact] | bytes]) -> None:
         self.queue = deque(facts.items())
-        self.again: RunFacts = {}
+        self.again: WaitingFacts = {}
         self.existing: set[str] = set()  # runs that have a document
         self.facts_only: set[str] = set()  # runs of which only facts are sent
         self.written = Written()
@@ -132,7 +132,7 @@ class RunDocuments:
         self._max_bytes = MAX_REQUEST_BYTES
         self.index = index
 
-    def write(self, facts: RunFacts) -> Written:
+    def write(self, facts: Mapping[str, dict[str, Fact] | bytes]) -> Written:
         """Add facts to the run documents that they belong to.
 
         Raises:
@@ -170,13 +170,15 @@ class RunDocuments:
         actions: list[_Action] = []
         size = asked = 0
         while work.queue and len(actions) < MAX_RUNS and size < self._max_bytes and asked < self._max_asked:
-            identity, added = work.queue.popleft()
+            identity, given = work.queue.popleft()
+            # Not before: decoded facts of many runs would not stay in the processor's cache.
+            added = orjson.loads(given) if type(given) is bytes else cast("dict[str, Fact]", given)
             cached = self._cache.get(identity)
             if cached is None:
                 # Most new runs have no document; where there is one, the answer is a conflict, and an update follows.
                 create = self._mostly_new and identity not in work.existing and identity not in work.facts_only
                 asked += not create
-                action = self._first_of(identity, added, work, create=create)
+                action = self._first_of(identity, added, given, work, create=create)
             else:
                 action = self._put_of(identity, added, cached, work)
             if action is not None:
@@ -199,9 +201,10 @@ class RunDocuments:
             facts, state = _facts_in(source), _state_in(item)
             created = item.get("result") == "created"
             new, found = new + created, found + (not created)
-            if state is not None and facts.keys() >= action.added.keys():
+            added = cast("dict[str, Fact]", action.added)
+            if state is not None and facts.keys() >= added.keys():
                 total_weight += sum(map(weight, facts.values()))
-                put = self._put_of(action.identity, action.added, CachedRun(facts, *state), work, source)
+                put = self._put_of(action.identity, added, CachedRun(facts, *state), work, source)
                 if put is not None:
                     puts.append(put)
             else:
@@ -215,12 +218,15 @@ class RunDocuments:
         for action, item, verdict in self._send(puts, work):
             self._settled(action, item, verdict, work)
 
-    def _first_of(self, identity: str, added: dict[str, Fact], work: _Pass, *, create: bool) -> _Action | None:
+    def _first_of(
+        self, identity: str, added: dict[str, Fact], given: dict[str, Fact] | bytes, work: _Pass, *, create: bool
+    ) -> _Action | None:
         """What is sent for a run that is not cached.
 
         Args:
             identity: the id of its document.
             added: the facts to add.
+            given: the same, perhaps as JSON.
             work: takes the refusal, if the facts make no document.
             create: create the document; else add the facts to it, and ask for the union.
         """
@@ -231,7 +237,7 @@ class RunDocuments:
         facts, body = _json(document)
         name = orjson.dumps(identity)
         if create:
-            return _Action(identity, added, facts, b'{"create":{"_id":%b}}\n%b\n' % (name, body), whole=True)
+            return _Action(identity, given, facts, b'{"create":{"_id":%b}}\n%b\n' % (name, body), whole=True)
         # After a conflict with another writer Elasticsearch itself tries again.
         head = b'{"update":{"_id":%b,"retry_on_conflict":5}}\n{"doc":{"facts":%b},' % (name, facts)
         whole = self._upserts and identity not in work.facts_only

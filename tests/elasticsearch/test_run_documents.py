@@ -21,7 +21,7 @@ from shipper.elastic.capabilities import adapt
 from shipper.elastic.names import run_index
 from shipper.elastic.templates import capabilities_of
 from shipper.runs.document import run_document
-from shipper.runs.facts import RunFacts
+from shipper.runs.facts import RunFacts, WaitingFacts
 from shipper.runs.index import make_run_index
 from shipper.runs.writer import RunDocuments
 from shipper.testnode.node import Node
@@ -185,12 +185,12 @@ def test_writers_at_the_same_time_come_to_the_same(es: Elasticsearch, namespace:
     """Six writers at once, each with other facts of the same runs, make the same documents."""
     index = run_index(namespace)
     facts = facts_of_many(30)
-    parts: list[RunFacts] = [
+    parts: list[WaitingFacts] = [
         {identity: {key: one}} for identity, some in facts.items() for key, one in some.items() for _ in range(2)
     ]
     random.Random(3).shuffle(parts)
 
-    def write(part: RunFacts) -> None:
+    def write(part: WaitingFacts) -> None:
         runs = RunDocuments(es, index, lambda: make_run_index(es, index))
         while part:
             written = runs.write(part)
@@ -219,19 +219,19 @@ def test_two_writers_during_a_rebuild(es: Elasticsearch, namespace: str) -> None
         }
         for run in range(5)
     }  # fmt: skip
-    parts: list[RunFacts] = [
+    parts: list[WaitingFacts] = [
         {identity: {key: one}} for identity, some in {**facts, **stages}.items() for key, one in some.items()
     ]
     chance.shuffle(parts)
-    lock, said = threading.Lock(), list[RunFacts]()
+    lock, said = threading.Lock(), list[WaitingFacts]()
 
-    def write(runs: RunDocuments, part: RunFacts) -> None:
+    def write(runs: RunDocuments, part: WaitingFacts) -> None:
         while part:
             written = runs.write(part)
             assert [] == written.refused
             part = written.retry
 
-    def go_on(mine: list[RunFacts]) -> None:
+    def go_on(mine: list[WaitingFacts]) -> None:
         runs = RunDocuments(es, index, lambda: make_run_index(es, index))
         for part in mine:
             with lock:

@@ -24,7 +24,7 @@ from shipper.document.ids import generation_text
 from shipper.elastic.bulk_request import verdicts_of
 from shipper.elastic.client import connect
 from shipper.elastic.outcomes import Outcome, Verdict
-from shipper.runs.facts import EncodedFact, RunFacts
+from shipper.runs.facts import EncodedFact, WaitingFacts
 from shipper.runs.writer import RunDocuments, Written
 from shipper.tail.progress import Span
 from shipper.tail.state.checkpoint import NOTHING
@@ -480,9 +480,9 @@ class Runs:
 
     def __init__(self, *answers: Written | Exception) -> None:
         self.answers = deque(answers)
-        self.asked: list[RunFacts] = []
+        self.asked: list[WaitingFacts] = []
 
-    def write(self, facts: RunFacts) -> Written:
+    def write(self, facts: WaitingFacts) -> Written:
         """The next answer; afterwards success."""
         self.asked.append(facts)
         answer = self.answers.popleft() if self.answers else Written({}, None, [])
@@ -491,7 +491,7 @@ class Runs:
         return answer
 
 
-FACTS: RunFacts = {"pipeline_run:1": {"k": {"verb": "started"}}}
+FACTS: WaitingFacts = {"pipeline_run:1": b'{"k":{"verb":"started"}}'}
 TOLD: list[EncodedFact] = [("pipeline_run:1", None, b'"k":{"verb":"started"}')]
 
 

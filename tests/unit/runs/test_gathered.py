@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shipper.config import Shipper
 from shipper.document.ecs import Documents
-from shipper.runs.facts import EncodedFact, facts_of
+from shipper.runs.facts import EncodedFact, RunFacts, facts_of
 from shipper.runs.gathered import Gathered
 from shipper.runs.kept import kept
 from tests.decoded_facts import facts_in
@@ -60,11 +60,18 @@ def test_what_is_left_out_changes_no_document(events: list[dict[str, Any]], chan
     gathered = Gathered(2**20)
     for fact in shuffled:
         gathered.add([fact])
-    found = {identity: some for portion in gathered.portions() for identity, some in portion.items()}
+    found = {identity: facts for portion in portions_of(gathered) for identity, facts in portion.items()}
     wanted = facts_in(facts)
     assert found.keys() == wanted.keys()
     for identity, some in found.items():
         assert list(kept(wanted[identity]).items()) == list(kept(some).items())
+
+
+def portions_of(gathered: Gathered) -> list[RunFacts]:
+    """All portions, decoded."""
+    return [
+        {identity: json.loads(cast("bytes", some)) for identity, some in one.items()} for one in gathered.portions()
+    ]
 
 
 def test_it_is_said_when_there_are_enough() -> None:
@@ -74,14 +81,14 @@ def test_it_is_said_when_there_are_enough() -> None:
         gathered.add(told(started(added)))
         added += 1
     assert 10 < added < 100
-    (found,) = gathered.portions()
+    (found,) = portions_of(gathered)
     assert added == len(found)
     assert not gathered.full
     assert [] == list(gathered.portions())
     for number in range(1000):
         gathered.add(told(of_stage(1, duration=number, timestamp=f"2026-03-02T10:00:00.{number:06d}Z")))
     assert not gathered.full
-    ((facts,),) = [portion.values() for portion in gathered.portions()]
+    ((facts,),) = [portion.values() for portion in portions_of(gathered)]
     assert [998 * 10**9, 999 * 10**9] == [fact["duration"] for fact in facts.values()]
 
 
@@ -90,7 +97,7 @@ def test_many_facts_come_in_portions() -> None:
     gathered = Gathered(2**23)
     for _ in range(2):
         gathered.add(told(*(of_stage(number % 1000, f"{number // 1000:0100d}") for number in range(20_000))))
-    portions = list(gathered.portions())
+    portions = portions_of(gathered)
     assert 2 <= len(portions) <= 32
     assert 1000 == sum(map(len, portions)) == len(set().union(*portions))
     assert {20} == {len(facts) for portion in portions for facts in portion.values()}

@@ -13,7 +13,7 @@ from elastic_transport import ConnectionTimeout
 from shipper.config import Elasticsearch as Settings
 from shipper.elastic.outcomes import Failure, Outcome, Verdict
 from shipper.runs import schedule
-from shipper.runs.facts import EncodedFact, RunFacts
+from shipper.runs.facts import EncodedFact, WaitingFacts
 from shipper.runs.schedule import MAX_INTERVAL, MIN_INTERVAL, RunWriter
 from shipper.runs.writer import RunDocuments, Written
 from shipper.tail.progress import Span
@@ -50,7 +50,7 @@ class Desk:
     def __init__(self) -> None:
         self.now = 1000.0
         self.asked: list[list[str]] = []
-        self.answer: Callable[[RunFacts], Written] = lambda _: Written()
+        self.answer: Callable[[WaitingFacts], Written] = lambda _: Written()
         self.settled: list[Span] = []
         self.failures: list[Failure] = []
         self.rests: list[bool] = []
@@ -63,7 +63,7 @@ class Desk:
             clock=lambda: self.now,
         )  # fmt: skip
 
-    def write(self, some: RunFacts) -> Written:
+    def write(self, some: WaitingFacts) -> Written:
         self.asked.append(sorted(some))
         return self.answer(some)
 
@@ -201,10 +201,10 @@ def test_nothing_more_is_taken_while_it_fails(desk: Desk) -> None:
     """The reader waits, too: else all lines since the last cursor would be sent again after a crash."""
     gate = threading.Event()
     answers: Iterator[Written | Exception] = iter(
-        [ConnectionTimeout("slow"), Written(facts_in(facts(1)), Verdict(Outcome.RETRY, 429, "busy", "later"))]
+        [ConnectionTimeout("slow"), Written({**facts_in(facts(1))}, Verdict(Outcome.RETRY, 429, "busy", "later"))]
     )
 
-    def answer(_: RunFacts) -> Written:
+    def answer(_: WaitingFacts) -> Written:
         one = next(answers, None)
         if one is None:
             gate.wait(20)
@@ -232,7 +232,7 @@ def test_given_up_nothing_is_settled(desk: Desk) -> None:
 def test_a_bug_is_said_and_costs_what_it_met(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     """The lines are read again at the next start; later facts are written."""
 
-    def bug(_: RunFacts) -> Written:
+    def bug(_: WaitingFacts) -> Written:
         raise KeyError("get")
 
     desk.answer = bug

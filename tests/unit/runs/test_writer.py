@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count
 from types import SimpleNamespace
 from typing import Any, cast
@@ -165,7 +165,7 @@ def expected(told: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
     return {identity: {**run_document(identity, facts), **PLACE} for identity, facts in united(told).items()}
 
 
-def write(runs: RunDocuments, facts: RunFacts) -> None:
+def write(runs: RunDocuments, facts: Mapping[str, dict[str, Any] | bytes]) -> None:
     """Write until nothing is left."""
     for _ in range(20):
         written = runs.write(facts)
