@@ -73,12 +73,6 @@ def redactor_of(config: Config) -> Redactor:
     return Redactor(config.shipper.redact, report.known(config.shipper.state_dir))
 
 
-def files_of(config: Config, warn: Callable[[str], None]) -> tuple[list[Found], dict[str, str]]:
-    """The current input files, and by path why other files are not read."""
-    files, scanner = scan_of(config, warn)
-    return files, scanner.omitted
-
-
 def scan_of(config: Config, warn: Callable[[str], None]) -> tuple[list[Found], Scanner]:
     """The current input files, and the scanner that found them."""
     from shipper.tail.scanner import Scanner

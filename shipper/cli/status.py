@@ -14,7 +14,7 @@ import click
 
 from shipper.cli.exit_codes import INCOMPLETE
 from shipper.cli.failure import Failure
-from shipper.cli.parts import configured, dead_letters_of, files_of, redactor_of
+from shipper.cli.parts import configured, dead_letters_of, redactor_of, scan_of
 from shipper.printable import printable
 
 if TYPE_CHECKING:
@@ -78,12 +78,12 @@ def state_of(config: Config) -> State:
     from shipper.tail.state.lock import StateError
 
     redactor = redactor_of(config)
-    files, omitted = files_of(config, lambda _: None)
+    files, scanner = scan_of(config, lambda _: None)
     state_dir = config.shipper.state_dir
     try:
         found = report.report(
             state_dir, files, time.time(),
-            host=config.shipper.host, conceal=redactor.conceal, omitted=omitted,
+            host=config.shipper.host, conceal=redactor.conceal, omitted=scanner.omitted,
         )  # fmt: skip
     except StateError as error:
         raise Failure(str(error), INCOMPLETE) from None

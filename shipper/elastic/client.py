@@ -66,6 +66,7 @@ class Readable(SerializerCollection):
             return data.decode(errors="replace")
 
 
+_JSON = {"accept": "application/json", "content-type": "application/json"}
 # For the client's media types, with and without compatibility mode.
 _SERIALIZERS = {
     f"application/{mode}{kind}": serializer
@@ -212,6 +213,27 @@ def _is_security_refusal(status: int, body: Any) -> bool:
     return isinstance(causes, list) and any(
         isinstance(cause, dict) and cause.get("type") == "security_exception" for cause in (error, *causes)
     )
+
+
+def send_json(
+    client: Elasticsearch, method: str, path: str, body: Any = None, *, ignore: tuple[int, ...] = ()
+) -> ApiResponse[Any]:
+    """Send a request that not every version of the client has a method for.
+
+    Args:
+        client: of the cluster.
+        method: of HTTP.
+        path: with its query.
+        body: JSON.
+        ignore: statuses that are no errors, if the answer is Elasticsearch's.
+
+    Raises:
+        elasticsearch.ApiError: any other error.
+    """
+    answer = client.options(ignore_status=list(ignore)).perform_request(method, path, headers=_JSON, body=body)
+    if answer.meta.status >= 400 and not is_genuine(answer):
+        client.perform_request(method, path, headers=_JSON, body=body)  # raises
+    return answer
 
 
 def is_there(answer: ApiResponse[Any], request: str) -> bool:

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 from elasticsearch import Elasticsearch
 
 from shipper.elastic.answers import Shape, validated
-from shipper.elastic.client import is_there
+from shipper.elastic.client import is_there, send_json
 from shipper.elastic.steps import Remark, Step
-from shipper.elastic.streams import Stream, send, simulated, stream, stream_names
+from shipper.elastic.streams import Stream, simulated, stream, stream_names
 
 UNLIMITED = "unlimited"
 AUDIT = "neuroflow.audit"
@@ -177,7 +177,7 @@ def _some(names: list[str]) -> str:
 
 
 def _custom(client: Elasticsearch, name: str) -> dict[str, Any] | None:
-    answer = send(client, "GET", f"/_component_template/{name}", ignore=(404,))
+    answer = send_json(client, "GET", f"/_component_template/{name}", ignore=(404,))
     if not is_there(answer, asked := f"the request for {name}"):
         return None
     (entry,) = validated(answer, _CUSTOM, asked)["component_templates"]

@@ -15,7 +15,7 @@ from elasticsearch import Elasticsearch
 
 from shipper.elastic.answers import Shape, validated
 from shipper.elastic.assets import asset_dir
-from shipper.elastic.client import is_genuine, is_there, reason_of
+from shipper.elastic.client import is_genuine, is_there, reason_of, send_json
 from shipper.elastic.privileges import RUNS, STREAMS
 
 Role = dict[str, Any]
@@ -165,10 +165,5 @@ def _granted(role: Role) -> set[str]:
 
 
 def _put(client: Elasticsearch, name: str, body: Role) -> None:
-    answer = client.perform_request(
-        "PUT",
-        f"/_security/role/{name}",
-        headers={"accept": "application/json", "content-type": "application/json"},
-        body=body,
-    )
+    answer = send_json(client, "PUT", f"/_security/role/{name}", body)
     validated(answer, _PUT, f"the request to put the role {name}")

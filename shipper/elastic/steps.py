@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from elasticsearch import ApiError, Elasticsearch
 
-from shipper.elastic.client import is_genuine, reason_of
-from shipper.elastic.streams import send
+from shipper.elastic.client import is_genuine, reason_of, send_json
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def take(client: Elasticsearch, step: Step, say: Callable[[str], None]) -> bool:
         elastic_transport.TransportError: the cluster can't be reached.
     """
     try:
-        send(client, step.method, step.path, step.body)
+        send_json(client, step.method, step.path, step.body)
     except ApiError as error:
         status = error.meta.status
         if not is_genuine(error) or status == 401:

@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from elastic_transport import ApiResponse
 from elasticsearch import Elasticsearch
 
 from shipper.elastic.answers import Shape, validated
 from shipper.elastic.assets import assets
-from shipper.elastic.client import is_genuine, is_there
+from shipper.elastic.client import is_there, send_json
 
-_JSON = {"accept": "application/json", "content-type": "application/json"}
 _SETTINGS: Shape = {str: {"settings": {}}}
 _MAPPINGS: Shape = {str: {"mappings": {}}}
 _STREAMS: Shape = {
@@ -97,7 +95,7 @@ def stream(client: Elasticsearch, name: str) -> Stream | None:
 
 def _described(client: Elasticsearch, name: str) -> dict[str, Any] | None:
     # 400, 405: a node without this API (Elastic's test distribution).
-    answer = send(client, "GET", f"/_data_stream/{name}", ignore=(400, 403, 404, 405))
+    answer = send_json(client, "GET", f"/_data_stream/{name}", ignore=(400, 403, 404, 405))
     if answer.meta.status != 200:
         return None
     entries = validated(answer, _STREAMS, f"the request for the data stream {name}")["data_streams"]
@@ -106,32 +104,11 @@ def _described(client: Elasticsearch, name: str) -> dict[str, Any] | None:
 
 def simulated(client: Elasticsearch, name: str) -> dict[str, Any] | None:
     """The template of an index of this name, from all templates of the cluster; None where it does not tell."""
-    answer = send(client, "POST", f"/_index_template/_simulate_index/{name}", ignore=(400, 403, 404, 405, 410))
+    answer = send_json(client, "POST", f"/_index_template/_simulate_index/{name}", ignore=(400, 403, 404, 405, 410))
     if answer.meta.status != 200:
         return None
     found: dict[str, Any] = validated(answer, _SIMULATED, f"the simulation of {name}")["template"]
     return found
-
-
-def send(
-    client: Elasticsearch, method: str, path: str, body: Any = None, *, ignore: tuple[int, ...] = ()
-) -> ApiResponse[Any]:
-    """Send a request that not every version of the client has a method for.
-
-    Args:
-        client: of the cluster.
-        method: of HTTP.
-        path: with its query.
-        body: JSON.
-        ignore: statuses that are no errors, if the answer is Elasticsearch's.
-
-    Raises:
-        elasticsearch.ApiError: any other error.
-    """
-    answer = client.options(ignore_status=list(ignore)).perform_request(method, path, headers=_JSON, body=body)
-    if answer.meta.status >= 400 and not is_genuine(answer):
-        client.perform_request(method, path, headers=_JSON, body=body)  # raises
-    return answer
 
 
 def flat_settings(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:

@@ -15,7 +15,7 @@ from elasticsearch import ApiError, BadRequestError, Elasticsearch
 from shipper.elastic.answers import Shape, validated
 from shipper.elastic.assets import Asset, Kind, assets
 from shipper.elastic.capabilities import FULL, NODES, SERVERLESS, Capabilities, adapt, capabilities, variants
-from shipper.elastic.client import is_genuine, is_there
+from shipper.elastic.client import is_genuine, is_there, send_json
 
 # One request each finds all of ours: the names of component templates begin alike, those of index templates
 # ("logs-neuroflow.app", "neuroflow-runs") only contain the word.
@@ -164,12 +164,7 @@ def _put(client: Elasticsearch, asset: Asset, wanted: dict[str, Any], able: Capa
 
 def _send(client: Elasticsearch, asset: Asset, body: dict[str, Any]) -> None:
     # The client's typed methods support only some of the keys.
-    answer = client.perform_request(
-        "PUT",
-        f"/_{asset.kind}/{asset.name}",
-        headers={"accept": "application/json", "content-type": "application/json"},
-        body=body,
-    )
+    answer = send_json(client, "PUT", f"/_{asset.kind}/{asset.name}", body)
     validated(answer, DONE, f"the request to put {asset.name}")
 
 

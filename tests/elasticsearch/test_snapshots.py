@@ -12,8 +12,7 @@ import pytest
 from elasticsearch import Elasticsearch
 
 from shipper.config import Elasticsearch as Settings
-from shipper.elastic.client import connect
-from shipper.elastic.streams import send
+from shipper.elastic.client import connect, send_json
 from shipper.testnode.node import running_node
 from tests.conformance.harness import Harness
 from tests.elasticsearch.lab import APPLICATION_LOG, WORKFLOW_LOG
@@ -47,7 +46,7 @@ def requested(es: Elasticsearch, text: str, repository: Path) -> None:
     """Send a request of the documentation."""
     line, _, body = text.replace("/mnt/backup", str(repository)).partition("\n")
     method, path = line.split()
-    send(es, method, f"/{path}", json.loads(body) if body.strip() else None)
+    send_json(es, method, f"/{path}", json.loads(body) if body.strip() else None)
 
 
 def views(lab: Harness) -> list[str]:
