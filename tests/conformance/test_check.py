@@ -16,7 +16,7 @@ import pytest
 from shipper.config import Elasticsearch as Settings
 from shipper.doctor.hosts import host_findings, reach
 from tests.certificates import Certificates
-from tests.conformance.fake import Exchange, Fake, page, product, refuse, silence
+from tests.conformance.fake import PRODUCT, Exchange, Fake, page, product, refuse, silence
 from tests.conformance.faked import FakedHarness
 from tests.conformance.harness import PATIENCE, Harness
 from tests.conformance.test_process_state import ALONE, needs_mount
@@ -116,6 +116,23 @@ class TestWholeReport:
         report = checked(faked)
         assert 2 == report["exit_code"]
         assert "nearest valid key: namespace" in found(report, "configuration")["sentence"]
+
+    def test_deprecations_of_the_cluster_are_left_out(self, faked: FakedHarness) -> None:
+        """What Elasticsearch says in the header ``Warning`` stands neither in the report nor in the sidecar's log."""
+        faked.log.write_text(LINE)
+        headers = PRODUCT | {"Warning": '299 Elasticsearch-9.5.3-0 "[a.setting] was deprecated"'}
+        send = Exchange.send
+
+        def answer(one: Exchange) -> None:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(one, "send", lambda status, body: send(one, status, body, headers))
+                one.fake.answer(one)
+
+        faked.fake.otherwise[""] = answer
+        for arguments in (("check",), ("--once",), ("setup",)):
+            done = faked.run(*arguments)
+            assert 0 == done.returncode, done.stderr
+            assert "deprecated" not in done.stdout + done.stderr
 
     def test_for_people(self, faked: FakedHarness) -> None:
         """Groups, what to do below each problem, and a summary as the last line; nothing commands the terminal."""
