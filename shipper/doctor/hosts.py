@@ -14,6 +14,7 @@ from shipper.config import ConfigError
 from shipper.config import Elasticsearch as Settings
 from shipper.doctor.finding import CONFIGURATION, Finding, Severity, ok
 from shipper.elastic.client import connect, explain, is_genuine, where
+from shipper.elastic.products import OtherProductError
 
 HEALTH = "/_cluster/health"
 # The most addresses that are asked at once.
@@ -25,9 +26,9 @@ _DO = {
     "timeout": "see whether a firewall drops the packets, and how busy the cluster is; raise "
     "elasticsearch.request_timeout for slow networks",
     "unreachable": "start Elasticsearch, or correct elasticsearch.hosts",
-    "credentials": "write a valid key into elasticsearch.api_key, and send SIGHUP to the sidecar; nothing is lost "
-    "meanwhile",
+    "credentials": "",  # see _credentials
     "not-elasticsearch": "write Elasticsearch's own address into elasticsearch.hosts, or correct the proxy",
+    "version-too-old": "update the cluster, or name another one in elasticsearch.hosts",
     "cluster-unavailable": "look at the cluster's log; the sidecar retries until it answers",
 }
 
@@ -72,12 +73,29 @@ def host_findings(reached: Iterable[Reached], *, no_key: bool) -> Iterator[Findi
             yield ok("cluster", one.host, f"cluster: {one.host}: {one.sentence}")
             continue
         do = _DO[one.problem]
-        if one.problem == "credentials" and no_key:
+        if one.problem == "credentials" and not no_key:
+            do = _credentials(one.settings)
+        elif one.problem in {"unreachable", "tls"} and ": the proxy " in one.sentence:
+            do = "correct elasticsearch.proxy, or what the sentence names; the sidecar retries until it gets through"
+        elif one.problem == "credentials":
             do = (
                 "no credentials are configured: set elasticsearch.api_key; if it names an environment variable, see "
                 "whether the variable is set and not empty where the sidecar and this command run"
             )
         yield Finding(one.problem, severity, one.host, one.sentence, do)
+
+
+def _credentials(settings: Settings) -> str:
+    """What to do about a key or a password that is refused."""
+    then = "and send SIGHUP to the sidecar; nothing is lost meanwhile"
+    if not settings.api_key:
+        return f"write the right user and password into elasticsearch.username and elasticsearch.password, {then}"
+    if ":" in settings.api_key:
+        return f"elasticsearch.api_key is the field `encoded` of a new key, the base64 of id:key: write that, {then}"
+    return (
+        "the key is wrong, has expired, or was invalidated: create a new one (docs/permissions.md), write it into "
+        f"elasticsearch.api_key, {then}"
+    )
 
 
 def problem_of(error: Exception, sentence: str) -> str | None:
@@ -89,6 +107,8 @@ def problem_of(error: Exception, sentence: str) -> str | None:
     """
     if isinstance(error, TlsError) or ": TLS failed: " in sentence:
         return "tls"
+    if isinstance(error, OtherProductError):
+        return "version-too-old" if error.too_old else "not-elasticsearch"
     if isinstance(error, ConnectionTimeout):
         return "timeout"
     if isinstance(error, TransportConnectionError):
