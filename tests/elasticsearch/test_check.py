@@ -82,13 +82,19 @@ def test_blocks_that_somebody_set(lab: Lab, block: str, code: int, said: str) ->
 
 def test_watermarks_of_the_cluster(lab: Lab) -> None:
     """Disks are judged by the watermarks that are set, here as free bytes that no disk has."""
-    marks = {f"cluster.routing.allocation.disk.watermark.{mark}": "900pb" for mark in ("low", "high", "flood_stage")}
+    disk = "cluster.routing.allocation.disk"
+    marks = {
+        f"{disk}.watermark.low": "900pb",
+        f"{disk}.watermark.high": "900pb",
+        f"{disk}.watermark.flood_stage": "1b",
+    }
+    settings = {f"{disk}.threshold_enabled": True, **marks}
     assert "cluster-disk" not in checked(lab)[1]
-    lab.es.cluster.put_settings(persistent=marks)
+    lab.es.cluster.put_settings(persistent=settings)
     try:
-        assert "makes indices read-only" in checked(lab)[1]["cluster-disk"]["sentence"]
+        assert "moves shards away from it" in checked(lab)[1]["cluster-disk"]["sentence"]
     finally:
-        lab.es.cluster.put_settings(persistent=dict.fromkeys(marks))
+        lab.es.cluster.put_settings(persistent=dict.fromkeys(settings))
 
 
 def test_shard_limit_and_read_only_cluster(lab: Lab) -> None:
