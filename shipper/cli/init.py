@@ -269,10 +269,13 @@ def _place(explicit: str | None) -> Path:
     from shipper import config as configuration
 
     try:
-        found = configuration.find(explicit, os.environ, Path.home())
+        found = configuration.find(explicit, os.environ, configuration.home_directory())
     except configuration.ConfigError:
         found = DEFAULT_FILE if DEFAULT_FILE.parent.is_dir() else Path("neuroflow.yaml")
-    return Path(os.path.realpath(found))
+    try:
+        return Path(os.path.realpath(found))
+    except FileNotFoundError:
+        raise Failure(f"{found}: the working directory does not exist any more: change to another", USAGE) from None
 
 
 def _kind(sections: Mapping[str, Any], *, new: bool) -> str:

@@ -32,7 +32,7 @@ def configured(context: click.Context) -> Config:
     from shipper import config as configuration
     from shipper.credentials import credential_mask
 
-    config = configuration.load(configuration.find(context.obj["config"], os.environ, Path.home()))
+    config = configuration.load(configuration.find(context.obj["config"], os.environ, configuration.home_directory()))
     credential_mask.add(config.credentials)
     return config
 

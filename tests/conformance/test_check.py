@@ -147,6 +147,18 @@ class TestWholeReport:
         assert "\x1b" not in shown
         assert "\x07" not in shown
 
+    def test_user_without_a_home(self, faked: FakedHarness) -> None:
+        """A container may run the programs as a number that no file of users names."""
+        code = (
+            "import pathlib\ndef home(): raise RuntimeError('Could not determine home directory.')\n"
+            "pathlib.Path.home = home\nfrom shipper.cli.ship import main\nmain()"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, "--config", str(faked.config), "check"],
+            cwd=_root(), capture_output=True, text=True, timeout=PATIENCE, check=False,
+        )  # fmt: skip
+        assert (0, "") == (done.returncode, done.stderr)
+
 
 class TestCluster:
     @pytest.mark.parametrize(("answer", "name", "said"), [

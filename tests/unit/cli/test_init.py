@@ -181,6 +181,16 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_a_working_directory_that_is_gone(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command says so."""
+    gone = alone / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    done = run("--config", "x.yaml", "init")
+    assert (2, True) == (done.exit_code, "the working directory does not exist any more" in done.stderr)
+
+
 def test_a_file_of_another_application_is_doubted(alone: Path) -> None:
     """A file with none of the application's sections may be a mistake; what stands in it is named."""
     (alone / "neuroflow.yaml").write_text("version: 3\nservices: {}\n")
