@@ -348,14 +348,6 @@ class Config(_Ours):
     credentials: Annotated[frozenset[str], Field(repr=False, exclude=True)] = frozenset()
 
 
-def home_directory() -> Path:
-    """This user's home directory; ``/`` for a user without any, as in a container that gives it a number only."""
-    try:
-        return Path.home()
-    except RuntimeError:
-        return Path("/")
-
-
 def find(explicit: str | None, environ: Mapping[str, str], home: Path, directory: Path = Path()) -> Path:
     """Find the configuration file, in the application's search order, as a process in ``directory`` does.
 

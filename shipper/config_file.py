@@ -178,3 +178,11 @@ def expand(
         problem = "its sections have too many values, or contain themselves (check the & anchors and * aliases)"
         return Expanded({}, [problem], frozenset(secrets))
     return Expanded(complete, problems, frozenset(secrets))
+
+
+def home_directory() -> Path:
+    """This user's home directory; ``/`` for a user without any, as in a container that gives it a number only."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path("/")

@@ -211,13 +211,13 @@ def _sidecar_of(process: Process, named: str) -> Sidecar | None:
 def _cluster(config: Config) -> Checks:
     """The checks that ask the cluster; when it stops answering, the rest is left out."""
     from shipper.doctor import cluster, key, templates
-    from shipper.doctor.hosts import has_key, host_findings, reach
+    from shipper.doctor.hosts import has_key, host_findings, protection_findings, reach
     from shipper.elastic.client import connect, where
 
     settings, namespace = config.elasticsearch, config.shipper.namespace
     place = where(settings)
     reached = reach(settings)
-    hosts = host_findings(reached, no_key=not has_key(settings))
+    hosts = [*host_findings(reached, no_key=not has_key(settings)), *protection_findings(settings)]
     good = [one.settings for one in reached if one.problem is None]
     if not good:
         yield "cluster", [*hosts, note("skipped", place, "not checked: clock, version, permissions, templates")]

@@ -267,9 +267,10 @@ def surroundings(path: Path, sections: dict[str, Any], missing: tuple[str, ...])
 def _place(explicit: str | None) -> Path:
     """The application's file, or where one belongs."""
     from shipper import config as configuration
+    from shipper.config_file import home_directory
 
     try:
-        found = configuration.find(explicit, os.environ, configuration.home_directory())
+        found = configuration.find(explicit, os.environ, home_directory())
     except configuration.ConfigError:
         found = DEFAULT_FILE if DEFAULT_FILE.parent.is_dir() else Path("neuroflow.yaml")
     try:

@@ -30,9 +30,10 @@ def configured(context: click.Context) -> Config:
         ConfigError: there is none, or it is wrong.
     """
     from shipper import config as configuration
+    from shipper.config_file import home_directory
     from shipper.credentials import credential_mask
 
-    config = configuration.load(configuration.find(context.obj["config"], os.environ, configuration.home_directory()))
+    config = configuration.load(configuration.find(context.obj["config"], os.environ, home_directory()))
     credential_mask.add(config.credentials)
     return config
 

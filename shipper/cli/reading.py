@@ -44,7 +44,8 @@ class Session:
         Raises:
             ConfigError: there is none, or it is wrong.
         """
-        from shipper.config import Config, find, home_directory, load
+        from shipper.config import Config, find, load
+        from shipper.config_file import home_directory
         from shipper.credentials import credential_mask
 
         if isinstance(self._given, Config):

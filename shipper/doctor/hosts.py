@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from elastic_transport import ApiError, ConnectionTimeout, TlsError
 from elastic_transport import ConnectionError as TransportConnectionError
 
+from shipper.addresses import address_of
 from shipper.config import ConfigError
 from shipper.config import Elasticsearch as Settings
-from shipper.doctor.finding import CONFIGURATION, Finding, Severity, ok
+from shipper.doctor.finding import CONFIGURATION, Finding, Severity, ok, warning
 from shipper.elastic.client import connect, explain, is_genuine, where
 from shipper.elastic.products import OtherProductError
 
@@ -155,6 +157,36 @@ def _reach(settings: Settings) -> Reached:
         return Reached(host, None, "it answers, but without its health", settings)
     nodes = body.get("number_of_nodes")
     return Reached(host, None, f"{body['status']}, {nodes} node{'' if nodes == 1 else 's'}", settings)
+
+
+def protection_findings(settings: Settings) -> Iterator[Finding]:
+    """What others on the way to the cluster can read or pretend to be."""
+    place = where(settings)
+    addresses = [] if settings.cloud_id else [address_of(host, host) for host in settings.hosts]
+    secure = settings.cloud_id is not None or any(one.scheme == "https" for one in addresses)
+    if secure and not settings.verify_certs and not settings.ca_fingerprint:
+        yield warning(
+            "unprotected",
+            place,
+            "elasticsearch.verify_certs is false: whoever stands between this machine and the cluster can pretend to "
+            "be it, and gets the key and the logs",
+            "set elasticsearch.ca_certs or ca_fingerprint, and leave verify_certs out",
+        )
+    plain = [one.host for one in addresses if one.scheme == "http" and not _is_loopback(one.host)]
+    if plain and has_key(settings):
+        yield warning(
+            "unprotected",
+            place,
+            f"the key and the logs go to {', '.join(plain)} without TLS: whoever is in between can read them",
+            "switch TLS on in the cluster, and write https:// into elasticsearch.hosts",
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def has_key(settings: Settings) -> bool:

@@ -20,7 +20,7 @@ from shipper.doctor.cluster import (
     version_finding,
 )
 from shipper.doctor.finding import Severity
-from shipper.doctor.hosts import Reached, host_findings
+from shipper.doctor.hosts import Reached, host_findings, protection_findings
 from shipper.doctor.key import Privileges, excess_of, key_findings
 from shipper.doctor.templates import in_force_findings, installed_findings, stream_findings
 from shipper.elastic.in_force import InForce
@@ -167,6 +167,22 @@ def test_hosts() -> None:
     refused = Reached("b", "credentials", "401", settings)
     [finding] = host_findings([refused], no_key=True)
     assert "no credentials are configured" in finding.do
+
+
+@pytest.mark.parametrize(("said", "keys"), [
+    (None, {"hosts": ["https://es:9200"], "api_key": "k"}),
+    ("verify_certs is false", {"hosts": ["https://es:9200"], "verify_certs": False}),
+    (None, {"hosts": ["https://es:9200"], "verify_certs": False, "ca_fingerprint": "ab" * 32}),
+    (None, {"hosts": ["http://localhost:9200", "http://127.0.0.1:9200", "http://[::1]:9200"], "api_key": "k"}),
+    (None, {"hosts": ["http://es:9200"]}),
+    ("go to es without TLS", {"hosts": ["http://localhost:9200", "http://es:9200"], "api_key": "k"}),
+    ("go to es without TLS", {"hosts": ["http://user:pass@es:9200"]}),
+])  # fmt: skip
+def test_what_others_can_read(said: str | None, keys: dict[str, Any]) -> None:
+    """Certificates that are not verified, and a key without TLS, except on this machine."""
+    found = list(protection_findings(Settings.model_validate(keys)))
+    assert (said is not None) == bool(found)
+    assert said is None or said in found[0].sentence
 
 
 ALL = {
