@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shipper.doctor.configuration import readable_secrets, running_as
+from shipper.doctor.configuration import misspelt_sections, readable_secrets, running_as
 from shipper.doctor.denied import Denied, remedy, sentence
 from shipper.doctor.files import match_findings, near_directory, stranger_findings, strangers, unread_findings
 from shipper.doctor.finding import Finding, Severity
@@ -258,6 +258,22 @@ def test_processes_that_end_meanwhile(tmp_path: Path) -> None:
     [found] = processes(tmp_path)
     assert (6, None, frozenset()) == (found.number, found.directory, found.reads)
     assert [] == list(processes(tmp_path, exclude={6})) == list(processes(tmp_path / "gone"))
+
+
+@pytest.mark.parametrize(("sections", "said"), [
+    ({"elastic", "shipper"}, "a section elastic and none with the name elasticsearch"),
+    ({"Shipper"}, "a section Shipper and none with the name shipper"),
+    ({"loging", "shipper"}, "none with the name logging"),
+    ({"elasticsearch", "elastic", "shipper", "logging"}, None),
+    ({"paths", "loging"}, None),
+    ({"database", "celery", "workflow", "pipelines"}, None),
+    (set(), None),
+])  # fmt: skip
+def test_sections_that_are_misspelt(sections: set[str], said: str | None) -> None:
+    """An unknown section is the application's, unless its name is nearly that of one that is missing."""
+    found = list(misspelt_sections("/c", sections))
+    assert (said is not None) == bool(found)
+    assert said is None or said in found[0].sentence
 
 
 def test_configuration_file_and_root() -> None:
