@@ -17,6 +17,7 @@ from urllib3 import ProxyManager
 from shipper.addresses import address_of
 from shipper.elastic.answers import json_of
 from shipper.elastic.products import OtherProductError, guess, may_be_other, name_of
+from shipper.interrupts import interrupted
 from shipper.telemetry import MINUTE
 
 try:
@@ -58,6 +59,27 @@ class DirectNode(Urllib3HttpNode):
             self.headers["authorization"] = basic_auth_to_header(login)
         if proxy := extras.get(PROXY):
             self.pool: Any = _ThroughProxy(proxy, self)
+
+    def perform_request(
+        self,
+        method: str,
+        target: str,
+        body: bytes | None = None,
+        headers: HttpHeaders | None = None,
+        request_timeout: DefaultType | float | None = DEFAULT,
+    ) -> NodeApiResponse:
+        """Send one request.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C, also where urllib3's clean-up replaces it (by a FullPoolError, where it comes
+                before a connection was taken): the client would take that for an outage, and try again.
+        """
+        try:
+            return super().perform_request(method, target, body, headers, request_timeout)
+        except Exception as error:
+            if interrupted(error):
+                raise KeyboardInterrupt from None
+            raise
 
 
 class PlainNode(DirectNode):
