@@ -20,7 +20,7 @@ from elasticsearch import ApiError, Elasticsearch
 
 from shipper.deliver.older_requests import OlderRequests
 from shipper.elastic.answers import NoAnswerError, Shape, validated
-from shipper.elastic.client import is_there
+from shipper.elastic.client import is_there, lacks_privilege
 from shipper.telemetry import ONCE, Throttle
 
 Pair = tuple[bytes, bytes]
@@ -113,7 +113,7 @@ class Dedupe:
                     there = self._there(stream, names, settled.at)
                     absent += [pair for name, pair in zip(names, some, strict=True) if name not in there]
         except ApiError as error:
-            if error.meta.status != 403:
+            if not lacks_privilege(error):
                 raise
             if self._throttle.allows("forbidden", ONCE):
                 self._warn(
