@@ -21,7 +21,7 @@ from shipper.tail.clock import Clock
 from shipper.tail.found_files import shown
 from shipper.tail.lag import Lag
 from shipper.tail.tail import Tail
-from shipper.telemetry import ONCE, Counters, Throttle, bug, log
+from shipper.telemetry import ONCE, Counters, Throttle, bug
 
 # Seconds between two reports.
 REPORT_EVERY = 60.0
@@ -144,8 +144,7 @@ class OwnDocuments:
         try:
             yield
         except Exception as error:  # noqa: BLE001 - see above
-            if self._throttle.allows("bug", ONCE):
-                log.warning("the sidecar can't report on itself (%s); logs are shipped", bug(error))
+            self._throttle.say("bug", f"the sidecar can't report on itself ({bug(error)}); logs are shipped", ONCE)
 
     def _report_stop(self, *, complete: bool) -> None:
         self._report_rejected()

@@ -89,10 +89,9 @@ class Scanner:
     ) -> None:
         self._sources = [(source, *split(source.pattern)) for source in sources]
         self._exclude = [re.compile(fnmatch.translate(pattern)) for pattern in exclude]
-        self._warn = warn
         self._wall_ns = wall_ns
         self._links = Links(link_targets)
-        self._throttle = Throttle()
+        self._throttle = Throttle(warn)
         self.unread: set[str] = set()
         self.omitted: dict[str, str] = {}
         # Files beside a log that may be other logs, and the name of that log.
@@ -119,6 +118,7 @@ class Scanner:
         """
         self._turn += 1
         self._links.begin()
+        self._throttle.over(but={f"{path}: {why}" for path, why in self.omitted.items()})
         self.unread, self.omitted, self._others = set(), {}, {}
         now = self._wall_ns()
         asleep = now - SLEEPING_NS if sparing else -1
@@ -327,24 +327,23 @@ class Scanner:
                 if last is not None and last.key == key and _names(last.entries) == _names(entries):
                     entries = last.entries
                 self._listings[directory] = _Listing(key, reliable, entries)
-            self._throttle.reset(f"list {directory}")
         except (FileNotFoundError, NotADirectoryError) as error:
             self._listings.pop(directory, None)  # not there yet, or gone: the next scan looks again
             if os.path.islink(directory):  # noqa: PTH114 - text paths throughout the tail
-                self._pass_over(directory, f"the link can't be followed: {error.strerror}", listing=True)
+                self._pass_over(directory, f"the link can't be followed: {error.strerror}")
         except OSError as error:
             self._listings.pop(directory, None)
-            self._pass_over(directory, f"can't be listed: {error.strerror}; looking again every scan", listing=True)
+            self._pass_over(directory, f"can't be listed: {error.strerror}; looking again every scan")
         listed[directory] = entries
         return entries
 
-    def _pass_over(self, path: str, why: str, *, listing: bool = False, harmless: bool = False) -> None:
-        """Leave something out, and say so once; what can't be listed, again when it could be meanwhile."""
+    def _pass_over(self, path: str, why: str, *, harmless: bool = False) -> None:
+        """Leave something out, and say so once, and again when it was not so meanwhile."""
         self.omitted[path] = why
         if not harmless:
             self.unread.add(path)
-        if self._throttle.allows(f"list {path}" if listing else path, ONCE):
-            self._warn(f"{path}: {why}")
+        sentence = f"{path}: {why}"
+        self._throttle.say(sentence, sentence, ONCE)
 
 
 def _names(entries: list[os.DirEntry[str]]) -> list[tuple[str, int]]:

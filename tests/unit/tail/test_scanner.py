@@ -11,6 +11,7 @@ from shipper.tail.found_files import Found, Source
 from shipper.tail.rotation_names import split_rotation
 from shipper.tail.scanner import Scanner
 from shipper.tail.sources import builtin_sources
+from shipper.telemetry import MAX_A_MINUTE, Throttle
 
 
 def source(pattern: object) -> Source:
@@ -145,8 +146,10 @@ def test_broken_links_are_reported_once(tmp_path: Path) -> None:
 
 
 def test_unreadable_directory_is_reported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is reported once, and again after it was readable."""
+    """It is reported once, and again after it was readable, but once a minute at most."""
     make(tmp_path, "app.log")
+    now = 0.0
+    monkeypatch.setattr("shipper.tail.scanner.Throttle", lambda warn: Throttle(warn, lambda: now))
     scandir = os.scandir
     shut = True
 
@@ -165,7 +168,21 @@ def test_unreadable_directory_is_reported_once(tmp_path: Path, monkeypatch: pyte
     assert 1 == len(scanner.scan())
     shut = True
     scanner.scan()
-    assert [sentence, sentence] == said
+    assert [sentence] == said
+    now = 60.0
+    scanner.scan()
+    assert [sentence, f"{sentence} (2 more like this, not logged)"] == said
+
+
+def test_a_thousand_odd_files_do_not_flood_the_log(tmp_path: Path) -> None:
+    """Each of them is in ``omitted``; of the sentences only so many are logged in a minute."""
+    for number in range(MAX_A_MINUTE + 50):
+        os.mkfifo(tmp_path / f"{number}.log")
+    said: list[str] = []
+    scanner = Scanner([source(tmp_path / "*.log")], [], said.append)
+    for _ in range(3):
+        assert [] == scanner.scan()
+    assert (MAX_A_MINUTE + 50, MAX_A_MINUTE) == (len(scanner.omitted), len(said))
 
 
 def test_directory_may_appear_later(tmp_path: Path) -> None:
