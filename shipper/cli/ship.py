@@ -42,6 +42,10 @@ def ship(context: click.Context, config: str | None, once: bool, no_setup: bool)
     """
     context.obj = {"config": config}
     if context.invoked_subcommand is None:
+        from shipper.health import own_log, strays
+
+        own_log.configure_log(form="auto")  # until the configuration is known
+        strays.adopt()
         of_application = configured(context)
         from shipper.cli.shipping import ship_logs
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -47,7 +49,7 @@ class TestConfiguration:
         lone_harness.config.unlink()
         result = lone_harness.once()
         assert result.returncode == 2
-        assert f"neuroflow-ship: {lone_harness.config}: no such file" in result.stderr
+        assert f'"event": "{lone_harness.config}: no such file; ' in result.stderr
         assert "Traceback" not in result.stderr
 
     @pytest.mark.skipif(not as_other_user(), reason="root may read everything")
@@ -67,14 +69,20 @@ class TestConfiguration:
         assert "can't be read: Is a directory" in result.stderr
 
     def test_unknown_key(self, lone_harness: Harness) -> None:
-        """The error names file, key and nearest valid key."""
-        lone_harness.configure(scan_intervall=3)
+        """The error names file, key and nearest valid key: a line of the log, or a sentence of another command."""
+        lone_harness.configure(scan_intervall=3, password="")
         result = lone_harness.once()
         assert result.returncode == 2
-        assert (
-            f"neuroflow-ship: {lone_harness.config}: shipper.scan_intervall: unknown key; "
-            "nearest valid key: scan_interval\n" == result.stderr
+        sentence = (
+            f"{lone_harness.config}: shipper.scan_intervall: unknown key; nearest valid key: scan_interval; "
+            f"{lone_harness.config}: shipper.password: unknown key"
         )
+        event = json.loads(result.stderr)
+        assert (sentence, "error") == (event["event"][: len(sentence)], event["level"])
+        lone_harness.configure(log_format="console", scan_intervall=3)
+        check = subprocess.run(lone_harness.command("setup"), capture_output=True, text=True, check=False)
+        sentence = f"{lone_harness.config}: shipper.scan_intervall: unknown key; nearest valid key: scan_interval"
+        assert (2, f"neuroflow-ship: {sentence}\n") == (check.returncode, check.stderr)
 
 
 class TestCluster:
