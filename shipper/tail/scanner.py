@@ -361,7 +361,8 @@ def _name(entry: os.DirEntry[str], directory: str, real: str, says: Named) -> _N
 def _each_once(tables: Iterable[_Table]) -> list[Found]:
     """Every file once: of two names of one (hard or symbolic link) the real, younger-looking one speaks for it.
 
-    Of two inputs that of which it is a log has it, else that whose log's name says more, else the first.
+    Of two inputs that of which it is a log has it, else that which comes to it without a link, else that whose log's
+    name says more, else the first.
     """
     each: dict[tuple[int, int], Found] = {}
     for table in tables:
@@ -380,8 +381,8 @@ def _each_once(tables: Iterable[_Table]) -> list[Found]:
     return list(each.values())
 
 
-def _nearness(file: Found) -> tuple[bool, bool, int]:
-    return file.sibling, not file.path.startswith(file.logical), -len(file.logical)
+def _nearness(file: Found) -> tuple[bool, bool, bool, int]:
+    return file.sibling, file.real != file.path, not file.path.startswith(file.logical), -len(file.logical)
 
 
 def _rank(file: Found) -> tuple[bool, int, str]:

@@ -132,6 +132,15 @@ def test_links_give_their_target_once(tmp_path: Path) -> None:
     assert (elsewhere / "two").stat().st_ino == after[1] != before[1]
 
 
+def test_a_link_between_inputs_moves_no_log(tmp_path: Path) -> None:
+    """A link below one input to the directory of another does not make a pipeline's log of a rotated log."""
+    names = ("neuroflow.log", "neuroflow.log.1", "pipelines/p/a.log")
+    make(tmp_path, *names)
+    (tmp_path / "pipelines/up").symlink_to(tmp_path)
+    scanner = Scanner(builtin_sources(tmp_path), [], pytest.fail)
+    assert {*names} == found(scanner, tmp_path).keys()
+
+
 def test_broken_links_are_reported_once(tmp_path: Path) -> None:
     """Broken and circular links are reported, and the other files found."""
     make(tmp_path, "good.log")
