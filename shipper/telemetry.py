@@ -84,7 +84,7 @@ class Gauges(NamedTuple):
         oldest_unacknowledged_seconds: the age of the oldest unacknowledged line of all logs; 0 for none.
         dead_letters: how many there are.
         generations: how many the state directory knows.
-        files_not_read: how many files look like logs and are not read, or not to their ends.
+        files_not_read: of how many files and directories something is missing.
         last_scan_seconds: how long the last scan took.
         ready: whether documents are accepted, as far as is known without asking the cluster.
     """

@@ -116,6 +116,7 @@ def address_of(listen: str) -> tuple[str, int]:
 
 class _Page(BaseHTTPRequestHandler):
     server: Health
+    server_version, sys_version = "neuroflow-ship", ""
     # Seconds: a connection without a request does not keep its thread.
     timeout = 10.0
 

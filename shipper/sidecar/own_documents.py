@@ -163,7 +163,7 @@ class OwnDocuments:
             self._put("rejected", rejected_message(rejection, number), figures, level="error")
 
     def _report_not_read(self) -> int:
-        """Report new files and reasons; gives the number of all files that are not read."""
+        """Report new files and reasons; gives the number of all of which something is missing."""
         not_read = self._tail.not_read()
         new = [one for one in not_read.items() if one not in self._told]
         for path, why in new[: min(MAX_FILES, MAX_REMEMBERED - len(self._told))]:
@@ -176,7 +176,7 @@ class OwnDocuments:
                 level="warning",
                 path=where,
             )
-        return len(not_read)
+        return len(self._tail.unread())
 
     def _put(
         self,

@@ -21,13 +21,13 @@ class ReadErrors:
 
     @property
     def paths(self) -> set[str]:
-        """The files whose last reading failed, or stopped before their ends."""
-        return {path for path, _ in self._unread.values()}
+        """The files whose last reading failed, or stopped before their ends; any thread may ask."""
+        return {path for path, _ in list(self._unread.values())}
 
     @property
     def reasons(self) -> dict[str, str]:
-        """Why, by path, where that was logged."""
-        return {path: why for path, why in self._unread.values() if why}
+        """Why, by path, where that was logged; any thread may ask."""
+        return {path: why for path, why in list(self._unread.values()) if why}
 
     def add(self, generation: bytes, path: str, why: str = "") -> None:
         """Note that reading failed; without a reason nothing is logged."""
