@@ -118,7 +118,6 @@ class Scanner:
         """
         self._turn += 1
         self._links.begin()
-        self._throttle.over(but={f"{path}: {why}" for path, why in self.omitted.items()})
         self.unread, self.omitted, self._others = set(), {}, {}
         now = self._wall_ns()
         asleep = now - SLEEPING_NS if sparing else -1
@@ -142,7 +141,15 @@ class Scanner:
             self._pass_over(path, why, harmless=True)
         self._listings = {directory: one for directory, one in self._listings.items() if directory in listed}
         self._tables = tables
+        self._report()
         return self._files
+
+    def _report(self) -> None:
+        """Say once what is left out, and again when it was not left out meanwhile, or for another reason."""
+        sentences = [f"{path}: {why}" for path, why in self.omitted.items()]
+        self._throttle.over(but=set(sentences))
+        for sentence in sentences:
+            self._throttle.say(sentence, sentence, ONCE)
 
     def _look(self, table: _Table, source: Source, asleep: int, touched: AbstractSet[str]) -> bool:
         """Look at a table's files; gives whether one is other than it was."""
@@ -338,12 +345,10 @@ class Scanner:
         return entries
 
     def _pass_over(self, path: str, why: str, *, harmless: bool = False) -> None:
-        """Leave something out, and say so once, and again when it was not so meanwhile."""
+        """Leave something out."""
         self.omitted[path] = why
         if not harmless:
             self.unread.add(path)
-        sentence = f"{path}: {why}"
-        self._throttle.say(sentence, sentence, ONCE)
 
 
 def _names(entries: list[os.DirEntry[str]]) -> list[tuple[str, int]]:
