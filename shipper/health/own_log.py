@@ -49,8 +49,13 @@ def configure_log(redact: Callable[[str], str] = str, form: LogFormat = "console
 
 
 def writes_json() -> bool:
-    """Whether the log is configured, and its lines are JSON."""
-    return any(getattr(handler.formatter, "json", False) for handler in log.handlers)
+    """Whether what goes to standard error now are the log's lines of JSON."""
+    return any(
+        isinstance(handler, logging.StreamHandler)
+        and handler.stream is sys.stderr
+        and getattr(handler.formatter, "json", False)
+        for handler in log.handlers
+    )
 
 
 def is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
