@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -49,7 +48,7 @@ class TestConfiguration:
         lone_harness.config.unlink()
         result = lone_harness.once()
         assert result.returncode == 2
-        assert f'"event": "{lone_harness.config}: no such file; ' in result.stderr
+        assert f"neuroflow-ship: {lone_harness.config}: no such file" in result.stderr
         assert "Traceback" not in result.stderr
 
     @pytest.mark.skipif(not as_other_user(), reason="root may read everything")
@@ -69,20 +68,25 @@ class TestConfiguration:
         assert "can't be read: Is a directory" in result.stderr
 
     def test_unknown_key(self, lone_harness: Harness) -> None:
-        """The error names file, key and nearest valid key: a line of the log, or a sentence of another command."""
-        lone_harness.configure(scan_intervall=3, password="")
+        """The error names file, key and nearest valid key."""
+        lone_harness.configure(scan_intervall=3)
         result = lone_harness.once()
         assert result.returncode == 2
-        sentence = (
-            f"{lone_harness.config}: shipper.scan_intervall: unknown key; nearest valid key: scan_interval; "
-            f"{lone_harness.config}: shipper.password: unknown key"
+        assert (
+            f"neuroflow-ship: {lone_harness.config}: shipper.scan_intervall: unknown key; "
+            "nearest valid key: scan_interval\n" == result.stderr
         )
-        event = json.loads(result.stderr)
-        assert (sentence, "error") == (event["event"][: len(sentence)], event["level"])
-        lone_harness.configure(log_format="console", scan_intervall=3)
-        check = subprocess.run(lone_harness.command("setup"), capture_output=True, text=True, check=False)
+
+    def test_a_failed_start_in_the_log(self, lone_harness: Harness) -> None:
+        """What ends a start is a line of the log, as JSON where that is no terminal; a command prints a sentence."""
+        lone_harness.configure(scan_intervall=3, password="")
         sentence = f"{lone_harness.config}: shipper.scan_intervall: unknown key; nearest valid key: scan_interval"
-        assert (2, f"neuroflow-ship: {sentence}\n") == (check.returncode, check.stderr)
+        for arguments in ([], ["--once"]):
+            done = lone_harness.run(*arguments)
+            event = json.loads(done.stderr)
+            assert (2, "error") == (done.returncode, event["level"])
+            assert event["event"].startswith(f"{sentence}; {lone_harness.config}: shipper.password: unknown key; ")
+        assert lone_harness.run("setup").stderr.startswith(f"neuroflow-ship: {sentence}\n")
 
 
 class TestCluster:
