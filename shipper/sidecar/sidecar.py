@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from shipper import __version__, memory
+from shipper import __version__, memory, telemetry
 from shipper.config import Config, Shipper
 from shipper.deliver.batch import Packer
 from shipper.deliver.one_by_one import LineByLine
@@ -84,7 +84,7 @@ class Sidecar:
             store.load(),
             host=settings.host,
             longest=settings.max_line_bytes,
-            warn=lambda text: log.warning("%s", text),
+            warn=telemetry.warning,
             clock=self._clock,
             once=once,
             framing=Framing(orphan, continuation),
@@ -290,7 +290,7 @@ class Sidecar:
                 return False
             settings, sources = new.config.shipper, sources_of(new.config)
             scanner = Scanner(
-                sources, settings.exclude, lambda text: log.warning("%s", text), self._clock.wall_ns,
+                sources, settings.exclude, telemetry.warning, self._clock.wall_ns,
                 link_targets(new.config),
             )  # fmt: skip
             scanner.scan()  # may fail
