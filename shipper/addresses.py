@@ -186,6 +186,22 @@ def certificates_at(text: str) -> str:
     return str(path)
 
 
+def listen_address(text: str) -> tuple[str, int]:
+    """Host and port of ``127.0.0.1:9479``, ``[::1]:9479``, ``localhost:9479`` or ``:9479`` (the loopback).
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    found = re.fullmatch(
+        r"(?:\[(?P<six>[0-9A-Fa-f:.]+(?:%\w+)?)\]|(?P<host>[^\s:\[\]/@]*)):(?P<port>[0-9]{1,5})", text
+    )
+    if found is None or int(found["port"]) > _MAX_PORT:
+        raise ValueError(
+            f"is not an address; write 127.0.0.1:9479, [::1]:9479 or :9479, the port between 0 and {_MAX_PORT}"
+        )
+    return found["six"] or found["host"] or "127.0.0.1", int(found["port"])
+
+
 def path_of(text: str) -> str:
     """The absolute path as a text.
 

@@ -188,6 +188,11 @@ def expand(
             return [filled(item, f"{where}.{i}") for i, item in enumerate(value)]
         if not isinstance(value, str):
             return value
+        if "${" in _REFERENCE.sub("", value):
+            problems.append(
+                f"{where}: a ${{ in it begins no reference: write ${{VAR}}, ${{VAR:-default}} or ${{file:/a/path}}; "
+                "a value that contains ${ can come from a variable or a file"
+            )
         return _REFERENCE.sub(lambda found: value_of(found, where), value)
 
     def value_of(found: re.Match[str], where: str) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from shipper import __version__, memory
+from shipper import __version__, memory, telemetry
 from shipper.cli.connected import Connected, read_again
 from shipper.cli.exit_codes import CLUSTER, INCOMPLETE, OK, USAGE
 from shipper.cli.failure import Failure
@@ -97,7 +97,7 @@ def ship_logs(config: Config, *, once: bool, setup: bool) -> int:
     # Before and after the sidecar runs, SIGHUP must not end the process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        store = CursorStore(config.shipper.state_dir, lambda text: log.error("%s", text), redactor.conceal)
+        store = CursorStore(config.shipper.state_dir, telemetry.error, redactor.conceal)
     except StateError as error:
         raise Failure(str(error), USAGE) from None
     redactor.recall(store.known())
@@ -141,9 +141,7 @@ def _run_with(
         in_flight=config.shipper.batch.in_flight,
         dead_letters=dead_letters_of(config, redactor),
         counters=counters,
-        dedupe=Dedupe(
-            client, lambda text: log.warning("%s", text), request_timeout=config.elasticsearch.request_timeout
-        ),
+        dedupe=Dedupe(client, telemetry.warning, request_timeout=config.elasticsearch.request_timeout),
         runs=run_documents_of(client, config),
         restore=restore,
         wake=wake,
@@ -183,7 +181,7 @@ def _run_with(
                 log.warning("%s: %s; waiting for it", config.log_dir, absent)
             from shipper.tail.watcher import Watch
 
-            watch = Watch(sidecar.hint, config.shipper.watch, lambda text: log.warning("%s", text))
+            watch = Watch(sidecar.hint, config.shipper.watch, telemetry.warning)
             try:
                 complete = sidecar.run(watch.cover)
             finally:

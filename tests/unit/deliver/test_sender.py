@@ -24,8 +24,9 @@ from shipper.document.ids import generation_text
 from shipper.elastic.bulk_request import verdicts_of
 from shipper.elastic.client import connect
 from shipper.elastic.outcomes import Outcome, Verdict
+from shipper.runs.actions import Written
 from shipper.runs.facts import EncodedFact, WaitingFacts
-from shipper.runs.writer import RunDocuments, Written
+from shipper.runs.writer import RunDocuments
 from shipper.tail.progress import Span
 from shipper.tail.state.checkpoint import NOTHING
 from shipper.telemetry import Counters
