@@ -87,7 +87,9 @@ class Documents:
         if facts is not None and settings.fast_path and not self._redactor.hashes:
             self.shapes = Shapes()
             usual = Documents(settings, version)
-            self._shaped = ShapedDocuments(self.shapes, usual.of_record, facts, self.runs, self._redactor.suspects)
+            self._shaped = ShapedDocuments(
+                self.shapes, usual.of_record, facts, self.runs, self._redactor.suspects, self._zone
+            )
 
     def take_facts(self) -> list[RunFact]:
         """The facts in the documents that were made from templates since the last call."""

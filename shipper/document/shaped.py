@@ -7,6 +7,7 @@ proves that they contain nothing to redact, and where too many templates would b
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import orjson
 
@@ -27,7 +28,7 @@ from shipper.document.templates import (
 )
 from shipper.parse.records import Records
 from shipper.parse.shapes import Shape, Shaped, Shapes
-from shipper.parse.timestamps import from_ns
+from shipper.parse.timestamps import Zone, from_ns, to_utc
 
 MAX_TEMPLATES = 64
 """Templates of one shape."""
@@ -83,13 +84,20 @@ class ShapedDocuments:
         facts: makes facts about runs.
         runs: completes ids from earlier lines.
         suspects: whether bytes may contain something to redact.
+        zone: of times without one.
 
     Attributes:
         found: facts in the lines so far; the caller empties it.
     """
 
     def __init__(
-        self, shapes: Shapes, make: Make, facts: Facts, runs: RunContext, suspects: Callable[[bytes], bool]
+        self,
+        shapes: Shapes,
+        make: Make,
+        facts: Facts,
+        runs: RunContext,
+        suspects: Callable[[bytes], bool],
+        zone: Zone,
     ) -> None:
         self.found: list[RunFact] = []
         self._shapes = shapes
@@ -97,6 +105,7 @@ class ShapedDocuments:
         self._facts = facts
         self._runs = runs
         self._suspects = suspects
+        self._zone = zone
         self._known: dict[Shape, _Lines | None] = {}
         self._count = self._templates = self._id_texts = 0
         self._place = Place("", b"", "", 0)
@@ -138,6 +147,10 @@ class ShapedDocuments:
             self._shapes.forget(shape)
             return None
         plan = lines.plan
+        if shape.local:
+            if (in_utc := self._in_utc(values, plan.stamp)) is None:
+                return None
+            values = in_utc
         given = [*values, str(start), self._created]
         if plan.duration is not None:
             given[plan.duration] = duration = nanoseconds(values[plan.duration])
@@ -146,11 +159,11 @@ class ShapedDocuments:
         try:
             template = plan.templates[plan.constants(values)]
         except KeyError:
-            template = self._learn(plan, line, start)
+            template = self._learn(plan, line, values, start)
         if template is None:
             self._miss(lines, shape)
             return None
-        if plan.fields:
+        if plan.completed:
             ids, moment = plan.ids(values), values[plan.stamp]
             named = lines.id_texts.get(ids)
             life = named.life if named is not None else None
@@ -159,7 +172,7 @@ class ShapedDocuments:
                 or (
                     life is not None and (named.known is not life.ids or template.turns or not life.continues(moment))
                 )
-            ) and (named := self._id_text(lines, ids, template, moment, named)) is None:
+            ) and (named := self._id_text(lines, values, template, named)) is None:
                 return None
             given.append(named.text)
             if template.facts:
@@ -176,27 +189,46 @@ class ShapedDocuments:
         parts[1::2] = pick(given)
         return "".join(parts).encode()
 
+    def _in_utc(self, values: tuple[str, ...], stamp: int) -> tuple[str, ...] | None:
+        """The values with the time in UTC, and the zone's name behind it; None where the usual way has to decide.
+
+        It does where the hour is a new one, or the clock is set in it.
+        """
+        text = values[stamp]
+        if text[:13] not in self._zone.hours:
+            return None
+        moment, zone = to_utc(text, self._zone)
+        return (*values[:stamp], moment[:-1], zone or "", *values[stamp + 2 :])
+
     def _id_text(
-        self, lines: _Lines, values: tuple[str, ...], template: Template, moment: str, named: _IdText | None
+        self, lines: _Lines, values: tuple[str, ...], template: Template, named: _IdText | None
     ) -> _IdText | None:
         """The ids of a line and what earlier lines of its run add; None where the line has to go the usual way.
 
         Args:
             lines: of the same shape.
-            values: the ids in the line.
+            values: of the line.
             template: of the line.
-            moment: its time.
             named: what was made of the same ids before.
         """
+        plan = lines.plan
+        own_values, moment = plan.ids(values), values[plan.stamp]
         if named is None:
-            own = self._own_ids(lines.plan, values)
+            own = self._own_ids(plan, own_values)
             if own is None:
                 return None
             text, ids = own
         else:
             text, ids = named.own, named.ids
         full, life = text, None
-        if lines.plan.has_run:
+        if plan.task is not None:
+            fields: dict[str, Any] = {name: one for name, one in zip(RUN_FIELDS, ids, strict=True) if one is not None}
+            fields["task"] = {**template.task, "id": values[plan.task]}
+            self._runs.complete_task(fields)
+            if "run_id" in fields:
+                self._runs.complete(fields, template.action, moment)
+            return _IdText(orjson.dumps(fields)[1:-1].decode(), text, ids, None)
+        if plan.has_run:
             run = ids[0] or ""
             united = self._runs.united(run, ids[1:], template.action, moment)
             life = self._runs.only_life(run)
@@ -210,13 +242,13 @@ class ShapedDocuments:
             if added:
                 full = f"{text},{orjson.dumps({**added, 'context': list(added)})[1:-1].decode()}"
         named = _IdText(full, text, ids, life)
-        if life is not None or not lines.plan.has_run:
+        if life is not None or not plan.has_run:
             self._id_texts += 1
             if self._id_texts > _MAX_ID_TEXTS:
                 self._id_texts = 1
                 for one in filter(None, self._known.values()):
                     one.id_texts.clear()
-            lines.id_texts[values] = named
+            lines.id_texts[own_values] = named
         return named
 
     def _own_ids(self, plan: Plan, values: tuple[str, ...]) -> tuple[str, Ids] | None:
@@ -243,7 +275,7 @@ class ShapedDocuments:
                 self._known[shape] = None
             lines.misses, lines.since = 0, self._count
 
-    def _learn(self, plan: Plan, line: Shaped, start: int) -> Template | None:
+    def _learn(self, plan: Plan, line: Shaped, values: tuple[str, ...], start: int) -> Template | None:
         """The template of a line with new constants; None where there is none."""
         if len(plan.templates) >= MAX_TEMPLATES:
             return None
@@ -253,8 +285,8 @@ class ShapedDocuments:
             self._templates = 1
             self._known.clear()
             self._bound.clear()
-        template = template_of(plan, line, start, self._place, self._make, self._facts, self._suspects)
-        plan.templates[plan.constants(line[1])] = template
+        template = template_of(plan, line, values, start, self._place, self._make, self._facts, self._suspects)
+        plan.templates[plan.constants(values)] = template
         return template
 
 

@@ -17,14 +17,15 @@ from shipper.document.bids_labels import LABELS, bids_name
 from shipper.document.field_mappers import IDS, MAPPERS
 from shipper.document.ids import generation_text
 from shipper.document.run_context import FIELDS, TURNING_POINTS
-from shipper.parse.shapes import STAMP_KEYS, Shape, Shaped, record_of
+from shipper.parse.shapes import STAMP_KEYS, Shape, Shaped, record_of, with_event
 from shipper.parse.timestamps import from_ns
 
 RUN_FIELDS = ("run_id", *FIELDS)
 """The ids of a run: keys under ``neuroflow``."""
 _SESSION = RUN_FIELDS.index("session_id")
 # Keys whose values decide several fields, so that each value has its own template.
-_CONSTANT = frozenset({"event", "level", "component", "service", *MAPPERS})
+_CONSTANT = frozenset({"event", "level", "component", "service", *MAPPERS}) - {"task_id", "process_name"}
+_PROCESS = frozenset({"process", "process.name", "processName"})
 _PREFIXES = frozenset({"sub-", "ses-"})
 _FIRST_NUMBER = 9_100_000
 _SLOT = "@@ids@@"
@@ -133,6 +134,7 @@ class Template(NamedTuple):
         names_session: with facts, whether the session is named by its label.
         action: of the event.
         turns: it is a turning point of a run.
+        task: what stands beside the id of a task.
     """
 
     document: Text
@@ -140,6 +142,7 @@ class Template(NamedTuple):
     names_session: bool
     action: str | None
     turns: bool
+    task: dict[str, str]
 
     def report(self, given: Values, moment: str, encode: Callable[[str, str, bytes], bytes]) -> list[RunFact] | None:
         """The facts of a line; None where the usual way has to make them.
@@ -169,7 +172,9 @@ class Plan:
         ids: picks the ids of a run.
         fields: of these: field, key and type.
         has_run: one is the run's id.
+        completed: there are ids, which earlier lines may complete.
         duration: index of the duration; None if there is none.
+        task: index of the task's id; None if there is none.
         texts: picks the other texts, which have to be searched for secrets.
         stamp: index of the time.
         templates: by the constants; None where lines go the usual way.
@@ -182,6 +187,7 @@ class Plan:
         self.fields: list[tuple[str, str, type]] = []
         self.stamp = 0
         self.duration: int | None = None
+        self.task: int | None = None
         for index, (key, kind) in enumerate(zip(shape.keys, shape.types, strict=True)):
             field = _field_of(key)
             if key in STAMP_KEYS:
@@ -195,51 +201,62 @@ class Plan:
                 constants.append(index)
             elif kind is str:
                 texts.append(index)
+                if key == "task_id":
+                    self.task = index
         self.constants = _picking(constants)
         self.constant_indices = frozenset(constants)
         self.ids = _picking(ids)
         self.texts = _picking(texts)
         self.has_run = any(field == "run_id" for field, _, _ in self.fields)
+        self.completed = bool(self.fields) or self.task is not None
         self.templates: dict[Any, Template | None] = {}
 
 
 def plan_of(shape: Shape) -> Plan | None:
     """What becomes of the values of a shape; None where a key needs the usual way."""
     used = [field for field in map(_field_of, shape.keys) if field is not None]
-    if len(set(used)) != len(used):
+    if len(set(used)) != len(used) or ("process_name" in shape.keys and not _PROCESS.isdisjoint(shape.keys)):
         return None
     for key, kind in zip(shape.keys, shape.types, strict=True):
         if (
             (_field_of(key) is not None and kind in {bool, float})
             or (key == "duration" and kind not in {int, float})
-            or (key in _CONSTANT and kind in {int, float})
+            or (key in MAPPERS and kind in {int, float})
         ):
             return None
     return Plan(shape)
 
 
 def template_of(
-    plan: Plan, line: Shaped, start: int, place: Place, make: Make, facts: Facts, suspects: Callable[[bytes], bool]
+    plan: Plan,
+    line: Shaped,
+    values: Values,
+    start: int,
+    place: Place,
+    make: Make,
+    facts: Facts,
+    suspects: Callable[[bytes], bool],
 ) -> Template | None:
     """The template of lines like this one; None where it would not give what the usual way gives.
 
     Args:
         plan: of its shape.
         line: of a known shape.
+        values: of the line, its time in UTC.
         start: the offset of its first byte.
         place: where it stands.
         make: makes a document the usual way.
         facts: makes facts about runs.
         suspects: whether bytes may contain something to redact.
     """
-    values = line[1]
-    template = _of_markers(plan, line, make, facts, suspects)
+    template = _of_markers(plan, line, values, make, facts, suspects)
     if template is None:
         return None
     expected = make(record_of(line), place, start)
     created, *texts = place.texts()
     ids = {key: text for key, text in expected["neuroflow"].items() if key in RUN_FIELDS}
-    given: list[Any] = [*values, str(start), created, orjson.dumps(ids)[1:-1].decode()]
+    of_task = {} if plan.task is None else {"task": expected["neuroflow"]["task"]}
+    given: list[Any] = [*values, str(start), created, orjson.dumps(ids | of_task)[1:-1].decode()]
     if plan.duration is not None:
         given[plan.duration] = nanoseconds(values[plan.duration])
     if orjson.loads(template.document.bound({}).filled([*given, *texts])) != orjson.loads(orjson.dumps(expected)):
@@ -249,14 +266,15 @@ def template_of(
 
 
 def _of_markers(
-    plan: Plan, line: Shaped, make: Make, facts: Facts, suspects: Callable[[bytes], bool]
+    plan: Plan, line: Shaped, values: Values, make: Make, facts: Facts, suspects: Callable[[bytes], bool]
 ) -> Template | None:
     """The template from a line whose values are replaced by markers, which can be found in its document."""
-    shape, values = line
+    shape = line[0]
     record = record_of(line)
     count = len(values)
     offset = _FIRST_NUMBER + count
     # The text that stands for each value.
+    shown = list(line[1])
     markers = {values[plan.stamp]: plan.stamp, str(offset): count}
     for index, (key, kind) in enumerate(zip(shape.keys, shape.types, strict=True)):
         if index == plan.stamp or index in plan.constant_indices:
@@ -264,7 +282,7 @@ def _of_markers(
         number = _FIRST_NUMBER + index
         if kind is str or (key in LABELS and LABELS[key].always_name):
             prefix = bids_name(values[index], LABELS[key])[:4] if key in LABELS else ""
-            record[key] = f"{prefix if prefix in _PREFIXES else ''}@@{index}@@"
+            record[key] = shown[index] = f"{prefix if prefix in _PREFIXES else ''}@@{index}@@"
             markers[record[key]] = index
         elif key == "duration":
             record[key], markers[f"{number}000000000"] = number, index
@@ -272,14 +290,17 @@ def _of_markers(
             record[key], markers[str(number)] = number, index
         else:
             record[key], markers[f"{number}.5"] = number + 0.5, index
+    with_event(record, shape, shown)
     if suspects(orjson.dumps(record)):
         return None
     made = make(record, _MARKER_PLACE, offset)
     action, neuroflow = made["event"].get("action"), made["neuroflow"]
-    if "task" in neuroflow or "tags" in made:
+    task = None if plan.task is None else f"@@{plan.task}@@"
+    of_task = neuroflow.get("task", {})
+    if of_task.get("id") != task or "tags" in made:
         return None
     encoded = facts.of([made])
-    # The ids of a run are one text, with what earlier lines add.
+    # The ids of a run, and that of its task, are one text, with what earlier lines add.
     ids = [neuroflow.pop(field, None) for field in RUN_FIELDS]
     if sum(text is not None for text in ids) != len(plan.fields) or "context" in neuroflow:
         return None
@@ -287,10 +308,14 @@ def _of_markers(
     for text in of_ids:
         markers.pop(text, None)
     of_place = dict(zip(_MARKER_PLACE.texts(), (count + 1, *range(count + 3, count + 6)), strict=True))
-    if plan.fields:
+    if task:
+        del neuroflow["task"]
+    if plan.completed:
         neuroflow[_SLOT] = 0
     document = orjson.dumps(made).decode().replace(f'"{_SLOT}":0', _SLOT)
-    in_document = {**markers, **of_place, **({_SLOT: count + 2} if plan.fields else {})}
+    in_document = {**markers, **of_place, **({_SLOT: count + 2} if plan.completed else {})}
+    if not shape.event:
+        in_document.pop(task, None)
     if any(document.count(marker) != 1 for marker in in_document):
         return None
     in_fact = {**markers, **of_ids}
@@ -303,16 +328,25 @@ def _of_markers(
         parts = _text_of(run, in_fact).bound({}), head.split(" ")[1], kind_text, _text_of(text, in_fact).bound({})
         templates.append(_Fact(*parts))
     return Template(
-        _text_of(document, in_document), templates, _names_session(ids[_SESSION]), action, action in TURNING_POINTS
+        _text_of(document, in_document),
+        templates,
+        _names_session(ids[_SESSION]),
+        action,
+        action in TURNING_POINTS,
+        {key: text for key, text in of_task.items() if key != "id"},
     )
 
 
 def nanoseconds(seconds: str) -> str:
     """A duration in nanoseconds; empty where the usual way has to decide."""
     whole, _, fraction = seconds.partition(".")
-    if whole == "0":
-        return str(int(fraction + _ZEROS[len(fraction)]))
-    return f"{whole}{fraction}{_ZEROS[len(fraction)]}" if len(whole) <= _MAX_WHOLE_DIGITS and whole[0] != "-" else ""
+    if len(whole) > _MAX_WHOLE_DIGITS or whole[0] == "-":
+        return ""
+    try:
+        zeros = _ZEROS[len(fraction)]
+    except IndexError:
+        return str(round(float(seconds) * 10**9))
+    return f"{whole}{fraction}{zeros}" if whole != "0" else str(int(fraction + zeros))
 
 
 def _field_of(key: str) -> str | None:
