@@ -214,20 +214,23 @@ class ShapedDocuments:
         plan = lines.plan
         own_values, moment = plan.ids(values), values[plan.stamp]
         if named is None:
-            own = self._own_ids(plan, own_values)
+            own = _own_ids(plan, own_values)
             if own is None:
                 return None
-            text, ids = own
+            ids = tuple(map(own.get, RUN_FIELDS))
+            if plan.task is not None:
+                own["task"] = {**template.task, "id": values[plan.task]}
+                self._runs.complete_task(own)
+                if "run_id" in own:
+                    self._runs.complete(own, template.action, moment)
+                return _IdText(orjson.dumps(own)[1:-1].decode(), "", ids, None)
+            encoded = orjson.dumps(own)[1:-1]
+            if self._suspects(encoded):
+                return None
+            text = encoded.decode()
         else:
             text, ids = named.own, named.ids
         full, life = text, None
-        if plan.task is not None:
-            fields: dict[str, Any] = {name: one for name, one in zip(RUN_FIELDS, ids, strict=True) if one is not None}
-            fields["task"] = {**template.task, "id": values[plan.task]}
-            self._runs.complete_task(fields)
-            if "run_id" in fields:
-                self._runs.complete(fields, template.action, moment)
-            return _IdText(orjson.dumps(fields)[1:-1].decode(), text, ids, None)
         if plan.has_run:
             run = ids[0] or ""
             united = self._runs.united(run, ids[1:], template.action, moment)
@@ -251,22 +254,6 @@ class ShapedDocuments:
             lines.id_texts[own_values] = named
         return named
 
-    def _own_ids(self, plan: Plan, values: tuple[str, ...]) -> tuple[str, Ids] | None:
-        """The ids in a line as JSON, and in the order of ``RUN_FIELDS``; None where it has to go the usual way."""
-        own: dict[str, str] = {}
-        for value, (field, key, kind) in zip(values, plan.fields, strict=True):
-            label = LABELS.get(key)
-            if label is None or len(value) > MAX_LABEL_CHARS:
-                own[field] = value
-            elif kind is str or label.always_name:
-                own[field] = bids_name(value, label)
-            elif len(value) > MAX_ROW_ID_DIGITS:
-                return None
-            else:
-                own[field] = value
-        text = orjson.dumps(own)[1:-1]
-        return None if self._suspects(text) else (text.decode(), tuple(map(own.get, RUN_FIELDS)))
-
     def _miss(self, lines: _Lines, shape: Shape) -> None:
         """Count a line without a template."""
         lines.misses += 1
@@ -288,6 +275,22 @@ class ShapedDocuments:
         template = template_of(plan, line, values, start, self._place, self._make, self._facts, self._suspects)
         plan.templates[plan.constants(values)] = template
         return template
+
+
+def _own_ids(plan: Plan, values: tuple[str, ...]) -> dict[str, Any] | None:
+    """The ids in a line, by their fields; None where it has to go the usual way."""
+    own: dict[str, Any] = {}
+    for value, (field, key, kind) in zip(values, plan.fields, strict=True):
+        label = LABELS.get(key)
+        if label is None or len(value) > MAX_LABEL_CHARS:
+            own[field] = value
+        elif kind is str or label.always_name:
+            own[field] = bids_name(value, label)
+        elif len(value) > MAX_ROW_ID_DIGITS:
+            return None
+        else:
+            own[field] = value
+    return own
 
 
 def parse_odd(records: Records, max_line_bytes: int) -> list[bytes]:

@@ -206,7 +206,8 @@ class Plan:
         self.constants = _picking(constants)
         self.constant_indices = frozenset(constants)
         self.ids = _picking(ids)
-        self.texts = _picking(texts)
+        # Ids beside a task's are nearly always new ones.
+        self.texts = _picking(texts if self.task is None else texts + ids)
         self.has_run = any(field == "run_id" for field, _, _ in self.fields)
         self.completed = bool(self.fields) or self.task is not None
         self.templates: dict[Any, Template | None] = {}
