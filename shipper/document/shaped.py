@@ -85,6 +85,7 @@ class ShapedDocuments:
         runs: completes ids from earlier lines.
         suspects: whether bytes may contain something to redact.
         zone: of times without one.
+        utc: of those in the audit trail.
 
     Attributes:
         found: facts in the lines so far; the caller empties it.
@@ -98,6 +99,7 @@ class ShapedDocuments:
         runs: RunContext,
         suspects: Callable[[bytes], bool],
         zone: Zone,
+        utc: Zone,
     ) -> None:
         self.found: list[RunFact] = []
         self._shapes = shapes
@@ -105,7 +107,7 @@ class ShapedDocuments:
         self._facts = facts
         self._runs = runs
         self._suspects = suspects
-        self._zone = zone
+        self._zones = {False: zone, True: utc}
         self._known: dict[Shape, _Lines | None] = {}
         self._count = self._templates = self._id_texts = 0
         self._place = Place("", b"", "", 0)
@@ -148,7 +150,7 @@ class ShapedDocuments:
             return None
         plan = lines.plan
         if shape.local:
-            if (in_utc := self._in_utc(values, plan.stamp)) is None:
+            if (in_utc := _in_utc(values, plan.stamp, self._zones[shape.audit])) is None:
                 return None
             values = in_utc
         given = [*values, str(start), self._created]
@@ -188,17 +190,6 @@ class ShapedDocuments:
         parts = parts.copy()
         parts[1::2] = pick(given)
         return "".join(parts).encode()
-
-    def _in_utc(self, values: tuple[str, ...], stamp: int) -> tuple[str, ...] | None:
-        """The values with the time in UTC, and the zone's name behind it; None where the usual way has to decide.
-
-        It does where the hour is a new one, or the clock is set in it.
-        """
-        text = values[stamp]
-        if text[:13] not in self._zone.hours:
-            return None
-        moment, zone = to_utc(text, self._zone)
-        return (*values[:stamp], moment[:-1], zone or "", *values[stamp + 2 :])
 
     def _id_text(
         self, lines: _Lines, values: tuple[str, ...], template: Template, named: _IdText | None
@@ -277,6 +268,18 @@ class ShapedDocuments:
         return template
 
 
+def _in_utc(values: tuple[str, ...], stamp: int, zone: Zone) -> tuple[str, ...] | None:
+    """The values with the time in UTC, and the zone's name behind it; None where the usual way has to decide.
+
+    It does where the hour is a new one, or the clock is set in it.
+    """
+    text = values[stamp]
+    if text[:13] not in zone.hours:
+        return None
+    moment, name = to_utc(text, zone)
+    return (*values[:stamp], moment[:-1], name or "", *values[stamp + 2 :])
+
+
 def _own_ids(plan: Plan, values: tuple[str, ...]) -> dict[str, Any] | None:
     """The ids in a line, by their fields; None where it has to go the usual way."""
     own: dict[str, Any] = {}
@@ -300,7 +303,7 @@ def parse_odd(records: Records, max_line_bytes: int) -> list[bytes]:
     if (
         records.block.origin.spoiled
         or max(map(len, raws)) > max_line_bytes
-        or any(b'"entity_type"' in raw for raw in others)
+        or (records.block.origin.format != "audit" and any(b'"entity_type"' in raw for raw in others))
     ):
         records.parse_shaped(list(shaped))
         return raws

@@ -7,6 +7,7 @@ the line itself.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from shipper.document.bids_labels import LABELS, bids_name
 from shipper.document.field_mappers import IDS, MAPPERS
 from shipper.document.ids import generation_text
 from shipper.document.run_context import FIELDS, TURNING_POINTS
-from shipper.parse.shapes import STAMP_KEYS, Shape, Shaped, record_of, with_event
+from shipper.parse.shapes import STAMP_KEYS, Shape, Shaped, put, record_of, with_event
 from shipper.parse.timestamps import from_ns
 
 RUN_FIELDS = ("run_id", *FIELDS)
@@ -26,6 +27,10 @@ _SESSION = RUN_FIELDS.index("session_id")
 # Keys whose values decide several fields, so that each value has its own template.
 _CONSTANT = frozenset({"event", "level", "component", "service", *MAPPERS}) - {"task_id", "process_name"}
 _PROCESS = frozenset({"process", "process.name", "processName"})
+# The same in the audit trail, where other keys are in no field.
+_AUDIT_CONSTANT = frozenset({"", "old_value", "new_value", "triggered_by"})
+_AUDIT_IDS = frozenset({"subject_id", "session_id", "workflow_run_id"})
+_AUDIT_RUNS = {"pipeline_run": "run_id", "workflow_run": "workflow_run_id"}
 _PREFIXES = frozenset({"sub-", "ses-"})
 _FIRST_NUMBER = 9_100_000
 _SLOT = "@@ids@@"
@@ -175,6 +180,7 @@ class Plan:
         completed: there are ids, which earlier lines may complete.
         duration: index of the duration; None if there is none.
         task: index of the task's id; None if there is none.
+        entity: index of an audit record's entity; None if there is none.
         texts: picks the other texts, which have to be searched for secrets.
         stamp: index of the time.
         templates: by the constants; None where lines go the usual way.
@@ -188,20 +194,22 @@ class Plan:
         self.stamp = 0
         self.duration: int | None = None
         self.task: int | None = None
+        self.entity = shape.keys.index("entity_id") if shape.audit else None
+        constant = _AUDIT_CONSTANT if shape.audit else _CONSTANT
         for index, (key, kind) in enumerate(zip(shape.keys, shape.types, strict=True)):
-            field = _field_of(key)
+            field = _field_of(key, shape)
             if key in STAMP_KEYS:
                 self.stamp = index
             elif field in RUN_FIELDS and kind is not type(None):
                 ids.append(index)
                 self.fields.append((field, key, kind))
-            elif key == "duration":
+            elif key == "duration" and not shape.audit:
                 self.duration = index
-            elif not key or key in _CONSTANT or kind is bool or kind is type(None):
+            elif not key or key in constant or kind is bool or kind is type(None):
                 constants.append(index)
             elif kind is str:
                 texts.append(index)
-                if key == "task_id":
+                if key == "task_id" and not shape.audit:
                     self.task = index
         self.constants = _picking(constants)
         self.constant_indices = frozenset(constants)
@@ -215,12 +223,17 @@ class Plan:
 
 def plan_of(shape: Shape) -> Plan | None:
     """What becomes of the values of a shape; None where a key needs the usual way."""
-    used = [field for field in map(_field_of, shape.keys) if field is not None]
+    used = [field for field in (_field_of(key, shape) for key in shape.keys) if field is not None]
     if len(set(used)) != len(used) or ("process_name" in shape.keys and not _PROCESS.isdisjoint(shape.keys)):
         return None
     for key, kind in zip(shape.keys, shape.types, strict=True):
-        if (
-            (_field_of(key) is not None and kind in {bool, float})
+        field = _field_of(key, shape)
+        if shape.audit:
+            # Names of people stay as they are there.
+            if field is not None and kind not in {int, type(None)}:
+                return None
+        elif (
+            (field is not None and kind in {bool, float})
             or (key == "duration" and kind not in {int, float})
             or (key in MAPPERS and kind in {int, float})
         ):
@@ -251,7 +264,7 @@ def template_of(
         suspects: whether bytes may contain something to redact.
     """
     template = _of_markers(plan, line, values, make, facts, suspects)
-    if template is None:
+    if template is None or (template.facts and not plan.completed):
         return None
     expected = make(record_of(line), place, start)
     created, *texts = place.texts()
@@ -283,14 +296,17 @@ def _of_markers(
         number = _FIRST_NUMBER + index
         if kind is str or (key in LABELS and LABELS[key].always_name):
             prefix = bids_name(values[index], LABELS[key])[:4] if key in LABELS else ""
-            record[key] = shown[index] = f"{prefix if prefix in _PREFIXES else ''}@@{index}@@"
-            markers[record[key]] = index
-        elif key == "duration":
+            shown[index] = f"{prefix if prefix in _PREFIXES else ''}@@{index}@@"
+            put(record, key, shown[index])
+            markers[shown[index]] = index
+        elif index == plan.duration:
             record[key], markers[f"{number}000000000"] = number, index
         elif kind is int:
-            record[key], markers[str(number)] = number, index
+            put(record, key, number)
+            markers[str(number)] = index
         else:
-            record[key], markers[f"{number}.5"] = number + 0.5, index
+            put(record, key, number + 0.5)
+            markers[f"{number}.5"] = index
     with_event(record, shape, shown)
     if suspects(orjson.dumps(record)):
         return None
@@ -306,8 +322,11 @@ def _of_markers(
     if sum(text is not None for text in ids) != len(plan.fields) or "context" in neuroflow:
         return None
     of_ids = {text: at for at, text in enumerate(ids, count + 3) if text is not None}
+    if shape.audit:
+        action = "pipeline_run.created" if action == "created" else None
     for text in of_ids:
-        markers.pop(text, None)
+        if plan.entity is None or markers[text] != plan.entity:
+            markers.pop(text, None)
     of_place = dict(zip(_MARKER_PLACE.texts(), (count + 1, *range(count + 3, count + 6)), strict=True))
     if task:
         del neuroflow["task"]
@@ -317,7 +336,7 @@ def _of_markers(
     in_document = {**markers, **of_place, **({_SLOT: count + 2} if plan.completed else {})}
     if not shape.event:
         in_document.pop(task, None)
-    if any(document.count(marker) != 1 for marker in in_document):
+    if any(document.count(marker) != 1 + (index == plan.entity) for marker, index in in_document.items()):
         return None
     in_fact = {**markers, **of_ids}
     templates = []
@@ -350,21 +369,19 @@ def nanoseconds(seconds: str) -> str:
     return f"{whole}{fraction}{zeros}" if whole != "0" else str(int(fraction + zeros))
 
 
-def _field_of(key: str) -> str | None:
+def _field_of(key: str, shape: Shape) -> str | None:
     """The key under ``neuroflow`` of an id."""
+    if shape.audit:
+        return (
+            key if key in _AUDIT_IDS else _AUDIT_RUNS.get(shape.common["entity_type"]) if key == "entity_id" else None
+        )
     return IDS.get(key) or (LABELS[key].field if key in LABELS else None)
 
 
 def _text_of(text: str, markers: dict[str, int]) -> Text:
     """A text in which markers stand for values."""
-    between, indices = [], []
-    for marker in sorted((one for one in markers if one in text), key=text.index):
-        before, found, behind = text.partition(marker)
-        if found:
-            between.append(before)
-            indices.append(markers[marker])
-            text = behind
-    return Text([*between, text], indices)
+    parts = re.split(f"({'|'.join(map(re.escape, sorted(markers, key=len, reverse=True)))})", text)
+    return Text(parts[::2], [markers[marker] for marker in parts[1::2]])
 
 
 def _picking(indices: list[int]) -> Pick:

@@ -5,7 +5,8 @@ and gives its values, at a fraction of the cost of parsing it.  It accepts only 
 they stand in the line.  All other lines are parsed, and parsing is the specification: ``record_of`` gives what the
 parser gives.
 
-There are shapes of JSON, of structlog's console lines, of both behind Celery's prefix, and of Celery's own messages.
+There are shapes of JSON, of structlog's console lines, of both behind Celery's prefix, of Celery's own messages, and
+of the audit trail.
 """
 
 from __future__ import annotations
@@ -49,15 +50,22 @@ _SHOWN_VALUES = {
     bool: r"(True|False)",
     type(None): r"(None)",
 }
-_CONSTANTS = {"true": True, "false": False, "null": None, "True": True, "False": False, "None": None}
+_CONSTANTS = {
+    "true": True, "false": False, "null": None, "True": True, "False": False, "None": None, '"null"': None,
+}  # fmt: skip
 _PROCESS = "process_name"
 _CELERY = r"\[[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2},[0-9]{3}: [A-Z]++/([ !#-\[^-~]*+)\] ?"
 _CELERY_PREFIX = re.compile(_CELERY)
 _CELERY_STAMP = r"([0-9]{4}-[0-9]{2}-[0-9]{2} (?:[01][0-9]|2[0-3])(?::[0-5][0-9]){2},[0-9]{3})()"
 _TASK_ID = r"([!#-Z^-~]++)"
 _SECONDS = r"(?:0|[1-9][0-9]{0,5})\.[0-9]{1,20}"
+_AUDIT = b"audit"
+_NULL = r'(null|"null")'
+# Messages from which facts about runs are read (``runs.facts``).
+_OTHER_MESSAGES = r'(?!"(?:Pipeline \S++ (?:\(attempt |queued)|Workflow run started \(|[^"]* discovered at ))'
 _TEXT = "\n"
 """The key of a value that stands only in the event."""
+INSIDE = "\0"
 _BEGINNINGS = frozenset({b"{", b"[", b"2", b"1"})
 # Keys by which parsers take a line for another format: a container's, VoxelOps', the audit trail's.
 _OTHER_FORMATS = frozenset({"log", "procedure", "entity_type", "torn", "line_bytes"})
@@ -69,12 +77,14 @@ class Shape:
     """The keys of a line and the types of their values, in order.
 
     Attributes:
-        keys: one for each value; the second value of the timestamp has the key ``""``.
+        keys: one for each value; the second value of the timestamp has the key ``""``, one in an object the keys of
+            both with ``INSIDE`` between them.
         types: of the values.
         match: takes a line as text and matches its values, texts without their quotes.
         common: keys and values that all these lines have beside these.
         local: the time has no zone.
         event: a format of the values; empty where the event is one of these.
+        audit: they are records of the audit trail.
     """
 
     keys: tuple[str, ...]
@@ -83,6 +93,7 @@ class Shape:
     common: dict[str, Any] = field(default_factory=dict)
     local: bool = False
     event: str = ""
+    audit: bool = False
 
 
 Shaped = tuple[Shape, tuple[str, ...]]
@@ -99,10 +110,19 @@ def record_of(line: Shaped) -> dict[str, Any]:
             record[key] += value
             continue
         key = name
-        record[key] = value if kind is str else _CONSTANTS[value] if value in _CONSTANTS else kind(value)
+        put(record, key, value if kind is str else _CONSTANTS[value] if value in _CONSTANTS else kind(value))
     if shape.keys[0] == _PROCESS:
         record[_PROCESS] = record.pop(_PROCESS)  # the parser adds it at the end
     return with_event(record, shape, values)
+
+
+def put(record: dict[str, Any], key: str, value: Any) -> None:
+    """Put a value under its key (see ``Shape``) into a record."""
+    outer, _, inner = key.partition(INSIDE)
+    if inner:
+        record.setdefault(outer, {})[inner] = value
+    else:
+        record[outer] = value
 
 
 def with_event(record: dict[str, Any], shape: Shape, values: Sequence[str]) -> dict[str, Any]:
@@ -130,12 +150,12 @@ class Shapes:
         self._sightings: dict[tuple[Any, ...], int] = {}
         self._parsed = 0
 
-    def take(self, lines: list[bytes], first: int, stop: int, shaped: list[Shaped]) -> None:
+    def take(self, lines: list[bytes], first: int, stop: int, shaped: list[Shaped], *, audit: bool = False) -> None:
         """Recognise lines from ``first`` on, up to one without a known shape or ``stop``, and append them.
 
         Lines with a prefix and lines without one are not taken together.
         """
-        known = self._known.get(lines[first][:1])
+        known = self._known.get(_AUDIT if audit else lines[first][:1])
         if known is None:
             return
         append = shaped.append
@@ -160,8 +180,14 @@ class Shapes:
                 if shape in shapes:
                     shapes.remove(shape)
 
-    def learn(self, line: bytes, record: dict[str, Any]) -> None:
-        """Take note of a line that had to be parsed; lines like it get a shape if there are many."""
+    def learn(self, line: bytes, record: dict[str, Any], *, audit: bool = False) -> None:
+        """Take note of a line that had to be parsed; lines like it get a shape if there are many.
+
+        Args:
+            line: that was parsed.
+            record: of the line.
+            audit: it stands in a file of the audit trail.
+        """
         self._parsed += 1
         if self._parsed % self.sampled or len(line) > MAX_LINE_BYTES or len(record) > MAX_KEYS:
             return
@@ -172,11 +198,14 @@ class Shapes:
         said: tuple[Any, ...] = (record.get("event"), record.get("level")) if b'"' not in line else ()
         if said and "task_name" in record:
             said = record["task_name"], record.get("action"), record.get("level")
-        kind = (begins, b'": ' in line, *said, *record, *map(type, record.values()))
+        if audit:
+            begins, said = _AUDIT, (str(record.get("entity_type")), str(record.get("action")))
+        flat = _flat(record) if audit else record
+        kind = (begins, b'": ' in line, *said, *flat, *map(type, flat.values()))
         count = self._sightings[kind] = self._sightings.get(kind, 0) + 1
         if count == self.sightings:
             text = line.decode("latin-1")
-            shape = shape_of(record, text)
+            shape = _audit_shape_of(record, text) if audit else shape_of(record, text)
             if shape is not None and shape.match(text) is not None:
                 if self._count >= MAX_SHAPES:
                     # The application changed: learn again from what it writes now.
@@ -235,6 +264,62 @@ def shape_of(record: dict[str, Any], text: str) -> Shape | None:
         keys += (key, "") if is_stamp else (key,)
         types += (str, str) if is_stamp else (type(value),)
     return Shape(tuple(keys), tuple(types), re.compile(prefix + expression).fullmatch, common, local)
+
+
+def _audit_shape_of(record: dict[str, Any], text: str) -> Shape | None:
+    """The same for a record of the audit trail."""
+    common = {key: record.get(key) for key in ("entity_type", "action")}
+    flat, stamp = _flat(record), record.get("timestamp")
+    if not all(type(one) is str for one in (*common.values(), stamp)) or type(record.get("entity_id")) is not int:
+        return None
+    if not _OTHER_FORMATS.isdisjoint(record.keys() - common.keys()) or "@timestamp" in record:
+        return None
+    if not set(map(type, flat.values())) <= _VALUES.keys():
+        return None
+    if not all(_KEY.fullmatch(part) for key in flat for part in key.split(INSIDE)):
+        return None
+    local = not str(stamp).endswith(("Z", "+00:00"))
+    blank = " " if '": ' in text else ""
+    keys: list[str] = []
+    types: list[type] = []
+
+    def pair(key: str, name: str, value: Any) -> str:
+        expression = _VALUES[type(value)]
+        if name in common:
+            return re.escape(f'"{name}":{blank}"{value}"')
+        if name == "timestamp":
+            expression = f'"{_LOCAL_STAMP}"' if local else STAMP
+            keys.extend((name, ""))
+            types.extend((str, str))
+        else:
+            keys.append(name)
+            types.append(type(value))
+        if name == "message" and value is not None:
+            expression = _OTHER_MESSAGES + expression
+        if name == "details" and value is None:
+            expression = _NULL
+        return f'"{re.escape(key)}":{blank}{expression}'
+
+    parts = [
+        f'"{re.escape(key)}":{blank}'
+         r"\{" + f",{blank}".join(pair(one, f"{key}{INSIDE}{one}", item) for one, item in value.items()) + r"\}"
+        if type(value) is dict and value
+        else pair(key, key, value)
+        for key, value in record.items()
+    ]  # fmt: skip
+    expression = r"\{" + f",{blank}".join(parts) + r"\}"
+    return Shape(tuple(keys), tuple(types), re.compile(expression).fullmatch, common, local=local, audit=True)
+
+
+def _flat(record: dict[str, Any]) -> dict[str, Any]:
+    """The record, with the values of objects beside the others."""
+    flat: dict[str, Any] = {}
+    for key, value in record.items():
+        if type(value) is dict and value:
+            flat.update({f"{key}{INSIDE}{inner}": one for inner, one in value.items()})
+        else:
+            flat[key] = value
+    return flat
 
 
 def _message_shape_of(record: dict[str, Any]) -> Shape:
