@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import orjson
 
-from shipper.elastic.http_node import compress
+from shipper.elastic.fast_gzip import compress
 from shipper.runs.facts import Fact
 
 try:

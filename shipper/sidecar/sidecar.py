@@ -311,4 +311,4 @@ class Sidecar:
 
 def _packer(settings: Shipper, documents: Documents) -> Packer:
     batch = settings.batch
-    return Packer(settings.namespace, documents.common, batch.max_bytes, batch.max_events)
+    return Packer(settings.namespace, documents.common, batch.max_bytes, batch.max_events, compress=batch.compress)
