@@ -96,7 +96,7 @@ class Sidecar:
         )
         if settings.start == BEGINNING and (passed_over := self._tail.ship_passed_over()):
             log.info("shipping %d bytes that the first start passed over (shipper.start: beginning)", passed_over)
-        runs = RunContext(rows=store.recollected())
+        runs = RunContext(rows=store.recollected().items())
         documents = Documents(settings, __version__, runs, self._redactor, FACTS)
         self._outbox = Outbox(
             _packer(settings, documents),

@@ -81,7 +81,7 @@ class StateSaver:
             self._restore_failures.reset()
             return
         try:
-            self.store.restore(self.tail.all_cursors())
+            self.store.restore(self.tail.all_cursors(), self.runs.rows())
         except StateError as error:
             if self._restore_failures.allows(str(error), ONCE):
                 log.error("%s; shipping continues, trying again at every scan", error)
