@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from shipper.elastic.http_node import compress
+from shipper.elastic.fast_gzip import compress
 from shipper.runs.facts import Fact, TemplateFacts, decoded
 
 try:

@@ -96,7 +96,7 @@ class Sidecar:
         )
         if settings.start == BEGINNING and (passed_over := self._tail.ship_passed_over()):
             log.info("shipping %d bytes that the first start passed over (shipper.start: beginning)", passed_over)
-        runs = RunContext(rows=store.recollected())
+        runs = RunContext(rows=store.recollected().items())
         documents = Documents(settings, __version__, runs, self._redactor, facts_of)
         self._outbox = Outbox(
             _packer(settings, documents),
@@ -311,4 +311,4 @@ class Sidecar:
 
 def _packer(settings: Shipper, documents: Documents) -> Packer:
     batch = settings.batch
-    return Packer(settings.namespace, documents.common, batch.max_bytes, batch.max_events)
+    return Packer(settings.namespace, documents.common, batch.max_bytes, batch.max_events, compress=batch.compress)
