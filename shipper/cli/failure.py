@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from shipper.cli.exit_codes import USAGE
+from shipper.cli.exit_codes import INTERRUPTED, USAGE
 from shipper.credentials import credential_mask
+from shipper.interrupts import interrupted
 from shipper.printable import printable
 
 
@@ -36,10 +37,21 @@ class Failure(click.ClickException):
 
 
 class Commands(click.Group):
-    """Commands; an invalid configuration or an unusable file ends them with a sentence and exit code 2."""
+    """Commands; an invalid configuration or an unusable file ends them with a sentence and exit code 2.
+
+    Ctrl-C ends them with 130.
+    """
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
+        try:
+            return self._invoke(ctx)
+        except (Exception, KeyboardInterrupt) as error:
+            if interrupted(error):
+                ctx.exit(INTERRUPTED)
+            raise
+
+    def _invoke(self, ctx: click.Context) -> Any:
         from shipper.config import ConfigError  # a slow import that --help and --version don't need
 
         try:

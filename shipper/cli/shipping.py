@@ -23,7 +23,7 @@ from shipper.cli.failure import Failure
 from shipper.cli.first_start import shipped_before
 from shipper.cli.host_name import host_warnings
 from shipper.cli.imports import GC_THRESHOLDS
-from shipper.cli.parts import dead_letters_of, is_directory, run_documents_of, templates_of
+from shipper.cli.parts import absence_of, dead_letters_of, run_documents_of, templates_of
 from shipper.config import Config
 from shipper.health.own_log import configure_log
 from shipper.tail.found_files import shown
@@ -166,17 +166,19 @@ def _run_with(
     with signals.forwarded_to(sidecar, None if once else lambda: read_again(current, sender, setup=setup)):
         sender.prepare(sidecar.stopping)
         if once:
-            if not is_directory(config.log_dir):
-                log.warning("%s: no such directory; there is nothing to ship from it", config.log_dir)
+            absent = absence_of(config.log_dir, "no such directory")
+            if absent is not None:
+                log.warning("%s: %s; there is nothing to ship from it", config.log_dir, absent)
             with progress_bar() as progress:
                 complete = sidecar.run_once(progress)
             unread.update(sidecar.unread)
-            if not is_directory(config.log_dir):
+            if absence_of(config.log_dir, "") is not None:
                 unread.add(str(config.log_dir))
         else:
             log.info("shipping %s to %s", config.log_dir, where(config.elasticsearch))
-            if not is_directory(config.log_dir):
-                log.warning("%s: no such directory yet; waiting for it", config.log_dir)
+            absent = absence_of(config.log_dir, "no such directory yet")
+            if absent is not None:
+                log.warning("%s: %s; waiting for it", config.log_dir, absent)
             from shipper.tail.watcher import Watch
 
             watch = Watch(sidecar.hint, config.shipper.watch, telemetry.warning)

@@ -25,6 +25,7 @@ class Retries:
 
     Attributes:
         reason: of the last failure.
+        gave_up: a stop has ended the retries of a thread.
 
     Args:
         wait_for: seconds to wait after so many failed attempts.
@@ -39,6 +40,7 @@ class Retries:
         self._failing: set[int] = set()
         self._reported = False
         self.reason = ""
+        self.gave_up = False
         self._throttle = Throttle()
 
     @property
@@ -70,6 +72,7 @@ class Retries:
         wait = self._wait_for(attempt)
         if self._stop.is_set():
             if not answered or time.monotonic() + wait >= self._deadline:
+                self.gave_up = True
                 raise AbandonedError
             time.sleep(min(wait, max(0.0, self._deadline - time.monotonic())))
         else:

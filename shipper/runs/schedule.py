@@ -16,7 +16,7 @@ from elastic_transport import ApiError
 from shipper import telemetry
 from shipper.config import Elasticsearch as Settings
 from shipper.elastic.bulk_request import NO_ANSWER
-from shipper.elastic.client import explain, is_genuine
+from shipper.elastic.client import explain, is_genuine, lacks_privilege
 from shipper.elastic.outcomes import Failure, Outcome, judge_request
 from shipper.runs.facts import EncodedFact, WaitingFacts
 from shipper.runs.gathered import Gathered
@@ -194,7 +194,7 @@ class RunWriter:
                 written = self._runs.write(facts)
             except ApiError as error:
                 outcome = judge_request(error.meta.status, genuine=is_genuine(error))
-                if error.meta.status == 403 or outcome is Outcome.DEAD:
+                if lacks_privilege(error) or outcome is Outcome.DEAD:
                     self._warn_behind(explain(error, self._settings))
                     break
                 failure = Failure(outcome, f"runs {error.meta.status}", explain(error, self._settings))

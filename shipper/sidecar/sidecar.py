@@ -21,7 +21,7 @@ from shipper.health.systemd import Notifier
 from shipper.parse.dispatch import continuation, orphan
 from shipper.redact.redactor import Redactor
 from shipper.reload import KEPT, Reload
-from shipper.runs.facts import FACTS
+from shipper.runs.facts import facts_of
 from shipper.sidecar import drain, once
 from shipper.sidecar.measures import measured
 from shipper.sidecar.outbox import Outbox
@@ -96,8 +96,8 @@ class Sidecar:
         )
         if settings.start == BEGINNING and (passed_over := self._tail.ship_passed_over()):
             log.info("shipping %d bytes that the first start passed over (shipper.start: beginning)", passed_over)
-        runs = RunContext(rows=store.recollected())
-        documents = Documents(settings, __version__, runs, self._redactor, FACTS)
+        runs = RunContext(rows=store.recollected().items())
+        documents = Documents(settings, __version__, runs, self._redactor, facts_of)
         self._outbox = Outbox(
             _packer(settings, documents),
             settings.flush_interval,
@@ -294,7 +294,7 @@ class Sidecar:
                 link_targets(new.config),
             )  # fmt: skip
             scanner.scan()  # may fail
-            documents = Documents(settings, __version__, self._shipping.documents.runs, self._redactor, FACTS)
+            documents = Documents(settings, __version__, self._shipping.documents.runs, self._redactor, facts_of)
             packer = _packer(settings, documents)
         except Exception as error:  # noqa: BLE001 - no configuration may end a running process
             log.error("the configuration can't be used (%s: %s); %s", type(error).__name__, error, KEPT)
@@ -311,4 +311,4 @@ class Sidecar:
 
 def _packer(settings: Shipper, documents: Documents) -> Packer:
     batch = settings.batch
-    return Packer(settings.namespace, documents.common, batch.max_bytes, batch.max_events)
+    return Packer(settings.namespace, documents.common, batch.max_bytes, batch.max_events, compress=batch.compress)

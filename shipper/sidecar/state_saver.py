@@ -83,7 +83,7 @@ class StateSaver:
             self._restore_failures.over()
             return
         try:
-            self.store.restore(self.tail.all_cursors())
+            self.store.restore(self.tail.all_cursors(), self.runs.rows())
         except StateError as error:
             self._restore_failures.say(str(error), f"{error}; shipping continues, trying again at every scan", ONCE)
 
