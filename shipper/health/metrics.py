@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import choose_encoder
@@ -20,7 +21,8 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-from shipper.telemetry import Counters, Gauges, Histogram, Total
+from shipper.config import DATASETS
+from shipper.telemetry import OUTCOMES, Counters, Gauges, Histogram
 
 PREFIX = "neuroflow_ship_"
 # Seconds: within this time everybody gets the same page, so that scrapes can't slow the sidecar down.
@@ -54,6 +56,7 @@ class Metrics(Collector):
         gauges: measures.
         version: of the program.
         clock: monotonic seconds.
+        causes: for which documents are sent again.
     """
 
     def __init__(
@@ -62,10 +65,13 @@ class Metrics(Collector):
         gauges: Callable[[], Gauges],
         version: str,
         clock: Callable[[], float] = time.monotonic,
+        causes: Sequence[str] = (),
     ) -> None:
         self._counters = counters
         self._gauges = gauges
         self._version = version
+        # Shown from the beginning: of a counter that appears with a number, no rate shows this number.
+        self._known = {"dataset": DATASETS, "outcome": OUTCOMES, "cause": causes}
         self._clock = clock
         self._registry = CollectorRegistry()  # its own: the global one has collectors of other libraries
         self._registry.register(self)
@@ -89,8 +95,9 @@ class Metrics(Collector):
         moment = counters.published
         for name, (about, labels) in _TOTALS.items():
             total = CounterMetricFamily(PREFIX + name, about, labels=labels)
-            found = {one.labels: number for one, number in moment.totals.items() if one.name == name}
-            for values, number in sorted((found if labels else {Total(name).labels: found.get((), 0)}).items()):
+            found = dict.fromkeys(product(*(self._known[label] for label in labels)), 0)
+            found |= {one.labels: number for one, number in moment.totals.items() if one.name == name}
+            for values, number in sorted(found.items()):
                 total.add_metric(values, number)
             yield total
         yield GaugeMetricFamily(

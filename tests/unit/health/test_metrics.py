@@ -12,12 +12,13 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
+from shipper.config import DATASETS
 from shipper.deliver.retry_policy import after_answer
 from shipper.elastic.outcomes import RETRY_CAUSES, Outcome, Verdict, retry_cause
 from shipper.health.metrics import FRESH, Metrics
 from shipper.printable import printable
 from shipper.tail.found_files import shown
-from shipper.telemetry import Counters, Gauges
+from shipper.telemetry import OUTCOMES, Counters, Gauges
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 HOSTILE = [
@@ -82,6 +83,23 @@ def test_every_number_has_its_name(accept: str) -> None:
         ("bulk_duration_seconds_sum", ()): 0.07, ("scan_duration_seconds_bucket", ("0.001",)): 1,
     }  # fmt: skip
     assert expected == {key: found.get((f"neuroflow_ship_{key[0]}", key[1])) for key in expected}
+
+
+@pytest.mark.parametrize("accept", ["", OPENMETRICS])
+def test_what_has_not_happened_yet_is_zero(accept: str) -> None:
+    """Else the first rejected documents, and the first retries, would not be in any rate."""
+    text = Metrics(Counters(), Gauges, "1", causes=("timeout", "blocked")).page(accept)[1].decode()
+    found = {
+        (name, labels): value for (name, labels), value in samples(text, accept).items() if name.endswith("_total")
+    }
+    del found["process_cpu_seconds_total", ()]
+    by_dataset = {(f"neuroflow_ship_read_{what}_total", (one,)) for what in ("lines", "bytes") for one in DATASETS}
+    assert {*found.values()} == {0.0}
+    assert found.keys() == by_dataset | {
+        *(("neuroflow_ship_documents_total", (one, outcome)) for one in DATASETS for outcome in OUTCOMES),
+        *(("neuroflow_ship_retries_total", (cause,)) for cause in ("timeout", "blocked")),
+        ("neuroflow_ship_sent_bytes_total", ()), ("neuroflow_ship_run_documents_written_total", ()),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("accept", ["", OPENMETRICS])
