@@ -5,6 +5,7 @@ Imported only where they are served: the sidecar counts in plain numbers, which 
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,10 @@ from shipper.telemetry import OUTCOMES, Counters, Gauges, Histogram
 PREFIX = "neuroflow_ship_"
 # Seconds: within this time everybody gets the same page, so that scrapes can't slow the sidecar down.
 FRESH = 1.0
+
+_OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+_WEIGHT = re.compile(r"q\s*=\s*([01](?:\.[0-9]{0,3})?)")
+_MAX_ACCEPT = 4096
 
 _TOTALS = {
     "read_lines": ("Lines read from logs.", ("dataset",)),
@@ -81,7 +86,8 @@ class Metrics(Collector):
 
     def page(self, accept: str = "") -> tuple[str, bytes]:
         """The page and its media type: OpenMetrics where ``accept`` prefers it, else Prometheus' text format."""
-        encode, media_type = choose_encoder(accept)
+        # Never the client's own words: they would be in the answer, and each of them a page in memory.
+        encode, media_type = choose_encoder(_OPENMETRICS if _prefers_openmetrics(accept) else "")
         with self._lock:
             until, page = self._pages.get(media_type, (float("-inf"), b""))
             if self._clock() >= until:
@@ -120,6 +126,17 @@ class Metrics(Collector):
             size.add_metric([log], behind)
             age.add_metric([log], seconds)
         yield from (size, age)
+
+
+def _prefers_openmetrics(accept: str) -> bool:
+    """Whether an ``Accept`` header names OpenMetrics, with no less weight than plain text."""
+    weights = {"text/plain": 0.0, "application/openmetrics-text": 0.0}
+    for one in accept[:_MAX_ACCEPT].split(","):
+        kind, *parameters = (part.strip().lower() for part in one.split(";"))
+        weight = next((found[1] for part in parameters if (found := _WEIGHT.fullmatch(part))), "1")
+        if kind in weights:
+            weights[kind] = max(weights[kind], float(weight))
+    return 0 < weights["application/openmetrics-text"] >= weights["text/plain"]
 
 
 def _histogram(name: str, about: str, histogram: Histogram) -> HistogramMetricFamily:

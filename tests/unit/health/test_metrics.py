@@ -7,6 +7,8 @@ import re
 from types import MappingProxyType
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import parser as openmetrics
@@ -83,6 +85,31 @@ def test_every_number_has_its_name(accept: str) -> None:
         ("bulk_duration_seconds_sum", ()): 0.07, ("scan_duration_seconds_bucket", ("0.001",)): 1,
     }  # fmt: skip
     assert expected == {key: found.get((f"neuroflow_ship_{key[0]}", key[1])) for key in expected}
+
+
+@pytest.mark.parametrize(
+    ("openmetrics", "accept"),
+    [
+        (True, "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,text/plain;q=0.2,*/*;q=0.1"),
+        (True, "application/openmetrics-text"), (True, "text/plain;q=0, APPLICATION/OpenMetrics-Text ; Q = 0.1"),
+        (False, "text/plain,application/openmetrics-text;q=0.9"), (False, "application/openmetrics-text;q=0"),
+        (False, "*/*"), (False, "text/html, application/xml;q=0.9"), (False, "q=1;,;,="),
+    ],
+)  # fmt: skip
+def test_the_format_that_the_client_prefers(openmetrics: bool, accept: str) -> None:
+    """By the weights of its header; plain text where it does not care."""
+    media_type = Metrics(counted(), Gauges, "1").page(accept)[0]
+    assert openmetrics == media_type.startswith("application/openmetrics-text; version=1.0.0; charset=utf-8")
+    assert openmetrics != media_type.startswith("text/plain; version=0.0.4")
+
+
+@given(st.lists(st.sampled_from(["application/openmetrics-text", ";version=", ";q=", "x\x1b", ",", "1.0.0", "9"])))
+def test_no_header_costs_memory(parts: list[str]) -> None:
+    """A client chooses between two pages; nothing of its header is in the answer."""
+    metrics = Metrics(counted(), Gauges, "1")
+    known = {metrics.page(accept)[0] for accept in ("", OPENMETRICS)}
+    assert metrics.page("".join(parts))[0] in known
+    assert 2 == len(metrics._pages)
 
 
 @pytest.mark.parametrize("accept", ["", OPENMETRICS])
