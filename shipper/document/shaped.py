@@ -228,12 +228,13 @@ class ShapedDocuments:
             life = self._runs.only_life(run)
             if named is not None and life is named.life and life is not None and life.ids is named.known:
                 return named
-            added = {
-                field: known
-                for field, given, known in zip(FIELDS, ids[1:], united or (), strict=False)
-                if given is None and known is not None
-            }
-            if added:
+            if united is not None and (
+                added := {
+                    field: known
+                    for field, given, known in zip(FIELDS, ids[1:], united, strict=True)
+                    if given is None and known is not None
+                }
+            ):
                 full = f"{text},{orjson.dumps({**added, 'context': list(added)})[1:-1].decode()}"
         named = _IdText(full, text, ids, life)
         if life is not None or not plan.has_run:
