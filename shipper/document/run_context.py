@@ -161,18 +161,22 @@ class RunContext:
 
     def changes(self) -> list[tuple[str, str | None]]:
         """What to save since the last call: keys and values, None for keys to delete."""
-        rows: list[tuple[str, str | None]] = []
-        for kind, name in self._changed:
-            key = f"{kind}:{name}"
-            if kind == "run":
-                lives = self._runs.get(name)
-                row = _packed(lives) if lives else self._packed.get(name)
-                rows.append((key, row.decode() if row else None))
-            else:
-                task = self._tasks.get(name)
-                rows.append((key, orjson.dumps(task).decode() if task else None))
+        rows = [(f"{kind}:{name}", self._row(kind, name)) for kind, name in self._changed]
         self._changed = {}
         return rows
+
+    def rows(self) -> list[tuple[str, str | None]]:
+        """All that is kept, as ``changes`` gives it."""
+        kept = [*(("run", run) for run in (*self._packed, *self._runs)), *(("task", task) for task in self._tasks)]
+        return [(f"{kind}:{name}", self._row(kind, name)) for kind, name in kept]
+
+    def _row(self, kind: str, name: str) -> str | None:
+        if kind == "task":
+            task = self._tasks.get(name)
+            return orjson.dumps(task).decode() if task else None
+        lives = self._runs.get(name)
+        row = _packed(lives) if lives else self._packed.get(name)
+        return row.decode() if row else None
 
     def complete(self, fields: dict[str, Any], action: str | None, moment: str, *, learn: bool = True) -> None:
         """Add the fields that a line lacks about its run, and keep those that it has for later lines.

@@ -12,15 +12,16 @@ from typing import Any
 import orjson
 
 from shipper.document.bids_labels import LABELS, MAX_LABEL_CHARS, MAX_ROW_ID_DIGITS, bids_name
+from shipper.document.layouts import Format
 from shipper.document.run_context import FIELDS, Ids, Life, RunContext
 from shipper.document.templates import (
     RUN_FIELDS,
-    Facts,
-    Format,
+    FactsOf,
     Make,
     Place,
     Plan,
     RunFact,
+    RunIds,
     Template,
     nanoseconds,
     plan_of,
@@ -45,14 +46,14 @@ class _IdText:
     Attributes:
         text: as JSON, those from earlier lines included.
         own: as JSON, the line's own.
-        ids: the line's own, in the order of ``RUN_FIELDS``.
+        ids: the line's own.
         life: the run's; None if the line names no run.
         known: its ids when the text was made.
     """
 
     __slots__ = ("ids", "known", "life", "own", "text")
 
-    def __init__(self, text: str, own: str, ids: Ids, life: Life | None) -> None:
+    def __init__(self, text: str, own: str, ids: RunIds, life: Life | None) -> None:
         self.text, self.own, self.ids, self.life = text, own, ids, life
         self.known: Ids = life.ids if life is not None else ()
 
@@ -81,7 +82,7 @@ class ShapedDocuments:
     Args:
         shapes: forgets those of whose lines most have no template.
         make: makes a document the usual way.
-        facts: makes facts about runs.
+        facts_of: makes facts about runs.
         runs: completes ids from earlier lines.
         suspects: whether bytes may contain something to redact.
         zone: of times without one.
@@ -95,7 +96,7 @@ class ShapedDocuments:
         self,
         shapes: Shapes,
         make: Make,
-        facts: Facts,
+        facts_of: FactsOf,
         runs: RunContext,
         suspects: Callable[[bytes], bool],
         zone: Zone,
@@ -104,7 +105,7 @@ class ShapedDocuments:
         self.found: list[RunFact] = []
         self._shapes = shapes
         self._make = make
-        self._facts = facts
+        self._facts_of = facts_of
         self._runs = runs
         self._suspects = suspects
         self._zones = {False: zone, True: utc}
@@ -178,7 +179,7 @@ class ShapedDocuments:
                 return None
             given.append(named.text)
             if template.facts:
-                facts = template.report([*given, *named.ids], moment, self._facts.encode)
+                facts = template.report(given, named.ids)
                 if facts is None:
                     return None
                 self.found += facts
@@ -208,7 +209,7 @@ class ShapedDocuments:
             own = _own_ids(plan, own_values)
             if own is None:
                 return None
-            ids = tuple(map(own.get, RUN_FIELDS))
+            ids = RunIds.of(tuple(map(own.get, RUN_FIELDS)))
             if plan.task is not None:
                 own["task"] = {**template.task, "id": values[plan.task]}
                 self._runs.complete_task(own)
@@ -223,16 +224,16 @@ class ShapedDocuments:
             text, ids = named.own, named.ids
         full, life = text, None
         if plan.has_run:
-            run = ids[0] or ""
-            united = self._runs.united(run, ids[1:], template.action, moment)
+            run, given = ids.ids[0] or "", ids.ids[1:]
+            united = self._runs.united(run, given, template.action, moment)
             life = self._runs.only_life(run)
             if named is not None and life is named.life and life is not None and life.ids is named.known:
                 return named
             if united is not None and (
                 added := {
                     field: known
-                    for field, given, known in zip(FIELDS, ids[1:], united, strict=True)
-                    if given is None and known is not None
+                    for field, own_id, known in zip(FIELDS, given, united, strict=True)
+                    if own_id is None and known is not None
                 }
             ):
                 full = f"{text},{orjson.dumps({**added, 'context': list(added)})[1:-1].decode()}"
@@ -264,7 +265,7 @@ class ShapedDocuments:
             self._templates = 1
             self._known.clear()
             self._bound.clear()
-        template = template_of(plan, line, values, start, self._place, self._make, self._facts, self._suspects)
+        template = template_of(plan, line, values, start, self._place, self._make, self._facts_of, self._suspects)
         plan.templates[plan.constants(values)] = template
         return template
 

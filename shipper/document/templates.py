@@ -7,16 +7,23 @@ the line itself.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
-from operator import itemgetter
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import orjson
 
 from shipper.document.bids_labels import LABELS, bids_name
+from shipper.document.fact_templates import (
+    PIPELINE_RUN,
+    SEPARATOR,
+    FactTemplate,
+    TemplateFact,
+    as_json,
+    fact_template,
+)
 from shipper.document.field_mappers import IDS, MAPPERS
 from shipper.document.ids import generation_text
+from shipper.document.layouts import Format, Pick, Text, Values, picking, text_of
 from shipper.document.run_context import FIELDS, TURNING_POINTS
 from shipper.parse.shapes import STAMP_KEYS, Shape, Shaped, put, record_of, with_event
 from shipper.parse.timestamps import from_ns
@@ -40,24 +47,12 @@ _MAX_WHOLE_DIGITS = 7
 # Longer facts are shortened.
 _MAX_FACT_CHARS, _MAX_IDENTITY_CHARS = 1024, 128
 
-Values = Sequence[Any]
-Pick = Callable[[Values], Any]
 Make = Callable[[dict[str, Any], "Place", int], dict[str, Any]]
 """Takes a record, its place and its offset; gives its document, made the usual way without context of runs."""
-RunFact = tuple[str, str | None, bytes]
-"""A fact as ``runs.facts`` encodes it."""
-
-
-class Facts(NamedTuple):
-    """How facts about runs are made (``runs.facts``).
-
-    Attributes:
-        of: takes documents; gives their facts.
-        encode: takes the time to the microsecond, the verb and the fact's JSON; gives the last part of a fact.
-    """
-
-    of: Callable[[list[dict[str, Any]]], list[RunFact]]
-    encode: Callable[[str, str, bytes], bytes]
+RunFact = tuple[str, str | None, bytes | TemplateFact]
+"""A fact as ``runs.facts`` encodes it, or as its template and its values."""
+FactsOf = Callable[[list[dict[str, Any]]], list[RunFact]]
+"""Takes documents; gives their facts, encoded (``runs.facts``)."""
 
 
 class Place(NamedTuple):
@@ -84,47 +79,40 @@ class Place(NamedTuple):
 _MARKER_PLACE = Place("@@path@@", b"@@@@@@@@@", "@@dataset@@", 1_000_000_000_123_456_789)
 
 
-class Format(NamedTuple):
-    """Text with empty places for values at odd indices, and what picks the values.
+class _Fact(NamedTuple):
+    """A fact: id of the run's document, kind, and its template.
 
-    Joining costs half of what formatting with ``%`` costs.
+    Attributes:
+        pick: picks the time and the values.
+        of_run: the document is the pipeline run's, and behind the values follow all other ids of the line.
+        room: how many characters the values may have.
     """
 
-    parts: list[str]
-    pick: Pick
-
-    def filled(self, values: Values) -> str:
-        """The text with these values."""
-        parts = self.parts.copy()
-        parts[1::2] = self.pick(values)
-        return "".join(parts)
-
-
-class Text(NamedTuple):
-    """Text with places for values: what stands before, between and behind them, and the index of each."""
-
-    between: list[str]
-    indices: list[int]
-
-    def bound(self, given: dict[int, str]) -> Format:
-        """The same with these values filled in."""
-        parts, indices = [self.between[0]], []
-        for index, text in zip(self.indices, self.between[1:], strict=True):
-            if index in given:
-                parts[-1] += given[index] + text
-            else:
-                parts += "", text
-                indices.append(index)
-        return Format(parts, _picking(indices))
-
-
-class _Fact(NamedTuple):
-    """A fact: id of the run's document, verb, kind, and its JSON."""
-
     identity: Format
-    verb: str
     kind: Format | None
-    text: Format
+    template: FactTemplate
+    pick: Pick
+    of_run: bool
+    room: int
+
+
+class RunIds(NamedTuple):
+    """The ids in a line as facts have them.
+
+    Attributes:
+        ids: in the order of ``RUN_FIELDS``.
+        identity: the id of the pipeline run's document.
+        others: all ids but the run's, joined.
+    """
+
+    ids: tuple[str | None, ...]
+    identity: str
+    others: str
+
+    @classmethod
+    def of(cls, ids: tuple[str | None, ...]) -> RunIds:
+        """From the ids in the order of ``RUN_FIELDS``."""
+        return cls(ids, f"{PIPELINE_RUN}{ids[0]}", SEPARATOR.join([text for text in ids[1:] if text is not None]))
 
 
 class Template(NamedTuple):
@@ -149,22 +137,28 @@ class Template(NamedTuple):
     turns: bool
     task: dict[str, str]
 
-    def report(self, given: Values, moment: str, encode: Callable[[str, str, bytes], bytes]) -> list[RunFact] | None:
+    def report(self, given: Values, own: RunIds) -> list[RunFact] | None:
         """The facts of a line; None where the usual way has to make them.
 
         Args:
-            given: the values, the ids of its run at the end.
-            moment: its time, UTC to the microsecond.
-            encode: see ``Facts``.
+            given: the values.
+            own: the ids in the line.
         """
-        if _names_session(given[_SESSION - len(RUN_FIELDS)]) is not self.names_session:
+        if _names_session(own.ids[_SESSION]) is not self.names_session:
             return None
         made: list[RunFact] = []
-        for identity, verb, kind, text in self.facts:
-            run, fact = identity.filled(given), text.filled(given)
-            if len(run) > _MAX_IDENTITY_CHARS or len(fact) > _MAX_FACT_CHARS:
+        for identity, kind, template, pick, of_run, room in self.facts:
+            if of_run:
+                run, values = own.identity, SEPARATOR.join((*pick(given), own.others)).encode()
+            else:
+                every = [*given, *own.ids]
+                run, values = identity.filled(every), SEPARATOR.join(pick(every)).encode()
+            if len(run) > _MAX_IDENTITY_CHARS or len(values) > room:
                 return None
-            made.append((run, kind and kind.filled(given), encode(moment, verb, fact.encode())))
+            if kind is None:
+                made.append((run, None, (template, values)))
+            else:
+                made.append((run, kind.filled([*given, *own.ids]), template.encoded(values)))
         return made
 
 
@@ -211,11 +205,11 @@ class Plan:
                 texts.append(index)
                 if key == "task_id" and not shape.audit:
                     self.task = index
-        self.constants = _picking(constants)
+        self.constants = picking(constants)
         self.constant_indices = frozenset(constants)
-        self.ids = _picking(ids)
+        self.ids = picking(ids)
         # Ids beside a task's are nearly always new ones.
-        self.texts = _picking(texts if self.task is None else texts + ids)
+        self.texts = picking(texts if self.task is None else texts + ids)
         self.has_run = any(field == "run_id" for field, _, _ in self.fields)
         self.completed = bool(self.fields) or self.task is not None
         self.templates: dict[Any, Template | None] = {}
@@ -248,7 +242,7 @@ def template_of(
     start: int,
     place: Place,
     make: Make,
-    facts: Facts,
+    facts_of: FactsOf,
     suspects: Callable[[bytes], bool],
 ) -> Template | None:
     """The template of lines like this one; None where it would not give what the usual way gives.
@@ -260,10 +254,10 @@ def template_of(
         start: the offset of its first byte.
         place: where it stands.
         make: makes a document the usual way.
-        facts: makes facts about runs.
+        facts_of: makes facts about runs.
         suspects: whether bytes may contain something to redact.
     """
-    template = _of_markers(plan, line, values, make, facts, suspects)
+    template = _of_markers(plan, line, values, make, facts_of, suspects)
     if template is None or (template.facts and not plan.completed):
         return None
     expected = make(record_of(line), place, start)
@@ -275,12 +269,13 @@ def template_of(
         given[plan.duration] = nanoseconds(values[plan.duration])
     if orjson.loads(template.document.bound({}).filled([*given, *texts])) != orjson.loads(orjson.dumps(expected)):
         return None
-    made = template.report([*given, *map(ids.get, RUN_FIELDS)], values[plan.stamp], facts.encode)
-    return template if not template.facts or made == facts.of([expected]) else None
+    made = template.report(given, RunIds.of(tuple(map(ids.get, RUN_FIELDS)))) if template.facts else []
+    encoded = [(run, kind, as_json(fact)) for run, kind, fact in made or ()]
+    return template if encoded == facts_of([expected]) else None
 
 
 def _of_markers(
-    plan: Plan, line: Shaped, values: Values, make: Make, facts: Facts, suspects: Callable[[bytes], bool]
+    plan: Plan, line: Shaped, values: Values, make: Make, facts_of: FactsOf, suspects: Callable[[bytes], bool]
 ) -> Template | None:
     """The template from a line whose values are replaced by markers, which can be found in its document."""
     shape = line[0]
@@ -316,7 +311,7 @@ def _of_markers(
     of_task = neuroflow.get("task", {})
     if of_task.get("id") != task or "tags" in made:
         return None
-    encoded = facts.of([made])
+    encoded = facts_of([made])
     # The ids of a run, and that of its task, are one text, with what earlier lines add.
     ids = [neuroflow.pop(field, None) for field in RUN_FIELDS]
     if sum(text is not None for text in ids) != len(plan.fields) or "context" in neuroflow:
@@ -341,14 +336,23 @@ def _of_markers(
     in_fact = {**markers, **of_ids}
     templates = []
     for run, fact_kind, fact in encoded:
-        head, _, text = fact.decode().partition('":')
+        head, _, text = as_json(fact).decode().partition('":')
         if any(text.count(marker) > 1 for marker in in_fact):
             return None
-        kind_text = _text_of(fact_kind, in_fact).bound({}) if fact_kind is not None else None
-        parts = _text_of(run, in_fact).bound({}), head.split(" ")[1], kind_text, _text_of(text, in_fact).bound({})
-        templates.append(_Fact(*parts))
+        told = text_of(text, in_fact)
+        # The time first, the ids last.
+        picked = sorted(told.indices, key=lambda index: (index != plan.stamp, index))
+        template = fact_template(
+            run.partition(":")[0], head.split(" ")[1], tuple(told.between), tuple(map(picked.index, told.indices))
+        )
+        others = [index for index in of_ids.values() if index != count + 3]
+        of_run = run == f"{PIPELINE_RUN}{ids[0]}" and [] != others == picked[-len(others) :]
+        kind_text = text_of(fact_kind, in_fact).bound({}) if fact_kind is not None else None
+        room = _MAX_FACT_CHARS - sum(map(len, told.between))
+        pick = picking(picked[: -len(others)] if of_run else picked)
+        templates.append(_Fact(text_of(run, in_fact).bound({}), kind_text, template, pick, of_run, room))
     return Template(
-        _text_of(document, in_document),
+        text_of(document, in_document),
         templates,
         _names_session(ids[_SESSION]),
         action,
@@ -376,20 +380,6 @@ def _field_of(key: str, shape: Shape) -> str | None:
             key if key in _AUDIT_IDS else _AUDIT_RUNS.get(shape.common["entity_type"]) if key == "entity_id" else None
         )
     return IDS.get(key) or (LABELS[key].field if key in LABELS else None)
-
-
-def _text_of(text: str, markers: dict[str, int]) -> Text:
-    """A text in which markers stand for values."""
-    parts = re.split(f"({'|'.join(map(re.escape, sorted(markers, key=len, reverse=True)))})", text)
-    return Text(parts[::2], [markers[marker] for marker in parts[1::2]])
-
-
-def _picking(indices: list[int]) -> Pick:
-    """What picks the values with these indices from a tuple, as a tuple, or from a list, as a sequence."""
-    if len(indices) > 1:
-        return itemgetter(*indices)
-    first = indices[0] if indices else 0
-    return itemgetter(slice(first, first + len(indices)))
 
 
 def _names_session(session: str | None) -> bool:

@@ -15,7 +15,7 @@ from shipper.config import Redact
 from shipper.document.ecs import Documents
 from shipper.parse.dispatch import parse
 from shipper.parse.records import Records
-from shipper.runs.facts import FACTS
+from shipper.runs.facts import facts_of
 from shipper.tail.block import Block
 from tests.unit.document import test_shaped as shaped
 
@@ -109,7 +109,7 @@ def test_both_ways_give_the_same(log: list[list[bytes]], redacts: bool) -> None:
     """Templates change neither documents of audit records nor facts about runs nor what is known of runs."""
     changed = {"redact": Redact(keys=["token", "password"] if redacts else [])}
     usual = Documents(shaped.USUAL.model_copy(update=changed), "1")
-    fast = Documents(shaped.FAST.model_copy(update=changed), "1", facts=FACTS)
+    fast = Documents(shaped.FAST.model_copy(update=changed), "1", facts_of=facts_of)
     for lines in log:
         expected, facts, _ = shaped.made_of(usual, read(lines, usual))
         documents, found, _ = shaped.made_of(fast, read(lines, fast))
@@ -135,7 +135,7 @@ def rows(run: int, details: object) -> list[bytes]:
 @pytest.mark.parametrize("details", [None, "null", {"exit_code": 3, "log": "/data/x"}])
 def test_templates_are_used(details: object) -> None:
     """All records of a kind that was read are made from templates, facts about runs included."""
-    usual, fast = Documents(shaped.USUAL, "1"), Documents(shaped.FAST, "1", facts=FACTS)
+    usual, fast = Documents(shaped.USUAL, "1"), Documents(shaped.FAST, "1", facts_of=facts_of)
     for run in range(5):
         lines = rows(run, details)
         bodies, facts, from_templates = shaped.made_of(fast, read(lines, fast))
@@ -148,7 +148,7 @@ def test_templates_are_used(details: object) -> None:
 
 def test_other_files_have_no_audit_records_from_templates() -> None:
     """A record of the audit trail between the application's lines goes the usual way, and so does its block."""
-    fast = Documents(shaped.FAST, "1", facts=FACTS)
+    fast = Documents(shaped.FAST, "1", facts_of=facts_of)
     event = b'{"event": "a.b", "level": "info", "timestamp": "2026-03-02T10:00:00.000000Z"}'
     for _ in range(3):
         read(rows(1, None), fast)

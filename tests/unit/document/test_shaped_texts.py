@@ -16,7 +16,7 @@ from shipper.config import Redact
 from shipper.document.ecs import Documents
 from shipper.parse.dispatch import parse
 from shipper.parse.records import Records
-from shipper.runs.facts import FACTS
+from shipper.runs.facts import facts_of
 from shipper.tail.block import Block
 from tests.unit.document import test_shaped as shaped
 
@@ -149,7 +149,7 @@ def test_both_ways_give_the_same(log: list[list[bytes]], redacts: bool, zone: st
     """Templates change neither records' extents nor documents, facts about runs, and what is known of runs."""
     changed = {"redact": Redact(keys=["token", "password"] if redacts else []), "timezone": zone}
     usual = Documents(shaped.USUAL.model_copy(update=changed), "1")
-    fast = eager(Documents(shaped.FAST.model_copy(update=changed), "1", facts=FACTS))
+    fast = eager(Documents(shaped.FAST.model_copy(update=changed), "1", facts_of=facts_of))
     for lines in log:
         expected, found = read(lines, usual, final=final), read(lines, fast, final=final)
         assert (expected.raws, expected.starts, expected.end, expected.rest) == (
@@ -191,7 +191,7 @@ def story(task: str, run: int) -> list[bytes]:
 def test_templates_are_used() -> None:
     """All lines of a kind that was read are made from templates, and ids from earlier lines are in them."""
     usual = Documents(shaped.USUAL, "1")
-    fast = eager(Documents(shaped.FAST, "1", facts=FACTS))
+    fast = eager(Documents(shaped.FAST, "1", facts_of=facts_of))
     for run in range(4):
         lines = [
             *story(f"c47fda2d-212d-44c5-9e5b-c59c02b8fe{run:02d}", run),
@@ -208,7 +208,7 @@ def test_templates_are_used() -> None:
 @pytest.mark.parametrize("below", [b"Traceback (most recent call last):", b"    more", b"", b"text"])
 def test_a_line_before_others_goes_the_usual_way(below: bytes) -> None:
     """Lines below one with a prefix may belong to its record: only another prefix proves that it has ended."""
-    usual, fast = Documents(shaped.USUAL, "1"), eager(Documents(shaped.FAST, "1", facts=FACTS))
+    usual, fast = Documents(shaped.USUAL, "1"), eager(Documents(shaped.FAST, "1", facts_of=facts_of))
     line = b"[2026-11-23 12:41:11,027: INFO/MainProcess] Task a.b[" + TASK.encode() + b"] received"
     for _ in range(2):
         records = read([line, line, below, line], fast, final=False)
@@ -218,7 +218,7 @@ def test_a_line_before_others_goes_the_usual_way(below: bytes) -> None:
 
 def test_other_layouts_go_the_usual_way() -> None:
     """Where the configuration names the format of Celery's lines, that decides what a line with a prefix is."""
-    fast = eager(Documents(shaped.FAST, "1", facts=FACTS))
+    fast = eager(Documents(shaped.FAST, "1", facts_of=facts_of))
     origin = replace(shaped.ORIGIN, layouts=("[%(asctime)s: %(levelname)s/%(processName)s] %(message)s",))
     line = b"[2026-11-23 12:41:11,027: INFO/MainProcess] Task a.b[x] received"
     for _ in range(3):
@@ -230,7 +230,7 @@ def test_other_layouts_go_the_usual_way() -> None:
 @pytest.mark.parametrize("secret", ["password=hunter22", "https://me:hunter22@host/x"])
 def test_secrets_are_redacted(secret: str) -> None:
     """A secret in a process's name, a task's id, or a result is redacted."""
-    fast = eager(Documents(shaped.FAST.model_copy(update={"redact": Redact(keys=["token"])}), "1", facts=FACTS))
+    fast = eager(Documents(shaped.FAST.model_copy(update={"redact": Redact(keys=["token"])}), "1", facts_of=facts_of))
     prefix, task = "[2026-11-23 12:41:11,027: INFO/", "Task a.b"
     lines = [f"{prefix}X] {task}[{TASK}] succeeded in 1.5s: x", f"{prefix}X] {task}[{TASK}] received"]
     lines += [
