@@ -35,7 +35,7 @@ Fact = dict[str, Any]
 RunFacts = dict[str, dict[str, Fact]]
 """Id of a run document → key of a fact → the fact."""
 TemplateFacts = tuple[tuple[FactTemplate, ...], tuple[bytes, ...]]
-"""Facts of one run that were made from templates, each later than the one before: the templates, and the values."""
+"""Facts of one run that were made from templates, in the order of ``runs.kept``: the templates, and the values."""
 WaitingFacts = dict[str, dict[str, Fact] | bytes | TemplateFacts]
 """Id of a run document → its facts, which are decoded when they are written."""
 EncodedFact = tuple[str, str | None, bytes | TemplateFact]

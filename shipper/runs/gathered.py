@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from operator import itemgetter
 
 from shipper.document.fact_templates import TemplateFact, as_json
 from shipper.runs.facts import EncodedFact, TemplateFacts, WaitingFacts
-from shipper.runs.kept import MAX_OF_A_KIND
+from shipper.runs.kept import MAX_OF_A_KIND, rank
 
 # Memory of a run and of a fact beside the fact's own bytes.
 _RUN_BYTES = 400
@@ -116,7 +115,13 @@ def _united(known: TemplateFacts | None, fact: TemplateFact) -> TemplateFacts | 
         return None
     if known[1][-1] < values[:_MOMENT_BYTES]:  # it is later, as usual
         return (*known[0], template), (*known[1], values)
-    facts = sorted([*zip(*known, strict=True), fact], key=itemgetter(1))
-    if any(later[:_MOMENT_BYTES] <= earlier for (_, earlier), (_, later) in pairwise(facts)):
-        return None  # facts at the same time are ordered by what they say
+    facts = sorted([*zip(*known, strict=True), fact], key=_order)
+    if any(_order(earlier) == _order(later) for earlier, later in pairwise(facts)):
+        return None  # then their order depends on their values
     return tuple(template for template, _ in facts), tuple(values for _, values in facts)
+
+
+def _order(fact: TemplateFact) -> tuple[bytes, int, str]:
+    """The order of a run's facts, as ``runs.kept`` has it."""
+    template, values = fact
+    return values[:_MOMENT_BYTES], rank(template.verb), template.verb

@@ -29,14 +29,18 @@ _TIME = slice(0, 28)  # of a key
 # Order of facts with the same time: a run is queued before it starts, and starts before it ends.
 _VERB_ORDER = ("pending", "created", "discovered", "queued", "requeued", "started", "processing", "stage_started")
 _RANK = {verb: rank for rank, verb in enumerate(_VERB_ORDER)}
-_LATER = len(_RANK)
+
+
+def rank(verb: str) -> int:
+    """The place of what happened among what happened at the same time."""
+    return _RANK.get(verb, len(_RANK))
 
 
 def kept(facts: dict[str, Fact]) -> dict[str, Fact]:
     """The facts to keep, in order of time."""
     order = sorted(facts)
     if len({key[_TIME] for key in order}) < len(order):
-        order.sort(key=lambda key: (key[_TIME], _RANK.get(facts[key]["verb"], _LATER)))
+        order.sort(key=lambda key: (key[_TIME], rank(facts[key]["verb"])))
     if len(order) <= _FEW:
         chosen = {key: facts[key] for key in order}
         for fact in chosen.values():

@@ -187,9 +187,9 @@ def test_a_run_that_differs(change: Callable[[list[dict[str, Any]]], list[dict[s
 
 
 def test_an_end_and_a_start_at_the_same_time() -> None:
-    """Facts of one moment are ordered by what they say, whatever the order of another run with the same facts."""
+    """Facts of one moment are ordered by what happened, whatever the order of another run with the same facts."""
     log, index = Log(), Index()
-    lines = []
+    lines: list[dict[str, Any]] = []
     for run in range(3):
         lines.append(event("completed", run, 10, pipeline="qsiprep", duration=1.5))
         lines.append(event("started", run, 10 if run == 1 else 11, pipeline="qsiprep"))
@@ -198,6 +198,20 @@ def test_an_end_and_a_start_at_the_same_time() -> None:
     assert ["running", "completed", "running"] == [
         index.sources()[f"pipeline_run:{run}"]["status"] for run in range(3)
     ]
+
+
+def test_times_in_seconds(made: list[str]) -> None:
+    """Runs that begin and end within one second, as times without a fraction tell, are made from templates, too."""
+    log, index = Log(), Index()
+    lines = [
+        event(name, run, 10 + run // 20, pipeline="qsiprep", **({"duration": 0.5} if name == "completed" else {}))
+        for run in range(100)
+        for name in ("completed", "queued", "started")
+    ]
+    write(writer(index), log.facts(lines))
+    assert log.expected() == index.sources()
+    assert {"completed"} == {source["status"] for source in index.sources().values()}
+    assert 5 > len(made)
 
 
 def test_a_run_with_many_facts_is_encoded() -> None:
