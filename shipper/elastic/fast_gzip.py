@@ -23,14 +23,14 @@ class Compressor(Protocol):
 
 
 try:
-    from isal import igzip, isal_zlib
+    from isal import isal_zlib
 
     FAST = True
     """Whether compressing costs so little that it may be done only to hold less in memory."""
 
     def compress(body: bytes) -> bytes:
         """Gzip."""
-        packed: bytes = igzip.compress(body, compresslevel=_LEVEL, mtime=0)
+        packed: bytes = isal_zlib.compress(body, _LEVEL, _GZIP)
         return packed
 
     def compressor() -> Compressor:

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
 from typing import NamedTuple
 
 import orjson
 
-from shipper.elastic.fast_gzip import compress
+from shipper.elastic.fast_gzip import compress, decompress
 from shipper.runs.facts import Fact
 
-try:
-    from isal.igzip import decompress as _decompress
-except ImportError:  # no wheel for this machine
-    from gzip import decompress as _decompress
-
-unpack: Callable[[bytes], bytes] = _decompress
 # Facts of a run resemble each other: longer JSON than this compresses to a tenth.
 _COMPRESS_FROM_BYTES = 2048
 # Memory of an entry beside its facts; measured, with the allocator's overhead.
@@ -58,7 +51,7 @@ class RunCache:
             return None
         self._entries.move_to_end(identity)
         facts, packed, seq_no, primary_term = entry
-        return CachedRun(orjson.loads(unpack(facts) if packed else facts), seq_no, primary_term)
+        return CachedRun(orjson.loads(decompress(facts) if packed else facts), seq_no, primary_term)
 
     def put(self, identity: str, facts: bytes, seq_no: int, primary_term: int) -> None:
         """Add a run with its facts as JSON; the least recently used ones are dropped if there is no room."""
