@@ -168,6 +168,11 @@ def certificates_at(text: str) -> str:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         if path.is_dir():
+            if not any(re.fullmatch(r"[0-9a-f]{8}\.\d+", one.name) for one in path.iterdir()):
+                raise ValueError(
+                    f"{path}: holds no certificate under a name that OpenSSL looks for (like 5ed36f99.0): run "
+                    f"`openssl rehash {path}`, or name a file"
+                )
             return str(path)
         if path.exists() and not path.is_file():
             raise ValueError(f"{path}: is no regular file")
@@ -179,6 +184,22 @@ def certificates_at(text: str) -> str:
     except OSError as error:
         raise ValueError(f"{path}: can't be read: {error.strerror}") from None
     return str(path)
+
+
+def listen_address(text: str) -> tuple[str, int]:
+    """Host and port of ``127.0.0.1:9479``, ``[::1]:9479``, ``localhost:9479`` or ``:9479`` (the loopback).
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    found = re.fullmatch(
+        r"(?:\[(?P<six>[0-9A-Fa-f:.]+(?:%\w+)?)\]|(?P<host>[^\s:\[\]/@]*)):(?P<port>[0-9]{1,5})", text
+    )
+    if found is None or int(found["port"]) > _MAX_PORT:
+        raise ValueError(
+            f"is not an address; write 127.0.0.1:9479, [::1]:9479 or :9479, the port between 0 and {_MAX_PORT}"
+        )
+    return found["six"] or found["host"] or "127.0.0.1", int(found["port"])
 
 
 def path_of(text: str) -> str:

@@ -15,24 +15,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from shipper import addresses
-from shipper.config_errors import sentence_of
-from shipper.config_file import ConfigError, expand, log_format, log_formats, read, wait_until_saved
+from shipper.config_errors import sentence_of, shortened
+from shipper.config_file import OUR_SECTIONS, ConfigError, expand, log_format, log_formats, read, wait_until_saved
 from shipper.credentials import CredentialMask, credentials_in
 
-__all__ = ["Config", "ConfigError", "find", "load", "wait_until_saved"]
+__all__ = ["OUR_SECTIONS", "Config", "ConfigError", "find", "load", "wait_until_saved"]
 
-OUR_SECTIONS = ("elasticsearch", "kibana", "shipper")
 DEFAULT_LOG_DIR = Path("/var/log/neuroflow")
 MIN_HASH_KEY = 16
 
@@ -56,6 +47,13 @@ def _size(value: object) -> object:
         if not found:
             raise ValueError(f"{value!r} is not a size; write a number of bytes, or 512KiB, 5MiB, 1GiB")
         return int(float(found[1]) * _UNITS[found[2].lower()])
+    return value
+
+
+def _no_truth(value: object) -> object:
+    # Pydantic takes true, as YAML reads "yes" and "on", for 1.
+    if isinstance(value, bool):
+        raise ValueError("true or false (as YAML reads yes, no, on and off) is no number")  # noqa: TRY004 - what pydantic expects
     return value
 
 
@@ -142,10 +140,11 @@ def _without_line_end(value: object) -> object:
     return value.rstrip("\r\n") or None if isinstance(value, str) else value
 
 
-Size = Annotated[int, BeforeValidator(_size), Field(gt=0, le=_MAX_BYTES)]
+Size = Annotated[int, BeforeValidator(_size), BeforeValidator(_no_truth), Field(gt=0, le=_MAX_BYTES)]
+Count = Annotated[int, BeforeValidator(_no_truth), Field(gt=0)]
 Text = Annotated[str | None, BeforeValidator(_empty_is_none)]
 Texts = Annotated[list[str], BeforeValidator(_one_or_many)]
-Seconds = Annotated[float, Field(gt=0, le=_MAX_SECONDS, allow_inf_nan=False)]
+Seconds = Annotated[float, BeforeValidator(_no_truth), Field(gt=0, le=_MAX_SECONDS, allow_inf_nan=False)]
 Trimmed = Annotated[str | None, BeforeValidator(_stripped)]
 Key = Annotated[Trimmed, _checked(_key), Field(repr=False)]
 Password = Annotated[
@@ -244,8 +243,8 @@ class Batch(_Section):
     """Limits of one bulk request (bytes of its body, documents), how many are sent at once, and gzip."""
 
     max_bytes: Size = 5 * 2**20
-    max_events: Annotated[int, Field(gt=0)] = 5000
-    in_flight: Annotated[int, Field(gt=0, le=64)] = 2
+    max_events: Count = 5000
+    in_flight: Annotated[Count, Field(le=64)] = 2
     compress: bool = True
 
 
@@ -281,7 +280,7 @@ class Redact(_Section):
 class Telemetry(_Section):
     """Where counters and health are served, as host:port; whether the sidecar ships documents of its own."""
 
-    listen: Text = None
+    listen: Annotated[Text, _checked(lambda text: addresses.listen_address(text) and text)] = None
     documents: bool = True
 
 
@@ -385,8 +384,9 @@ def load(path: Path, environ: Mapping[str, str] | None = None) -> Config:
     except ValidationError as error:
         problems += [sentence_of(detail, _Ours) for detail in error.errors(include_url=False)]
     if problems:
-        lines = "\n".join(f"{path}: {problem}" for problem in problems)
-        raise ConfigError(CredentialMask().add(credentials).text(lines))
+        mask = CredentialMask().add(credentials)
+        # Masked first: of a credential that is cut nothing would be recognised.
+        raise ConfigError("\n".join(f"{path}: {shortened(mask.text(problem))}" for problem in problems))
     formats = {key: text for key, text in log_formats(document).items() if getattr(settings.shipper, key) is None}
     return Config(
         elasticsearch=settings.elasticsearch,

@@ -10,6 +10,8 @@ from pydantic import BaseModel
 
 # YAML reads 0123 as 83 and 12:34 as 754: the original text is lost.
 _YAML_TYPES: dict[type, str] = {int: "a number", float: "a number", bool: "true or false", date: "a date"}
+# Characters of a long sentence that are shown, of its beginning and of its end.
+_MAX_SHOWN = 300
 # Other characters that a name may contain.
 _ALLOWED = {"space": "_ and -", "namespace": "_ and . (100 characters at most, the first a letter or a digit)"}
 
@@ -34,6 +36,11 @@ def sentence_of(detail: Any, sections: type[BaseModel]) -> str:
         return f"{key}: write lower-case letters, digits, {_ALLOWED[str(loc[-1])]}"
     message = detail["msg"].removeprefix("Value error, ")
     return f"{key}: {message[0].lower()}{message[1:]}"
+
+
+def shortened(sentence: str) -> str:
+    """A sentence that repeats a value of any length, with its beginning, and its end, which tells what to do."""
+    return sentence if len(sentence) <= 2 * _MAX_SHOWN else f"{sentence[:_MAX_SHOWN]} … {sentence[-_MAX_SHOWN:]}"
 
 
 def _valid_keys(loc: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:

@@ -20,7 +20,8 @@ MIN_LENGTH = 4
 _PLAIN = 8
 """Characters; shorter credentials are masked only as whole words."""
 _SECRET_KEYS = frozenset({"api_key", "password", "hash_key"})
-_LOGIN = re.compile(r"[a-z][a-z0-9+.-]*://([^/?#\s]*|[^\s]*)@", re.IGNORECASE)
+# Bounded: a value may be of any length, and without bounds the time grows with its square.
+_LOGIN = re.compile(r"[a-z][a-z0-9+.-]{0,30}://([^/?#\s]{0,1024}|[^\s]{0,1024})@", re.IGNORECASE)
 
 
 def credentials_in(sections: Any, secrets: Iterable[str] = ()) -> frozenset[str]:

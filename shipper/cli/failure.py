@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from shipper.cli.exit_codes import USAGE
+from shipper.cli.exit_codes import INTERRUPTED, USAGE
 from shipper.credentials import credential_mask
+from shipper.interrupts import interrupted
 from shipper.printable import printable
 
 
@@ -25,15 +26,32 @@ class Failure(click.ClickException):
         self.exit_code = code  # type: ignore[misc] # a class variable there, one per error here
 
     def show(self, file: Any = None) -> None:  # noqa: ARG002 - the parent's signature
-        """Print the sentence to standard error."""
-        tell(self.message, lines=self._lines)
+        """Print the sentence to standard error, or log it where the sidecar's log is JSON."""
+        from shipper.health.own_log import OWN_WORDS, writes_json  # most commands need no log
+        from shipper.telemetry import log
+
+        if writes_json():
+            log.error("%s", "; ".join(self.message.splitlines()), extra=OWN_WORDS)
+        else:
+            tell(self.message, lines=self._lines)
 
 
 class Commands(click.Group):
-    """Commands; an invalid configuration or an unusable file ends them with a sentence and exit code 2."""
+    """Commands; an invalid configuration or an unusable file ends them with a sentence and exit code 2.
+
+    Ctrl-C ends them with 130.
+    """
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
+        try:
+            return self._invoke(ctx)
+        except (Exception, KeyboardInterrupt) as error:
+            if interrupted(error):
+                ctx.exit(INTERRUPTED)
+            raise
+
+    def _invoke(self, ctx: click.Context) -> Any:
         from shipper.config import ConfigError  # a slow import that --help and --version don't need
 
         try:

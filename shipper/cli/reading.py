@@ -15,6 +15,7 @@ import click
 
 from shipper.cli.exit_codes import CLUSTER, INTERRUPTED, NOTHING_FOUND, OK, USAGE
 from shipper.cli.options import CommonOptions, with_common_options
+from shipper.interrupts import interrupted
 from shipper.printable import printable, printable_json
 
 if TYPE_CHECKING:  # slow imports that --help doesn't need
@@ -45,11 +46,12 @@ class Session:
             ConfigError: there is none, or it is wrong.
         """
         from shipper.config import Config, find, load
+        from shipper.config_file import home_directory
         from shipper.credentials import credential_mask
 
         if isinstance(self._given, Config):
             return self._given
-        config = load(find(None if self._given is None else str(self._given), os.environ, Path.home()))
+        config = load(find(None if self._given is None else str(self._given), os.environ, home_directory()))
         credential_mask.add(config.credentials)
         return config
 
@@ -109,31 +111,34 @@ def _outcome(command: Callable[..., int], session: Session, *args: Any, **kwargs
         code = command(session, *args, **kwargs)
         # A closed pipe has to be noticed here, not when the interpreter ends.
         sys.stdout.flush()
-    except BrokenPipeError:
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - raised again where it is none of ours
+        if interrupted(error):
+            return INTERRUPTED
+        return _outcome_of(error, session)
+    return code
+
+
+def _outcome_of(error: BaseException, session: Session) -> int:
+    """The exit code of an error, which is printed; raises what is a bug, or click's own."""
+    from shipper.config import ConfigError
+
+    if isinstance(error, BrokenPipeError):
         abandon_output()
         return OK
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except OSError as error:
+    if isinstance(error, OSError):
         click.echo(
             f"the output can't be written: {error.strerror or error}; run the command again to see the rest",
             err=True,
         )
         abandon_output()
         return USAGE
-    except click.ClickException:
-        raise
-    except Exception as error:
-        from shipper.config import ConfigError
-
-        if isinstance(error, ConfigError):
-            click.echo(printable(str(error)), err=True)
-            return USAGE
-        if sentence := session.explain(error):
-            click.echo(printable(sentence), err=True)
-            return CLUSTER
-        raise
-    return code
+    if isinstance(error, ConfigError):
+        click.echo(printable(str(error)), err=True)
+        return USAGE
+    if isinstance(error, Exception) and (sentence := session.explain(error)):
+        click.echo(printable(sentence), err=True)
+        return CLUSTER
+    raise error
 
 
 def abandon_output() -> None:

@@ -21,7 +21,7 @@ from elasticsearch import ApiError, Elasticsearch
 from shipper.deliver.batch import Pair, Whole
 from shipper.deliver.older_requests import OlderRequests
 from shipper.elastic.answers import NoAnswerError, Shape, validated
-from shipper.elastic.client import is_there
+from shipper.elastic.client import is_there, lacks_privilege
 from shipper.telemetry import ONCE, Throttle
 
 MAX_IDS = 5000
@@ -65,8 +65,8 @@ class Dedupe:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self._warn = warn
         self._clock = clock
+        self._throttle = Throttle(warn, clock)
         self._wall = wall
         self.began = clock()
         """Earlier processes sent their requests before this moment (of the clock)."""
@@ -78,7 +78,7 @@ class Dedupe:
         self._older = OlderRequests(client, request_timeout, self._clock, self._wall)
         self._refreshed: dict[str, float] = {}
         self._forbidden_until = -inf
-        self._throttle = Throttle(self._clock)
+        self._throttle.forget()
 
     def look_up(self, pairs: Sequence[Pair], since: float) -> LookUp:
         """Find which documents no backing index of their data stream holds.
@@ -114,13 +114,14 @@ class Dedupe:
                     there = self._there(stream, names, settled.at)
                     absent += [pair for name, pair in zip(names, some, strict=True) if name not in there]
         except ApiError as error:
-            if error.meta.status != 403:
+            if not lacks_privilege(error):
                 raise
-            if self._throttle.allows("forbidden", ONCE):
-                self._warn(
-                    "the API key may not read the data streams: lines that are sent again can't be looked up, "
-                    "so those indexed before a rollover may be indexed twice; grant `read` on logs-neuroflow.*-*"
-                )
+            self._throttle.say(
+                "forbidden",
+                "the API key may not read the data streams: lines that are sent again can't be looked up, "
+                "so those indexed before a rollover may be indexed twice; grant `read` on logs-neuroflow.*-*",
+                ONCE,
+            )
             self._forbidden_until = self._clock() + FORBIDDEN_FOR
             return LookUp(pairs, [], 0.0)
         return LookUp(absent, undecided, wait)

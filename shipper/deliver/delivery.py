@@ -10,6 +10,7 @@ from typing import ParamSpec, TypeVar
 from elastic_transport import ApiError, ConnectionTimeout
 from elasticsearch import Elasticsearch
 
+from shipper import telemetry
 from shipper.config import Elasticsearch as Settings
 from shipper.deliver.batch import Batch, Pair, Whole
 from shipper.deliver.dead_letters import DeadLetters
@@ -26,7 +27,7 @@ from shipper.elastic.client import explain, is_genuine
 from shipper.elastic.outcomes import Failure, Outcome, Verdict, judge_request
 from shipper.elastic.packed import Packed
 from shipper.health.pulse import UnderWay
-from shipper.telemetry import Counters, log
+from shipper.telemetry import Counters
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -200,7 +201,7 @@ class Delivery:
                 f"{len(dead)} documents were rejected permanently ({verdict.status} {verdict.kind}: "
                 f"{verdict.reason}); kept in {self._dead_letters.path}: fix the cause, "
                 "then `neuroflow-ship dead-letters replay`",
-                log.error,
+                telemetry.error,
             )
             return
 

@@ -172,8 +172,17 @@ class Sender:
         """Write run documents now, because no batch follows for the time being."""
         self._run_writer.hurry()
 
+    @property
+    def gave_up(self) -> bool:
+        """Whether a stop has ended the retries of some documents."""
+        return self._retries.gave_up
+
+    def hasten(self, deadline: float) -> None:
+        """Before ``stop``: end the waits between attempts, and from now on retry only while something answers."""
+        self._retries.stop(deadline)
+
     def stop(self, deadline: float) -> None:
-        """Stop retrying at ``deadline`` (monotonic seconds), or at once where nothing answers."""
+        """Take no more batches; stop retrying at ``deadline`` (monotonic seconds), at once where nothing answers."""
         self._stopping = True
         self._retries.stop(deadline)
         self._backlog.stop(deadline)

@@ -22,7 +22,7 @@ from shipper.document.levels import SPELLINGS, level_of
 from shipper.document.path_context import path_context_of
 from shipper.document.run_context import RunContext
 from shipper.document.shaped import ShapedDocuments, parse_odd
-from shipper.document.templates import Facts, Place, RunFact
+from shipper.document.templates import FactsOf, Place, RunFact
 from shipper.document.unmapped import SAFE_KEYS, SCALARS, as_text, sanitized
 from shipper.parse import celery, foreign_timestamps, json_dialects, structlog, traceback
 from shipper.parse.audit import is_entry
@@ -53,7 +53,7 @@ class Documents:
         version: of the agent.
         runs: completes ids from earlier lines.
         redactor: removes secrets and hashes ids.
-        facts: makes facts about runs; without it every line is parsed.
+        facts_of: makes facts about runs; without it every line is parsed.
 
     Attributes:
         common: what all documents have in common; ``of`` leaves it out.
@@ -66,7 +66,7 @@ class Documents:
         version: str,
         runs: RunContext | None = None,
         redactor: Redactor | None = None,
-        facts: Facts | None = None,
+        facts_of: FactsOf | None = None,
     ) -> None:
         self._zone = Zone(settings.timezone)
         self._utc = Zone("UTC")
@@ -84,10 +84,10 @@ class Documents:
         }
         self.shapes: Shapes | None = None
         # Ids that are hashed differ from those in the line.
-        if facts is not None and settings.fast_path and not self._redactor.hashes:
+        if facts_of is not None and settings.fast_path and not self._redactor.hashes:
             self.shapes = Shapes()
             usual = Documents(settings, version)
-            self._shaped = ShapedDocuments(self.shapes, usual.of_record, facts, self.runs, self._redactor.suspects)
+            self._shaped = ShapedDocuments(self.shapes, usual.of_record, facts_of, self.runs, self._redactor.suspects)
 
     def take_facts(self) -> list[RunFact]:
         """The facts in the documents that were made from templates since the last call."""

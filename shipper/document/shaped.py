@@ -14,12 +14,13 @@ from shipper.document.bids_labels import LABELS, MAX_LABEL_CHARS, MAX_ROW_ID_DIG
 from shipper.document.run_context import FIELDS, Ids, Life, RunContext
 from shipper.document.templates import (
     RUN_FIELDS,
-    Facts,
+    FactsOf,
     Format,
     Make,
     Place,
     Plan,
     RunFact,
+    RunIds,
     Template,
     nanoseconds,
     plan_of,
@@ -44,14 +45,14 @@ class _IdText:
     Attributes:
         text: as JSON, those from earlier lines included.
         own: as JSON, the line's own.
-        ids: the line's own, in the order of ``RUN_FIELDS``.
+        ids: the line's own.
         life: the run's; None if the line names no run.
         known: its ids when the text was made.
     """
 
     __slots__ = ("ids", "known", "life", "own", "text")
 
-    def __init__(self, text: str, own: str, ids: Ids, life: Life | None) -> None:
+    def __init__(self, text: str, own: str, ids: RunIds, life: Life | None) -> None:
         self.text, self.own, self.ids, self.life = text, own, ids, life
         self.known: Ids = life.ids if life is not None else ()
 
@@ -80,7 +81,7 @@ class ShapedDocuments:
     Args:
         shapes: forgets those of whose lines most have no template.
         make: makes a document the usual way.
-        facts: makes facts about runs.
+        facts_of: makes facts about runs.
         runs: completes ids from earlier lines.
         suspects: whether bytes may contain something to redact.
 
@@ -89,12 +90,12 @@ class ShapedDocuments:
     """
 
     def __init__(
-        self, shapes: Shapes, make: Make, facts: Facts, runs: RunContext, suspects: Callable[[bytes], bool]
+        self, shapes: Shapes, make: Make, facts_of: FactsOf, runs: RunContext, suspects: Callable[[bytes], bool]
     ) -> None:
         self.found: list[RunFact] = []
         self._shapes = shapes
         self._make = make
-        self._facts = facts
+        self._facts_of = facts_of
         self._runs = runs
         self._suspects = suspects
         self._known: dict[Shape, _Lines | None] = {}
@@ -163,7 +164,7 @@ class ShapedDocuments:
                 return None
             given.append(named.text)
             if template.facts:
-                facts = template.report([*given, *named.ids], moment, self._facts.encode)
+                facts = template.report(given, named.ids)
                 if facts is None:
                     return None
                 self.found += facts
@@ -192,20 +193,22 @@ class ShapedDocuments:
             own = self._own_ids(lines.plan, values)
             if own is None:
                 return None
-            text, ids = own
+            text, ids = own[0], RunIds.of(own[1])
         else:
             text, ids = named.own, named.ids
         full, life = text, None
         if lines.plan.has_run:
-            run = ids[0] or ""
-            united = self._runs.united(run, ids[1:], template.action, moment)
+            run, *others = ids.ids
+            run = run or ""
+            given = tuple(others)
+            united = self._runs.united(run, given, template.action, moment)
             life = self._runs.only_life(run)
             if named is not None and life is named.life and life is not None and life.ids is named.known:
                 return named
             added = {
                 field: known
-                for field, given, known in zip(FIELDS, ids[1:], united or (), strict=False)
-                if given is None and known is not None
+                for field, own_id, known in zip(FIELDS, given, united or (), strict=False)
+                if own_id is None and known is not None
             }
             if added:
                 full = f"{text},{orjson.dumps({**added, 'context': list(added)})[1:-1].decode()}"
@@ -253,7 +256,7 @@ class ShapedDocuments:
             self._templates = 1
             self._known.clear()
             self._bound.clear()
-        template = template_of(plan, line, start, self._place, self._make, self._facts, self._suspects)
+        template = template_of(plan, line, start, self._place, self._make, self._facts_of, self._suspects)
         plan.templates[plan.constants(line[1])] = template
         return template
 

@@ -14,6 +14,14 @@ from typing import Any, NamedTuple
 import orjson
 
 from shipper.document.bids_labels import LABELS, bids_name
+from shipper.document.fact_templates import (
+    PIPELINE_RUN,
+    SEPARATOR,
+    FactTemplate,
+    TemplateFact,
+    as_json,
+    fact_template,
+)
 from shipper.document.field_mappers import IDS, MAPPERS
 from shipper.document.ids import generation_text
 from shipper.document.run_context import FIELDS, TURNING_POINTS
@@ -38,20 +46,10 @@ Values = Sequence[Any]
 Pick = Callable[[Values], Any]
 Make = Callable[[dict[str, Any], "Place", int], dict[str, Any]]
 """Takes a record, its place and its offset; gives its document, made the usual way without context of runs."""
-RunFact = tuple[str, str | None, bytes]
-"""A fact as ``runs.facts`` encodes it."""
-
-
-class Facts(NamedTuple):
-    """How facts about runs are made (``runs.facts``).
-
-    Attributes:
-        of: takes documents; gives their facts.
-        encode: takes the time to the microsecond, the verb and the fact's JSON; gives the last part of a fact.
-    """
-
-    of: Callable[[list[dict[str, Any]]], list[RunFact]]
-    encode: Callable[[str, str, bytes], bytes]
+RunFact = tuple[str, str | None, bytes | TemplateFact]
+"""A fact as ``runs.facts`` encodes it, or as its template and its values."""
+FactsOf = Callable[[list[dict[str, Any]]], list[RunFact]]
+"""Takes documents; gives their facts, encoded (``runs.facts``)."""
 
 
 class Place(NamedTuple):
@@ -113,12 +111,39 @@ class Text(NamedTuple):
 
 
 class _Fact(NamedTuple):
-    """A fact: id of the run's document, verb, kind, and its JSON."""
+    """A fact: id of the run's document, kind, and its template.
+
+    Attributes:
+        pick: picks the time and the values.
+        of_run: the document is the pipeline run's, and behind the values follow all other ids of the line.
+        room: how many characters the values may have.
+    """
 
     identity: Format
-    verb: str
     kind: Format | None
-    text: Format
+    template: FactTemplate
+    pick: Pick
+    of_run: bool
+    room: int
+
+
+class RunIds(NamedTuple):
+    """The ids in a line as facts have them.
+
+    Attributes:
+        ids: in the order of ``RUN_FIELDS``.
+        identity: the id of the pipeline run's document.
+        others: all ids but the run's, joined.
+    """
+
+    ids: tuple[str | None, ...]
+    identity: str
+    others: str
+
+    @classmethod
+    def of(cls, ids: tuple[str | None, ...]) -> RunIds:
+        """From the ids in the order of ``RUN_FIELDS``."""
+        return cls(ids, f"{PIPELINE_RUN}{ids[0]}", SEPARATOR.join([text for text in ids[1:] if text is not None]))
 
 
 class Template(NamedTuple):
@@ -141,22 +166,28 @@ class Template(NamedTuple):
     action: str | None
     turns: bool
 
-    def report(self, given: Values, moment: str, encode: Callable[[str, str, bytes], bytes]) -> list[RunFact] | None:
+    def report(self, given: Values, own: RunIds) -> list[RunFact] | None:
         """The facts of a line; None where the usual way has to make them.
 
         Args:
-            given: the values, the ids of its run at the end.
-            moment: its time, UTC to the microsecond.
-            encode: see ``Facts``.
+            given: the values.
+            own: the ids in the line.
         """
-        if _names_session(given[_SESSION - len(RUN_FIELDS)]) is not self.names_session:
+        if _names_session(own.ids[_SESSION]) is not self.names_session:
             return None
         made: list[RunFact] = []
-        for identity, verb, kind, text in self.facts:
-            run, fact = identity.filled(given), text.filled(given)
-            if len(run) > _MAX_IDENTITY_CHARS or len(fact) > _MAX_FACT_CHARS:
+        for identity, kind, template, pick, of_run, room in self.facts:
+            if of_run:
+                run, values = own.identity, SEPARATOR.join((*pick(given), own.others)).encode()
+            else:
+                every = [*given, *own.ids]
+                run, values = identity.filled(every), SEPARATOR.join(pick(every)).encode()
+            if len(run) > _MAX_IDENTITY_CHARS or len(values) > room:
                 return None
-            made.append((run, kind and kind.filled(given), encode(moment, verb, fact.encode())))
+            if kind is None:
+                made.append((run, None, (template, values)))
+            else:
+                made.append((run, kind.filled([*given, *own.ids]), template.encoded(values)))
         return made
 
 
@@ -219,7 +250,13 @@ def plan_of(shape: Shape) -> Plan | None:
 
 
 def template_of(
-    plan: Plan, line: Shaped, start: int, place: Place, make: Make, facts: Facts, suspects: Callable[[bytes], bool]
+    plan: Plan,
+    line: Shaped,
+    start: int,
+    place: Place,
+    make: Make,
+    facts_of: FactsOf,
+    suspects: Callable[[bytes], bool],
 ) -> Template | None:
     """The template of lines like this one; None where it would not give what the usual way gives.
 
@@ -229,11 +266,11 @@ def template_of(
         start: the offset of its first byte.
         place: where it stands.
         make: makes a document the usual way.
-        facts: makes facts about runs.
+        facts_of: makes facts about runs.
         suspects: whether bytes may contain something to redact.
     """
     values = line[1]
-    template = _of_markers(plan, line, make, facts, suspects)
+    template = _of_markers(plan, line, make, facts_of, suspects)
     if template is None:
         return None
     expected = make(record_of(line), place, start)
@@ -244,12 +281,13 @@ def template_of(
         given[plan.duration] = nanoseconds(values[plan.duration])
     if orjson.loads(template.document.bound({}).filled([*given, *texts])) != orjson.loads(orjson.dumps(expected)):
         return None
-    made = template.report([*given, *map(ids.get, RUN_FIELDS)], values[plan.stamp], facts.encode)
-    return template if not template.facts or made == facts.of([expected]) else None
+    made = template.report(given, RunIds.of(tuple(map(ids.get, RUN_FIELDS)))) if template.facts else []
+    encoded = [(run, kind, as_json(fact)) for run, kind, fact in made or ()]
+    return template if encoded == facts_of([expected]) else None
 
 
 def _of_markers(
-    plan: Plan, line: Shaped, make: Make, facts: Facts, suspects: Callable[[bytes], bool]
+    plan: Plan, line: Shaped, make: Make, facts_of: FactsOf, suspects: Callable[[bytes], bool]
 ) -> Template | None:
     """The template from a line whose values are replaced by markers, which can be found in its document."""
     shape, values = line
@@ -278,7 +316,7 @@ def _of_markers(
     action, neuroflow = made["event"].get("action"), made["neuroflow"]
     if "task" in neuroflow or "tags" in made:
         return None
-    encoded = facts.of([made])
+    encoded = facts_of([made])
     # The ids of a run are one text, with what earlier lines add.
     ids = [neuroflow.pop(field, None) for field in RUN_FIELDS]
     if sum(text is not None for text in ids) != len(plan.fields) or "context" in neuroflow:
@@ -296,12 +334,21 @@ def _of_markers(
     in_fact = {**markers, **of_ids}
     templates = []
     for run, fact_kind, fact in encoded:
-        head, _, text = fact.decode().partition('":')
+        head, _, text = as_json(fact).decode().partition('":')
         if any(text.count(marker) > 1 for marker in in_fact):
             return None
+        told = _text_of(text, in_fact)
+        # The time first, the ids last.
+        picked = sorted(told.indices, key=lambda index: (index != plan.stamp, index))
+        template = fact_template(
+            run.partition(":")[0], head.split(" ")[1], tuple(told.between), tuple(map(picked.index, told.indices))
+        )
+        others = [index for index in of_ids.values() if index != count + 3]
+        of_run = run == f"{PIPELINE_RUN}{ids[0]}" and [] != others == picked[-len(others) :]
         kind_text = _text_of(fact_kind, in_fact).bound({}) if fact_kind is not None else None
-        parts = _text_of(run, in_fact).bound({}), head.split(" ")[1], kind_text, _text_of(text, in_fact).bound({})
-        templates.append(_Fact(*parts))
+        room = _MAX_FACT_CHARS - sum(map(len, told.between))
+        pick = _picking(picked[: -len(others)] if of_run else picked)
+        templates.append(_Fact(_text_of(run, in_fact).bound({}), kind_text, template, pick, of_run, room))
     return Template(
         _text_of(document, in_document), templates, _names_session(ids[_SESSION]), action, action in TURNING_POINTS
     )

@@ -14,9 +14,10 @@ from elastic_transport.client_utils import DEFAULT, DefaultType, basic_auth_to_h
 from urllib3 import ProxyManager
 
 from shipper.addresses import address_of
-from shipper.elastic.answers import json_of
+from shipper.elastic.answers import NoAnswerError, json_of
 from shipper.elastic.fast_gzip import COMPRESS_FROM, compress
 from shipper.elastic.products import OtherProductError, guess, may_be_other, name_of
+from shipper.interrupts import interrupted
 from shipper.telemetry import MINUTE
 
 # Keys of a node's extras.  Its own login: the client would send the first node's headers to all nodes.
@@ -41,9 +42,40 @@ class DirectNode(Urllib3HttpNode):
         if proxy := extras.get(PROXY):
             self.pool: Any = _ThroughProxy(proxy, self)
 
+    def perform_request(
+        self,
+        method: str,
+        target: str,
+        body: bytes | None = None,
+        headers: HttpHeaders | None = None,
+        request_timeout: DefaultType | float | None = DEFAULT,
+    ) -> NodeApiResponse:
+        """Send one request.
+
+        Raises:
+            elastic_transport.TransportError: there is no answer, or one that is no HTTP.
+            KeyboardInterrupt: Ctrl-C, also where urllib3's clean-up replaces it (by a FullPoolError, where it comes
+                before a connection was taken): whoever asked would take that for an outage, and go on.
+        """
+        try:
+            return super().perform_request(method, target, body, headers, request_timeout)
+        except Exception as error:
+            if interrupted(error):
+                raise KeyboardInterrupt from None
+            if isinstance(error, TransportError):
+                raise
+            # The library passes on what Python's own modules raise: for a chunk of negative length a ValueError.
+            what = f"{type(error).__name__}: {error}"
+            raise NoAnswerError(f"the answer can't be read: {what} (is there a proxy in between?)") from error
+
 
 class PlainNode(DirectNode):
-    """A connection to Elasticsearch, which counts bytes, and notices when another product answers."""
+    """A connection to Elasticsearch, which counts bytes, and notices when another product answers.
+
+    It leaves the header ``Warning`` out: the client makes a Python warning of it, which would stand between the lines
+    of the sidecar's log and the output of commands.  Elasticsearch uses it for deprecations, also of settings of its
+    own that have nothing to do with the request.
+    """
 
     _compresses = False
 
@@ -71,8 +103,12 @@ class PlainNode(DirectNode):
             headers = headers.copy() if headers else HttpHeaders()
             headers["content-encoding"] = "gzip"
         answer = super().perform_request(method, target, body, headers, request_timeout)
+        if "warning" in answer.meta.headers:
+            answer.meta.headers.pop("warning")
         if body and self._sent is not None:
             self._sent(len(body))
+        # The client would print a deprecation, which is for whoever writes requests, with a line of source beside it.
+        answer.meta.headers.pop("warning", None)
         status, product = answer.meta.status, answer.meta.headers.get("x-elastic-product")
         if may_be_other(status, product, answer.body):
             other = self._product(headers, request_timeout) or guess(status, answer.body)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import socket
 import threading
 import time
@@ -11,6 +10,7 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from shipper.addresses import listen_address
 from shipper.credentials import credential_mask
 from shipper.printable import printable
 
@@ -45,7 +45,7 @@ class Health(ThreadingHTTPServer):
         alive: Callable[[], str | None],
         ready: Callable[[], str | None],
     ) -> None:
-        host, port = address_of(listen)
+        host, port = listen_address(listen)
         self.metrics = metrics
         self.alive = alive
         self.ready = ready
@@ -100,22 +100,9 @@ class Health(ThreadingHTTPServer):
         """Log nothing when a client disconnects."""
 
 
-def address_of(listen: str) -> tuple[str, int]:
-    """Host and port of ``127.0.0.1:9479``, ``[::1]:9479``, ``localhost:9479`` or ``:9479`` (the loopback).
-
-    Raises:
-        ValueError: it is none of these.
-    """
-    found = re.fullmatch(
-        r"(?:\[(?P<six>[0-9A-Fa-f:.]+(?:%\w+)?)\]|(?P<host>[^\s:\[\]/@]*)):(?P<port>[0-9]{1,5})", listen
-    )
-    if found is None or int(found["port"]) > 65535:
-        raise ValueError("is not an address; write 127.0.0.1:9479, [::1]:9479 or :9479, the port between 0 and 65535")
-    return found["six"] or found["host"] or "127.0.0.1", int(found["port"])
-
-
 class _Page(BaseHTTPRequestHandler):
     server: Health
+    server_version, sys_version = "neuroflow-ship", ""
     # Seconds: a connection without a request does not keep its thread.
     timeout = 10.0
 

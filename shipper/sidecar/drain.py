@@ -39,6 +39,11 @@ def drain(
     while not outbox.hand_over() and not sender.failing and not sender.broken and has_time():
         shipping.wait_for_outcomes()
         turned(timeout)
+    # What failed is tried once more now; if the cluster answers, the batches behind it follow.
+    sender.hasten(deadline)
+    while not outbox.hand_over() and not sender.gave_up and not sender.broken and has_time():
+        shipping.wait_for_outcomes()
+        turned(timeout)
     sender.stop(deadline)
     while not sender.idle and has_time():
         shipping.wait_for_outcomes()

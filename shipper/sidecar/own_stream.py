@@ -23,7 +23,7 @@ from shipper.elastic.client import explain, is_genuine
 from shipper.elastic.names import SIDECAR, streams_of
 from shipper.elastic.outcomes import Outcome, Verdict
 from shipper.elastic.packed import Packed
-from shipper.telemetry import ONCE, Throttle, bug, log
+from shipper.telemetry import ONCE, Throttle, bug
 
 # While the cluster is away, the newest of these are kept.
 MAX_EVENTS = 100
@@ -161,8 +161,7 @@ class OwnStream:
         return True
 
     def _say(self, kind: str, message: str) -> None:
-        if self._throttle.allows(kind, ONCE):
-            log.warning("%s", message)
+        self._throttle.say(kind, message, ONCE)
 
 
 def _comes_again(verdict: Verdict) -> bool:

@@ -74,6 +74,18 @@ class TestStart:
 
 
 class TestOutage:
+    def test_stop_just_after_an_outage(self, faked: FakedHarness, fake: Fake) -> None:
+        """At a stop what failed is sent at once, and if the cluster answers again, so is all that waits behind it."""
+        faked.configure(batch={"max_events": 50, "in_flight": 1})
+        fake.otherwise["POST /_bulk"] = refuse(503)
+        sidecar = faked.begin()
+        write(faked.log, 0, 2000)
+        assert eventually(lambda: fake.journal.count("POST /_bulk") >= 5)
+        fake.otherwise.clear()
+        assert 0 == sidecar.stop(), sidecar.said
+        counters = faked.status()["counters"]
+        assert 500 < counters["read"] == counters["acknowledged"] == fake.documents
+
     def test_rotations_while_it_is_down(self, faked: FakedHarness, fake: Fake) -> None:
         """After a rename and a copytruncate during an outage every line is there once."""
         sidecar = faked.begin()

@@ -219,6 +219,13 @@ class Cluster:
     def hurry(self) -> None:
         pass
 
+    @property
+    def gave_up(self) -> bool:
+        return self.away
+
+    def hasten(self, deadline: float) -> None:
+        pass
+
     def stop(self, deadline: float) -> None:
         """Drop what waits; it stays unacknowledged."""
         assert deadline > 0

@@ -31,7 +31,7 @@ FLOORS = (
 """The rooms: each imports from the floors below its own."""
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 GROUND = {
-    "", "addresses", "config", "config_errors", "config_file", "credentials", "memory", "printable",
+    "", "addresses", "config", "config_errors", "config_file", "credentials", "interrupts", "memory", "printable",
     "regular_files", "secret_files", "telemetry",
 }  # fmt: skip
 NAMELESS = {"utils", "util", "helpers", "helper", "manager", "base", "common", "misc"}

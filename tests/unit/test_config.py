@@ -110,6 +110,42 @@ def test_mistakes_are_sentences(loaded: Load, tmp_path: Path, sentence: str, tex
     assert sentence in said
 
 
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("elasticsearch.request_timeout", "elasticsearch: {request_timeout: yes}"),
+        ("shipper.scan_interval", "shipper: {scan_interval: on}"),
+        ("shipper.max_line_bytes", "shipper: {max_line_bytes: true}"),
+        ("shipper.batch.max_events", "shipper: {batch: {max_events: true}}"),
+        ("shipper.batch.in_flight", "shipper: {batch: {in_flight: true}}"),
+    ],
+)
+def test_a_truth_value_is_no_number(loaded: Load, key: str, text: str) -> None:
+    """What YAML takes for true is not taken for 1."""
+    assert problem(loaded, text).endswith(f"{key}: true or false (as YAML reads yes, no, on and off) is no number")
+
+
+@pytest.mark.parametrize("listen", ["x", "[::1]", "1.2.3.4:99999", "http://127.0.0.1:9479"])
+def test_where_metrics_are_served_is_an_address(loaded: Load, listen: str) -> None:
+    """A wrong address is found when the file is read: by ``check`` and at SIGHUP, not first at the next start."""
+    assert "shipper.telemetry.listen: is not an address; write" in problem(
+        loaded, f"shipper: {{telemetry: {{listen: '{listen}'}}}}"
+    )
+
+
+@pytest.mark.parametrize("value", ["x", "http://", "a:", "secret@"])
+def test_values_of_any_length(loaded: Load, value: str) -> None:
+    """A value that is far too long costs no more than its length, and is not repeated as a whole."""
+    text = problem(
+        loaded,
+        f"elasticsearch: {{hosts: ['{'a' * 250}secret-word{value * 50_000}'], password: secret-word}}\n"
+        f"shipper: {{host_name: '{value * 50_000}'}}",
+    )
+    assert "shipper.host_name: string should have at most 255 characters" in text
+    assert len(text) < 3000
+    assert "secret-w" not in text
+
+
 def test_all_mistakes_are_told_at_once(loaded: Load) -> None:
     """All errors are reported, one a line."""
     said = problem(loaded, "shipper: {a: 1, scan_interval: -1}\nkibana: {b: 2}")
@@ -133,6 +169,13 @@ def test_all_mistakes_are_told_at_once(loaded: Load) -> None:
 def test_variables_expand(loaded: Load, value: str | None, written: str, environ: dict[str, str]) -> None:
     """Variables are expanded once; an empty one counts as unset where there is a default."""
     assert value == loaded(f"elasticsearch: {{api_key: '{written}'}}", **environ).elasticsearch.api_key
+
+
+@pytest.mark.parametrize("written", ["${file:/run/key", "${FILE:/run/key}", "${KEY:?}", "${1}", "a ${KEY", "${}"])
+def test_what_begins_like_a_reference(loaded: Load, written: str) -> None:
+    """It is refused: else the cluster would get the path of a key as the key."""
+    said = problem(loaded, f"elasticsearch: {{username: u, password: '{written}'}}", KEY="x")
+    assert "elasticsearch.password: a ${ in it begins no reference: write ${VAR}" in said
 
 
 def test_missing_variable_is_named(loaded: Load) -> None:

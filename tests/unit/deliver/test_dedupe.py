@@ -13,7 +13,7 @@ from shipper.deliver.batch import Batch, Pair, Whole
 from shipper.deliver.dedupe import FORBIDDEN_FOR, Dedupe, LookUp
 from shipper.elastic.client import connect
 from shipper.elastic.packed import Packed
-from tests.conformance.fake import Exchange, Fake, page, product, refuse
+from tests.conformance.fake import Answer, Exchange, Fake, page, product, refuse
 
 STREAM = "logs-neuroflow.app-x"
 OTHER = "logs-neuroflow.workflow-x"
@@ -348,6 +348,20 @@ def test_names_tell_the_day_to_a_key_that_may_only_read(desk: Desk, day: str, wa
     desk.fake.otherwise[f"GET /{STREAM}/_settings"] = refuse(403)
     desk.fake.otherwise[f"POST /{STREAM}/_field_caps"] = product(200, orjson.dumps({"indices": names}))
     assert waits == bool(desk.look_up("b", since=desk.clock()).wait)
+
+
+@pytest.mark.parametrize(
+    "answer", [page(403), refuse(403, "cluster_block_exception", "index [a] blocked by: [read]")]
+)
+def test_a_refusal_that_is_not_of_the_key_is_no_answer(desk: Desk, answer: Answer) -> None:
+    """A proxy's page and a blocked index tell nothing about the key: the look-up is repeated."""
+    desk.index("a")
+    desk.fake.otherwise[f"POST /{STREAM}/_search"] = answer
+    with pytest.raises(ApiError):
+        desk.unknown("a")
+    del desk.fake.otherwise[f"POST /{STREAM}/_search"]
+    assert [] == desk.unknown("a")
+    assert [] == desk.warned
 
 
 def test_a_key_that_may_not_read_is_told_once(desk: Desk) -> None:

@@ -25,8 +25,9 @@ from shipper.elastic.bulk_request import verdicts_of
 from shipper.elastic.client import connect
 from shipper.elastic.outcomes import Outcome, Verdict
 from shipper.elastic.packed import Packed
+from shipper.runs.actions import Written
 from shipper.runs.facts import EncodedFact, WaitingFacts
-from shipper.runs.writer import RunDocuments, Written
+from shipper.runs.writer import RunDocuments
 from shipper.tail.progress import Span
 from shipper.tail.state.checkpoint import NOTHING
 from shipper.telemetry import Counters

@@ -11,8 +11,9 @@ from contextlib import ExitStack
 
 import pytest
 
+from shipper.addresses import listen_address
 from shipper.health import server as health_server
-from shipper.health.server import MAX_CONNECTIONS, Health, address_of
+from shipper.health.server import MAX_CONNECTIONS, Health
 
 
 def served(listen: str) -> Health:
@@ -116,7 +117,7 @@ def test_no_address_is_an_error(listen: str) -> None:
 
 def test_scoped_addresses_are_addresses() -> None:
     """A link-local address may name its interface."""
-    assert ("fe80::1%eth0", 9479) == address_of("[fe80::1%eth0]:9479")
+    assert ("fe80::1%eth0", 9479) == listen_address("[fe80::1%eth0]:9479")
 
 
 def test_taken_port_is_an_error() -> None:
