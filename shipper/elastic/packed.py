@@ -24,7 +24,9 @@ class Packed:
         gzipped: what ``finish`` gives is gzip.
     """
 
-    __slots__ = ("_compressed", "_compressor", "_content", "_lengths", "_pieces", "_plain", "gzipped", "size")
+    __slots__ = (
+        "_compressed", "_compressor", "_content", "_lengths", "_pieces", "_plain", "_waiting", "gzipped", "size",
+    )  # fmt: skip
 
     def __init__(self, strings: Sequence[bytes] = (), *, compressed: bool = False) -> None:
         self.size = 0
@@ -32,6 +34,7 @@ class Packed:
         self._compressed = compressed
         self._lengths = array("Q")
         self._plain: list[bytes] = []
+        self._waiting = 0  # bytes, to be compressed
         self._pieces: list[bytes] = []
         self._compressor: Compressor | None = None
         self._content: bytes | None = None
@@ -49,12 +52,14 @@ class Packed:
         return (content[at:end] for at, end in pairwise(accumulate(self._lengths, initial=0)))
 
     def add(self, strings: Sequence[bytes]) -> None:
-        """Add more."""
+        """Add more, before ``finish``."""
+        assert self._content is None
         joined = b"".join(strings)
         self._lengths.extend(map(len, strings))
         self._plain.append(joined)
         self.size += len(joined)
-        if self._compressed and sum(map(len, self._plain)) >= _PIECE_BYTES:
+        self._waiting += len(joined)
+        if self._compressed and self._waiting >= _PIECE_BYTES:
             self._compress()
 
     def finish(self) -> bytes:
@@ -70,5 +75,5 @@ class Packed:
     def _compress(self) -> Compressor:
         self._compressor = self._compressor or compressor()
         self._pieces.append(self._compressor.compress(b"".join(self._plain)))
-        self._plain = []
+        self._plain, self._waiting = [], 0
         return self._compressor
