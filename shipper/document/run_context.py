@@ -268,7 +268,8 @@ class RunContext:
             if any(given) and _is_short((task, *given)):
                 self._tasks[task] = given
                 self._changed["task", task] = None
-                self._drop_oldest(self._tasks, "task", self._max_entries)
+                if len(self._tasks) > self._max_entries:
+                    self._drop_oldest(self._tasks, "task", self._max_entries)
             return
         if given == ids or _contradicts(given, ids):
             return
@@ -329,7 +330,9 @@ def _contradicts(given: Ids, ids: Ids) -> bool:
 
 
 def _is_short(texts: Ids) -> bool:
-    return all(text is None or len(text) <= _MAX_TEXT_CHARS for text in texts)
+    return len("".join(filter(None, texts))) <= _MAX_TEXT_CHARS or all(
+        text is None or len(text) <= _MAX_TEXT_CHARS for text in texts
+    )
 
 
 def _fill(fields: dict[str, Any], names: tuple[str, ...], given: Ids, ids: Ids) -> Ids:

@@ -17,6 +17,7 @@ from shipper.document.ecs import Documents
 from shipper.document.fact_templates import as_json
 from shipper.document.shaped import MAX_ALL_TEMPLATES, MAX_TEMPLATES
 from shipper.parse.dispatch import parse
+from shipper.parse.records import Records
 from shipper.parse.shapes import MAX_SHAPES
 from shipper.runs.facts import facts_of
 from shipper.tail.block import Block, Origin
@@ -105,7 +106,12 @@ def block(lines: list[bytes]) -> Block:
 
 def made(documents: Documents, lines: list[bytes]) -> tuple[list[Any], list[Any], int]:
     """The documents of lines, what they report of runs, and how many were made from templates."""
-    found = documents.with_templates(parse(block(lines), documents.shapes))
+    return made_of(documents, parse(block(lines), documents.shapes))
+
+
+def made_of(documents: Documents, records: Records) -> tuple[list[Any], list[Any], int]:
+    """The same of records."""
+    found = documents.with_templates(records)
     serialised = serialise(found, documents.take_facts())
     bodies = [orjson.loads(body) for body in serialised.bodies]
     facts = sorted((run, kind or "", as_json(fact)) for run, kind, fact in serialised.facts)
@@ -119,7 +125,8 @@ def learn(documents: Documents, line: bytes) -> None:
     documents.shapes.learn(line, orjson.loads(line))
 
 
-def _is_a(kind: type, value: object) -> bool:
+def is_a(kind: type, value: object) -> bool:
+    """Whether a value is of exactly this type."""
     return type(value) is kind
 
 
@@ -138,7 +145,7 @@ def logs(draw: st.DrawFn) -> tuple[list[bytes], list[list[bytes]]]:
         for _ in range(draw(st.integers(1, 6))):
             record = {
                 # Mostly of the same type, for other types are another shape.
-                key: draw(strategy.filter(partial(_is_a, type(plain[key]))))
+                key: draw(strategy.filter(partial(is_a, type(plain[key]))))
                 if draw(st.integers(0, 9))
                 else draw(ODD_STAMPS if "timestamp" in key else ANY)
                 for key, strategy in strategies.items()
