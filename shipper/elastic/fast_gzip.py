@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import zlib
 from typing import Protocol
 
@@ -48,7 +47,7 @@ except ImportError:  # no wheel for this machine: zlib's fastest level does the 
 
     def compress(body: bytes) -> bytes:
         """Gzip at zlib's fastest level."""
-        return gzip.compress(body, compresslevel=_LEVEL, mtime=0)
+        return zlib.compress(body, _LEVEL, _GZIP)
 
     def compressor() -> Compressor:
         """The same of bytes that come one after the other."""
