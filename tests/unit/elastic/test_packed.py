@@ -56,8 +56,7 @@ def test_gzip_with_and_without_isal(monkeypatch: pytest.MonkeyPatch, isal: bool)
     spec.loader.exec_module(module)
     assert isal or not module.FAST
     body = b'{"a": 1}\n' * 1000
-    one = module.compressor()
-    packed = one.compress(body) + one.flush()
-    for gzipped in (packed, module.compress(body)):
+    streams = [module.compressor(quick=quick) for quick in (False, True)]
+    for gzipped in (*(one.compress(body) + one.flush() for one in streams), module.compress(body)):
         assert (body, body) == (gzip.decompress(gzipped), fast_gzip.decompress(gzipped))
     assert body == module.decompress(gzip.compress(body))
