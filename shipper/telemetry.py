@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
+from enum import Enum
 from itertools import accumulate
 from math import inf
 from traceback import extract_tb
@@ -214,12 +215,20 @@ def error(text: str) -> None:
     log.error("%s", text)
 
 
+class _State(Enum):
+    """Of what a message was logged about."""
+
+    LASTS = "it lasts, as far as is known"
+    OVER = "it is over"
+    BACK = "it came back too soon to be logged"
+
+
 class _Logged(NamedTuple):
-    """When a message of a kind was logged, until when others of it are not, and whether its cause is over."""
+    """When a message of a kind was logged, until when others of it are not, and what became of its cause."""
 
     at: float
     until: float
-    over: bool = False
+    state: _State = _State.LASTS
 
 
 class Throttle:
@@ -240,7 +249,8 @@ class Throttle:
         self._suppressed: Counter[str] = Counter()
         self._prune_at = 1
         self._minute_began = -inf
-        self._this_minute = self._held = 0
+        self._this_minute = 0
+        self._held: set[str] = set()
 
     @property
     def remembered(self) -> int:
@@ -266,15 +276,22 @@ class Throttle:
         with self._lock:
             before = self._logged.get(kind)
             if before is not None and now < before.until:
-                self._suppressed[kind] += 1
+                if every != ONCE:
+                    self._suppressed[kind] += 1
+                elif before.state is _State.OVER:  # what lasts is no news at the next look
+                    self._suppressed[kind] += 1
+                    self._logged[kind] = before._replace(state=_State.BACK)
                 return 0
             if now - self._minute_began >= MINUTE:
                 self._minute_began, self._this_minute = now, 0
             if self._this_minute >= MAX_A_MINUTE:
-                self._held += 1
+                if len(self._held) < _MAX_KINDS:
+                    self._held.add(kind)
                 return 0
             self._this_minute += 1
-            suppressed, self._held = self._suppressed.pop(kind, 0) + self._held, 0
+            self._held.discard(kind)
+            suppressed = self._suppressed.pop(kind, 0) + len(self._held)
+            self._held.clear()
             if len(self._logged) >= self._prune_at:
                 self._logged = {one: logged for one, logged in self._logged.items() if now < logged.until}
                 self._prune_at = 2 * len(self._logged) + 1
@@ -288,19 +305,22 @@ class Throttle:
 
         Gives whether one was logged since they were over the last time.
         """
+        ended = False
         with self._lock:
-            ended = [one for one, logged in self._logged.items() if not logged.over and one not in but]
-            for one in ended:
-                at, until, _ = self._logged[one]
-                self._logged[one] = _Logged(at, min(until, at + MINUTE), over=True)
-        return bool(ended)
+            for kind, logged in self._logged.items():
+                if kind not in but and logged.state is not _State.OVER:
+                    ended = ended or logged.state is _State.LASTS
+                    until = min(logged.until, logged.at + MINUTE)
+                    self._logged[kind] = _Logged(logged.at, until, _State.OVER)
+        return ended
 
     def forget(self) -> None:
         """Log the next message of every kind."""
         with self._lock:
             self._logged.clear()
             self._suppressed.clear()
-            self._held = self._this_minute = 0
+            self._held.clear()
+            self._this_minute = 0
 
 
 def bug(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import click
@@ -10,6 +11,9 @@ from shipper.cli.exit_codes import INTERRUPTED, USAGE
 from shipper.credentials import credential_mask
 from shipper.interrupts import interrupted
 from shipper.printable import printable
+
+# What writing to a file may fail with that was opened by somebody else.
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 def tell(sentence: str, *, lines: bool = False) -> None:
@@ -60,6 +64,11 @@ class Commands(click.Group):
             raise Failure(str(error), USAGE, lines=True) from None
         except OSError as error:
             if error.filename is None:
+                if ctx.invoked_subcommand is not None and error.errno in _FULL:
+                    from shipper.cli.reading import abandon_output
+
+                    abandon_output()
+                    raise Failure(f"standard output: can't be written: {error.strerror}", USAGE) from None
                 raise
             advice = "; run this command as the sidecar's user" if isinstance(error, PermissionError) else ""
             raise Failure(f"{error.filename}: can't be used: {error.strerror}{advice}", USAGE) from None

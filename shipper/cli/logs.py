@@ -31,6 +31,7 @@ from shipper.cli.reading import (
     write_log,
 )
 from shipper.cli.searching import search_logs
+from shipper.cli.standard_streams import open_closed_streams
 from shipper.credentials import changed_stream, credential_mask
 from shipper.document.levels import LEVELS
 from shipper.printable import escaped
@@ -223,6 +224,7 @@ for command in (search_logs, show_stats, show_tasks):
 
 def main() -> None:
     """The console script."""
+    open_closed_streams()
     quick_start()
     # Standard output has log lines, which stay as they are in a pipe.
     sys.stderr = changed_stream(credential_mask.stream(sys.stderr), escaped)

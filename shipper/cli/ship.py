@@ -18,6 +18,7 @@ from shipper.cli.init import init
 from shipper.cli.kibana import export, kibana_client, set_up_kibana
 from shipper.cli.parts import configured, dead_letters_of, redactor_of, run_documents_of
 from shipper.cli.roles import set_up_roles
+from shipper.cli.standard_streams import open_closed_streams
 from shipper.cli.status import status
 from shipper.credentials import changed_stream, credential_mask
 from shipper.printable import escaped, printable
@@ -215,6 +216,7 @@ def demo() -> None:
 
 def main() -> None:
     """The console script."""
+    open_closed_streams()
     quick_start()
     sys.stdout = credential_mask.stream(sys.stdout)
     sys.stderr = changed_stream(credential_mask.stream(sys.stderr), escaped)

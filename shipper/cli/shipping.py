@@ -249,6 +249,7 @@ def _health(config: Config, counters: Counters, sidecar: Sidecar, sender: Sender
         return None
     from shipper.cli.readiness import readiness_of
     from shipper.deliver.letter_count import LetterCount
+    from shipper.elastic.outcomes import RETRY_CAUSES
     from shipper.health.metrics import Metrics
     from shipper.health.server import Health
 
@@ -257,7 +258,7 @@ def _health(config: Config, counters: Counters, sidecar: Sidecar, sender: Sender
     def gauges() -> Gauges:
         return sidecar.measured()._replace(dead_letters=dead_letters(), ready=ready.known() is None)
 
-    metrics = Metrics(counters, gauges, __version__)
+    metrics = Metrics(counters, gauges, __version__, causes=RETRY_CAUSES)
     try:
         health = Health(listen, metrics=metrics.page, alive=sidecar.trouble, ready=ready)
     except (OSError, ValueError) as error:

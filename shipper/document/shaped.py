@@ -40,6 +40,9 @@ _MAX_ID_TEXTS = 2048
 _MISSES = 1000
 
 
+_NO_IDS = RunIds.of((None,) * len(RUN_FIELDS))
+
+
 class _IdText:
     """The ids of a run in a document.
 
@@ -109,6 +112,7 @@ class ShapedDocuments:
         self._runs = runs
         self._suspects = suspects
         self._zones = {False: zone, True: utc}
+        self._last_moment = "", zone, ("", "")
         self._known: dict[Shape, _Lines | None] = {}
         self._count = self._templates = self._id_texts = 0
         self._place = Place("", b"", "", 0)
@@ -151,9 +155,10 @@ class ShapedDocuments:
             return None
         plan = lines.plan
         if shape.local:
-            if (in_utc := _in_utc(values, plan.stamp, self._zones[shape.audit])) is None:
+            in_utc = self._in_utc(values[plan.stamp], self._zones[shape.audit])
+            if in_utc is None:
                 return None
-            values = in_utc
+            values = (*values[: plan.stamp], *in_utc, *values[plan.stamp + 2 :])
         given = [*values, str(start), self._created]
         if plan.duration is not None:
             given[plan.duration] = duration = nanoseconds(values[plan.duration])
@@ -192,6 +197,21 @@ class ShapedDocuments:
         parts[1::2] = pick(given)
         return "".join(parts).encode()
 
+    def _in_utc(self, stamp: str, zone: Zone) -> tuple[str, str] | None:
+        """A time in UTC and the zone's name; None where the usual way has to decide.
+
+        It does where the hour is a new one, or the clock is set in it.
+        """
+        text, of_zone, moment = self._last_moment
+        if stamp == text and zone is of_zone:
+            return moment  # many lines of a second
+        if stamp[:13] not in zone.hours:
+            return None
+        in_utc, name = to_utc(stamp, zone)
+        moment = in_utc[:-1], name or ""
+        self._last_moment = stamp, zone, moment
+        return moment
+
     def _id_text(
         self, lines: _Lines, values: tuple[str, ...], template: Template, named: _IdText | None
     ) -> _IdText | None:
@@ -209,7 +229,8 @@ class ShapedDocuments:
             own = _own_ids(plan, own_values)
             if own is None:
                 return None
-            ids = RunIds.of(tuple(map(own.get, RUN_FIELDS)))
+            # A task's lines are few: what only facts need is not made for all of them.
+            ids = RunIds.of(tuple(map(own.get, RUN_FIELDS))) if template.facts or plan.task is None else _NO_IDS
             if plan.task is not None:
                 own["task"] = {**template.task, "id": values[plan.task]}
                 self._runs.complete_task(own)
@@ -229,12 +250,13 @@ class ShapedDocuments:
             life = self._runs.only_life(run)
             if named is not None and life is named.life and life is not None and life.ids is named.known:
                 return named
-            added = {
-                field: known
-                for field, own_id, known in zip(FIELDS, given, united or (), strict=False)
-                if own_id is None and known is not None
-            }
-            if added:
+            if united is not None and (
+                added := {
+                    field: known
+                    for field, own_id, known in zip(FIELDS, given, united, strict=True)
+                    if own_id is None and known is not None
+                }
+            ):
                 full = f"{text},{orjson.dumps({**added, 'context': list(added)})[1:-1].decode()}"
         named = _IdText(full, text, ids, life)
         if life is not None or not plan.has_run:
@@ -267,18 +289,6 @@ class ShapedDocuments:
         template = template_of(plan, line, values, start, self._place, self._make, self._facts_of, self._suspects)
         plan.templates[plan.constants(values)] = template
         return template
-
-
-def _in_utc(values: tuple[str, ...], stamp: int, zone: Zone) -> tuple[str, ...] | None:
-    """The values with the time in UTC, and the zone's name behind it; None where the usual way has to decide.
-
-    It does where the hour is a new one, or the clock is set in it.
-    """
-    text = values[stamp]
-    if text[:13] not in zone.hours:
-        return None
-    moment, name = to_utc(text, zone)
-    return (*values[:stamp], moment[:-1], name or "", *values[stamp + 2 :])
 
 
 def _own_ids(plan: Plan, values: tuple[str, ...]) -> dict[str, Any] | None:

@@ -5,9 +5,11 @@ Imported only where they are served: the sidecar counts in plain numbers, which 
 
 from __future__ import annotations
 
+import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import choose_encoder
@@ -20,11 +22,16 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-from shipper.telemetry import Counters, Gauges, Histogram, Total
+from shipper.config import DATASETS
+from shipper.telemetry import OUTCOMES, Counters, Gauges, Histogram
 
 PREFIX = "neuroflow_ship_"
 # Seconds: within this time everybody gets the same page, so that scrapes can't slow the sidecar down.
 FRESH = 1.0
+
+_OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+_WEIGHT = re.compile(r"q\s*=\s*([01](?:\.[0-9]{0,3})?)")
+_MAX_ACCEPT = 4096
 
 _TOTALS = {
     "read_lines": ("Lines read from logs.", ("dataset",)),
@@ -54,6 +61,7 @@ class Metrics(Collector):
         gauges: measures.
         version: of the program.
         clock: monotonic seconds.
+        causes: for which documents are sent again.
     """
 
     def __init__(
@@ -62,10 +70,13 @@ class Metrics(Collector):
         gauges: Callable[[], Gauges],
         version: str,
         clock: Callable[[], float] = time.monotonic,
+        causes: Sequence[str] = (),
     ) -> None:
         self._counters = counters
         self._gauges = gauges
         self._version = version
+        # Shown from the beginning: of a counter that appears with a number, no rate shows this number.
+        self._known = {"dataset": DATASETS, "outcome": OUTCOMES, "cause": causes}
         self._clock = clock
         self._registry = CollectorRegistry()  # its own: the global one has collectors of other libraries
         self._registry.register(self)
@@ -75,7 +86,8 @@ class Metrics(Collector):
 
     def page(self, accept: str = "") -> tuple[str, bytes]:
         """The page and its media type: OpenMetrics where ``accept`` prefers it, else Prometheus' text format."""
-        encode, media_type = choose_encoder(accept)
+        # Never the client's own words: they would be in the answer, and each of them a page in memory.
+        encode, media_type = choose_encoder(_OPENMETRICS if _prefers_openmetrics(accept) else "")
         with self._lock:
             until, page = self._pages.get(media_type, (float("-inf"), b""))
             if self._clock() >= until:
@@ -89,8 +101,9 @@ class Metrics(Collector):
         moment = counters.published
         for name, (about, labels) in _TOTALS.items():
             total = CounterMetricFamily(PREFIX + name, about, labels=labels)
-            found = {one.labels: number for one, number in moment.totals.items() if one.name == name}
-            for values, number in sorted((found if labels else {Total(name).labels: found.get((), 0)}).items()):
+            found = dict.fromkeys(product(*(self._known[label] for label in labels)), 0)
+            found |= {one.labels: number for one, number in moment.totals.items() if one.name == name}
+            for values, number in sorted(found.items()):
                 total.add_metric(values, number)
             yield total
         yield GaugeMetricFamily(
@@ -113,6 +126,17 @@ class Metrics(Collector):
             size.add_metric([log], behind)
             age.add_metric([log], seconds)
         yield from (size, age)
+
+
+def _prefers_openmetrics(accept: str) -> bool:
+    """Whether an ``Accept`` header names OpenMetrics, with no less weight than plain text."""
+    weights = {"text/plain": 0.0, "application/openmetrics-text": 0.0}
+    for one in accept[:_MAX_ACCEPT].split(","):
+        kind, *parameters = (part.strip().lower() for part in one.split(";"))
+        weight = next((found[1] for part in parameters if (found := _WEIGHT.fullmatch(part))), "1")
+        if kind in weights:
+            weights[kind] = max(weights[kind], float(weight))
+    return 0 < weights["application/openmetrics-text"] >= weights["text/plain"]
 
 
 def _histogram(name: str, about: str, histogram: Histogram) -> HistogramMetricFamily:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +23,8 @@ _Clean = Callable[[str, logging.LogRecord], str]
 _OWN_WORDS = "own_words"
 OWN_WORDS = {_OWN_WORDS: True}
 """``extra`` of a message that quotes no log: in ``password: is empty`` the rules for logs would redact ``is``."""
+# In a traceback, behind whose error's message may be lines of a log.
+_LIKE_OURS = re.compile(r"\n(?=\d)")
 # By the least severe level that has it (syslog(3)).
 _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 
@@ -75,8 +78,9 @@ class _Console(logging.Formatter):
         self._clean = clean
 
     def format(self, record: logging.LogRecord) -> str:
-        # A message is one line, whatever the names in it contain.
-        return printable(self._clean(super().format(record), record), lines=bool(record.exc_info))
+        # A message is one line, whatever the names in it contain; what an error quotes begins no line of the log.
+        text = printable(self._clean(super().format(record), record), lines=bool(record.exc_info))
+        return _LIKE_OURS.sub("\n    ", text)
 
 
 class _Json(logging.Formatter):

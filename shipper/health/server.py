@@ -13,6 +13,7 @@ from typing import Any
 from shipper.addresses import listen_address
 from shipper.credentials import credential_mask
 from shipper.printable import printable
+from shipper.telemetry import Throttle, bug
 
 # Connections at once; a further one closes the oldest, so that slow clients can't keep a probe waiting.
 MAX_CONNECTIONS = 32
@@ -49,6 +50,7 @@ class Health(ThreadingHTTPServer):
         self.metrics = metrics
         self.alive = alive
         self.ready = ready
+        self.throttle = Throttle()
         self._lock = threading.Lock()
         self._open: dict[socket.socket, float] = {}
         # A name may have IPv4 and IPv6 addresses: the system chooses the first.
@@ -108,6 +110,15 @@ class _Page(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
+        try:
+            self._get(path)
+        except OSError:
+            raise  # the client is gone
+        except Exception as error:  # noqa: BLE001 - a bug here must not look like a dead process
+            self.server.throttle.say("bug", f"{path} can't be answered ({bug(error)}); logs are shipped")
+            self._say(500, f"a bug ({bug(error)}); logs are shipped")
+
+    def _get(self, path: str) -> None:
         if path == "/metrics":
             media_type, page = self.server.metrics(self.headers.get("Accept", ""))
             self._answer(200, page, media_type)

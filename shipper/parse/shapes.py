@@ -22,6 +22,8 @@ MAX_LINE_BYTES = 4096
 MAX_SHAPES = 128
 """Shapes that are held at a time, forgotten ones included."""
 MAX_KEYS = 24
+_MAX_EVENT_CHARS = 256
+_MAX_SIGHTINGS = 256
 _MAX_COUNTED = 2000
 _DATE = (
     r"(?:19[7-9][0-9]|2[01][0-9]{2}|22[0-5][0-9])-"
@@ -145,7 +147,7 @@ class Shapes:
         self.sightings = 4
         self.sampled = 8
         # By a line's first byte, and what ``_mark`` gives for it.
-        self._known: dict[bytes, dict[int, list[Shape]]] = {}
+        self._known: dict[bytes, dict[int | str, list[Shape]]] = {}
         self._count = 0
         self._sightings: dict[tuple[Any, ...], int] = {}
         self._parsed = 0
@@ -191,24 +193,18 @@ class Shapes:
         self._parsed += 1
         if self._parsed % self.sampled or len(line) > MAX_LINE_BYTES or len(record) > MAX_KEYS:
             return
-        begins = line[:1]
-        if begins not in _BEGINNINGS:
+        begins = _AUDIT if audit else line[:1]
+        kind = _kind_of(line, record, begins)
+        if kind is None:
             return
-        # What a text says stands in its shape, but for the task of Celery's messages.
-        said: tuple[Any, ...] = (record.get("event"), record.get("level")) if b'"' not in line else ()
-        if said and "task_name" in record:
-            said = record["task_name"], record.get("action"), record.get("level")
-        if audit:
-            begins, said = _AUDIT, (str(record.get("entity_type")), str(record.get("action")))
-        flat = _flat(record) if audit else record
-        kind = (begins, b'": ' in line, *said, *flat, *map(type, flat.values()))
         count = self._sightings[kind] = self._sightings.get(kind, 0) + 1
         if count == self.sightings:
             text = line.decode("latin-1")
             shape = _audit_shape_of(record, text) if audit else shape_of(record, text)
             if shape is not None and shape.match(text) is not None:
                 if self._count >= MAX_SHAPES:
-                    # The application changed: learn again from what it writes now.
+                    # The application changed: learn again from what it writes now, but less if it changes often.
+                    self.sightings = min(2 * self.sightings, _MAX_SIGHTINGS)
                     self._known.clear()
                     self._sightings.clear()
                     self._count = 0
@@ -218,6 +214,24 @@ class Shapes:
                 self._sightings[kind] = 0  # perhaps another line has only plain values
         if len(self._sightings) > _MAX_COUNTED:
             self._sightings.clear()
+
+
+def _kind_of(line: bytes, record: dict[str, Any], begins: bytes) -> tuple[Any, ...] | None:
+    """What lines have in common that may have one shape; None where they have none."""
+    said: tuple[Any, ...] = ()
+    if begins == _AUDIT:
+        record = _flat(record)
+        said = str(record.get("entity_type")), str(record.get("action"))
+    elif begins not in _BEGINNINGS:
+        return None
+    elif begins != b"{" and b'"' not in line:
+        # What a text says stands in its shape, but for the task of Celery's messages.
+        said = record.get("task_name"), record.get("action"), record.get("level")
+        if said[0] is None:
+            said = record["event"], record.get("level")
+            if len(record["event"]) > _MAX_EVENT_CHARS:
+                return None
+    return (begins, b'": ' in line, *said, *record, *map(type, record.values()))
 
 
 def shape_of(record: dict[str, Any], text: str) -> Shape | None:
@@ -364,6 +378,6 @@ def _shown(items: list[tuple[str, Any]], text: str, *, local: bool) -> str | Non
     return (_LOCAL_STAMP if local else _SHOWN_STAMP) + re.escape(said) + " ".join(shown)
 
 
-def _mark(text: str) -> int:
-    """A number that lines of one shape share."""
-    return text.count('"') or -text.count("=")
+def _mark(text: str) -> int | str:
+    """What lines of one shape share: the number of quotes; the first word of the event, where there are none."""
+    return text.count('"') or text.rpartition("] ")[2].partition(" ")[0]

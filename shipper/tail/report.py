@@ -172,9 +172,15 @@ def remembered(state_dir: Path) -> tuple[list[Cursor], str | None]:
 
 
 def is_fresh(state_dir: Path) -> bool:
-    """Whether no sidecar has scanned with this directory yet, so that the next start is the first."""
+    """Whether no sidecar has scanned with this directory yet, so that the next start is the first.
+
+    False where this user may not look: then somebody else's sidecar has made it.
+    """
     store = state_dir / "cursors.sqlite"
-    return not (_looked_at(state_dir) or store.exists() or was_used(store, sealed=(state_dir / "clean").exists()))
+    try:
+        return not (_looked_at(state_dir) or store.exists() or was_used(store, sealed=(state_dir / "clean").exists()))
+    except PermissionError:
+        return False
 
 
 def known(state_dir: Path) -> list[str]:

@@ -39,6 +39,8 @@ from tests.bench.sink import running_sink, sink_command
 SLOWEST = 500
 # The first lines that a node takes cost it twice as much as later ones.
 WARM_LINES = 300_000
+# Sent in so many rounds at most: each takes a second or more, and with few lines the figures say little anyway.
+WARM_ROUNDS = 3
 # Streams of ours take no plain index in their place, and templates of nobody match this name.
 INDEX = "neuroflowbench"
 
@@ -72,7 +74,7 @@ class Bench:
             turns.append((peer.name, partial(ship, peer, program, logs, setting)))
         if setting.node:
             kept = keep_bodies(self._sink, logs, self._folder, "ready")
-            for _ in range(-(-WARM_LINES // logs.lines)):
+            for _ in range(min(WARM_ROUNDS, -(-WARM_LINES // logs.lines))):
                 self._ready_to_node(kept, logs, setting)
             turns.append(("ready-made bodies", partial(self._ready_to_node, kept, logs, setting)))
         runs: dict[str, list[Run]] = {name: [] for name, _ in turns}

@@ -408,6 +408,19 @@ class TestMachine:
         assert str(store) in found(report, "state-unreadable")["sentence"]
         assert {"file", "cluster"} <= names(report)
 
+    def test_the_closed_directory_of_another_user(self, faked: FakedHarness) -> None:
+        """A user who may not enter the state directory is told so, and every other check is made."""
+        faked.log.write_text(LINE)
+        assert 0 == faked.once().returncode
+        faked.state.chmod(0)
+        try:
+            report = checked(faked, before=tuple(without_privilege()))
+        finally:
+            faked.state.chmod(0o700)
+        assert str(faked.state) in found(report, "state-not-writable")["sentence"]
+        assert "check-failed" not in names(report)
+        assert {"file", "cluster"} <= names(report)
+
     def test_many_files(self, faked: FakedHarness) -> None:
         """Thousands of files are all listed."""
         for number in range(1200):

@@ -146,6 +146,21 @@ def test_templates_are_used(details: object) -> None:
     assert 3 == len(facts)
 
 
+@pytest.mark.parametrize(
+    "message", ["Pipeline qsiprep queued", "Pipeline qsiprep (attempt 2) queued", "Workflow run started (manual)"]
+)
+def test_messages_that_report_something_of_a_run_go_the_usual_way(message: str) -> None:
+    """A message from which a fact is read is no text like any other."""
+    usual, fast = Documents(shaped.USUAL, "1"), Documents(shaped.FAST, "1", facts_of=facts_of)
+    for run in range(3):
+        lines = rows(run, None)
+        assert shaped.made_of(fast, read(lines, fast))[:2] == shaped.made_of(usual, read(lines, usual))[:2]
+    lines = [line.replace(b"Pipeline run 2: None -> queued", message.encode()) for line in lines]
+    bodies, facts, from_templates = shaped.made_of(fast, read(lines, fast))
+    assert (bodies, facts) == shaped.made_of(usual, read(lines, usual))[:2]
+    assert 2 == from_templates
+
+
 def test_other_files_have_no_audit_records_from_templates() -> None:
     """A record of the audit trail between the application's lines goes the usual way, and so does its block."""
     fast = Documents(shaped.FAST, "1", facts_of=facts_of)

@@ -7,17 +7,20 @@ import re
 from types import MappingProxyType
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
+from shipper.config import DATASETS
 from shipper.deliver.retry_policy import after_answer
 from shipper.elastic.outcomes import RETRY_CAUSES, Outcome, Verdict, retry_cause
 from shipper.health.metrics import FRESH, Metrics
 from shipper.printable import printable
 from shipper.tail.found_files import shown
-from shipper.telemetry import Counters, Gauges
+from shipper.telemetry import OUTCOMES, Counters, Gauges
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 HOSTILE = [
@@ -82,6 +85,48 @@ def test_every_number_has_its_name(accept: str) -> None:
         ("bulk_duration_seconds_sum", ()): 0.07, ("scan_duration_seconds_bucket", ("0.001",)): 1,
     }  # fmt: skip
     assert expected == {key: found.get((f"neuroflow_ship_{key[0]}", key[1])) for key in expected}
+
+
+@pytest.mark.parametrize(
+    ("openmetrics", "accept"),
+    [
+        (True, "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,text/plain;q=0.2,*/*;q=0.1"),
+        (True, "application/openmetrics-text"), (True, "text/plain;q=0, APPLICATION/OpenMetrics-Text ; Q = 0.1"),
+        (False, "text/plain,application/openmetrics-text;q=0.9"), (False, "application/openmetrics-text;q=0"),
+        (False, "*/*"), (False, "text/html, application/xml;q=0.9"), (False, "q=1;,;,="),
+    ],
+)  # fmt: skip
+def test_the_format_that_the_client_prefers(openmetrics: bool, accept: str) -> None:
+    """By the weights of its header; plain text where it does not care."""
+    media_type = Metrics(counted(), Gauges, "1").page(accept)[0]
+    assert openmetrics == media_type.startswith("application/openmetrics-text; version=1.0.0; charset=utf-8")
+    assert openmetrics != media_type.startswith("text/plain; version=0.0.4")
+
+
+@given(st.lists(st.sampled_from(["application/openmetrics-text", ";version=", ";q=", "x\x1b", ",", "1.0.0", "9"])))
+def test_no_header_costs_memory(parts: list[str]) -> None:
+    """A client chooses between two pages; nothing of its header is in the answer."""
+    metrics = Metrics(counted(), Gauges, "1")
+    known = {metrics.page(accept)[0] for accept in ("", OPENMETRICS)}
+    assert metrics.page("".join(parts))[0] in known
+    assert 2 == len(metrics._pages)
+
+
+@pytest.mark.parametrize("accept", ["", OPENMETRICS])
+def test_what_has_not_happened_yet_is_zero(accept: str) -> None:
+    """Else the first rejected documents, and the first retries, would not be in any rate."""
+    text = Metrics(Counters(), Gauges, "1", causes=("timeout", "blocked")).page(accept)[1].decode()
+    found = {
+        (name, labels): value for (name, labels), value in samples(text, accept).items() if name.endswith("_total")
+    }
+    del found["process_cpu_seconds_total", ()]
+    by_dataset = {(f"neuroflow_ship_read_{what}_total", (one,)) for what in ("lines", "bytes") for one in DATASETS}
+    assert {*found.values()} == {0.0}
+    assert found.keys() == by_dataset | {
+        *(("neuroflow_ship_documents_total", (one, outcome)) for one in DATASETS for outcome in OUTCOMES),
+        *(("neuroflow_ship_retries_total", (cause,)) for cause in ("timeout", "blocked")),
+        ("neuroflow_ship_sent_bytes_total", ()), ("neuroflow_ship_run_documents_written_total", ()),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("accept", ["", OPENMETRICS])

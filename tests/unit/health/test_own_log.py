@@ -79,6 +79,19 @@ def test_other_readers_get_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("own_log")
+def test_an_error_forges_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """What an error quotes in a traceback does not look like a line of the log, in either format."""
+    forged = "2026-11-27T10:00:00.000Z INFO    all is well"
+    for form in ("console", "json"):
+        configure_log(form=form)
+        log.error("a bug", exc_info=ValueError(f"in\n{forged}\n\x1b[2J"))
+        said = capsys.readouterr().err
+        assert 1 == sum(line[:1] in "2{" for line in said.splitlines())
+        assert forged in said
+        assert "\x1b" not in said
+
+
+@pytest.mark.usefixtures("own_log")
 def test_own_words_are_not_redacted(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A sentence about a key of the configuration keeps its words, but for credentials."""
     monkeypatch.setattr("shipper.health.own_log.credential_mask", CredentialMask().add(["hunter2222"]))

@@ -47,6 +47,16 @@ def ask(server: Health, path: str, method: str = "GET", host: str = "127.0.0.1")
         connection.close()
 
 
+def test_a_bug_is_an_answer(health: Health, caplog: pytest.LogCaptureFixture) -> None:
+    """An error in what is asked for is answered with 500, and logged by its type and place, once a minute."""
+    health.metrics = lambda _: (str(1 / 0), b"")
+    for _ in range(2):
+        status, body = ask(health, "/metrics")
+        assert (500, True) == (status, body.startswith("a bug (ZeroDivisionError in test_server.py:")), body
+    assert 1 == caplog.text.count("/metrics can't be answered (ZeroDivisionError in ")
+    assert (200, "ok\n") == ask(health, "/healthz")
+
+
 def test_readiness_follows_the_cluster(health: Health) -> None:
     """Health does not depend on the cluster, only on the sidecar itself; readiness does."""
     assert (200, "ready\n") == ask(health, "/readyz")
