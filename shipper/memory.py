@@ -1,4 +1,4 @@
-"""Makes glibc's allocator return memory to the system after a burst.
+"""Makes glibc's allocator hold less memory, and return it to the system after a burst.
 
 Measured with ten thousand idle logs after their first reading: 121 MB stay resident by default, 92 MB with both.
 """
@@ -13,6 +13,9 @@ from typing import Any
 # and later bodies fragment the heap.
 _MAPPED_FROM = 256 * 1024
 _M_MMAP_THRESHOLD = -3
+# By default each thread gets a heap of its own, whose free parts no other thread uses.
+_HEAPS = 1
+_M_ARENA_MAX = -8
 
 
 @functools.cache
@@ -25,10 +28,11 @@ def _library() -> Any:
         return None
 
 
-def map_large_blocks() -> None:
-    """Map request bodies outside the heap."""
+def hold_little() -> None:
+    """Map request bodies outside the heap, and share one heap among all threads that start from now on."""
     if (library := _library()) is not None:
         library.mallopt(_M_MMAP_THRESHOLD, _MAPPED_FROM)
+        library.mallopt(_M_ARENA_MAX, _HEAPS)
 
 
 def trim() -> None:

@@ -90,6 +90,7 @@ def ship_logs(config: Config, *, once: bool, setup: bool) -> int:
 
     # A sending thread that has its answer should not wait five milliseconds for the reading thread.
     sys.setswitchinterval(0.001)
+    memory.hold_little()
     counters = Counters()
     current = Connected(config, counters)
     redactor = Redactor(config.shipper.redact)
@@ -148,7 +149,6 @@ def _run_with(
     )
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    memory.map_large_blocks()
     host_warning = host_warnings(config, store)
 
     def scanned(logs: bool) -> None:

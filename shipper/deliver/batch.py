@@ -108,7 +108,7 @@ class Packer:
         common: fields that every document has (host, agent, …), spliced in as bytes.
         max_bytes: of a batch; a larger document is sent alone.
         max_events: of a batch, documents.
-        compress: what a batch holds.
+        compress: the items, as they are added.
     """
 
     def __init__(

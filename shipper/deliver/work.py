@@ -47,8 +47,10 @@ def parts_of(batch: Batch, began: float, now: float) -> list[Part]:
     Returns:
         The parts; the last one is sent first.
     """
+    if not batch.items:
+        return []
     if not (batch.maybe_sent or batch.reread):
-        return [Part(Whole(batch))] if batch.items else []
+        return [Part(Whole(batch))]
     if len(batch.items) == sum(last - first for first, last in batch.maybe_sent):
         return [Part(Whole(batch), began)]
     pairs = list(Whole(batch))

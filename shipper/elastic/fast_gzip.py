@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import zlib
 from typing import Protocol
 
@@ -23,14 +22,14 @@ class Compressor(Protocol):
 
 
 try:
-    from isal import igzip, isal_zlib
+    from isal import isal_zlib
 
     FAST = True
     """Whether compressing costs so little that it may be done only to hold less in memory."""
 
     def compress(body: bytes) -> bytes:
         """Gzip."""
-        packed: bytes = igzip.compress(body, compresslevel=_LEVEL, mtime=0)
+        packed: bytes = isal_zlib.compress(body, _LEVEL, _GZIP)
         return packed
 
     def compressor(*, quick: bool) -> Compressor:
@@ -48,7 +47,7 @@ except ImportError:  # no wheel for this machine: zlib's fastest level does the 
 
     def compress(body: bytes) -> bytes:
         """Gzip at zlib's fastest level."""
-        return gzip.compress(body, compresslevel=_LEVEL, mtime=0)
+        return zlib.compress(body, _LEVEL, _GZIP)
 
     def compressor(*, quick: bool) -> Compressor:  # noqa: ARG001 - zlib has no quicker level
         """The same of bytes that come one after the other."""

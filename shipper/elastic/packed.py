@@ -33,6 +33,7 @@ class Packed:
         "_pieces",
         "_plain",
         "_quick",
+        "_waiting",
         "gzipped",
         "size",
     )
@@ -43,6 +44,7 @@ class Packed:
         self._compressed, self._quick = compressed, quick
         self._lengths = array("Q")
         self._plain: list[bytes] = []
+        self._waiting = 0  # bytes, to be compressed
         self._pieces: list[bytes] = []
         self._compressor: Compressor | None = None
         self._content: bytes | None = None
@@ -60,15 +62,17 @@ class Packed:
         return (content[at:end] for at, end in pairwise(accumulate(self._lengths, initial=0)))
 
     def add(self, strings: Sequence[bytes]) -> None:
-        """Add more."""
+        """Add more, before ``finish``."""
         self.add_joined(b"".join(strings), map(len, strings))
 
     def add_joined(self, joined: bytes, lengths: Iterable[int]) -> None:
         """Add more, one behind the other, with the length of each."""
+        assert self._content is None
         self._lengths.extend(lengths)
         self._plain.append(joined)
         self.size += len(joined)
-        if self._compressed and sum(map(len, self._plain)) >= _PIECE_BYTES:
+        self._waiting += len(joined)
+        if self._compressed and self._waiting >= _PIECE_BYTES:
             self._compress()
 
     def finish(self) -> bytes:
@@ -84,5 +88,5 @@ class Packed:
     def _compress(self) -> Compressor:
         self._compressor = self._compressor or compressor(quick=self._quick)
         self._pieces.append(self._compressor.compress(b"".join(self._plain)))
-        self._plain = []
+        self._plain, self._waiting = [], 0
         return self._compressor

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from shipper.elastic.fast_gzip import compress
+from shipper.elastic.fast_gzip import compress, decompress
 from shipper.runs.facts import Fact, TemplateFacts, decoded
 
-try:
-    from isal.igzip import decompress as _decompress
-except ImportError:  # no wheel for this machine
-    from gzip import decompress as _decompress
-
-unpack: Callable[[bytes], bytes] = _decompress
 # Facts of a run resemble each other: longer JSON than this compresses to a tenth.
 _COMPRESS_FROM_BYTES = 2048
 # Memory of an entry beside its facts; measured, with the allocator's overhead.
@@ -58,7 +52,7 @@ class RunCache:
             return None
         self._entries.move_to_end(identity)
         facts, seq_no, primary_term = entry
-        json = unpack(facts) if type(facts) is bytes and facts[:1] != b"{" else facts
+        json = decompress(facts) if type(facts) is bytes and facts[:1] != b"{" else facts
         return CachedRun(decoded(json), seq_no, primary_term)
 
     def put(self, identity: str, facts: bytes | TemplateFacts, seq_no: int, primary_term: int) -> None:

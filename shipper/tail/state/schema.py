@@ -62,6 +62,8 @@ def open_database(path: Path, *, secure_delete: bool) -> sqlite3.Connection:
     try:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
+        # KiB.  Twice as much, the default, writes no faster (measured with 45,000 rows), half as much a fifth slower.
+        db.execute("PRAGMA cache_size = -1000")
         if secure_delete:
             db.execute("PRAGMA secure_delete = ON")
         db.executescript(TABLES)

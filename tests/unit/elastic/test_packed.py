@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import gzip
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipper.elastic import packed
+from shipper.elastic import fast_gzip, packed
 from shipper.elastic.packed import Packed
 
 
@@ -39,3 +42,21 @@ def test_few_bytes_stay_as_they_are(compressed: bool, size: int, gzipped: bool) 
     one = Packed([b"x" * size], compressed=compressed)
     one.finish()
     assert gzipped == one.gzipped
+
+
+@pytest.mark.parametrize("isal", [True, False])
+def test_gzip_with_and_without_isal(monkeypatch: pytest.MonkeyPatch, isal: bool) -> None:
+    """Where there is no wheel, zlib does the same; either reads what the other wrote."""
+    if not isal:
+        monkeypatch.setitem(sys.modules, "isal", None)
+    spec = spec_from_file_location("gzip_of_this_machine", fast_gzip.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    module: Any = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert isal or not module.FAST
+    body = b'{"a": 1}\n' * 1000
+    streams = [module.compressor(quick=quick) for quick in (False, True)]
+    for gzipped in (*(one.compress(body) + one.flush() for one in streams), module.compress(body)):
+        assert (body, body) == (gzip.decompress(gzipped), fast_gzip.decompress(gzipped))
+    assert body == module.decompress(gzip.compress(body))
