@@ -168,6 +168,11 @@ def certificates_at(text: str) -> str:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         if path.is_dir():
+            if not any(re.fullmatch(r"[0-9a-f]{8}\.\d+", one.name) for one in path.iterdir()):
+                raise ValueError(
+                    f"{path}: holds no certificate under a name that OpenSSL looks for (like 5ed36f99.0): run "
+                    f"`openssl rehash {path}`, or name a file"
+                )
             return str(path)
         if path.exists() and not path.is_file():
             raise ValueError(f"{path}: is no regular file")

@@ -19,12 +19,11 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from shipper import addresses
 from shipper.config_errors import sentence_of, shortened
-from shipper.config_file import ConfigError, expand, log_format, log_formats, read, wait_until_saved
+from shipper.config_file import OUR_SECTIONS, ConfigError, expand, log_format, log_formats, read, wait_until_saved
 from shipper.credentials import CredentialMask, credentials_in
 
-__all__ = ["Config", "ConfigError", "find", "load", "wait_until_saved"]
+__all__ = ["OUR_SECTIONS", "Config", "ConfigError", "find", "load", "wait_until_saved"]
 
-OUR_SECTIONS = ("elasticsearch", "kibana", "shipper")
 DEFAULT_LOG_DIR = Path("/var/log/neuroflow")
 MIN_HASH_KEY = 16
 

@@ -49,7 +49,9 @@ def read(path: Path) -> dict[str, Any]:
     except ValueError:
         raise ConfigError(f"{str(path)!r}: not a valid file name") from None
     try:
-        document = yaml.safe_load(text)
+        document = _parsed(text)
+    except _TwiceError as error:
+        raise ConfigError(f"{path}: {error}") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -65,6 +67,46 @@ def read(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise ConfigError(f"{path}: expected sections (a mapping), found a {type(document).__name__}")
     return document
+
+
+OUR_SECTIONS = ("elasticsearch", "kibana", "shipper")
+
+
+class _TwiceError(ValueError):
+    """A section of ours, or a key in one, is there twice."""
+
+
+def _parsed(text: str) -> Any:
+    """The document; YAML lets the second of two equal keys replace the first, which in our sections is a mistake."""
+    loader = yaml.SafeLoader(text)
+    try:
+        root = loader.get_single_node()
+        if isinstance(root, yaml.MappingNode):
+            _check_once(root, "", frozenset(OUR_SECTIONS))
+            for key, value in root.value:
+                if key.value in OUR_SECTIONS:
+                    _check_once(value, f"{key.value}.", None)
+        return None if root is None else loader.construct_document(root)
+    finally:
+        loader.dispose()
+
+
+def _check_once(node: yaml.Node, above: str, only: frozenset[str] | None) -> None:
+    """Raise ``_TwiceError`` for a key that is there twice: one of ``only``, else any, also in the mappings below."""
+    lines: dict[str, int] = {}
+    for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+        if not isinstance(key, yaml.ScalarNode) or (only is not None and key.value not in only):
+            continue
+        line = key.start_mark.line + 1
+        if key.value in lines and key.tag != "tag:yaml.org,2002:merge":
+            raise _TwiceError(
+                f"{above}{key.value} is there twice, in the lines {lines[key.value]} and {line}, and the second "
+                "would replace the first: join them"
+            )
+        lines[key.value] = line
+        # What is below has one level at most; an alias may lead into itself.
+        if above.count(".") == 1:
+            _check_once(value, f"{above}{key.value}.", only)
 
 
 def wait_until_saved(
@@ -146,6 +188,11 @@ def expand(
             return [filled(item, f"{where}.{i}") for i, item in enumerate(value)]
         if not isinstance(value, str):
             return value
+        if "${" in _REFERENCE.sub("", value):
+            problems.append(
+                f"{where}: a ${{ in it begins no reference: write ${{VAR}}, ${{VAR:-default}} or ${{file:/a/path}}; "
+                "a value that contains ${ can come from a variable or a file"
+            )
         return _REFERENCE.sub(lambda found: value_of(found, where), value)
 
     def value_of(found: re.Match[str], where: str) -> str:
@@ -178,3 +225,11 @@ def expand(
         problem = "its sections have too many values, or contain themselves (check the & anchors and * aliases)"
         return Expanded({}, [problem], frozenset(secrets))
     return Expanded(complete, problems, frozenset(secrets))
+
+
+def home_directory() -> Path:
+    """This user's home directory; ``/`` for a user without any, as in a container that gives it a number only."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path("/")

@@ -15,9 +15,10 @@ from shipper.elastic.answers import decoding, validated
 from shipper.elastic.client import is_there
 from shipper.elastic.names import streams_of
 from shipper.query.conditions import Query
+from shipper.runs.actions import Written
 from shipper.runs.facts import WaitingFacts, facts_of
 from shipper.runs.gathered import Gathered
-from shipper.runs.writer import RunDocuments, Written
+from shipper.runs.writer import RunDocuments
 from shipper.taxonomy import MEANINGS, STAGE_PREFIXES
 from shipper.views.snapshot import Snapshot
 from shipper.views.views import sort

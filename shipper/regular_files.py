@@ -13,29 +13,42 @@ _DIRECTORY = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW
 _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
-def read_regular(path: Path, most: int) -> bytes:
-    """The content of a file, links followed.
+def read_regular(path: Path, most: int, *, follow: bool = True) -> bytes:
+    """The content of a file; see ``open_regular``.
 
     Raises:
         OSError: it can't be read, is no regular file, or is longer than ``most`` bytes.
     """
-    with os.fdopen(open_regular(path), "rb") as file:
+    with os.fdopen(open_regular(path, follow=follow), "rb") as file:
         data = file.read(most + 1)
     if len(data) > most:
         raise OSError(errno.EFBIG, f"is longer than {most} bytes", path)
     return data
 
 
-def open_regular(path: Path) -> int:
-    """Open a regular file, links followed; gives its descriptor.
+def open_regular(path: Path, *, follow: bool = True) -> int:
+    """Open a regular file; gives its descriptor.
+
+    Args:
+        path: of the file.
+        follow: a link leads to it; links to its directory do in any case.
 
     Raises:
         OSError: it can't be opened, or is no regular file.
     """
-    mode = path.stat().st_mode
+    check_regular(path, follow=follow)
+    return checked(os.open(path, _FILE | (0 if follow else os.O_NOFOLLOW)), path)
+
+
+def check_regular(path: Path, *, follow: bool = True) -> None:
+    """Check that it is a regular file, for who opens it by its path.
+
+    Raises:
+        OSError: it can't be found, or is none.
+    """
+    mode = path.stat(follow_symlinks=follow).st_mode
     if not stat.S_ISREG(mode):
         raise _other_kind(path, mode)
-    return _checked(os.open(path, _FILE), path)
 
 
 def open_canonical(path: str) -> int:
@@ -59,12 +72,17 @@ def open_canonical(path: str) -> int:
         mode = os.stat(name, dir_fd=at, follow_symlinks=False).st_mode
         if not stat.S_ISREG(mode):
             raise _other_kind(path, mode)
-        return _checked(os.open(name, _FILE | os.O_NOFOLLOW, dir_fd=at), path)
+        return checked(os.open(name, _FILE | os.O_NOFOLLOW, dir_fd=at), path)
     finally:
         os.close(at)
 
 
-def _checked(descriptor: int, path: str | Path) -> int:
+def checked(descriptor: int, path: str | Path) -> int:
+    """The descriptor of a file that was opened without waiting; closed if it is no regular file.
+
+    Raises:
+        OSError: it is none.
+    """
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
         return descriptor

@@ -37,7 +37,7 @@ def secret_in(path: Path) -> str:
     except UnicodeDecodeError:
         raise ValueError(f"{path}: is not UTF-8 text; put only the secret into it") from None
     secret = text.removesuffix("\n").removesuffix("\r")
-    if not secret:
+    if not secret.strip():
         raise ValueError(f"{path}: is empty; write the secret into it")
     return secret
 

@@ -9,6 +9,7 @@ import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from itertools import accumulate
 from math import inf
 from traceback import extract_tb
@@ -19,6 +20,8 @@ log = logging.getLogger("neuroflow-ship")
 MINUTE = 60.0
 HOUR = 3600.0
 ONCE = inf
+MAX_A_MINUTE = 100
+"""Messages of all kinds of one throttle that are logged in a minute."""
 # Kinds of messages whose numbers are remembered after their interval.
 _MAX_KINDS = 1000
 
@@ -81,7 +84,7 @@ class Gauges(NamedTuple):
         oldest_unacknowledged_seconds: the age of the oldest unacknowledged line of all logs; 0 for none.
         dead_letters: how many there are.
         generations: how many the state directory knows.
-        files_not_read: how many files look like logs and are not read, or not to their ends.
+        files_not_read: of how many files and directories something is missing.
         last_scan_seconds: how long the last scan took.
         ready: whether documents are accepted, as far as is known without asking the cluster.
     """
@@ -201,54 +204,103 @@ def _totals_in(text: str) -> dict[Total, int]:
         return {}
 
 
-class Throttle:
-    """Limits how often a message of one kind is logged; threads may share one."""
+def warning(text: str) -> None:
+    """Log a sentence as a warning."""
+    log.warning("%s", text)
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+
+def error(text: str) -> None:
+    """Log a sentence as an error."""
+    log.error("%s", text)
+
+
+class _Logged(NamedTuple):
+    """When a message of a kind was logged, until when others of it are not, and whether its cause is over."""
+
+    at: float
+    until: float
+    over: bool = False
+
+
+class Throttle:
+    """Logs what may repeat: one message of a kind in an interval, and how many of them were not logged meanwhile.
+
+    Kinds may be as many as somebody makes files, so all of them together are limited too.  Threads may share one.
+
+    Args:
+        write: logs a sentence.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, write: Callable[[str], None] = warning, clock: Callable[[], float] = time.monotonic) -> None:
+        self._write = write
         self._clock = clock
         self._lock = threading.Lock()
-        self._quiet_until: dict[str, float] = {}
+        self._logged: dict[str, _Logged] = {}
         self._suppressed: Counter[str] = Counter()
         self._prune_at = 1
+        self._minute_began = -inf
+        self._this_minute = self._held = 0
 
     @property
     def remembered(self) -> int:
         """How many kinds are remembered; at most twice as many as are throttled, and one."""
-        return len(self._quiet_until)
+        return len(self._logged)
 
-    def allows(self, kind: str, every: float = MINUTE) -> int:
-        """Whether to log a message now, which starts the next interval: 0 if not, else how many it stands for.
-
-        That is 1, and 1 more for each of this kind that was not logged since the last one.
+    def say(self, kind: str, message: str, every: float = MINUTE, write: Callable[[str], None] | None = None) -> bool:
+        """Log a message, unless one of its kind was logged less than ``every`` seconds ago; gives whether it was.
 
         Args:
-            kind: messages of the same kind share an interval.
-            every: its length in seconds; ``ONCE`` lasts until ``reset``.
+            kind: messages of the same kind share an interval; numbers in them may differ.
+            message: a sentence.
+            every: seconds; ``ONCE`` lasts until the cause is over.
+            write: logs this sentence in another way.
         """
+        if times := self._allows(kind, every):
+            (write or self._write)(f"{message} ({times - 1} more like this, not logged)" if times > 1 else message)
+        return times > 0
+
+    def _allows(self, kind: str, every: float) -> int:
+        """0 if a message is not to be logged, else how many it stands for."""
         now = self._clock()
         with self._lock:
-            if now < self._quiet_until.get(kind, -inf):
+            before = self._logged.get(kind)
+            if before is not None and now < before.until:
                 self._suppressed[kind] += 1
                 return 0
-            suppressed = self._suppressed.pop(kind, 0)
-            if len(self._quiet_until) >= self._prune_at:
-                self._quiet_until = {known: until for known, until in self._quiet_until.items() if now < until}
-                self._prune_at = 2 * len(self._quiet_until) + 1
+            if now - self._minute_began >= MINUTE:
+                self._minute_began, self._this_minute = now, 0
+            if self._this_minute >= MAX_A_MINUTE:
+                self._held += 1
+                return 0
+            self._this_minute += 1
+            suppressed, self._held = self._suppressed.pop(kind, 0) + self._held, 0
+            if len(self._logged) >= self._prune_at:
+                self._logged = {one: logged for one, logged in self._logged.items() if now < logged.until}
+                self._prune_at = 2 * len(self._logged) + 1
             if len(self._suppressed) > _MAX_KINDS:
                 self._suppressed.clear()
-            self._quiet_until[kind] = now + every
+            self._logged[kind] = _Logged(now, now + every)
         return 1 + suppressed
 
-    def reset(self, kind: str | None = None) -> bool:
-        """Allow the next message of this kind, or of any; gives whether one had been logged."""
+    def over(self, but: AbstractSet[str] = frozenset()) -> bool:
+        """The causes of all kinds ``but`` some are over: a next message is news, once a minute at most.
+
+        Gives whether one was logged since they were over the last time.
+        """
         with self._lock:
-            if kind is not None:
-                self._suppressed.pop(kind, None)
-                return self._quiet_until.pop(kind, None) is not None
-            logged = bool(self._quiet_until)
-            self._quiet_until.clear()
+            ended = [one for one, logged in self._logged.items() if not logged.over and one not in but]
+            for one in ended:
+                at, until, _ = self._logged[one]
+                self._logged[one] = _Logged(at, min(until, at + MINUTE), over=True)
+        return bool(ended)
+
+    def forget(self) -> None:
+        """Log the next message of every kind."""
+        with self._lock:
+            self._logged.clear()
             self._suppressed.clear()
-        return logged
+            self._held = self._this_minute = 0
 
 
 def bug(error: Exception) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from orjson import loads
 
+from shipper.document.fact_templates import as_json
 from shipper.runs.facts import EncodedFact, RunFacts
 
 
@@ -13,5 +14,5 @@ def facts_in(encoded: Iterable[EncodedFact]) -> RunFacts:
     """Decode facts, grouped by the run documents that they belong to."""
     facts: RunFacts = {}
     for identity, _, fact in encoded:
-        facts.setdefault(identity, {}).update(loads(b"{%b}" % fact))
+        facts.setdefault(identity, {}).update(loads(b"{%b}" % as_json(fact)))
     return facts

@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # keeps imports of commands without a cluster, and of --versi
 
     from shipper.config import Config
     from shipper.config import Elasticsearch as Settings
-    from shipper.doctor.processes import Process
+    from shipper.doctor.processes import Process, Sidecar
 
 COLOURS = {Severity.OK: None, Severity.NOTE: "cyan", Severity.WARNING: "yellow", Severity.ERROR: "red"}
 Checks = Iterator[tuple[str, Iterable[Finding]]]
@@ -74,7 +74,7 @@ def code_of(findings: Iterable[Finding], *, strict: bool) -> int:
     errors = {one.name for one in found if one.severity is Severity.ERROR}
     if CONFIGURATION in errors:
         return USAGE
-    if errors & UNREACHED:
+    if errors & UNREACHED or ("version-too-old" in errors and any(one.name == "skipped" for one in found)):
         return CLUSTER
     worst = max((one.severity for one in found), default=Severity.OK)
     return INCOMPLETE if worst >= (Severity.WARNING if strict else Severity.ERROR) else OK
@@ -156,7 +156,12 @@ def _files(config: Config, conceal: Callable[[str], str]) -> Iterator[Finding]:
     sources = sources_of(config)
     if text := first_start(config, found):
         yield note("first-start", "shipper.start", text)
-    yield from of_files.match_findings(str(log_dir), of_files.names_in(log_dir), sources, len(found), len(reasons))
+    inside = of_files.names_in(log_dir)
+    near = None if found else of_files.near_directory(log_dir, sources)
+    yield from of_files.match_findings(str(log_dir), inside, sources, len(found), len(reasons), near)
+    if found:
+        known = {*reasons, *(file.path for file in found), str(shipper.state_dir)}
+        yield from of_files.stranger_findings(str(log_dir), of_files.strangers(log_dir, known, shipper.exclude))
     before = state_of(*report.remembered(shipper.state_dir), shipper.host)
     for sentence in warnings_of(config, before, lambda: any(file.size for file in found)):
         yield warning("host-name", "shipper.host_name", sentence, "set shipper.host_name, as the sentence says")
@@ -182,12 +187,13 @@ def _watching(config: Config, roots: list[str]) -> Iterator[Finding]:
 def _processes(config: Config, files: Mapping[tuple[int, int], str]) -> Iterator[Finding]:
     from shipper.doctor.processes import check_processes
 
-    return check_processes(str(config.log_dir), str(config.shipper.state_dir), files, _places_of)
+    return check_processes(str(config.log_dir), str(config.shipper.state_dir), files, _sidecar_of)
 
 
-def _places_of(process: Process, named: str) -> tuple[str, str] | None:
-    """Log and state directory of another sidecar; None where its configuration can't be read."""
+def _sidecar_of(process: Process, named: str) -> Sidecar | None:
+    """What another sidecar reads, and where it writes; None where its configuration can't be read."""
     from shipper import config as configuration
+    from shipper.doctor.processes import Sidecar
 
     if process.directory is None:
         return None
@@ -195,21 +201,23 @@ def _places_of(process: Process, named: str) -> tuple[str, str] | None:
     try:
         path = directory / configuration.find(named or None, environ, Path(environ.get("HOME", "/")), directory)
         other = configuration.load(path, environ)
+        files = frozenset(file.key for file in scan_of(other, lambda _: None)[0])
     except (configuration.ConfigError, OSError):
         return None
-    return str(other.log_dir), str(other.shipper.state_dir)
+    log_dir, state_dir = map(os.path.realpath, (other.log_dir, other.shipper.state_dir))
+    return Sidecar(process.number, log_dir, state_dir, files)
 
 
 def _cluster(config: Config) -> Checks:
     """The checks that ask the cluster; when it stops answering, the rest is left out."""
     from shipper.doctor import cluster, key, templates
-    from shipper.doctor.hosts import has_key, host_findings, reach
+    from shipper.doctor.hosts import has_key, host_findings, protection_findings, reach
     from shipper.elastic.client import connect, where
 
     settings, namespace = config.elasticsearch, config.shipper.namespace
     place = where(settings)
     reached = reach(settings)
-    hosts = host_findings(reached, no_key=not has_key(settings))
+    hosts = [*host_findings(reached, no_key=not has_key(settings)), *protection_findings(settings)]
     good = [one.settings for one in reached if one.problem is None]
     if not good:
         yield "cluster", [*hosts, note("skipped", place, "not checked: clock, version, permissions, templates")]
@@ -220,8 +228,8 @@ def _cluster(config: Config) -> Checks:
     asking = Asking(client, settings)
     try:
         inside = (
-            lambda: cluster.check_clock(client, place),
             lambda: cluster.check_version(client, place),
+            lambda: cluster.check_clock(client, place),
             lambda: cluster.check_capacity(client, place),
             lambda: cluster.check_blocks(client, namespace),
         )
@@ -231,7 +239,7 @@ def _cluster(config: Config) -> Checks:
         def permissions() -> Iterable[Finding]:
             nonlocal privileges
             privileges = key.privileges_of(client, namespace)
-            return key.key_findings(privileges, place)
+            return key.key_findings(privileges, place, namespace)
 
         yield "permissions", asking.findings(permissions)
         may = privileges.may_install
@@ -241,12 +249,16 @@ def _cluster(config: Config) -> Checks:
 
 
 class Asking:
-    """Runs checks that ask the cluster, until it stops answering: then each would wait for a time-out."""
+    """Runs checks that ask the cluster, until it stops answering: then each would wait for a time-out.
+
+    A failure that has been found already (a version that is too old) is not repeated.
+    """
 
     def __init__(self, client: Elasticsearch, settings: Settings) -> None:
         self._client = client
         self._settings = settings
         self._away = False
+        self._names: set[str] = set()
 
     def findings(self, check: Callable[[], Iterable[Finding]]) -> list[Finding]:
         """The findings of a check; when it fails, those before and a sentence."""
@@ -255,6 +267,7 @@ class Asking:
 
         from shipper.doctor.hosts import problem_of
         from shipper.elastic.client import explain, where
+        from shipper.elastic.products import OtherProductError
 
         place = where(self._settings)
         if self._away:
@@ -263,16 +276,17 @@ class Asking:
         try:
             found += check()
         except Exception as reason:  # noqa: BLE001 - the answer may be anything: the other checks go on
-            self._away = isinstance(reason, TransportConnectionError | ConnectionTimeout)
+            self._away = isinstance(reason, TransportConnectionError | ConnectionTimeout | OtherProductError)
             why = explain(reason, self._settings)
             sentence = f"can't be checked to its end: {why}"
             name = (problem_of(reason, why) if self._away else None) or "check-failed"
             severity = Severity.ERROR if self._away else Severity.WARNING
-            found.append(
-                Finding(name, severity, place, sentence, "correct what the reason names, and run check again")
-            )
+            if name not in self._names:
+                do = "correct what the reason names, and run check again"
+                found.append(Finding(name, severity, place, sentence, do))
             if self._away:
                 found.append(note("skipped", place, "the other checks of the cluster are left out"))
+        self._names |= {one.name for one in found}
         return found
 
 

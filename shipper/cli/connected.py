@@ -8,6 +8,7 @@ from shipper import config as configuration
 from shipper.cli.parts import run_documents_of, templates_of
 from shipper.config import Config, ConfigError
 from shipper.credentials import credential_mask
+from shipper.health.own_log import OWN_WORDS
 from shipper.reload import KEPT, Reload, merge
 from shipper.telemetry import Counters, log
 
@@ -60,7 +61,7 @@ def read_again(current: Connected, sender: Sender, *, setup: bool) -> Reload | N
         config, changed, waiting = merge(old, written)
         new = Connected(config, current.counters)
     except ConfigError as error:
-        log.error("%s; %s", "; ".join(str(error).splitlines()), KEPT)
+        log.error("%s; %s", "; ".join(str(error).splitlines()), KEPT, extra=OWN_WORDS)
         return None
     runs = run_documents_of(new.client, config)
     restore = templates_of(new.client, config, setup=setup).restore

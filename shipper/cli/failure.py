@@ -26,8 +26,14 @@ class Failure(click.ClickException):
         self.exit_code = code  # type: ignore[misc] # a class variable there, one per error here
 
     def show(self, file: Any = None) -> None:  # noqa: ARG002 - the parent's signature
-        """Print the sentence to standard error."""
-        tell(self.message, lines=self._lines)
+        """Print the sentence to standard error, or log it where the sidecar's log is JSON."""
+        from shipper.health.own_log import OWN_WORDS, writes_json  # most commands need no log
+        from shipper.telemetry import log
+
+        if writes_json():
+            log.error("%s", "; ".join(self.message.splitlines()), extra=OWN_WORDS)
+        else:
+            tell(self.message, lines=self._lines)
 
 
 class Commands(click.Group):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -135,13 +135,23 @@ def remarks(found: Surroundings) -> Iterator[str]:
         yield f"{found.cluster.url}: Elasticsearch answers, and {asks}"
 
 
-def next_steps(path: Path, found: Surroundings, *, writable: bool, written: bool) -> Iterator[str]:
-    """What to do next, one step each."""
+def next_steps(path: Path, found: Surroundings, *, writable: bool, written: bool, new: bool) -> Iterator[str]:
+    """What to do next, one step each.
+
+    Args:
+        path: of the file.
+        found: on this machine.
+        writable: this user may write the state directory.
+        written: the sections are in the file.
+        new: the file was created, for this user and its group alone.
+    """
     import shlex
 
     command = f"neuroflow-ship --config {shlex.quote(str(path))}"
     if not written:
         yield f"review the text, and add it: {command} init --write"
+    elif new:
+        yield f"let the sidecar's user read it (mode 0640): chgrp neuroflow-ship {shlex.quote(str(path))}"
     if "elasticsearch" in found.missing and (found.cluster is None or found.cluster.secured):
         yield f"create an API key for setup and one for the sidecar (docs/permissions.md), and set {VARIABLE}"
     if not writable:
@@ -257,12 +267,28 @@ def surroundings(path: Path, sections: dict[str, Any], missing: tuple[str, ...])
 def _place(explicit: str | None) -> Path:
     """The application's file, or where one belongs."""
     from shipper import config as configuration
+    from shipper.config_file import home_directory
 
     try:
-        found = configuration.find(explicit, os.environ, Path.home())
+        found = configuration.find(explicit, os.environ, home_directory())
     except configuration.ConfigError:
         found = DEFAULT_FILE if DEFAULT_FILE.parent.is_dir() else Path("neuroflow.yaml")
-    return Path(os.path.realpath(found))
+    try:
+        return Path(os.path.realpath(found))
+    except FileNotFoundError:
+        raise Failure(f"{found}: the working directory does not exist any more: change to another", USAGE) from None
+
+
+def _kind(sections: Mapping[str, Any], *, new: bool) -> str:
+    """What the file is, in words."""
+    if new:
+        return "no such file yet"
+    if not sections or {"logging", "paths"} & sections.keys():
+        return "found the application's configuration"
+    return (
+        f"found, with the sections {', '.join(map(str, list(sections)[:5]))}, and neither logging nor paths: is this "
+        "neuroflow's file?"
+    )
 
 
 @click.command()
@@ -289,7 +315,7 @@ def init(context: click.Context, to_file: bool) -> None:
         return
     found = surroundings(path, sections, missing)
     addition = text_of(found, new=not sections)
-    tell(f"{path}: no such file yet" if old is None else f"{path}: found the application's configuration")
+    tell(f"{path}: {_kind(sections, new=old is None)}")
     for sentence in remarks(found):
         tell(sentence)
     if to_file:
@@ -303,5 +329,5 @@ def init(context: click.Context, to_file: bool) -> None:
     else:
         click.echo(addition, nl=False)
     writable = may_be_written(found.state_dir)
-    for number, step in enumerate(next_steps(path, found, writable=writable, written=to_file), 1):
+    for number, step in enumerate(next_steps(path, found, writable=writable, written=to_file, new=old is None), 1):
         tell(f"next, {number}: {step}")

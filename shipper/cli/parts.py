@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,16 +30,27 @@ def configured(context: click.Context) -> Config:
         ConfigError: there is none, or it is wrong.
     """
     from shipper import config as configuration
+    from shipper.config_file import home_directory
     from shipper.credentials import credential_mask
 
-    config = configuration.load(configuration.find(context.obj["config"], os.environ, Path.home()))
+    config = configuration.load(configuration.find(context.obj["config"], os.environ, home_directory()))
     credential_mask.add(config.credentials)
     return config
 
 
-def is_directory(path: Path) -> bool:
-    """Whether it is a readable directory; Path.is_dir raises where a parent may not be entered."""
-    return os.path.isdir(path)  # noqa: PTH112 - see above
+def absence_of(path: Path, missing: str) -> str | None:
+    """Why a directory can't be used, in words; None where it can.
+
+    Args:
+        path: of the directory.
+        missing: the words for one that does not exist.
+    """
+    try:
+        return None if stat.S_ISDIR(path.stat().st_mode) else "is no directory"
+    except (FileNotFoundError, NotADirectoryError):
+        return missing
+    except OSError as error:
+        return f"can't be looked at: {error.strerror}"
 
 
 def run_documents_of(client: Elasticsearch, config: Config) -> RunDocuments:

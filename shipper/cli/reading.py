@@ -46,11 +46,12 @@ class Session:
             ConfigError: there is none, or it is wrong.
         """
         from shipper.config import Config, find, load
+        from shipper.config_file import home_directory
         from shipper.credentials import credential_mask
 
         if isinstance(self._given, Config):
             return self._given
-        config = load(find(None if self._given is None else str(self._given), os.environ, Path.home()))
+        config = load(find(None if self._given is None else str(self._given), os.environ, home_directory()))
         credential_mask.add(config.credentials)
         return config
 

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from shipper.config import Config
 
 
+ALONE = "the process runs this program alone"
+
+
 @click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--config", "-c", metavar="FILE", help="The application's neuroflow.yaml.")
 @click.option("--once", is_flag=True, help="Ship what is there now, then exit; 0 when all is acknowledged.")
@@ -40,8 +43,14 @@ def ship(context: click.Context, config: str | None, once: bool, no_setup: bool)
     Without a command, run as a sidecar in the foreground: log to standard error; on SIGTERM deliver what was read
     and exit 0.
     """
+    alone = context.obj == ALONE
     context.obj = {"config": config}
     if context.invoked_subcommand is None:
+        if alone:
+            from shipper.health import own_log, strays
+
+            own_log.configure_log(form="auto")  # until the configuration is known
+            strays.adopt()
         of_application = configured(context)
         from shipper.cli.shipping import ship_logs
 
@@ -209,7 +218,7 @@ def main() -> None:
     quick_start()
     sys.stdout = credential_mask.stream(sys.stdout)
     sys.stderr = changed_stream(credential_mask.stream(sys.stderr), escaped)
-    ship(prog_name="neuroflow-ship")
+    ship(prog_name="neuroflow-ship", obj=ALONE)
 
 
 if __name__ == "__main__":

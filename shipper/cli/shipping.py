@@ -16,14 +16,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from shipper import __version__, memory
+from shipper import __version__, memory, telemetry
 from shipper.cli.connected import Connected, read_again
 from shipper.cli.exit_codes import CLUSTER, INCOMPLETE, OK, USAGE
 from shipper.cli.failure import Failure
 from shipper.cli.first_start import shipped_before
 from shipper.cli.host_name import host_warnings
 from shipper.cli.imports import GC_THRESHOLDS
-from shipper.cli.parts import dead_letters_of, is_directory, run_documents_of, templates_of
+from shipper.cli.parts import absence_of, dead_letters_of, run_documents_of, templates_of
 from shipper.config import Config
 from shipper.health.own_log import configure_log
 from shipper.tail.found_files import shown
@@ -97,7 +97,7 @@ def ship_logs(config: Config, *, once: bool, setup: bool) -> int:
     # Before and after the sidecar runs, SIGHUP must not end the process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        store = CursorStore(config.shipper.state_dir, lambda text: log.error("%s", text), redactor.conceal)
+        store = CursorStore(config.shipper.state_dir, telemetry.error, redactor.conceal)
     except StateError as error:
         raise Failure(str(error), USAGE) from None
     redactor.recall(store.known())
@@ -141,9 +141,7 @@ def _run_with(
         in_flight=config.shipper.batch.in_flight,
         dead_letters=dead_letters_of(config, redactor),
         counters=counters,
-        dedupe=Dedupe(
-            client, lambda text: log.warning("%s", text), request_timeout=config.elasticsearch.request_timeout
-        ),
+        dedupe=Dedupe(client, telemetry.warning, request_timeout=config.elasticsearch.request_timeout),
         runs=run_documents_of(client, config),
         restore=restore,
         wake=wake,
@@ -168,20 +166,22 @@ def _run_with(
     with signals.forwarded_to(sidecar, None if once else lambda: read_again(current, sender, setup=setup)):
         sender.prepare(sidecar.stopping)
         if once:
-            if not is_directory(config.log_dir):
-                log.warning("%s: no such directory; there is nothing to ship from it", config.log_dir)
+            absent = absence_of(config.log_dir, "no such directory")
+            if absent is not None:
+                log.warning("%s: %s; there is nothing to ship from it", config.log_dir, absent)
             with progress_bar() as progress:
                 complete = sidecar.run_once(progress)
             unread.update(sidecar.unread)
-            if not is_directory(config.log_dir):
+            if absence_of(config.log_dir, "") is not None:
                 unread.add(str(config.log_dir))
         else:
             log.info("shipping %s to %s", config.log_dir, where(config.elasticsearch))
-            if not is_directory(config.log_dir):
-                log.warning("%s: no such directory yet; waiting for it", config.log_dir)
+            absent = absence_of(config.log_dir, "no such directory yet")
+            if absent is not None:
+                log.warning("%s: %s; waiting for it", config.log_dir, absent)
             from shipper.tail.watcher import Watch
 
-            watch = Watch(sidecar.hint, config.shipper.watch, lambda text: log.warning("%s", text))
+            watch = Watch(sidecar.hint, config.shipper.watch, telemetry.warning)
             try:
                 complete = sidecar.run(watch.cover)
             finally:

@@ -139,8 +139,7 @@ class Templates:
         )
 
     def _say(self, message: str, every: float = MINUTE) -> None:
-        if self._throttle.allows(message, every):
-            log.warning("%s", message)
+        self._throttle.say(message, message, every)
 
 
 def begun(restore: Callable[[], bool]) -> Callable[[], bool]:

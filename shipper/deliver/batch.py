@@ -6,19 +6,24 @@ A batch is bounded by bytes and by count; the sidecar limits its age.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, overload
 
 import orjson
 
 from shipper.config import DATASETS
 from shipper.deliver.serialised import Serialised
 from shipper.document.ids import ids_of
+from shipper.elastic.fast_gzip import FAST
+from shipper.elastic.names import streams_of
+from shipper.elastic.packed import Packed
 from shipper.parse.records import Records
 from shipper.runs.facts import EncodedFact
 from shipper.tail.progress import Span
 
+Pair = tuple[bytes, bytes]
+"""An item, and its line."""
 _BEFORE_INDEX = b'{"create":{"_index":'
 _BEFORE_DATASET = len(_BEFORE_INDEX + b'"logs-neuroflow.')
 
@@ -31,21 +36,31 @@ class Batch:
         items: action line and document, as bytes, one a document.
         raws: the line of each item, for dead letters.
         spans: what the cursors may move over when every item has its outcome.
-        size: bytes of all items.
         maybe_sent: ranges (first, last + 1) of items that an earlier run may have sent, in order.
         reread: the same for items that this run may have sent: their file is read again from an earlier position.
         facts: of runs, from its documents.
         datasets: number of items by dataset.
+        namespace: of their data streams.
     """
 
-    items: list[bytes] = field(default_factory=list)
-    raws: list[bytes] = field(default_factory=list)
+    items: Packed = field(default_factory=Packed)
+    raws: Packed = field(default_factory=Packed)
     spans: list[Span] = field(default_factory=list)
-    size: int = 0
     maybe_sent: list[tuple[int, int]] = field(default_factory=list)
     reread: list[tuple[int, int]] = field(default_factory=list)
     facts: list[EncodedFact] = field(default_factory=list)
     datasets: Counter[str] = field(default_factory=Counter)
+    namespace: str = "default"
+
+    @property
+    def streams(self) -> list[str]:
+        """The data streams of its items."""
+        return streams_of(self.namespace, self.datasets)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all items."""
+        return self.items.size
 
     def datasets_of(self, pairs: Sequence[Sequence[Any]]) -> Counter[str]:
         """How many of these items, each the first of a pair, go to which dataset."""
@@ -56,6 +71,34 @@ class Batch:
         return Counter(_dataset_of(pair[0]) for pair in pairs)
 
 
+class Whole(Sequence[Pair]):
+    """All documents of a batch, which are unpacked only if one of them is asked for.
+
+    Raises:
+        ValueError: the batch lacks a line.
+    """
+
+    def __init__(self, batch: Batch) -> None:
+        if len(batch.items) != len(batch.raws):
+            raise ValueError(f"{len(batch.raws)} lines for {len(batch.items)} items")
+        self.batch = batch
+
+    def __len__(self) -> int:
+        return len(self.batch.items)
+
+    def __iter__(self) -> Iterator[Pair]:
+        return zip(self.batch.items, self.batch.raws, strict=True)
+
+    @overload
+    def __getitem__(self, index: int) -> Pair: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Pair]: ...
+
+    def __getitem__(self, index: int | slice) -> Pair | list[Pair]:
+        return list(self)[index]
+
+
 class Packer:
     """Collects items until a batch is full.
 
@@ -64,19 +107,24 @@ class Packer:
         common: fields that every document has (host, agent, …), spliced in as bytes.
         max_bytes: of a batch; a larger document is sent alone.
         max_events: of a batch, documents.
+        compress: what a batch holds.
     """
 
-    def __init__(self, namespace: str, common: dict[str, Any], max_bytes: int, max_events: int) -> None:
+    def __init__(
+        self, namespace: str, common: dict[str, Any], max_bytes: int, max_events: int, *, compress: bool = True
+    ) -> None:
         self._max_bytes = max_bytes
         self._max_events = max_events
+        self._namespace = namespace
+        self._compress = compress
         self._heads = {}
         self._tails = {}
         for dataset in DATASETS:
             stream = {"type": "logs", "dataset": f"neuroflow.{dataset}", "namespace": namespace}
-            index = f"logs-neuroflow.{dataset}-{namespace}"
+            (index,) = streams_of(namespace, [dataset])
             self._heads[dataset] = _BEFORE_INDEX + orjson.dumps(index) + b',"_id":"'
             self._tails[dataset] = b"," + orjson.dumps({**common, "data_stream": stream})[1:] + b"\n"
-        self.batch = Batch()
+        self.batch = self._empty()
 
     def add(self, records: Records, serialised: Serialised, *, maybe_sent: bool = False) -> list[Batch]:
         """Add a block's documents, which may have been sent before; gives the batches that became full."""
@@ -108,9 +156,8 @@ class Packer:
                 there = len(self.batch.items)
                 ranges = self.batch.reread if origin.restarts else self.batch.maybe_sent
                 ranges.append((there, there + last - first))
-            self.batch.items += items[first:last]
-            self.batch.raws += records.raws[first:last]
-            self.batch.size += sum(sizes[first:last])
+            self.batch.items.add(items[first:last])
+            self.batch.raws.add(records.raws[first:last])
             self.batch.datasets[origin.dataset] += last - first
             if not first:
                 # All facts of the block: no cursor moves past the block before this batch is settled.
@@ -124,8 +171,15 @@ class Packer:
 
     def take(self) -> Batch:
         """Give the batch and begin a new one."""
-        batch, self.batch = self.batch, Batch()
+        batch, self.batch = self.batch, self._empty()
+        batch.items.finish()
+        batch.raws.finish()
         return batch
+
+    def _empty(self) -> Batch:
+        # Lines are compressed for the sake of memory alone, so only where that costs next to nothing.
+        items, raws = Packed(compressed=self._compress), Packed(compressed=FAST)
+        return Batch(items, raws, namespace=self._namespace)
 
     def _fit(self, sizes: list[int], first: int) -> int:
         """Index after the last item, from ``first`` on, that the current batch has room for."""

@@ -23,6 +23,7 @@ import orjson
 from shipper.credentials import credential_mask
 from shipper.elastic.outcomes import Outcome, Verdict
 from shipper.redact.redactor import Redactor
+from shipper.regular_files import open_regular
 from shipper.tail.state.file_modes import open_private
 
 FILE_NAME = "dead-letters.ndjson"
@@ -86,7 +87,7 @@ class DeadLetters:
         seen: set[bytes] = set()
         for path in (self._aside, self.path):
             try:
-                file = path.open("rb")
+                file = os.fdopen(open_regular(path, follow=False), "rb")
             except FileNotFoundError:
                 continue
             with file:

@@ -11,19 +11,19 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from math import inf
 from typing import Any, NamedTuple
 
 import orjson
 from elasticsearch import ApiError, Elasticsearch
 
+from shipper.deliver.batch import Pair, Whole
 from shipper.deliver.older_requests import OlderRequests
 from shipper.elastic.answers import NoAnswerError, Shape, validated
-from shipper.elastic.client import is_there
+from shipper.elastic.client import is_there, lacks_privilege
 from shipper.telemetry import ONCE, Throttle
 
-Pair = tuple[bytes, bytes]
 MAX_IDS = 5000
 # Seconds until a look-up is tried again with an API key that may not read.
 FORBIDDEN_FOR = 60.0
@@ -40,8 +40,8 @@ class LookUp(NamedTuple):
         wait: 0.0 where nothing is undecided.
     """
 
-    absent: list[Pair]
-    undecided: list[Pair]
+    absent: Sequence[Pair]
+    undecided: Sequence[Pair]
     wait: float
 
 
@@ -65,8 +65,8 @@ class Dedupe:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self._warn = warn
         self._clock = clock
+        self._throttle = Throttle(warn, clock)
         self._wall = wall
         self.began = clock()
         """Earlier processes sent their requests before this moment (of the clock)."""
@@ -78,9 +78,9 @@ class Dedupe:
         self._older = OlderRequests(client, request_timeout, self._clock, self._wall)
         self._refreshed: dict[str, float] = {}
         self._forbidden_until = -inf
-        self._throttle = Throttle(self._clock)
+        self._throttle.forget()
 
-    def look_up(self, pairs: list[Pair], since: float) -> LookUp:
+    def look_up(self, pairs: Sequence[Pair], since: float) -> LookUp:
         """Find which documents no backing index of their data stream holds.
 
         Args:
@@ -92,16 +92,17 @@ class Dedupe:
         """
         if self._clock() < self._forbidden_until:
             return LookUp(pairs, [], 0.0)
-        by_stream: defaultdict[bytes, list[Pair]] = defaultdict(list)
-        for pair in pairs:
-            # The part before the id in {"create":{"_index":"…","_id":"…"}} names the stream.
-            by_stream[pair[0][: pair[0].index(b',"_id"')]].append(pair)
         absent: list[Pair] = []
         undecided: list[Pair] = []
         wait = 0.0
         try:
-            for head, some in by_stream.items():
-                stream: str = orjson.loads(head + b"}}")["create"]["_index"]
+            if isinstance(pairs, Whole):
+                answers = [self._older.settled(stream, since) for stream in pairs.batch.streams]
+                if all(settled.absent for settled in answers):
+                    return LookUp(pairs, [], 0.0)
+                if all(settled.wait > 0 for settled in answers):
+                    return LookUp([], pairs, max(settled.wait for settled in answers))
+            for stream, some in _by_stream(pairs).items():
                 settled = self._older.settled(stream, since)
                 if settled.wait > 0:
                     undecided += some
@@ -113,13 +114,14 @@ class Dedupe:
                     there = self._there(stream, names, settled.at)
                     absent += [pair for name, pair in zip(names, some, strict=True) if name not in there]
         except ApiError as error:
-            if error.meta.status != 403:
+            if not lacks_privilege(error):
                 raise
-            if self._throttle.allows("forbidden", ONCE):
-                self._warn(
-                    "the API key may not read the data streams: lines that are sent again can't be looked up, "
-                    "so those indexed before a rollover may be indexed twice; grant `read` on logs-neuroflow.*-*"
-                )
+            self._throttle.say(
+                "forbidden",
+                "the API key may not read the data streams: lines that are sent again can't be looked up, "
+                "so those indexed before a rollover may be indexed twice; grant `read` on logs-neuroflow.*-*",
+                ONCE,
+            )
             self._forbidden_until = self._clock() + FORBIDDEN_FOR
             return LookUp(pairs, [], 0.0)
         return LookUp(absent, undecided, wait)
@@ -170,6 +172,15 @@ class Dedupe:
             middle = len(ids) // 2
             return self._found(stream, ids[:middle]) | self._found(stream, ids[middle:])
         return set(found)
+
+
+def _by_stream(pairs: Iterable[Pair]) -> dict[str, list[Pair]]:
+    """The documents of each data stream."""
+    by_head: defaultdict[bytes, list[Pair]] = defaultdict(list)
+    for pair in pairs:
+        # The part before the id in {"create":{"_index":"…","_id":"…"}} names the stream.
+        by_head[pair[0][: pair[0].index(b',"_id"')]].append(pair)
+    return {orjson.loads(head + b"}}")["create"]["_index"]: some for head, some in by_head.items()}
 
 
 def _name(item: bytes) -> str:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import get_ident
 from typing import ParamSpec, TypeVar
 
 from elastic_transport import ApiError, ConnectionTimeout
 from elasticsearch import Elasticsearch
 
+from shipper import telemetry
 from shipper.config import Elasticsearch as Settings
-from shipper.deliver.batch import Batch
+from shipper.deliver.batch import Batch, Pair, Whole
 from shipper.deliver.dead_letters import DeadLetters
-from shipper.deliver.dedupe import Dedupe, Pair
+from shipper.deliver.dedupe import Dedupe
 from shipper.deliver.older_requests import waiting_message
 from shipper.deliver.rejections import Rejections
 from shipper.deliver.retries import Retries
@@ -24,8 +25,9 @@ from shipper.elastic.answers import NoAnswerError
 from shipper.elastic.bulk_request import NO_ANSWER, refusal_of, send
 from shipper.elastic.client import explain, is_genuine
 from shipper.elastic.outcomes import Failure, Outcome, Verdict, judge_request
+from shipper.elastic.packed import Packed
 from shipper.health.pulse import UnderWay
-from shipper.telemetry import Counters, log
+from shipper.telemetry import Counters
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -138,10 +140,11 @@ class Delivery:
         self._write_dead_letters(decision.dead, work.batch)
         return decision
 
-    def _send(self, pairs: list[Pair]) -> list[Verdict]:
+    def _send(self, pairs: Sequence[Pair]) -> list[Verdict]:
+        items = pairs.batch.items if isinstance(pairs, Whole) else Packed([item for item, _ in pairs])
         began = time.monotonic()
         try:
-            return self._answer(send, self.client, [item for item, _ in pairs])
+            return self._answer(send, self.client, items)
         finally:
             self._counters.bulk_seconds.observe(time.monotonic() - began)
 
@@ -153,7 +156,7 @@ class Delivery:
         finally:
             self.requests.end(get_ident())
 
-    def _look_up(self, pairs: list[Pair], since: float, work: Work) -> Decision:
+    def _look_up(self, pairs: Sequence[Pair], since: float, work: Work) -> Decision:
         """Drop documents that are indexed already; postpone those that an older request may still index."""
         found = self._answer(self._dedupe.look_up, pairs, since)
         unknown = work.batch.datasets_of(found.absent) + work.batch.datasets_of(found.undecided)
@@ -198,7 +201,7 @@ class Delivery:
                 f"{len(dead)} documents were rejected permanently ({verdict.status} {verdict.kind}: "
                 f"{verdict.reason}); kept in {self._dead_letters.path}: fix the cause, "
                 "then `neuroflow-ship dead-letters replay`",
-                log.error,
+                telemetry.error,
             )
             return
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 from typing import NamedTuple
 
 from shipper.deliver.dead_letters import CHUNK_BYTES, FILE_NAME
+from shipper.regular_files import open_regular
 
 
 class _Counted(NamedTuple):
@@ -42,7 +44,7 @@ class LetterCount:
         """The lines of a file; ``appended``: nothing in it changes but that it grows."""
         before = self._counted.get(path, _Counted())
         try:
-            with path.open("rb") as file:
+            with os.fdopen(open_regular(path, follow=False), "rb") as file:
                 status = path.stat()
                 if (status.st_ino, status.st_size, status.st_mtime_ns) == before[:3]:
                     return before.lines

@@ -10,12 +10,13 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable
 
+from shipper import telemetry
 from shipper.deliver.serialised import Serialised, serialise
 from shipper.document.ecs import Documents
 from shipper.parse.dispatch import parse
 from shipper.parse.records import Records, text_of
 from shipper.tail.block import Block
-from shipper.telemetry import Throttle, bug, log
+from shipper.telemetry import Throttle, bug
 
 MAX_LEFT_OUT = 1000
 """Blocks that a run may leave out; after more, it ends."""
@@ -29,7 +30,7 @@ class LineByLine:
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        self._throttle = Throttle(clock)
+        self._throttle = Throttle(telemetry.error, clock)
         self._left_out = 0
 
     def of(self, block: Block, documents: Documents) -> tuple[Records, Serialised | None]:
@@ -46,26 +47,27 @@ class LineByLine:
             records = parse(block, documents.shapes)
             return records, serialise(documents.with_templates(records), documents.take_facts())
         except Exception as error:  # noqa: BLE001 - a bug in one line must not affect the others
+            first, last = block.offsets[0], block.offsets[-1]
             try:
                 records, serialised, plain = _one_by_one(block, documents)
             except Exception as worse:
                 self._left_out += 1
                 if self._left_out > MAX_LEFT_OUT:
                     raise
-                log.error(
-                    "%s: a bug (%s) keeps the lines from byte %d to %d from being shipped; they are read again at "
-                    "the next start, keep the file until then; other lines go on",
-                    block.origin.path, bug(worse), block.offsets[0], block.offsets[-1],
-                )  # fmt: skip
+                self._throttle.say(
+                    f"left out {block.origin.path}",
+                    f"{block.origin.path}: a bug ({bug(worse)}) keeps the lines from byte {first} to {last} from "
+                    "being shipped; they are read again at the next start, keep the file until then; other lines go "
+                    "on",
+                )
                 return Records(
                     block, end=block.offsets[-1], rest=len(block.lines), parser_state=block.parser_state
                 ), None
-            if self._throttle.allows("one by one"):
-                log.error(
-                    "%s: a bug (%s) in reading the lines from byte %d to %d: they are read one by one, %d of them "
-                    "shipped as plain messages with the tag parse_failure",
-                    block.origin.path, bug(error), block.offsets[0], block.offsets[-1], plain,
-                )  # fmt: skip
+            self._throttle.say(
+                "one by one",
+                f"{block.origin.path}: a bug ({bug(error)}) in reading the lines from byte {first} to {last}: they "
+                f"are read one by one, {plain} of them shipped as plain messages with the tag parse_failure",
+            )
             return records, serialised
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from elastic_transport import ApiError
 from elasticsearch import Elasticsearch
 
+from shipper.deliver.batch import Pair
 from shipper.deliver.dead_letters import Letter
 from shipper.deliver.dedupe import Dedupe
 from shipper.deliver.older_requests import waiting_message
 from shipper.elastic.bulk_request import refusal_of, send
 from shipper.elastic.client import is_genuine
 from shipper.elastic.outcomes import EXISTS, Outcome, Verdict, judge_request
+from shipper.elastic.packed import Packed
 
 # Seconds after which waiting documents are reported.
 SAY_AFTER = 2.0
@@ -42,7 +44,8 @@ def send_letters(
         ApiError, TransportError: the request as a whole failed.
     """
     items = [letter.item() for letter in letters]
-    absent, undecided = [], [(item, b"") for item in items]
+    absent: list[bytes] = []
+    undecided: Sequence[Pair] = [(item, b"") for item in items]
     waited = 0.0
     while undecided:
         found = dedupe.look_up(undecided, dedupe.began)
@@ -62,7 +65,7 @@ def _send_apart(client: Elasticsearch, items: list[bytes]) -> list[Verdict]:
     if not items:
         return []
     try:
-        return send(client, items)
+        return send(client, Packed(items))
     except ApiError as error:
         status = error.meta.status
         if judge_request(status, genuine=is_genuine(error)) is not Outcome.DEAD:

@@ -56,7 +56,7 @@ class Retries:
 
     def restart(self) -> None:
         """The cluster or its settings are new: try again at once, and log the next failure."""
-        self._throttle.reset()
+        self._throttle.forget()
         self._nudge.set()
 
     def pause(self, attempt: int, *, answered: bool) -> None:
@@ -93,11 +93,11 @@ class Retries:
         if failure.reason:
             self.reason = failure.reason
             action = ACTIONS.get(failure.outcome, "trying again")
-            self.warn(failure.kind, f"{failure.reason}; {action}, nothing is lost")
-            self._reported = True
+            if self.warn(failure.kind, f"{failure.reason}; {action}, nothing is lost"):
+                self._reported = True
 
     def recovered(self) -> None:
-        """This thread's attempt succeeded; logged when no thread fails any more."""
+        """This thread's attempt succeeded; logged when no thread fails any more, if the failure was."""
         with self._lock:
             self._failing.discard(threading.get_ident())
             all_well = self._reported and not self._failing
@@ -105,7 +105,6 @@ class Retries:
         if all_well:
             log.info("the cluster takes documents again")
 
-    def warn(self, kind: str, message: str, write: Callable[..., None] = log.warning) -> None:
-        """Log a message, once a minute for each kind; numbers in it may differ."""
-        if times := self._throttle.allows(kind):
-            write("%s%s", message, f" ({times} times since this was logged last)" if times > 1 else "")
+    def warn(self, kind: str, message: str, write: Callable[[str], None] | None = None) -> bool:
+        """Log a message, once a minute for each kind; numbers in it may differ.  Gives whether it was logged."""
+        return self._throttle.say(kind, message, write=write)

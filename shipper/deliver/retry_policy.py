@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from shipper.deliver.dedupe import Pair
+from shipper.deliver.batch import Pair
 from shipper.deliver.work import Part
 from shipper.elastic.outcomes import CREATED, Failure, Outcome, Verdict, may_have_indexed, retry_cause
 
@@ -30,7 +30,7 @@ class Decision:
         causes: how many documents were sent and are sent again, by cause.
     """
 
-    acknowledged: list[Pair] = field(default_factory=list)
+    acknowledged: Sequence[Pair] = ()
     duplicate: list[Pair] = field(default_factory=list)
     dead: list[tuple[bytes, bytes, Verdict]] = field(default_factory=list)
     resend: list[Part] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Decision:
     causes: Mapping[str, int] = field(default_factory=dict)
 
 
-def after_answer(pairs: list[Pair], verdicts: list[Verdict], now: float) -> Decision:
+def after_answer(pairs: Sequence[Pair], verdicts: list[Verdict], now: float) -> Decision:
     """Elasticsearch gave a verdict on each document.
 
     Args:
@@ -48,14 +48,15 @@ def after_answer(pairs: list[Pair], verdicts: list[Verdict], now: float) -> Deci
     """
     if verdicts[0] is CREATED and verdicts.count(CREATED) == len(verdicts):
         return Decision(acknowledged=pairs)
-    decision = Decision()
+    acknowledged: list[Pair] = []
+    decision = Decision(acknowledged)
     resend: list[Pair] = []
     causes: Counter[str] = Counter()
     since = None
     for pair, verdict in zip(pairs, verdicts, strict=True):
         outcome = verdict.outcome
         if outcome is Outcome.ACKNOWLEDGED:
-            decision.acknowledged.append(pair)
+            acknowledged.append(pair)
         elif outcome is Outcome.DUPLICATE:
             decision.duplicate.append(pair)
         elif outcome is Outcome.DEAD:

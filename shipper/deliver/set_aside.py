@@ -12,9 +12,10 @@ from typing import Any
 
 import orjson
 
+from shipper import telemetry
 from shipper.deliver.batch import Batch
 from shipper.document.ids import generation_text
-from shipper.telemetry import bug, log
+from shipper.telemetry import Throttle, bug, log
 
 MAX_BATCHES = 1000
 """Batches that a run may set aside; at this number the sidecar exits, since only a restart can help."""
@@ -27,6 +28,7 @@ class SetAside:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._throttle = Throttle(telemetry.error)
         self._batches = 0
         self._in_a_row = 0
 
@@ -50,13 +52,11 @@ class SetAside:
             self._batches += 1
             self._in_a_row += 1
             batches, in_a_row = self._batches, self._in_a_row
-        log.error(
-            "a bug (%s) keeps %d documents from being delivered: %s; they are set aside and sent at the next start, "
-            "keep these files until then; other batches go on (%d set aside so far)",
-            bug(error),
-            len(batch.items),
-            "; ".join(_named(batch)),
-            batches,
+        self._throttle.say(
+            "set aside",
+            f"a bug ({bug(error)}) keeps {len(batch.items)} documents from being delivered: "
+            f"{'; '.join(_named(batch))}; they are set aside and sent at the next start, keep these files until "
+            f"then; other batches go on ({batches} set aside so far)",
         )
         if batches == MAX_BATCHES:
             log.error(

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from shipper.deliver.batch import Batch
-from shipper.deliver.dedupe import Pair
+from shipper.deliver.batch import Batch, Pair, Whole
 
 
 class Part(NamedTuple):
     """Documents that go out together; if ``since`` is set, a request that began before then may carry them, too."""
 
-    pairs: list[Pair]
+    pairs: Sequence[Pair]
     since: float | None = None
 
 
@@ -47,9 +47,11 @@ def parts_of(batch: Batch, began: float, now: float) -> list[Part]:
     Returns:
         The parts; the last one is sent first.
     """
-    pairs = list(zip(batch.items, batch.raws, strict=True))
     if not (batch.maybe_sent or batch.reread):
-        return [Part(pairs)] if pairs else []
+        return [Part(Whole(batch))] if batch.items else []
+    if len(batch.items) == sum(last - first for first, last in batch.maybe_sent):
+        return [Part(Whole(batch), began)]
+    pairs = list(Whole(batch))
     reread = [pair for first, last in batch.reread for pair in pairs[first:last]]
     maybe_sent = [pair for first, last in batch.maybe_sent for pair in pairs[first:last]]
     edges = [0, *(edge for span in sorted([*batch.maybe_sent, *batch.reread]) for edge in span), len(pairs)]

@@ -23,9 +23,13 @@ from shipper.elastic.products import OLDEST
 
 # Seconds that two clocks may differ.
 MAX_SKEW = 5.0
-# Per cent of a node's disk; Elasticsearch's own default watermarks.
-DISK_HIGH, DISK_FLOOD = 90, 95
-BLOCKS = ("read_only_allow_delete", "read_only", "write")
+# Elasticsearch's own defaults, where the cluster does not tell its watermarks.
+WATERMARKS = {"high": "90%", "flood_stage": "95%"}
+_MAKE_ROOM = "make room on the nodes' disks"
+_CONSEQUENCES = {"high": "moves shards away from it", "flood_stage": "makes indices read-only"}
+BLOCKS = ("read_only_allow_delete", "read_only", "write", "read")
+
+_DISK = "cluster.routing.allocation.disk."
 
 # Elasticsearch resolves date math before it finds that there is no such index or that the key may not search it, and
 # its refusal names the result: the one way to see its clock that needs no privilege.  It sends no header Date.
@@ -143,23 +147,32 @@ def check_capacity(client: Elasticsearch, host: str) -> Iterator[Finding]:
             "them",
         )
         return
-    wanted = ["*.cluster.max_shards_per_node", "*.cluster.blocks"]
-    settings = ask(client, "GET", "/_cluster/settings", {"include_defaults": "true", "filter_path": ",".join(wanted)})
-    disks = ask(client, "GET", "/_cat/allocation", {"format": "json", "h": "node,disk.percent"})
+    wanted = ["*.cluster.max_shards_per_node", "*.cluster.blocks", f"*.{_DISK.rstrip('.')}"]
+    answer = ask(client, "GET", "/_cluster/settings", {"include_defaults": "true", "filter_path": ",".join(wanted)})
+    settings = flat_settings(answer.content)
+    columns = {"format": "json", "h": "node,disk.avail,disk.total", "bytes": "b"}
+    disks = ask(client, "GET", "/_cat/allocation", columns)
     yield from health_findings(host, health.content)
-    yield from shard_findings(host, health.content, setting(settings.content, "max_shards_per_node"))
-    yield from cluster_block_findings(host, setting(settings.content, "blocks"))
-    yield from disk_findings(host, disks.body if disks.status == 200 else None)
+    yield from shard_findings(host, health.content, settings.get("cluster.max_shards_per_node"))
+    yield from cluster_block_findings(host, settings)
+    marks = {key.removeprefix(_DISK): value for key, value in settings.items()}
+    yield from disk_findings(host, disks.body if disks.status == 200 else None, marks)
 
 
-def setting(body: Mapping[str, Any], name: str) -> Any:
-    """A setting under ``cluster``: transient before persistent before default; nested or dotted."""
-    for level in ("transient", "persistent", "defaults"):
-        part = body.get(level)
-        inner = part.get("cluster") if isinstance(part, dict) else None
-        if isinstance(inner, dict) and name in inner:
-            return inner[name]
-    return None
+def flat_settings(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a cluster by their full names: transient ones count before persistent ones before defaults."""
+    found: dict[str, Any] = {}
+    for level in ("defaults", "persistent", "transient"):
+        found |= _flat(body.get(level))
+    return found
+
+
+def _flat(settings: Any, above: str = "") -> dict[str, Any]:
+    """Settings by full names, whether they are nested or dotted."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items() if isinstance(settings, dict) else ():
+        found |= _flat(value, f"{above}{name}.") if isinstance(value, dict) else {f"{above}{name}": value}
+    return found
 
 
 def health_findings(host: str, health: Mapping[str, Any]) -> Iterator[Finding]:
@@ -196,42 +209,75 @@ def shard_findings(host: str, health: Mapping[str, Any], limit: Any) -> Iterator
         yield ok("shards", host, f"shards: {shards} of {most}")
 
 
-def cluster_block_findings(host: str, blocks: Any) -> Iterator[Finding]:
+def cluster_block_findings(host: str, settings: Mapping[str, Any]) -> Iterator[Finding]:
     """A cluster that takes no writes at all."""
-    set_ones = [name for name, value in blocks.items() if str(value) == "true"] if isinstance(blocks, dict) else []
+    set_ones = [key for key, value in settings.items() if key.startswith("cluster.blocks.") and str(value) == "true"]
     if set_ones:
         yield error(
             "cluster-read-only",
             host,
-            f"{host} takes no writes: cluster.blocks.{set_ones[0]} is set",
-            f"remove it when its cause is gone: PUT /_cluster/settings with cluster.blocks.{set_ones[0]}: null, and "
-            "with nothing else",
+            f"{host} takes no writes: {set_ones[0]} is set",
+            f"remove it when its cause is gone: PUT /_cluster/settings with {set_ones[0]}: null, and with nothing "
+            "else",
         )
 
 
-def disk_findings(host: str, rows: Any) -> Iterator[Finding]:
-    """Nodes whose disks are over the default watermarks."""
-    used = {
-        str(row.get("node")): int(row["disk.percent"])
+def disk_findings(host: str, rows: Any, settings: Mapping[str, Any]) -> Iterator[Finding]:
+    """Nodes whose disks are over the cluster's watermarks.
+
+    Args:
+        host: the cluster.
+        rows: of ``_cat/allocation``, in bytes.
+        settings: under ``cluster.routing.allocation.disk.``.
+    """
+    disks = {
+        str(row.get("node")): (int(row["disk.avail"]), int(row["disk.total"]))
         for row in (rows if isinstance(rows, list) else ())
-        if isinstance(row, dict) and str(row.get("disk.percent")).isdecimal()
+        if isinstance(row, dict) and all(str(row.get(key)).isdecimal() for key in ("disk.avail", "disk.total"))
     }
-    full = {node: percent for node, percent in used.items() if percent >= DISK_HIGH}
-    if full:
-        flooded = max(full.values()) >= DISK_FLOOD
-        yield warning(
-            "cluster-disk",
-            host,
-            f"disks of nodes are nearly full: {', '.join(f'{node} {percent} %' for node, percent in full.items())}; "
-            + (
-                f"from {DISK_FLOOD} % on Elasticsearch makes indices read-only by default"
-                if flooded
-                else f"over {DISK_HIGH} % Elasticsearch moves shards away by default"
-            ),
-            "delete old data, shorten the retention, or add disk or nodes",
-        )
-    elif used:
-        yield ok("disks", host, f"disks: the fullest node has used {max(used.values())} %")
+    disks = {node: (free, size) for node, (free, size) in disks.items() if size}
+    if not disks:
+        return
+    used = {node: round(100 * (1 - free / size)) for node, (free, size) in disks.items()}
+    watched = str(settings.get("threshold_enabled", "true")) == "true"
+    for mark in ("flood_stage", "high") if watched else ():
+        full = [node for node, (free, size) in disks.items() if free < least_free(settings, mark, size)]
+        if full:
+            yield warning(
+                "cluster-disk",
+                host,
+                f"disks of nodes are nearly full: {', '.join(f'{node} {used[node]} %' for node in full)}; over the "
+                f"watermark `{mark}` Elasticsearch {_CONSEQUENCES[mark]}",
+                "delete old data, shorten the retention, or add disk or nodes",
+            )
+            return
+    yield ok("disks", host, f"disks: the fullest node has used {max(used.values())} %")
+
+
+_UNITS = {"b": 0, "kb": 1, "mb": 2, "gb": 3, "tb": 4, "pb": 5}
+
+
+def least_free(settings: Mapping[str, Any], mark: str, size: int) -> float:
+    """The bytes that a disk has to have free under a watermark.
+
+    Args:
+        settings: as of ``disk_findings``.
+        mark: the watermark.
+        size: of the disk, bytes.
+    """
+    value = str(settings.get(f"watermark.{mark}") or WATERMARKS[mark])
+    if (plain := _bytes(value)) is not None:
+        return plain
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(%?)", value) or re.fullmatch(r"(\d+)(%)", WATERMARKS[mark])
+    part = 0.0 if found is None else float(found[1]) / (100 if found[2] else 1)
+    room = _bytes(str(settings.get(f"watermark.{mark}.max_headroom")))
+    free = (1 - part) * size
+    return free if room is None else min(free, room)
+
+
+def _bytes(value: str) -> int | None:
+    found = re.fullmatch(r"(\d{1,15})\s*([kmgtp]?b)", value.lower())
+    return int(found[1]) * 1024 ** _UNITS[found[2]] if found else None
 
 
 def check_blocks(client: Elasticsearch, namespace: str) -> Iterator[Finding]:
@@ -239,17 +285,28 @@ def check_blocks(client: Elasticsearch, namespace: str) -> Iterator[Finding]:
     unseen = []
     for name in [*streams_of(namespace), run_index(namespace)]:
         answer = ask(client, "GET", f"/{name}/_settings/index.blocks*", {"flat_settings": "true"})
-        if answer.status == 403:
+        if "cluster_block_exception" in str(answer.body):
+            yield _metadata_block(name)
+        elif answer.status == 403:
             unseen.append(name)
         yield from block_findings(name, answer.content)
     if unseen:
+        more = f" and {len(unseen) - 1} more are" if len(unseen) > 1 else " is"
         yield note(
             "blocks-unseen",
             ", ".join(unseen),
-            f"can't see whether {unseen[0]}{f' and {len(unseen) - 1} more' if len(unseen) > 1 else ''} are "
-            f"read-only: "
-            "grant `view_index_metadata` on them to see it",
+            f"can't see whether {unseen[0]}{more} read-only: grant `view_index_metadata` on them to see it",
         )
+
+
+def _metadata_block(name: str) -> Finding:
+    return warning(
+        "index-read-only",
+        name,
+        f"settings and mappings of {name} can't be read or changed: index.blocks.metadata is set; `setup --apply` "
+        "and look-ups fail",
+        f"find out who set it, then PUT /{name}/_settings with index.blocks.metadata: null",
+    )
 
 
 def block_findings(name: str, indices: Mapping[str, Any]) -> Iterator[Finding]:
@@ -258,12 +315,23 @@ def block_findings(name: str, indices: Mapping[str, Any]) -> Iterator[Finding]:
         settings = indices[index].get("settings") if isinstance(indices[index], dict) else None
         for block in BLOCKS:
             key = f"index.blocks.{block}"
-            if isinstance(settings, dict) and str(settings.get(key)) == "true":
-                cause = " (Elasticsearch sets it when a disk is over the flood stage)" if "delete" in block else ""
-                yield error(
+            if not (isinstance(settings, dict) and str(settings.get(key)) == "true"):
+                continue
+            remove = f"then PUT /{index}/_settings with {key}: null"
+            if block == "read":
+                yield warning(
                     "index-read-only",
                     name,
-                    f"{index}, to which {name} is written, takes no documents: {key} is set{cause}; they wait",
-                    f"make room on the nodes' disks, then PUT /{index}/_settings with {key}: null",
+                    f"{index}, to which {name} is written, can't be searched: {key} is set; views and look-ups fail",
+                    f"find out who set it, {remove}",
                 )
                 return
+            by_disk = block == "read_only_allow_delete"
+            cause = " (Elasticsearch sets it when a disk is over the flood stage)" if by_disk else ""
+            yield error(
+                "index-read-only",
+                name,
+                f"{index}, to which {name} is written, takes no documents: {key} is set{cause}; they wait",
+                f"{_MAKE_ROOM if by_disk else 'find out who set it'}, {remove}",
+            )
+            return

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from shipper.config import Config
+from shipper.config import OUR_SECTIONS, Config, ConfigError
+from shipper.config_file import read
 from shipper.doctor.finding import CONFIGURATION, Finding, note, ok, warning
 
 
@@ -15,8 +18,32 @@ def check_configuration(config: Config) -> Iterator[Finding]:
     """The file, who may read it, and who runs this command."""
     path = str(config.path)
     yield ok(CONFIGURATION, path, f"configuration: {path}: valid")
+    with suppress(ConfigError):  # it was just read
+        yield from misspelt_sections(path, frozenset(map(str, read(config.path))))
     yield from readable_secrets(path, _mode(config.path), holds=_holds_credential(config))
     yield from running_as(os.geteuid(), path)
+
+
+def misspelt_sections(path: str, sections: Collection[str]) -> Iterator[Finding]:
+    """Sections whose names are nearly those of sections that are read, and missing.
+
+    Args:
+        path: of the file.
+        sections: that are in it.
+    """
+    known = {*OUR_SECTIONS, "logging", "paths"}
+    missing = [one for one in (*OUR_SECTIONS, "logging") if one not in sections]
+    if "paths" in sections and "logging" in missing:
+        missing.remove("logging")
+    for name in sorted(set(sections) - known):
+        for close in difflib.get_close_matches(name.lower(), missing, n=1, cutoff=0.7):
+            yield warning(
+                "section-misspelt",
+                path,
+                f"{path} has a section {name} and none with the name {close}: it is taken for one of the "
+                "application, and the defaults count",
+                f"call it {close}, if it is meant for neuroflow-ship",
+            )
 
 
 def readable_secrets(path: str, mode: int | None, *, holds: bool) -> Iterator[Finding]:

@@ -27,6 +27,7 @@ class Denied:
         owner: name of its owner.
         group: name of its group.
         user: who asks.
+        has: what the user may do already, by the file's mode: an entry of an ACL for the user takes its place.
     """
 
     path: str
@@ -36,6 +37,7 @@ class Denied:
     owner: str
     group: str
     user: str
+    has: str = ""
 
 
 def sentence(denied: Denied) -> str:
@@ -52,7 +54,8 @@ def remedy(denied: Denied) -> str:
     """The commands that give the permission, the one that changes least first."""
     path = shlex.quote(denied.path)
     bits = {"r": 4, "x": 1, "rx": 5}[denied.need]
-    acl = f"`setfacl -m u:{denied.user}:{denied.need} {path}`"
+    entry = "".join(one for one in "rwx" if one in denied.need + denied.has)
+    acl = f"`setfacl -m u:{denied.user}:{entry} {path}`"
     if denied.need != "x" and denied.directory:
         acl = f"`setfacl -R -m u:{denied.user}:rX -m d:u:{denied.user}:rX {path}`, which holds for new files as well"
     if denied.mode >> 3 & bits == bits and denied.group not in POWERFUL:
@@ -89,7 +92,8 @@ def _denied(path: str, need: str, user: str) -> Denied | None:
         owner = pwd.getpwuid(found.st_uid).pw_name
     with suppress(KeyError):
         group = grp.getgrgid(found.st_gid).gr_name
-    return Denied(path, need, stat.S_ISDIR(found.st_mode), found.st_mode & 0o7777, owner, group, user)
+    has = "".join(one for one, bit in (("r", os.R_OK), ("w", os.W_OK), ("x", os.X_OK)) if os.access(path, bit))
+    return Denied(path, need, stat.S_ISDIR(found.st_mode), found.st_mode & 0o7777, owner, group, user, has)
 
 
 def user_name(uid: int) -> str:

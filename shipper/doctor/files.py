@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from shipper.doctor.denied import Denied, first_denied, remedy, sentence
@@ -27,6 +29,9 @@ ADVICE = {
 }
 # Names that are shown of a directory in which nothing matches.
 MAX_NAMES = 5
+# Of what is in a log directory, names like these may be logs that no input reads; so many levels and entries at most.
+_LOG_NAME = re.compile(r"[^.].*\.(log|jsonl|ndjson|out|err)\b", re.IGNORECASE)
+MAX_DEPTH, MAX_ENTRIES = 3, 20_000
 
 
 def file_findings(
@@ -110,7 +115,12 @@ def directory_findings(log_dir: Path, user: str) -> Iterator[Finding]:
 
 
 def match_findings(
-    log_dir: str, names: Sequence[str] | None, sources: Sequence[Source], found: int, unread: int
+    log_dir: str,
+    names: Sequence[str] | None,
+    sources: Sequence[Source],
+    found: int,
+    unread: int,
+    near: str | None = None,
 ) -> Iterator[Finding]:
     """A log directory in which no name matches.
 
@@ -120,8 +130,17 @@ def match_findings(
         sources: the inputs.
         found: the number of files that match.
         unread: the number of those that are not read.
+        near: a directory above or below it that holds such names.
     """
     if found or unread or names is None:
+        return
+    if near is not None:
+        yield warning(
+            "nothing-matches",
+            log_dir,
+            f"no file in {log_dir} has the name of a log that is read; {near} holds such files",
+            f"set logging.log_dir: {near}",
+        )
         return
     if not names:
         yield warning(
@@ -132,19 +151,80 @@ def match_findings(
         )
         return
     wanted = [os.path.basename(source.pattern) for source in sources]  # noqa: PTH119 - a pattern
-    near = [
+    alike = [
         f"{name} (like {close[0]})"
         for name in sorted(names)
         if (close := difflib.get_close_matches(name, wanted, n=1, cutoff=0.6))
     ]
-    shown_names = ", ".join(shown(name) for name in (near or sorted(names))[:MAX_NAMES])
+    shown_names = ", ".join(shown(name) for name in (alike or sorted(names))[:MAX_NAMES])
     yield warning(
         "nothing-matches",
         log_dir,
         f"no file in {log_dir} has the name of a log that is read; there {'is' if len(names) == 1 else 'are'} "
-        f"{shown_names}{' and more' if len(near or names) > MAX_NAMES else ''}",
+        f"{shown_names}{' and more' if len(alike or names) > MAX_NAMES else ''}",
         "name the files under shipper.inputs, or correct logging.log_dir; docs/formats-and-fields.md lists the names "
         "that are read",
+    )
+
+
+def near_directory(log_dir: Path, sources: Iterable[Source]) -> str | None:
+    """The directory above, or one right below, that holds files with the names of logs that are read."""
+    wanted = {name for source in sources if "*" not in (name := os.path.basename(source.pattern))}  # noqa: PTH119
+    below = sorted(log_dir / name for name in (names_in(log_dir) or ())[:MAX_ENTRIES])
+    for place in (log_dir.parent, *below):
+        if wanted.intersection(names_in(place) or ()):
+            return str(place)
+    return None
+
+
+def strangers(log_dir: Path, known: Container[str], exclude: Iterable[str]) -> Iterator[str]:
+    """Files below the log directory whose names are those of logs, and that no input reads, relative to it.
+
+    Args:
+        log_dir: its path.
+        known: paths that are read, or not read for a reason that is told.
+        exclude: the key ``shipper.exclude``.
+    """
+    patterns = tuple(exclude)
+    todo, seen = [(str(log_dir), 1)], 0
+    while todo and seen < MAX_ENTRIES:
+        directory, depth = todo.pop()
+        try:
+            with os.scandir(directory) as listing:
+                entries = sorted(listing, key=lambda one: one.name)
+        except OSError:
+            continue  # another finding tells
+        seen += len(entries)
+        for entry in entries:
+            excluded = any(fnmatchcase(text, one) for one in patterns for text in (entry.path, entry.name))
+            if excluded or entry.path in known:
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                todo += [(entry.path, depth + 1)] if depth < MAX_DEPTH else []
+            elif _LOG_NAME.match(entry.name) and _holds_something(entry):
+                yield entry.path[len(str(log_dir)) + 1 :]
+
+
+def _holds_something(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_size > 0
+    except OSError:
+        return False
+
+
+def stranger_findings(log_dir: str, names: Iterable[str]) -> Iterator[Finding]:
+    """Files that may be logs and that no input reads, all in one finding, since there may be many."""
+    each = sorted(names)
+    if not each:
+        return
+    more = f" and {len(each) - MAX_NAMES} more" if len(each) > MAX_NAMES else ""
+    yield note(
+        "not-read",
+        log_dir,
+        f"not read: no input has {'this name' if len(each) == 1 else 'these names'} in {log_dir}: "
+        f"{', '.join(map(shown, each[:MAX_NAMES]))}{more}",
+        "name what is a log under shipper.inputs, and the rest under shipper.exclude; docs/formats-and-fields.md "
+        "lists the names that are read",
     )
 
 

@@ -6,14 +6,17 @@ import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from elastic_transport import ApiError, ConnectionTimeout, TlsError
 from elastic_transport import ConnectionError as TransportConnectionError
 
+from shipper.addresses import address_of
 from shipper.config import ConfigError
 from shipper.config import Elasticsearch as Settings
-from shipper.doctor.finding import CONFIGURATION, Finding, Severity, ok
+from shipper.doctor.finding import CONFIGURATION, Finding, Severity, ok, warning
 from shipper.elastic.client import connect, explain, is_genuine, where
+from shipper.elastic.products import OtherProductError
 
 HEALTH = "/_cluster/health"
 # The most addresses that are asked at once.
@@ -25,9 +28,9 @@ _DO = {
     "timeout": "see whether a firewall drops the packets, and how busy the cluster is; raise "
     "elasticsearch.request_timeout for slow networks",
     "unreachable": "start Elasticsearch, or correct elasticsearch.hosts",
-    "credentials": "write a valid key into elasticsearch.api_key, and send SIGHUP to the sidecar; nothing is lost "
-    "meanwhile",
+    "credentials": "",  # see _credentials
     "not-elasticsearch": "write Elasticsearch's own address into elasticsearch.hosts, or correct the proxy",
+    "version-too-old": "update the cluster, or name another one in elasticsearch.hosts",
     "cluster-unavailable": "look at the cluster's log; the sidecar retries until it answers",
 }
 
@@ -72,12 +75,29 @@ def host_findings(reached: Iterable[Reached], *, no_key: bool) -> Iterator[Findi
             yield ok("cluster", one.host, f"cluster: {one.host}: {one.sentence}")
             continue
         do = _DO[one.problem]
-        if one.problem == "credentials" and no_key:
+        if one.problem == "credentials" and not no_key:
+            do = _credentials(one.settings)
+        elif one.problem in {"unreachable", "tls"} and ": the proxy " in one.sentence:
+            do = "correct elasticsearch.proxy, or what the sentence names; the sidecar retries until it gets through"
+        elif one.problem == "credentials":
             do = (
                 "no credentials are configured: set elasticsearch.api_key; if it names an environment variable, see "
                 "whether the variable is set and not empty where the sidecar and this command run"
             )
         yield Finding(one.problem, severity, one.host, one.sentence, do)
+
+
+def _credentials(settings: Settings) -> str:
+    """What to do about a key or a password that is refused."""
+    then = "and send SIGHUP to the sidecar; nothing is lost meanwhile"
+    if not settings.api_key:
+        return f"write the right user and password into elasticsearch.username and elasticsearch.password, {then}"
+    if ":" in settings.api_key:
+        return f"elasticsearch.api_key is the field `encoded` of a new key, the base64 of id:key: write that, {then}"
+    return (
+        "the key is wrong, has expired, or was invalidated: create a new one (docs/permissions.md), write it into "
+        f"elasticsearch.api_key, {then}"
+    )
 
 
 def problem_of(error: Exception, sentence: str) -> str | None:
@@ -89,6 +109,8 @@ def problem_of(error: Exception, sentence: str) -> str | None:
     """
     if isinstance(error, TlsError) or ": TLS failed: " in sentence:
         return "tls"
+    if isinstance(error, OtherProductError):
+        return "version-too-old" if error.too_old else "not-elasticsearch"
     if isinstance(error, ConnectionTimeout):
         return "timeout"
     if isinstance(error, TransportConnectionError):
@@ -135,6 +157,36 @@ def _reach(settings: Settings) -> Reached:
         return Reached(host, None, "it answers, but without its health", settings)
     nodes = body.get("number_of_nodes")
     return Reached(host, None, f"{body['status']}, {nodes} node{'' if nodes == 1 else 's'}", settings)
+
+
+def protection_findings(settings: Settings) -> Iterator[Finding]:
+    """What others on the way to the cluster can read or pretend to be."""
+    place = where(settings)
+    addresses = [] if settings.cloud_id else [address_of(host, host) for host in settings.hosts]
+    secure = settings.cloud_id is not None or any(one.scheme == "https" for one in addresses)
+    if secure and not settings.verify_certs and not settings.ca_fingerprint:
+        yield warning(
+            "unprotected",
+            place,
+            "elasticsearch.verify_certs is false: whoever stands between this machine and the cluster can pretend to "
+            "be it, and gets the key and the logs",
+            "set elasticsearch.ca_certs or ca_fingerprint, and leave verify_certs out",
+        )
+    plain = [one.host for one in addresses if one.scheme == "http" and not _is_loopback(one.host)]
+    if plain and has_key(settings):
+        yield warning(
+            "unprotected",
+            place,
+            f"the key and the logs go to {', '.join(plain)} without TLS: whoever is in between can read them",
+            "switch TLS on in the cluster, and write https:// into elasticsearch.hosts",
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def has_key(settings: Settings) -> bool:

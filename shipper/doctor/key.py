@@ -13,17 +13,21 @@ from shipper.doctor.finding import Finding, error, note, ok, warning
 from shipper.elastic.names import run_index, streams_of
 from shipper.elastic.privileges import Lack, lacks
 
-EXCESS_CLUSTER = ("all", "manage", "manage_security")
+EXCESS_CLUSTER = ("all", "manage", "manage_security", "manage_api_key")
 """Cluster privileges that the sidecar does not need."""
 EXCESS_EVERYWHERE = ("all", "read", "write", "delete", "manage")
-"""Privileges that nobody here needs on all indices."""
+"""Privileges that nobody here needs on all indices, or on all logs."""
 EXCESS_STREAMS = ("all", "delete", "delete_index", "index", "manage")
 """Privileges on the log streams that the sidecar does not need: with them log lines can be removed or changed."""
+EXCESS_RUNS = ("all", "delete", "delete_index", "manage")
+"""Privileges on the run documents that the sidecar does not need."""
 _ROLE = (
     "make a key with the role neuroflow-ship-lookup (docs/permissions.md); who reads this machine's configuration "
     "can "
     "use the key"
 )
+# Patterns that reach beyond our indices, in words.
+_BEYOND = {"*": "all indices", "logs-*": "logs-* (logs of others)"}
 # Other work than the sidecar's own: a key of the sidecar lacks it on purpose.
 _SIDECAR = ("look up documents", "keep run documents")
 
@@ -68,36 +72,51 @@ def privileges_of(client: Elasticsearch, namespace: str) -> Privileges:
         body={
             "cluster": list(EXCESS_CLUSTER),
             "index": [
-                {"names": ["*"], "privileges": list(EXCESS_EVERYWHERE)},
+                {"names": list(_BEYOND), "privileges": list(EXCESS_EVERYWHERE)},
                 {"names": [stream], "privileges": list(EXCESS_STREAMS)},
-                {"names": [runs], "privileges": ["all"]},
+                {"names": [runs], "privileges": list(EXCESS_RUNS)},
             ],
         },
     )
-    excess, severe = excess_of(answer.content, stream)
+    excess, severe = excess_of(answer.content, stream, runs)
     return Privileges(found, excess, severe)
 
 
-def excess_of(answer: Mapping[str, Any], stream: str) -> tuple[tuple[str, ...], bool]:
-    """What a key may and should not, and whether that reaches beyond our streams."""
+def excess_of(answer: Mapping[str, Any], stream: str, runs: str) -> tuple[tuple[str, ...], bool]:
+    """What a key may and should not, and whether that reaches beyond our indices.
+
+    Args:
+        answer: of ``_has_privileges``.
+        stream: the data stream that was asked about.
+        runs: the index of run documents.
+    """
 
     def granted(kind: str, name: str | None, wanted: Iterable[str]) -> list[str]:
         found = answer.get(kind)
         if name is not None:
             found = found.get(name) if isinstance(found, Mapping) else None
-        return [one for one in wanted if isinstance(found, Mapping) and found.get(one) is True]
-
-    def first(names: list[str]) -> list[str]:
+        names = [one for one in wanted if isinstance(found, Mapping) and found.get(one) is True]
         return ["all"] if "all" in names else names
 
-    beyond = [f"`{one}` (cluster)" for one in first(granted("cluster", None, EXCESS_CLUSTER))]
-    beyond += [f"`{one}` on all indices" for one in first(granted("index", "*", EXCESS_EVERYWHERE))]
-    ours = [f"`{one}` on logs-neuroflow.*-*" for one in first(granted("index", stream, EXCESS_STREAMS))]
-    return (*beyond, *(() if any("all indices" in one for one in beyond) else ours)), bool(beyond)
+    excess = [f"`{one}` (cluster)" for one in granted("cluster", None, EXCESS_CLUSTER)]
+    severe = bool(excess)
+    # The widest pattern tells; what is narrower follows from it.
+    for pattern, words in _BEYOND.items():
+        if wide := granted("index", pattern, EXCESS_EVERYWHERE):
+            return (*excess, *(f"`{one}` on {words}" for one in wide)), True
+    excess += [f"`{one}` on logs-neuroflow.*-*" for one in granted("index", stream, EXCESS_STREAMS)]
+    excess += [f"`{one}` on neuroflow-runs-*" for one in granted("index", runs, EXCESS_RUNS)]
+    return tuple(excess), severe
 
 
-def key_findings(found: Privileges, host: str) -> Iterator[Finding]:
-    """What each part of the work lacks, and what the key should not have."""
+def key_findings(found: Privileges, host: str, namespace: str) -> Iterator[Finding]:
+    """What each part of the work lacks, and what the key should not have.
+
+    Args:
+        found: what the key may do.
+        host: the cluster.
+        namespace: of the streams that it was asked for.
+    """
     if found.lacks is None:
         yield note(
             "privileges-unseen",
@@ -110,9 +129,11 @@ def key_findings(found: Privileges, host: str) -> Iterator[Finding]:
         if not lack.missing:
             yield ok("privileges", host, f"permissions: {work}: granted")
             continue
-        sentence = f"permissions: {work}: lacks {', '.join(lack.missing)}; {lack.need.without}"
+        without = "their documents are not shipped" if lack.need.vital and lack.partly else lack.need.without
+        sentence = f"permissions: {work}: lacks {', '.join(lack.missing)}; {without}"
         do = f"give the key the role {' or '.join(lack.need.roles)}, which `neuroflow-ship setup --roles` puts"
         if lack.need.vital:
+            do += f"; if it is a key for one namespace, see whether shipper.namespace ({namespace}) is that one"
             yield error("key-too-weak", host, sentence, do)
         elif work.startswith(_SIDECAR):
             yield warning("key-too-weak", host, sentence, do)

@@ -49,11 +49,19 @@ class Process:
 
 @dataclass(frozen=True)
 class Sidecar:
-    """A running sidecar and where it reads and writes."""
+    """A running sidecar and where it reads and writes.
+
+    Attributes:
+        number: of its process.
+        log_dir: its log directory.
+        state_dir: its state directory.
+        files: device and inode of the files that its configuration reads now.
+    """
 
     number: int
     log_dir: str
     state_dir: str
+    files: frozenset[tuple[int, int]] = frozenset()
 
 
 def sidecar_config(arguments: tuple[str, ...]) -> str | None:
@@ -93,13 +101,17 @@ def readers(
     found = list(processes)
     reads = {one.number: one.reads & files.keys() for one in found}
     for one in sidecars:
-        if one.state_dir != state_dir and (one.log_dir == log_dir or reads.get(one.number)):
+        shared = sorted(files[key] for key in reads.get(one.number, frozenset()) | (one.files & files.keys()))
+        if one.state_dir != state_dir and (one.log_dir == log_dir or shared):
+            what = one.log_dir
+            if one.log_dir != log_dir:
+                what = f"{shared[0]}{f' and {len(shared) - 1} more of these logs' if len(shared) > 1 else ''}"
             yield warning(
                 "two-sidecars",
                 log_dir,
-                f"the process {one.number} is another sidecar that reads {one.log_dir}, with the state directory "
+                f"the process {one.number} is another sidecar that reads {what}, with the state directory "
                 f"{one.state_dir}: each line is sent twice, and is there twice if the host names differ",
-                f"stop one of them (kill {one.number}), or give both the same configuration",
+                f"stop one of them (kill {one.number}), or let each read logs of its own",
             )
     for process in found:
         shared = [files[key] for key in reads[process.number]]
@@ -118,7 +130,7 @@ def check_processes(
     log_dir: str,
     state_dir: str,
     files: Mapping[tuple[int, int], str],
-    configured: Callable[[Process, str], tuple[str, str] | None],
+    configured: Callable[[Process, str], Sidecar | None],
 ) -> Iterator[Finding]:
     """Look at the processes of this machine.
 
@@ -126,7 +138,7 @@ def check_processes(
         log_dir: of this configuration.
         state_dir: of this configuration.
         files: of this configuration: device and inode → path.
-        configured: gives log and state directory of a process and the configuration that it names; None if unknown.
+        configured: gives the sidecar that a process with the configuration that it names is; None if unknown.
     """
     found = list(processes(exclude={os.getpid()}))
     sidecars, blind = [], []
@@ -134,11 +146,11 @@ def check_processes(
         config = sidecar_config(process.arguments)
         if config is None:
             continue
-        places = configured(process, config)
-        if places is None:
+        sidecar = configured(process, config)
+        if sidecar is None:
             blind.append(process.number)
         else:
-            sidecars.append(Sidecar(process.number, *map(os.path.realpath, places)))
+            sidecars.append(sidecar)
     yield from readers(
         sidecars, found, log_dir=os.path.realpath(log_dir), state_dir=os.path.realpath(state_dir), files=files
     )
@@ -146,7 +158,8 @@ def check_processes(
         yield note(
             "sidecar-unseen",
             log_dir,
-            f"can't see which logs the sidecars {', '.join(map(str, blind))} read: their configuration can't be read",
+            f"can't see which logs other sidecars read (process {', '.join(map(str, blind))}): their configuration "
+            "can't be read",
             "run this command as their user if they may read the same logs",
         )
 

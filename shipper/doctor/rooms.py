@@ -9,8 +9,9 @@ from pathlib import Path
 
 from shipper.doctor.finding import Finding, error, note, ok, warning
 
-# Bytes; with less the sidecar can't write its positions at all, or not for long.
-NONE_BYTES, LITTLE_BYTES = 64 * 1024, 100 * 2**20
+# Bytes; with less the sidecar can't write its positions at all (SQLite's database, journal and shared memory take
+# 200 KiB for some dozens of logs), or not for long.
+NONE_BYTES, LITTLE_BYTES = 512 * 1024, 100 * 2**20
 FEW_INODES = 100
 # Per cent of the log disk that is used.
 NEARLY_FULL = 95

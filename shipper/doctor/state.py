@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from shipper.doctor.denied import user_name
-from shipper.doctor.finding import Finding, error, note, ok, warning
+from shipper.doctor.finding import Finding, Severity, error, note, ok, warning
 from shipper.doctor.rooms import disk_under, state_disk
 from shipper.tail.state.holder import holder_of
 
@@ -26,6 +27,8 @@ class StateFacts:
         owner: name of its owner; None where that can't be seen.
         unreadable: files in it that this user may not read.
         holder: the process that holds its lock; None where nobody does, or nobody can be seen to.
+        file: what is there, or above it, and is no directory; None where nothing is.
+        root: this user is root.
     """
 
     directory: str
@@ -36,17 +39,30 @@ class StateFacts:
     owner: str | None = None
     unreadable: tuple[str, ...] = ()
     holder: int | None = None
+    file: str | None = None
+    root: bool = False
 
 
 def check_state(state_dir: Path) -> Iterator[Finding]:
     """The state directory and the disk under it."""
-    yield from state_findings(observe(state_dir))
-    yield from state_disk(str(state_dir), disk_under(state_dir))
+    disk = disk_under(state_dir)
+    found = state_findings(observe(state_dir))
+    # Nobody may write there, whoever owns it.
+    yield from (one for one in found if not (disk and disk.read_only and one.name == "state-not-writable"))
+    yield from state_disk(str(state_dir), disk)
 
 
 def state_findings(facts: StateFacts) -> Iterator[Finding]:
     """Whether this user may use it, and whether a sidecar runs."""
     place = facts.directory
+    if facts.file is not None:
+        yield error(
+            "state-not-writable",
+            place,
+            f"{place} can't be the state directory: {facts.file} is no directory; the sidecar would not start",
+            "correct shipper.state_dir, or move the file away",
+        )
+        return
     if not facts.there:
         if facts.creatable:
             yield note("state-new", place, f"{place} does not exist yet: the sidecar creates it when it starts")
@@ -55,7 +71,8 @@ def state_findings(facts: StateFacts) -> Iterator[Finding]:
                 "state-not-creatable",
                 place,
                 f"{place} does not exist, and this user ({facts.user}) may not create it",
-                f"create it for the sidecar's user: `install -d -m 700 -o {facts.user} {place}`",
+                f"create it for the sidecar's user: `install -d -m 700 -o {facts.user} {place}` (under systemd, "
+                "StateDirectory= of the unit creates /var/lib/neuroflow-ship)",
             )
         return
     if not facts.usable and facts.owner == facts.user:
@@ -75,10 +92,13 @@ def state_findings(facts: StateFacts) -> Iterator[Finding]:
             f"{facts.user}",
         )
     elif facts.owner not in {None, facts.user}:
-        yield note(
+        starts = facts.root or facts.owner == "root"
+        yield Finding(
             "state-owner",
+            Severity.NOTE if starts else Severity.WARNING,
             place,
-            f"{place} belongs to {facts.owner}, and this command runs as {facts.user}",
+            f"{place} belongs to {facts.owner}, and this command runs as {facts.user}"
+            f"{'' if starts else ': as this user the sidecar would not start'}",
             f"run this command as {facts.owner}: then it sees what the sidecar sees; start the sidecar always as the "
             "same user",
         )
@@ -101,8 +121,13 @@ def observe(state_dir: Path) -> StateFacts:
         found = state_dir.stat()
     except FileNotFoundError:
         return StateFacts(str(state_dir), user, there=False, creatable=_creatable(state_dir))
+    except NotADirectoryError:
+        above = next(one for one in state_dir.parents if _exists(one))
+        return StateFacts(str(state_dir), user, file=str(above))
     except OSError:
         return StateFacts(str(state_dir), user, usable=False)
+    if not stat.S_ISDIR(found.st_mode):
+        return StateFacts(str(state_dir), user, file=str(state_dir))
     usable = os.access(state_dir, os.R_OK | os.W_OK | os.X_OK)
     store = state_dir / "cursors.sqlite"
     unreadable = (str(store),) if _exists(store) and not os.access(store, os.R_OK) else ()
@@ -113,6 +138,7 @@ def observe(state_dir: Path) -> StateFacts:
         owner=user_name(found.st_uid),
         unreadable=unreadable,
         holder=holder.pid if (holder := holder_of(state_dir)) is not None else None,
+        root=os.geteuid() == 0,
     )
 
 

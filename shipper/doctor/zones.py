@@ -1,7 +1,7 @@
 """Findings about the times in the newest lines of each log: a wrong zone, or times in the future.
 
-A line is written when its time says; so a file whose last time lies a whole number of half hours before or behind
-the file's own change was read in the wrong zone.
+A line is written when its time says; so a file whose last time lies a whole number of quarter hours before or behind
+the file's own change was read in the wrong zone (Nepal's is 5:45 h ahead of UTC).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from shipper.regular_files import open_canonical
 from shipper.tail.block import Block, Origin
 from shipper.tail.found_files import Found
 
-# Seconds: a shift within so much of a multiple of half an hour is one; a time so far ahead is in the future.
-TOLERANCE, HALF_AN_HOUR, AHEAD = 3.0, 1800.0, 60.0
+# Seconds: a shift within so much of a multiple of a quarter hour is one; a time so far ahead is in the future.
+TOLERANCE, QUARTER, AHEAD = 3.0, 900.0, 60.0
 MAX_SHIFT = 14 * 3600
 _KEYS = {"pipeline": "shipper.pipeline_timezone", "audit": None}
 # Of so many files, the newest, the last bytes are read.
@@ -50,9 +50,9 @@ class LastTime:
 
 
 def shift_of(time: LastTime) -> int | None:
-    """How many seconds the time lies behind the file's change, if that is a multiple of half an hour; else None."""
+    """How many seconds the time lies behind the file's change, if that is a multiple of a quarter hour; else None."""
     delta = (time.at - time.written).total_seconds()
-    shift = round(delta / HALF_AN_HOUR) * HALF_AN_HOUR
+    shift = round(delta / QUARTER) * QUARTER
     if abs(delta - shift) > TOLERANCE or abs(shift) > MAX_SHIFT:
         return None
     return int(shift)
@@ -112,7 +112,7 @@ def _wrong_zone(key: str | None, zone: str, shift: int, group: list[LastTime], o
 
 
 def _more(count: int) -> str:
-    return f"; {count - 1} more files are alike" if count > 1 else ""
+    return "" if count < 2 else "; one more file is alike" if count == 2 else f"; {count - 1} more files are alike"
 
 
 def _hours(seconds: int) -> str:

@@ -22,7 +22,7 @@ from shipper.document.levels import SPELLINGS, level_of
 from shipper.document.path_context import path_context_of
 from shipper.document.run_context import RunContext
 from shipper.document.shaped import ShapedDocuments, parse_odd
-from shipper.document.templates import Facts, Place, RunFact
+from shipper.document.templates import FactsOf, Place, RunFact
 from shipper.document.unmapped import SAFE_KEYS, SCALARS, as_text, sanitized
 from shipper.parse import celery, foreign_timestamps, json_dialects, structlog, traceback
 from shipper.parse.audit import is_entry
@@ -53,7 +53,7 @@ class Documents:
         version: of the agent.
         runs: completes ids from earlier lines.
         redactor: removes secrets and hashes ids.
-        facts: makes facts about runs; without it every line is parsed.
+        facts_of: makes facts about runs; without it every line is parsed.
 
     Attributes:
         common: what all documents have in common; ``of`` leaves it out.
@@ -66,7 +66,7 @@ class Documents:
         version: str,
         runs: RunContext | None = None,
         redactor: Redactor | None = None,
-        facts: Facts | None = None,
+        facts_of: FactsOf | None = None,
     ) -> None:
         self._zone = Zone(settings.timezone)
         self._utc = Zone("UTC")
@@ -84,10 +84,12 @@ class Documents:
         }
         self.shapes: Shapes | None = None
         # Ids that are hashed differ from those in the line.
-        if facts is not None and settings.fast_path and not self._redactor.hashes:
+        if facts_of is not None and settings.fast_path and not self._redactor.hashes:
             self.shapes = Shapes()
             usual = Documents(settings, version)
-            self._shaped = ShapedDocuments(self.shapes, usual.of_record, facts, self.runs, self._redactor.suspects)
+            self._shaped = ShapedDocuments(
+                self.shapes, usual.of_record, facts_of, self.runs, self._redactor.suspects, self._zone, self._utc
+            )
 
     def take_facts(self) -> list[RunFact]:
         """The facts in the documents that were made from templates since the last call."""
@@ -101,7 +103,7 @@ class Documents:
         self.runs = RunContext()
         origin = Origin(place.generation, place.path, place.path, "auto", cast("Dataset", place.dataset))
         block = Block(origin, [b""], [start, start], read_at_ns=place.read_at_ns)
-        return dict(self._events(Records(block, [record], [b""], [start]), place.path, _never)[0])
+        return dict(self._audit_records(Records(block, [record], [b""], [start]), place.path, _never)[0])
 
     def of(self, records: Records) -> list[Document]:
         """One document for each record, in order, without templates."""
@@ -127,7 +129,7 @@ class Documents:
             for document, raw in zip(documents, records.raws, strict=True):
                 if suspects(raw):
                     redactor.document(document)
-        elif b'"entity_type"' in joined:
+        elif origin.format == "audit" or b'"entity_type"' in joined:
             documents = self._audit_records(records, path, suspects)
         else:
             documents = self._events(records, path, suspects)
@@ -333,13 +335,23 @@ class Documents:
         self._last_assumed_ns = max(read_at_ns, self._last_assumed_ns + 1)
         return from_ns(self._last_assumed_ns)
 
-    def _audit_records(self, records: Records, path: str, suspects: Suspects) -> list[Document]:
+    def _audit_records(self, records: Records, path: str, suspects: Suspects) -> list[Any]:
         """Documents of a block with audit records; its other lines are events."""
         block = records.block
         common = {"created": from_ns(block.read_at_ns), "dataset": f"neuroflow.{block.origin.dataset}"}
         generation = generation_text(block.origin.generation)
-        documents = []
+        documents: list[Any] = []
+        if records.shaped:
+            self._shaped.enter(Place(path, block.origin.generation, block.origin.dataset, block.read_at_ns))
         for at, (record, raw, start) in enumerate(zip(records.records, records.raws, records.starts, strict=True)):
+            may_redact = suspects
+            if at in records.shaped:
+                line = records.shaped[at]
+                body = self._shaped.body(line, start) if not suspects(raw) else None
+                if body is not None:
+                    documents.append(body)
+                    continue
+                record, may_redact = record_of(line), self._redactor.suspects  # noqa: PLW2901 - it was left empty
             written = records.written.get(at)
             if not is_entry(record):
                 one = Records(block, [record], [raw], [start], written={0: written} if written else {})
@@ -355,7 +367,7 @@ class Documents:
             elif "@timestamp" not in document:
                 document["@timestamp"] = self._assumed_time(block.read_at_ns)
                 document["tags"] = ["no_timestamp"]
-            if suspects(raw):
+            if may_redact(raw):
                 self._redactor.document(document)
             neuroflow = document["neuroflow"]
             if "run_id" in neuroflow:

@@ -161,18 +161,22 @@ class RunContext:
 
     def changes(self) -> list[tuple[str, str | None]]:
         """What to save since the last call: keys and values, None for keys to delete."""
-        rows: list[tuple[str, str | None]] = []
-        for kind, name in self._changed:
-            key = f"{kind}:{name}"
-            if kind == "run":
-                lives = self._runs.get(name)
-                row = _packed(lives) if lives else self._packed.get(name)
-                rows.append((key, row.decode() if row else None))
-            else:
-                task = self._tasks.get(name)
-                rows.append((key, orjson.dumps(task).decode() if task else None))
+        rows = [(f"{kind}:{name}", self._row(kind, name)) for kind, name in self._changed]
         self._changed = {}
         return rows
+
+    def rows(self) -> list[tuple[str, str | None]]:
+        """All that is kept, as ``changes`` gives it."""
+        kept = [*(("run", run) for run in (*self._packed, *self._runs)), *(("task", task) for task in self._tasks)]
+        return [(f"{kind}:{name}", self._row(kind, name)) for kind, name in kept]
+
+    def _row(self, kind: str, name: str) -> str | None:
+        if kind == "task":
+            task = self._tasks.get(name)
+            return orjson.dumps(task).decode() if task else None
+        lives = self._runs.get(name)
+        row = _packed(lives) if lives else self._packed.get(name)
+        return row.decode() if row else None
 
     def complete(self, fields: dict[str, Any], action: str | None, moment: str, *, learn: bool = True) -> None:
         """Add the fields that a line lacks about its run, and keep those that it has for later lines.
@@ -264,7 +268,8 @@ class RunContext:
             if any(given) and _is_short((task, *given)):
                 self._tasks[task] = given
                 self._changed["task", task] = None
-                self._drop_oldest(self._tasks, "task", self._max_entries)
+                if len(self._tasks) > self._max_entries:
+                    self._drop_oldest(self._tasks, "task", self._max_entries)
             return
         if given == ids or _contradicts(given, ids):
             return
@@ -325,7 +330,9 @@ def _contradicts(given: Ids, ids: Ids) -> bool:
 
 
 def _is_short(texts: Ids) -> bool:
-    return all(text is None or len(text) <= _MAX_TEXT_CHARS for text in texts)
+    return len("".join(filter(None, texts))) <= _MAX_TEXT_CHARS or all(
+        text is None or len(text) <= _MAX_TEXT_CHARS for text in texts
+    )
 
 
 def _fill(fields: dict[str, Any], names: tuple[str, ...], given: Ids, ids: Ids) -> Ids:

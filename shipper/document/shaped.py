@@ -7,19 +7,21 @@ proves that they contain nothing to redact, and where too many templates would b
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import orjson
 
 from shipper.document.bids_labels import LABELS, MAX_LABEL_CHARS, MAX_ROW_ID_DIGITS, bids_name
+from shipper.document.layouts import Format
 from shipper.document.run_context import FIELDS, Ids, Life, RunContext
 from shipper.document.templates import (
     RUN_FIELDS,
-    Facts,
-    Format,
+    FactsOf,
     Make,
     Place,
     Plan,
     RunFact,
+    RunIds,
     Template,
     nanoseconds,
     plan_of,
@@ -27,7 +29,7 @@ from shipper.document.templates import (
 )
 from shipper.parse.records import Records
 from shipper.parse.shapes import Shape, Shaped, Shapes
-from shipper.parse.timestamps import from_ns
+from shipper.parse.timestamps import Zone, from_ns, to_utc
 
 MAX_TEMPLATES = 64
 """Templates of one shape."""
@@ -44,14 +46,14 @@ class _IdText:
     Attributes:
         text: as JSON, those from earlier lines included.
         own: as JSON, the line's own.
-        ids: the line's own, in the order of ``RUN_FIELDS``.
+        ids: the line's own.
         life: the run's; None if the line names no run.
         known: its ids when the text was made.
     """
 
     __slots__ = ("ids", "known", "life", "own", "text")
 
-    def __init__(self, text: str, own: str, ids: Ids, life: Life | None) -> None:
+    def __init__(self, text: str, own: str, ids: RunIds, life: Life | None) -> None:
         self.text, self.own, self.ids, self.life = text, own, ids, life
         self.known: Ids = life.ids if life is not None else ()
 
@@ -80,23 +82,33 @@ class ShapedDocuments:
     Args:
         shapes: forgets those of whose lines most have no template.
         make: makes a document the usual way.
-        facts: makes facts about runs.
+        facts_of: makes facts about runs.
         runs: completes ids from earlier lines.
         suspects: whether bytes may contain something to redact.
+        zone: of times without one.
+        utc: of those in the audit trail.
 
     Attributes:
         found: facts in the lines so far; the caller empties it.
     """
 
     def __init__(
-        self, shapes: Shapes, make: Make, facts: Facts, runs: RunContext, suspects: Callable[[bytes], bool]
+        self,
+        shapes: Shapes,
+        make: Make,
+        facts_of: FactsOf,
+        runs: RunContext,
+        suspects: Callable[[bytes], bool],
+        zone: Zone,
+        utc: Zone,
     ) -> None:
         self.found: list[RunFact] = []
         self._shapes = shapes
         self._make = make
-        self._facts = facts
+        self._facts_of = facts_of
         self._runs = runs
         self._suspects = suspects
+        self._zones = {False: zone, True: utc}
         self._known: dict[Shape, _Lines | None] = {}
         self._count = self._templates = self._id_texts = 0
         self._place = Place("", b"", "", 0)
@@ -138,6 +150,10 @@ class ShapedDocuments:
             self._shapes.forget(shape)
             return None
         plan = lines.plan
+        if shape.local:
+            if (in_utc := _in_utc(values, plan.stamp, self._zones[shape.audit])) is None:
+                return None
+            values = in_utc
         given = [*values, str(start), self._created]
         if plan.duration is not None:
             given[plan.duration] = duration = nanoseconds(values[plan.duration])
@@ -146,11 +162,11 @@ class ShapedDocuments:
         try:
             template = plan.templates[plan.constants(values)]
         except KeyError:
-            template = self._learn(plan, line, start)
+            template = self._learn(plan, line, values, start)
         if template is None:
             self._miss(lines, shape)
             return None
-        if plan.fields:
+        if plan.completed:
             ids, moment = plan.ids(values), values[plan.stamp]
             named = lines.id_texts.get(ids)
             life = named.life if named is not None else None
@@ -159,11 +175,11 @@ class ShapedDocuments:
                 or (
                     life is not None and (named.known is not life.ids or template.turns or not life.continues(moment))
                 )
-            ) and (named := self._id_text(lines, ids, template, moment, named)) is None:
+            ) and (named := self._id_text(lines, values, template, named)) is None:
                 return None
             given.append(named.text)
             if template.facts:
-                facts = template.report([*given, *named.ids], moment, self._facts.encode)
+                facts = template.report(given, named.ids)
                 if facts is None:
                     return None
                 self.found += facts
@@ -177,63 +193,58 @@ class ShapedDocuments:
         return "".join(parts).encode()
 
     def _id_text(
-        self, lines: _Lines, values: tuple[str, ...], template: Template, moment: str, named: _IdText | None
+        self, lines: _Lines, values: tuple[str, ...], template: Template, named: _IdText | None
     ) -> _IdText | None:
         """The ids of a line and what earlier lines of its run add; None where the line has to go the usual way.
 
         Args:
             lines: of the same shape.
-            values: the ids in the line.
+            values: of the line.
             template: of the line.
-            moment: its time.
             named: what was made of the same ids before.
         """
+        plan = lines.plan
+        own_values, moment = plan.ids(values), values[plan.stamp]
         if named is None:
-            own = self._own_ids(lines.plan, values)
+            own = _own_ids(plan, own_values)
             if own is None:
                 return None
-            text, ids = own
+            ids = RunIds.of(tuple(map(own.get, RUN_FIELDS)))
+            if plan.task is not None:
+                own["task"] = {**template.task, "id": values[plan.task]}
+                self._runs.complete_task(own)
+                if "run_id" in own:
+                    self._runs.complete(own, template.action, moment)
+                return _IdText(orjson.dumps(own)[1:-1].decode(), "", ids, None)
+            encoded = orjson.dumps(own)[1:-1]
+            if self._suspects(encoded):
+                return None
+            text = encoded.decode()
         else:
             text, ids = named.own, named.ids
         full, life = text, None
-        if lines.plan.has_run:
-            run = ids[0] or ""
-            united = self._runs.united(run, ids[1:], template.action, moment)
+        if plan.has_run:
+            run, given = ids.ids[0] or "", ids.ids[1:]
+            united = self._runs.united(run, given, template.action, moment)
             life = self._runs.only_life(run)
             if named is not None and life is named.life and life is not None and life.ids is named.known:
                 return named
             added = {
                 field: known
-                for field, given, known in zip(FIELDS, ids[1:], united or (), strict=False)
-                if given is None and known is not None
+                for field, own_id, known in zip(FIELDS, given, united or (), strict=False)
+                if own_id is None and known is not None
             }
             if added:
                 full = f"{text},{orjson.dumps({**added, 'context': list(added)})[1:-1].decode()}"
         named = _IdText(full, text, ids, life)
-        if life is not None or not lines.plan.has_run:
+        if life is not None or not plan.has_run:
             self._id_texts += 1
             if self._id_texts > _MAX_ID_TEXTS:
                 self._id_texts = 1
                 for one in filter(None, self._known.values()):
                     one.id_texts.clear()
-            lines.id_texts[values] = named
+            lines.id_texts[own_values] = named
         return named
-
-    def _own_ids(self, plan: Plan, values: tuple[str, ...]) -> tuple[str, Ids] | None:
-        """The ids in a line as JSON, and in the order of ``RUN_FIELDS``; None where it has to go the usual way."""
-        own: dict[str, str] = {}
-        for value, (field, key, kind) in zip(values, plan.fields, strict=True):
-            label = LABELS.get(key)
-            if label is None or len(value) > MAX_LABEL_CHARS:
-                own[field] = value
-            elif kind is str or label.always_name:
-                own[field] = bids_name(value, label)
-            elif len(value) > MAX_ROW_ID_DIGITS:
-                return None
-            else:
-                own[field] = value
-        text = orjson.dumps(own)[1:-1]
-        return None if self._suspects(text) else (text.decode(), tuple(map(own.get, RUN_FIELDS)))
 
     def _miss(self, lines: _Lines, shape: Shape) -> None:
         """Count a line without a template."""
@@ -243,7 +254,7 @@ class ShapedDocuments:
                 self._known[shape] = None
             lines.misses, lines.since = 0, self._count
 
-    def _learn(self, plan: Plan, line: Shaped, start: int) -> Template | None:
+    def _learn(self, plan: Plan, line: Shaped, values: tuple[str, ...], start: int) -> Template | None:
         """The template of a line with new constants; None where there is none."""
         if len(plan.templates) >= MAX_TEMPLATES:
             return None
@@ -253,9 +264,37 @@ class ShapedDocuments:
             self._templates = 1
             self._known.clear()
             self._bound.clear()
-        template = template_of(plan, line, start, self._place, self._make, self._facts, self._suspects)
-        plan.templates[plan.constants(line[1])] = template
+        template = template_of(plan, line, values, start, self._place, self._make, self._facts_of, self._suspects)
+        plan.templates[plan.constants(values)] = template
         return template
+
+
+def _in_utc(values: tuple[str, ...], stamp: int, zone: Zone) -> tuple[str, ...] | None:
+    """The values with the time in UTC, and the zone's name behind it; None where the usual way has to decide.
+
+    It does where the hour is a new one, or the clock is set in it.
+    """
+    text = values[stamp]
+    if text[:13] not in zone.hours:
+        return None
+    moment, name = to_utc(text, zone)
+    return (*values[:stamp], moment[:-1], name or "", *values[stamp + 2 :])
+
+
+def _own_ids(plan: Plan, values: tuple[str, ...]) -> dict[str, Any] | None:
+    """The ids in a line, by their fields; None where it has to go the usual way."""
+    own: dict[str, Any] = {}
+    for value, (field, key, kind) in zip(values, plan.fields, strict=True):
+        label = LABELS.get(key)
+        if label is None or len(value) > MAX_LABEL_CHARS:
+            own[field] = value
+        elif kind is str or label.always_name:
+            own[field] = bids_name(value, label)
+        elif len(value) > MAX_ROW_ID_DIGITS:
+            return None
+        else:
+            own[field] = value
+    return own
 
 
 def parse_odd(records: Records, max_line_bytes: int) -> list[bytes]:
@@ -265,7 +304,7 @@ def parse_odd(records: Records, max_line_bytes: int) -> list[bytes]:
     if (
         records.block.origin.spoiled
         or max(map(len, raws)) > max_line_bytes
-        or any(b'"entity_type"' in raw for raw in others)
+        or (records.block.origin.format != "audit" and any(b'"entity_type"' in raw for raw in others))
     ):
         records.parse_shaped(list(shaped))
         return raws

@@ -7,24 +7,37 @@ the line itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from operator import itemgetter
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import orjson
 
 from shipper.document.bids_labels import LABELS, bids_name
+from shipper.document.fact_templates import (
+    PIPELINE_RUN,
+    SEPARATOR,
+    FactTemplate,
+    TemplateFact,
+    as_json,
+    fact_template,
+)
 from shipper.document.field_mappers import IDS, MAPPERS
 from shipper.document.ids import generation_text
+from shipper.document.layouts import Format, Pick, Text, Values, picking, text_of
 from shipper.document.run_context import FIELDS, TURNING_POINTS
-from shipper.parse.shapes import STAMP_KEYS, Shape, Shaped, record_of
+from shipper.parse.shapes import STAMP_KEYS, Shape, Shaped, put, record_of, with_event
 from shipper.parse.timestamps import from_ns
 
 RUN_FIELDS = ("run_id", *FIELDS)
 """The ids of a run: keys under ``neuroflow``."""
 _SESSION = RUN_FIELDS.index("session_id")
 # Keys whose values decide several fields, so that each value has its own template.
-_CONSTANT = frozenset({"event", "level", "component", "service", *MAPPERS})
+_CONSTANT = frozenset({"event", "level", "component", "service", *MAPPERS}) - {"task_id", "process_name"}
+_PROCESS = frozenset({"process", "process.name", "processName"})
+# The same in the audit trail, where other keys are in no field.
+_AUDIT_CONSTANT = frozenset({"", "old_value", "new_value", "triggered_by"})
+_AUDIT_IDS = frozenset({"subject_id", "session_id", "workflow_run_id"})
+_AUDIT_RUNS = {"pipeline_run": "run_id", "workflow_run": "workflow_run_id"}
 _PREFIXES = frozenset({"sub-", "ses-"})
 _FIRST_NUMBER = 9_100_000
 _SLOT = "@@ids@@"
@@ -34,24 +47,12 @@ _MAX_WHOLE_DIGITS = 7
 # Longer facts are shortened.
 _MAX_FACT_CHARS, _MAX_IDENTITY_CHARS = 1024, 128
 
-Values = Sequence[Any]
-Pick = Callable[[Values], Any]
 Make = Callable[[dict[str, Any], "Place", int], dict[str, Any]]
 """Takes a record, its place and its offset; gives its document, made the usual way without context of runs."""
-RunFact = tuple[str, str | None, bytes]
-"""A fact as ``runs.facts`` encodes it."""
-
-
-class Facts(NamedTuple):
-    """How facts about runs are made (``runs.facts``).
-
-    Attributes:
-        of: takes documents; gives their facts.
-        encode: takes the time to the microsecond, the verb and the fact's JSON; gives the last part of a fact.
-    """
-
-    of: Callable[[list[dict[str, Any]]], list[RunFact]]
-    encode: Callable[[str, str, bytes], bytes]
+RunFact = tuple[str, str | None, bytes | TemplateFact]
+"""A fact as ``runs.facts`` encodes it, or as its template and its values."""
+FactsOf = Callable[[list[dict[str, Any]]], list[RunFact]]
+"""Takes documents; gives their facts, encoded (``runs.facts``)."""
 
 
 class Place(NamedTuple):
@@ -78,47 +79,40 @@ class Place(NamedTuple):
 _MARKER_PLACE = Place("@@path@@", b"@@@@@@@@@", "@@dataset@@", 1_000_000_000_123_456_789)
 
 
-class Format(NamedTuple):
-    """Text with empty places for values at odd indices, and what picks the values.
+class _Fact(NamedTuple):
+    """A fact: id of the run's document, kind, and its template.
 
-    Joining costs half of what formatting with ``%`` costs.
+    Attributes:
+        pick: picks the time and the values.
+        of_run: the document is the pipeline run's, and behind the values follow all other ids of the line.
+        room: how many characters the values may have.
     """
 
-    parts: list[str]
-    pick: Pick
-
-    def filled(self, values: Values) -> str:
-        """The text with these values."""
-        parts = self.parts.copy()
-        parts[1::2] = self.pick(values)
-        return "".join(parts)
-
-
-class Text(NamedTuple):
-    """Text with places for values: what stands before, between and behind them, and the index of each."""
-
-    between: list[str]
-    indices: list[int]
-
-    def bound(self, given: dict[int, str]) -> Format:
-        """The same with these values filled in."""
-        parts, indices = [self.between[0]], []
-        for index, text in zip(self.indices, self.between[1:], strict=True):
-            if index in given:
-                parts[-1] += given[index] + text
-            else:
-                parts += "", text
-                indices.append(index)
-        return Format(parts, _picking(indices))
-
-
-class _Fact(NamedTuple):
-    """A fact: id of the run's document, verb, kind, and its JSON."""
-
     identity: Format
-    verb: str
     kind: Format | None
-    text: Format
+    template: FactTemplate
+    pick: Pick
+    of_run: bool
+    room: int
+
+
+class RunIds(NamedTuple):
+    """The ids in a line as facts have them.
+
+    Attributes:
+        ids: in the order of ``RUN_FIELDS``.
+        identity: the id of the pipeline run's document.
+        others: all ids but the run's, joined.
+    """
+
+    ids: tuple[str | None, ...]
+    identity: str
+    others: str
+
+    @classmethod
+    def of(cls, ids: tuple[str | None, ...]) -> RunIds:
+        """From the ids in the order of ``RUN_FIELDS``."""
+        return cls(ids, f"{PIPELINE_RUN}{ids[0]}", SEPARATOR.join([text for text in ids[1:] if text is not None]))
 
 
 class Template(NamedTuple):
@@ -133,6 +127,7 @@ class Template(NamedTuple):
         names_session: with facts, whether the session is named by its label.
         action: of the event.
         turns: it is a turning point of a run.
+        task: what stands beside the id of a task.
     """
 
     document: Text
@@ -140,23 +135,30 @@ class Template(NamedTuple):
     names_session: bool
     action: str | None
     turns: bool
+    task: dict[str, str]
 
-    def report(self, given: Values, moment: str, encode: Callable[[str, str, bytes], bytes]) -> list[RunFact] | None:
+    def report(self, given: Values, own: RunIds) -> list[RunFact] | None:
         """The facts of a line; None where the usual way has to make them.
 
         Args:
-            given: the values, the ids of its run at the end.
-            moment: its time, UTC to the microsecond.
-            encode: see ``Facts``.
+            given: the values.
+            own: the ids in the line.
         """
-        if _names_session(given[_SESSION - len(RUN_FIELDS)]) is not self.names_session:
+        if _names_session(own.ids[_SESSION]) is not self.names_session:
             return None
         made: list[RunFact] = []
-        for identity, verb, kind, text in self.facts:
-            run, fact = identity.filled(given), text.filled(given)
-            if len(run) > _MAX_IDENTITY_CHARS or len(fact) > _MAX_FACT_CHARS:
+        for identity, kind, template, pick, of_run, room in self.facts:
+            if of_run:
+                run, values = own.identity, SEPARATOR.join((*pick(given), own.others)).encode()
+            else:
+                every = [*given, *own.ids]
+                run, values = identity.filled(every), SEPARATOR.join(pick(every)).encode()
+            if len(run) > _MAX_IDENTITY_CHARS or len(values) > room:
                 return None
-            made.append((run, kind and kind.filled(given), encode(moment, verb, fact.encode())))
+            if kind is None:
+                made.append((run, None, (template, values)))
+            else:
+                made.append((run, kind.filled([*given, *own.ids]), template.encoded(values)))
         return made
 
 
@@ -169,7 +171,10 @@ class Plan:
         ids: picks the ids of a run.
         fields: of these: field, key and type.
         has_run: one is the run's id.
+        completed: there are ids, which earlier lines may complete.
         duration: index of the duration; None if there is none.
+        task: index of the task's id; None if there is none.
+        entity: index of an audit record's entity; None if there is none.
         texts: picks the other texts, which have to be searched for secrets.
         stamp: index of the time.
         templates: by the constants; None where lines go the usual way.
@@ -182,81 +187,103 @@ class Plan:
         self.fields: list[tuple[str, str, type]] = []
         self.stamp = 0
         self.duration: int | None = None
+        self.task: int | None = None
+        self.entity = shape.keys.index("entity_id") if shape.audit else None
+        constant = _AUDIT_CONSTANT if shape.audit else _CONSTANT
         for index, (key, kind) in enumerate(zip(shape.keys, shape.types, strict=True)):
-            field = _field_of(key)
+            field = _field_of(key, shape)
             if key in STAMP_KEYS:
                 self.stamp = index
             elif field in RUN_FIELDS and kind is not type(None):
                 ids.append(index)
                 self.fields.append((field, key, kind))
-            elif key == "duration":
+            elif key == "duration" and not shape.audit:
                 self.duration = index
-            elif not key or key in _CONSTANT or kind is bool or kind is type(None):
+            elif not key or key in constant or kind is bool or kind is type(None):
                 constants.append(index)
             elif kind is str:
                 texts.append(index)
-        self.constants = _picking(constants)
+                if key == "task_id" and not shape.audit:
+                    self.task = index
+        self.constants = picking(constants)
         self.constant_indices = frozenset(constants)
-        self.ids = _picking(ids)
-        self.texts = _picking(texts)
+        self.ids = picking(ids)
+        # Ids beside a task's are nearly always new ones.
+        self.texts = picking(texts if self.task is None else texts + ids)
         self.has_run = any(field == "run_id" for field, _, _ in self.fields)
+        self.completed = bool(self.fields) or self.task is not None
         self.templates: dict[Any, Template | None] = {}
 
 
 def plan_of(shape: Shape) -> Plan | None:
     """What becomes of the values of a shape; None where a key needs the usual way."""
-    used = [field for field in map(_field_of, shape.keys) if field is not None]
-    if len(set(used)) != len(used):
+    used = [field for field in (_field_of(key, shape) for key in shape.keys) if field is not None]
+    if len(set(used)) != len(used) or ("process_name" in shape.keys and not _PROCESS.isdisjoint(shape.keys)):
         return None
     for key, kind in zip(shape.keys, shape.types, strict=True):
-        if (
-            (_field_of(key) is not None and kind in {bool, float})
+        field = _field_of(key, shape)
+        if shape.audit:
+            # Names of people stay as they are there.
+            if field is not None and kind not in {int, type(None)}:
+                return None
+        elif (
+            (field is not None and kind in {bool, float})
             or (key == "duration" and kind not in {int, float})
-            or (key in _CONSTANT and kind in {int, float})
+            or (key in MAPPERS and kind in {int, float})
         ):
             return None
     return Plan(shape)
 
 
 def template_of(
-    plan: Plan, line: Shaped, start: int, place: Place, make: Make, facts: Facts, suspects: Callable[[bytes], bool]
+    plan: Plan,
+    line: Shaped,
+    values: Values,
+    start: int,
+    place: Place,
+    make: Make,
+    facts_of: FactsOf,
+    suspects: Callable[[bytes], bool],
 ) -> Template | None:
     """The template of lines like this one; None where it would not give what the usual way gives.
 
     Args:
         plan: of its shape.
         line: of a known shape.
+        values: of the line, its time in UTC.
         start: the offset of its first byte.
         place: where it stands.
         make: makes a document the usual way.
-        facts: makes facts about runs.
+        facts_of: makes facts about runs.
         suspects: whether bytes may contain something to redact.
     """
-    values = line[1]
-    template = _of_markers(plan, line, make, facts, suspects)
-    if template is None:
+    template = _of_markers(plan, line, values, make, facts_of, suspects)
+    if template is None or (template.facts and not plan.completed):
         return None
     expected = make(record_of(line), place, start)
     created, *texts = place.texts()
     ids = {key: text for key, text in expected["neuroflow"].items() if key in RUN_FIELDS}
-    given: list[Any] = [*values, str(start), created, orjson.dumps(ids)[1:-1].decode()]
+    of_task = {} if plan.task is None else {"task": expected["neuroflow"]["task"]}
+    given: list[Any] = [*values, str(start), created, orjson.dumps(ids | of_task)[1:-1].decode()]
     if plan.duration is not None:
         given[plan.duration] = nanoseconds(values[plan.duration])
     if orjson.loads(template.document.bound({}).filled([*given, *texts])) != orjson.loads(orjson.dumps(expected)):
         return None
-    made = template.report([*given, *map(ids.get, RUN_FIELDS)], values[plan.stamp], facts.encode)
-    return template if not template.facts or made == facts.of([expected]) else None
+    made = template.report(given, RunIds.of(tuple(map(ids.get, RUN_FIELDS)))) if template.facts else []
+    encoded = [(run, kind, as_json(fact)) for run, kind, fact in made or ()]
+    return template if encoded == facts_of([expected]) else None
 
 
 def _of_markers(
-    plan: Plan, line: Shaped, make: Make, facts: Facts, suspects: Callable[[bytes], bool]
+    plan: Plan, line: Shaped, values: Values, make: Make, facts_of: FactsOf, suspects: Callable[[bytes], bool]
 ) -> Template | None:
     """The template from a line whose values are replaced by markers, which can be found in its document."""
-    shape, values = line
+    shape = line[0]
     record = record_of(line)
     count = len(values)
     offset = _FIRST_NUMBER + count
     # The text that stands for each value.
+    shown = list(line[1])
     markers = {values[plan.stamp]: plan.stamp, str(offset): count}
     for index, (key, kind) in enumerate(zip(shape.keys, shape.types, strict=True)):
         if index == plan.stamp or index in plan.constant_indices:
@@ -264,80 +291,95 @@ def _of_markers(
         number = _FIRST_NUMBER + index
         if kind is str or (key in LABELS and LABELS[key].always_name):
             prefix = bids_name(values[index], LABELS[key])[:4] if key in LABELS else ""
-            record[key] = f"{prefix if prefix in _PREFIXES else ''}@@{index}@@"
-            markers[record[key]] = index
-        elif key == "duration":
+            shown[index] = f"{prefix if prefix in _PREFIXES else ''}@@{index}@@"
+            put(record, key, shown[index])
+            markers[shown[index]] = index
+        elif index == plan.duration:
             record[key], markers[f"{number}000000000"] = number, index
         elif kind is int:
-            record[key], markers[str(number)] = number, index
+            put(record, key, number)
+            markers[str(number)] = index
         else:
-            record[key], markers[f"{number}.5"] = number + 0.5, index
+            put(record, key, number + 0.5)
+            markers[f"{number}.5"] = index
+    with_event(record, shape, shown)
     if suspects(orjson.dumps(record)):
         return None
     made = make(record, _MARKER_PLACE, offset)
     action, neuroflow = made["event"].get("action"), made["neuroflow"]
-    if "task" in neuroflow or "tags" in made:
+    task = None if plan.task is None else f"@@{plan.task}@@"
+    of_task = neuroflow.get("task", {})
+    if of_task.get("id") != task or "tags" in made:
         return None
-    encoded = facts.of([made])
-    # The ids of a run are one text, with what earlier lines add.
+    encoded = facts_of([made])
+    # The ids of a run, and that of its task, are one text, with what earlier lines add.
     ids = [neuroflow.pop(field, None) for field in RUN_FIELDS]
     if sum(text is not None for text in ids) != len(plan.fields) or "context" in neuroflow:
         return None
     of_ids = {text: at for at, text in enumerate(ids, count + 3) if text is not None}
+    if shape.audit:
+        action = "pipeline_run.created" if action == "created" else None
     for text in of_ids:
-        markers.pop(text, None)
+        if plan.entity is None or markers[text] != plan.entity:
+            markers.pop(text, None)
     of_place = dict(zip(_MARKER_PLACE.texts(), (count + 1, *range(count + 3, count + 6)), strict=True))
-    if plan.fields:
+    if task:
+        del neuroflow["task"]
+    if plan.completed:
         neuroflow[_SLOT] = 0
     document = orjson.dumps(made).decode().replace(f'"{_SLOT}":0', _SLOT)
-    in_document = {**markers, **of_place, **({_SLOT: count + 2} if plan.fields else {})}
-    if any(document.count(marker) != 1 for marker in in_document):
+    in_document = {**markers, **of_place, **({_SLOT: count + 2} if plan.completed else {})}
+    if not shape.event:
+        in_document.pop(task, None)
+    if any(document.count(marker) != 1 + (index == plan.entity) for marker, index in in_document.items()):
         return None
     in_fact = {**markers, **of_ids}
     templates = []
     for run, fact_kind, fact in encoded:
-        head, _, text = fact.decode().partition('":')
+        head, _, text = as_json(fact).decode().partition('":')
         if any(text.count(marker) > 1 for marker in in_fact):
             return None
-        kind_text = _text_of(fact_kind, in_fact).bound({}) if fact_kind is not None else None
-        parts = _text_of(run, in_fact).bound({}), head.split(" ")[1], kind_text, _text_of(text, in_fact).bound({})
-        templates.append(_Fact(*parts))
+        told = text_of(text, in_fact)
+        # The time first, the ids last.
+        picked = sorted(told.indices, key=lambda index: (index != plan.stamp, index))
+        template = fact_template(
+            run.partition(":")[0], head.split(" ")[1], tuple(told.between), tuple(map(picked.index, told.indices))
+        )
+        others = [index for index in of_ids.values() if index != count + 3]
+        of_run = run == f"{PIPELINE_RUN}{ids[0]}" and [] != others == picked[-len(others) :]
+        kind_text = text_of(fact_kind, in_fact).bound({}) if fact_kind is not None else None
+        room = _MAX_FACT_CHARS - sum(map(len, told.between))
+        pick = picking(picked[: -len(others)] if of_run else picked)
+        templates.append(_Fact(text_of(run, in_fact).bound({}), kind_text, template, pick, of_run, room))
     return Template(
-        _text_of(document, in_document), templates, _names_session(ids[_SESSION]), action, action in TURNING_POINTS
+        text_of(document, in_document),
+        templates,
+        _names_session(ids[_SESSION]),
+        action,
+        action in TURNING_POINTS,
+        {key: text for key, text in of_task.items() if key != "id"},
     )
 
 
 def nanoseconds(seconds: str) -> str:
     """A duration in nanoseconds; empty where the usual way has to decide."""
     whole, _, fraction = seconds.partition(".")
-    if whole == "0":
-        return str(int(fraction + _ZEROS[len(fraction)]))
-    return f"{whole}{fraction}{_ZEROS[len(fraction)]}" if len(whole) <= _MAX_WHOLE_DIGITS and whole[0] != "-" else ""
+    if len(whole) > _MAX_WHOLE_DIGITS or whole[0] == "-":
+        return ""
+    try:
+        zeros = _ZEROS[len(fraction)]
+    except IndexError:
+        return str(round(float(seconds) * 10**9))
+    return f"{whole}{fraction}{zeros}" if whole != "0" else str(int(fraction + zeros))
 
 
-def _field_of(key: str) -> str | None:
+def _field_of(key: str, shape: Shape) -> str | None:
     """The key under ``neuroflow`` of an id."""
+    if shape.audit:
+        return (
+            key if key in _AUDIT_IDS else _AUDIT_RUNS.get(shape.common["entity_type"]) if key == "entity_id" else None
+        )
     return IDS.get(key) or (LABELS[key].field if key in LABELS else None)
-
-
-def _text_of(text: str, markers: dict[str, int]) -> Text:
-    """A text in which markers stand for values."""
-    between, indices = [], []
-    for marker in sorted((one for one in markers if one in text), key=text.index):
-        before, found, behind = text.partition(marker)
-        if found:
-            between.append(before)
-            indices.append(markers[marker])
-            text = behind
-    return Text([*between, text], indices)
-
-
-def _picking(indices: list[int]) -> Pick:
-    """What picks the values with these indices from a tuple, as a tuple, or from a list, as a sequence."""
-    if len(indices) > 1:
-        return itemgetter(*indices)
-    first = indices[0] if indices else 0
-    return itemgetter(slice(first, first + len(indices)))
 
 
 def _names_session(session: str | None) -> bool:

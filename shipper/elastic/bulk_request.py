@@ -10,6 +10,7 @@ from elasticsearch import Elasticsearch
 from shipper.elastic.answers import NoAnswerError
 from shipper.elastic.client import reason_of
 from shipper.elastic.outcomes import CREATED, Outcome, Verdict, judge
+from shipper.elastic.packed import Packed
 
 _PARAMS = {
     # Without a template, refuse instead of creating a plain index.
@@ -19,19 +20,21 @@ _PARAMS = {
 }
 _CREATED = {"create": {"status": 201}}
 _HEADERS = {"content-type": "application/x-ndjson", "accept": "application/json"}
+_GZIP_HEADERS = {**_HEADERS, "content-encoding": "gzip"}
 # Raised, beside ApiError, for a request without a valid answer.
 NO_ANSWER = (TransportError,)
 
 
-def send(client: Elasticsearch, items: list[bytes]) -> list[Verdict]:
+def send(client: Elasticsearch, items: Packed) -> list[Verdict]:
     """Send items; gives the verdict on each.
 
     Raises:
         ApiError: the request was refused as a whole.
         TransportError: there was no answer, or an invalid one (``NoAnswerError``).
     """
-    body = b"".join(items)
-    answer = client.perform_request("POST", "/_bulk", params=_PARAMS, headers=_HEADERS, body=body).body
+    body = items.finish()
+    headers = _GZIP_HEADERS if items.gzipped else _HEADERS
+    answer = client.perform_request("POST", "/_bulk", params=_PARAMS, headers=headers, body=body).body
     return verdicts_of(answer, len(items))
 
 

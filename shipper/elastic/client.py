@@ -170,7 +170,7 @@ def explain(error: Exception, settings: Settings) -> str:
                 reason = "the request is larger than Elasticsearch, or a proxy before it, accepts"
         if status == 401:
             return f"{place} rejects the credentials (401): check api_key or username and password; reason: {reason}"
-        if status == 403 and "cluster_block_exception" not in reason:
+        if lacks_privilege(error):
             return f"{place} refuses this (403): the API key lacks a privilege; reason: {reason}"
         if status == 503 and _misses_shards(error.body):
             excerpt = textwrap.shorten(reason, 240, placeholder=" …")
@@ -195,23 +195,33 @@ def way_to(settings: Settings) -> Way:
 
 
 def is_genuine(error: ApiError | ApiResponse[Any]) -> bool:
-    """Whether the answer is from Elasticsearch: by its product header, or as a refusal by its security.
+    """Whether the answer is from Elasticsearch: by its product header, or as a refusal.
 
-    Refusals (401, 403) lack the header (seen on 9.5.3) and are recognised by their body.
+    Refusals (401, 403), of its security and of blocked indices, lack the header (seen on 9.5.3) and are recognised by
+    their body.
     """
-    return error.meta.headers.get("x-elastic-product") == "Elasticsearch" or _is_security_refusal(
+    return error.meta.headers.get("x-elastic-product") == "Elasticsearch" or _is_refusal(
         error.meta.status, error.body
     )
 
 
-def _is_security_refusal(status: int, body: Any) -> bool:
-    """Whether the body of a 401 or 403 has the shape that Elasticsearch's security gives it."""
+def lacks_privilege(error: ApiError) -> bool:
+    """Whether Elasticsearch refused a request because of the key.
+
+    A proxy's 403 tells nothing about the key, and that of a blocked index or cluster ends with the block.
+    """
+    return error.meta.status == 403 and is_genuine(error) and "cluster_block_exception" not in reason_of(error.body)
+
+
+def _is_refusal(status: int, body: Any) -> bool:
+    """Whether the body of a 401 or 403 has the shape that Elasticsearch gives it."""
     if status not in {401, 403} or not isinstance(body, dict) or body.get("status") != status:
         return False
     error = body.get("error")
     causes = error.get("root_cause") if isinstance(error, dict) else None
     return isinstance(causes, list) and any(
-        isinstance(cause, dict) and cause.get("type") == "security_exception" for cause in (error, *causes)
+        isinstance(cause, dict) and cause.get("type") in {"security_exception", "cluster_block_exception"}
+        for cause in (error, *causes)
     )
 
 
@@ -257,6 +267,8 @@ def reason_of(body: Any) -> str:
     if isinstance(error, dict):
         cause = next((one for one in _causes(error) if one.get("reason")), error)
         kind, reason = cause.get("type"), cause.get("reason")
+        if kind is None and reason is None:
+            return _excerpt(body)
         reason = reason if isinstance(reason, str) else _excerpt(reason)
         return f"{kind}: {reason}" if isinstance(kind, str) and kind else reason
     return _excerpt(error)

@@ -130,16 +130,20 @@ def _tls_fault(error: TransportError, text: str, way: Way) -> str:
         return f"its certificate is for another host ({error.message}): {_NAME}"
     plain = " ".join(re.findall(r"[a-z0-9]+", text.lower()))
     if any(sign in plain for sign in ("wrong version number", "http request", "record layer failure")):
-        return "it answers without TLS: write http://, or the port that takes https"
+        return f"it answers without TLS: write http://, or the port that takes https{_or_the_proxy(way)}"
     if any(sign in plain for sign in ("unsupported protocol", "no protocols available")):
         return f"it speaks {_OLD}"
     if "eof" in plain:
         maybe = "does it refuse client_cert" if way.client_cert else "does it require a client certificate"
         return (
             f"it ended the connection without an answer: is it stopping, {maybe}, or does a firewall end it? Look at "
-            "the server's log"
+            f"the server's log{_or_the_proxy(way)}"
         )
     return f"{error.message}; check ca_certs, ca_fingerprint and the host's name"
+
+
+def _or_the_proxy(way: Way) -> str:
+    return f" (or does the proxy {way.proxy} answer in its place?)" if way.proxy else ""
 
 
 _OLD = "older versions of TLS only, and 1.2 is the least: allow TLS 1.2 or 1.3 on the server"

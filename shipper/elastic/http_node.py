@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,27 +15,10 @@ from urllib3 import ProxyManager
 
 from shipper.addresses import address_of
 from shipper.elastic.answers import NoAnswerError, json_of
+from shipper.elastic.fast_gzip import COMPRESS_FROM, compress
 from shipper.elastic.products import OtherProductError, guess, may_be_other, name_of
 from shipper.interrupts import interrupted
 from shipper.telemetry import MINUTE
-
-try:
-    from isal import igzip
-
-    def compress(body: bytes) -> bytes:
-        """Gzip, fast: Intel's ISA-L does 1.6 GB/s where zlib's level 1 does 0.3."""
-        packed: bytes = igzip.compress(body, compresslevel=1, mtime=0)
-        return packed
-
-except ImportError:  # no wheel for this machine: zlib's fastest level does the same, slower
-
-    def compress(body: bytes) -> bytes:
-        """Gzip at zlib's fastest level."""
-        return gzip.compress(body, compresslevel=1, mtime=0)
-
-
-# Bytes; compressing a smaller body costs more than it saves.
-COMPRESS_FROM = 4096
 
 # Keys of a node's extras.  Its own login: the client would send the first node's headers to all nodes.
 LOGIN = "_neuroflow_login"
@@ -88,7 +70,12 @@ class DirectNode(Urllib3HttpNode):
 
 
 class PlainNode(DirectNode):
-    """A connection to Elasticsearch, which counts bytes, and notices when another product answers."""
+    """A connection to Elasticsearch, which counts bytes, and notices when another product answers.
+
+    It leaves the header ``Warning`` out: the client makes a Python warning of it, which would stand between the lines
+    of the sidecar's log and the output of commands.  Elasticsearch uses it for deprecations, also of settings of its
+    own that have nothing to do with the request.
+    """
 
     _compresses = False
 
@@ -106,16 +93,18 @@ class PlainNode(DirectNode):
         headers: HttpHeaders | None = None,
         request_timeout: DefaultType | float | None = DEFAULT,
     ) -> NodeApiResponse:
-        """Send one request, its body gzipped when that pays; count its bytes once it is answered.
+        """Send one request, its body gzipped when that pays, if it is not yet; count its bytes once it is answered.
 
         Raises:
             OtherProductError: it was answered by OpenSearch, or by a version of Elasticsearch that does not fit.
         """
-        if self._compresses and body and len(body) >= COMPRESS_FROM:
+        if self._compresses and body and len(body) >= COMPRESS_FROM and "content-encoding" not in (headers or ()):
             body = compress(body)
             headers = headers.copy() if headers else HttpHeaders()
             headers["content-encoding"] = "gzip"
         answer = super().perform_request(method, target, body, headers, request_timeout)
+        if "warning" in answer.meta.headers:
+            answer.meta.headers.pop("warning")
         if body and self._sent is not None:
             self._sent(len(body))
         # The client would print a deprecation, which is for whoever writes requests, with a line of source beside it.

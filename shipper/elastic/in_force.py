@@ -44,6 +44,7 @@ RUNS: Types = {
     "neuroflow.run_id": _KEYWORD,
 }
 MAX_FAULTS = 3
+_MISSES = "does not map"
 
 
 @dataclass(frozen=True)
@@ -92,13 +93,19 @@ def faults(mappings: Mapping[str, Any], types: Types) -> list[str]:
     for name, wanted in types.items():
         mapped = flat.get(name, "object" if any(other.startswith(f"{name}.") for other in flat) else None)
         if mapped is None:
-            found.append(f"does not map {name}")
+            found.append(f"{_MISSES} {name}")
         elif mapped not in wanted:
             found.append(f"maps {name} as {mapped}, not {'/'.join(sorted(wanted))}")
     dynamic = str(mappings.get("dynamic", True)).lower()
     if dynamic != "false":
         found.insert(1, f"sets dynamic to {dynamic}, not false")
     return found
+
+
+def changes(mappings: Mapping[str, Any], types: Types) -> list[str]:
+    """How a mapping differs from ours if what it leaves out is ours: that of a component template of others."""
+    wholly = faults({"dynamic": "false", **mappings}, types)
+    return [one for one in wholly if not one.startswith(_MISSES)]
 
 
 def in_force(client: Elasticsearch, namespace: str, *, thorough: bool = True, as_ours: bool = False) -> InForce:
@@ -125,8 +132,9 @@ def in_force(client: Elasticsearch, namespace: str, *, thorough: bool = True, as
         found.unreadable = True
         found.remarks.append("can't check which index templates are in force: grant the cluster privilege `monitor`")
     else:
-        suspects = (_customised(client) if as_ours else None) if thorough else frozenset()
-        certain = _check_templates(client, listed, namespace, found, suspects)
+        customs = _customs(client) if thorough else {}
+        suspects = frozenset(customs) if customs is not None and (as_ours or not thorough) else None
+        certain = _check_templates(client, listed, namespace, found, suspects, customs or {})
     if thorough or found.templates:
         fresh = _check_indices(client, namespace, found)
         found.blocking = certain and fresh
@@ -134,11 +142,23 @@ def in_force(client: Elasticsearch, namespace: str, *, thorough: bool = True, as
 
 
 def _check_templates(
-    client: Elasticsearch, listed: list[Template], namespace: str, found: InForce, suspects: frozenset[str] | None
+    client: Elasticsearch,
+    listed: list[Template],
+    namespace: str,
+    found: InForce,
+    suspects: frozenset[str] | None,
+    customs: Mapping[str, Mapping[str, Any]],
 ) -> bool:
     """Check the mappings of new indices; gives whether a stream would certainly differ from ours.
 
-    ``suspects``: our templates to simulate; None for all.
+    Args:
+        client: the cluster.
+        listed: its index templates.
+        namespace: of the streams.
+        found: takes what differs.
+        suspects: our templates to simulate; None for all.
+        customs: what component templates of others map, by the name of our template; it counts where the key may not
+            simulate.
     """
     ours = {one.name: one for asset in assets() if asset.kind == "index_template" for one in [_ours(asset)]}
     there = {one.name for one in listed}
@@ -151,6 +171,8 @@ def _check_templates(
         if not foreign and not (template.name in there and (suspects is None or template.name in suspects)):
             continue
         how = _faults_of(client, template, name, stream=name != run_index(namespace))
+        if how is None and template.name in customs:
+            how = _joined(changes(customs[template.name], RUNS if name == run_index(namespace) else LINES))
         if how or (foreign and how is None):
             wrong.setdefault((template, how or ""), []).append(name)
         elif foreign:
@@ -229,13 +251,13 @@ def _listed(client: Elasticsearch) -> list[Template]:
     return [one for entry in entries if (one := _read(entry)) is not None]
 
 
-def _customised(client: Elasticsearch) -> frozenset[str] | None:
-    """The index templates that have a ``@custom`` component template; None where the cluster does not tell."""
+def _customs(client: Elasticsearch) -> dict[str, dict[str, Any]] | None:
+    """What the ``@custom`` component templates map, by the name of the index template; None where it is not told."""
     end = "@custom"
     answer = client.options(ignore_status=[403, 404]).perform_request(
         "GET",
         f"/_component_template/*{end}",
-        params={"filter_path": "component_templates.name"},
+        params={"filter_path": "component_templates.name,component_templates.component_template.template.mappings"},
         headers={"accept": "application/json"},
     )
     if _genuine(answer).meta.status == 403 or not isinstance(answer.body, dict):
@@ -243,8 +265,14 @@ def _customised(client: Elasticsearch) -> frozenset[str] | None:
     entries = answer.body.get("component_templates", [])
     if not isinstance(entries, list):
         return None
-    names = (entry.get("name") for entry in entries if isinstance(entry, dict))
-    return frozenset(str(name).removesuffix(end) for name in names)
+    found = {}
+    for entry in entries:
+        if isinstance(entry, dict):
+            inner: Any = entry
+            for part in ("component_template", "template", "mappings"):
+                inner = inner.get(part) if isinstance(inner, dict) else None
+            found[str(entry.get("name")).removesuffix(end)] = inner if isinstance(inner, dict) else {}
+    return found
 
 
 def _genuine(answer: ApiResponse[Any]) -> ApiResponse[Any]:

@@ -100,10 +100,17 @@ NEEDS = (
 
 @dataclass(frozen=True)
 class Lack:
-    """The privileges that a key lacks for a need, as ``privilege on names``."""
+    """The privileges that a key lacks for a need.
+
+    Attributes:
+        need: what they are for.
+        missing: each as ``privilege on names``.
+        partly: it has all of them for some of the data streams.
+    """
 
     need: Need
     missing: tuple[str, ...]
+    partly: bool = False
 
 
 def lacks(client: Elasticsearch, namespace: str) -> list[Lack] | None:
@@ -139,18 +146,15 @@ def lacking(answer: Mapping[str, Any], streams: list[str], runs: str) -> list[La
             granted = granted.get(name) if isinstance(granted, Mapping) else None
         return isinstance(granted, Mapping) and granted.get(privilege) is False
 
-    return [
-        Lack(
-            need,
-            (
-                *(f"`{one}` (cluster)" for one in need.cluster if refused("cluster", None, one)),
-                *(
-                    f"`{one}` on {STREAMS}"
-                    for one in need.streams
-                    if any(refused("index", stream, one) for stream in streams)
-                ),
-                *(f"`{one}` on {RUNS}" for one in need.runs if refused("index", runs, one)),
-            ),
-        )
-        for need in NEEDS
-    ]
+    found = []
+    for need in NEEDS:
+        missing = [f"`{one}` (cluster)" for one in need.cluster if refused("cluster", None, one)]
+        without: set[str] = set()
+        for privilege in need.streams:
+            names = [stream for stream in streams if refused("index", stream, privilege)]
+            without.update(names)
+            if names:
+                missing.append(f"`{privilege}` on {STREAMS if len(names) == len(streams) else ', '.join(names)}")
+        missing += [f"`{one}` on {RUNS}" for one in need.runs if refused("index", runs, one)]
+        found.append(Lack(need, tuple(missing), partly=0 < len(without) < len(streams)))
+    return found

@@ -14,10 +14,16 @@ OLDEST, _TOO_NEW = (8, 13), (10, 0)
 
 
 class OtherProductError(TransportError):
-    """The cluster is one that neuroflow-ship does not work with."""
+    """The cluster is one that neuroflow-ship does not work with.
+
+    Attributes:
+        too_old: it is Elasticsearch, of a version before the oldest that is supported.
+    """
 
     def __init__(self, product: str) -> None:
         super().__init__(f"this is {product}; {NEEDED}: use such a cluster, or correct hosts")
+        found = re.match(r"Elasticsearch (\d{1,4})\.(\d{1,4})", product)
+        self.too_old = found is not None and (int(found[1]), int(found[2])) < OLDEST
 
 
 def may_be_other(status: int, product: str | None, body: bytes) -> bool:

@@ -40,7 +40,7 @@ _GAUGES = {
     "oldest_unacknowledged_seconds": "Age of the oldest unacknowledged line, 0 for none.",
     "dead_letters": "Documents in the file of dead letters.",
     "generations": "Incarnations of log files that are remembered.",
-    "files_not_read": "Files that look like logs and are not read, or not to their ends.",
+    "files_not_read": "Logs and directories that are not read, or not to their ends.",
     "last_scan_seconds": "How long the last scan of the directories took.",
     "ready": "Whether documents are accepted, as last known: 1 or 0.",
 }

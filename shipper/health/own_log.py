@@ -18,6 +18,10 @@ from shipper.printable import printable
 from shipper.telemetry import log
 
 LogFormat = Literal["auto", "json", "console"]
+_Clean = Callable[[str, logging.LogRecord], str]
+_OWN_WORDS = "own_words"
+OWN_WORDS = {_OWN_WORDS: True}
+"""``extra`` of a message that quotes no log: in ``password: is empty`` the rules for logs would redact ``is``."""
 # By the least severe level that has it (syslog(3)).
 _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 
@@ -31,8 +35,8 @@ def configure_log(redact: Callable[[str], str] = str, form: LogFormat = "console
     """
     stream = sys.stderr
 
-    def clean(text: str) -> str:
-        return credential_mask.text(redact(text))
+    def clean(text: str, record: logging.LogRecord) -> str:
+        return credential_mask.text(text if hasattr(record, _OWN_WORDS) else redact(text))
 
     if form == "auto":
         form = "console" if stream.isatty() else "json"
@@ -42,6 +46,16 @@ def configure_log(redact: Callable[[str], str] = str, form: LogFormat = "console
     log.handlers[:] = [handler]
     log.setLevel(logging.INFO)
     log.propagate = False
+
+
+def writes_json() -> bool:
+    """Whether what goes to standard error now are the log's lines of JSON."""
+    return any(
+        isinstance(handler, logging.StreamHandler)
+        and handler.stream is sys.stderr
+        and getattr(handler.formatter, "json", False)
+        for handler in log.handlers
+    )
 
 
 def is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
@@ -56,17 +70,19 @@ def is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
 class _Console(logging.Formatter):
     converter = staticmethod(time.gmtime)
 
-    def __init__(self, clean: Callable[[str], str]) -> None:
+    def __init__(self, clean: _Clean) -> None:
         super().__init__("%(asctime)s.%(msecs)03dZ %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%S")
         self._clean = clean
 
     def format(self, record: logging.LogRecord) -> str:
         # A message is one line, whatever the names in it contain.
-        return printable(self._clean(super().format(record)), lines=bool(record.exc_info))
+        return printable(self._clean(super().format(record), record), lines=bool(record.exc_info))
 
 
 class _Json(logging.Formatter):
-    def __init__(self, clean: Callable[[str], str]) -> None:
+    json = True
+
+    def __init__(self, clean: _Clean) -> None:
         super().__init__()
         with _without_rich():
             from shipper.emit.plain import json_line  # noqa: PLC0415 - structlog is slow; a terminal needs none
@@ -77,14 +93,16 @@ class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         event: dict[str, Any] = self._event_of(record)
         event["service"] = log.name
+        event.pop(_OWN_WORDS, None)
         return self._json_line(
-            {key: self._clean(value) if isinstance(value, str) else value for key, value in event.items()}
+            {key: self._clean(value, record) if isinstance(value, str) else value for key, value in event.items()}
         )
 
 
 class _Prefixed(logging.Formatter):
     def __init__(self, formatter: logging.Formatter) -> None:
         super().__init__()
+        self.json = isinstance(formatter, _Json)
         self._formatter = formatter
 
     def format(self, record: logging.LogRecord) -> str:

@@ -102,6 +102,7 @@ class Health(ThreadingHTTPServer):
 
 class _Page(BaseHTTPRequestHandler):
     server: Health
+    server_version, sys_version = "neuroflow-ship", ""
     # Seconds: a connection without a request does not keep its thread.
     timeout = 10.0
 

@@ -59,7 +59,7 @@ def read(
     block = out.block
     lines, offsets, cut = block.lines, block.offsets, block.cut
     of_audit = block.origin.format == "audit"
-    if of_audit or cut:
+    if cut:
         shapes = None
     if shapes is not None:
         index = _take_shaped(out, index, stop, shapes)
@@ -85,7 +85,7 @@ def read(
             record = read_json(line)
             if record is not None:
                 if shapes is not None:
-                    shapes.learn(line, record)
+                    shapes.learn(line, record, audit=of_audit)
                 if "log" in record and wrappers.of_docker(record):
                     end = wrappers.read(out, index, stop, final=final, inner=inner)
                     if end == index:
@@ -142,6 +142,9 @@ def read(
                     raws.append(line)
                     starts.append(offsets[index])
                     index += 1
+                    if shapes is not None:
+                        shapes.learn(line, record)
+                        index = _take_shaped(out, index, stop, shapes)
                     continue
         body = bare(line, offsets[index])
         if not body.strip():
@@ -195,16 +198,33 @@ def read(
 
 def _take_shaped(out: Records, index: int, stop: int, shapes: Shapes) -> int:
     """Add the lines from ``index`` on that have known shapes; gives the index of the next line."""
-    found: list[Shaped] = []
-    shapes.take(out.block.lines, index, stop, found)
-    if found:
+    lines, begins, of_audit = out.block.lines, b"", out.block.origin.format == "audit"
+    # Lines with a prefix and lines without one are taken in turn.
+    while index < stop and lines[index][:1] != begins:
+        begins = lines[index][:1]
+        if begins != b"{" and out.block.origin.layouts:
+            break
+        found: list[Shaped] = []
+        shapes.take(lines, index, stop, found, audit=of_audit)
+        if found and begins != b"{" and not _has_prefix(lines, index + len(found), stop):
+            found.pop()  # what follows a line with a prefix may belong to it
+        if not found:
+            break
         first, end = len(out.records), index + len(found)
         out.shaped.update(enumerate(found, first))
         out.records += [_NOT_PARSED] * len(found)
-        out.raws += out.block.lines[index:end]
+        out.raws += lines[index:end]
         out.starts += out.block.offsets[index:end]
         index = end
     return index
+
+
+def _has_prefix(lines: list[bytes], index: int, stop: int) -> bool:
+    """Whether there is a line with a prefix, which is proof that the line before ends its record."""
+    if index >= stop or lines[index][:1] not in PREFIXED:
+        return False
+    text, valid = text_of(lines[index])
+    return valid and HEAD.match(text) is not None
 
 
 def _json_of_invalid(body: bytes, read_json: Reader) -> Record | None:

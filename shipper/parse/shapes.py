@@ -1,16 +1,19 @@
-"""Recognises JSON lines of known *shapes*: the same keys in the same order, with values of the same types.
+"""Recognises lines of known *shapes*: the same keys in the same order, with values of the same types.
 
 An application writes millions of lines in a few dozen shapes.  One compiled expression recognises a line of a shape
 and gives its values, at a fraction of the cost of parsing it.  It accepts only values that stand in the document as
 they stand in the line.  All other lines are parsed, and parsing is the specification: ``record_of`` gives what the
 parser gives.
+
+There are shapes of JSON, of structlog's console lines, of both behind Celery's prefix, of Celery's own messages, and
+of the audit trail.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -26,6 +29,9 @@ _DATE = (
 )
 STAMP = rf'"({_DATE}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{{6}})(Z|\+00:00)"'
 """A UTC timestamp as structlog writes it: two values, the time to the microsecond and the zone."""
+# The same on the console; and one without a zone, whose second value is empty.
+_SHOWN_STAMP = STAMP.replace('"', "")
+_LOCAL_STAMP = r"([0-9]{4}-[0-9]{2}-[0-9]{2}[ T](?:[01][0-9]|2[0-3])(?::[0-5][0-9]){2}(?:[.,][0-9]{1,6})?)()"
 STAMP_KEYS = ("@timestamp", "timestamp")
 _VALUES = {
     # Texts that JSON writes without escapes.
@@ -37,7 +43,30 @@ _VALUES = {
     bool: r"(true|false)",
     type(None): r"(null)",
 }
-_CONSTANTS = {"true": True, "false": False, "null": None}
+# The same on the console: texts without blanks, quotes and brackets, and Python's constants.
+_SHOWN_VALUES = {
+    **_VALUES,
+    str: r"((?!(?:None|True|False)(?: |\Z))(?:[A-Za-z/_~.]|[0-9]++[-:/A-DF-Za-df-z])[!#-&*-;=-Z\]^-z|}~]*+)",
+    bool: r"(True|False)",
+    type(None): r"(None)",
+}
+_CONSTANTS = {
+    "true": True, "false": False, "null": None, "True": True, "False": False, "None": None, '"null"': None,
+}  # fmt: skip
+_PROCESS = "process_name"
+_CELERY = r"\[[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2},[0-9]{3}: [A-Z]++/([ !#-\[^-~]*+)\] ?"
+_CELERY_PREFIX = re.compile(_CELERY)
+_CELERY_STAMP = r"([0-9]{4}-[0-9]{2}-[0-9]{2} (?:[01][0-9]|2[0-3])(?::[0-5][0-9]){2},[0-9]{3})()"
+_TASK_ID = r"([!#-Z^-~]++)"
+_SECONDS = r"(?:0|[1-9][0-9]{0,5})\.[0-9]{1,20}"
+_AUDIT = b"audit"
+_NULL = r'(null|"null")'
+# Messages from which facts about runs are read (``runs.facts``).
+_OTHER_MESSAGES = r'(?!"(?:Pipeline \S++ (?:\(attempt |queued)|Workflow run started \(|[^"]* discovered at ))'
+_TEXT = "\n"
+"""The key of a value that stands only in the event."""
+INSIDE = "\0"
+_BEGINNINGS = frozenset({b"{", b"[", b"2", b"1"})
 # Keys by which parsers take a line for another format: a container's, VoxelOps', the audit trail's.
 _OTHER_FORMATS = frozenset({"log", "procedure", "entity_type", "torn", "line_bytes"})
 _KEY = re.compile(r"[\w@.-]{1,64}", re.ASCII)
@@ -48,14 +77,23 @@ class Shape:
     """The keys of a line and the types of their values, in order.
 
     Attributes:
-        keys: one for each value; the second value of the timestamp has the key ``""``.
+        keys: one for each value; the second value of the timestamp has the key ``""``, one in an object the keys of
+            both with ``INSIDE`` between them.
         types: of the values.
         match: takes a line as text and matches its values, texts without their quotes.
+        common: keys and values that all these lines have beside these.
+        local: the time has no zone.
+        event: a format of the values; empty where the event is one of these.
+        audit: they are records of the audit trail.
     """
 
     keys: tuple[str, ...]
     types: tuple[type, ...]
     match: Callable[[str], re.Match[str] | None]
+    common: dict[str, Any] = field(default_factory=dict)
+    local: bool = False
+    event: str = ""
+    audit: bool = False
 
 
 Shaped = tuple[Shape, tuple[str, ...]]
@@ -65,14 +103,33 @@ Shaped = tuple[Shape, tuple[str, ...]]
 def record_of(line: Shaped) -> dict[str, Any]:
     """What the parser gives for a line of a known shape."""
     shape, values = line
-    record: dict[str, Any] = {}
+    record = shape.common.copy()
     key = ""
     for name, kind, value in zip(shape.keys, shape.types, values, strict=True):
         if not name:
             record[key] += value
             continue
         key = name
-        record[key] = value if kind is str else _CONSTANTS[value] if value in _CONSTANTS else kind(value)
+        put(record, key, value if kind is str else _CONSTANTS[value] if value in _CONSTANTS else kind(value))
+    if shape.keys[0] == _PROCESS:
+        record[_PROCESS] = record.pop(_PROCESS)  # the parser adds it at the end
+    return with_event(record, shape, values)
+
+
+def put(record: dict[str, Any], key: str, value: Any) -> None:
+    """Put a value under its key (see ``Shape``) into a record."""
+    outer, _, inner = key.partition(INSIDE)
+    if inner:
+        record.setdefault(outer, {})[inner] = value
+    else:
+        record[outer] = value
+
+
+def with_event(record: dict[str, Any], shape: Shape, values: Sequence[str]) -> dict[str, Any]:
+    """The record with the event that these values give, where the shape has one of this kind."""
+    if shape.event:
+        record.pop(_TEXT, None)
+        record["event"] = shape.event.format(*values)
     return record
 
 
@@ -87,15 +144,21 @@ class Shapes:
     def __init__(self) -> None:
         self.sightings = 4
         self.sampled = 8
-        # The number of quotes in a line selects the shapes to try.
-        self._by_quotes: dict[int, list[Shape]] = {}
+        # By a line's first byte, and what ``_mark`` gives for it.
+        self._known: dict[bytes, dict[int, list[Shape]]] = {}
         self._count = 0
         self._sightings: dict[tuple[Any, ...], int] = {}
         self._parsed = 0
 
-    def take(self, lines: list[bytes], first: int, stop: int, shaped: list[Shaped]) -> None:
-        """Recognise lines from ``first`` on, up to one without a known shape or ``stop``, and append them."""
-        by_quotes, append = self._by_quotes, shaped.append
+    def take(self, lines: list[bytes], first: int, stop: int, shaped: list[Shaped], *, audit: bool = False) -> None:
+        """Recognise lines from ``first`` on, up to one without a known shape or ``stop``, and append them.
+
+        Lines with a prefix and lines without one are not taken together.
+        """
+        known = self._known.get(_AUDIT if audit else lines[first][:1])
+        if known is None:
+            return
+        append = shaped.append
         shape: Shape | None = None
         for line in islice(lines, first, stop):
             # Other encodings contain characters that no shape accepts.
@@ -103,7 +166,7 @@ class Shapes:
             if shape is not None and (found := shape.match(text)) is not None:
                 append((shape, found.groups()))
                 continue
-            for shape in by_quotes.get(text.count('"'), ()):
+            for shape in known.get(_mark(text), ()):
                 if (found := shape.match(text)) is not None:
                     append((shape, found.groups()))
                     break
@@ -112,28 +175,44 @@ class Shapes:
 
     def forget(self, shape: Shape) -> None:
         """Parse lines of this shape again."""
-        for shapes in self._by_quotes.values():
-            if shape in shapes:
-                shapes.remove(shape)
+        for known in self._known.values():
+            for shapes in known.values():
+                if shape in shapes:
+                    shapes.remove(shape)
 
-    def learn(self, line: bytes, record: dict[str, Any]) -> None:
-        """Take note of a line that had to be parsed; lines like it get a shape if there are many."""
+    def learn(self, line: bytes, record: dict[str, Any], *, audit: bool = False) -> None:
+        """Take note of a line that had to be parsed; lines like it get a shape if there are many.
+
+        Args:
+            line: that was parsed.
+            record: of the line.
+            audit: it stands in a file of the audit trail.
+        """
         self._parsed += 1
         if self._parsed % self.sampled or len(line) > MAX_LINE_BYTES or len(record) > MAX_KEYS:
             return
-        spaced = b'": ' in line
-        kind = (spaced, *record, *map(type, record.values()))
+        begins = line[:1]
+        if begins not in _BEGINNINGS:
+            return
+        # What a text says stands in its shape, but for the task of Celery's messages.
+        said: tuple[Any, ...] = (record.get("event"), record.get("level")) if b'"' not in line else ()
+        if said and "task_name" in record:
+            said = record["task_name"], record.get("action"), record.get("level")
+        if audit:
+            begins, said = _AUDIT, (str(record.get("entity_type")), str(record.get("action")))
+        flat = _flat(record) if audit else record
+        kind = (begins, b'": ' in line, *said, *flat, *map(type, flat.values()))
         count = self._sightings[kind] = self._sightings.get(kind, 0) + 1
         if count == self.sightings:
             text = line.decode("latin-1")
-            shape = shape_of(record, spaced=spaced)
+            shape = _audit_shape_of(record, text) if audit else shape_of(record, text)
             if shape is not None and shape.match(text) is not None:
                 if self._count >= MAX_SHAPES:
                     # The application changed: learn again from what it writes now.
-                    self._by_quotes.clear()
+                    self._known.clear()
                     self._sightings.clear()
                     self._count = 0
-                self._by_quotes.setdefault(text.count('"'), []).append(shape)
+                self._known.setdefault(begins, {}).setdefault(_mark(text), []).append(shape)
                 self._count += 1
             else:
                 self._sightings[kind] = 0  # perhaps another line has only plain values
@@ -141,12 +220,12 @@ class Shapes:
             self._sightings.clear()
 
 
-def shape_of(record: dict[str, Any], *, spaced: bool) -> Shape | None:
+def shape_of(record: dict[str, Any], text: str) -> Shape | None:
     """The shape of lines with this record's keys and types; None where a value is not a plain one.
 
     Args:
         record: a parsed line.
-        spaced: a blank follows each colon and comma, as Python's ``json`` writes it.
+        text: the line.
     """
     stamps = [key for key in STAMP_KEYS if key in record]
     if len(stamps) != 1 or type(record.get("event")) is not str or type(record.get("level")) is not str:
@@ -155,13 +234,136 @@ def shape_of(record: dict[str, Any], *, spaced: bool) -> Shape | None:
         return None
     if not set(map(type, record.values())) <= _VALUES.keys() or not all(map(_KEY.fullmatch, record)):
         return None
-    keys: list[str] = []
-    types: list[type] = []
-    parts: list[str] = []
-    blank = " " if spaced else ""
-    for key, value in record.items():
+    items, keys, types, prefix = list(record.items()), [], [], ""
+    if text[:1] == "[":
+        found = _CELERY_PREFIX.match(text)
+        if found is None or items.pop()[0] != _PROCESS:
+            return None
+        if text[found.end() :] == record["event"]:
+            return _message_shape_of(record)
+        keys, types, prefix, text = [_PROCESS], [str], _CELERY, text[found.end() :]
+    local, common = False, {}
+    if text[:1] == "{":
+        blank = " " if '": ' in text else ""
+        parts = [
+            f'"{re.escape(key)}":{blank}' + (STAMP if key == stamps[0] else _VALUES[type(value)])
+            for key, value in items
+        ]
+        expression = r"\{" + f",{blank}".join(parts) + r"\}"
+    elif [key for key, _ in items[:3]] == ["event", "level", "timestamp"]:
+        common, items = dict(items[:2]), items[2:]
+        local = not items[0][1].endswith(("Z", "+00:00"))
+        shown = _shown(items, text, local=local)
+        if shown is None:
+            return None
+        expression = shown
+    else:
+        return None
+    for key, value in items:
         is_stamp = key == stamps[0]
         keys += (key, "") if is_stamp else (key,)
         types += (str, str) if is_stamp else (type(value),)
-        parts.append(f'"{re.escape(key)}":{blank}' + (STAMP if is_stamp else _VALUES[type(value)]))
-    return Shape(tuple(keys), tuple(types), re.compile(r"\{" + f",{blank}".join(parts) + r"\}").fullmatch)
+    return Shape(tuple(keys), tuple(types), re.compile(prefix + expression).fullmatch, common, local)
+
+
+def _audit_shape_of(record: dict[str, Any], text: str) -> Shape | None:
+    """The same for a record of the audit trail."""
+    common = {key: record.get(key) for key in ("entity_type", "action")}
+    flat, stamp = _flat(record), record.get("timestamp")
+    if not all(type(one) is str for one in (*common.values(), stamp)) or type(record.get("entity_id")) is not int:
+        return None
+    if not _OTHER_FORMATS.isdisjoint(record.keys() - common.keys()) or "@timestamp" in record:
+        return None
+    if not set(map(type, flat.values())) <= _VALUES.keys():
+        return None
+    if not all(_KEY.fullmatch(part) for key in flat for part in key.split(INSIDE)):
+        return None
+    local = not str(stamp).endswith(("Z", "+00:00"))
+    blank = " " if '": ' in text else ""
+    keys: list[str] = []
+    types: list[type] = []
+
+    def pair(key: str, name: str, value: Any) -> str:
+        expression = _VALUES[type(value)]
+        if name in common:
+            return re.escape(f'"{name}":{blank}"{value}"')
+        if name == "timestamp":
+            expression = f'"{_LOCAL_STAMP}"' if local else STAMP
+            keys.extend((name, ""))
+            types.extend((str, str))
+        else:
+            keys.append(name)
+            types.append(type(value))
+        if name == "message" and value is not None:
+            expression = _OTHER_MESSAGES + expression
+        if name == "details" and value is None:
+            expression = _NULL
+        return f'"{re.escape(key)}":{blank}{expression}'
+
+    parts = [
+        f'"{re.escape(key)}":{blank}'
+         r"\{" + f",{blank}".join(pair(one, f"{key}{INSIDE}{one}", item) for one, item in value.items()) + r"\}"
+        if type(value) is dict and value
+        else pair(key, key, value)
+        for key, value in record.items()
+    ]  # fmt: skip
+    expression = r"\{" + f",{blank}".join(parts) + r"\}"
+    return Shape(tuple(keys), tuple(types), re.compile(expression).fullmatch, common, local=local, audit=True)
+
+
+def _flat(record: dict[str, Any]) -> dict[str, Any]:
+    """The record, with the values of objects beside the others."""
+    flat: dict[str, Any] = {}
+    for key, value in record.items():
+        if type(value) is dict and value:
+            flat.update({f"{key}{INSIDE}{inner}": one for inner, one in value.items()})
+        else:
+            flat[key] = value
+    return flat
+
+
+def _message_shape_of(record: dict[str, Any]) -> Shape:
+    """The shape of a message of Celery itself."""
+    common = {key: value for key, value in record.items() if key not in {"timestamp", _PROCESS}}
+    prefix = rf"\[{_CELERY_STAMP}: {re.escape(record['level'])}/([ !#-\[^-~]*+)\] ?"
+    keys: list[str] = ["timestamp", "", _PROCESS]
+    types: list[type] = [str, str, str]
+    event, action = record["event"], record.get("action")
+    before = f"Task {record.get('task_name')}["
+    if action == "task.received" and event == f"{before}{record['task_id']}] received":
+        message, event = _TASK_ID + r"\] received", "{3}] received"
+        keys, types = [*keys, "task_id"], [*types, str]
+    elif action == "task.succeeded" and "duration" in record and event.startswith(f"{before}{record['task_id']}] "):
+        message = rf"{_TASK_ID}\] succeeded in (?=({_SECONDS}))({_SECONDS})s: ([ !#-\[\]-~]*+)"
+        event = "{3}] succeeded in {4}s: {6}"
+        keys, types = [*keys, "task_id", _TEXT, "duration", _TEXT], [*types, str, str, float, str]
+    else:
+        return Shape(tuple(keys), tuple(types), re.compile(prefix + re.escape(event)).fullmatch, common, local=True)
+    for key in keys[3:]:
+        common.pop(key, None)
+    expression = prefix + re.escape(before) + message
+    event = before.replace("{", "{{").replace("}", "}}") + event
+    return Shape(tuple(keys), tuple(types), re.compile(expression).fullmatch, common, local=True, event=event)
+
+
+def _shown(items: list[tuple[str, Any]], text: str, *, local: bool) -> str | None:
+    """The expression for console lines that differ from this one only in their values.
+
+    Args:
+        items: the time, and the pairs.
+        text: the line.
+        local: the time has no zone.
+    """
+    stamp, pairs = items[0][1], items[1:]
+    words = text.split(" ")[-len(pairs) :] if pairs else []
+    if not text.startswith(stamp) or [word.partition("=")[0] for word in words] != [key for key, _ in pairs]:
+        return None
+    # Between the time and the pairs.
+    said = text[len(stamp) : len(text) - len(" ".join(words))]
+    shown = [f"{re.escape(key)}={_SHOWN_VALUES[type(value)]}" for key, value in pairs]
+    return (_LOCAL_STAMP if local else _SHOWN_STAMP) + re.escape(said) + " ".join(shown)
+
+
+def _mark(text: str) -> int:
+    """A number that lines of one shape share."""
+    return text.count('"') or -text.count("=")

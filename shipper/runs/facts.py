@@ -13,12 +13,11 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from math import isfinite
 from typing import Any
-from zlib import crc32
 
-from orjson import dumps
+from orjson import dumps, loads
 
 from shipper.document.bids_labels import LABELS, MAX_LABEL_CHARS, bids_name
-from shipper.document.templates import Facts
+from shipper.document.fact_templates import FactTemplate, TemplateFact, as_json, keyed
 from shipper.document.unmapped import as_text
 from shipper.taxonomy import (
     AUDIT_VERBS,
@@ -35,11 +34,14 @@ Fact = dict[str, Any]
 """``verb``, ``source`` (audit or events), ``at`` (UTC; missing where the line has no usable stamp), and details."""
 RunFacts = dict[str, dict[str, Fact]]
 """Id of a run document → key of a fact → the fact."""
-WaitingFacts = dict[str, dict[str, Fact] | bytes]
-"""The same, where the facts of a run may be JSON, which is decoded when they are written."""
-EncodedFact = tuple[str, str | None, bytes]
+TemplateFacts = tuple[tuple[FactTemplate, ...], tuple[bytes, ...]]
+"""Facts of one run that were made from templates, each later than the one before: the templates, and the values."""
+WaitingFacts = dict[str, dict[str, Fact] | bytes | TemplateFacts]
+"""Id of a run document → its facts, which are decoded when they are written."""
+EncodedFact = tuple[str, str | None, bytes | TemplateFact]
 """The id of the run document; the *kind* of fact where newer ones of a kind replace older ones (``runs.kept``), else
-None; the fact as JSON, ``"key":{…}``.  Thousands of facts wait: as JSON one takes a quarter of an object's memory."""
+None; the fact as JSON, ``"key":{…}``, or, without a kind, as its template and its values.  Thousands of facts wait:
+in these forms one takes a quarter of an object's memory."""
 
 UNTIMED = "0000-00-00T00:00:00000000000"
 """The time in the keys of facts without one: they sort as the oldest."""
@@ -307,22 +309,14 @@ def _add(found: list[EncodedFact], identity: str, verb: str, document: dict[str,
         encoded = dumps(fact)
     # Facts of a kind have the same weight.
     kind = f"{verb} {len(encoded) >> 10} {' '.join(fact)} {fact['stage']}" if "stage" in fact else None
-    found.append((identity, kind, _keyed(moment, verb, encoded)))
+    found.append((identity, kind, keyed(moment, verb, encoded)))
 
 
-def encode(moment: str, verb: str, fact: bytes) -> bytes:
-    """A fact with its key, from its JSON.
-
-    Args:
-        moment: its time, UTC to the microsecond.
-        verb: what happened.
-        fact: as JSON, with the fields in the order in which ``facts_of`` adds them.
-    """
-    return _keyed(f"{moment[:19]}{moment[20:26]}000", verb, fact)
-
-
-def _keyed(moment: str, verb: str, fact: bytes) -> bytes:
-    return f'"{moment} {verb} {crc32(fact):08x}":'.encode() + fact
-
-
-FACTS = Facts(facts_of, encode)
+def decoded(waiting: dict[str, Fact] | bytes | TemplateFacts) -> dict[str, Fact]:
+    """Facts of one run, with their keys."""
+    if isinstance(waiting, dict):
+        return waiting
+    if isinstance(waiting, tuple):
+        waiting = b"{%b}" % b",".join(map(as_json, zip(*waiting, strict=True)))
+    facts: dict[str, Fact] = loads(waiting)
+    return facts

@@ -13,15 +13,16 @@ from collections.abc import Callable
 
 from elastic_transport import ApiError
 
+from shipper import telemetry
 from shipper.config import Elasticsearch as Settings
 from shipper.elastic.bulk_request import NO_ANSWER
-from shipper.elastic.client import explain, is_genuine
+from shipper.elastic.client import explain, is_genuine, lacks_privilege
 from shipper.elastic.outcomes import Failure, Outcome, judge_request
 from shipper.runs.facts import EncodedFact, WaitingFacts
 from shipper.runs.gathered import Gathered
 from shipper.runs.writer import RunDocuments
 from shipper.tail.progress import Span
-from shipper.telemetry import Counters, log
+from shipper.telemetry import Counters, Throttle
 
 MIN_INTERVAL, MAX_INTERVAL = 1.0, 5.0
 """Seconds from one write to the next."""
@@ -74,7 +75,7 @@ class RunWriter:
         retry: Callable[[Failure, int], bool],
         recovered: Callable[[], None],
         rested: Callable[[], None],
-        say: Callable[[str, str], None],
+        say: Callable[[str, str], object],
         counters: Counters,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -85,6 +86,7 @@ class RunWriter:
         self._recovered = recovered
         self._rested = rested
         self._say = say
+        self._bugs = Throttle(telemetry.error)
         self._counters = counters
         self._clock = clock
         self._gathered = Gathered(MAX_PENDING_BYTES)
@@ -163,10 +165,10 @@ class RunWriter:
                 self._pace.written = 0
                 done = all(map(self._write, gathered.portions()))
             except Exception as error:  # noqa: BLE001 - a bug must not end the thread silently
-                log.error(
-                    "writing run documents failed (%s: %s); their lines are read and sent again after a restart",
+                self._bugs.say(
                     type(error).__name__,
-                    error,
+                    f"writing run documents failed ({type(error).__name__}: {error}); their lines are read and sent "
+                    "again after a restart",
                 )
             if done:
                 self._settle(spans)
@@ -192,7 +194,7 @@ class RunWriter:
                 written = self._runs.write(facts)
             except ApiError as error:
                 outcome = judge_request(error.meta.status, genuine=is_genuine(error))
-                if error.meta.status == 403 or outcome is Outcome.DEAD:
+                if lacks_privilege(error) or outcome is Outcome.DEAD:
                     self._warn_behind(explain(error, self._settings))
                     break
                 failure = Failure(outcome, f"runs {error.meta.status}", explain(error, self._settings))

@@ -11,29 +11,32 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, cast
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, cast
 from urllib.parse import quote
 
 import orjson
 from elastic_transport import ApiError
 from elasticsearch import Elasticsearch
 
+from shipper.document.fact_templates import FactTemplate
 from shipper.elastic.bulk_request import inner, items_of, refusal_of
 from shipper.elastic.outcomes import Outcome, Verdict, judge
+from shipper.runs.actions import Action, Creates, Pass, Waiting, Written, runs_of
 from shipper.runs.cache import CachedRun, RunCache
 from shipper.runs.document import run_document
-from shipper.runs.facts import Fact, WaitingFacts
+from shipper.runs.facts import Fact, TemplateFacts, decoded
 from shipper.runs.index import RunIndex
 from shipper.runs.kept import weight
+from shipper.runs.templates import RunTemplates, TemplateRun
 
 _PARAMS = {
     "filter_path": "items.*.status,items.*.error,items.*.result,items.*._seq_no,items.*._primary_term,"
     "items.*.get._source",
 }
 _HEADERS = {"content-type": "application/x-ndjson", "accept": "application/json"}
-MAX_RUNS = 500
+MAX_RUNS = 1000
 """Runs in one request."""
 MAX_REQUEST_BYTES = 2 * 2**20
 # Runs whose facts the answer returns: in the first request, and later as many as have so many facts of up to a KiB.
@@ -42,66 +45,8 @@ _MAX_FACTS_ANSWERED = 4000
 MAX_ROUNDS = 10
 """How often a call of ``write`` sends what other writers changed meanwhile; then it returns the rest."""
 _CACHE_BYTES = 4 * 2**20
-
-
-@dataclass(slots=True)
-class Written:
-    """The result of ``RunDocuments.write``.
-
-    Attributes:
-        retry: facts that could not be written now.
-        why: Elasticsearch's reason for the last of these.
-        refused: ids of documents that can't be written, with Elasticsearch's reason.
-        sent: bytes of all requests.
-        documents: how many were created or replaced, each time counted.
-    """
-
-    retry: WaitingFacts = field(default_factory=dict)
-    why: Verdict | None = None
-    refused: list[tuple[str, Verdict]] = field(default_factory=list)
-    sent: int = 0
-    documents: int = 0
-
-
-class _Action(NamedTuple):
-    """What one request contains for one run.
-
-    Attributes:
-        identity: the id of its document.
-        added: the facts to add; of an update, decoded.
-        facts: all facts of the document in the request, as JSON.
-        body: its lines of the request.
-        awaits_facts: it is an update, whose answer has to contain the document's facts.
-        whole: it contains the whole document, although there may be none: as a create, or as the update's ``upsert``,
-            which some servers refuse.
-    """
-
-    identity: str
-    added: dict[str, Fact] | bytes
-    facts: bytes
-    body: bytes
-    awaits_facts: bool = False
-    whole: bool = False
-
-
-class _Pass:
-    """The state of one call of ``write``: runs to send, runs to send again, and the result."""
-
-    def __init__(self, facts: Mapping[str, dict[str, Fact] | bytes]) -> None:
-        self.queue = deque(facts.items())
-        self.again: WaitingFacts = {}
-        self.existing: set[str] = set()  # runs that have a document
-        self.facts_only: set[str] = set()  # runs of which only facts are sent
-        self.written = Written()
-
-    def refuse(self, identity: str, verdict: Verdict) -> None:
-        """Give up a run."""
-        self.written.refused.append((identity, verdict))
-
-    def later(self, action: _Action, verdict: Verdict) -> None:
-        """Leave a run to the next call."""
-        self.written.retry[action.identity] = action.added
-        self.written.why = verdict
+# Of so many new runs with the same facts, because more of them at once are old: nobody adds facts.
+_MAX_CACHED = 100
 
 
 class RunDocuments:
@@ -126,20 +71,21 @@ class RunDocuments:
         # No namespace has a hyphen.
         self._namespace = {"data_stream": {"namespace": index.rpartition("-")[2]}}
         self._cache = RunCache(_CACHE_BYTES)
+        self._templates = RunTemplates(self._usual)
         self._upserts = True  # the cluster understands ``upsert``
         self._mostly_new = True  # most runs of the last request had no document
         self._max_asked = _FIRST_ASKED
         self._max_bytes = MAX_REQUEST_BYTES
         self.index = index
 
-    def write(self, facts: Mapping[str, dict[str, Fact] | bytes]) -> Written:
+    def write(self, facts: Waiting) -> Written:
         """Add facts to the run documents that they belong to.
 
         Raises:
             ApiError: Elasticsearch refused the request as a whole.
             TransportError: there was no answer, or none that makes sense.
         """
-        work = _Pass(facts)
+        work = Pass(facts)
         for _ in range(MAX_ROUNDS):
             while work.queue:
                 if not self._index.ensure():
@@ -151,7 +97,7 @@ class RunDocuments:
         work.written.retry.update(work.queue)
         return work.written
 
-    def _send_next(self, work: _Pass) -> None:
+    def _send_next(self, work: Pass) -> None:
         """Send the next runs; after a 413 (a proxy's limit) send smaller requests from now on."""
         actions = self._next_actions(work)
         try:
@@ -159,48 +105,76 @@ class RunDocuments:
         except ApiError as error:
             if error.meta.status != 413 or not actions:
                 raise
-            if len(actions) == 1:
-                work.refuse(actions[0].identity, refusal_of(error))
+            runs = [run for action in actions for run in runs_of(action)]
+            if len(runs) == 1:
+                work.refuse(runs[0][0], refusal_of(error))
                 return
-            self._max_bytes = sum(len(action.body) for action in actions) // 2
-            work.queue.extendleft((action.identity, action.added) for action in actions)
+            self._max_bytes = min(self._max_bytes, sum(len(action.body) for action in actions)) // 2
+            work.queue.extendleft(runs)
 
-    def _next_actions(self, work: _Pass) -> list[_Action]:
+    def _next_actions(self, work: Pass) -> list[Action | Creates]:
         """Take the next runs, as many as one request and its answer should contain."""
-        actions: list[_Action] = []
-        size = asked = 0
-        while work.queue and len(actions) < MAX_RUNS and size < self._max_bytes and asked < self._max_asked:
+        actions: list[Action | Creates] = []
+        alike: dict[tuple[FactTemplate, ...], list[TemplateRun]] = {}
+        size = asked = taken = 0
+        while work.queue and taken < MAX_RUNS and size < self._max_bytes and asked < self._max_asked:
             identity, given = work.queue.popleft()
-            # Not before: decoded facts of many runs would not stay in the processor's cache.
-            added = orjson.loads(given) if type(given) is bytes else cast("dict[str, Fact]", given)
+            taken += 1
             cached = self._cache.get(identity)
+            # Most new runs have no document; where there is one, the answer is a conflict, and an update follows.
+            create = (
+                cached is None
+                and self._mostly_new
+                and identity not in work.existing
+                and identity not in work.facts_only
+            )
+            if create and type(given) is tuple:
+                alike.setdefault(given[0], []).append((identity, given))
+                continue
             if cached is None:
-                # Most new runs have no document; where there is one, the answer is a conflict, and an update follows.
-                create = self._mostly_new and identity not in work.existing and identity not in work.facts_only
                 asked += not create
-                action = self._first_of(identity, added, given, work, create=create)
+                action = self._first_of(identity, given, work, create=create)
             else:
-                action = self._put_of(identity, added, cached, work)
+                action = self._put_of(identity, decoded(given), cached, work)
             if action is not None:
                 actions.append(action)
                 size += len(action.body)
+        for runs in alike.values():
+            for made in self._creates_of(runs, self._max_bytes - size, work):
+                actions.append(made)
+                size += len(made.body)
         return actions
 
-    def _update(self, answers: Iterable[tuple[_Action, dict[str, Any], Verdict]], work: _Pass) -> None:
+    def _creates_of(self, runs: list[TemplateRun], room: int, work: Pass) -> Iterator[Action | Creates]:
+        """What creates the documents of runs with facts of the same templates; those without room wait."""
+        parts = self._templates.bodies(runs)
+        if parts is None:
+            actions = (self._first_of(identity, facts, work, create=True) for identity, facts in runs)
+            yield from filter(None, actions)
+            return
+        body = b"".join(parts)
+        fit = max(1, len(runs) * max(0, room) // len(body))
+        if fit < len(runs):
+            work.queue.extendleft(runs[fit:])
+            runs = runs[:fit]
+            body = b"".join(self._templates.bodies(runs) or ())
+        yield Creates(runs, body)
+
+    def _update(self, answers: Iterable[tuple[Action, dict[str, Any], Verdict]], work: Pass) -> None:
         """Apply the answers to updates; where Elasticsearch united facts, put the document made of the union."""
-        puts: list[_Action] = []
-        new = found = total_weight = 0
+        puts: list[Action | Creates] = []
+        total_weight = work.new = work.found = 0
         for action, item, verdict in answers:
             if action.whole and not action.awaits_facts:
-                new += verdict.outcome is Outcome.ACKNOWLEDGED
-                found += verdict.outcome is Outcome.DUPLICATE
+                work.new += verdict.outcome is Outcome.ACKNOWLEDGED
+                work.found += verdict.outcome is Outcome.DUPLICATE
             if self._settled(action, item, verdict, work):
                 continue
             answer = item.get("get")
             source = answer.get("_source") if isinstance(answer, dict) else None
             facts, state = _facts_in(source), _state_in(item)
             created = item.get("result") == "created"
-            new, found = new + created, found + (not created)
+            work.new, work.found = work.new + created, work.found + (not created)
             added = cast("dict[str, Fact]", action.added)
             if state is not None and facts.keys() >= added.keys():
                 total_weight += sum(map(weight, facts.values()))
@@ -210,8 +184,8 @@ class RunDocuments:
             else:
                 why = Verdict(Outcome.RETRY, verdict.status, "no_document", "the answer does not give the document")
                 work.later(action, why)
-        if new or found:
-            self._mostly_new = new >= found
+        if work.new or work.found:
+            self._mostly_new = work.new >= work.found
         if total_weight:
             fit = self._max_asked * _MAX_FACTS_ANSWERED // total_weight
             self._max_asked = max(1, min(MAX_RUNS, 2 * self._max_asked, fit))
@@ -219,39 +193,38 @@ class RunDocuments:
             self._settled(action, item, verdict, work)
 
     def _first_of(
-        self, identity: str, added: dict[str, Fact], given: dict[str, Fact] | bytes, work: _Pass, *, create: bool
-    ) -> _Action | None:
+        self, identity: str, given: dict[str, Fact] | bytes | TemplateFacts, work: Pass, *, create: bool
+    ) -> Action | None:
         """What is sent for a run that is not cached.
 
         Args:
             identity: the id of its document.
-            added: the facts to add.
-            given: the same, perhaps as JSON.
+            given: the facts to add.
             work: takes the refusal, if the facts make no document.
             create: create the document; else add the facts to it, and ask for the union.
         """
-        document = self._made(identity, added, work)
+        document = self._made(identity, decoded(given), work)
         if document is None:
             return None
         added = document["facts"]
         facts, body = _json(document)
         name = orjson.dumps(identity)
         if create:
-            return _Action(identity, given, facts, b'{"create":{"_id":%b}}\n%b\n' % (name, body), whole=True)
+            return Action(identity, given, facts, b'{"create":{"_id":%b}}\n%b\n' % (name, body), whole=True)
         # After a conflict with another writer Elasticsearch itself tries again.
         head = b'{"update":{"_id":%b,"retry_on_conflict":5}}\n{"doc":{"facts":%b},' % (name, facts)
         whole = self._upserts and identity not in work.facts_only
         rest = b'"_source":true,"upsert":%b}\n' % body if whole else b'"doc_as_upsert":true,"_source":true}\n'
-        return _Action(identity, added, facts, head + rest, awaits_facts=True, whole=whole)
+        return Action(identity, added, facts, head + rest, awaits_facts=True, whole=whole)
 
     def _put_of(
         self,
         identity: str,
         added: dict[str, Fact],
         cached: CachedRun,
-        work: _Pass,
+        work: Pass,
         source: dict[str, Any] | None = None,
-    ) -> _Action | None:
+    ) -> Action | None:
         """The put of a whole document; None where nothing changes.
 
         Args:
@@ -270,13 +243,13 @@ class RunDocuments:
         same = document == source
         facts, body = _json(document)
         about = {"_id": identity, "if_seq_no": cached.seq_no, "if_primary_term": cached.primary_term}
-        action = _Action(identity, added, facts, b"".join((orjson.dumps({"index": about}), b"\n", body, b"\n")))
+        action = Action(identity, added, facts, b"".join((orjson.dumps({"index": about}), b"\n", body, b"\n")))
         if same:
             self._remember(action, {"_seq_no": cached.seq_no, "_primary_term": cached.primary_term})
             return None
         return action
 
-    def _made(self, identity: str, facts: dict[str, Fact], work: _Pass) -> dict[str, Any] | None:
+    def _made(self, identity: str, facts: dict[str, Fact], work: Pass) -> dict[str, Any] | None:
         """The document that facts make; None, and a refusal, if they make none."""
         try:
             document = run_document(identity, facts)
@@ -286,7 +259,11 @@ class RunDocuments:
         document.update(self._namespace)
         return document
 
-    def _settled(self, action: _Action, item: dict[str, Any], verdict: Verdict, work: _Pass) -> bool:
+    def _usual(self, identity: str, facts: dict[str, Fact]) -> bytes:
+        """The document that facts make, as JSON."""
+        return _json({**run_document(identity, facts), **self._namespace})[1]
+
+    def _settled(self, action: Action, item: dict[str, Any], verdict: Verdict, work: Pass) -> bool:
         """Apply the verdict on an action; gives whether the action needs nothing more in this pass."""
         if verdict.outcome is Outcome.ACKNOWLEDGED:
             if not action.awaits_facts:
@@ -309,25 +286,50 @@ class RunDocuments:
             work.later(action, verdict)
         return True
 
-    def _remember(self, action: _Action, item: dict[str, Any]) -> None:
+    def _remember(self, action: Action, item: dict[str, Any]) -> None:
         """Cache a document that is stored as it was sent."""
         state = _state_in(item)
         if self._index.uuid is not None and state is not None:
             self._cache.put(action.identity, action.facts, *state)
 
-    def _send(self, actions: list[_Action], work: _Pass) -> Iterator[tuple[_Action, dict[str, Any], Verdict]]:
-        """Send actions; gives each with its item of the answer and the verdict on it."""
+    def _send(self, actions: list[Action | Creates], work: Pass) -> Iterator[tuple[Action, dict[str, Any], Verdict]]:
+        """Send actions; gives each that needs more than caching, with its item of the answer and the verdict."""
         if not actions:
             return
         body = b"".join([action.body for action in actions])
         work.written.sent += len(body)
         path = f"/{quote(self.index)}/_bulk"
         answer = self._client.perform_request("POST", path, params=_PARAMS, headers=_HEADERS, body=body).body
-        for action, wrapped in zip(actions, items_of(answer, len(actions)), strict=True):
-            item = inner(wrapped)
-            verdict = judge(item)
-            work.written.documents += verdict.outcome is Outcome.ACKNOWLEDGED and item.get("result") != "noop"
-            yield action, item, verdict
+        items = iter(items_of(answer, sum(map(len, map(runs_of, actions)))))
+        for action in actions:
+            if isinstance(action, Creates):
+                some = list(islice(items, len(action.runs)))
+                if self._all_created(action, some, work):
+                    continue
+                singles = [Action(identity, facts, facts, b"", whole=True) for identity, facts in action.runs]
+            else:
+                some, singles = [next(items)], [action]
+            for single, wrapped in zip(singles, some, strict=True):
+                item = inner(wrapped)
+                verdict = judge(item)
+                work.written.documents += verdict.outcome is Outcome.ACKNOWLEDGED and item.get("result") != "noop"
+                yield single, item, verdict
+
+    def _all_created(self, action: Creates, items: list[Any], work: Pass) -> bool:
+        """Whether all documents were created; then they are counted and cached."""
+        try:
+            created = [item["create"] for item in items]
+            states = [(about["_seq_no"], about["_primary_term"]) for about in created]
+            done = {about["status"] for about in created} == {201}
+        except (LookupError, TypeError):
+            return False
+        if not done or {type(number) for state in states for number in state} != {int}:
+            return False
+        work.new += len(items)
+        work.written.documents += len(items)
+        if self._index.uuid is not None:
+            self._cache.put_new(action.runs[-_MAX_CACHED:], states[-_MAX_CACHED:])
+        return True
 
 
 def _facts_in(source: Any) -> dict[str, Fact]:

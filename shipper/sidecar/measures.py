@@ -48,6 +48,6 @@ def measured(
         total_lag_bytes=sum(size for size, _, _ in lags),
         oldest_unacknowledged_seconds=max((seconds for _, seconds, _ in lags), default=0.0),
         generations=tail.known,
-        files_not_read=len(tail.not_read()),
+        files_not_read=len(tail.unread()),
         last_scan_seconds=scans.took,
     )

@@ -21,7 +21,7 @@ from shipper.tail.clock import Clock
 from shipper.tail.found_files import shown
 from shipper.tail.lag import Lag
 from shipper.tail.tail import Tail
-from shipper.telemetry import ONCE, Counters, Throttle, bug, log
+from shipper.telemetry import ONCE, Counters, Throttle, bug
 
 # Seconds between two reports.
 REPORT_EVERY = 60.0
@@ -144,8 +144,7 @@ class OwnDocuments:
         try:
             yield
         except Exception as error:  # noqa: BLE001 - see above
-            if self._throttle.allows("bug", ONCE):
-                log.warning("the sidecar can't report on itself (%s); logs are shipped", bug(error))
+            self._throttle.say("bug", f"the sidecar can't report on itself ({bug(error)}); logs are shipped", ONCE)
 
     def _report_stop(self, *, complete: bool) -> None:
         self._report_rejected()
@@ -164,7 +163,7 @@ class OwnDocuments:
             self._put("rejected", rejected_message(rejection, number), figures, level="error")
 
     def _report_not_read(self) -> int:
-        """Report new files and reasons; gives the number of all files that are not read."""
+        """Report new files and reasons; gives the number of all of which something is missing."""
         not_read = self._tail.not_read()
         new = [one for one in not_read.items() if one not in self._told]
         for path, why in new[: min(MAX_FILES, MAX_REMEMBERED - len(self._told))]:
@@ -177,7 +176,7 @@ class OwnDocuments:
                 level="warning",
                 path=where,
             )
-        return len(not_read)
+        return len(self._tail.unread())
 
     def _put(
         self,

@@ -22,7 +22,8 @@ from shipper.elastic.bulk_request import send
 from shipper.elastic.client import explain, is_genuine
 from shipper.elastic.names import SIDECAR, streams_of
 from shipper.elastic.outcomes import Outcome, Verdict
-from shipper.telemetry import ONCE, Throttle, bug, log
+from shipper.elastic.packed import Packed
+from shipper.telemetry import ONCE, Throttle, bug
 
 # While the cluster is away, the newest of these are kept.
 MAX_EVENTS = 100
@@ -112,7 +113,7 @@ class OwnStream:
             if not (items and is_open() and self._is_installed(client)):
                 return
             patient = client.options(request_timeout=min(PATIENCE, settings.request_timeout))
-            verdicts = send(patient, [item.body for item in items])
+            verdicts = send(patient, Packed([item.body for item in items]))
         except ApiError as error:
             if error.meta.status in {400, 401, 403, 413} and is_genuine(error):
                 self._say(
@@ -160,8 +161,7 @@ class OwnStream:
         return True
 
     def _say(self, kind: str, message: str) -> None:
-        if self._throttle.allows(kind, ONCE):
-            log.warning("%s", message)
+        self._throttle.say(kind, message, ONCE)
 
 
 def _comes_again(verdict: Verdict) -> bool:

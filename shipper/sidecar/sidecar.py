@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from shipper import __version__, memory
+from shipper import __version__, memory, telemetry
 from shipper.config import Config, Shipper
 from shipper.deliver.batch import Packer
 from shipper.deliver.one_by_one import LineByLine
@@ -21,7 +21,7 @@ from shipper.health.systemd import Notifier
 from shipper.parse.dispatch import continuation, orphan
 from shipper.redact.redactor import Redactor
 from shipper.reload import KEPT, Reload
-from shipper.runs.facts import FACTS
+from shipper.runs.facts import facts_of
 from shipper.sidecar import drain, once
 from shipper.sidecar.measures import measured
 from shipper.sidecar.outbox import Outbox
@@ -84,7 +84,7 @@ class Sidecar:
             store.load(),
             host=settings.host,
             longest=settings.max_line_bytes,
-            warn=lambda text: log.warning("%s", text),
+            warn=telemetry.warning,
             clock=self._clock,
             once=once,
             framing=Framing(orphan, continuation),
@@ -96,8 +96,8 @@ class Sidecar:
         )
         if settings.start == BEGINNING and (passed_over := self._tail.ship_passed_over()):
             log.info("shipping %d bytes that the first start passed over (shipper.start: beginning)", passed_over)
-        runs = RunContext(rows=store.recollected())
-        documents = Documents(settings, __version__, runs, self._redactor, FACTS)
+        runs = RunContext(rows=store.recollected().items())
+        documents = Documents(settings, __version__, runs, self._redactor, facts_of)
         self._outbox = Outbox(
             _packer(settings, documents),
             settings.flush_interval,
@@ -290,11 +290,11 @@ class Sidecar:
                 return False
             settings, sources = new.config.shipper, sources_of(new.config)
             scanner = Scanner(
-                sources, settings.exclude, lambda text: log.warning("%s", text), self._clock.wall_ns,
+                sources, settings.exclude, telemetry.warning, self._clock.wall_ns,
                 link_targets(new.config),
             )  # fmt: skip
             scanner.scan()  # may fail
-            documents = Documents(settings, __version__, self._shipping.documents.runs, self._redactor, FACTS)
+            documents = Documents(settings, __version__, self._shipping.documents.runs, self._redactor, facts_of)
             packer = _packer(settings, documents)
         except Exception as error:  # noqa: BLE001 - no configuration may end a running process
             log.error("the configuration can't be used (%s: %s); %s", type(error).__name__, error, KEPT)
@@ -311,4 +311,4 @@ class Sidecar:
 
 def _packer(settings: Shipper, documents: Documents) -> Packer:
     batch = settings.batch
-    return Packer(settings.namespace, documents.common, batch.max_bytes, batch.max_events)
+    return Packer(settings.namespace, documents.common, batch.max_bytes, batch.max_events, compress=batch.compress)

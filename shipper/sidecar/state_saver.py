@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from shipper import telemetry
 from shipper.document.run_context import RunContext
 from shipper.tail.clock import Clock
 from shipper.tail.report import counters_of
@@ -24,10 +25,11 @@ class StateSaver:
     runs: RunContext
     counters: Counters
     clock: Clock
-    _save_failures: Throttle = field(default_factory=Throttle, init=False)
-    _restore_failures: Throttle = field(default_factory=Throttle, init=False)
+    _save_failures: Throttle = field(init=False)
+    _restore_failures: Throttle = field(init=False)
 
     def __post_init__(self) -> None:
+        self._save_failures, self._restore_failures = Throttle(telemetry.error), Throttle(telemetry.error)
         self._acknowledged = _acknowledged(counters_of({"counters": self.store.fact("counters") or "{}"}))
         self._acknowledged_at = self.store.fact("acknowledged_at") or ""
 
@@ -50,14 +52,14 @@ class StateSaver:
                 first_start=self.tail.first_start(),
             )
         except StateError as error:
-            if self._save_failures.allows(str(error), ONCE):
-                log.error(
-                    "%s; shipping continues; after a restart, lines are sent again and recognised as duplicates",
-                    error,
-                )
+            self._save_failures.say(
+                str(error),
+                f"{error}; shipping continues; after a restart, lines are sent again and recognised as duplicates",
+                ONCE,
+            )
         else:
             self.tail.dirty.clear()
-            if self._save_failures.reset():
+            if self._save_failures.over():
                 log.info("cursors can be written again")
         self.counters.publish(moment)
 
@@ -78,13 +80,12 @@ class StateSaver:
     def keep_directory(self) -> None:
         """Create the state directory again if it was deleted."""
         if self.store.present():
-            self._restore_failures.reset()
+            self._restore_failures.over()
             return
         try:
-            self.store.restore(self.tail.all_cursors())
+            self.store.restore(self.tail.all_cursors(), self.runs.rows())
         except StateError as error:
-            if self._restore_failures.allows(str(error), ONCE):
-                log.error("%s; shipping continues, trying again at every scan", error)
+            self._restore_failures.say(str(error), f"{error}; shipping continues, trying again at every scan", ONCE)
 
     def finish(self, *, scanned: bool) -> None:
         """Save for the last time.

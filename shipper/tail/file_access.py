@@ -24,11 +24,16 @@ class FileAccess:
 
     def __init__(self, open_view: Callable[..., FileView], warn: Callable[[str], None]) -> None:
         self._open_view = open_view
-        self._warn = warn
-        self._throttle = Throttle()
+        self._throttle = Throttle(warn)
         self.renamed_meanwhile = False
         self.refused: dict[str, str] = {}
         self.empty: dict[str, str] = {}
+        self._kinds: set[str] = set()
+
+    def begin(self) -> None:
+        """Begin a scan: what could be read in the last one is reported again when it can't be."""
+        self._throttle.over(but=self._kinds)
+        self.renamed_meanwhile, self.refused, self.empty, self._kinds = False, {}, {}, set()
 
     def ask(self, file: Found, question: Callable[[FileView, Found], bool]) -> bool:
         """The answer to a question about a file's content; True, so that nothing changes, if it can't be read."""
@@ -50,7 +55,6 @@ class FileAccess:
         except OSError as error:
             self._refuse(file, "open", f"can't be opened: {error.strerror}")
             return None
-        self._throttle.reset(f"open {file.path}")
         if view.key != file.key:
             # It was renamed since the scan: another file has the name.
             view.close()
@@ -75,5 +79,6 @@ class FileAccess:
 
     def _refuse(self, file: Found, what: str, reason: str, *, harmless: bool = False) -> None:
         (self.empty if harmless else self.refused)[file.path] = reason
-        if self._throttle.allows(f"{what} {file.path}", ONCE):
-            self._warn(f"{file.path}: {reason}; trying again every scan, nothing is lost")
+        kind = f"{what} {file.path}"
+        self._kinds.add(kind)
+        self._throttle.say(kind, f"{file.path}: {reason}; trying again every scan, nothing is lost", ONCE)

@@ -16,25 +16,24 @@ class ReadErrors:
     """
 
     def __init__(self, warn: Callable[[str], None]) -> None:
-        self._warn = warn
-        self._throttle = Throttle()
+        self._throttle = Throttle(warn)
         self._unread: dict[bytes, tuple[str, str]] = {}
 
     @property
     def paths(self) -> set[str]:
-        """The files whose last reading failed, or stopped before their ends."""
-        return {path for path, _ in self._unread.values()}
+        """The files whose last reading failed, or stopped before their ends; any thread may ask."""
+        return {path for path, _ in list(self._unread.values())}
 
     @property
     def reasons(self) -> dict[str, str]:
-        """Why, by path, where that was logged."""
-        return {path: why for path, why in self._unread.values() if why}
+        """Why, by path, where that was logged; any thread may ask."""
+        return {path: why for path, why in list(self._unread.values()) if why}
 
     def add(self, generation: bytes, path: str, why: str = "") -> None:
         """Note that reading failed; without a reason nothing is logged."""
         self._unread[generation] = path, why
-        if why and self._throttle.allows(path, ONCE):
-            self._warn(f"{path}: {why}")
+        if why:
+            self._throttle.say(path, f"{path}: {why}", ONCE)
 
     def judge(self, generation: bytes, reader: Reader, rested: bool) -> None:
         """Note that reading did not fail: no error is left, unless a compressed file is damaged or lacks its end."""
@@ -52,4 +51,4 @@ class ReadErrors:
         """Note that reading succeeded."""
         failed = self._unread.pop(generation, None)
         if failed is not None:
-            self._throttle.reset(failed[0])
+            self._throttle.over(but=self.paths)

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from shipper.regular_files import check_regular
 from shipper.tail.file_content import FileView
 from shipper.tail.found_files import Found, shown
 from shipper.tail.generation import Generation
@@ -186,6 +187,7 @@ def known(state_dir: Path) -> list[str]:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    check_regular(path, follow=False)
     return sqlite3.connect(uri(path, "mode=ro"), uri=True)
 
 
@@ -208,6 +210,8 @@ def read_only(state_dir: Path) -> tuple[list[Cursor], dict[str, Any]]:
             facts = dict(db.execute("SELECT name, value FROM fact").fetchall())
         finally:
             db.close()
+    except OSError as error:
+        raise StateError(f"{path}: can't be read: {error.strerror}") from error
     except DAMAGE as error:
         # SQLite only says that it can't open it.
         why = error if os.access(path, os.R_OK) else "Permission denied; run this command as the sidecar's user"

@@ -89,10 +89,9 @@ class Scanner:
     ) -> None:
         self._sources = [(source, *split(source.pattern)) for source in sources]
         self._exclude = [re.compile(fnmatch.translate(pattern)) for pattern in exclude]
-        self._warn = warn
         self._wall_ns = wall_ns
         self._links = Links(link_targets)
-        self._throttle = Throttle()
+        self._throttle = Throttle(warn)
         self.unread: set[str] = set()
         self.omitted: dict[str, str] = {}
         # Files beside a log that may be other logs, and the name of that log.
@@ -142,7 +141,15 @@ class Scanner:
             self._pass_over(path, why, harmless=True)
         self._listings = {directory: one for directory, one in self._listings.items() if directory in listed}
         self._tables = tables
+        self._report()
         return self._files
+
+    def _report(self) -> None:
+        """Say once what is left out, and again when it was not left out meanwhile, or for another reason."""
+        sentences = [f"{path}: {why}" for path, why in self.omitted.items()]
+        self._throttle.over(but=set(sentences))
+        for sentence in sentences:
+            self._throttle.say(sentence, sentence, ONCE)
 
     def _look(self, table: _Table, source: Source, asleep: int, touched: AbstractSet[str]) -> bool:
         """Look at a table's files; gives whether one is other than it was."""
@@ -327,24 +334,21 @@ class Scanner:
                 if last is not None and last.key == key and _names(last.entries) == _names(entries):
                     entries = last.entries
                 self._listings[directory] = _Listing(key, reliable, entries)
-            self._throttle.reset(f"list {directory}")
         except (FileNotFoundError, NotADirectoryError) as error:
             self._listings.pop(directory, None)  # not there yet, or gone: the next scan looks again
             if os.path.islink(directory):  # noqa: PTH114 - text paths throughout the tail
-                self._pass_over(directory, f"the link can't be followed: {error.strerror}", listing=True)
+                self._pass_over(directory, f"the link can't be followed: {error.strerror}")
         except OSError as error:
             self._listings.pop(directory, None)
-            self._pass_over(directory, f"can't be listed: {error.strerror}; looking again every scan", listing=True)
+            self._pass_over(directory, f"can't be listed: {error.strerror}; looking again every scan")
         listed[directory] = entries
         return entries
 
-    def _pass_over(self, path: str, why: str, *, listing: bool = False, harmless: bool = False) -> None:
-        """Leave something out, and say so once; what can't be listed, again when it could be meanwhile."""
+    def _pass_over(self, path: str, why: str, *, harmless: bool = False) -> None:
+        """Leave something out."""
         self.omitted[path] = why
         if not harmless:
             self.unread.add(path)
-        if self._throttle.allows(f"list {path}" if listing else path, ONCE):
-            self._warn(f"{path}: {why}")
 
 
 def _names(entries: list[os.DirEntry[str]]) -> list[tuple[str, int]]:
@@ -362,7 +366,8 @@ def _name(entry: os.DirEntry[str], directory: str, real: str, says: Named) -> _N
 def _each_once(tables: Iterable[_Table]) -> list[Found]:
     """Every file once: of two names of one (hard or symbolic link) the real, younger-looking one speaks for it.
 
-    Of two inputs that of which it is a log has it, else that whose log's name says more, else the first.
+    Of two inputs that of which it is a log has it, else that which comes to it without a link, else that whose log's
+    name says more, else the first.
     """
     each: dict[tuple[int, int], Found] = {}
     for table in tables:
@@ -381,8 +386,8 @@ def _each_once(tables: Iterable[_Table]) -> list[Found]:
     return list(each.values())
 
 
-def _nearness(file: Found) -> tuple[bool, bool, int]:
-    return file.sibling, not file.path.startswith(file.logical), -len(file.logical)
+def _nearness(file: Found) -> tuple[bool, bool, bool, int]:
+    return file.sibling, file.real != file.path, not file.path.startswith(file.logical), -len(file.logical)
 
 
 def _rank(file: Found) -> tuple[bool, int, str]:

@@ -212,7 +212,10 @@ class Tail:
         return sorted(self._scanner.unread | self._generations.access.refused.keys() | self._read_errors.paths)
 
     def not_read(self) -> dict[str, str]:
-        """Why logs and directories are not read, or not to their ends, by path; as ``status`` lists them."""
+        """Why logs and directories are not read, or not to their ends, by path; as ``status`` lists them.
+
+        This has what ``unread`` has, and what is probably no log (a pipe or a directory beside logs).
+        """
         access = self._generations.access
         return {**self._scanner.omitted, **access.empty, **access.refused, **self._read_errors.reasons}
 

@@ -29,6 +29,7 @@ from shipper.tail.resting import Resting
 from shipper.tail.rotation_names import age_of, aged
 from shipper.tail.state.path_hashing import Conceal, plain
 from shipper.tail.state.rows import Cursor, LastSeen
+from shipper.telemetry import Throttle
 
 
 @dataclass(slots=True)
@@ -83,7 +84,7 @@ class Generations:
     ) -> None:
         self._host = host
         self._keep = keep
-        self._warn = warn
+        self._throttle = Throttle(warn)
         self._open_view = open_view
         self._framing = framing
         self._first_start = first_start
@@ -146,7 +147,7 @@ class Generations:
         if files is self._scan.files and not self._scan.unsettled:
             return
         self._scan = _Scan(self._scan.number + 1, files)
-        self.access.renamed_meanwhile, self.access.refused, self.access.empty = False, {}, {}
+        self.access.begin()
         if self._first_start is not None:
             self._first_start.begin_scan(files)
         present = {file.key for file in files}
@@ -200,7 +201,8 @@ class Generations:
             # A pipeline's log is written anew by every attempt; every other log is only ever appended to.
             goes_on = generation.was_cut_in(view)
             if goes_on:
-                self._warn(f"{file.path}: truncated to a part that was read before; reading goes on behind that part")
+                part = "truncated to a part that was read before; reading goes on behind that part"
+                self._throttle.say(f"part {file.path}", f"{file.path}: {part}")
         if goes_on:
             if generation.found is None and (best := self._matcher.best(view, file)) is not None:
                 generation = best
@@ -210,9 +212,10 @@ class Generations:
         self._lose(generation, Truncated(file.key, empty=not view.size(1)))
         unread = generation.cursor.file.size - expected.offset
         if unread > 0:
-            self._warn(
+            self._throttle.say(
+                f"unread {file.path}",
                 f"{file.path}: truncated or rewritten with {unread} bytes unread; "
-                "they are shipped if a scan finds a copy beside it, otherwise they are lost"
+                "they are shipped if a scan finds a copy beside it, otherwise they are lost",
             )
         return False
 

@@ -27,6 +27,8 @@ from watchdog.events import (
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver, ObservedWatch
 
+from shipper.tail.paced_events import pace
+
 _EVENTS: list[type[FileSystemEvent]] = [
     # Without a filter watchdog also reports the sidecar's own reads (opened, closed).
     FileCreatedEvent,
@@ -104,6 +106,7 @@ class Watch:
             try:
                 # Some versions of watchdog ask for the inotify instance here, others when it is started.
                 self._observer = Observer()
+                pace(self._observer)
                 self._observer.start()
             except OSError as error:
                 self._give_up(error)

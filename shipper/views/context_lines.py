@@ -18,6 +18,9 @@ from shipper.views.context_plan import Gap, GapLines, Line, Plan, Step, chains_o
 from shipper.views.hits import Flat
 from shipper.views.snapshot import FIRST_PAGE, next_size
 
+# Of one search (``index.max_result_window``).
+MAX_HITS = 10_000
+
 
 class ContextLine(NamedTuple):
     """A line of a file.
@@ -139,7 +142,13 @@ class Contexts:
                 "(is there a proxy in between?)"
             )
         answers = iter(responses)
-        found = [_hits(next(answers), answer) if size else [] for _, size, _ in wanted]
+        hits = [_hits(next(answers), answer) if size else [] for _, size, _ in wanted]
+        found = [gap.lines(some) for (gap, _, _), some in zip(wanted, hits, strict=True)]
+        # Where some of the documents are no lines of their own, others wait behind them.
+        short = [at for at, (_, size, _) in enumerate(wanted) if len(found[at]) < len(hits[at]) == size < MAX_HITS]
+        more = [(gap, min(2 * size, MAX_HITS), backwards) for gap, size, backwards in map(wanted.__getitem__, short)]
+        for at, lines in zip(short, self._search(more) if more else (), strict=True):
+            found[at] = lines[: wanted[at][1]]
         count = sum(map(len, found))
         if count:
             self._page_size = next_size(count, len(orjson.dumps([line.doc for lines in found for line in lines])))
@@ -150,7 +159,7 @@ class Contexts:
 _HEADER = {"ignore_unavailable": True, "allow_partial_search_results": False}
 
 
-def _hits(response: dict[str, Any], whole: ObjectApiResponse[Any]) -> list[Line]:
+def _hits(response: dict[str, Any], whole: ObjectApiResponse[Any]) -> list[Hit]:
     if "error" in response:
         status = response.get("status", 500)
         kind = HTTP_EXCEPTIONS.get(status, ApiError)
@@ -160,4 +169,5 @@ def _hits(response: dict[str, Any], whole: ObjectApiResponse[Any]) -> list[Line]
         raise kind(reason_of(response), meta, response)
     if (wrong := mismatch(response, {"hits": {"hits": [{"_source": {}}]}})) is not None:
         raise NoAnswerError(f"the answer to a search can't be understood: {wrong} (is there a proxy in between?)")
-    return [line_of(hit) for hit in response["hits"]["hits"]]
+    hits: list[Hit] = response["hits"]["hits"]
+    return hits

@@ -76,6 +76,17 @@ class Gap:
             return GapLines(inside, [], omitted=False)
         return GapLines(inside[: self.head], inside[len(inside) - self.tail :], omitted=True)
 
+    def lines(self, hits: Sequence[Hit]) -> list[Line]:
+        """The lines of hits: each once, as one that was sent again after a rollover is there twice.
+
+        A document of another writer may have several offsets, or be in several logs: it is no line of this one.
+        """
+        each: dict[int, Line] = {}
+        for line in map(line_of, hits):
+            if line.generation == self.generation:
+                each.setdefault(line.offset, line)
+        return list(each.values())
+
     def search(self, size: int, *, backwards: bool) -> dict[str, Any]:
         """The body of a search for some of its lines."""
         limits = {name: end for name, end in (("gt", self.low), ("lt", self.high)) if end is not None}
@@ -86,8 +97,6 @@ class Gap:
             "query": every(conditions),
             "sort": [{"log.offset": {"order": "desc" if backwards else "asc", "unmapped_type": "long"}}],
             "size": size,
-            # A line that was sent again after a rollover is there twice.
-            "collapse": {"field": "log.offset"},
             "track_total_hits": False,
         }
 

@@ -1,9 +1,8 @@
 """``make profile``: where the sidecar's time goes, in microseconds a line, stage by stage.
 
-The program runs in this process, from its import to its end, over the structlog lines of the bench and into the
-counting sink.  A timer of the processor time that the process uses interrupts it; each thread's use since the last
-interrupt counts for the stage in which the thread is then.  A profiler that counts calls would make small functions
-look dear.
+The program runs in this process, from its import to its end, over lines of the bench and into the counting sink.  A
+timer of the processor time that the process uses interrupts it; each thread's use since the last interrupt counts for
+the stage in which the thread is then.  A profiler that counts calls would make small functions look dear.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from types import FrameType
 from typing import Self
 
 import shipper
-from tests.bench.cases import Setting, write_logs
+from tests.bench.cases import CASES, Setting, write_logs
 from tests.bench.peers import Job, config_of
 from tests.bench.sink import running_sink, sink_command
 
@@ -136,10 +135,11 @@ def main() -> None:
     """Run the program and print the table."""
     options = argparse.ArgumentParser(prog="make profile", description=__doc__)
     options.add_argument("--lines", type=int, default=300_000)
+    options.add_argument("--case", choices=CASES, default="structlog", help="lines of this kind")
     asked = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="neuroflow-profile-") as name:
         folder = Path(name)
-        logs = write_logs(folder / "logs", Setting("structlog"), asked.lines)
+        logs = write_logs(folder / "logs", Setting(asked.case), asked.lines)
         with running_sink(sink_command(folder, print), logs.lines) as sink:
             config = config_of(Job(folder, logs, sink.url, "profile", gzip=True))
             with Sampler() as sampler, contextlib.suppress(SystemExit):

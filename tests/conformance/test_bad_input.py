@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -75,6 +76,17 @@ class TestConfiguration:
             f"neuroflow-ship: {lone_harness.config}: shipper.scan_intervall: unknown key; "
             "nearest valid key: scan_interval\n" == result.stderr
         )
+
+    def test_a_failed_start_in_the_log(self, lone_harness: Harness) -> None:
+        """What ends a start is a line of the log, as JSON where that is no terminal; a command prints a sentence."""
+        lone_harness.configure(scan_intervall=3, password="")
+        sentence = f"{lone_harness.config}: shipper.scan_intervall: unknown key; nearest valid key: scan_interval"
+        for arguments in ([], ["--once"]):
+            done = lone_harness.run(*arguments)
+            event = json.loads(done.stderr)
+            assert (2, "error") == (done.returncode, event["level"])
+            assert event["event"].startswith(f"{sentence}; {lone_harness.config}: shipper.password: unknown key; ")
+        assert lone_harness.run("setup").stderr.startswith(f"neuroflow-ship: {sentence}\n")
 
 
 class TestCluster:

@@ -16,7 +16,7 @@ import pytest
 from shipper.config import Elasticsearch as Settings
 from shipper.doctor.hosts import host_findings, reach
 from tests.certificates import Certificates
-from tests.conformance.fake import Exchange, Fake, page, product, refuse, silence
+from tests.conformance.fake import PRODUCT, Exchange, Fake, page, product, refuse, say, silence
 from tests.conformance.faked import FakedHarness
 from tests.conformance.harness import PATIENCE, Harness
 from tests.conformance.test_process_state import ALONE, needs_mount
@@ -117,6 +117,23 @@ class TestWholeReport:
         assert 2 == report["exit_code"]
         assert "nearest valid key: namespace" in found(report, "configuration")["sentence"]
 
+    def test_deprecations_of_the_cluster_are_left_out(self, faked: FakedHarness) -> None:
+        """What Elasticsearch says in the header ``Warning`` stands neither in the report nor in the sidecar's log."""
+        faked.log.write_text(LINE)
+        headers = PRODUCT | {"Warning": '299 Elasticsearch-9.5.3-0 "[a.setting] was deprecated"'}
+        send = Exchange.send
+
+        def answer(one: Exchange) -> None:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(one, "send", lambda status, body: send(one, status, body, headers))
+                one.fake.answer(one)
+
+        faked.fake.otherwise[""] = answer
+        for arguments in (("check",), ("--once",), ("setup",)):
+            done = faked.run(*arguments)
+            assert 0 == done.returncode, done.stderr
+            assert "deprecated" not in done.stdout + done.stderr
+
     def test_for_people(self, faked: FakedHarness) -> None:
         """Groups, what to do below each problem, and a summary as the last line; nothing commands the terminal."""
         (faked.logs / "neuroflow.log.1.\x1b]0;x\x07.zst").write_bytes(b"\x28\xb5\x2f\xfd" + bytes(range(256)))
@@ -129,6 +146,18 @@ class TestWholeReport:
         assert shown.splitlines()[-1].startswith("found: 1 warning (not-read)") or "host-name" in shown
         assert "\x1b" not in shown
         assert "\x07" not in shown
+
+    def test_user_without_a_home(self, faked: FakedHarness) -> None:
+        """A container may run the programs as a number that no file of users names."""
+        code = (
+            "import pathlib\ndef home(): raise RuntimeError('Could not determine home directory.')\n"
+            "pathlib.Path.home = home\nfrom shipper.cli.ship import main\nmain()"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, "--config", str(faked.config), "check"],
+            cwd=_root(), capture_output=True, text=True, timeout=PATIENCE, check=False,
+        )  # fmt: skip
+        assert (0, "") == (done.returncode, done.stderr)
 
 
 class TestCluster:
@@ -158,6 +187,30 @@ class TestCluster:
         assert case.said in finding.sentence
         assert finding.do
 
+    def test_a_proxy_that_refuses_is_no_weak_key(self, faked: FakedHarness) -> None:
+        """Its 403 is not the key's, and what it answers is quoted."""
+        faked.fake.otherwise[""] = page(403)
+        sentence = found(checked(faked), "not-elasticsearch")["sentence"]
+        assert "answered 403: 403 from a proxy (that was a proxy or another service" in sentence
+        faked.fake.otherwise[""] = say(401, {"message": "no key in the request"})
+        assert "no key in the request" in found(checked(faked), "credentials")["sentence"]
+
+    @pytest.mark.parametrize(("login", "do"), [
+        ({"username": "u", "password": "p"}, "elasticsearch.password"),
+        ({"api_key": "id:secret"}, "the base64 of id:key"),
+        ({"api_key": "aWQ6c2VjcmV0"}, "has expired"),
+    ])  # fmt: skip
+    def test_what_to_do_about_credentials(self, faked: FakedHarness, login: dict[str, str], do: str) -> None:
+        """It names the keys that hold them, and the usual mistake with an API key."""
+        faked.configure(elasticsearch=login)
+        faked.fake.otherwise[""] = refuse(401, "security_exception", "unable to authenticate")
+        assert do in found(checked(faked), "credentials")["do"]
+
+    def test_the_proxy_is_at_fault(self, faked: FakedHarness) -> None:
+        """Then Elasticsearch is not to be started."""
+        faked.configure(elasticsearch={"proxy": "http://127.0.0.1:9"})
+        assert found(checked(faked), "unreachable")["do"].startswith("correct elasticsearch.proxy")
+
     def test_no_key_at_all(self, faked: FakedHarness) -> None:
         """An empty variable is the usual cause of a 401 without credentials."""
         faked.configure(elasticsearch={"api_key": ""})
@@ -186,7 +239,7 @@ class TestCluster:
         """An old node, a cluster without room for shards, and a read-only one are errors."""
         health = {"status": "red", "number_of_nodes": 1, "number_of_data_nodes": 1, "active_shards": 1000}
         settings = {"persistent": {"cluster": {"max_shards_per_node": "1000", "blocks": {"read_only": "true"}}}}
-        disks = [{"node": "n", "disk.percent": "97"}]
+        disks = [{"node": "n", "disk.avail": "3", "disk.total": "100"}]
         faked.fake.otherwise |= {
             "GET /_nodes": product(200, {"nodes": {"n": {"version": "8.11.1"}}}),
             "GET /_cluster/health": product(200, health),
@@ -305,6 +358,22 @@ class TestMachine:
         assert f"kill {second.pid}" in finding["do"]
         first.send(15)
         assert 0 == first.wait()
+
+    def test_state_that_is_no_directory(self, faked: FakedHarness) -> None:
+        """A file at its place, or above it, would end the start, and is an error."""
+        faked.state.write_text("x")
+        assert "is no directory" in found(checked(faked), "state-not-writable")["sentence"]
+        faked.configure(state_dir=str(faked.state / "below"))
+        report = checked(faked)
+        assert (1, True) == (report["exit_code"], f"{faked.state} is no directory" in str(report["findings"]))
+
+    @needs_mount
+    def test_read_only_state_is_one_finding(self, faked: FakedHarness) -> None:
+        """Nobody is told to change the owner of a directory that nobody can write."""
+        faked.state.mkdir()
+        script = f'mount -t tmpfs -o ro none {faked.state} && exec "$@"'
+        report = checked(faked, before=(*ALONE, script, "sh"))
+        assert {"state-read-only"} == {one for one in names(report) if one.startswith("state-")}
 
     @needs_mount
     @pytest.mark.parametrize(("options", "name"), [

@@ -47,6 +47,17 @@ def scraped(faked: FakedHarness) -> Iterator[list[Samples]]:
 
 
 class TestMetrics:
+    def test_files_of_which_something_is_missing(self, faked: FakedHarness) -> None:
+        """A pipe in a log's place counts; one among logs, which is none, doesn't: an alert would never end."""
+        logs = faked.log.parent
+        (logs / "celery").mkdir()
+        for name in ("worker.log", "celery/pipe.log", "celery/another.log"):
+            os.mkfifo(logs / name)
+        sidecar = faked.begin()
+        assert eventually(lambda: (faked.scrape() or {}).get(("files_not_read", ())) == 1), faked.scrape()
+        assert 3 == len(json.loads(faked.run("status", "--json").stdout)["not_read"])
+        assert 0 == sidecar.stop(), sidecar.said
+
     def test_an_outage_is_visible(self, faked: FakedHarness, fake: Fake) -> None:
         """Lag, queue, retries by cause and readiness during an outage; nothing of it remains afterwards."""
         sidecar = faked.begin()
@@ -175,4 +186,4 @@ class TestMetrics:
         _, said = process.communicate(timeout=60)
         assert 0 == process.returncode, said
         imported = json.loads(said.splitlines()[-1])
-        assert {"shipper.health.own_log", "shipper.health.pulse", "shipper.health.systemd"} == set(imported)
+        assert {f"shipper.health.{name}" for name in ("own_log", "pulse", "strays", "systemd")} == set(imported)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -78,6 +79,27 @@ def test_every_command_names_it(faked: FakedHarness, fake: Fake, other: Answer) 
         said = done.stdout + done.stderr
         assert (3, True) == (done.returncode, f"{fake.url}: {SAYS[other]}" in said), (command, said)
         assert "Traceback" not in done.stderr
+
+
+def old_that_tells(one: Exchange) -> None:
+    """Elasticsearch 7, which answers what it is asked without the media type of a later one."""
+    if one.path == "/_nodes":
+        return product(200, {"nodes": {"n": {"version": "7.17.9"}}})(one)
+    return product(200, {"status": "green"})(one) if one.path == "/_cluster/health" else old(one)
+
+
+@pytest.mark.parametrize(("other", "name"), [
+    (old, "version-too-old"), (ancient, "version-too-old"), (old_that_tells, "version-too-old"),
+    (opensearch, "not-elasticsearch"),
+])  # fmt: skip
+def test_check_names_it_once(faked: FakedHarness, fake: Fake, other: Answer, name: str) -> None:
+    """One error, whichever request it answers first, and the checks that it would answer alike are left out."""
+    fake.otherwise[""] = other
+    report = json.loads(faked.run("check", "--json").stdout)
+    bad = [one["name"] for one in report["findings"] if one["group"] in {"cluster", "permissions", "templates"}
+           and one["severity"] in {"error", "warning"}]  # fmt: skip
+    assert ([name], 3) == (bad, report["exit_code"])
+    assert "skipped" in {one["name"] for one in report["findings"]}
 
 
 def test_the_sidecar_waits_and_says_so(faked: FakedHarness, fake: Fake) -> None:

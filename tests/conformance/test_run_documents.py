@@ -38,6 +38,7 @@ def statuses(runs: dict[str, Any]) -> dict[str, int]:
         (refuse(429, "circuit_breaking_exception"), "answered 429"),
         (refuse(503, "unavailable_shards_exception"), "answered 503"),
         (page(502), "a proxy or another service"),
+        (page(403), "a proxy or another service"),
     ],
 )
 def test_cursors_wait_for_run_documents(faked: FakedHarness, fake: Fake, answer: Answer, said: str) -> None:

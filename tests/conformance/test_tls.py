@@ -207,6 +207,7 @@ def test_a_client_certificate_is_accepted(
 def test_a_directory_of_authorities(server: Fake, certificates: Certificates, tmp_path: Path) -> None:
     """``ca_certs`` may be a directory in OpenSSL's layout."""
     server.tls = context(certificates.server)
+    (tmp_path / "00000000.0").write_bytes(certificates.server.certificate.read_bytes())
     assert attempt(Settings(hosts=[server.url], ca_certs=str(tmp_path))) is not None
     (tmp_path / certificates.authority.hash_name).write_bytes(certificates.authority.certificate.read_bytes())
     assert attempt(Settings(hosts=[server.url], ca_certs=str(tmp_path))) is None

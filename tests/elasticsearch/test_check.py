@@ -64,6 +64,39 @@ def test_read_only_index(lab: Lab) -> None:
     assert "index-read-only" not in checked(lab)[1]
 
 
+@pytest.mark.parametrize(("block", "code", "said"), [
+    ("write", 1, "takes no documents"), ("read", 0, "can't be searched"), ("metadata", 0, "can't be read or changed"),
+])  # fmt: skip
+def test_blocks_that_somebody_set(lab: Lab, block: str, code: int, said: str) -> None:
+    """Each is named with what it stops, and is not taken for a full disk, a weak key or a proxy."""
+    assert 0 == lab.once().returncode
+    lab.es.indices.put_settings(index=lab.app, settings={f"index.blocks.{block}": True})
+    try:
+        there, found = checked(lab)
+        assert (code, True) == (there, said in found["index-read-only"]["sentence"])
+        assert "find out who set it" in found["index-read-only"]["do"]
+        assert {"check-failed", "blocks-unseen", "template-overruled"} & found.keys() == set()
+    finally:
+        lab.es.indices.put_settings(index=lab.app, settings={f"index.blocks.{block}": None})
+
+
+def test_watermarks_of_the_cluster(lab: Lab) -> None:
+    """Disks are judged by the watermarks that are set, here as free bytes that no disk has."""
+    disk = "cluster.routing.allocation.disk"
+    marks = {
+        f"{disk}.watermark.low": "900pb",
+        f"{disk}.watermark.high": "900pb",
+        f"{disk}.watermark.flood_stage": "1b",
+    }
+    settings = {f"{disk}.threshold_enabled": True, **marks}
+    assert "cluster-disk" not in checked(lab)[1]
+    lab.es.cluster.put_settings(persistent=settings)
+    try:
+        assert "moves shards away from it" in checked(lab)[1]["cluster-disk"]["sentence"]
+    finally:
+        lab.es.cluster.put_settings(persistent=dict.fromkeys(settings))
+
+
 def test_shard_limit_and_read_only_cluster(lab: Lab) -> None:
     """A full cluster and a read-only one are errors."""
     assert 0 == lab.once().returncode

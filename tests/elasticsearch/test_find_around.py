@@ -121,6 +121,24 @@ def test_lines_around_a_log_that_was_renamed(bench: Bench) -> None:
     assert sorted([("h", 1), *(("g", at) for at in range(19))]) == sorted(shown)
 
 
+def test_documents_of_another_writer(bench: Bench) -> None:
+    """Those that are in several places of logs, which no line is, stand alone or are left out; the lines stay."""
+    odd = [line(at, f"{STRAW} odd {at}") for at in range(1, 40)]
+    for at, document in enumerate(odd):
+        document["log"] |= {"offset": [at, at + 1]} if at % 2 else {"file": {"path": ["/log", "/other"]}}
+        document["neuroflow"]["generation"] = "g" if at % 3 else ["g", "h"]
+    odd[5]["message"] = NEEDLE
+    bench.put("app", *odd)
+    bench.put("app", *(line(at, f"{NEEDLE if at == 20 else STRAW} {at}", generation="i") for at in range(40)))
+    bench.put(
+        "app", *(line(at, f"{STRAW} {at}", log={"offset": [at - 1, at]}, generation="i") for at in range(10, 30))
+    )
+    found = bench.run("search", NEEDLE, "-C", "2", "--format", "ndjson").stdout.splitlines()
+    rows = [json.loads(row) for row in found]
+    assert [18, 19, 20, 21, 22] == [row["log.offset"] for row in rows if row["neuroflow.generation"] == "i"]
+    assert NEEDLE in [row["message"] for row in rows]
+
+
 def test_copy_over_a_rollover_counts_once(bench: Bench) -> None:
     """A line in two backing indices is one line, as a match and as context."""
     lines = [line(at, f"{NEEDLE if at == 2 else STRAW} {at}") for at in range(6)]

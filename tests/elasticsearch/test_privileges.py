@@ -15,12 +15,10 @@ from elasticsearch import ApiError, AuthenticationException, Elasticsearch
 
 from shipper.cli.logs import logs
 from shipper.cli.ship import ship
-from shipper.elastic.client import explain, is_genuine
+from shipper.elastic.client import explain, is_genuine, send_json
 from tests.conformance.harness import eventually
 from tests.elasticsearch.secured import PASSWORD, SecuredNode
 
-# Of the node's settings; a password in its own store would take another program of Java.
-pytestmark = pytest.mark.filterwarnings("ignore:.*keystore.password:elasticsearch.ElasticsearchWarning")
 LOGS, RUNS = "logs-neuroflow.*-*", "neuroflow-runs-*"
 # As the table of docs/permissions.md lists them; setup also sees that this distribution lacks modules, which no full
 # one does.
@@ -187,6 +185,21 @@ def test_check_names_missing_privileges(lab: Lab, user: str, code: int, said: st
     """Any key may run it; it exits 1 where nothing would be shipped."""
     check = lab.ship(user, "check")
     assert (code, True) == (check.exit_code, said in check.output), check.output
+
+
+def test_component_of_somebody_is_seen_by_the_sidecars_key(lab: Lab) -> None:
+    """It may not simulate an index, so what the component maps itself tells; without the component all is well."""
+    path = "/_component_template/logs-neuroflow.app@custom"
+    level = {"template": {"mappings": {"properties": {"log": {"properties": {"level": {"type": "long"}}}}}}}
+    with lab.node.client("admin") as admin:
+        send_json(admin, "PUT", path, level)
+        try:
+            check = lab.ship("watches", "check")
+        finally:
+            send_json(admin, "DELETE", path)
+    assert 1 == check.exit_code, check.output
+    assert "maps log.level as long, not keyword, because a component template changes it" in check.output
+    assert 0 == lab.ship("watches", "check").exit_code
 
 
 def test_check_of_an_unknown_key(lab: Lab) -> None:

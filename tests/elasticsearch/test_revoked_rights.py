@@ -14,8 +14,6 @@ from tests.elasticsearch.role_work import RoleLab
 from tests.elasticsearch.secured import NOBODY, PASSWORD, SecuredNode
 from tests.pages import roles_of_keys
 
-# Of the node's settings; a password in its own store would take another program of Java.
-pytestmark = pytest.mark.filterwarnings("ignore:.*keystore.password:elasticsearch.ElasticsearchWarning")
 ROLE_NAME = "neuroflow-ship-lookup"
 ROLE = roles()[ROLE_NAME]
 WRONG = "rejects the credentials (401): check api_key or username and password"

@@ -11,8 +11,6 @@ from tests.elasticsearch.role_work import SEES_MODULES, WORK, RoleLab, weaker
 from tests.elasticsearch.secured import SecuredNode
 from tests.pages import roles_of_keys
 
-# Of the node's settings; a password in its own store would take another program of Java.
-pytestmark = pytest.mark.filterwarnings("ignore:.*keystore.password:elasticsearch.ElasticsearchWarning")
 WEAKER = weaker()
 
 

@@ -18,7 +18,7 @@ from shipper.parse.dispatch import parse
 from shipper.parse.records import Records
 from shipper.parse.shapes import Shapes
 from shipper.runs.document import run_document
-from shipper.runs.facts import FACTS, RunFacts, facts_of
+from shipper.runs.facts import RunFacts, facts_of
 from shipper.tail.block import Block, Origin
 from shipper.tail.reader import CHUNK_BYTES, Reader
 from shipper.tail.rotation_names import split_rotation
@@ -68,7 +68,7 @@ class Inside:
     def __init__(self) -> None:
         settings = Shipper(host_name="h", timezone="Asia/Jerusalem")
         self._documents = Documents(settings, "1")
-        self._fast = Documents(settings, "1", facts=FACTS)
+        self._fast = Documents(settings, "1", facts_of=facts_of)
         assert self._fast.shapes is not None
         self._fast.shapes.sampled = 1  # broken lines are rarely alike
         self._facts: RunFacts = {}

@@ -18,8 +18,8 @@ import orjson
 from elasticsearch import Elasticsearch
 
 from shipper.config import Config
-from shipper.deliver.batch import Batch
-from shipper.deliver.dedupe import Dedupe, Pair
+from shipper.deliver.batch import Batch, Pair
+from shipper.deliver.dedupe import Dedupe
 from shipper.deliver.sender import Sender
 from shipper.deliver.work import parts_of
 from shipper.redact.redactor import Redactor
@@ -186,7 +186,7 @@ class Cluster:
             found = self._dedupe.look_up(request.maybe_sent, request.since)
             there = len(request.maybe_sent) - len(found.absent) - len(found.undecided)
             self.counters.settle(duplicate={"app": there})
-            request.certain, request.maybe_sent = [*found.absent, *request.certain], found.undecided
+            request.certain, request.maybe_sent = [*found.absent, *request.certain], [*found.undecided]
         return [item for item, _ in request.certain]
 
     def time_out(self, *, arrived: bool) -> None:

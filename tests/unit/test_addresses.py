@@ -57,6 +57,9 @@ def test_fingerprints_have_one_spelling() -> None:
 def test_certificates_can_be_read_now(tmp_path: Path) -> None:
     """A file or directory of certificates is accepted; otherwise the error says why not."""
     assert str(CERTIFICATE) == certificates_at(str(CERTIFICATE))
+    with pytest.raises(ValueError, match="openssl rehash"):
+        certificates_at(str(tmp_path))
+    (tmp_path / "5ed36f99.0").write_bytes(CERTIFICATE.read_bytes())
     assert str(tmp_path) == certificates_at(str(tmp_path))
     for name, content in (("empty", b""), ("text", b"none"), ("half", CERTIFICATE.read_bytes()[:300])):
         (tmp_path / name).write_bytes(content)

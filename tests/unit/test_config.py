@@ -171,6 +171,13 @@ def test_variables_expand(loaded: Load, value: str | None, written: str, environ
     assert value == loaded(f"elasticsearch: {{api_key: '{written}'}}", **environ).elasticsearch.api_key
 
 
+@pytest.mark.parametrize("written", ["${file:/run/key", "${FILE:/run/key}", "${KEY:?}", "${1}", "a ${KEY", "${}"])
+def test_what_begins_like_a_reference(loaded: Load, written: str) -> None:
+    """It is refused: else the cluster would get the path of a key as the key."""
+    said = problem(loaded, f"elasticsearch: {{username: u, password: '{written}'}}", KEY="x")
+    assert "elasticsearch.password: a ${ in it begins no reference: write ${VAR}" in said
+
+
 def test_missing_variable_is_named(loaded: Load) -> None:
     """The error names the key that needs it; other sections are not expanded."""
     said = problem(loaded, "kibana: {api_key: '${NO_KEY}'}")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shipper.config_file import wait_until_saved
+from shipper.config_file import ConfigError, read, wait_until_saved
 
 
 class Editor:
@@ -61,3 +61,33 @@ def test_a_file_that_was_saved_before_is_not_waited_for(tmp_path: Path) -> None:
     os.utime(editor.path, (0, 0))
     wait_until_saved(editor.path, lambda: 10.0, editor.sleep)
     assert pytest.approx(2.0) == editor.waited
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("shipper: {a: 1}\nlogging: {}\nshipper: {b: 1}\n", "shipper is there twice, in the lines 1 and 3"),
+    ("kibana:\n  url: x\n  space: y\n  url: z\n", "kibana.url is there twice, in the lines 2 and 4"),
+    ("shipper:\n  batch:\n    in_flight: 1\n    in_flight: 2\n", "shipper.batch.in_flight is there twice"),
+])  # fmt: skip
+def test_what_is_there_twice_is_an_error(tmp_path: Path, text: str, said: str) -> None:
+    """YAML would let the second replace the first, as when sections are pasted behind a file that has them."""
+    path = tmp_path / "neuroflow.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=said):
+        read(path)
+
+
+@pytest.mark.parametrize("text", [
+    "logging: {a: 1}\nlogging: {a: 2}\nx: {y: 1, y: 2}\nshipper: {}\n",
+    "a: &a {b: 1}\nc: &c {d: 1}\nshipper:\n  <<: *a\n  <<: *c\n",
+    "shipper: &s\n  batch: {}\n  redact: {}\nelasticsearch: {}\n",
+    "? [shipper, shipper]\n: x\nshipper: {}\n",
+])  # fmt: skip
+def test_other_sections_are_the_applications(tmp_path: Path, text: str) -> None:
+    """What is there twice in them is left alone, as are merged mappings."""
+    path = tmp_path / "neuroflow.yaml"
+    path.write_text(text)
+    if text.startswith("?"):
+        with pytest.raises(ConfigError, match="not valid YAML"):
+            read(path)
+    else:
+        assert "shipper" in read(path)

@@ -36,6 +36,7 @@ def test_the_content_is_the_secret(tmp_path: Path, secret: str, content: bytes) 
     ("problem", "content"),
     [
         ("is empty; write the secret into it", b""), ("is empty; write the secret into it", b"\n"),
+        ("is empty; write the secret into it", b" \t \r\n"),
         ("is not UTF-8 text; put only the secret into it", SECRET.encode() + b"\xff"),
         ("is larger than 65536 bytes; put only the secret into it", SECRET.encode() * 5000),
     ],

@@ -5,7 +5,7 @@ import threading
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipper.telemetry import MINUTE, ONCE, Counters, Histogram, Throttle, Total
+from shipper.telemetry import MAX_A_MINUTE, MINUTE, ONCE, Counters, Histogram, Throttle, Total
 
 
 @given(steps=st.lists(st.tuples(st.integers(0, 9), st.floats(0, 1), st.floats(0, 1)), max_size=20))
@@ -88,40 +88,99 @@ def test_threads_lose_no_count() -> None:
     } == counters.moment().totals  # fmt: skip
 
 
+class Log:
+    """A throttle with a clock to set, and the sentences that it logged since they were asked for."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._sentences: list[str] = []
+        self.throttle = Throttle(self._sentences.append, lambda: self.now)
+
+    def said(self) -> list[str]:
+        sentences = list(self._sentences)
+        self._sentences.clear()
+        return sentences
+
+    def of(self, kinds: str, every: float = MINUTE) -> list[str]:
+        """What is logged of messages of these kinds."""
+        for kind in kinds:
+            self.throttle.say(kind, kind.upper(), every)
+        return self.said()
+
+
 def test_a_kind_of_message_is_logged_once_an_interval() -> None:
-    """Each kind has its own interval; ``ONCE`` lasts until it is reset."""
-    now = 0.0
-    throttle = Throttle(lambda: now)
+    """Each kind has its own interval; the next message tells how many were not logged since the last."""
+    log = Log()
+    assert ["A", "B"] == log.of("aaabb")
+    log.now = 59.9
+    assert [] == log.of("aa")
+    log.now = 60.0
+    assert ["A (4 more like this, not logged)", "B (1 more like this, not logged)"] == log.of("abb")
+    log.now = 120.0
+    assert ["A", "B (1 more like this, not logged)"] == log.of("ab")
 
-    def allows(kind: str, every: float = MINUTE) -> bool:
-        return bool(throttle.allows(kind, every))
 
-    assert [True, False, True] == [allows("a"), allows("a"), allows("b", ONCE)]
-    now = 60.0
-    assert [True, False] == [allows("a"), allows("b", ONCE)]
-    assert [True, False] == [throttle.reset("b"), throttle.reset("b")]
-    assert [False, True] == [allows("a"), allows("b", ONCE)]
-    assert throttle.reset()
-    assert [True, True] == [allows("a"), allows("b")]
+def test_whether_a_message_was_logged() -> None:
+    """The caller learns it; another writer may take the sentence."""
+    log, other = Log(), list[str]()
+    assert [True, False] == [log.throttle.say("a", text, write=other.append) for text in ("1", "2")]
+    assert (["1"], []) == (other, log.said())
+
+
+def test_what_lasts_is_logged_once_until_it_is_over() -> None:
+    """It is news then, but what comes and goes all the time is logged once a minute, with its number."""
+    log = Log()
+    assert ["A", "B"] == log.of("aab", ONCE)
+    log.now = 1000.0
+    assert [] == log.of("ab", ONCE)
+    assert [True, False] == [log.throttle.over({"b"}), log.throttle.over({"b"})]
+    assert ["A (2 more like this, not logged)"] == log.of("ab", ONCE)
+    for log.now in range(1001, 1060):
+        log.throttle.over({"b"})
+        assert [] == log.of("a", ONCE)
+    log.now = 1060.0
+    assert ["A (59 more like this, not logged)"] == log.of("a", ONCE)
+    assert log.throttle.over()
+    assert not log.throttle.over()
+
+
+def test_what_was_not_logged_is_not_over() -> None:
+    """Where a cause came again too soon to be logged, its end isn't either."""
+    log = Log()
+    log.of("a", ONCE)
+    assert log.throttle.over()
+    assert [] == log.of("a", ONCE)
+    assert not log.throttle.over()
+
+
+def test_messages_of_many_kinds_are_limited_together() -> None:
+    """So somebody who makes a thousand odd files can't flood the log; what lasts is logged later."""
+    log = Log()
+    kinds = "".join(map(chr, range(0x4E00, 0x4E00 + MAX_A_MINUTE + 30)))
+    assert MAX_A_MINUTE == len(log.of(kinds, ONCE))
+    log.now = 59.0
+    assert [] == log.of(kinds, ONCE)
+    log.now = 60.0
+    later = log.of(kinds, ONCE)
+    assert kinds[MAX_A_MINUTE] + " (60 more like this, not logged)" == later[0]
+    assert list(kinds[MAX_A_MINUTE + 1 :]) == later[1:]
+
+
+def test_all_is_logged_anew_when_it_is_forgotten() -> None:
+    """As after a change of the configuration."""
+    log = Log()
+    log.of("aabb")
+    log.throttle.forget()
+    assert ["A", "B"] == log.of("ab")
 
 
 def test_messages_whose_interval_has_passed_take_no_memory() -> None:
     """Of many kinds only those stay that are still throttled."""
-    now = 0.0
-    throttle = Throttle(lambda: now)
-    for now in range(1000):
-        throttle.allows(str(now), 9.0)
-    assert 20 > throttle.remembered
-
-
-def test_messages_that_were_not_logged_are_counted() -> None:
-    """The next message stands for those of its kind since the last one."""
-    now = 0.0
-    throttle = Throttle(lambda: now)
-    assert [1, 0, 0, 1, 0] == [throttle.allows(kind) for kind in "aaabb"]
-    now = 60.0
-    assert [3, 2, 0] == [throttle.allows(kind) for kind in "abb"]
-    throttle.reset("b")
-    assert 1 == throttle.allows("b")
-    throttle.reset()
-    assert 1 == throttle.allows("a")
+    log = Log()
+    for log.now in range(1000):
+        log.throttle.say(str(log.now), "", 9.0)
+    assert 20 > log.throttle.remembered
+    for log.now in range(10_000, 20_000):
+        log.throttle.say(str(log.now), "", ONCE)
+        log.throttle.over()
+    assert 200 > log.throttle.remembered

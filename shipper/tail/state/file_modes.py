@@ -14,6 +14,8 @@ from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from shipper.regular_files import checked
+
 # The names that the sidecar gives; other files in the directory are left alone.
 _OURS = ("cursors.sqlite*", "clean", "lock", "dead-letters.*", "probe-*")
 _FILE, _FOLDER = 0o600, 0o700
@@ -64,9 +66,10 @@ def open_private(path: Path, flags: int = 0) -> int:
     """Open a file for reading and writing, created if missing; gives its descriptor.
 
     Raises:
-        OSError: it can't be created or opened, or is a link.
+        OSError: it can't be created or opened, or is a link or no regular file.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | flags, _FILE)
+    how = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | flags
+    descriptor = checked(os.open(path, how, _FILE), path)
     if stat.S_IMODE(os.fstat(descriptor).st_mode) != _FILE:
         with suppress(OSError):
             os.fchmod(descriptor, _FILE)

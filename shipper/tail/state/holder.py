@@ -11,6 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from shipper.regular_files import read_regular
+
+# A longer file is none of ours.
+_MAX_BYTES = 4096
 _PID = re.compile(r"process (\d+)")
 
 
@@ -33,7 +37,7 @@ def holder_of(state_dir: Path, proc: Path = Path("/proc")) -> Holder | None:
     lock = state_dir / "lock"
     try:
         key = lock.stat()
-        named = _PID.search(lock.read_text("utf-8", "replace"))
+        named = _PID.search(read_regular(lock, _MAX_BYTES, follow=False).decode("utf-8", "replace"))
     except OSError:
         return None
     pid = int(named[1]) if named else 0

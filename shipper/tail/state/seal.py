@@ -9,8 +9,12 @@ import contextlib
 import os
 from pathlib import Path
 
+from shipper.regular_files import read_regular
 from shipper.tail.state.file_modes import open_private
 from shipper.tail.state.lock import sync
+
+# A longer file is none of ours.
+_MAX_BYTES = 4096
 
 
 class Seal:
@@ -27,7 +31,7 @@ class Seal:
     def take(self) -> bool:
         """Remove the seal; gives whether the store is as the last clean end left it."""
         try:
-            sealed = self._path.read_text(encoding="ascii")
+            sealed = read_regular(self._path, _MAX_BYTES, follow=False).decode("ascii")
             self._path.unlink()
             sync(self._path.parent)  # or a power failure would bring the seal back
             return sealed == self._signature()

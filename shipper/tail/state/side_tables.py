@@ -83,6 +83,29 @@ class SideTable:
         db.executemany(f"DELETE FROM {self._name} WHERE {self._key} = ?", [(key,) for key in keys])  # noqa: S608 - as above
 
 
+class Recollection(SideTable):
+    """The context that was learned from lines; ``document.run_context`` holds its rows, so this holds none twice."""
+
+    def __init__(self) -> None:
+        super().__init__("recollection", "key", None)
+        self._taken = False
+
+    def load(self, db: sqlite3.Connection) -> None:
+        """Read what the store holds, if it is not taken yet."""
+        if not self._taken:
+            self.all = dict(db.execute("SELECT * FROM recollection").fetchall())
+
+    def take(self) -> dict[str, str]:
+        """What the store held when it was opened; only once, then nothing."""
+        taken, self.all, self._taken = self.all, {}, True
+        return taken
+
+    def owe(self, rows: Rows) -> bool:
+        """Note rows to write; gives whether there are any."""
+        self._unsaved.update(rows)
+        return bool(self._unsaved)
+
+
 def besides(db: sqlite3.Connection) -> dict[bytes, Beside]:
     """What is kept of each generation beside its row; nothing where a store knows no such table yet."""
     since, born, passed = _rows(db, "waiting"), _rows(db, "birth"), _rows(db, "passed_over")

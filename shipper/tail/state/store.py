@@ -20,7 +20,7 @@ from shipper.tail.state.path_hashing import FACT, Conceal, KnownIds, key_mark, p
 from shipper.tail.state.rows import ALL, INSERT, Cursor, cursor_of, row_of
 from shipper.tail.state.schema import SCHEMA, TABLES, OtherFormatError, check, open_database
 from shipper.tail.state.seal import Seal
-from shipper.tail.state.side_tables import Rows, SideTable, besides
+from shipper.tail.state.side_tables import Recollection, Rows, SideTable, besides
 from shipper.telemetry import log
 
 __all__ = ["Cursor", "CursorStore", "StateError"]
@@ -52,7 +52,7 @@ class CursorStore:
         self._warn = warn
         self._conceal = conceal
         self._known_ids = KnownIds()
-        self._recollection = SideTable("recollection", "key", None)
+        self._recollection = Recollection()
         self._waiting = SideTable("waiting", "id", 0.0)
         self._birth = SideTable("birth", "id", 0)
         self._passed_over = SideTable("passed_over", "id", 0)
@@ -191,8 +191,12 @@ class CursorStore:
         if self._lock is not None:
             self._lock.stamp(at)
 
-    def restore(self, cursors: Iterable[Cursor]) -> None:
+    def restore(self, cursors: Iterable[Cursor], learned: Rows = ()) -> None:
         """Replace directory, lock and store after they were deleted, replaced or filled up while running.
+
+        Args:
+            cursors: all of them.
+            learned: all of the context that was learned from lines.
 
         Raises:
             StateError: another process has taken the directory meanwhile, or it can't be written; ``present`` stays
@@ -218,7 +222,7 @@ class CursorStore:
         try:
             for key, value in facts.items():
                 self.set_fact(key, value)
-            self.save(rows)
+            self.save(rows, learned)
         except StateError:
             self._keys = None
             raise
@@ -292,9 +296,9 @@ class CursorStore:
     def _row(self, cursor: Cursor) -> tuple[Any, ...]:
         return row_of(cursor, self._conceal)
 
-    def recollected(self) -> list[tuple[str, str]]:
-        """The context that was learned from lines, as keys and values."""
-        return list(self._recollection.all.items())
+    def recollected(self) -> dict[str, str]:
+        """The context that was learned from lines, as keys and values; the store gives it only once."""
+        return self._recollection.take()
 
     def known(self) -> set[str]:
         """The hashes of ids that were found in lines, for the redactor."""

@@ -153,10 +153,11 @@ def test_next_steps_name_what_is_missing() -> None:
     """A key where credentials are needed, the state directory where it can't be made, and always the commands."""
     path = Path("/etc/neuro flow/neuroflow.yaml")
     for cluster, writable, written in itertools.product(CLUSTERS, (True, False), (True, False)):
-        steps = list(next_steps(path, given(cluster), writable=writable, written=written))
+        steps = list(next_steps(path, given(cluster), writable=writable, written=written, new=True))
         assert (cluster is None or cluster.secured) == any("NEUROFLOW_ES_API_KEY" in step for step in steps)
         assert writable != any("/var/lib/neuroflow-ship" in step for step in steps)
         assert written != any("init --write" in step for step in steps)
+        assert written == any("chgrp" in step for step in steps)
         for word in ("setup", "check", "--no-setup"):
             assert any(f"neuroflow-ship --config '{path}' {word}" in step for step in steps)
 
@@ -178,6 +179,24 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.delenv("NEUROFLOW_CONFIG", raising=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def test_a_working_directory_that_is_gone(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command says so."""
+    gone = alone / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    done = run("--config", "x.yaml", "init")
+    assert (2, True) == (done.exit_code, "the working directory does not exist any more" in done.stderr)
+
+
+def test_a_file_of_another_application_is_doubted(alone: Path) -> None:
+    """A file with none of the application's sections may be a mistake; what stands in it is named."""
+    (alone / "neuroflow.yaml").write_text("version: 3\nservices: {}\n")
+    assert "with the sections version, services, and neither logging nor paths" in run("init").stderr
+    (alone / "neuroflow.yaml").write_text("paths: {}\n")
+    assert "found the application's configuration" in run("init").stderr
 
 
 def run(*arguments: str) -> click.testing.Result:

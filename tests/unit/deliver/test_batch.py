@@ -98,7 +98,7 @@ def test_items_are_bulk_lines() -> None:
     records = records_of(NAMES[0], b"one\ntwo\n", 0)
     packer.add(records, documents_of(records))
     stream = {"type": "logs", "dataset": "neuroflow.app", "namespace": "lab"}
-    items = packer.take().items
+    items = list(packer.take().items)
     for item, text, _id in zip(items, ("one", "two"), ids_of(NAMES[0], [0, 4], [b"one", b"two"]), strict=True):
         action, document, rest = item.split(b"\n")
         assert {"create": {"_index": "logs-neuroflow.app-lab", "_id": _id.decode()}} == orjson.loads(action)
@@ -111,7 +111,7 @@ def test_blank_lines_move_the_cursor() -> None:
     packer = Packer("default", {}, 10**6, 10)
     assert [] == packer.add(records_of(NAMES[0], b"\n \n", 0), Serialised([], []))
     batch = packer.take()
-    assert ([], [(0, 3)]) == (batch.items, [(span.start, span.end) for span in batch.spans])
+    assert ([], [(0, 3)]) == (list(batch.items), [(span.start, span.end) for span in batch.spans])
 
 
 def test_cut_lines_prove_nothing() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import orjson
@@ -8,9 +9,11 @@ from elastic_transport import TransportError
 from elasticsearch import ApiError
 
 from shipper.config import Elasticsearch as Settings
-from shipper.deliver.dedupe import FORBIDDEN_FOR, Dedupe, LookUp, Pair
+from shipper.deliver.batch import Batch, Pair, Whole
+from shipper.deliver.dedupe import FORBIDDEN_FOR, Dedupe, LookUp
 from shipper.elastic.client import connect
-from tests.conformance.fake import Exchange, Fake, page, product, refuse
+from shipper.elastic.packed import Packed
+from tests.conformance.fake import Answer, Exchange, Fake, page, product, refuse
 
 STREAM = "logs-neuroflow.app-x"
 OTHER = "logs-neuroflow.workflow-x"
@@ -71,6 +74,31 @@ def test_a_stream_that_was_not_there_holds_nothing(desk: Desk) -> None:
     desk.now += 1000
     assert ["b"] == desk.unknown("b")
     assert (1, 0) == (desk.asked("_settings"), desk.asked("_search"))
+
+
+def test_a_whole_batch_is_decided_at_once(desk: Desk) -> None:
+    """It stays packed where its streams did not exist, or all wait; else each document is looked up."""
+
+    def whole(*streams: str) -> Whole:
+        items, raws = zip(*(pair(stream[15:-2], stream) for stream in streams), strict=True)
+        datasets = Counter(stream[15:-2] for stream in streams)
+        return Whole(Batch(Packed(items), Packed(raws), datasets=datasets, namespace="x"))
+
+    desk.fake.tasks = {}
+    new = whole(STREAM, OTHER)
+    assert (new, [], 0.0) == desk.dedupe.look_up(new, desk.dedupe.began)
+    since = desk.clock()
+    for stream in (STREAM, OTHER):
+        desk.index("old", stream=stream)
+        desk.fake.rollover(stream)
+    desk.fake.tasks = {f"n:{stream}": f"requests[3], indices[{stream}]" for stream in (STREAM, OTHER)}
+    found = desk.dedupe.look_up(new, since)
+    assert ([], new) == (found.absent, found.undecided)
+    assert 0 < found.wait < 1
+    desk.fake.tasks = {}
+    desk.index("app")
+    found = desk.dedupe.look_up(new, since)
+    assert ([pair("workflow", OTHER)], [], 0.0) == found
 
 
 def test_ids_are_found_in_every_backing_index(desk: Desk) -> None:
@@ -320,6 +348,20 @@ def test_names_tell_the_day_to_a_key_that_may_only_read(desk: Desk, day: str, wa
     desk.fake.otherwise[f"GET /{STREAM}/_settings"] = refuse(403)
     desk.fake.otherwise[f"POST /{STREAM}/_field_caps"] = product(200, orjson.dumps({"indices": names}))
     assert waits == bool(desk.look_up("b", since=desk.clock()).wait)
+
+
+@pytest.mark.parametrize(
+    "answer", [page(403), refuse(403, "cluster_block_exception", "index [a] blocked by: [read]")]
+)
+def test_a_refusal_that_is_not_of_the_key_is_no_answer(desk: Desk, answer: Answer) -> None:
+    """A proxy's page and a blocked index tell nothing about the key: the look-up is repeated."""
+    desk.index("a")
+    desk.fake.otherwise[f"POST /{STREAM}/_search"] = answer
+    with pytest.raises(ApiError):
+        desk.unknown("a")
+    del desk.fake.otherwise[f"POST /{STREAM}/_search"]
+    assert [] == desk.unknown("a")
+    assert [] == desk.warned
 
 
 def test_a_key_that_may_not_read_is_told_once(desk: Desk) -> None:

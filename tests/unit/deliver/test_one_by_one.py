@@ -111,7 +111,7 @@ def test_a_block_that_can_not_be_shipped_is_left_out(
     assert (8, 2) == (records.end, records.rest)
     assert "keeps the lines from byte 0 to 8 from being shipped" in caplog.text
     assert "sub-001" not in caplog.text
-    monkeypatch.setattr("shipper.deliver.one_by_one.log.error", lambda *_: None)
+    monkeypatch.setattr("shipper.telemetry.log.error", lambda *_: None)
     for _ in range(MAX_LEFT_OUT - 1):
         careful.of(given, documents)
     with pytest.raises(ValueError, match="sub-001"):

@@ -24,8 +24,10 @@ from shipper.document.ids import generation_text
 from shipper.elastic.bulk_request import verdicts_of
 from shipper.elastic.client import connect
 from shipper.elastic.outcomes import Outcome, Verdict
+from shipper.elastic.packed import Packed
+from shipper.runs.actions import Written
 from shipper.runs.facts import EncodedFact, WaitingFacts
-from shipper.runs.writer import RunDocuments, Written
+from shipper.runs.writer import RunDocuments
 from shipper.tail.progress import Span
 from shipper.tail.state.checkpoint import NOTHING
 from shipper.telemetry import Counters
@@ -43,8 +45,8 @@ def batch(*names: str, size: int = 0) -> Batch:
         for name in names
     ]
     return Batch(
-        items, [name.encode() for name in names], [Span(b"g", 0, len(names), NOTHING, "")], sum(map(len, items)),
-        datasets=Counter(app=len(items)),
+        Packed(items, compressed=True), Packed([name.encode() for name in names]),
+        [Span(b"g", 0, len(names), NOTHING, "")], datasets=Counter(app=len(items)),
     )  # fmt: skip
 
 
@@ -354,7 +356,7 @@ def test_bug_in_a_batch_does_not_end_the_thread(desk: Desk, caplog: pytest.LogCa
     document = {"log": {"file": {"path": "/l"}}, "neuroflow": {"generation": generation_text(b"g")}}
     item = b'{"create":{}}\n' + orjson.dumps(document) + b"\n"
     with caplog.at_level("ERROR"):
-        assert desk.sender.offer(Batch([item], [], [Span(b"g", 0, 1, NOTHING, "")]))
+        assert desk.sender.offer(Batch(Packed([item]), Packed(), [Span(b"g", 0, 1, NOTHING, "")]))
         assert [] == desk.finish()
     assert not desk.sender.broken
     assert not desk.sender.failing
@@ -371,7 +373,7 @@ def test_bug_in_every_batch_slows_down_and_ends_the_run(desk: Desk, monkeypatch:
         assert not desk.sender.broken
         desk.counters.begin(1, dataset="app", lines=1, size=1)
         desk.begun += 1
-        assert desk.sender.offer(Batch([b"a"], [], [Span(b"g", at, at + 1, NOTHING, "")]))
+        assert desk.sender.offer(Batch(Packed([b"a"]), Packed(), [Span(b"g", at, at + 1, NOTHING, "")]))
         assert [] == desk.finish()
     assert desk.sender.broken
     assert [1, 2, 3, 4] == desk.waits
@@ -382,7 +384,7 @@ def test_good_batch_between_bad_ones_ends_their_row(desk: Desk) -> None:
     for name in "abc":
         desk.counters.begin(1, dataset="app", lines=1, size=1)
         desk.begun += 1
-        assert desk.sender.offer(Batch([b"a"], [], [Span(b"g", 0, 1, NOTHING, "")]))
+        assert desk.sender.offer(Batch(Packed([b"a"]), Packed(), [Span(b"g", 0, 1, NOTHING, "")]))
         assert [] == desk.finish()
         desk.submit(batch(name))
         assert 1 == len(desk.finish())
@@ -595,10 +597,12 @@ def test_outcomes_count_by_dataset(desk: Desk) -> None:
     """Of a batch with several datasets each document counts for its own, however it ends."""
     streams = ["app", "audit", "app", "audit", "workflow"]
     some = batch(*"abcde")
-    some.items = [
-        item.replace(b"logs-x-y", b"logs-neuroflow.%b-y" % stream.encode(), 1)
-        for item, stream in zip(some.items, streams, strict=True)
-    ]
+    some.items = Packed(
+        [
+            item.replace(b"logs-x-y", b"logs-neuroflow.%b-y" % stream.encode(), 1)
+            for item, stream in zip(some.items, streams, strict=True)
+        ]
+    )
     some.datasets = Counter(streams)
     desk.cluster.answers.put(items(201, 409, 400, 429, 201))
     desk.submit(some)

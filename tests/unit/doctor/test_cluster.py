@@ -14,17 +14,18 @@ from shipper.doctor.cluster import (
     clock_of,
     cluster_block_findings,
     disk_findings,
+    flat_settings,
     health_findings,
-    setting,
     shard_findings,
     version_finding,
 )
 from shipper.doctor.finding import Severity
-from shipper.doctor.hosts import Reached, host_findings
+from shipper.doctor.hosts import Reached, host_findings, protection_findings
 from shipper.doctor.key import Privileges, excess_of, key_findings
 from shipper.doctor.templates import in_force_findings, installed_findings, stream_findings
 from shipper.elastic.in_force import InForce
-from shipper.elastic.privileges import NEEDS, Lack
+from shipper.elastic.names import streams_of
+from shipper.elastic.privileges import NEEDS, Lack, lacking
 from shipper.elastic.steps import Remark, Step
 from shipper.elastic.templates import Action, Change
 
@@ -89,20 +90,44 @@ def test_settings_of_a_cluster() -> None:
     """What was set counts before defaults."""
     body = {"persistent": {"cluster": {"blocks": {"read_only": "true"}}},
             "defaults": {"cluster": {"blocks": {"read_only": "false"}, "max_shards_per_node": "1000"}}}  # fmt: skip
-    assert "1000" == setting(body, "max_shards_per_node")
-    [finding] = cluster_block_findings(H, setting(body, "blocks"))
+    assert "1000" == flat_settings(body)["cluster.max_shards_per_node"]
+    [finding] = cluster_block_findings(H, flat_settings(body))
     assert "cluster.blocks.read_only is set" in finding.sentence
-    assert [] == list(cluster_block_findings(H, setting({}, "blocks")))
+    assert [] == list(cluster_block_findings(H, flat_settings({})))
 
 
-def test_disks_and_health() -> None:
-    """Full disks are a warning with the node; a red cluster names what it lacks."""
-    names = [
-        [one.name for one in disk_findings(H, [{"node": "a", "disk.percent": percent}, {"node": "UNASSIGNED"}])]
-        for percent in ("74", "91", "96")
-    ]
-    assert [["disks"], ["cluster-disk"], ["cluster-disk"]] == names
-    assert [] == list(disk_findings(H, "a page"))
+G = 2**30
+DEFAULTS = {"watermark.high": "90%", "watermark.high.max_headroom": "150GB", "watermark.flood_stage": "95%",
+            "watermark.flood_stage.max_headroom": "100GB", "threshold_enabled": "true"}  # fmt: skip
+
+
+@pytest.mark.parametrize(("changed", "free", "size", "said"), [
+    ({}, 26 * G, 100 * G, None),
+    ({}, 9 * G, 100 * G, "over the watermark `high` Elasticsearch moves shards away"),
+    ({}, 4 * G, 100 * G, "over the watermark `flood_stage` Elasticsearch makes indices read-only"),
+    # A large disk is not full at 95 per cent: the head room counts.
+    ({}, 200 * G, 10_000 * G, None),
+    ({}, 120 * G, 10_000 * G, "moves shards away"),
+    ({}, 90 * G, 10_000 * G, "read-only"),
+    ({"watermark.flood_stage": "30gb"}, 29 * G, 100 * G, "read-only"),
+    ({"watermark.high": "0.5", "watermark.high.max_headroom": "-1"}, 40 * G, 100 * G, "moves shards away"),
+    ({"watermark.high": "75%", "watermark.high.max_headroom": "-1"}, 20 * G, 100 * G, "moves shards away"),
+    ({"threshold_enabled": "false"}, 1 * G, 100 * G, None),
+    ({"watermark.flood_stage": "much", "watermark.high": None}, 4 * G, 100 * G, "read-only"),
+])  # fmt: skip
+def test_disks(changed: dict[str, str | None], free: int, size: int, said: str | None) -> None:
+    """A disk is nearly full by the cluster's own watermarks: a percentage with head room, a ratio, or free bytes."""
+    rows = [{"node": "a", "disk.avail": str(free), "disk.total": str(size)}, {"node": "UNASSIGNED"}]
+    [finding] = disk_findings(H, rows, DEFAULTS | changed)
+    assert ("disks" if said is None else "cluster-disk") == finding.name
+    assert said is None or said in finding.sentence
+
+
+def test_disks_that_are_not_told() -> None:
+    """A page of a proxy is no disk; without settings Elasticsearch's defaults count; a red cluster is named."""
+    assert [] == list(disk_findings(H, "a page", {}))
+    rows = [{"node": "a", "disk.avail": "4", "disk.total": "100"}]
+    assert ["cluster-disk"] == [one.name for one in disk_findings(H, rows, {})]
     assert ["cluster-red"] == [one.name for one in health_findings(H, {"status": "red"})]
     assert [] == list(health_findings(H, {"status": "yellow"}))
 
@@ -118,6 +143,19 @@ def test_only_the_write_index_may_not_be_blocked() -> None:
     assert ("index-read-only", True) == (finding.name, "index.blocks.read_only_allow_delete: null" in finding.do)
 
 
+@pytest.mark.parametrize(("block", "severity", "do"), [
+    ("read_only_allow_delete", "error", "make room on the nodes' disks"),
+    ("read_only", "error", "find out who set it"),
+    ("write", "error", "find out who set it"),
+    ("read", "warning", "find out who set it"),
+])  # fmt: skip
+def test_blocks_are_told_apart(block: str, severity: str, do: str) -> None:
+    """A full disk sets one of them; the others somebody set, and reading alone stops no documents."""
+    [finding] = block_findings("logs-x", {"i": {"settings": {f"index.blocks.{block}": "true"}}})
+    assert severity == finding.severity.word
+    assert finding.do.startswith(do)
+
+
 def test_hosts() -> None:
     """One address that does not answer is a warning beside one that does; an absent key is named."""
     settings = Settings(hosts=["http://a:1"])
@@ -131,32 +169,65 @@ def test_hosts() -> None:
     assert "no credentials are configured" in finding.do
 
 
+@pytest.mark.parametrize(("said", "keys"), [
+    (None, {"hosts": ["https://es:9200"], "api_key": "k"}),
+    ("verify_certs is false", {"hosts": ["https://es:9200"], "verify_certs": False}),
+    (None, {"hosts": ["https://es:9200"], "verify_certs": False, "ca_fingerprint": "ab" * 32}),
+    (None, {"hosts": ["http://localhost:9200", "http://127.0.0.1:9200", "http://[::1]:9200"], "api_key": "k"}),
+    (None, {"hosts": ["http://es:9200"]}),
+    ("go to es without TLS", {"hosts": ["http://localhost:9200", "http://es:9200"], "api_key": "k"}),
+    ("go to es without TLS", {"hosts": ["http://user:pass@es:9200"]}),
+])  # fmt: skip
+def test_what_others_can_read(said: str | None, keys: dict[str, Any]) -> None:
+    """Certificates that are not verified, and a key without TLS, except on this machine."""
+    found = list(protection_findings(Settings.model_validate(keys)))
+    assert (said is not None) == bool(found)
+    assert said is None or said in found[0].sentence
+
+
 ALL = {
     "cluster": {"all": True, "manage": True, "manage_security": True},
-    "index": {"*": {"all": True, "read": True}, "s": {"all": True, "delete": True}},
-}
+    "index": {
+        "*": {"all": True, "read": True}, "logs-*": {"all": True}, "s": {"all": True, "delete": True},
+        "r": {"all": True},
+    },
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("answer", "excess"), [
     (ALL, (("`all` (cluster)", "`all` on all indices"), True)),
     ({"cluster": {"all": False}, "index": {"*": {"read": False}, "s": {"delete": False}}}, ((), False)),
     ({"index": {"s": {"delete": True, "manage": False}}}, (("`delete` on logs-neuroflow.*-*",), False)),
+    ({"index": {"*": {"all": False}, "logs-*": {"all": False, "read": True, "write": True}, "s": {"delete": True}}},
+     (("`read` on logs-* (logs of others)", "`write` on logs-* (logs of others)"), True)),
+    ({"cluster": {"manage_api_key": True}, "index": {"r": {"all": True, "delete": True}}},
+     (("`manage_api_key` (cluster)", "`all` on neuroflow-runs-*"), True)),
     ({}, ((), False)),
 ])  # fmt: skip
 def test_key_too_strong(answer: dict[str, Any], excess: tuple[tuple[str, ...], bool]) -> None:
     """What nobody needs is named once, the widest privilege only."""
-    assert excess == excess_of(answer, "s")
+    assert excess == excess_of(answer, "s", "r")
 
 
 def test_key_too_weak() -> None:
     """What stops shipping is an error, what the sidecar needs a warning, other work's privileges a note."""
     lacks = [Lack(need, ("`x`",)) for need in NEEDS]
-    severities = [one.severity for one in key_findings(Privileges(lacks), H)]
+    severities = [one.severity for one in key_findings(Privileges(lacks), H, "lab")]
     assert Severity.ERROR == severities[0]
     assert {Severity.WARNING, Severity.NOTE} == set(severities[1:])
     assert 2 == severities.count(Severity.WARNING)
     assert (False, True) == (Privileges(lacks).may_install, Privileges(None).may_install)
-    assert ["privileges-unseen"] == [one.name for one in key_findings(Privileges(None), H)]
+    assert ["privileges-unseen"] == [one.name for one in key_findings(Privileges(None), H, "lab")]
+
+
+def test_key_for_some_of_the_streams() -> None:
+    """The streams that it may not write to are named, and that the others are shipped; so is the namespace."""
+    streams = streams_of("lab")
+    index = {name: {"auto_configure": True, "create_doc": name != streams[1]} for name in streams}
+    lacked = lacking({"has_all_requested": False, "index": index}, streams, "neuroflow-runs-lab")
+    finding = next(one for one in key_findings(Privileges(lacked), H, "lab") if one.name == "key-too-weak")
+    assert f"lacks `create_doc` on {streams[1]}; their documents are not shipped" in finding.sentence
+    assert "shipper.namespace (lab)" in finding.do
 
 
 @pytest.mark.parametrize("may", [True, False])

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from shipper.doctor.configuration import readable_secrets, running_as
+from shipper.doctor.configuration import misspelt_sections, readable_secrets, running_as
 from shipper.doctor.denied import Denied, remedy, sentence
-from shipper.doctor.files import match_findings, unread_findings
+from shipper.doctor.files import match_findings, near_directory, stranger_findings, strangers, unread_findings
 from shipper.doctor.finding import Finding, Severity
 from shipper.doctor.processes import Process, Sidecar, processes, readers, sidecar_config
 from shipper.doctor.rooms import Disk, kind_of, log_disk, state_disk
@@ -59,6 +59,11 @@ def test_closed_directory_is_one_finding() -> None:
     ]
 
 
+def test_acl_keeps_what_the_group_gave() -> None:
+    """An entry for the user counts instead of that of the group, so it holds both permissions."""
+    assert "setfacl -m u:ship:rx " in remedy(replace(CLOSED, need="x", directory=True, has="r", mode=0o740))
+
+
 def test_no_powerful_group_is_advised() -> None:
     """Nobody is told to join root's group."""
     powerful = replace(CLOSED, mode=0o750, group="root")
@@ -77,10 +82,46 @@ def test_nothing_matches(inside: list[str], said: str) -> None:
     assert [] == list(match_findings("/l", None, [], 0, 0))
 
 
+def test_logs_are_one_directory_away(tmp_path: Path) -> None:
+    """Where the files that are read are in a directory above or below, it is named."""
+    inner = tmp_path / "logs" / "neuroflow"
+    inner.mkdir(parents=True)
+    (inner / "celery").mkdir()
+    (inner / "neuroflow.log").write_text("x\n")
+    for wrong in (tmp_path / "logs", inner / "celery"):
+        near = near_directory(wrong, builtin_sources(wrong))
+        assert str(inner) == near
+        [finding] = match_findings(str(wrong), ["neuroflow"], builtin_sources(wrong), 0, 0, near)
+        assert f"set logging.log_dir: {inner}" == finding.do
+    assert None is near_directory(tmp_path, builtin_sources(tmp_path))
+
+
+def test_names_that_no_input_reads(tmp_path: Path) -> None:
+    """What may be a log and has the name of no input is named once, with the first names; the rest is left alone."""
+    for name in ("app.log", "celery_worker.LOG", "audit/audit-2026.jsonl", "pipelines/loose.log", "gone/x.log.1",
+                 "notes.txt", ".hidden.log", "read.log", "told.log", "a/b/c/deep.log"):  # fmt: skip
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x\n")
+    (tmp_path / "empty.log").touch()
+    (tmp_path / "link.log").symlink_to("app.log")
+    known = {str(tmp_path / "read.log"), str(tmp_path / "told.log")}
+    found = sorted(strangers(tmp_path, known, ["*/gone/*"]))
+    assert ["app.log", "audit/audit-2026.jsonl", "celery_worker.LOG", "pipelines/loose.log"] == found
+    [finding] = stranger_findings("/l", [*found, "x.log", "y.log"])
+    assert ("not-read", Severity.NOTE) == (finding.name, finding.severity)
+    assert (
+        "app.log, audit/audit-2026.jsonl, celery_worker.LOG, pipelines/loose.log, x.log and 1 more"
+        in finding.sentence
+    )
+    assert [] == list(stranger_findings("/l", []))
+
+
 @pytest.mark.parametrize(("disk", "expected"), [
     (Disk(10**10, 10**11), [("state-space", Severity.OK)]),
     (Disk(50 * 2**20, 10**11), [("state-little-space", Severity.WARNING)]),
     (Disk(0, 10**11), [("state-no-space", Severity.ERROR)]),
+    # SQLite's database with its journal finds no room in so much.
+    (Disk(200 * 1024, 10**11), [("state-no-space", Severity.ERROR)]),
     (Disk(10**10, 10**11, inodes=3), [("state-no-space", Severity.ERROR)]),
     (Disk(10**10, 10**11, read_only=True, kind="nfs"), [("state-read-only", Severity.ERROR)]),
     (Disk(10**10, 10**11, kind="nfs4"), [("state-space", Severity.OK), ("state-on-network", Severity.WARNING)]),
@@ -119,7 +160,11 @@ def test_kind_of_a_file_system() -> None:
     (StateFacts("/s", "me", owner="me"), []),
     (StateFacts("/s", "me", owner="me", usable=False), [("state-not-writable", Severity.ERROR)]),
     (StateFacts("/s", "me", owner="you", usable=False), [("state-not-writable", Severity.WARNING)]),
-    (StateFacts("/s", "me", owner="you", holder=7), [("state-owner", Severity.NOTE), ("running", Severity.OK)]),
+    (StateFacts("/s", "root", owner="you", root=True, holder=7),
+     [("state-owner", Severity.NOTE), ("running", Severity.OK)]),
+    (StateFacts("/s", "me", owner="root"), [("state-owner", Severity.NOTE)]),
+    (StateFacts("/s", "me", owner="you"), [("state-owner", Severity.WARNING)]),
+    (StateFacts("/s", "me", file="/s"), [("state-not-writable", Severity.ERROR)]),
     (StateFacts("/s", "me", owner="me", unreadable=("/s/c",)), [("state-unreadable", Severity.WARNING)]),
 ])  # fmt: skip
 def test_state_directory(facts: StateFacts, expected: list[tuple[str, Severity]]) -> None:
@@ -190,10 +235,18 @@ def test_two_readers_of_one_log() -> None:
     found = list(readers(sidecars, others, log_dir="/l", state_dir="/s", files=files))
     assert [("two-sidecars", Severity.WARNING)] * 2 + [("another-shipper", Severity.NOTE)] * 2 == names(found)
     assert "process 6 is another sidecar that reads /l, " in found[0].sentence
-    assert "process 7 is another sidecar that reads /elsewhere, " in found[1].sentence
+    assert "process 7 is another sidecar that reads /l/a.log, " in found[1].sentence
     assert "filebeat (process 8) has /l/a.log open and 1 more" in found[2].sentence
     assert "logstash (process 11) has /l/b.log open: " in found[3].sentence
     assert "fluentd" == others[4].shipper
+
+
+def test_a_reader_that_has_no_file_open() -> None:
+    """What its configuration reads counts, since idle files are closed."""
+    files = {(1, 2): "/l/a.log", (1, 3): "/l/b.log"}
+    sidecars = [Sidecar(6, "/x", "/t", frozenset({(1, 3), (7, 7)})), Sidecar(7, "/x", "/t", frozenset({(7, 7)}))]
+    [finding] = readers(sidecars, [Process(6, ("neuroflow-ship",))], log_dir="/l", state_dir="/s", files=files)
+    assert "process 6 is another sidecar that reads /l/b.log, " in finding.sentence
 
 
 def test_processes_that_end_meanwhile(tmp_path: Path) -> None:
@@ -205,6 +258,22 @@ def test_processes_that_end_meanwhile(tmp_path: Path) -> None:
     [found] = processes(tmp_path)
     assert (6, None, frozenset()) == (found.number, found.directory, found.reads)
     assert [] == list(processes(tmp_path, exclude={6})) == list(processes(tmp_path / "gone"))
+
+
+@pytest.mark.parametrize(("sections", "said"), [
+    ({"elastic", "shipper"}, "a section elastic and none with the name elasticsearch"),
+    ({"Shipper"}, "a section Shipper and none with the name shipper"),
+    ({"loging", "shipper"}, "none with the name logging"),
+    ({"elasticsearch", "elastic", "shipper", "logging"}, None),
+    ({"paths", "loging"}, None),
+    ({"database", "celery", "workflow", "pipelines"}, None),
+    (set(), None),
+])  # fmt: skip
+def test_sections_that_are_misspelt(sections: set[str], said: str | None) -> None:
+    """An unknown section is the application's, unless its name is nearly that of one that is missing."""
+    found = list(misspelt_sections("/c", sections))
+    assert (said is not None) == bool(found)
+    assert said is None or said in found[0].sentence
 
 
 def test_configuration_file_and_root() -> None:

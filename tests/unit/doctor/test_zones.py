@@ -24,10 +24,10 @@ def last(
 
 
 @pytest.mark.parametrize(("hours", "shift"), [
-    (0, 0), (2, 7200), (-5.5, -19800), (5.75, None), (1.01, None), (2 + 2 / 3600, 7200), (20, None),
+    (0, 0), (2, 7200), (-5.5, -19800), (5.75, 20700), (5.6, None), (1.01, None), (2 + 2 / 3600, 7200), (20, None),
 ])  # fmt: skip
 def test_shift(hours: float, shift: int | None) -> None:
-    """Only a multiple of half an hour, within some seconds and half a day, is one."""
+    """Only a multiple of a quarter hour, within some seconds and half a day, is one."""
     assert shift == shift_of(last(hours))
 
 
@@ -37,6 +37,7 @@ def test_shift(hours: float, shift: int | None) -> None:
     (-1, "Europe/Berlin", 3600, "zone UTC,", "set shipper.timezone: UTC"),
     (-6, "Europe/Berlin", 3600, "UTC-5", "the zone of the program"),
     (4.5, "+01:00", 3600, "UTC+5.5", "the zone of the program"),
+    (5.75, "UTC", 3600, "UTC+5.75", "the zone of the program"),
 ])  # fmt: skip
 def test_wrong_zone_is_named(hours: float, zone: str, offset: int, name: str, value: str) -> None:
     """The zone in which the lines were written, and the key to set."""
@@ -52,7 +53,7 @@ def test_only_where_it_is_likely() -> None:
     assert [] == list(zone_findings([last(2), last(0, path="/l/b.log")], NOW, 0))
     assert [] == list(zone_findings([last(-2, None), last(0.3)][:1], NOW, 0))
     [finding] = zone_findings([last(2), last(2, path="/l/b.log"), last(0, path="/l/c.log")], NOW, 0)
-    assert "1 more files are alike" in finding.sentence
+    assert "one more file is alike" in finding.sentence
     [finding] = zone_findings([last(2, key="shipper.pipeline_timezone"), last(0)], NOW, 0)
     assert finding.do.startswith("set shipper.pipeline_timezone")
 

@@ -142,15 +142,19 @@ def test_a_line_without_a_time_gets_what_is_known_and_teaches_nothing() -> None:
 
 
 def test_the_memory_is_bounded() -> None:
-    """The oldest runs and their rows are dropped first."""
+    """The oldest runs and their rows are dropped first; all others are there to be saved again."""
     context = RunContext(max_entries=20)
+    saved: dict[str, str | None] = {}
     for run in range(21):
         completed(context, run_id=str(run), pipeline="p")
         context.complete_task({"task": {"id": str(run)}, "pipeline": "p"})
+        saved |= {} if run == 20 else dict(context.changes())
     assert ["pipeline"] == filled(context, run_id="2")
     assert [] == filled(context, run_id="1")
     assert (19, 19) == (len(context._runs) + len(context._packed), len(context._tasks))
-    assert {"run:0", "run:1", "task:0", "task:1"} == {key for key, value in context.changes() if value is None}
+    changes = dict(context.changes())
+    assert {"run:0", "run:1", "task:0", "task:1"} == {key for key, value in changes.items() if value is None}
+    assert {key: value for key, value in (saved | changes).items() if value is not None} == dict(context.rows())
 
 
 @given(

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from shipper.config import Redact, Shipper
 from shipper.deliver.serialised import serialise
 from shipper.document.ecs import Documents
+from shipper.document.fact_templates import as_json
 from shipper.document.shaped import MAX_ALL_TEMPLATES, MAX_TEMPLATES
 from shipper.parse.dispatch import parse
+from shipper.parse.records import Records
 from shipper.parse.shapes import MAX_SHAPES
-from shipper.runs.facts import FACTS
+from shipper.runs.facts import facts_of
 from shipper.tail.block import Block, Origin
 
 NOW = 1_795_437_000 * 10**9
@@ -104,10 +106,16 @@ def block(lines: list[bytes]) -> Block:
 
 def made(documents: Documents, lines: list[bytes]) -> tuple[list[Any], list[Any], int]:
     """The documents of lines, what they report of runs, and how many were made from templates."""
-    found = documents.with_templates(parse(block(lines), documents.shapes))
+    return made_of(documents, parse(block(lines), documents.shapes))
+
+
+def made_of(documents: Documents, records: Records) -> tuple[list[Any], list[Any], int]:
+    """The same of records."""
+    found = documents.with_templates(records)
     serialised = serialise(found, documents.take_facts())
     bodies = [orjson.loads(body) for body in serialised.bodies]
-    return bodies, sorted(serialised.facts, key=repr), sum(type(one) is bytes for one in found)
+    facts = sorted((run, kind or "", as_json(fact)) for run, kind, fact in serialised.facts)
+    return bodies, facts, sum(type(one) is bytes for one in found)
 
 
 def learn(documents: Documents, line: bytes) -> None:
@@ -117,7 +125,8 @@ def learn(documents: Documents, line: bytes) -> None:
     documents.shapes.learn(line, orjson.loads(line))
 
 
-def _is_a(kind: type, value: object) -> bool:
+def is_a(kind: type, value: object) -> bool:
+    """Whether a value is of exactly this type."""
     return type(value) is kind
 
 
@@ -136,7 +145,7 @@ def logs(draw: st.DrawFn) -> tuple[list[bytes], list[list[bytes]]]:
         for _ in range(draw(st.integers(1, 6))):
             record = {
                 # Mostly of the same type, for other types are another shape.
-                key: draw(strategy.filter(partial(_is_a, type(plain[key]))))
+                key: draw(strategy.filter(partial(is_a, type(plain[key]))))
                 if draw(st.integers(0, 9))
                 else draw(ODD_STAMPS if "timestamp" in key else ANY)
                 for key, strategy in strategies.items()
@@ -154,7 +163,7 @@ def test_both_ways_give_the_same(log: tuple[list[bytes], list[list[bytes]]], red
     known, blocks = log
     redact = Redact(keys=["token", "password"] if redacts else [])
     usual = Documents(USUAL.model_copy(update={"redact": redact}), "1")
-    fast = Documents(FAST.model_copy(update={"redact": redact}), "1", facts=FACTS)
+    fast = Documents(FAST.model_copy(update={"redact": redact}), "1", facts_of=facts_of)
     for line in known:
         learn(fast, line)
     for lines in blocks:
@@ -185,7 +194,7 @@ def story(run: int, subject: str) -> list[bytes]:
 
 def test_templates_are_used() -> None:
     """All lines of a run whose shapes are known are made from templates, ids from earlier lines included."""
-    fast, usual = Documents(FAST, "1", facts=FACTS), Documents(USUAL, "1")
+    fast, usual = Documents(FAST, "1", facts_of=facts_of), Documents(USUAL, "1")
     for line in story(1, "sub-001"):
         learn(fast, line)
     for run in range(12):
@@ -199,7 +208,7 @@ def test_templates_are_used() -> None:
 
 def test_the_setting_switches_templates_off() -> None:
     """Without ``fast_path`` every line goes the usual way."""
-    off = Documents(FAST.model_copy(update={"fast_path": False}), "1", facts=FACTS)
+    off = Documents(FAST.model_copy(update={"fast_path": False}), "1", facts_of=facts_of)
     assert off.shapes is None
     assert 0 == made(off, story(1, "sub-001"))[2]
 
@@ -207,13 +216,13 @@ def test_the_setting_switches_templates_off() -> None:
 def test_hashed_ids_go_the_usual_way() -> None:
     """Ids that are hashed do not stand in the document as in the line."""
     settings = FAST.model_copy(update={"redact": Redact(hash=["subject_id"], hash_key="k" * 32)})
-    assert Documents(settings, "1", facts=FACTS).shapes is None
+    assert Documents(settings, "1", facts_of=facts_of).shapes is None
 
 
 @pytest.mark.parametrize("text", ["password=hunter22", "postgres://me:hunter22@host/db"])
 def test_secrets_are_redacted(text: str) -> None:
     """A secret in any value of a line of a known shape is redacted, also in the first such line."""
-    fast = Documents(FAST.model_copy(update={"redact": Redact(keys=["token"])}), "1", facts=FACTS)
+    fast = Documents(FAST.model_copy(update={"redact": Redact(keys=["token"])}), "1", facts_of=facts_of)
     line = {
         "event": "a.b",
         "level": "info",
@@ -231,7 +240,7 @@ def test_secrets_are_redacted(text: str) -> None:
 
 def test_a_secret_key_is_redacted() -> None:
     """A shape with a key that names a secret gives no template."""
-    fast = Documents(FAST.model_copy(update={"redact": Redact(keys=["token"])}), "1", facts=FACTS)
+    fast = Documents(FAST.model_copy(update={"redact": Redact(keys=["token"])}), "1", facts_of=facts_of)
     line = b'{"event": "a.b", "level": "info", "@timestamp": "2026-03-02T10:00:00.000000Z", "api_token": "hunter22"}'
     learn(fast, line)
     for _ in range(2):
@@ -241,7 +250,7 @@ def test_a_secret_key_is_redacted() -> None:
 
 def test_a_duration_that_is_none() -> None:
     """A negative duration goes the usual way, also where its line is the first with its constants."""
-    fast, usual = Documents(FAST, "1", facts=FACTS), Documents(USUAL, "1")
+    fast, usual = Documents(FAST, "1", facts_of=facts_of), Documents(USUAL, "1")
     line = '{{"event": "a.b", "level": "info", "@timestamp": "2026-03-02T10:00:00.000000Z", "duration": {}}}'
     learn(fast, line.format(1.5).encode())
     lines = [line.format(duration).encode() for duration in (-0.5, 12345678.5, 0.25)]
@@ -251,7 +260,7 @@ def test_a_duration_that_is_none() -> None:
 
 def test_a_text_that_is_no_name() -> None:
     """A text that is too long for a name stays as it is."""
-    fast, usual = Documents(FAST, "1", facts=FACTS), Documents(USUAL, "1")
+    fast, usual = Documents(FAST, "1", facts_of=facts_of), Documents(USUAL, "1")
     line = '{{"event": "a.b", "level": "info", "@timestamp": "2026-03-02T10:00:00.000000Z", "subject": "{}"}}'
     learn(fast, line.format("001").encode())
     lines = [line.format(subject).encode() for subject in ("x" * 300, "001")]
@@ -263,7 +272,7 @@ def test_a_text_that_is_no_name() -> None:
 
 def test_an_application_that_changes_is_learned_again() -> None:
     """More shapes and templates than are held: the oldest are forgotten, and documents stay the same."""
-    fast, usual = Documents(FAST, "1", facts=FACTS), Documents(USUAL, "1")
+    fast, usual = Documents(FAST, "1", facts_of=facts_of), Documents(USUAL, "1")
     line = '{{"event": "a.b{}", "level": "info", "@timestamp": "2026-03-02T10:00:00.000000Z", "key{}": "{}"}}'
     for number in range(MAX_SHAPES + 2):
         learn(fast, line.format(0, number, "x").encode())
@@ -276,7 +285,7 @@ def test_an_application_that_changes_is_learned_again() -> None:
 
 def test_free_text_gives_its_shape_up() -> None:
     """Messages that are never the same cost a comparison for a while only: then their lines are parsed as before."""
-    fast = Documents(FAST, "1", facts=FACTS)
+    fast = Documents(FAST, "1", facts_of=facts_of)
     line = '{{"event": "message {}", "level": "info", "@timestamp": "2026-03-02T10:00:00.000000Z"}}'
     learn(fast, line.format("x").encode())
     lines = [line.format(number).encode() for number in range(1500)]

@@ -12,7 +12,8 @@ from elasticsearch import ApiError
 
 from shipper.config import Elasticsearch
 from shipper.elastic.client import connect, explain, is_genuine, reason_of, where
-from shipper.elastic.http_node import FastGzipNode, PlainNode, compress
+from shipper.elastic.fast_gzip import compress
+from shipper.elastic.http_node import FastGzipNode, PlainNode
 
 CERTIFICATE = Path(__file__).parents[2] / "conformance" / "certificate.pem"
 SETTINGS = Elasticsearch(hosts=["https://elastic:hunter2@es.lab:9200"], request_timeout=30)

@@ -75,6 +75,15 @@ CASES: list[tuple[str, Any, Way]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("text", ["[SSL: WRONG_VERSION_NUMBER] wrong version number", "EOF occurred in violation"])
+def test_a_proxy_may_answer_itself(text: str) -> None:
+    """What is no TLS may come from the proxy; without one it is not mentioned."""
+    told = fault_of(TlsError(text), BEHIND)
+    assert told is not None
+    assert told.endswith(f" (or does the proxy {PROXY} answer in its place?)")
+    assert "proxy" not in str(fault_of(TlsError(text), SECURE))
+
+
 @pytest.mark.parametrize(("begins", "error", "way"), CASES)
 def test_each_fault_has_a_sentence(begins: str, error: TransportError, way: Way) -> None:
     """It says what happened and what to do, whatever else libraries put around it."""

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from shipper.credentials import credential_mask
-from shipper.health.own_log import configure_log
+from shipper.config import Redact
+from shipper.credentials import CredentialMask, credential_mask
+from shipper.health.own_log import OWN_WORDS, configure_log
+from shipper.redact.redactor import Redactor
 from shipper.telemetry import log
 from tests.unit.document.test_ecs import documents_of
 
@@ -74,6 +76,20 @@ def test_other_readers_get_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert "neuroflow-ship" == document["service"]["name"]
     assert "ValueError" == document["error"]["type"]
     assert "invalid literal for int() with base 10: '***'" in document["error"]["stack_trace"]
+
+
+@pytest.mark.usefixtures("own_log")
+def test_own_words_are_not_redacted(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sentence about a key of the configuration keeps its words, but for credentials."""
+    monkeypatch.setattr("shipper.health.own_log.credential_mask", CredentialMask().add(["hunter2222"]))
+    for form in ("json", "console"):
+        configure_log(Redactor(Redact()).text, form)
+        log.error("password: %s; not hunter2222", "is empty")
+        log.error("password: %s; not hunter2222", "is empty", extra=OWN_WORDS)
+        redacted, kept = capsys.readouterr().err.splitlines()
+        assert "password: [redacted] empty" in redacted
+        assert "password: is empty; not …" in (json.loads(kept)["event"] if form == "json" else kept)
+        assert "own" not in kept
 
 
 @pytest.mark.usefixtures("own_log")

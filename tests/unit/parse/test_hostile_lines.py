@@ -12,7 +12,7 @@ import pytest
 from shipper.config import Redact, Shipper
 from shipper.deliver.serialised import serialise
 from shipper.document.ecs import Documents
-from shipper.runs.facts import FACTS
+from shipper.runs.facts import facts_of
 from tests.fuzz.fuzz import Place
 from tests.fuzz.inside import blocks
 
@@ -43,7 +43,7 @@ def test_no_line_takes_for_ever(place: Place) -> None:
     for piece in PIECES:
         for head, tail in AROUND:
             text = head + piece * (LENGTH // len(piece.encode())) + tail
-            documents = Documents(settings, "1", facts=FACTS)
+            documents = Documents(settings, "1", facts_of=facts_of)
             with _ended_after(PATIENCE, f"{head}{piece!r} again and again {tail}"):
                 for records in blocks(text.encode(), place, documents.shapes):
                     serialise(documents.with_templates(records), documents.take_facts())

@@ -13,9 +13,10 @@ from elastic_transport import ConnectionTimeout
 from shipper.config import Elasticsearch as Settings
 from shipper.elastic.outcomes import Failure, Outcome, Verdict
 from shipper.runs import schedule
+from shipper.runs.actions import Written
 from shipper.runs.facts import EncodedFact, WaitingFacts
 from shipper.runs.schedule import MAX_INTERVAL, MIN_INTERVAL, RunWriter
-from shipper.runs.writer import RunDocuments, Written
+from shipper.runs.writer import RunDocuments
 from shipper.tail.progress import Span
 from shipper.tail.state.checkpoint import NOTHING
 from shipper.telemetry import Counters

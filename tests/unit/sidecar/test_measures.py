@@ -10,7 +10,7 @@ from shipper.telemetry import Gauges
 
 def gauges(*lags: Lag, now: float = 1000.0) -> Gauges:
     """What a sidecar with these lags measures."""
-    tail = SimpleNamespace(lags=lambda: iter(lags), known=7, not_read=lambda: {"/x": "why"}, looked_at=990.0)
+    tail = SimpleNamespace(lags=lambda: iter(lags), known=7, unread=lambda: ["/x"], looked_at=990.0)
     parts: Any = SimpleNamespace(took=0.5, queued_bytes=3)
     return measured(cast("Any", tail), parts, parts, parts, path=lambda path: path.replace("0421", "#"), now=now)
 

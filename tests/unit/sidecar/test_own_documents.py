@@ -59,7 +59,7 @@ class Reporter:
 
     def __init__(self) -> None:
         self.now = 1_000_000.0
-        self.tail = SimpleNamespace(lags=lambda: iter(()), not_read=dict)
+        self.tail = SimpleNamespace(lags=lambda: iter(()), not_read=dict, unread=list)
         settings = Shipper.model_validate({"redact": {"hash": ["subject"], "hash_key": "k" * 16}})
         self.documents = OwnDocuments(
             settings,

@@ -11,6 +11,7 @@ from shipper.tail.found_files import Found, Source
 from shipper.tail.rotation_names import split_rotation
 from shipper.tail.scanner import Scanner
 from shipper.tail.sources import builtin_sources
+from shipper.telemetry import MAX_A_MINUTE, Throttle
 
 
 def source(pattern: object) -> Source:
@@ -131,6 +132,15 @@ def test_links_give_their_target_once(tmp_path: Path) -> None:
     assert (elsewhere / "two").stat().st_ino == after[1] != before[1]
 
 
+def test_a_link_between_inputs_moves_no_log(tmp_path: Path) -> None:
+    """A link below one input to the directory of another does not make a pipeline's log of a rotated log."""
+    names = ("neuroflow.log", "neuroflow.log.1", "pipelines/p/a.log")
+    make(tmp_path, *names)
+    (tmp_path / "pipelines/up").symlink_to(tmp_path)
+    scanner = Scanner(builtin_sources(tmp_path), [], pytest.fail)
+    assert {*names} == found(scanner, tmp_path).keys()
+
+
 def test_broken_links_are_reported_once(tmp_path: Path) -> None:
     """Broken and circular links are reported, and the other files found."""
     make(tmp_path, "good.log")
@@ -145,8 +155,10 @@ def test_broken_links_are_reported_once(tmp_path: Path) -> None:
 
 
 def test_unreadable_directory_is_reported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is reported once, and again after it was readable."""
+    """It is reported once, and again after it was readable, but once a minute at most."""
     make(tmp_path, "app.log")
+    now = 0.0
+    monkeypatch.setattr("shipper.tail.scanner.Throttle", lambda warn: Throttle(warn, lambda: now))
     scandir = os.scandir
     shut = True
 
@@ -165,7 +177,21 @@ def test_unreadable_directory_is_reported_once(tmp_path: Path, monkeypatch: pyte
     assert 1 == len(scanner.scan())
     shut = True
     scanner.scan()
-    assert [sentence, sentence] == said
+    assert [sentence] == said
+    now = 60.0
+    scanner.scan()
+    assert [sentence, f"{sentence} (2 more like this, not logged)"] == said
+
+
+def test_a_thousand_odd_files_do_not_flood_the_log(tmp_path: Path) -> None:
+    """Each of them is in ``omitted``; of the sentences only so many are logged in a minute."""
+    for number in range(MAX_A_MINUTE + 50):
+        os.mkfifo(tmp_path / f"{number}.log")
+    said: list[str] = []
+    scanner = Scanner([source(tmp_path / "*.log")], [], said.append)
+    for _ in range(3):
+        assert [] == scanner.scan()
+    assert (MAX_A_MINUTE + 50, MAX_A_MINUTE) == (len(scanner.omitted), len(said))
 
 
 def test_directory_may_appear_later(tmp_path: Path) -> None:

@@ -23,8 +23,9 @@ def hit(generation: str, offset: int) -> Hit:
 class Cluster:
     """Files with lines of ten bytes, as an index with three conditions and a sort."""
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: Files, copies: int = 1) -> None:
         self._files = files
+        self._copies = copies
         self.requests: list[int] = []
 
     def msearch(self, *, searches: list[dict[str, Any]], **_: Any) -> Any:
@@ -41,7 +42,8 @@ class Cluster:
         offsets = [each for each in offsets if between.get("gt", -1) < each < between.get("lt", 10**9)]
         if body["sort"][0]["log.offset"]["order"] == "desc":
             offsets.reverse()
-        return {"hits": {"hits": [hit(name, offset) for offset in offsets[: body["size"]]]}}
+        found = [offset for offset in offsets for _ in range(self._copies)]
+        return {"hits": {"hits": [hit(name, offset) for offset in found[: body["size"]]]}}
 
     def pages(self, size: int) -> Iterator[list[Hit]]:
         hits = [hit(name, at * 10) for name, lines in self._files.items() for at, found in enumerate(lines) if found]
@@ -65,10 +67,10 @@ FILES = st.dictionaries(
 )
 
 
-@given(FILES, st.integers(0, 5), st.integers(0, 5), st.integers(1, 7))
-def test_what_grep_shows(files: Files, before: int, after: int, size: int) -> None:
-    """Lines, order and gaps equal grep's, for any pages of matches."""
-    cluster = Cluster(files)
+@given(FILES, st.integers(0, 5), st.integers(0, 5), st.integers(1, 7), st.integers(1, 3))
+def test_what_grep_shows(files: Files, before: int, after: int, size: int, copies: int) -> None:
+    """Lines, order and gaps equal grep's, for any pages of matches, and where each line is there several times."""
+    cluster = Cluster(files, copies)
     contexts = Contexts(cluster, ["index"], before=before, after=after)  # type: ignore[arg-type] # stands in for it
     shown = [
         (

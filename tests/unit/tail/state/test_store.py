@@ -345,7 +345,7 @@ def test_a_full_disk_at_the_start(tmp_path: Path, room: int, used: str) -> None:
         except StateError as error:
             print(error)
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
-        store.restore(store.load())
+        store.restore(store.load(), [("learned", "later")])
         print(store.present())
         store.close(clean=True)
     """)
@@ -376,7 +376,8 @@ def test_a_full_disk_at_the_start(tmp_path: Path, room: int, used: str) -> None:
     assert store.clean
     assert [*known, 7] == sorted(one.offset for one in store.load())
     assert "later" == store.fact("counters")
-    assert [("learned", "later")] == store.recollected()
+    assert {"learned": "later"} == store.recollected()
+    assert {} == store.recollected()
     store.close()
     assert [] == list(state.glob("*.damaged-*"))
 
@@ -502,7 +503,7 @@ class TestReplacedWhileHeld:
         else:
             (state / what).unlink()
         assert not store.present()
-        store.restore([cursor(1, 7), cursor(2)])
+        store.restore([cursor(1, 7), cursor(2)], [("learned", "before")])
         assert store.present()
         assert 1 == len(said)
         assert "written again with 2 positions" in said[0]
@@ -514,6 +515,7 @@ class TestReplacedWhileHeld:
         assert store.clean
         assert [cursor(1, 7), cursor(2, 8)] == sorted(store.load(), key=lambda one: one.ordinal)
         assert '{"read": 3}' == store.fact("counters")
+        assert {"learned": "before"} == store.recollected()
         store.close()
 
     def test_replaced_by_an_old_copy(self, tmp_path: Path) -> None:
