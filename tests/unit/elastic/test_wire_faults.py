@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from elastic_transport import TransportError
+from elasticsearch import ElasticsearchWarning
 
 from shipper.config import Elasticsearch as Settings
 from shipper.elastic.client import connect, explain
@@ -80,5 +81,5 @@ def test_a_warning_in_a_header_is_not_printed(cluster: tuple[Fake, Any, Settings
     fake, client, _ = cluster
     fake.otherwise = {"GET /_count": raw(whole(OK + b"warning: " + warning + b"\r\n", BODY))}
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", ElasticsearchWarning)
         assert {"count": 7} == ask(client)
