@@ -159,6 +159,8 @@ def _files(config: Config, conceal: Callable[[str], str]) -> Iterator[Finding]:
     inside = of_files.names_in(log_dir)
     near = None if found else of_files.near_directory(log_dir, sources)
     yield from of_files.match_findings(str(log_dir), inside, sources, len(found), len(reasons), near)
+    inputs = [file.source for file in found]
+    yield from of_files.input_findings(sources, inputs, reasons, lambda path: not os.path.lexists(path))
     if found:
         known = {*reasons, *(file.path for file in found), str(shipper.state_dir)}
         yield from of_files.stranger_findings(str(log_dir), of_files.strangers(log_dir, known, shipper.exclude))

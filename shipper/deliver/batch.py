@@ -14,7 +14,7 @@ import orjson
 
 from shipper.config import DATASETS
 from shipper.deliver.serialised import Serialised
-from shipper.document.ids import ids_of
+from shipper.document.ids import ID_CHARS, ids_of
 from shipper.elastic.fast_gzip import FAST
 from shipper.elastic.names import streams_of
 from shipper.elastic.packed import Packed
@@ -25,6 +25,7 @@ from shipper.tail.progress import Span
 Pair = tuple[bytes, bytes]
 """An item, and its line."""
 _BEFORE_INDEX = b'{"create":{"_index":'
+_BEFORE_BODY = b'"}}\n'
 _BEFORE_DATASET = len(_BEFORE_INDEX + b'"logs-neuroflow.')
 
 
@@ -130,15 +131,14 @@ class Packer:
         """Add a block's documents, which may have been sent before; gives the batches that became full."""
         origin = records.block.origin
         head, tail = self._heads[origin.dataset], self._tails[origin.dataset]
-        items = [
-            b"".join((head, _id, b'"}}\n', body[:-1], tail))
-            for _id, body in zip(
-                ids_of(origin.generation, records.starts, records.raws), serialised.bodies, strict=True
-            )
-        ]
-        sizes = list(map(len, items))
+        bodies = serialised.bodies
+        pieces = [head, b"", _BEFORE_BODY, b"", tail] * len(bodies)
+        pieces[1::5] = ids_of(origin.generation, records.starts, records.raws)
+        pieces[3::5] = bodies
+        fixed = len(head) + ID_CHARS + len(_BEFORE_BODY) + len(tail)
+        sizes = [fixed + length for length in map(len, bodies)]
         full: list[Batch] = []
-        first, count = 0, len(items)
+        first, count = 0, len(bodies)
         block = records.block
         start = block.offsets[0]
         while first < count:
@@ -156,7 +156,7 @@ class Packer:
                 there = len(self.batch.items)
                 ranges = self.batch.reread if origin.restarts else self.batch.maybe_sent
                 ranges.append((there, there + last - first))
-            self.batch.items.add(items[first:last])
+            self.batch.items.add_joined(b"".join(pieces[5 * first : 5 * last]), sizes[first:last])
             self.batch.raws.add(records.raws[first:last])
             self.batch.datasets[origin.dataset] += last - first
             if not first:
@@ -178,7 +178,7 @@ class Packer:
 
     def _empty(self) -> Batch:
         # Lines are compressed for the sake of memory alone, so only where that costs next to nothing.
-        items, raws = Packed(compressed=self._compress), Packed(compressed=FAST)
+        items, raws = Packed(compressed=self._compress), Packed(compressed=FAST, quick=True)
         return Batch(items, raws, namespace=self._namespace)
 
     def _fit(self, sizes: list[int], first: int) -> int:

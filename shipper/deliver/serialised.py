@@ -15,7 +15,7 @@ class Serialised(NamedTuple):
     """The documents of a block.
 
     Attributes:
-        bodies: each as JSON, in their order.
+        bodies: each as JSON without its last brace, in their order.
         facts: of runs.
     """
 
@@ -26,5 +26,5 @@ class Serialised(NamedTuple):
 def serialise(documents: Sequence[Document | bytes], facts: Sequence[EncodedFact] = ()) -> Serialised:
     """Documents, serialised where they aren't, with the facts of these and further ones."""
     dumps = orjson.dumps
-    bodies = [document if type(document) is bytes else dumps(document) for document in documents]
+    bodies = [document if type(document) is bytes else dumps(document)[:-1] for document in documents]
     return Serialised(bodies, [*facts, *facts_of(document for document in documents if type(document) is dict)])

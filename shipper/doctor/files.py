@@ -6,13 +6,13 @@ import difflib
 import os
 import re
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from shipper.doctor.denied import Denied, first_denied, remedy, sentence
 from shipper.doctor.finding import Finding, error, note, ok, warning
-from shipper.tail.found_files import Found, Source, shown
+from shipper.tail.found_files import Found, Source, shown, split
 
 REFUSED = "Permission denied"
 # What to do, by words of the tail's reasons; the first that fits.
@@ -165,6 +165,31 @@ def match_findings(
         "name the files under shipper.inputs, or correct logging.log_dir; docs/formats-and-fields.md lists the names "
         "that are read",
     )
+
+
+def input_findings(
+    sources: Iterable[Source], found: Iterable[Source], unread: Iterable[str], missing: Callable[[str], bool]
+) -> Iterator[Finding]:
+    """Patterns of ``shipper.inputs`` that no file matches.
+
+    Args:
+        sources: all inputs.
+        found: the inputs of the files that match.
+        unread: paths that are not read, for a reason that is told.
+        missing: whether a directory does not exist.
+    """
+    matched = {source.pattern for source in found}
+    for source in sources:
+        base, _ = split(source.pattern)
+        hidden = any(path == base or path.startswith(f"{base.rstrip('/')}/") for path in unread)
+        if source.root is None and source.pattern not in matched and not hidden:
+            why = f": {base} does not exist" if missing(base) else ""
+            yield note(
+                "nothing-matches",
+                source.pattern,
+                f"no file matches {source.pattern} of shipper.inputs{why}",
+                "nothing, if such files come later: they are found then; else correct the pattern",
+            )
 
 
 def near_directory(log_dir: Path, sources: Iterable[Source]) -> str | None:

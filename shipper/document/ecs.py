@@ -111,7 +111,7 @@ class Documents:
         return self.with_templates(records)
 
     def with_templates(self, records: Records) -> list[Any]:
-        """One document for each record, in order; those made from templates are JSON, as bytes."""
+        """One document for each record, in order; those made from templates are JSON without its last brace."""
         origin, redactor = records.block.origin, self._redactor
         raws, texts = records.raws, b""
         if records.shaped:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from zlib import crc32
+
+from shipper.document.crc import crc32
 
 PIPELINE_RUN = "pipeline_run:"
 """What the ids of pipeline runs' documents begin with."""

@@ -11,10 +11,12 @@ from __future__ import annotations
 from base64 import urlsafe_b64encode
 from binascii import b2a_base64
 from struct import Struct
-from zlib import crc32
+
+from shipper.document.crc import crc32
 
 _PLACE = Struct(">QI").pack
 _CHARS = 16  # of a place in base64
+ID_CHARS = 28
 _URLSAFE = bytes.maketrans(b"+/", b"-_")
 
 

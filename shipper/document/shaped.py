@@ -134,7 +134,7 @@ class ShapedDocuments:
         return "\n".join(texts).encode()
 
     def body(self, line: Shaped, start: int) -> bytes | None:
-        """The JSON of a line's document; None where the line has to go the usual way.
+        """The JSON of a line's document, without its last brace; None where the line has to go the usual way.
 
         Args:
             line: of a known shape, whose ``texts`` contain nothing to redact.

@@ -122,7 +122,7 @@ class Template(NamedTuple):
     run's ids, and in the document the other texts of the place, in facts the ids.
 
     Attributes:
-        document: its JSON.
+        document: its JSON, without the last brace.
         facts: of runs.
         names_session: with facts, whether the session is named by its label.
         action: of the event.
@@ -267,7 +267,8 @@ def template_of(
     given: list[Any] = [*values, str(start), created, orjson.dumps(ids | of_task)[1:-1].decode()]
     if plan.duration is not None:
         given[plan.duration] = nanoseconds(values[plan.duration])
-    if orjson.loads(template.document.bound({}).filled([*given, *texts])) != orjson.loads(orjson.dumps(expected)):
+    document = template.document.bound({}).filled([*given, *texts]) + "}"
+    if orjson.loads(document) != orjson.loads(orjson.dumps(expected)):
         return None
     made = template.report(given, RunIds.of(tuple(map(ids.get, RUN_FIELDS)))) if template.facts else []
     encoded = [(run, kind, as_json(fact)) for run, kind, fact in made or ()]
@@ -327,7 +328,7 @@ def _of_markers(
         del neuroflow["task"]
     if plan.completed:
         neuroflow[_SLOT] = 0
-    document = orjson.dumps(made).decode().replace(f'"{_SLOT}":0', _SLOT)
+    document = orjson.dumps(made)[:-1].decode().replace(f'"{_SLOT}":0', _SLOT)
     in_document = {**markers, **of_place, **({_SLOT: count + 2} if plan.completed else {})}
     if not shape.event:
         in_document.pop(task, None)

@@ -70,12 +70,7 @@ class DirectNode(Urllib3HttpNode):
 
 
 class PlainNode(DirectNode):
-    """A connection to Elasticsearch, which counts bytes, and notices when another product answers.
-
-    It leaves the header ``Warning`` out: the client makes a Python warning of it, which would stand between the lines
-    of the sidecar's log and the output of commands.  Elasticsearch uses it for deprecations, also of settings of its
-    own that have nothing to do with the request.
-    """
+    """A connection to Elasticsearch, which counts bytes, and notices when another product answers."""
 
     _compresses = False
 
@@ -103,11 +98,10 @@ class PlainNode(DirectNode):
             headers = headers.copy() if headers else HttpHeaders()
             headers["content-encoding"] = "gzip"
         answer = super().perform_request(method, target, body, headers, request_timeout)
-        if "warning" in answer.meta.headers:
-            answer.meta.headers.pop("warning")
         if body and self._sent is not None:
             self._sent(len(body))
-        # The client would print a deprecation, which is for whoever writes requests, with a line of source beside it.
+        # The client would print a deprecation with a line of source beside it, also one of a setting of the cluster's
+        # own, which has nothing to do with the request.
         answer.meta.headers.pop("warning", None)
         status, product = answer.meta.status, answer.meta.headers.get("x-elastic-product")
         if may_be_other(status, product, answer.body):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
 
 from shipper.elastic.fast_gzip import COMPRESS_FROM, Compressor, compressor, decompress
@@ -18,18 +18,29 @@ class Packed:
     Args:
         strings: the first ones.
         compressed: compress them, if they are ``COMPRESS_FROM`` bytes or more.
+        quick: in half of the time, to a third more bytes.
 
     Attributes:
         size: of all, bytes.
         gzipped: what ``finish`` gives is gzip.
     """
 
-    __slots__ = ("_compressed", "_compressor", "_content", "_lengths", "_pieces", "_plain", "gzipped", "size")
+    __slots__ = (
+        "_compressed",
+        "_compressor",
+        "_content",
+        "_lengths",
+        "_pieces",
+        "_plain",
+        "_quick",
+        "gzipped",
+        "size",
+    )
 
-    def __init__(self, strings: Sequence[bytes] = (), *, compressed: bool = False) -> None:
+    def __init__(self, strings: Sequence[bytes] = (), *, compressed: bool = False, quick: bool = False) -> None:
         self.size = 0
         self.gzipped = False
-        self._compressed = compressed
+        self._compressed, self._quick = compressed, quick
         self._lengths = array("Q")
         self._plain: list[bytes] = []
         self._pieces: list[bytes] = []
@@ -50,8 +61,11 @@ class Packed:
 
     def add(self, strings: Sequence[bytes]) -> None:
         """Add more."""
-        joined = b"".join(strings)
-        self._lengths.extend(map(len, strings))
+        self.add_joined(b"".join(strings), map(len, strings))
+
+    def add_joined(self, joined: bytes, lengths: Iterable[int]) -> None:
+        """Add more, one behind the other, with the length of each."""
+        self._lengths.extend(lengths)
         self._plain.append(joined)
         self.size += len(joined)
         if self._compressed and sum(map(len, self._plain)) >= _PIECE_BYTES:
@@ -68,7 +82,7 @@ class Packed:
         return self._content
 
     def _compress(self) -> Compressor:
-        self._compressor = self._compressor or compressor()
+        self._compressor = self._compressor or compressor(quick=self._quick)
         self._pieces.append(self._compressor.compress(b"".join(self._plain)))
         self._plain = []
         return self._compressor

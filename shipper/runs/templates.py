@@ -15,10 +15,10 @@ from array import array
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from zlib import crc32
 
 import orjson
 
+from shipper.document.crc import crc32
 from shipper.document.fact_templates import PIPELINE_RUN, SEPARATOR, FactTemplate
 from shipper.runs.facts import Fact, TemplateFacts, decoded
 from shipper.taxonomy import BIRTH_VERBS

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import signal
 import subprocess
+import sys
 from collections import Counter
 from contextlib import suppress
 from functools import partial
@@ -15,6 +17,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.conformance.fake import Fake, say
 from tests.conformance.harness import PATIENCE, Harness
 from tests.pages import ROOT
 
@@ -104,3 +107,25 @@ def test_native_sidecar_that_dies_ends_the_container(harness: Harness) -> None:
     process = harness.start(command=["sh", "-c", script])
     process.communicate(timeout=PATIENCE)
     assert 2 == process.returncode
+
+
+@pytest.mark.parametrize(("status", "healthy"), [(200, True), (503, False), (None, False)])
+def test_health_check_of_the_image(status: int | None, healthy: bool) -> None:
+    """It follows ``/healthz``, also in a container whose environment names a proxy."""
+    text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    found = re.search(r"^HEALTHCHECK[^\[]*CMD (\[.*\])$", text, re.MULTILINE)
+    assert found is not None
+    _, *arguments = json.loads(found[1])
+    fake = Fake()
+    fake.otherwise["GET /healthz"] = say(status or 200, "ok", Content_Type="text/plain")
+    port = fake.url.rpartition(":")[2]
+    if status is None:
+        fake.down()
+    dead = "http://127.0.0.1:9"
+    done = subprocess.run(
+        [sys.executable, *(one.replace("9479", port) for one in arguments)],
+        env={**os.environ, "HTTP_PROXY": dead, "http_proxy": dead},
+        capture_output=True, timeout=PATIENCE, check=False,
+    )  # fmt: skip
+    fake.down()
+    assert healthy == (done.returncode == 0)

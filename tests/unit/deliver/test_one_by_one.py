@@ -50,7 +50,7 @@ def made(careful: LineByLine, given: Block) -> tuple[Records, list[dict[str, Any
     """The documents of a block that can be shipped."""
     records, made = careful.of(given, Documents(Shipper(), "1"))
     assert made is not None
-    return records, [orjson.loads(body) for body in made.bodies]
+    return records, [orjson.loads(body + b"}") for body in made.bodies]
 
 
 def test_only_the_line_that_fails_is_a_plain_message(careful: LineByLine, caplog: pytest.LogCaptureFixture) -> None:

@@ -9,12 +9,20 @@ import pytest
 
 from shipper.doctor.configuration import misspelt_sections, readable_secrets, running_as
 from shipper.doctor.denied import Denied, remedy, sentence
-from shipper.doctor.files import match_findings, near_directory, stranger_findings, strangers, unread_findings
+from shipper.doctor.files import (
+    input_findings,
+    match_findings,
+    near_directory,
+    stranger_findings,
+    strangers,
+    unread_findings,
+)
 from shipper.doctor.finding import Finding, Severity
 from shipper.doctor.processes import Process, Sidecar, processes, readers, sidecar_config
 from shipper.doctor.rooms import Disk, kind_of, log_disk, state_disk
 from shipper.doctor.state import StateFacts, state_findings
 from shipper.doctor.watches import Inotify, count_directories, inotify_of, watch_findings
+from shipper.tail.found_files import Source
 from shipper.tail.sources import builtin_sources
 
 CLOSED = Denied("/var/log/nf", "x", directory=True, mode=0o700, owner="app", group="app", user="ship")
@@ -94,6 +102,17 @@ def test_logs_are_one_directory_away(tmp_path: Path) -> None:
         [finding] = match_findings(str(wrong), ["neuroflow"], builtin_sources(wrong), 0, 0, near)
         assert f"set logging.log_dir: {inner}" == finding.do
     assert None is near_directory(tmp_path, builtin_sources(tmp_path))
+
+
+def test_inputs_that_match_nothing() -> None:
+    """A pattern of the configuration without any file is named, with a directory that is missing."""
+    extra = [Source(f"/{name}/*.log", "auto", "app") for name in ("a", "b", "c", "gone")]
+    sources = [*extra, *builtin_sources(Path("/l"))]
+    found = list(input_findings(sources, [extra[0]], ["/b", "/l/x"], lambda path: path == "/gone"))
+    assert [("/c/*.log", False), ("/gone/*.log", True)] == [
+        (one.subject, "/gone does not exist" in one.sentence) for one in found
+    ]
+    assert {("nothing-matches", Severity.NOTE)} == set(names(found))
 
 
 def test_names_that_no_input_reads(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def made_of(documents: Documents, records: Records) -> tuple[list[Any], list[Any
     """The same of records."""
     found = documents.with_templates(records)
     serialised = serialise(found, documents.take_facts())
-    bodies = [orjson.loads(body) for body in serialised.bodies]
+    bodies = [orjson.loads(body + b"}") for body in serialised.bodies]
     facts = sorted((run, kind or "", as_json(fact)) for run, kind, fact in serialised.facts)
     return bodies, facts, sum(type(one) is bytes for one in found)
 
