@@ -83,9 +83,9 @@ def warnings(host: str, state_dir: Path, sign: str | None, state: State, *, logs
         )
     if state.empty and logs:
         yield (
-            f"{state_dir} has no positions, but there are logs: they are read from their beginning, and lines that "
-            f"are indexed already are recognised only under the same host name, now {host} (host_name is auto); if "
-            "they were shipped under another name, stop, and set shipper.host_name to it"
+            f"{state_dir} has no positions, but there are logs: lines of them that are read and are indexed already "
+            f"are recognised only under the same host name, now {host} (host_name is auto); if they were shipped "
+            "under another name, stop, and set shipper.host_name to it"
         )
 
 
