@@ -140,6 +140,9 @@ class RunDocuments:
                 actions.append(action)
                 size += len(action.body)
         for runs in alike.values():
+            if actions and size >= self._max_bytes:
+                work.queue.extendleft(runs)
+                continue
             for made in self._creates_of(runs, self._max_bytes - size, work):
                 actions.append(made)
                 size += len(made.body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from itertools import permutations
 from typing import Any
 
 import orjson
@@ -251,6 +252,22 @@ def test_what_is_too_large_is_sent_in_parts() -> None:
     write(writer(index), log.facts(line for run in range(100) for line in story(run, run)))
     assert log.expected() == index.sources()
     assert 20 < len(index.requests) < 60
+
+
+def test_many_stories_in_small_requests() -> None:
+    """A request begins no further template once it is full, so that a proxy's limit below one run of each is met."""
+    log, index = Log(), Index()
+    index.most_bytes = 2500
+    names = ["queued", "started", "completed", "failed", "retry_scheduled", "cancelled"]
+    lines: list[dict[str, Any]] = []
+    for number, (first, then) in enumerate(permutations(names, 2)):
+        for run in range(3 * number, 3 * number + 3):
+            lines.append(event(first, run, run, pipeline="qsiprep"))
+            lines.append(event(then, run, run + 5, subject_id="sub-1"))
+    write(writer(index), log.facts(lines))
+    assert log.expected() == index.sources()
+    assert 90 == len(index.documents)
+    assert 30 < len(index.requests) < 90
 
 
 def test_any_order_of_lines(made: list[str]) -> None:
