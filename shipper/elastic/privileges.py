@@ -67,7 +67,7 @@ NEEDS = (
     ),
     Need(
         "rebuild-runs",
-        "the command is refused",
+        "the command is refused; only without `delete_index` it completes documents, in which wrong values stay",
         streams=("read",),
         runs=("create_index", "delete_index", "index", "view_index_metadata"),
         roles=("neuroflow-rebuild-runs",),
