@@ -345,8 +345,8 @@ class Scanner:
         return entries
 
     def _pass_over(self, path: str, why: str, *, harmless: bool = False) -> None:
-        """Leave something out."""
-        self.omitted[path] = why
+        """Leave something out; the first reason of a scan counts, which names a link."""
+        self.omitted.setdefault(path, why)
         if not harmless:
             self.unread.add(path)
 
