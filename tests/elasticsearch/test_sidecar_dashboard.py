@@ -41,7 +41,9 @@ class Host:
         self.rejected: dict[Rejection, int] = {}
         self.counters = Counters()
         sender = SimpleNamespace(connection=lambda: (es, Settings(), lambda: True), rejections=self)
-        tail = SimpleNamespace(lags=lambda: iter(self.lags), not_read=lambda: self.not_read)
+        tail = SimpleNamespace(
+            lags=lambda: iter(self.lags), not_read=lambda: self.not_read, unread=lambda: [*self.not_read]
+        )
         self._documents = OwnDocuments(
             Shipper.model_validate({"namespace": namespace}),
             COMMON | {"host": {"name": name}, "agent": {"type": "neuroflow-ship", "version": version}},
