@@ -79,7 +79,7 @@ def reported(es: Elasticsearch) -> str:
     """Ten minutes of two hosts, and of one that fell silent an hour ago; gives the namespace."""
     namespace = f"t{uuid.uuid4().hex[:10]}"
     install(es)
-    now = datetime.now(UTC)
+    now = datetime.now(UTC).replace(microsecond=0)  # whole seconds, so that differences are exact
     busy = Host(es, namespace, "busy", "0.2.0", now - timedelta(minutes=11))
     idle = Host(es, namespace, "idle", "0.2.0", now - timedelta(minutes=11))
     silent = Host(es, namespace, "silent", "0.1.0", now - timedelta(minutes=70))
