@@ -150,7 +150,10 @@ class RunDocuments:
 
     def _creates_of(self, runs: list[TemplateRun], room: int, work: Pass) -> Iterator[Action | Creates]:
         """What creates the documents of runs with facts of the same templates; those without room wait."""
-        parts = self._templates.bodies(runs)
+        try:
+            parts = self._templates.bodies(runs)
+        except Exception:  # noqa: BLE001 - a bug there must not hold up runs that the usual way can make
+            parts = None
         if parts is None:
             actions = (self._first_of(identity, facts, work, create=True) for identity, facts in runs)
             yield from filter(None, actions)

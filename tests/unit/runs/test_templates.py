@@ -279,6 +279,14 @@ def test_any_order_of_lines(made: list[str]) -> None:
     assert 5 > len(made)
 
 
+def test_a_bug_in_templates_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs whose template fails are made the usual way."""
+    monkeypatch.setattr(RunTemplates, "bodies", lambda *_: 1 // 0)
+    log, index = Log(), Index()
+    write(writer(index), log.facts(line for run in range(5) for line in story(run, run)))
+    assert log.expected() == index.sources()
+
+
 def test_values_that_decide() -> None:
     """Facts with a value on which more of the document may depend, or with two births, get no template."""
     at = ('{"outcome":"', '","verb":"finished","source":"events","at":"', 'Z"}')
