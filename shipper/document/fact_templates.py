@@ -42,7 +42,8 @@ class FactTemplate:
         parts = [self.between[0]]
         for index, text in zip(self.order, self.between[1:], strict=True):
             parts += texts[index], text
-        return encode(texts[0], self.verb, "".join(parts).encode())
+        moment = texts[0]
+        return keyed(f"{moment[:19]}{moment[20:]}000", self.verb, "".join(parts).encode())
 
 
 TemplateFact = tuple[FactTemplate, bytes]
@@ -57,23 +58,12 @@ def as_json(fact: bytes | TemplateFact) -> bytes:
     return fact if isinstance(fact, bytes) else fact[0].encoded(fact[1])
 
 
-def encode(moment: str, verb: str, fact: bytes) -> bytes:
-    """A fact with its key, from its JSON.
-
-    Args:
-        moment: its time, UTC to the microsecond.
-        verb: what happened.
-        fact: as JSON, with the fields in the order in which ``runs.facts`` adds them.
-    """
-    return keyed(f"{moment[:19]}{moment[20:26]}000", verb, fact)
-
-
 def keyed(moment: str, verb: str, fact: bytes) -> bytes:
     """A fact with its key, from its JSON.
 
     Args:
         moment: its time, UTC to the nanosecond, without a dot.
         verb: what happened.
-        fact: as JSON.
+        fact: as JSON, with the fields in the order in which ``runs.facts`` adds them.
     """
     return f'"{moment} {verb} {crc32(fact):08x}":'.encode() + fact

@@ -55,8 +55,8 @@ class RunTemplates:
         self._make = make
         self._known: dict[tuple[FactTemplate, ...], _RunTemplate | None] = {}
 
-    def bodies(self, runs: Sequence[TemplateRun]) -> list[bytes] | None:
-        """The part of a bulk request that creates the documents of runs, in pieces; None: they go the usual way.
+    def body(self, runs: Sequence[TemplateRun]) -> bytes | None:
+        """The part of a bulk request that creates the documents of runs; None: they go the usual way.
 
         Args:
             runs: all with facts of the same templates in the same order.
@@ -70,11 +70,10 @@ class RunTemplates:
             template = _template_of(key, self._make)
             if template is not None:
                 identity, facts = runs[0]
-                made = b"".join(template.bodies(runs[:1]))
-                if made != _body(identity, self._make(identity, decoded(facts))):
+                if template.body(runs[:1]) != create_of(identity, self._make(identity, decoded(facts))):
                     template = None
             self._known[key] = template
-        return None if template is None else template.bodies(runs)
+        return None if template is None else template.body(runs)
 
 
 class _RunTemplate:
@@ -105,13 +104,13 @@ class _RunTemplate:
             fact_parts[-1] += b"\n"
             self._layouts.append((fact_parts, [first + index for index in fact.order]))
 
-    def bodies(self, runs: Sequence[TemplateRun]) -> list[bytes]:
+    def body(self, runs: Sequence[TemplateRun]) -> bytes:
         """As of ``RunTemplates``."""
         pieces: list[bytes] = []
         for first in range(0, len(runs), _AT_ONCE):
             some = runs[first : first + _AT_ONCE]
             pieces.append(b"".join(_laid_out(self.parts, self.slots, self._columns(some), len(some))))
-        return pieces
+        return b"".join(pieces)
 
     def _columns(self, runs: Sequence[TemplateRun]) -> _Columns:
         values = _DIVIDER.join([values for _, (_, facts) in runs for values in facts]).split(_DIVIDER)
@@ -173,7 +172,7 @@ def _template_of(facts: tuple[FactTemplate, ...], make: Make) -> _RunTemplate | 
     told = tuple(SEPARATOR.join(values[first:behind]).encode() for first, behind in pairwise(firsts))
     of_number = width + 3 * len(facts) + 1
     identity = PIPELINE_RUN + _NUMBER
-    text = _body(identity, make(identity, decoded((facts, told))))
+    text = create_of(identity, make(identity, decoded((facts, told))))
     columns: dict[bytes, list[bytes | int]] = {PIPELINE_RUN.encode() + _NUMBER.encode(): [of_number - 1]}
     columns[_NUMBER.encode()] = [of_number]
     columns |= {value.encode(): [index] for index, value in enumerate(values)}
@@ -225,6 +224,6 @@ def _firsts_of(facts: tuple[FactTemplate, ...]) -> list[int]:
     return firsts
 
 
-def _body(identity: str, document: bytes) -> bytes:
+def create_of(identity: str, document: bytes) -> bytes:
     """The part of a bulk request that creates a run's document."""
     return b'{"create":{"_id":%b}}\n%b\n' % (orjson.dumps(identity), document)

@@ -29,7 +29,7 @@ from shipper.runs.document import run_document
 from shipper.runs.facts import Fact, TemplateFacts, decoded
 from shipper.runs.index import RunIndex
 from shipper.runs.kept import weight
-from shipper.runs.templates import RunTemplates, TemplateRun
+from shipper.runs.templates import RunTemplates, TemplateRun, create_of
 
 _PARAMS = {
     "filter_path": "items.*.status,items.*.error,items.*.result,items.*._seq_no,items.*._primary_term,"
@@ -151,19 +151,18 @@ class RunDocuments:
     def _creates_of(self, runs: list[TemplateRun], room: int, work: Pass) -> Iterator[Action | Creates]:
         """What creates the documents of runs with facts of the same templates; those without room wait."""
         try:
-            parts = self._templates.bodies(runs)
+            body = self._templates.body(runs)
         except Exception:  # noqa: BLE001 - a bug there must not hold up runs that the usual way can make
-            parts = None
-        if parts is None:
+            body = None
+        if body is None:
             actions = (self._first_of(identity, facts, work, create=True) for identity, facts in runs)
             yield from filter(None, actions)
             return
-        body = b"".join(parts)
         fit = max(1, len(runs) * max(0, room) // len(body))
         if fit < len(runs):
             work.queue.extendleft(runs[fit:])
             runs = runs[:fit]
-            body = b"".join(self._templates.bodies(runs) or ())
+            body = self._templates.body(runs) or b""
         yield Creates(runs, body)
 
     def _update(self, answers: Iterable[tuple[Action, dict[str, Any], Verdict]], work: Pass) -> None:
@@ -214,11 +213,10 @@ class RunDocuments:
             return None
         added = document["facts"]
         facts, body = _json(document)
-        name = orjson.dumps(identity)
         if create:
-            return Action(identity, given, facts, b'{"create":{"_id":%b}}\n%b\n' % (name, body), whole=True)
+            return Action(identity, given, facts, create_of(identity, body), whole=True)
         # After a conflict with another writer Elasticsearch itself tries again.
-        head = b'{"update":{"_id":%b,"retry_on_conflict":5}}\n{"doc":{"facts":%b},' % (name, facts)
+        head = b'{"update":{"_id":%b,"retry_on_conflict":5}}\n{"doc":{"facts":%b},' % (orjson.dumps(identity), facts)
         whole = self._upserts and identity not in work.facts_only
         rest = b'"_source":true,"upsert":%b}\n' % body if whole else b'"doc_as_upsert":true,"_source":true}\n'
         return Action(identity, added, facts, head + rest, awaits_facts=True, whole=whole)
@@ -258,16 +256,17 @@ class RunDocuments:
     def _made(self, identity: str, facts: dict[str, Fact], work: Pass) -> dict[str, Any] | None:
         """The document that facts make; None, and a refusal, if they make none."""
         try:
-            document = run_document(identity, facts)
+            return self._document(identity, facts)
         except Exception as error:  # noqa: BLE001 - one faulty run must not hold up the others
             work.refuse(identity, Verdict(Outcome.DEAD, 0, type(error).__name__, str(error)))
             return None
-        document.update(self._namespace)
-        return document
+
+    def _document(self, identity: str, facts: dict[str, Fact]) -> dict[str, Any]:
+        return {**run_document(identity, facts), **self._namespace}
 
     def _usual(self, identity: str, facts: dict[str, Fact]) -> bytes:
         """The document that facts make, as JSON."""
-        return _json({**run_document(identity, facts), **self._namespace})[1]
+        return _json(self._document(identity, facts))[1]
 
     def _settled(self, action: Action, item: dict[str, Any], verdict: Verdict, work: Pass) -> bool:
         """Apply the verdict on an action; gives whether the action needs nothing more in this pass."""

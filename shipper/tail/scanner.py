@@ -138,7 +138,7 @@ class Scanner:
         # What stands beside a log, has a name that begins like it, and is no log of another input either.
         for path in sorted(self._others.keys() - {file.path for file in self._files}) if self._others else ():
             why = f"begins like {self._others[path]} and may be another log: it is not read; {_DO}"
-            self._pass_over(path, why, harmless=True)
+            self._leave_out(path, why, harmless=True)
         self._listings = {directory: one for directory, one in self._listings.items() if directory in listed}
         self._tables = tables
         self._report()
@@ -172,9 +172,9 @@ class Scanner:
             except OSError as error:
                 # A file deleted since the listing is no news.
                 if os.path.islink(name.path):  # noqa: PTH114 - text paths throughout the tail
-                    self._pass_over(name.path, f"the link can't be followed: {error.strerror}")
+                    self._leave_out(name.path, f"the link can't be followed: {error.strerror}")
                 elif not isinstance(error, FileNotFoundError):
-                    self._pass_over(name.path, f"can't be looked at: {error.strerror}; looking again every scan")
+                    self._leave_out(name.path, f"can't be looked at: {error.strerror}; looking again every scan")
                 found[index] = None
                 changed = changed or file is not None
                 continue
@@ -184,7 +184,7 @@ class Scanner:
                     name = table.names[index] = name._replace(real=real)
                     file, changed = None, changed or file is not None
                 if why is not None:
-                    self._pass_over(name.path, why, harmless=name.says.other)
+                    self._leave_out(name.path, why, harmless=name.says.other)
                     found[index] = None
                     continue
             elif S_ISLNK(stat.st_mode):  # put there since the listing: the next scan lists it
@@ -201,7 +201,7 @@ class Scanner:
             if not (S_ISREG(stat.st_mode) or stat.st_rdev == _NULL or name.says.other):
                 # Only where the very file was expected is something missing.
                 harmless = name.path != source.names
-                self._pass_over(name.path, "is no regular file; it is not read", harmless=harmless)
+                self._leave_out(name.path, "is no regular file; it is not read", harmless=harmless)
             changed = changed or new is not None or file is not None
             found[index] = new
         return changed
@@ -244,7 +244,7 @@ class Scanner:
             kind, packed = self._first_bytes.of(name.path, name.real, stat, strange=says.timeless)
             if kind is not None:
                 why = f"has the name of a log and holds {kind} data: it is not read; unpack it there, or exclude it"
-                self._pass_over(name.path, why)
+                self._leave_out(name.path, why)
                 return None
             compressed = compressed or packed
         age = aged(says.age, stat.st_mtime_ns, timeless=says.timeless) if says.age else 0
@@ -264,7 +264,7 @@ class Scanner:
     ) -> Iterator[tuple[str, str]]:
         """The directories in which files of a source may be, each with its path with all links followed."""
         if why := self._leads_out(source, base):
-            self._pass_over(base, why)
+            self._leave_out(base, why)
             return
         # A stack, not a call within the call: a tree may be deeper than Python counts.
         todo = [(base, self._links.real(base), parts)]
@@ -295,12 +295,12 @@ class Scanner:
             if not entry.is_dir():
                 return None
         except OSError as error:
-            self._pass_over(entry.path, f"can't be looked at: {error.strerror}; looking again every scan")
+            self._leave_out(entry.path, f"can't be looked at: {error.strerror}; looking again every scan")
             return None
         below = self._links.real(entry.path)
         why = self._links.refusal(source, below)
         if why is not None and not self._is_excluded(entry):
-            self._pass_over(entry.path, why)
+            self._leave_out(entry.path, why)
         return below if why is None else None
 
     def _leads_out(self, source: Source, base: str) -> str | None:
@@ -337,14 +337,14 @@ class Scanner:
         except (FileNotFoundError, NotADirectoryError) as error:
             self._listings.pop(directory, None)  # not there yet, or gone: the next scan looks again
             if os.path.islink(directory):  # noqa: PTH114 - text paths throughout the tail
-                self._pass_over(directory, f"the link can't be followed: {error.strerror}")
+                self._leave_out(directory, f"the link can't be followed: {error.strerror}")
         except OSError as error:
             self._listings.pop(directory, None)
-            self._pass_over(directory, f"can't be listed: {error.strerror}; looking again every scan")
+            self._leave_out(directory, f"can't be listed: {error.strerror}; looking again every scan")
         listed[directory] = entries
         return entries
 
-    def _pass_over(self, path: str, why: str, *, harmless: bool = False) -> None:
+    def _leave_out(self, path: str, why: str, *, harmless: bool = False) -> None:
         """Leave something out; the first reason of a scan counts, which names a link."""
         self.omitted.setdefault(path, why)
         if not harmless:

@@ -281,7 +281,7 @@ def test_any_order_of_lines(made: list[str]) -> None:
 
 def test_a_bug_in_templates_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs whose template fails are made the usual way."""
-    monkeypatch.setattr(RunTemplates, "bodies", lambda *_: 1 // 0)
+    monkeypatch.setattr(RunTemplates, "body", lambda *_: 1 // 0)
     log, index = Log(), Index()
     write(writer(index), log.facts(line for run in range(5) for line in story(run, run)))
     assert log.expected() == index.sources()
@@ -299,7 +299,7 @@ def test_values_that_decide() -> None:
 
     def has_template(*facts: tuple[FactTemplate, bytes]) -> bool:
         templates, values = zip(*facts, strict=True)
-        return RunTemplates(make).bodies([("pipeline_run:1", (templates, values))]) is not None
+        return RunTemplates(make).body([("pipeline_run:1", (templates, values))]) is not None
 
     early, late = b"2026-03-02T10:00:00.000000", b"2026-03-02T10:00:01.000000"
     assert has_template((plain, early))
@@ -311,7 +311,7 @@ def test_values_that_decide() -> None:
         """Depends on a value in a way that markers don't show."""
         return orjson.dumps({**run_document(identity, facts), "strange": b"2026" in orjson.dumps(facts)})
 
-    assert RunTemplates(strange).bodies([("pipeline_run:1", ((plain,), (early,)))]) is None
+    assert RunTemplates(strange).body([("pipeline_run:1", ((plain,), (early,)))]) is None
 
 
 @pytest.mark.parametrize("status", [429, 400, None, "201"])
