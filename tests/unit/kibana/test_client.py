@@ -15,26 +15,12 @@ from shipper.kibana.responses import KibanaError
 from tests.certificates import Certificates
 from tests.conformance.fake import Fake
 from tests.conformance.proxy import Proxy
+from tests.sleeping_clock import Clock
 from tests.unit.kibana.conftest import Clients
 from tests.unit.kibana_stand_in import KibanaStandIn, page, problem, running
 
 STARTING = (503, {"retry-after": "30"}, b"Kibana server is not ready yet")
 BASIC = "Basic " + base64.b64encode(b"elastic:hunter2").decode()
-
-
-class Clock:
-    """A clock that only sleeping moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-        self.slept: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
 
 
 @pytest.mark.parametrize(

@@ -9,21 +9,7 @@ from watchdog.observers.inotify import InotifyObserver
 
 from shipper.tail.paced_events import PAUSE, pace, paced
 from shipper.tail.watcher import Watch
-
-
-class Clock:
-    """Time passes only while somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-        self.slept: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
+from tests.sleeping_clock import Clock
 
 
 def test_a_trickle_of_events_is_read_together() -> None:
