@@ -66,7 +66,7 @@ def read(
         if index == stop:
             return index
     read_quickly = structlog.parse_quickly
-    exact = structlog.has_long_numbers(lines)
+    exact = structlog.has_long_numbers(lines[index:stop])
     if exact:
         read_quickly = structlog.parse
     read_json: Reader = partial(audit.parse, read=read_quickly) if of_audit else read_quickly

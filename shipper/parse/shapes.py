@@ -98,6 +98,7 @@ class Shape:
     audit: bool = False
 
 
+_NONE = Shape((), (), re.compile(r"(?!)").fullmatch)
 Shaped = tuple[Shape, tuple[str, ...]]
 """A line of a known shape: the shape and the values."""
 
@@ -148,6 +149,8 @@ class Shapes:
         self.sampled = 8
         # By a line's first byte, and what ``_mark`` gives for it.
         self._known: dict[bytes, dict[int | str, list[Shape]]] = {}
+        # Shape → the one of the line behind, when that was not the expected one: an application repeats itself.
+        self._follows: dict[Shape, Shape] = {}
         self._count = 0
         self._sightings: dict[tuple[Any, ...], int] = {}
         self._parsed = 0
@@ -160,23 +163,34 @@ class Shapes:
         known = self._known.get(_AUDIT if audit else lines[first][:1])
         if known is None:
             return
-        append = shaped.append
-        shape: Shape | None = None
+        append, follows = shaped.append, self._follows
+        before = likely = _NONE
+        match = likely.match
         for line in islice(lines, first, stop):
             # Other encodings contain characters that no shape accepts.
             text = line.decode("latin-1")
-            if shape is not None and (found := shape.match(text)) is not None:
-                append((shape, found.groups()))
+            found = match(text)
+            if found is not None:
+                append((likely, found.groups()))
+                if likely is not before:
+                    before = likely
+                    likely = follows.get(before, before)
+                    match = likely.match
                 continue
             for shape in known.get(_mark(text), ()):
                 if (found := shape.match(text)) is not None:
                     append((shape, found.groups()))
+                    follows[before] = shape
+                    before = shape
+                    likely = follows.get(before, before)
+                    match = likely.match
                     break
             else:
                 return
 
     def forget(self, shape: Shape) -> None:
         """Parse lines of this shape again."""
+        self._follows.clear()
         for known in self._known.values():
             for shapes in known.values():
                 if shape in shapes:
@@ -206,6 +220,7 @@ class Shapes:
                     # The application changed: learn again from what it writes now, but less if it changes often.
                     self.sightings = min(2 * self.sightings, _MAX_SIGHTINGS)
                     self._known.clear()
+                    self._follows.clear()
                     self._sightings.clear()
                     self._count = 0
                 self._known.setdefault(begins, {}).setdefault(_mark(text), []).append(shape)
