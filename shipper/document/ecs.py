@@ -119,7 +119,7 @@ class Documents:
             texts = self._shaped.texts(records.shaped)
         joined = b"\n".join(raws)
         # Most blocks contain nothing to redact, and in the others most lines don't.
-        suspicious = redactor.active and (redactor.suspects(joined) or redactor.suspects(texts))
+        suspicious = redactor.active and (redactor.suspects(joined) or redactor.suspects_texts(texts))
         suspects = redactor.suspects if suspicious else _never
         path = redactor.path(origin.path)
         if origin.format == "pipeline":
@@ -343,11 +343,12 @@ class Documents:
         documents: list[Any] = []
         if records.shaped:
             self._shaped.enter(Place(path, block.origin.generation, block.origin.dataset, block.read_at_ns))
+            body_of, all_clean = self._shaped.body, suspects is _never
         for at, (record, raw, start) in enumerate(zip(records.records, records.raws, records.starts, strict=True)):
             may_redact = suspects
             if at in records.shaped:
                 line = records.shaped[at]
-                body = self._shaped.body(line, start) if not suspects(raw) else None
+                body = body_of(line, start) if all_clean or not suspects(raw) else None
                 if body is not None:
                     documents.append(body)
                     continue

@@ -76,6 +76,8 @@ class Secrets:
         # JSON may escape names that are not ASCII, so that no search finds them.
         self._always = not all(map(str.isascii, map("".join, names)))
         self._searches = _searches([*names, ("basic",)])
+        # Without digits nothing else that is searched for is less likely found.
+        self.named_by_digits = any(sign.isdigit() for name in names for word in name for sign in word)
 
     def suspects(self, data: bytes) -> bool:
         """Whether a block's bytes may contain a secret."""

@@ -132,6 +132,20 @@ def test_ids_never_survive(template: str, one: str) -> None:
     assert pseudonym in redactor.text(text)
 
 
+@given(st.lists(st.sampled_from([*BARE, *URLS, "a {}", "k2ey{}=x", "api{}key", "https://host:{}", "{}"]), max_size=4),
+       plain | st.text(max_size=9), st.sampled_from([["token", "password"], ["s3key"], []]))  # fmt: skip
+@example(["key{}: x"], "2", ["key2b"])
+def test_what_a_text_is_suspected_of_is_suspected_among_many(
+    templates: list[str], inside: str, keys: list[str]
+) -> None:
+    """Texts that are looked at together, without what only their digits tell apart, hide nothing."""
+    redactor = Redactor(Redact(keys=keys))
+    texts = [template.replace("{}", inside).encode("utf-8", "replace") for template in templates]
+    if any(map(redactor.suspects, texts)):
+        assert redactor.suspects_texts(b"\n".join(texts))
+    assert not redactor.suspects_texts(b"/data/sub-0001\n/data/sub-0002")
+
+
 @given(st.text(max_size=200))
 @example("unexpected token in JSON at 5; tokens_used=5; sub-process; the subject is closed")
 @example("https://host:8080/a?m=x@y image pennlinc/qsiprep:1.1@sha256:ab total_tokens: 7 password=None")
