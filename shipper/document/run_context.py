@@ -24,7 +24,8 @@ from shipper.taxonomy import BIRTH_VERBS, END_VERBS, MEANINGS, PIPELINE_VERBS, S
 
 FIELDS = ("pipeline", "subject_id", "session_id", "workflow_run_id")
 """Fields that a line may get from earlier ones: keys under ``neuroflow``."""
-_OF_TASK = ("run_id", *FIELDS)
+RUN_FIELDS = ("run_id", *FIELDS)
+"""The ids of a run."""
 
 
 def _events(verbs: Collection[str]) -> frozenset[str]:
@@ -100,9 +101,9 @@ class Life:
             return _seconds(self.ended, moment) <= _AFTER_END
         return _seconds(self.until, moment) <= _SILENCE
 
-    def continues(self, moment: str) -> bool:
+    def continues(self, action: str | None, moment: str) -> bool:
         """Take note of another line with the same ids, which is no turning point; False: ``united`` has to decide."""
-        if not (self.alone and self.begun and self.since <= moment):
+        if not (self.alone and (self.begun or action is None) and self.since <= moment):
             return False
         if moment > self.until:
             if moment[:10] != self.until[:10]:
@@ -263,6 +264,17 @@ class RunContext:
         if task is None:
             return
         given = (get("run_id"), get("pipeline"), get("subject_id"), get("session_id"), get("workflow_run_id"))
+        united = self.united_task(task, given)
+        if united is not None:
+            _fill(fields, RUN_FIELDS, given, united)
+
+    def united_task(self, task: str, given: Ids) -> Ids | None:
+        """The ids of a task's line with those that it lacks, which are learned; None if it lacks none.
+
+        Args:
+            task: the task's id.
+            given: the line's own ids, in the order of ``RUN_FIELDS``.
+        """
         ids = self._tasks.get(task)
         if ids is None:
             if any(given) and _is_short((task, *given)):
@@ -270,25 +282,33 @@ class RunContext:
                 self._changed["task", task] = None
                 if len(self._tasks) > self._max_entries:
                     self._drop_oldest(self._tasks, "task", self._max_entries)
-            return
-        if given == ids or _contradicts(given, ids):
-            return
-        merged = _fill(fields, _OF_TASK, given, ids)
-        if merged != ids and _is_short(given):
-            self._tasks[task] = merged
-            self._changed["task", task] = None
+            return None
+        if given == ids:
+            return None
+        merged = tuple([old if new is None else new for new, old in zip(given, ids, strict=True)])
+        if merged != ids:
+            if _contradicts(given, ids):
+                return None
+            if _is_short(given):
+                self._tasks[task] = merged
+                self._changed["task", task] = None
+        return merged
 
     def _begin(self, run: str, life: Life, action: str | None, moment: str) -> None:
         life.observe(action, moment)
-        lives = self._runs.setdefault(run, [])
+        self._changed["run", run] = None
+        lives = self._runs.get(run)
+        if lives is None:
+            life.alone = True
+            self._runs[run] = [life]
+            self._pack_oldest()
+            self._drop_oldest(self._packed, "run", self._max_entries - len(self._runs))
+            return
         lives.append(life)
         lives.sort(key=lambda one: one.since)
         del lives[:-_MAX_LIVES]
         for one in lives:
             one.alone = len(lives) == 1
-        self._changed["run", run] = None
-        self._pack_oldest()
-        self._drop_oldest(self._packed, "run", self._max_entries - len(self._runs))
 
     def _drop_oldest(self, memory: dict[str, Any], kind: str, most: int) -> None:
         if len(memory) > most:
@@ -335,17 +355,15 @@ def _is_short(texts: Ids) -> bool:
     )
 
 
-def _fill(fields: dict[str, Any], names: tuple[str, ...], given: Ids, ids: Ids) -> Ids:
-    """Add known fields that a line lacks; gives the united values."""
-    merged = list(given)
+def _fill(fields: dict[str, Any], names: tuple[str, ...], given: Ids, ids: Ids) -> None:
+    """Add known fields that a line lacks."""
     filled = []
-    for index, new in enumerate(given):
-        if new is None and (old := ids[index]) is not None:
-            merged[index] = fields[names[index]] = old
-            filled.append(names[index])
+    for name, new, old in zip(names, given, ids, strict=True):
+        if new is None and old is not None:
+            fields[name] = old
+            filled.append(name)
     if filled:
         fields["context"] = fields["context"] + filled if "context" in fields else filled
-    return tuple(merged)
 
 
 def _seconds(first: str, last: str) -> float:

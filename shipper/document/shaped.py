@@ -7,15 +7,12 @@ proves that they contain nothing to redact, and where too many templates would b
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import orjson
 
-from shipper.document.bids_labels import LABELS, MAX_LABEL_CHARS, MAX_ROW_ID_DIGITS, bids_name
-from shipper.document.layouts import Format
-from shipper.document.run_context import FIELDS, Ids, Life, RunContext
+from shipper.document.layouts import Format, Values
+from shipper.document.run_context import FIELDS, RUN_FIELDS, Ids, Life, RunContext
 from shipper.document.templates import (
-    RUN_FIELDS,
     FactsOf,
     Make,
     Place,
@@ -61,21 +58,24 @@ class _IdText:
         self.known: Ids = life.ids if life is not None else ()
 
 
+_IdTexts = dict[tuple[str, ...], _IdText]
+
+
 class _Lines:
     """The lines of a shape.
 
     Attributes:
         plan: what becomes of their values.
-        id_texts: by the ids in the line.
+        id_texts: by the ids in the line; shared by shapes with the same ids.
         misses: lines without a template.
         since: the number of the line from which these are counted.
     """
 
     __slots__ = ("id_texts", "misses", "plan", "since")
 
-    def __init__(self, plan: Plan, since: int) -> None:
+    def __init__(self, plan: Plan, id_texts: _IdTexts, since: int) -> None:
         self.plan = plan
-        self.id_texts: dict[tuple[str, ...], _IdText] = {}
+        self.id_texts = id_texts
         self.misses, self.since = 0, since
 
 
@@ -112,9 +112,12 @@ class ShapedDocuments:
         self._runs = runs
         self._suspects = suspects
         self._zones = {False: zone, True: utc}
-        self._last_moment = "", zone, ("", "")
+        # Of the last time without a zone: its second, and the same in UTC.
+        self._last_second, self._last_zone, self._second_in_utc, self._zone_name = "", zone, "", ""
         self._known: dict[Shape, _Lines | None] = {}
-        self._count = self._templates = self._id_texts = 0
+        # By the fields of the ids.
+        self._id_texts: dict[tuple[tuple[str, str, type], ...], _IdTexts] = {}
+        self._count = self._templates = self._id_text_count = 0
         self._place = Place("", b"", "", 0)
         self._created = ""
         # By the identity of a template, which the entry keeps alive: what all documents of the place have in common.
@@ -149,38 +152,47 @@ class ShapedDocuments:
             lines = self._known[shape]
         except KeyError:
             plan = plan_of(shape)
-            lines = self._known[shape] = _Lines(plan, self._count) if plan is not None else None
+            if plan is None:
+                lines = None
+            else:
+                lines = _Lines(plan, self._id_texts.setdefault(tuple(plan.fields), {}), self._count)
+            self._known[shape] = lines
         if lines is None:
             self._shapes.forget(shape)
             return None
         plan = lines.plan
-        if shape.local:
-            in_utc = self._in_utc(values[plan.stamp], self._zones[shape.audit])
-            if in_utc is None:
-                return None
-            values = (*values[: plan.stamp], *in_utc, *values[plan.stamp + 2 :])
         given = [*values, str(start), self._created]
+        if shape.local:
+            stamp, zone = values[plan.stamp], self._zones[shape.audit]
+            if stamp[:19] != self._last_second or zone is not self._last_zone:
+                if stamp[:13] not in zone.hours:
+                    return None  # the hour is a new one, or the clock is set in it
+                in_utc, name = to_utc(stamp, zone)
+                self._last_second, self._last_zone = stamp[:19], zone
+                self._second_in_utc, self._zone_name = in_utc[:20], name or ""
+            given[plan.stamp : plan.stamp + 2] = f"{self._second_in_utc}{stamp[20:]:0<6}", self._zone_name
         if plan.duration is not None:
             given[plan.duration] = duration = nanoseconds(values[plan.duration])
             if not duration:
                 return None
         try:
-            template = plan.templates[plan.constants(values)]
+            template = plan.templates[plan.constants(given)]
         except KeyError:
-            template = self._learn(plan, line, values, start)
+            template = self._learn(plan, line, given, start)
         if template is None:
             self._miss(lines, shape)
             return None
         if plan.completed:
-            ids, moment = plan.ids(values), values[plan.stamp]
+            ids, moment = plan.ids(values), given[plan.stamp]
             named = lines.id_texts.get(ids)
             life = named.life if named is not None else None
             if (
                 named is None
                 or (
-                    life is not None and (named.known is not life.ids or template.turns or not life.continues(moment))
+                    life is not None
+                    and (named.known is not life.ids or template.turns or not life.continues(template.action, moment))
                 )
-            ) and (named := self._id_text(lines, values, template, named)) is None:
+            ) and (named := self._id_text(lines, ids, given, template, named)) is None:
                 return None
             given.append(named.text)
             if template.facts:
@@ -197,76 +209,71 @@ class ShapedDocuments:
         parts[1::2] = pick(given)
         return "".join(parts).encode()
 
-    def _in_utc(self, stamp: str, zone: Zone) -> tuple[str, str] | None:
-        """A time in UTC and the zone's name; None where the usual way has to decide.
-
-        It does where the hour is a new one, or the clock is set in it.
-        """
-        text, of_zone, moment = self._last_moment
-        if stamp == text and zone is of_zone:
-            return moment  # many lines of a second
-        if stamp[:13] not in zone.hours:
-            return None
-        in_utc, name = to_utc(stamp, zone)
-        moment = in_utc[:-1], name or ""
-        self._last_moment = stamp, zone, moment
-        return moment
-
     def _id_text(
-        self, lines: _Lines, values: tuple[str, ...], template: Template, named: _IdText | None
+        self, lines: _Lines, own_values: tuple[str, ...], given: Values, template: Template, named: _IdText | None
     ) -> _IdText | None:
         """The ids of a line and what earlier lines of its run add; None where the line has to go the usual way.
 
         Args:
             lines: of the same shape.
-            values: of the line.
+            own_values: the ids as they stand in the line.
+            given: the values of the line.
             template: of the line.
             named: what was made of the same ids before.
         """
         plan = lines.plan
-        own_values, moment = plan.ids(values), values[plan.stamp]
+        moment = given[plan.stamp]
         if named is None:
-            own = _own_ids(plan, own_values)
+            own = plan.own.spelled(own_values)
             if own is None:
                 return None
-            # A task's lines are few: what only facts need is not made for all of them.
-            ids = RunIds.of(tuple(map(own.get, RUN_FIELDS))) if template.facts or plan.task is None else _NO_IDS
             if plan.task is not None:
-                own["task"] = {**template.task, "id": values[plan.task]}
-                self._runs.complete_task(own)
-                if "run_id" in own:
-                    self._runs.complete(own, template.action, moment)
-                return _IdText(orjson.dumps(own)[1:-1].decode(), "", ids, None)
-            encoded = orjson.dumps(own)[1:-1]
-            if self._suspects(encoded):
+                return self._task_text(plan, own, given, template, moment)
+            text = plan.own.json.filled(own)
+            if plan.own.has_texts and self._suspects(text.encode()):
                 return None
-            text = encoded.decode()
+            ids = RunIds.of(plan.own.run_ids(own))
         else:
             text, ids = named.own, named.ids
         full, life = text, None
         if plan.has_run:
-            run, given = ids.ids[0] or "", ids.ids[1:]
-            united = self._runs.united(run, given, template.action, moment)
+            run, run_ids = ids.ids[0] or "", ids.ids[1:]
+            united = self._runs.united(run, run_ids, template.action, moment)
             life = self._runs.only_life(run)
             if named is not None and life is named.life and life is not None and life.ids is named.known:
                 return named
-            if united is not None and (
-                added := {
-                    field: known
-                    for field, own_id, known in zip(FIELDS, given, united, strict=True)
-                    if own_id is None and known is not None
-                }
-            ):
-                full = f"{text},{orjson.dumps({**added, 'context': list(added)})[1:-1].decode()}"
+            if united is not None and (added := _added(FIELDS, run_ids, united)):
+                full = f"{text},{_json_of_added(added)}"
         named = _IdText(full, text, ids, life)
         if life is not None or not plan.has_run:
-            self._id_texts += 1
-            if self._id_texts > _MAX_ID_TEXTS:
-                self._id_texts = 1
-                for one in filter(None, self._known.values()):
-                    one.id_texts.clear()
+            self._id_text_count += 1
+            if self._id_text_count > _MAX_ID_TEXTS:
+                self._id_text_count = 1
+                for one in self._id_texts.values():
+                    one.clear()
             lines.id_texts[own_values] = named
         return named
+
+    def _task_text(
+        self, plan: Plan, own: list[str | None], given: Values, template: Template, moment: str
+    ) -> _IdText:
+        """The same for a line of a task; a task's lines are few, so nothing of it is kept here."""
+        ids, task = plan.own.run_ids(own), given[plan.task or 0]
+        text = f'{template.task}{task}"}}'
+        if plan.fields:
+            text = f"{text},{plan.own.json.filled(own)}"
+        united, added = self._runs.united_task(task, ids) or ids, {}
+        if united is not ids:
+            added = _added(RUN_FIELDS, ids, united)
+        if united[0] is not None:
+            of_run = self._runs.united(united[0], united[1:], template.action, moment)
+            if of_run is not None:
+                added |= _added(FIELDS, united[1:], of_run)
+        if added:
+            text = f"{text},{_json_of_added(added)}"
+        # What only facts need is not made for all of them.
+        run_ids = _NO_IDS if not template.facts else RunIds.of(ids) if plan.has_run else RunIds(ids, "", "")
+        return _IdText(text, "", run_ids, None)
 
     def _miss(self, lines: _Lines, shape: Shape) -> None:
         """Count a line without a template."""
@@ -276,7 +283,7 @@ class ShapedDocuments:
                 self._known[shape] = None
             lines.misses, lines.since = 0, self._count
 
-    def _learn(self, plan: Plan, line: Shaped, values: tuple[str, ...], start: int) -> Template | None:
+    def _learn(self, plan: Plan, line: Shaped, given: Values, start: int) -> Template | None:
         """The template of a line with new constants; None where there is none."""
         if len(plan.templates) >= MAX_TEMPLATES:
             return None
@@ -286,25 +293,24 @@ class ShapedDocuments:
             self._templates = 1
             self._known.clear()
             self._bound.clear()
+        values = [*line[1]]
+        values[plan.stamp : plan.stamp + 2] = given[plan.stamp : plan.stamp + 2]
         template = template_of(plan, line, values, start, self._place, self._make, self._facts_of, self._suspects)
-        plan.templates[plan.constants(values)] = template
+        plan.templates[plan.constants(given)] = template
         return template
 
 
-def _own_ids(plan: Plan, values: tuple[str, ...]) -> dict[str, Any] | None:
-    """The ids in a line, by their fields; None where it has to go the usual way."""
-    own: dict[str, Any] = {}
-    for value, (field, key, kind) in zip(values, plan.fields, strict=True):
-        label = LABELS.get(key)
-        if label is None or len(value) > MAX_LABEL_CHARS:
-            own[field] = value
-        elif kind is str or label.always_name:
-            own[field] = bids_name(value, label)
-        elif len(value) > MAX_ROW_ID_DIGITS:
-            return None
-        else:
-            own[field] = value
-    return own
+def _added(fields: tuple[str, ...], given: Ids, united: Ids) -> dict[str, str]:
+    """What earlier lines add to the ids of a line."""
+    return {
+        field: known
+        for field, own, known in zip(fields, given, united, strict=True)
+        if own is None and known is not None
+    }
+
+
+def _json_of_added(added: dict[str, str]) -> str:
+    return orjson.dumps({**added, "context": list(added)})[1:-1].decode()
 
 
 def parse_odd(records: Records, max_line_bytes: int) -> list[bytes]:

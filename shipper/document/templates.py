@@ -8,6 +8,7 @@ the line itself.
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import orjson
@@ -24,12 +25,11 @@ from shipper.document.fact_templates import (
 from shipper.document.field_mappers import IDS, MAPPERS
 from shipper.document.ids import generation_text
 from shipper.document.layouts import Format, Pick, Text, Values, picking, text_of
-from shipper.document.run_context import FIELDS, TURNING_POINTS
+from shipper.document.own_ids import OwnIds
+from shipper.document.run_context import RUN_FIELDS, TURNING_POINTS
 from shipper.parse.shapes import STAMP_KEYS, Shape, Shaped, put, record_of, with_event
 from shipper.parse.timestamps import from_ns
 
-RUN_FIELDS = ("run_id", *FIELDS)
-"""The ids of a run: keys under ``neuroflow``."""
 _SESSION = RUN_FIELDS.index("session_id")
 # Keys whose values decide several fields, so that each value has its own template.
 _CONSTANT = frozenset({"event", "level", "component", "service", *MAPPERS}) - {"task_id", "process_name"}
@@ -127,7 +127,7 @@ class Template(NamedTuple):
         names_session: with facts, whether the session is named by its label.
         action: of the event.
         turns: it is a turning point of a run.
-        task: what stands beside the id of a task.
+        task: JSON of a task, up to its id.
     """
 
     document: Text
@@ -135,7 +135,7 @@ class Template(NamedTuple):
     names_session: bool
     action: str | None
     turns: bool
-    task: dict[str, str]
+    task: str
 
     def report(self, given: Values, own: RunIds) -> list[RunFact] | None:
         """The facts of a line; None where the usual way has to make them.
@@ -170,6 +170,7 @@ class Plan:
         constant_indices: of these.
         ids: picks the ids of a run.
         fields: of these: field, key and type.
+        own: spells them.
         has_run: one is the run's id.
         completed: there are ids, which earlier lines may complete.
         duration: index of the duration; None if there is none.
@@ -205,11 +206,12 @@ class Plan:
                 texts.append(index)
                 if key == "task_id" and not shape.audit:
                     self.task = index
-        self.constants = picking(constants)
+        self.constants: Callable[[Values], Any] = itemgetter(*constants)  # the zone is one at least
         self.constant_indices = frozenset(constants)
         self.ids = picking(ids)
         # Ids beside a task's are nearly always new ones.
         self.texts = picking(texts if self.task is None else texts + ids)
+        self.own = OwnIds(self.fields)
         self.has_run = any(field == "run_id" for field, _, _ in self.fields)
         self.completed = bool(self.fields) or self.task is not None
         self.templates: dict[Any, Template | None] = {}
@@ -352,13 +354,14 @@ def _of_markers(
         room = _MAX_FACT_CHARS - sum(map(len, told.between))
         pick = picking(picked[: -len(others)] if of_run else picked)
         templates.append(_Fact(text_of(run, in_fact).bound({}), kind_text, template, pick, of_run, room))
+    beside_id = {key: text for key, text in of_task.items() if key != "id"}
     return Template(
         text_of(document, in_document),
         templates,
         _names_session(ids[_SESSION]),
         action,
         action in TURNING_POINTS,
-        {key: text for key, text in of_task.items() if key != "id"},
+        f'"task":{orjson.dumps({**beside_id, "id": ""}).decode()[:-2]}',
     )
 
 
