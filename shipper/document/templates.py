@@ -27,7 +27,7 @@ from shipper.document.ids import generation_text
 from shipper.document.layouts import Format, Pick, Text, Values, picking, text_of
 from shipper.document.own_ids import OwnIds
 from shipper.document.run_context import RUN_FIELDS, TURNING_POINTS
-from shipper.parse.shapes import STAMP_KEYS, Shape, Shaped, put, record_of, with_event
+from shipper.parse.shapes import INSIDE, STAMP_KEYS, Shape, Shaped, put, record_of, with_event
 from shipper.parse.timestamps import from_ns
 
 _SESSION = RUN_FIELDS.index("session_id")
@@ -37,6 +37,7 @@ _PROCESS = frozenset({"process", "process.name", "processName"})
 # The same in the audit trail, where other keys are in no field.
 _AUDIT_CONSTANT = frozenset({"", "old_value", "new_value", "triggered_by"})
 _AUDIT_IDS = frozenset({"subject_id", "session_id", "workflow_run_id"})
+_AUDIT_ERROR = f"details{INSIDE}error_message"
 _AUDIT_RUNS = {"pipeline_run": "run_id", "workflow_run": "workflow_run_id"}
 _PREFIXES = frozenset({"sub-", "ses-"})
 _FIRST_NUMBER = 9_100_000
@@ -176,6 +177,7 @@ class Plan:
         duration: index of the duration; None if there is none.
         task: index of the task's id; None if there is none.
         entity: index of an audit record's entity; None if there is none.
+        twice: indices of values that stand in two fields.
         texts: picks the other texts, which have to be searched for secrets.
         stamp: index of the time.
         templates: by the constants; None where lines go the usual way.
@@ -190,6 +192,7 @@ class Plan:
         self.duration: int | None = None
         self.task: int | None = None
         self.entity = shape.keys.index("entity_id") if shape.audit else None
+        self.twice = {self.entity}
         constant = _AUDIT_CONSTANT if shape.audit else _CONSTANT
         for index, (key, kind) in enumerate(zip(shape.keys, shape.types, strict=True)):
             field = _field_of(key, shape)
@@ -204,6 +207,8 @@ class Plan:
                 constants.append(index)
             elif kind is str:
                 texts.append(index)
+                if key == _AUDIT_ERROR and shape.audit:
+                    self.twice.add(index)
                 if key == "task_id" and not shape.audit:
                     self.task = index
         self.constants: Callable[[Values], Any] = itemgetter(*constants)  # the zone is one at least
@@ -334,7 +339,7 @@ def _of_markers(
     in_document = {**markers, **of_place, **({_SLOT: count + 2} if plan.completed else {})}
     if not shape.event:
         in_document.pop(task, None)
-    if any(document.count(marker) != 1 + (index == plan.entity) for marker, index in in_document.items()):
+    if any(document.count(marker) != 1 + (index in plan.twice) for marker, index in in_document.items()):
         return None
     in_fact = {**markers, **of_ids}
     templates = []

@@ -44,6 +44,8 @@ _VALUES = {
     float: r"(-?(?:[1-9][0-9]{0,5}\.(?:0|[0-9]{0,8}[1-9])|0\.(?:0|0{0,3}[1-9](?:[0-9]{0,7}[1-9])?)))",
     bool: r"(true|false)",
     type(None): r"(null)",
+    # Texts of which each has its own template, and null.
+    object: r'(null|"[ !#-\[\]-~]*+")',
 }
 # The same on the console: texts without blanks, quotes and brackets, and Python's constants.
 _SHOWN_VALUES = {
@@ -63,6 +65,7 @@ _TASK_ID = r"([!#-Z^-~]++)"
 _SECONDS = r"(?:0|[1-9][0-9]{0,5})\.[0-9]{1,20}"
 _AUDIT = b"audit"
 _NULL = r'(null|"null")'
+_TEXT_OR_NULL = frozenset({"old_value", "new_value", "triggered_by"})
 # Messages from which facts about runs are read (``runs.facts``).
 _OTHER_MESSAGES = r'(?!"(?:Pipeline \S++ (?:\(attempt |queued)|Workflow run started \(|[^"]* discovered at ))'
 _TEXT = "\n"
@@ -113,7 +116,10 @@ def record_of(line: Shaped) -> dict[str, Any]:
             record[key] += value
             continue
         key = name
-        put(record, key, value if kind is str else _CONSTANTS[value] if value in _CONSTANTS else kind(value))
+        if kind is object:
+            record[key] = value[1:-1] if value[0] == '"' else None
+        else:
+            put(record, key, value if kind is str else _CONSTANTS[value] if value in _CONSTANTS else kind(value))
     if shape.keys[0] == _PROCESS:
         record[_PROCESS] = record.pop(_PROCESS)  # the parser adds it at the end
     return with_event(record, shape, values)
@@ -312,8 +318,9 @@ def _audit_shape_of(record: dict[str, Any], text: str) -> Shape | None:
     keys: list[str] = []
     types: list[type] = []
 
-    def pair(key: str, name: str, value: Any) -> str:
-        expression = _VALUES[type(value)]
+    def pair(key: str, name: str, value: Any, blank: str = blank) -> str:
+        kind = object if name in _TEXT_OR_NULL and type(value) in {str, type(None)} else type(value)
+        expression = _VALUES[kind]
         if name in common:
             return re.escape(f'"{name}":{blank}"{value}"')
         if name == "timestamp":
@@ -322,20 +329,27 @@ def _audit_shape_of(record: dict[str, Any], text: str) -> Shape | None:
             types.extend((str, str))
         else:
             keys.append(name)
-            types.append(type(value))
+            types.append(kind)
         if name == "message" and value is not None:
             expression = _OTHER_MESSAGES + expression
         if name == "details" and value is None:
             expression = _NULL
         return f'"{re.escape(key)}":{blank}{expression}'
 
+    def inside(key: str, values: dict[str, Any]) -> str:
+        # The application writes an object as text: JSON in JSON.
+        as_text = f'"{key}":{blank}"' in text
+        inner_blank = (" " if '\\": ' in text else "") if as_text else blank
+        items = [pair(one, f"{key}{INSIDE}{one}", item, inner_blank) for one, item in values.items()]
+        expression = r"\{" + f",{inner_blank}".join(items) + r"\}"
+        if as_text:
+            expression = '"' + expression.replace('"', r'\\"') + '"'
+        return f'"{re.escape(key)}":{blank}{expression}'
+
     parts = [
-        f'"{re.escape(key)}":{blank}'
-         r"\{" + f",{blank}".join(pair(one, f"{key}{INSIDE}{one}", item) for one, item in value.items()) + r"\}"
-        if type(value) is dict and value
-        else pair(key, key, value)
+        inside(key, value) if type(value) is dict and value else pair(key, key, value)
         for key, value in record.items()
-    ]  # fmt: skip
+    ]
     expression = r"\{" + f",{blank}".join(parts) + r"\}"
     return Shape(tuple(keys), tuple(types), re.compile(expression).fullmatch, common, local=local, audit=True)
 

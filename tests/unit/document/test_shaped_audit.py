@@ -20,7 +20,9 @@ from shipper.tail.block import Block
 from tests.unit.document import test_shaped as shaped
 
 ORIGIN = replace(shaped.ORIGIN, format="audit", dataset="audit")
-STATUSES = ("queued", "running", "completed", "failed", "archived", "sub-001", "qsiprep", "", "password=hunter22")
+STATUSES = (
+    "queued", "running", "completed", "failed", "archived", "sub-001", "qsiprep", "", "null", "password=hunter22",
+)  # fmt: skip
 MESSAGES = (
     "Pipeline run 5: queued -> running", "Pipeline qsiprep queued", "Pipeline qsiprep (attempt 2) queued", "text",
     "Workflow run started (manual)", "Session ses-01 discovered at /data/sub-001/ses-01", 'a "b"', "é",
@@ -29,7 +31,10 @@ MESSAGES = (
 DETAILS: tuple[Any, ...] = (
     None, "null", "text", '{"exit_code": 1}', "[1]", {}, {"exit_code": 0, "log": "/data/x"}, {"exit_code": True},
     {"error_message": "No space left"}, {"a": None}, {"a.b": 1, "a": 2}, {"a": {"b": 1}}, {"password": "hunter22"},
-    {"duration": 1.5, "status": "x"}, {"exit_code": 2**63},
+    {"duration": 1.5, "status": "x"}, {"exit_code": 2**63}, '{"exit_code": null, "error_message": null}',
+    '{"exit_code":137,"error_message":"No space left"}', '{"exit_code": 0, "error_message": "a \\"b\\""}',
+    '{"password": "hunter22"}', '{"a": "\\u00e9"}', '{"exit_code": 1, "exit_code": 2}', "{}", '{"a": {"b": 1}}',
+    '"null"',
 )  # fmt: skip
 STAMPS = st.builds(
     lambda day, hour, micro, blank: f"{day}{blank}{hour:02d}:00:01{micro}",
@@ -132,7 +137,11 @@ def rows(run: int, details: object) -> list[bytes]:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("details", [None, "null", {"exit_code": 3, "log": "/data/x"}])
+@pytest.mark.parametrize(
+    "details",
+    [None, "null", {"exit_code": 3, "log": "/data/x"}, '{"exit_code": null, "error_message": null}',
+     '{"exit_code":137,"error_message":"No space left"}'],
+)  # fmt: skip
 def test_templates_are_used(details: object) -> None:
     """All records of a kind that was read are made from templates, facts about runs included."""
     usual, fast = Documents(shaped.USUAL, "1"), Documents(shaped.FAST, "1", facts_of=facts_of)
