@@ -150,13 +150,13 @@ class RunContext:
         self._max_entries = max_entries
         self._max_unpacked = max(1, max_entries // _UNPACKED_SHARE)
         self._runs: dict[str, list[Life]] = {}
-        self._packed: dict[str, bytes] = {}  # older runs
+        self._packed: dict[str, str] = {}  # older runs
         self._tasks: dict[str, Ids] = {}
         self._changed: dict[tuple[str, str], None] = {}
         for key, value in rows:
             kind, _, name = key.partition(":")
             if kind == "run":
-                self._packed[name] = value.encode()
+                self._packed[name] = value
             elif kind == "task":
                 self._tasks[name] = tuple(orjson.loads(value))
 
@@ -176,8 +176,7 @@ class RunContext:
             task = self._tasks.get(name)
             return orjson.dumps(task).decode() if task else None
         lives = self._runs.get(name)
-        row = _packed(lives) if lives else self._packed.get(name)
-        return row.decode() if row else None
+        return _packed(lives) if lives else self._packed.get(name)
 
     def complete(self, fields: dict[str, Any], action: str | None, moment: str, *, learn: bool = True) -> None:
         """Add the fields that a line lacks about its run, and keep those that it has for later lines.
@@ -243,16 +242,16 @@ class RunContext:
             lives = self._runs[run] = [Life.of(row) for row in orjson.loads(packed)]
             for life in lives:
                 life.alone = len(lives) == 1
-            self._pack_oldest()
+            if len(self._runs) > self._max_unpacked:
+                self._pack_oldest()
         return lives
 
     def _pack_oldest(self) -> None:
-        """Hold the oldest runs as JSON, if too many are held as objects."""
-        if len(self._runs) > self._max_unpacked:
-            for old in list(islice(self._runs, max(1, self._max_unpacked // 10))):
-                lives = self._runs.pop(old)
-                self._packed[old] = _packed(lives)
-                lives[0].alone = False  # nobody may continue these objects
+        """Hold the oldest runs as JSON."""
+        for old in list(islice(self._runs, max(1, self._max_unpacked // 10))):
+            lives = self._runs.pop(old)
+            self._packed[old] = _packed(lives)
+            lives[0].alone = False  # nobody may continue these objects
 
     def complete_task(self, fields: dict[str, Any]) -> None:
         """The same for a line with a task id, which is never reused.
@@ -281,7 +280,7 @@ class RunContext:
                 self._tasks[task] = given
                 self._changed["task", task] = None
                 if len(self._tasks) > self._max_entries:
-                    self._drop_oldest(self._tasks, "task", self._max_entries)
+                    self._drop_oldest(self._tasks, "task")
             return None
         if given == ids:
             return None
@@ -301,8 +300,10 @@ class RunContext:
         if lives is None:
             life.alone = True
             self._runs[run] = [life]
-            self._pack_oldest()
-            self._drop_oldest(self._packed, "run", self._max_entries - len(self._runs))
+            if len(self._runs) > self._max_unpacked:
+                self._pack_oldest()
+            if len(self._runs) + len(self._packed) > self._max_entries:
+                self._drop_oldest(self._packed, "run")
             return
         lives.append(life)
         lives.sort(key=lambda one: one.since)
@@ -310,17 +311,16 @@ class RunContext:
         for one in lives:
             one.alone = len(lives) == 1
 
-    def _drop_oldest(self, memory: dict[str, Any], kind: str, most: int) -> None:
-        if len(memory) > most:
-            # A run takes hours, the memory holds days of runs.
-            for old in list(islice(memory, max(1, self._max_entries // 10))):
-                del memory[old]
-                self._changed[kind, old] = None
+    def _drop_oldest(self, memory: dict[str, Any], kind: str) -> None:
+        # A run takes hours, the memory holds days of runs.
+        for old in list(islice(memory, max(1, self._max_entries // 10))):
+            del memory[old]
+            self._changed[kind, old] = None
 
 
-def _packed(lives: list[Life]) -> bytes:
-    """Lives as JSON; a copy, since orjson's own results take more memory than their length."""
-    return bytes(memoryview(orjson.dumps([life.row() for life in lives])))
+def _packed(lives: list[Life]) -> str:
+    """Lives as JSON; a text, since orjson's own results take more memory than their length."""
+    return orjson.dumps([life.row() for life in lives]).decode()
 
 
 def _find_life(lives: list[Life], given: Ids, action: str | None, moment: str) -> Life | None:
