@@ -37,6 +37,7 @@ _MAX_ID_TEXTS = 2048
 _MISSES = 1000
 
 
+_ZEROS = "000000"
 _NO_IDS = RunIds.of((None,) * len(RUN_FIELDS))
 
 
@@ -163,14 +164,16 @@ class ShapedDocuments:
         plan = lines.plan
         given = [*values, str(start), self._created]
         if shape.local:
-            stamp, zone = values[plan.stamp], self._zones[shape.audit]
+            at = plan.stamp
+            stamp, zone = values[at], self._zones[shape.audit]
             if stamp[:19] != self._last_second or zone is not self._last_zone:
                 if stamp[:13] not in zone.hours:
                     return None  # the hour is a new one, or the clock is set in it
                 in_utc, name = to_utc(stamp, zone)
                 self._last_second, self._last_zone = stamp[:19], zone
                 self._second_in_utc, self._zone_name = in_utc[:20], name or ""
-            given[plan.stamp : plan.stamp + 2] = f"{self._second_in_utc}{stamp[20:]:0<6}", self._zone_name
+            given[at] = self._second_in_utc + (stamp[20:] + _ZEROS)[:6]
+            given[at + 1] = self._zone_name
         if plan.duration is not None:
             given[plan.duration] = duration = nanoseconds(values[plan.duration])
             if not duration:
