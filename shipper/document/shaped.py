@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from shipper.document.bids_labels import LABELS, MAX_LABEL_CHARS, MAX_ROW_ID_DIGITS, bids_name
+from shipper.document.fact_templates import FoundFacts
 from shipper.document.layouts import Format
 from shipper.document.run_context import FIELDS, Ids, Life, RunContext
 from shipper.document.templates import (
@@ -20,7 +21,6 @@ from shipper.document.templates import (
     Make,
     Place,
     Plan,
-    RunFact,
     RunIds,
     Template,
     nanoseconds,
@@ -92,7 +92,7 @@ class ShapedDocuments:
         utc: of those in the audit trail.
 
     Attributes:
-        found: facts in the lines so far; the caller empties it.
+        found: facts in the lines so far; the caller takes them.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class ShapedDocuments:
         zone: Zone,
         utc: Zone,
     ) -> None:
-        self.found: list[RunFact] = []
+        self.found = FoundFacts()
         self._shapes = shapes
         self._make = make
         self._facts_of = facts_of
@@ -183,11 +183,8 @@ class ShapedDocuments:
             ) and (named := self._id_text(lines, values, template, named)) is None:
                 return None
             given.append(named.text)
-            if template.facts:
-                facts = template.report(given, named.ids)
-                if facts is None:
-                    return None
-                self.found += facts
+            if template.facts and not template.report(given, moment, named.ids, self.found):
+                return None
         bound = self._bound.get(id(template))
         if bound is None:
             texts = dict(enumerate(self._place.texts()[1:], len(values) + 3))
