@@ -6,13 +6,13 @@ from collections.abc import Iterable
 
 from orjson import loads
 
-from shipper.document.fact_templates import as_json
-from shipper.runs.facts import EncodedFact, RunFacts
+from shipper.document.fact_templates import SomeFacts, encoded
+from shipper.runs.facts import RunFacts
 
 
-def facts_in(encoded: Iterable[EncodedFact]) -> RunFacts:
+def facts_in(found: Iterable[SomeFacts]) -> RunFacts:
     """Decode facts, grouped by the run documents that they belong to."""
     facts: RunFacts = {}
-    for identity, _, fact in encoded:
-        facts.setdefault(identity, {}).update(loads(b"{%b}" % as_json(fact)))
+    for identity, _, fact in encoded(found):
+        facts.setdefault(identity, {}).update(loads(b"{%b}" % fact))
     return facts

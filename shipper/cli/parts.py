@@ -60,7 +60,8 @@ def run_documents_of(client: Elasticsearch, config: Config) -> RunDocuments:
     from shipper.runs.writer import RunDocuments
 
     index = run_index(config.shipper.namespace)
-    return RunDocuments(client, index, lambda: make_run_index(client, index))
+    compress = config.shipper.batch.compress
+    return RunDocuments(client, index, lambda: make_run_index(client, index), compress=compress)
 
 
 def templates_of(client: Elasticsearch, config: Config, *, setup: bool) -> Templates:

@@ -14,12 +14,12 @@ import orjson
 
 from shipper.config import DATASETS
 from shipper.deliver.serialised import Serialised
+from shipper.document.fact_templates import SomeFacts
 from shipper.document.ids import ID_CHARS, ids_of
 from shipper.elastic.fast_gzip import FAST
 from shipper.elastic.names import streams_of
 from shipper.elastic.packed import Packed
 from shipper.parse.records import Records
-from shipper.runs.facts import EncodedFact
 from shipper.tail.progress import Span
 
 Pair = tuple[bytes, bytes]
@@ -49,7 +49,7 @@ class Batch:
     spans: list[Span] = field(default_factory=list)
     maybe_sent: list[tuple[int, int]] = field(default_factory=list)
     reread: list[tuple[int, int]] = field(default_factory=list)
-    facts: list[EncodedFact] = field(default_factory=list)
+    facts: list[SomeFacts] = field(default_factory=list)
     datasets: Counter[str] = field(default_factory=Counter)
     namespace: str = "default"
 

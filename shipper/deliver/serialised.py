@@ -8,7 +8,8 @@ from typing import NamedTuple
 import orjson
 
 from shipper.document.ecs import Document
-from shipper.runs.facts import EncodedFact, facts_of
+from shipper.document.fact_templates import SomeFacts
+from shipper.runs.facts import facts_of
 
 
 class Serialised(NamedTuple):
@@ -20,10 +21,10 @@ class Serialised(NamedTuple):
     """
 
     bodies: list[bytes]
-    facts: list[EncodedFact]
+    facts: list[SomeFacts]
 
 
-def serialise(documents: Sequence[Document | bytes], facts: Sequence[EncodedFact] = ()) -> Serialised:
+def serialise(documents: Sequence[Document | bytes], facts: Sequence[SomeFacts] = ()) -> Serialised:
     """Documents, serialised where they aren't, with the facts of these and further ones."""
     dumps = orjson.dumps
     bodies = [document if type(document) is bytes else dumps(document)[:-1] for document in documents]

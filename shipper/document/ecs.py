@@ -16,13 +16,14 @@ from shipper.document import audit, pipeline_output
 from shipper.document.bids_labels import LABELS, MAX_LABEL_CHARS, Label, bids_name
 from shipper.document.container_times import ContainerTimes
 from shipper.document.durations import MAX_SECONDS
+from shipper.document.fact_templates import SomeFacts
 from shipper.document.field_mappers import IDS, MAPPERS, put_component, put_duration, put_service
 from shipper.document.ids import generation_text
 from shipper.document.levels import SPELLINGS, level_of
 from shipper.document.path_context import path_context_of
 from shipper.document.run_context import RunContext
 from shipper.document.shaped import ShapedDocuments, parse_odd
-from shipper.document.templates import FactsOf, Place, RunFact
+from shipper.document.templates import FactsOf, Place
 from shipper.document.unmapped import SAFE_KEYS, SCALARS, as_text, sanitized
 from shipper.parse import celery, foreign_timestamps, json_dialects, structlog, traceback
 from shipper.parse.audit import is_entry
@@ -91,12 +92,9 @@ class Documents:
                 self.shapes, usual.of_record, facts_of, self.runs, self._redactor.suspects, self._zone, self._utc
             )
 
-    def take_facts(self) -> list[RunFact]:
+    def take_facts(self) -> list[SomeFacts]:
         """The facts in the documents that were made from templates since the last call."""
-        if self.shapes is None:
-            return []
-        found, self._shaped.found = self._shaped.found, []
-        return found
+        return self._shaped.found.take() if self.shapes is not None else []
 
     def of_record(self, record: dict[str, Any], place: Place, start: int) -> Document:
         """The document of one record, without what is known of its run."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import orjson
 
+from shipper.document.fact_templates import FoundFacts
 from shipper.document.layouts import Format, Values
 from shipper.document.run_context import FIELDS, RUN_FIELDS, Ids, Life, RunContext
 from shipper.document.templates import (
@@ -17,7 +18,6 @@ from shipper.document.templates import (
     Make,
     Place,
     Plan,
-    RunFact,
     RunIds,
     Template,
     nanoseconds,
@@ -93,7 +93,7 @@ class ShapedDocuments:
         utc: of those in the audit trail.
 
     Attributes:
-        found: facts in the lines so far; the caller empties it.
+        found: facts in the lines so far; the caller takes them.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class ShapedDocuments:
         zone: Zone,
         utc: Zone,
     ) -> None:
-        self.found: list[RunFact] = []
+        self.found = FoundFacts()
         self._shapes = shapes
         self._make = make
         self._facts_of = facts_of
@@ -198,11 +198,8 @@ class ShapedDocuments:
             ) and (named := self._id_text(lines, ids, given, template, named)) is None:
                 return None
             given.append(named.text)
-            if template.facts:
-                facts = template.report(given, named.ids)
-                if facts is None:
-                    return None
-                self.found += facts
+            if template.facts and not template.report(given, moment, named.ids, self.found):
+                return None
         bound = self._bound.get(id(template))
         if bound is None:
             texts = dict(enumerate(self._place.texts()[1:], len(values) + 3))
@@ -275,7 +272,7 @@ class ShapedDocuments:
         if added:
             text = f"{text},{_json_of_added(added)}"
         # What only facts need is not made for all of them.
-        run_ids = _NO_IDS if not template.facts else RunIds.of(ids) if plan.has_run else RunIds(ids, "", "")
+        run_ids = RunIds.of(ids) if template.facts else _NO_IDS
         return _IdText(text, "", run_ids, None)
 
     def _miss(self, lines: _Lines, shape: Shape) -> None:

@@ -7,6 +7,7 @@ the line itself.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -17,9 +18,10 @@ from shipper.document.bids_labels import LABELS, bids_name
 from shipper.document.fact_templates import (
     PIPELINE_RUN,
     SEPARATOR,
+    EncodedFact,
     FactTemplate,
-    TemplateFact,
-    as_json,
+    FoundFacts,
+    encoded,
     fact_template,
 )
 from shipper.document.field_mappers import IDS, MAPPERS
@@ -50,9 +52,7 @@ _MAX_FACT_CHARS, _MAX_IDENTITY_CHARS = 1024, 128
 
 Make = Callable[[dict[str, Any], "Place", int], dict[str, Any]]
 """Takes a record, its place and its offset; gives its document, made the usual way without context of runs."""
-RunFact = tuple[str, str | None, bytes | TemplateFact]
-"""A fact as ``runs.facts`` encodes it, or as its template and its values."""
-FactsOf = Callable[[list[dict[str, Any]]], list[RunFact]]
+FactsOf = Callable[[list[dict[str, Any]]], list[EncodedFact]]
 """Takes documents; gives their facts, encoded (``runs.facts``)."""
 
 
@@ -86,7 +86,7 @@ class _Fact(NamedTuple):
     Attributes:
         pick: picks the time and the values.
         of_run: the document is the pipeline run's, and behind the values follow all other ids of the line.
-        room: how many characters the values may have.
+        room: how many bytes the values may have.
     """
 
     identity: Format
@@ -104,16 +104,19 @@ class RunIds(NamedTuple):
         ids: in the order of ``RUN_FIELDS``.
         identity: the id of the pipeline run's document.
         others: all ids but the run's, joined.
+        names_session: whether a session is named by its label and not by the number of its row.
     """
 
     ids: tuple[str | None, ...]
     identity: str
     others: str
+    names_session: bool
 
     @classmethod
     def of(cls, ids: tuple[str | None, ...]) -> RunIds:
         """From the ids in the order of ``RUN_FIELDS``."""
-        return cls(ids, f"{PIPELINE_RUN}{ids[0]}", SEPARATOR.join([text for text in ids[1:] if text is not None]))
+        others = SEPARATOR.join([text for text in ids[1:] if text is not None])
+        return cls(ids, f"{PIPELINE_RUN}{ids[0]}", others, (ids[_SESSION] or "")[:4] == "ses-")
 
 
 class Template(NamedTuple):
@@ -125,7 +128,7 @@ class Template(NamedTuple):
     Attributes:
         document: its JSON, without the last brace.
         facts: of runs.
-        names_session: with facts, whether the session is named by its label.
+        names_session: with facts, as of ``RunIds``.
         action: of the event.
         turns: it is a turning point of a run.
         task: JSON of a task, up to its id.
@@ -138,29 +141,34 @@ class Template(NamedTuple):
     turns: bool
     task: str
 
-    def report(self, given: Values, own: RunIds) -> list[RunFact] | None:
-        """The facts of a line; None where the usual way has to make them.
+    def report(self, given: Values, moment: str, own: RunIds, found: FoundFacts) -> bool:
+        """Add the facts of a line; gives False where the usual way has to make them.
 
         Args:
             given: the values.
+            moment: one of them, the time.
             own: the ids in the line.
+            found: takes the facts; those that it gets before the usual way makes the same count once.
         """
-        if _names_session(own.ids[_SESSION]) is not self.names_session:
-            return None
-        made: list[RunFact] = []
+        if own.names_session is not self.names_session:
+            return False
         for identity, kind, template, pick, of_run, room in self.facts:
             if of_run:
-                run, values = own.identity, SEPARATOR.join((*pick(given), own.others)).encode()
+                run, values = own.identity, SEPARATOR.join((*pick(given), own.others))
             else:
                 every = [*given, *own.ids]
-                run, values = identity.filled(every), SEPARATOR.join(pick(every)).encode()
-            if len(run) > _MAX_IDENTITY_CHARS or len(values) > room:
-                return None
+                run, values = identity.filled(every), SEPARATOR.join(pick(every))
+            if len(run) > _MAX_IDENTITY_CHARS or len(values) > room or not (values.isascii() or _fits(values, room)):
+                return False
             if kind is None:
-                made.append((run, None, (template, values)))
+                found.add(template, run, moment, values)
             else:
-                made.append((run, kind.filled([*given, *own.ids]), template.encoded(values)))
-        return made
+                found.add_encoded((run, kind.filled([*given, *own.ids]), template.encoded(values.split(SEPARATOR))))
+        return True
+
+
+def _fits(values: str, room: int) -> bool:
+    return len(values.encode()) <= room
 
 
 class Plan:
@@ -277,9 +285,11 @@ def template_of(
     document = template.document.bound({}).filled([*given, *texts]) + "}"
     if orjson.loads(document) != orjson.loads(orjson.dumps(expected)):
         return None
-    made = template.report(given, RunIds.of(tuple(map(ids.get, RUN_FIELDS)))) if template.facts else []
-    encoded = [(run, kind, as_json(fact)) for run, kind, fact in made or ()]
-    return template if encoded == facts_of([expected]) else None
+    found = FoundFacts()
+    own = RunIds.of(tuple(map(ids.get, RUN_FIELDS)))
+    if template.facts and not template.report(given, values[plan.stamp], own, found):
+        return None
+    return template if Counter(encoded(found.take())) == Counter(facts_of([expected])) else None
 
 
 def _of_markers(
@@ -319,7 +329,7 @@ def _of_markers(
     of_task = neuroflow.get("task", {})
     if of_task.get("id") != task or "tags" in made:
         return None
-    encoded = facts_of([made])
+    facts = facts_of([made])
     # The ids of a run, and that of its task, are one text, with what earlier lines add.
     ids = [neuroflow.pop(field, None) for field in RUN_FIELDS]
     if sum(text is not None for text in ids) != len(plan.fields) or "context" in neuroflow:
@@ -343,8 +353,8 @@ def _of_markers(
         return None
     in_fact = {**markers, **of_ids}
     templates = []
-    for run, fact_kind, fact in encoded:
-        head, _, text = as_json(fact).decode().partition('":')
+    for run, fact_kind, fact in facts:
+        head, _, text = fact.decode().partition('":')
         if any(text.count(marker) > 1 for marker in in_fact):
             return None
         told = text_of(text, in_fact)
@@ -363,7 +373,7 @@ def _of_markers(
     return Template(
         text_of(document, in_document),
         templates,
-        _names_session(ids[_SESSION]),
+        (ids[_SESSION] or "")[:4] == "ses-",
         action,
         action in TURNING_POINTS,
         f'"task":{orjson.dumps({**beside_id, "id": ""}).decode()[:-2]}',
@@ -389,8 +399,3 @@ def _field_of(key: str, shape: Shape) -> str | None:
             key if key in _AUDIT_IDS else _AUDIT_RUNS.get(shape.common["entity_type"]) if key == "entity_id" else None
         )
     return IDS.get(key) or (LABELS[key].field if key in LABELS else None)
-
-
-def _names_session(session: str | None) -> bool:
-    """Whether a session is named by its label and not by the number of its row."""
-    return session is not None and session[:4] == "ses-"

@@ -32,10 +32,25 @@ def send(client: Elasticsearch, items: Packed) -> list[Verdict]:
         ApiError: the request was refused as a whole.
         TransportError: there was no answer, or an invalid one (``NoAnswerError``).
     """
+    return verdicts_of(post(client, "/_bulk", _PARAMS, items), len(items))
+
+
+def post(client: Elasticsearch, path: str, params: dict[str, str], items: Packed) -> Any:
+    """Send items; gives the answer.
+
+    Args:
+        client: of the cluster.
+        path: of the API.
+        params: of the request.
+        items: each a line of the action, and one of the document if it has one.
+
+    Raises:
+        ApiError: the request was refused as a whole.
+        TransportError: there was no answer.
+    """
     body = items.finish()
     headers = _GZIP_HEADERS if items.gzipped else _HEADERS
-    answer = client.perform_request("POST", "/_bulk", params=_PARAMS, headers=headers, body=body).body
-    return verdicts_of(answer, len(items))
+    return client.perform_request("POST", path, params=params, headers=headers, body=body).body
 
 
 def verdicts_of(answer: Any, expected: int) -> list[Verdict]:

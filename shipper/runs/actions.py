@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from shipper.document.fact_templates import TemplateFacts
 from shipper.elastic.outcomes import Verdict
-from shipper.runs.facts import Fact, TemplateFacts, WaitingFacts
+from shipper.elastic.packed import Packed
+from shipper.runs.facts import Fact, WaitingFacts
 from shipper.runs.templates import TemplateRun
 
 
@@ -38,7 +40,6 @@ class Action(NamedTuple):
         identity: the id of its document.
         added: the facts to add; of an update, decoded.
         facts: all facts of the document in the request, encoded.
-        body: its lines of the request.
         awaits_facts: it is an update, whose answer has to contain the document's facts.
         whole: it contains the whole document, although there may be none: as a create, or as the update's ``upsert``,
             which some servers refuse.
@@ -47,16 +48,46 @@ class Action(NamedTuple):
     identity: str
     added: dict[str, Fact] | bytes | TemplateFacts
     facts: bytes | TemplateFacts
-    body: bytes
     awaits_facts: bool = False
     whole: bool = False
 
 
 class Creates(NamedTuple):
-    """What one request contains for new runs, whose documents are made from a template: the runs, and its lines."""
+    """What one request contains for new runs, whose documents are made from a template."""
 
     runs: list[TemplateRun]
-    body: bytes
+
+
+Prepared = tuple[Action | Creates, bytes]
+"""An action and its lines of the request."""
+
+
+class Request:
+    """A bulk request, compressed while it is filled: what is added is in the processor's cache then.
+
+    Args:
+        compress: it, if it is large.
+
+    Attributes:
+        actions: in their order.
+        body: their lines.
+    """
+
+    def __init__(self, *, compress: bool) -> None:
+        self.actions: list[Action | Creates] = []
+        self.body = Packed(compressed=compress)
+
+    @property
+    def size(self) -> int:
+        """Bytes, before they are compressed."""
+        return self.body.size
+
+    def add(self, prepared: Prepared | None) -> None:
+        """Add an action, if there is one."""
+        if prepared is not None:
+            action, lines = prepared
+            self.actions.append(action)
+            self.body.add([lines])
 
 
 Waiting = Mapping[str, dict[str, Fact] | bytes | TemplateFacts]

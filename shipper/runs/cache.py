@@ -6,8 +6,9 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from shipper.document.fact_templates import TemplateFacts
 from shipper.elastic.fast_gzip import compress, decompress
-from shipper.runs.facts import Fact, TemplateFacts, decoded
+from shipper.runs.facts import Fact, decoded
 
 # Facts of a run resemble each other: longer JSON than this compresses to a tenth.
 _COMPRESS_FROM_BYTES = 2048

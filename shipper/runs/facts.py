@@ -17,7 +17,7 @@ from typing import Any
 from orjson import dumps, loads
 
 from shipper.document.bids_labels import LABELS, MAX_LABEL_CHARS, bids_name
-from shipper.document.fact_templates import FactTemplate, TemplateFact, as_json, keyed
+from shipper.document.fact_templates import EncodedFact, TemplateFacts, as_json, keyed
 from shipper.document.unmapped import as_text
 from shipper.taxonomy import (
     AUDIT_VERBS,
@@ -34,14 +34,8 @@ Fact = dict[str, Any]
 """``verb``, ``source`` (audit or events), ``at`` (UTC; missing where the line has no usable stamp), and details."""
 RunFacts = dict[str, dict[str, Fact]]
 """Id of a run document → key of a fact → the fact."""
-TemplateFacts = tuple[tuple[FactTemplate, ...], tuple[bytes, ...]]
-"""Facts of one run that were made from templates, in the order of ``runs.kept``: the templates, and the values."""
 WaitingFacts = dict[str, dict[str, Fact] | bytes | TemplateFacts]
 """Id of a run document → its facts, which are decoded when they are written."""
-EncodedFact = tuple[str, str | None, bytes | TemplateFact]
-"""The id of the run document; the *kind* of fact where newer ones of a kind replace older ones (``runs.kept``), else
-None; the fact as JSON, ``"key":{…}``, or, without a kind, as its template and its values.  Thousands of facts wait:
-in these forms one takes a quarter of an object's memory."""
 
 UNTIMED = "0000-00-00T00:00:00000000000"
 """The time in the keys of facts without one: they sort as the oldest."""
@@ -317,6 +311,6 @@ def decoded(waiting: dict[str, Fact] | bytes | TemplateFacts) -> dict[str, Fact]
     if isinstance(waiting, dict):
         return waiting
     if isinstance(waiting, tuple):
-        waiting = b"{%b}" % b",".join(map(as_json, zip(*waiting, strict=True)))
+        waiting = b"{%b}" % b",".join(as_json(waiting))
     facts: dict[str, Fact] = loads(waiting)
     return facts

@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from shipper.document.fact_templates import TemplateFact, as_json
-from shipper.runs.facts import EncodedFact, TemplateFacts, WaitingFacts
+from shipper.document.fact_templates import (
+    MAX_TEMPLATE_FACTS,
+    SEPARATOR,
+    FactTemplate,
+    SameStory,
+    SomeFacts,
+    TemplateFacts,
+    as_json,
+    each_of,
+)
+from shipper.runs.facts import WaitingFacts
 from shipper.runs.kept import MAX_OF_A_KIND, rank
 
 # Memory of a run and of a fact beside the fact's own bytes.
@@ -15,10 +24,8 @@ _FACT_BYTES = 150
 # What is made of a portion is held until it is written.
 _PORTION_BYTES = 2**18
 _PORTION_RUNS = 1000
-# Facts of a run that wait as templates; further ones are encoded.
-_MAX_TEMPLATE_FACTS = 8
-# The values of these begin with the time.
-_MOMENT_BYTES = len("2026-03-02T10:00:00.000000")
+
+_DIVIDER = SEPARATOR.encode()
 
 
 class Gathered:
@@ -33,36 +40,23 @@ class Gathered:
         self._size = 0
         # Run → kind → facts; a fact without a kind stands under itself.
         self._runs: dict[str, dict[str | bytes, list[bytes]]] = {}
-        # Facts of other runs, which are all made from templates.
-        self._templates: dict[str, TemplateFacts] = {}
+        # Those that were made from templates.
+        self._stories: list[SameStory] = []
 
     @property
     def full(self) -> bool:
         """Whether they should be written before more are added."""
         return self._size > self._max_bytes
 
-    def add(self, facts: Iterable[EncodedFact]) -> None:
+    def add(self, facts: Iterable[SomeFacts]) -> None:
         """Add facts; one that is present already changes nothing."""
-        runs, templates, size = self._runs, self._templates, 0
-        for identity, kind, fact in facts:
-            if isinstance(fact, tuple) and identity not in runs:
-                known = templates.get(identity)
-                united = _united(known, fact)
-                if united is not None:
-                    templates[identity] = united
-                    size += len(fact[1]) + _FACT_BYTES + (_RUN_BYTES if known is None else 0)
-                    continue
-            if identity in templates:
-                size += self._encode(identity)
-            size += self._add(identity, kind, as_json(fact))
-        self._size += size
-
-    def _encode(self, identity: str) -> int:
-        """Encode the facts of a run that were made from templates; gives the memory they take in addition."""
-        return sum(
-            self._add(identity, None, template.encoded(values)) - len(values) - _FACT_BYTES
-            for template, values in zip(*self._templates.pop(identity), strict=True)
-        )
+        for some in facts:
+            if isinstance(some, SameStory):
+                self._stories.append(some)
+                runs = some.identities.count(b"\n") + 1
+                self._size += len(some.values) + runs * (_RUN_BYTES + len(some.templates) * _FACT_BYTES)
+            else:
+                self._size += self._add(*some)
 
     def _add(self, identity: str, kind: str | None, fact: bytes) -> int:
         """Add an encoded fact; gives the memory it takes."""
@@ -86,9 +80,9 @@ class Gathered:
         return size
 
     def portions(self) -> Iterator[WaitingFacts]:
-        """Remove and give all facts, encoded, some runs at a time."""
+        """Remove and give all facts, encoded or with their templates, some runs at a time."""
+        of_templates = [*self._of_templates().items()]
         runs, self._runs, self._size = self._runs, {}, 0
-        of_templates, self._templates = [*self._templates.items()], {}
         while of_templates:
             yield dict(of_templates[-_PORTION_RUNS:])
             del of_templates[-_PORTION_RUNS:]
@@ -105,23 +99,39 @@ class Gathered:
         if facts:
             yield facts
 
+    def _of_templates(self) -> dict[str, TemplateFacts]:
+        """Remove and give the facts that were made from templates; those of runs with other facts are encoded."""
+        runs: dict[str, TemplateFacts] = {}
+        for story in self._stories:
+            templates = story.templates
+            for identity, values in story.runs():
+                facts: TemplateFacts | None = (templates, values)
+                if identity in runs:
+                    facts = _united(runs[identity], (templates, values))
+                if facts is not None and identity not in self._runs:
+                    runs[identity] = facts
+                    continue
+                known = runs.pop(identity, None)
+                for fact in (as_json(known) if known is not None else []) + as_json((templates, values)):
+                    self._add(identity, None, fact)
+        self._stories = []
+        return runs
 
-def _united(known: TemplateFacts | None, fact: TemplateFact) -> TemplateFacts | None:
-    """Facts of a run with a further one; None where they have to be encoded."""
-    template, values = fact
-    if known is None:
-        return (template,), (values,)
-    if len(known[1]) == _MAX_TEMPLATE_FACTS:
+
+def _united(known: TemplateFacts, added: TemplateFacts) -> TemplateFacts | None:
+    """Facts of a run in the order of ``runs.kept``; None where they have to be encoded."""
+    if len(known[0]) + len(added[0]) > MAX_TEMPLATE_FACTS:
         return None
-    if known[1][-1] < values[:_MOMENT_BYTES]:  # it is later, as usual
-        return (*known[0], template), (*known[1], values)
-    facts = sorted([*zip(*known, strict=True), fact], key=_order)
+    if known[1].split(_DIVIDER)[-known[0][-1].width] < added[1].partition(_DIVIDER)[0]:  # they are later, as usual
+        return known[0] + added[0], known[1] + _DIVIDER + added[1]
+    facts = sorted([*each_of(known), *each_of(added)], key=_order)
     if any(_order(earlier) == _order(later) for earlier, later in pairwise(facts)):
         return None  # then their order depends on their values
-    return tuple(template for template, _ in facts), tuple(values for _, values in facts)
+    values = SEPARATOR.join([text for _, texts in facts for text in texts])
+    return tuple(template for template, _ in facts), values.encode()
 
 
-def _order(fact: TemplateFact) -> tuple[bytes, int, str]:
+def _order(fact: tuple[FactTemplate, list[str]]) -> tuple[str, int, str]:
     """The order of a run's facts, as ``runs.kept`` has it."""
     template, values = fact
-    return values[:_MOMENT_BYTES], rank(template.verb), template.verb
+    return values[0], rank(template.verb), template.verb

@@ -15,10 +15,11 @@ from elastic_transport import ApiError
 
 from shipper import telemetry
 from shipper.config import Elasticsearch as Settings
+from shipper.document.fact_templates import SomeFacts
 from shipper.elastic.bulk_request import NO_ANSWER
 from shipper.elastic.client import explain, is_genuine, lacks_privilege
 from shipper.elastic.outcomes import Failure, Outcome, judge_request
-from shipper.runs.facts import EncodedFact, WaitingFacts
+from shipper.runs.facts import WaitingFacts
 from shipper.runs.gathered import Gathered
 from shipper.runs.writer import RunDocuments
 from shipper.tail.progress import Span
@@ -97,7 +98,7 @@ class RunWriter:
         self._flush_now = self._stopping = False
         self._pace = _Pace()
 
-    def add(self, facts: list[EncodedFact], spans: list[Span], size: int) -> None:
+    def add(self, facts: list[SomeFacts], spans: list[Span], size: int) -> None:
         """Add the facts of a batch; blocks while too many wait already, or can't be written.
 
         Args:

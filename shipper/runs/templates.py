@@ -19,12 +19,14 @@ from itertools import pairwise
 import orjson
 
 from shipper.document.crc import crc32
-from shipper.document.fact_templates import PIPELINE_RUN, SEPARATOR, FactTemplate
-from shipper.runs.facts import Fact, TemplateFacts, decoded
+from shipper.document.fact_templates import PIPELINE_RUN, SEPARATOR, FactTemplate, TemplateFacts
+from shipper.runs.facts import Fact, decoded
 from shipper.taxonomy import BIRTH_VERBS
 
 MAX_TEMPLATES = 256
 """Templates that are held at a time."""
+AT_ONCE = 64
+"""So many runs, and what is made of them, stay in the processor's cache."""
 TemplateRun = tuple[str, TemplateFacts]
 """The id of a run's document and the run's facts."""
 _KIND = PIPELINE_RUN[:-1]
@@ -37,8 +39,6 @@ _BEHIND = re.compile(r'"?(?:Z"|[,}])')
 _FIRST_NUMBER = 9_100_000_000
 _NUMBER = str(_FIRST_NUMBER - 1)
 _GAP = timedelta(seconds=1)
-# So many runs and what is made of them stay in the processor's cache.
-_AT_ONCE = 64
 _Columns = list[list[bytes]]
 Make = Callable[[str, dict[str, Fact]], bytes]
 """Takes the id of a run's document and its facts; gives the document as JSON, made the usual way."""
@@ -59,7 +59,7 @@ class RunTemplates:
         """The part of a bulk request that creates the documents of runs; None: they go the usual way.
 
         Args:
-            runs: all with facts of the same templates in the same order.
+            runs: all with facts of the same templates in the same order; ``AT_ONCE`` is a good number.
         """
         key = runs[0][1][0]
         try:
@@ -106,14 +106,10 @@ class _RunTemplate:
 
     def body(self, runs: Sequence[TemplateRun]) -> bytes:
         """As of ``RunTemplates``."""
-        pieces: list[bytes] = []
-        for first in range(0, len(runs), _AT_ONCE):
-            some = runs[first : first + _AT_ONCE]
-            pieces.append(b"".join(_laid_out(self.parts, self.slots, self._columns(some), len(some))))
-        return b"".join(pieces)
+        return b"".join(_laid_out(self.parts, self.slots, self._columns(runs), len(runs)))
 
     def _columns(self, runs: Sequence[TemplateRun]) -> _Columns:
-        values = _DIVIDER.join([values for _, (_, facts) in runs for values in facts]).split(_DIVIDER)
+        values = _DIVIDER.join([values for _, (_, values) in runs]).split(_DIVIDER)
         width = self._firsts[-1]
         columns = [values[index::width] for index in range(width)]
         times = [columns[first] for first in self._firsts[:-1]]
@@ -169,15 +165,14 @@ def _template_of(facts: tuple[FactTemplate, ...], make: Make) -> _RunTemplate | 
     values = [str(_FIRST_NUMBER + index) for index in range(width)]
     for first, stamp in zip(firsts, stamps, strict=False):
         values[first] = stamp.isoformat(timespec="microseconds")[:26]
-    told = tuple(SEPARATOR.join(values[first:behind]).encode() for first, behind in pairwise(firsts))
     of_number = width + 3 * len(facts) + 1
     identity = PIPELINE_RUN + _NUMBER
-    text = create_of(identity, make(identity, decoded((facts, told))))
+    text = create_of(identity, make(identity, decoded((facts, SEPARATOR.join(values).encode()))))
     columns: dict[bytes, list[bytes | int]] = {PIPELINE_RUN.encode() + _NUMBER.encode(): [of_number - 1]}
     columns[_NUMBER.encode()] = [of_number]
     columns |= {value.encode(): [index] for index, value in enumerate(values)}
-    for place, (fact, fact_values) in enumerate(zip(facts, told, strict=True)):
-        encoded = fact.encoded(fact_values)
+    for place, (fact, (first, behind)) in enumerate(zip(facts, pairwise(firsts), strict=True)):
+        encoded = fact.encoded(values[first:behind])
         at = width + 3 * place
         columns[encoded] = [b'"', at, b"000 " + fact.verb.encode() + b" ", at + 1, b'":', at + 2]
     durations: list[tuple[int, ...]] = []
@@ -220,7 +215,7 @@ def _firsts_of(facts: tuple[FactTemplate, ...]) -> list[int]:
     """The column of each fact's first value, and the number of all."""
     firsts = [0]
     for fact in facts:
-        firsts.append(firsts[-1] + max(fact.order) + 1)
+        firsts.append(firsts[-1] + fact.width)
     return firsts
 
 

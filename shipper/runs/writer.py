@@ -20,22 +20,21 @@ import orjson
 from elastic_transport import ApiError
 from elasticsearch import Elasticsearch
 
-from shipper.document.fact_templates import FactTemplate
-from shipper.elastic.bulk_request import inner, items_of, refusal_of
+from shipper.document.fact_templates import FactTemplate, TemplateFacts
+from shipper.elastic.bulk_request import inner, items_of, post, refusal_of
 from shipper.elastic.outcomes import Outcome, Verdict, judge
-from shipper.runs.actions import Action, Creates, Pass, Waiting, Written, runs_of
+from shipper.runs.actions import Action, Creates, Pass, Prepared, Request, Waiting, Written, runs_of
 from shipper.runs.cache import CachedRun, RunCache
 from shipper.runs.document import run_document
-from shipper.runs.facts import Fact, TemplateFacts, decoded
+from shipper.runs.facts import Fact, decoded
 from shipper.runs.index import RunIndex
 from shipper.runs.kept import weight
-from shipper.runs.templates import RunTemplates, TemplateRun, create_of
+from shipper.runs.templates import AT_ONCE, RunTemplates, TemplateRun, create_of
 
 _PARAMS = {
     "filter_path": "items.*.status,items.*.error,items.*.result,items.*._seq_no,items.*._primary_term,"
     "items.*.get._source",
 }
-_HEADERS = {"content-type": "application/x-ndjson", "accept": "application/json"}
 MAX_RUNS = 1000
 """Runs in one request."""
 MAX_REQUEST_BYTES = 2 * 2**20
@@ -57,6 +56,7 @@ class RunDocuments:
         index: name of the index, which ends with the namespace.
         make: creates the index if it does not exist; may raise ApiError and TransportError.
         clock: monotonic seconds.
+        compress: large requests.
     """
 
     def __init__(
@@ -65,8 +65,11 @@ class RunDocuments:
         index: str,
         make: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
+        *,
+        compress: bool = True,
     ) -> None:
         self._client = client
+        self._compress = compress
         self._index = RunIndex(client, index, make, clock)
         # No namespace has a hyphen.
         self._namespace = {"data_stream": {"namespace": index.rpartition("-")[2]}}
@@ -99,25 +102,25 @@ class RunDocuments:
 
     def _send_next(self, work: Pass) -> None:
         """Send the next runs; after a 413 (a proxy's limit) send smaller requests from now on."""
-        actions = self._next_actions(work)
+        request = self._next_request(work)
         try:
-            self._update(self._send(actions, work), work)
+            self._update(self._send(request, work), work)
         except ApiError as error:
-            if error.meta.status != 413 or not actions:
+            if error.meta.status != 413 or not request.actions:
                 raise
-            runs = [run for action in actions for run in runs_of(action)]
+            runs = [run for action in request.actions for run in runs_of(action)]
             if len(runs) == 1:
                 work.refuse(runs[0][0], refusal_of(error))
                 return
-            self._max_bytes = min(self._max_bytes, sum(len(action.body) for action in actions)) // 2
+            self._max_bytes = min(self._max_bytes, request.size) // 2
             work.queue.extendleft(runs)
 
-    def _next_actions(self, work: Pass) -> list[Action | Creates]:
+    def _next_request(self, work: Pass) -> Request:
         """Take the next runs, as many as one request and its answer should contain."""
-        actions: list[Action | Creates] = []
+        request = Request(compress=self._compress)
         alike: dict[tuple[FactTemplate, ...], list[TemplateRun]] = {}
-        size = asked = taken = 0
-        while work.queue and taken < MAX_RUNS and size < self._max_bytes and asked < self._max_asked:
+        asked = taken = 0
+        while work.queue and taken < MAX_RUNS and request.size < self._max_bytes and asked < self._max_asked:
             identity, given = work.queue.popleft()
             taken += 1
             cached = self._cache.get(identity)
@@ -130,44 +133,44 @@ class RunDocuments:
             )
             if create and type(given) is tuple:
                 alike.setdefault(given[0], []).append((identity, given))
-                continue
-            if cached is None:
+            elif cached is None:
                 asked += not create
-                action = self._first_of(identity, given, work, create=create)
+                request.add(self._first_of(identity, given, work, create=create))
             else:
-                action = self._put_of(identity, decoded(given), cached, work)
-            if action is not None:
-                actions.append(action)
-                size += len(action.body)
+                request.add(self._put_of(identity, decoded(given), cached, work))
         for runs in alike.values():
-            if actions and size >= self._max_bytes:
-                work.queue.extendleft(runs)
-                continue
-            for made in self._creates_of(runs, self._max_bytes - size, work):
-                actions.append(made)
-                size += len(made.body)
-        return actions
+            self._add_creates(request, runs, work)
+        return request
 
-    def _creates_of(self, runs: list[TemplateRun], room: int, work: Pass) -> Iterator[Action | Creates]:
-        """What creates the documents of runs with facts of the same templates; those without room wait."""
+    def _add_creates(self, request: Request, runs: list[TemplateRun], work: Pass) -> None:
+        """Create the documents of runs with facts of the same templates; those without room wait."""
+        creates = Creates([])
+        while runs and (request.size < self._max_bytes or not request.actions):
+            body = self._body(runs[:AT_ONCE])
+            if body is None:
+                for identity, facts in runs:
+                    request.add(self._first_of(identity, facts, work, create=True))
+                return
+            count = min(AT_ONCE, len(runs))
+            fit = max(1, count * max(0, self._max_bytes - request.size) // len(body))
+            if fit < count:
+                count, body = fit, self._body(runs[:fit]) or b""
+            if not creates.runs:
+                request.actions.append(creates)
+            creates.runs.extend(runs[:count])
+            request.body.add([body])
+            del runs[:count]
+        work.queue.extendleft(runs)
+
+    def _body(self, runs: list[TemplateRun]) -> bytes | None:
         try:
-            body = self._templates.body(runs)
+            return self._templates.body(runs)
         except Exception:  # noqa: BLE001 - a bug there must not hold up runs that the usual way can make
-            body = None
-        if body is None:
-            actions = (self._first_of(identity, facts, work, create=True) for identity, facts in runs)
-            yield from filter(None, actions)
-            return
-        fit = max(1, len(runs) * max(0, room) // len(body))
-        if fit < len(runs):
-            work.queue.extendleft(runs[fit:])
-            runs = runs[:fit]
-            body = self._templates.body(runs) or b""
-        yield Creates(runs, body)
+            return None
 
     def _update(self, answers: Iterable[tuple[Action, dict[str, Any], Verdict]], work: Pass) -> None:
         """Apply the answers to updates; where Elasticsearch united facts, put the document made of the union."""
-        puts: list[Action | Creates] = []
+        puts = Request(compress=self._compress)
         total_weight = work.new = work.found = 0
         for action, item, verdict in answers:
             if action.whole and not action.awaits_facts:
@@ -183,9 +186,7 @@ class RunDocuments:
             added = cast("dict[str, Fact]", action.added)
             if state is not None and facts.keys() >= added.keys():
                 total_weight += sum(map(weight, facts.values()))
-                put = self._put_of(action.identity, added, CachedRun(facts, *state), work, source)
-                if put is not None:
-                    puts.append(put)
+                puts.add(self._put_of(action.identity, added, CachedRun(facts, *state), work, source))
             else:
                 why = Verdict(Outcome.RETRY, verdict.status, "no_document", "the answer does not give the document")
                 work.later(action, why)
@@ -199,8 +200,8 @@ class RunDocuments:
 
     def _first_of(
         self, identity: str, given: dict[str, Fact] | bytes | TemplateFacts, work: Pass, *, create: bool
-    ) -> Action | None:
-        """What is sent for a run that is not cached.
+    ) -> Prepared | None:
+        """What is sent for a run that is not cached; None where there is nothing to send.
 
         Args:
             identity: the id of its document.
@@ -214,12 +215,12 @@ class RunDocuments:
         added = document["facts"]
         facts, body = _json(document)
         if create:
-            return Action(identity, given, facts, create_of(identity, body), whole=True)
+            return Action(identity, given, facts, whole=True), create_of(identity, body)
         # After a conflict with another writer Elasticsearch itself tries again.
         head = b'{"update":{"_id":%b,"retry_on_conflict":5}}\n{"doc":{"facts":%b},' % (orjson.dumps(identity), facts)
         whole = self._upserts and identity not in work.facts_only
         rest = b'"_source":true,"upsert":%b}\n' % body if whole else b'"doc_as_upsert":true,"_source":true}\n'
-        return Action(identity, added, facts, head + rest, awaits_facts=True, whole=whole)
+        return Action(identity, added, facts, awaits_facts=True, whole=whole), head + rest
 
     def _put_of(
         self,
@@ -228,7 +229,7 @@ class RunDocuments:
         cached: CachedRun,
         work: Pass,
         source: dict[str, Any] | None = None,
-    ) -> Action | None:
+    ) -> Prepared | None:
         """The put of a whole document; None where nothing changes.
 
         Args:
@@ -247,11 +248,11 @@ class RunDocuments:
         same = document == source
         facts, body = _json(document)
         about = {"_id": identity, "if_seq_no": cached.seq_no, "if_primary_term": cached.primary_term}
-        action = Action(identity, added, facts, b"".join((orjson.dumps({"index": about}), b"\n", body, b"\n")))
+        action = Action(identity, added, facts)
         if same:
             self._remember(action, {"_seq_no": cached.seq_no, "_primary_term": cached.primary_term})
             return None
-        return action
+        return action, b"%b\n%b\n" % (orjson.dumps({"index": about}), body)
 
     def _made(self, identity: str, facts: dict[str, Fact], work: Pass) -> dict[str, Any] | None:
         """The document that facts make; None, and a refusal, if they make none."""
@@ -297,21 +298,20 @@ class RunDocuments:
         if self._index.uuid is not None and state is not None:
             self._cache.put(action.identity, action.facts, *state)
 
-    def _send(self, actions: list[Action | Creates], work: Pass) -> Iterator[tuple[Action, dict[str, Any], Verdict]]:
-        """Send actions; gives each that needs more than caching, with its item of the answer and the verdict."""
+    def _send(self, request: Request, work: Pass) -> Iterator[tuple[Action, dict[str, Any], Verdict]]:
+        """Send a request; gives actions that need more than caching, with their items of the answer and verdicts."""
+        actions = request.actions
         if not actions:
             return
-        body = b"".join([action.body for action in actions])
-        work.written.sent += len(body)
-        path = f"/{quote(self.index)}/_bulk"
-        answer = self._client.perform_request("POST", path, params=_PARAMS, headers=_HEADERS, body=body).body
+        work.written.sent += request.size
+        answer = post(self._client, f"/{quote(self.index)}/_bulk", _PARAMS, request.body)
         items = iter(items_of(answer, sum(map(len, map(runs_of, actions)))))
         for action in actions:
             if isinstance(action, Creates):
                 some = list(islice(items, len(action.runs)))
                 if self._all_created(action, some, work):
                     continue
-                singles = [Action(identity, facts, facts, b"", whole=True) for identity, facts in action.runs]
+                singles = [Action(identity, facts, facts, whole=True) for identity, facts in action.runs]
             else:
                 some, singles = [next(items)], [action]
             for single, wrapped in zip(singles, some, strict=True):

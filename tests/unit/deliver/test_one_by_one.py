@@ -14,10 +14,10 @@ from shipper.deliver import one_by_one
 from shipper.deliver import serialised as module
 from shipper.deliver.one_by_one import MAX_LEFT_OUT, LineByLine
 from shipper.document.ecs import Documents
+from shipper.document.fact_templates import SomeFacts
 from shipper.document.ids import ids_of
 from shipper.parse.dispatch import parse
 from shipper.parse.records import Records
-from shipper.runs.facts import EncodedFact
 from shipper.tail.block import Block
 from shipper.tail.progress import Span
 from tests.unit.blocks import block_of
@@ -130,7 +130,7 @@ def test_a_document_that_can_not_be_serialised_is_a_plain_message(monkeypatch: p
             return orjson.dumps(document)
 
         @staticmethod
-        def facts_of(documents: list[dict[str, Any]]) -> list[EncodedFact]:
+        def facts_of(documents: list[dict[str, Any]]) -> list[SomeFacts]:
             list(map(Broken.dumps, documents))
             return []
 

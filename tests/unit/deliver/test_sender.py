@@ -20,13 +20,14 @@ from shipper.deliver.dedupe import Dedupe
 from shipper.deliver.replay import send_letters
 from shipper.deliver.retries import Retries
 from shipper.deliver.sender import NOT_ACCEPTED, NOT_INSTALLED, Sender
+from shipper.document.fact_templates import SomeFacts
 from shipper.document.ids import generation_text
 from shipper.elastic.bulk_request import verdicts_of
 from shipper.elastic.client import connect
 from shipper.elastic.outcomes import Outcome, Verdict
 from shipper.elastic.packed import Packed
 from shipper.runs.actions import Written
-from shipper.runs.facts import EncodedFact, WaitingFacts
+from shipper.runs.facts import WaitingFacts
 from shipper.runs.writer import RunDocuments
 from shipper.tail.progress import Span
 from shipper.tail.state.checkpoint import NOTHING
@@ -494,7 +495,7 @@ class Runs:
 
 
 FACTS: WaitingFacts = {"pipeline_run:1": b'{"k":{"verb":"started"}}'}
-TOLD: list[EncodedFact] = [("pipeline_run:1", None, b'"k":{"verb":"started"}')]
+TOLD: list[SomeFacts] = [("pipeline_run:1", None, b'"k":{"verb":"started"}')]
 
 
 def told(desk: Desk, runs: Runs) -> list[Span]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from shipper.config import Redact, Shipper
 from shipper.deliver.serialised import serialise
 from shipper.document.ecs import Documents
-from shipper.document.fact_templates import as_json
+from shipper.document.fact_templates import encoded
 from shipper.document.shaped import MAX_ALL_TEMPLATES, MAX_TEMPLATES
 from shipper.parse.dispatch import parse
 from shipper.parse.records import Records
@@ -114,7 +114,7 @@ def made_of(documents: Documents, records: Records) -> tuple[list[Any], list[Any
     found = documents.with_templates(records)
     serialised = serialise(found, documents.take_facts())
     bodies = [orjson.loads(body + b"}") for body in serialised.bodies]
-    facts = sorted((run, kind or "", as_json(fact)) for run, kind, fact in serialised.facts)
+    facts = sorted((run, kind or "", fact) for run, kind, fact in set(encoded(serialised.facts)))
     return bodies, facts, sum(type(one) is bytes for one in found)
 
 

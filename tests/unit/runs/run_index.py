@@ -12,6 +12,7 @@ import orjson
 from elastic_transport import ApiError, ApiResponseMeta, HttpHeaders, NodeConfig
 from elasticsearch import Elasticsearch
 
+from shipper.elastic.fast_gzip import decompress
 from shipper.runs.writer import RunDocuments
 
 INDEX = "neuroflow-runs-test"
@@ -60,8 +61,10 @@ class Index:
         body = {INDEX: {"settings": {"index": {"uuid": str(self.uuid)}}}}
         return SimpleNamespace(meta=SimpleNamespace(status=200), body=body)
 
-    def perform_request(self, method: str, path: str, *, body: bytes, **_: Any) -> Any:
+    def perform_request(self, method: str, path: str, *, body: bytes, headers: dict[str, str], **_: Any) -> Any:
         assert ("POST", f"/{INDEX}/_bulk") == (method, path)
+        if "content-encoding" in headers:
+            body = decompress(body)
         if self.between:
             self.between.popleft()()
         if len(body) > self.most_bytes:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from shipper.config import Shipper
 from shipper.document.ecs import Documents
-from shipper.runs.facts import EncodedFact, RunFacts, facts_of
+from shipper.document.fact_templates import EncodedFact
+from shipper.runs.facts import RunFacts, facts_of
 from shipper.runs.gathered import Gathered
 from shipper.runs.kept import kept
 from tests.decoded_facts import facts_in

@@ -11,10 +11,11 @@ import pytest
 from elastic_transport import ConnectionTimeout
 
 from shipper.config import Elasticsearch as Settings
+from shipper.document.fact_templates import SomeFacts
 from shipper.elastic.outcomes import Failure, Outcome, Verdict
 from shipper.runs import schedule
 from shipper.runs.actions import Written
-from shipper.runs.facts import EncodedFact, WaitingFacts
+from shipper.runs.facts import WaitingFacts
 from shipper.runs.schedule import MAX_INTERVAL, MIN_INTERVAL, RunWriter
 from shipper.runs.writer import RunDocuments
 from shipper.tail.progress import Span
@@ -28,7 +29,7 @@ def span(number: int) -> Span:
     return Span(b"g", number, number + 1, NOTHING, "")
 
 
-def facts(number: int, size: int = 10) -> list[EncodedFact]:
+def facts(number: int, size: int = 10) -> list[SomeFacts]:
     """A fact of a run."""
     return [(f"pipeline_run:{number}", None, b'"k":{"verb":"started","error":"%b"}' % (b"e" * size))]
 

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 from shipper.config import Shipper
 from shipper.document.ecs import Documents
-from shipper.document.fact_templates import FactTemplate, fact_template
+from shipper.document.fact_templates import FactTemplate, SomeFacts, fact_template
 from shipper.parse.dispatch import parse
 from shipper.runs import writer as module
 from shipper.runs.document import run_document
-from shipper.runs.facts import EncodedFact, decoded, facts_of
+from shipper.runs.facts import decoded, facts_of
 from shipper.runs.gathered import Gathered
+from shipper.runs.kept import kept
 from shipper.runs.templates import RunTemplates
 from shipper.runs.writer import RunDocuments
 from tests.decoded_facts import facts_in
@@ -30,26 +31,28 @@ SETTINGS = Shipper(host_name="h", timezone="UTC")
 
 
 class Log:
-    """Turns lines into facts, from templates and the usual way."""
+    """Turns lines into facts, from templates and the usual way; of so many lines at once and one more."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: int = 2) -> None:
+        self.at_once = at_once
         self.documents = Documents(SETTINGS, "1", facts_of=facts_of)
-        self.usual: list[EncodedFact] = []
+        self.usual: list[SomeFacts] = []
 
-    def facts(self, records: Iterable[dict[str, Any]]) -> list[EncodedFact]:
+    def facts(self, records: Iterable[dict[str, Any]]) -> list[SomeFacts]:
         """Facts of lines, those of known shapes from templates; each kind of line gets a shape."""
         shapes = self.documents.shapes
         assert shapes is not None
         shapes.sampled = shapes.sightings = 1
         lines = [json.dumps(record).encode() for record in records]
         self.usual += facts_of(Documents(SETTINGS, "1").of(parse(block_of(lines, read_at_ns=10**18))))
-        found: list[EncodedFact] = []
-        for line in lines:
+        found: list[SomeFacts] = []
+        for number, line in enumerate(lines):
             shapes.learn(line, orjson.loads(line))
             made = self.documents.with_templates(parse(block_of([line], read_at_ns=10**18), shapes))
-            found += self.documents.take_facts()
+            if self.at_once == number % (self.at_once + 1):
+                found += self.documents.take_facts()
             found += facts_of(document for document in made if type(document) is dict)
-        return found
+        return found + self.documents.take_facts()
 
     def expected(self) -> dict[str, Any]:
         """The documents that all facts so far make."""
@@ -58,7 +61,7 @@ class Log:
         }
 
 
-def write(runs: RunDocuments, facts: list[EncodedFact]) -> None:
+def write(runs: RunDocuments, facts: list[SomeFacts]) -> None:
     """Write facts until nothing is left."""
     gathered = Gathered(2**20)
     gathered.add(facts)
@@ -157,6 +160,20 @@ def test_both_ways_give_the_same(portions: list[list[dict[str, Any]]]) -> None:
     write(writer(index), log.facts(line for lines in portions for line in lines))
     assert log.expected() == index.sources()
     assert all({"update"} >= set(kinds) or {"create"} >= set(kinds) for kinds in index.requests[requests:])
+
+
+@given(stories(), st.integers(0, 5))
+def test_facts_wait_in_the_order_of_the_document(portions: list[list[dict[str, Any]]], at_once: int) -> None:
+    """Facts that wait with their templates stand in the order in which documents keep them, however they came."""
+    log, gathered = Log(at_once), Gathered(2**20)
+    for lines in portions:
+        gathered.add(log.facts(lines))
+    expected = facts_in(log.usual)
+    found = {identity: facts for portion in gathered.portions() for identity, facts in portion.items()}
+    assert expected == {identity: decoded(facts) for identity, facts in found.items()}
+    for identity, facts in found.items():
+        if isinstance(facts, tuple):
+            assert list(kept(expected[identity])) == list(decoded(facts))
 
 
 def test_templates_are_used(made: list[str]) -> None:
@@ -299,7 +316,7 @@ def test_values_that_decide() -> None:
 
     def has_template(*facts: tuple[FactTemplate, bytes]) -> bool:
         templates, values = zip(*facts, strict=True)
-        return RunTemplates(make).body([("pipeline_run:1", (templates, values))]) is not None
+        return RunTemplates(make).body([("pipeline_run:1", (templates, b"\0".join(values)))]) is not None
 
     early, late = b"2026-03-02T10:00:00.000000", b"2026-03-02T10:00:01.000000"
     assert has_template((plain, early))
@@ -311,7 +328,7 @@ def test_values_that_decide() -> None:
         """Depends on a value in a way that markers don't show."""
         return orjson.dumps({**run_document(identity, facts), "strange": b"2026" in orjson.dumps(facts)})
 
-    assert RunTemplates(strange).body([("pipeline_run:1", ((plain,), (early,)))]) is None
+    assert RunTemplates(strange).body([("pipeline_run:1", ((plain,), early))]) is None
 
 
 @pytest.mark.parametrize("status", [429, 400, None, "201"])

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shipper.document.fact_templates import TemplateFacts
 from shipper.elastic.outcomes import Outcome
 from shipper.runs import writer as module
 from shipper.runs.cache import RunCache
 from shipper.runs.document import run_document
-from shipper.runs.facts import RunFacts, TemplateFacts
+from shipper.runs.facts import RunFacts
 from shipper.runs.writer import RunDocuments
 from tests.unit.runs.run_index import PLACE, Index, writer
 
