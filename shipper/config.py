@@ -174,7 +174,9 @@ Layout = Annotated[Text, _checked(log_format)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Only the validator of the whole file is built, when it is used: one a section takes a start 30 ms.  So the
+    # defaults are not validated either.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 def _check_login(username: str | None, password: str | None) -> None:
@@ -304,12 +306,12 @@ class Shipper(_Section):
     shutdown_timeout: Seconds = 30
     log_format: Literal["auto", "json", "console"] = "auto"
     fast_path: bool = True
-    batch: Batch = Batch()
+    batch: Batch = Batch.model_construct()
     inputs: list[Input] = []
     exclude: Texts = []
     follow_links_to: Places = []
-    redact: Redact = Redact()
-    telemetry: Telemetry = Telemetry()
+    redact: Redact = Redact.model_construct()
+    telemetry: Telemetry = Telemetry.model_construct()
 
     @property
     def layouts(self) -> tuple[str, ...]:
@@ -328,9 +330,9 @@ class Shipper(_Section):
 
 
 class _Ours(_Section):
-    elasticsearch: Elasticsearch = Elasticsearch()
-    kibana: Kibana = Kibana()
-    shipper: Shipper = Shipper()
+    elasticsearch: Elasticsearch = Elasticsearch.model_construct()
+    kibana: Kibana = Kibana.model_construct()
+    shipper: Shipper = Shipper.model_construct()
 
 
 class Config(_Ours):
@@ -388,7 +390,7 @@ def load(path: Path, environ: Mapping[str, str] | None = None) -> Config:
         # Masked first: of a credential that is cut nothing would be recognised.
         raise ConfigError("\n".join(f"{path}: {shortened(mask.text(problem))}" for problem in problems))
     formats = {key: text for key, text in log_formats(document).items() if getattr(settings.shipper, key) is None}
-    return Config(
+    return Config.model_construct(
         elasticsearch=settings.elasticsearch,
         kibana=settings.kibana,
         shipper=settings.shipper.model_copy(update=formats),

@@ -227,7 +227,6 @@ class Sender:
 
     def _settle_spans(self, spans: list[Span]) -> None:
         self._done.put(spans)
-        self._wake.set()
 
     def _retry_runs(self, failure: Failure, attempt: int) -> bool:
         """Wait until run documents are tried again; False when a stop has ended that."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from asyncio import CancelledError
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-FAILURES = (Exception, CancelledError, GeneratorExit)
+FAILURES = (Exception, asyncio.CancelledError, GeneratorExit)
 """What such a method may raise without stopping a log call.
 
 A cancelled task's result raises CancelledError, which is not an Exception.  Inside of a log call neither this nor

@@ -43,6 +43,9 @@ from shipper.telemetry import Counters, Gauges, log
 
 # The part of shutdown_timeout for reporting the stop; draining has nine tenths.
 _OWN_PART = 0.05
+# Files that grew are read again after this many seconds, though no event tells that they have grown further.  Events
+# come earlier, where there are any.
+READ_ON_AFTER = 0.8
 # After so many documents memory is returned to the system.
 BURST = 2000
 
@@ -136,6 +139,7 @@ class Sidecar:
             clock=self._clock,
         )
         self._trimmed_at = 0
+        self._read_on_at = float("inf")
         self._reload: Callable[[], Reload | None] | None = None
         counters.resume(counters_of({"counters": store.fact("counters") or "{}"}), store.fact("totals") or "{}")
 
@@ -227,6 +231,8 @@ class Sidecar:
         if self._scans.scan_if_due(patience, settings.scan_interval, cover, blocked=self._outbox.blocked):
             self._trim_memory()
         read = self._shipping.read()
+        self._read_on_at = now + READ_ON_AFTER if self._tail.grew else float("inf")
+        read = read and not self._tail.at_ends
         if not self._outbox.blocked:
             self._shipping.ship_all(self._tail.take_due(patience))
             if self._outbox.filling and now >= self._outbox.flush_due(more=read):
@@ -260,19 +266,25 @@ class Sidecar:
             memory.trim()
 
     def _sleep(self) -> None:
-        """Wait for a hint, an outcome, or the next thing that is due."""
-        due = min(self._scans.next_at, self._supervision.due, self._own.next_at)
-        if not self._outbox.blocked:
-            due = min(due, self._tail.next_due(self._settings.partial_line_timeout))
-            if self._outbox.filling:
-                due = min(due, self._outbox.flush_due())
-        if not self._scans.hinted():
-            self._wake.wait(max(0.01, due - self._clock.monotonic()))
+        """Wait for a hint or the next thing that is due; outcomes are settled meanwhile."""
+        next_at = min(self._scans.next_at, self._supervision.due, self._own.next_at, self._read_on_at)
+        while not self._scans.hinted() and self._wake.wait(max(0.01, self._due(next_at) - self._clock.monotonic())):
+            self._wake.clear()
+            if self._outbox.blocked or self.stopping.is_set() or self._sender.broken or self._reload is not None:
+                return
+            self._shipping.settle()
         if self._scans.hinted():
             until = self._clock.monotonic() + self._scans.pause()
             while not self.stopping.is_set() and (now := self._clock.monotonic()) < until:
                 self.stopping.wait(max(0.0, min(until, self._supervision.due) - now))
                 self._supervision.turned(scanned=self._scans.done)
+
+    def _due(self, next_at: float) -> float:
+        """When the next turn is due, ``next_at`` or before, monotonic seconds."""
+        if self._outbox.blocked:
+            return next_at
+        due = min(next_at, self._tail.next_due(self._settings.partial_line_timeout))
+        return min(due, self._outbox.flush_due()) if self._outbox.filling else due
 
     def _reload_if_asked(self) -> None:
         """Switch to another configuration, if one is there and valid."""

@@ -58,6 +58,10 @@ class Found(NamedTuple):
         """What the file system calls this file."""
         return self.device, self.inode
 
+    def is_as_named(self, other: Found) -> bool:
+        """Whether this is the same file as that, at the same place among the others: at most size and time differ."""
+        return self._replace(size=other.size, mtime_ns=other.mtime_ns) == other
+
     @property
     def shown(self) -> str:
         """The path for documents and people."""

@@ -59,6 +59,11 @@ class Holding:
         """The joins over rotations that are under way, as text for the store: written together with the cursors."""
         return self._joins.text()
 
+    @property
+    def some(self) -> bool:
+        """Whether a generation holds something back, or did at the last ``take_due``."""
+        return bool(self._waiting)
+
     def watch(self, generation: Generation) -> None:
         """Remember a generation that holds something back."""
         if generation.waiting:

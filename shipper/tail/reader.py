@@ -42,6 +42,7 @@ class Reader:
         flush_points: where an earlier run flushed what it held back.
         grew: whether the last call of ``read`` found anything new.
         grew_at: when that was last so, monotonic seconds.
+        at_end: whether that call saw the file's end as well: another finds nothing, unless the file has grown since.
         updated_at: since when updates of a progress bar wait in the unfinished line, monotonic seconds; 0 for none.
 
     Args:
@@ -69,7 +70,7 @@ class Reader:
         self.file = LogFile(origin.path, compressed=compressed, open_view=open_view)
         self.held = HeldLines(checkpoint.parser_state)
         self.flush_points = flush_points or FlushPoints((), 0)
-        self.grew = False
+        self.grew = self.at_end = False
         self.grew_at = self.updated_at = 0.0
         self._position = ReadPosition(checkpoint)
         self._fingerprint = fingerprint
@@ -155,7 +156,7 @@ class Reader:
             MovedError: another file has the name by now.
             RewrittenError: the bytes before the position are not those that were read.
         """
-        self.grew = self.held.block is not None
+        self.grew, self.at_end = self.held.block is not None, False
         if self.grew:
             block, self.held.block = self.held.block, None
             return block
@@ -168,7 +169,8 @@ class Reader:
         self._skip_sparse_region(view)
         # What was flushed at a flush point was sent as it stood: joined with what follows it would be sent again.
         length = SKIP_BYTES if self._splitter.skipping and not view.compressed else CHUNK_BYTES
-        data = self._proved(view, self.flush_points.limit(self.position, length))
+        length = self.flush_points.limit(self.position, length)
+        data = self._proved(view, length)
         if not data:
             self.file.report_damage()
             return None
@@ -178,6 +180,8 @@ class Reader:
         self.grew_at = now
         if data.count(b"\n") > MAX_LINES:
             data = self._few_lines(data)
+        else:
+            self.at_end = len(data) < length and not view.compressed
         self._position.advance(data)
         lines, offsets, cut = self._splitter.feed(data)
         self._note_updates(now, anew=bool(lines))

@@ -13,17 +13,18 @@ class Round:
         turns: generations whose turn is still to come.
         silent: generations that had their turn and gave nothing.
         grew: whether the round gave anything new.
+        at_ends: whether it saw the ends of all files that gave something.
     """
 
     def __init__(self) -> None:
         self.turns: deque[bytes] = deque()
         self.silent: set[bytes] = set()
-        self.grew = False
+        self.grew, self.at_ends = False, True
         self._retried: set[bytes] = set()
 
     def begin(self, generations: Iterable[bytes]) -> None:
         """Start another round, with one turn for each generation."""
-        self.grew = False
+        self.grew, self.at_ends = False, True
         self.silent.clear()
         self._retried.clear()
         self.turns.extend(generations)

@@ -100,6 +100,8 @@ class Scanner:
         self._listings: dict[str, _Listing] = {}
         self._tables: dict[tuple[int, str], _Table] = {}
         self._files: list[Found] = []
+        # What a file is now, by the object of what it was in the last scan: the same file, only longer.
+        self._grown: dict[int, Found] = {}
         self._turn = 0
 
     def directories(self) -> list[str]:
@@ -111,6 +113,7 @@ class Scanner:
         """Every file that matches now, each once (by device and inode), in no order.
 
         The very list of the last scan when nothing changed, and in it the very object of a file that is as it was.
+        Where files only grew, the others keep their places in the list.
 
         Args:
             sparing: leave out every second look at what has slept for long, and trust the times of directories.
@@ -124,6 +127,7 @@ class Scanner:
         listed: dict[str, list[os.DirEntry[str]]] = {}
         tables: dict[tuple[int, str], _Table] = {}
         changed = False
+        self._grown = {}
         for index, (source, base, parts) in enumerate(self._sources):
             for directory, real in self._directories(source, base, parts[:-1], listed, sparing=sparing):
                 entries = self._entries(directory, listed, sparing=sparing)
@@ -135,6 +139,8 @@ class Scanner:
         if changed or tables.keys() != self._tables.keys():
             self._files = _each_once(tables.values())
             self._first_bytes.keep({file.key for table in tables.values() for file in table.found if file})
+        elif self._grown:
+            self._files = [self._grown.get(id(file), file) for file in self._files]
         # What stands beside a log, has a name that begins like it, and is no log of another input either.
         for path in sorted(self._others.keys() - {file.path for file in self._files}) if self._others else ():
             why = f"begins like {self._others[path]} and may be another log: it is not read; {_DO}"
@@ -152,7 +158,7 @@ class Scanner:
             self._throttle.say(sentence, sentence, ONCE)
 
     def _look(self, table: _Table, source: Source, asleep: int, touched: AbstractSet[str]) -> bool:
-        """Look at a table's files; gives whether one is other than it was."""
+        """Look at a table's files; gives whether one is another than it was, or came or went."""
         changed = False
         found = table.found
         turn = self._turn
@@ -202,7 +208,10 @@ class Scanner:
                 # Only where the very file was expected is something missing.
                 harmless = name.path != source.names
                 self._leave_out(name.path, "is no regular file; it is not read", harmless=harmless)
-            changed = changed or new is not None or file is not None
+            if file is not None and new is not None and file.is_as_named(new):
+                self._grown[id(file)] = new
+            else:
+                changed = changed or new is not None or file is not None
             found[index] = new
         return changed
 

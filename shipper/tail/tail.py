@@ -124,6 +124,11 @@ class Tail:
         return self._round.grew
 
     @property
+    def at_ends(self) -> bool:
+        """Whether the last round read all that it found to its ends, and nothing is held back until more is read."""
+        return self._round.at_ends and not self._round.turns and not self._holding.some
+
+    @property
     def looked_at(self) -> float:
         """When the last scan began, of this run or an earlier one, seconds since the epoch; 0 for none."""
         return self._generations.looked_at
@@ -269,7 +274,7 @@ class Tail:
             self._round.silent.add(identity)
             return None  # left to the next run: a busy writer would never let this one end
         if self._handles.crowded(generation):
-            self._round.grew = True  # it is read when others are done
+            self._round.grew, self._round.at_ends = True, False  # it is read when others are done
             return None
         try:
             modified = found.mtime_ns if found else 0
@@ -279,6 +284,7 @@ class Tail:
             self._holding.watch(generation)
             if reader.grew:
                 self._round.grew = True
+                self._round.at_ends = self._round.at_ends and reader.at_end
                 return block
             self._round.silent.add(identity)
         except RewrittenError:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 
 from shipper.tail.copies import Copies, Copy
 from shipper.tail.file_access import FileAccess
@@ -27,26 +26,10 @@ from shipper.tail.generation_table import GenerationTable, Key
 from shipper.tail.matching import Matcher
 from shipper.tail.resting import Resting
 from shipper.tail.rotation_names import age_of, aged
+from shipper.tail.scan import Scan
 from shipper.tail.state.path_hashing import Conceal, plain
 from shipper.tail.state.rows import Cursor, LastSeen
 from shipper.telemetry import Throttle
-
-
-@dataclass(slots=True)
-class _Scan:
-    """One scan that the table was held against.
-
-    Attributes:
-        number: counts the scans.
-        files: what it found.
-        unsettled: whether something is undecided, so that the same files are to be looked at again.
-        renamed: logs that were renamed since the scan before: new files beside them are generations, not copies.
-    """
-
-    number: int = 0
-    files: list[Found] | None = None
-    unsettled: bool = False
-    renamed: set[str] = field(default_factory=set)
 
 
 class Generations:
@@ -95,7 +78,7 @@ class Generations:
         self._nameless = Resting()
         # The number of the scan that met a file without a generation.
         self._met: dict[Key, int] = {}
-        self._scan = _Scan()
+        self._scan = Scan()
         self.dirty: set[bytes] = set()
         # Of two generations that were last seen in one file, the one with nothing acknowledged is the later.
         for cursor in sorted(cursors, key=lambda one: one.seen_at or math.inf):
@@ -144,19 +127,17 @@ class Generations:
             now: monotonic seconds.
             patience: how long to wait for the end of a first line, seconds.
         """
-        if files is self._scan.files and not self._scan.unsettled:
+        before = self._scan
+        if files is before.files and not before.unsettled:
             return
-        self._scan = _Scan(self._scan.number + 1, files)
+        self._scan = Scan(self._scan.number + 1, files)
         self.access.begin()
         if self._first_start is not None:
             self._first_start.begin_scan(files)
-        present = {file.key for file in files}
-        for key in self._table.by_key.keys() - present:
-            self._detach(key)
-        for memory in (self._copies.known, self._nameless, self._met):
-            for key in memory.keys() - present:
-                del memory[key]
-        homeless = [file for file in files if not self._at_home(file)]
+        changed = before.changed(files)
+        if changed is None:
+            self._forget_all_but({file.key for file in files})
+        homeless = [file for file in (files if changed is None else changed) if not self._at_home(file)]
         # Only now: whether a copy's original still is where it was is known.
         strangers = [file for file in homeless if (file.size or file.compressed) and not self._copies.knows(file)]
         for file in strangers:
@@ -171,6 +152,15 @@ class Generations:
             or bool(self.access.refused or self.access.empty)
             or any(file.key not in self._table.by_key and not self._copies.knows(file) for file in strangers)
         )
+        self._scan.away = {id(file) for file in homeless if file.key not in self._table.by_key}
+
+    def _forget_all_but(self, present: set[Key]) -> None:
+        """Forget where the files are that are not there any more."""
+        for key in self._table.by_key.keys() - present:
+            self._detach(key)
+        for memory in (self._copies.known, self._nameless, self._met):
+            for key in memory.keys() - present:
+                del memory[key]
 
     def _at_home(self, file: Found) -> bool:
         """Whether the generation that had this device and inode still is in this file."""

@@ -48,3 +48,14 @@ def test_asyncio_is_imported_when_it_is_used() -> None:
         print(asyncio.run(one()), asyncio.subprocess.PIPE, loaded("asyncio"))
     """)
     assert ["False False", "1 -1 True"] == found
+
+
+def test_a_start_does_not_import_asyncio() -> None:
+    """Neither does the sidecar's log, which is written with what the application logs with."""
+    found = printed("""
+        import shipper.cli.shipping, shipper.config, shipper.sidecar.sidecar
+        from shipper.health.own_log import configure_log
+        configure_log(form="json")
+        print(loaded("asyncio"))
+    """)
+    assert ["False"] == found

@@ -274,3 +274,22 @@ def test_odd_patterns(tmp_path: Path, pattern: str) -> None:
     (tmp_path / "a.log").write_text("line\n")
     for where in (f"{tmp_path}/{pattern}", f"{tmp_path}/{pattern}/x.log", f"{tmp_path}/**/{pattern}"):
         Scanner([Source(where, "auto", "app")], [pattern], pytest.fail).scan()
+
+
+def test_files_keep_their_places_where_one_grows(tmp_path: Path) -> None:
+    """The others are the very objects of the scan before; a file that is replaced or comes is found as well."""
+    make(tmp_path, "a.log", "b.log", "c.log")
+    scanner = Scanner([source(tmp_path / "*.log")], [], print)
+    before = scanner.scan()
+    at = next(index for index, file in enumerate(before) if file.path.endswith("b.log"))
+    (tmp_path / "b.log").write_text("longer than before")
+    after = scanner.scan()
+    assert (tmp_path / "b.log").stat().st_size == after[at].size
+    assert [file for file in before if file is not before[at]] == [file for file in after if file is not after[at]]
+    assert all(file is last for file, last in zip(after, before, strict=True) if file is not after[at])
+    make(tmp_path, "new")
+    (tmp_path / "new").replace(tmp_path / "c.log")
+    make(tmp_path, "d.log")
+    assert {"a.log", "b.log", "c.log", "d.log"} == set(found(scanner, tmp_path))
+    inodes = {str(path): path.stat().st_ino for path in tmp_path.iterdir()}
+    assert inodes == {file.path: file.inode for file in scanner.scan()}

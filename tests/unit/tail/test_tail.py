@@ -388,3 +388,34 @@ def test_a_file_that_can_be_read_again(tmp_path: Path, monkeypatch: pytest.Monke
     assert [b"two"] == files.step()
     assert [] == files.tail.unread()
     files.close()
+
+
+def test_one_round_sees_the_ends_of_whole_lines(files: Files) -> None:
+    """Nothing more is read at once, unless a file is longer than a block, or holds back what may go on."""
+    files.write("one\n")
+    files.write("two\n", "other.log")
+    files.tail.scan(PATIENCE)
+    assert 2 == len(files.read())
+    assert files.tail.at_ends
+    files.write("a line that has no end yet")
+    files.read()
+    assert not files.tail.at_ends
+    files.write("\n" + CHUNK_BYTES * "x\n", "other.log")
+    files.write("\n")
+    files.read()
+    assert not files.tail.at_ends
+    while files.tail.grew:
+        files.read()
+    assert files.tail.take_due(PATIENCE) == []
+    files.write("last\n")
+    files.read()
+    assert files.tail.at_ends
+
+
+def test_a_round_that_was_broken_off_has_not_seen_the_ends(files: Files) -> None:
+    """The files whose turn did not come may hold more."""
+    files.write("one\n")
+    files.write("two\n", "other.log")
+    files.tail.scan(PATIENCE)
+    next(files.tail.blocks())
+    assert not files.tail.at_ends
