@@ -14,7 +14,16 @@ from elasticsearch import ApiError, BadRequestError, Elasticsearch
 
 from shipper.elastic.answers import Shape, validated
 from shipper.elastic.assets import Asset, Kind, assets
-from shipper.elastic.capabilities import FULL, NODES, SERVERLESS, Capabilities, adapt, capabilities, variants
+from shipper.elastic.capabilities import (
+    FULL,
+    NODES,
+    SERVERLESS,
+    Capabilities,
+    adapt,
+    capabilities,
+    equivalents,
+    variants,
+)
 from shipper.elastic.client import is_genuine, is_there, send_json
 
 # One request each finds all of ours: the names of component templates begin alike, those of index templates
@@ -143,7 +152,7 @@ def _action(wanted: dict[str, Any], found: dict[str, Any] | None, able: Capabili
     if _managed_version(found) > wanted["version"]:
         return "newer"
     # A cluster that does not tell its capabilities may have refused a part the last time.
-    return "unchanged" if any(same(one, found) for one in variants(wanted, able)) else "updated"
+    return "unchanged" if any(same(one, found) for one in equivalents(wanted, able)) else "updated"
 
 
 def _managed_version(found: dict[str, Any]) -> int:

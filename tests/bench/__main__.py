@@ -29,6 +29,7 @@ from shipper.elastic.client import connect
 from shipper.elastic.templates import install
 from shipper.testnode.node import NodeError, running_node
 from tests.bench.cases import CASES, SETTINGS, Logs, Setting, write_logs
+from tests.bench.cluster_cost import cpu_seconds
 from tests.bench.figures import Run, as_json, figures, overview, table
 from tests.bench.peers import OURS, PEERS, Job, Peer, those_there
 from tests.bench.process import Cost, run
@@ -51,13 +52,16 @@ class Bench:
     Args:
         asked: the options.
         folder: for everything that is written.
-        node: the real node; None without one.
+        node: address of the real node; None without one.
+        node_pid: its process, if it was started here.
     """
 
-    def __init__(self, asked: argparse.Namespace, folder: Path, node: str | None) -> None:
+    def __init__(
+        self, asked: argparse.Namespace, folder: Path, node: str | None, node_pid: int | None = None
+    ) -> None:
         self._asked = asked
         self._folder = folder
-        self._node = node
+        self._node, self._node_pid = node, node_pid
         self._sink = sink_command(folder, print)
         self._peers = those_there(asked.peer or (), os.environ, print)
         self._turns = 0
@@ -110,12 +114,14 @@ class Bench:
         index = f"logs-neuroflow.*-{job.target}" if peer.name == OURS else job.target
         client = connect(Settings(hosts=[self._node]))
         arrived = _seldom(lambda: _count(client, index) >= logs.lines)
+        before = self._node_cpu()
         cost = self._run(peer, peer.set_up(program, job), job, arrived)
         found = _count(client, index)
+        taken = self._node_cpu() - before
         _delete(client, job.target)
         if fault := cost.failure or (f"the node has {found:,} lines" if found != logs.lines else ""):
             return fault
-        return Run(logs.lines, cost.ended - cost.began, cost.cpu, cost.peak)
+        return self._shipped_to_node(logs, cost, taken)
 
     def _ready_to_node(self, kept: Path, logs: Logs, setting: Setting) -> Run | str:
         assert self._node is not None
@@ -123,9 +129,19 @@ class Bench:
         client = connect(Settings(hosts=[self._node]))
         install(client)
         command = [sys.executable, "-m", "tests.bench.ready", self._node, job.target, str(kept)]
+        before = self._node_cpu()
         cost = run(command, job.folder / "output", None, self._patience(logs))
+        _count(client, f"logs-neuroflow.*-{job.target}")  # which refreshes, as after any other run
+        taken = self._node_cpu() - before
         _delete(client, job.target)
-        return cost.failure or Run(logs.lines, cost.ended - cost.began, cost.cpu, cost.peak)
+        return cost.failure or self._shipped_to_node(logs, cost, taken)
+
+    def _node_cpu(self) -> float:
+        return cpu_seconds(self._node_pid) if self._node_pid else 0.0
+
+    def _shipped_to_node(self, logs: Logs, cost: Cost, node: float) -> Run:
+        wall = cost.ended - cost.began
+        return Run(logs.lines, wall, cost.cpu, cost.peak, node=node if self._node_pid else None)
 
     def _run(self, peer: Peer, command: list[str], job: Job, arrived: Callable[[], bool]) -> Cost:
         cost = run(command, job.folder / "output", None if peer.ends else arrived, self._patience(job.logs))
@@ -194,7 +210,9 @@ def options_of(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--peer", action="append", choices=[peer.name for peer in PEERS], help="only this one; may be repeated"
     )
     options.add_argument("--delay-ms", type=int, default=0, help="the sink waits so long before each answer")
-    options.add_argument("--no-node", action="store_true", help="only to the sink")
+    where = options.add_mutually_exclusive_group()
+    where.add_argument("--no-node", action="store_true", help="only to the sink")
+    where.add_argument("--no-sink", action="store_true", help="only to the real node")
     options.add_argument("--json", type=Path, help="write all figures to this file as well")
     return options.parse_args(arguments)
 
@@ -202,18 +220,19 @@ def options_of(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Measure and print."""
     asked = options_of()
-    settings = [one for one in SETTINGS if not (asked.case and one.case not in asked.case)]
+    cases = asked.case or CASES
+    settings = [one for one in SETTINGS if one.case in cases and (one.node or not asked.no_sink)]
     machine = _machine()
     results: dict[Setting, dict[str, list[Run]]] = {}
     with ExitStack() as stack:
         node = None
         if not asked.no_node:
             try:
-                node = stack.enter_context(running_node(say=print)).url
+                node = stack.enter_context(running_node(say=print))
             except NodeError as error:
                 print(f"no real node, so only the sink is measured: {error}")
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="neuroflow-bench-")))
-        bench = Bench(asked, folder, node)
+        bench = Bench(asked, folder, node.url if node else None, node.pid if node else None)
         print(f"machine: {', '.join(f'{name} {value}' for name, value in machine.items())}")
         for setting in settings:
             if setting.node and node is None:

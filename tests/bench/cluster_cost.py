@@ -81,9 +81,9 @@ def index_all(template: dict[str, Any]) -> None:
         below += properties.values()
 
 
-def do_not_index_created(template: dict[str, Any]) -> None:
-    """Before Elasticsearch 9, following would read the value of every document, five times a second."""
-    template["mappings"]["properties"]["event"]["properties"]["created"]["index"] = False
+def index_created(template: dict[str, Any]) -> None:
+    """As on nodes before 9.4: there, following would read the value of every document, five times a second."""
+    template["mappings"]["properties"]["event"]["properties"]["created"].pop("index", None)
 
 
 def sort_by_service(template: dict[str, Any]) -> None:
@@ -110,7 +110,7 @@ VARIANTS = (
     Variant("every field indexed", (index_all,)),
     Variant("sorted by service first", (sort_by_service,)),
     Variant("constants out of the documents", document=(drop_constants,)),
-    Variant("event.created not indexed", (do_not_index_created,)),
+    Variant("event.created indexed", (index_created,)),
     Variant("as installed, source stored", (keep_source,)),
     Variant("every choice undone, source stored", (*BEFORE.template, keep_source)),
 )

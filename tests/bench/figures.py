@@ -18,6 +18,7 @@ class Run(NamedTuple):
         first: seconds from its start to the first line's arrival; None where that was not seen.
         wire: bytes sent; None where nobody counted them.
         unpacked: bytes of bodies before compression; None likewise.
+        node: CPU seconds of the real node; None where it was not that, or is not ours to look at.
     """
 
     lines: int
@@ -27,6 +28,7 @@ class Run(NamedTuple):
     first: float | None = None
     wire: int | None = None
     unpacked: int | None = None
+    node: float | None = None
 
 
 class Spread(NamedTuple):
@@ -56,6 +58,7 @@ def figures(runs: Sequence[Run]) -> Figures:
         "first_document_seconds": [run.first for run in runs if run.first is not None],
         "wire_bytes_per_line": [run.wire / run.lines for run in runs if run.wire is not None],
         "unpacked_bytes_per_line": [run.unpacked / run.lines for run in runs if run.unpacked is not None],
+        "node_cpu_microseconds_per_line": [run.node * 10**6 / run.lines for run in runs if run.node is not None],
     }
     return {name: spread(values) for name, values in found.items() if values}
 
@@ -68,6 +71,7 @@ _COLUMNS = (
     ("bytes sent a line", "wire_bytes_per_line", 1, ".0f"),
     ("unpacked", "unpacked_bytes_per_line", 1, ".0f"),
     ("first line after, s", "first_document_seconds", 1, ".2f"),
+    ("CPU of the node, µs a line", "node_cpu_microseconds_per_line", 1, ".1f"),
 )
 
 

@@ -158,5 +158,7 @@ def written(lines: Iterable[bytes]) -> bytes:
 
 
 def _stamped(number: int) -> dict[str, Any]:
-    stamp = f"2026-11-23T{number // 600_000 % 24:02d}:{number // 10_000 % 60:02d}:{number % 60:02d}"
-    return {"level": "info", "@timestamp": f"{stamp}.{number % 10**6:06d}+00:00", "service": "neuroflow"}
+    """A hundred lines a second, each later than the line above it."""
+    second = f"2026-11-23T{number // 360_000 % 24:02d}:{number // 6000 % 60:02d}:{number // 100 % 60:02d}"
+    stamp = f"{second}.{number % 100:02d}{number % 9973:04d}+00:00"
+    return {"level": "info", "@timestamp": stamp, "service": "neuroflow"}

@@ -17,6 +17,7 @@ from shipper.elastic.capabilities import adapt
 from shipper.elastic.client import connect
 from shipper.elastic.templates import capabilities_of, install
 from shipper.testnode.node import Node
+from shipper.views.follow import Follower
 from shipper.views.hits import flat
 
 CHANGED = ("neuroflow-ecs", "neuroflow-settings")
@@ -195,25 +196,47 @@ def test_streams_of_the_release_before_go_on(es: Elasticsearch, namespace: str) 
             former["version"] = former["_meta"]["version"] = 1
             template = former["template"]
             if "mappings" in template:
-                template["mappings"]["properties"]["event"]["properties"]["duration"] = {"type": "long"}
+                template["mappings"]["properties"]["event"]["properties"] |= {
+                    "created": {"type": "date"},
+                    "duration": {"type": "long"},
+                }
             else:
                 sort = {"field": ["service.name", "@timestamp"], "order": ["asc", "desc"]}
                 template["settings"]["index"]["sort"] = sort
             es.cluster.put_component_template(name=asset.name, template=template, version=1, meta=former["_meta"])
     index = f"logs-neuroflow.app-{namespace}"
-    document = {"@timestamp": "2026-11-23T12:44:12Z", "message": "x", "event": {"duration": 5}}
+    read_at = "2026-11-23T12:44:13Z"
+    document = {"@timestamp": "2026-11-23T12:44:12Z", "message": "x", "event": {"created": read_at, "duration": 5}}
     put(es, index, document)
     assert {"updated"} == {change.action for change in install(es) if change.name in CHANGED}
     put(es, index, document)
     es.indices.rollover(alias=index)
     put(es, index, document)
-    assert 3 == es.count(index=index, query={"range": {"event.duration": {"gte": 5}}})["count"]
+    for field, least in (("event.duration", 5), ("event.created", read_at)):
+        assert 3 == es.count(index=index, query={"range": {field: {"gte": least}}})["count"]
     indexed, sorts = [], []
     for backing in sorted(es.indices.get(index=index).body):
         described = es.indices.get(index=backing).body[backing]
-        indexed.append(described["mappings"]["properties"]["event"]["properties"]["duration"].get("index", True))
+        event = described["mappings"]["properties"]["event"]["properties"]
+        indexed.append({field: event[field].get("index", True) for field in ("created", "duration")})
         sorts.append(described["settings"]["index"]["sort"]["field"])
-    assert ([True, False], [["service.name", "@timestamp"], ["@timestamp"]]) == (indexed, sorts)
+    assert [{"created": True, "duration": True}, {"created": not able.skippers, "duration": False}] == indexed
+    assert [["service.name", "@timestamp"], ["@timestamp"]] == sorts
+
+
+def test_following_needs_no_expensive_queries(es: Elasticsearch, namespace: str) -> None:
+    """The time of reading is found by ranges, with or without an index, also where a cluster forbids to read all."""
+    index = f"logs-neuroflow.app-{namespace}"
+    follower = Follower(es, [index], {"match_all": {}})
+    put(es, index, {"@timestamp": "2026-11-23T12:44:12Z", "message": "old", "event": {"created": "2026-11-23"}})
+    es.cluster.put_settings(persistent={"search.allow_expensive_queries": False})
+    try:
+        with follower.snapshot() as snapshot:
+            follower.start(snapshot)
+        put(es, index, {"@timestamp": "2026-11-23T12:44:12Z", "message": "new", "event": {"created": "2099-01-01"}})
+        assert ["new"] == [hit["_source"]["message"] for page in follower.poll() for hit in page]
+    finally:
+        es.cluster.put_settings(persistent={"search.allow_expensive_queries": None})
 
 
 def test_streams_are_stored_as_logs(es: Elasticsearch, namespace: str) -> None:

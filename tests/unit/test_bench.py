@@ -30,7 +30,8 @@ def test_figures_are_rates() -> None:
     assert (250, 375, 500) == found["lines_per_second"]
     assert (7, 8, 9) == found["peak_bytes"]
     assert {"lines_per_cpu_second", "lines_per_second", "peak_bytes"} == found.keys()
-    counted = figures([Run(1000, 1.0, 1.0, 1, first=0.5, wire=3000, unpacked=9000)])
+    counted = figures([Run(1000, 1.0, 1.0, 1, first=0.5, wire=3000, unpacked=9000, node=0.02)])
+    assert 20.0 == counted["node_cpu_microseconds_per_line"].median
     assert 3.0 == counted["wire_bytes_per_line"].median
     assert 9.0 == counted["unpacked_bytes_per_line"].median
     assert 0.5 == counted["first_document_seconds"].median
@@ -40,7 +41,7 @@ def test_a_table_has_a_row_a_peer() -> None:
     """The median, with minimum and maximum where they differ; the overview medians alone, and JSON every run."""
     runs = [Run(10_000, 1.0, 1.0, 2**20), Run(10_000, 1.0, 2.0, 2**20), Run(10_000, 1.0, 4.0, 2**20)]
     *_, row = table({"one": figures(runs)}).splitlines()
-    assert ["one", "5.0 (2.5 to 10.0)", "10.0", "1", "", "", ""] == [cell.strip() for cell in row.split("|")[1:-1]]
+    assert ["one", "5.0 (2.5 to 10.0)", "10.0", "1", *[""] * 4] == [cell.strip() for cell in row.split("|")[1:-1]]
     first, *others = overview({"a": {"one": figures(runs)}, "b": {"two": figures(runs)}}).split("\n\n")
     _, _, *rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in first.splitlines()]
     assert [["a", "5.0", ""], ["b", "", "5.0"]] == rows

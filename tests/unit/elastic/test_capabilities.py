@@ -4,7 +4,15 @@ from typing import Any
 
 import pytest
 
-from shipper.elastic.capabilities import FULL, SERVERLESS, Capabilities, adapt, capabilities, variants
+from shipper.elastic.capabilities import (
+    FULL,
+    SERVERLESS,
+    Capabilities,
+    adapt,
+    capabilities,
+    equivalents,
+    variants,
+)
 
 FULL_MODULES = ("mapper-extras", "constant-keyword", "wildcard", "data-streams")
 
@@ -21,7 +29,8 @@ def nodes(*described: tuple[str, tuple[str, ...]]) -> dict[str, Any]:
 
 def test_full_node_lacks_nothing() -> None:
     """A full distribution takes the templates as they are."""
-    assert capabilities(nodes(("9.5.3", FULL_MODULES))) == Capabilities(frozenset(), failure_store=True)
+    able = capabilities(nodes(("9.5.3", FULL_MODULES)))
+    assert able == Capabilities(frozenset(), failure_store=True, skippers=True)
 
 
 def test_small_distribution_lacks_types_and_failure_store() -> None:
@@ -120,3 +129,42 @@ def test_a_cluster_that_tells_nothing_is_tried() -> None:
     assert [body] == variants(body, Capabilities(failure_store=True))
     plain: dict[str, Any] = {"template": {"mappings": {}}}
     assert [plain] == variants(plain, FULL)
+
+
+READ_AT: dict[str, Any] = {
+    "template": {"mappings": {"properties": {"event": {"properties": {"created": {"type": "date"}}}}}}
+}
+
+
+def created_in(body: dict[str, Any]) -> dict[str, Any]:
+    """How a template maps the time of reading."""
+    found: dict[str, Any] = body["template"]["mappings"]["properties"]["event"]["properties"]["created"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("versions", "indexed"),
+    [
+        (["9.4.0"], False), (["9.5.3", "10.0.0"], False), (["9.3.9"], True), (["8.19.21"], True),
+        (["9.5.3", "8.19.21"], True), (["?"], True),
+    ],
+)  # fmt: skip
+def test_time_of_reading_has_an_index_where_nodes_need_one(versions: list[str], indexed: bool) -> None:
+    """Nodes since 9.4 find its ranges without an index; in a mixed cluster the others need one."""
+    able = capabilities(nodes(*((version, FULL_MODULES) for version in versions)))
+    assert ({"type": "date"} if indexed else {"type": "date", "index": False}) == created_in(adapt(READ_AT, able))
+    assert {"type": "date"} == created_in(READ_AT), "the given body was changed"
+
+
+def test_templates_without_that_field_stay() -> None:
+    """Of other templates nothing is changed."""
+    for mappings in ({}, {"properties": {"event": {"properties": {"kind": {"type": "keyword"}}}}}):
+        body = {"template": {"mappings": mappings}}
+        assert body == adapt(body, Capabilities(failure_store=True, skippers=True))
+
+
+def test_who_sees_no_versions_accepts_both() -> None:
+    """A key that may not see versions leaves alone what one that may has installed; it puts the index itself."""
+    assert [True, False] == ["index" not in created_in(form) for form in equivalents(READ_AT, FULL)]
+    assert [READ_AT] == variants(READ_AT, FULL)
+    assert [READ_AT] == equivalents(READ_AT, Capabilities(failure_store=True))
