@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from shipper.document.fact_templates import TemplateFacts, as_json
+from shipper.document.fact_templates import TemplateFacts, as_json, rank
 from shipper.runs import kept
 from shipper.runs.document import run_document
 from shipper.runs.facts import Fact, decoded
@@ -120,7 +120,7 @@ def _are_plain(pieces: list[bytes], facts: dict[str, Fact], newest: _Newest) -> 
 
 def _order(key: str) -> tuple[str, int, str]:
     """The order of facts, as ``runs.kept`` has it."""
-    return key[:_TIME_CHARS], kept.rank(key[_TIME_CHARS:].split(" ")[1]), key
+    return key[:_TIME_CHARS], rank(key[_TIME_CHARS:].split(" ")[1]), key
 
 
 def _order_of_piece(piece: bytes) -> tuple[str, int, str]:
