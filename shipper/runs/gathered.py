@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
@@ -83,11 +84,32 @@ class Gathered:
 
     def portions(self) -> Iterator[WaitingFacts]:
         """Remove and give all facts, encoded or with their templates, some runs at a time."""
-        of_templates = [*self._of_templates().items()]
-        runs, self._runs, self._size = self._runs, {}, 0
-        while of_templates:
-            yield dict(of_templates[-_PORTION_RUNS:])
-            del of_templates[-_PORTION_RUNS:]
+        stories, self._stories, self._size = deque(self._stories), [], 0
+        repeated = _repeated(stories)
+        united: dict[str, TemplateFacts] = {}
+        facts: WaitingFacts = {}
+        while stories:
+            story = stories.popleft()
+            for identity, values in story.runs():
+                if identity in self._runs or hash(identity) in repeated:
+                    self._unite(identity, (story.templates, values), united)
+                    continue
+                facts[identity] = story.templates, values
+                if len(facts) == _PORTION_RUNS:
+                    yield facts
+                    facts = {}
+        for identity, some in united.items():
+            facts[identity] = some
+            if len(facts) == _PORTION_RUNS:
+                yield facts
+                facts = {}
+        if facts:
+            yield facts
+        yield from self._encoded()
+
+    def _encoded(self) -> Iterator[WaitingFacts]:
+        """Remove and give the facts that are encoded."""
+        runs, self._runs = self._runs, {}
         facts: WaitingFacts = {}
         size = 0
         while runs:
@@ -101,23 +123,28 @@ class Gathered:
         if facts:
             yield facts
 
-    def _of_templates(self) -> dict[str, TemplateFacts]:
-        """Remove and give the facts that were made from templates; those of runs with other facts are encoded."""
-        runs: dict[str, TemplateFacts] = {}
-        for story in self._stories:
-            templates = story.templates
-            for identity, values in story.runs():
-                facts: TemplateFacts | None = (templates, values)
-                if identity in runs:
-                    facts = _united(runs[identity], (templates, values))
-                if facts is not None and identity not in self._runs:
-                    runs[identity] = facts
-                    continue
-                known = runs.pop(identity, None)
-                for fact in (as_json(known) if known is not None else []) + as_json((templates, values)):
-                    self._add(identity, None, fact)
-        self._stories = []
-        return runs
+    def _unite(self, identity: str, added: TemplateFacts, united: dict[str, TemplateFacts]) -> None:
+        """Add facts to those of a run that were united so far; where they are too many, all of them are encoded."""
+        known = united.get(identity)
+        if identity not in self._runs:
+            facts = added if known is None else _united(known, added)
+            if facts is not None:
+                united[identity] = facts
+                return
+        united.pop(identity, None)
+        for fact in (as_json(known) if known is not None else []) + as_json(added):
+            self._add(identity, None, fact)
+
+
+def _repeated(stories: Iterable[SameStory]) -> set[int]:
+    """The hashes of ids that are in several stories; few others have the same."""
+    seen: set[int] = set()
+    repeated: set[int] = set()
+    for story in stories:
+        hashes = {hash(identity) for identity, _ in story.runs()}
+        repeated |= seen & hashes
+        seen |= hashes
+    return repeated
 
 
 def _united(known: TemplateFacts, added: TemplateFacts) -> TemplateFacts | None:
