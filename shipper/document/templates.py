@@ -152,11 +152,12 @@ class Template(NamedTuple):
         """
         if own.names_session is not self.names_session:
             return False
+        every: list[Any] = []
         for identity, kind, template, pick, of_run, room in self.facts:
             if of_run:
                 run, values = own.identity, SEPARATOR.join((*pick(given), own.others))
             else:
-                every = [*given, *own.ids]
+                every = every or [*given, *own.ids]
                 run, values = identity.filled(every), SEPARATOR.join(pick(every))
             if len(run) > _MAX_IDENTITY_CHARS or len(values) > room or not (values.isascii() or _fits(values, room)):
                 return False

@@ -274,6 +274,33 @@ def test_a_run_is_written_once_and_then_put(es: Elasticsearch, namespace: str) -
     assert "completed" == es.get(index=index, id=identity)["_source"]["status"]
 
 
+def test_later_facts_of_a_session_whoever_writes_them(es: Elasticsearch, namespace: str) -> None:
+    """Tasks follow each other for hours; the document is the same as from all facts at once, in any order."""
+    index, identity = run_index(namespace), "session:sub-001_ses-baseline"
+    one, other = (RunDocuments(es, index, lambda: make_run_index(es, index)) for _ in range(2))
+    ids = {"subject_id": "sub-001", "session_id": "ses-baseline"}
+    facts = {
+        f"{at(second)[:19]}000000000 {verb} {second:08x}": {
+            **ids, **said, "verb": verb, "source": "events", "at": at(second),
+        }
+        for second in range(130)
+        for verb, said in (("processing", {}), ("finished", {"outcome": "failure" if second % 3 else "success"}))
+    }  # fmt: skip
+    told = [*facts.items()]
+    for first in range(0, len(told), 5):
+        part: WaitingFacts = {identity: dict(told[first : first + 5])}
+        while part:
+            part = (other if first % 35 == 0 else one).write(part).retry
+    found = es.get(index=index, id=identity)["_source"]
+    assert {**run_document(identity, facts), "data_stream": {"namespace": namespace}} == found
+    assert 200 == len(found["facts"])
+    random.Random(4).shuffle(told)
+    es.indices.delete(index=index)
+    for first in range(0, len(told), 50):
+        assert {} == other.write({identity: dict(told[first : first + 50])}).retry
+    assert found == es.get(index=index, id=identity)["_source"]
+
+
 def test_a_second_time_writes_nothing(es: Elasticsearch, namespace: str) -> None:
     """Replays leave every document at its version."""
     index = run_index(namespace)
