@@ -21,6 +21,8 @@ from shipper.runs.kept import MAX_OF_A_KIND, rank
 # Memory of a run and of a fact beside the fact's own bytes.
 _RUN_BYTES = 400
 _FACT_BYTES = 150
+NEWEST_RUNS = 100
+"""Runs in the first portion of those that are made from templates: the newest, of which more may be told."""
 # What is made of a portion is held until it is written.
 _PORTION_BYTES = 2**18
 _PORTION_RUNS = 1000
@@ -83,9 +85,11 @@ class Gathered:
         """Remove and give all facts, encoded or with their templates, some runs at a time."""
         of_templates = [*self._of_templates().items()]
         runs, self._runs, self._size = self._runs, {}, 0
+        most = NEWEST_RUNS
         while of_templates:
-            yield dict(of_templates[-_PORTION_RUNS:])
-            del of_templates[-_PORTION_RUNS:]
+            yield dict(of_templates[-most:])
+            del of_templates[-most:]
+            most = _PORTION_RUNS
         facts: WaitingFacts = {}
         size = 0
         while runs:
