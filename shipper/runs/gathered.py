@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
@@ -21,6 +22,8 @@ from shipper.runs.kept import MAX_OF_A_KIND, rank
 # Memory of a run and of a fact beside the fact's own bytes.
 _RUN_BYTES = 400
 _FACT_BYTES = 150
+# Facts with templates take so many times their memory while they are written, and cost no less when more wait.
+_SPREAD = 3
 NEWEST_RUNS = 100
 """Runs in the first portion of those that are made from templates: the newest, of which more may be told."""
 # What is made of a portion is held until it is written.
@@ -43,7 +46,7 @@ class Gathered:
         # Run → kind → facts; a fact without a kind stands under itself.
         self._runs: dict[str, dict[str | bytes, list[bytes]]] = {}
         # Those that were made from templates.
-        self._stories: list[SameStory] = []
+        self._stories: deque[SameStory] = deque()
 
     @property
     def full(self) -> bool:
@@ -56,7 +59,7 @@ class Gathered:
             if isinstance(some, SameStory):
                 self._stories.append(some)
                 runs = some.identities.count(b"\n") + 1
-                self._size += len(some.values) + runs * (_RUN_BYTES + len(some.templates) * _FACT_BYTES)
+                self._size += _SPREAD * (len(some.values) + runs * (_RUN_BYTES + len(some.templates) * _FACT_BYTES))
             else:
                 self._size += self._add(*some)
 
@@ -106,7 +109,8 @@ class Gathered:
     def _of_templates(self) -> dict[str, TemplateFacts]:
         """Remove and give the facts that were made from templates; those of runs with other facts are encoded."""
         runs: dict[str, TemplateFacts] = {}
-        for story in self._stories:
+        while self._stories:
+            story = self._stories.popleft()  # it takes memory no longer
             templates = story.templates
             for identity, values in story.runs():
                 facts: TemplateFacts | None = (templates, values)
@@ -118,7 +122,6 @@ class Gathered:
                 known = runs.pop(identity, None)
                 for fact in (as_json(known) if known is not None else []) + as_json((templates, values)):
                     self._add(identity, None, fact)
-        self._stories = []
         return runs
 
 

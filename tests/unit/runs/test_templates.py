@@ -241,6 +241,18 @@ def test_a_run_with_many_facts_is_encoded() -> None:
     assert isinstance(facts, bytes)
 
 
+def test_facts_with_templates_make_it_full() -> None:
+    """They count until they are taken, with what they need while they are written."""
+    log, gathered = Log(), Gathered(2**18)
+    runs = 0
+    while not gathered.full:
+        gathered.add(log.facts(story(runs, runs)))
+        runs += 1
+    assert 50 < runs < 150
+    assert runs == sum(map(len, gathered.portions()))
+    assert not gathered.full
+
+
 def test_some_have_a_document_already(made: list[str]) -> None:
     """Runs that another sidecar has written are united with its facts; the others stay created."""
     log, index = Log(), Index()
