@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from shipper.document.fact_templates import (
     MAX_TEMPLATE_FACTS,
+    PIPELINE_RUN,
     SEPARATOR,
     FactTemplate,
     SameStory,
@@ -22,8 +23,10 @@ from shipper.runs.kept import MAX_OF_A_KIND, rank
 # Memory of a run and of a fact beside the fact's own bytes.
 _RUN_BYTES = 400
 _FACT_BYTES = 150
-# Facts with templates take so many times their memory while they are written, and cost no less when more wait.
-_SPREAD = 3
+# Facts with templates may take such a part of the memory: they take more while they are written, and most are of new
+# runs, which cost no less when more wait.
+_STORIES_PART = 3
+_PIPELINE_RUN = PIPELINE_RUN[:-1]
 NEWEST_RUNS = 100
 """Runs in the first portion of those that are made from templates: the newest, of which more may be told."""
 # What is made of a portion is held until it is written.
@@ -42,26 +45,52 @@ class Gathered:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._size = 0
+        self._size = self._stories_size = 0
         # Run → kind → facts; a fact without a kind stands under itself.
         self._runs: dict[str, dict[str | bytes, list[bytes]]] = {}
-        # Those that were made from templates.
+        # Those of pipeline runs that were made from templates.
         self._stories: deque[SameStory] = deque()
 
     @property
     def full(self) -> bool:
         """Whether they should be written before more are added."""
+        return self.many_stories or self.many_others
+
+    @property
+    def many_stories(self) -> bool:
+        """Whether those of pipeline runs that were made from templates should be written."""
+        return self._stories_size > self._max_bytes // _STORIES_PART
+
+    @property
+    def many_others(self) -> bool:
+        """Whether all others should be."""
         return self._size > self._max_bytes
+
+    @property
+    def others(self) -> bool:
+        """Whether there are any of these."""
+        return bool(self._runs)
 
     def add(self, facts: Iterable[SomeFacts]) -> None:
         """Add facts; one that is present already changes nothing."""
         for some in facts:
-            if isinstance(some, SameStory):
+            if not isinstance(some, SameStory):
+                self._size += self._add(*some)
+            elif some.templates[0].run_kind == _PIPELINE_RUN:
                 self._stories.append(some)
                 runs = some.identities.count(b"\n") + 1
-                self._size += _SPREAD * (len(some.values) + runs * (_RUN_BYTES + len(some.templates) * _FACT_BYTES))
+                self._stories_size += len(some.values) + runs * (_RUN_BYTES + len(some.templates) * _FACT_BYTES)
             else:
-                self._size += self._add(*some)
+                for identity, values in some.runs():
+                    for fact in as_json((some.templates, values)):
+                        self._size += self._add(identity, None, fact)
+
+    def take_stories(self) -> Gathered:
+        """Remove and give the facts of pipeline runs that were made from templates."""
+        taken = Gathered(self._max_bytes)
+        taken._stories, self._stories = self._stories, deque()
+        self._stories_size = 0
+        return taken
 
     def _add(self, identity: str, kind: str | None, fact: bytes) -> int:
         """Add an encoded fact; gives the memory it takes."""
@@ -87,7 +116,7 @@ class Gathered:
     def portions(self) -> Iterator[WaitingFacts]:
         """Remove and give all facts, encoded or with their templates, some runs at a time."""
         of_templates = [*self._of_templates().items()]
-        runs, self._runs, self._size = self._runs, {}, 0
+        runs, self._runs, self._size, self._stories_size = self._runs, {}, 0, 0
         most = NEWEST_RUNS
         while of_templates:
             yield dict(of_templates[-most:])
