@@ -16,9 +16,11 @@ from shipper.document.fact_templates import (
     TemplateFacts,
     as_json,
     each_of,
+    precedes,
+    rank,
 )
 from shipper.runs.facts import WaitingFacts
-from shipper.runs.kept import MAX_OF_A_KIND, rank
+from shipper.runs.kept import MAX_OF_A_KIND
 
 # Memory of a run and of a fact beside the fact's own bytes.
 _RUN_BYTES = 400
@@ -158,7 +160,9 @@ def _united(known: TemplateFacts, added: TemplateFacts) -> TemplateFacts | None:
     """Facts of a run in the order of ``runs.kept``; None where they have to be encoded."""
     if len(known[0]) + len(added[0]) > MAX_TEMPLATE_FACTS:
         return None
-    if known[1].split(_DIVIDER)[-known[0][-1].width] < added[1].partition(_DIVIDER)[0]:  # they are later, as usual
+    last, first = known[0][-1], added[0][0]
+    ended, begins = known[1].rsplit(_DIVIDER, last.width)[-last.width], added[1].partition(_DIVIDER)[0]
+    if ended < begins or (ended == begins and precedes(last, first)):  # they are later, as usual
         return known[0] + added[0], known[1] + _DIVIDER + added[1]
     facts = sorted([*each_of(known), *each_of(added)], key=_order)
     if any(_order(earlier) == _order(later) for earlier, later in pairwise(facts)):

@@ -28,6 +28,7 @@ from shipper.runs.cache import CachedRun, RunCache
 from shipper.runs.document import run_document
 from shipper.runs.facts import Fact, decoded
 from shipper.runs.gathered import NEWEST_RUNS
+from shipper.runs.grown import with_later
 from shipper.runs.index import RunIndex
 from shipper.runs.kept import weight
 from shipper.runs.templates import AT_ONCE, RunTemplates, TemplateRun, create_of
@@ -49,6 +50,7 @@ MAX_ROUNDS = 10
 _CACHE_BYTES = 4 * 2**20
 # Of more new runs at once none is cached: they are old, nobody adds facts.
 _MAX_CACHED = NEWEST_RUNS
+_SESSION = "session:"
 
 
 class RunDocuments:
@@ -140,7 +142,10 @@ class RunDocuments:
                 asked += not create
                 request.add(self._first_of(identity, given, work, create=create))
             else:
-                request.add(self._put_of(identity, decoded(given), cached, work))
+                request.add(
+                    self._put_with_later(identity, given, cached)
+                    or self._put_of(identity, decoded(given), cached, work)
+                )
         for runs in alike.values():
             self._add_creates(request, runs, work)
         return request
@@ -242,20 +247,37 @@ class RunDocuments:
             work: takes the refusal, if the facts make no document.
             source: the current document, if it may differ from what its facts make.
         """
-        union = {**cached.facts, **added}
-        if source is None and len(union) == len(cached.facts):
+        known = cached.facts()
+        union = {**known, **added}
+        if source is None and len(union) == len(known):
             return None
         document = self._made(identity, union, work)
-        if document is None or (source is None and document["facts"].keys() == cached.facts.keys()):
+        if document is None or (source is None and document["facts"].keys() == known.keys()):
             return None
         same = document == source
         facts, body = _json(document)
-        about = {"_id": identity, "if_seq_no": cached.seq_no, "if_primary_term": cached.primary_term}
         action = Action(identity, added, facts)
         if same:
             self._remember(action, {"_seq_no": cached.seq_no, "_primary_term": cached.primary_term})
             return None
-        return action, b"%b\n%b\n" % (orjson.dumps({"index": about}), body)
+        return action, _put(identity, cached, body)
+
+    def _put_with_later(
+        self, identity: str, given: dict[str, Fact] | bytes | TemplateFacts, cached: CachedRun
+    ) -> Prepared | None:
+        """The same for a session whose new facts are later than its others; None: it goes the usual way."""
+        if not identity.startswith(_SESSION):
+            return None
+        try:
+            known = cached.grown()
+            made = with_later(identity, known, given) if known is not None else None
+        except Exception:  # noqa: BLE001 - a bug there must not hold up sessions that the usual way can make
+            made = None
+        if made is None:
+            return None
+        document, grown = made
+        body = b'%b,"facts":%b}' % (orjson.dumps({**document, **self._namespace})[:-1], grown.json)
+        return Action(identity, given, grown), _put(identity, cached, body)
 
     def _made(self, identity: str, facts: dict[str, Fact], work: Pass) -> dict[str, Any] | None:
         """The document that facts make; None, and a refusal, if they make none."""
@@ -344,6 +366,12 @@ class RunDocuments:
         if cache and self._index.uuid is not None:
             self._cache.put_new(action.runs, states)
         return True
+
+
+def _put(identity: str, cached: CachedRun, document: bytes) -> bytes:
+    """The part of a bulk request that puts a document in the place of a cached one."""
+    about = {"_id": identity, "if_seq_no": cached.seq_no, "if_primary_term": cached.primary_term}
+    return b"%b\n%b\n" % (orjson.dumps({"index": about}), document)
 
 
 def _facts_in(source: Any) -> dict[str, Fact]:
