@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from shipper.document.fact_templates import (
     MAX_TEMPLATE_FACTS,
+    PIPELINE_RUN,
     SEPARATOR,
     FactTemplate,
     SameStory,
@@ -24,6 +25,12 @@ from shipper.runs.kept import MAX_OF_A_KIND
 # Memory of a run and of a fact beside the fact's own bytes.
 _RUN_BYTES = 400
 _FACT_BYTES = 150
+# Facts with templates may take such a part of the memory: they take more while they are written, and most are of new
+# runs, which cost no less when more wait.
+_STORIES_PART = 3
+_PIPELINE_RUN = PIPELINE_RUN[:-1]
+NEWEST_RUNS = 100
+"""Runs in the first portion of those that are made from templates: the newest, of which more may be told."""
 # What is made of a portion is held until it is written.
 _PORTION_BYTES = 2**18
 _PORTION_RUNS = 1000
@@ -40,26 +47,52 @@ class Gathered:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._size = 0
+        self._size = self._stories_size = 0
         # Run → kind → facts; a fact without a kind stands under itself.
         self._runs: dict[str, dict[str | bytes, list[bytes]]] = {}
-        # Those that were made from templates.
-        self._stories: list[SameStory] = []
+        # Those of pipeline runs that were made from templates.
+        self._stories: deque[SameStory] = deque()
 
     @property
     def full(self) -> bool:
         """Whether they should be written before more are added."""
+        return self.many_stories or self.many_others
+
+    @property
+    def many_stories(self) -> bool:
+        """Whether those of pipeline runs that were made from templates should be written."""
+        return self._stories_size > self._max_bytes // _STORIES_PART
+
+    @property
+    def many_others(self) -> bool:
+        """Whether all others should be."""
         return self._size > self._max_bytes
+
+    @property
+    def others(self) -> bool:
+        """Whether there are any of these."""
+        return bool(self._runs)
 
     def add(self, facts: Iterable[SomeFacts]) -> None:
         """Add facts; one that is present already changes nothing."""
         for some in facts:
-            if isinstance(some, SameStory):
+            if not isinstance(some, SameStory):
+                self._size += self._add(*some)
+            elif some.templates[0].run_kind == _PIPELINE_RUN:
                 self._stories.append(some)
                 runs = some.identities.count(b"\n") + 1
-                self._size += len(some.values) + runs * (_RUN_BYTES + len(some.templates) * _FACT_BYTES)
+                self._stories_size += len(some.values) + runs * (_RUN_BYTES + len(some.templates) * _FACT_BYTES)
             else:
-                self._size += self._add(*some)
+                for identity, values in some.runs():
+                    for fact in as_json((some.templates, values)):
+                        self._size += self._add(identity, None, fact)
+
+    def take_stories(self) -> Gathered:
+        """Remove and give the facts of pipeline runs that were made from templates."""
+        taken = Gathered(self._max_bytes)
+        taken._stories, self._stories = self._stories, deque()
+        self._stories_size = 0
+        return taken
 
     def _add(self, identity: str, kind: str | None, fact: bytes) -> int:
         """Add an encoded fact; gives the memory it takes."""
@@ -84,32 +117,13 @@ class Gathered:
 
     def portions(self) -> Iterator[WaitingFacts]:
         """Remove and give all facts, encoded or with their templates, some runs at a time."""
-        stories, self._stories, self._size = deque(self._stories), [], 0
-        repeated = _repeated(stories)
-        united: dict[str, TemplateFacts] = {}
-        facts: WaitingFacts = {}
-        while stories:
-            story = stories.popleft()
-            for identity, values in story.runs():
-                if identity in self._runs or hash(identity) in repeated:
-                    self._unite(identity, (story.templates, values), united)
-                    continue
-                facts[identity] = story.templates, values
-                if len(facts) == _PORTION_RUNS:
-                    yield facts
-                    facts = {}
-        for identity, some in united.items():
-            facts[identity] = some
-            if len(facts) == _PORTION_RUNS:
-                yield facts
-                facts = {}
-        if facts:
-            yield facts
-        yield from self._encoded()
-
-    def _encoded(self) -> Iterator[WaitingFacts]:
-        """Remove and give the facts that are encoded."""
-        runs, self._runs = self._runs, {}
+        of_templates = [*self._of_templates().items()]
+        runs, self._runs, self._size, self._stories_size = self._runs, {}, 0, 0
+        most = NEWEST_RUNS
+        while of_templates:
+            yield dict(of_templates[-most:])
+            del of_templates[-most:]
+            most = _PORTION_RUNS
         facts: WaitingFacts = {}
         size = 0
         while runs:
@@ -123,28 +137,23 @@ class Gathered:
         if facts:
             yield facts
 
-    def _unite(self, identity: str, added: TemplateFacts, united: dict[str, TemplateFacts]) -> None:
-        """Add facts to those of a run that were united so far; where they are too many, all of them are encoded."""
-        known = united.get(identity)
-        if identity not in self._runs:
-            facts = added if known is None else _united(known, added)
-            if facts is not None:
-                united[identity] = facts
-                return
-        united.pop(identity, None)
-        for fact in (as_json(known) if known is not None else []) + as_json(added):
-            self._add(identity, None, fact)
-
-
-def _repeated(stories: Iterable[SameStory]) -> set[int]:
-    """The hashes of ids that are in several stories; few others have the same."""
-    seen: set[int] = set()
-    repeated: set[int] = set()
-    for story in stories:
-        hashes = {hash(identity) for identity, _ in story.runs()}
-        repeated |= seen & hashes
-        seen |= hashes
-    return repeated
+    def _of_templates(self) -> dict[str, TemplateFacts]:
+        """Remove and give the facts that were made from templates; those of runs with other facts are encoded."""
+        runs: dict[str, TemplateFacts] = {}
+        while self._stories:
+            story = self._stories.popleft()  # it takes memory no longer
+            templates = story.templates
+            for identity, values in story.runs():
+                facts: TemplateFacts | None = (templates, values)
+                if identity in runs:
+                    facts = _united(runs[identity], (templates, values))
+                if facts is not None and identity not in self._runs:
+                    runs[identity] = facts
+                    continue
+                known = runs.pop(identity, None)
+                for fact in (as_json(known) if known is not None else []) + as_json((templates, values)):
+                    self._add(identity, None, fact)
+        return runs
 
 
 def _united(known: TemplateFacts, added: TemplateFacts) -> TemplateFacts | None:
