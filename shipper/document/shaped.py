@@ -292,6 +292,7 @@ class ShapedDocuments:
             # The application changed: learn again from what it writes now.
             self._templates = 1
             self._known.clear()
+            self._id_texts.clear()
             self._bound.clear()
         values = [*line[1]]
         values[plan.stamp : plan.stamp + 2] = given[plan.stamp : plan.stamp + 2]
