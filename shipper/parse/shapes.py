@@ -155,7 +155,7 @@ class Shapes:
         self.sampled = 8
         # By a line's first byte, and what ``_mark`` gives for it.
         self._known: dict[bytes, dict[int | str, list[Shape]]] = {}
-        # Shape → the one of the line behind, when that was not the expected one: an application repeats itself.
+        # Shape → the shape of the line that followed last, where that was another one than before.
         self._follows: dict[Shape, Shape] = {}
         self._count = 0
         self._sightings: dict[tuple[Any, ...], int] = {}
