@@ -350,9 +350,10 @@ def _contradicts(given: Ids, ids: Ids) -> bool:
 
 
 def _is_short(texts: Ids) -> bool:
-    return len("".join(filter(None, texts))) <= _MAX_TEXT_CHARS or all(
-        text is None or len(text) <= _MAX_TEXT_CHARS for text in texts
-    )
+    for text in texts:  # noqa: SIM110 - a generator costs three times as much
+        if text is not None and len(text) > _MAX_TEXT_CHARS:
+            return False
+    return True
 
 
 def _fill(fields: dict[str, Any], names: tuple[str, ...], given: Ids, ids: Ids) -> None:
