@@ -68,14 +68,16 @@ class Life:
         begun: an event other than its birth was read.
         ids: its fields, in the order of ``FIELDS``.
         alone: it is the only one known under its id.
+        text: what ``_packed`` gave for it alone; None where it has changed since.
     """
 
-    __slots__ = ("alone", "begun", "born", "ended", "ids", "since", "until")
+    __slots__ = ("alone", "begun", "born", "ended", "ids", "since", "text", "until")
 
     def __init__(self, since: str, until: str, ids: Iterable[str | None]) -> None:
         self.since, self.until = since, until
         self.ended = ""
         self.born = self.begun = self.alone = False
+        self.text: str | None = None
         self.ids: Ids = tuple(ids)
 
     @classmethod
@@ -108,7 +110,7 @@ class Life:
         if moment > self.until:
             if moment[:10] != self.until[:10]:
                 return False
-            self.until = moment
+            self.until, self.text = moment, None
         return True
 
     def accepts(self, action: str | None, moment: str) -> bool:
@@ -119,7 +121,7 @@ class Life:
 
     def observe(self, action: str | None, moment: str) -> bool:
         """Update the life from a line; gives whether the life has to be saved."""
-        news = False
+        news, self.text = False, None
         if moment > self.until:
             news = moment[:10] != self.until[:10]
             self.until = moment
@@ -226,7 +228,7 @@ class RunContext:
             return None
         merged = tuple([old if new is None else new for new, old in zip(given, life.ids, strict=True)])
         if learn and merged != life.ids and _is_short(given):
-            life.ids = merged
+            life.ids, life.text = merged, None
             self._changed["run", run] = None
         return merged
 
@@ -320,7 +322,13 @@ class RunContext:
 
 def _packed(lives: list[Life]) -> str:
     """Lives as JSON; a text, since orjson's own results take more memory than their length."""
-    return orjson.dumps([life.row() for life in lives]).decode()
+    first = lives[0]
+    # A run is saved first, and packed when it is out of the processor's cache.
+    if first.text is not None and len(lives) == 1:
+        return first.text
+    text = orjson.dumps([life.row() for life in lives]).decode()
+    first.text = text if len(lives) == 1 else None
+    return text
 
 
 def _find_life(lives: list[Life], given: Ids, action: str | None, moment: str) -> Life | None:

@@ -198,3 +198,29 @@ def test_long_texts_are_not_remembered() -> None:
     completed(context, run_id="5", subject_id=long)
     assert [] == filled(context, run_id="5", pipeline="qsiprep", subject_id="sub-1")
     assert 1000 > sum(len(value or "") for _, value in context.changes())
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1, 5),
+            st.sampled_from([None, "pipeline.queued", "pipeline.started", "pipeline.failed", "pipeline.progress"]),
+            st.integers(0, 9),
+            st.fixed_dictionaries({}, optional={"pipeline": st.sampled_from("pq"), "subject_id": st.just("sub-1")}),
+        ),
+        max_size=25,
+    )
+)
+def test_what_is_kept_does_not_depend_on_when_it_was_saved(
+    lines: list[tuple[int, str | None, int, dict[str, str]]],
+) -> None:
+    """Texts that were saved are used again only while nothing changed."""
+    saved, other = RunContext(max_entries=30), RunContext(max_entries=30)  # three are held as objects
+    for run, action, second, own in lines:
+        moment = f"2026-03-02T10:00:{second:02d}.000000"
+        for context in (saved, other):
+            life = context.only_life(str(run))
+            if life is None or own or not second or not life.continues(action, moment):
+                completed(context, action, f"10:00:{second:02d}" if second else "", run_id=str(run), **own)
+        saved.changes()
+    assert dict(saved.rows()) == dict(other.rows())
