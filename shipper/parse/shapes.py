@@ -311,6 +311,8 @@ def _audit_shape_of(record: dict[str, Any], text: str) -> Shape | None:
         return None
     if not set(map(type, flat.values())) <= _VALUES.keys():
         return None
+    if type(record.get("details")) is str:
+        return None  # other texts there may be JSON, as the word null is
     if not all(_KEY.fullmatch(part) for key in flat for part in key.split(INSIDE)):
         return None
     local = not str(stamp).endswith(("Z", "+00:00"))

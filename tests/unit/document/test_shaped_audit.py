@@ -170,6 +170,14 @@ def test_messages_that_report_something_of_a_run_go_the_usual_way(message: str) 
     assert 2 == from_templates
 
 
+def test_details_that_are_text_may_be_json() -> None:
+    """Whatever the details of other records are, these are decoded where they can be."""
+    usual, fast = Documents(shaped.USUAL, "1"), Documents(shaped.FAST, "1", facts_of=facts_of)
+    for details in ("text", "text", "null", "12", "true", "text"):
+        lines = rows(1, details)
+        assert shaped.made_of(fast, read(lines, fast))[0] == shaped.made_of(usual, read(lines, usual))[0]
+
+
 def test_other_files_have_no_audit_records_from_templates() -> None:
     """A record of the audit trail between the application's lines goes the usual way, and so does its block."""
     fast = Documents(shaped.FAST, "1", facts_of=facts_of)
