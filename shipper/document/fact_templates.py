@@ -100,6 +100,21 @@ SomeFacts = EncodedFact | SameStory
 """One fact, or those of some runs."""
 
 
+# Order of facts with the same time: a run is queued before it starts, and starts before it ends.
+_VERB_ORDER = ("pending", "created", "discovered", "queued", "requeued", "started", "processing", "stage_started")
+_RANK = {verb: rank for rank, verb in enumerate(_VERB_ORDER)}
+
+
+def rank(verb: str) -> int:
+    """The place of what happened among what happened at the same time."""
+    return _RANK.get(verb, len(_RANK))
+
+
+def precedes(one: FactTemplate, other: FactTemplate) -> bool:
+    """Whether a fact comes before another one with the same time."""
+    return (rank(one.verb), one.verb) < (rank(other.verb), other.verb)
+
+
 class FoundFacts:
     """The facts in the lines of a block."""
 
@@ -120,7 +135,9 @@ class FoundFacts:
         told = self._runs.get(identity)
         if told is None:
             self._runs[identity] = [moment, template, values]
-        elif told[0] < moment and len(told) < 2 * MAX_TEMPLATE_FACTS:
+        elif len(told) < 2 * MAX_TEMPLATE_FACTS and (
+            told[0] < moment or (told[0] == moment and precedes(told[-2], template))
+        ):
             told[0] = moment
             told += template, values
         else:

@@ -18,7 +18,8 @@ _PARAMS = {
     # Every item keeps its status: outcomes are matched with items by position.
     "filter_path": "errors,items.*.status,items.*.error,items.*.failure_store",
 }
-_CREATED = {"create": {"status": 201}}
+CREATED_ITEM = {"create": {"status": 201}}
+"""The item of a document that was created, where ``filter_path`` leaves only its status."""
 _HEADERS = {"content-type": "application/x-ndjson", "accept": "application/json"}
 _GZIP_HEADERS = {**_HEADERS, "content-encoding": "gzip"}
 # Raised, beside ApiError, for a request without a valid answer.
@@ -60,7 +61,7 @@ def verdicts_of(answer: Any, expected: int) -> list[Verdict]:
         NoAnswerError: it lacks items; the caller sends all again, which is harmless.
     """
     items = items_of(answer, expected)
-    if items.count(_CREATED) == expected:
+    if items.count(CREATED_ITEM) == expected:
         return [CREATED] * expected
     return [judge(inner(item)) for item in items]
 

@@ -272,7 +272,7 @@ def shape_of(record: dict[str, Any], text: str) -> Shape | None:
     items, keys, types, prefix = list(record.items()), [], [], ""
     if text[:1] == "[":
         found = _CELERY_PREFIX.match(text)
-        if found is None or items.pop()[0] != _PROCESS:
+        if found is None or items.pop()[0] != _PROCESS or _PROCESS in text[found.end() :]:
             return None
         if text[found.end() :] == record["event"]:
             return _message_shape_of(record)

@@ -11,6 +11,7 @@ from shipper.document.fact_templates import TemplateFacts
 from shipper.elastic.outcomes import Verdict
 from shipper.elastic.packed import Packed
 from shipper.runs.facts import Fact, WaitingFacts
+from shipper.runs.grown import Grown
 from shipper.runs.templates import TemplateRun
 
 
@@ -47,7 +48,7 @@ class Action(NamedTuple):
 
     identity: str
     added: dict[str, Fact] | bytes | TemplateFacts
-    facts: bytes | TemplateFacts
+    facts: bytes | TemplateFacts | Grown
     awaits_facts: bool = False
     whole: bool = False
 

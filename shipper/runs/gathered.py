@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from shipper.document.fact_templates import (
     MAX_TEMPLATE_FACTS,
+    PIPELINE_RUN,
     SEPARATOR,
     FactTemplate,
     SameStory,
@@ -14,13 +16,21 @@ from shipper.document.fact_templates import (
     TemplateFacts,
     as_json,
     each_of,
+    precedes,
+    rank,
 )
 from shipper.runs.facts import WaitingFacts
-from shipper.runs.kept import MAX_OF_A_KIND, rank
+from shipper.runs.kept import MAX_OF_A_KIND
 
 # Memory of a run and of a fact beside the fact's own bytes.
 _RUN_BYTES = 400
 _FACT_BYTES = 150
+# Facts with templates may take such a part of the memory: they take more while they are written, and most are of new
+# runs, which cost no less when more wait.
+_STORIES_PART = 3
+_PIPELINE_RUN = PIPELINE_RUN[:-1]
+NEWEST_RUNS = 100
+"""Runs in the first portion of those that are made from templates: the newest, of which more may be told."""
 # What is made of a portion is held until it is written.
 _PORTION_BYTES = 2**18
 _PORTION_RUNS = 1000
@@ -37,26 +47,52 @@ class Gathered:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._size = 0
+        self._size = self._stories_size = 0
         # Run → kind → facts; a fact without a kind stands under itself.
         self._runs: dict[str, dict[str | bytes, list[bytes]]] = {}
-        # Those that were made from templates.
-        self._stories: list[SameStory] = []
+        # Those of pipeline runs that were made from templates.
+        self._stories: deque[SameStory] = deque()
 
     @property
     def full(self) -> bool:
         """Whether they should be written before more are added."""
+        return self.many_stories or self.many_others
+
+    @property
+    def many_stories(self) -> bool:
+        """Whether those of pipeline runs that were made from templates should be written."""
+        return self._stories_size > self._max_bytes // _STORIES_PART
+
+    @property
+    def many_others(self) -> bool:
+        """Whether all others should be."""
         return self._size > self._max_bytes
+
+    @property
+    def others(self) -> bool:
+        """Whether there are any of these."""
+        return bool(self._runs)
 
     def add(self, facts: Iterable[SomeFacts]) -> None:
         """Add facts; one that is present already changes nothing."""
         for some in facts:
-            if isinstance(some, SameStory):
+            if not isinstance(some, SameStory):
+                self._size += self._add(*some)
+            elif some.templates[0].run_kind == _PIPELINE_RUN:
                 self._stories.append(some)
                 runs = some.identities.count(b"\n") + 1
-                self._size += len(some.values) + runs * (_RUN_BYTES + len(some.templates) * _FACT_BYTES)
+                self._stories_size += len(some.values) + runs * (_RUN_BYTES + len(some.templates) * _FACT_BYTES)
             else:
-                self._size += self._add(*some)
+                for identity, values in some.runs():
+                    for fact in as_json((some.templates, values)):
+                        self._size += self._add(identity, None, fact)
+
+    def take_stories(self) -> Gathered:
+        """Remove and give the facts of pipeline runs that were made from templates."""
+        taken = Gathered(self._max_bytes)
+        taken._stories, self._stories = self._stories, deque()
+        self._stories_size = 0
+        return taken
 
     def _add(self, identity: str, kind: str | None, fact: bytes) -> int:
         """Add an encoded fact; gives the memory it takes."""
@@ -82,10 +118,12 @@ class Gathered:
     def portions(self) -> Iterator[WaitingFacts]:
         """Remove and give all facts, encoded or with their templates, some runs at a time."""
         of_templates = [*self._of_templates().items()]
-        runs, self._runs, self._size = self._runs, {}, 0
+        runs, self._runs, self._size, self._stories_size = self._runs, {}, 0, 0
+        most = NEWEST_RUNS
         while of_templates:
-            yield dict(of_templates[-_PORTION_RUNS:])
-            del of_templates[-_PORTION_RUNS:]
+            yield dict(of_templates[-most:])
+            del of_templates[-most:]
+            most = _PORTION_RUNS
         facts: WaitingFacts = {}
         size = 0
         while runs:
@@ -102,7 +140,8 @@ class Gathered:
     def _of_templates(self) -> dict[str, TemplateFacts]:
         """Remove and give the facts that were made from templates; those of runs with other facts are encoded."""
         runs: dict[str, TemplateFacts] = {}
-        for story in self._stories:
+        while self._stories:
+            story = self._stories.popleft()  # it takes memory no longer
             templates = story.templates
             for identity, values in story.runs():
                 facts: TemplateFacts | None = (templates, values)
@@ -114,7 +153,6 @@ class Gathered:
                 known = runs.pop(identity, None)
                 for fact in (as_json(known) if known is not None else []) + as_json((templates, values)):
                     self._add(identity, None, fact)
-        self._stories = []
         return runs
 
 
@@ -122,7 +160,9 @@ def _united(known: TemplateFacts, added: TemplateFacts) -> TemplateFacts | None:
     """Facts of a run in the order of ``runs.kept``; None where they have to be encoded."""
     if len(known[0]) + len(added[0]) > MAX_TEMPLATE_FACTS:
         return None
-    if known[1].split(_DIVIDER)[-known[0][-1].width] < added[1].partition(_DIVIDER)[0]:  # they are later, as usual
+    last, first = known[0][-1], added[0][0]
+    ended, begins = known[1].rsplit(_DIVIDER, last.width)[-last.width], added[1].partition(_DIVIDER)[0]
+    if ended < begins or (ended == begins and precedes(last, first)):  # they are later, as usual
         return known[0] + added[0], known[1] + _DIVIDER + added[1]
     facts = sorted([*each_of(known), *each_of(added)], key=_order)
     if any(_order(earlier) == _order(later) for earlier, later in pairwise(facts)):

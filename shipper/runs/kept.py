@@ -13,6 +13,7 @@ from typing import Any
 
 from orjson import dumps
 
+from shipper.document.fact_templates import rank
 from shipper.runs.facts import Fact
 
 MAX_FACTS = 200
@@ -26,14 +27,6 @@ _FEW = MAX_FACTS // _MAX_WEIGHT  # so few are kept whatever they weigh
 _SHORT_NAME_CHARS = 128
 _LONG_FIELDS = frozenset({"error", "error_type"})
 _TIME = slice(0, 28)  # of a key
-# Order of facts with the same time: a run is queued before it starts, and starts before it ends.
-_VERB_ORDER = ("pending", "created", "discovered", "queued", "requeued", "started", "processing", "stage_started")
-_RANK = {verb: rank for rank, verb in enumerate(_VERB_ORDER)}
-
-
-def rank(verb: str) -> int:
-    """The place of what happened among what happened at the same time."""
-    return _RANK.get(verb, len(_RANK))
 
 
 def kept(facts: dict[str, Fact]) -> dict[str, Fact]:

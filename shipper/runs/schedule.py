@@ -2,7 +2,8 @@
 
 Facts are gathered while documents are delivered.  A thread writes them at once if it has not written lately, else
 about once a second, and less often (at the latest every five seconds) where that would exceed a twentieth of the
-bytes that are sent anyway.  The spans of a batch are settled when its facts are written.
+bytes that are sent anyway.  Many new pipeline runs are written earlier, since waiting saves nothing there.  The spans
+of a batch are settled when all its facts are written.
 """
 
 from __future__ import annotations
@@ -135,7 +136,7 @@ class RunWriter:
     def hurry(self) -> None:
         """Write the waiting facts now, because no batch follows for the time being."""
         with self._changed:
-            self._flush_now = bool(self._spans)
+            self._flush_now = self._writing or bool(self._spans)
             self._changed.notify_all()
 
     def stop(self) -> None:
@@ -156,14 +157,11 @@ class RunWriter:
                         self._thread = None
                         return
                     self._changed.wait(None if wait == float("inf") else wait)
-                gathered, self._gathered = self._gathered, Gathered(MAX_PENDING_BYTES)
-                spans, self._spans = self._spans, []
-                self._pace.delivered = 0
-                self._writing, self._flush_now = True, False
+                gathered, spans, whole = self._take()
+                self._writing = True
                 self._changed.notify_all()  # there is room again
-            done = False
+            done, written = False, self._pace.written
             try:
-                self._pace.written = 0
                 done = all(map(self._write, gathered.portions()))
             except Exception as error:  # noqa: BLE001 - a bug must not end the thread silently
                 self._bugs.say(
@@ -171,19 +169,37 @@ class RunWriter:
                     f"writing run documents failed ({type(error).__name__}: {error}); their lines are read and sent "
                     "again after a restart",
                 )
-            if done:
+            if done and whole:
                 self._settle(spans)
             with self._changed:
                 self._writing = self._failing = False
-                self._pace.written_at = self._clock()
+                if whole:
+                    self._pace.written_at = self._clock()
+                else:
+                    self._pace.written = written
+                    self._spans[:0] = spans if done else []
                 self._changed.notify_all()
             self._rested()
 
+    def _take(self) -> tuple[Gathered, list[Span], bool]:
+        """Remove facts that are due, and all spans; gives whether these are settled when those are written."""
+        spans, self._spans = self._spans, []
+        if self._gathered.others and self._all_due() > 0:
+            return self._gathered.take_stories(), spans, False
+        gathered, self._gathered = self._gathered, Gathered(MAX_PENDING_BYTES)
+        self._pace.delivered = self._pace.written = 0
+        self._flush_now = False
+        return gathered, spans, True
+
     def _due(self) -> float:
-        """Seconds until the waiting facts are written; infinite if none wait."""
+        """Seconds until waiting facts are written; infinite if none wait."""
         if not self._spans:
             return float("inf")
-        if self._stopping or self._flush_now or self._gathered.full:
+        return 0.0 if self._gathered.many_stories else self._all_due()
+
+    def _all_due(self) -> float:
+        """Seconds until all waiting facts are written."""
+        if self._stopping or self._flush_now or self._gathered.many_others:
             return 0.0
         return self._pace.wait(self._clock())
 

@@ -21,12 +21,14 @@ from elastic_transport import ApiError
 from elasticsearch import Elasticsearch
 
 from shipper.document.fact_templates import FactTemplate, TemplateFacts
-from shipper.elastic.bulk_request import inner, items_of, post, refusal_of
+from shipper.elastic.bulk_request import CREATED_ITEM, inner, items_of, post, refusal_of
 from shipper.elastic.outcomes import Outcome, Verdict, judge
 from shipper.runs.actions import Action, Creates, Pass, Prepared, Request, Waiting, Written, runs_of
 from shipper.runs.cache import CachedRun, RunCache
 from shipper.runs.document import run_document
 from shipper.runs.facts import Fact, decoded
+from shipper.runs.gathered import NEWEST_RUNS
+from shipper.runs.grown import with_later
 from shipper.runs.index import RunIndex
 from shipper.runs.kept import weight
 from shipper.runs.templates import AT_ONCE, RunTemplates, TemplateRun, create_of
@@ -35,6 +37,8 @@ _PARAMS = {
     "filter_path": "items.*.status,items.*.error,items.*.result,items.*._seq_no,items.*._primary_term,"
     "items.*.get._source",
 }
+# Of many new runs no state is cached, and an answer without states is read in a tenth of the time.
+_PARAMS_OF_MANY = {"filter_path": "errors,items.*.status,items.*.error"}
 MAX_RUNS = 1000
 """Runs in one request."""
 MAX_REQUEST_BYTES = 2 * 2**20
@@ -44,8 +48,9 @@ _MAX_FACTS_ANSWERED = 4000
 MAX_ROUNDS = 10
 """How often a call of ``write`` sends what other writers changed meanwhile; then it returns the rest."""
 _CACHE_BYTES = 4 * 2**20
-# Of so many new runs with the same facts, because more of them at once are old: nobody adds facts.
-_MAX_CACHED = 100
+# Of more new runs at once none is cached: they are old, nobody adds facts.
+_MAX_CACHED = NEWEST_RUNS
+_SESSION = "session:"
 
 
 class RunDocuments:
@@ -137,7 +142,10 @@ class RunDocuments:
                 asked += not create
                 request.add(self._first_of(identity, given, work, create=create))
             else:
-                request.add(self._put_of(identity, decoded(given), cached, work))
+                request.add(
+                    self._put_with_later(identity, given, cached)
+                    or self._put_of(identity, decoded(given), cached, work)
+                )
         for runs in alike.values():
             self._add_creates(request, runs, work)
         return request
@@ -239,20 +247,37 @@ class RunDocuments:
             work: takes the refusal, if the facts make no document.
             source: the current document, if it may differ from what its facts make.
         """
-        union = {**cached.facts, **added}
-        if source is None and len(union) == len(cached.facts):
+        known = cached.facts()
+        union = {**known, **added}
+        if source is None and len(union) == len(known):
             return None
         document = self._made(identity, union, work)
-        if document is None or (source is None and document["facts"].keys() == cached.facts.keys()):
+        if document is None or (source is None and document["facts"].keys() == known.keys()):
             return None
         same = document == source
         facts, body = _json(document)
-        about = {"_id": identity, "if_seq_no": cached.seq_no, "if_primary_term": cached.primary_term}
         action = Action(identity, added, facts)
         if same:
             self._remember(action, {"_seq_no": cached.seq_no, "_primary_term": cached.primary_term})
             return None
-        return action, b"%b\n%b\n" % (orjson.dumps({"index": about}), body)
+        return action, _put(identity, cached, body)
+
+    def _put_with_later(
+        self, identity: str, given: dict[str, Fact] | bytes | TemplateFacts, cached: CachedRun
+    ) -> Prepared | None:
+        """The same for a session whose new facts are later than its others; None: it goes the usual way."""
+        if not identity.startswith(_SESSION):
+            return None
+        try:
+            known = cached.grown()
+            made = with_later(identity, known, given) if known is not None else None
+        except Exception:  # noqa: BLE001 - a bug there must not hold up sessions that the usual way can make
+            made = None
+        if made is None:
+            return None
+        document, grown = made
+        body = b'%b,"facts":%b}' % (orjson.dumps({**document, **self._namespace})[:-1], grown.json)
+        return Action(identity, given, grown), _put(identity, cached, body)
 
     def _made(self, identity: str, facts: dict[str, Fact], work: Pass) -> dict[str, Any] | None:
         """The document that facts make; None, and a refusal, if they make none."""
@@ -304,12 +329,14 @@ class RunDocuments:
         if not actions:
             return
         work.written.sent += request.size
-        answer = post(self._client, f"/{quote(self.index)}/_bulk", _PARAMS, request.body)
-        items = iter(items_of(answer, sum(map(len, map(runs_of, actions)))))
+        count = sum(map(len, map(runs_of, actions)))
+        many = count > _MAX_CACHED and all(isinstance(action, Creates) for action in actions)
+        params = _PARAMS_OF_MANY if many else _PARAMS
+        items = iter(items_of(post(self._client, f"/{quote(self.index)}/_bulk", params, request.body), count))
         for action in actions:
             if isinstance(action, Creates):
                 some = list(islice(items, len(action.runs)))
-                if self._all_created(action, some, work):
+                if self._all_created(action, some, work, cache=not many):
                     continue
                 singles = [Action(identity, facts, facts, whole=True) for identity, facts in action.runs]
             else:
@@ -320,21 +347,31 @@ class RunDocuments:
                 work.written.documents += verdict.outcome is Outcome.ACKNOWLEDGED and item.get("result") != "noop"
                 yield single, item, verdict
 
-    def _all_created(self, action: Creates, items: list[Any], work: Pass) -> bool:
-        """Whether all documents were created; then they are counted and cached."""
-        try:
-            created = [item["create"] for item in items]
-            states = [(about["_seq_no"], about["_primary_term"]) for about in created]
-            done = {about["status"] for about in created} == {201}
-        except (LookupError, TypeError):
-            return False
-        if not done or {type(number) for state in states for number in state} != {int}:
+    def _all_created(self, action: Creates, items: list[Any], work: Pass, *, cache: bool) -> bool:
+        """Whether all documents were created; then they are counted, and cached if that is wanted."""
+        states: list[tuple[int, int]] = []
+        if cache:
+            try:
+                created = [item["create"] for item in items]
+                states = [(about["_seq_no"], about["_primary_term"]) for about in created]
+                done = {about["status"] for about in created} == {201}
+            except (LookupError, TypeError):
+                return False
+            if not done or {type(number) for state in states for number in state} != {int}:
+                return False
+        elif items.count(CREATED_ITEM) < len(items):
             return False
         work.new += len(items)
         work.written.documents += len(items)
-        if self._index.uuid is not None:
-            self._cache.put_new(action.runs[-_MAX_CACHED:], states[-_MAX_CACHED:])
+        if cache and self._index.uuid is not None:
+            self._cache.put_new(action.runs, states)
         return True
+
+
+def _put(identity: str, cached: CachedRun, document: bytes) -> bytes:
+    """The part of a bulk request that puts a document in the place of a cached one."""
+    about = {"_id": identity, "if_seq_no": cached.seq_no, "if_primary_term": cached.primary_term}
+    return b"%b\n%b\n" % (orjson.dumps({"index": about}), document)
 
 
 def _facts_in(source: Any) -> dict[str, Fact]:

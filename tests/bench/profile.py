@@ -45,6 +45,7 @@ STAGES = (
     ("deliver/serialised", "serialise"),
     ("deliver/batch", "pack"),
     ("sidecar/outbox", "pack"),
+    ("elastic/packed", "pack"),
     ("elastic/client", "send"),
     ("elastic/http_node", "send"),
     ("elastic/answers", "answers"),

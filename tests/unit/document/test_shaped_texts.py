@@ -241,3 +241,17 @@ def test_secrets_are_redacted(secret: str) -> None:
     for _ in range(3):
         bodies, _, _ = shaped.made_of(fast, read([one.encode() for one in lines], fast, final=True))
         assert "hunter22" not in json.dumps(bodies)
+
+
+@pytest.mark.parametrize("inner", [
+    "2026-11-23 00:00:00 [info] a.b process_name=qsiprep",
+    '{"event": "a.b", "level": "info", "timestamp": "2026-11-23T00:00:00.000001Z", "process_name": "qsiprep"}',
+])  # fmt: skip
+def test_the_name_of_another_process_is_that_of_the_line(inner: str) -> None:
+    """A line that names a process behind the prefix, which names one, too."""
+    usual = Documents(shaped.USUAL, "1")
+    fast = eager(Documents(shaped.FAST, "1", facts_of=facts_of))
+    lines = [f"[2026-11-23 00:00:00,000: INFO/Fork-{number}] {inner}".encode() for number in range(4)]
+    for _ in range(3):
+        expected, found = read(lines, usual, final=True), read(lines, fast, final=True)
+        assert documents_of(usual, expected) == documents_of(fast, found)

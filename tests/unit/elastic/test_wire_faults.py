@@ -22,8 +22,8 @@ ZIPPED = OK + b"content-encoding: gzip\r\n"
 
 
 def whole(head: bytes, body: bytes) -> bytes:
-    """An answer with the right length."""
-    return head + b"content-length: %d\r\n\r\n" % len(body) + body
+    """An answer with the right length, which says that the fake closes the connection then."""
+    return head + b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(body) + body
 
 
 @pytest.fixture(scope="module")

@@ -61,7 +61,9 @@ class Index:
         body = {INDEX: {"settings": {"index": {"uuid": str(self.uuid)}}}}
         return SimpleNamespace(meta=SimpleNamespace(status=200), body=body)
 
-    def perform_request(self, method: str, path: str, *, body: bytes, headers: dict[str, str], **_: Any) -> Any:
+    def perform_request(
+        self, method: str, path: str, *, params: dict[str, str], body: bytes, headers: dict[str, str]
+    ) -> Any:
         assert ("POST", f"/{INDEX}/_bulk") == (method, path)
         if "content-encoding" in headers:
             body = decompress(body)
@@ -79,7 +81,10 @@ class Index:
         items = []
         for action, said in pairs:
             ((kind, about),) = action.items()
-            items.append({kind: self.bend(getattr(self, f"_{kind}")(about, said))})
+            item = self.bend(getattr(self, f"_{kind}")(about, said))
+            if "_seq_no" not in params["filter_path"] and isinstance(item, dict):
+                item = {key: item[key] for key in ("status", "error") if key in item}
+            items.append({kind: item})
         return SimpleNamespace(body={"items": items})
 
     def _put(self, identity: str, source: dict[str, Any], result: str) -> dict[str, Any]:

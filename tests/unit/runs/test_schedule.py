@@ -11,7 +11,7 @@ import pytest
 from elastic_transport import ConnectionTimeout
 
 from shipper.config import Elasticsearch as Settings
-from shipper.document.fact_templates import SomeFacts
+from shipper.document.fact_templates import SameStory, SomeFacts, fact_template
 from shipper.elastic.outcomes import Failure, Outcome, Verdict
 from shipper.runs import schedule
 from shipper.runs.actions import Written
@@ -128,6 +128,45 @@ def test_whoever_waits_until_it_is_idle_is_told(desk: Desk, well: bool) -> None:
     desk.writer.add(facts(1), [span(1)], 100)
     desk.wait_for(lambda: desk.rests)
     assert ([True], [1 if well else 0]) == (desk.rests, settled)
+
+
+def new_runs(first: int, count: int) -> list[SomeFacts]:
+    """Facts of pipeline runs that were made from a template."""
+    template = fact_template("pipeline_run", "started", ('{"verb":"started","source":"events","at":"', 'Z"}'), (0,))
+    identities = "\n".join([f"pipeline_run:{first + number}" for number in range(count)])
+    return [SameStory((template,), identities.encode(), b"\n".join([b"2026-03-02T10:00:00.000000"] * count))]
+
+
+@pytest.mark.parametrize("well", [True, False])
+def test_many_new_runs_are_written_early(desk: Desk, monkeypatch: pytest.MonkeyPatch, well: bool) -> None:
+    """Not so other facts of their batches; spans are settled when these are written, too, if both went well."""
+    monkeypatch.setattr(schedule, "MAX_PENDING_BYTES", 3 * 2000)
+    desk.writer.add(facts(1), [span(1)], 100)
+    desk.wait_for(lambda: desk.writer.idle)
+    desk.writer.add([*facts(2), *new_runs(10, 2)], [span(2)], 100)
+    desk.nothing_happens(1)
+    if not well:
+        desk.answer = lambda _: 1 / 0  # type: ignore[assignment,return-value]
+    desk.writer.add(new_runs(20, 2), [span(3)], 100)
+    desk.wait_for(lambda: 2 == len(desk.asked) == len(desk.rests))
+    assert ["pipeline_run:10", "pipeline_run:11", "pipeline_run:20", "pipeline_run:21"] == desk.asked[1]
+    assert [span(1)] == desk.settled
+    desk.answer = lambda _: Written()
+    desk.writer.add(facts(3), [span(4)], 100)
+    desk.pass_time(MIN_INTERVAL)
+    desk.wait_for(lambda: desk.writer.idle)
+    assert ["pipeline_run:2", "pipeline_run:3"] == desk.asked[2]
+    assert ([span(1), span(2), span(3), span(4)] if well else [span(1), span(4)]) == desk.settled
+
+
+def test_new_runs_alone_settle_their_spans(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing else waits, a write of many new runs is a whole one."""
+    monkeypatch.setattr(schedule, "MAX_PENDING_BYTES", 3 * 2000)
+    desk.writer.add(facts(1), [span(1)], 100)
+    desk.wait_for(lambda: desk.writer.idle)
+    desk.writer.add(new_runs(10, 5), [span(2)], 100)
+    desk.wait_for(lambda: desk.writer.idle)
+    assert [span(1), span(2)] == desk.settled
 
 
 def test_a_batch_without_facts_waits_for_nothing(desk: Desk) -> None:

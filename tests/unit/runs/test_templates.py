@@ -181,7 +181,7 @@ def test_templates_are_used(made: list[str]) -> None:
     log, index = Log(), Index()
     write(writer(index), log.facts(line for run in range(500) for line in story(run, 7.5 * run)))
     assert log.expected() == index.sources()
-    assert (500, 1) == (len(index.documents), len(index.requests))
+    assert (500, 2) == (len(index.documents), len(index.requests))
     assert {"completed"} == {source["status"] for source in index.sources().values()}
     assert 5 > len(made)
 
@@ -239,6 +239,18 @@ def test_a_run_with_many_facts_is_encoded() -> None:
     ((identity, facts),) = next(gathered.portions()).items()
     assert ("pipeline_run:1", 20) == (identity, len(decoded(facts)))
     assert isinstance(facts, bytes)
+
+
+def test_facts_with_templates_make_it_full() -> None:
+    """They count until they are taken, with what they need while they are written."""
+    log, gathered = Log(), Gathered(2**18)
+    runs = 0
+    while not gathered.full:
+        gathered.add(log.facts(story(runs, runs)))
+        runs += 1
+    assert 50 < runs < 150
+    assert runs == sum(map(len, gathered.portions()))
+    assert not gathered.full
 
 
 def test_some_have_a_document_already(made: list[str]) -> None:
@@ -331,8 +343,9 @@ def test_values_that_decide() -> None:
     assert RunTemplates(strange).body([("pipeline_run:1", ((plain,), early))]) is None
 
 
+@pytest.mark.parametrize("count", [30, 500])
 @pytest.mark.parametrize("status", [429, 400, None, "201"])
-def test_some_are_refused(status: Any) -> None:
+def test_some_are_refused(status: Any, count: int) -> None:
     """An answer that does not confirm every document is judged document by document; in the end all are there."""
 
     class Reluctant(Index):
@@ -347,9 +360,21 @@ def test_some_are_refused(status: Any) -> None:
             return {"status": status, "_seq_no": 1, "_primary_term": 1, "error": {"type": "t", "reason": "r"}}
 
     log, index = Log(), Reluctant()
-    write(writer(index), log.facts(line for run in range(30) for line in story(run, run)))
+    write(writer(index), log.facts(line for run in range(count) for line in story(run, run)))
     assert log.expected() == index.sources()
     assert 4 == index.refused
+
+
+def test_what_goes_on_after_many(made: list[str]) -> None:
+    """Of many new runs the newest are cached; the others are united with their documents when something follows."""
+    log, index = Log(), Index()
+    runs = writer(index)
+    write(runs, log.facts(line for run in range(500) for line in story(run, 7.5 * run)[:2]))
+    made.clear()
+    write(runs, log.facts(line for run in (3, 450) for line in story(run, 7.5 * run)[2:]))
+    assert log.expected() == index.sources()
+    assert [["create"] * 100, ["create"] * 400] == index.requests[:2]
+    assert [["create", "index"], ["update"], ["index"]] == [sorted(kinds) for kinds in index.requests[2:]]
 
 
 def test_an_answer_without_states() -> None:
