@@ -84,7 +84,7 @@ class Sidecar:
         self._tail = Tail(
             sources_of(config),
             settings.exclude,
-            store.load(),
+            (),
             host=settings.host,
             longest=settings.max_line_bytes,
             warn=telemetry.warning,
@@ -96,6 +96,7 @@ class Sidecar:
             looked_at=store.looked_at,
             first_start=self._first_start(store, start, shipped_before),
             link_targets=link_targets(config),
+            remembered=store.dormant,
         )
         if settings.start == BEGINNING and (passed_over := self._tail.ship_passed_over()):
             log.info("shipping %d bytes that the first start passed over (shipper.start: beginning)", passed_over)

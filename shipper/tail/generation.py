@@ -32,6 +32,8 @@ _LINES_WITHIN = 2**20
 _MIN_LINES = 4
 # So much of a line tells whether it begins a record; a longer object counts as one that may not.
 _LINE_BYTES = 64 * 1024
+MAX_BYTES = 2**62
+"""More than any log has."""
 
 
 class Met(NamedTuple):

@@ -51,7 +51,7 @@ class Holding:
         self._round = current
         self._clock = clock
         self._changed = changed
-        self._joins = RotationJoins(framing, generations, joins)
+        self._joins = RotationJoins(framing, generations.table.find, joins)
         # A superset of those that hold something back, so that ten thousand others need not be asked.
         self._waiting: dict[bytes, Generation] = {}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import NamedTuple
 
 from shipper.tail.block import Block
@@ -40,20 +40,24 @@ class RotationJoins:
 
     Args:
         framing: how the formats delimit records; without it nothing is joined.
-        generations: all that the store remembers.
+        find: gives the generation of a name, if the store remembers it.
         stored: the joins that an earlier run had under way, as ``text`` gave them.
     """
 
-    def __init__(self, framing: Framing | None, generations: Iterable[Generation] = (), stored: str = "") -> None:
+    def __init__(
+        self,
+        framing: Framing | None,
+        find: Callable[[bytes], Generation | None] = lambda _: None,
+        stored: str = "",
+    ) -> None:
         self._framing = framing
         self._waits: dict[bytes, _Wait] = {}
         self._under_way: dict[bytes, _Join] = {}
         # Offset up to which a generation was read when its file was no longer where the scan had found it.
         self._asked: dict[bytes, int] = {}
         self._expected: dict[bytes, Generation] = {}
-        by_name = {one.cursor.id: one for one in generations} if stored else {}
         for before, (end, after, upto) in _read(stored).items():
-            one, other = by_name.get(before), by_name.get(after)
+            one, other = find(before), find(after)
             if one is not None and other is not None and one.cursor.offset < end and not other.cursor.offset:
                 self._under_way[before] = _Join(end, after, upto)
                 self._expected[after] = one

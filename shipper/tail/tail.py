@@ -16,7 +16,8 @@ from shipper.tail.clock import Clock
 from shipper.tail.first_start import FirstStart
 from shipper.tail.found_files import Source
 from shipper.tail.framing import Framing
-from shipper.tail.generation import Generation
+from shipper.tail.generation import MAX_BYTES, Generation
+from shipper.tail.generation_table import Remembered
 from shipper.tail.handles import Handles, limit
 from shipper.tail.holding import Holding
 from shipper.tail.lag import Lag, lags
@@ -39,8 +40,6 @@ HANDLE_PATIENCE = 30.0
 MEMORY = 90 * 86400.0
 # Errors of opening a path that was renamed since the scan.
 _RENAMED = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
-# More than any log has.
-_MAX_BYTES = 2**62
 
 
 class Tail:
@@ -65,6 +64,7 @@ class Tail:
         looked_at: when an earlier run last scanned, seconds since the epoch; 0 for never.
         link_targets: where links may lead, beside the directories of their inputs.
         first_start: what is passed over of the files of the first scan; None for nothing.
+        remembered: the cursors that the store holds, to be taken from there when they are needed, beside ``cursors``.
     """
 
     def __init__(
@@ -84,6 +84,7 @@ class Tail:
         looked_at: float = 0.0,
         link_targets: Sequence[str] = (),
         first_start: FirstStart | None = None,
+        remembered: Remembered | None = None,
     ) -> None:
         self._clock = clock
         self._once = once
@@ -97,6 +98,7 @@ class Tail:
             conceal=conceal,
             framing=framing,
             first_start=first_start,
+            remembered=remembered,
         )
         self._generations.looked_at = looked_at
         self._active: dict[bytes, Generation] = {}
@@ -182,7 +184,7 @@ class Tail:
         """Treat all that is there as maybe sent, by an earlier run that did not end cleanly."""
         for generation in self._generations:
             if generation.found is not None:
-                generation.maybe_sent = _MAX_BYTES if generation.found.compressed else generation.found.size
+                generation.maybe_sent = MAX_BYTES if generation.found.compressed else generation.found.size
 
     def first_start(self) -> str:
         """What is left of the first start, as text for the store: written together with the cursors."""
@@ -191,11 +193,10 @@ class Tail:
     def ship_passed_over(self) -> int:
         """Read from their beginning what the first start passed over, before the first scan; gives the bytes."""
         total = 0
-        for generation in self._generations:
-            if passed := generation.cursor.passed_over:
-                total += passed
-                generation.restart(START)
-                self.dirty.add(generation.cursor.id)
+        for generation in self._generations.table.passed_over():
+            total += generation.cursor.passed_over
+            generation.restart(START)
+            self.dirty.add(generation.cursor.id)
         return total
 
     @property
@@ -244,8 +245,7 @@ class Tail:
 
     def forgotten(self) -> list[bytes]:
         """Generations whose files have been gone for longer than ``MEMORY``."""
-        now = self._clock.wall_ns() / 1e9
-        return [one.cursor.id for one in self._generations if one.found is None and now - one.cursor.seen_at > MEMORY]
+        return self._generations.table.forgotten(self._clock.wall_ns() / 1e9 - MEMORY)
 
     def is_awake(self, paths: AbstractSet[str]) -> bool:
         """Whether all these files are being followed, so that reading is enough and no scan is needed."""

@@ -21,8 +21,8 @@ from shipper.tail.fingerprint import (
 from shipper.tail.first_start import FirstStart
 from shipper.tail.found_files import Found
 from shipper.tail.framing import Framing
-from shipper.tail.generation import Generation, Met, Truncated
-from shipper.tail.generation_table import GenerationTable, Key
+from shipper.tail.generation import MAX_BYTES, Generation, Met, Truncated
+from shipper.tail.generation_table import GenerationTable, Key, Remembered
 from shipper.tail.matching import Matcher
 from shipper.tail.resting import Resting
 from shipper.tail.rotation_names import age_of, aged
@@ -39,6 +39,7 @@ class Generations:
     if the state is lost.  After ``patience`` seconds without a change it is named as it stands.
 
     Attributes:
+        table: all of them.
         access: opens their files; tells which it could not match after the last scan, and why.
         dirty: names of those that changed their file since the caller emptied it last.
 
@@ -51,6 +52,7 @@ class Generations:
         conceal: what stands for a path in cursors that come from the store.
         framing: how the formats delimit records.
         first_start: what is passed over of the files of the first scan; None for nothing.
+        remembered: the cursors that the store holds, to be taken from there when they are needed, beside ``cursors``.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Generations:
         conceal: Conceal = plain,
         framing: Framing | None = None,
         first_start: FirstStart | None = None,
+        remembered: Remembered | None = None,
     ) -> None:
         self._host = host
         self._keep = keep
@@ -72,9 +75,9 @@ class Generations:
         self._framing = framing
         self._first_start = first_start
         self.access = FileAccess(open_view, warn)
-        self._table = GenerationTable(conceal)
-        self._copies = Copies(self._table, self.access)
-        self._matcher = Matcher(self._table, self._copies)
+        self.table = GenerationTable(conceal, remembered, self._generation_of)
+        self._copies = Copies(self.table, self.access)
+        self._matcher = Matcher(self.table, self._copies)
         self._nameless = Resting()
         # The number of the scan that met a file without a generation.
         self._met: dict[Key, int] = {}
@@ -82,19 +85,22 @@ class Generations:
         self.dirty: set[bytes] = set()
         # Of two generations that were last seen in one file, the one with nothing acknowledged is the later.
         for cursor in sorted(cursors, key=lambda one: one.seen_at or math.inf):
-            generation = Generation(cursor, keep=keep, open_view=open_view)
+            generation = self._generation_of(cursor)
             self._remember(generation)
             if cursor.file.inode:
-                self._table.enters(generation, cursor.file.key)
+                self.table.enters(generation, cursor.file.key)
         self.dirty.clear()
+
+    def _generation_of(self, cursor: Cursor) -> Generation:
+        return Generation(cursor, keep=self._keep, open_view=self._open_view)
 
     def __len__(self) -> int:
         """How many there are."""
-        return len(self._table)
+        return len(self.table)
 
     def __iter__(self) -> Iterator[Generation]:
-        """Every generation that is remembered."""
-        return iter(self._table)
+        """Every generation that is remembered, but those that no file of a scan has asked the store for."""
+        return iter(self.table)
 
     def reconfigure(self, host: str, keep: int) -> None:
         """Name new generations after this host, as known ones keep their names; keep lines of so many bytes whole."""
@@ -113,11 +119,11 @@ class Generations:
 
     def get(self, generation: bytes) -> Generation:
         """The generation of this name."""
-        return self._table.get(generation)
+        return self.table.get(generation)
 
     def lives(self, logical: str) -> list[Generation]:
         """Every generation of the log with this path."""
-        return self._table.of(logical)
+        return self.table.of(logical)
 
     def observe(self, files: list[Found], now: float, patience: float) -> None:
         """Match a scan's files with the generations; afterwards each generation has its file.
@@ -150,13 +156,14 @@ class Generations:
         self._scan.unsettled |= (
             self.access.renamed_meanwhile
             or bool(self.access.refused or self.access.empty)
-            or any(file.key not in self._table.by_key and not self._copies.knows(file) for file in strangers)
+            or any(file.key not in self.table.by_key and not self._copies.knows(file) for file in strangers)
         )
-        self._scan.away = {id(file) for file in homeless if file.key not in self._table.by_key}
+        self.table.scanned = True
+        self._scan.away = {id(file) for file in homeless if file.key not in self.table.by_key}
 
     def _forget_all_but(self, present: set[Key]) -> None:
         """Forget where the files are that are not there any more."""
-        for key in self._table.by_key.keys() - present:
+        for key in self.table.by_key.keys() - present:
             self._detach(key)
         for memory in (self._copies.known, self._nameless, self._met):
             for key in memory.keys() - present:
@@ -164,14 +171,14 @@ class Generations:
 
     def _at_home(self, file: Found) -> bool:
         """Whether the generation that had this device and inode still is in this file."""
-        generation = self._table.by_key.get(file.key)
+        generation = self.table.in_file(file.key)
         if generation is None:
             return False
         last = generation.found
         if last is file:
             return True  # the scan gives the same object for a file that is as it was
         if last is not None and last.key != file.key:
-            self._table.leaves(file.key)
+            self.table.leaves(file.key)
             return False
         if last is not None and last.path == file.path and last[2:7] == file[2:7]:
             generation.found = file._replace(logical=last.logical, age=last.age)
@@ -283,8 +290,8 @@ class Generations:
             return False
         alike = [
             one
-            for one in self._table.alike(file, head)
-            if one.found and file.logical in self._table.possible_logs(one.found)
+            for one in self.table.alike(file, head)
+            if one.found and file.logical in self.table.possible_logs(one.found)
         ]
         for generation in [*self.lives(file.logical), *alike]:
             copy, fingerprint = generation.found, generation.cursor.fingerprint
@@ -320,7 +327,7 @@ class Generations:
             return False
         framing, line_format = self._framing, file.source.format
         orphan = (lambda line: framing.orphan(line, line_format)) if framing is not None else None
-        for generation in self._table.earlier(file):
+        for generation in self.table.earlier(file):
             if generation.found is None and generation.cursor.fingerprint == hash_of(head):
                 size = view.size(generation.position)
                 if size >= generation.position:
@@ -343,7 +350,7 @@ class Generations:
         if length is None:
             return
         self._nameless.pop(file.key, None)
-        identity, ordinal = self._table.named(self._host, file.logical, first)
+        identity, ordinal = self.table.named(self._host, file.logical, first)
         cursor = Cursor(
             id=identity,
             logical=file.logical,
@@ -352,18 +359,20 @@ class Generations:
             file=LastSeen(file.path, file.device, file.inode, file.size),
             fingerprint=hash_of(head),
         )
-        generation = Generation(cursor, keep=self._keep, open_view=self._open_view)
+        generation = self._generation_of(cursor)
         generation.met = Met(self._scan.number, rotated=file.rotated or file.compressed)
         if length:
             generation.pass_over(view, length)
+        if self.table.lost_some:
+            generation.maybe_sent = MAX_BYTES if file.compressed else file.size
         self._remember(generation)
         self._attach(generation, file, view)
 
     def _attach(self, generation: Generation, file: Found, view: FileView) -> None:
         if generation.found is not None and generation.found.key != file.key:
-            self._table.by_key.pop(generation.found.key, None)
+            self.table.by_key.pop(generation.found.key, None)
             self._scan.unsettled = True
-        if not self._table.is_of(generation, file.logical):
+        if not self.table.is_of(generation, file.logical):
             file = self._renamed_to(generation, file)
         cursor = generation.cursor
         if not cursor.file.born_ns or cursor.file.key != file.key:
@@ -371,33 +380,33 @@ class Generations:
         if file.rotated and generation.truncated is None and cursor.file.path == cursor.logical:
             self._scan.renamed.add(file.logical)
         generation.moves_into(file, self.looked_at)
-        self._table.enters(generation, file.key)
+        self.table.enters(generation, file.key)
         self._copies.known.pop(file.key, None)
         self._met.pop(file.key, None)
         self.dirty.add(generation.cursor.id)
 
     def _grow_fingerprint(self, generation: Generation, view: FileView) -> None:
         generation.grow_fingerprint(view)
-        self._table.knows_head(generation)
+        self.table.knows_head(generation)
 
     def _renamed_to(self, generation: Generation, file: Found) -> Found:
         """A file under another log's name in which a generation goes on, with the log that it belongs to now."""
-        for logical in self._table.possible_logs(file):
-            if self._table.is_of(generation, logical):
+        for logical in self.table.possible_logs(file):
+            if self.table.is_of(generation, logical):
                 # "worker-20261127.log" has the name of a log, and was "worker.log" before.
                 age, timeless = age_of(file.path.rpartition("/")[2], logical.rpartition("/")[2])
                 return file._replace(logical=logical, age=aged(age, file.mtime_ns, timeless=timeless))
         # The generation's own name stays, so that its ids do.
-        self._table.renamed(generation, file.logical)
+        self.table.renamed(generation, file.logical)
         return file
 
     def _detach(self, key: Key) -> None:
-        generation = self._table.leaves(key)
+        generation = self.table.leaves(key)
         if generation.found is None or generation.found.key == key:
             generation.loses_file()
             if generation.active_reader is not None:
                 self.dirty.add(generation.cursor.id)
 
     def _remember(self, generation: Generation) -> None:
-        self._table.add(generation)
+        self.table.add(generation)
         self.dirty.add(generation.cursor.id)

@@ -11,15 +11,15 @@ from typing import Any, NamedTuple
 from shipper.tail.state.checkpoint import START, Checkpoint, Hash
 from shipper.tail.state.path_hashing import Conceal
 
-_COLUMNS = (
+COLUMNS = (
     "id, logical, first_line, ordinal, path, device, inode, size, head_length, head, "
     "offset, anchor_length, anchor, carry, seen_at, cuts, rungs, digest"
 )
-ALL = f"SELECT {_COLUMNS} FROM generation"  # noqa: S608 - constant columns
+ALL = f"SELECT {COLUMNS} FROM generation"  # noqa: S608 - constant columns
 """Gives every row, for ``cursor_of``."""
 INSERT = (
-    f"INSERT OR REPLACE INTO generation ({_COLUMNS}) "  # noqa: S608 - constant columns
-    f"VALUES ({', '.join('?' * (_COLUMNS.count(',') + 1))})"
+    f"INSERT OR REPLACE INTO generation ({COLUMNS}) "  # noqa: S608 - constant columns
+    f"VALUES ({', '.join('?' * (COLUMNS.count(',') + 1))})"
 )
 """Takes what ``row_of`` gives."""
 
@@ -96,7 +96,7 @@ def digest_of(row: Iterable[Any]) -> bytes:
     return blake2b(ascii(tuple(row)).encode(), digest_size=8).digest()
 
 
-def _text(path: str) -> str | bytes:
+def text_of(path: str) -> str | bytes:
     """A path as SQLite can keep it: one that is no UTF-8 as its bytes."""
     raw = path.encode("utf-8", "surrogateescape")
     try:
@@ -114,10 +114,10 @@ def row_of(cursor: Cursor, conceal: Conceal) -> tuple[Any, ...]:
     file, checkpoint = cursor.file, cursor.checkpoint
     row = (
         cursor.id,
-        _text(conceal(cursor.logical)),
+        text_of(conceal(cursor.logical)),
         cursor.first_line,
         cursor.ordinal,
-        _text(conceal(file.path)),
+        text_of(conceal(file.path)),
         file.device & (2**63 - 1),
         file.inode & (2**63 - 1),
         file.size,

@@ -13,8 +13,16 @@ from shipper.tail.state.rows import ALL, digest_of
 from shipper.tail.state.side_tables import TABLES as SIDE_TABLES
 
 SCHEMA = 2
+# For what ``dormant`` looks up.
+_INDEXES = (
+    "CREATE INDEX IF NOT EXISTS generation_of_log ON generation (logical);"
+    "CREATE INDEX IF NOT EXISTS generation_in_file ON generation (inode, device) WHERE inode != 0;"
+    "CREATE INDEX IF NOT EXISTS generation_by_head ON generation (head) WHERE head_length >= 1024;"
+)
+# In one transaction: another process sees none of them or all.
 TABLES = (
     """
+BEGIN;
 CREATE TABLE IF NOT EXISTS generation (
   id BLOB PRIMARY KEY,          -- fingerprint.generation_name(): 9 bytes
   logical TEXT NOT NULL,        -- path without rotation suffix and .gz
@@ -39,6 +47,8 @@ CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WIT
 """
     + TABLE
     + SIDE_TABLES
+    + _INDEXES
+    + "COMMIT;"
 )
 
 
@@ -82,13 +92,13 @@ def check(db: sqlite3.Connection) -> dict[str, str]:
         OtherFormatError: another version wrote it.
         sqlite3.DatabaseError: it is damaged.
     """
-    answer = db.execute("PRAGMA quick_check").fetchone()
+    answer = db.execute("PRAGMA integrity_check(1)").fetchone()
     if answer != ("ok",):
         raise sqlite3.DatabaseError(str(answer[0]))
     facts = dict(db.execute("SELECT name, value FROM fact").fetchall())
     schema = facts.get("schema")
     if schema not in {None, str(SCHEMA)}:
         raise OtherFormatError(f"was written in format {schema}, this version reads format {SCHEMA}")
-    if any(digest != digest_of(row) for *row, digest in db.execute(ALL).fetchall()):
+    if any(digest != digest_of(row) for *row, digest in db.execute(ALL)):
         raise sqlite3.DatabaseError("the digest of a row does not match")
     return facts

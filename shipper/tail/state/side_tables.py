@@ -25,7 +25,7 @@ Rows = Iterable[tuple[Any, Any]]
 
 
 class SideTable:
-    """The rows of one table of one store; ``all`` holds every one of them, to fill a store that replaces a lost one.
+    """The rows of one table of one store; ``all`` holds those that are known, to fill a store that replaces it.
 
     Args:
         name: of the table.
@@ -38,11 +38,14 @@ class SideTable:
         self.all: dict[Any, Any] = {}
         self._unsaved: dict[Any, Any] = {}
 
-    def load(self, db: sqlite3.Connection) -> None:
-        """Read what the store holds; what it lacks is written with the next."""
-        held = dict(db.execute(f"SELECT * FROM {self._name}").fetchall())  # noqa: S608 - a constant name
-        self._unsaved = {key: value for key, value in self.all.items() if held.get(key) != value}
-        self.all = {**held, **self.all}
+    def load(self, _db: sqlite3.Connection) -> None:
+        """Another store is open: what is known is written with the next."""
+        self._unsaved = dict(self.all)
+
+    def note(self, key: Any, value: Any) -> None:
+        """The store holds this value."""
+        if value != self._usual and key not in self.all:
+            self.all[key] = value
 
     def owe(self, rows: Rows) -> bool:
         """Note rows to write; gives whether there are any."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from shipper.tail.state.damage import DAMAGE, into_memory, look, must_be_damage, set_aside, was_used
+from shipper.tail.state.dormant import Dormant, copy_rows
 from shipper.tail.state.lock import FullError, StateError, StateLock, key_of, same_file
 from shipper.tail.state.path_hashing import FACT, Conceal, KnownIds, key_mark, plain, wipe
 from shipper.tail.state.rows import ALL, INSERT, Cursor, cursor_of, row_of
@@ -37,6 +38,7 @@ class CursorStore:
         clean: whether the last run ended well, so that nothing it sent needs to be looked up.
         fresh: whether no earlier run has scanned with this directory, so that no store was lost in it either.
         certain: to be unset when the same can't be said of this run.
+        dormant: looks up cursors that nobody has asked for yet.
 
     Args:
         state_dir: created (0700) if missing.
@@ -58,6 +60,7 @@ class CursorStore:
         self._passed_over = SideTable("passed_over", "id", 0)
         self._of_generations = (self._waiting, self._birth, self._passed_over)
         self._side_tables = (self._recollection, *self._of_generations)
+        self.dormant = Dormant(self._of_generations, self._is_damaged)
         self._wal = Path(f"{self.path}-wal")
         self._seal = Seal(self.path)
         self._facts: dict[str, str] = {}
@@ -66,6 +69,8 @@ class CursorStore:
         self._unsaved: dict[bytes, tuple[Any, ...]] = {}
         self._keys: tuple[tuple[int, int], tuple[int, int]] | None = None
         self._in_memory = False
+        # The rows of generations in a store that was deleted, until its successor has them.
+        self._kept: sqlite3.Connection | None = None
         self._lock: StateLock | None = None
         self.clean = sealed = False
         try:
@@ -137,6 +142,7 @@ class CursorStore:
         self._keys = _key(self.path), _key(self._wal)
 
     def _check(self) -> None:
+        self.dormant.db = self._db
         self._facts.update(check(self._db))
         self._agree()
         self._known_ids.load(self._db)
@@ -213,6 +219,7 @@ class CursorStore:
         elif not self._is_ours():
             whole = self._keys is not None and key_of(self.path) == self._keys[0]
             self._keys = None
+            self._kept = self._kept or (None if whole else self._kept_rows())
             with contextlib.suppress(sqlite3.Error):
                 self._db.close()  # what only the write-ahead log held goes into the main file, if that is ours
             if not whole:
@@ -220,12 +227,15 @@ class CursorStore:
             self._begin_empty()
         rows = list(cursors)
         try:
+            if self._kept is not None:
+                self._take_rows(self._kept)
             for key, value in facts.items():
                 self.set_fact(key, value)
             self.save(rows, learned)
         except StateError:
             self._keys = None
             raise
+        self._kept = None
         done = (
             "there is room for the state again; written"
             if was_in_memory
@@ -242,13 +252,36 @@ class CursorStore:
         memory, self._db = self._db, sqlite3.connect(":memory:")
         facts = dict(self._facts)
         try:
-            self._begin(sealed=False)
+            sound = self._begin(sealed=False)
         except BaseException:
             self._forget_store()
             self._db, self._facts = memory, facts
+            self.dormant.db = memory
             raise
-        memory.close()
+        if sound:
+            memory.close()
+        else:
+            self._kept = memory
         self._in_memory = False
+
+    def _kept_rows(self) -> sqlite3.Connection:
+        """The rows of a store that was deleted or replaced, as far as it can still be read through its descriptor."""
+        kept = sqlite3.connect("", isolation_level=None)
+        kept.executescript(TABLES)
+        try:
+            copy_rows(self._db, kept)
+        except DAMAGE:
+            self.dormant.lost = True
+        return kept
+
+    def _take_rows(self, kept: sqlite3.Connection) -> None:
+        try:
+            copy_rows(kept, self._db)
+        except sqlite3.Error as error:
+            raise StateError(f"{self.path}: cursors can't be written: {error}") from error
+
+    def _is_damaged(self) -> None:
+        self._keys = None  # ``restore`` replaces it
 
     def _unlock(self) -> None:
         if self._lock is not None:

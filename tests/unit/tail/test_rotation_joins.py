@@ -82,16 +82,17 @@ def test_what_is_under_way_is_known_to_the_next_run() -> None:
     assert ([b"head", b" one"], [0, 5, 5]) == (joined.lines, joined.offsets)
     assert ([b"two"], 5) == (joined.following and joined.following.lines, joined.joined.end)
     again = [generation_of(b"\1", 1), generation_of(b"\2", 0)]
-    assert joins.text() == RotationJoins(FRAMING, again, joins.text()).text()
+    known = {one.cursor.id: one for one in again}
+    assert joins.text() == RotationJoins(FRAMING, known.get, joins.text()).text()
     assert [5, 0] == [one.join_at for one in again]
     again[0].cursor.checkpoint = Checkpoint(5)
-    assert "" == RotationJoins(FRAMING, again, joins.text()).text()
+    assert "" == RotationJoins(FRAMING, known.get, joins.text()).text()
 
 
 @pytest.mark.parametrize("written", ["", "{", "[]", "3", '{"zz": 1}', '{"01": [1, "02"]}', '{"01": [1, 2, 3]}'])
 def test_a_damaged_memory_is_none(written: str) -> None:
     """Invalid stored joins are ignored."""
-    assert "" == RotationJoins(FRAMING, [generation_of(b"\1", 1)], written).text()
+    assert "" == RotationJoins(FRAMING, {b"\1": generation_of(b"\1", 1)}.get, written).text()
 
 
 def test_the_checkpoint_hash_at_the_end_covers_own_lines_only(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from shipper.tail.reader import RewrittenError
 from shipper.tail.scanner import Scanner
 from shipper.tail.state.checkpoint import Checkpoint
 from shipper.tail.state.path_hashing import Conceal, plain
-from shipper.tail.state.store import Cursor
+from shipper.tail.state.store import Cursor, CursorStore
 from shipper.tail.tracker import Generations
 
 
@@ -41,6 +41,8 @@ class Logs:
     out: list[tuple[bytes, int, bytes]] = field(default_factory=list)
     listed: Callable[[list[Found]], list[Found]] = list
     conceal: Conceal = plain
+    asleep: bool = False
+    store: CursorStore | None = None
 
     def __post_init__(self) -> None:
         self.log = self.root / "app.log"
@@ -50,10 +52,16 @@ class Logs:
     def close(self) -> None:
         for generation in self.generations:
             generation.close()
+        if self.store is not None:
+            self.store.close()
 
     def begin(self, cursors: list[Cursor]) -> None:
+        if self.asleep:
+            self.store = CursorStore(self.root / "state", pytest.fail, self.conceal)
+            self.store.save(cursors)
         self.generations = Generations(
-            copy.deepcopy(cursors),
+            () if self.store is not None else copy.deepcopy(cursors),
+            remembered=self.store.dormant if self.store is not None else None,
             host="h",
             keep=10**6,
             warn=self.warned.append,
@@ -88,7 +96,7 @@ class Logs:
     def read(self) -> list[bytes]:
         """Read every file to its end; gives the new lines, which count as acknowledged."""
         before = len(self.out)
-        for generation in list(self.generations):
+        for generation in sorted(self.generations, key=lambda one: -one.age):
             if generation.found is None and generation.reader.file.view is None:
                 continue
             try:
@@ -124,10 +132,14 @@ def hidden(path: str) -> str:
     return f"~{hash_of(path.encode()).digest.hex()}" if path.startswith("/") else path
 
 
-@pytest.fixture(params=[plain, hidden])
+@pytest.fixture(
+    params=[(plain, False), (hidden, False), (plain, True), (hidden, True)],
+    ids=["plain", "hidden", "plain-asleep", "hidden-asleep"],
+)
 def logs(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Logs]:
-    """An empty directory; the state has plain paths or hashed ones."""
-    logs = Logs(tmp_path, conceal=request.param)
+    """An empty directory; the state has plain paths or hashed ones, and is read at the start or when it is needed."""
+    conceal, asleep = request.param
+    logs = Logs(tmp_path, conceal=conceal, asleep=asleep)
     yield logs
     logs.close()
 
@@ -543,3 +555,24 @@ def test_strongest_proof_wins(logs: Logs) -> None:
     logs.log.rename(logs.rotated())
     assert b"" == logs.step()
     assert old != new == logs.at(logs.rotated()).cursor.id
+
+
+def test_what_begins_after_a_loss_may_have_been_sent(tmp_path: Path) -> None:
+    """Where rows of the store could not be read, a file that looks new may be one that was shipped before."""
+    logs = Logs(tmp_path, asleep=True)
+    assert logs.store is not None
+    logs.log.write_bytes(lines(0, 20))
+    logs.step()
+    logs.restart()
+    logs.log.unlink()
+    logs.step()
+    other = tmp_path / "other.log"
+    other.write_bytes(lines(50, 80))
+    logs.step()
+    assert 0 == logs.at(other).maybe_sent
+    logs.store.dormant.lost = True
+    another = tmp_path / "another.log"
+    another.write_bytes(lines(80, 99))
+    logs.step()
+    assert another.stat().st_size == logs.at(another).maybe_sent
+    logs.close()
