@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 # A label is one word; other texts are returned unchanged.
 _WORD = re.compile(r"[\w.+-]+")
+PREFIXES = frozenset({"sub-", "ses-"})
+"""BIDS's prefixes of these names, four characters each."""
 MAX_ROW_ID_DIGITS = 7
 """Database ids count from one; names of digits are padded with zeros, dates, or a scanner's long numbers."""
 MAX_LABEL_CHARS = 256
@@ -47,7 +49,7 @@ LABELS = {
 def bids_name(text: str, label: Label) -> str:
     """Add the BIDS prefix to a label; database ids and other texts are returned unchanged."""
     prefix = label.prefix
-    if text.startswith(("sub-", "ses-")) or not _WORD.fullmatch(text):
+    if text[:4] in PREFIXES or not _WORD.fullmatch(text):
         return text
     if not label.always_name and text.isdecimal() and text[0] != "0" and len(text) <= MAX_ROW_ID_DIGITS:
         return text

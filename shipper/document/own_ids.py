@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from shipper.document.bids_labels import LABELS, MAX_LABEL_CHARS, MAX_ROW_ID_DIGITS, bids_name
+from shipper.document.bids_labels import LABELS, MAX_LABEL_CHARS, MAX_ROW_ID_DIGITS, PREFIXES, bids_name
 from shipper.document.layouts import Format, picking
 from shipper.document.run_context import RUN_FIELDS
-
-_PREFIXES = frozenset({"sub-", "ses-"})
 
 
 class OwnIds:
@@ -42,6 +40,6 @@ class OwnIds:
                 return None
         for at, label in self._names:
             value = values[at]
-            if value[:4] not in _PREFIXES and len(value) <= MAX_LABEL_CHARS:
+            if value[:4] not in PREFIXES and len(value) <= MAX_LABEL_CHARS:
                 ids[at] = bids_name(value, label)
         return ids

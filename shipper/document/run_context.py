@@ -20,6 +20,7 @@ from typing import Any
 
 import orjson
 
+from shipper.document.bids_labels import PREFIXES
 from shipper.taxonomy import BIRTH_VERBS, END_VERBS, MEANINGS, PIPELINE_VERBS, SAME_BIRTH_SECONDS
 
 FIELDS = ("pipeline", "subject_id", "session_id", "workflow_run_id")
@@ -37,7 +38,6 @@ _BIRTHS = _events(BIRTH_VERBS["pipeline_run"])
 _STARTS = _events({"started"})
 _ENDS = _events(END_VERBS | {"finished"})
 _RETRIES = _events({"requeued"})
-_BIDS_PREFIXES = frozenset({"sub-", "ses-"})
 TURNING_POINTS = frozenset({*_BIRTHS, *_STARTS, *_ENDS, *_RETRIES})
 _MAX_LIVES = 4
 # One in so many runs is held as objects; older ones are held as JSON, which takes a third of the memory.
@@ -347,12 +347,7 @@ def _find_life(lives: list[Life], given: Ids, action: str | None, moment: str) -
 def _contradicts(given: Ids, ids: Ids) -> bool:
     """Whether a line has another value for a field; a database id and a BIDS name do not contradict each other."""
     for new, old in zip(given, ids, strict=True):
-        if (
-            new != old
-            and new is not None
-            and old is not None
-            and (new[:4] in _BIDS_PREFIXES) == (old[:4] in _BIDS_PREFIXES)
-        ):
+        if new != old and new is not None and old is not None and (new[:4] in PREFIXES) == (old[:4] in PREFIXES):
             return True
     return False
 

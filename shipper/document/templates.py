@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from shipper.document.bids_labels import LABELS, bids_name
+from shipper.document.bids_labels import LABELS, PREFIXES, bids_name
 from shipper.document.fact_templates import (
     PIPELINE_RUN,
     SEPARATOR,
@@ -41,7 +41,6 @@ _AUDIT_CONSTANT = frozenset({"", "old_value", "new_value", "triggered_by"})
 _AUDIT_IDS = frozenset({"subject_id", "session_id", "workflow_run_id"})
 _AUDIT_ERROR = f"details{INSIDE}error_message"
 _AUDIT_RUNS = {"pipeline_run": "run_id", "workflow_run": "workflow_run_id"}
-_PREFIXES = frozenset({"sub-", "ses-"})
 _FIRST_NUMBER = 9_100_000
 _SLOT = "@@ids@@"
 _ZEROS = tuple("0" * (9 - digits) for digits in range(10))
@@ -310,7 +309,7 @@ def _of_markers(
         number = _FIRST_NUMBER + index
         if kind is str or (key in LABELS and LABELS[key].always_name):
             prefix = bids_name(values[index], LABELS[key])[:4] if key in LABELS else ""
-            shown[index] = f"{prefix if prefix in _PREFIXES else ''}@@{index}@@"
+            shown[index] = f"{prefix if prefix in PREFIXES else ''}@@{index}@@"
             put(record, key, shown[index])
             markers[shown[index]] = index
         elif index == plan.duration:
