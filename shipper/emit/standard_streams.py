@@ -95,18 +95,23 @@ _unusable: list[object] = []
 
 def _is_unlocked(stream: TextIO) -> bool:
     """Whether the stream's lock is free; only an attempt shows it, which another thread makes, since it may wait."""
-    unlocked = threading.Event()
+    tried = threading.Event()
+    locked = False
 
     def flush() -> None:
-        with contextlib.suppress(OSError, ValueError):  # also shows that the lock is free
-            stream.flush()
-        unlocked.set()
+        nonlocal locked
+        try:
+            with contextlib.suppress(OSError, ValueError):  # also shows that the lock is free
+                stream.flush()
+        except RuntimeError:  # "reentrant call": this thread has got the id of the one that held the lock at the fork
+            locked = True
+        tried.set()
 
     try:
         threading.Thread(target=flush, daemon=True).start()
     except RuntimeError:  # no more threads: assume that the lock is free, as it nearly always is
         return True
-    return unlocked.wait(_MAX_WAIT)
+    return tried.wait(_MAX_WAIT) and not locked
 
 
 STDOUT = StandardStream("stdout")

@@ -31,6 +31,7 @@ from shipper.emit import (
     setup_logging,
 )
 from shipper.emit.forks import closed_in_child
+from shipper.emit.standard_streams import StandardStream
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")  # that is the case
 ENDS_A_WAIT = 60
@@ -211,6 +212,31 @@ class TestThreadInsideAWriter:
             line if line == "thread" else orjson.loads(line[line.index("{") :])["event"]
             for line in (tmp_path / "out").read_text().splitlines()
         ]
+
+    def test_a_stream_whose_lock_seems_to_be_its_own(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A thread may get the id of one that is gone: Python calls its flush reentrant then, and nothing fails."""
+
+        class Reentrant(io.TextIOWrapper):
+            locked = True
+
+            def flush(self) -> None:
+                if self.locked:
+                    raise RuntimeError("reentrant call inside <_io.BufferedWriter>")
+
+        failed: list[object] = []
+        monkeypatch.setattr(threading, "excepthook", failed.append)
+        file = (tmp_path / "out").open("ab")
+        stream = Reentrant(file)
+        stdout = StandardStream("stdout")
+        with monkeypatch.context() as during:
+            during.setattr(sys, "stdout", stream)
+            stdout.after_fork_in_child()
+            stdout.write(b"line\n")
+            assert stream is not sys.stdout
+            assert [] == failed
+        assert b"line\n" == (tmp_path / "out").read_bytes()
+        stream.locked = False
+        stream.close()
 
 
 class TestBusyThreads:
