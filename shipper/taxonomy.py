@@ -157,6 +157,16 @@ TASK_OUTCOMES = {
 """Action with which a line of Celery or Huey reports the end of a task → ECS ``event.outcome``."""
 
 
+# A run is queued before it starts, and starts before it ends.
+_VERB_ORDER = ("pending", "created", "discovered", "queued", "requeued", "started", "processing", "stage_started")
+_RANK = {verb: rank for rank, verb in enumerate(_VERB_ORDER)}
+
+
+def rank(verb: str) -> int:
+    """The place of what happened to a run among what happened to it at the same time."""
+    return _RANK.get(verb, len(_RANK))
+
+
 def event_level(event: Event) -> str:
     """The level with which ``emit`` logs a standard event: the name of a logger's method."""
     if event.rpartition(".")[2] in _FAILURE:

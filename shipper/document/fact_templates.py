@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, AnyStr
 
 from shipper.document.crc import crc32
+from shipper.taxonomy import rank
 
 PIPELINE_RUN = "pipeline_run:"
 """What the ids of pipeline runs' documents begin with."""
@@ -100,19 +101,9 @@ SomeFacts = EncodedFact | SameStory
 """One fact, or those of some runs."""
 
 
-# Order of facts with the same time: a run is queued before it starts, and starts before it ends.
-_VERB_ORDER = ("pending", "created", "discovered", "queued", "requeued", "started", "processing", "stage_started")
-_RANK = {verb: rank for rank, verb in enumerate(_VERB_ORDER)}
-
-
-def rank(verb: str) -> int:
-    """The place of what happened among what happened at the same time."""
-    return _RANK.get(verb, len(_RANK))
-
-
-def precedes(one: FactTemplate, other: FactTemplate) -> bool:
-    """Whether a fact comes before another one with the same time."""
-    return (rank(one.verb), one.verb) < (rank(other.verb), other.verb)
+def precedes(one: FactTemplate, ended: AnyStr, other: FactTemplate, begins: AnyStr) -> bool:
+    """Whether a fact stands before another one, each with its time, in the order of ``runs.kept``."""
+    return ended < begins or (ended == begins and (rank(one.verb), one.verb) < (rank(other.verb), other.verb))
 
 
 class FoundFacts:
@@ -135,9 +126,7 @@ class FoundFacts:
         told = self._runs.get(identity)
         if told is None:
             self._runs[identity] = [moment, template, values]
-        elif len(told) < 2 * MAX_TEMPLATE_FACTS and (
-            told[0] < moment or (told[0] == moment and precedes(told[-2], template))
-        ):
+        elif len(told) < 2 * MAX_TEMPLATE_FACTS and precedes(told[-2], told[0], template, moment):
             told[0] = moment
             told += template, values
         else:

@@ -359,15 +359,26 @@ def _is_short(texts: Ids) -> bool:
     return True
 
 
+def added(names: tuple[str, ...], given: Ids, united: Ids) -> dict[str, str]:
+    """The fields that a line lacks and that are known.
+
+    Args:
+        names: of the fields.
+        given: the line's own values.
+        united: these with those that it lacks.
+    """
+    return {
+        name: known
+        for name, own, known in zip(names, given, united, strict=True)
+        if own is None and known is not None
+    }
+
+
 def _fill(fields: dict[str, Any], names: tuple[str, ...], given: Ids, ids: Ids) -> None:
     """Add known fields that a line lacks."""
-    filled = []
-    for name, new, old in zip(names, given, ids, strict=True):
-        if new is None and old is not None:
-            fields[name] = old
-            filled.append(name)
-    if filled:
-        fields["context"] = fields["context"] + filled if "context" in fields else filled
+    if new := added(names, given, ids):
+        fields |= new
+        fields["context"] = [*fields.get("context", ()), *new]
 
 
 def _seconds(first: str, last: str) -> float:

@@ -12,7 +12,7 @@ import orjson
 
 from shipper.document.fact_templates import FoundFacts
 from shipper.document.layouts import Format, Values
-from shipper.document.run_context import FIELDS, RUN_FIELDS, Ids, Life, RunContext
+from shipper.document.run_context import FIELDS, RUN_FIELDS, Ids, Life, RunContext, added
 from shipper.document.templates import (
     FactsOf,
     Make,
@@ -242,8 +242,8 @@ class ShapedDocuments:
             life = self._runs.only_life(run)
             if named is not None and life is named.life and life is not None and life.ids is named.known:
                 return named
-            if united is not None and (added := _added(FIELDS, run_ids, united)):
-                full = f"{text},{_json_of_added(added)}"
+            if united is not None and (new := added(FIELDS, run_ids, united)):
+                full = f"{text},{_json_of_added(new)}"
         named = _IdText(full, text, ids, life)
         if life is not None or not plan.has_run:
             self._id_text_count += 1
@@ -262,15 +262,14 @@ class ShapedDocuments:
         text = f'{template.task}{task}"}}'
         if plan.fields:
             text = f"{text},{plan.own.json.filled(own)}"
-        united, added = self._runs.united_task(task, ids) or ids, {}
-        if united is not ids:
-            added = _added(RUN_FIELDS, ids, united)
+        united = self._runs.united_task(task, ids) or ids
+        new = added(RUN_FIELDS, ids, united) if united is not ids else {}
         if united[0] is not None:
             of_run = self._runs.united(united[0], united[1:], template.action, moment)
             if of_run is not None:
-                added |= _added(FIELDS, united[1:], of_run)
-        if added:
-            text = f"{text},{_json_of_added(added)}"
+                new |= added(FIELDS, united[1:], of_run)
+        if new:
+            text = f"{text},{_json_of_added(new)}"
         # What only facts need is not made for all of them.
         run_ids = RunIds.of(ids) if template.facts else _NO_IDS
         return _IdText(text, "", run_ids, None)
@@ -301,17 +300,8 @@ class ShapedDocuments:
         return template
 
 
-def _added(fields: tuple[str, ...], given: Ids, united: Ids) -> dict[str, str]:
-    """What earlier lines add to the ids of a line."""
-    return {
-        field: known
-        for field, own, known in zip(fields, given, united, strict=True)
-        if own is None and known is not None
-    }
-
-
-def _json_of_added(added: dict[str, str]) -> str:
-    return orjson.dumps({**added, "context": list(added)})[1:-1].decode()
+def _json_of_added(new: dict[str, str]) -> str:
+    return orjson.dumps({**new, "context": list(new)})[1:-1].decode()
 
 
 def parse_odd(records: Records, max_line_bytes: int) -> list[bytes]:

@@ -17,10 +17,10 @@ from shipper.document.fact_templates import (
     as_json,
     each_of,
     precedes,
-    rank,
 )
 from shipper.runs.facts import WaitingFacts
 from shipper.runs.kept import MAX_OF_A_KIND
+from shipper.taxonomy import rank
 
 # Memory of a run and of a fact beside the fact's own bytes.
 _RUN_BYTES = 400
@@ -162,7 +162,7 @@ def _united(known: TemplateFacts, added: TemplateFacts) -> TemplateFacts | None:
         return None
     last, first = known[0][-1], added[0][0]
     ended, begins = known[1].rsplit(_DIVIDER, last.width)[-last.width], added[1].partition(_DIVIDER)[0]
-    if ended < begins or (ended == begins and precedes(last, first)):  # they are later, as usual
+    if precedes(last, ended, first, begins):  # they are later, as usual
         return known[0] + added[0], known[1] + _DIVIDER + added[1]
     facts = sorted([*each_of(known), *each_of(added)], key=_order)
     if any(_order(earlier) == _order(later) for earlier, later in pairwise(facts)):

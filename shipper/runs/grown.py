@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from shipper.document.fact_templates import TemplateFacts, as_json, rank
+from shipper.document.fact_templates import TemplateFacts, as_json
 from shipper.runs import kept
 from shipper.runs.document import run_document
 from shipper.runs.facts import Fact, decoded
-from shipper.taxonomy import BIRTH_VERBS
+from shipper.taxonomy import BIRTH_VERBS, rank
 
 # Facts weigh more from this length on (``runs.kept``).
 _MAX_FACT_BYTES = 1024

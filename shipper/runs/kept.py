@@ -13,8 +13,8 @@ from typing import Any
 
 from orjson import dumps
 
-from shipper.document.fact_templates import rank
 from shipper.runs.facts import Fact
+from shipper.taxonomy import rank
 
 MAX_FACTS = 200
 """The newest facts of a run that are kept; a long fact counts once more for each KiB."""

@@ -48,8 +48,6 @@ _MAX_FACTS_ANSWERED = 4000
 MAX_ROUNDS = 10
 """How often a call of ``write`` sends what other writers changed meanwhile; then it returns the rest."""
 _CACHE_BYTES = 4 * 2**20
-# Of more new runs at once none is cached: they are old, nobody adds facts.
-_MAX_CACHED = NEWEST_RUNS
 _SESSION = "session:"
 
 
@@ -330,7 +328,8 @@ class RunDocuments:
             return
         work.written.sent += request.size
         count = sum(map(len, map(runs_of, actions)))
-        many = count > _MAX_CACHED and all(isinstance(action, Creates) for action in actions)
+        # Of more new runs than these none is cached: they are old, nobody adds facts.
+        many = count > NEWEST_RUNS and all(isinstance(action, Creates) for action in actions)
         params = _PARAMS_OF_MANY if many else _PARAMS
         items = iter(items_of(post(self._client, f"/{quote(self.index)}/_bulk", params, request.body), count))
         for action in actions:

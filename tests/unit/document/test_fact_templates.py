@@ -41,5 +41,5 @@ def test_no_fact_stands_behind_a_later_one(told: tuple[tuple[object, int], ...])
         for place in range(1, len(moments)):
             earlier, later = story.templates[place - 1 : place + 1]
             assert moments[place - 1] < moments[place] or (
-                moments[place - 1] == moments[place] and precedes(earlier, later)
+                moments[place - 1] == moments[place] and precedes(earlier, moments[place - 1], later, moments[place])
             )
