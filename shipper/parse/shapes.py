@@ -155,7 +155,7 @@ class Shapes:
         self.sampled = 8
         # By a line's first byte, and what ``_mark`` gives for it.
         self._known: dict[bytes, dict[int | str, list[Shape]]] = {}
-        # Shape → the shape of the line that followed last, where that was another one than before.
+        # Shape of a line → shape of the next line, as it was when that was last looked for.
         self._follows: dict[Shape, Shape] = {}
         self._count = 0
         self._sightings: dict[tuple[Any, ...], int] = {}
@@ -176,23 +176,19 @@ class Shapes:
             # Other encodings contain characters that no shape accepts.
             text = line.decode("latin-1")
             found = match(text)
-            if found is not None:
-                append((likely, found.groups()))
-                if likely is not before:
-                    before = likely
-                    likely = follows.get(before, before)
+            if found is None:
+                for likely in known.get(_mark(text), ()):
                     match = likely.match
-                continue
-            for shape in known.get(_mark(text), ()):
-                if (found := shape.match(text)) is not None:
-                    append((shape, found.groups()))
-                    follows[before] = shape
-                    before = shape
-                    likely = follows.get(before, before)
-                    match = likely.match
-                    break
-            else:
-                return
+                    if (found := match(text)) is not None:
+                        follows[before] = likely
+                        break
+                else:
+                    return
+            append((likely, found.groups()))
+            if likely is not before:
+                before = likely
+                likely = follows.get(before, before)
+                match = likely.match
 
     def forget(self, shape: Shape) -> None:
         """Parse lines of this shape again."""

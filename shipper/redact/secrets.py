@@ -76,7 +76,7 @@ class Secrets:
         # JSON may escape names that are not ASCII, so that no search finds them.
         self._always = not all(map(str.isascii, map("".join, names)))
         self._searches = _searches([*names, ("basic",)])
-        # Without digits nothing else that is searched for is less likely found.
+        # Where no name has a digit, a text is suspected without its digits whenever it is with them.
         self.named_by_digits = any(sign.isdigit() for name in names for word in name for sign in word)
 
     def suspects(self, data: bytes) -> bool:

@@ -38,8 +38,8 @@ class SideTable:
         self.all: dict[Any, Any] = {}
         self._unsaved: dict[Any, Any] = {}
 
-    def load(self, _db: sqlite3.Connection) -> None:
-        """Another store is open: what is known is written with the next."""
+    def opened(self, _db: sqlite3.Connection) -> None:
+        """A store was opened: what is known is written with the next."""
         self._unsaved = dict(self.all)
 
     def note(self, key: Any, value: Any) -> None:
@@ -93,8 +93,8 @@ class Recollection(SideTable):
         super().__init__("recollection", "key", None)
         self._taken = False
 
-    def load(self, db: sqlite3.Connection) -> None:
-        """Read what the store holds, if it is not taken yet."""
+    def opened(self, db: sqlite3.Connection) -> None:
+        """A store was opened: read what it holds, if it is not taken yet."""
         if not self._taken:
             self.all = dict(db.execute("SELECT * FROM recollection").fetchall())
 

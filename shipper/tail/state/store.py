@@ -147,7 +147,7 @@ class CursorStore:
         self._agree()
         self._known_ids.load(self._db)
         for table in self._side_tables:
-            table.load(self._db)
+            table.opened(self._db)
         # Now, and not when the first cursor has moved, it must show whether the store can be written.
         self._db.execute("INSERT OR REPLACE INTO fact VALUES ('schema', ?)", (str(SCHEMA),))
 
